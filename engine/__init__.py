@@ -1,0 +1,1 @@
+"""A durable hierarchy of agents; knows nothing of Discord."""

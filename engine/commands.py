@@ -1,0 +1,167 @@
+"""What people (through the bot) ask of the engine. Frozen; `await engine.handle(command)` -> id.
+
+The id returned is that of the thing made or changed (task, message, gate, agent).
+Errors: NotFound, WrongState, Invalid, each fit to be shown to the person.
+`by` is an opaque name of who asks ("discord:123"); `space` an opaque name of where ("guild:9").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps of one task; None means the setting's default. Money in micro-dollars."""
+
+    agents: int | None = None
+    depth: int | None = None
+    members: int | None = None
+    steps: int | None = None
+    cost_micros: int | None = None
+    tokens: int | None = None
+    minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartTask:
+    """Begin a task -> task id. `goal` 1 to 8,000 characters; `files` are attachments (path -> bytes)."""
+
+    goal: str
+    by: str
+    space: str
+    limits: Limits = Limits()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    model: str | None = None
+    attended: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SayToAgent:
+    """A person's words to one agent -> message id. `ref` comes back in events (a Discord message id)."""
+
+    agent_id: int
+    text: str
+    by: str
+    by_name: str
+    ref: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EditMessage:
+    """Replace a person's message that no agent has read yet (WrongState after) -> message id."""
+
+    ref: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawMessage:
+    """Take back a person's message that no agent has read yet (WrongState after) -> message id."""
+
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGate:
+    """Answer a gate, once (WrongState the second time) -> gate id. `answer`: an option or free text."""
+
+    gate_id: int
+    answer: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseTask:
+    """Let running calls settle, start no new ones -> task id."""
+
+    task_id: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeTask:
+    """Go on with a paused task -> task id."""
+
+    task_id: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopTask:
+    """End a task for good; its files stay -> task id."""
+
+    task_id: int
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseCap:
+    """New caps (only the values given change); resumes a task paused at its cap -> task id."""
+
+    task_id: int
+    limits: Limits
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseAgent:
+    """Start no new turns of this agent -> agent id."""
+
+    agent_id: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAgent:
+    """Let a paused agent go on -> agent id."""
+
+    agent_id: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditAgent:
+    """Change an agent's instructions from its next turn on -> agent id."""
+
+    agent_id: int
+    instructions: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DismissAgent:
+    """Remove an agent (and its group) from the task; its open assignments go back to its head -> agent id."""
+
+    agent_id: int
+    by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMemory:
+    """Delete something kept for a space's later tasks -> memory id."""
+
+    memory_id: int
+    by: str
+
+
+Command = (
+    StartTask
+    | SayToAgent
+    | EditMessage
+    | WithdrawMessage
+    | AnswerGate
+    | PauseTask
+    | ResumeTask
+    | StopTask
+    | RaiseCap
+    | PauseAgent
+    | ResumeAgent
+    | EditAgent
+    | DismissAgent
+    | ForgetMemory
+)

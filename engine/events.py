@@ -1,0 +1,292 @@
+"""What the engine tells the world: ordered, replayable, without gaps across a restart.
+
+`engine.events(after=seq)` yields `Event(seq, at, body)`; `seq` grows strictly. `body` is one of the
+frozen classes below; all have `task_id`. `group_id` says in which group's place a thing belongs.
+Names in events are exact agent names, unique within a task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast, get_args
+
+TaskState = Literal["running", "paused", "done", "stopped", "failed"]
+AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
+GateKind = Literal["question", "plan", "cap", "audit"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAccepted:
+    """A task exists; its boss and root group follow as AgentJoined and GroupFormed."""
+
+    task_id: int
+    goal: str
+    by: str
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChanged:
+    """The task's state changed between running and paused (ends are TaskEnded)."""
+
+    task_id: int
+    state: TaskState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanProposed:
+    """The boss's plan, waiting for approval through gate `gate_id` (None: no approval needed)."""
+
+    task_id: int
+    group_id: int
+    gate_id: int | None
+    summary: str
+    groups: tuple[str, ...]
+    agents: int
+    tokens: int
+    cost_micros: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFormed:
+    """A group exists: one head, its members, one place. `parent_id` None only for the root group."""
+
+    task_id: int
+    group_id: int
+    parent_id: int | None
+    head_id: int
+    name: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentJoined:
+    """An agent was recruited into `group_id` by its head."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLeft:
+    """An agent was dismissed."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged:
+    """An agent was paused, resumed or given new instructions by a person."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    change: Literal["paused", "resumed", "edited"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpoke:
+    """An agent said something; `to` empty: to nobody in particular, `refs`: the person's messages it answers."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    to: tuple[str, ...]
+    text: str
+    refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRead:
+    """A person's message was consumed by the agent's committed step."""
+
+    task_id: int
+    agent_id: int
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentChanged:
+    """An assignment was given, submitted, accepted, rejected or cancelled; `note`: summary or feedback."""
+
+    task_id: int
+    group_id: int
+    assignment_id: int
+    title: str
+    giver: str
+    assignee: str
+    state: AssignmentState
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileWritten:
+    """A revision of a file was committed; `change` says how."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    path: str
+    revision: int
+    size: int
+    change: Literal["added", "changed", "merged", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRan:
+    """An agent ran a program in the sandbox; `output` is capped at 1,500 characters."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    command: str
+    exit_code: int
+    ended: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateRaised:
+    """Only a person may answer this; `agent_id` None when the engine itself asks."""
+
+    task_id: int
+    group_id: int
+    gate_id: int
+    kind: GateKind
+    agent_id: int | None
+    name: str
+    question: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed:
+    """A gate was answered by a person, or closed because its task ended (`answer` empty)."""
+
+    task_id: int
+    group_id: int
+    gate_id: int
+    answer: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapReached:
+    """Spend reached `percent` (80: a warning, 100: the task paused) of a cap."""
+
+    task_id: int
+    cap: Literal["cost", "tokens", "agents", "minutes"]
+    percent: int
+    spent: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intervened:
+    """A monitoring rule acted (stall, loop, cycle, silence, …) on an agent, or on the whole task (None)."""
+
+    task_id: int
+    group_id: int
+    agent_id: int | None
+    name: str
+    rule: str
+    action: Literal["nudged", "reported", "replaced", "paused", "asked"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWaiting:
+    """The model endpoint cannot be used now; work waits and goes on by itself. `retry_in_s` is a guess."""
+
+    task_id: int
+    reason: str
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBack:
+    """The model endpoint answers again."""
+
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The auditor judged the goal against the files."""
+
+    task_id: int
+    group_id: int
+    verdict: Literal["accepted", "rejected"]
+    findings: str
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """The end. `verified` is True only when an audit accepted the result."""
+
+    task_id: int
+    group_id: int
+    state: TaskState
+    report: str
+    deliverables: tuple[str, ...]
+    verified: bool
+
+
+EventBody = (
+    TaskAccepted
+    | TaskChanged
+    | PlanProposed
+    | GroupFormed
+    | AgentJoined
+    | AgentLeft
+    | AgentChanged
+    | AgentSpoke
+    | MessageRead
+    | AssignmentChanged
+    | FileWritten
+    | CodeRan
+    | GateRaised
+    | GateClosed
+    | CapReached
+    | Intervened
+    | ModelWaiting
+    | ModelBack
+    | Audited
+    | TaskEnded
+)
+
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in get_args(EventBody)}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as stored: `seq` grows strictly over all tasks, `at` is unix time."""
+
+    seq: int
+    at: float
+    body: EventBody
+
+
+def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
+    """Kind and JSON-ready payload of an event body."""
+    return type(body).__name__, asdict(body)
+
+
+def load_event(kind: str, payload: dict[str, Any]) -> EventBody:
+    """Inverse of `dump_event`. Raises KeyError for a kind this version does not know."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in payload.items()}
+    return cast(EventBody, _KINDS[kind](**values))

@@ -1,0 +1,182 @@
+"""What people look at besides events: frozen views, read from the store on demand.
+
+`engine.look` is a `Queries`; every method is a plain read and raises NotFound for unknown ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.commands import Limits
+from engine.events import AssignmentState, GateKind, TaskState
+from engine.ports import AgentRole, BlameLine, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a task used so far; money in micro-dollars, `priced` False when any call had no known price."""
+
+    cost_micros: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    calls: int = 0
+    priced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One task at a glance; `limits` has every value filled in."""
+
+    id: int
+    goal: str
+    state: TaskState
+    reason: str
+    space: str
+    by: str
+    created_at: float
+    ended_at: float | None
+    root_group_id: int
+    boss_id: int
+    agents: int
+    working: int
+    assignments: int
+    accepted: int
+    files: int
+    open_gates: int
+    spend: Spend
+    limits: Limits
+    report: str = ""
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """One agent; `state` is working (a turn is open or due), idle, paused or dismissed."""
+
+    id: int
+    task_id: int
+    name: str
+    role: AgentRole
+    title: str
+    instructions: str
+    state: str
+    group_id: int
+    leads_group_id: int | None
+    head_id: int | None
+    depth: int
+    doing: str
+    todo: tuple[tuple[str, str], ...]
+    steps: int
+    spend: Spend
+    last_active_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """One group: head, members (without the head)."""
+
+    id: int
+    task_id: int
+    name: str
+    parent_id: int | None
+    head_id: int
+    depth: int
+    member_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentView:
+    """One assignment."""
+
+    id: int
+    task_id: int
+    title: str
+    details: str
+    acceptance: str
+    giver: str
+    assignee: str
+    state: AssignmentState
+    summary: str
+    feedback: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A current file; `revision` its newest."""
+
+    path: str
+    revision: int
+    size: int
+    agent: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step of an agent for Inspect and Why?: what it read, thought and did."""
+
+    agent_id: int
+    turn: int
+    step: int
+    at: float
+    seconds: float
+    read: str
+    said: str
+    calls: tuple[tuple[str, str, str], ...]  # (tool, arguments, result)
+    prompt_tokens: int
+    completion_tokens: int
+    cost_micros: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """One gate; `answer` is None while open."""
+
+    id: int
+    task_id: int
+    group_id: int
+    kind: GateKind
+    name: str
+    question: str
+    options: tuple[str, ...]
+    answer: str | None
+    answered_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryView:
+    """Something kept for the later tasks of a space."""
+
+    id: int
+    space: str
+    text: str
+    source: str
+    at: float
+
+
+class Queries(Protocol):
+    """Reads for people's screens; newest first where a `limit` is asked."""
+
+    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]: ...
+    async def task(self, task_id: int) -> TaskView: ...
+    async def agents(self, task_id: int) -> Sequence[AgentView]: ...
+    async def agent(self, agent_id: int) -> AgentView: ...
+    async def groups(self, task_id: int) -> Sequence[GroupView]: ...
+    async def group(self, group_id: int) -> GroupView: ...
+    async def assignments(self, task_id: int) -> Sequence[AssignmentView]: ...
+    async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]: ...
+    async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
+        """(agent id, started, ended, cost in micro-dollars) of every step, in time order."""
+
+    async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]: ...
+    async def gate(self, gate_id: int) -> GateView: ...
+    async def files(self, task_id: int) -> Sequence[FileView]: ...
+    async def read_file(self, task_id: int, path: str, revision: int | None = None) -> bytes: ...
+    async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]: ...
+    async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]: ...
+    async def memories(self, space: str) -> Sequence[MemoryView]: ...

@@ -1,0 +1,69 @@
+"""Settings of the engine, read once from the environment and `.env`; frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Price(BaseModel):
+    """Dollars a million tokens of one model; `cached` defaults to the input price."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input: float
+    output: float
+    cached: float | None = None
+
+
+class EngineSettings(BaseSettings):
+    """Names are the environment's names in upper case (`OPENAI_API_KEY`, `MODEL_BOSS`, …)."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("var")
+    database_url: str = ""
+
+    openai_api_key: SecretStr = SecretStr("")
+    openai_base_url: str = ""
+    model: str = "gpt-4o-mini"
+    model_boss: str = ""
+    model_head: str = ""
+    model_member: str = ""
+    model_auditor: str = ""
+    embedding_model: str = ""
+    model_prices: dict[str, Price] = Field(default_factory=dict)
+    model_timeout_s: float = Field(default=120.0, gt=0)
+    model_max_tokens: int = Field(default=4096, gt=0)
+    model_context_tokens: int = Field(default=32_000, gt=1000)
+    model_concurrency: int = Field(default=64, gt=0)
+    requests_per_minute: int = Field(default=0, ge=0)
+    tokens_per_minute: int = Field(default=0, ge=0)
+
+    local_model: Literal["auto", "small", "off"] | Path = "auto"
+
+    max_agents: int = Field(default=60, gt=0)
+    max_depth: int = Field(default=6, gt=0)
+    max_members: int = Field(default=20, gt=0)
+    max_steps: int = Field(default=30, gt=0)
+    max_cost_usd: float = Field(default=5.0, gt=0)
+    max_tokens: int = Field(default=5_000_000, gt=0)
+    max_minutes: int = Field(default=240, gt=0)
+    plan_approval_over: int = Field(default=8, ge=0)
+    plan_approval_wait_s: float = Field(default=600.0, ge=0)
+    audit_rounds: int = Field(default=2, ge=0)
+
+    run_timeout_s: float = Field(default=30.0, gt=0)
+    run_memory_mb: int = Field(default=512, gt=0)
+    run_packages: tuple[str, ...] = ("pytest",)
+
+    def sqlite_or_url(self) -> str:
+        """SQLAlchemy URL of the database: `DATABASE_URL`, or SQLite under the data directory."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'megaagent.db').resolve()}"
+
+    def model_for(self, role: str) -> str:
+        """The model's name for a role, `model` unless set apart."""
+        return str(getattr(self, f"model_{role}", "")) or self.model
