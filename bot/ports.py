@@ -1,0 +1,30 @@
+"""What the bot needs of the world: the engine as it sees it, and how its pieces see each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+import discord
+
+from engine.commands import Command
+from engine.events import Event
+from engine.queries import Queries
+
+GateView = Callable[[int, Sequence[str]], discord.ui.View]
+"""Builds the buttons of a gate from its id and options; they must work after a restart."""
+
+
+class EngineApi(Protocol):
+    """The engine: commands in, events out, queries to look."""
+
+    look: Queries
+
+    async def handle(self, command: Command) -> int:
+        """Carry out `command`, return the id of what was made or changed.
+
+        Raises NotFound, WrongState and Invalid, each with a text fit to be shown to a person.
+        """
+
+    def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Every event with `seq > after` in order, then those to come, without end."""
