@@ -96,7 +96,7 @@ class AgentChanged:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpoke:
-    """An agent said something; `to` empty: to nobody in particular, `refs`: the person's messages it answers."""
+    """An agent said something, `to` nobody in particular when empty; `refs`: person's messages it answers."""
 
     task_id: int
     group_id: int

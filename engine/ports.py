@@ -254,6 +254,15 @@ class Sandbox(Protocol):
 # ---------------------------------------------------------------- running turns
 
 
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """An agent that may have work; lower `priority` goes first within fairness between tasks."""
+
+    agent_id: int
+    task_id: int
+    priority: int = 5
+
+
 class Dispatcher(Protocol):
     """Says "agent X may run", at least once per wake-up; one turn per agent at a time.
 
@@ -263,7 +272,7 @@ class Dispatcher(Protocol):
     async def start(self, run_turn: Callable[[int], Awaitable[None]]) -> None:
         """Begin to call `run_turn(agent_id)` for woken agents."""
 
-    def wake(self, agent_ids: Sequence[int]) -> None:
+    def wake(self, wakes: Sequence[Wake]) -> None:
         """Agents may have work (called after a commit, outside any transaction)."""
 
     async def stop(self, drain: bool = True) -> None:

@@ -1,0 +1,1 @@
+"""The truth: tables and the transactions over them, on SQLite and PostgreSQL alike."""

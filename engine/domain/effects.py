@@ -1,0 +1,206 @@
+"""What the tool calls of a step will do, staged: nothing is visible until the step's one commit.
+
+Agents are named by `naming.name_key`; the commit resolves names, so a recruit can be assigned work in
+the same answer that recruited it. `slot` numbers let results name ids that exist only after the commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from engine.domain.state import TodoItem
+from engine.events import GateKind
+from engine.ports import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Words to named agents, or to the whole group `to_group`; `shown` is who people see as addressed."""
+
+    to: tuple[str, ...]
+    text: str
+    shown: tuple[str, ...]
+    group_id: int
+    wakes: bool = True
+    to_group: int | None = None
+    refs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recruit:
+    """A new member of the caller's own group, which is formed by the first one."""
+
+    name: str
+    title: str
+    instructions: str
+    group_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Work for a member of the caller's own group."""
+
+    slot: int
+    to: str
+    title: str
+    details: str
+    acceptance: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAssignment:
+    """Submission, verdict or cancellation; `expected` is the state it must be in at the commit."""
+
+    assignment_id: int
+    expected: tuple[str, ...]
+    state: Literal["submitted", "accepted", "rejected", "cancelled"]
+    note: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """A member leaves; its open assignments are cancelled, its own members go with it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTodo:
+    """The agent's checklist, whole."""
+
+    items: tuple[TodoItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFile:
+    """A new content for a path (`blob` None: deleted), if it still is at `expected` (None: absent)."""
+
+    slot: int
+    path: str
+    blob: str | None
+    expected: str | None
+    size: int
+    change: Literal["added", "changed", "merged", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRun:
+    """Tell people what was run."""
+
+    command: str
+    exit_code: int
+    ended: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseGate:
+    """Ask the people."""
+
+    kind: GateKind
+    question: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep a line for later."""
+
+    text: str
+    embedding: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposePlan:
+    """The boss's plan, shown and, when large, held for approval."""
+
+    summary: str
+    groups: tuple[str, ...]
+    agents: int
+    tokens: int
+    cost_micros: int
+    minutes: int
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The boss says the goal is met (or as far as it goes)."""
+
+    report: str
+    deliverables: tuple[str, ...]
+    audit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The auditor's judgement."""
+
+    accepted: bool
+    findings: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A monitoring rule acted in the course of this step (say, the same call three times)."""
+
+    rule: str
+    action: Literal["nudged", "reported", "paused"]
+    detail: str
+    tell_head: bool = False
+
+
+Effect = (
+    SendMessage
+    | Recruit
+    | Assign
+    | ChangeAssignment
+    | Dismiss
+    | SetTodo
+    | ChangeFile
+    | ShowRun
+    | RaiseGate
+    | Remember
+    | ProposePlan
+    | Finish
+    | Verdict
+    | Notice
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A tool call with its result, as replayed later; results may hold `slot_mark` tokens."""
+
+    id: str
+    name: str
+    arguments: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """All that one step commits."""
+
+    said: str
+    calls: tuple[CallRecord, ...]
+    effects: tuple[Effect, ...]
+    ends_turn: bool
+    usage: Usage
+    cost_micros: int | None
+    model: str
+    started_at: float
+    ended_at: float
+    bad_answers: int = 0
+    last_calls: tuple[str, ...] = ()
+    doing: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def slot_mark(kind: Literal["assignment", "revision"], slot: int) -> str:
+    """Stands in a result for an id that the commit will give."""
+    return f"\x00{kind}:{slot}\x00"

@@ -1,0 +1,32 @@
+"""Names of agents and groups: short, distinct within a task, safe to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+MAX_NAME = 40
+_UNSAFE = re.compile(r"[^\w .'-]+", re.UNICODE)
+_RESERVED = frozenset({"group", "human", "everyone", "here", "system", "engine", "me", "all"})
+
+
+def name_key(name: str) -> str:
+    """The form in which names are compared: NFKC, case-folded, single spaces, no leading @."""
+    return " ".join(unicodedata.normalize("NFKC", name).lstrip("@").casefold().split())
+
+
+def clean_name(raw: str) -> str:
+    """A name fit to show: letters, digits, space, `.`, `'`, `-`; at most 40 characters; "" if nothing is left."""
+    text = _UNSAFE.sub(" ", unicodedata.normalize("NFKC", raw).replace("_", " "))
+    return " ".join(text.split())[:MAX_NAME].strip(" .'-")
+
+
+def unique_name(wanted: str, taken: Collection[str]) -> str:
+    """`wanted` cleaned, numbered when its key is in `taken` (keys) or reserved; "Agent" when nothing is left."""
+    base = clean_name(wanted) or "Agent"
+    name, number = base, 2
+    while name_key(name) in taken or name_key(name) in _RESERVED:
+        name = f"{base[: MAX_NAME - 6]} {number}"
+        number += 1
+    return name

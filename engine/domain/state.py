@@ -1,0 +1,136 @@
+"""What a turn sees of the world: frozen pictures loaded from the store in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.ports import AgentRole, ChatRequest
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """The task as far as a turn needs it."""
+
+    id: int
+    goal: str
+    space: str
+    boss_id: int
+    agents: int
+    max_agents: int
+    max_depth: int
+    max_members: int
+    max_steps: int
+    audit_round: int = 0
+    plan_state: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One unread message of the agent's inbox."""
+
+    id: int
+    from_kind: str
+    from_name: str
+    text: str
+    ref: str | None
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """A tool call of an earlier step with its result."""
+
+    id: str
+    name: str
+    arguments: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class PastStep:
+    """An earlier step, replayed verbatim to the model."""
+
+    step: int
+    input: str
+    said: str
+    calls: tuple[PastCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """Someone the agent shares a group with. `relation`: head, peer or member."""
+
+    id: int
+    name: str
+    title: str
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An assignment the agent gave or has, not closed yet."""
+
+    id: int
+    title: str
+    giver_id: int
+    assignee_id: int
+    giver: str
+    assignee: str
+    state: str
+    acceptance: str
+    command: tuple[str, ...]
+    group_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TodoItem:
+    """A line of an agent's own checklist; `status` todo, doing or done."""
+
+    text: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """The agent whose turn it is. `fence` must still hold at the commit."""
+
+    id: int
+    name: str
+    role: AgentRole
+    title: str
+    instructions: str
+    group_id: int
+    leads_group_id: int | None
+    head_id: int | None
+    budget_id: int
+    depth: int
+    fence: int
+    turn: int
+    turn_steps: int
+    in_turn: bool
+    bad_answers: int
+    summary: str
+    todo: tuple[TodoItem, ...]
+    last_calls: tuple[str, ...]
+    reserved_micros: int
+    reserved_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Everything one step needs, loaded in one transaction."""
+
+    task: TaskFacts
+    agent: AgentFacts
+    inbox: tuple[Letter, ...]
+    past: tuple[PastStep, ...]
+    colleagues: tuple[Colleague, ...]
+    work: tuple[Work, ...]
+    input: str
+    request: ChatRequest
+    memories: tuple[str, ...] = field(default=())
+
+    @property
+    def step(self) -> int:
+        """Number of the step being made: one more than the fence."""
+        return self.agent.fence + 1

@@ -1,0 +1,292 @@
+"""The engine's tables. Times are unix seconds, money micro-dollars; `key` columns make repeats harmless.
+
+Columns that end in `_json` hold JSON text: the turn's path writes and reads them as they are.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+ENGINE_METADATA = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class EngineTable(SQLModel):
+    """Base of the engine's tables."""
+
+    metadata: ClassVar[sa.MetaData] = ENGINE_METADATA
+
+
+class TaskRow(EngineTable, table=True):
+    """A goal and what became of it."""
+
+    __tablename__ = "tasks"
+    id: int | None = Field(default=None, primary_key=True)
+    goal: str
+    state: str = Field(index=True)
+    reason: str = ""
+    space: str = Field(index=True)
+    by: str
+    attended: bool = True
+    model: str = ""
+    created_at: float
+    ended_at: float | None = None
+    deadline_at: float | None = None
+    max_agents: int
+    max_depth: int
+    max_members: int
+    max_steps: int
+    max_minutes: int
+    agents: int = 0
+    boss_id: int | None = None
+    root_group_id: int | None = None
+    report: str = ""
+    deliverables_json: str = "[]"
+    verified: bool = False
+    audit_round: int = 0
+    auditor_id: int | None = None
+    plan_state: str = "none"
+    quiet_rounds: int = 0
+    progress_at: float = 0.0
+
+
+class BudgetRow(EngineTable, table=True):
+    """A cap on money and tokens for a task or for the subtree of a head; parents count their children."""
+
+    __tablename__ = "budgets"
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    parent_id: int | None = Field(default=None, foreign_key="budgets.id")
+    path: str = ""
+    cap_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
+    cap_tokens: int | None = Field(default=None, sa_type=sa.BigInteger)
+    spent_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    spent_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    prompt_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    cached_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    completion_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    reserved_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    reserved_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    calls: int = 0
+    unpriced: int = 0
+    warned: int = 0
+
+
+class GroupRow(EngineTable, table=True):
+    """One head and its members."""
+
+    __tablename__ = "groups"
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    parent_id: int | None = Field(default=None, foreign_key="groups.id")
+    head_id: int = Field(index=True)
+    name: str
+    depth: int = 0
+
+
+class AgentRow(EngineTable, table=True):
+    """One agent. `fence` counts its committed steps and is compared and set by each commit."""
+
+    __tablename__ = "agents"
+    __table_args__ = (
+        UniqueConstraint("task_id", "name_key"),
+        Index(
+            "ix_agents_open_turn",
+            "task_id",
+            sqlite_where=sa.text("in_turn"),
+            postgresql_where=sa.text("in_turn"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    group_id: int = Field(index=True)
+    leads_group_id: int | None = None
+    head_id: int | None = None
+    budget_id: int
+    name: str
+    name_key: str
+    role: str
+    title: str
+    instructions: str
+    status: str = "active"
+    depth: int = 0
+    fence: int = 0
+    turn: int = 0
+    in_turn: bool = False
+    turn_steps: int = 0
+    bad_answers: int = 0
+    todo_json: str = "[]"
+    doing: str = ""
+    summary: str = ""
+    summary_upto: int = 0
+    last_prompt_tokens: int = 0
+    reserved_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    reserved_tokens: int = 0
+    spent_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    last_calls_json: str = "[]"
+    active_at: float = 0.0
+    created_at: float = 0.0
+
+
+class MessageRow(EngineTable, table=True):
+    """Words on their way to one agent; unread until a committed step consumed them, exactly once."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index(
+            "ix_messages_unread",
+            "to_agent",
+            "id",
+            sqlite_where=sa.text("consumed_step IS NULL"),
+            postgresql_where=sa.text("consumed_step IS NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int
+    to_agent: int
+    from_agent: int | None = None
+    from_kind: str
+    from_name: str
+    text: str
+    key: str
+    ref: str | None = Field(default=None, index=True)
+    wakes: bool = True
+    priority: int = 5
+    created_at: float
+    consumed_step: int | None = None
+
+
+class StepRow(EngineTable, table=True):
+    """One model call and its tool calls, as committed."""
+
+    __tablename__ = "steps"
+    __table_args__ = (UniqueConstraint("agent_id", "step"),)
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(index=True)
+    agent_id: int
+    step: int
+    turn: int
+    input: str
+    said: str
+    calls_json: str
+    started_at: float
+    ended_at: float
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
+    model: str
+
+
+class AssignmentRow(EngineTable, table=True):
+    """Work a head gave, with what must hold for it to be accepted."""
+
+    __tablename__ = "assignments"
+    __table_args__ = (UniqueConstraint("key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    group_id: int
+    giver_id: int = Field(index=True)
+    assignee_id: int = Field(index=True)
+    title: str
+    details: str
+    acceptance: str = ""
+    command_json: str = "[]"
+    state: str = "open"
+    summary: str = ""
+    feedback: str = ""
+    files_json: str = "[]"
+    key: str
+    created_at: float
+    changed_at: float
+
+
+class FileRow(EngineTable, table=True):
+    """The current content of a path; `blob` None when deleted."""
+
+    __tablename__ = "files"
+    task_id: int = Field(foreign_key="tasks.id", primary_key=True)
+    path: str = Field(primary_key=True)
+    blob: str | None
+    revision: int
+    size: int = 0
+    agent: str = ""
+    changed_at: float = 0.0
+
+
+class RevisionRow(EngineTable, table=True):
+    """One committed change of one file, in the order of ids; projected into the task's git history."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (Index("ix_revisions_task", "task_id", "id"), UniqueConstraint("key"))
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id")
+    path: str
+    blob: str | None
+    agent: str
+    step: str
+    key: str
+    at: float
+    note: str = ""
+
+
+class EventRow(EngineTable, table=True):
+    """What the world is told, in the order of seq."""
+
+    __tablename__ = "events"
+    __table_args__ = (UniqueConstraint("key"), Index("ix_events_task", "task_id", "seq"))
+    seq: int | None = Field(default=None, primary_key=True)
+    task_id: int
+    key: str
+    kind: str
+    payload_json: str
+    at: float
+
+
+class GateRow(EngineTable, table=True):
+    """A question only a person may answer; `answer` None while open."""
+
+    __tablename__ = "gates"
+    __table_args__ = (UniqueConstraint("key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    group_id: int
+    agent_id: int | None = None
+    kind: str
+    name: str
+    question: str
+    options_json: str = "[]"
+    answer: str | None = None
+    answered_by: str = ""
+    key: str
+    created_at: float
+    due_at: float | None = None
+
+
+class MemoryRow(EngineTable, table=True):
+    """Something an agent wants to find again; `space` set when kept for later tasks of that space."""
+
+    __tablename__ = "memories"
+    __table_args__ = (UniqueConstraint("key"),)
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int | None = Field(default=None, index=True)
+    agent_id: int | None = Field(default=None, index=True)
+    space: str | None = Field(default=None, index=True)
+    text: str
+    source: str
+    embedding: bytes | None = None
+    key: str
+    created_at: float
