@@ -1,0 +1,458 @@
+"""People of the local Discord: everything a person can do, for the page and for tests.
+
+A person can only do what Discord's client would let them: hidden channels, disabled buttons,
+commands that were never synced and missing permissions raise CannotError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+from simcord.backend import serializers
+from simcord.backend.access import channel_accessible, reaction_permissions
+from simcord.backend.errors import BackendError
+from simcord.backend.models import Channel, Interaction, Message, Overwrite
+from simcord.enums import AppCommandType, InteractionType, OverwriteType
+from simcord.interactions import base_payload
+
+from bot.local.interactions import (
+    CannotError,
+    Entities,
+    button_data,
+    command_data,
+    find_command,
+    modal_data,
+    select_data,
+)
+from bot.local.payloads import MAX_UPLOAD, message_payload
+from bot.local.world import World
+
+Wire = dict[str, Any]
+File = tuple[str, bytes]
+Place = int | str | Mapping[str, Any] | Channel
+
+ANSWER_WITHIN = 3.0
+MAX_FILES = 10
+MAX_TEXT = 2000
+
+
+class NoAnswerError(CannotError):
+    """The application did not respond within three seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a person sees after using a command, a button, a menu or a form.
+
+    ``kind`` is message, deferred (still "thinking…"), update, deferred_update, modal or
+    autocomplete. ``message`` is the answer in Discord's wire format, ``modal`` the form that
+    opened, ``choices`` what autocomplete offers.
+    """
+
+    id: int
+    kind: str
+    message: Wire | None = None
+    modal: Wire | None = None
+    choices: list[Wire] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The answer's text, or an empty string."""
+        return str(self.message["content"]) if self.message else ""
+
+    @property
+    def ephemeral(self) -> bool:
+        """Whether only this person sees the answer."""
+        return bool(self.message and self.message["flags"] & 64)
+
+
+class Human:
+    """One person. Channels and messages are given as ids or as wire payloads."""
+
+    def __init__(self, world: World, guild_id: int, user_id: int) -> None:
+        self.world = world
+        self.guild_id = guild_id
+        self.id = user_id
+
+    # ----------------------------------------------------------------- reading
+
+    def channel(self, name: str) -> Wire:
+        """The newest channel or thread of that name this person sees; CannotError if none."""
+        for channel in sorted(self.world.channels.values(), key=lambda c: -c.id):
+            if channel.name == name and self.can_see(channel.id):
+                return dict(serializers.channel_payload(self.world, channel))
+        raise CannotError(f"no channel {name!r} to be seen")
+
+    def channels(self) -> list[Wire]:
+        """Every channel, category and thread this person sees."""
+        seen = [c for c in self.world.channels.values() if self.can_see(c.id)]
+        return [dict(serializers.channel_payload(self.world, channel)) for channel in seen]
+
+    def can_see(self, channel_id: int) -> bool:
+        """Whether a channel shows up for this person."""
+        return channel_accessible(self.world, channel_id, self.id)
+
+    def history(self, place: Place) -> list[Wire]:
+        """The messages of a channel that this person sees, oldest first, ephemeral included."""
+        channel = self._channel(place)
+        return [
+            message_payload(self.world, message, viewer=self.id)
+            for message in sorted(self.world.messages[channel.id].values(), key=lambda m: m.id)
+            if message.visible_to(self.id)
+        ]
+
+    async def sees(self, place: Place, text: str, *, within: float = 10.0) -> Wire:
+        """Wait for a message containing ``text`` (content, embeds or components) and return it."""
+        found: list[Wire] = []
+
+        def look() -> bool:
+            found[:] = [m for m in self.history(place) if text in _all_text(m)]
+            return bool(found)
+
+        await self.world.pulse.until(look, within)
+        return found[-1]
+
+    async def sees_channel(self, name: str, *, within: float = 10.0) -> Wire:
+        """Wait for a channel or thread of that name and return it."""
+        await self.world.pulse.until(lambda: any(c.get("name") == name for c in self.channels()), within)
+        return self.channel(name)
+
+    # ---------------------------------------------------------------- messages
+
+    async def send(
+        self,
+        place: Place,
+        content: str = "",
+        *,
+        reply_to: Wire | None = None,
+        files: Sequence[File] = (),
+    ) -> Wire:
+        """Write a message, optionally in reply to another; returns it."""
+        channel = self._channel(place)
+        may_write = "send_messages_in_threads" if channel.is_thread else "send_messages"
+        self._need(channel.id, may_write, *(["attach_files"] if files else []))
+        _check_text(content, files)
+        reference = None
+        if reply_to is not None:
+            reference = self.world.normalize_message_reference(
+                channel.id, {"message_id": reply_to["id"], "channel_id": reply_to["channel_id"]}
+            )
+        message = self.world.create_message(
+            channel.id,
+            self.id,
+            content,
+            reference=reference,
+            attachments=self.world.store_attachments(channel.id, files),
+        )
+        return message_payload(self.world, message, viewer=self.id)
+
+    async def edit(self, message: Wire, content: str) -> Wire:
+        """Change one's own message."""
+        stored = self._message(message)
+        if stored.author_id != self.id:
+            raise CannotError("only one's own messages can be edited")
+        _check_text(content, stored.attachments)
+        edited = self.world.edit_message(stored.channel_id, stored.id, {"content": content})
+        return message_payload(self.world, edited, viewer=self.id)
+
+    async def delete(self, message: Wire) -> None:
+        """Delete one's own message, or with Manage Messages anybody's."""
+        stored = self._message(message)
+        if stored.author_id != self.id and not stored.is_ephemeral:
+            self._need(stored.channel_id, "manage_messages")
+        self.world.delete_message(stored.channel_id, stored.id)
+
+    async def react(self, message: Wire, emoji: str) -> None:
+        """Add a reaction."""
+        stored = self._message(message)
+        self._need(stored.channel_id, *reaction_permissions(stored, emoji))
+        self.world.set_reaction(stored.channel_id, stored.id, emoji, self.id, True)
+
+    async def unreact(self, message: Wire, emoji: str) -> None:
+        """Take one's own reaction back."""
+        stored = self._message(message)
+        self.world.set_reaction(stored.channel_id, stored.id, emoji, self.id, False)
+
+    async def pin(self, message: Wire, pinned: bool = True) -> None:
+        """Pin or unpin a message."""
+        stored = self._message(message)
+        self._need(stored.channel_id, "pin_messages")
+        self.world.set_pinned(stored.channel_id, stored.id, pinned, actor_id=self.id)
+
+    async def typing(self, place: Place) -> None:
+        """Show that one is typing."""
+        channel = self._channel(place)
+        guild = self.world.get_guild(self.guild_id)
+        member = serializers.member_payload(self.world, guild, guild.members[self.id])
+        payload = {
+            "channel_id": str(channel.id),
+            "guild_id": str(guild.id),
+            "user_id": str(self.id),
+            "timestamp": int(self.world.time.now().timestamp()),
+            "member": member,
+        }
+        self.world.emit("TYPING_START", payload)
+
+    # ------------------------------------------------------------ interactions
+
+    def commands(self, place: Place, kind: AppCommandType = AppCommandType.CHAT_INPUT) -> list[Wire]:
+        """The commands this person may use in a channel."""
+        channel = self._channel(place)
+        return self.world.visible_commands(user_id=self.id, channel_id=channel.id, type=kind)
+
+    async def slash(self, place: Place, name: str, *, wait: bool = True, **options: object) -> Outcome:
+        """Use a slash command, e.g. ``slash(lobby, "task new", goal="…", spec=("a.txt", b"…"))``.
+
+        Users, roles and channels are given by id, attachments as (name, bytes). Waits until the
+        answer is there, a "thinking…" replaced; with ``wait=False`` only until it is
+        acknowledged. Raises NoAnswerError after three seconds of silence.
+        """
+        channel = self._channel(place)
+        root, *path = name.removeprefix("/").split()
+        command = self._command(channel.id, root, AppCommandType.CHAT_INPUT)
+        entities = self._entities(channel.id)
+        data = command_data(command, path, options, entities)
+        return await self._interact(InteractionType.APPLICATION_COMMAND, channel.id, data, wait)
+
+    async def autocomplete(
+        self, place: Place, name: str, option: str, typed: str, **filled: object
+    ) -> list[Wire]:
+        """Type into an option of a slash command; returns the choices offered."""
+        channel = self._channel(place)
+        root, *path = name.removeprefix("/").split()
+        command = self._command(channel.id, root, AppCommandType.CHAT_INPUT)
+        data = command_data(command, path, filled, self._entities(channel.id), focused=(option, typed))
+        kind = InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE
+        return (await self._interact(kind, channel.id, data, wait=True)).choices
+
+    async def context_menu(self, name: str, message: Wire, *, wait: bool = True) -> Outcome:
+        """Use a message's context-menu command ("Apps")."""
+        stored = self._message(message)
+        command = self._command(stored.channel_id, name, AppCommandType.MESSAGE)
+        shown = dict(serializers.message_payload(self.world, stored))
+        data = {
+            "id": command["id"],
+            "name": command["name"],
+            "type": int(AppCommandType.MESSAGE),
+            "target_id": str(stored.id),
+            "resolved": {"messages": {str(stored.id): shown}},
+        }
+        kind = InteractionType.APPLICATION_COMMAND
+        return await self._interact(kind, stored.channel_id, data, wait)
+
+    async def click(
+        self,
+        message: Wire,
+        label: str | None = None,
+        *,
+        custom_id: str | None = None,
+        wait: bool = True,
+    ) -> Outcome:
+        """Press a button, found by its label or custom_id."""
+        stored = self._message(message)
+        data = button_data(stored.components, custom_id=custom_id, label=label)
+        return await self._component(stored, data, wait)
+
+    async def select(
+        self,
+        message: Wire,
+        values: Sequence[str],
+        *,
+        custom_id: str | None = None,
+        wait: bool = True,
+    ) -> Outcome:
+        """Choose from a select menu: option values, or ids in user, role, channel menus."""
+        stored = self._message(message)
+        entities = self._entities(stored.channel_id)
+        data = select_data(stored.components, values, entities, custom_id=custom_id)
+        return await self._component(stored, data, wait)
+
+    async def submit(
+        self, shown: Outcome | int, values: Mapping[str, object], *, wait: bool = True
+    ) -> Outcome:
+        """Fill and send the form an outcome opened; ``values`` by custom_id."""
+        record = self.world.interactions.get(shown if isinstance(shown, int) else shown.id)
+        if record is None or record.modal is None or record.user_id != self.id:
+            raise CannotError("no form is open")
+        if record.modal_consumed:
+            raise CannotError("that form has been sent already")
+        data = modal_data(record.modal, values, self._entities(record.channel_id))
+        record.modal_consumed = True
+        source = None
+        if record.source_message_id is not None:
+            source = self.world.get_message(record.channel_id, record.source_message_id)
+        kind = InteractionType.MODAL_SUBMIT
+        return await self._interact(kind, record.channel_id, data, wait, source)
+
+    async def _component(self, stored: Message, data: Wire, wait: bool) -> Outcome:
+        kind = InteractionType.MESSAGE_COMPONENT
+        return await self._interact(kind, stored.channel_id, data, wait, stored)
+
+    async def _interact(
+        self,
+        kind: InteractionType,
+        channel_id: int,
+        data: Wire,
+        wait: bool,
+        source: Message | None = None,
+    ) -> Outcome:
+        record, payload = base_payload(
+            self.world,
+            type=int(kind),
+            channel_id=channel_id,
+            guild_id=self.guild_id,
+            user_id=self.id,
+            data=data,
+        )
+        if source is not None:
+            record.source_message_id = source.id
+            payload["message"] = dict(serializers.message_payload(self.world, source))
+        self.world.emit("INTERACTION_CREATE", payload)
+        try:
+            await self.world.pulse.until(lambda: record.responded, ANSWER_WITHIN)
+        except TimeoutError as error:
+            raise NoAnswerError("The application did not respond") from error
+        if wait:
+            await self.world.pulse.until(lambda: not record.loading, 60.0)
+        return self._outcome(record)
+
+    def outcome(self, interaction_id: int) -> Outcome:
+        """How an interaction stands by now."""
+        return self._outcome(self.world.interactions[interaction_id])
+
+    def _outcome(self, record: Interaction) -> Outcome:
+        message = None
+        if record.message_id is not None and record.channel_id in self.world.messages:
+            stored = self.world.messages[record.channel_id].get(record.message_id)
+            if stored is not None:
+                message = message_payload(self.world, stored, viewer=self.id)
+        return Outcome(
+            id=record.id,
+            kind=str(record.response_kind),
+            message=message,
+            modal=record.modal,
+            choices=record.autocomplete_choices or [],
+        )
+
+    # -------------------------------------------------------------- governing
+
+    async def delete_channel(self, place: Place) -> None:
+        """Delete a channel, category or thread."""
+        channel = self._channel(place)
+        self._need(channel.id, "manage_threads" if channel.is_thread else "manage_channels")
+        self.world.delete_channel(channel.id)
+
+    async def delete_webhook(self, webhook_id: int) -> None:
+        """Delete a webhook in the channel's settings."""
+        hook = self.world.get_webhook(webhook_id)
+        self._need(hook.channel_id, "manage_webhooks")
+        self.world.delete_webhook(webhook_id)
+
+    async def move_webhook(self, webhook_id: int, place: Place) -> None:
+        """Move a webhook to another channel."""
+        hook = self.world.get_webhook(webhook_id)
+        self._need(hook.channel_id, "manage_webhooks")
+        self.world.edit_webhook(hook.id, {"channel_id": self._channel(place).id})
+
+    async def overwrite(
+        self, place: Place, target: int, *, allow: Sequence[str] = (), deny: Sequence[str] = ()
+    ) -> None:
+        """Set what a role or member (by id) may do in a channel, by permission names."""
+        channel = self._channel(place)
+        self._need(channel.id, "manage_roles")
+        is_role = target in self.world.get_guild(self.guild_id).roles
+        self.world.set_overwrite(
+            channel.id,
+            Overwrite(
+                target_id=target,
+                type=OverwriteType.ROLE if is_role else OverwriteType.MEMBER,
+                allow=_flags(allow),
+                deny=_flags(deny),
+            ),
+        )
+
+    async def set_role_permissions(self, role_id: int, names: Sequence[str]) -> None:
+        """Set the permissions of a role, by name; the bot's own role is ``bot_role``."""
+        self._need(None, "manage_roles")
+        self.world.edit_role(self.guild_id, role_id, {"permissions": _flags(names)})
+
+    async def create_role(self, name: str, permission_names: Sequence[str] = ()) -> int:
+        """Make a role and return its id."""
+        self._need(None, "manage_roles")
+        flags = _flags(permission_names)
+        return self.world.create_role(self.guild_id, name, permissions=flags).id
+
+    async def delete_role(self, role_id: int) -> None:
+        """Delete a role."""
+        self._need(None, "manage_roles")
+        self.world.delete_role(self.guild_id, role_id)
+
+    async def give_role(self, user_id: int, role_id: int, *, take: bool = False) -> None:
+        """Give a member a role, or take it away."""
+        self._need(None, "manage_roles")
+        change = self.world.remove_member_role if take else self.world.add_member_role
+        change(self.guild_id, user_id, role_id)
+
+    async def kick_bot(self) -> None:
+        """Remove the bot from the guild."""
+        self._need(None, "kick_members")
+        self.world.remove_guild(self.guild_id)
+
+    @property
+    def bot_role(self) -> int:
+        """The id of the bot's own (managed) role."""
+        roles = self.world.get_guild(self.guild_id).roles.values()
+        return next(role.id for role in roles if role.managed)
+
+    # ----------------------------------------------------------------- helpers
+
+    def _channel(self, place: Place) -> Channel:
+        known = place["id"] if isinstance(place, Mapping) else place
+        channel = self.world.channels.get(known.id if isinstance(known, Channel) else int(known))
+        if channel is None or not self.can_see(channel.id):
+            raise CannotError("that channel is not to be seen")
+        return channel
+
+    def _message(self, message: Wire) -> Message:
+        channel = self._channel(message["channel_id"])
+        stored = self.world.messages[channel.id].get(int(message["id"]))
+        if stored is None or not stored.visible_to(self.id):
+            raise CannotError("that message is not there")
+        return stored
+
+    def _command(self, channel_id: int, name: str, kind: AppCommandType) -> Wire:
+        return find_command(
+            self.world, name, kind, guild_id=self.guild_id, user_id=self.id, channel_id=channel_id
+        )
+
+    def _entities(self, channel_id: int) -> Entities:
+        return Entities(self.world, self.guild_id, self.id, channel_id)
+
+    def _need(self, channel_id: int | None, *names: str) -> None:
+        try:
+            self.world.require_permissions(self.guild_id, self.id, channel_id, *names)
+        except BackendError as error:
+            raise CannotError(f"{error.message}: {', '.join(names)}") from error
+
+
+def _flags(names: Sequence[str]) -> int:
+    return discord.Permissions(**dict.fromkeys(names, True)).value
+
+
+def _check_text(content: str, files: Sequence[object]) -> None:
+    if not content.strip() and not files:
+        raise CannotError("an empty message cannot be sent")
+    if len(content) > MAX_TEXT:
+        raise CannotError(f"a message takes {MAX_TEXT} characters")
+    if len(files) > MAX_FILES:
+        raise CannotError(f"a message takes {MAX_FILES} files")
+    if any(isinstance(file, tuple) and len(file[1]) > MAX_UPLOAD for file in files):
+        raise CannotError("a file takes 10 MiB")
+
+
+def _all_text(message: Wire) -> str:
+    """Everything readable in a message, for looking something up."""
+    return str([message["content"], message["embeds"], message["components"]])

@@ -1,0 +1,64 @@
+"""Discord's refusals: HTTP status, JSON error code, and where in the request the fault lies.
+
+Codes from the documentation's table of JSON error codes; SimCord's own catalogue is used for
+those it has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simcord.backend.errors import BackendError
+
+
+def form_error(path: str, code: str, message: str) -> BackendError:
+    """50035 with the tree of ``errors``; ``path`` is dotted, e.g. ``embeds.0.title``."""
+    leaf: dict[str, Any] = {"_errors": [{"code": code, "message": message}]}
+    for part in reversed(path.split(".") if path else []):
+        leaf = {part: leaf}
+    return BackendError(400, 50035, "Invalid Form Body", errors=leaf)
+
+
+def too_long(path: str, most: int, least: int = 0) -> BackendError:
+    """A text outside its bounds."""
+    if least:
+        return form_error(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+    return form_error(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+
+
+def required(path: str) -> BackendError:
+    """A field that has to be there."""
+    return form_error(path, "BASE_TYPE_REQUIRED", "This field is required")
+
+
+def choice(path: str, allowed: str) -> BackendError:
+    """A value that is none of those allowed."""
+    return form_error(path, "BASE_TYPE_CHOICES", f"Value must be one of {{{allowed}}}.")
+
+
+def at_most(code: int, what: str, limit: int, status: int = 400) -> BackendError:
+    """A count that is used up: 'Maximum number of <what> reached (<limit>)'."""
+    return BackendError(status, code, f"Maximum number of {what} reached ({limit})")
+
+
+EMPTY_MESSAGE = (400, 50006, "Cannot send an empty message")
+TOO_LARGE = (413, 40005, "Request entity too large")
+ARCHIVED = (400, 50083, "Thread is archived")
+THREAD_EXISTS = (400, 160004, "A thread has already been created for this message")
+NO_HISTORY = (403, 160002, "You cannot reply without permission to read message history")
+MISSING_PERMISSIONS = (403, 50013, "Missing Permissions")
+UNKNOWN_WEBHOOK = (404, 10015, "Unknown Webhook")
+UNKNOWN_MESSAGE = (404, 10008, "Unknown Message")
+UNKNOWN_CHANNEL = (404, 10003, "Unknown Channel")
+NOT_THIS_TYPE = (400, 50024, "Cannot execute action on this channel type")
+SYSTEM_MESSAGE = (403, 50021, "Cannot execute action on a system message")
+OLD_EDITS = (
+    429,
+    30046,
+    "Maximum number of edits to messages older than 1 hour reached. Try again later.",
+)
+
+
+def refuse(known: tuple[int, int, str]) -> BackendError:
+    """One of the refusals above."""
+    return BackendError(*known)

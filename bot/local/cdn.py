@@ -1,0 +1,74 @@
+"""Files people and the bot have uploaded, served from loopback."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote
+
+from simcord.backend.cdn import CdnStore
+
+#: What a browser may show in place; everything else is only ever downloaded.
+INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+
+def clean_filename(name: str) -> str:
+    """A name without path, spaces or control characters, as Discord stores uploads."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return re.sub(r"[^\w.\-]", "_", base).lstrip(".") or "file"
+
+
+class LocalCdn(CdnStore):
+    """Blobs by path. What is not in memory any more is read with ``load``."""
+
+    def __init__(self, base: str, load: Callable[[str], bytes | None]) -> None:
+        super().__init__()
+        self.base = base
+        self._load = load
+        self.unsaved: dict[str, bytes] = {}
+
+    def store_attachment(
+        self,
+        attachment_id: int,
+        channel_id: int,
+        filename: str,
+        data: bytes,
+        description: str | None,
+    ) -> dict[str, Any]:
+        """Keep a file and return Discord's attachment object for it."""
+        name = clean_filename(filename)
+        url = self.keep(f"/cdn/attachments/{channel_id}/{attachment_id}/{name}", data)
+        attachment = {
+            "id": str(attachment_id),
+            "filename": name,
+            "size": len(data),
+            "url": url,
+            "proxy_url": url,
+            "content_type": mimetypes.guess_type(name)[0] or "application/octet-stream",
+            **image_size(data),
+        }
+        return attachment | ({"description": description} if description else {})
+
+    def keep(self, path: str, data: bytes) -> str:
+        """Keep ``data`` under ``path`` and return its URL."""
+        self.unsaved[path] = data
+        return self.base + quote(path)
+
+    def get(self, url: str) -> bytes | None:
+        """The bytes under a URL or path of this store, or None."""
+        path = unquote(url.removeprefix(self.base))
+        found = self.unsaved.get(path)
+        return self._load(path) if found is None else found
+
+
+def image_size(data: bytes) -> dict[str, int]:
+    """``width`` and ``height`` of a PNG or GIF, or nothing; Discord gives both for images."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    elif data[:4] == b"GIF8" and len(data) >= 10:
+        width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+    else:
+        return {}
+    return {"width": width, "height": height}

@@ -1,0 +1,34 @@
+"""How a local Discord is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.local.faults import Faults
+
+#: discord.Intents flags a bot must be approved for in the developer portal.
+PRIVILEGED = frozenset({"members", "presences", "message_content"})
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """What a local Discord is started with.
+
+    ``port`` 0 takes any free one. ``data`` is the folder whose ``discord.sqlite3`` keeps the
+    world over restarts; None keeps it in memory. ``rate_limits`` switches Discord's limits on.
+    ``time_scale`` > 1 makes rate windows, waits and heartbeats pass that many times faster;
+    interaction deadlines stay real. ``privileged_intents`` are those the portal has approved:
+    asking for another closes the gateway with 4014, as Discord does. ``save_every`` is the
+    longest time in seconds that a change may stay unsaved.
+    """
+
+    port: int = 0
+    data: Path | None = None
+    rate_limits: bool = True
+    time_scale: float = 1.0
+    faults: Faults = field(default_factory=Faults)
+    privileged_intents: frozenset[str] = PRIVILEGED
+    guild_name: str = "MegaAgent"
+    bot_name: str = "MegaAgent"
+    save_every: float = 0.5

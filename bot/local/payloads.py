@@ -1,0 +1,90 @@
+"""The last touches that make SimCord's payloads equal to Discord's."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from simcord.backend import serializers
+from simcord.backend.models import Message, Webhook
+
+if TYPE_CHECKING:
+    from bot.local.world import World
+
+MAX_UPLOAD = 10 * 1024 * 1024
+
+
+def finish(world: World, event: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Complete the payload of a gateway event in place and return it."""
+    if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
+        return finish_message(world, payload)
+    if event == "GUILD_CREATE":
+        payload["threads"] = [t for t in payload["threads"] if not t["thread_metadata"]["archived"]]
+    elif event == "INTERACTION_CREATE":
+        _finish_interaction(world, payload)
+    return payload
+
+
+def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
+    """Complete a message in place: persona, application, nonce, the message replied to."""
+    message = world.messages.get(int(payload["channel_id"]), {}).get(int(payload["id"]))
+    if message is not None and message.webhook_id is not None:
+        avatar = world.avatar_of(message)
+        payload["author"] |= {
+            "discriminator": "0000",
+            "global_name": None,
+            "avatar": sha256(avatar.encode()).hexdigest()[:32] if avatar else None,
+        }
+        payload["application_id"] = str(world.application_id)
+    elif message is not None and message.interaction_metadata is not None:
+        payload["webhook_id"] = payload["application_id"] = str(world.application_id)
+    payload.pop("nonce", None)
+    reply = payload.get("message_reference")
+    if reply is not None and "referenced_message" not in payload and not reply.get("type"):
+        payload["referenced_message"] = None
+    elif isinstance(payload.get("referenced_message"), dict):
+        finish_message(world, payload["referenced_message"])
+    return payload
+
+
+def _finish_interaction(world: World, payload: dict[str, Any]) -> None:
+    payload["attachment_size_limit"] = MAX_UPLOAD
+    if payload.get("guild_id"):
+        payload["authorizing_integration_owners"] = {"0": payload["guild_id"]}
+    messages = [*((payload["data"].get("resolved") or {}).get("messages") or {}).values()]
+    if payload.get("message"):
+        messages.append(payload["message"])
+    for message in messages:
+        finish_message(world, message)
+
+
+def message_payload(world: World, message: Message, *, viewer: int | None = None) -> dict[str, Any]:
+    """A message as Discord's API shows it to ``viewer`` (whose own reactions are marked)."""
+    return finish_message(world, dict(serializers.message_payload(world, message, for_user=viewer)))
+
+
+def webhook_payload(world: World, hook: Webhook, *, token: bool = True) -> dict[str, Any]:
+    """A webhook that the bot's application owns."""
+    payload = serializers.webhook_payload(world, hook, include_token=token)
+    avatar = world.hook_avatars.get(hook.id)
+    payload["application_id"] = str(world.application_id)
+    payload["avatar"] = sha256(avatar.encode()).hexdigest()[:32] if avatar else None
+    return payload
+
+
+def resolve_embed_files(
+    embeds: list[dict[str, Any]], attachments: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Embeds whose ``attachment://name`` pictures point at the uploaded files."""
+    urls = {f"attachment://{item['filename']}": item["url"] for item in attachments}
+    resolved = deepcopy(embeds)
+    for embed in resolved:
+        for key in ("image", "thumbnail", "footer", "author"):
+            part = embed.get(key)
+            if not isinstance(part, dict):
+                continue
+            for url in ("url", "icon_url"):
+                if part.get(url) in urls:
+                    part[url] = urls[part[url]]
+    return resolved

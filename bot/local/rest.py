@@ -1,0 +1,253 @@
+"""Discord's REST API v10 over loopback HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+import zlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from simcord.backend.errors import BackendError
+from simcord.http.router import RequestContext, RouteNotImplemented, UnsupportedField
+
+import bot.local.routes  # noqa: F401  registers our routes
+from bot.local.apierrors import form_error
+from bot.local.buckets import GLOBAL, Limiter, Request, Scope, Verdict
+from bot.local.cdn import clean_filename
+from bot.local.dispatch import Match, RouteTable
+from bot.local.faults import Fault, FaultKind, LimitScope, wait_scaled
+from bot.local.guard import from_browser
+from bot.local.limits import check_request
+from bot.local.options import LocalOptions
+from bot.local.world import World
+
+API = "/api/v10"
+Wire = dict[str, Any]
+
+#: discord.py takes a 429 without this header for a ban by Cloudflare.
+VIA = {"Via": "1.1 loopback"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a multipart request, in the shape SimCord's handlers expect."""
+
+    filename: str
+    fp: io.BytesIO
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of the bot, as a test or a person reads it afterwards."""
+
+    method: str
+    path: str
+    status: int
+    at: float
+
+
+class Rest:
+    """Answers requests: faults, authorization, limits, validation, then the world."""
+
+    def __init__(self, world: World, options: LocalOptions, token: str) -> None:
+        self._world = world
+        self._options = options
+        self._token = token
+        self._routes = RouteTable()
+        self._limiter = Limiter()
+        self.gaps: list[str] = []
+        self.calls: list[Call] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, meeting at most one fault on the way."""
+        path, method = request.path.removeprefix(API), request.method
+        if from_browser(request):
+            return web.Response(status=403, text="this API is for the bot, not for web pages")
+        fault = self._options.faults.take(method, path)
+        early = await self._before(fault, request)
+        response = early or await self._answer(request, method, path)
+        self.calls.append(Call(method, path, response.status, time.monotonic()))
+        del self.calls[:-20_000]
+        if fault is not None and fault.kind is FaultKind.DROP_AFTER:
+            _cut(request)
+        return response
+
+    async def _before(self, fault: Fault | None, request: web.Request) -> web.Response | None:
+        if fault is None or fault.kind is FaultKind.DROP_AFTER:
+            return None
+        if fault.kind is FaultKind.DELAY:
+            await wait_scaled(fault.seconds, self._options.time_scale)
+            return None
+        if fault.kind is FaultKind.DROP_BEFORE:
+            _cut(request)
+            return web.Response(status=502)
+        if fault.kind is FaultKind.LIMIT:
+            return self._fault_limit(fault)
+        return web.Response(status=fault.status, text="upstream error", headers=VIA)
+
+    def _fault_limit(self, fault: Fault) -> web.Response:
+        if fault.scope is LimitScope.CLOUDFLARE:
+            return web.Response(
+                status=429,
+                text="error code: 1015",
+                headers={"Retry-After": str(int(fault.seconds) + 1)},
+            )
+        scope = {LimitScope.GLOBAL: Scope.GLOBAL, LimitScope.SHARED: Scope.SHARED}.get(
+            fault.scope, Scope.USER
+        )
+        return self._limited(scope, fault.seconds, {})
+
+    async def _answer(self, request: web.Request, method: str, path: str) -> web.Response:
+        headers = dict(VIA)
+        try:
+            match = self._route(method, path)
+            by_token = "token" in match.args
+            self._authorize(request, by_token=by_token)
+            body, uploads = await _read(request)
+            verdict = self._count(request, match, path, body, bot=not by_token)
+            headers |= _bucket_headers(match, verdict, self._options.time_scale)
+            if verdict.refused_by is not None:
+                return self._limited(verdict.refused_by.scope, verdict.retry_after, headers)
+            return _json(self._run(request, match, body, uploads), headers=headers)
+        except BackendError as error:
+            return self._refusal(error, headers)
+        finally:
+            self._world.pulse.beat()
+
+    def _route(self, method: str, path: str) -> Match:
+        match = self._routes.find(method, path)
+        if match is None:
+            raise RouteNotImplemented(method, path)
+        return match
+
+    def _authorize(self, request: web.Request, *, by_token: bool) -> None:
+        if not by_token and request.headers.get("Authorization") != f"Bot {self._token}":
+            raise BackendError(401, 0, "401: Unauthorized")
+
+    def _refusal(self, error: BackendError, headers: dict[str, str]) -> web.Response:
+        """Discord's error object; what we do not know is recorded, so that a test can fail."""
+        if isinstance(error, RouteNotImplemented | UnsupportedField):
+            self.gaps.append(error.message)
+        payload = error.to_json()
+        if error.code == 50035 and "errors" not in payload:
+            detail = error.message.removeprefix("Invalid Form Body: ")
+            payload |= form_error("", "BASE_TYPE_INVALID", detail).to_json()
+        if error.status == 429:
+            payload |= {"retry_after": 60.0 / self._options.time_scale, "global": False}
+        return _json(payload, status=error.status, headers=headers)
+
+    def _count(self, request: web.Request, match: Match, path: str, body: object, *, bot: bool) -> Verdict:
+        if not self._options.rate_limits:
+            return Verdict()
+        major = path.strip("/").split("/")[1] if path.count("/") > 1 else ""
+        hook = self._world.webhooks.get(self._world.webhook_tokens.get(match.args.get("token", "")) or 0)
+        place = request.query.get("thread_id") or (str(hook.channel_id) if hook else "")
+        fields = frozenset(body) if isinstance(body, dict) else frozenset()
+        now = self._world.time.monotonic() * self._options.time_scale
+        return self._limiter.take(Request(request.method, match.template, major, place, fields, bot), now)
+
+    def _limited(self, scope: Scope, wait: float, headers: dict[str, str]) -> web.Response:
+        real = wait / self._options.time_scale
+        headers = VIA | headers | {"Retry-After": str(int(real) + 1), "X-RateLimit-Scope": scope}
+        if scope is Scope.GLOBAL:
+            headers["X-RateLimit-Global"] = "true"
+        payload = {
+            "message": "You are being rate limited.",
+            "retry_after": round(real, 3),
+            "global": scope is GLOBAL.scope,
+        }
+        return _json(payload, status=429, headers=headers)
+
+    def _run(self, request: web.Request, match: Match, body: object, uploads: list[Upload]) -> object:
+        reason = request.headers.get("X-Audit-Log-Reason")
+        ctx = RequestContext(
+            self._world,
+            {key: unquote(value) for key, value in match.args.items()},
+            json=body,
+            params=dict(request.query),
+            files=list(uploads),
+            reason=unquote(reason) if reason else None,
+            method=request.method,
+            path=request.path.removeprefix(API),
+        )
+        try:
+            check_request(self._world, match.template, ctx)
+            return match.handler(ctx)
+        except NotImplementedError as error:
+            raise RouteNotImplemented(request.method, f"{ctx.path} ({error})") from error
+        except KeyError as error:
+            raise form_error(str(error.args[0]), "BASE_TYPE_REQUIRED", "This field is required") from error
+        except (TypeError, ValueError) as error:
+            raise form_error("", "NUMBER_TYPE_COERCE", str(error)) from error
+
+
+def _cut(request: web.Request) -> None:
+    """End the TCP connection at once, as a network in trouble does."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _json(data: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    if data is None:
+        return web.Response(status=204, headers=headers)
+    # discord.py parses JSON only under exactly this content type, without a charset.
+    return web.Response(
+        body=json.dumps(data, default=str).encode(),
+        status=status,
+        headers={**(headers or {}), "Content-Type": "application/json"},
+    )
+
+
+def _bucket_headers(match: Match, verdict: Verdict, scale: float) -> dict[str, str]:
+    if verdict.limit is None:
+        return {}
+    bucket = zlib.crc32(f"{verdict.limit.name} {match.template}".encode())
+    reset_after = verdict.reset_after / scale
+    if verdict.refused_by is not None and verdict.refused_by is verdict.limit:
+        reset_after = verdict.retry_after / scale
+    return {
+        "X-RateLimit-Limit": str(verdict.limit.count),
+        "X-RateLimit-Remaining": str(max(0, verdict.remaining)),
+        "X-RateLimit-Reset": f"{time.time() + reset_after:.3f}",
+        "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+        "X-RateLimit-Bucket": f"{bucket:08x}",
+    }
+
+
+async def _read(request: web.Request) -> tuple[object, list[Upload]]:
+    """The JSON body (None without one) and the uploaded files in their declared order."""
+    if not request.can_read_body:
+        return None, []
+    try:
+        if not request.content_type.startswith("multipart/"):
+            return await request.json(), []
+        return await _multipart(request)
+    except json.JSONDecodeError as error:
+        raise BackendError(400, 50109, "The request body contains invalid JSON.") from error
+    except (asyncio.IncompleteReadError, ValueError) as error:
+        raise form_error("", "CONTENT_TYPE_INVALID", str(error)) from error
+
+
+async def _multipart(request: web.Request) -> tuple[object, list[Upload]]:
+    form = await request.post()
+    body: Wire = json.loads(str(form.get("payload_json", "{}")))
+    described = {
+        str(item.get("id")): item.get("description")
+        for item in (body.get("data") or body).get("attachments") or []
+    }
+    uploads = []
+    for key, part in form.items():
+        if isinstance(part, web.FileField):
+            index = key.removeprefix("files[").removesuffix("]")
+            data = io.BytesIO(part.file.read())
+            name = clean_filename(part.filename)
+            uploads.append(Upload(name, data, described.get(index)))
+        elif key != "payload_json":
+            raise UnsupportedField(request.method, request.path, [key])
+    return body, uploads

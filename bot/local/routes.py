@@ -1,0 +1,277 @@
+"""Routes that SimCord lacks or answers differently from Discord."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simcord.backend import errors, serializers
+from simcord.backend.models import Message, Webhook
+from simcord.enums import ChannelType
+from simcord.http._helpers import bot_message, message_edit_changes
+from simcord.http.router import RequestContext
+from simcord.http.routes import interactions as theirs
+from simcord.http.routes import messages as their_messages
+
+from bot.local.apierrors import UNKNOWN_CHANNEL, UNKNOWN_WEBHOOK, form_error, refuse
+from bot.local.dispatch import ours
+from bot.local.images import data_uri
+from bot.local.payloads import message_payload, webhook_payload
+from bot.local.world import World, avatar_hash
+
+Wire = dict[str, Any]
+NONCE_MEMORY = 300.0
+
+
+def world_of(ctx: RequestContext) -> World:
+    """The world a request is about."""
+    assert isinstance(ctx.backend, World)
+    return ctx.backend
+
+
+# ------------------------------------------------------------------- messages
+
+
+@ours("POST", "/channels/{channel_id}/messages")
+def send_message(ctx: RequestContext) -> Wire:
+    """Post as the bot; a nonce with ``enforce_nonce`` makes a repeat return the first message."""
+    world, channel_id = world_of(ctx), ctx.int_arg("channel_id")
+    their_messages._send_permissions(ctx, channel_id)
+    nonce = str(ctx.body().get("nonce") or "")
+    if nonce and ctx.body().get("enforce_nonce"):
+        posted, message_id = world.nonces.get((channel_id, nonce), (-NONCE_MEMORY, 0))
+        known = world.messages[channel_id].get(message_id)
+        if known is not None and world.time.monotonic() - posted < NONCE_MEMORY:
+            return message_payload(world, known) | {"nonce": nonce}
+    message = bot_message(ctx, channel_id)
+    if not nonce:
+        return message_payload(world, message)
+    world.nonces[channel_id, nonce] = (world.time.monotonic(), message.id)
+    return message_payload(world, message) | {"nonce": nonce}
+
+
+@ours("GET", "/channels/{channel_id}/messages")
+def history(ctx: RequestContext) -> list[Wire]:
+    """Messages newest first; ``after`` starts at the oldest one after it, as Discord does."""
+    world = world_of(ctx)
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"))
+    ctx.require_channel_permissions(channel.id, "read_message_history")
+    limit = int(ctx.params.get("limit", 50))
+    if not 1 <= limit <= 100:
+        raise form_error("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
+    messages = [m for m in world.messages[channel.id].values() if not m.is_ephemeral]
+    messages.sort(key=lambda m: m.id)
+    chosen = _page(messages, ctx.params, limit)
+    return [message_payload(world, m, viewer=world.bot_user.id) for m in reversed(chosen)]
+
+
+def _page(messages: list[Message], params: Wire, limit: int) -> list[Message]:
+    """The part of ``messages`` (oldest first) that a query asks for, oldest first."""
+    if "around" in params:
+        before = [m for m in messages if m.id < int(params["around"])]
+        start = max(0, len(before) - limit // 2)
+        return messages[start : start + limit]
+    if "before" in params:
+        return [m for m in messages if m.id < int(params["before"])][-limit:]
+    if "after" in params:
+        return [m for m in messages if m.id > int(params["after"])][:limit]
+    return messages[-limit:]
+
+
+# ------------------------------------------------------------------- webhooks
+
+
+def _hook(ctx: RequestContext) -> Webhook:
+    world = world_of(ctx)
+    hook = world.webhooks.get(world.webhook_tokens.get(ctx.args["token"], 0))
+    if hook is None or hook.id != ctx.int_arg("webhook_id"):
+        raise refuse(UNKNOWN_WEBHOOK)
+    return hook
+
+
+def _place(ctx: RequestContext, hook: Webhook) -> int:
+    """The channel or thread a webhook request is about; a thread must lie under the webhook's."""
+    thread_id = ctx.params.get("thread_id")
+    if thread_id is None:
+        return hook.channel_id
+    thread = world_of(ctx).channels.get(int(thread_id))
+    if thread is None or thread.parent_id != hook.channel_id or not thread.is_thread:
+        raise refuse(UNKNOWN_CHANNEL)
+    return thread.id
+
+
+@ours("POST", "/webhooks/{webhook_id}/{token}")
+def execute_webhook(ctx: RequestContext) -> Wire | None:
+    """Post as a persona, into a thread too; with an interaction's token, a follow-up."""
+    world = world_of(ctx)
+    if ctx.args["token"] in world.interaction_tokens:
+        return _followup(ctx)
+    hook = _hook(ctx)
+    message = bot_message(
+        ctx,
+        _place(ctx, hook),
+        author_id=hook.webhook_user_id,
+        webhook_id=hook.id,
+        body=ctx.body(),
+        webhook_execute=True,
+    )
+    wait = str(ctx.params.get("wait", "")).lower() in {"1", "true"}
+    return message_payload(world, message) if wait else None
+
+
+def _followup(ctx: RequestContext) -> Wire:
+    response: Wire = theirs.execute_webhook(ctx)
+    world = world_of(ctx)
+    return message_payload(world, world.get_message(int(response["channel_id"]), int(response["id"])))
+
+
+def _hook_message(ctx: RequestContext) -> Message:
+    hook = _hook(ctx)
+    message = world_of(ctx).get_message(_place(ctx, hook), ctx.int_arg("message_id"))
+    if message.webhook_id != hook.id:
+        raise errors.unknown_message()
+    return message
+
+
+@ours("GET", "/webhooks/{webhook_id}/{token}/messages/{message_id}")
+def get_webhook_message(ctx: RequestContext) -> Wire:
+    """A message this webhook or interaction wrote."""
+    if ctx.args["token"] in world_of(ctx).interaction_tokens:
+        return _respond(ctx, theirs._interaction_message(ctx))
+    return _respond(ctx, _hook_message(ctx))
+
+
+@ours("PATCH", "/webhooks/{webhook_id}/{token}/messages/{message_id}")
+def edit_webhook_message(ctx: RequestContext) -> Wire:
+    """Change a message this webhook or interaction wrote, in a thread too."""
+    world = world_of(ctx)
+    if ctx.args["token"] in world.interaction_tokens:
+        message = theirs._interaction_message(ctx)
+    else:
+        message = _hook_message(ctx)
+    changes = message_edit_changes(ctx, message)
+    return _respond(ctx, world.edit_message(message.channel_id, message.id, changes))
+
+
+@ours("DELETE", "/webhooks/{webhook_id}/{token}/messages/{message_id}")
+def delete_webhook_message(ctx: RequestContext) -> None:
+    """Delete a message this webhook or interaction wrote, in a thread too."""
+    world = world_of(ctx)
+    if ctx.args["token"] in world.interaction_tokens:
+        message = theirs._interaction_message(ctx)
+    else:
+        message = _hook_message(ctx)
+    world.delete_message(message.channel_id, message.id)
+
+
+def _respond(ctx: RequestContext, message: Message) -> Wire:
+    return message_payload(world_of(ctx), message)
+
+
+@ours("POST", "/channels/{channel_id}/webhooks")
+def create_webhook(ctx: RequestContext) -> Wire:
+    """Create a webhook that the bot's application owns; its avatar is kept."""
+    world = world_of(ctx)
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"), "manage_webhooks")
+    if channel.type not in (ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM):
+        raise errors.cannot_execute_on_channel_type()
+    body = ctx.fields("name", "avatar")
+    hook = world.create_webhook(channel.id, body["name"], world.bot_user.id)
+    _keep_avatar(world, hook, body)
+    return webhook_payload(world, hook)
+
+
+def _keep_avatar(world: World, hook: Webhook, body: Wire) -> None:
+    if "avatar" not in body:
+        return
+    if body["avatar"] is None:
+        world.hook_avatars.pop(hook.id, None)
+        return
+    image, kind = data_uri(body["avatar"])
+    path = f"/cdn/avatars/{hook.id}/{avatar_hash(body['avatar'])}.{kind}"
+    world.hook_avatars[hook.id] = world.cdn.keep(path, image)
+
+
+@ours("GET", "/channels/{channel_id}/webhooks")
+def channel_webhooks(ctx: RequestContext) -> list[Wire]:
+    """The webhooks of a channel."""
+    world = world_of(ctx)
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"), "manage_webhooks")
+    hooks = world.webhooks.values()
+    return [webhook_payload(world, h) for h in hooks if h.channel_id == channel.id]
+
+
+@ours("GET", "/guilds/{guild_id}/webhooks")
+def guild_webhooks(ctx: RequestContext) -> list[Wire]:
+    """The webhooks of a guild."""
+    world, guild_id = world_of(ctx), ctx.int_arg("guild_id")
+    world.get_guild(guild_id)
+    ctx.require_guild_permissions(guild_id, "manage_webhooks")
+    return [webhook_payload(world, h) for h in world.webhooks.values() if h.guild_id == guild_id]
+
+
+@ours("GET", "/webhooks/{webhook_id}")
+def get_webhook(ctx: RequestContext) -> Wire:
+    """A webhook by id, for those who may manage it."""
+    world = world_of(ctx)
+    hook = world.get_webhook(ctx.int_arg("webhook_id"))
+    ctx.require_channel_permissions(hook.channel_id, "manage_webhooks")
+    return webhook_payload(world, hook)
+
+
+@ours("GET", "/webhooks/{webhook_id}/{token}")
+def get_webhook_by_token(ctx: RequestContext) -> Wire:
+    """A webhook for whoever holds its token; without the user who made it."""
+    payload = webhook_payload(world_of(ctx), _hook(ctx))
+    return {key: value for key, value in payload.items() if key != "user"}
+
+
+@ours("PATCH", "/webhooks/{webhook_id}")
+def edit_webhook(ctx: RequestContext) -> Wire:
+    """Rename or move a webhook, or change its avatar."""
+    world = world_of(ctx)
+    hook = world.get_webhook(ctx.int_arg("webhook_id"))
+    ctx.require_channel_permissions(hook.channel_id, "manage_webhooks")
+    changes = ctx.fields("name", "channel_id", "avatar")
+    if changes.get("channel_id") is not None:
+        ctx.require_channel_permissions(int(changes["channel_id"]), "manage_webhooks")
+    _keep_avatar(world, hook, changes)
+    changes.pop("avatar", None)
+    return webhook_payload(world, world.edit_webhook(hook.id, changes))
+
+
+@ours("PATCH", "/webhooks/{webhook_id}/{token}")
+def edit_webhook_by_token(ctx: RequestContext) -> Wire:
+    """Rename a webhook or change its avatar; a token cannot move it."""
+    world, hook = world_of(ctx), _hook(ctx)
+    changes = ctx.fields("name", "avatar")
+    _keep_avatar(world, hook, changes)
+    changes.pop("avatar", None)
+    return webhook_payload(world, world.edit_webhook(hook.id, changes))
+
+
+# ---------------------------------------------------------------------- other
+
+
+@ours("GET", "/gateway")
+def gateway(ctx: RequestContext) -> Wire:
+    """Where the gateway is."""
+    return {"url": world_of(ctx).gateway_url}
+
+
+@ours("GET", "/gateway/bot")
+def gateway_bot(ctx: RequestContext) -> Wire:
+    """Where the gateway is and how often one may start a session."""
+    limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+    return {"url": world_of(ctx).gateway_url, "shards": 1, "session_start_limit": limit}
+
+
+@ours("DELETE", "/channels/{channel_id}")
+def delete_channel(ctx: RequestContext) -> Wire:
+    """Delete a channel or, with Manage Threads, a thread."""
+    world = world_of(ctx)
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"))
+    needed = "manage_threads" if channel.is_thread else "manage_channels"
+    ctx.require_channel_permissions(channel.id, needed)
+    payload = dict(serializers.channel_payload(world, channel))
+    world.delete_channel(channel.id)
+    return payload

@@ -1,0 +1,168 @@
+"""The local Discord: one loopback port with REST, gateway, files and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import yarl
+from aiohttp import web
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.local.actors import Human
+from bot.local.cdn import INLINE_TYPES, LocalCdn
+from bot.local.gateway import Gateway
+from bot.local.guard import from_browser, right_host, same_origin
+from bot.local.options import LocalOptions
+from bot.local.page_api import PageApi
+from bot.local.rest import API, Rest
+from bot.local.store import WorldFile
+from bot.local.world import World
+
+HOST = "127.0.0.1"
+MAX_REQUEST = 110 * 1024 * 1024
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LocalDiscord:
+    """A Discord of one's own on loopback, for an unmodified discord.py and for a browser.
+
+    After ``start()``: ``api_base`` and ``gateway_url`` for the bot (see ``point_discord_at``),
+    ``page_url`` for people, ``token`` for both. ``you`` is the human at the page, ``guest`` one
+    without any rights. ``gaps`` lists what was asked for and is not known here: a test asserts
+    that it is empty. ``notice`` is one line of plain text the page shows on top.
+    """
+
+    def __init__(self, options: LocalOptions | None = None) -> None:
+        self.options = options or LocalOptions()
+        self.faults = self.options.faults
+        self.token = ""
+        self.notice = ""
+        self.guild_id = 0
+        self.api_base = self.gateway_url = self.page_url = ""
+        self._port = self.options.port
+        self._runner: web.AppRunner | None = None
+        self._saver: asyncio.Task[None] | None = None
+        self._file = WorldFile(self.options.data)
+        self._page = PageApi(self)
+
+    async def start(self) -> None:
+        """Open the port, load or make the world; raises OSError if the port is taken."""
+        await self._listen()
+        base = f"http://{HOST}:{self._port}"
+        self.api_base, self.page_url = base + API, base + "/"
+        self.gateway_url = f"ws://{HOST}:{self._port}/gateway/"
+        self._open_world(base)
+        self._page.attach(self.world)
+        self._saver = asyncio.create_task(self._file.keep_saving(self.options.save_every))
+
+    async def stop(self) -> None:
+        """Close every connection, save the world, free the port."""
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.wait([self._saver])
+        await self._hang_up()
+        self._file.close()
+
+    async def restart(self, down_for: float = 0.0) -> None:
+        """Go away for some seconds and come back on the same port, as Discord does at times.
+
+        The world is kept; gateway sessions are not.
+        """
+        await self._hang_up()
+        await asyncio.sleep(down_for)
+        await self._listen()
+
+    async def _listen(self) -> None:
+        app = web.Application(client_max_size=MAX_REQUEST)
+        app.middlewares.append(_guarded)
+        app.router.add_route("*", API + "/{tail:.*}", self._on_rest)
+        app.router.add_get("/gateway/", self._on_gateway)
+        app.router.add_get("/cdn/{tail:.*}", self._on_file)
+        self._page.add_routes(app)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def _hang_up(self) -> None:
+        self._page.hang_up()
+        await self.gateway.close_all(1001, forget=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _open_world(self, base: str) -> None:
+        self.world = World(LocalCdn(base, self._file.load_blob))
+        self.world.gateway_url = self.gateway_url
+        home = self._file.open(self.world, self.options)
+        self.token, self.guild_id = home.token, home.guild_id
+        self.gateway = Gateway(self.world, self.options, self.token)
+        self.rest = Rest(self.world, self.options, self.token)
+        self.faults.attach(self.gateway)
+        self.you = Human(self.world, home.guild_id, home.you)
+        self.guest = Human(self.world, home.guild_id, home.guest)
+
+    @property
+    def gaps(self) -> list[str]:
+        """Routes, fields and gateway operations that were met and are not known here."""
+        return self.rest.gaps + self.gateway.gaps
+
+    async def _on_rest(self, request: web.Request) -> web.StreamResponse:
+        return await self.rest.handle(request)
+
+    async def _on_gateway(self, request: web.Request) -> web.StreamResponse:
+        if from_browser(request):
+            return web.Response(status=403, text="the gateway is for the bot, not for web pages")
+        return await self.gateway.connect(request)
+
+    async def _on_file(self, request: web.Request) -> web.StreamResponse:
+        data = self.world.cdn.get(request.path)
+        if data is None or not same_origin(request):
+            return web.Response(status=404)
+        return file_response(request.path, data)
+
+
+def file_response(path: str, data: bytes) -> web.Response:
+    """A file as the browser gets it: pictures in place, anything else only as a download."""
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    inline = kind in INLINE_TYPES
+    name = quote(Path(path).name)
+    return web.Response(
+        body=data,
+        content_type=kind if inline else "application/octet-stream",
+        headers={
+            "Content-Disposition": "inline" if inline else f"attachment; filename*=UTF-8''{name}",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        },
+    )
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not right_host(request):
+        return web.Response(status=421, text="this server only answers to its loopback address")
+    return await handler(request)
+
+
+@contextmanager
+def point_discord_at(local: LocalDiscord) -> Iterator[None]:
+    """Make discord.py, unmodified, talk to ``local`` instead of Discord while inside.
+
+    Route.BASE and DiscordWebSocket.DEFAULT_GATEWAY are the two places that hold Discord's
+    address; both are put back on leaving.
+    """
+    before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE = local.api_base
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(local.gateway_url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = before

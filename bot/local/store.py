@@ -1,0 +1,241 @@
+"""The world on disk: one SQLite file, written behind within half a second of a change.
+
+Only what changed is written: messages one by one, everything else as one small document. Each
+write is one transaction, so a killed process leaves a whole world, at most that much older.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import discord
+from pydantic import TypeAdapter, ValidationError
+from simcord.backend.models import Channel, Guild, Message, User, Webhook
+
+from bot.local.options import LocalOptions
+from bot.local.world import World
+
+FILE_NAME = "discord.sqlite3"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS world (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (
+    channel INTEGER NOT NULL, id INTEGER NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (channel, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blobs (path TEXT PRIMARY KEY, data BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Who lives in the one guild, and the bot's token."""
+
+    guild_id: int
+    you: int
+    guest: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything but messages and files."""
+
+    home: Home
+    base: str
+    bot_id: int
+    application_id: int
+    guilds: list[Guild]
+    users: list[User]
+    channels: list[Channel]
+    webhooks: list[Webhook]
+    hook_avatars: dict[int, str] = field(default_factory=dict)
+    commands: list[tuple[int | None, dict[str, Any]]] = field(default_factory=list)
+
+
+_CORE = TypeAdapter(Core)
+_MESSAGE = TypeAdapter(Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One transaction's worth of writing."""
+
+    core: str | None
+    written: list[tuple[int, int, str]]
+    deleted: list[tuple[int, int]]
+    gone: list[int]
+    blobs: list[tuple[str, bytes]]
+
+    def __bool__(self) -> bool:
+        return bool(self.core is not None or self.written or self.deleted or self.gone or self.blobs)
+
+
+class BrokenWorldError(Exception):
+    """The saved world cannot be read; the message names the file and what to do."""
+
+
+class WorldFile:
+    """Loads a world when it starts and writes its changes while it lives."""
+
+    def __init__(self, folder: Path | None) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._path = str(folder / FILE_NAME) if folder else ":memory:"
+        self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._lock = Lock()
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        self._world: World | None = None
+        self._home: Home | None = None
+
+    # ----------------------------------------------------------------- loading
+
+    def open(self, world: World, options: LocalOptions) -> Home:
+        """Fill ``world`` from the file, or found a new guild; raises BrokenWorldError."""
+        row = self._db.execute("SELECT value FROM world WHERE key = 'core'").fetchone()
+        try:
+            self._home = self._load(world, row[0]) if row else _found(world, options)
+        except ValidationError as error:
+            raise BrokenWorldError(
+                f"{self._path} holds a world this version cannot read; "
+                "move the file away to start with a new one"
+            ) from error
+        self._world = world
+        return self._home
+
+    def _load(self, world: World, text: str) -> Home:
+        old_base = _CORE.validate_json(text).base
+        core = _CORE.validate_json(text.replace(old_base, world.cdn.base))
+        _restore(world, core)
+        rows = self._db.execute("SELECT value FROM messages ORDER BY channel, id")
+        for (value,) in rows:
+            message = _MESSAGE.validate_json(value.replace(old_base, world.cdn.base))
+            if message.channel_id in world.channels:
+                world.messages[message.channel_id][message.id] = message
+                world.remember_id(message.id)
+        if old_base == world.cdn.base:
+            world.unsaved.core = False
+        else:
+            world.unsaved.messages = {(c, m) for c, ms in world.messages.items() for m in ms}
+        return core.home
+
+    def load_blob(self, path: str) -> bytes | None:
+        """An uploaded file that has been written already."""
+        with self._lock:
+            row = self._db.execute("SELECT data FROM blobs WHERE path = ?", (path,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    # ------------------------------------------------------------------ saving
+
+    async def keep_saving(self, every: float) -> None:
+        """Write what has changed every so many seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(every)
+            changes = self._collect()
+            if changes:
+                await asyncio.to_thread(self._write, changes)
+                self._written(changes)
+
+    def save(self) -> None:
+        """Write what has changed, now."""
+        changes = self._collect()
+        if changes:
+            self._write(changes)
+            self._written(changes)
+
+    def close(self) -> None:
+        """Write what has changed and close the file."""
+        self.save()
+        with self._lock:
+            self._db.close()
+
+    def _collect(self) -> Changes:
+        world, home = self._world, self._home
+        if world is None or home is None:
+            return Changes(None, [], [], [], [])
+        unsaved = world.unsaved
+        written, deleted = [], []
+        for channel, message_id in unsaved.messages:
+            message = world.messages.get(channel, {}).get(message_id)
+            if message is None:
+                deleted.append((channel, message_id))
+            elif not message.is_ephemeral:
+                written.append((channel, message_id, _MESSAGE.dump_json(message).decode()))
+        core = _CORE.dump_json(_snapshot(world, home)).decode() if unsaved.core else None
+        changes = Changes(core, written, deleted, list(unsaved.gone), [*world.cdn.unsaved.items()])
+        unsaved.core = False
+        unsaved.messages.clear()
+        unsaved.gone.clear()
+        return changes
+
+    def _write(self, changes: Changes) -> None:
+        with self._lock:
+            run = self._db.execute
+            run("BEGIN")
+            if changes.core is not None:
+                run("INSERT OR REPLACE INTO world VALUES ('core', ?)", (changes.core,))
+            many = self._db.executemany
+            many("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", changes.written)
+            many("DELETE FROM messages WHERE channel = ? AND id = ?", changes.deleted)
+            many("INSERT OR REPLACE INTO blobs VALUES (?, ?)", changes.blobs)
+            many("DELETE FROM messages WHERE channel = ?", [(c,) for c in changes.gone])
+            prefixes = [(f"/cdn/attachments/{channel}/*",) for channel in changes.gone]
+            many("DELETE FROM blobs WHERE path GLOB ?", prefixes)
+            run("COMMIT")
+
+    def _written(self, changes: Changes) -> None:
+        if self._world is not None:
+            for path, _ in changes.blobs:
+                self._world.cdn.unsaved.pop(path, None)
+
+
+def _snapshot(world: World, home: Home) -> Core:
+    return Core(
+        home=home,
+        base=world.cdn.base,
+        bot_id=world.bot_user.id,
+        application_id=world.application_id,
+        guilds=[*world.guilds.values()],
+        users=[*world.users.values()],
+        channels=[*world.channels.values()],
+        webhooks=[*world.webhooks.values()],
+        hook_avatars=world.hook_avatars,
+        commands=[(s, c) for s, known in world.commands.items() for c in known.values()],
+    )
+
+
+def _restore(world: World, core: Core) -> None:
+    world.application_id = core.application_id
+    world.guilds = {guild.id: guild for guild in core.guilds}
+    world.users = {user.id: user for user in core.users}
+    world.bot_user = world.users[core.bot_id]
+    world.channels = {channel.id: channel for channel in core.channels}
+    world.messages = {channel.id: {} for channel in core.channels}
+    world.webhooks = {hook.id: hook for hook in core.webhooks}
+    world.webhook_tokens = {hook.token: hook.id for hook in core.webhooks}
+    world.hook_avatars = dict(core.hook_avatars)
+    for scope, command in core.commands:
+        world.commands.setdefault(scope, {})[command["name"], command["type"]] = command
+    for known in (world.guilds, world.users, world.channels, world.webhooks):
+        for known_id in known:
+            world.remember_id(known_id)
+
+
+def _found(world: World, options: LocalOptions) -> Home:
+    """A new guild with a lobby, its owner, a guest and the bot."""
+    world.bot_user.name = options.bot_name
+    you = world.make_user("you", global_name="You")
+    guild = world.create_guild(options.guild_name, owner_id=you.id)
+    admin = world.create_role(guild.id, "Admin", permissions=discord.Permissions(administrator=True).value)
+    guild.members[you.id].role_ids.append(admin.id)
+    guest = world.make_user("guest", global_name="Guest")
+    world.add_member(guild.id, guest.id)
+    world.create_channel(guild.id, "lobby")
+    return Home(guild.id, you.id, guest.id, secrets.token_urlsafe(32))

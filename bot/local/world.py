@@ -1,0 +1,264 @@
+"""SimCord's world model in real time, with what it leaves out and this product needs.
+
+SimCord 3.2.1 is pinned because its internals are used: every override here names the rule of
+Discord that the original leaves out.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from simcord.backend import Backend, serializers
+from simcord.backend.models import Channel, Interaction, Message, SystemMessageMetadata, Webhook
+from simcord.enums import ChannelType, MessageType
+
+from bot.local.cdn import LocalCdn
+from bot.local.clock import WorldClock
+from bot.local.payloads import finish, resolve_embed_files
+from bot.local.pulse import Pulse
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+Wire = dict[str, Any]
+
+_DISCORD_EPOCH_MS = 1420070400000
+HAS_THREAD_FLAG = 1 << 5
+
+
+@dataclass(slots=True)
+class Unsaved:
+    """What has changed since the world was last written to disk."""
+
+    core: bool = True
+    messages: set[tuple[int, int]] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
+
+    def note(self, event: str, payload: Mapping[str, Any]) -> None:
+        """Remember what a gateway event says has changed."""
+        if "channel_id" in payload and event.startswith("MESSAGE_"):
+            ids = payload.get("ids") or [payload.get("message_id") or payload.get("id")]
+            self.messages |= {(int(payload["channel_id"]), int(i)) for i in ids}
+            return
+        if event in ("CHANNEL_DELETE", "THREAD_DELETE"):
+            self.gone.add(int(payload["id"]))
+        self.core = True
+
+
+class World(Backend):
+    """One guild's worth of Discord: the single source of truth behind REST, gateway and page.
+
+    ``subscribers`` get gateway events. ``whispers`` get (event, message) for ephemeral
+    messages, which no gateway announces but the person concerned sees.
+    """
+
+    def __init__(self, cdn: LocalCdn) -> None:
+        self._last_id = 0
+        self._time = WorldClock()
+        super().__init__(clock=self._time)
+        self.cdn: LocalCdn = cdn
+        self.pulse = Pulse()
+        self.whispers: list[Callable[[str, Message], None]] = []
+        self.gateway_url = ""
+        self.command_listeners: list[Callable[[], None]] = []
+        self.hook_avatars: dict[int, str] = {}
+        self.nonces: dict[tuple[int, str], tuple[float, int]] = {}
+        self.unsaved = Unsaved()
+
+    @property
+    def time(self) -> WorldClock:
+        """The world's clock, which tests may advance."""
+        return self._time
+
+    def snowflake(self) -> int:
+        """A fresh id; ids always grow, also when many are made within one millisecond."""
+        now = int(self._time.now().timestamp() * 1000) - _DISCORD_EPOCH_MS
+        self._last_id = max(self._last_id + 1, now << 22)
+        return self._last_id
+
+    def remember_id(self, value: int) -> None:
+        """Never give out ``value`` or anything below it again (used when a world is loaded)."""
+        self._last_id = max(self._last_id, value)
+
+    def emit(self, event: str, payload: Mapping[str, Any]) -> None:
+        """Announce a change to every subscriber. SimCord's endless transcript is not kept."""
+        finished = finish(self, event, dict(payload))
+        self.unsaved.note(event, finished)
+        for listener in self.subscribers:
+            listener(event, finished)
+        self.pulse.beat()
+
+    # ---------------------------------------------------------------- messages
+
+    def commit_message(self, message: Message, *, broadcast: bool = True) -> Message:
+        """Install a message; embeds may show its files; ephemeral ones are whispered."""
+        message.embeds = resolve_embed_files(message.embeds, message.attachments)
+        self._wake_thread(message.channel_id)
+        committed = super().commit_message(message, broadcast=broadcast)
+        if committed.is_ephemeral:
+            self._whisper("MESSAGE_CREATE", committed)
+        return committed
+
+    def edit_message(self, channel_id: int, message_id: int, fields: dict[str, Any]) -> Message:
+        """Change a message, whispering when it is ephemeral."""
+        if fields.get("embeds"):
+            files = fields.get("attachments") or self.get_message(channel_id, message_id).attachments
+            fields = fields | {"embeds": resolve_embed_files(fields["embeds"], files)}
+        message = super().edit_message(channel_id, message_id, fields)
+        if message.is_ephemeral:
+            self._whisper("MESSAGE_UPDATE", message)
+        return message
+
+    def delete_message(self, channel_id: int, message_id: int) -> None:
+        """Remove a message, whispering when it is ephemeral."""
+        message = self.get_message(channel_id, message_id)
+        super().delete_message(channel_id, message_id)
+        if message.is_ephemeral:
+            self._whisper("MESSAGE_DELETE", message)
+
+    def create_system_message(
+        self,
+        channel_id: int,
+        message_type: MessageType,
+        author_id: int,
+        *,
+        recipient_id: int | None = None,
+        target_channel_id: int | None = None,
+        referenced_channel_id: int | None = None,
+        referenced_message_id: int | None = None,
+    ) -> Message:
+        """Post a service message; Discord has none for renames, nor for threads on a message."""
+        silent = message_type == MessageType.CHANNEL_NAME_CHANGE or (
+            message_type == MessageType.THREAD_CREATED and referenced_message_id is not None
+        )
+        if silent:
+            if referenced_message_id is not None:
+                self._mark_thread_starter(channel_id, referenced_message_id)
+            return Message(
+                id=0,
+                channel_id=channel_id,
+                author_id=author_id,
+                system_metadata=SystemMessageMetadata(channel_id=target_channel_id),
+            )
+        return super().create_system_message(
+            channel_id,
+            message_type,
+            author_id,
+            recipient_id=recipient_id,
+            target_channel_id=target_channel_id,
+            referenced_channel_id=referenced_channel_id,
+            referenced_message_id=referenced_message_id,
+        )
+
+    def set_pinned(
+        self, channel_id: int, message_id: int, pinned: bool, *, actor_id: int | None = None
+    ) -> None:
+        """Pin or unpin a message; Discord announces the message's change too."""
+        super().set_pinned(channel_id, message_id, pinned, actor_id=actor_id)
+        message = self.get_message(channel_id, message_id)
+        self.emit("MESSAGE_UPDATE", dict(serializers.message_payload(self, message)))
+
+    def _mark_thread_starter(self, channel_id: int, message_id: int) -> None:
+        message = self.get_message(channel_id, message_id)
+        message.flags |= HAS_THREAD_FLAG
+        self.emit("MESSAGE_UPDATE", dict(serializers.message_payload(self, message)))
+
+    def _wake_thread(self, channel_id: int) -> None:
+        """A message in an archived thread that is not locked brings it back."""
+        meta = self.get_channel(channel_id).thread_metadata
+        if meta is not None and meta.archived and not meta.locked:
+            self.edit_channel(channel_id, {}, thread_metadata={"archived": False})
+
+    def _whisper(self, event: str, message: Message) -> None:
+        for listener in self.whispers:
+            listener(event, message)
+        self.pulse.beat()
+
+    # ---------------------------------------------------------------- channels
+
+    def delete_channel(self, channel_id: int) -> None:
+        """Delete a channel with its threads and webhooks; a category's channels stay, outside."""
+        channel = self.get_channel(channel_id)
+        for hook in [h for h in self.webhooks.values() if h.channel_id == channel_id]:
+            self.delete_webhook(hook.id)
+        for child in [c for c in self.channels.values() if c.parent_id == channel_id]:
+            self._orphan(child)
+        super().delete_channel(channel.id)
+
+    def _orphan(self, child: Channel) -> None:
+        if not child.is_thread:
+            self.edit_channel(child.id, {"parent_id": None})
+            return
+        del self.channels[child.id]
+        self.messages.pop(child.id, None)
+        self.unsaved.gone.add(child.id)
+        if child.guild_id is not None:
+            self.get_guild(child.guild_id).thread_ids.remove(child.id)
+
+    def remove_guild(self, guild_id: int) -> None:
+        """Take the bot out of a guild, its webhooks with it."""
+        for hook in [h for h in self.webhooks.values() if h.guild_id == guild_id]:
+            del self.webhooks[hook.id]
+            self.webhook_tokens.pop(hook.token, None)
+        super().remove_guild(guild_id)
+
+    def children(self, parent_id: int) -> list[Channel]:
+        """Channels (not threads) in a category."""
+        return [c for c in self.channels.values() if c.parent_id == parent_id and not c.is_thread]
+
+    def threads_of(self, guild_id: int) -> list[Channel]:
+        """The guild's threads that are not archived."""
+        return self.active_threads(guild_id)
+
+    # ---------------------------------------------------------------- webhooks
+
+    def create_webhook(self, channel_id: int, name: str, creator_id: int) -> Webhook:
+        """Create a webhook with a token nobody can guess, and announce it."""
+        hook = super().create_webhook(channel_id, name, creator_id)
+        del self.webhook_tokens[hook.token]
+        hook.token = secrets.token_urlsafe(51)
+        self.webhook_tokens[hook.token] = hook.id
+        self._emit_webhooks_update(channel_id)
+        return hook
+
+    def delete_webhook(self, webhook_id: int) -> None:
+        """Delete a webhook; its avatar is forgotten, its messages stay."""
+        super().delete_webhook(webhook_id)
+        self.unsaved.core = True
+        self.hook_avatars.pop(webhook_id, None)
+
+    def avatar_of(self, message: Message) -> str | None:
+        """The URL of the face a message shows: its own, else its webhook's, else none."""
+        if message.author_avatar is not None:
+            return message.author_avatar
+        return self.hook_avatars.get(message.webhook_id or 0)
+
+    # ------------------------------------------------------------ interactions
+
+    def register_commands(self, guild_id: int | None, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Replace the commands of a scope."""
+        self.unsaved.core = True
+        registered = super().register_commands(guild_id, payloads)
+        for listener in self.command_listeners:
+            listener()
+        return registered
+
+    def new_interaction(self, type: int, channel_id: int, user_id: int, guild_id: int | None) -> Interaction:
+        """Open an interaction with a token nobody can guess."""
+        record = super().new_interaction(type, channel_id, user_id, guild_id)
+        del self.interaction_tokens[record.token]
+        record.token = secrets.token_urlsafe(48)
+        self.interaction_tokens[record.token] = record.id
+        return record
+
+
+def avatar_hash(url: str) -> str:
+    """The 32 hexadecimal digits Discord would show for an image."""
+    return sha256(url.encode()).hexdigest()[:32]
+
+
+def is_text(channel: Channel) -> bool:
+    """Whether people write in a channel of this kind."""
+    return channel.type in (ChannelType.TEXT, ChannelType.NEWS) or channel.is_thread

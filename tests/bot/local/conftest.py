@@ -1,0 +1,66 @@
+"""A local Discord with the small bot connected to it over real HTTP and websocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import discord
+import pytest
+
+from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from tests.bot.local.smallbot import SmallBot
+
+
+@dataclass
+class House:
+    """The server and the bot in it."""
+
+    local: LocalDiscord
+    bot: SmallBot
+    running: asyncio.Task[None]
+
+    @property
+    def lobby(self) -> discord.TextChannel:
+        """The lobby as the bot sees it."""
+        channel = discord.utils.get(self.bot.guilds[0].text_channels, name="lobby")
+        assert channel is not None
+        return channel
+
+
+async def run_bot(local: LocalDiscord, **options: object) -> House:
+    """Connect a bot and wait until it is ready."""
+    bot = SmallBot(**options)
+    running = asyncio.create_task(bot.start(local.token))
+    async with asyncio.timeout(10):
+        while not bot.is_ready():
+            if running.done():
+                running.result()
+            await asyncio.sleep(0.01)
+    return House(local, bot, running)
+
+
+async def close_bot(house: House) -> None:
+    """Disconnect a bot."""
+    await house.bot.close()
+    await asyncio.wait([house.running], timeout=5)
+
+
+@pytest.fixture
+async def local() -> AsyncIterator[LocalDiscord]:
+    """A fresh local Discord with limits on and time running fast; nothing unknown may be asked."""
+    server = LocalDiscord(LocalOptions(time_scale=50))
+    await server.start()
+    with point_discord_at(server):
+        yield server
+    await server.stop()
+    assert server.gaps == []
+
+
+@pytest.fixture
+async def house(local: LocalDiscord) -> AsyncIterator[House]:
+    """The local Discord with the small bot connected."""
+    connected = await run_bot(local)
+    yield connected
+    await close_bot(connected)
