@@ -1,0 +1,138 @@
+"""The outbox's records: how an event looks (`Post`), where it waits (`Entry`), what goes out (`Wire`)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any, Literal
+
+BOT = "MegaAgent"
+"""The name of the bot's own voice where a message has to name it."""
+
+PostKind = Literal["say", "note", "gate", "end", "react"]
+
+
+class Lane(IntEnum):
+    """What goes first: answers to people, then gates and status, then heads, then chatter."""
+
+    ANSWER = 0
+    STATUS = 1
+    HEAD = 2
+    CHATTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One thing to be posted, whole and unsplit.
+
+    `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
+    `head` is a line of small print above `text`. `ref` is "channel id:message id" (of what is answered, or
+    of what a reaction goes on). Notes with the same `fold` that follow each other become one line.
+    `eager` False never makes a place: the post waits until something else does. `pings` are people's ids.
+    """
+
+    task_id: int
+    group_id: int
+    seq: int
+    kind: PostKind
+    lane: Lane
+    text: str
+    persona: str = ""
+    face: str = ""
+    agent_id: int | None = None
+    head: str = ""
+    ref: str = ""
+    fold: str = ""
+    folded: str = ""
+    silent: bool = True
+    eager: bool = True
+    pings: tuple[int, ...] = ()
+    gate_id: int | None = None
+    options: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def alone(self) -> bool:
+        """True when it is never put into one message with others."""
+        return self.kind in ("gate", "end", "react")
+
+    @property
+    def voice(self) -> tuple[int | None, str]:
+        """Equal for posts that may share one message under one name."""
+        return self.agent_id if self.persona else None, self.persona
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A post in the outbox: its row's id (ascending in the order of events) and since when it waits."""
+
+    id: int
+    at: float
+    post: Post
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An embed with a persona as its author."""
+
+    author: str
+    face: str
+    text: str
+
+    @property
+    def size(self) -> int:
+        """Characters that count towards Discord's 6,000."""
+        return len(self.author) + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file made here (a transcript)."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One message as it goes to Discord. `files` are paths in the task's workspace, read when it is sent."""
+
+    task_id: int
+    group_id: int
+    persona: str
+    face: str
+    content: str
+    cards: tuple[Card, ...] = ()
+    texts: tuple[TextFile, ...] = ()
+    files: tuple[str, ...] = ()
+    pings: tuple[int, ...] = ()
+    silent: bool = True
+    gate_id: int | None = None
+    options: tuple[str, ...] = ()
+    react_to: str = ""
+
+
+def dump_post(post: Post) -> dict[str, Any]:
+    """JSON-ready form of a post."""
+    return asdict(post)
+
+
+def load_post(data: dict[str, Any]) -> Post:
+    """Inverse of `dump_post`."""
+    return Post(**{**_tuples(data), "lane": Lane(data["lane"])})
+
+
+def dump_wire(wire: Wire) -> dict[str, Any]:
+    """JSON-ready form of a wire."""
+    return asdict(wire)
+
+
+def load_wire(data: dict[str, Any]) -> Wire:
+    """Inverse of `dump_wire`."""
+    cards = tuple(Card(**card) for card in data["cards"])
+    texts = tuple(TextFile(**text) for text in data["texts"])
+    return Wire(**{**_tuples(data), "cards": cards, "texts": texts})
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}

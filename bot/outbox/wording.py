@@ -1,0 +1,112 @@
+"""The outbox's words, in the bot's one voice: short, plain, saying what to do next."""
+
+from __future__ import annotations
+
+TO = "-# → {names}"
+ANSWER = "-# ↪ answering <@{user}>: “{excerpt}” · {link}"
+ANSWER_UNKNOWN = "-# ↪ answering {link}"
+AND_MORE = " and {count} more"
+
+JOINED = "👋 Joined: {name}"
+NAME_TITLE = "**{name}** ({title})"
+FORMED = "🧭 **{head}** now leads **{group}**."
+LEFT = "🚪 **{name}** left: {reason}"
+AGENT_CHANGED = {
+    "paused": "⏸️ **{name}** is paused.",
+    "resumed": "▶️ **{name}** goes on.",
+    "edited": "✏️ **{name}** has new instructions, from the next turn on.",
+}
+
+PLAN = (
+    "🗺️ **The plan**\n{summary}\n-# {agents} agents in {groups} groups, about {tokens:,} tokens, {cost}, "
+    "{minutes} min"
+)
+ASSIGNMENT = {
+    "open": "📌 #{id} **{title}**: {giver} → {assignee}",
+    "submitted": "📬 #{id} **{title}**: submitted by {assignee}",
+    "accepted": "✅ #{id} **{title}**: accepted by {giver}",
+    "rejected": "↩️ #{id} **{title}**: sent back to {assignee}",
+    "cancelled": "🗑️ #{id} **{title}**: cancelled",
+}
+NOTE_LINE = "\n-# {note}"
+FILE = {
+    "added": "📄 {name} added {file}",
+    "changed": "📄 {name} changed {file}",
+    "merged": "🔀 {name} merged into {file}",
+    "deleted": "🗑️ {name} deleted {file}",
+}
+FILE_NAME = "`{path}` (r{revision}, {size})"
+RAN = "▶️ {name} ran `{command}`: {how}"
+RAN_OK = "done"
+RAN_EXIT = "exit {code}"
+RAN_ENDED = {
+    "timeout": "stopped at the time limit",
+    "memory": "stopped at the memory limit",
+    "output": "stopped, too much output",
+    "files": "stopped, too many files",
+    "killed": "killed",
+}
+
+GATE = {
+    "question": "❓ **{name}** asks: {question}",
+    "plan": "🗺️ **Approve the plan?** {question}",
+    "cap": "💰 **Cap reached.** {question}",
+    "audit": "🔍 **Your judgement is needed.** {question}",
+}
+GATE_ENGINE = "MegaAgent"
+GATE_CLOSED = "✔️ Answered by {who}: {answer}"
+GATE_MOOT = "✔️ The question of **{name}** is closed: the task ended."
+GATE_MOOT_PLAIN = "✔️ The open question is closed: the task ended."
+
+PAUSED = "⏸️ Paused: {reason}"
+RESUMED = "▶️ Going on."
+CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
+CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. `/task cap` raises it."
+INTERVENED = "🩺 {who}: {detail}"
+WHOLE_TASK = "The whole task"
+MODEL_WAITING = "⏳ The model cannot be used now ({reason}). Work goes on by itself, perhaps in {seconds} s."
+MODEL_BACK = "🔌 The model answers again."
+AUDIT = {
+    "accepted": "🔍 Audit {round}: accepted.",
+    "rejected": "🔍 Audit {round}: not yet.",
+}
+END = {
+    "done": "🏁 **Done.**",
+    "stopped": "🛑 **Stopped.**",
+    "failed": "💥 **Failed.**",
+}
+END_UNVERIFIED = "-# No audit confirmed this result: check it before you rely on it."
+END_FILES = "-# Deliverables attached; everything else: `/task files`."
+TOO_LARGE = "-# Too large for Discord, take it with `/task files`: {names}"
+MISSING_FILE = "-# Not in the workspace: {names}"
+
+ROLLUP = "-# {count} messages at once"
+ATTACHED = "-# Whole text attached."
+DIGEST = "-# {count} messages in a hurry, the whole text is attached: {voices}"
+DIGEST_TITLE = "{count} messages"
+
+WEBHOOK_REPAIRED = "🔧 The webhook of this channel was removed or moved; made a new one."
+WEBHOOK_GIVEN_UP = (
+    "🔧 The webhook of this channel was removed again. The personas now speak through the bot, "
+    "names in front. To get faces back, leave the webhook in place and use `/doctor`."
+)
+WEBHOOK_FORBIDDEN = (
+    "🔧 Without the permission **Manage Webhooks** personas speak through the bot, names in front. "
+    "Grant it and use `/doctor`."
+)
+WEBHOOK_FULL = (
+    "🔧 This channel already has 15 webhooks, so personas speak through the bot. Delete one nobody uses "
+    "and use `/doctor`."
+)
+PLACE_REPAIRED = "🔧 The place of **{group}** was deleted; made a new one. Earlier messages: `/task log`."
+PLACE_GIVEN_UP = "🔧 The place of **{group}** was deleted again. Its messages now come here."
+CATEGORY_REPAIRED = "🔧 The category of this task was deleted; made a new one."
+CHANNELS_FULL = "🔧 No room for more channels here: further groups get threads."
+CHANNELS_FORBIDDEN = (
+    "🔧 Without the permission **Manage Channels** all groups get threads here. Grant it and use `/doctor`."
+)
+TASK_TITLE = "task {id}"
+HOME_THREAD = "task-{id}-{name}"
+WEBHOOK_NAME = "MegaAgent"
+WHOLE_FILE = "message.md"
+TRANSCRIPT_FILE = "transcript.md"

@@ -1,0 +1,161 @@
+"""Tables of places, personas and the outbox, on a metadata of their own (`alembic/env.py` joins them).
+
+Ids of Discord are 64 bits. Times are unix seconds. The bot learns tasks, groups and agents from events
+only (a read model), so that posting never waits for the engine.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, cast
+
+from sqlalchemy import JSON, BigInteger, Index, MetaData, Table, Text
+from sqlmodel import Field, SQLModel
+
+BOT_METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class BotTable(SQLModel):
+    """Base of the bot's tables."""
+
+    metadata: ClassVar[MetaData] = BOT_METADATA
+
+
+class Cursor(BotTable, table=True):
+    """How far a reader of the engine's events came."""
+
+    __tablename__ = "bot_cursor"
+    name: str = Field(primary_key=True)
+    seq: int = Field(sa_type=BigInteger)
+
+
+class TaskRow(BotTable, table=True):
+    """A task as the bot needs it; `home_id` is the channel in which it was begun (0: unknown)."""
+
+    __tablename__ = "bot_task"
+    task_id: int = Field(primary_key=True)
+    guild_id: int = Field(sa_type=BigInteger, index=True)
+    owner_id: int = Field(sa_type=BigInteger)
+    goal: str = Field(sa_type=Text)
+    state: str
+    home_id: int = Field(default=0, sa_type=BigInteger)
+    category_id: int = Field(default=0, sa_type=BigInteger)
+    category_repairs: int = 0
+    channels_full: bool = False
+
+
+class GroupRow(BotTable, table=True):
+    """A group and its place; `host_id` is the group whose channel holds its thread (0: the home channel)."""
+
+    __tablename__ = "bot_group"
+    group_id: int = Field(primary_key=True)
+    task_id: int = Field(index=True)
+    parent_id: int | None = None
+    head_id: int
+    name: str
+    depth: int
+    kind: str
+    host_id: int = 0
+    channel_id: int = Field(default=0, sa_type=BigInteger, index=True)
+    thread_id: int = Field(default=0, sa_type=BigInteger, index=True)
+    repairs: int = 0
+    archived: bool = False
+
+
+class AgentRow(BotTable, table=True):
+    """An agent and the persona's name it appears under, distinct within its task."""
+
+    __tablename__ = "bot_agent"
+    agent_id: int = Field(primary_key=True)
+    task_id: int = Field(index=True)
+    group_id: int
+    name: str
+    title: str
+    persona: str
+    leads: bool = False
+
+
+class WebhookRow(BotTable, table=True):
+    """The one webhook of a channel; `token` is a secret. `repairs` counts how often people removed it."""
+
+    __tablename__ = "bot_webhook"
+    channel_id: int = Field(primary_key=True, sa_type=BigInteger)
+    webhook_id: int = Field(sa_type=BigInteger)
+    token: str
+    repairs: int = 0
+
+
+class OutboxRow(BotTable, table=True):
+    """One thing to be posted. States: pending · sending · sent · dropped."""
+
+    __tablename__ = "bot_outbox"
+    __table_args__ = (Index("ix_bot_outbox_state_id", "state", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    task_id: int = Field(index=True)
+    group_id: int = Field(index=True)
+    agent_id: int | None = None
+    seq: int = Field(sa_type=BigInteger)
+    at: float
+    state: str
+    batch_id: int | None = Field(default=None, index=True)
+    post: dict[str, Any] = Field(sa_type=JSON)
+
+
+class DeliveryRow(BotTable, table=True):
+    """One message on Discord that carries a batch of outbox rows; states as there."""
+
+    __tablename__ = "bot_delivery"
+    __table_args__ = (Index("ix_bot_delivery_state", "state"),)
+    id: int | None = Field(default=None, primary_key=True)
+    batch_id: int = Field(index=True)
+    part: int
+    task_id: int = Field(index=True)
+    group_id: int
+    gate_id: int | None = Field(default=None, index=True)
+    state: str
+    begun_at: float
+    channel_id: int = Field(default=0, sa_type=BigInteger, index=True)
+    message_id: int = Field(default=0, sa_type=BigInteger, index=True)
+    wire: dict[str, Any] = Field(sa_type=JSON)
+
+
+class IncomingRow(BotTable, table=True):
+    """A person's message handed to an agent; `ref` is "channel id:message id"."""
+
+    __tablename__ = "bot_incoming"
+    ref: str = Field(primary_key=True)
+    user_id: int = Field(sa_type=BigInteger)
+    agent_id: int
+    excerpt: str
+    at: float
+
+
+class FaceRow(BotTable, table=True):
+    """A face uploaded as an emoji of the application; its address never expires."""
+
+    __tablename__ = "bot_face"
+    number: int = Field(primary_key=True)
+    emoji_id: int = Field(sa_type=BigInteger)
+    url: str
+
+
+def _core(model: type[BotTable]) -> Table:
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
+
+
+cursors = _core(Cursor)
+tasks = _core(TaskRow)
+groups = _core(GroupRow)
+agents = _core(AgentRow)
+webhooks = _core(WebhookRow)
+outbox = _core(OutboxRow)
+deliveries = _core(DeliveryRow)
+incoming = _core(IncomingRow)
+faces = _core(FaceRow)
