@@ -1,0 +1,40 @@
+"""Who wrote which line, folded from the diffs between a file's revisions (pure).
+
+libgit2's own blame walks every commit of the task; a file's revisions are known, so only they are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+Owner = TypeVar("Owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """Lines replaced: `old_start`/`new_start` count from 0 and point before the hunk when a side is empty."""
+
+    old_start: int
+    old_lines: int
+    new_start: int
+    new_lines: int
+
+
+def reattribute(owners: Sequence[Owner], hunks: Sequence[Hunk], author: Owner) -> list[Owner]:
+    """Owners of the new lines: kept where a line was kept, `author` where a hunk put it. Hunks ascend."""
+    result: list[Owner] = []
+    at = 0
+    for hunk in hunks:
+        result.extend(owners[at : hunk.old_start])
+        result.extend([author] * hunk.new_lines)
+        at = hunk.old_start + hunk.old_lines
+    result.extend(owners[at:])
+    return result
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines as git counts them: by line feed alone, the last one with or without."""
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines

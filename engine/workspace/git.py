@@ -1,0 +1,132 @@
+"""The Workspace port on bare git repositories, one a task, through libgit2 in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import zipfile
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TypeVar, cast
+from weakref import WeakValueDictionary
+
+from engine.errors import NotFound
+from engine.ports import BlameLine, Merge, Revision
+from engine.workspace.archive import Drain, write_bundle, zip_entry
+from engine.workspace.limits import WorkspaceLimits, check_file
+from engine.workspace.repository import BRANCH, TaskRepository
+
+T = TypeVar("T")
+
+_THREADS = 8
+_KEPT_OPEN = 64
+
+
+class GitWorkspace:
+    """Files of tasks below `root` as `<task id>.git`, made when first used. The port is the contract."""
+
+    def __init__(self, root: Path, limits: WorkspaceLimits | None = None) -> None:
+        self.root = root.resolve()
+        self.limits = limits or WorkspaceLimits()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="workspace")
+        # Weak, so that one task never has two: whoever works on one keeps it alive; `recent` keeps it warm.
+        self._open: WeakValueDictionary[int, TaskRepository] = WeakValueDictionary()
+        self._recent: deque[TaskRepository] = deque(maxlen=_KEPT_OPEN)
+        self._packing: dict[int, asyncio.Task[None]] = {}
+
+    async def put(self, task_id: int, content: bytes) -> str:
+        """Store bytes, return the blob id (hex). Raises Invalid over the size limit."""
+        check_file(self.limits, len(content))
+        return await self._run(task_id, lambda repo: repo.put(content))
+
+    async def get(self, task_id: int, blob: str) -> bytes:
+        """Bytes of a blob. Raises NotFound."""
+        return await self._run(task_id, lambda repo: repo.get(blob))
+
+    async def merge(self, task_id: int, base: str | None, ours: str, theirs: str) -> Merge:
+        """Three-way merge of blobs; markers name `ours` and `theirs`."""
+        return await self._run(task_id, lambda repo: repo.merge(base, ours, theirs))
+
+    async def record(self, task_id: int, revisions: Sequence[Revision]) -> None:
+        """Append committed revisions to the git history; ids already there are skipped."""
+        await self._run(task_id, lambda repo: repo.record(revisions))
+        self._pack_when_due(task_id)
+
+    async def recorded(self, task_id: int) -> int:
+        """Highest revision id in the git history, 0 for none."""
+        return await self._run(task_id, lambda repo: repo.recorded())
+
+    async def history(self, task_id: int, path: str, limit: int = 50) -> list[Revision]:
+        """Revisions of one file, newest first. Raises NotFound."""
+        return await self._run(task_id, lambda repo: repo.history(path, limit))
+
+    async def blame(self, task_id: int, path: str) -> list[BlameLine]:
+        """Blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
+        return await self._run(task_id, lambda repo: repo.blame(path))
+
+    async def export_zip(self, task_id: int, files: Mapping[str, str]) -> AsyncIterator[bytes]:
+        """Zip of path -> blob as chunks; at most one file is in memory. Raises NotFound."""
+        drain = Drain()
+        with zipfile.ZipFile(cast("IO[bytes]", drain), "w") as archive:
+            for path, blob in sorted(files.items()):
+                content = await self.get(task_id, blob)
+                for piece in zip_entry(archive, drain, path, content):
+                    if piece:
+                        yield piece
+                    await asyncio.sleep(0)
+        yield drain.take()
+
+    async def export_bundle(self, task_id: int, target: Path) -> None:
+        """Write a git bundle of the history to `target`. Raises NotFound when nothing is recorded."""
+        await self._run(task_id, lambda repo: _bundle(repo, target))
+
+    async def drop(self, task_id: int) -> None:
+        """Forget the task's repository."""
+        packing = self._packing.pop(task_id, None)
+        if packing is not None:
+            await packing
+        self._open.pop(task_id, None)
+        self._recent = deque((repo for repo in self._recent if repo.path != self._path(task_id)), _KEPT_OPEN)
+        await self._in_thread(lambda: shutil.rmtree(self._path(task_id), ignore_errors=True))
+
+    # ------------------------------------------------------------ inside
+
+    def _path(self, task_id: int) -> Path:
+        return self.root / f"{int(task_id)}.git"
+
+    async def _run(self, task_id: int, work: Callable[[TaskRepository], T]) -> T:
+        repo = self._open.get(task_id) or self._opened(task_id)
+        return await self._in_thread(lambda: work(repo))
+
+    def _opened(self, task_id: int) -> TaskRepository:
+        repo = TaskRepository(self._path(task_id))
+        self._open[task_id] = repo
+        self._recent.append(repo)
+        return repo
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _pack_when_due(self, task_id: int) -> None:
+        repo = self._open.get(task_id)
+        if repo is None or not repo.pack_due() or task_id in self._packing:
+            return
+        packing = asyncio.ensure_future(asyncio.to_thread(repo.pack))
+        self._packing[task_id] = packing
+        packing.add_done_callback(lambda done: self._packed(task_id, done))
+
+    def _packed(self, task_id: int, done: asyncio.Future[None]) -> None:
+        self._packing.pop(task_id, None)
+        if not done.cancelled() and (error := done.exception()):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"packing the repository of task {task_id} failed", "exception": error}
+            )
+
+
+def _bundle(repo: TaskRepository, target: Path) -> None:
+    commits = [str(commit.id) for commit in repo.commits()]
+    if not commits:
+        raise NotFound("Nothing is recorded for this task yet. Export again once a file was written.")
+    write_bundle(repo.handle(), commits[0], commits, BRANCH, target)

@@ -1,0 +1,121 @@
+"""Which paths a workspace accepts: the same everywhere, on any file system, in zip and in git.
+
+The rules join POSIX, Windows (reserved names and characters, Microsoft's "Naming Files, Paths, and
+Namespaces") and git's protection of `.git` on HFS+ and NTFS (ignorable code points, 8.3 names).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from engine.errors import Invalid
+
+MAX_PATH_BYTES = 240
+MAX_NAME_BYTES = 120
+MAX_DEPTH = 16
+
+_WINDOWS_FORBIDDEN = frozenset('<>:"|?*')
+_WINDOWS_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.DOTALL
+)
+_GIT_OWN = frozenset({".git", ".gitmodules", ".gitattributes"})
+_GIT_SHORT = re.compile(r"(git[a-z0-9]{0,3}|gi7eba|gi7d29|gi[0-9a-f]{4})~[0-9]+(\..*)?", re.DOTALL)
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def normal_path(text: str, depth: int = MAX_DEPTH) -> str:
+    """The one spelling of a workspace path: relative, POSIX, NFC, without `.` and doubled slashes.
+
+    Raises Invalid with a sentence the model can act on. `normal_path(normal_path(x)) == normal_path(x)`.
+    """
+    path = unicodedata.normalize("NFC", text)
+    _check_whole(path)
+    names = [name for name in path.split("/") if name not in ("", ".")]
+    if not names:
+        raise Invalid("The path is empty. Name a file, for example src/main.py.")
+    for name in names:
+        _check_name(name)
+    return _checked_length(names, depth)
+
+
+def _check_whole(path: str) -> None:
+    if "\\" in path:
+        raise Invalid("The path holds a backslash. Separate folders with / only.")
+    if path.startswith("/"):
+        raise Invalid("The path is absolute. Give it relative to the workspace, without the leading /.")
+    if path.endswith("/"):
+        raise Invalid("The path ends with / and names a folder. Name a file; folders come by themselves.")
+    if any(unicodedata.category(char) in _HIDDEN_CATEGORIES for char in path):
+        raise Invalid("The path holds control or invisible characters. Use visible characters only.")
+
+
+def _check_name(name: str) -> None:
+    if name == "..":
+        raise Invalid("The path holds `..`. Stay inside the workspace and write the path out.")
+    if _WINDOWS_FORBIDDEN & set(name):
+        raise Invalid(f'{name!r} holds one of < > : " | ? *, which Windows cannot store. Leave them out.')
+    if name != name.strip() or name.endswith("."):
+        raise Invalid(f"{name!r} begins or ends with a space or ends with a dot. Take that off.")
+    if name.startswith(("-", "~")):
+        raise Invalid(f"{name!r} begins with - or ~, which tools mistake for an option or a home. Rename it.")
+    _check_reserved(name)
+
+
+def _check_reserved(name: str) -> None:
+    plain = unicodedata.normalize("NFKC", name).casefold().rstrip(". ")
+    if plain in _GIT_OWN or _GIT_SHORT.fullmatch(plain):
+        raise Invalid(
+            f"{name!r} is a name of git itself and is kept out of the workspace. Choose another name."
+        )
+    if _WINDOWS_RESERVED.fullmatch(plain) or _WINDOWS_RESERVED.fullmatch(name.casefold()):
+        raise Invalid(f"{name!r} is a device name on Windows. Choose another name.")
+
+
+def _checked_length(names: list[str], depth: int) -> str:
+    if len(names) > depth:
+        raise Invalid(f"The path is {len(names)} levels deep and may be {depth}. Use fewer folders.")
+    if any(len(name.encode()) > MAX_NAME_BYTES for name in names):
+        raise Invalid(f"A name in the path is longer than {MAX_NAME_BYTES} bytes. Shorten it.")
+    path = "/".join(names)
+    if len(path.encode()) > MAX_PATH_BYTES:
+        raise Invalid(f"The path is longer than {MAX_PATH_BYTES} bytes. Shorten it.")
+    return path
+
+
+def folded(path: str) -> str:
+    """The key under which two paths are the same file on a system that ignores case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def check_collision(path: str, existing: Iterable[str]) -> None:
+    """Raise Invalid when `path` cannot stand beside `existing` everywhere.
+
+    Two spellings that differ by case only, and a file where a folder is (or the reverse), cannot.
+    """
+    ours = _prefixes(path)
+    ours_file = folded(path)
+    for other in existing:
+        if other == path:
+            continue
+        _check_against(path, ours, ours_file, other)
+
+
+def _prefixes(path: str) -> dict[str, str]:
+    parts = path.split("/")
+    spelled = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return {folded(prefix): prefix for prefix in spelled}
+
+
+def _check_against(path: str, ours: dict[str, str], ours_file: str, other: str) -> None:
+    key = folded(other)
+    if key == ours_file:
+        raise Invalid(f"{path!r} differs from {other!r} by upper and lower case only. Use {other!r}.")
+    if key in ours:
+        raise Invalid(f"{other!r} is a file, so {path!r} cannot be inside it. Choose another path.")
+    if key.startswith(ours_file + "/"):
+        raise Invalid(f"{path!r} is a folder (it holds {other!r}). Choose another name.")
+    for shared, spelling in _prefixes(other).items():
+        if shared in ours and ours[shared] != spelling:
+            raise Invalid(f"The folder of {path!r} exists as {spelling!r}. Use that spelling.")
