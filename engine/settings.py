@@ -44,6 +44,10 @@ class EngineSettings(BaseSettings):
     tokens_per_minute: int = Field(default=0, ge=0)
 
     local_model: Literal["auto", "small", "off"] | Path = "auto"
+    local_slots: int = Field(default=2, gt=0)
+    local_context: int = Field(default=8192, ge=2048)
+    local_threads: int = Field(default=0, ge=0)
+    local_seed: int | None = None
 
     max_agents: int = Field(default=60, gt=0)
     max_depth: int = Field(default=6, gt=0)

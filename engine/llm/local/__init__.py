@@ -1,0 +1,6 @@
+"""The embedded model: its weights, and llama.cpp in a process of its own."""
+
+from engine.llm.local.server import LocalModel
+from engine.llm.local.weights import SMALL, STANDARD, Progress, Silent, Weights, cache_dir, fetch
+
+__all__ = ["SMALL", "STANDARD", "LocalModel", "Progress", "Silent", "Weights", "cache_dir", "fetch"]

@@ -1,0 +1,198 @@
+"""The embedded model's OpenAI-compatible endpoint: turns tools into a script, asks llama.cpp, turns back."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from engine.llm.local.translate import (
+    Call,
+    Script,
+    answer_message,
+    ask_for_text,
+    block_text,
+    make_script,
+    parse_call,
+    same_call,
+)
+
+MAX_REQUEST = 8_000_000
+TEMPERATURES = (0.2, 0.6, 0.9)
+DEFAULT_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """llama.cpp's own HTTP server inside this process."""
+
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One turn for llama.cpp: free text, under a `schema`, or up to `stop`."""
+
+    messages: list[dict[str, str]]
+    schema: Mapping[str, Any] | None = None
+    stop: str = ""
+    attempt: int = 0
+
+
+class UpstreamError(Exception):
+    """llama.cpp answered with an error; passed on with its status."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(str(body))
+        self.status = status
+        self.body = body
+
+
+class Front:
+    """`POST /v1/chat/completions` and `GET /v1/models`, behind a bearer key.
+
+    With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
+    same answers; without, llama.cpp chooses.
+    """
+
+    def __init__(self, upstream: Upstream, key: str, alias: str, seed: int | None) -> None:
+        self._upstream = upstream
+        self._key = key
+        self._alias = alias
+        self._seed = seed
+        self._counters: defaultdict[str, itertools.count[int]] = defaultdict(itertools.count)
+        self._session: aiohttp.ClientSession | None = None
+
+    def app(self) -> web.Application:
+        """The application; llama.cpp is asked over one pooled session."""
+        app = web.Application(client_max_size=MAX_REQUEST, middlewares=[self._guard])
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.cleanup_ctx.append(self._connected)
+        return app
+
+    async def _connected(self, _app: web.Application) -> Any:
+        headers = {"Authorization": f"Bearer {self._upstream.key}"}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as self._session:
+            yield
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self._key}".encode()):
+            return _error(401, "The key of the embedded model's endpoint is wrong.")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": self._alias, "object": "model"}]})
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            script = make_script(body)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _error(400, f"This is no Chat Completions request ({type(error).__name__}: {error}).")
+        agent = request.headers.get("X-Agent") or str(body.get("user", ""))
+        try:
+            return web.json_response(await self._answer(body, script, agent))
+        except UpstreamError as error:
+            return web.json_response(error.body, status=error.status)
+
+    async def _answer(self, body: Mapping[str, Any], script: Script, agent: str) -> dict[str, Any]:
+        if script.schema is None:
+            return await self._ask(body, agent, Question(script.messages))
+        answer: dict[str, Any] = {}
+        spent = Spent()
+        for attempt in range(len(TEMPERATURES)):
+            question = Question(script.messages, script.schema, attempt=attempt)
+            answer = await self._ask(body, agent, question)
+            spent.add(answer["usage"])
+            call = parse_call(answer["choices"][0]["message"]["content"] or "")
+            last = attempt == len(TEMPERATURES) - 1
+            if call is not None and (last or not same_call(call, body)):
+                await self._write_long(body, script, agent, call, spent)
+                _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
+                break
+        answer["usage"] = spent.usage()
+        return answer
+
+    async def _write_long(
+        self, body: Mapping[str, Any], script: Script, agent: str, call: Call, spent: Spent
+    ) -> None:
+        argument = script.long.get(call.tool)
+        if argument is None:
+            return
+        question = Question(script.messages + ask_for_text(call, argument), stop="\n```")
+        answer = await self._ask(body, agent, question)
+        spent.add(answer["usage"])
+        call.arguments[argument] = block_text(answer["choices"][0]["message"]["content"] or "")
+
+    async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
+        temperature = max(TEMPERATURES[question.attempt], float(body.get("temperature") or 0.0))
+        asked: dict[str, Any] = {
+            "messages": question.messages,
+            "temperature": temperature,
+            "max_tokens": body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS,
+            "cache_prompt": True,
+        }
+        if self._seed is not None:
+            number = next(self._counters[agent])
+            asked["seed"] = zlib.crc32(f"{self._seed}/{agent}/{number}".encode())
+        if question.schema is not None:
+            wrapped = {"name": "call", "strict": True, "schema": question.schema}
+            asked["response_format"] = {"type": "json_schema", "json_schema": wrapped}
+        if question.stop:
+            asked["stop"] = [question.stop]
+        return await self._post(asked)
+
+    async def _post(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._session is not None
+        url = f"{self._upstream.url}/v1/chat/completions"
+        async with self._session.post(url, data=json.dumps(asked).encode()) as response:
+            answer: dict[str, Any] = await response.json(content_type=None)
+            if response.status != 200:
+                raise UpstreamError(response.status, answer)
+            answer["model"] = self._alias
+            return answer
+
+
+class Spent:
+    """Tokens of all turns behind one answer."""
+
+    def __init__(self) -> None:
+        self._prompt = self._cached = self._completion = 0
+
+    def add(self, usage: Mapping[str, Any]) -> None:
+        """Count one turn's usage as llama.cpp tells it."""
+        self._prompt += usage["prompt_tokens"]
+        self._cached += usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+        self._completion += usage["completion_tokens"]
+
+    def usage(self) -> dict[str, Any]:
+        """In the words of Chat Completions."""
+        return {
+            "prompt_tokens": self._prompt,
+            "completion_tokens": self._completion,
+            "total_tokens": self._prompt + self._completion,
+            "prompt_tokens_details": {"cached_tokens": self._cached},
+        }
+
+
+def _put(answer: dict[str, Any], message: dict[str, Any]) -> None:
+    finish = "tool_calls" if message.get("tool_calls") else "stop"
+    answer["choices"] = [{"index": 0, "message": message, "finish_reason": finish}]
+
+
+def _error(status: int, message: str) -> web.Response:
+    return web.json_response({"error": {"message": message, "code": status}}, status=status)

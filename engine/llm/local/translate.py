@@ -1,0 +1,262 @@
+"""Tools as one forced JSON schema, and back, pure.
+
+A small model asked for tool calls in free text writes prose; llama.cpp enforces a `json_schema` response
+but not `tool_choice`. So the tools become one schema, `{"tool": name, "arguments": {...}}` with an
+alternative a tool, and each answer is a valid call. Long texts (`LONG`) are left out of the schema and
+asked for in a second turn as a code block: code comes out worse inside JSON strings. The history is
+rendered in just the words of those two turns, so that the prompt stays a prefix of the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LONG = ("content", "code")
+REPLY = "reply"
+DESCRIPTION = 140
+
+_FENCE = re.compile(r"\A\s*```[^\n]*\n")
+_CLOSING = re.compile(r"\n?```\s*\Z")
+_LANGUAGES = {
+    "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "html": "html", "css": "css",
+    "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the model is asked: `messages`, the `schema` its answer must follow (None: free text), and
+    which argument of which tool is written in a second turn."""
+
+    messages: list[dict[str, str]]
+    schema: dict[str, Any] | None
+    long: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call the model made under the schema."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+def make_script(body: Mapping[str, Any]) -> Script:
+    """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "required" and a
+    named function do not, "none" leaves tools out."""
+    tools = [tool["function"] for tool in body.get("tools") or ()]
+    choice = body.get("tool_choice", "auto")
+    if not tools or choice == "none":
+        return Script(_render(body["messages"], {}), None, {})
+    long = {tool["name"]: name for tool in tools if (name := _long_argument(tool))}
+    messages = _render(body["messages"], long)
+    _add_to_system(messages, _guide(tools, long, choice == "auto"))
+    if isinstance(choice, Mapping):
+        tools = [tool for tool in tools if tool["name"] == choice["function"]["name"]]
+    return Script(messages, _schema(tools, long, choice == "auto"), long)
+
+
+def parse_call(text: str) -> Call | None:
+    """The call in an answer written under the schema, None when it was cut off."""
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return None
+    return Call(answer["tool"], answer["arguments"])
+
+
+def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
+    """The second turn: the model's own call, the request for the text, and the opening of its code block."""
+    return [
+        {"role": "assistant", "content": _call_text(call.tool, call.arguments)},
+        {"role": "user", "content": _request(call.arguments, argument)},
+        {"role": "assistant", "content": _opening(call.arguments)},
+    ]
+
+
+def block_text(answer: str) -> str:
+    """The text of a code block whose opening was given; a text file ends with a newline."""
+    text = _CLOSING.sub("", _FENCE.sub("", answer, count=1))
+    return text.strip("\n") + "\n"
+
+
+def same_call(call: Call, body: Mapping[str, Any]) -> bool:
+    """Whether the last call of the conversation was this very call (long texts aside)."""
+    for message in reversed(body["messages"]):
+        for made in message.get("tool_calls") or ():
+            function = made["function"]
+            arguments = _arguments(function["arguments"])
+            short = {k: v for k, v in arguments.items() if k in call.arguments}
+            return bool(function["name"] == call.tool and short == call.arguments)
+    return False
+
+
+def answer_message(call: Call, identity: str) -> dict[str, Any]:
+    """The assistant message of the Chat Completions answer."""
+    if call.tool == REPLY:
+        return {"role": "assistant", "content": str(call.arguments.get("text", ""))}
+    function = {"name": call.tool, "arguments": json.dumps(call.arguments, ensure_ascii=False)}
+    made = [{"id": identity, "type": "function", "function": function}]
+    return {"role": "assistant", "content": None, "tool_calls": made}
+
+
+# ---------------------------------------------------------------- the prompt
+
+
+def _guide(tools: Sequence[Mapping[str, Any]], long: Mapping[str, str], reply: bool) -> str:
+    lines = ["Functions:"]
+    lines += [f"- {_signature(tool, long.get(tool['name'], ''))}" for tool in tools]
+    if reply:
+        lines.append(f"- {REPLY}(text: string): say something and stop")
+    lines.append('Answer with one JSON object: {"tool": "<name>", "arguments": {...}}')
+    return "\n".join(lines)
+
+
+def _signature(tool: Mapping[str, Any], long: str) -> str:
+    schema = tool.get("parameters") or {}
+    required = schema.get("required", [])
+    arguments = ", ".join(
+        f"{name}{'' if name in required else '?'}: {_type(kind)}"
+        for name, kind in schema.get("properties", {}).items()
+        if name != long
+    )
+    about = " ".join(str(tool.get("description", "")).split())[:DESCRIPTION]
+    return f"{tool['name']}({arguments}): {about}"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return "|".join(json.dumps(value) for value in schema["enum"])
+    for many in ("anyOf", "oneOf"):
+        if many in schema:
+            return "|".join(_type(one) for one in schema[many] if one.get("type") != "null")
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"[{_type(schema.get('items', {}))}, ...]"
+    if kind == "object" and "properties" in schema:
+        return "{" + ", ".join(f"{n}: {_type(s)}" for n, s in schema["properties"].items()) + "}"
+    return str(kind)
+
+
+def _add_to_system(messages: list[dict[str, str]], text: str) -> None:
+    if messages and messages[0]["role"] == "system":
+        messages[0]["content"] += "\n\n" + text
+    else:
+        messages.insert(0, {"role": "system", "content": text})
+
+
+def _render(messages: Sequence[Mapping[str, Any]], long: Mapping[str, str]) -> list[dict[str, str]]:
+    """Roles must alternate for most chat templates, so neighbours of one role are joined."""
+    out: list[dict[str, str]] = []
+    for message in messages:
+        for role, text in _lines(message, long):
+            if out and out[-1]["role"] == role and role != "system":
+                out[-1]["content"] += "\n" + text
+            else:
+                out.append({"role": role, "content": text})
+    return out
+
+
+def _lines(message: Mapping[str, Any], long: Mapping[str, str]) -> list[tuple[str, str]]:
+    role, text = str(message["role"]), _text(message.get("content"))
+    if role == "tool":
+        return [("user", f"Result: {text}")]
+    if role == "developer":
+        return [("system", text)]
+    calls = message.get("tool_calls") or ()
+    if not calls:
+        said = json.dumps({"tool": REPLY, "arguments": {"text": text}}, ensure_ascii=False)
+        return [(role, said if role == "assistant" and long else text)]
+    lines: list[tuple[str, str]] = []
+    for call in calls:
+        lines += _call_lines(call["function"], long)
+    return lines
+
+
+def _call_lines(function: Mapping[str, Any], long: Mapping[str, str]) -> list[tuple[str, str]]:
+    arguments = _arguments(function["arguments"])
+    name = long.get(function["name"], "")
+    if name not in arguments:
+        return [("assistant", _call_text(function["name"], arguments))]
+    content = str(arguments.pop(name))
+    return [
+        ("assistant", _call_text(function["name"], arguments)),
+        ("user", _request(arguments, name)),
+        ("assistant", f"{_opening(arguments)}{content.strip(chr(10))}\n```"),
+    ]
+
+
+def _call_text(tool: str, arguments: Mapping[str, Any]) -> str:
+    return json.dumps({"tool": tool, "arguments": arguments}, ensure_ascii=False)
+
+
+def _request(arguments: Mapping[str, Any], argument: str) -> str:
+    return f"Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
+
+
+def _opening(arguments: Mapping[str, Any]) -> str:
+    suffix = str(arguments.get("path", "")).rpartition(".")[2].lower()
+    return f"```{_LANGUAGES.get(suffix, '')}\n"
+
+
+def _arguments(raw: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except (TypeError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return str(content or "")
+
+
+# ---------------------------------------------------------------- the schema
+
+
+def _long_argument(tool: Mapping[str, Any]) -> str:
+    properties = (tool.get("parameters") or {}).get("properties", {})
+    return next((name for name in LONG if properties.get(name, {}).get("type") == "string"), "")
+
+
+def _schema(tools: Sequence[Mapping[str, Any]], long: Mapping[str, str], reply: bool) -> dict[str, Any]:
+    kinds = [_call_schema(t["name"], _arguments_schema(t, long.get(t["name"], ""))) for t in tools]
+    if reply:
+        said = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+        kinds.append(_call_schema(REPLY, {**said, "additionalProperties": False}))
+    return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+
+
+def _call_schema(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"tool": {"const": name}, "arguments": arguments},
+        "required": ["tool", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def _arguments_schema(tool: Mapping[str, Any], long: str) -> dict[str, Any]:
+    schema = dict(tool.get("parameters") or {"type": "object", "properties": {}})
+    schema["properties"] = {k: v for k, v in schema.get("properties", {}).items() if k != long}
+    schema["required"] = [name for name in schema.get("required", []) if name != long]
+    closed: dict[str, Any] = _closed(schema)
+    return closed
+
+
+def _closed(schema: Any) -> Any:
+    """Objects take no other keys, and strings have no length limit: the grammar would cut words there."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items() if key not in ("maxLength", "title")}
+    if closed.get("type") == "object" and "properties" in closed:
+        closed["additionalProperties"] = False
+    return closed
