@@ -31,6 +31,7 @@ class SendMessage:
 class Recruit:
     """A new member of the caller's own group, which is formed by the first one."""
 
+    slot: int
     name: str
     title: str
     instructions: str
@@ -124,7 +125,7 @@ class ProposePlan:
     tokens: int
     cost_micros: int
     minutes: int
-    hold: bool
+    hold_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Verdict:
 
     accepted: bool
     findings: str
+    last_round: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,6 @@ class StepOutcome:
     warnings: tuple[str, ...] = field(default=())
 
 
-def slot_mark(kind: Literal["assignment", "revision"], slot: int) -> str:
+def slot_mark(kind: Literal["agent", "assignment", "revision"], slot: int) -> str:
     """Stands in a result for an id that the commit will give."""
     return f"\x00{kind}:{slot}\x00"

@@ -17,13 +17,13 @@ def name_key(name: str) -> str:
 
 
 def clean_name(raw: str) -> str:
-    """A name fit to show: letters, digits, space, `.`, `'`, `-`; at most 40 characters; "" if nothing is left."""
+    """A name fit to show: letters, digits, space, `.`, `'`, `-`; at most 40 characters; may be empty."""
     text = _UNSAFE.sub(" ", unicodedata.normalize("NFKC", raw).replace("_", " "))
     return " ".join(text.split())[:MAX_NAME].strip(" .'-")
 
 
 def unique_name(wanted: str, taken: Collection[str]) -> str:
-    """`wanted` cleaned, numbered when its key is in `taken` (keys) or reserved; "Agent" when nothing is left."""
+    """`wanted` cleaned, numbered when its key is in `taken` or reserved; "Agent" when nothing is left."""
     base = clean_name(wanted) or "Agent"
     name, number = base, 2
     while name_key(name) in taken or name_key(name) in _RESERVED:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from engine.ports import AgentRole, ChatRequest
+from engine.ports import AgentRole, ChatRequest, Quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ class AgentFacts:
     leads_group_id: int | None
     head_id: int | None
     budget_id: int
+    budget_path: str
     depth: int
     fence: int
     turn: int
@@ -117,8 +118,12 @@ class AgentFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Everything one step needs, loaded in one transaction."""
+class Scene:
+    """Everything one step needs to know, loaded in one transaction.
+
+    `past` holds the steps after `upto`, the last one that the agent's summary covers; `colleagues` and
+    `work` are filled only at the start of a turn.
+    """
 
     task: TaskFacts
     agent: AgentFacts
@@ -126,11 +131,22 @@ class Turn:
     past: tuple[PastStep, ...]
     colleagues: tuple[Colleague, ...]
     work: tuple[Work, ...]
-    input: str
-    request: ChatRequest
-    memories: tuple[str, ...] = field(default=())
+    head: str
+    upto: int
 
     @property
     def step(self) -> int:
         """Number of the step being made: one more than the fence."""
         return self.agent.fence + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A scene with its prompt: `input` is stored with the step, `summary` covers steps up to `upto`."""
+
+    scene: Scene
+    input: str
+    request: ChatRequest
+    held: Quote
+    summary: str
+    upto: int

@@ -1,0 +1,50 @@
+"""What an agent can do, one file each; names, arguments and results are API."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from engine.ports import AgentRole, ToolSpec
+from engine.tools.ask import ASK
+from engine.tools.assign import ASSIGN
+from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
+from engine.tools.files import EDIT, LIST, READ, SEARCH, WRITE
+from engine.tools.finish import FINISH
+from engine.tools.recruit import DISMISS, PLAN, RECRUIT
+from engine.tools.review import REVIEW, SUBMIT, VERDICT
+from engine.tools.run import RUN
+from engine.tools.talk import TALK
+from engine.tools.todo import TODO
+
+TOOLS: dict[str, Tool[Any]] = {
+    tool.name: tool
+    for tool in (
+        TALK,
+        RECRUIT,
+        ASSIGN,
+        SUBMIT,
+        REVIEW,
+        DISMISS,
+        TODO,
+        LIST,
+        READ,
+        SEARCH,
+        WRITE,
+        EDIT,
+        RUN,
+        ASK,
+        PLAN,
+        VERDICT,
+        FINISH,
+    )
+}
+
+
+@cache
+def specs_for(role: AgentRole) -> tuple[ToolSpec, ...]:
+    """The tools a role may use, in a fixed order (prompts stay prefix-stable)."""
+    return tuple(tool.spec() for tool in TOOLS.values() if role in tool.roles)
+
+
+__all__ = ["TOOLS", "Tool", "ToolContext", "ToolOptions", "ToolRefused", "specs_for"]

@@ -1,0 +1,174 @@
+"""Prompts: one system text an agent, an append-only log of steps after it (so that provider caches hit).
+
+Everything that changes (mail, roster, open work) goes into the newest user message and is stored with
+its step, so each prompt begins with the whole of the agent's previous prompt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
+from string import Template
+
+from engine.domain.state import AgentFacts, Colleague, Letter, PastStep, Scene, TaskFacts, Turn, Work
+from engine.ports import ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
+
+CHARS_PER_TOKEN = 3.5
+"""Rough size of a token in English text and code, used only to decide when to compact."""
+
+MAX_SHOWN = 30
+PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor")
+
+
+@cache
+def prompt_text(name: str) -> str:
+    """The prompt file `name` as shipped."""
+    return (
+        resources.files("engine.domain").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8").strip()
+    )
+
+
+def tokens_of(text: str) -> int:
+    """Estimated tokens of a text."""
+    return int(len(text) / CHARS_PER_TOKEN) + 1
+
+
+def system_text(task: TaskFacts, agent: AgentFacts, head: str) -> str:
+    """The agent's stable system prompt: role, goal, instructions, rules."""
+    role = Template(prompt_text(agent.role)).substitute(
+        name=agent.name,
+        title=agent.title or agent.role,
+        goal=task.goal,
+        instructions=agent.instructions,
+        head=head or "the boss",
+        max_members=task.max_members,
+    )
+    return f"{role}\n\n{prompt_text('rules')}"
+
+
+def render_input(scene: Scene) -> str:
+    """The newest user message: mail, and at the start of a turn where things stand."""
+    parts = [_mail(scene.inbox)] if scene.inbox else []
+    if not scene.agent.in_turn:
+        parts.append(_standing(scene.agent, scene.colleagues, scene.work))
+    return "\n\n".join(p for p in parts if p)
+
+
+def _mail(inbox: Sequence[Letter]) -> str:
+    return "\n\n".join(f"[{_sender(letter)}]\n{letter.text}" for letter in inbox)
+
+
+def _sender(letter: Letter) -> str:
+    if letter.from_kind == "person":
+        return f"from {letter.from_name}, a person who watches this task"
+    return "from the system" if letter.from_kind == "system" else f"from {letter.from_name}"
+
+
+def _standing(agent: AgentFacts, colleagues: Sequence[Colleague], work: Sequence[Work]) -> str:
+    lines = [*_people(colleagues), *(_work_line(agent, w) for w in work)]
+    lines += [f"Your todo: [{'x' if t.status == 'done' else ' '}] {t.text}" for t in agent.todo]
+    return "[where things stand]\n" + "\n".join(lines) if lines else ""
+
+
+def _people(colleagues: Sequence[Colleague]) -> list[str]:
+    lines = []
+    for relation, label in (("head", "Your head"), ("peer", "Beside you"), ("member", "Your members")):
+        names = [f"{c.name} ({c.title})" if c.title else c.name for c in colleagues if c.relation == relation]
+        if names:
+            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+            lines.append(f"{label}: {', '.join(names[:MAX_SHOWN])}{more}")
+    return lines
+
+
+def _work_line(agent: AgentFacts, work: Work) -> str:
+    if work.assignee_id == agent.id:
+        done = f" Done when: {work.acceptance}" if work.acceptance else ""
+        return f"Your assignment #{work.id} ({work.state}) from {work.giver}: {work.title}.{done}"
+    hint = " - review it" if work.state == "submitted" else ""
+    return f"You gave #{work.id} to {work.assignee} ({work.state}{hint}): {work.title}"
+
+
+def compose(
+    scene: Scene, tools: tuple[ToolSpec, ...], allowance: int, quote: Callable[[ChatRequest], Quote]
+) -> Turn:
+    """The whole prompt and what it may cost; past steps over `allowance` tokens are summed up, older half."""
+    agent, summary, upto = scene.agent, scene.agent.summary, scene.upto
+    kept = list(scene.past)
+    if sum(step_tokens(s) for s in kept) > allowance and len(kept) > 1:
+        old, kept = split_steps(kept, allowance // 2)
+        summary = extend_summary(summary, old, allowance // 4)
+        upto = old[-1].step
+    messages = [ChatMessage("system", system_text(scene.task, agent, scene.head))]
+    if summary:
+        messages.append(ChatMessage("user", "[what you did before, shortened]\n" + summary))
+    for step in kept:
+        messages.extend(replay(step))
+    text = ""
+    if scene.inbox or not agent.in_turn or not kept:
+        text = render_input(scene) or "Go on with your work."
+        messages.append(ChatMessage("user", text))
+    priority = min((letter.priority for letter in scene.inbox), default=5)
+    request = ChatRequest(scene.task.id, agent.id, agent.role, tuple(messages), tools, priority)
+    return Turn(scene, text, request, quote(request), summary, upto)
+
+
+def step_tokens(step: PastStep) -> int:
+    """Estimated tokens a replayed step takes."""
+    calls = sum(len(c.arguments) + len(c.result) + len(c.name) for c in step.calls)
+    return int((len(step.input) + len(step.said) + calls) / CHARS_PER_TOKEN) + 8
+
+
+def split_steps(steps: Sequence[PastStep], keep_tokens: int) -> tuple[list[PastStep], list[PastStep]]:
+    """(older, kept): the newest steps within `keep_tokens`, at least one; at least one is older."""
+    kept: list[PastStep] = [steps[-1]]
+    size = step_tokens(steps[-1])
+    for step in reversed(steps[1:-1]):
+        size += step_tokens(step)
+        if size > keep_tokens:
+            break
+        kept.insert(0, step)
+    return list(steps[: len(steps) - len(kept)]), kept
+
+
+def extend_summary(summary: str, old: Sequence[PastStep], limit_tokens: int) -> str:
+    """One line a step, newest kept when it grows over the limit."""
+    lines = summary.splitlines() + [line for step in old for line in _digest(step)]
+    limit = int(limit_tokens * CHARS_PER_TOKEN)
+    while len(lines) > 1 and sum(len(line) + 1 for line in lines) > limit:
+        lines.pop(0)
+    return "\n".join(lines)[-limit:]
+
+
+def _digest(step: PastStep) -> list[str]:
+    lines = [f"- mail: {_short(step.input, 160)}"] if step.input else []
+    if step.said:
+        lines.append(f"- you said: {_short(step.said, 160)}")
+    lines += [f"- {c.name}({_short(c.arguments, 90)}) -> {_short(c.result, 110)}" for c in step.calls]
+    return lines
+
+
+def _short(text: str, limit: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def replay(step: PastStep) -> list[ChatMessage]:
+    """A past step as chat messages. Arguments that are no JSON object are wrapped: endpoints refuse them."""
+    messages = [ChatMessage("user", step.input)] if step.input else []
+    calls = tuple(ToolCall(c.id, c.name, _json_object(c.arguments)) for c in step.calls)
+    messages.append(ChatMessage("assistant", step.said or ("" if calls else "(nothing)"), calls))
+    messages += [ChatMessage("tool", c.result, (), c.id) for c in step.calls]
+    return messages
+
+
+def _json_object(text: str) -> str:
+    if text.startswith("{"):
+        try:
+            json.loads(text)
+        except ValueError:
+            pass
+        else:
+            return text
+    return json.dumps({"not_json": text[:400]})

@@ -1,0 +1,375 @@
+"""Each effect of a step as statements of its commit. Raises Stale where the world moved meanwhile."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import sqlalchemy as sa
+
+from engine.domain.effects import (
+    Assign,
+    ChangeAssignment,
+    ChangeFile,
+    Dismiss,
+    Effect,
+    Notice,
+    ProposePlan,
+    RaiseGate,
+    Recruit,
+    Remember,
+    SendMessage,
+    SetTodo,
+    ShowRun,
+    slot_mark,
+)
+from engine.domain.naming import name_key
+from engine.errors import Stale
+from engine.events import (
+    AgentJoined,
+    AgentSpoke,
+    AssignmentChanged,
+    CodeRan,
+    FileWritten,
+    GateRaised,
+    GroupFormed,
+    Intervened,
+    PlanProposed,
+)
+from engine.store.core import (
+    AGENTS,
+    ASSIGNMENTS,
+    FILES,
+    GATES,
+    MEMORIES,
+    REVISIONS,
+    TASKS,
+    dumps,
+    hold_order,
+    new_id,
+)
+from engine.store.load import load_assignment
+from engine.store.pen import Pen
+from engine.store.people import NewAgent, add_agent, dismiss, form_group
+
+PLAN_OPTIONS = ("Approve", "Cancel the task")
+
+
+@singledispatch
+def apply_effect(effect: Effect, pen: Pen) -> None:
+    """Write one effect."""
+    raise TypeError(f"no statements for {type(effect).__name__}")
+
+
+@apply_effect.register
+def _send(effect: SendMessage, pen: Pen) -> None:
+    targets = [pen.find(name) for name in effect.to]
+    ids = {row.id for row in targets}
+    if effect.to_group is not None:
+        ids |= _group_ids(pen, effect.to_group)
+    for agent_id in sorted(ids - {pen.agent.id}):
+        pen.letter(agent_id, effect.text, wakes=effect.wakes)
+    group = effect.group_id
+    if targets and pen.leads is not None and all(row.group_id == pen.leads for row in targets):
+        group = pen.leads
+    pen.event(
+        AgentSpoke(pen.task_id, group, pen.agent.id, pen.agent.name, effect.shown, effect.text, effect.refs)
+    )
+
+
+def _group_ids(pen: Pen, group: int) -> set[int]:
+    members = sa.select(AGENTS.c.id).where(AGENTS.c.group_id == group, AGENTS.c.status != "dismissed")
+    heads = sa.select(AGENTS.c.id).where(AGENTS.c.leads_group_id == group, AGENTS.c.status != "dismissed")
+    return set(pen.connection.execute(members.union(heads)).scalars())
+
+
+@apply_effect.register
+def _recruit(effect: Recruit, pen: Pen) -> None:
+    agent = pen.agent
+    if pen.leads is None:
+        pen.leads = form_group(
+            pen.connection, pen.task_id, agent.group_id, agent.id, effect.group_name, agent.depth
+        )
+        pen.connection.execute(
+            AGENTS.update().where(AGENTS.c.id == agent.id, AGENTS.c.role == "member").values(role="head")
+        )
+        pen.event(
+            GroupFormed(pen.task_id, pen.leads, agent.group_id, agent.id, effect.group_name, agent.depth)
+        )
+    new = NewAgent(
+        task_id=pen.task_id,
+        group_id=pen.leads,
+        head_id=agent.id,
+        budget_id=agent.budget_id,
+        name=effect.name,
+        title=effect.title,
+        instructions=effect.instructions,
+        role="member",
+        depth=agent.depth + 1,
+    )
+    new_agent, name = add_agent(pen.connection, new, pen.now)
+    pen.marks[slot_mark("agent", effect.slot)] = name
+    row = pen.connection.execute(sa.select(AGENTS).where(AGENTS.c.id == new_agent)).one()
+    pen.known[name_key(effect.name)] = pen.known[name_key(name)] = row
+    pen.event(AgentJoined(pen.task_id, pen.leads, new_agent, name, effect.title))
+    _progress(pen)
+
+
+@apply_effect.register
+def _assign(effect: Assign, pen: Pen) -> None:
+    to = pen.find(effect.to)
+    if pen.leads is None or to.group_id != pen.leads:
+        raise Stale(f"{to.name} is not in the caller's group")
+    values = {
+        "task_id": pen.task_id,
+        "group_id": pen.leads,
+        "giver_id": pen.agent.id,
+        "assignee_id": to.id,
+        "title": effect.title,
+        "details": effect.details,
+        "acceptance": effect.acceptance,
+        "command_json": dumps(effect.command),
+        "key": f"{pen.step_key}.a{effect.slot}",
+        "created_at": pen.now,
+        "changed_at": pen.now,
+    }
+    number = new_id(pen.connection, ASSIGNMENTS, values)
+    pen.marks[slot_mark("assignment", effect.slot)] = str(number)
+    done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
+    check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
+    pen.letter(to.id, f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}")
+    pen.event(
+        AssignmentChanged(
+            pen.task_id, pen.leads, number, effect.title, pen.agent.name, to.name, "open", effect.details
+        )
+    )
+    _progress(pen)
+
+
+@apply_effect.register
+def _change_assignment(effect: ChangeAssignment, pen: Pen) -> None:
+    work = load_assignment(pen.connection, pen.task_id, effect.assignment_id)
+    values: dict[str, object] = {"state": effect.state, "changed_at": pen.now}
+    if effect.state == "submitted":
+        values |= {"summary": effect.note, "files_json": dumps(effect.files)}
+    else:
+        values |= {"feedback": effect.note}
+    if effect.state == "rejected":
+        values["state"] = "open"
+    changed = pen.connection.execute(
+        ASSIGNMENTS.update()
+        .where(ASSIGNMENTS.c.id == effect.assignment_id, ASSIGNMENTS.c.state.in_(effect.expected))
+        .values(**values)
+    )
+    if work is None or changed.rowcount != 1:
+        raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
+    to, text, wakes = _assignment_letter(effect, work.giver_id, work.assignee_id, work.title)
+    pen.letter(to, text, wakes=wakes)
+    pen.event(
+        AssignmentChanged(
+            pen.task_id,
+            work.group_id,
+            work.id,
+            work.title,
+            work.giver,
+            work.assignee,
+            effect.state,
+            effect.note,
+        )
+    )
+    _progress(pen)
+
+
+def _assignment_letter(
+    effect: ChangeAssignment, giver: int, assignee: int, title: str
+) -> tuple[int, str, bool]:
+    """Who hears of it. An acceptance asks nothing of anybody, so it wakes nobody."""
+    name = f"#{effect.assignment_id} ({title})"
+    if effect.state == "submitted":
+        files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
+        return giver, f"Submission of {name}: {effect.note}{files}\nReview it.", True
+    if effect.state == "rejected":
+        return assignee, f"Your {name} was rejected: {effect.note}\nMend it and submit again.", True
+    return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"
+
+
+@apply_effect.register
+def _dismiss(effect: Dismiss, pen: Pen) -> None:
+    row = pen.find(effect.name)
+    if pen.leads is None or row.group_id != pen.leads:
+        raise Stale(f"{row.name} is not in the caller's group")
+    for body in dismiss(pen.connection, row.id, effect.reason, pen.now):
+        pen.event(body)
+
+
+@apply_effect.register
+def _set_todo(effect: SetTodo, pen: Pen) -> None:
+    items = [(item.text, item.status) for item in effect.items]
+    pen.connection.execute(AGENTS.update().where(AGENTS.c.id == pen.agent.id).values(todo_json=dumps(items)))
+
+
+@apply_effect.register
+def _change_file(effect: ChangeFile, pen: Pen) -> None:
+    hold_order(pen.connection)
+    pen.wrote_files = True
+    here = sa.and_(FILES.c.task_id == pen.task_id, FILES.c.path == effect.path)
+    row = pen.connection.execute(sa.select(FILES.c.blob).where(here)).first()
+    if (row.blob if row else None) != effect.expected:
+        raise Stale(f"{effect.path} was written by someone else meanwhile")
+    key = f"{pen.step_key}.f{effect.slot}"
+    revision = {
+        "task_id": pen.task_id,
+        "path": effect.path,
+        "blob": effect.blob,
+        "agent": pen.agent.name,
+        "step": pen.step_key,
+        "key": key,
+        "at": pen.now,
+        "note": effect.change,
+    }
+    number = new_id(pen.connection, REVISIONS, revision)
+    current = {
+        "blob": effect.blob,
+        "revision": number,
+        "size": effect.size,
+        "agent": pen.agent.name,
+        "changed_at": pen.now,
+    }
+    if row is None:
+        pen.connection.execute(FILES.insert().values(task_id=pen.task_id, path=effect.path, **current))
+    else:
+        pen.connection.execute(FILES.update().where(here).values(**current))
+    pen.marks[slot_mark("revision", effect.slot)] = str(number)
+    agent = pen.agent
+    pen.event(
+        FileWritten(
+            pen.task_id,
+            _work_group(pen),
+            agent.id,
+            agent.name,
+            effect.path,
+            number,
+            effect.size,
+            effect.change,
+        )
+    )
+    _progress(pen)
+
+
+def _work_group(pen: Pen) -> int:
+    """Where an agent's own work is shown: among its members if it has any, else at home."""
+    return pen.leads if pen.leads is not None else pen.home_group
+
+
+@apply_effect.register
+def _show_run(effect: ShowRun, pen: Pen) -> None:
+    pen.event(
+        CodeRan(
+            pen.task_id,
+            _work_group(pen),
+            pen.agent.id,
+            pen.agent.name,
+            effect.command,
+            effect.exit_code,
+            effect.ended,
+            effect.output,
+        )
+    )
+
+
+@apply_effect.register
+def _raise_gate(effect: RaiseGate, pen: Pen) -> None:
+    open_gate(pen, effect, pen.home_group)
+
+
+def open_gate(pen: Pen, effect: RaiseGate, group: int, due_at: float | None = None) -> int:
+    """A question to the people, asked by the agent -> gate id."""
+    values = {
+        "task_id": pen.task_id,
+        "group_id": group,
+        "agent_id": pen.agent.id,
+        "kind": effect.kind,
+        "name": pen.agent.name,
+        "question": effect.question,
+        "options_json": dumps(effect.options),
+        "key": f"{pen.step_key}.g{len(pen.events)}",
+        "created_at": pen.now,
+        "due_at": due_at,
+    }
+    number = new_id(pen.connection, GATES, values)
+    pen.event(
+        GateRaised(
+            pen.task_id,
+            group,
+            number,
+            effect.kind,
+            pen.agent.id,
+            pen.agent.name,
+            effect.question,
+            effect.options,
+        )
+    )
+    return number
+
+
+@apply_effect.register
+def _remember(effect: Remember, pen: Pen) -> None:
+    pen.connection.execute(
+        MEMORIES.insert().values(
+            task_id=pen.task_id,
+            agent_id=pen.agent.id,
+            text=effect.text,
+            source=f"{pen.agent.name}, step {pen.turn.scene.step}",
+            embedding=effect.embedding,
+            key=f"{pen.step_key}.r{len(pen.events)}",
+            created_at=pen.now,
+        )
+    )
+
+
+@apply_effect.register
+def _propose_plan(effect: ProposePlan, pen: Pen) -> None:
+    held = effect.hold_s is not None
+    gate = None
+    if effect.hold_s is not None:
+        question = RaiseGate("plan", effect.summary, PLAN_OPTIONS)
+        gate = open_gate(pen, question, pen.home_group, pen.now + effect.hold_s)
+    pen.connection.execute(
+        TASKS.update().where(TASKS.c.id == pen.task_id).values(plan_state="proposed" if held else "approved")
+    )
+    pen.event(
+        PlanProposed(
+            pen.task_id,
+            pen.home_group,
+            gate,
+            effect.summary,
+            effect.groups,
+            effect.agents,
+            effect.tokens,
+            effect.cost_micros,
+            effect.minutes,
+        )
+    )
+
+
+@apply_effect.register
+def _notice(effect: Notice, pen: Pen) -> None:
+    agent = pen.agent
+    if effect.tell_head and agent.head_id is not None:
+        pen.letter(
+            agent.head_id,
+            f"{agent.name} is in trouble: {effect.detail}",
+            kind="system",
+            name="system",
+            priority=3,
+        )
+    pen.event(
+        Intervened(
+            pen.task_id, pen.home_group, agent.id, agent.name, effect.rule, effect.action, effect.detail
+        )
+    )
+
+
+def _progress(pen: Pen) -> None:
+    pen.connection.execute(
+        TASKS.update().where(TASKS.c.id == pen.task_id).values(progress_at=pen.now, quiet_rounds=0)
+    )

@@ -1,0 +1,88 @@
+"""Shorthands of the SQL layer: Core tables, JSON text, events in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from engine.events import EventBody, dump_event
+from engine.store.tables import (
+    AgentRow,
+    AssignmentRow,
+    BudgetRow,
+    EngineTable,
+    EventRow,
+    FileRow,
+    GateRow,
+    GroupRow,
+    MemoryRow,
+    MessageRow,
+    RevisionRow,
+    StepRow,
+    TaskRow,
+)
+
+AnyRow = Row[*tuple[Any, ...]]
+
+
+def table(row: type[EngineTable]) -> sa.Table:
+    """The Core table behind a row class."""
+    found: sa.Table = row.__table__  # type: ignore[attr-defined]
+    return found
+
+
+TASKS = table(TaskRow)
+BUDGETS = table(BudgetRow)
+GROUPS = table(GroupRow)
+AGENTS = table(AgentRow)
+MESSAGES = table(MessageRow)
+STEPS = table(StepRow)
+ASSIGNMENTS = table(AssignmentRow)
+FILES = table(FileRow)
+REVISIONS = table(RevisionRow)
+EVENTS = table(EventRow)
+GATES = table(GateRow)
+MEMORIES = table(MemoryRow)
+
+_ORDER_LOCK = 0x4D656761
+"""PostgreSQL gives identity numbers before the commit; without one lock readers could pass a gap."""
+
+_insert_events = EVENTS.insert()
+
+
+def dumps(value: object) -> str:
+    """Compact JSON text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """JSON text as Python values."""
+    return json.loads(text)
+
+
+def hold_order(connection: Connection) -> None:
+    """From here to the commit no other transaction may number events or revisions."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK)))
+
+
+def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]], now: float) -> None:
+    """Append (key, body) pairs in order; a key already there is an IntegrityError (a repeat of a commit)."""
+    if not events:
+        return
+    hold_order(connection)
+    connection.execute(_insert_events, [_event_row(key, body, now) for key, body in events])
+
+
+def _event_row(key: str, body: EventBody, now: float) -> dict[str, Any]:
+    kind, payload = dump_event(body)
+    return {"task_id": body.task_id, "key": key, "kind": kind, "payload_json": dumps(payload), "at": now}
+
+
+def new_id(connection: Connection, target: sa.Table, values: dict[str, Any]) -> int:
+    """Insert a row, return its id."""
+    return int(connection.execute(target.insert().values(**values)).inserted_primary_key[0])  # type: ignore[index]

@@ -1,0 +1,57 @@
+"""How a task ends, for whatever reason: state, open gates closed, the last event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.errors import WrongState
+from engine.events import EventBody, GateClosed, TaskEnded, TaskState
+from engine.store.core import GATES, TASKS, dumps
+
+ENDED = ("done", "stopped", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the end looks like to people."""
+
+    state: TaskState
+    report: str
+    deliverables: tuple[str, ...] = ()
+    verified: bool = False
+    by: str = ""
+
+
+def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -> list[EventBody]:
+    """End a task that has not ended yet -> the events to append. Raises WrongState when it has."""
+    done = connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == task_id, TASKS.c.state.not_in(ENDED))
+        .values(
+            state=ending.state,
+            report=ending.report,
+            deliverables_json=dumps(ending.deliverables),
+            verified=ending.verified,
+            ended_at=now,
+            reason="",
+        )
+    )
+    if done.rowcount != 1:
+        raise WrongState(f"Task {task_id} has already ended.")
+    root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
+    ended = TaskEnded(task_id, root, ending.state, ending.report, ending.deliverables, ending.verified)
+    return [*_close_gates(connection, task_id), ended]
+
+
+def _close_gates(connection: Connection, task_id: int) -> Sequence[EventBody]:
+    left = connection.execute(
+        sa.select(GATES.c.id, GATES.c.group_id).where(GATES.c.task_id == task_id, GATES.c.answer.is_(None))
+    ).all()
+    connection.execute(
+        GATES.update().where(GATES.c.task_id == task_id, GATES.c.answer.is_(None)).values(answer="")
+    )
+    return [GateClosed(task_id, row.group_id, row.id, "", "") for row in left]

@@ -1,0 +1,85 @@
+"""The last steps of a task: the boss finishes, an auditor with a fresh context judges, people decide."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import sqlalchemy as sa
+
+from engine.domain.effects import Finish, RaiseGate, Verdict
+from engine.events import AgentJoined, Audited
+from engine.store.apply import apply_effect, open_gate
+from engine.store.core import TASKS, dumps, loads
+from engine.store.ending import Ending, end_task
+from engine.store.pen import Pen
+from engine.store.people import NewAgent, add_agent
+
+AUDIT_OPTIONS = ("Accept as it is", "Another round", "Stop the task")
+
+
+@apply_effect.register
+def _finish(effect: Finish, pen: Pen) -> None:
+    task = TASKS.c.id == pen.task_id
+    if not effect.audit:
+        ending = Ending("done", effect.report, effect.deliverables)
+        for body in end_task(pen.connection, pen.task_id, ending, pen.now):
+            pen.event(body)
+        return
+    auditor, name = _new_auditor(pen)
+    pen.connection.execute(
+        TASKS.update()
+        .where(task)
+        .values(
+            report=effect.report,
+            deliverables_json=dumps(effect.deliverables),
+            auditor_id=auditor,
+            audit_round=TASKS.c.audit_round + 1,
+        )
+    )
+    pen.event(AgentJoined(pen.task_id, pen.home_group, auditor, name, "auditor"))
+    files = ", ".join(effect.deliverables) or "none named"
+    pen.letter(
+        auditor,
+        f"The boss says the goal is met.\nReport: {effect.report}\nDeliverables: {files}\n"
+        "Check it against the files and call verdict.",
+    )
+
+
+def _new_auditor(pen: Pen) -> tuple[int, str]:
+    """A fresh agent each round, so that it has no part in the work; the cap on agents makes room for it."""
+    pen.connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == pen.task_id, TASKS.c.agents >= TASKS.c.max_agents)
+        .values(max_agents=TASKS.c.agents + 1)
+    )
+    new = NewAgent(
+        task_id=pen.task_id,
+        group_id=pen.home_group,
+        head_id=None,
+        budget_id=pen.agent.budget_id,
+        name="Auditor",
+        title="auditor",
+        instructions="",
+        role="auditor",
+        depth=1,
+    )
+    return add_agent(pen.connection, new, pen.now)
+
+
+@apply_effect.register
+def _verdict(effect: Verdict, pen: Pen) -> None:
+    task = pen.connection.execute(sa.select(TASKS).where(TASKS.c.id == pen.task_id)).one()
+    verdict: Literal["accepted", "rejected"] = "accepted" if effect.accepted else "rejected"
+    pen.event(Audited(pen.task_id, pen.home_group, verdict, effect.findings, task.audit_round))
+    if effect.accepted:
+        report = task.report
+        ending = Ending("done", report, tuple(loads(task.deliverables_json)), verified=True)
+        for body in end_task(pen.connection, pen.task_id, ending, pen.now):
+            pen.event(body)
+    elif effect.last_round:
+        question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"
+        open_gate(pen, RaiseGate("audit", question, AUDIT_OPTIONS), pen.home_group)
+    else:
+        pen.letter(
+            task.boss_id, f"The auditor rejected the result:\n{effect.findings}\nMend it, then finish again."
+        )

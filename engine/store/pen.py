@@ -1,0 +1,116 @@
+"""What one commit writes with: the connection, the ids of this step, events and wake-ups gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.state import AgentFacts, Turn
+from engine.errors import Stale
+from engine.events import EventBody
+from engine.ports import Wake
+from engine.store.core import AGENTS, MESSAGES, AnyRow
+
+_insert_message = MESSAGES.insert()
+_active = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key)
+
+
+@dataclass(slots=True)
+class Pen:
+    """Mutable state of one commit; lives only inside its transaction."""
+
+    connection: Connection
+    turn: Turn
+    now: float
+    events: list[tuple[str, EventBody]] = field(default_factory=list)
+    wakes: dict[int, Wake] = field(default_factory=dict)
+    known: dict[str, AnyRow] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    leads: int | None = None
+    letters: int = 0
+    wrote_files: bool = False
+
+    def __post_init__(self) -> None:
+        self.leads = self.agent.leads_group_id
+
+    @property
+    def agent(self) -> AgentFacts:
+        """The agent whose step this is."""
+        return self.turn.scene.agent
+
+    @property
+    def task_id(self) -> int:
+        """Its task."""
+        return self.turn.scene.task.id
+
+    @property
+    def step_key(self) -> str:
+        """The step's name in keys, trailers and logs: `agent.step`."""
+        return f"{self.agent.id}.{self.turn.scene.step}"
+
+    @property
+    def home_group(self) -> int:
+        """Where the agent speaks to nobody in particular."""
+        return self.agent.group_id
+
+    def event(self, body: EventBody) -> None:
+        """Tell the world; the key makes a repeat harmless."""
+        self.events.append((f"{self.step_key}.e{len(self.events)}", body))
+
+    def letter(
+        self,
+        to: int,
+        text: str,
+        *,
+        wakes: bool = True,
+        kind: str = "agent",
+        name: str = "",
+        priority: int = 5,
+    ) -> None:
+        """Put words into an agent's inbox and wake it."""
+        self.letters += 1
+        self.connection.execute(
+            _insert_message,
+            {
+                "task_id": self.task_id,
+                "to_agent": to,
+                "from_agent": self.agent.id if kind == "agent" else None,
+                "from_kind": kind,
+                "from_name": name or self.agent.name,
+                "text": text,
+                "key": f"{self.step_key}.m{self.letters}",
+                "wakes": wakes,
+                "priority": priority,
+                "created_at": self.now,
+            },
+        )
+        if wakes:
+            self.wake(to, priority)
+
+    def wake(self, agent_id: int, priority: int = 5) -> None:
+        """The agent may run once this is committed."""
+        self.wakes[agent_id] = Wake(agent_id, self.task_id, priority)
+
+    def find(self, name_key: str) -> AnyRow:
+        """The active agent of that name. Raises Stale: acting again will answer with the names that exist."""
+        row = self.known.get(name_key)
+        if row is None:
+            found = _active.where(AGENTS.c.task_id == self.task_id, AGENTS.c.name_key == name_key)
+            row = self.connection.execute(found).first()
+        if row is None or row.status == "dismissed":
+            raise Stale(f"nobody is called {name_key!r}")
+        self.known[name_key] = row
+        return row
+
+    def fill(self, result: str) -> str:
+        """A tool result with the ids that this commit gave."""
+        for mark, value in self.marks.items():
+            result = result.replace(mark, value)
+        return result
+
+    def scalar(self, query: sa.Select[Any]) -> Any:
+        """First column of the first row."""
+        return self.connection.execute(query).scalar()

@@ -1,0 +1,143 @@
+"""Agents and groups: joining, leaving, letters from the system; shared by steps and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.naming import name_key, unique_name
+from engine.errors import Stale
+from engine.events import AgentLeft, AssignmentChanged, EventBody
+from engine.ports import AgentRole
+from engine.store.core import AGENTS, ASSIGNMENTS, GROUPS, MESSAGES, TASKS, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgent:
+    """Who is to join, and where."""
+
+    task_id: int
+    group_id: int
+    head_id: int | None
+    budget_id: int
+    name: str
+    title: str
+    instructions: str
+    role: AgentRole
+    depth: int
+
+
+def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, str]:
+    """Insert an agent under a name distinct in its task -> (id, name). Raises Stale at the task's cap."""
+    counted = connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == new.task_id, TASKS.c.agents < TASKS.c.max_agents)
+        .values(agents=TASKS.c.agents + 1)
+    )
+    if counted.rowcount != 1:
+        raise Stale("the task has as many agents as it may have")
+    name = unique_name(new.name, _taken(connection, new.task_id, new.name))
+    values = {
+        "task_id": new.task_id,
+        "group_id": new.group_id,
+        "head_id": new.head_id,
+        "budget_id": new.budget_id,
+        "name": name,
+        "name_key": name_key(name),
+        "role": new.role,
+        "title": new.title,
+        "instructions": new.instructions,
+        "depth": new.depth,
+        "created_at": now,
+        "active_at": now,
+    }
+    return new_id(connection, AGENTS, values), name
+
+
+def _taken(connection: Connection, task_id: int, wanted: str) -> set[str]:
+    stem = name_key(wanted)[:8]
+    found = sa.select(AGENTS.c.name_key).where(
+        AGENTS.c.task_id == task_id, AGENTS.c.name_key.startswith(stem, autoescape=True)
+    )
+    return set(connection.execute(found).scalars())
+
+
+def form_group(
+    connection: Connection, task_id: int, parent_id: int | None, head_id: int, name: str, depth: int
+) -> int:
+    """A group with its head -> group id."""
+    values = {"task_id": task_id, "parent_id": parent_id, "head_id": head_id, "name": name, "depth": depth}
+    group = new_id(connection, GROUPS, values)
+    connection.execute(AGENTS.update().where(AGENTS.c.id == head_id).values(leads_group_id=group))
+    return group
+
+
+def system_letter(
+    connection: Connection, task_id: int, to: int, text: str, key: str, now: float, *, priority: int = 3
+) -> None:
+    """Words of the engine itself into an agent's inbox; a key already there is left as it is."""
+    if connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first():
+        return
+    connection.execute(
+        MESSAGES.insert(),
+        {
+            "task_id": task_id,
+            "to_agent": to,
+            "from_kind": "system",
+            "from_name": "system",
+            "text": text,
+            "key": key,
+            "priority": priority,
+            "created_at": now,
+        },
+    )
+
+
+def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
+    """The agent and everyone below it leave; their open assignments are cancelled."""
+    gone = subtree(connection, agent_id)
+    ids = [row.id for row in gone]
+    connection.execute(AGENTS.update().where(AGENTS.c.id.in_(ids)).values(status="dismissed", in_turn=False))
+    events: list[EventBody] = [AgentLeft(r.task_id, r.group_id, r.id, r.name, reason) for r in gone]
+    events += _cancel_work(connection, ids, reason, now)
+    task_id = gone[0].task_id
+    connection.execute(
+        TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
+    )
+    return events
+
+
+def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, int, str]]:
+    """(id, task_id, group_id, name) of the agent and all active agents below it, it first."""
+    base = (
+        sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
+        .where(AGENTS.c.id == agent_id)
+        .cte("below", recursive=True)
+    )
+    below = base.union_all(
+        sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
+        .join(base, AGENTS.c.head_id == base.c.id)
+        .where(AGENTS.c.status != "dismissed")
+    )
+    return connection.execute(sa.select(below.c.id, below.c.task_id, below.c.group_id, below.c.name)).all()
+
+
+def _cancel_work(connection: Connection, agents: list[int], reason: str, now: float) -> list[EventBody]:
+    giver, assignee = AGENTS.alias(), AGENTS.alias()
+    open_work = connection.execute(
+        sa.select(ASSIGNMENTS, giver.c.name.label("giver"), assignee.c.name.label("assignee"))
+        .join(giver, giver.c.id == ASSIGNMENTS.c.giver_id)
+        .join(assignee, assignee.c.id == ASSIGNMENTS.c.assignee_id)
+        .where(ASSIGNMENTS.c.assignee_id.in_(agents), ASSIGNMENTS.c.state.in_(("open", "submitted")))
+    ).all()
+    ids = [row.id for row in open_work]
+    connection.execute(
+        ASSIGNMENTS.update().where(ASSIGNMENTS.c.id.in_(ids)).values(state="cancelled", changed_at=now)
+    )
+    return [
+        AssignmentChanged(r.task_id, r.group_id, r.id, r.title, r.giver, r.assignee, "cancelled", reason)
+        for r in open_work
+    ]

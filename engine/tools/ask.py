@@ -1,0 +1,26 @@
+"""ask_human: a gate that only a person may answer."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from engine.domain.effects import RaiseGate
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
+
+
+class AskHumanArguments(Arguments):
+    """Arguments of ask_human."""
+
+    question: str = Field(min_length=1, max_length=1500)
+    options: list[str] = Field(default_factory=list, max_length=5, description="answers to choose from")
+
+
+async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> str:
+    """Stage the gate; the answer arrives as a message."""
+    options = tuple(dict.fromkeys(option.strip()[:75] for option in arguments.options if option.strip()))
+    context.stage(RaiseGate("question", arguments.question, options))
+    context.ends_turn = True
+    return "Asked. The answer arrives as a message."
+
+
+ASK = Tool("ask_human", "Ask the people, when only they can decide.", AskHumanArguments, WORKERS, ask_human)

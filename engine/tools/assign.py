@@ -1,0 +1,40 @@
+"""assign: work with what must hold for it to be accepted."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from engine.domain.effects import Assign, slot_mark
+from engine.domain.naming import name_key
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.directory import my_members
+
+
+class AssignArguments(Arguments):
+    """Arguments of assign."""
+
+    to: str = Field(description="exact name of a member of your group")
+    title: str = Field(min_length=1, max_length=200)
+    details: str = Field(min_length=1, description="what to make, in which files")
+    acceptance: str = Field("", description="what must hold for it to be accepted")
+    command: list[str] = Field(
+        default_factory=list, max_length=30, description='a check to run, such as ["python", "test_x.py"]'
+    )
+
+
+async def assign(context: ToolContext, arguments: AssignArguments) -> str:
+    """Stage the assignment and the message that carries it."""
+    members = await my_members(context)
+    key = name_key(arguments.to)
+    if key not in members:
+        known = ", ".join(members.values())
+        hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
+        raise ToolRefused(f"{arguments.to} is not in your group. {hint}")
+    slot = context.slot()
+    context.stage(
+        Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, tuple(arguments.command))
+    )
+    return f"Assignment #{slot_mark('assignment', slot)} given to {members[key]}."
+
+
+ASSIGN = Tool("assign", "Give a member of your group work.", AssignArguments, WORKERS, assign)

@@ -1,0 +1,133 @@
+"""What a tool is, and what it works with. Tools stage effects; nothing is visible before the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.domain.effects import Effect
+from engine.domain.state import AgentFacts, Scene, TaskFacts
+from engine.ports import AgentRole, Database, Sandbox, ToolSpec, Workspace
+
+MAX_RESULT = 6_000
+"""Characters of a tool result that go back to the model; the rest is named, with a way to read it."""
+
+EVERYONE: frozenset[AgentRole] = frozenset({"boss", "head", "member", "auditor"})
+WORKERS: frozenset[AgentRole] = frozenset({"boss", "head", "member"})
+
+
+class ToolRefused(Exception):
+    """The call cannot be done; `str(error)` tells the model precisely what was wrong and what to do."""
+
+
+class Arguments(BaseModel):
+    """Base of all argument schemas: unknown arguments are refused, so the model hears of its typos."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOptions:
+    """Settings that tools obey."""
+
+    run_timeout_s: float = 30.0
+    plan_approval_over: int = 8
+    plan_wait_s: float = 600.0
+    audit_rounds: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FileNow:
+    """A path as this step sees it; `blob` None: deleted; `revision` "new" when staged by this step."""
+
+    blob: str | None
+    size: int
+    revision: str = "new"
+    agent: str = "you"
+
+
+@dataclass(slots=True)
+class ToolContext:
+    """One step's workbench: what is known, what is staged. `careful` after a stale commit: check names."""
+
+    scene: Scene
+    db: Database
+    workspace: Workspace
+    sandbox: Sandbox
+    options: ToolOptions
+    careful: bool = False
+    effects: list[Effect] = field(default_factory=list)
+    files: dict[str, FileNow] = field(default_factory=dict)
+    seen: dict[str, str | None] = field(default_factory=dict)
+    recruited: dict[str, str] = field(default_factory=dict)
+    slots: int = 0
+    ends_turn: bool = False
+
+    @property
+    def agent(self) -> AgentFacts:
+        """Whose step it is."""
+        return self.scene.agent
+
+    @property
+    def task(self) -> TaskFacts:
+        """Its task."""
+        return self.scene.task
+
+    def slot(self) -> int:
+        """A number for an id that exists only after the commit."""
+        self.slots += 1
+        return self.slots
+
+    def stage(self, effect: Effect) -> None:
+        """Let the commit do this."""
+        self.effects.append(effect)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[A]):
+    """A thing an agent can do: its name and argument schema are API."""
+
+    name: str
+    description: str
+    arguments: type[A]
+    roles: frozenset[AgentRole]
+    run: Callable[[ToolContext, A], Awaitable[str]]
+
+    def spec(self) -> ToolSpec:
+        """The tool as the model sees it."""
+        return ToolSpec(self.name, self.description, _trim(self.arguments.model_json_schema()))
+
+
+def _trim(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema without titles and with references resolved: shorter prompts, wider support."""
+    definitions = schema.get("$defs", {})
+
+    def clean(node: Any, *, names: bool = False) -> Any:
+        if isinstance(node, list):
+            return [clean(item) for item in node]
+        if not isinstance(node, Mapping):
+            return node
+        if "$ref" in node:
+            return clean(definitions[str(node["$ref"]).rsplit("/", 1)[1]])
+        return {
+            key: clean(value, names=key == "properties")
+            for key, value in node.items()
+            if names or key not in ("title", "$defs")
+        }
+
+    cleaned: dict[str, Any] = clean(schema)
+    return cleaned
+
+
+def clip(text: str, limit: int = MAX_RESULT, how: str = "") -> str:
+    """`text` within `limit` characters, head and tail kept, the cut named."""
+    if len(text) <= limit:
+        return text
+    head, tail = int(limit * 0.7), int(limit * 0.25)
+    return f"{text[:head]}\n… {len(text) - head - tail} characters cut{how} …\n{text[-tail:]}"

@@ -1,0 +1,289 @@
+"""list_files, read_file, search_files, write_file, edit_file: the task's shared files."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy import Connection
+
+from engine.domain.effects import ChangeFile, slot_mark
+from engine.errors import Invalid, NotFound
+from engine.store.core import FILES, REVISIONS, AnyRow
+from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
+from engine.workspace import WorkspaceLimits, check_collision, check_room, normal_path
+
+MAX_READ = 12_000
+MAX_HITS = 40
+_REVISION = re.compile(r"revision (\d+)")
+_FILE_TOOLS = frozenset({"read_file", "write_file", "edit_file"})
+
+
+class ListFilesArguments(Arguments):
+    """Arguments of list_files."""
+
+    prefix: str = Field("", description="only paths that begin so")
+
+
+class ReadFileArguments(Arguments):
+    """Arguments of read_file."""
+
+    path: str
+    start_line: int = Field(1, ge=1)
+    end_line: int | None = Field(None, ge=1)
+
+
+class SearchFilesArguments(Arguments):
+    """Arguments of search_files."""
+
+    pattern: str = Field(min_length=1, description="plain text to find, upper and lower case alike")
+
+
+class WriteFileArguments(Arguments):
+    """Arguments of write_file."""
+
+    path: str = Field(description="relative, such as src/game.py")
+    content: str = Field(description="the whole file")
+    base_revision: int | None = Field(None, description="revision you worked from")
+
+
+class EditFileArguments(Arguments):
+    """Arguments of edit_file."""
+
+    path: str
+    old: str = Field(min_length=1, description="exact passage, found once in the file")
+    new: str
+
+
+async def list_files(context: ToolContext, arguments: ListFilesArguments) -> str:
+    """Paths with size, revision and last writer."""
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    lines = [
+        f"{row.path} ({row.size} bytes, revision {row.revision}, by {row.agent})"
+        for row in rows
+        if row.path.startswith(arguments.prefix) and row.path not in context.files
+    ]
+    lines += [
+        f"{path} ({file.size} bytes, new)"
+        for path, file in sorted(context.files.items())
+        if file.blob is not None and path.startswith(arguments.prefix)
+    ]
+    return clip("\n".join(lines)) if lines else "There are no files yet."
+
+
+def current_files(connection: Connection, task_id: int) -> list[AnyRow]:
+    """Rows of the task's files that exist, by path."""
+    query = (
+        sa.select(FILES).where(FILES.c.task_id == task_id, FILES.c.blob.is_not(None)).order_by(FILES.c.path)
+    )
+    return list(connection.execute(query))
+
+
+async def read_file(context: ToolContext, arguments: ReadFileArguments) -> str:
+    """Content with its revision."""
+    path = _path(arguments.path)
+    text, revision = await _read_text(context, path)
+    lines = text.splitlines()
+    last = min(arguments.end_line or len(lines), len(lines))
+    shown = "\n".join(lines[arguments.start_line - 1 : last])
+    head = f"{path}, revision {revision}, lines {arguments.start_line}-{last} of {len(lines)}:\n"
+    return head + clip(shown, MAX_READ, how="; ask for fewer lines with start_line and end_line")
+
+
+async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> str:
+    """Lines that hold a text."""
+    wanted = arguments.pattern.casefold()
+    hits: list[str] = []
+    for path, content in sorted((await checkout(context)).items()):
+        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+            if wanted in line.casefold():
+                hits.append(f"{path}:{number}: {line.strip()[:200]}")
+        if len(hits) >= MAX_HITS:
+            return "\n".join(hits[:MAX_HITS]) + "\n(more; use a longer pattern)"
+    return "\n".join(hits) or "Nothing holds that text."
+
+
+async def write_file(context: ToolContext, arguments: WriteFileArguments) -> str:
+    """Stage a whole file; merged when someone else wrote it since."""
+    path = _path(arguments.path)
+    content = arguments.content.encode("utf-8", "surrogatepass")
+    current = await _current(context, path)
+    base = await _base(context, path, arguments.base_revision, current)
+    if current is None or current.blob is None:
+        await _check_new(context, path, len(content))
+        return await _stage(context, path, content, None, "added")
+    if base == current.blob:
+        return await _stage(context, path, content, current.blob, "changed")
+    ours = await _put(context, content)
+    merged = await context.workspace.merge(context.task.id, base, ours, current.blob)
+    text = await context.workspace.get(context.task.id, merged.blob)
+    if merged.conflict:
+        raise ToolRefused(_conflict(path, current, text))
+    return await _stage(context, path, text, current.blob, "merged")
+
+
+def _conflict(path: str, current: FileNow, text: bytes) -> str:
+    shown = clip(text.decode("utf-8", "replace"), MAX_READ)
+    return (
+        f"Conflict: {path} was changed by {current.agent} (revision {current.revision}) in the same lines. "
+        f"Nothing is written. Both sides, with markers:\n{shown}\n"
+        f"Write the reconciled file with base_revision {current.revision}."
+    )
+
+
+async def edit_file(context: ToolContext, arguments: EditFileArguments) -> str:
+    """Stage the replacement of one exact passage."""
+    path = _path(arguments.path)
+    text, _ = await _read_text(context, path)
+    found = text.count(arguments.old)
+    if found != 1:
+        hint = "Read the file and copy the passage exactly." if found == 0 else "Give a longer passage."
+        raise ToolRefused(f"The passage was found {found} times in {path}; it must be found once. {hint}")
+    changed = text.replace(arguments.old, arguments.new).encode("utf-8", "surrogatepass")
+    return await _stage(context, path, changed, await current_blob(context, path), "changed")
+
+
+def _path(text: str) -> str:
+    try:
+        return normal_path(text)
+    except Invalid as error:
+        raise ToolRefused(str(error)) from error
+
+
+async def _current(context: ToolContext, path: str) -> FileNow | None:
+    """The path as this step sees it: staged by it, else as committed."""
+    if path in context.files:
+        return context.files[path]
+    return await context.db.read(lambda c: _committed(c, context.task.id, path))
+
+
+def _committed(connection: Connection, task_id: int, path: str) -> FileNow | None:
+    query = sa.select(FILES.c.blob, FILES.c.size, FILES.c.revision, FILES.c.agent)
+    row = connection.execute(query.where(FILES.c.task_id == task_id, FILES.c.path == path)).first()
+    return FileNow(row.blob, row.size, str(row.revision), row.agent) if row else None
+
+
+async def current_blob(context: ToolContext, path: str) -> str | None:
+    current = await _current(context, path)
+    return current.blob if current else None
+
+
+async def _read_text(context: ToolContext, path: str) -> tuple[str, str]:
+    current = await _current(context, path)
+    if current is None or current.blob is None:
+        raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.")
+    content = await context.workspace.get(context.task.id, current.blob)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ToolRefused(
+            f"{path} is a binary file of {len(content)} bytes; use run to work with it."
+        ) from error
+    return text, current.revision
+
+
+async def _base(context: ToolContext, path: str, revision: int | None, current: FileNow | None) -> str | None:
+    """The blob the write was made from: named, remembered from the agent's own past calls, or staged now."""
+    if path in context.files:
+        return context.files[path].blob
+    if current is None or current.blob is None:
+        return None
+    known = revision if revision is not None else last_seen(context, path)
+    if known is None:
+        raise ToolRefused(
+            f"{path} exists (revision {current.revision}, by {current.agent}). Read it first, then write it."
+        )
+    blob = await context.db.read(lambda c: _blob_at(c, context.task.id, path, known))
+    if blob is None:
+        raise ToolRefused(f"{path} has no revision {known}. Read it first; its newest is {current.revision}.")
+    return blob
+
+
+def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> str | None:
+    """Content of the path at a revision of the task (the newest of its own up to that one)."""
+    query = (
+        sa.select(REVISIONS.c.blob)
+        .where(REVISIONS.c.task_id == task_id, REVISIONS.c.path == path, REVISIONS.c.id <= revision)
+        .order_by(REVISIONS.c.id.desc())
+        .limit(1)
+    )
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def last_seen(context: ToolContext, path: str) -> int | None:
+    """The revision of `path` that the agent's newest call on it showed, if it still remembers one."""
+    for step in reversed(context.scene.past):
+        for call in reversed(step.calls):
+            if call.name in _FILE_TOOLS and _names(call.arguments, path):
+                found = _REVISION.search(call.result)
+                if found:
+                    return int(found[1])
+    return None
+
+
+def _names(arguments: str, path: str) -> bool:
+    try:
+        named = json.loads(arguments)["path"]
+        return normal_path(str(named)) == path
+    except (ValueError, KeyError, TypeError, Invalid):
+        return False
+
+
+async def _check_new(context: ToolContext, path: str, size: int) -> None:
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    paths = [row.path for row in rows] + [p for p, f in context.files.items() if f.blob is not None]
+    total = sum(row.size for row in rows) + sum(file.size for file in context.files.values())
+    try:
+        check_collision(path, paths)
+        check_room(WorkspaceLimits(), len(paths) + 1, total + size)
+    except Invalid as error:
+        raise ToolRefused(str(error)) from error
+
+
+async def _put(context: ToolContext, content: bytes) -> str:
+    try:
+        return await context.workspace.put(context.task.id, content)
+    except Invalid as error:
+        raise ToolRefused(str(error)) from error
+
+
+async def _stage(context: ToolContext, path: str, content: bytes, expected: str | None, change: str) -> str:
+    blob = await _put(context, content)
+    if blob == expected:
+        current = await _current(context, path)
+        held = current.revision if current else "new"
+        return f"{path} already has exactly this content, revision {held}."
+    stage_file(context, path, blob, expected, len(content), change)
+    return f"{path} {change}, revision {slot_mark('revision', context.slots)}, {len(content)} bytes."
+
+
+def stage_file(
+    context: ToolContext, path: str, blob: str | None, expected: str | None, size: int, change: str
+) -> None:
+    """Let the commit move `path` from `expected` to `blob`."""
+    context.stage(ChangeFile(context.slot(), path, blob, expected, size, change))  # type: ignore[arg-type]
+    context.files[path] = FileNow(blob, size)
+
+
+async def checkout(context: ToolContext) -> dict[str, bytes]:
+    """Every current file with its content, as this step sees it."""
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    blobs = {row.path: row.blob for row in rows} | {p: f.blob for p, f in context.files.items()}
+    content: dict[str, bytes] = {}
+    for path, blob in blobs.items():
+        if blob is not None:
+            try:
+                content[path] = await context.workspace.get(context.task.id, blob)
+            except NotFound as error:
+                raise ToolRefused(f"{path} cannot be read: {error}") from error
+    return content
+
+
+LIST = Tool("list_files", "Which files there are.", ListFilesArguments, EVERYONE, list_files)
+READ = Tool("read_file", "Read a file.", ReadFileArguments, EVERYONE, read_file)
+SEARCH = Tool("search_files", "Find a text in all files.", SearchFilesArguments, EVERYONE, search_files)
+WRITE = Tool("write_file", "Write a whole file.", WriteFileArguments, WORKERS, write_file)
+EDIT = Tool("edit_file", "Replace one exact passage of a file.", EditFileArguments, WORKERS, edit_file)

@@ -1,0 +1,47 @@
+"""finish: the boss says the goal is met, or as far as it goes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy import Connection
+
+from engine.domain.effects import Finish
+from engine.store.core import AGENTS, ASSIGNMENTS
+from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.review import check_files
+
+
+class FinishArguments(Arguments):
+    """Arguments of finish."""
+
+    report: str = Field(min_length=1, description="what works, what does not, how it was checked")
+    deliverables: list[str] = Field(default_factory=list, max_length=50, description="the files that matter")
+
+
+async def finish(context: ToolContext, arguments: FinishArguments) -> str:
+    """Refused while work is open; else the auditor is called, or the task ends."""
+    open_work = await context.db.read(lambda c: _open_work(c, context.task.id))
+    if open_work:
+        raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
+    undone = [item.text for item in context.agent.todo if item.status != "done"]
+    if undone:
+        raise ToolRefused(f"Your todo has open items: {'; '.join(undone[:8])}. Do them or update_todo.")
+    await check_files(context, arguments.deliverables)
+    audit = context.options.audit_rounds > 0
+    context.stage(Finish(arguments.report, tuple(arguments.deliverables), audit))
+    context.ends_turn = True
+    return "An auditor checks the result now." if audit else "The task is finished."
+
+
+def _open_work(connection: Connection, task_id: int) -> list[str]:
+    query = (
+        sa.select(ASSIGNMENTS.c.id, ASSIGNMENTS.c.title, ASSIGNMENTS.c.state, AGENTS.c.name)
+        .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
+        .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
+        .order_by(ASSIGNMENTS.c.id)
+    )
+    return [f"#{r.id} {r.title} of {r.name} is {r.state}" for r in connection.execute(query)]
+
+
+FINISH = Tool("finish", "End the task with a truthful report.", FinishArguments, frozenset({"boss"}), finish)

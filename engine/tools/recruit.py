@@ -1,0 +1,143 @@
+"""recruit, dismiss, propose_plan: who works on it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from engine.domain.effects import Dismiss, ProposePlan, Recruit, slot_mark
+from engine.domain.naming import clean_name, name_key
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.directory import my_members
+
+
+class NewMember(Arguments):
+    """One agent to recruit."""
+
+    name: str = Field(min_length=1, max_length=60, description="a short name")
+    role: str = Field(min_length=1, max_length=200, description="what it is, in a few words")
+    instructions: str = Field(
+        min_length=1, description="its part, its files, with whom to agree, what done means"
+    )
+
+
+class RecruitArguments(Arguments):
+    """Arguments of recruit."""
+
+    members: list[NewMember] = Field(min_length=1, max_length=30)
+    group: str = Field("", max_length=60, description="name of your group, when it is new")
+
+
+async def recruit(context: ToolContext, arguments: RecruitArguments) -> str:
+    """Stage the new members; the first makes the caller head of a new group."""
+    await _check_room(context, arguments)
+    marks = [_stage_member(context, member, arguments.group) for member in arguments.members]
+    return f"Joined your group: {', '.join(marks)}. Now assign each its work."
+
+
+async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None:
+    task, wanted = context.task, len(arguments.members)
+    if context.agent.depth + 1 > task.max_depth:
+        raise ToolRefused(f"The hierarchy may be {task.max_depth} deep. Do this part yourself.")
+    members = await my_members(context)
+    for member in arguments.members:
+        if name_key(clean_name(member.name)) in members:
+            raise ToolRefused(f"{member.name} is already in your group. Assign the work to it instead.")
+    if len(members) + wanted > task.max_members:
+        raise ToolRefused(
+            f"A head may lead {task.max_members}; you have {len(members)}. "
+            "Let members recruit members of their own."
+        )
+    if task.agents + wanted > task.max_agents:
+        raise ToolRefused(
+            f"This task may have {task.max_agents} agents and has {task.agents}. "
+            "Recruit fewer or do it yourself."
+        )
+    _check_plan(context, wanted)
+
+
+def _check_plan(context: ToolContext, wanted: int) -> None:
+    if context.task.plan_state == "proposed":
+        raise ToolRefused(
+            "Your plan waits for the people's approval. End your turn; you are woken by the answer."
+        )
+    large = context.task.agents + wanted > context.options.plan_approval_over
+    if large and context.task.plan_state == "none" and context.agent.role == "boss":
+        raise ToolRefused(
+            f"More than {context.options.plan_approval_over} agents: call propose_plan first, then recruit."
+        )
+
+
+def _stage_member(context: ToolContext, member: NewMember, group: str) -> str:
+    slot = context.slot()
+    name = clean_name(member.name) or "Agent"
+    title = " ".join(member.role.split())
+    context.stage(
+        Recruit(slot, name, title, member.instructions, clean_name(group) or f"{context.agent.name} group")
+    )
+    context.recruited[name_key(name)] = name
+    return slot_mark("agent", slot)
+
+
+class DismissArguments(Arguments):
+    """Arguments of dismiss."""
+
+    name: str
+    reason: str = Field(min_length=1)
+
+
+async def dismiss(context: ToolContext, arguments: DismissArguments) -> str:
+    """Stage the dismissal of a member."""
+    members = await my_members(context)
+    if name_key(arguments.name) not in members:
+        raise ToolRefused(f"{arguments.name} is not in your group. Your members: {_names(members)}.")
+    context.stage(Dismiss(name_key(arguments.name), arguments.reason))
+    return f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled."
+
+
+def _names(members: dict[str, str]) -> str:
+    return ", ".join(members.values()) or "none"
+
+
+class ProposePlanArguments(Arguments):
+    """Arguments of propose_plan."""
+
+    summary: str = Field(min_length=1, description="how the goal is split, and why so")
+    groups: list[str] = Field(min_length=1, max_length=40, description="one line a group")
+    agents: int = Field(ge=1)
+    tokens: int = Field(0, ge=0, description="your estimate")
+    minutes: int = Field(0, ge=0, description="your estimate")
+
+
+async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> str:
+    """Show the plan to the people; a large one waits for their word."""
+    if context.task.plan_state == "proposed":
+        raise ToolRefused("A plan is already waiting for approval. End your turn.")
+    if arguments.agents > context.task.max_agents:
+        raise ToolRefused(f"This task may have {context.task.max_agents} agents at most. Plan with fewer.")
+    hold = arguments.agents > context.options.plan_approval_over
+    context.stage(
+        ProposePlan(
+            arguments.summary,
+            tuple(arguments.groups),
+            arguments.agents,
+            arguments.tokens,
+            0,
+            arguments.minutes,
+            context.options.plan_wait_s if hold else None,
+        )
+    )
+    context.ends_turn = context.ends_turn or hold
+    return (
+        "The plan waits for approval; you are woken by the answer." if hold else "The plan is shown. Go on."
+    )
+
+
+RECRUIT = Tool("recruit", "Add agents to your own group.", RecruitArguments, WORKERS, recruit)
+DISMISS = Tool("dismiss", "Remove a member of your group.", DismissArguments, WORKERS, dismiss)
+PLAN = Tool(
+    "propose_plan",
+    "Show the people how you will split a large goal, before recruiting for it.",
+    ProposePlanArguments,
+    frozenset({"boss"}),
+    propose_plan,
+)

@@ -1,0 +1,65 @@
+"""send_message: words to named agents, to the group, or to the people."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from engine.domain.effects import SendMessage
+from engine.domain.naming import name_key
+from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.directory import PEOPLE, check_names
+
+
+class SendMessageArguments(Arguments):
+    """Arguments of send_message."""
+
+    to: list[str] = Field(min_length=1, max_length=30, description='exact agent names, "group" or "human"')
+    text: str = Field(min_length=1, description="what they need to know")
+    needs_answer: bool = Field(True, description="false: for information, wakes nobody")
+    wait: bool = Field(False, description="true: end your turn here and wait for the answer")
+
+
+async def send_message(context: ToolContext, arguments: SendMessageArguments) -> str:
+    """Stage the message; the commit delivers it."""
+    keys = [name_key(name) for name in arguments.to]
+    own = name_key(context.agent.name)
+    if keys == [own]:
+        raise ToolRefused("That is yourself. Name somebody else.")
+    named = [name for name, key in zip(arguments.to, keys, strict=True) if _is_agent(key) and key != own]
+    await check_names(context, named)
+    people = any(key in PEOPLE for key in keys)
+    group = _group(context) if "group" in keys else None
+    context.stage(
+        SendMessage(
+            to=tuple(dict.fromkeys(name_key(name) for name in named)),
+            text=arguments.text,
+            shown=tuple(dict.fromkeys([*named, *(["human"] * people), *(["group"] * (group is not None))])),
+            group_id=group if group is not None else context.agent.group_id,
+            wakes=arguments.needs_answer,
+            to_group=group,
+            refs=_refs(context) if people else (),
+        )
+    )
+    context.ends_turn = context.ends_turn or arguments.wait
+    return f"Delivered to {', '.join(arguments.to)}."
+
+
+def _is_agent(key: str) -> bool:
+    return key not in PEOPLE and key != "group"
+
+
+def _group(context: ToolContext) -> int:
+    return context.agent.leads_group_id or context.agent.group_id
+
+
+def _refs(context: ToolContext) -> tuple[str, ...]:
+    return tuple(letter.ref for letter in context.scene.inbox if letter.ref)
+
+
+TALK = Tool(
+    "send_message",
+    "Write to other agents, your group or the people who watch.",
+    SendMessageArguments,
+    EVERYONE,
+    send_message,
+)

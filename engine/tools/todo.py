@@ -1,0 +1,35 @@
+"""update_todo: the agent's own checklist."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from engine.domain.effects import SetTodo
+from engine.domain.state import TodoItem
+from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext
+
+
+class TodoLine(Arguments):
+    """One line of the checklist."""
+
+    text: str = Field(min_length=1, max_length=300)
+    status: Literal["todo", "doing", "done"] = "todo"
+
+
+class UpdateTodoArguments(Arguments):
+    """Arguments of update_todo."""
+
+    items: list[TodoLine] = Field(max_length=40, description="the whole list, in order")
+
+
+async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> str:
+    """Stage the whole checklist."""
+    items = tuple(TodoItem(item.text, item.status) for item in arguments.items)
+    context.stage(SetTodo(items))
+    left = sum(item.status != "done" for item in items)
+    return f"Noted: {left} open of {len(items)}."
+
+
+TODO = Tool("update_todo", "Keep your own checklist.", UpdateTodoArguments, EVERYONE, update_todo)
