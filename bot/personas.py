@@ -12,6 +12,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Collection
+from colorsys import hls_to_rgb
 from urllib.parse import quote
 
 from PIL import Image, ImageDraw
@@ -96,8 +97,6 @@ def face_png(number: int) -> bytes:
 
 
 def _colour(hue: int, light: float) -> tuple[int, int, int]:
-    from colorsys import hls_to_rgb
-
     red, green, blue = hls_to_rgb(hue / 360, light, 0.72)
     return round(red * 255), round(green * 255), round(blue * 255)
 

@@ -1,0 +1,322 @@
+"""Events as posts; pure. The bot states mechanics, the persona states meaning.
+
+Agents' text never pings: what goes out carries allowed mentions of `pings` only, and those are filled for
+an answer, a gate and the end alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from bot.outbox import wording
+from bot.outbox.post import Lane, Post
+from bot.outbox.split import excerpt
+from engine import events as ev
+
+LONGEST_TEXT = 100_000
+QUOTE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """What rendering needs of a task; ids are Discord's, 0 when there is none."""
+
+    task_id: int
+    guild_id: int
+    owner_id: int
+    root_group_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """What rendering needs of an agent."""
+
+    agent_id: int
+    name: str
+    persona: str
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A person's message that is being answered."""
+
+    user_id: int
+    excerpt: str
+
+
+class Scene(Protocol):
+    """Everything known when an event is rendered."""
+
+    def task(self, task_id: int) -> TaskFacts | None:
+        """None for tasks that do not live on Discord."""
+
+    def agent(self, agent_id: int) -> AgentFacts | None:
+        """None for one never seen."""
+
+    def asked(self, ref: str) -> Asked | None:
+        """None when the message did not come through this bot."""
+
+    def parent_group(self, group_id: int) -> int | None:
+        """The group above, None for the root or an unknown one."""
+
+
+def render(event: ev.Event, scene: Scene) -> tuple[Post, ...]:
+    """The posts of an event, in order; () when it shows nothing."""
+    task = scene.task(event.body.task_id)
+    make = _MAKERS.get(type(event.body))
+    if task is None or make is None:
+        return ()
+    return tuple(make(event.body, _Frame(event.seq, task, scene)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The event's number, its task, and what is known."""
+
+    seq: int
+    task: TaskFacts
+    scene: Scene
+
+    def note(self, text: str, group_id: int = 0, lane: Lane = Lane.CHATTER) -> Post:
+        """A line in the bot's voice; in the root group's place when none is named."""
+        group = group_id or self.task.root_group_id
+        return Post(self.task.task_id, group, self.seq, "note", lane, defused(text[:LONGEST_TEXT]))
+
+
+def defused(text: str) -> str:
+    """Model's or person's text that cannot look like a mention of everyone or of a role."""
+    text = re.sub(r"@(everyone|here)\b", "@\u200b\\1", text, flags=re.IGNORECASE)
+    return text.replace("<@&", "<@\u200b&")
+
+
+def code(text: str, limit: int = 80) -> str:
+    """Text as inline code, on one line, that cannot end the code early."""
+    line = " ".join(text.replace("`", "'").split())
+    return f"`{line if len(line) <= limit else line[: limit - 1] + '…'}`"
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Short text on one line without mark-up or mentions."""
+    line = " ".join(text.split())
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    return defused(re.sub(r"([\\*_`~|<>\[\]#])", r"\\\1", line))
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def money(micros: int) -> str:
+    """Micro-dollars for people."""
+    return f"${micros / 1_000_000:.2f}"
+
+
+def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
+    agent = at.scene.agent(body.agent_id)
+    answered = tuple(a for ref in body.refs if (a := at.scene.asked(ref)) is not None)
+    lane = Lane.ANSWER if body.refs else Lane.HEAD if agent and agent.leads else Lane.CHATTER
+    text = defused(body.text.strip()[:LONGEST_TEXT])
+    if not text:
+        return []
+    return [
+        Post(
+            body.task_id,
+            body.group_id,
+            at.seq,
+            "say",
+            lane,
+            text,
+            persona=agent.persona if agent else plain(body.name, 80),
+            face=body.name,
+            agent_id=body.agent_id,
+            head=_answer_head(body.refs, at) if body.refs else _to_head(body.to),
+            ref=body.refs[-1] if body.refs else "",
+            silent=not body.refs,
+            pings=tuple(dict.fromkeys(each.user_id for each in answered)),
+        )
+    ]
+
+
+def _to_head(to: tuple[str, ...]) -> str:
+    if not to:
+        return ""
+    names = ", ".join(plain(name, 40) for name in to[:6])
+    more = wording.AND_MORE.format(count=len(to) - 6) if len(to) > 6 else ""
+    return wording.TO.format(names=names + more)
+
+
+def _answer_head(refs: tuple[str, ...], at: _Frame) -> str:
+    ref = refs[-1]
+    link = f"https://discord.com/channels/{at.task.guild_id}/{ref.replace(':', '/')}"
+    asked = at.scene.asked(ref)
+    if asked is None:
+        return wording.ANSWER_UNKNOWN.format(link=link)
+    return wording.ANSWER.format(user=asked.user_id, excerpt=plain(asked.excerpt, QUOTE), link=link)
+
+
+def _read(body: ev.MessageRead, at: _Frame) -> list[Post]:
+    group = at.task.root_group_id
+    return [Post(body.task_id, group, at.seq, "react", Lane.STATUS, "👀", ref=body.ref, eager=False)]
+
+
+def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
+    text = wording.PLAN.format(
+        summary=defused(body.summary),
+        agents=body.agents,
+        groups=len(body.groups),
+        tokens=body.tokens,
+        cost=money(body.cost_micros),
+        minutes=body.minutes,
+    )
+    return [at.note(text, body.group_id, Lane.STATUS)]
+
+
+def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:
+    if body.parent_id is None:
+        return []
+    agent = at.scene.agent(body.head_id)
+    head = plain(agent.name) if agent else "?"
+    return [at.note(wording.FORMED.format(head=head, group=plain(body.name)), body.parent_id)]
+
+
+def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
+    name = wording.NAME_TITLE.format(name=plain(body.name, 80), title=plain(body.title, 80))
+    note = at.note(wording.JOINED.format(name=name), body.group_id)
+    return [replace(note, fold="joined", folded=name, eager=False)]
+
+
+def _left(body: ev.AgentLeft, at: _Frame) -> list[Post]:
+    return [at.note(wording.LEFT.format(name=plain(body.name), reason=plain(body.reason)), body.group_id)]
+
+
+def _changed(body: ev.AgentChanged, at: _Frame) -> list[Post]:
+    return [at.note(wording.AGENT_CHANGED[body.change].format(name=plain(body.name)), body.group_id)]
+
+
+def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
+    text = wording.ASSIGNMENT[body.state].format(
+        id=body.assignment_id,
+        title=plain(body.title),
+        giver=plain(body.giver),
+        assignee=plain(body.assignee),
+    )
+    if body.note:
+        text += wording.NOTE_LINE.format(note=plain(body.note, 300))
+    return [at.note(text, body.group_id, Lane.CHATTER if body.state == "open" else Lane.HEAD)]
+
+
+def _file(body: ev.FileWritten, at: _Frame) -> list[Post]:
+    file = wording.FILE_NAME.format(
+        path=code(body.path).strip("`"), revision=body.revision, size=size(body.size)
+    )
+    note = at.note(wording.FILE[body.change].format(name=plain(body.name), file=file), body.group_id)
+    return [replace(note, fold=f"{body.change}:{body.agent_id}", folded=file)]
+
+
+def _ran(body: ev.CodeRan, at: _Frame) -> list[Post]:
+    good = body.ended == "exit" and body.exit_code == 0
+    how = wording.RAN_OK if good else wording.RAN_EXIT.format(code=body.exit_code)
+    if body.ended != "exit":
+        how = wording.RAN_ENDED.get(body.ended, body.ended)
+    text = wording.RAN.format(name=plain(body.name), command=code(body.command).strip("`"), how=how)
+    tail = body.output.strip()[-600:].replace("```", "'''")
+    if tail and not good:
+        text += f"\n```\n{tail}\n```"
+    return [at.note(text, body.group_id)]
+
+
+def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
+    who = plain(body.name) if body.agent_id is not None else wording.GATE_ENGINE
+    text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, 1600))
+    if at.task.owner_id:
+        text = f"<@{at.task.owner_id}> {text}"
+    note = at.note(text, body.group_id, Lane.STATUS)
+    pings = (at.task.owner_id,) if at.task.owner_id else ()
+    return [replace(note, kind="gate", silent=False, pings=pings, gate_id=body.gate_id, options=body.options)]
+
+
+def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
+    if not body.answer:
+        return [at.note(wording.GATE_MOOT_PLAIN, body.group_id, Lane.STATUS)]
+    kind, _, person = body.by.partition(":")
+    who = f"<@{person}>" if kind == "discord" and person.isdecimal() else plain(body.by)
+    text = wording.GATE_CLOSED.format(who=who, answer=plain(body.answer, 300))
+    return [at.note(text, body.group_id, Lane.STATUS)]
+
+
+def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
+    text = wording.PAUSED.format(reason=plain(body.reason)) if body.state == "paused" else wording.RESUMED
+    return [at.note(text, lane=Lane.STATUS)]
+
+
+def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
+    amount = money if body.cap == "cost" else "{:,}".format
+    words = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
+    text = words.format(
+        percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit)
+    )
+    return [at.note(text, lane=Lane.STATUS)]
+
+
+def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
+    who = plain(body.name) if body.agent_id is not None else wording.WHOLE_TASK
+    loud = body.action in ("paused", "asked", "replaced")
+    text = wording.INTERVENED.format(who=who, detail=plain(body.detail, 400))
+    return [at.note(text, body.group_id, Lane.STATUS if loud else Lane.CHATTER)]
+
+
+def _model_waiting(body: ev.ModelWaiting, at: _Frame) -> list[Post]:
+    text = wording.MODEL_WAITING.format(reason=plain(body.reason, 300), seconds=round(body.retry_in_s))
+    return [at.note(text, lane=Lane.STATUS)]
+
+
+def _model_back(body: ev.ModelBack, at: _Frame) -> list[Post]:
+    return [at.note(wording.MODEL_BACK, lane=Lane.STATUS)]
+
+
+def _audited(body: ev.Audited, at: _Frame) -> list[Post]:
+    text = wording.AUDIT[body.verdict].format(round=body.round)
+    return [at.note(f"{text}\n{excerpt(body.findings, 1500)}".strip(), body.group_id, Lane.HEAD)]
+
+
+def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
+    lines = [wording.END.get(body.state, body.state), body.report.strip()]
+    if body.state == "done" and not body.verified:
+        lines.append(wording.END_UNVERIFIED)
+    if body.deliverables:
+        lines.append(wording.END_FILES)
+    owner = at.task.owner_id
+    lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
+    note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
+    pings = (owner,) if owner else ()
+    return [replace(note, kind="end", silent=False, pings=pings, files=body.deliverables)]
+
+
+_MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
+    ev.AgentSpoke: _spoke,
+    ev.MessageRead: _read,
+    ev.PlanProposed: _plan,
+    ev.GroupFormed: _formed,
+    ev.AgentJoined: _joined,
+    ev.AgentLeft: _left,
+    ev.AgentChanged: _changed,
+    ev.AssignmentChanged: _assignment,
+    ev.FileWritten: _file,
+    ev.CodeRan: _ran,
+    ev.GateRaised: _gate,
+    ev.GateClosed: _gate_closed,
+    ev.TaskChanged: _task_changed,
+    ev.CapReached: _cap,
+    ev.Intervened: _intervened,
+    ev.ModelWaiting: _model_waiting,
+    ev.ModelBack: _model_back,
+    ev.Audited: _audited,
+    ev.TaskEnded: _ended,
+}

@@ -1,0 +1,210 @@
+"""One message to Discord, and the truth about what became of it.
+
+discord.py repeats a webhook's request by itself after a 5xx and sleeps through 429s with the webhook's lock
+held. Here neither may happen unseen: a 5xx or a lost connection may mean that the message is there already.
+So webhooks get a session of their own whose middleware turns every such answer into an error
+before discord.py sees it (`outcomes`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.outbox.ledger import Sent
+from bot.outbox.limiter import Limiter
+from bot.outbox.outcomes import Uncertain, Unreached, meaning, refusal
+from bot.outbox.post import BOT
+from bot.places.records import Hook
+
+_log = logging.getLogger(__name__)
+
+TIMEOUT_S = 60.0
+CLOCK_SLACK_S = 90.0
+"""How far our clock and Discord's may differ when a message is looked up by time."""
+
+_WEBHOOK_PATH = re.compile(r"/webhooks/(\d+)/[^/]+$")
+_NO_ONE = discord.AllowedMentions.none()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message ready to go: `name` and `avatar` are used on webhooks only."""
+
+    content: str
+    name: str = ""
+    avatar: str = ""
+    embeds: tuple[discord.Embed, ...] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
+    pings: tuple[int, ...] = ()
+    silent: bool = True
+    view: discord.ui.View | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for a message and its copy on Discord, whatever Discord trims."""
+        embeds = [(e.author.name or "", e.description or "") for e in self.embeds]
+        return fingerprint(self.name, self.content, embeds, [name for name, _ in self.files])
+
+    def options(self) -> dict[str, Any]:
+        """Arguments common to both ways of sending."""
+        options: dict[str, Any] = {"content": self.content or None, "silent": self.silent}
+        mentions = discord.AllowedMentions(
+            everyone=False, roles=False, replied_user=False, users=[discord.Object(i) for i in self.pings]
+        )
+        options["allowed_mentions"] = mentions if self.pings else _NO_ONE
+        if self.embeds:
+            options["embeds"] = list(self.embeds)
+        else:
+            options["suppress_embeds"] = True
+        if self.files:
+            options["files"] = [discord.File(io.BytesIO(data), name) for name, data in self.files]
+        if self.view is not None:
+            options["view"] = self.view
+        return options
+
+
+def fingerprint(name: str, content: str, embeds: Sequence[tuple[str, str]], files: Sequence[str]) -> str:
+    """What identifies a message of ours among others: words without white space, not positions or times."""
+    parts = [name, content, *(text for embed in embeds for text in embed), *files]
+    squeezed = "\x1f".join("".join(part.split()) for part in parts)
+    return hashlib.sha256(squeezed.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(slots=True)
+class Transport:
+    """Sends, reacts and looks up for one client. `start` after login, `close` at the end."""
+
+    client: discord.Client
+    limiter: Limiter
+    clock: Callable[[], float]
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+    _channels: dict[int, int] = field(default_factory=dict, init=False)
+
+    async def start(self) -> None:
+        """Open the webhooks' session on the client's own connector, where it has one."""
+        connector = self.client.http.connector
+        shared = connector if isinstance(connector, aiohttp.BaseConnector) else None
+        self._session = aiohttp.ClientSession(
+            connector=shared,
+            connector_owner=shared is None,
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            middlewares=(self._watch,),
+        )
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def by_webhook(self, hook: Hook, thread_id: int, message: Message) -> Sent:
+        """Post as a persona. Raises every error of `outcomes`."""
+        webhook = self._webhook(hook)
+        options = message.options()
+        if thread_id:
+            options["thread"] = discord.Object(thread_id)
+        if message.avatar:
+            options["avatar_url"] = message.avatar
+        try:
+            sent = await webhook.send(username=message.name, wait=True, **options)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+        return Sent(sent.channel.id, sent.id)
+
+    async def by_bot(self, channel_id: int, message: Message, nonce: str) -> Sent:
+        """Post in the bot's own voice; Discord takes one `nonce` once within some minutes."""
+        target = self.client.get_partial_messageable(channel_id)
+        try:
+            sent = await target.send(nonce=nonce, **message.options())
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+        return Sent(sent.channel.id, sent.id)
+
+    async def unsend(self, hook: Hook, message_id: int) -> None:
+        """Delete a webhook's message that landed in the wrong channel; one already gone is fine."""
+        try:
+            await self._webhook(hook).delete_message(message_id)
+        except discord.NotFound:
+            _log.info("message %s was gone before it could be taken back", message_id)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+
+    async def react(self, ref: str, emoji: str) -> None:
+        """Put a reaction on "channel id:message id"; a repeat changes nothing."""
+        channel_id, _, message_id = ref.partition(":")
+        target = self.client.get_partial_messageable(int(channel_id))
+        try:
+            await target.get_partial_message(int(message_id)).add_reaction(emoji)
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+
+    async def look_up(
+        self, channel_id: int, since: float, prints: Iterable[str], hook: Hook | None
+    ) -> list[tuple[int, str]]:
+        """Our messages in a channel since unix time `since` with one of `prints`, oldest first (id, print).
+
+        Raises Denied without the permission to read the history, and the other errors.
+        """
+        wanted = set(prints)
+        after = datetime.fromtimestamp(since - CLOCK_SLACK_S, UTC)
+        target = self.client.get_partial_messageable(channel_id)
+        found: list[tuple[int, str]] = []
+        try:
+            async for message in target.history(limit=500, after=after, oldest_first=True):
+                if self._ours(message, hook) and (mark := _print_of(message)) in wanted:
+                    found.append((message.id, mark))
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+        return found
+
+    def _ours(self, message: discord.Message, hook: Hook | None) -> bool:
+        if hook is not None and message.webhook_id == hook.webhook_id:
+            return True
+        return self.client.user is not None and message.author.id == self.client.user.id
+
+    def _webhook(self, hook: Hook) -> discord.Webhook:
+        if self._session is None:
+            raise RuntimeError("start() comes before sending")
+        self._channels[hook.webhook_id] = hook.channel_id
+        return discord.Webhook.partial(hook.webhook_id, hook.token, session=self._session, client=self.client)
+
+    async def _watch(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            response = await handler(request)
+        except aiohttp.ClientConnectorError as error:
+            raise Unreached(str(error)) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Uncertain(repr(error)) from error
+        match = _WEBHOOK_PATH.search(request.url.path)
+        channel_id = self._channels.get(int(match[1]), 0) if match else 0
+        if response.status == 429:
+            raise await refusal(response)
+        if channel_id:
+            self.limiter.heard(channel_id, self.clock(), response.headers)
+        if response.status >= 500:
+            raise Uncertain(f"status {response.status}")
+        return response
+
+
+def _print_of(message: discord.Message) -> str:
+    name = message.author.name if message.webhook_id else ""
+    embeds = [(embed.author.name or "", embed.description or "") for embed in message.embeds]
+    return fingerprint(name, message.content, embeds, [file.filename for file in message.attachments])
+
+
+def embed(author: str, icon: str, text: str) -> discord.Embed:
+    """One persona's card in a roll-up."""
+    card = discord.Embed(description=text)
+    return card.set_author(name=author or BOT, icon_url=icon or None)

@@ -1,0 +1,252 @@
+"""Makes the places of groups: lazily, one at a time each, and mends them when people delete them.
+
+Discord's answers decide, never our counts: no room or no permission for channels turns the groups still
+without a place into threads, and threads that cannot be made let a group speak in the channel above. Each
+of these is said once. What was made stays where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import discord
+
+from bot.outbox import wording
+from bot.places.layout import HOME, LONGEST, Placement, host, place_name
+from bot.places.notices import Notices
+from bot.places.records import GroupPlace, PlaceRecords, TaskHome
+
+_log = logging.getLogger(__name__)
+
+GUILD_FULL = 30013
+THREADS_FULL = 160006
+INVALID_FORM = 50035
+
+CategoryOf = Callable[[int], Awaitable[int | None]]
+"""The category `/setup` chose for a guild's tasks, None for a new one a task."""
+
+
+class Away(Exception):
+    """The guild cannot be seen now, or nothing in it can be written to: wait, nothing is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a group speaks: a channel, or a thread in it. `name` is the group's."""
+
+    task_id: int
+    group_id: int
+    channel_id: int
+    thread_id: int
+    name: str
+
+    @property
+    def target_id(self) -> int:
+        """The id messages go to."""
+        return self.thread_id or self.channel_id
+
+
+class _NoRoom(Exception):
+    """No channel here (full, not allowed, or only after a long wait). `notice` is what to say, "" nothing."""
+
+    def __init__(self, notice: str, lasting: bool) -> None:
+        super().__init__(notice or "a channel would take too long")
+        self.notice, self.lasting = notice, lasting
+
+
+class Provision:
+    """Places of groups for one client. Every public method may be called by many at once."""
+
+    def __init__(
+        self, client: discord.Client, records: PlaceRecords, notices: Notices, category_of: CategoryOf
+    ) -> None:
+        self._client = client
+        self._records = records
+        self._notices = notices
+        self._category_of = category_of
+        self._making: dict[int, asyncio.Task[Place]] = {}
+        self._categories: dict[int, asyncio.Lock] = {}
+
+    async def ensure(self, group_id: int) -> Place:
+        """The group's place, made now if need be. Raises NotFound for an unknown group, Away."""
+        task = self._making.get(group_id)
+        if task is None:
+            task = self._making[group_id] = asyncio.create_task(self._ensure(group_id))
+            task.add_done_callback(lambda _: self._making.pop(group_id, None))
+        return await asyncio.shield(task)
+
+    async def repair(self, place: Place) -> Place:
+        """A new place for a group whose channel or thread is gone; the second time the one above is used.
+
+        Raises Away. Calls for a place that was mended meanwhile only return the new one.
+        """
+        row = await self._records.group(place.group_id)
+        if (row.channel_id, row.thread_id) != (place.channel_id, place.thread_id):
+            return await self.ensure(place.group_id)
+        await self._mend_host(row)
+        if row.repairs:
+            return await self._give_up(row)
+        await self._records.set_group(row.group_id, channel_id=0, thread_id=0, repairs=1)
+        mended = await self.ensure(row.group_id)
+        text = wording.PLACE_REPAIRED.format(group=row.name)
+        await self._notices.say(f"place:{row.group_id}", row.task_id, row.group_id, text)
+        return mended
+
+    async def close(self) -> None:
+        """Stop what is being made."""
+        for task in list(self._making.values()):
+            task.cancel()
+        await asyncio.gather(*self._making.values(), return_exceptions=True)
+
+    # ------------------------------------------------------------ making
+
+    async def _ensure(self, group_id: int) -> Place:
+        row = await self._records.group(group_id)
+        task = await self._records.task(row.task_id)
+        guild = self._guild(task)
+        if row.channel_id:
+            return _place(row)
+        if row.kind == "channel":
+            try:
+                return await self._with_channel(row, task, guild)
+            except _NoRoom as full:
+                row = await self._to_thread(row, task, full)
+        return await self._with_thread(row, task, guild)
+
+    def _guild(self, task: TaskHome) -> discord.Guild:
+        guild = self._client.get_guild(task.guild_id)
+        if guild is None or guild.unavailable:
+            raise Away(f"guild {task.guild_id} cannot be seen")
+        return guild
+
+    async def _with_channel(self, row: GroupPlace, task: TaskHome, guild: discord.Guild) -> Place:
+        if task.channels_full:
+            raise _NoRoom("", lasting=False)
+        try:
+            category = await self._category(task, guild)
+            taken = {channel.name for channel in (category.channels if category else guild.channels)}
+            channel = await guild.create_text_channel(place_name(row.name, taken), category=category)
+        except (discord.HTTPException, discord.RateLimited) as error:
+            raise _no_room(error) from error
+        return await self._keep(row, channel.id, 0)
+
+    async def _category(self, task: TaskHome, guild: discord.Guild) -> discord.CategoryChannel | None:
+        """The task's category, made once; mended once when deleted, after that none."""
+        async with self._categories.setdefault(task.task_id, asyncio.Lock()):
+            task = await self._records.task(task.task_id)
+            chosen = await self._category_of(task.guild_id) if not task.category_id else None
+            known = guild.get_channel(chosen or task.category_id)
+            if isinstance(known, discord.CategoryChannel):
+                return known
+            deleted = bool(task.category_id)
+            if deleted and task.category_repairs:
+                return None
+            made = await guild.create_category(_category_name(task))
+            await self._records.set_task(task.task_id, category_id=made.id, category_repairs=int(deleted))
+        if deleted:
+            await self._say_at_root(task, "category", wording.CATEGORY_REPAIRED)
+        return made
+
+    async def _to_thread(self, row: GroupPlace, task: TaskHome, full: _NoRoom) -> GroupPlace:
+        if full.lasting:
+            await self._records.set_task(task.task_id, channels_full=True)
+        if full.notice:
+            await self._say_at_root(task, "channels", full.notice)
+        placed = {
+            each.group_id: Placement("channel" if each.kind == "channel" else "thread", each.host_id)
+            for each in await self._records.places(row.task_id)
+            if each.channel_id
+        }
+        above = host(row.parent_id, placed)
+        await self._records.set_group(row.group_id, kind="thread", host_id=above)
+        return await self._records.group(row.group_id)
+
+    async def _with_thread(self, row: GroupPlace, task: TaskHome, guild: discord.Guild) -> Place:
+        channel_id = task.home_id
+        if row.host_id != HOME:
+            channel_id = (await self.ensure(row.host_id)).channel_id
+        channel = guild.get_channel(channel_id) or _somewhere(guild)
+        if not isinstance(channel, discord.TextChannel):
+            raise Away(f"no channel of guild {guild.id} can be written to")
+        name = row.name if row.host_id != HOME else f"task {task.task_id} {row.name}"
+        taken = {thread.name for thread in channel.threads}
+        try:
+            thread = await channel.create_thread(
+                name=place_name(name, taken)[:LONGEST],
+                type=discord.ChannelType.public_thread,
+                auto_archive_duration=10080,
+            )
+        except (discord.Forbidden, discord.RateLimited) as error:
+            _log.warning("group %s speaks in channel %s itself: %s", row.group_id, channel.id, error)
+            return await self._keep(row, channel.id, 0)
+        except discord.HTTPException as error:
+            if error.code != THREADS_FULL:
+                raise
+            _log.warning("no more threads in guild %s", guild.id)
+            return await self._keep(row, channel.id, 0)
+        return await self._keep(row, channel.id, thread.id)
+
+    async def _keep(self, row: GroupPlace, channel_id: int, thread_id: int) -> Place:
+        await self._records.set_group(row.group_id, channel_id=channel_id, thread_id=thread_id)
+        return Place(row.task_id, row.group_id, channel_id, thread_id, row.name)
+
+    async def _say_at_root(self, task: TaskHome, key: str, text: str) -> None:
+        groups = await self._records.places(task.task_id)
+        root = next(group for group in groups if group.parent_id is None)
+        await self._notices.say(f"{key}:{task.task_id}", task.task_id, root.group_id, text)
+
+    # ------------------------------------------------------------ mending
+
+    async def _mend_host(self, row: GroupPlace) -> None:
+        """A thread whose channel is gone needs the channel first."""
+        if row.host_id == HOME:
+            return
+        above = await self._records.group(row.host_id)
+        if above.channel_id == row.channel_id and self._client.get_channel(above.channel_id) is None:
+            await self.repair(_place(above))
+
+    async def _give_up(self, row: GroupPlace) -> Place:
+        """People deleted it twice: the group speaks in the place above, the root where the task began."""
+        if row.parent_id is not None:
+            above = await self.ensure(row.parent_id)
+            channel_id, thread_id = above.channel_id, above.thread_id
+        else:
+            task = await self._records.task(row.task_id)
+            guild = self._guild(task)
+            channel = guild.get_channel(task.home_id) or _somewhere(guild)
+            if channel is None:
+                raise Away(f"no channel of guild {guild.id} can be written to")
+            channel_id, thread_id = channel.id, 0
+        place = await self._keep(row, channel_id, thread_id)
+        text = wording.PLACE_GIVEN_UP.format(group=row.name)
+        await self._notices.say(f"gone:{row.group_id}", row.task_id, row.group_id, text)
+        return place
+
+
+def _place(row: GroupPlace) -> Place:
+    return Place(row.task_id, row.group_id, row.channel_id, row.thread_id, row.name)
+
+
+def _category_name(task: TaskHome) -> str:
+    title = " ".join(task.goal.split())[:60].strip()
+    return f"{wording.TASK_TITLE.format(id=task.task_id)} · {title}"[:LONGEST]
+
+
+def _somewhere(guild: discord.Guild) -> discord.TextChannel | None:
+    """A channel we may write to: the system channel, else the first."""
+    channels = [guild.system_channel, *guild.text_channels]
+    return next((c for c in channels if c and c.permissions_for(guild.me).send_messages), None)
+
+
+def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
+    """What a refused channel means. Raises the error itself when it means none of this."""
+    if isinstance(error, discord.RateLimited):
+        return _NoRoom("", lasting=False)
+    if isinstance(error, discord.Forbidden):
+        return _NoRoom(wording.CHANNELS_FORBIDDEN, lasting=True)
+    if error.code == GUILD_FULL or (error.code == INVALID_FORM and "CHANNEL_PARENT_MAX" in error.text):
+        return _NoRoom(wording.CHANNELS_FULL, lasting=True)
+    raise error

@@ -1,0 +1,108 @@
+"""Where groups live, as rows; every method is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+
+from bot.tables import groups, tasks, webhooks
+from engine.errors import NotFound
+from engine.ports import Database
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlace:
+    """A group's row; `channel_id` 0 while it has no place, `thread_id` 0 when the channel is its own."""
+
+    group_id: int
+    task_id: int
+    parent_id: int | None
+    name: str
+    kind: str
+    host_id: int
+    channel_id: int
+    thread_id: int
+    repairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHome:
+    """A task's row; 0 for what there is not."""
+
+    task_id: int
+    guild_id: int
+    owner_id: int
+    goal: str
+    home_id: int
+    category_id: int
+    category_repairs: int
+    channels_full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A channel's webhook; the token is a secret."""
+
+    channel_id: int
+    webhook_id: int
+    token: str
+    repairs: int = 0
+
+
+_GROUP = [groups.c[name] for name in GroupPlace.__slots__]
+_TASK = [tasks.c[name] for name in TaskHome.__slots__]
+_HOOK = [webhooks.c[name] for name in Hook.__slots__]
+
+
+class PlaceRecords:
+    """Reads and writes of places and webhooks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def group(self, group_id: int) -> GroupPlace:
+        """A group. Raises NotFound before its GroupFormed was projected."""
+        query = select(*_GROUP).where(groups.c.group_id == group_id)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        if row is None:
+            raise NotFound(f"No group {group_id} is known here yet.")
+        return GroupPlace(*row)
+
+    async def task(self, task_id: int) -> TaskHome:
+        """A task. Raises NotFound."""
+        query = select(*_TASK).where(tasks.c.task_id == task_id)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        if row is None:
+            raise NotFound(f"No task {task_id} is known here.")
+        return TaskHome(*row)
+
+    async def places(self, task_id: int) -> list[GroupPlace]:
+        """All groups of a task in the order they were formed."""
+        query = select(*_GROUP).where(groups.c.task_id == task_id).order_by(groups.c.group_id)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [GroupPlace(*row) for row in rows]
+
+    async def set_group(self, group_id: int, **values: Any) -> None:
+        """Change columns of a group's row."""
+        change = update(groups).where(groups.c.group_id == group_id).values(**values)
+        await self._database.write(lambda c: c.execute(change))
+
+    async def set_task(self, task_id: int, **values: Any) -> None:
+        """Change columns of a task's row."""
+        change = update(tasks).where(tasks.c.task_id == task_id).values(**values)
+        await self._database.write(lambda c: c.execute(change))
+
+    async def hook(self, channel_id: int) -> Hook | None:
+        """The webhook kept for a channel."""
+        query = select(*_HOOK).where(webhooks.c.channel_id == channel_id)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        return Hook(*row) if row else None
+
+    async def keep_hook(self, hook: Hook) -> None:
+        """Keep the webhook of a channel in place of the one before."""
+        values = {"webhook_id": hook.webhook_id, "token": hook.token, "repairs": hook.repairs}
+        change = update(webhooks).where(webhooks.c.channel_id == hook.channel_id).values(**values)
+        new = webhooks.insert().values(channel_id=hook.channel_id, **values)
+        await self._database.write(lambda c: c.execute(change).rowcount or c.execute(new))

@@ -1,0 +1,102 @@
+"""One webhook a channel: made once, kept by id and token, mended once, and without one the bot's voice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import discord
+
+from bot.outbox import wording
+from bot.places.notices import Notices
+from bot.places.provision import Away, Place
+from bot.places.records import Hook, PlaceRecords
+
+_log = logging.getLogger(__name__)
+
+TOO_MANY = 30007
+
+
+class Webhooks:
+    """Webhooks of channels for one client. Every public method may be called by many at once."""
+
+    def __init__(self, client: discord.Client, records: PlaceRecords, notices: Notices) -> None:
+        self._client = client
+        self._records = records
+        self._notices = notices
+        self._found: dict[int, Hook | None] = {}
+        self._finding: dict[int, asyncio.Task[Hook | None]] = {}
+
+    async def hook(self, place: Place) -> Hook | None:
+        """The webhook of the place's channel; None where personas must speak through the bot (said once).
+
+        Raises Away when the channel cannot be seen.
+        """
+        if place.channel_id in self._found:
+            return self._found[place.channel_id]
+        task = self._finding.get(place.channel_id)
+        if task is None:
+            task = self._finding[place.channel_id] = asyncio.create_task(self._find(place))
+            task.add_done_callback(lambda _: self._finding.pop(place.channel_id, None))
+        return await asyncio.shield(task)
+
+    async def repair(self, place: Place, broken: Hook) -> Hook | None:
+        """Another webhook after `broken` was deleted or moved, once (said); after that None (said)."""
+        if self._found.get(place.channel_id) != broken:
+            return await self.hook(place)
+        if broken.repairs:
+            self._found[place.channel_id] = None
+            await self._say("gave-up", place, wording.WEBHOOK_GIVEN_UP)
+            return None
+        del self._found[place.channel_id]
+        await self._records.keep_hook(Hook(place.channel_id, 0, "", repairs=1))
+        hook = await self.hook(place)
+        if hook is not None:
+            await self._say("mended", place, wording.WEBHOOK_REPAIRED)
+        return hook
+
+    def try_again(self) -> None:
+        """Forget where webhooks could not be had (a permission may have been granted)."""
+        self._found = {channel: hook for channel, hook in self._found.items() if hook is not None}
+
+    async def close(self) -> None:
+        """Stop what is being made."""
+        for task in list(self._finding.values()):
+            task.cancel()
+        await asyncio.gather(*self._finding.values(), return_exceptions=True)
+
+    async def _find(self, place: Place) -> Hook | None:
+        channel = self._client.get_channel(place.channel_id)
+        if not isinstance(channel, discord.TextChannel):
+            raise Away(f"channel {place.channel_id} cannot be seen")
+        kept = await self._records.hook(place.channel_id)
+        try:
+            hook = await self._verified(channel, kept)
+        except discord.Forbidden:
+            hook = kept if kept and kept.webhook_id else None
+            if hook is None:
+                await self._say("forbidden", place, wording.WEBHOOK_FORBIDDEN)
+        except discord.HTTPException as error:
+            if error.code != TOO_MANY:
+                raise
+            hook = None
+            await self._say("full", place, wording.WEBHOOK_FULL)
+        self._found[place.channel_id] = hook
+        return hook
+
+    async def _verified(self, channel: discord.TextChannel, kept: Hook | None) -> Hook:
+        """The kept webhook if it is still ours and here, else another of ours, else a new one."""
+        me = self._client.user
+        ours = [w for w in await channel.webhooks() if w.token and w.user and me and w.user.id == me.id]
+        same = [w for w in ours if kept and w.id == kept.webhook_id]
+        found = (same or ours or [None])[0]
+        if found is None:
+            found = await channel.create_webhook(name=wording.WEBHOOK_NAME)
+        hook = Hook(channel.id, found.id, found.token or "", kept.repairs if kept else 0)
+        if hook != kept:
+            await self._records.keep_hook(hook)
+        return hook
+
+    async def _say(self, what: str, place: Place, text: str) -> None:
+        key = f"webhook-{what}:{place.channel_id}"
+        await self._notices.say(key, place.task_id, place.group_id, text)
