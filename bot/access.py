@@ -1,0 +1,103 @@
+"""Who may do what in a server: pure rules, denied by default.
+
+Four rights: start tasks, steer (talk to agents, pause, resume, stop), approve (answer gates), spend
+(raise caps). A right belongs to the roles `/setup` gave it and to people with Manage Server; before
+`/setup` only the latter. Who started a task may also steer it and answer its gates, never raise its caps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import discord
+
+
+class Right(Enum):
+    """What a person may be allowed to do."""
+
+    START = "start"
+    STEER = "steer"
+    APPROVE = "approve"
+    SPEND = "spend"
+
+
+OWNERS_RIGHTS = frozenset({Right.STEER, Right.APPROVE})
+
+
+@dataclass(frozen=True, slots=True)
+class GuildRules:
+    """One server's roles a right; empty: Manage Server only. `category_id` None: a new one a task."""
+
+    guild_id: int
+    start: frozenset[int] = frozenset()
+    steer: frozenset[int] = frozenset()
+    approve: frozenset[int] = frozenset()
+    spend: frozenset[int] = frozenset()
+    category_id: int | None = None
+    configured: bool = False
+
+    def roles(self, right: Right) -> frozenset[int]:
+        """Role ids that carry `right`."""
+        roles: frozenset[int] = getattr(self, right.value)
+        return roles
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks, as far as rights go."""
+
+    id: int
+    name: str
+    role_ids: frozenset[int]
+    manages_guild: bool
+
+    @property
+    def key(self) -> str:
+        """The person's name towards the engine."""
+        return f"discord:{self.id}"
+
+
+def person_of(member: discord.Member) -> Person:
+    """The member's identity, roles and whether they manage the server."""
+    roles = frozenset(role.id for role in member.roles)
+    manages = member.guild_permissions.manage_guild or member.guild.owner_id == member.id
+    return Person(member.id, member.display_name, roles, manages)
+
+
+def owner_id(by: str) -> int | None:
+    """Discord id out of an engine name ("discord:123"); None when it names nobody on Discord."""
+    kind, _, rest = by.partition(":")
+    return int(rest) if kind == "discord" and rest.isdecimal() else None
+
+
+def space_of(guild_id: int) -> str:
+    """The engine's name of a server."""
+    return f"guild:{guild_id}"
+
+
+def guild_of(space: str) -> int | None:
+    """Discord id of the server out of an engine name ("guild:9"); None when it names none."""
+    kind, _, rest = space.partition(":")
+    return int(rest) if kind == "guild" and rest.isdecimal() else None
+
+
+def may(person: Person, right: Right, rules: GuildRules, owner: int | None = None) -> bool:
+    """Whether `person` holds `right`; `owner` is who started the task in question, if one is meant."""
+    if person.manages_guild:
+        return True
+    if owner == person.id and right in OWNERS_RIGHTS:
+        return True
+    return rules.configured and bool(rules.roles(right) & person.role_ids)
+
+
+def without_role(rules: GuildRules, role_id: int) -> GuildRules:
+    """The rules after a role was deleted: what it carried falls back to the others, never to everyone."""
+    gone = {role_id}
+    return replace(
+        rules,
+        start=rules.start - gone,
+        steer=rules.steer - gone,
+        approve=rules.approve - gone,
+        spend=rules.spend - gone,
+    )

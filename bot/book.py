@@ -1,0 +1,184 @@
+"""What the bot remembers on its own account: rules of servers, follows, cards, logs, seen messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+
+from bot.access import GuildRules, Right
+from bot.tables import groups, tasks
+from bot.tables_guild import CardRow, FactRow, FollowRow, GuildRow, LogRow, SeenRow
+from engine.ports import Database
+
+FollowMode = Literal["off", "answers", "all"]
+
+
+def _table(row: type[Any]) -> Table:
+    return cast(Table, row.__table__)
+
+
+GUILDS, FOLLOWS, CARDS = _table(GuildRow), _table(FollowRow), _table(CardRow)
+LOG, SEEN, FACTS = _table(LogRow), _table(SeenRow), _table(FactRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Where a task's live card stands; `message_id` 0 before the first post. Times are unix seconds."""
+
+    task_id: int
+    channel_id: int
+    message_id: int = 0
+    posted_at: float = 0.0
+    edited_at: float = 0.0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a task's log."""
+
+    seq: int
+    task_id: int
+    at: float
+    line: str
+
+
+def _put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    matches = [table.c[name] == value for name, value in key.items()]
+    if not connection.execute(update(table).where(*matches).values(**values)).rowcount:
+        connection.execute(insert(table).values(**key, **values))
+
+
+def _joined(ids: frozenset[int]) -> str:
+    return ",".join(str(i) for i in sorted(ids))
+
+
+def _split(text: str) -> frozenset[int]:
+    return frozenset(int(part) for part in text.split(",") if part)
+
+
+def _rules(row: RowMapping) -> GuildRules:
+    return GuildRules(
+        guild_id=row["guild_id"],
+        start=_split(row["start_roles"]),
+        steer=_split(row["steer_roles"]),
+        approve=_split(row["approve_roles"]),
+        spend=_split(row["spend_roles"]),
+        category_id=row["category_id"],
+        configured=True,
+    )
+
+
+class Book:
+    """Durable when a method that writes returns; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def rules(self, guild_id: int) -> GuildRules:
+        """The server's rules; the closed default before `/setup`."""
+        query = select(GUILDS).where(GUILDS.c.guild_id == guild_id)
+        row = await self._database.read(lambda c: c.execute(query).mappings().first())
+        return _rules(row) if row else GuildRules(guild_id)
+
+    async def set_rules(self, rules: GuildRules) -> None:
+        """Keep the server's rules, replacing those before."""
+        values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
+        values["category_id"] = rules.category_id
+        await self._database.write(lambda c: _put(c, GUILDS, {"guild_id": rules.guild_id}, values))
+
+    async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
+        """Set how much a person is told of a task."""
+        key = {"task_id": task_id, "user_id": user_id}
+        await self._database.write(lambda c: _put(c, FOLLOWS, key, {"mode": mode}))
+
+    async def follow_mode(self, task_id: int, user_id: int) -> FollowMode | None:
+        """How much a person asked to be told of a task, None when they never did."""
+        query = select(FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.user_id == user_id)
+        return cast(FollowMode | None, await self._database.read(lambda c: c.execute(query).scalar()))
+
+    async def followers(self, task_id: int, *modes: FollowMode) -> list[int]:
+        """Ids of those who follow a task in one of `modes`, ascending."""
+        query = select(FOLLOWS.c.user_id).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.mode.in_(modes))
+        return sorted(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    async def open_channels(self) -> list[int]:
+        """Channels and threads of every group of every task that has not ended."""
+        going = tasks.c.state.in_(("running", "paused")) & groups.c.archived.is_(False)
+        query = select(groups.c.channel_id, groups.c.thread_id).join(
+            tasks, tasks.c.task_id == groups.c.task_id
+        )
+        rows = await self._database.read(lambda c: c.execute(query.where(going)).all())
+        return sorted({row.thread_id or row.channel_id for row in rows} - {0})
+
+    async def card(self, task_id: int) -> Card | None:
+        """The task's card, None when it never had one."""
+        query = select(CARDS).where(CARDS.c.task_id == task_id)
+        row = await self._database.read(lambda c: c.execute(query).mappings().first())
+        return Card(**row) if row else None
+
+    async def set_card(self, card: Card) -> None:
+        """Keep where a card stands."""
+        values = {
+            "channel_id": card.channel_id,
+            "message_id": card.message_id,
+            "posted_at": card.posted_at,
+            "edited_at": card.edited_at,
+            "digest": card.digest,
+        }
+        await self._database.write(lambda c: _put(c, CARDS, {"task_id": card.task_id}, values))
+
+    async def cards(self) -> list[Card]:
+        """Every card, by task."""
+        query = select(CARDS).order_by(CARDS.c.task_id)
+        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
+        return [Card(**row) for row in rows]
+
+    async def log(self, task_id: int, limit: int, skip: int = 0) -> list[LogLine]:
+        """Lines of a task's log, newest first, after leaving out `skip`."""
+        query = (
+            select(LOG).where(LOG.c.task_id == task_id).order_by(LOG.c.seq.desc()).limit(limit).offset(skip)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
+        return [LogLine(**row) for row in rows]
+
+    async def add_log(self, lines: Sequence[LogLine], cursor: int) -> None:
+        """Add lines and move the cursor of the events they came from; repeats are harmless."""
+
+        def work(connection: Connection) -> None:
+            for line in lines:
+                values = {"task_id": line.task_id, "at": line.at, "line": line.line}
+                _put(connection, LOG, {"seq": line.seq}, values)
+            _put(connection, FACTS, {"name": "log_cursor"}, {"value": str(cursor)})
+
+        await self._database.write(work)
+
+    async def log_cursor(self) -> int:
+        """Seq of the last event the log has taken, 0 before the first."""
+        return int(await self.fact("log_cursor") or 0)
+
+    async def seen(self) -> dict[int, int]:
+        """Newest message dealt with, a channel."""
+        rows = await self._database.read(lambda c: c.execute(select(SEEN)).all())
+        return {row.channel_id: row.message_id for row in rows}
+
+    async def set_seen(self, channel_id: int, message_id: int) -> None:
+        """A channel's messages up to `message_id` are dealt with."""
+        key = {"channel_id": channel_id}
+        await self._database.write(lambda c: _put(c, SEEN, key, {"message_id": message_id}))
+
+    async def forget_channel(self, channel_id: int) -> None:
+        """A channel is gone."""
+        await self._database.write(lambda c: c.execute(delete(SEEN).where(SEEN.c.channel_id == channel_id)))
+
+    async def fact(self, name: str) -> str | None:
+        """A single value, None when unset."""
+        query = select(FACTS.c.value).where(FACTS.c.name == name)
+        return await self._database.read(lambda c: c.execute(query).scalar())
+
+    async def set_fact(self, name: str, value: str) -> None:
+        """Keep a single value."""
+        await self._database.write(lambda c: _put(c, FACTS, {"name": name}, {"value": value}))

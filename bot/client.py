@@ -1,0 +1,85 @@
+"""The bot itself: its cogs, its buttons, its commands on Discord, nothing else; all parts are given to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.cogs.errors import on_command_error
+from bot.cogs.replies import RepliesCog
+from bot.cogs.task import TaskCog
+from bot.cogs.task_new import OpenOrders
+from bot.cogs.windows import WindowsCog
+from bot.desk import Parts
+from bot.views.card_keeper import CardKeeper
+from bot.views.pages import PageButton
+from bot.views.task_button import TaskButton
+
+log = logging.getLogger(__name__)
+ITEMS = (TaskButton, PageButton)
+
+
+def intents(message_content: bool) -> discord.Intents:
+    """Servers and messages; reading them only with the privileged intent. No members, no presences."""
+    chosen = discord.Intents.none()
+    chosen.guilds = chosen.guild_messages = True
+    chosen.message_content = message_content
+    return chosen
+
+
+class MegaBot(commands.Bot):
+    """The Discord client. `run` of `cards` is the caller's to start; everything else starts with the bot.
+
+    Commands are registered globally: they are the same everywhere, a new server has them at once, and no
+    server uses up its 200 registrations a day. They are sent only when they changed.
+    """
+
+    def __init__(self, parts: Parts, *, message_content: bool, **options: Any) -> None:
+        super().__init__(
+            commands.when_mentioned,
+            help_command=None,
+            intents=intents(message_content),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=parts.settings.max_ratelimit_timeout_s,
+            **options,
+        )
+        self.parts = parts
+        self.orders = OpenOrders()
+        self.cards = CardKeeper(self, parts.engine, parts.book, parts.settings, parts.now)
+
+    async def setup_hook(self) -> None:
+        """Load everything before the first event arrives."""
+        self.tree.on_error = on_command_error  # type: ignore[method-assign]
+        self.add_dynamic_items(*ITEMS)
+        for cog in (TaskCog(), WindowsCog(), RepliesCog(self)):
+            await self.add_cog(cog)
+        if self.parts.settings.sync_commands:
+            await self._sync()
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """No prefix commands: people's messages are for agents (`RepliesCog`)."""
+
+    async def _sync(self) -> None:
+        """Send the commands if they changed, or if Discord does not have them (another application)."""
+        wanted = command_digest(self)
+        known = {(command.name, command.type) for command in await self.tree.fetch_commands()}
+        mine = {
+            (c.name, getattr(c, "type", discord.AppCommandType.chat_input)) for c in self.tree.get_commands()
+        }
+        if known == mine and await self.parts.book.fact("commands") == wanted:
+            return
+        await self.tree.sync()
+        await self.parts.book.set_fact("commands", wanted)
+        log.info("commands sent to Discord")
+
+
+def command_digest(bot: commands.Bot) -> str:
+    """A short name of the command set and the application it belongs to."""
+    drawn = [command.to_dict(bot.tree) for command in bot.tree.get_commands()]
+    text = json.dumps([bot.application_id, sorted(drawn, key=str)], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

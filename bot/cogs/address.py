@@ -1,0 +1,27 @@
+"""Whom a message in a group's place is for (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from engine.queries import AgentView
+
+
+def named(text: str, agents: Sequence[AgentView]) -> tuple[AgentView, str] | None:
+    """The agent a message begins with ("@Ada …", "Ada, …", "Ada: …") and the words after its name.
+
+    The longest name wins, so "Ada Byron, …" is not for Ada. A bare "Ada …" is talk about her, not to her.
+    """
+    there = [agent for agent in agents if agent.state != "dismissed"]
+    for agent in sorted(there, key=lambda a: -len(a.name)):
+        name = re.escape(agent.name)
+        match = re.match(rf"\s*(?:@{name}(?![\w-])[,:]?|{name}\s?[,:])\s*", text, re.IGNORECASE)
+        if match:
+            return agent, text[match.end() :] or text.strip()
+    return None
+
+
+def without_mention(text: str, bot_id: int) -> str:
+    """`text` without a leading mention of the bot itself."""
+    return re.sub(rf"^\s*<@!?{bot_id}>[,:]?\s*", "", text)

@@ -1,0 +1,282 @@
+"""People's plain messages: to the agent replied to, the agent named, or the head of the place.
+
+Only from people who may steer the task; anyone else's never reach an agent. Every message of a person in
+a place has a visible outcome: 📨 delivered, or ⛔ and (once) the reason. Messages missed while the bot was
+away, or lost to an invalid session, are caught up with from the channels' history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import discord
+from discord.ext import commands
+
+from bot import texts
+from bot.access import Right, may, owner_id, person_of
+from bot.attached import files_of
+from bot.cogs.address import named, without_mention
+from bot.cogs.errors import words_for
+from bot.desk import Refused
+from bot.words import plain
+from engine.commands import EditMessage, SayToAgent, WithdrawMessage
+from engine.errors import EngineError, NotFound, WrongState
+from engine.queries import AgentView, TaskView
+
+if TYPE_CHECKING:
+    from bot.client import MegaBot
+
+log = logging.getLogger(__name__)
+DELIVERED, REFUSED = "📨", "⛔"
+SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
+MOST_REMEMBERED = 5000
+CATCH_UP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message on its way: to whom, and the words without the name in front."""
+
+    agent: AgentView
+    task: TaskView
+    text: str
+
+
+def ref_of(channel_id: int, message_id: int) -> str:
+    """The reference of a Discord message towards the engine."""
+    return f"{channel_id}:{message_id}"
+
+
+class RepliesCog(commands.Cog):
+    """Listens to messages, their edits and deletions, and catches up on READY."""
+
+    def __init__(self, bot: MegaBot) -> None:
+        self.bot, self.parts = bot, bot.parts
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._seen: dict[int, int] = {}
+        self._since: Mapping[int, int] | None = None
+        self._done: OrderedDict[int, None] = OrderedDict()
+        self._told: set[tuple[int, int, str]] = set()
+
+    async def cog_load(self) -> None:
+        """Know where each channel was left."""
+        self._seen = await self.parts.book.seen()
+
+    # ------------------------------------------------------------ what Discord tells
+
+    @commands.Cog.listener()
+    async def on_connect(self) -> None:
+        """A new session: what is newer than this moment's marks may have been missed."""
+        if self._since is None:
+            self._since = dict(self._seen)
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Catch up with what was said meanwhile."""
+        since, self._since = self._since or {}, None
+        for channel_id in await self.parts.book.open_channels():
+            await self._catch_up(channel_id, since.get(channel_id, 0))
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Deliver a person's message."""
+        if is_persons(message):
+            await self._in_order(message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Change a message its agent has not read yet."""
+        message = payload.message
+        if not is_persons(message) or message.edited_at is None:
+            return
+        if payload.cached_message is not None and payload.cached_message.content == message.content:
+            return
+        async with self._lock(payload.channel_id):
+            await self._edited(message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Take back a message its agent has not read yet."""
+        await self._withdrawn(payload.channel_id, {payload.message_id})
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Take back many."""
+        await self._withdrawn(payload.channel_id, payload.message_ids)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Forget a channel that is gone."""
+        self._seen.pop(channel.id, None)
+        await self.parts.book.forget_channel(channel.id)
+
+    # ------------------------------------------------------------ delivering
+
+    def _lock(self, channel_id: int) -> asyncio.Lock:
+        return self._locks.setdefault(channel_id, asyncio.Lock())
+
+    async def _in_order(self, message: discord.Message) -> None:
+        """One message of a channel at a time, each once, in the order they were written."""
+        async with self._lock(message.channel.id):
+            if message.id in self._done:
+                return
+            self._done[message.id] = None
+            while len(self._done) > MOST_REMEMBERED:
+                self._done.popitem(last=False)
+            if await self._take(message):
+                await self._mark_seen(message.channel.id, message.id)
+
+    async def _mark_seen(self, channel_id: int, message_id: int) -> None:
+        if message_id > self._seen.get(channel_id, 0):
+            self._seen[channel_id] = message_id
+            await self.parts.book.set_seen(channel_id, message_id)
+
+    async def _take(self, message: discord.Message) -> bool:
+        """Deliver or refuse, visibly; False for messages that are none of the agents' business."""
+        try:
+            addressed = await self._addressed(message)
+            if addressed is None:
+                return False
+            await self._demand(message, addressed.task)
+            await self._deliver(message, addressed)
+        except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
+            await self._refuse(message, words_for(error))
+            return True
+        await self._react(message, DELIVERED)
+        return True
+
+    async def _addressed(self, message: discord.Message) -> Addressed | None:
+        look = self.parts.engine.look
+        spot = await self.parts.routes.place_of(message.channel.id)
+        text = without_mention(message.content, self.bot.user.id if self.bot.user else 0)
+        if message.reference and message.reference.message_id:
+            spoke = await self.parts.routes.agents_of(message.reference.message_id)
+            if spoke:
+                agent = await look.agent(spoke[0])
+                return await self._one_of(spoke, agent, text)
+        if spot is None:
+            return None
+        task = await look.task(spot.task_id)
+        by_name = named(text, await look.agents(spot.task_id))
+        if by_name is not None:
+            return Addressed(by_name[0], task, by_name[1])
+        return Addressed(await look.agent(spot.head_id), task, text)
+
+    async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> Addressed:
+        """A reply to a roll-up of several agents goes to the one it names, else to the first in it."""
+        look = self.parts.engine.look
+        task = await look.task(first.task_id)
+        if len(spoke) == 1:
+            return Addressed(first, task, text)
+        by_name = named(text, [await look.agent(agent_id) for agent_id in spoke])
+        return Addressed(*(by_name[0], task, by_name[1]) if by_name else (first, task, text))
+
+    async def _demand(self, message: discord.Message, task: TaskView) -> None:
+        if not isinstance(message.author, discord.Member):
+            raise Refused(texts.REPLY_REFUSED)
+        rules = await self.parts.book.rules(message.author.guild.id)
+        same_server = task.space == f"guild:{message.author.guild.id}"
+        if not same_server or not may(person_of(message.author), Right.STEER, rules, owner_id(task.by)):
+            raise Refused(texts.REPLY_REFUSED)
+
+    async def _deliver(self, message: discord.Message, to: Addressed) -> None:
+        if not to.text.strip() and not message.attachments:
+            readable = self.bot.intents.message_content
+            raise Refused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
+        person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
+        files = await files_of(message.attachments)
+        ref = ref_of(message.channel.id, message.id)
+        await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, self.parts.now())
+        await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.name, ref, files))
+
+    # ------------------------------------------------------------ edits, deletions, history
+
+    async def _edited(self, message: discord.Message) -> None:
+        if await self.parts.routes.place_of(message.channel.id) is None:
+            return
+        addressed: Addressed | None = None
+        try:
+            addressed = await self._addressed(message)
+            if addressed is None:
+                return
+            await self._demand(message, addressed.task)
+            ref = ref_of(message.channel.id, message.id)
+            await self.parts.engine.handle(EditMessage(ref, addressed.text))
+        except NotFound:
+            return  # it was never delivered, and whoever wrote it saw why
+        except WrongState:
+            name = plain(addressed.agent.name, 60) if addressed else ""
+            await self._refuse(message, texts.READ_ALREADY.format(name=name))
+        except (Refused, EngineError) as error:
+            await self._refuse(message, words_for(error))
+
+    async def _withdrawn(self, channel_id: int, message_ids: set[int]) -> None:
+        if await self.parts.routes.place_of(channel_id) is None:
+            return
+        async with self._lock(channel_id):
+            for message_id in sorted(message_ids):
+                try:
+                    await self.parts.engine.handle(WithdrawMessage(ref_of(channel_id, message_id)))
+                except (NotFound, WrongState) as error:
+                    log.debug("deleted message %s changes nothing: %s", message_id, error)
+
+    async def _catch_up(self, channel_id: int, after: int) -> None:
+        channel = self.bot.get_partial_messageable(channel_id)
+        since = discord.Object(after) if after else None
+        try:
+            async for message in channel.history(limit=CATCH_UP, after=since, oldest_first=bool(after)):
+                if is_persons(message) and not has_outcome(message):
+                    await self._in_order(await self._with_member(message))
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("cannot catch up in channel %s: %s", channel_id, error)
+
+    async def _with_member(self, message: discord.Message) -> discord.Message:
+        """Messages from history carry a plain user; rights need the member."""
+        guild = message.guild or _guild_of(self.bot, message.channel.id)
+        if guild is not None and not isinstance(message.author, discord.Member):
+            try:
+                message.author = guild.get_member(message.author.id) or await guild.fetch_member(
+                    message.author.id
+                )
+            except discord.NotFound:
+                log.info("the writer of message %s has left", message.id)
+        return message
+
+    # ------------------------------------------------------------ outcomes
+
+    async def _refuse(self, message: discord.Message, words: str) -> None:
+        await self._react(message, REFUSED)
+        key = (message.author.id, message.channel.id, words)
+        if key in self._told:
+            return
+        self._told.add(key)
+        try:
+            await message.reply(words, mention_author=False, silent=True)
+        except discord.HTTPException as error:
+            log.warning("could not say why message %s was refused: %s", message.id, error)
+
+    async def _react(self, message: discord.Message, mark: str) -> None:
+        try:
+            await message.add_reaction(mark)
+        except discord.HTTPException as error:
+            log.warning("could not mark message %s with %s: %s", message.id, mark, error)
+
+
+def is_persons(message: discord.Message) -> bool:
+    """Written by a person: no bot, no webhook, no notice of Discord's own."""
+    return not message.author.bot and message.webhook_id is None and message.type in SPOKEN
+
+
+def has_outcome(message: discord.Message) -> bool:
+    """Already delivered or refused by the bot."""
+    return any(r.me and str(r.emoji) in (DELIVERED, REFUSED) for r in message.reactions)
+
+
+def _guild_of(bot: MegaBot, channel_id: int) -> discord.Guild | None:
+    channel = bot.get_channel(channel_id)
+    return channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None

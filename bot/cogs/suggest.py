@@ -1,0 +1,45 @@
+"""Autocomplete: at most 25 choices of what a person here may mean. Never raises over an empty server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from discord import app_commands
+
+from bot.desk import Interaction, agents_near, groups_near, here, parts_of
+from bot.words import cut
+
+Choices = list[app_commands.Choice[str]]
+
+
+def _matching(current: str, pairs: Iterable[tuple[str, str]]) -> Choices:
+    wanted = current.casefold().lstrip("#@")
+    found = [(name, value) for name, value in pairs if wanted in name.casefold()]
+    return [app_commands.Choice(name=cut(name, 100), value=value) for name, value in found[:25]]
+
+
+async def tasks(interaction: Interaction, current: str) -> Choices:
+    """Tasks of this server, those that go on first."""
+    found = await parts_of(interaction).engine.look.tasks(here(interaction))
+    ordered = sorted(found, key=lambda t: (t.ended_at is not None, -t.id))
+    return _matching(
+        current, ((f"#{t.id} {t.state}: {' '.join(t.goal.split())}", str(t.id)) for t in ordered)
+    )
+
+
+async def agents(interaction: Interaction, current: str) -> Choices:
+    """Agents of the channel's task, or of every task that goes on."""
+    found = [a for a in await agents_near(interaction) if a.state != "dismissed"]
+    return _matching(current, ((f"{a.name} ({a.state}): {a.title}", str(a.id)) for a in found))
+
+
+async def groups(interaction: Interaction, current: str) -> Choices:
+    """Groups of the channel's task, or of every task that goes on."""
+    found = await groups_near(interaction)
+    return _matching(current, ((f"{g.name}, {len(g.member_ids) + 1} agents", str(g.id)) for g in found))
+
+
+async def memories(interaction: Interaction, current: str) -> Choices:
+    """What is remembered for this server."""
+    found = await parts_of(interaction).engine.look.memories(here(interaction))
+    return _matching(current, ((f"#{m.id} {' '.join(m.text.split())}", str(m.id)) for m in found))

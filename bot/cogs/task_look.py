@@ -1,0 +1,72 @@
+"""`/task list status log tree`: how things stand."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.cogs import suggest
+from bot.cogs.task_group import TASK
+from bot.desk import Interaction, answer, demand_sight, here, hold, parts_of, task_for
+from bot.views.pages import page_view
+from bot.views.task_card import CardModel, card_view
+from bot.views.tree import tree_text
+from bot.words import dollars, plain
+from engine.queries import TaskView
+
+
+def task_line(task: TaskView) -> str:
+    """One task in one line."""
+    done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else f"{task.agents} agents"
+    return (
+        f"**#{task.id}** {texts.STATE[task.state]} · {done} · {dollars(task.spend.cost_micros)}"
+        f" · {plain(task.goal, 80)}"
+    )
+
+
+class TaskLook(commands.Cog):
+    """The part of the task cog that shows."""
+
+    @TASK.command(name="list", description=texts.CMD["task.list"])
+    async def list(self, interaction: Interaction) -> None:
+        """The newest tasks of this server."""
+        await hold(interaction)
+        tasks = await parts_of(interaction).engine.look.tasks(here(interaction), limit=15)
+        await answer(interaction, "\n".join(task_line(task) for task in tasks) or texts.NO_TASKS)
+
+    @TASK.command(name="status", description=texts.CMD["task.status"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=suggest.tasks)
+    async def status(self, interaction: Interaction, task: str | None = None) -> None:
+        """A card of the task as it is now, for the one who asked."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand_sight(interaction, meant)
+        parts = parts_of(interaction)
+        lines = await parts.book.log(meant.id, 5)
+        agents = await parts.engine.look.agents(meant.id)
+        model = CardModel(meant, tuple(agents), tuple(line.line for line in lines))
+        await answer(interaction, view=card_view(model))
+
+    @TASK.command(name="tree", description=texts.CMD["task.tree"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=suggest.tasks)
+    async def tree(self, interaction: Interaction, task: str | None = None) -> None:
+        """The organisation, in as much detail as one message takes."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand_sight(interaction, meant)
+        agents = await parts_of(interaction).engine.look.agents(meant.id)
+        await answer(interaction, tree_text(agents, limit=1900, lines=60))
+
+    @TASK.command(name="log", description=texts.CMD["task.log"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=suggest.tasks)
+    async def log(self, interaction: Interaction, task: str | None = None) -> None:
+        """What happened, newest first, in pages."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand_sight(interaction, meant)
+        text, view = await page_view(interaction, "log", meant.id, 0)
+        await answer(interaction, text, view=view)

@@ -1,0 +1,144 @@
+"""`/task new`: a goal by option, by text file, or in a window when it is long."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.access import Right
+from bot.attached import files_of
+from bot.cogs.task_group import TASK
+from bot.deeds import above, limits_of
+from bot.desk import Interaction, Refused, answer, bot_of, demand, here, hold, parts_of
+from bot.views.windows import Ask, window
+from engine.commands import Limits, StartTask
+
+GOAL_MOST = 8000
+TEXT_ENDINGS = (".txt", ".md")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked besides the goal, while a window is open for it."""
+
+    limits: Limits
+    model: str | None
+    attachments: tuple[discord.Attachment, ...]
+
+
+class OpenOrders:
+    """Orders whose goal is still being typed, the newest 200; a restart loses them and says so."""
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[int, Order] = OrderedDict()
+
+    def keep(self, order: Order) -> int:
+        """Number under which `take` gives it back."""
+        number = secrets.randbelow(10**9) + 1
+        self._orders[number] = order
+        while len(self._orders) > 200:
+            self._orders.popitem(last=False)
+        return number
+
+    def take(self, number: int) -> Order | None:
+        """The order, once."""
+        return self._orders.pop(number, None)
+
+
+def goal_in_files(files: Mapping[str, bytes]) -> str:
+    """The first text file's words, as the goal when none was typed; "" when there is no such file."""
+    for path, content in files.items():
+        if path.lower().endswith(TEXT_ENDINGS):
+            return content.decode("utf-8", "replace").strip()
+    return ""
+
+
+def checked(goal: str) -> str:
+    """The goal without blanks around it. Raises Refused when empty or too long."""
+    goal = goal.strip()
+    if not goal:
+        raise Refused(texts.EMPTY_GOAL)
+    if len(goal) > GOAL_MOST:
+        raise Refused(texts.LONG_GOAL.format(length=len(goal)))
+    return goal
+
+
+async def start(interaction: Interaction, goal: str, order: Order) -> None:
+    """Start the task, show its card here, tell the person where."""
+    person = await demand(interaction, Right.START)
+    parts = parts_of(interaction)
+    files = await files_of(order.attachments)
+    goal = checked(goal or goal_in_files(files))
+    task_id = await parts.engine.handle(
+        StartTask(goal, person.key, here(interaction), order.limits, files, order.model)
+    )
+    channel_id = interaction.channel_id or 0
+    await parts.routes.set_home(task_id, channel_id)
+    await bot_of(interaction).cards.open(task_id, channel_id)
+    await answer(interaction, texts.TASK_STARTED.format(id=task_id, where=f"<#{channel_id}>"))
+
+
+async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
+    """The window with a long goal was sent; after a restart the words are given back, not lost."""
+    await hold(interaction)
+    order = bot_of(interaction).orders.take(number)
+    if order is None:
+        words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
+        await answer(interaction, texts.ORDER_LOST, files=[words])
+        return
+    await start(interaction, values["goal"], order)
+
+
+def goal_window(number: int) -> discord.ui.Modal:
+    """The window for a long goal."""
+    return window(f"goal:{number}", texts.MODAL_GOAL, Ask("goal", texts.MODAL_GOAL_LABEL))
+
+
+class TaskNew(commands.Cog):
+    """The part of the task cog that starts tasks."""
+
+    @TASK.command(name="new", description=texts.CMD["task.new"])
+    @app_commands.describe(
+        goal=texts.OPT["goal"],
+        file1=texts.OPT["file"],
+        file2=texts.OPT["file"],
+        file3=texts.OPT["file"],
+        model=texts.OPT["model"],
+        agents=texts.OPT["agents"],
+        budget=texts.OPT["budget"],
+        minutes=texts.OPT["minutes"],
+    )
+    async def new(
+        self,
+        interaction: Interaction,
+        goal: str | None = None,
+        file1: discord.Attachment | None = None,
+        file2: discord.Attachment | None = None,
+        file3: discord.Attachment | None = None,
+        model: app_commands.Range[str, 1, 100] | None = None,
+        agents: app_commands.Range[int, 1, 10_000] | None = None,
+        budget: float | None = None,
+        minutes: app_commands.Range[int, 1, 43_200] | None = None,
+    ) -> None:
+        """Start at once, or open the window when neither goal nor file says what to do."""
+        limits = limits_of(budget, agents, minutes)
+        given = tuple(file for file in (file1, file2, file3) if file is not None)
+        order = Order(limits, model, given)
+        await demand(interaction, Right.START)
+        if above(limits, parts_of(interaction).defaults):
+            await demand(interaction, Right.SPEND)
+        told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
+        if goal is None and not told:
+            number = bot_of(interaction).orders.keep(order)
+            await interaction.response.send_modal(goal_window(number))
+            return
+        await hold(interaction)
+        await start(interaction, "" if goal is None else checked(goal), order)

@@ -1,0 +1,121 @@
+"""What people do to tasks and agents, by command or by button: right, engine command, answering words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot import texts
+from bot.access import Right
+from bot.desk import Interaction, Refused, demand, parts_of
+from bot.words import plain
+from engine.commands import (
+    AnswerGate,
+    DismissAgent,
+    EditAgent,
+    Limits,
+    PauseAgent,
+    PauseTask,
+    RaiseCap,
+    ResumeAgent,
+    ResumeTask,
+    SayToAgent,
+    StopTask,
+)
+from engine.queries import AgentView, GateView, TaskView
+
+
+async def pause_task(interaction: Interaction, task: TaskView) -> str:
+    """Pause; the words to answer with. Raises Refused and the engine's errors, as all below."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(PauseTask(task.id, person.key))
+    return texts.TASK_PAUSED.format(id=task.id)
+
+
+async def resume_task(interaction: Interaction, task: TaskView) -> str:
+    """Go on."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(ResumeTask(task.id, person.key))
+    return texts.TASK_RESUMED.format(id=task.id)
+
+
+async def stop_task(interaction: Interaction, task: TaskView, reason: str = "") -> str:
+    """End for good."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(StopTask(task.id, person.key, reason))
+    return texts.TASK_STOPPED.format(id=task.id)
+
+
+def limits_of(dollars: float | None, agents: int | None, minutes: int | None) -> Limits:
+    """Caps as the engine counts them. Raises Refused for a budget that is none."""
+    if dollars is not None and not 0 < dollars < 1_000_000:  # also catches NaN
+        raise Refused(texts.BAD_BUDGET)
+    micros = None if dollars is None else round(dollars * 1_000_000)
+    return Limits(agents=agents, cost_micros=micros, minutes=minutes)
+
+
+def above(limits: Limits, default: Limits) -> bool:
+    """Whether any cap asked for is above the default, so that it needs the right to spend."""
+    pairs = [(getattr(limits, name), getattr(default, name)) for name in Limits.__slots__]
+    return any(asked is not None and usual is not None and asked > usual for asked, usual in pairs)
+
+
+async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) -> str:
+    """New caps; resumes a task that paused at its old ones."""
+    person = await demand(interaction, Right.SPEND, task)
+    parts = parts_of(interaction)
+    await parts.engine.handle(RaiseCap(task.id, limits, person.key))
+    now = (await parts.engine.look.task(task.id)).limits
+    return texts.TASK_CAPPED.format(
+        id=task.id, caps=texts.caps(now.agents, (now.cost_micros or 0) / 1_000_000, now.minutes)
+    )
+
+
+async def say(
+    interaction: Interaction,
+    agent: AgentView,
+    task: TaskView,
+    text: str,
+    files: Mapping[str, bytes] | None = None,
+) -> str:
+    """Words of a person to an agent; the interaction's id is the reference under which it is answered."""
+    person = await demand(interaction, Right.STEER, task)
+    parts = parts_of(interaction)
+    ref = f"{interaction.channel_id}:{interaction.id}"
+    await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))
+    await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
+    return texts.SAID.format(name=plain(agent.name, 60))
+
+
+async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> str:
+    """A person's answer; the engine lets exactly one through."""
+    person = await demand(interaction, Right.APPROVE, task)
+    await parts_of(interaction).engine.handle(AnswerGate(gate.id, words, person.key))
+    return texts.ANSWERED.format(answer=plain(words, 300))
+
+
+async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:
+    """New instructions from its next turn on."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(EditAgent(agent.id, instructions, person.key))
+    return texts.EDITED.format(name=plain(agent.name, 60))
+
+
+async def pause_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
+    """No new turns."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(PauseAgent(agent.id, person.key))
+    return texts.AGENT_PAUSED.format(name=plain(agent.name, 60))
+
+
+async def resume_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
+    """Go on."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(ResumeAgent(agent.id, person.key))
+    return texts.AGENT_RESUMED.format(name=plain(agent.name, 60))
+
+
+async def dismiss_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
+    """Out of the task."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason))
+    return texts.AGENT_DISMISSED.format(name=plain(agent.name, 60))

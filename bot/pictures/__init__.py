@@ -1,0 +1,1 @@
+"""Pictures of a task: the organisation, and who worked when."""

@@ -1,0 +1,282 @@
+"""Every word the bot itself says, in one voice: calm, plain, and each refusal ends with what to do next.
+
+Agents' own words never come from here. Functions are pure; what comes from people or models is
+escaped by the caller (`bot.words.plain`) before it gets here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# ---------------------------------------------------------------- commands, as shown in Discord's picker
+
+CMD = {
+    "task": "Start, watch and steer tasks",
+    "task.new": "Give a goal to a new group of agents",
+    "task.list": "Tasks of this server",
+    "task.status": "How a task stands",
+    "task.pause": "Let running work settle and start no more",
+    "task.resume": "Go on with a paused task",
+    "task.stop": "End a task for good; its files stay",
+    "task.cap": "Raise a task's caps",
+    "task.files": "Browse a task's files",
+    "task.log": "What happened in a task, newest first",
+    "task.tree": "Who works for whom, on what",
+    "task.archive": "Close a task's channels and keep the transcript",
+    "task.export": "All files of a task, with or without their history",
+    "agent": "Talk to and steer single agents",
+    "agent.say": "Say something to an agent",
+    "agent.inspect": "What an agent read, thought and did",
+    "agent.edit": "Change an agent's instructions",
+    "agent.pause": "Start no new turns of an agent",
+    "agent.resume": "Let a paused agent go on",
+    "agent.dismiss": "Remove an agent and its group from the task",
+    "group": "Talk to and find groups of agents",
+    "group.say": "Say something to a group's head",
+    "group.open": "Find a group's channel or thread",
+    "follow": "Choose how much of the talk you see",
+    "follow.off": "Only questions to people and the end",
+    "follow.answers": "Answers to people, questions and the end",
+    "follow.all": "Everything the agents say",
+    "setup": "Choose who may start, steer, approve and spend, and where tasks live",
+    "doctor": "Check permissions, intents, the model and the sandbox",
+    "memory": "What this server's tasks have learned",
+    "memory.list": "What is remembered for later tasks here",
+    "memory.forget": "Forget one thing for good",
+    "help": "How this works, in one minute",
+}
+
+OPT = {
+    "goal": "What is to be done. Leave empty to write a long one in a window",
+    "file": "A file the agents get in their workspace",
+    "model": "Name of the model, if not the usual one",
+    "agents": "Most agents at once",
+    "budget": "Most to spend, in US dollars",
+    "minutes": "Most minutes to run",
+    "task": "Which task; leave empty for the one of this channel",
+    "agent": "Which agent",
+    "group": "Which group",
+    "text": "What to say. Leave empty to write in a window",
+    "reason": "Why, in a few words",
+    "instructions": "What the agent is to do from now on. Leave empty to edit in a window",
+    "memory": "Which memory",
+    "remove": "Remove the channels instead of making them read-only",
+    "history": "With the whole history as a git bundle",
+    "start": "Role that may start tasks",
+    "steer": "Role that may talk to agents, pause and stop",
+    "approve": "Role that may answer the agents' questions",
+    "spend": "Role that may raise caps",
+    "place": "Category in which tasks get their channels",
+    "scope": "For everyone in this channel, or only for you",
+    "picture": "A picture of the organisation, or of who worked when",
+}
+
+MENU_REPLY = "Reply to agent"
+MENU_INSPECT = "Inspect turn"
+MENU_WHY = "Why?"
+MENU_PAUSE = "Pause this agent"
+
+# ---------------------------------------------------------------- refusals
+
+GUILD_ONLY = "This works only in a server. Go to a channel of your server and try again."
+EMPTY_GOAL = "A goal needs some words. Run `/task new` again and say what is to be done."
+LONG_GOAL = (
+    "That goal has {length:,} characters; up to 8,000 fit. "
+    "Put the long part in a text file, attach it, and name it in a short goal."
+)
+ORDER_LOST = (
+    "I was restarted while you were typing, and lost the limits and files you had chosen. "
+    "Your goal is attached: run `/task new` again with it as a file."
+)
+BAD_BUDGET = "A budget must be more than 0 dollars. Run the command again with a number such as 2.50."
+BAD_NUMBER = "“{value}” is not a whole number above 0. Open the window again and write digits only."
+BIG_FILE = (
+    "`{name}` has {size}; files up to {limit} can be taken. Make it smaller or split it, then try again."
+)
+NO_TASK_HERE = (
+    "No task belongs to this channel. Name one, as in `/task status task:3`; `/task list` shows them."
+)
+NO_TASK = "There is no task {name} in this server. Run `/task list` to see those there are."
+NO_AGENT = "There is no agent {name} here. Run `/task tree` to see who works on what."
+NO_GROUP = "There is no group {name} here. Run `/task tree` to see them."
+NO_GATE = "That question is not of this server. Use the buttons under the question itself."
+NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see what is kept."
+NO_FILE = "That file is not there any more. Run `/task files` to see what is."
+NO_FILES = "There are no files yet. They appear here as the agents write them."
+NOT_A_PERSONA = "That message is not an agent's. Use this on something an agent said."
+SOMEBODY_ELSES = "Only the person who asked may turn these pages. Run the command yourself to get your own."
+NO_PLACE = "That group has no channel yet. It gets one with its first words; look again in a minute."
+TOO_BIG = (
+    "That comes to {size}, and Discord takes {limit} a file. Download single files with `/task files`, "
+    "or ask the operator to run `megaagent export {task}`."
+)
+_ASK = "Someone with Manage Server can give your role that right with `/setup`."
+NOT_ALLOWED = {
+    "start": f"You may not start tasks here. {_ASK}",
+    "steer": f"You may not steer this task. Ask who started it. {_ASK}",
+    "approve": f"You may not answer for this task. Ask who started it. {_ASK}",
+    "spend": f"You may not raise caps here. {_ASK}",
+}
+NEEDS_MANAGE = "Only people with Manage Server may do that. Ask one of them."
+REPLY_REFUSED = "Agents here hear only people who may steer the task. Ask who started it; `/help` says more."
+CANNOT_READ = (
+    "I cannot read messages here, so this reached no agent. "
+    "Right-click an agent's message, then Apps, then *Reply to agent*; or use `/agent say`."
+)
+NOTHING_TO_READ = "There is nothing in that message an agent could read. Write some words or attach a file."
+READ_ALREADY = (
+    "{name} has read that already, so the change did not reach it. Send the correction as a new message."
+)
+TASK_OVER = "That task has ended, so nobody reads this. Start another with `/task new`."
+
+DISCORD_FORBIDDEN = "Discord did not let me do that here. Run `/doctor` to see which permission is missing."
+DISCORD_GONE = "That message or channel is gone. Run `/task status` for a fresh one."
+DISCORD_DOWN = "Discord did not answer properly. Nothing was lost; try again in a minute."
+NO_DISK = "The bot's machine has no space left, so this was not done. Ask the operator to free some."
+UNKNOWN = (
+    "Something went wrong on my side and was written down as incident `{incident}`. "
+    "Try again; if it stays, tell the operator that number."
+)
+KEY_REJECTED = "{message} The operator sets it as `OPENAI_API_KEY` in `.env` and starts the bot again."
+UNREACHABLE = "{message} Work waits and goes on by itself; `/doctor` shows whether the endpoint answers."
+
+TWICE = (
+    "Another bot is already running on this database ({who}). Two would say everything twice, so this one "
+    "does not start. Stop the other one, or give this one another DATA_DIR."
+)
+LOGIN_FAILED = (
+    "Discord does not accept the token. Copy it again from the developer portal into DISCORD_TOKEN in .env."
+)
+INTENT_MISSING = (
+    "Discord refuses the message-content intent. Switch it on in the developer portal under Bot, "
+    "or set MESSAGE_CONTENT=off in .env: replies then go by button and menu."
+)
+
+# ---------------------------------------------------------------- answers
+
+TASK_STARTED = (
+    "Task #{id} has begun. Its card is in {where}; the agents get channels of their own as they form groups."
+)
+TASK_PAUSED = "Task #{id} is paused. Running work settles; `/task resume` goes on."
+TASK_RESUMED = "Task #{id} goes on."
+TASK_STOPPED = "Task #{id} has been stopped. Its files stay: `/task files`."
+TASK_CAPPED = "Task #{id} now has these caps: {caps}."
+STOP_SURE = "Stop task #{id} for good? Its files stay, its agents do not."
+STOP_NOT = "Task #{id} goes on as before."
+SAID = "{name} has your message and answers here when it has read it."
+EDITED = "{name} works by these instructions from its next turn on."
+AGENT_PAUSED = "{name} is paused. `/agent resume` lets it go on."
+AGENT_RESUMED = "{name} goes on."
+AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
+ANSWERED = "Answered: {answer}"
+GROUP_AT = "{name} meets in {where}."
+FOLLOW_SET = {
+    "off": "{who} now see only questions to people and the end.",
+    "answers": "{who} now see answers, questions and the end.",
+    "all": "{who} now see everything the agents say.",
+}
+FOLLOW_CHANNEL, FOLLOW_YOU = "People in this channel", "You"
+FORGOTTEN = "Forgotten for good: {text}"
+NO_MEMORIES = "Nothing is remembered for this server yet. What tasks learn is kept here."
+NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
+NO_STEPS = "{name} has not done anything yet."
+NOTHING_LOGGED = "Nothing has happened yet."
+ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."
+READ_ONLY, REMOVED = "read-only now", "removed"
+PERMISSION_LOST = (
+    "I lost a permission here: **{missing}**. Give it back to my role in this channel; `/doctor` shows all."
+)
+
+HELP = """\
+**Give a goal, watch the work, step in when you like.**
+`/task new` starts a task: a boss takes the goal apart, recruits agents, and each group gets a channel.
+**Talk to an agent:** reply to what it said, begin a message with its name, or write in its channel (that \
+goes to the group's head). Without reading rights, right-click its message, then *Apps*.
+**Steer:** the card has Pause, Stop, Follow and Raise cap. `/agent` works on one agent.
+**Results:** `/task files`, `/task export`. **See why:** right-click a message, then *Why?*
+📨 your message was delivered · 👀 it was read · ⛔ it went nowhere, and a line says why.
+**For server managers:** `/setup` says who may do what; `/doctor` checks everything."""
+
+
+def caps(agents: int | None, dollars: float, minutes: int | None) -> str:
+    """Three caps in words."""
+    return f"{agents} agents, ${dollars:,.2f}, {minutes} minutes"
+
+
+# ---------------------------------------------------------------- card
+
+STATE = {
+    "running": "🟢 running",
+    "paused": "⏸️ paused",
+    "done": "✅ done",
+    "stopped": "⏹️ stopped",
+    "failed": "❌ failed",
+}
+WORKING = {"working": "🔹", "idle": "▫️", "paused": "⏸️", "dismissed": "✖️"}
+BUTTON = {
+    "pause": "Pause",
+    "resume": "Resume",
+    "stop": "Stop",
+    "follow": "Follow",
+    "cap": "Raise cap",
+    "picture": "Picture",
+    "timeline": "Timeline",
+    "files": "Files",
+    "stop_yes": "Yes, stop it",
+    "stop_no": "No, go on",
+    "say": "Answer in words",
+    "approve": "Approve",
+    "edit": "Change in words",
+    "cancel": "Cancel the task",
+    "reply": "Reply",
+    "view": "View",
+    "history": "History",
+    "blame": "Who wrote it",
+    "download": "Download",
+    "zip": "All as zip",
+    "bundle": "History as git bundle",
+    "earlier": "Older",
+    "later": "Newer",
+}
+NOBODY_YET = "Nobody but the boss yet."
+WAITING_FOR_YOU = "❓ {count} waiting for a person's answer"
+UNVERIFIED = "not checked by an auditor"
+VERIFIED = "checked by an auditor"
+
+# ---------------------------------------------------------------- modals
+
+MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What is to be done?"
+MODAL_REPLY, MODAL_REPLY_LABEL = "To {name}", "Your message"
+MODAL_ANSWER, MODAL_ANSWER_LABEL = "Your answer", "Answer"
+MODAL_EDIT, MODAL_EDIT_LABEL = "Instructions of {name}", "What it is to do from now on"
+MODAL_CAP = "Caps of task #{id}"
+MODAL_CAP_DOLLARS, MODAL_CAP_AGENTS, MODAL_CAP_MINUTES = "US dollars", "Agents", "Minutes"
+MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should be different?"
+
+# ---------------------------------------------------------------- doctor
+
+DOCTOR_FINE = "Everything is in order."
+DOCTOR_CHANNEL = (
+    "❌ {where}: I lack **{missing}**. Fix: open its settings, Permissions, my role, and allow it."
+)
+DOCTOR_SERVER = "❌ Server: my role lacks **{missing}**. Fix: Server Settings, Roles, my role, and allow it."
+DOCTOR_ALL_RIGHT = "✅ Permissions: all I need, in {count} places."
+DOCTOR_INTENT_ON = "✅ Messages: I can read replies and messages in the agents' channels."
+DOCTOR_INTENT_OFF = (
+    "⚠️ Messages: I cannot read them, so talk by button, menu and `/agent say`. "
+    "Fix: developer portal, Bot, Message Content Intent, then start the bot again."
+)
+DOCTOR_MODEL_OK, DOCTOR_MODEL_BAD = "✅ Model: {detail}", "❌ Model: {detail}"
+DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs inside {mechanism}."
+DOCTOR_SANDBOX_BAD = "❌ Sandbox: {reason} Until then agents cannot run code."
+DOCTOR_ROLES = "⚠️ Rights: nobody but Manage Server may start tasks. Fix: `/setup`."
+DOCTOR_ROLE_GONE = "⚠️ Rights: a role that could {right} was deleted. Fix: `/setup`."
+SETUP_DONE = "Set. {lines}"
+SETUP_LINE = "**{right}:** {roles}"
+SETUP_NOBODY = "only Manage Server"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names joined for a sentence, cut after `most`."""
+    shown, more = list(names[:most]), len(names) - most
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,75 @@
+"""Pages to turn: logs and steps. Which page of what is in the button's id, so a restart loses nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.desk import Interaction, agent_by_id, demand_sight, parts_of, task_by_id
+from bot.views.pressed import Pressed
+from bot.views.step_text import step_text
+from bot.words import cut, plain
+
+LOG_LINES = 15
+
+
+class PageButton(
+    Pressed,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"page:(?P<kind>log|steps):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
+):
+    """`page:<kind>:<task or agent id>:<page>:<way>`."""
+
+    def __init__(self, kind: str, of: int, page: int, way: str) -> None:
+        label = texts.BUTTON["earlier" if way == "older" else "later"]
+        super().__init__(discord.ui.Button(label=label, custom_id=f"page:{kind}:{of}:{page}:{way}"))
+        self.kind, self.of, self.page = kind, of, page
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> PageButton:
+        """The button that was pressed, from its id alone."""
+        return cls(match["kind"], int(match["of"]), int(match["page"]), match["way"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Turn to the page in the same message."""
+        await interaction.response.defer()
+        text, view = await page_view(interaction, self.kind, self.of, self.page)
+        await interaction.edit_original_response(content=text, view=view)
+
+
+async def page_view(interaction: Interaction, kind: str, of: int, page: int) -> tuple[str, discord.ui.View]:
+    """Text and buttons of a page, checked anew for who may see it. Raises Refused."""
+    text, more = await KINDS[kind](interaction, of, page)
+    view = discord.ui.View(timeout=None)
+    if page:
+        view.add_item(PageButton(kind, of, page - 1, "newer"))
+    if more:
+        view.add_item(PageButton(kind, of, page + 1, "older"))
+    return text, view
+
+
+async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, bool]:
+    task = await task_by_id(interaction, task_id)
+    await demand_sight(interaction, task)
+    lines = await parts_of(interaction).book.log(task_id, LOG_LINES + 1, page * LOG_LINES)
+    shown = [f"<t:{int(line.at)}:T> {cut(line.line, 110)}" for line in lines[:LOG_LINES]]
+    return "\n".join(shown) or texts.NOTHING_LOGGED, len(lines) > LOG_LINES
+
+
+async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[str, bool]:
+    agent, task = await agent_by_id(interaction, agent_id)
+    await demand_sight(interaction, task)
+    steps = await parts_of(interaction).engine.look.steps(agent_id, page + 2)
+    if page >= len(steps):
+        return texts.NO_STEPS.format(name=plain(agent.name, 60)), False
+    return step_text(agent, steps[page]), len(steps) > page + 1
+
+
+Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
+KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps}

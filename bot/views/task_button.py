@@ -1,0 +1,100 @@
+"""The buttons of a task: on its card, and where stopping it is confirmed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import discord
+
+from bot import deeds, texts
+from bot.access import Right
+from bot.desk import Interaction, answer, bot_of, demand, hold, task_by_id
+from bot.views.pressed import Pressed
+from bot.views.windows import cap_window
+from engine.queries import TaskView
+
+STYLE = {
+    "stop": discord.ButtonStyle.danger,
+    "stop_yes": discord.ButtonStyle.danger,
+    "resume": discord.ButtonStyle.success,
+    "pause": discord.ButtonStyle.primary,
+}
+Verb = Callable[[Interaction, TaskView], Awaitable[None]]
+
+
+class TaskButton(
+    Pressed,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"task:(?P<verb>[a-z_]+):(?P<task>\d{1,12})",
+):
+    """`task:<verb>:<task id>`; the verb is looked up in `VERBS` when pressed."""
+
+    def __init__(self, task_id: int, verb: str) -> None:
+        style = STYLE.get(verb, discord.ButtonStyle.secondary)
+        super().__init__(
+            discord.ui.Button(label=texts.BUTTON[verb], style=style, custom_id=f"task:{verb}:{task_id}")
+        )
+        self.task_id, self.verb = task_id, verb
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> TaskButton:
+        """The button that was pressed, from its id alone."""
+        return cls(int(match["task"]), match["verb"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Do the verb to the task, if it is of this server."""
+        if self.verb not in OPENS_WINDOW:
+            await hold(interaction)
+        await VERBS[self.verb](interaction, await task_by_id(interaction, self.task_id))
+
+
+async def _pause(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, await deeds.pause_task(interaction, task))
+    await bot_of(interaction).cards.refresh(task.id)
+
+
+async def _resume(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, await deeds.resume_task(interaction, task))
+    await bot_of(interaction).cards.refresh(task.id)
+
+
+async def _stop(interaction: Interaction, task: TaskView) -> None:
+    await demand(interaction, Right.STEER, task)
+    await answer(interaction, texts.STOP_SURE.format(id=task.id), view=stop_view(task.id))
+
+
+async def _stop_yes(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, await deeds.stop_task(interaction, task))
+    await bot_of(interaction).cards.refresh(task.id)
+
+
+async def _stop_no(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, texts.STOP_NOT.format(id=task.id))
+
+
+async def _cap(interaction: Interaction, task: TaskView) -> None:
+    await demand(interaction, Right.SPEND, task)
+    await interaction.response.send_modal(cap_window(task))
+
+
+def stop_view(task_id: int) -> discord.ui.View:
+    """Asks once more before a task is stopped."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(TaskButton(task_id, "stop_yes"))
+    view.add_item(TaskButton(task_id, "stop_no"))
+    return view
+
+
+OPENS_WINDOW = frozenset({"cap"})
+VERBS: Mapping[str, Verb] = {
+    "pause": _pause,
+    "resume": _resume,
+    "stop": _stop,
+    "stop_yes": _stop_yes,
+    "stop_no": _stop_no,
+    "cap": _cap,
+}

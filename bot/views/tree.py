@@ -1,0 +1,102 @@
+"""The tree of who works for whom, as lines of text: whole when it fits, sensibly folded when not (pure)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot import texts
+from bot.words import cut, plain
+from engine.queries import AgentView
+
+ORDER = ("working", "idle", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much to show: heads down to `depth`, members by name or only counted, what each does or not."""
+
+    depth: int
+    members: bool
+    doing: bool
+
+
+LADDER = (
+    Detail(99, True, True),
+    Detail(99, True, False),
+    Detail(99, False, True),
+    Detail(99, False, False),
+    Detail(2, False, False),
+    Detail(1, False, False),
+)
+
+
+class _Tree:
+    def __init__(self, agents: Sequence[AgentView]) -> None:
+        self.there = [a for a in agents if a.state != "dismissed"]
+        self.under: dict[int | None, list[AgentView]] = {}
+        for agent in self.there:
+            self.under.setdefault(agent.head_id, []).append(agent)
+
+    def below(self, agent: AgentView) -> Iterator[AgentView]:
+        """Everyone under an agent, at any depth."""
+        for child in self.under.get(agent.id, []):
+            yield child
+            yield from self.below(child)
+
+    def lines(self, agent: AgentView, detail: Detail, indent: str = "") -> Iterator[str]:
+        """The agent's line and those of whoever is under it."""
+        yield indent + _line(agent, detail.doing)
+        children = self.under.get(agent.id, [])
+        deeper = indent + "  "
+        if agent.depth >= detail.depth:
+            yield from _counted(list(self.below(agent)), deeper)
+            return
+        shown = [c for c in children if detail.members or c.id in self.under]
+        for child in shown:
+            yield from self.lines(child, detail, deeper)
+        yield from _counted([c for c in children if c not in shown], deeper)
+
+
+def _line(agent: AgentView, doing: bool) -> str:
+    mark = texts.WORKING.get(agent.state, "▫️")
+    what = agent.doing or agent.title
+    tail = f" · {plain(what, 60)}" if doing and what else ""
+    return f"{mark} **{plain(agent.name, 40)}**{tail}"
+
+
+def _counted(agents: list[AgentView], indent: str) -> Iterator[str]:
+    if agents:
+        states = Counter(agent.state for agent in agents)
+        counts = ", ".join(f"{states[state]} {state}" for state in ORDER if states[state])
+        yield f"{indent}-# {len(agents)} more: {counts}"
+
+
+def tree_text(agents: Sequence[AgentView], limit: int = 1600, lines: int = 22) -> str:
+    """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits."""
+    tree = _Tree(agents)
+    roots = tree.under.get(None, [])
+    if len(tree.there) <= 1:
+        return "\n".join(_line(root, True) for root in roots) + f"\n-# {texts.NOBODY_YET}"
+    drawn: list[str] = []
+    for detail in LADDER:
+        drawn = [_quoted(line) for root in roots for line in tree.lines(root, detail)]
+        if len(drawn) <= lines and len("\n".join(drawn)) <= limit:
+            return "\n".join(drawn)
+    return _first(drawn, limit, lines)
+
+
+def _quoted(line: str) -> str:
+    """Discord drops leading spaces, so wide ones indent; small print works only at the start of a line."""
+    bare = line.lstrip(" ")
+    return "\u2003" * ((len(line) - len(bare)) // 2) + bare.removeprefix("-# ")
+
+
+def _first(drawn: list[str], limit: int, lines: int) -> str:
+    kept: list[str] = []
+    for line in drawn[: lines - 1]:
+        if len("\n".join([*kept, line])) > limit - 40:
+            break
+        kept.append(line)
+    return cut("\n".join([*kept, f"… {len(drawn) - len(kept)} more lines in `/task tree`"]), limit)

@@ -1,0 +1,96 @@
+"""Pure helpers of wording: foreign text made harmless, sizes, money, spans of time, bars."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import discord
+
+INVISIBLE = "\u200b"
+_FENCE = re.compile(r"`{3,}")
+
+
+def plain(text: str, limit: int) -> str:
+    """One line of foreign text: no markdown, no mentions, at most `limit` characters with an ellipsis."""
+    line = cut(" ".join(text.split()), limit)
+    while len(escaped := escape(line)) > limit and line:
+        line = cut(line[:-1], len(line) - 1)
+    return escaped
+
+
+def escape(text: str) -> str:
+    """Foreign text without effect: markdown shown as typed, mentions dead."""
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(text)).replace("<", f"<{INVISIBLE}")
+
+
+def cut(text: str, limit: int) -> str:
+    """`text`, or its beginning with an ellipsis when longer than `limit` characters."""
+    return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
+
+
+def fenced(text: str, language: str = "", limit: int = 1800) -> str:
+    """A code block that foreign text cannot leave, its content cut at `limit` characters."""
+    safe = _FENCE.sub(lambda m: INVISIBLE.join(m.group()), text)
+    return f"```{language}\n{cut(safe, limit)}\n```"
+
+
+def size(count: int) -> str:
+    """Bytes for people: 312 B, 4.0 KiB, 2.5 MiB."""
+    if count < 1024:
+        return f"{count} B"
+    if count < 1024 * 1024:
+        return f"{count / 1024:.1f} KiB"
+    return f"{count / 1024 / 1024:.1f} MiB"
+
+
+def dollars(micros: int) -> str:
+    """Micro-dollars for people: cents, or four digits below one cent."""
+    value = micros / 1_000_000
+    return f"${value:,.4f}" if 0 < value < 0.01 else f"${value:,.2f}"
+
+
+def span(seconds: float) -> str:
+    """A span of time for people: 40 s, 12 min, 3 h 05 min."""
+    whole = max(int(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def bar(done: int, total: int, width: int = 16) -> str:
+    """A bar of `width` blocks; full only when everything is done."""
+    filled = width * done // total if total else 0
+    return "█" * filled + "░" * (width - filled)
+
+
+def safe_name(name: str) -> str:
+    """A file name of letters, digits, dots, dashes and underscores that names no folder; never empty."""
+    folded = unicodedata.normalize("NFKC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    kept = re.sub(r"[^\w.\-]+", "_", folded).lstrip(".")[-80:]
+    return kept or "file"
+
+
+def language_of(path: str) -> str:
+    """The code block language of a file, by its ending; "" when unknown."""
+    ending = path.rsplit(".", 1)[-1].lower()
+    known = {"md": "md", "yml": "yaml", "txt": "", "h": "c", "hpp": "cpp", "cc": "cpp", "rs": "rust"}
+    same = {
+        "py",
+        "js",
+        "ts",
+        "json",
+        "yaml",
+        "html",
+        "css",
+        "sh",
+        "sql",
+        "c",
+        "cpp",
+        "go",
+        "java",
+        "xml",
+        "diff",
+    }
+    return known.get(ending, ending if ending in same else "")

@@ -1,0 +1,161 @@
+"""A bot on SimCord with a fake engine, and the people around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+import pytest
+
+from bot import tables
+from bot.book import Book
+from bot.client import MegaBot
+from bot.desk import Archive, Parts, Probes
+from bot.outbox.ledger import Ledger
+from bot.settings import BotSettings
+from bot.tables import GroupRow
+from engine.ports import SandboxStatus
+from tests.fakes.engine import DEFAULTS, FakeEngine
+from tests.fakes.inline_database import InlineDatabase
+
+
+async def model_answers() -> tuple[bool, str]:
+    """A model endpoint that is there."""
+    return True, "fake-model answers in 0.1 s"
+
+
+class ArchiveSpy:
+    """Keeps what it was asked to close."""
+
+    def __init__(self) -> None:
+        self.closed: list[tuple[int, bool]] = []
+
+    async def close(self, task_id: int, remove: bool) -> dict[str, bytes]:
+        self.closed.append((task_id, remove))
+        return {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
+
+    async def bundle(self, task_id: int, target: Any) -> None:
+        target.write_bytes(b"# v2 git bundle\n")
+
+
+class Stage:
+    """One server with a lobby, a manager and an ordinary member; the parts behind the bot."""
+
+    def __init__(self) -> None:
+        self.engine, self.database = FakeEngine(), InlineDatabase()
+        self.ledger = Ledger(self.database)
+        self.book, self.archive = Book(self.database), ArchiveSpy()
+        self.settings = BotSettings(_env_file=None)  # type: ignore[call-arg]
+        self.probes = Probes(model_answers, lambda: SandboxStatus(True, "bubblewrap"))
+        self.content = True
+        self.clock = 1_700_000_000.0
+        self.env: Any = None
+
+    def bot(self) -> MegaBot:
+        """A new bot over the same parts, as after a restart."""
+        parts = Parts(
+            self.engine,
+            self.ledger,
+            self.book,
+            self.settings,
+            DEFAULTS,
+            self.probes,
+            Archive(self.archive.close, self.archive.bundle),
+            lambda: self.clock,
+        )
+        return MegaBot(parts, message_content=self.content)
+
+    def people(self) -> None:
+        """Who and where."""
+        self.guild = self.env.create_guild()
+        self.lobby = self.guild.create_text_channel("lobby")
+        managers = self.guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
+        self.role = self.guild.create_role("crew")
+        self.boss = self.guild.add_member(self.env.create_user("manager"), roles=[managers])
+        self.crew = self.guild.add_member(self.env.create_user("crew"), roles=[self.role])
+        self.stranger = self.guild.add_member(self.env.create_user("stranger"))
+
+    async def restart(self) -> None:
+        """The bot goes and comes back; the world and the database stay."""
+        await self.env.restart_bot(self.bot())
+
+    async def start(self, goal: str = "Build a boat", **options: Any) -> Task:
+        """The manager starts a task in the lobby and its root group gets a channel."""
+        await self.boss.slash(self.lobby, "task new", goal=goal, **options)
+        task = max(self.engine.world.tasks.values(), key=lambda t: t.id)
+        room = self.guild.create_text_channel(f"task-{task.id}")
+        await self.meets(task.root_group_id, room)
+        return Task(task.id, task.boss_id, room)
+
+    async def meets(self, group_id: int, room: Any) -> None:
+        """A group gets a place, as the projector and the provision would record it."""
+        group = self.engine.world.groups[group_id]
+        row = GroupRow(
+            group_id=group_id,
+            task_id=group.task_id,
+            parent_id=group.parent_id,
+            head_id=group.head_id,
+            name=group.name,
+            depth=group.depth,
+            kind="channel",
+            channel_id=room.id,
+        )
+        await self.database.write(lambda c: c.execute(tables.groups.insert().values(**row.model_dump())))
+
+    async def posted(self, room: Any, *agent_ids: int, text: str = "Hello.") -> Any:
+        """Agents' words arrive in a room by webhook, as the outbox would record it."""
+        message = await self.guild.create_webhook(room, "agents").send(text, username="Ada")
+        task_id = self.engine.world.agents[agent_ids[0]].task_id
+        spot = await self.ledger.place_of(room.id)
+        at = {"task_id": task_id, "group_id": spot.group_id if spot else 0, "state": "sent"}
+
+        def work(connection: Any) -> None:
+            for agent_id in agent_ids:
+                key = f"test:{message.id}:{agent_id}"
+                seq = len(self.engine.log)
+                values = {"key": key, "seq": seq, "at": 0.0, "post": {}, "batch_id": message.id, **at}
+                connection.execute(tables.outbox.insert().values(agent_id=agent_id, **values))
+            connection.execute(
+                tables.deliveries.insert().values(
+                    batch_id=message.id,
+                    part=0,
+                    begun_at=0.0,
+                    message_id=message.id,
+                    channel_id=room.id,
+                    wire={},
+                    **at,
+                )
+            )
+
+        await self.database.write(work)
+        return message
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A started task, its boss and its channel."""
+
+    id: int
+    boss: int
+    room: Any
+
+
+@pytest.fixture
+def offstage() -> Stage:
+    """The parts, before anybody is there."""
+    return Stage()
+
+
+@pytest.fixture
+def simcord_bot(offstage: Stage) -> MegaBot:
+    """What SimCord runs."""
+    return offstage.bot()
+
+
+@pytest.fixture
+def stage(offstage: Stage, simcord_env: Any) -> Stage:
+    """A running bot and people who use it."""
+    offstage.env = simcord_env
+    offstage.people()
+    return offstage
