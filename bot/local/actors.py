@@ -307,6 +307,8 @@ class Human:
             user_id=self.id,
             data=data,
         )
+        if data.get("options"):
+            record.command_name = _full_name(data)
         if source is not None:
             record.source_message_id = source.id
             payload["message"] = dict(serializers.message_payload(self.world, source))
@@ -436,6 +438,15 @@ class Human:
             self.world.require_permissions(self.guild_id, self.id, channel_id, *names)
         except BackendError as error:
             raise CannotError(f"{error.message}: {', '.join(names)}") from error
+
+
+def _full_name(data: Wire) -> str:
+    """A command's name with its groups and subcommand, as people read it."""
+    names, node = [data["name"]], data
+    while node.get("options") and node["options"][0]["type"] in (1, 2):
+        node = node["options"][0]
+        names.append(node["name"])
+    return " ".join(names)
 
 
 def _flags(names: Sequence[str]) -> int:

@@ -43,7 +43,7 @@ class LocalDiscord:
         self.options = options or LocalOptions()
         self.faults = self.options.faults
         self.token = ""
-        self.notice = ""
+        self._notice = ""
         self.guild_id = 0
         self.api_base = self.gateway_url = self.page_url = ""
         self._port = self.options.port
@@ -112,6 +112,16 @@ class LocalDiscord:
     def gaps(self) -> list[str]:
         """Routes, fields and gateway operations that were met and are not known here."""
         return self.rest.gaps + self.gateway.gaps
+
+    @property
+    def notice(self) -> str:
+        """One line of plain text on top of the page; an empty string for none."""
+        return self._notice
+
+    @notice.setter
+    def notice(self, text: str) -> None:
+        self._notice = text
+        self._page.notice_changed(text)
 
     async def _on_rest(self, request: web.Request) -> web.StreamResponse:
         return await self.rest.handle(request)

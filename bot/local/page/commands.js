@@ -1,0 +1,288 @@
+// Slash commands: the picker, and the bar that asks for a command's options.
+
+import { bytes, h, icon, replace } from "./dom.js";
+import { openModal } from "./dialogs.js";
+import { act, ask } from "./server.js";
+import { isThread, state } from "./state.js";
+
+export async function loadCommands(channel) {
+  state.commands = await ask(`commands?channel=${channel}`);
+}
+
+function leaves() {
+  const out = [];
+  const walk = (node, path) => {
+    const under = (node.options || []).filter((option) => option.type <= 2);
+    if (under.length) for (const child of under) walk(child, [...path, child.name]);
+    else out.push({ name: path.join(" "), description: node.description, options: node.options || [] });
+  };
+  for (const command of state.commands.slash) walk(command, [command.name]);
+  return out.sort((a, b) => a.name.localeCompare(b.name));
+}
+
+// ----------------------------------------------------------------------- picker
+
+export function picker(input, choose) {
+  const list = h("ul", { id: "command-list", class: "picker", role: "listbox", "aria-label": "Commands", hidden: true });
+  let found = [];
+  let active = 0;
+  const close = () => {
+    list.hidden = true;
+    found = [];
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const draw = () => {
+    replace(list, h("li", { class: "picker-title", role: "presentation" }, "Commands"), found.map((leaf, index) => h("li", {
+      role: "option", id: `command-${index}`, class: index === active ? "active" : "", "aria-selected": index === active ? "true" : "false",
+      onpointerdown: (event) => { event.preventDefault(); take(index); }, onmousemove: () => index !== active && move(index - active),
+    }, h("span", { class: "command-name" }, `/${leaf.name}`, leaf.options.filter((option) => option.required).map((option) => h("span", { class: "chip" }, option.name))), h("small", {}, leaf.description))));
+    input.setAttribute("aria-activedescendant", `command-${active}`);
+    list.children[active + 1]?.scrollIntoView({ block: "nearest" });
+  };
+  const move = (step) => {
+    active = (active + step + found.length) % found.length;
+    draw();
+  };
+  const take = (index) => {
+    const leaf = found[index];
+    close();
+    choose(leaf);
+  };
+  return {
+    node: list,
+    close,
+    get open() { return !list.hidden; },
+    search(text) {
+      const match = /^\/([\p{L}\p{N}_ -]*)$/u.exec(text);
+      const wanted = match ? match[1].trim().toLowerCase() : null;
+      found = wanted === null ? [] : leaves().filter((leaf) => leaf.name.includes(wanted)).sort((a, b) => Number(b.name.startsWith(wanted)) - Number(a.name.startsWith(wanted)));
+      active = 0;
+      list.hidden = !found.length;
+      input.setAttribute("aria-expanded", String(!list.hidden));
+      if (found.length) draw();
+      else input.removeAttribute("aria-activedescendant");
+    },
+    key(event) {
+      if (list.hidden) return false;
+      if (event.key === "ArrowDown") move(1);
+      else if (event.key === "ArrowUp") move(-1);
+      else if (event.key === "Enter" || event.key === "Tab") take(active);
+      else if (event.key === "Escape") close();
+      else return false;
+      event.preventDefault();
+      return true;
+    },
+  };
+}
+
+// ------------------------------------------------------------------------- bar
+
+const KINDS = { 3: "text", 4: "whole number", 5: "True or False", 6: "person", 7: "channel", 8: "role", 9: "person or role", 10: "number", 11: "file" };
+
+export function commandBar(leaf, { done, cancel }) {
+  const values = new Map();
+  const fields = new Map();
+  const hint = h("div", { class: "hint", "aria-live": "polite" });
+  const suggestions = h("ul", { id: "suggestions", class: "picker", role: "listbox", "aria-label": "Suggestions", hidden: true });
+  const row = h("div", { class: "bar-row" });
+  const more = h("span", { class: "bar-more" });
+  const send = h("button", { type: "button", class: "icon send", "aria-label": "Send the command", onclick: () => submit() }, icon("send"));
+  const node = h("div", { class: "bar", role: "group", "aria-label": `Command /${leaf.name}` }, hint, suggestions,
+    h("div", { class: "bar-line" }, h("span", { class: "bar-name" }, `/${leaf.name}`), row, more, send, h("button", { type: "button", class: "icon", "aria-label": "Cancel the command", onclick: cancel }, "✕")));
+
+  const context = { leaf, values, suggestions, hint, submit: () => submit(), next: (from) => next(from) };
+  const add = (option, focus) => {
+    const field = optionField(option, context);
+    fields.set(option.name, field);
+    row.append(field.node);
+    drawMore();
+    if (focus) field.focus();
+  };
+  const drop = (option) => {
+    fields.get(option.name).node.remove();
+    fields.delete(option.name);
+    values.delete(option.name);
+    drawMore();
+    (row.querySelector("input, select") || send).focus();
+  };
+  context.drop = drop;
+  const drawMore = () => {
+    const left = leaf.options.filter((option) => !fields.has(option.name));
+    replace(more, left.map((option) => h("button", { type: "button", class: "chip", title: option.description, onclick: () => add(option, true) }, `+ ${option.name}`)));
+  };
+  const next = (from) => {
+    const order = [...fields.values()];
+    order[order.indexOf(from) + 1]?.focus();
+  };
+  const submit = async () => {
+    const missing = leaf.options.find((option) => option.required && !values.has(option.name));
+    if (missing) {
+      fields.get(missing.name).node.classList.add("missing");
+      fields.get(missing.name).focus();
+      replace(hint, h("b", {}, missing.name), " This option is required.");
+      return;
+    }
+    const options = {};
+    const files = [];
+    for (const [name, value] of values) {
+      if (value instanceof File) files.push([name, value]);
+      else options[name] = value;
+    }
+    done({ name: leaf.name, options, files });
+  };
+  for (const option of leaf.options.filter((entry) => entry.required)) add(option, false);
+  drawMore();
+  replace(hint, h("b", {}, `/${leaf.name}`), ` ${leaf.description}`);
+  node.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      if (!suggestions.hidden) suggestions.hidden = true;
+      else cancel();
+    }
+  });
+  queueMicrotask(() => (row.querySelector("input, select") || send).focus());
+  return node;
+}
+
+function optionField(option, context) {
+  const id = `option-${option.name}`;
+  const label = h("label", { for: id }, option.name);
+  const node = h("span", { class: "option" }, label);
+  if (!option.required) label.append(h("button", { type: "button", class: "drop", "aria-label": `Leave out ${option.name}`, onclick: () => context.drop(option) }, "✕"));
+  const control = controlFor(option, id, context);
+  node.append(control.input);
+  const field = { node, focus: () => control.input.focus() };
+  control.field = field;
+  control.input.addEventListener("focus", () => replace(context.hint, h("b", {}, option.name), ` ${option.description} `, h("small", {}, KINDS[option.type] || "")));
+  return field;
+}
+
+function controlFor(option, id, context) {
+  if (option.type === 11) return fileControl(option, id, context);
+  if (option.type === 5) return listControl(option, id, context, [["True", true], ["False", false]]);
+  if (option.choices?.length) return listControl(option, id, context, option.choices.map((choice) => [choice.name, choice.value]));
+  if ([6, 7, 8, 9].includes(option.type)) return listControl(option, id, context, entities(option));
+  return textControl(option, id, context);
+}
+
+function entities(option) {
+  const users = [...state.users.values()].map((user) => [`@${user.name}`, user.id]);
+  const roles = [...state.roles.values()].map((role) => [role.name.startsWith("@") ? role.name : `@${role.name}`, role.id]);
+  const channels = [...state.channels.values()].filter((channel) => !option.channel_types?.length || option.channel_types.includes(channel.type))
+    .map((channel) => [`${isThread(channel) ? "› " : channel.type === 4 ? "" : "#"}${channel.name}`, channel.id]);
+  return { 6: users, 7: channels, 8: roles, 9: [...users, ...roles] }[option.type];
+}
+
+function listControl(option, id, context, entries) {
+  const input = h("select", { id, "aria-required": option.required ? "true" : null }, h("option", { value: "" }, "Choose…"), entries.map(([name], index) => h("option", { value: String(index) }, name)));
+  input.addEventListener("change", () => {
+    if (input.value === "") context.values.delete(option.name);
+    else context.values.set(option.name, entries[Number(input.value)][1]);
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    context.submit();
+  });
+  return { input };
+}
+
+function fileControl(option, id, context) {
+  const input = h("input", { id, type: "file", "aria-required": option.required ? "true" : null });
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    if (file) {
+      context.values.set(option.name, file);
+      replace(context.hint, h("b", {}, file.name), ` ${bytes(file.size)}`);
+    } else context.values.delete(option.name);
+  });
+  return { input };
+}
+
+function textControl(option, id, context) {
+  const numeric = option.type === 4 || option.type === 10;
+  const input = h("input", { id, autocomplete: "off", spellcheck: "true", inputmode: numeric ? "decimal" : null, maxlength: String(option.max_length || 6000), "aria-required": option.required ? "true" : null,
+    role: option.autocomplete ? "combobox" : null, "aria-controls": option.autocomplete ? "suggestions" : null, "aria-expanded": option.autocomplete ? "false" : null });
+  const list = option.autocomplete ? completion(option, input, context) : null;
+  const store = (value) => {
+    if (value === "") context.values.delete(option.name);
+    else context.values.set(option.name, numeric ? Number(value) : value);
+  };
+  const size = () => input.style.setProperty("--length", String(Math.min(60, Math.max(6, input.value.length + 1))));
+  size();
+  input.addEventListener("input", () => {
+    input.closest(".option").classList.remove("missing");
+    store(input.value.trim());
+    size();
+    list?.search();
+  });
+  input.addEventListener("focus", () => list?.search());
+  input.addEventListener("blur", () => list?.close());
+  input.addEventListener("keydown", (event) => {
+    if (list?.key(event)) size();
+    else if (event.key === "Enter") context.submit();
+    else return;
+    event.preventDefault();
+  });
+  return { input };
+}
+
+function completion(option, input, context) {
+  const list = context.suggestions;
+  let found = [];
+  let active = 0;
+  let asked = 0;
+  const draw = () => {
+    replace(list, found.map((choice, index) => h("li", { role: "option", id: `suggestion-${index}`, class: index === active ? "active" : "", "aria-selected": index === active ? "true" : "false",
+      onpointerdown: (event) => { event.preventDefault(); take(index); } }, choice.name)));
+    list.hidden = !found.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+    if (found.length) input.setAttribute("aria-activedescendant", `suggestion-${active}`);
+    list.children[active]?.scrollIntoView({ block: "nearest" });
+  };
+  const take = (index) => {
+    const choice = found[index];
+    input.value = choice.name;
+    context.values.set(option.name, choice.value);
+    found = [];
+    draw();
+  };
+  let timer = null;
+  return {
+    close() {
+      found = [];
+      draw();
+    },
+    search() {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        const mine = (asked += 1);
+        const options = Object.fromEntries([...context.values].filter(([name, value]) => name !== option.name && !(value instanceof File)));
+        try {
+          const choices = await act("autocomplete", { channel: state.current, name: context.leaf.name, option: option.name, typed: input.value, options });
+          if (mine !== asked || document.activeElement !== input) return;
+          found = choices;
+          active = 0;
+          draw();
+        } catch (error) {
+          replace(context.hint, "Loading options failed: ", error.message);
+        }
+      }, 120);
+    },
+    key(event) {
+      if (list.hidden || !found.length) return false;
+      if (event.key === "ArrowDown") active = (active + 1) % found.length;
+      else if (event.key === "ArrowUp") active = (active - 1 + found.length) % found.length;
+      else if (event.key === "Enter") return take(active), true;
+      else return false;
+      draw();
+      return true;
+    },
+  };
+}
+
+export async function runCommand({ name, options, files }) {
+  const result = await act("slash", { channel: state.current, name, options }, files);
+  if (result.modal) openModal(result);
+}

@@ -1,0 +1,46 @@
+// Talking to the local server: questions, actions, live events.
+
+import { emit } from "./state.js";
+
+export async function ask(path) {
+  const response = await fetch(`/page/${path}`, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(await problem(response));
+  return response.json();
+}
+
+export async function act(verb, body, files = []) {
+  const headers = { "X-Local-Discord": "1" };
+  let data;
+  if (files.length) {
+    data = new FormData();
+    data.append("json", JSON.stringify(body));
+    for (const [name, file] of files) data.append(name, file, file.name);
+  } else {
+    headers["Content-Type"] = "application/json";
+    data = JSON.stringify(body);
+  }
+  const response = await fetch(`/page/act/${verb}`, { method: "POST", headers, body: data });
+  if (!response.ok) throw new Error(await problem(response));
+  return (await response.json()).result;
+}
+
+async function problem(response) {
+  try {
+    return (await response.json()).error || response.statusText;
+  } catch {
+    return response.statusText || `error ${response.status}`;
+  }
+}
+
+let source = null;
+
+export function listen(since) {
+  if (source) source.close();
+  source = new EventSource(`/page/live?since=${since}`);
+  source.onopen = () => emit("online", true);
+  source.onerror = () => emit("online", false);
+  source.onmessage = (message) => {
+    for (const event of JSON.parse(message.data)) emit(`live-${event.t}`, event);
+    emit("live", null);
+  };
+}

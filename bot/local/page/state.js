@@ -1,0 +1,44 @@
+// What the page knows, and who wants to hear when it changes.
+
+export const state = {
+  me: "", bot: "", guild: { id: "", name: "" },
+  channels: new Map(), users: new Map(), roles: new Map(),
+  current: null, messages: new Map(), older: false, newer: false,
+  commands: { slash: [], message: [] }, reply: null,
+};
+
+const listeners = new Map();
+
+export function on(event, act) {
+  if (!listeners.has(event)) listeners.set(event, []);
+  listeners.get(event).push(act);
+}
+
+export function emit(event, detail) {
+  for (const act of listeners.get(event) || []) act(detail);
+}
+
+// Kept in the browser: drafts, what has been read, theme, the open channel.
+export const kept = {
+  get(key, otherwise = null) {
+    try {
+      const text = localStorage.getItem(`megaagent.${state.guild.id}.${key}`);
+      return text === null ? otherwise : JSON.parse(text);
+    } catch {
+      return otherwise;
+    }
+  },
+  set(key, value) {
+    const name = `megaagent.${state.guild.id}.${key}`;
+    if (value === null || value === "") localStorage.removeItem(name);
+    else localStorage.setItem(name, JSON.stringify(value));
+  },
+};
+
+export const isThread = (channel) => channel.type === 11 || channel.type === 12;
+export const isText = (channel) => channel.type === 0 || channel.type === 5 || isThread(channel);
+export const newer = (a, b) => !b || BigInt(a || 0) > BigInt(b);
+
+export function nameOf(message) {
+  return message.author.global_name || message.author.username;
+}
