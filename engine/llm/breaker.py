@@ -1,0 +1,88 @@
+"""Whether the endpoint works at all: a circuit breaker, pure (clock passed in)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerTimes:
+    """`threshold` failures in a row open it; it is probed after `first_s`, twice that, … `longest_s`;
+    after a rejected key every `key_s`."""
+
+    threshold: int = 5
+    first_s: float = 1.0
+    longest_s: float = 60.0
+    key_s: float = 60.0
+
+
+class Breaker:
+    """Closed: calls pass. Open: none pass until `retry_at`. Then one probe passes; its outcome decides."""
+
+    def __init__(self, times: BreakerTimes) -> None:
+        self._times = times
+        self._failures = 0
+        self._trips = 0
+        self._probing = False
+        self.reason = ""
+        self.retry_at: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls wait (a probe may be under way)."""
+        return self.retry_at is not None
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until the next call may pass; infinite while a probe is under way."""
+        if self.retry_at is None:
+            return 0.0
+        return float("inf") if self._probing else max(0.0, self.retry_at - now)
+
+    def begin(self) -> bool:
+        """A call passes (`wait_s` was 0); True when it is the probe."""
+        self._probing = self.is_open
+        return self._probing
+
+    def succeeded(self) -> bool:
+        """A call was answered; True when that closed the breaker."""
+        was_open = self.is_open
+        self._failures = self._trips = 0
+        self._probing = False
+        self.retry_at = None
+        self.reason = ""
+        return was_open
+
+    def failed(self, now: float, probe: bool, reason: str, retry_after_s: float | None) -> bool:
+        """A call failed as the endpoint does when it is down; True when that opened the breaker anew.
+
+        Late failures of calls begun before it opened change nothing.
+        """
+        self._failures += 1
+        if not probe and (self.is_open or self._failures < self._times.threshold):
+            return False
+        wait = min(self._times.first_s * 2**self._trips, self._times.longest_s)
+        self._trips = min(self._trips + 1, 30)
+        self._open(now + (wait if retry_after_s is None else retry_after_s), probe, reason)
+        return True
+
+    def rejected(self, now: float, probe: bool, reason: str) -> bool:
+        """The key was rejected; True when that opened the breaker anew."""
+        if self.is_open and not probe:
+            return False
+        self._open(now + self._times.key_s, probe, reason)
+        return True
+
+    def abandoned(self) -> None:
+        """The probe was cancelled: the next call may probe at once."""
+        self._probing = False
+
+    def retry_now(self, now: float) -> None:
+        """Probe at once."""
+        if self.retry_at is not None:
+            self.retry_at = now
+
+    def _open(self, until: float, probe: bool, reason: str) -> None:
+        if probe:
+            self._probing = False
+        self.retry_at = until
+        self.reason = reason

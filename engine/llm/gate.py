@@ -1,0 +1,286 @@
+"""The way to a shared endpoint: fair between tasks, as fast as it allows, patient while it is down."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.errors import ModelKeyRejected, ModelRefused, ModelUnavailable
+from engine.llm.breaker import Breaker, BreakerTimes
+from engine.llm.fairqueue import FairQueue, Ticket
+from engine.llm.faults import RateLimited, UnusableAnswer
+from engine.llm.rates import AdaptiveLimit, MinuteBucket
+from engine.ports import ChatAnswer, ChatModel, ChatRequest, Quote
+from engine.settings import EngineSettings
+
+UNUSABLE_TRIES = 4
+TRIES_WHILE_OTHERS_WORK = 6
+HOLD_WORTH_SAYING_S = 2.0
+RETRY_FIRST_S = 0.25
+RETRY_LONGEST_S = 8.0
+
+
+class GateObserver(Protocol):
+    """Told when the model is not to be had, and when it is again. Must return at once."""
+
+    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+        """Calls wait; the next try is in `retry_in_s`. Said again when a try failed."""
+
+    def on_back(self) -> None:
+        """The endpoint answered again."""
+
+
+class Unwatched:
+    """Observes nothing."""
+
+    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+        """Ignored."""
+
+    def on_back(self) -> None:
+        """Ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """For people: calls waiting and running, how many may run, and why none may ("" when they may)."""
+
+    waiting: int
+    running: int
+    allowed: int
+    unavailable: str
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    request: ChatRequest
+    tokens: int
+    failures: int = 0
+    answered_before: int = 0
+    began: float = 0.0
+    probe: bool = False
+    admitted: asyncio.Future[None] | None = None
+
+
+class GatedModel:
+    """ChatModel that passes calls to `inner` when they may go.
+
+    A call waits inside while the endpoint limits its rate, is down, or rejects the key (a person changes
+    it, then `retry_now`); ModelRefused passes through. A request that keeps failing while others are
+    answered, or keeps getting unusable answers, becomes ModelRefused instead of blocking for ever.
+    `weight` gives a task's share (1.0 by default).
+    """
+
+    def __init__(
+        self,
+        inner: ChatModel,
+        settings: EngineSettings,
+        observer: GateObserver | None = None,
+        times: BreakerTimes | None = None,
+        weight: Callable[[int], float] = lambda _task_id: 1.0,
+    ) -> None:
+        self._inner = inner
+        self._observer = observer or Unwatched()
+        self._weight = weight
+        now = time.monotonic()
+        self._queue: FairQueue[_Call] = FairQueue()
+        self._limit = AdaptiveLimit(settings.model_concurrency)
+        self._requests = MinuteBucket(settings.requests_per_minute, now)
+        self._tokens = MinuteBucket(settings.tokens_per_minute, now)
+        self._breaker = Breaker(times or BreakerTimes())
+        self._running = 0
+        self._answered = 0
+        self._hold_until = 0.0
+        self._said_waiting = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def state(self) -> GateState:
+        """What people are shown."""
+        reason = self._breaker.reason if self._breaker.is_open else ""
+        return GateState(len(self._queue), self._running, self._limit.allowed, reason)
+
+    def quote(self, request: ChatRequest) -> Quote:
+        """The inner model's estimate."""
+        return self._inner.quote(request)
+
+    def retry_now(self) -> None:
+        """Try the endpoint at once: a person mended the key or the network."""
+        self._hold_until = 0.0
+        self._breaker.retry_now(time.monotonic())
+        self._admit()
+
+    def switch(self, inner: ChatModel) -> None:
+        """Use another model from now on (say, with a new key), and try it at once."""
+        self._inner = inner
+        self.retry_now()
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        """Answer `request` in its turn. Raises ModelRefused, or what else `inner` raises that waiting
+        does not mend."""
+        call = _Call(request, self._inner.quote(request).tokens)
+        while True:
+            await self._wait_turn(call)
+            answer = await self._try(call)
+            if answer is not None:
+                return answer
+            await asyncio.sleep(self._pause_s(call))
+
+    # ------------------------------------------------------------ waiting
+
+    async def _wait_turn(self, call: _Call) -> None:
+        call.admitted = admitted = asyncio.get_running_loop().create_future()
+        request = call.request
+        ticket = self._queue.push(request.task_id, request.priority, call, self._weight(request.task_id))
+        self._admit()
+        try:
+            await admitted
+        except asyncio.CancelledError:
+            self._give_up(call, ticket)
+            raise
+
+    def _give_up(self, call: _Call, ticket: Ticket[_Call]) -> None:
+        if call.admitted is not None and call.admitted.cancelled():
+            self._queue.remove(ticket)
+        else:
+            self._tokens.settle(call.tokens, 0)
+            self._leave(call, abandoned=True)
+
+    def _admit(self) -> None:
+        """Let pass what may pass now, and come back when more may."""
+        while (ticket := self._queue.peek()) is not None and self._running < self._limit.allowed:
+            call, now = ticket.item, time.monotonic()
+            if call.admitted is None or call.admitted.cancelled():
+                self._queue.remove(ticket)
+                continue
+            wait = self._wait_s(call, now)
+            if wait > 0:
+                self._come_back(wait)
+                return
+            self._queue.pop()
+            self._start(call, call.admitted, now)
+
+    def _wait_s(self, call: _Call, now: float) -> float:
+        return max(
+            self._breaker.wait_s(now),
+            self._hold_until - now,
+            self._requests.wait_s(1, now),
+            self._tokens.wait_s(call.tokens, now),
+        )
+
+    def _start(self, call: _Call, admitted: asyncio.Future[None], now: float) -> None:
+        self._requests.take(1, now)
+        self._tokens.take(call.tokens, now)
+        self._running += 1
+        call.began = now
+        call.probe = self._breaker.begin()
+        admitted.set_result(None)
+
+    def _come_back(self, wait: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wait != float("inf"):
+            self._timer = asyncio.get_running_loop().call_later(wait + 0.001, self._admit)
+
+    # ------------------------------------------------------------ trying
+
+    async def _try(self, call: _Call) -> ChatAnswer | None:
+        """The answer, or None when the call shall wait its turn once more."""
+        try:
+            answer = await self._inner.complete(call.request)
+        except RateLimited as error:
+            self._limited(call, error)
+        except ModelUnavailable as error:
+            self._unavailable(call, error)
+        except ModelKeyRejected as error:
+            self._key_rejected(call, error)
+        except ModelRefused:
+            self._alive(call)
+            raise
+        except BaseException:
+            self._leave(call, abandoned=True)
+            raise
+        else:
+            self._succeeded(call, answer)
+            return answer
+        return None
+
+    def _succeeded(self, call: _Call, answer: ChatAnswer) -> None:
+        self._answered += 1
+        self._tokens.settle(call.tokens, answer.usage.total or call.tokens)
+        self._limit.succeeded(self._running)
+        self._alive(call)
+
+    def _alive(self, call: _Call) -> None:
+        """The endpoint answered, be it with a refusal."""
+        self._breaker.succeeded()
+        self._leave(call)
+        if self._said_waiting:
+            self._said_waiting = False
+            self._observer.on_back()
+
+    def _limited(self, call: _Call, error: RateLimited) -> None:
+        now = time.monotonic()
+        self._limit.limited(call.began, now)
+        self._count_failure(call)
+        hold = self._retry_s(call.failures) if error.retry_after_s is None else error.retry_after_s
+        longer = now + hold - self._hold_until >= HOLD_WORTH_SAYING_S
+        self._hold_until = max(self._hold_until, now + hold)
+        if longer:
+            self._say_waiting(str(error), hold)
+        self._leave(call, abandoned=True)
+
+    def _unavailable(self, call: _Call, error: ModelUnavailable) -> None:
+        now = time.monotonic()
+        self._count_failure(call)
+        if self._breaker.failed(now, call.probe, str(error), error.retry_after_s):
+            self._limit.limited(call.began, now)
+            self._say_waiting(str(error), self._breaker.wait_s(now))
+        self._leave(call)
+        self._refuse_poison(call, error)
+
+    def _key_rejected(self, call: _Call, error: ModelKeyRejected) -> None:
+        now = time.monotonic()
+        if self._breaker.rejected(now, call.probe, str(error)):
+            self._say_waiting(str(error), self._breaker.wait_s(now))
+        self._leave(call)
+
+    def _count_failure(self, call: _Call) -> None:
+        if not call.failures:
+            call.answered_before = self._answered
+        call.failures += 1
+        self._tokens.settle(call.tokens, 0)
+
+    def _refuse_poison(self, call: _Call, error: ModelUnavailable) -> None:
+        unusable = isinstance(error, UnusableAnswer) and call.failures >= UNUSABLE_TRIES
+        others_work = self._answered > call.answered_before
+        if unusable or (others_work and call.failures >= TRIES_WHILE_OTHERS_WORK):
+            raise ModelRefused(
+                f"The model endpoint failed {call.failures} times on this request. The last time: {error}"
+            ) from error
+
+    def _leave(self, call: _Call, abandoned: bool = False) -> None:
+        self._running -= 1
+        self._queue.done(call.request.task_id)
+        if abandoned and call.probe:
+            self._breaker.abandoned()
+        self._admit()
+
+    def _say_waiting(self, reason: str, retry_in_s: float) -> None:
+        self._said_waiting = True
+        self._observer.on_waiting(reason, retry_in_s)
+
+    def _pause_s(self, call: _Call) -> float:
+        """Before trying again while the breaker is closed: apart, so that many do not come back at once."""
+        if self._breaker.is_open or not call.failures:
+            return 0.0
+        return self._retry_s(call.failures)
+
+    @staticmethod
+    def _retry_s(failures: int) -> float:
+        span: float = min(RETRY_FIRST_S * 2.0**failures, RETRY_LONGEST_S)
+        return random.uniform(0.5, 1.0) * span  # noqa: S311 - spreads retries, guards nothing
