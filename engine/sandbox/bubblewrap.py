@@ -1,0 +1,163 @@
+"""The Sandbox port on bubblewrap: Linux namespaces, a system-call filter, limits and a watcher."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from queue import SimpleQueue
+
+from engine.errors import Invalid
+from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
+from engine.sandbox.command import Bubblewrap, command
+from engine.sandbox.environment import Environment
+from engine.sandbox.limits import SandboxLimits
+from engine.sandbox.program import Program
+from engine.sandbox.seccomp import filter_for
+from engine.sandbox.stage import check_files
+
+# systemd's table of user ids (UIDS-GIDS.md) leaves 60706-61183 unused; one for each run that goes at once,
+# so that what the kernel counts by user is counted by run.
+SPARE_UIDS = range(60_800, 61_100)
+
+_QUIET_S = 0.15
+_GLANCE_S = 0.02
+_FIRST_WAIT_S = 5.0
+_MAX_ARGUMENTS = 64 * 1024
+
+
+class BubblewrapSandbox:
+    """Runs programs in bubblewrap; as root each run first drops to one of `uids`."""
+
+    def __init__(
+        self,
+        bwrap: Bubblewrap,
+        environment: Environment,
+        limits: SandboxLimits | None = None,
+        uids: Sequence[int] = SPARE_UIDS,
+    ) -> None:
+        self.limits = limits or SandboxLimits()
+        self._bwrap = bwrap
+        self._environment = environment
+        self._filter = filter_for(platform.machine())
+        self._places: SimpleQueue[int | None] = SimpleQueue()
+        if os.geteuid() == 0 and len(uids) < self.limits.parallel:
+            raise Invalid(
+                f"{self.limits.parallel} runs at once need as many user ids, {len(uids)} were given."
+            )
+        for uid in uids[: self.limits.parallel] if os.geteuid() == 0 else [None] * self.limits.parallel:
+            self._places.put(uid)
+
+    def status(self) -> SandboxStatus:
+        """Available: `choose_sandbox` made this one only after its test of containment passed."""
+        return SandboxStatus(available=True, mechanism="bubblewrap")
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Run to the end. Raises Invalid for bad argv/files; a cancelled run is dead when this returns."""
+        self._check(request)
+        program, future = self._start(
+            request, min(request.timeout_s, self.limits.timeout_s), interactive=False
+        )
+        return await _wait(program, future)
+
+    async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        """Start a program that goes on; the result holds its first output."""
+        self._check(request)
+        program, future = self._start(request, self.limits.session_s, interactive=True)
+        session = BubblewrapSession(program, future)
+        return session, await session.listen(min(request.timeout_s, _FIRST_WAIT_S))
+
+    def _check(self, request: RunRequest) -> None:
+        if not request.argv or not request.argv[0] or any("\0" in word for word in request.argv):
+            raise Invalid(
+                "The command is empty or holds a NUL. Give the program and its arguments as a list."
+            )
+        if sum(len(word) for word in request.argv) > _MAX_ARGUMENTS:
+            raise Invalid("The command is too long. Write the text into a file and run that.")
+        if not request.timeout_s > 0:
+            raise Invalid("timeout_s must be more than 0 seconds.")
+        check_files(request.files, self.limits)
+
+    def _start(
+        self, request: RunRequest, lasts_s: float, interactive: bool
+    ) -> tuple[Program, Future[RunResult]]:
+        def words(uid: int | None, filter_fd: int, info_fd: int) -> list[str]:
+            told = (
+                self._bwrap,
+                self._environment,
+                self.limits,
+                lasts_s,
+                uid,
+                filter_fd,
+                info_fd,
+                request.argv,
+            )
+            return command(*told)
+
+        program = Program(request, self.limits, words, self._filter, lasts_s, interactive)
+        future: Future[RunResult] = Future()
+        # A daemon: when this process ends the thread ends, and with it what it started.
+        threading.Thread(target=self._live, args=(program, future), name="sandbox", daemon=True).start()
+        return program, future
+
+    def _live(self, program: Program, future: Future[RunResult]) -> None:
+        uid = self._places.get()
+        try:
+            future.set_result(program.work(uid))
+        except BaseException as error:  # noqa: BLE001 carried over to whoever waits
+            future.set_exception(error)
+        finally:
+            self._places.put(uid)
+
+
+class BubblewrapSession:
+    """A program that goes on, see the port."""
+
+    def __init__(self, program: Program, future: Future[RunResult]) -> None:
+        self._program = program
+        self._future = future
+        self._told = False
+
+    async def send(self, text: str, wait_s: float = 2.0) -> RunResult:
+        """Write text to its input; the final result once it has exited."""
+        if not self._future.done():
+            self._program.write(text.encode("utf-8", "replace"))
+        return await self.listen(wait_s)
+
+    async def listen(self, wait_s: float) -> RunResult:
+        """Output since last time once it falls quiet, exits, or `wait_s` passed."""
+        begun = time.monotonic()
+        while not self._future.done():
+            now = time.monotonic()
+            quiet = self._program.waiting() and now - self._program.last_output >= _QUIET_S
+            if quiet or (self._program.started.is_set() and now - begun >= wait_s):
+                text, missing = self._program.take(last=False)
+                return RunResult(-1, text, truncated=missing, seconds=now - begun)
+            await asyncio.sleep(_GLANCE_S)
+        return self._final()
+
+    async def close(self) -> RunResult:
+        """Kill the whole tree, return the rest of the output and the changed files. Repeatable."""
+        self._program.stop()
+        await _wait(self._program, self._future)
+        return self._final()
+
+    def _final(self) -> RunResult:
+        result = self._future.result()
+        told, self._told = self._told, True
+        return replace(result, output="") if told else result
+
+
+async def _wait(program: Program, future: Future[RunResult]) -> RunResult:
+    waiting = asyncio.wrap_future(future)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        program.stop()
+        await asyncio.wait([waiting])
+        raise

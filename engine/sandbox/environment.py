@@ -1,0 +1,233 @@
+"""The read-only Python that programs inside get: an interpreter, the allowed packages, nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from engine.errors import NotConfigured
+
+Say = Callable[[str], None]
+
+SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
+ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
+_LAYOUT = 1
+_OLDEST = (3, 9)
+_NOT_COPIED = shutil.ignore_patterns(
+    "test",
+    "tests",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "ensurepip",
+    "lib2to3",
+    "site-packages",
+    "config-*",
+    "*.a",
+)
+_ETC = {
+    "passwd": "root:x:0:0:root:/:/bin/false\nsandbox:x:1000:1000:sandbox:/tmp:/bin/sh\n",
+    "group": "root:x:0:\nsandbox:x:1000:\n",
+    "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+
+
+class _Record(TypedDict):
+    layout: int
+    python: str
+    packages: list[str]
+    hidden: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A prepared folder: `tree` becomes /env, `etc` files lie in /etc, `hidden` folders show as empty."""
+
+    folder: Path
+    python: str
+    packages: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def tree(self) -> Path:
+        """The interpreter and its packages."""
+        return self.folder / "tree"
+
+    @property
+    def etc(self) -> Path:
+        """Files put into /etc."""
+        return self.folder / "etc"
+
+    @property
+    def empty(self) -> Path:
+        """A folder with nothing in it."""
+        return self.folder / "empty"
+
+    @property
+    def etc_names(self) -> tuple[str, ...]:
+        """Names of the files in `etc`."""
+        return tuple(sorted(_ETC))
+
+
+def environment_folder(data_dir: Path) -> Path:
+    """Where the environment belongs: under the data directory, or, when this process is root and a dropped
+    user could not get there (a home directory, say), in `ROOT_FOLDER`."""
+    folder = (data_dir / "sandbox-env").resolve()
+    if os.geteuid() != 0 or all(_passable(parent) for parent in folder.parents):
+        return folder
+    return ROOT_FOLDER
+
+
+def _passable(folder: Path) -> bool:
+    return not folder.exists() or bool(folder.stat().st_mode & 0o001)
+
+
+def load_environment(folder: Path) -> Environment:
+    """The environment prepared in `folder`. Raises NotConfigured when there is none."""
+    record = _read_record(folder)
+    if record is None:
+        raise NotConfigured(
+            f"The sandbox has no Python yet: {folder} is not prepared. Run the set-up (`make setup`) again."
+        )
+    return Environment(folder, record["python"], tuple(record["packages"]), tuple(record["hidden"]))
+
+
+def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda _: None) -> Environment:
+    """Make the environment in `target` hold exactly `packages` (pip requirements), once.
+
+    Blocking; takes seconds the first time and nothing after. `say` hears one sentence a step. Raises
+    NotConfigured when no interpreter or no installer is there, or a package cannot be installed.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    wanted = sorted(set(packages))
+    with _only_one(target / "prepare.lock"):
+        record = _read_record(target)
+        if record is None or record["packages"] != wanted:
+            _build(target, wanted, say)
+        else:
+            say(f"The sandbox's Python is ready ({', '.join(wanted) or 'no packages'}).")
+    return load_environment(target)
+
+
+def _build(target: Path, packages: list[str], say: Say) -> None:
+    (target / "ready.json").unlink(missing_ok=True)
+    for name in ("tree", "etc", "empty"):
+        shutil.rmtree(target / name, ignore_errors=True)
+    tree = target / "tree"
+    hidden = _place_interpreter(tree, say)
+    _install(tree, packages, say)
+    _place_small_files(target, tree)
+    _open_to_all(target)
+    record: _Record = {"layout": _LAYOUT, "python": _version(tree), "packages": packages, "hidden": hidden}
+    (target / "ready.json").write_text(json.dumps(record))
+    (target / "ready.json").chmod(0o644)
+
+
+def _read_record(folder: Path) -> _Record | None:
+    path = folder / "ready.json"
+    if not path.exists():
+        return None
+    record: _Record = json.loads(path.read_text())
+    return record if record["layout"] == _LAYOUT else None
+
+
+def _place_interpreter(tree: Path, say: Say) -> list[str]:
+    """Put an interpreter into `tree`; give the host's package folders that must show as empty."""
+    for python in SYSTEM_PYTHONS:
+        if python.exists() and (hidden := _inspect(python)) is not None:
+            say(f"Basing the sandbox's Python on {python}.")
+            _call([str(python), "-I", "-m", "venv", "--without-pip", str(tree)], "make a virtual environment")
+            return hidden
+    say(f"Copying the Python of {sys.base_prefix} for the sandbox.")
+    _copy_interpreter(tree)
+    return []
+
+
+def _inspect(python: Path) -> list[str] | None:
+    """The interpreter's own package folders, None when it is too old."""
+    program = "import json, site, sys; print(json.dumps([sys.version_info[:2], site.getsitepackages()]))"
+    version, folders = json.loads(_call([str(python), "-I", "-c", program], "ask Python for its version"))
+    if tuple(version) < _OLDEST:
+        return None
+    return [folder for folder in folders if folder.startswith("/usr/") and Path(folder).is_dir()]
+
+
+def _copy_interpreter(tree: Path) -> None:
+    base = Path(sys.base_prefix)
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    (tree / "bin").mkdir(parents=True)
+    shutil.copy2((base / "bin" / name).resolve(), tree / "bin" / name)
+    for alias in ("python", "python3"):
+        (tree / "bin" / alias).symlink_to(name)
+    shutil.copytree(base / "lib" / name, tree / "lib" / name, ignore=_NOT_COPIED)
+    (tree / "lib" / name / "site-packages").mkdir()
+    for library in (base / "lib").glob("libpython*.so*"):
+        shutil.copy2(library, tree / "lib" / library.name)
+
+
+def _install(tree: Path, packages: list[str], say: Say) -> None:
+    if not packages:
+        return
+    say(f"Installing {', '.join(packages)} for the sandbox.")
+    pip = [sys.executable, "-I", "-m", "pip", "--python", str(tree / "bin" / "python"), "install"]
+    _call([*pip, "--quiet", "--disable-pip-version-check", "--no-input", *packages], "install the packages")
+    for script in (tree / "bin").iterdir():
+        _point_inside(script, tree)
+
+
+def _point_inside(script: Path, tree: Path) -> None:
+    outside = f"#!{tree}/bin/".encode()
+    if script.is_file() and not script.is_symlink() and (content := script.read_bytes()).startswith(outside):
+        script.write_bytes(b"#!/env/bin/" + content.removeprefix(outside))
+
+
+def _place_small_files(target: Path, tree: Path) -> None:
+    (target / "empty").mkdir()
+    (target / "etc").mkdir()
+    for name, text in _ETC.items():
+        (target / "etc" / name).write_text(text)
+    # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
+    for packages in (tree / "lib").glob("python*/site-packages"):
+        (packages / "checkout.pth").write_text("/work\n")
+
+
+def _open_to_all(target: Path) -> None:
+    for folder, folders, files in os.walk(target):
+        for name in (".", *folders, *files):
+            path = Path(folder, name)
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444))
+
+
+def _version(tree: Path) -> str:
+    return _call(
+        [str(tree / "bin" / "python"), "-I", "-c", "print(__import__('sys').version)"], "start"
+    ).strip()
+
+
+def _call(words: list[str], doing: str) -> str:
+    done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603 our words only
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise NotConfigured(
+            f"The sandbox's Python could not {doing}: {lines[-1]}. Mend that and run the set-up again."
+        )
+    return done.stdout
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

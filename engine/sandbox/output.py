@@ -1,0 +1,81 @@
+"""What a program prints: kept within a cap, and made harmless before anybody reads it."""
+
+from __future__ import annotations
+
+import re
+
+# ECMA-48: CSI, then OSC/DCS/SOS/PM/APC strings up to their terminator, then two-character escapes.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+# Controls but tab and line feed, and the marks that reorder or hide text around them.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+_UNFINISHED = re.compile(rb"(?:\x1b[^\n]{0,64}|[\xc2-\xf4][\x80-\xbf]{0,2})\Z")
+_FINISHED_ESCAPE = re.compile(
+    rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[0-OQ-WYZ\\`-~])"
+)
+
+
+def clean(raw: bytes) -> str:
+    """Text without escape sequences and control characters; only line feeds and tabs stay.
+
+    Invalid UTF-8 becomes U+FFFD, a carriage return (progress bars) a line feed.
+    """
+    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+
+
+class Output:
+    """Bytes of a program as they come: the first and the last half of `cap` are kept."""
+
+    def __init__(self, cap: int) -> None:
+        self._half = max(1, cap // 2)
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+        self.total = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._head)
+
+    def add(self, data: bytes) -> None:
+        """Append."""
+        self.total += len(data)
+        room = self._half - len(self._head)
+        self._head += data[:room]
+        self._tail += data[max(0, room) :]
+        surplus = len(self._tail) - self._half
+        if surplus > 0:
+            del self._tail[:surplus]
+            self._dropped += surplus
+
+    def take(self, last: bool) -> tuple[str, bool]:
+        """Cleaned text since last time, and whether something is missing from it.
+
+        Unless it is the `last`, a sequence cut in the middle waits for its rest.
+        """
+        held = b"" if last else self._unfinished()
+        whole = bytes(self._head + self._tail)
+        kept = whole[: len(whole) - len(held)]
+        text, missing = self._joined(kept)
+        self._head, self._tail, self._dropped = bytearray(held), bytearray(), 0
+        return text, missing
+
+    def _joined(self, kept: bytes) -> tuple[str, bool]:
+        if not self._dropped:
+            return clean(kept), False
+        gap = f"\n… {self._dropped:,} bytes left out …\n"
+        return clean(kept[: self._half]) + gap + clean(kept[self._half :]), True
+
+    def _unfinished(self) -> bytes:
+        end = bytes((self._tail or self._head)[-66:])
+        found = _UNFINISHED.search(end)
+        if found is None or _FINISHED_ESCAPE.match(found.group()):
+            return b""
+        return found.group()

@@ -1,0 +1,133 @@
+"""Which sandbox this machine gets: one that has just contained a test of escapes, or a plain refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.errors import EngineError, NotConfigured
+from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
+from engine.sandbox.bubblewrap import SPARE_UIDS, BubblewrapSandbox
+from engine.sandbox.command import Bubblewrap
+from engine.sandbox.environment import load_environment
+from engine.sandbox.limits import SandboxLimits
+
+_TEST_S = 20.0
+_ESCAPES = Path(__file__).with_name("escapes.py.txt")
+
+
+class RefusingSandbox:
+    """Contains nothing and therefore runs nothing."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def status(self) -> SandboxStatus:
+        """Unavailable, with the reason and the fix."""
+        return SandboxStatus(available=False, mechanism="", reason=self._reason)
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Raises NotConfigured, always."""
+        raise NotConfigured(self._reason)
+
+    async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        """Raises NotConfigured, always."""
+        raise NotConfigured(self._reason)
+
+
+def choose_sandbox(
+    environment: Path, limits: SandboxLimits | None = None, uids: Sequence[int] = SPARE_UIDS
+) -> Sandbox:
+    """The sandbox for this machine, tested by really trying to get out (blocking, under a second).
+
+    `environment` is a folder made by `prepare_environment`. Where nothing contains, the sandbox returned
+    refuses every run with the reason; nothing weaker is ever used.
+    """
+    try:
+        found = _find_bubblewrap()
+        sandbox = BubblewrapSandbox(found, load_environment(environment), limits, uids)
+        leaks = escapes(sandbox)
+    except (EngineError, OSError) as error:
+        return RefusingSandbox(f"Code cannot be run here. {error}")
+    if leaks:
+        return RefusingSandbox(
+            f"Code cannot be run here: bubblewrap did not contain {', '.join(leaks)}. "
+            "Run the bot on a Linux host (not in a restricted container) with user namespaces allowed."
+        )
+    return sandbox
+
+
+def _find_bubblewrap() -> Bubblewrap:
+    if sys.platform != "linux":
+        raise NotConfigured(
+            f"Containing code needs bubblewrap, which exists on Linux only; this is {platform.system()}. "
+            "Run the bot on Linux, a virtual machine will do."
+        )
+    program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
+    if program is None:
+        raise NotConfigured("bubblewrap is missing. Install it (Debian, Ubuntu: apt install bubblewrap).")
+    if os.geteuid() == 0 and not Path("/usr/bin/setpriv").exists():
+        raise NotConfigured("setpriv is missing, without which root cannot step down. Install util-linux.")
+    told = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)  # noqa: S603 fixed words
+    return Bubblewrap(program, "--disable-userns" in told.stdout + told.stderr)
+
+
+def escapes(sandbox: BubblewrapSandbox) -> list[str]:
+    """Names of the ways out that worked, tried by a program inside; empty when all are shut.
+
+    Raises NotConfigured when the program could not even run.
+    """
+    with tempfile.TemporaryDirectory(prefix="megaagent-canary-") as folder, socket.socket() as listener:
+        Path(folder).chmod(0o755)
+        secret = secrets.token_hex(16)
+        canary = Path(folder) / "canary"
+        canary.write_text(secret)
+        canary.chmod(0o666)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        told = {"canary": str(canary), "port": listener.getsockname()[1], "pid": os.getpid()}
+        request = RunRequest(
+            ("/env/bin/python", "-I", "escapes.py", json.dumps(told)),
+            {"escapes.py": _ESCAPES.read_bytes()},
+            timeout_s=_TEST_S,
+        )
+        result = _run_aside(sandbox, request)
+        touched = canary.read_text() != secret
+    return _verdict(result, touched)
+
+
+def _verdict(result: RunResult, touched: bool) -> list[str]:
+    lines = result.output.strip().splitlines()
+    if result.exit_code != 0 or not lines or not lines[-1].startswith("["):
+        raise NotConfigured(f"The test of the sandbox did not run: {' '.join(lines[-2:]) or result.ended}.")
+    leaks: list[str] = json.loads(lines[-1])
+    return [*leaks, *(["writing a host file"] if touched else [])]
+
+
+def _run_aside(sandbox: BubblewrapSandbox, request: RunRequest) -> RunResult:
+    """Run on a loop of its own, so that callers inside and outside a loop may wait for it."""
+    results: list[RunResult | BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(asyncio.run(sandbox.run(request)))
+        except BaseException as error:  # noqa: BLE001 raised again below
+            results.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if isinstance(results[0], BaseException):
+        raise results[0]
+    return results[0]

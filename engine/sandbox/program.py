@@ -1,0 +1,297 @@
+"""One program in its sandbox, from spawn to the death of every process in it, on one thread.
+
+The thread that spawns must live as long as the program: bubblewrap dies with the *thread* that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.errors import NotConfigured
+from engine.ports import RunRequest, RunResult
+from engine.sandbox.command import SHM, TMP, WORK
+from engine.sandbox.limits import SandboxLimits
+from engine.sandbox.output import Output
+from engine.sandbox.stage import acting_as, put_in, take_out
+from engine.sandbox.watch import Handles, entries_held, memory_held
+
+Ended = Literal["exit", "timeout", "memory", "output", "files", "killed"]
+Command = Callable[[int | None, int, int], list[str]]
+
+_SETUP_S = 20.0
+_DEATH_S = 10.0
+_WATCH_EVERY_S = 0.05
+_PIECE = 65536
+_KILLED = 128 + signal.SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A set-up sandbox whose shell waits for the word: bubblewrap, its namespace's first process, handles."""
+
+    process: subprocess.Popen[bytes]
+    first: int
+    handles: Handles
+
+
+class Program:
+    """`work` is the blocking life of the program; the other methods may be called from any thread."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        limits: SandboxLimits,
+        command: Command,
+        system_filter: bytes,
+        lasts_s: float,
+        interactive: bool,
+    ) -> None:
+        self._request = request
+        self._limits = limits
+        self._command = command
+        self._filter = system_filter
+        self._lasts_s = lasts_s
+        self._lock = threading.Lock()
+        self._output = Output(limits.output)
+        self._to_write = bytearray(request.stdin)
+        self._input_ends = not interactive
+        self._stop = False
+        self._over_for_good = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.started = threading.Event()
+        self.last_output = time.monotonic()
+
+    # ------------------------------------------------------------ from any thread
+
+    def write(self, text: bytes) -> None:
+        """Queue input."""
+        with self._lock:
+            self._to_write += text
+        self._wake()
+
+    def stop(self) -> None:
+        """Kill everything soon."""
+        self._stop = True
+        self._wake()
+
+    def waiting(self) -> bool:
+        """Whether output waits to be taken."""
+        with self._lock:
+            return self._output.waiting
+
+    def take(self, last: bool) -> tuple[str, bool]:
+        """Cleaned output since last time, and whether some is missing."""
+        with self._lock:
+            return self._output.take(last)
+
+    def _wake(self) -> None:
+        with self._lock:
+            if not self._over_for_good:
+                with suppress(BlockingIOError):  # a full pipe: it is awake already
+                    os.write(self._wake_write, b"x")
+
+    # ------------------------------------------------------------ on the program's thread
+
+    def work(self, uid: int | None) -> RunResult:
+        """Set up (as `uid` when this process is root), run, watch, kill, copy out.
+
+        Raises NotConfigured when the sandbox cannot be set up.
+        """
+        begun = time.monotonic()
+        with ExitStack() as cleanup:
+            cleanup.callback(self._close_wake)
+            inside = self._set_up(cleanup, uid)
+            with acting_as(uid):
+                put_in(inside.handles.places[0], self._request.files)
+            ended = self._run(inside)
+            code = self._end(inside, ended)
+            with acting_as(uid):
+                haul = take_out(inside.handles.places[0], self._request.files, self._limits)
+            text, missing = self.take(last=True)
+        return RunResult(
+            exit_code=code,
+            output=text,
+            ended=ended,
+            truncated=missing,
+            seconds=time.monotonic() - begun,
+            changed=haul.changed,
+            deleted=haul.deleted,
+            refused=tuple(haul.refused),
+        )
+
+    def _close_wake(self) -> None:
+        with self._lock:
+            self._over_for_good = True
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+
+    def _set_up(self, cleanup: ExitStack, uid: int | None) -> Inside:
+        process, info = self._spawn(uid)
+        cleanup.callback(_bury, process)
+        with os.fdopen(info, "rb") as file:
+            told = file.read()
+        self._await_shell(process)
+        first = json.loads(told)["child-pid"]
+        first_handle = os.pidfd_open(first)
+        cleanup.callback(os.close, first_handle)
+        cleanup.callback(_kill_and_wait, first_handle)
+        handles = _open_handles(first)
+        cleanup.callback(handles.close)
+        return Inside(process, first_handle, handles)
+
+    def _spawn(self, uid: int | None) -> tuple[subprocess.Popen[bytes], int]:
+        filter_read, filter_write = os.pipe2(os.O_CLOEXEC)
+        info_read, info_write = os.pipe2(os.O_CLOEXEC)
+        with os.fdopen(filter_write, "wb") as file:
+            file.write(self._filter)
+        try:
+            process = subprocess.Popen(  # noqa: S603 the words are ours up to the program, which runs inside
+                self._command(uid, filter_read, info_write),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(filter_read, info_write),
+                env={"PATH": "/usr/bin:/bin"},
+                cwd="/",
+                start_new_session=True,
+                bufsize=0,
+            )
+        except BaseException:
+            os.close(info_read)
+            raise
+        finally:
+            os.close(filter_read)
+            os.close(info_write)
+        return process, info_read
+
+    def _await_shell(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], _SETUP_S)
+        first = os.read(process.stdout.fileno(), 1) if ready else b""
+        if first != b"\n":
+            process.kill()
+            told = (first + process.stdout.read()).decode("utf-8", "replace").strip()
+            raise NotConfigured(f"The sandbox could not be set up: {told or 'it gave no sign of life'}.")
+
+    def _run(self, inside: Inside) -> Ended:
+        assert inside.process.stdin is not None
+        with self._lock:
+            self._to_write[:0] = b"\n"  # the word the shell waits for
+        os.set_blocking(inside.process.stdin.fileno(), False)
+        with selectors.DefaultSelector() as selector:
+            assert inside.process.stdout is not None
+            selector.register(inside.process.stdout, selectors.EVENT_READ)
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            exit_handle = os.pidfd_open(inside.process.pid)
+            try:
+                selector.register(exit_handle, selectors.EVENT_READ)
+                return self._pump(inside, selector)
+            finally:
+                os.close(exit_handle)
+
+    def _pump(self, inside: Inside, selector: selectors.BaseSelector) -> Ended:
+        ends = time.monotonic() + self._lasts_s
+        watch_at = 0.0
+        self._feed(inside.process)
+        self.started.set()
+        while True:
+            for key, _ in selector.select(_WATCH_EVERY_S):
+                if key.fileobj is inside.process.stdout and not self._listen(inside.process):
+                    selector.unregister(inside.process.stdout)
+                elif key.fd == self._wake_read:
+                    os.read(self._wake_read, _PIECE)
+            if inside.process.poll() is not None:
+                return "exit"
+            self._feed(inside.process)
+            now = time.monotonic()
+            over = self._over(inside, now > ends, watch=now >= watch_at)
+            if over is not None:
+                return over
+            watch_at = now + _WATCH_EVERY_S if now >= watch_at else watch_at
+
+    def _over(self, inside: Inside, late: bool, watch: bool) -> Ended | None:
+        if self._stop:
+            return "killed"
+        if late:
+            return "timeout"
+        if self._output.total > self._limits.flood:
+            return "output"
+        if watch and memory_held(inside.handles.proc, self._limits.memory) > self._limits.memory:
+            return "memory"
+        if watch and any(entries_held(place) > self._limits.files for place in inside.handles.places):
+            return "files"
+        return None
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> bool:
+        assert process.stdout is not None
+        data = os.read(process.stdout.fileno(), _PIECE)
+        with self._lock:
+            self._output.add(data)
+        self.last_output = time.monotonic()
+        return bool(data)
+
+    def _feed(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        if process.stdin.closed:
+            return
+        with self._lock:
+            try:
+                del self._to_write[: os.write(process.stdin.fileno(), self._to_write)]
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                self._to_write.clear()
+            if not self._to_write and self._input_ends:
+                process.stdin.close()
+
+    def _end(self, inside: Inside, ended: Ended) -> int:
+        if ended != "exit":
+            inside.process.kill()
+        _kill_and_wait(inside.first)
+        code = inside.process.wait(_DEATH_S)
+        while self._listen(inside.process):
+            continue
+        return code if ended == "exit" and code >= 0 else _KILLED
+
+
+def _open_handles(first: int) -> Handles:
+    root = os.open(f"/proc/{first}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        names = [place.lstrip("/") for place in ("/proc", WORK, TMP, SHM)]
+        proc, *places = [
+            os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+            for name in names
+        ]
+    finally:
+        os.close(root)
+    return Handles(proc, tuple(places))
+
+
+def _kill_and_wait(handle: int) -> None:
+    """Kill a pid namespace by its first process; return when every process in it is gone."""
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    ready, _, _ = select.select([handle], [], [], _DEATH_S)
+    if not ready:
+        raise RuntimeError("a sandbox outlived its kill signal")
+
+
+def _bury(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(_DEATH_S)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None and not pipe.closed:
+            pipe.close()

@@ -1,0 +1,111 @@
+"""The system-call filter as classic BPF (seccomp(2)), assembled here.
+
+pyseccomp was weighed: it drops names its libseccomp does not know and lets newer calls pass; a fixed table
+with a ceiling does neither and needs no library.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterator
+
+from engine.errors import NotConfigured
+from engine.sandbox.syscalls import DENIED, MACHINES, NEWEST_REVIEWED, Machine
+
+# linux/bpf_common.h and linux/seccomp.h
+_LOAD, _RETURN = 0x20, 0x06
+_IF_EQUAL, _IF_ABOVE, _IF_AT_LEAST, _IF_ANY_BIT, _AND = 0x15, 0x25, 0x35, 0x45, 0x54
+_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
+
+_NAMESPACES = 0x7E020000 | 0x80  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME
+_SET_ID = 0o6000
+_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: all inside the private network namespace
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_F_SETPIPE_SZ = 1031
+_SHARED_ANONYMOUS = 0x21  # its pages outlive their mapping, where no limit and no watcher sees them
+
+Instruction = tuple[int, int, int, int]
+
+
+def filter_for(machine: str) -> bytes:
+    """The filter for `platform.machine()`. Raises NotConfigured for one without a table."""
+    known = MACHINES.get({"arm64": "aarch64", "amd64": "x86_64"}.get(machine.lower(), machine.lower()))
+    if known is None:
+        raise NotConfigured(f"Running code needs x86-64 or arm64; this machine is {machine!r}.")
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in _program(known))
+
+
+def _program(machine: Machine) -> Iterator[Instruction]:
+    yield _load(_ARCH_AT)
+    yield from _unless_equal(machine.audit, _return(_KILL))
+    yield _load(_NUMBER_AT)
+    if machine.foreign is not None:
+        yield from _when(_IF_AT_LEAST, machine.foreign, _refuse(errno.ENOSYS))
+    yield from _when(_IF_ABOVE, NEWEST_REVIEWED, _refuse(errno.ENOSYS))
+    yield from _when(_IF_EQUAL, machine.numbers["clone3"], _refuse(errno.ENOSYS))
+    for name in DENIED:
+        if name in machine.numbers:
+            yield from _when(_IF_EQUAL, machine.numbers[name], _refuse(errno.EPERM))
+    for name, body in _conditions().items():
+        if name in machine.numbers:
+            yield from _guarded(machine.numbers[name], body)
+    yield _return(_ALLOW)
+
+
+def _conditions() -> dict[str, list[Instruction]]:
+    eperm = _refuse(errno.EPERM)
+    return {
+        "clone": [_argument(0), *_when(_IF_ANY_BIT, _NAMESPACES, eperm)],
+        "mmap": [_argument(3), (_AND, 0, 0, _SHARED_ANONYMOUS), *_when(_IF_EQUAL, _SHARED_ANONYMOUS, eperm)],
+        "socket": [
+            _argument(0),
+            *(_skip_if(family, len(_FAMILIES) - at) for at, family in enumerate(_FAMILIES)),
+            _refuse(errno.EAFNOSUPPORT),
+            _argument(1),
+            (_AND, 0, 0, 0xF),
+            *_when(_IF_AT_LEAST, 3, eperm),  # above SOCK_DGRAM: raw, packet and odd types
+        ],
+        "ioctl": [_argument(1), *_when(_IF_EQUAL, _TIOCSTI, eperm), *_when(_IF_EQUAL, _TIOCLINUX, eperm)],
+        "fcntl": [_argument(1), *_when(_IF_EQUAL, _F_SETPIPE_SZ, eperm)],
+        "chmod": [_argument(1), *_when(_IF_ANY_BIT, _SET_ID, eperm)],
+        "fchmod": [_argument(1), *_when(_IF_ANY_BIT, _SET_ID, eperm)],
+        "fchmodat": [_argument(2), *_when(_IF_ANY_BIT, _SET_ID, eperm)],
+        "fchmodat2": [_argument(2), *_when(_IF_ANY_BIT, _SET_ID, eperm)],
+    }
+
+
+def _load(offset: int) -> Instruction:
+    return (_LOAD, 0, 0, offset)
+
+
+def _argument(index: int) -> Instruction:
+    # The low half: both machines are little-endian, and the kernel reads no more of these arguments.
+    return _load(_ARGUMENTS_AT + 8 * index)
+
+
+def _return(value: int) -> Instruction:
+    return (_RETURN, 0, 0, value)
+
+
+def _refuse(error: int) -> Instruction:
+    return _return(_ERRNO | error)
+
+
+def _when(test: int, value: int, then: Instruction) -> list[Instruction]:
+    return [(test, 0, 1, value), then]
+
+
+def _unless_equal(value: int, then: Instruction) -> list[Instruction]:
+    return [(_IF_EQUAL, 1, 0, value), then]
+
+
+def _skip_if(value: int, count: int) -> Instruction:
+    return (_IF_EQUAL, count, 0, value)
+
+
+def _guarded(number: int, body: list[Instruction]) -> list[Instruction]:
+    # The accumulator holds an argument after the body, so nothing may follow but the verdict.
+    whole = [*body, _return(_ALLOW)]
+    return [(_IF_EQUAL, 0, len(whole), number), *whole]

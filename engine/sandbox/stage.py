@@ -1,0 +1,168 @@
+"""Files into a run before its program starts and out of it after every process is dead.
+
+Both ways go through a directory handle opened while only our own shell was inside, by names relative to it
+and never through links, so no path of the host is ever resolved on the program's behalf.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from engine.errors import Invalid
+from engine.sandbox.limits import SandboxLimits
+from engine.workspace.paths import check_collision, folded, normal_path
+
+_FOLLOW_NOTHING = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_SHOWN = 60
+_MAX_REFUSED = 50
+_COMPILED = "__pycache__"
+
+
+@dataclass(slots=True)
+class Haul:
+    """What a run left: files changed or added, deleted paths, and what was refused with the reason."""
+
+    changed: dict[str, bytes] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
+    refused: list[str] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)
+    seen: int = 0
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Note something that stays behind; a flood of them is cut."""
+        if len(self.refused) < _MAX_REFUSED:
+            self.refused.append(f"{ascii(name)[1:-1][:_SHOWN]}: {reason}")
+
+
+def check_files(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
+    """Raise Invalid when the files cannot be put into a run."""
+    for path in files:
+        if normal_path(path) != path:
+            raise Invalid(f"{path!r} is not in its normal spelling. Use {normal_path(path)!r}.")
+    total = sum(map(len, files.values()))
+    if total > limits.work // 2 or len(files) > limits.files // 2:
+        raise Invalid(
+            f"{len(files):,} files of {total:,} bytes do not fit into a run "
+            f"({limits.files // 2:,} files, {limits.work // 2:,} bytes). Run with fewer files."
+        )
+
+
+@contextmanager
+def acting_as(uid: int | None) -> Iterator[None]:
+    """Touch files as `uid` (this thread only); nothing when None. Linux's setfsuid(2)."""
+    if uid is None:
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    gid_before, uid_before = libc.setfsgid(uid), libc.setfsuid(uid)
+    try:
+        yield
+    finally:
+        libc.setfsuid(uid_before)
+        libc.setfsgid(gid_before)
+
+
+def put_in(folder: int, files: Mapping[str, bytes]) -> None:
+    """Write `files` below the handle `folder`, in which nothing untrusted runs yet."""
+    made: set[str] = set()
+    for path, content in files.items():
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            parent = "/".join(parts[:depth])
+            if parent not in made:
+                os.mkdir(parent, 0o755, dir_fd=folder)
+                made.add(parent)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FOLLOW_NOTHING, 0o644, dir_fd=folder)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+
+
+def take_out(folder: int, before: Mapping[str, bytes], limits: SandboxLimits) -> Haul:
+    """What changed below `folder` against `before`. Every process inside must be dead."""
+    haul = Haul()
+    _walk(folder, "", before, limits, haul)
+    left = {path for path in before if path not in haul.kept}
+    haul.deleted = tuple(sorted(left)) if haul.seen <= limits.files else ()
+    return haul
+
+
+def _walk(folder: int, prefix: str, before: Mapping[str, bytes], limits: SandboxLimits, haul: Haul) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            haul.seen += 1
+            if haul.seen > limits.files:
+                haul.refuse(prefix, f"more than {limits.files:,} entries, the rest was not looked at")
+                return
+            _take(folder, prefix, entry, before, limits, haul)
+
+
+def _take(
+    folder: int,
+    prefix: str,
+    entry: os.DirEntry[str],
+    before: Mapping[str, bytes],
+    limits: SandboxLimits,
+    haul: Haul,
+) -> None:
+    if entry.name == _COMPILED or entry.name.endswith(".pyc"):
+        return  # compiled code would run instead of the source people see
+    try:
+        path = normal_path(prefix + entry.name)
+    except Invalid as error:
+        haul.refuse(prefix + entry.name, str(error))
+        return
+    if path != prefix + entry.name:
+        haul.refuse(prefix + entry.name, "the name is not in its normal spelling")
+        return
+    kind = entry.stat(follow_symlinks=False).st_mode
+    if stat.S_ISDIR(kind):
+        _descend(folder, path, entry.name, before, limits, haul)
+    elif stat.S_ISREG(kind):
+        _take_file(folder, path, entry.name, before, limits, haul)
+    else:
+        haul.refuse(path, "only files and folders are kept, no links, pipes, sockets or devices")
+
+
+def _descend(
+    folder: int, path: str, name: str, before: Mapping[str, bytes], limits: SandboxLimits, haul: Haul
+) -> None:
+    try:
+        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _FOLLOW_NOTHING, dir_fd=folder)
+    except PermissionError:
+        haul.refuse(path, "the folder may not be read")
+        return
+    try:
+        _walk(inner, path + "/", before, limits, haul)
+    finally:
+        os.close(inner)
+
+
+def _take_file(
+    folder: int, path: str, name: str, before: Mapping[str, bytes], limits: SandboxLimits, haul: Haul
+) -> None:
+    haul.kept.add(path)
+    try:
+        handle = os.open(name, os.O_RDONLY | _FOLLOW_NOTHING, dir_fd=folder)
+    except PermissionError:
+        haul.refuse(path, "the file may not be read")
+        return
+    with os.fdopen(handle, "rb") as file:
+        content = file.read(limits.file + 1)
+    if len(content) > limits.file:
+        haul.refuse(path, f"larger than {limits.file:,} bytes")
+    elif before.get(path) != content:
+        _keep(path, content, before, haul)
+
+
+def _keep(path: str, content: bytes, before: Mapping[str, bytes], haul: Haul) -> None:
+    try:
+        check_collision(path, (other for other in (*before, *haul.changed) if folded(other) == folded(path)))
+    except Invalid as error:
+        haul.refuse(path, str(error))
+        return
+    haul.changed[path] = content
