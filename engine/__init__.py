@@ -1,1 +1,43 @@
 """A durable hierarchy of agents; knows nothing of Discord."""
+
+from engine.engine import Engine, EngineOptions
+from engine.errors import (
+    EngineError,
+    Fenced,
+    Invalid,
+    ModelError,
+    ModelKeyRejected,
+    ModelRefused,
+    ModelUnavailable,
+    NotConfigured,
+    NotFound,
+    Stale,
+    WrongState,
+)
+from engine.events import Event
+from engine.runtime.dispatch import LocalDispatcher
+from engine.runtime.turn import Parts, TurnOptions
+from engine.settings import EngineSettings
+from engine.store.database import open_database
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "EngineOptions",
+    "EngineSettings",
+    "Event",
+    "Fenced",
+    "Invalid",
+    "LocalDispatcher",
+    "ModelError",
+    "ModelKeyRejected",
+    "ModelRefused",
+    "ModelUnavailable",
+    "NotConfigured",
+    "NotFound",
+    "Parts",
+    "Stale",
+    "TurnOptions",
+    "WrongState",
+    "open_database",
+]

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
 AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
-GateKind = Literal["question", "plan", "cap", "audit"]
+GateKind = Literal["question", "plan", "cap", "audit", "stall"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,12 @@ _fence = (
     .where(AGENTS.c.id == sa.bindparam("agent"), AGENTS.c.fence == sa.bindparam("old"))
     .values(
         fence=sa.bindparam("new"),
-        turn=sa.bindparam("turn"),
+        turn=sa.bindparam("new_turn"),
         in_turn=sa.bindparam("open"),
         turn_steps=sa.bindparam("steps"),
         bad_answers=sa.bindparam("bad"),
-        doing=sa.bindparam("doing"),
-        summary=sa.bindparam("summary"),
+        doing=sa.bindparam("new_doing"),
+        summary=sa.bindparam("new_summary"),
         summary_upto=sa.bindparam("upto"),
         last_prompt_tokens=sa.bindparam("prompt"),
         reserved_micros=0,
@@ -51,7 +51,7 @@ _consume = (
 )
 _settle = (
     BUDGETS.update()
-    .where(BUDGETS.c.id.in_(sa.bindparam("path", expanding=True)))
+    .where(BUDGETS.c.id.in_(sa.bindparam("path_ids", expanding=True)))
     .values(
         reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("held_micros"),
         reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("held_tokens"),
@@ -61,7 +61,7 @@ _settle = (
         cached_tokens=BUDGETS.c.cached_tokens + sa.bindparam("cached"),
         completion_tokens=BUDGETS.c.completion_tokens + sa.bindparam("completion"),
         calls=BUDGETS.c.calls + 1,
-        unpriced=BUDGETS.c.unpriced + sa.bindparam("unpriced"),
+        unpriced=BUDGETS.c.unpriced + sa.bindparam("no_price"),
     )
 )
 _unread = (
@@ -84,6 +84,10 @@ _lock = (
 )
 _task_state = sa.select(TASKS.c.state).where(TASKS.c.id == sa.bindparam("task"))
 _insert_step = STEPS.insert()
+
+
+class InboxChanged(Stale):
+    """A person edited or withdrew a message that this answer was made from: read again, think again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +144,12 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, ended: 
         "agent": agent.id,
         "old": agent.fence,
         "new": agent.fence + 1,
-        "turn": agent.turn + (0 if agent.in_turn else 1),
+        "new_turn": agent.turn + (0 if agent.in_turn else 1),
         "open": not closes,
         "steps": 0 if closes else agent.turn_steps + 1,
         "bad": outcome.bad_answers,
-        "doing": outcome.doing,
-        "summary": turn.summary,
+        "new_doing": outcome.doing,
+        "new_summary": turn.summary,
         "upto": turn.upto,
         "prompt": outcome.usage.prompt,
         "completion": outcome.usage.completion,
@@ -163,7 +167,7 @@ def _consume_inbox(connection: Connection, turn: Turn, pen: Pen) -> None:
         return
     done = connection.execute(_consume, {"ids": [m.id for m in inbox], "step": turn.scene.step}).rowcount
     if done != len(inbox):
-        raise Stale("a message was withdrawn while the agent was reading it")
+        raise InboxChanged("a message was withdrawn while the agent was reading it")
     for letter in inbox:
         if letter.ref:
             pen.event(MessageRead(pen.task_id, pen.agent.id, letter.ref))
@@ -202,13 +206,13 @@ def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, pen: P
 def _settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome) -> None:
     agent, request = turn.scene.agent, turn.held
     values = {
-        "path": budget_path(agent.budget_path),
+        "path_ids": budget_path(agent.budget_path),
         "held_micros": request.cost_micros,
         "held_tokens": request.tokens,
         "micros": outcome.cost_micros or 0,
         "prompt": outcome.usage.prompt,
         "cached": outcome.usage.cached,
         "completion": outcome.usage.completion,
-        "unpriced": int(outcome.cost_micros is None),
+        "no_price": int(outcome.cost_micros is None),
     }
     connection.execute(_settle, values)

@@ -76,7 +76,9 @@ def _verdict(effect: Verdict, pen: Pen) -> None:
         ending = Ending("done", report, tuple(loads(task.deliverables_json)), verified=True)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
-    elif effect.last_round:
+        return
+    pen.connection.execute(TASKS.update().where(TASKS.c.id == pen.task_id).values(auditor_id=None))
+    if effect.last_round:
         question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"
         open_gate(pen, RaiseGate("audit", question, AUDIT_OPTIONS), pen.home_group)
     else:

@@ -93,7 +93,7 @@ _work = _work_columns.where(
 _reserve = (
     BUDGETS.update()
     .where(
-        BUDGETS.c.id.in_(sa.bindparam("path", expanding=True)),
+        BUDGETS.c.id.in_(sa.bindparam("path_ids", expanding=True)),
         sa.or_(
             BUDGETS.c.cap_micros.is_(None),
             BUDGETS.c.spent_micros + BUDGETS.c.reserved_micros + sa.bindparam("micros")
@@ -144,7 +144,7 @@ def load_turn(connection: Connection, agent_id: int, compose: Callable[[Scene], 
 def _reserve_for(connection: Connection, row: AnyRow, quote: Quote) -> None:
     micros, tokens = quote.cost_micros - row.reserved_micros, quote.tokens - row.reserved_tokens
     path = budget_path(row.budget_path)
-    done = connection.execute(_reserve, {"path": path, "micros": micros, "tokens": tokens}).rowcount
+    done = connection.execute(_reserve, {"path_ids": path, "micros": micros, "tokens": tokens}).rowcount
     if done != len(path):
         raise CapHit(row.task_id, row.id)
     connection.execute(_hold, {"agent": row.id, "micros": quote.cost_micros, "tokens": quote.tokens})

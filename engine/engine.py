@@ -1,0 +1,205 @@
+"""The facade: `await engine.handle(command)` -> id · `engine.events(after=seq)` · `engine.look`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine import commands as c
+from engine.errors import Invalid
+from engine.events import Event, EventBody, load_event
+from engine.ports import Dispatcher, Wake
+from engine.queries import Queries
+from engine.runtime.historian import Historian
+from engine.runtime.monitor import Monitor
+from engine.runtime.turn import Parts, TurnOptions, TurnRunner
+from engine.settings import EngineSettings
+from engine.store import speech, tasks
+from engine.store.commit import Committed
+from engine.store.core import EVENTS, append_events, loads
+from engine.store.reads import SqlQueries
+from engine.store.sweep import running_tasks
+from engine.store.tasks import BroughtFile, Caps, Done
+from engine.workspace import normal_path
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+POLL_S = 1.0
+"""How often events are looked for when another process may have written them."""
+
+_Work = Callable[[Connection, Any, float], Done]
+_HANDLERS: dict[type, _Work] = {
+    c.EditMessage: speech.edit_message,
+    c.WithdrawMessage: speech.withdraw_message,
+    c.AnswerGate: speech.answer_gate,
+    c.PauseTask: tasks.pause_task,
+    c.ResumeTask: tasks.resume_task,
+    c.StopTask: tasks.stop_task,
+    c.RaiseCap: tasks.raise_cap,
+    c.PauseAgent: speech.pause_agent,
+    c.ResumeAgent: speech.resume_agent,
+    c.EditAgent: speech.edit_agent,
+    c.DismissAgent: speech.dismiss_agent,
+    c.ForgetMemory: speech.forget_memory,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Defaults of every task's caps, and how turns are made."""
+
+    caps: Caps
+    turn: TurnOptions = field(default_factory=TurnOptions)
+
+    @classmethod
+    def of(cls, settings: EngineSettings, turn: TurnOptions | None = None) -> EngineOptions:
+        """Options from the settings."""
+        caps = Caps(
+            agents=settings.max_agents,
+            depth=settings.max_depth,
+            members=settings.max_members,
+            steps=settings.max_steps,
+            cost_micros=int(settings.max_cost_usd * 1e6),
+            tokens=settings.max_tokens,
+            minutes=settings.max_minutes,
+        )
+        return cls(caps, turn or TurnOptions())
+
+
+class Engine:
+    """Runs tasks. Construct with real parts, `await start()`, use, `await stop()`."""
+
+    look: Queries
+
+    def __init__(self, parts: Parts, dispatcher: Dispatcher, options: EngineOptions) -> None:
+        self._parts, self._dispatcher, self._options = parts, dispatcher, options
+        self._runner = TurnRunner(parts, options.turn, self._after_commit)
+        self._historian = Historian(parts.db, parts.workspace)
+        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir)
+        self._news = asyncio.Event()
+        self.look = SqlQueries(parts.db, parts.workspace, self._historian.catch_up)
+
+    async def start(self) -> None:
+        """Recover what a stop or crash left, then run."""
+        await self._dispatcher.start(self._runner.run_turn)
+        await self._historian.start()
+        self._dispatcher.wake(await self._parts.db.read(tasks.ready_agents))
+        await self._monitor.start()
+
+    async def stop(self, drain: bool = True) -> None:
+        """Take no new turns; what runs reaches its commit or is repeated at the next start."""
+        await self._monitor.stop()
+        await self._dispatcher.stop(drain)
+        await self._historian.stop()
+
+    async def handle(self, command: c.Command) -> int:
+        """Carry out one command -> id. Raises NotFound, WrongState, Invalid, NotConfigured."""
+        now = self._parts.clock.now()
+        if isinstance(command, c.StartTask):
+            return await self._start_task(command, now)
+        if isinstance(command, c.SayToAgent):
+            return await self._say(command, now)
+        work = _HANDLERS[type(command)]
+        return self._done(await self._parts.db.write(lambda db: work(db, command, now)))
+
+    async def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Every event with seq > `after`, in order, then each new one; ends only when the caller stops."""
+        while True:
+            news = self._news
+            page = await self._parts.db.read(lambda db: _events_after(db, after))  # noqa: B023 - read at once
+            for event in page:
+                yield event
+                after = event.seq
+            if not page:
+                await _first_of(news, POLL_S)
+
+    async def tell_running(self, make: Callable[[int], EventBody]) -> None:
+        """Append an event to every running task (say, that the model endpoint is away)."""
+        now = self._parts.clock.now()
+        await self._parts.db.write(lambda db: _tell(db, make, now))
+        self._stir()
+
+    def _done(self, done: Done) -> int:
+        self._dispatcher.wake(done.wakes)
+        self._stir()
+        return done.id
+
+    def _after_commit(self, task_id: int, committed: Committed) -> None:
+        if committed.wakes:
+            self._dispatcher.wake(committed.wakes)
+        if committed.files:
+            self._historian.note(task_id)
+        if not committed.again and not committed.wakes:
+            self._monitor.maybe_quiet(task_id)
+        self._stir()
+
+    def _wake(self, wakes: tuple[Wake, ...]) -> None:
+        self._dispatcher.wake(wakes)
+
+    def _stir(self) -> None:
+        """Events were committed: those who wait for them look again."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _start_task(self, command: c.StartTask, now: float) -> int:
+        tasks.checked_goal(command.goal)
+        tasks.check_limits(command.limits)
+        paths = _checked_paths(command.files)
+        caps = _with_defaults(command.limits, self._options.caps)
+        done = await self._parts.db.write(lambda db: tasks.start_task(db, command, caps, now))
+        if paths:
+            await self._bring(done.id, paths, command.by, f"t{done.id}.goal", now)
+        return self._done(done)
+
+    async def _say(self, command: c.SayToAgent, now: float) -> int:
+        paths = _checked_paths(command.files)
+        if paths:
+            agent = await self._parts.db.read(lambda db: speech.get_agent(db, command.agent_id))
+            key = f"say.{command.ref or f'{agent.id}.{now:.6f}'}"
+            await self._bring(agent.task_id, paths, command.by_name, key, now)
+        return self._done(await self._parts.db.write(lambda db: speech.say_to_agent(db, command, now)))
+
+    async def _bring(self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float) -> None:
+        brought = tuple(
+            [
+                BroughtFile(path, await self._parts.workspace.put(task_id, data), len(data))
+                for path, data in files.items()
+            ]
+        )
+        await self._parts.db.write(lambda db: tasks.bring_files(db, task_id, brought, by, key, now))
+        self._historian.note(task_id)
+
+
+def _tell(connection: Connection, make: Callable[[int], EventBody], now: float) -> None:
+    bodies = [make(task_id) for task_id in running_tasks(connection)]
+    append_events(connection, [(f"t{b.task_id}.{type(b).__name__}.{now:.6f}", b) for b in bodies], now)
+
+
+def _checked_paths(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {normal_path(path): data for path, data in files.items()}
+
+
+def _with_defaults(limits: c.Limits, caps: Caps) -> Caps:
+    chosen = {name: getattr(limits, name) or getattr(caps, name) for name in Caps.__dataclass_fields__}
+    if chosen["members"] < 1:
+        raise Invalid("A head needs at least one member.")
+    return Caps(**chosen)
+
+
+def _events_after(connection: Connection, after: int) -> list[Event]:
+    query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(PAGE)
+    return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json))) for r in connection.execute(query)]
+
+
+async def _first_of(news: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(news.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,198 @@
+"""Acting on an answer: each tool call parsed, run into staging, its result said to the model.
+
+An invalid call becomes a result that says precisely what was wrong; it never ends the task or the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.domain.effects import CallRecord, Notice, StepOutcome
+from engine.domain.state import Turn
+from engine.errors import EngineError, Stale
+from engine.ports import ChatAnswer, ToolCall
+from engine.tools import TOOLS, Tool, ToolContext, ToolRefused
+from engine.tools.base import MAX_RESULT, clip
+
+log = logging.getLogger(__name__)
+
+MAX_CALLS = 20
+"""Calls of one answer that are run; the rest is refused with a reason."""
+
+MAX_BAD = 4
+"""Useless answers in a row after which the turn ends and the head hears of it."""
+
+LOOP = 3
+"""The same call with the same result so often is pointed out; twice as often, reported."""
+
+_REMEMBERED = 12
+_SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+
+class BadCall(Exception):
+    """The call cannot be understood; the text tells the model how to write it."""
+
+
+def parse_call(call: ToolCall, role: str) -> tuple[Tool[Any], Any]:
+    """The tool and its validated arguments. Raises BadCall."""
+    tool = TOOLS.get(call.name)
+    if tool is None or role not in tool.roles:
+        names = ", ".join(t.name for t in TOOLS.values() if role in t.roles)
+        raise BadCall(f"There is no tool {call.name[:60]!r} for you. Your tools: {names}.")
+    try:
+        return tool, tool.arguments.model_validate(_json(call))
+    except ValidationError as error:
+        raise BadCall(f"{tool.name} was not called: {_what_is_wrong(error)}. {_shape(tool)}") from error
+
+
+def _json(call: ToolCall) -> Any:
+    text = call.arguments.strip() or "{}"
+    try:
+        value = json.loads(text, strict=False)
+        if isinstance(value, str):
+            value = json.loads(value, strict=False)
+    except (ValueError, RecursionError) as error:
+        raise BadCall(
+            f"The arguments of {call.name} are not valid JSON ({error}). Send one complete JSON object."
+        ) from error
+    return value
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)
+    said = [f"{'.'.join(str(p) for p in e['loc']) or 'arguments'}: {e['msg']}" for e in found[:5]]
+    return "; ".join(said)
+
+
+def _shape(tool: Tool[Any]) -> str:
+    properties = tool.spec().parameters.get("properties", {})
+    required = set(tool.spec().parameters.get("required", ()))
+    return f"It takes: {', '.join(n if n in required else n + '?' for n in properties)}."
+
+
+@dataclass(slots=True)
+class _Acted:
+    """What the calls of one answer came to."""
+
+    records: list[CallRecord]
+    good: int
+    seen: list[str]
+
+
+async def act(
+    turn: Turn, answer: ChatAnswer, context: ToolContext, started: float, now: float
+) -> StepOutcome:
+    """Run the answer's calls into `context` and say what the step commits. Raises Stale to be repeated."""
+    agent = turn.scene.agent
+    acted = _Acted([], 0, list(agent.last_calls))
+    for number, call in enumerate(answer.tool_calls):
+        await _one_call(turn, call, number, context, acted)
+    useless = acted.good == 0 and not (answer.text.strip() and not answer.tool_calls)
+    bad = agent.bad_answers + 1 if useless else 0
+    ends = context.ends_turn or not answer.tool_calls
+    said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 20_000)
+    if useless:
+        ends = _give_up(context, bad, agent.name)
+        bad = 0 if ends else bad
+    if not ends and agent.turn_steps + 1 >= turn.scene.task.max_steps:
+        ends = True
+        context.stage(Notice("steps", "reported", f"took {agent.turn_steps + 1} steps in one turn", True))
+    return StepOutcome(
+        said=said,
+        calls=tuple(acted.records) or _empty_note(useless),
+        effects=tuple(context.effects),
+        ends_turn=ends,
+        usage=answer.usage,
+        cost_micros=answer.cost_micros,
+        model=answer.model,
+        started_at=started,
+        ended_at=now,
+        bad_answers=bad,
+        last_calls=tuple(acted.seen[-_REMEMBERED:]),
+        doing=_doing(answer),
+    )
+
+
+def _only_talk(answer: ChatAnswer) -> bool:
+    """Words beside a message already sent would be said twice."""
+    return any(call.name in ("send_message", "finish", "ask_human") for call in answer.tool_calls)
+
+
+def _give_up(context: ToolContext, bad: int, name: str) -> bool:
+    if bad < MAX_BAD:
+        return False
+    context.stage(
+        Notice("malformed", "reported", f"{name}'s model gave {bad} useless answers in a row", True)
+    )
+    return True
+
+
+def _empty_note(useless: bool) -> tuple[CallRecord, ...]:
+    if not useless:
+        return ()
+    note = "Your answer was empty. Call a tool, or say in plain text what you found."
+    return (CallRecord("c0", "nothing", "{}", note),)
+
+
+async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContext, acted: _Acted) -> None:
+    agent = turn.scene.agent
+    if number >= MAX_CALLS:
+        result, good = f"Not done: one answer may hold {MAX_CALLS} calls. Call it again.", False
+    else:
+        result, good = await _result_of(call, context, agent.role)
+    result = clip(result, MAX_RESULT * 3)
+    result += _loop_note(call, result, acted, context)
+    acted.good += good
+    name = _SAFE_NAME.sub("_", call.name)[:64] or "unnamed"
+    identity = f"s{turn.scene.step}c{number}"
+    acted.records.append(CallRecord(identity, name, clip(call.arguments, 60_000), result))
+
+
+async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[str, bool]:
+    try:
+        tool, arguments = parse_call(call, role)
+        return await tool.run(context, arguments), True
+    except BadCall as error:
+        return str(error), False
+    except ToolRefused as error:
+        return str(error), True
+    except Stale:
+        raise
+    except EngineError as error:
+        return f"{call.name} could not be done: {error}", True
+    except Exception:
+        log.exception("tool %s of agent %s failed inside", call.name, context.agent.id)
+        return f"{call.name} failed inside; this was logged. Try another way.", True
+
+
+def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext) -> str:
+    """The same call with the same result: pointed out at the third, reported at the sixth."""
+    mark = hashlib.blake2b(f"{call.name}|{call.arguments}|{result}".encode("utf-8", "replace"), digest_size=6)
+    acted.seen.append(mark.hexdigest())
+    times = acted.seen[-_REMEMBERED:].count(mark.hexdigest())
+    if times < LOOP:
+        return ""
+    if times in (LOOP, LOOP * 2):
+        told = times == LOOP * 2
+        detail = f"called {call.name[:40]} {times} times with the same result"
+        context.stage(Notice("loop", "reported" if told else "nudged", detail, tell_head=told))
+    return f"\n(You made this same call {times} times with the same result. Do something else.)"
+
+
+def _doing(answer: ChatAnswer) -> str:
+    if not answer.tool_calls:
+        return ""
+    first = answer.tool_calls[0]
+    try:
+        arguments = json.loads(first.arguments)
+        hint = next((str(arguments[k]) for k in ("path", "title", "to", "command") if k in arguments), "")
+    except (ValueError, TypeError, RecursionError):
+        hint = ""
+    return f"{first.name} {hint}".strip()[:80]

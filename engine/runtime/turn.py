@@ -1,0 +1,148 @@
+"""One turn of one agent: load, think, act and commit, until the model calls no tool (DESIGN §4)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import IntegrityError
+
+from engine.domain.effects import Notice, StepOutcome
+from engine.domain.prompt import compose
+from engine.domain.state import Scene, Turn
+from engine.errors import Fenced, ModelError, ModelRefused, Stale
+from engine.ports import ChatAnswer, ChatModel, Clock, Database, Sandbox, Usage, Workspace
+from engine.runtime.act import MAX_BAD, act
+from engine.store.caps import pause_at_cap
+from engine.store.commit import Committed, InboxChanged, commit_step
+from engine.store.load import CapHit, load_turn
+from engine.tools import ToolContext, ToolOptions, specs_for
+
+log = logging.getLogger(__name__)
+
+STALE_TRIES = 12
+RETRY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The real parts a turn works with."""
+
+    db: Database
+    model: ChatModel
+    workspace: Workspace
+    sandbox: Sandbox
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """`history_tokens`: how much of an agent's past steps is replayed verbatim."""
+
+    history_tokens: int = 16_000
+    tools: ToolOptions = field(default_factory=ToolOptions)
+
+
+class TurnRunner:
+    """Runs turns. `after_commit(task_id, committed)` hears of every commit, outside any transaction."""
+
+    def __init__(
+        self, parts: Parts, options: TurnOptions, after_commit: Callable[[int, Committed], None]
+    ) -> None:
+        self._parts, self._options, self._after = parts, options, after_commit
+
+    async def run_turn(self, agent_id: int) -> None:
+        """Steps of one agent until its turn ends and its inbox is empty, or it may not run."""
+        while await self._step(agent_id):
+            pass
+
+    def _compose(self, scene: Scene) -> Turn:
+        # An endpoint that refuses a prompt mostly finds it too long: each refusal halves what is replayed.
+        allowance = self._options.history_tokens // (1 + scene.agent.bad_answers)
+        return compose(scene, specs_for(scene.agent.role), allowance, self._parts.model.quote)
+
+    async def _step(self, agent_id: int) -> bool:
+        parts = self._parts
+        try:
+            turn = await parts.db.write(lambda c: load_turn(c, agent_id, self._compose))
+        except CapHit as hit:
+            await self._at_cap(hit)
+            return False
+        if turn is None:
+            return False
+        started = parts.clock.now()
+        try:
+            answer = await parts.model.complete(turn.request)
+        except ModelRefused as error:
+            return await self._refused(turn, error, started)
+        except ModelError as error:
+            log.warning("agent %s waits: %s", agent_id, error)
+            await parts.clock.sleep(min(getattr(error, "retry_after_s", None) or RETRY_S, 60.0))
+            return True
+        return await self._act_and_commit(turn, answer, started)
+
+    async def _at_cap(self, hit: CapHit) -> None:
+        now = self._parts.clock.now()
+        if await self._parts.db.write(lambda c: pause_at_cap(c, hit.task_id, now)):
+            self._after(hit.task_id, Committed((), False))
+
+    async def _act_and_commit(self, turn: Turn, answer: ChatAnswer, started: float) -> bool:
+        """Act, commit; acted again on the same answer when others committed first."""
+        for attempt in range(STALE_TRIES):
+            context = ToolContext(
+                scene=turn.scene,
+                db=self._parts.db,
+                workspace=self._parts.workspace,
+                sandbox=self._parts.sandbox,
+                options=self._options.tools,
+                careful=attempt > 0,
+            )
+            outcome = await act(turn, answer, context, started, self._parts.clock.now())
+            try:
+                return await self._commit(turn, outcome)
+            except InboxChanged:
+                return True
+            except (Stale, IntegrityError) as stale:
+                log.debug("agent %s acts again: %s", turn.scene.agent.id, stale)
+                await asyncio.sleep(0.002 * attempt)
+            except Fenced:
+                log.info("agent %s was taken over; this step is dropped", turn.scene.agent.id)
+                return False
+        log.warning("agent %s: the world kept moving; its answer is dropped", turn.scene.agent.id)
+        return True
+
+    async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
+        now = self._parts.clock.now()
+        committed = await self._parts.db.write(lambda c: commit_step(c, turn, outcome, now))
+        self._after(turn.scene.task.id, committed)
+        return committed.again
+
+    async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:
+        """The endpoint refused the prompt for good: shorten it and try again, then report."""
+        bad = turn.scene.agent.bad_answers + 1
+        ends = bad >= MAX_BAD
+        effects = (Notice("refused", "reported", f"the model refused: {error}"[:600], True),) if ends else ()
+        outcome = StepOutcome(
+            said="",
+            calls=(),
+            effects=effects,
+            ends_turn=ends,
+            usage=Usage(),
+            cost_micros=0,
+            model="",
+            started_at=started,
+            ended_at=self._parts.clock.now(),
+            bad_answers=0 if ends else bad,
+            last_calls=turn.scene.agent.last_calls,
+        )
+        return await self._commit_refusal(turn, outcome)
+
+    async def _commit_refusal(self, turn: Turn, outcome: StepOutcome) -> bool:
+        try:
+            return await self._commit(turn, outcome)
+        except Fenced:
+            return False
+        except Stale:
+            return True

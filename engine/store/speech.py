@@ -1,0 +1,258 @@
+"""Commands of people to agents and gates, as transactions."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import (
+    AnswerGate,
+    DismissAgent,
+    EditAgent,
+    EditMessage,
+    ForgetMemory,
+    PauseAgent,
+    ResumeAgent,
+    SayToAgent,
+    WithdrawMessage,
+)
+from engine.errors import Invalid, NotFound, WrongState
+from engine.events import AgentChanged, EventBody, GateClosed
+from engine.ports import Wake
+from engine.store.core import (
+    AGENTS,
+    BUDGETS,
+    GATES,
+    MEMORIES,
+    MESSAGES,
+    TASKS,
+    AnyRow,
+    append_events,
+    loads,
+    new_id,
+)
+from engine.store.ending import ENDED, Ending, end_task
+from engine.store.people import dismiss, system_letter
+from engine.store.tasks import Done, get_task, ready_agents, reopen
+
+MAX_WORDS = 20_000
+
+
+def get_agent(connection: Connection, agent_id: int) -> AnyRow:
+    """The agent's row. Raises NotFound."""
+    row = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == agent_id)).first()
+    if row is None:
+        raise NotFound(f"There is no agent {agent_id}. Use /task status to see who works on a task.")
+    return row
+
+
+def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Done:
+    """A person's words go ahead of everything else in the inbox's order of service."""
+    agent = get_agent(connection, command.agent_id)
+    task = get_task(connection, agent.task_id)
+    if task.state in ENDED:
+        raise WrongState(f"Task {task.id} has ended ({task.state}); its agents no longer answer.")
+    if agent.status == "dismissed":
+        raise WrongState(f"{agent.name} was dismissed. Write to its head instead.")
+    text = command.text.strip()
+    if not text and not command.files:
+        raise Invalid("The message is empty. Write what the agent should know.")
+    if len(text) > MAX_WORDS:
+        raise Invalid(f"The message has {len(text):,} characters; {MAX_WORDS:,} fit. Attach it as a file.")
+    if command.files:
+        text = f"{text}\n(files brought: {', '.join(sorted(command.files))})".strip()
+    key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
+    known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
+    if known is not None:
+        return Done(int(known))
+    values = {
+        "task_id": task.id,
+        "to_agent": agent.id,
+        "from_kind": "person",
+        "from_name": command.by_name,
+        "text": text,
+        "key": key,
+        "ref": command.ref,
+        "priority": 0,
+        "created_at": now,
+    }
+    number = new_id(connection, MESSAGES, values)
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
+    return Done(number, (Wake(agent.id, task.id, 0),))
+
+
+def edit_message(connection: Connection, command: EditMessage, now: float) -> Done:
+    """A new row under the same ref, so that an agent reading the old one at this moment begins anew."""
+    old = _unread(connection, command.ref)
+    connection.execute(MESSAGES.delete().where(MESSAGES.c.id == old.id))
+    values = {k: v for k, v in old._mapping.items() if k != "id"}
+    values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
+    return Done(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
+
+
+def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> Done:
+    """Gone, as if it had never been said."""
+    old = _unread(connection, command.ref)
+    connection.execute(MESSAGES.delete().where(MESSAGES.c.id == old.id))
+    return Done(old.id)
+
+
+def _unread(connection: Connection, ref: str) -> AnyRow:
+    row = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.ref == ref)).first()
+    if row is None:
+        raise NotFound("That message is not one an agent was sent.")
+    if row.consumed_step is not None:
+        raise WrongState("The agent has read that message already. Write a new one instead.")
+    return row
+
+
+def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Done:
+    """The first answer counts."""
+    gate = connection.execute(sa.select(GATES).where(GATES.c.id == command.gate_id)).first()
+    if gate is None:
+        raise NotFound(f"There is no question {command.gate_id}.")
+    answer = command.answer.strip()
+    if not answer:
+        raise Invalid("The answer is empty. Choose an option or write one.")
+    taken = connection.execute(
+        GATES.update()
+        .where(GATES.c.id == gate.id, GATES.c.answer.is_(None))
+        .values(answer=answer, answered_by=command.by)
+    )
+    if taken.rowcount != 1:
+        raise WrongState("That question was answered already.")
+    closed = GateClosed(gate.task_id, gate.group_id, gate.id, answer, command.by)
+    append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
+    task = get_task(connection, gate.task_id)
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
+    return Done(gate.id, _act_on(connection, gate, task, answer, now))
+
+
+def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now: float) -> tuple[Wake, ...]:
+    choice = answer.casefold()
+    if choice.startswith(("stop", "cancel")) and gate.kind != "question":
+        end_by_gate(connection, task, Ending("stopped", f"Stopped by a person: {gate.question}"), now)
+        return ()
+    if gate.kind == "audit" and choice.startswith("accept"):
+        ending = Ending("done", task.report, tuple(loads(task.deliverables_json)))
+        end_by_gate(connection, task, ending, now)
+        return ()
+    if gate.kind == "plan":
+        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(plan_state="approved"))
+    if gate.kind == "cap":
+        return _past_cap(connection, gate, task, choice, now)
+    to = gate.agent_id or task.boss_id
+    if gate.kind == "audit":
+        to = task.boss_id
+    system_letter(
+        connection, task.id, to, _gate_words(gate, answer), f"gate{gate.id}.answer", now, priority=0
+    )
+    return (Wake(to, task.id, 0),)
+
+
+def _gate_words(gate: AnyRow, answer: str) -> str:
+    if gate.kind == "plan" and answer.casefold().startswith("approve"):
+        return "The people approved your plan. Go on."
+    if gate.kind == "plan":
+        return f"The people answered your plan: {answer}\nFollow it; then go on."
+    return f'A person answers your question "{gate.question[:300]}": {answer}'
+
+
+def _past_cap(
+    connection: Connection, gate: AnyRow, task: AnyRow, choice: str, now: float
+) -> tuple[Wake, ...]:
+    """Raise by half, or a tenth more to wrap up in."""
+    wrap_up = choice.startswith("wrap")
+    part = 10 if wrap_up else 2
+    root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+    connection.execute(
+        BUDGETS.update()
+        .where(root)
+        .values(
+            cap_micros=BUDGETS.c.cap_micros + BUDGETS.c.cap_micros // part,
+            cap_tokens=BUDGETS.c.cap_tokens + BUDGETS.c.cap_tokens // part,
+            warned=0,
+        )
+    )
+    minutes = max(task.max_minutes // part, 1)
+    later = max(task.deadline_at or now, now) + minutes * 60
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(deadline_at=later))
+    if wrap_up:
+        words = "The budget is nearly used up. Start nothing new: finish now with what there is, truthfully."
+        system_letter(connection, task.id, task.boss_id, words, f"gate{gate.id}.answer", now, priority=0)
+    if task.state == "paused":
+        return reopen(connection, task, "cap raised", now)
+    return ready_agents(connection, task.id)
+
+
+def end_by_gate(connection: Connection, task: AnyRow, ending: Ending, now: float) -> None:
+    """End the task and append its events."""
+    events = end_task(connection, task.id, ending, now)
+    append_events(connection, [(f"t{task.id}.end.{n}", body) for n, body in enumerate(events)], now)
+
+
+def pause_agent(connection: Connection, command: PauseAgent, now: float) -> Done:
+    """active -> paused."""
+    agent = get_agent(connection, command.agent_id)
+    _switch(connection, agent, "active", "paused", now)
+    return Done(agent.id)
+
+
+def resume_agent(connection: Connection, command: ResumeAgent, now: float) -> Done:
+    """paused -> active."""
+    agent = get_agent(connection, command.agent_id)
+    _switch(connection, agent, "paused", "active", now)
+    return Done(agent.id, (Wake(agent.id, agent.task_id),))
+
+
+def _switch(connection: Connection, agent: AnyRow, old: str, new: str, now: float) -> None:
+    if agent.status != old:
+        raise WrongState(f"{agent.name} is {agent.status}, not {old}.")
+    connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(status=new))
+    change: EventBody = AgentChanged(
+        agent.task_id, agent.group_id, agent.id, agent.name, "paused" if new == "paused" else "resumed"
+    )
+    append_events(connection, [(f"agent{agent.id}.{new}.{now:.6f}", change)], now)
+
+
+def edit_agent(connection: Connection, command: EditAgent, now: float) -> Done:
+    """New instructions from the next turn on; the agent hears of it."""
+    agent = get_agent(connection, command.agent_id)
+    text = command.instructions.strip()
+    if not text or len(text) > MAX_WORDS:
+        raise Invalid(f"Instructions have 1 to {MAX_WORDS:,} characters.")
+    connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(instructions=text))
+    words = f"A person changed your instructions. They are now:\n{text}"
+    system_letter(connection, agent.task_id, agent.id, words, f"edit.{agent.id}.{now:.6f}", now, priority=0)
+    change: EventBody = AgentChanged(agent.task_id, agent.group_id, agent.id, agent.name, "edited")
+    append_events(connection, [(f"agent{agent.id}.edited.{now:.6f}", change)], now)
+    return Done(agent.id, (Wake(agent.id, agent.task_id, 0),))
+
+
+def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> Done:
+    """The agent and those below leave; its head hears of it."""
+    agent = get_agent(connection, command.agent_id)
+    if agent.role == "boss":
+        raise WrongState("The boss cannot be dismissed. Stop the task instead.")
+    if agent.status == "dismissed":
+        raise WrongState(f"{agent.name} was dismissed already.")
+    reason = command.reason or "dismissed by a person"
+    events = dismiss(connection, agent.id, reason, now)
+    append_events(connection, [(f"agent{agent.id}.left.{n}", body) for n, body in enumerate(events)], now)
+    if agent.head_id is None:
+        return Done(agent.id)
+    words = (
+        f"A person dismissed {agent.name}: {reason}. Its open assignments are cancelled; give them to others."
+    )
+    system_letter(connection, agent.task_id, agent.head_id, words, f"agent{agent.id}.left", now)
+    return Done(agent.id, (Wake(agent.head_id, agent.task_id),))
+
+
+def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> Done:
+    """Delete a kept line."""
+    gone = connection.execute(
+        MEMORIES.delete().where(MEMORIES.c.id == command.memory_id, MEMORIES.c.space.is_not(None))
+    )
+    if gone.rowcount != 1:
+        raise NotFound(f"There is no kept memory {command.memory_id}. Use /memory list.")
+    return Done(command.memory_id)

@@ -1,0 +1,125 @@
+"""What sweeps find and write: quiet tasks, deadlines, plans nobody answered."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.watch import AskPeople, Nudge, OpenWork, QuietTask, judge_quiet
+from engine.events import EventBody, GateRaised, Intervened
+from engine.ports import Wake
+from engine.store.caps import pause_and_ask, warn_near_cap
+from engine.store.core import AGENTS, ASSIGNMENTS, GATES, TASKS, AnyRow, append_events, dumps, new_id
+from engine.store.ending import Ending
+from engine.store.people import system_letter
+from engine.store.speech import end_by_gate
+from engine.store.tasks import ready_agents
+
+STALL_OPTIONS = ("Try again", "Wrap up with what there is", "Stop the task")
+
+
+def running_tasks(connection: Connection) -> list[int]:
+    """Ids of running tasks."""
+    return list(connection.execute(sa.select(TASKS.c.id).where(TASKS.c.state == "running")).scalars())
+
+
+def sweep_task(connection: Connection, task_id: int, now: float) -> tuple[Wake, ...]:
+    """Look after one running task -> whom to wake. Agents ready but asleep are woken again, always."""
+    task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()
+    if task is None or task.state != "running":
+        return ()
+    if task.deadline_at is not None and now > task.deadline_at:
+        minutes = int((now - task.created_at) // 60)
+        pause_and_ask(connection, task_id, ("minutes", minutes, task.max_minutes), now)
+        return ()
+    warn_near_cap(connection, task_id, now)
+    ready = ready_agents(connection, task_id)
+    return ready or stir_quiet(connection, task, now)
+
+
+def stir_quiet(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """Nobody is ready. With no question open to people, wake those concerned or ask the people."""
+    if _waits_for_people(connection, task.id):
+        return ()
+    auditor = task.auditor_id if task.auditor_id and _is_active(connection, task) else None
+    quiet = QuietTask(task.boss_id, auditor, _open_work(connection, task.id), task.quiet_rounds)
+    verdict = judge_quiet(quiet)
+    connection.execute(
+        TASKS.update().where(TASKS.c.id == task.id).values(quiet_rounds=TASKS.c.quiet_rounds + 1)
+    )
+    if isinstance(verdict, AskPeople):
+        return _ask_or_end(connection, task, verdict, now)
+    return tuple(_nudge(connection, task, nudge, now) for nudge in _one_each(verdict))
+
+
+def _one_each(nudges: list[Nudge]) -> list[Nudge]:
+    """One letter an agent, naming all that is open for it."""
+    texts: dict[int, list[str]] = {}
+    for nudge in nudges:
+        texts.setdefault(nudge.agent_id, []).append(nudge.text)
+    return [Nudge(agent, "\n".join(lines)) for agent, lines in texts.items()]
+
+
+def _waits_for_people(connection: Connection, task_id: int) -> bool:
+    query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.answer.is_(None))
+    return connection.execute(query).first() is not None
+
+
+def _is_active(connection: Connection, task: AnyRow) -> bool:
+    """An auditor whose verdict is out: it was called and the report stands unjudged."""
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == task.auditor_id)).one()
+    return bool(agent.status == "active" and task.report)
+
+
+def _open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
+    rows = connection.execute(
+        sa.select(ASSIGNMENTS)
+        .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
+        .order_by(ASSIGNMENTS.c.id)
+    )
+    return tuple(OpenWork(r.id, r.title, r.state, r.giver_id, r.assignee_id) for r in rows)
+
+
+def _nudge(connection: Connection, task: AnyRow, nudge: Nudge, now: float) -> Wake:
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == nudge.agent_id)).one()
+    key = f"quiet.{agent.id}.{agent.fence}.{task.quiet_rounds}"
+    system_letter(connection, task.id, agent.id, nudge.text, key, now)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, nudge.rule, "nudged", nudge.text)
+    append_events(connection, [(f"{key}.{now:.6f}", seen)], now)
+    return Wake(agent.id, task.id)
+
+
+def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float) -> tuple[Wake, ...]:
+    if not task.attended:
+        report = "The task came to a standstill: agents stopped working before the goal was met."
+        end_by_gate(connection, task, Ending("failed", report), now)
+        return ()
+    key = f"t{task.id}.stall.{now:.6f}"
+    gate = new_id(
+        connection,
+        GATES,
+        {
+            "task_id": task.id,
+            "group_id": task.root_group_id,
+            "kind": "stall",
+            "name": "",
+            "question": ask.question,
+            "options_json": dumps(STALL_OPTIONS),
+            "key": key,
+            "created_at": now,
+        },
+    )
+    events: list[EventBody] = [
+        Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),
+        GateRaised(task.id, task.root_group_id, gate, "stall", None, "", ask.question, STALL_OPTIONS),
+    ]
+    append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(events)], now)
+    return ()
+
+
+def due_plans(connection: Connection, now: float) -> list[int]:
+    """Plan gates nobody answered in time: they are approved, within the caps."""
+    query = sa.select(GATES.c.id).where(
+        GATES.c.answer.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
+    )
+    return list(connection.execute(query).scalars())

@@ -1,0 +1,291 @@
+"""Commands of people as transactions: each returns the id asked for and whom to wake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
+from engine.errors import Invalid, NotFound, WrongState
+from engine.events import AgentJoined, EventBody, GateClosed, GroupFormed, TaskAccepted, TaskChanged
+from engine.ports import Wake
+from engine.store.core import (
+    AGENTS,
+    BUDGETS,
+    FILES,
+    GATES,
+    MESSAGES,
+    REVISIONS,
+    TASKS,
+    AnyRow,
+    append_events,
+    hold_order,
+    new_id,
+)
+from engine.store.ending import ENDED, Ending, end_task
+from engine.store.people import NewAgent, add_agent, form_group
+
+MAX_GOAL = 8_000
+BOSS_NAME = "Boss"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command carried out: the id it returns, and whom to wake."""
+
+    id: int
+    wakes: tuple[Wake, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits with every default filled in."""
+
+    agents: int
+    depth: int
+    members: int
+    steps: int
+    cost_micros: int
+    tokens: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtFile:
+    """A person's file, its bytes already in the workspace under `blob`."""
+
+    path: str
+    blob: str
+    size: int
+
+
+def checked_goal(goal: str) -> str:
+    """The goal without outer white space. Raises Invalid when it is empty or too long."""
+    text = goal.strip()
+    if not text:
+        raise Invalid("The goal is empty. Say in a sentence or more what should come out of it.")
+    if len(text) > MAX_GOAL:
+        raise Invalid(
+            f"The goal has {len(text):,} characters; {MAX_GOAL:,} fit. "
+            "Put the long part into a file and attach it to the task."
+        )
+    return text
+
+
+def start_task(connection: Connection, command: StartTask, caps: Caps, now: float) -> Done:
+    """A task with its root group, its boss and the first message."""
+    goal = checked_goal(command.goal)
+    task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
+    budget = new_id(
+        connection, BUDGETS, {"task_id": task, "cap_micros": caps.cost_micros, "cap_tokens": caps.tokens}
+    )
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == budget).values(path=f"{budget}/"))
+    boss, name = add_agent(
+        connection,
+        NewAgent(task, 0, None, budget, BOSS_NAME, "boss", "", "boss", 0),
+        now,
+    )
+    group = form_group(connection, task, None, boss, "headquarters", 0)
+    connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
+    connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
+    events: list[EventBody] = [
+        TaskAccepted(task, goal, command.by, command.space),
+        GroupFormed(task, group, None, boss, "headquarters", 0),
+        AgentJoined(task, group, boss, name, "boss"),
+    ]
+    append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)
+    letter(connection, task, boss, _first_words(command), f"t{task}.goal", now)
+    return Done(task, (Wake(boss, task),))
+
+
+def _task_values(command: StartTask, goal: str, caps: Caps, now: float) -> dict[str, object]:
+    return {
+        "goal": goal,
+        "state": "running",
+        "space": command.space,
+        "by": command.by,
+        "attended": command.attended,
+        "model": command.model or "",
+        "created_at": now,
+        "progress_at": now,
+        "deadline_at": now + caps.minutes * 60,
+        "max_agents": caps.agents,
+        "max_depth": caps.depth,
+        "max_members": caps.members,
+        "max_steps": caps.steps,
+        "max_minutes": caps.minutes,
+    }
+
+
+def _first_words(command: StartTask) -> str:
+    if not command.files:
+        return "The task begins. Decide how it is done, and begin."
+    return f"The task begins. Files that came with it: {', '.join(sorted(command.files))}. Begin."
+
+
+def letter(connection: Connection, task: int, to: int, text: str, key: str, now: float) -> None:
+    """A system message that wakes `to`."""
+    connection.execute(
+        MESSAGES.insert().values(
+            task_id=task,
+            to_agent=to,
+            from_kind="system",
+            from_name="system",
+            text=text,
+            key=key,
+            priority=3,
+            created_at=now,
+        )
+    )
+
+
+def bring_files(
+    connection: Connection, task: int, files: tuple[BroughtFile, ...], by: str, key: str, now: float
+) -> None:
+    """A person's files become revisions of the task; a path that exists gets a new revision."""
+    hold_order(connection)
+    for number, file in enumerate(files):
+        revision = {
+            "task_id": task,
+            "path": file.path,
+            "blob": file.blob,
+            "agent": by,
+            "step": key,
+            "key": f"{key}.{number}",
+            "at": now,
+            "note": "brought",
+        }
+        current = {
+            "blob": file.blob,
+            "revision": new_id(connection, REVISIONS, revision),
+            "size": file.size,
+            "agent": by,
+            "changed_at": now,
+        }
+        here = sa.and_(FILES.c.task_id == task, FILES.c.path == file.path)
+        if connection.execute(FILES.update().where(here).values(**current)).rowcount == 0:
+            connection.execute(FILES.insert().values(task_id=task, path=file.path, **current))
+
+
+def get_task(connection: Connection, task_id: int) -> AnyRow:
+    """The task's row. Raises NotFound."""
+    row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()
+    if row is None:
+        raise NotFound(f"There is no task {task_id}. Use /task list to see the tasks.")
+    return row
+
+
+def pause_task(connection: Connection, command: PauseTask, now: float) -> Done:
+    """running -> paused."""
+    task = get_task(connection, command.task_id)
+    if task.state != "running":
+        raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.")
+    set_state(connection, task, "paused", "paused by a person", now)
+    return Done(task.id)
+
+
+def resume_task(connection: Connection, command: ResumeTask, now: float) -> Done:
+    """paused -> running; everyone with something to do is woken."""
+    task = get_task(connection, command.task_id)
+    if task.state != "paused":
+        raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.")
+    return Done(task.id, reopen(connection, task, "resumed by a person", now))
+
+
+def reopen(connection: Connection, task: AnyRow, reason: str, now: float) -> tuple[Wake, ...]:
+    """Set the task running, close its cap gates -> whom to wake."""
+    set_state(connection, task, "running", reason, now)
+    open_caps = connection.execute(
+        sa.select(GATES.c.id, GATES.c.group_id).where(
+            GATES.c.task_id == task.id, GATES.c.kind == "cap", GATES.c.answer.is_(None)
+        )
+    ).all()
+    for gate in open_caps:
+        connection.execute(GATES.update().where(GATES.c.id == gate.id).values(answer=reason))
+        closed = GateClosed(task.id, gate.group_id, gate.id, reason, "")
+        append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
+    return ready_agents(connection, task.id)
+
+
+def set_state(connection: Connection, task: AnyRow, state: str, reason: str, now: float) -> None:
+    """Change between running and paused with its event."""
+    connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == task.id)
+        .values(state=state, reason=reason, progress_at=now, quiet_rounds=0)
+    )
+    body = TaskChanged(task.id, state, reason)  # type: ignore[arg-type]
+    append_events(connection, [(f"t{task.id}.{state}.{now:.6f}", body)], now)
+
+
+def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wake, ...]:
+    """Recovery in one query: active agents of running tasks with unread mail or an open turn."""
+    unread = (
+        sa.select(MESSAGES.c.id)
+        .where(MESSAGES.c.to_agent == AGENTS.c.id, MESSAGES.c.consumed_step.is_(None), MESSAGES.c.wakes)
+        .exists()
+    )
+    query = (
+        sa.select(AGENTS.c.id, AGENTS.c.task_id)
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .where(TASKS.c.state == "running", AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, unread))
+        .order_by(AGENTS.c.id)
+    )
+    if task_id is not None:
+        query = query.where(AGENTS.c.task_id == task_id)
+    return tuple(Wake(row.id, row.task_id) for row in connection.execute(query))
+
+
+def stop_task(connection: Connection, command: StopTask, now: float) -> Done:
+    """Any state that is not an end -> stopped."""
+    task = get_task(connection, command.task_id)
+    if task.state in ENDED:
+        raise WrongState(
+            f"Task {task.id} has already ended ({task.state}). Its files stay under /task files."
+        )
+    report = command.reason or "Stopped by a person."
+    events = end_task(connection, task.id, Ending("stopped", report, by=command.by), now)
+    append_events(connection, [(f"t{task.id}.stop.{n}", body) for n, body in enumerate(events)], now)
+    return Done(task.id)
+
+
+def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
+    """New caps; a task paused at its cap goes on."""
+    task = get_task(connection, command.task_id)
+    if task.state in ENDED:
+        raise WrongState(f"Task {task.id} has already ended ({task.state}).")
+    check_limits(command.limits)
+    _write_limits(connection, task, command.limits)
+    if task.state == "paused" and task.reason.startswith("cap"):
+        return Done(task.id, reopen(connection, task, "cap raised", now))
+    return Done(task.id)
+
+
+def check_limits(limits: Limits) -> None:
+    """Raises Invalid for a limit that is not positive."""
+    for name in ("agents", "depth", "members", "steps", "cost_micros", "tokens", "minutes"):
+        value = getattr(limits, name)
+        if value is not None and value <= 0:
+            raise Invalid(f"The limit on {name.replace('_micros', '')} must be more than 0.")
+
+
+def _write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
+    columns = {
+        "max_agents": limits.agents,
+        "max_depth": limits.depth,
+        "max_members": limits.members,
+        "max_steps": limits.steps,
+        "max_minutes": limits.minutes,
+    }
+    changed = {name: value for name, value in columns.items() if value is not None}
+    if limits.minutes is not None:
+        changed["deadline_at"] = task.created_at + limits.minutes * 60
+    if changed:
+        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**changed))
+    money = {"cap_micros": limits.cost_micros, "cap_tokens": limits.tokens}
+    kept = {name: value for name, value in money.items() if value is not None}
+    if kept:
+        root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+        connection.execute(BUDGETS.update().where(root).values(warned=0, **kept))

@@ -1,0 +1,80 @@
+"""Engine parts for tests: the real store and workspace, a scripted model, a sandbox that is a plain dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine.errors import NotConfigured
+from engine.llm.scripted import Script, ScriptedModel
+from engine.ports import Database, RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
+from engine.runtime.clock import SystemClock
+from engine.store.core import AGENTS
+from engine.store.database import sync_engine
+from engine.store.tasks import Caps
+from engine.tools import ToolOptions
+from engine.workspace import GitWorkspace, WorkspaceLimits
+
+CAPS = Caps(agents=2_000, depth=6, members=1_000, steps=30, cost_micros=10**12, tokens=10**12, minutes=600)
+
+
+class FakeSandbox:
+    """Answers runs by calling `behave`; without it refuses as a machine without a sandbox does."""
+
+    def __init__(self, behave: Callable[[RunRequest], RunResult] | None = None) -> None:
+        self._behave = behave
+        self.requests: list[RunRequest] = []
+
+    def status(self) -> SandboxStatus:
+        """Available when it has a behaviour."""
+        return SandboxStatus(
+            self._behave is not None, "fake" if self._behave else "", "no sandbox in this test"
+        )
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """What `behave` says."""
+        self.requests.append(request)
+        if self._behave is None:
+            raise NotConfigured("no sandbox in this test.")
+        return self._behave(request)
+
+    async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        """Sessions are not part of this fake."""
+        raise NotConfigured("no sessions in this test.")
+
+
+def make_tables(url: str) -> None:
+    """Create the engine's tables at `url`."""
+    engine = sync_engine(url)
+    AGENTS.metadata.create_all(engine)
+    engine.dispose()
+
+
+def sqlite_url(folder: Path) -> str:
+    """A database file in `folder`."""
+    return f"sqlite:///{folder / 'test.db'}"
+
+
+def build_engine(
+    url: str,
+    folder: Path,
+    script: Script,
+    *,
+    sandbox: Sandbox | None = None,
+    options: ToolOptions | None = None,
+    caps: Caps = CAPS,
+    slots: int = 64,
+    db: Database | None = None,
+) -> tuple[Engine, Database]:
+    """An engine over real parts and a scripted model."""
+    database = db or open_database(url)
+    parts = Parts(
+        db=database,
+        model=ScriptedModel(script),
+        workspace=GitWorkspace(folder / "workspaces", WorkspaceLimits()),
+        sandbox=sandbox or FakeSandbox(),
+        clock=SystemClock(),
+    )
+    turn = TurnOptions(tools=options or ToolOptions(audit_rounds=0))
+    return Engine(parts, LocalDispatcher(slots), EngineOptions(caps, turn)), database
