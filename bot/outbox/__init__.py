@@ -1,0 +1,1 @@
+"""What is to be posted, and how it gets there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from bot import digests
@@ -11,6 +12,9 @@ from bot.outbox import wording
 from bot.outbox.plan import EMBEDS, Batch, card_room
 from bot.outbox.post import BOT, Card, Entry, Post, TextFile, Wire
 from bot.outbox.split import MESSAGE, excerpt, split
+
+PART = MESSAGE - 120
+"""Room for what the bot's voice puts in front of a persona's words, and for a note under them."""
 
 PARTS = 4
 """A text that needs more messages than this is shown in part and attached whole."""
@@ -26,39 +30,25 @@ def compose(batch: Batch, place: str) -> tuple[Wire, ...]:
         return (_digest(batch.entries, place),)
     if batch.shape == "rollup":
         return (_rollup(batch.entries, place),)
-    if posts[0].kind == "react":
-        return (Wire(posts[0].task_id, posts[0].group_id, "", "", posts[0].text, react_to=posts[0].ref),)
     return _messages(posts)
 
 
 def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
     first = posts[0]
     text = _joined(posts)
-    parts = split(text)
+    parts = split(text, PART)
     texts: tuple[TextFile, ...] = ()
     if len(parts) > PARTS:
-        parts = [f"{excerpt(text, MESSAGE - 40)}\n{wording.ATTACHED}"]
+        parts = [f"{excerpt(text, PART)}\n{wording.ATTACHED}"]
         texts = (TextFile(wording.WHOLE_FILE, text),)
-    files = tuple(path for post in posts for path in post.files)
-    pings = _pings(posts)
     silent = all(post.silent for post in posts)
-    last = len(parts) - 1
-    return tuple(
-        Wire(
-            first.task_id,
-            first.group_id,
-            first.persona,
-            first.face,
-            part,
-            texts=texts,
-            files=files if i == last else (),
-            pings=pings if i == 0 else (),
-            silent=silent or i > 0,
-            gate_id=first.gate_id if i == last else None,
-            options=first.options if i == last else (),
-        )
-        for i, part in enumerate(parts)
-    )
+    wires = [Wire(first.task_id, first.group_id, first.persona, first.face, part) for part in parts]
+    wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
+    wires[-1] = replace(wires[-1], gate_id=first.gate_id, options=first.options)
+    if first.files:
+        files = Wire(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
+        wires.append(replace(files, files=first.files))
+    return tuple(wires)
 
 
 def _joined(posts: Sequence[Post]) -> str:

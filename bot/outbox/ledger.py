@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
@@ -96,18 +96,24 @@ class Ledger:
 
         return await self._database.write(work)
 
-    async def sending(self, delivery_id: int, now: float) -> None:
+    async def sending(self, delivery: Delivery, now: float) -> Delivery:
         """A message is about to go out for the first time."""
-        await self._settle(deliveries.c.id == delivery_id, state="sending", begun_at=now)
+        await self._settle(deliveries.c.id == delivery.id, state="sending", begun_at=now)
+        return replace(delivery, begun_at=now)
 
-    async def sent(self, delivery: Delivery, channel_id: int, message_id: int) -> None:
+    async def sent(self, delivery: Delivery, where: Sent) -> None:
         """A message is on Discord; with the last one of a batch its posts are done."""
-        done = {"state": "sent", "channel_id": channel_id, "message_id": message_id}
+        done = {"state": "sent", "channel_id": where.channel_id, "message_id": where.message_id}
         await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, **done)
 
     async def drop(self, delivery: Delivery) -> None:
         """Discord refuses this message for good."""
         await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, state="dropped")
+
+    async def close_entries(self, ids: Sequence[int]) -> None:
+        """These entries need no message any more."""
+        change = update(outbox).where(outbox.c.id.in_(ids)).values(state="sent")
+        await self._database.write(lambda c: c.execute(change))
 
     async def unfinished(self) -> list[Delivery]:
         """Messages of batches begun before a restart and not known to be on Discord, in order."""

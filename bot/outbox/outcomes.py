@@ -12,11 +12,11 @@ INVALID_WEBHOOK_TOKEN = 50027
 
 
 class Refused(Exception):
-    """429: certainly not accepted; `retry_after` seconds, scope user, shared or global."""
+    """429: certainly not accepted, again in `seconds`; scope user, shared or global."""
 
-    def __init__(self, retry_after: float, scope: str, hidden: bool) -> None:
-        super().__init__(f"429 ({scope}), again in {retry_after:.1f} s")
-        self.retry_after, self.scope, self.hidden = retry_after, scope, hidden
+    def __init__(self, seconds: float, scope: str, hidden: bool) -> None:
+        super().__init__(f"429 ({scope}), again in {seconds:.1f} s")
+        self.seconds, self.scope, self.hidden = seconds, scope, hidden
 
 
 class Uncertain(Exception):

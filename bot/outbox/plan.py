@@ -14,7 +14,6 @@ from itertools import accumulate
 from typing import Literal
 
 from bot.outbox.post import BOT, Entry, Lane, Post
-from bot.outbox.split import MESSAGE
 
 Shape = Literal["post", "merge", "rollup", "digest"]
 
@@ -28,6 +27,9 @@ CARD_MOST = 4000
 """Characters in a roll-up for one utterance, for an answer to a person, for several notes in one card.
 
 What is longer is attached whole. Discord allows 4,096 in an embed's text."""
+
+MERGED = 1880
+"""Characters of one persona's merged lines: below 2,000 with what sending may add."""
 
 DIGEST_CHARACTERS = 2_000_000
 """Most text in one digest: at 4 bytes a character still below Discord's 10 MiB a file."""
@@ -130,7 +132,7 @@ def _merge(entries: Sequence[Entry]) -> Batch:
     size = _merged_size(entries[0])
     for entry in entries[1:]:
         size += 1 + _merged_size(entry)
-        if entry.post.voice != taken[0].post.voice or size > MESSAGE or _answers_other(entry, taken[-1]):
+        if entry.post.voice != taken[0].post.voice or size > MERGED or _answers_other(entry, taken[-1]):
             break
         taken.append(entry)
     return Batch("merge" if len(taken) > 1 else "post", tuple(taken))

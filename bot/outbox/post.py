@@ -109,7 +109,6 @@ class Wire:
     silent: bool = True
     gate_id: int | None = None
     options: tuple[str, ...] = ()
-    react_to: str = ""
 
 
 def dump_post(post: Post) -> dict[str, Any]:

@@ -60,9 +60,6 @@ class Scene(Protocol):
     def asked(self, ref: str) -> Asked | None:
         """None when the message did not come through this bot."""
 
-    def parent_group(self, group_id: int) -> int | None:
-        """The group above, None for the root or an unknown one."""
-
 
 def render(event: ev.Event, scene: Scene) -> tuple[Post, ...]:
     """The posts of an event, in order; () when it shows nothing."""
@@ -290,8 +287,6 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     lines = [wording.END.get(body.state, body.state), body.report.strip()]
     if body.state == "done" and not body.verified:
         lines.append(wording.END_UNVERIFIED)
-    if body.deliverables:
-        lines.append(wording.END_FILES)
     owner = at.task.owner_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)

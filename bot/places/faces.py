@@ -54,7 +54,7 @@ class Faces:
         if self._template:
             return
         rows = await self._database.read(lambda c: c.execute(select(faces.c.number, faces.c.url)).all())
-        self._urls = {number: url for number, url in rows}
+        self._urls = {row.number: row.url for row in rows}
         self._task = asyncio.create_task(self._serve())
 
     async def close(self) -> None:

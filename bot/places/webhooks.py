@@ -70,6 +70,7 @@ class Webhooks:
         if not isinstance(channel, discord.TextChannel):
             raise Away(f"channel {place.channel_id} cannot be seen")
         kept = await self._records.hook(place.channel_id)
+        hook: Hook | None
         try:
             hook = await self._verified(channel, kept)
         except discord.Forbidden:
@@ -89,9 +90,7 @@ class Webhooks:
         me = self._client.user
         ours = [w for w in await channel.webhooks() if w.token and w.user and me and w.user.id == me.id]
         same = [w for w in ours if kept and w.id == kept.webhook_id]
-        found = (same or ours or [None])[0]
-        if found is None:
-            found = await channel.create_webhook(name=wording.WEBHOOK_NAME)
+        found = next(iter(same or ours), None) or await channel.create_webhook(name=wording.WEBHOOK_NAME)
         hook = Hook(channel.id, found.id, found.token or "", kept.repairs if kept else 0)
         if hook != kept:
             await self._records.keep_hook(hook)

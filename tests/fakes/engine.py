@@ -117,10 +117,12 @@ class FakeEngine:
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """As EngineApi.events."""
         while True:
+            self._more.clear()
             for event in [e for e in self.log if e.seq > after]:
                 after = event.seq
                 yield event
-            self._more.clear()
+            if self.log and self.log[-1].seq > after:
+                continue
             await self._more.wait()
 
     def emit(self, body: EventBody) -> Event:

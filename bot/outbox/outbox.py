@@ -1,0 +1,154 @@
+"""The way out, wired: events → projector → ledger → sender → Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import discord
+
+from bot.digests import Transcripts
+from bot.outbox.ledger import Ledger
+from bot.outbox.limiter import Limiter, Rates
+from bot.outbox.pace import Pace
+from bot.outbox.post import Lane, Post
+from bot.outbox.posting import Posting
+from bot.outbox.sender import Sender
+from bot.outbox.transport import Transport
+from bot.outbox.worker import Means
+from bot.places.faces import Faces
+from bot.places.provision import CategoryOf, Provision
+from bot.places.records import PlaceRecords
+from bot.places.webhooks import Webhooks
+from bot.ports import EngineApi, GateView
+from bot.projector import Projector
+from engine.ports import Database
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxOptions:
+    """What an operator or a test may set; `clock` is the limiter's, `wall` unix time."""
+
+    avatar_url_template: str = ""
+    rates: Rates = field(default_factory=Rates)
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+class _Said:
+    """Notices as outbox rows, told to the sender when they are new."""
+
+    def __init__(self, ledger: Ledger, wall: Callable[[], float], wake: Callable[[], None]) -> None:
+        self._ledger = ledger
+        self._wall = wall
+        self._wake = wake
+
+    async def say(self, key: str, task_id: int, group_id: int, text: str) -> None:
+        post = Post(task_id, group_id, 0, "note", Lane.STATUS, text)
+        if await self._ledger.say(key, post, self._wall()):
+            self._wake()
+
+
+class Outbox:
+    """Everything the bot posts by itself. Start it when the client is ready; start and stop once."""
+
+    def __init__(
+        self,
+        client: discord.Client,
+        engine: EngineApi,
+        database: Database,
+        gate_view: GateView,
+        category_of: CategoryOf,
+        options: OutboxOptions,
+    ) -> None:
+        self.ledger = Ledger(database)
+        self.transcripts = Transcripts(database)
+        self.faces = Faces(client, database, options.avatar_url_template)
+        self._engine = engine
+        self._news = asyncio.Event()
+        self._taken = asyncio.Event()
+        records = PlaceRecords(database)
+        said = _Said(self.ledger, options.wall, self._news.set)
+        limiter = Limiter(options.rates)
+        self._transport = Transport(client, limiter, options.clock)
+        self.webhooks = Webhooks(client, records, said)
+        self.provision = Provision(client, records, said, category_of)
+        posting = Posting(
+            self.ledger, self._transport, self.webhooks, self.faces, engine.look.read_file, gate_view
+        )
+        means = Means(
+            self.ledger, posting, self.provision, limiter, options.pace, options.clock, options.wall
+        )
+        self._sender = Sender(means)
+        self._projector = Projector(engine, database, self._news.set, self.faces.want)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._fed = 0
+
+    async def start(self) -> None:
+        """Finish what was left at the last stop, then follow the engine's events."""
+        await self._transport.start()
+        await self.faces.start()
+        self._sender.start()
+        self._sender.resume(await self.ledger.unfinished())
+        self._tasks = [asyncio.create_task(self._feed()), asyncio.create_task(self._projector.run())]
+
+    async def stop(self) -> None:
+        """Stop now; nothing is lost, what was being sent is looked up at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sender.close()
+        await self.provision.close()
+        await self.webhooks.close()
+        await self.faces.close()
+        await self._transport.close()
+
+    async def drain(self, seq: int = 0) -> None:
+        """Wait until the event `seq` and everything before it is posted, as far as it can be."""
+        while not await self._all_fed(seq):
+            await self._taken.wait()
+        await self._sender.drain()
+
+    async def _all_fed(self, seq: int) -> bool:
+        self._taken.clear()
+        return self._projector.seq >= seq and not await self.ledger.waiting(self._fed)
+
+    def try_again(self) -> None:
+        """A guild came back or a permission was granted: do not wait any longer."""
+        self._sender.try_again()
+
+    def depth(self) -> int:
+        """How many posts wait."""
+        return self._sender.depth()
+
+    async def _feed(self) -> None:
+        self._news.set()
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            entries = await self.ledger.waiting(self._fed)
+            if entries:
+                self._fed = entries[-1].id
+                self._sender.feed(entries)
+            self._taken.set()
+
+
+async def no_category(_guild_id: int) -> int | None:
+    """A new category for every task."""
+    return None
+
+
+def build_outbox(
+    client: discord.Client,
+    engine: EngineApi,
+    database: Database,
+    *,
+    gate_view: GateView,
+    category_of: CategoryOf = no_category,
+    options: OutboxOptions | None = None,
+) -> Outbox:
+    """The outbox of one client; `gate_view` makes a gate's buttons, `category_of` is `/setup`'s choice."""
+    return Outbox(client, engine, database, gate_view, category_of, options or OutboxOptions())

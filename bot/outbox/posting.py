@@ -1,0 +1,141 @@
+"""How one message is put on Discord: by webhook as a persona, or in the bot's voice; and found again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from bot.outbox import wording
+from bot.outbox.ledger import Delivery, Ledger, Sent
+from bot.outbox.outcomes import Denied, Gone, Rejected
+from bot.outbox.post import BOT, Wire
+from bot.outbox.split import MESSAGE, excerpt
+from bot.outbox.transport import Message, Transport, embed
+from bot.places.faces import Faces
+from bot.places.provision import Place
+from bot.places.records import Hook
+from bot.places.webhooks import Webhooks
+from bot.ports import GateView
+from engine.errors import NotFound
+
+_log = logging.getLogger(__name__)
+
+FILE_BYTES = 10 * 1024 * 1024
+"""Largest file, and here the largest sum of files, of one message (Discord's default limit)."""
+
+FILES = 10
+
+ReadFile = Callable[[int, str], Awaitable[bytes]]
+"""(task id, path) -> content; raises NotFound."""
+
+
+@dataclass(slots=True)
+class Posting:
+    """Turns wires into messages for one client and knows which voice they have."""
+
+    ledger: Ledger
+    transport: Transport
+    webhooks: Webhooks
+    faces: Faces
+    read_file: ReadFile
+    gate_view: GateView
+    _refused_names: set[str] = field(default_factory=set, init=False)
+
+    async def post(self, place: Place, delivery: Delivery) -> Sent:
+        """Send once. Raises the errors of `outcomes`, `Gone` only for the place itself, and Away."""
+        wire = delivery.wire
+        hook = await self._hook(place, wire)
+        message = await self._message(wire, hook)
+        if hook is None:
+            return await self._by_bot(place, delivery, message)
+        try:
+            sent = await self.transport.by_webhook(hook, place.thread_id, message)
+        except Gone as gone:
+            if gone.what != "webhook":
+                raise
+            await self.webhooks.repair(place, hook)
+            return await self.post(place, delivery)
+        except Rejected:
+            if wire.persona in self._refused_names:
+                raise
+            _log.exception("Discord refuses a message as %r; the bot says it", wire.persona)
+            self._refused_names.add(wire.persona)
+            return await self.post(place, delivery)
+        if sent.channel_id == place.target_id:
+            return sent
+        await self.transport.unsend(hook, sent.message_id)
+        await self.webhooks.repair(place, hook)
+        return await self.post(place, delivery)
+
+    async def _by_bot(self, place: Place, delivery: Delivery, message: Message) -> Sent:
+        """Where the bot itself may not write, its webhook may."""
+        try:
+            return await self.transport.by_bot(place.target_id, message, nonce=f"o{delivery.id}")
+        except Denied:
+            hook = await self.webhooks.hook(place)
+            if hook is None:
+                raise
+        return await self.transport.by_webhook(hook, place.thread_id, replace(message, name=BOT))
+
+    async def find(self, place: Place, delivery: Delivery) -> Sent | None:
+        """The message of a delivery begun earlier, if it is in the channel. Raises what `look_up` raises."""
+        hook = await self._hook(place, delivery.wire)
+        written = await self._message(delivery.wire, hook)
+        spoken = await self._message(delivery.wire, None)
+        prints = {each.fingerprint for each in (written, spoken, replace(spoken, name=BOT))}
+        found = await self.transport.look_up(place.target_id, delivery.begun_at, prints, hook)
+        known = await self.ledger.known([message_id for message_id, _ in found])
+        fresh = [message_id for message_id, _ in found if message_id not in known]
+        return Sent(place.target_id, fresh[0]) if fresh else None
+
+    async def _hook(self, place: Place, wire: Wire) -> Hook | None:
+        """None for the bot's own voice, by choice or for want of a webhook."""
+        if not wire.persona or wire.persona in self._refused_names:
+            return None
+        return await self.webhooks.hook(place)
+
+    async def _message(self, wire: Wire, hook: Hook | None) -> Message:
+        files, note = await self._files(wire)
+        content = wire.content
+        if hook is None and wire.persona and not wire.cards and not wire.texts:
+            content = f"**{wire.persona}**\n{content}"
+        if note:
+            content = f"{content}\n{note}"
+        return Message(
+            content=excerpt(content, MESSAGE) if len(content) > MESSAGE else content,
+            name=wire.persona if hook else "",
+            avatar=self.faces.url(wire.face) if hook and wire.face else "",
+            embeds=tuple(
+                embed(c.author, self.faces.url(c.face) if c.face else "", c.text) for c in wire.cards
+            ),
+            files=files,
+            pings=wire.pings,
+            silent=wire.silent,
+            view=self.gate_view(wire.gate_id, wire.options) if wire.gate_id is not None else None,
+        )
+
+    async def _files(self, wire: Wire) -> tuple[tuple[tuple[str, bytes], ...], str]:
+        """Attachments of a message, and a line about those that cannot be attached."""
+        kept: list[tuple[str, bytes]] = [(t.name, t.text.encode("utf-8", "replace")) for t in wire.texts]
+        room = FILE_BYTES - sum(len(data) for _, data in kept)
+        large, missing = [], []
+        for path in wire.files:
+            try:
+                data = await self.read_file(wire.task_id, path)
+            except NotFound:
+                missing.append(path)
+                continue
+            if len(data) > room or len(kept) == FILES:
+                large.append(path)
+                continue
+            room -= len(data)
+            kept.append((path.rsplit("/", 1)[-1][:100] or "file", data))
+        lines = [wording.TOO_LARGE.format(names=_names(large))] if large else []
+        lines += [wording.MISSING_FILE.format(names=_names(missing))] if missing else []
+        return tuple(kept), "\n".join(lines)
+
+
+def _names(paths: list[str]) -> str:
+    names = ", ".join(f"`{path.replace('`', '')[:60]}`" for path in paths[:8])
+    return names + (wording.AND_MORE.format(count=len(paths) - 8) if len(paths) > 8 else "")

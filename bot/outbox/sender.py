@@ -1,0 +1,132 @@
+"""Distributes posts over channels: finds each group's place, then leaves it to the channel's worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from bot.outbox.ledger import Delivery
+from bot.outbox.pace import wait_for
+from bot.outbox.post import Entry
+from bot.outbox.reactions import Reactions
+from bot.outbox.worker import ChannelWorker, Job, Means
+from bot.places.provision import Away, Place
+from engine.errors import NotFound
+
+_log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Feed it entries; it posts them."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._queues: dict[int, list[Entry]] = defaultdict(list)
+        self._left: dict[int, list[Job]] = defaultdict(list)
+        self._workers: dict[int, ChannelWorker] = {}
+        self._homes: dict[int, int] = {}
+        self._placing: dict[int, asyncio.Task[None]] = {}
+        self._running: list[asyncio.Task[None]] = []
+        self._quiet = asyncio.Event()
+        transport = means.posting.transport
+        self._reactions = Reactions(means.ledger, transport, means.pace, self._quiet.set)
+
+    def start(self) -> None:
+        """Begin to react; posting begins with the first entry fed."""
+        self._running.append(asyncio.create_task(self._reactions.run()))
+
+    def feed(self, entries: Sequence[Entry]) -> None:
+        """Take entries over; they must be new to this sender and come in the order of their ids."""
+        for entry in entries:
+            if entry.post.kind == "react":
+                self._reactions.feed(entry)
+            else:
+                self._queues[entry.post.group_id].append(entry)
+        for group_id in {entry.post.group_id for entry in entries}:
+            self._stir(group_id)
+
+    def resume(self, deliveries: Sequence[Delivery]) -> None:
+        """Finish batches begun before a restart, before anything new is sent to their places."""
+        for delivery in deliveries:
+            self._left[delivery.group_id].append(Job(delivery, look=bool(delivery.begun_at)))
+        for group_id in {delivery.group_id for delivery in deliveries}:
+            self._stir(group_id)
+
+    def try_again(self) -> None:
+        """Something changed on Discord's side (joined a guild, a permission): do not wait any longer."""
+        self._means.posting.webhooks.try_again()
+        self._means.retry.set()
+        self._means.retry.clear()
+
+    async def drain(self) -> None:
+        """Wait until everything fed so far that can be sent is sent."""
+        while not self._idle():
+            self._quiet.clear()
+            await self._quiet.wait()
+
+    async def close(self) -> None:
+        """Stop now; what was being sent is looked up at the next start."""
+        tasks = [*self._running, *self._placing.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def depth(self) -> int:
+        """How many posts wait."""
+        return sum(map(len, self._queues.values())) + sum(len(w.jobs) for w in self._workers.values())
+
+    def _idle(self) -> bool:
+        busy = any(worker.jobs for worker in self._workers.values()) or not self._reactions.idle
+        return not busy and not self._placing and not any(map(self._eager, [*self._queues, *self._left]))
+
+    def _eager(self, group_id: int) -> bool:
+        """Whether something must go out: lines that never make a place wait until something else does."""
+        queue = self._queues.get(group_id, [])
+        placed = group_id in self._homes and bool(queue)
+        return placed or bool(self._left.get(group_id)) or any(entry.post.eager for entry in queue)
+
+    def _stir(self, group_id: int) -> None:
+        channel_id = self._homes.get(group_id)
+        if channel_id is not None:
+            self._workers[channel_id].news.set()
+        elif self._eager(group_id) and group_id not in self._placing:
+            task = self._placing[group_id] = asyncio.create_task(self._settle(group_id))
+            task.add_done_callback(lambda _: self._placed(group_id))
+
+    def _placed(self, group_id: int) -> None:
+        self._placing.pop(group_id, None)
+        self._quiet.set()
+
+    async def _settle(self, group_id: int) -> None:
+        """Find or make the group's place, then let its channel's worker have it."""
+        self._adopt(await self._find_place(group_id))
+
+    async def _find_place(self, group_id: int) -> Place:
+        failures = 0
+        while True:
+            try:
+                return await self._means.provision.ensure(group_id)
+            except (Away, NotFound) as error:
+                _log.info("group %s has no place yet: %s", group_id, error)
+            except Exception:  # noqa: BLE001 - one group's trouble must not end the others; it is logged and retried
+                _log.exception("the place of group %s cannot be made now", group_id)
+            failures += 1
+            await wait_for(self._means.retry, self._means.pace.after(failures))
+
+    def _adopt(self, place: Place) -> None:
+        old = self._homes.get(place.group_id)
+        if old is not None and old != place.channel_id:
+            self._workers[old].places.pop(place.group_id, None)
+        worker = self._workers.get(place.channel_id) or self._open(place.channel_id)
+        worker.places[place.group_id] = place
+        worker.jobs.extend(self._left.pop(place.group_id, []))
+        self._homes[place.group_id] = place.channel_id
+        worker.news.set()
+
+    def _open(self, channel_id: int) -> ChannelWorker:
+        worker = ChannelWorker(channel_id, self._means, self._queues, self._adopt, self._quiet.set)
+        self._workers[channel_id] = worker
+        self._running.append(asyncio.create_task(worker.run()))
+        return worker

@@ -1,0 +1,212 @@
+"""One channel's worker: asks planner and limiter, sends, and settles what went wrong.
+
+A message counts as being sent from before the request until Discord's answer is in the ledger. When the
+answer never came, it is looked for in the channel first and sent again only if it is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bot.outbox.compose import compose
+from bot.outbox.ledger import Delivery, Ledger
+from bot.outbox.limiter import Limiter
+from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
+from bot.outbox.pace import Pace, wait_for
+from bot.outbox.plan import take, urgency
+from bot.outbox.post import Entry, Lane
+from bot.outbox.posting import Posting
+from bot.places.provision import Away, Place, Provision
+
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""Times a message is tried when something nobody foresaw goes wrong; then it is dropped, in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What workers share. `clock` is the limiter's, `wall` unix time; `retry` is set when to look again."""
+
+    ledger: Ledger
+    posting: Posting
+    provision: Provision
+    limiter: Limiter
+    pace: Pace
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    retry: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class Job:
+    """A message to get out; `look` when it may be on Discord already."""
+
+    delivery: Delivery
+    look: bool
+    failures: int = 0
+
+
+class ChannelWorker:
+    """Posts for one channel and the threads in it, which share its budget."""
+
+    def __init__(
+        self,
+        channel_id: int,
+        means: Means,
+        queues: dict[int, list[Entry]],
+        moved: Callable[[Place], None],
+        settled: Callable[[], None],
+    ) -> None:
+        self.channel_id = channel_id
+        self.places: dict[int, Place] = {}
+        self.jobs: list[Job] = []
+        self.news = asyncio.Event()
+        self._means = means
+        self._queues = queues
+        self._moved = moved
+        self._settled = settled
+        self._mended: dict[int, Place] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self.news.clear()
+            try:
+                await self._step()
+            except Exception:  # noqa: BLE001 - one channel's trouble must not end its worker; logged, tried again
+                _log.exception("channel %s: trying again", self.channel_id)
+                await asyncio.sleep(self._means.pace.longest_pause)
+
+    async def _step(self) -> None:
+        if self.jobs:
+            await self._try(self.jobs[0])
+        elif not await self._next():
+            self._settled()
+            await self.news.wait()
+
+    async def _next(self) -> bool:
+        """Begin one batch, or wait until one may go; False when nothing waits."""
+        for place in self._mended.values():
+            self._moved(place)
+        self._mended.clear()
+        waiting = [group for group in self.places if self._queues.get(group)]
+        if not waiting:
+            return False
+        group_id = min(waiting, key=lambda group: urgency(self._queues[group]))
+        lane, _ = urgency(self._queues[group_id])
+        means = self._means
+        pause = means.limiter.wait(self.channel_id, means.clock(), chatter=lane > Lane.STATUS)
+        if pause > 0:
+            await wait_for(self.news, pause)
+        else:
+            await self._begin(group_id)
+        return True
+
+    async def _begin(self, group_id: int) -> None:
+        """Bind the next batch in the ledger; from here on it is jobs, not queue."""
+        means = self._means
+        batch = take(self._queues[group_id], means.pace.ladder)
+        wires = compose(batch, self.places[group_id].name)
+        deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
+        taken = {entry.id for entry in batch.entries}
+        self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
+        self.jobs.extend(Job(delivery, look=False) for delivery in deliveries)
+
+    async def _try(self, job: Job) -> None:
+        try:
+            await self._finish(job)
+        except Exception:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
+            job.look, job.failures = True, job.failures + 1
+            _log.exception("message %s of channel %s failed", job.delivery.id, self.channel_id)
+            if job.failures < ATTEMPTS:
+                await asyncio.sleep(self._means.pace.after(job.failures))
+                return
+            await self._means.ledger.drop(job.delivery)
+        self.jobs.pop(0)
+
+    async def _finish(self, job: Job) -> None:
+        delivery = job.delivery
+        place = await self._place(delivery.group_id)
+        if not delivery.begun_at:
+            delivery = job.delivery = await self._means.ledger.sending(delivery, self._means.wall())
+        if not (job.look and await self._found(place, delivery)):
+            await self._send(place, delivery)
+
+    async def _place(self, group_id: int) -> Place:
+        known = self._mended.get(group_id) or self.places.get(group_id)
+        return known or await self._means.provision.ensure(group_id)
+
+    # ------------------------------------------------------------ one message
+
+    async def _send(self, place: Place, delivery: Delivery) -> None:
+        """Until the message is there, or Discord refuses it for good."""
+        means, failures = self._means, 0
+        while True:
+            await self._allowed(place.channel_id)
+            try:
+                sent = await means.posting.post(place, delivery)
+            except Refused as error:
+                _log.info("channel %s: %s", place.channel_id, error)
+                means.limiter.refused(
+                    place.channel_id, means.clock(), error.seconds, error.scope, error.hidden
+                )
+            except (Uncertain, Unreached) as error:
+                failures += 1
+                _log.warning("channel %s: %s", place.channel_id, error)
+                await asyncio.sleep(means.pace.after(failures))
+                if isinstance(error, Uncertain) and await self._found(place, delivery):
+                    return
+            except (Gone, Denied, Away) as error:
+                failures += 1
+                place = await self._changed(place, error, failures)
+            except Rejected:
+                _log.exception("message %s of channel %s is refused", delivery.id, place.channel_id)
+                await means.ledger.drop(delivery)
+                return
+            else:
+                await means.ledger.sent(delivery, sent)
+                return
+
+    async def _allowed(self, channel_id: int) -> None:
+        """Wait for the limiter, then count the post."""
+        limiter, clock = self._means.limiter, self._means.clock
+        while (pause := limiter.wait(channel_id, clock(), chatter=False)) > 0:  # noqa: ASYNC110 - it is time we wait for
+            await asyncio.sleep(pause)
+        limiter.spend(channel_id, clock())
+
+    async def _found(self, place: Place, delivery: Delivery) -> bool:
+        """Whether the message is in the channel already; then it is settled."""
+        means, failures = self._means, 0
+        while True:
+            try:
+                sent = await means.posting.find(place, delivery)
+            except (Uncertain, Unreached, Refused) as error:
+                failures += 1
+                _log.warning("cannot look into channel %s yet: %s", place.channel_id, error)
+                await asyncio.sleep(max(means.pace.after(failures), getattr(error, "seconds", 0.0)))
+            except (Gone, Denied, Rejected, Away) as error:
+                _log.warning("cannot look into channel %s, sending again: %s", place.channel_id, error)
+                return False
+            else:
+                if sent is not None:
+                    await means.ledger.sent(delivery, sent)
+                return sent is not None
+
+    async def _changed(self, place: Place, error: Exception, failures: int) -> Place:
+        """A place that people deleted is mended; a permission or guild that is missing is waited for."""
+        means = self._means
+        _log.warning("channel %s: %s", place.channel_id, error)
+        if isinstance(error, Gone) and failures < ATTEMPTS:
+            try:
+                mended = await means.provision.repair(place)
+            except Away as away:
+                _log.warning("group %s has no place now: %s", place.group_id, away)
+            else:
+                self._mended[place.group_id] = mended
+                return mended
+        await wait_for(means.retry, means.pace.after(failures))
+        return place

@@ -1,0 +1,136 @@
+"""The outbox on a local Discord: real HTTP, real limits, time running fast; a fake engine behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+
+from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.outbox.limiter import Rates
+from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
+from bot.outbox.pace import Pace
+from bot.tables import BOT_METADATA
+from engine.commands import StartTask
+from engine.ports import Database
+from engine.store.database import open_database, sync_engine
+from tests.fakes.engine import FakeEngine
+
+SCALE = 50.0
+PACE = Pace(pause=0.02, longest_pause=0.3)
+
+
+class Buttons(discord.ui.View):
+    """A gate's buttons, as the cogs would make them."""
+
+    def __init__(self, gate_id: int, options: Sequence[str]) -> None:
+        super().__init__(timeout=None)
+        for i, option in enumerate(options):
+            self.add_item(discord.ui.Button(label=option, custom_id=f"gate:{gate_id}:{i}"))
+
+
+@dataclass
+class Stage:
+    """A local Discord, a client in it, a database, an engine, and the outbox between them."""
+
+    local: LocalDiscord
+    client: discord.Client
+    database: Database
+    engine: FakeEngine
+    outbox: Outbox
+    running: asyncio.Task[None]
+    rates: Rates = field(default_factory=lambda: Rates().scaled(SCALE))
+
+    async def task(self, goal: str = "a small game") -> int:
+        """Begin a task in the lobby."""
+        you, guild = self.local.you, self.local.guild_id
+        task_id = await self.engine.handle(StartTask(goal, f"discord:{you.id}", f"guild:{guild}"))
+        await self.outbox.ledger.set_home(task_id, int(you.channel("lobby")["id"]))
+        return task_id
+
+    def boss(self, task_id: int) -> int:
+        """The boss's id."""
+        return self.engine.world.tasks[task_id].boss_id
+
+    async def drain(self) -> None:
+        """Until everything emitted is posted."""
+        async with asyncio.timeout(20):
+            await self.outbox.drain(self.engine.log[-1].seq)
+
+    def said(self, place: str) -> list[dict[str, Any]]:
+        """The messages of a channel or thread by its name, oldest first."""
+        return self.local.you.history(self.local.you.channel(place))
+
+    async def restart(self) -> None:
+        """Stop the outbox and start another on the same database, as a new process would."""
+        await self.outbox.stop()
+        self.outbox = make_outbox(self.client, self.engine, self.database)
+        await self.outbox.start()
+
+
+def make_outbox(client: discord.Client, engine: FakeEngine, database: Database) -> Outbox:
+    """The real outbox with fast clocks."""
+    options = OutboxOptions(rates=Rates().scaled(SCALE), pace=PACE)
+    return build_outbox(client, engine, database, gate_view=Buttons, options=options)
+
+
+async def connect(local: LocalDiscord) -> tuple[discord.Client, asyncio.Task[None]]:
+    """A client that is ready."""
+    intents = discord.Intents.default()
+    client = discord.Client(intents=intents, max_ratelimit_timeout=30.0)
+    client._connection.guild_ready_timeout = 0.05
+    running = asyncio.create_task(client.start(local.token))
+    async with asyncio.timeout(10):
+        while not client.is_ready():
+            if running.done():
+                running.result()
+            await asyncio.sleep(0.01)
+    return client, running
+
+
+@pytest.fixture
+async def local() -> AsyncIterator[LocalDiscord]:
+    """A fresh local Discord; nothing unknown may be asked of it."""
+    server = LocalDiscord(LocalOptions(time_scale=SCALE))
+    await server.start()
+    with point_discord_at(server):
+        yield server
+    await server.stop()
+    assert server.gaps == []
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """The real SQLite database with the bot's tables."""
+    url = f"sqlite:///{tmp_path / 'bot.db'}"
+    plain = sync_engine(url)
+    BOT_METADATA.create_all(plain)
+    plain.dispose()
+    opened = open_database(url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def stage(local: LocalDiscord, database: Database) -> AsyncIterator[Stage]:
+    """Everything running."""
+    client, running = await connect(local)
+    engine = FakeEngine()
+    outbox = make_outbox(client, engine, database)
+    await outbox.start()
+    built = Stage(local, client, database, engine, outbox, running)
+    yield built
+    await built.outbox.stop()
+    await client.close()
+    await asyncio.wait([running], timeout=5)
+
+
+def elapsed(since: float) -> float:
+    """Seconds since a monotonic time."""
+    return time.monotonic() - since
