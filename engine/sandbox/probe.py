@@ -24,7 +24,7 @@ from engine.sandbox.environment import load_environment
 from engine.sandbox.limits import SandboxLimits
 
 _TEST_S = 20.0
-_ESCAPES = Path(__file__).with_name("escapes.py.txt")
+_ESCAPES = Path(__file__).with_name("escapes.py")
 
 
 class RefusingSandbox:
@@ -96,7 +96,7 @@ def escapes(sandbox: BubblewrapSandbox) -> list[str]:
         canary.chmod(0o666)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        told = {"canary": str(canary), "port": listener.getsockname()[1], "pid": os.getpid()}
+        told = {"canary": str(canary), "port": listener.getsockname()[1]}
         request = RunRequest(
             ("/env/bin/python", "-I", "escapes.py", json.dumps(told)),
             {"escapes.py": _ESCAPES.read_bytes()},

@@ -1,0 +1,111 @@
+"""Tries ways out of the sandbox from inside and prints a JSON list of those that worked.
+
+Sent into a run as source (standard library only, Python 3.9 or later); argument: what the host planted.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_NEW_USER_NAMESPACE = 0x10000000
+_AF_NETLINK = 16
+_MORE_THAN_ALLOWED = 1000
+_PROCESSES_TRIED = 300
+
+
+def ways_out(told: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    """Name of each way and the attempt: it leads out when it returns something true."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return {
+        "reading a host file": lambda: _reads(told["canary"]),
+        "writing a host file": lambda: _writes(told["canary"]),
+        "writing to the system": lambda: _writes("/usr/x"),
+        "writing to the root": lambda: _writes("/x"),
+        "writing to the environment": lambda: _writes("/env/x"),
+        "a kernel knob": lambda: _writes("/proc/sys/kernel/core_pattern"),
+        "the processes of the host": lambda: (
+            len([path for path in Path("/proc").iterdir() if path.name.isdigit()]) > 4
+        ),
+        "the network of the host": lambda: _connects(told["port"]),
+        "a kernel socket": lambda: socket.socket(_AF_NETLINK, socket.SOCK_RAW, 0),
+        "new namespaces": lambda: libc.unshare(_NEW_USER_NAMESPACE) == 0,
+        "mounting": lambda: libc.mount(b"x", b"/tmp", b"tmpfs", 0, None) == 0,
+        "tracing": lambda: libc.ptrace(0, 0, 0, 0) == 0,
+        "memory no limit sees": lambda: libc.memfd_create(b"x", 0) >= 0,
+        "capabilities": _has_capabilities,
+        "being root": lambda: os.getuid() == 0,
+        "raising a limit": _raises_a_limit,
+        "secrets in the environment": lambda: [
+            name for name in os.environ if name.endswith(("TOKEN", "KEY"))
+        ],
+        "open files of the host": _has_foreign_handles,
+        "forking without end": _forks_without_end,
+    }
+
+
+def _reads(path: str) -> bool:
+    return bool(Path(path).read_bytes())
+
+
+def _writes(path: str) -> bool:
+    return bool(Path(path).write_text("x"))
+
+
+def _connects(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _has_capabilities() -> bool:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return any(int(line.split()[1], 16) for line in lines if line.startswith(("CapEff", "CapPrm", "CapBnd")))
+
+
+def _raises_a_limit() -> bool:
+    resource.setrlimit(resource.RLIMIT_NPROC, (_MORE_THAN_ALLOWED, _MORE_THAN_ALLOWED))
+    return True
+
+
+def _has_foreign_handles() -> bool:
+    # The one beyond the standard three is the handle that lists them.
+    return any(int(path.name) > 2 and path.exists() for path in list(Path("/proc/self/fd").iterdir()))
+
+
+def _forks_without_end() -> bool:
+    held, let_go = os.pipe()
+    children: list[int] = []
+    try:
+        while len(children) < _PROCESSES_TRIED:
+            child = os.fork()
+            if child == 0:
+                os.close(let_go)
+                os.read(held, 1)
+                os._exit(0)
+            children.append(child)
+    finally:
+        os.close(let_go)
+        for child in children:
+            os.waitpid(child, 0)
+    return True
+
+
+def leads_out(attempt: Callable[[], object]) -> bool:
+    """Whether `attempt` got through; refusals of the system are what should happen."""
+    try:
+        return bool(attempt())
+    except (OSError, ValueError):
+        return False
+
+
+if __name__ == "__main__":
+    found = [name for name, attempt in ways_out(json.loads(sys.argv[1])).items() if leads_out(attempt)]
+    sys.stdout.write(json.dumps(found) + "\n")
