@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import Connection, select
 
 from bot.outbox.post import BOT, Post, load_post
-from bot.outbox.split import open_fence
+from bot.outbox.split import closed
 from bot.tables import groups, outbox
 from engine.ports import Database
 
@@ -53,7 +53,7 @@ def markdown(lines: Sequence[Line], title: str) -> str:
             place = line.place
             parts.append(f"## {_one_line(place)}\n")
         head = f"_{_one_line(line.head)}_\n\n" if line.head else ""
-        parts.append(f"**{_one_line(line.author)}** · {_clock(line.at)}\n\n{head}{_closed(line.text)}\n")
+        parts.append(f"**{_one_line(line.author)}** · {_clock(line.at)}\n\n{head}{closed(line.text)}\n")
     return "\n".join(parts)
 
 
@@ -85,11 +85,6 @@ def _clock(at: float) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _closed(text: str) -> str:
-    opened = open_fence(text)
-    return f"{text}\n{opened[: len(opened) - len(opened.lstrip('`~'))]}" if opened else text
 
 
 class Transcripts:

@@ -11,10 +11,13 @@ from bot import digests
 from bot.outbox import wording
 from bot.outbox.plan import EMBEDS, Batch, card_room
 from bot.outbox.post import BOT, Card, Entry, Post, TextFile, Wire
-from bot.outbox.split import MESSAGE, excerpt, split
+from bot.outbox.split import MESSAGE, closed, excerpt, split
 
 PART = MESSAGE - 120
 """Room for what the bot's voice puts in front of a persona's words, and for a note under them."""
+
+NOTHING = "…"
+"""Shown for a text of which nothing can be seen."""
 
 PARTS = 4
 """A text that needs more messages than this is shown in part and attached whole."""
@@ -36,7 +39,7 @@ def compose(batch: Batch, place: str) -> tuple[Wire, ...]:
 def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
     first = posts[0]
     text = _joined(posts)
-    parts = split(text, PART)
+    parts = split(text, PART) or [NOTHING]
     texts: tuple[TextFile, ...] = ()
     if len(parts) > PARTS:
         parts = [f"{excerpt(text, PART)}\n{wording.ATTACHED}"]
@@ -56,7 +59,7 @@ def _joined(posts: Sequence[Post]) -> str:
     for _, run in groupby(posts, key=lambda post: post.fold or id(post)):
         same = list(run)
         head = f"{same[0].head}\n" if same[0].head else ""
-        lines.append(head + ", ".join([same[0].text, *(post.folded for post in same[1:])]))
+        lines.append(closed(head + ", ".join([same[0].text, *(post.folded for post in same[1:])])))
     return "\n".join(lines)
 
 
@@ -95,7 +98,7 @@ def _card_key(post: Post) -> object:
 def _card(posts: Sequence[Post]) -> Card:
     first = posts[0]
     head = f"{first.head}\n" if first.head and len(posts) == 1 else ""
-    text = _joined(posts) if len(posts) > 1 else head + excerpt(first.text, card_room(first))
+    text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, card_room(first)) or NOTHING)
     return Card(first.persona or BOT, first.face, text)
 
 

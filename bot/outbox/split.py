@@ -54,8 +54,14 @@ def excerpt(text: str, limit: int) -> str:
     text = text.strip("\n")
     if len(text) <= limit:
         return text
-    first = split(text, limit - 2)[0]
+    first = next(iter(split(text, limit - 2)), "")
     return f"{first}\n…" if first.endswith(("```", "~~~")) else f"{first} …"
+
+
+def closed(text: str) -> str:
+    """`text` with a code fence left open at its end closed."""
+    opened = open_fence(text)
+    return f"{text}\n{_marker(opened)}" if opened else text
 
 
 def _marker(opening: str) -> str:

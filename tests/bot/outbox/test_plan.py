@@ -1,0 +1,191 @@
+"""The ladder: what goes into the next message, and that what comes out is within Discord's limits."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.outbox.compose import compose
+from bot.outbox.plan import EMBEDS, Batch, Ladder, take
+from bot.outbox.post import BOT, Entry, Lane, Post, Wire
+from bot.outbox.split import open_fence
+
+FILE_LIMIT = 10 * 1024 * 1024
+
+says = st.builds(
+    lambda agent, lane, size, mark: Post(
+        1,
+        2,
+        0,
+        "say",
+        lane,
+        (mark * size)[:size] or "x",
+        persona=f"Agent {agent}",
+        face=f"Agent {agent}",
+        agent_id=agent,
+        head="-# ↪ answering" if lane == Lane.ANSWER else "",
+        ref="7:8" if lane == Lane.ANSWER else "",
+        pings=(5,) if lane == Lane.ANSWER else (),
+    ),
+    st.integers(1, 6),
+    st.sampled_from([Lane.ANSWER, Lane.HEAD, Lane.CHATTER, Lane.CHATTER, Lane.CHATTER]),
+    st.integers(1, 5000) | st.integers(1, 120),
+    st.sampled_from(["word ", "x", "```py\ncode\n", "line\n", "🙂"]),
+)
+notes = st.builds(
+    lambda lane, size, fold: Post(1, 2, 0, "note", lane, "n" * size, fold=fold, folded="n" * (size // 2)),
+    st.sampled_from([Lane.STATUS, Lane.CHATTER]),
+    st.integers(1, 700),
+    st.sampled_from(["", "", "files"]),
+)
+alone = st.builds(
+    lambda kind, size: Post(1, 2, 0, kind, Lane.STATUS if kind == "gate" else Lane.CHATTER, "g" * size),
+    st.sampled_from(["gate", "end"]),
+    st.integers(1, 9000),
+)
+QUEUES = st.lists(says | says | notes | alone, min_size=1, max_size=90).map(
+    lambda posts: [Entry(i, float(i), replace(post, seq=i)) for i, post in enumerate(posts, 1)]
+)
+
+
+def drained(queue: list[Entry]) -> list[Batch]:
+    """Take until nothing is left."""
+    batches = []
+    while queue:
+        batch = take(queue)
+        batches.append(batch)
+        gone = {entry.id for entry in batch.entries}
+        queue = [entry for entry in queue if entry.id not in gone]
+    return batches
+
+
+def fits(wire: Wire) -> bool:
+    """Within every limit Discord has for a message."""
+    total = sum(card.size for card in wire.cards)
+    return (
+        len(wire.content) <= 2000
+        and total <= 6000
+        and len(wire.cards) <= EMBEDS
+        and all(0 < len(card.text) <= 4096 and len(card.author) <= 256 for card in wire.cards)
+        and all(len(text.text.encode()) <= FILE_LIMIT for text in wire.texts)
+        and bool(wire.content.strip() or wire.cards)
+    )
+
+
+@given(QUEUES)
+def test_every_message_fits(queue: list[Entry]) -> None:
+    """2,000 characters, 10 embeds of 6,000 together, 10 MiB: never more, whatever waits."""
+    for batch in drained(queue):
+        for wire in compose(batch, "research"):
+            assert fits(wire)
+            assert not open_fence(wire.content)
+
+
+@given(QUEUES)
+def test_everything_goes_out_once(queue: list[Entry]) -> None:
+    """Each entry is in exactly one batch."""
+    ids = [entry.id for batch in drained(queue) for entry in batch.entries]
+    assert sorted(ids) == [entry.id for entry in queue]
+
+
+@given(QUEUES)
+def test_order_is_kept_for_each_agent(queue: list[Entry]) -> None:
+    """What an agent says appears in the order it was said, answers included."""
+    order: dict[int, list[int]] = {}
+    for batch in drained(queue):
+        for entry in batch.entries:
+            if entry.post.agent_id is not None:
+                order.setdefault(entry.post.agent_id, []).append(entry.id)
+    assert all(ids == sorted(ids) for ids in order.values())
+
+
+def letters(text: str) -> str:
+    """Everything but white space and lines that open or close code."""
+    lines = [line for line in text.split("\n") if not line.strip().startswith("```")]
+    return "".join("".join(lines).split())
+
+
+@given(QUEUES)
+def test_no_word_is_lost(queue: list[Entry]) -> None:
+    """A text that is not shown whole is attached whole."""
+    for batch in drained(queue):
+        wires = compose(batch, "research")
+        shown = letters(
+            "\n".join("\n".join([wire.content, *(card.text for card in wire.cards)]) for wire in wires)
+        )
+        attached = letters("\n".join(text.text for wire in wires for text in wire.texts))
+        for entry in batch.entries:
+            words = letters(entry.post.text)
+            if entry.post.kind == "say":
+                assert words in shown or words in attached
+
+
+@given(QUEUES)
+def test_answers_and_gates_never_drown(queue: list[Entry]) -> None:
+    """An answer is never swept into a digest, a gate stands alone."""
+    for batch in drained(queue):
+        kinds = {entry.post.kind for entry in batch.entries}
+        assert not kinds & {"gate", "end"} or len(batch.entries) == 1
+        if batch.shape == "digest":
+            assert all(entry.post.lane > Lane.ANSWER for entry in batch.entries)
+
+
+@given(QUEUES)
+def test_nobody_is_pinged_by_chatter(queue: list[Entry]) -> None:
+    """Only posts that say so ping, and a message that pings is not silent."""
+    for batch in drained(queue):
+        asked = {ping for entry in batch.entries for ping in entry.post.pings}
+        assert {ping for wire in compose(batch, "research") for ping in wire.pings} <= asked
+
+
+def say(agent: int, text: str, lane: Lane = Lane.CHATTER) -> Post:
+    """A short utterance."""
+    return Post(1, 2, 0, "say", lane, text, persona=f"A{agent}", agent_id=agent)
+
+
+def queue_of(*posts: Post) -> list[Entry]:
+    """Entries in order."""
+    return [Entry(i, float(i), post) for i, post in enumerate(posts, 1)]
+
+
+def test_ladder() -> None:
+    """One, one persona's lines, a roll-up above 5, a digest above 60."""
+    assert take(queue_of(say(1, "a"))).shape == "post"
+    assert [e.id for e in take(queue_of(say(1, "a"), say(1, "b"), say(2, "c"))).entries] == [1, 2]
+    assert take(queue_of(*(say(i, "a") for i in range(6)))).shape == "rollup"
+    many = queue_of(*(say(i, "a") for i in range(61)))
+    assert take(many).shape == "digest" and len(take(many).entries) == 61
+    assert len(take(many, Ladder(digest_most=10)).entries) == 10
+
+
+def test_an_answer_takes_its_agents_earlier_words_along() -> None:
+    """An answer goes first; what its agent said before it goes before it."""
+    chatter = [say(1, "before"), *(say(2, "x") for _ in range(3))]
+    batch = take(queue_of(*chatter, say(1, "the answer", Lane.ANSWER)))
+    assert [entry.post.text for entry in batch.entries] == ["before", "the answer"]
+
+
+def test_notes_about_files_become_one_line() -> None:
+    """Many files in a row are one line."""
+    note = Post(1, 2, 0, "note", Lane.CHATTER, "📄 Ada added `a`", fold="f", folded="`a`")
+    other = replace(note, text="📄 Ada added `b`", folded="`b`")
+    (wire,) = compose(take(queue_of(note, other)), "research")
+    assert wire.content == "📄 Ada added `a`, `b`"
+
+
+def test_rollup_names_the_personas() -> None:
+    """Each embed has its persona as author, notes the bot."""
+    posts = [*(say(i, f"text {i}") for i in range(5)), Post(1, 2, 0, "note", Lane.CHATTER, "note")]
+    (wire,) = compose(take(queue_of(*posts)), "research")
+    assert [card.author for card in wire.cards] == ["A0", "A1", "A2", "A3", "A4", BOT]
+    assert wire.persona == "research" and wire.silent
+
+
+def test_long_rollup_attaches_the_whole_text() -> None:
+    """What is cut in an embed is attached."""
+    posts = [say(i, f"{i} " + "long " * 300) for i in range(6)]
+    (wire,) = compose(take(queue_of(*posts)), "research")
+    assert all(post.text in wire.texts[0].text for post in itertools.islice(posts, len(wire.cards)))
