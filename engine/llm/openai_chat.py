@@ -214,10 +214,18 @@ def fault_of(error: Exception) -> ModelError:
     if isinstance(error, openai.APIStatusError):
         told = told_by(error.body) if error.body is not None else error.message
         return fault_of_status(error.status_code, told, error.response.headers, time.time())
-    if isinstance(error, openai.APITimeoutError):
+    root = _root(error)
+    if isinstance(root, (TimeoutError, httpx2.TimeoutException)):
         return ModelUnavailable("The model endpoint did not answer in time. It can be tried again.")
-    reason = brief(str(error.__cause__ or error) or type(error).__name__, 160)
+    reason = brief(str(root) or type(root).__name__, 160)
     return ModelUnavailable(f"The connection to the model endpoint failed ({reason}). It can be tried again.")
+
+
+def _root(error: BaseException) -> BaseException:
+    """What happened first; the SDK calls every lost connection a timeout."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _size(text: str) -> int:

@@ -285,3 +285,13 @@ def test_no_key_and_no_url_is_not_configured() -> None:
     """Without anything to talk to the message names what to set."""
     with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
         OpenAIChat(settings_with(openai_api_key=SecretStr("")))
+
+
+@pytest.mark.parametrize(("reply", "words"), [(fake.drops, "connection"), (fake.hangs, "in time")])
+async def test_lost_connections_are_told_from_timeouts(
+    endpoint: ModelEndpoint, chat_at: MakeChat, reply: fake.Reply, words: str
+) -> None:
+    """People read what happened, not the SDK's word for everything."""
+    endpoint.then = reply
+    with pytest.raises(ModelUnavailable, match=words):
+        await chat_at(model_timeout_s=0.5).complete(request_with())

@@ -1,0 +1,122 @@
+"""Tools to one schema and back, and a prompt that stays a prefix of the next."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.llm.local.translate import (
+    Call,
+    answer_message,
+    ask_for_text,
+    block_text,
+    make_script,
+    parse_call,
+    same_call,
+)
+
+
+def tool(name: str, required: list[str] | None = None, **properties: Any) -> dict[str, Any]:
+    """A tool as the API sends it."""
+    needed = list(properties) if required is None else required
+    schema = {"type": "object", "properties": properties, "required": needed, "title": "X"}
+    return {"type": "function", "function": {"name": name, "description": f"Do {name}", "parameters": schema}}
+
+
+TEXT = {"type": "string", "maxLength": 50}
+WRITE = tool("write_file", path=TEXT, content=TEXT)
+SAY = tool("say", ["to"], to={"type": "array", "items": TEXT}, mood={"enum": ["glad", "sad"]})
+ASK = [{"role": "system", "content": "Rules."}, {"role": "user", "content": "Go."}]
+
+
+def called(name: str, **arguments: Any) -> dict[str, Any]:
+    """An assistant message with one call."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    return {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": function}]}
+
+
+def test_signatures_are_one_short_line_each() -> None:
+    """The prompt names each tool, its arguments and types in one line, long texts left out."""
+    system = make_script({"messages": ASK, "tools": [WRITE, SAY]}).messages[0]["content"]
+    assert "- write_file(path: string): Do write_file" in system
+    assert '- say(to: [string, ...], mood?: "glad"|"sad"): Do say' in system
+    assert "- reply(text: string)" in system
+
+
+def test_schema_holds_every_tool_closed_and_without_lengths() -> None:
+    """Each alternative is one tool; the grammar never cuts a word."""
+    schema = make_script({"messages": ASK, "tools": [WRITE, SAY], "tool_choice": "required"}).schema
+    assert schema is not None
+    names = [one["properties"]["tool"]["const"] for one in schema["anyOf"]]
+    assert names == ["write_file", "say"]
+    assert "maxLength" not in json.dumps(schema)
+    arguments = schema["anyOf"][0]["properties"]["arguments"]
+    assert list(arguments["properties"]) == ["path"]
+    assert arguments["additionalProperties"] is False
+
+
+def test_tool_choice_names_one_tool() -> None:
+    """A named function is the only answer; "none" leaves tools out."""
+    choice = {"type": "function", "function": {"name": "say"}}
+    script = make_script({"messages": ASK, "tools": [WRITE, SAY], "tool_choice": choice})
+    assert script.schema is not None
+    assert script.schema["properties"]["tool"]["const"] == "say"
+    assert make_script({"messages": ASK, "tools": [WRITE], "tool_choice": "none"}).schema is None
+
+
+def test_history_is_rendered_in_the_words_it_was_written_in() -> None:
+    """A call and its text, once written, are a prefix of the next prompt, so nothing is read twice."""
+    body = {"messages": ASK, "tools": [WRITE]}
+    before = make_script(body)
+    call = Call("write_file", {"path": "a.py"})
+    written = before.messages + ask_for_text(call, "content")
+    call.arguments["content"] = block_text("print(1)\n")
+    message = answer_message(call, "c")
+    result = {"role": "tool", "tool_call_id": "c", "content": "wrote a.py"}
+    after = make_script({"messages": [*ASK, message, result], "tools": [WRITE]})
+    assert after.messages[: len(written) - 1] == written[:-1]
+    assert after.messages[len(written) - 1]["content"] == written[-1]["content"] + "print(1)\n```"
+    assert after.messages[-1]["content"] == "Result: wrote a.py"
+
+
+def test_code_block_opens_with_the_files_language() -> None:
+    """The second turn begins in a block of the right language."""
+    last = ask_for_text(Call("write_file", {"path": "x/main.py"}), "content")[-1]
+    assert last == {"role": "assistant", "content": "```python\n"}
+
+
+def test_blocks_lose_their_fences_only() -> None:
+    """Fences at the ends go, those inside stay."""
+    assert block_text("```python\nx = 1\n```") == "x = 1\n"
+    assert block_text("x = '```'\ny = 2") == "x = '```'\ny = 2\n"
+
+
+def test_repeated_call_is_seen() -> None:
+    """The very call made last is told from another one; long texts do not count."""
+    body = {"messages": [*ASK, called("write_file", path="a", content="long")]}
+    assert same_call(Call("write_file", {"path": "a"}), body)
+    assert not same_call(Call("write_file", {"path": "b"}), body)
+    assert not same_call(Call("write_file", {"path": "a"}), {"messages": ASK})
+
+
+def test_reply_becomes_text() -> None:
+    """A plain reply is no call."""
+    assert answer_message(Call("reply", {"text": "hi"}), "c") == {"role": "assistant", "content": "hi"}
+
+
+@given(st.text())
+def test_cut_off_answers_are_no_calls(text: str) -> None:
+    """What is not whole JSON of a call is None, never an exception."""
+    assert parse_call('{"tool": "say", "arguments": {"to": "' + text.replace('"', "")[:20]) is None
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b"]), st.text() | st.integers(), max_size=2))
+def test_calls_survive_the_round_trip(arguments: dict[str, Any]) -> None:
+    """What the model wrote under the schema arrives as the same arguments."""
+    call = parse_call(json.dumps({"tool": "say", "arguments": arguments}))
+    assert call is not None
+    made = answer_message(call, "c")["tool_calls"][0]["function"]
+    assert (made["name"], json.loads(made["arguments"])) == ("say", arguments)
