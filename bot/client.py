@@ -5,23 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord.ext import commands
 
+from bot.cogs.agents import AgentCog, GroupCog
+from bot.cogs.doctor import DoctorCog
 from bot.cogs.errors import on_command_error
+from bot.cogs.menus import MenusCog
+from bot.cogs.misc import FollowCog, HelpCog, MemoryCog
 from bot.cogs.replies import RepliesCog
+from bot.cogs.server import ServerCog
+from bot.cogs.setup import SetupCog
 from bot.cogs.task import TaskCog
 from bot.cogs.task_new import OpenOrders
 from bot.cogs.windows import WindowsCog
 from bot.desk import Parts
+from bot.views.agent_button import AgentButton
 from bot.views.card_keeper import CardKeeper
+from bot.views.crier import Crier
+from bot.views.file_view import FileButton, FilesButton, FileSelect
+from bot.views.gate import GateButton
 from bot.views.pages import PageButton
 from bot.views.task_button import TaskButton
 
 log = logging.getLogger(__name__)
-ITEMS = (TaskButton, PageButton)
+ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton)
 
 
 def intents(message_content: bool) -> discord.Intents:
@@ -50,16 +61,30 @@ class MegaBot(commands.Bot):
         )
         self.parts = parts
         self.orders = OpenOrders()
-        self.cards = CardKeeper(self, parts.engine, parts.book, parts.settings, parts.now)
+        self.crier = Crier(self, parts.engine, parts.book, parts.routes)
+        self.cards = CardKeeper(self, parts.engine, parts.book, parts.settings, parts.now, self.crier)
 
     async def setup_hook(self) -> None:
         """Load everything before the first event arrives."""
         self.tree.on_error = on_command_error  # type: ignore[method-assign]
         self.add_dynamic_items(*ITEMS)
-        for cog in (TaskCog(), WindowsCog(), RepliesCog(self)):
+        for cog in self._cogs():
             await self.add_cog(cog)
         if self.parts.settings.sync_commands:
             await self._sync()
+
+    def _cogs(self) -> Sequence[commands.Cog]:
+        commanding = (
+            TaskCog(),
+            AgentCog(),
+            GroupCog(),
+            FollowCog(),
+            MemoryCog(),
+            SetupCog(),
+            DoctorCog(),
+            HelpCog(),
+        )
+        return (*commanding, MenusCog(self), WindowsCog(), RepliesCog(self), ServerCog(self))
 
     async def on_message(self, message: discord.Message, /) -> None:
         """No prefix commands: people's messages are for agents (`RepliesCog`)."""

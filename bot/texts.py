@@ -34,10 +34,10 @@ CMD = {
     "group": "Talk to and find groups of agents",
     "group.say": "Say something to a group's head",
     "group.open": "Find a group's channel or thread",
-    "follow": "Choose how much of the talk you see",
-    "follow.off": "Only questions to people and the end",
-    "follow.answers": "Answers to people, questions and the end",
-    "follow.all": "Everything the agents say",
+    "follow": "Choose how much you are told of a task",
+    "follow.off": "Nothing",
+    "follow.answers": "When it needs a person, and when it ends",
+    "follow.all": "Every step forward",
     "setup": "Choose who may start, steer, approve and spend, and where tasks live",
     "doctor": "Check permissions, intents, the model and the sandbox",
     "memory": "What this server's tasks have learned",
@@ -67,7 +67,6 @@ OPT = {
     "approve": "Role that may answer the agents' questions",
     "spend": "Role that may raise caps",
     "place": "Category in which tasks get their channels",
-    "scope": "For everyone in this channel, or only for you",
     "picture": "A picture of the organisation, or of who worked when",
 }
 
@@ -103,13 +102,23 @@ NO_GATE = "That question is not of this server. Use the buttons under the questi
 NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see what is kept."
 NO_FILE = "That file is not there any more. Run `/task files` to see what is."
 NO_FILES = "There are no files yet. They appear here as the agents write them."
+WHICH_AGENT = "That message carries the words of several agents. Which one do you mean?"
+SEVERAL_AGENTS = (
+    "That message carries the words of several agents ({names}). Use `/agent pause` and name one."
+)
 NOT_A_PERSONA = "That message is not an agent's. Use this on something an agent said."
 SOMEBODY_ELSES = "Only the person who asked may turn these pages. Run the command yourself to get your own."
 NO_PLACE = "That group has no channel yet. It gets one with its first words; look again in a minute."
 TOO_BIG = (
-    "That comes to {size}, and Discord takes {limit} a file. Download single files with `/task files`, "
-    "or ask the operator to run `megaagent export {task}`."
+    "That comes to {size}, and Discord takes {limit} a file here. "
+    "Ask the operator to run `megaagent export` on the bot's machine."
 )
+ZIP_PART = "Part {number} of {of}."
+ZIP_LEFT_OUT = (
+    "Too big for Discord and left out: {names}. "
+    "Ask the operator to run `megaagent export` on the bot's machine."
+)
+ARCHIVE_RUNNING = "Task #{id} still needs its channels. Stop it first with `/task stop`, then archive it."
 _ASK = "Someone with Manage Server can give your role that right with `/setup`."
 NOT_ALLOWED = {
     "start": f"You may not start tasks here. {_ASK}",
@@ -169,22 +178,32 @@ AGENT_PAUSED = "{name} is paused. `/agent resume` lets it go on."
 AGENT_RESUMED = "{name} goes on."
 AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
 ANSWERED = "Answered: {answer}"
+GATE_CLOSED = "That question has been answered already. What was answered stands under it."
 GROUP_AT = "{name} meets in {where}."
 FOLLOW_SET = {
-    "off": "{who} now see only questions to people and the end.",
-    "answers": "{who} now see answers, questions and the end.",
-    "all": "{who} now see everything the agents say.",
+    "off": "You are told nothing of task #{id} any more, except answers to what you ask.",
+    "answers": "You are told when task #{id} needs a person, and when it ends.",
+    "all": "You are told of every step forward in task #{id}.",
 }
-FOLLOW_CHANNEL, FOLLOW_YOU = "People in this channel", "You"
+FOLLOW_AGAIN = "Press again for the next setting."
+NEWS_GATE = "❓ **{name}** asks: {question}"
+NEWS_END = "🏁 Task #{id}: {state}"
+NEWS_CAP = "💰 {percent} % of the cap on {cap} is used."
+NEWS_GROUP = "🏠 Group **{name}** has formed."
+NEWS_ACCEPTED = "✅ Accepted from **{name}**: {title}"
+NEWS_AUDIT = "🔎 Audit {round}: {verdict}."
 FORGOTTEN = "Forgotten for good: {text}"
 NO_MEMORIES = "Nothing is remembered for this server yet. What tasks learn is kept here."
 NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
 NO_STEPS = "{name} has not done anything yet."
+NO_TIMELINE = "Nobody has finished a step yet, so there is nothing to draw. Look again in a minute."
+PICTURE_TITLE = "Task #{id}: {goal}"
 NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."
 READ_ONLY, REMOVED = "read-only now", "removed"
 PERMISSION_LOST = (
-    "I lost a permission here: **{missing}**. Give it back to my role in this channel; `/doctor` shows all."
+    "I lost a permission in {where}: **{missing}**. "
+    "Give it back to my role in that channel; `/doctor` shows all."
 )
 
 HELP = """\
@@ -238,6 +257,9 @@ BUTTON = {
     "earlier": "Older",
     "later": "Newer",
 }
+CHOOSE_FILE = "Choose a file to look at"
+FILES_HEAD = "**Files of task #{id}** · {count} files, {size}"
+NEXT_FILES, FILES_BEFORE = "Next files", "Files before"
 NOBODY_YET = "Nobody but the boss yet."
 WAITING_FOR_YOU = "❓ {count} waiting for a person's answer"
 UNVERIFIED = "not checked by an auditor"
@@ -271,8 +293,10 @@ DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs inside {mechanism}."
 DOCTOR_SANDBOX_BAD = "❌ Sandbox: {reason} Until then agents cannot run code."
 DOCTOR_ROLES = "⚠️ Rights: nobody but Manage Server may start tasks. Fix: `/setup`."
 DOCTOR_ROLE_GONE = "⚠️ Rights: a role that could {right} was deleted. Fix: `/setup`."
-SETUP_DONE = "Set. {lines}"
+SETUP_DONE = "Who may do what here:\n{lines}"
 SETUP_LINE = "**{right}:** {roles}"
+SETUP_PLACE = "**place:** {place}"
+SETUP_NEW_CATEGORY = "a new category for each task"
 SETUP_NOBODY = "only Manage Server"
 
 

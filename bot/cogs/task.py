@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bot.cogs.task_files import TaskFiles
 from bot.cogs.task_group import TASK
 from bot.cogs.task_look import TaskLook
 from bot.cogs.task_new import TaskNew
 from bot.cogs.task_steer import TaskSteer
 
 
-class TaskCog(TaskNew, TaskLook, TaskSteer):
+class TaskCog(TaskNew, TaskLook, TaskSteer, TaskFiles):
     """Every `/task` subcommand."""
 
     task = TASK

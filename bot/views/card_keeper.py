@@ -17,6 +17,7 @@ import discord
 from bot.book import Book, Card, LogLine
 from bot.ports import EngineApi
 from bot.settings import BotSettings
+from bot.views.crier import Crier
 from bot.views.loglines import log_line
 from bot.views.task_card import LIVE, CardModel, card_view, digest
 from engine.errors import NotFound
@@ -52,7 +53,9 @@ class CardKeeper:
         book: Book,
         settings: BotSettings,
         now: Callable[[], float],
+        crier: Crier,
     ) -> None:
+        self._crier = crier
         self._client, self._engine, self._book, self._settings, self._now = (
             client,
             engine,
@@ -87,6 +90,7 @@ class CardKeeper:
         while True:
             await self.flush()
             await self.tick()
+            await self._crier.tick()
             await asyncio.sleep(1)
 
     def take(self, event: Event) -> None:
@@ -95,6 +99,7 @@ class CardKeeper:
         self._dirty.add(event.body.task_id)
         if (line := log_line(event.body)) is not None:
             self._lines.append(LogLine(event.seq, event.body.task_id, event.at, line))
+        self._crier.take(event)
 
     async def flush(self) -> None:
         """Write the noted lines and how far the events were read."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.words import cut, dollars, escape, fenced, plain, span
-from engine.queries import AgentView, StepView
+from engine.queries import AgentView, AssignmentView, StepView
 
 SHOWN_CALLS = 4
 
@@ -28,3 +30,19 @@ def step_text(agent: AgentView, step: StepView) -> str:
 
 def _call(tool: str, arguments: str, result: str) -> str:
     return f"**{plain(tool, 30)}**{fenced(arguments, 'json', 90)}→ {plain(result, 70)}"
+
+
+def why_text(agent: AgentView, step: StepView | None, given: Sequence[AssignmentView]) -> str:
+    """What led an agent to its words, at most 2,000 characters."""
+    parts = [f"### Why {plain(agent.name, 40)} said that"]
+    if step is not None and step.read:
+        parts.append(f"**It had just read** {cut(escape(step.read), 500)}")
+    for task in given[:3]:
+        wanted = f" Done when: {plain(task.acceptance, 150)}" if task.acceptance else ""
+        parts.append(f"**{plain(task.giver, 40)} gave it** {plain(task.title, 100)} ({task.state}).{wanted}")
+    parts.append(f"**It is told to** {cut(escape(agent.instructions), 500)}")
+    if step is not None and step.calls:
+        parts.append(
+            "**With its words it did** " + ", ".join(plain(tool, 30) for tool, _, _ in step.calls[:8])
+        )
+    return cut("\n".join(parts), 2000)

@@ -10,7 +10,11 @@ import discord
 
 from bot import deeds, texts
 from bot.access import Right
-from bot.desk import Interaction, answer, bot_of, demand, hold, task_by_id
+from bot.book import FollowMode
+from bot.desk import Interaction, answer, bot_of, demand, demand_sight, hold, parts_of, task_by_id
+from bot.views.drawings import show_organisation, show_timeline
+from bot.views.file_view import files_page
+from bot.views.parcels import hand_bundle, hand_zip
 from bot.views.pressed import Pressed
 from bot.views.windows import cap_window
 from engine.queries import TaskView
@@ -76,6 +80,21 @@ async def _stop_no(interaction: Interaction, task: TaskView) -> None:
     await answer(interaction, texts.STOP_NOT.format(id=task.id))
 
 
+async def _files(interaction: Interaction, task: TaskView) -> None:
+    text, view = await files_page(interaction, task, 0)
+    await answer(interaction, text, view=view)
+
+
+async def _follow(interaction: Interaction, task: TaskView) -> None:
+    """The next of off, answers, all."""
+    await demand_sight(interaction, task)
+    book = parts_of(interaction).book
+    now = await book.follow_mode(task.id, interaction.user.id) or "off"
+    mode = NEXT_MODE[now]
+    await book.follow(task.id, interaction.user.id, mode)
+    await answer(interaction, f"{texts.FOLLOW_SET[mode].format(id=task.id)} {texts.FOLLOW_AGAIN}")
+
+
 async def _cap(interaction: Interaction, task: TaskView) -> None:
     await demand(interaction, Right.SPEND, task)
     await interaction.response.send_modal(cap_window(task))
@@ -89,6 +108,7 @@ def stop_view(task_id: int) -> discord.ui.View:
     return view
 
 
+NEXT_MODE: Mapping[FollowMode, FollowMode] = {"off": "answers", "answers": "all", "all": "off"}
 OPENS_WINDOW = frozenset({"cap"})
 VERBS: Mapping[str, Verb] = {
     "pause": _pause,
@@ -97,4 +117,10 @@ VERBS: Mapping[str, Verb] = {
     "stop_yes": _stop_yes,
     "stop_no": _stop_no,
     "cap": _cap,
+    "follow": _follow,
+    "files": _files,
+    "zip": hand_zip,
+    "bundle": hand_bundle,
+    "picture": show_organisation,
+    "timeline": show_timeline,
 }

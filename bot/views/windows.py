@@ -119,9 +119,31 @@ async def edited(interaction: Interaction, agent_id: int, values: Mapping[str, s
 
 async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:
     """Answer the gate in words."""
-    await hold(interaction)
+    if interaction.message is None:
+        await hold(interaction)
+    else:
+        await interaction.response.defer()
     gate, task = await gate_by_id(interaction, gate_id)
-    await answer(interaction, await deeds.answer_gate(interaction, gate, task, values["text"]))
+    await settle_gate(interaction, gate, task, values["text"])
+
+
+async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> None:
+    """Answer, tell the person, and take the buttons off; also when somebody else was first."""
+    try:
+        await answer(interaction, await deeds.answer_gate(interaction, gate, task, words))
+    finally:
+        now, _ = await gate_by_id(interaction, gate.id)
+        if interaction.message is not None and now.answer is not None:
+            await interaction.edit_original_response(view=closed_view(now))
+
+
+def closed_view(gate: GateView) -> discord.ui.View:
+    """One dead button that says what was answered."""
+    view = discord.ui.View(timeout=None)
+    label = cut(texts.ANSWERED.format(answer=" ".join((gate.answer or "").split()) or "…"), 80)
+    style = discord.ButtonStyle.success
+    view.add_item(discord.ui.Button(label=label, style=style, disabled=True, custom_id=f"closed:{gate.id}"))
+    return view
 
 
 async def capped(interaction: Interaction, task_id: int, values: Mapping[str, str]) -> None:

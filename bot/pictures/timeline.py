@@ -1,0 +1,148 @@
+"""Who worked when, and what it cost over time, as a PNG."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from bot.pictures import canvas as c
+from bot.words import dollars, span
+from engine.queries import AgentView
+
+MOST_ROWS = 60
+WIDTH, LEFT, RIGHT = 1600, 230, 40
+HEAD, COST_HEIGHT, FOOT = 84, 170, 50
+Step = tuple[int, float, float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the chart: its name, its colour's depth, when it worked, of how many agents it is made."""
+
+    name: str
+    depth: int
+    spans: tuple[tuple[float, float], ...]
+    agents: int = 1
+
+
+def rows_of(agents: Sequence[AgentView], steps: Sequence[Step]) -> list[Row]:
+    """A row an agent that worked, first come first; beyond 60 a row a group, beyond 60 groups the largest."""
+    spans: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for agent_id, start, end, _ in steps:
+        spans[agent_id].append((start, end))
+    worked = sorted((a for a in agents if a.id in spans), key=lambda a: min(spans[a.id]))
+    if len(worked) <= MOST_ROWS:
+        return [Row(a.name, a.depth, tuple(sorted(spans[a.id]))) for a in worked]
+    return _grouped(worked, spans)
+
+
+def _grouped(worked: list[AgentView], spans: Mapping[int, list[tuple[float, float]]]) -> list[Row]:
+    names = {a.leads_group_id: a.name for a in worked if a.leads_group_id is not None}
+    groups: dict[int, list[AgentView]] = defaultdict(list)
+    for agent in worked:
+        groups[agent.group_id].append(agent)
+    kept = sorted(groups.items(), key=lambda item: -len(item[1]))[:MOST_ROWS]
+    rows = [
+        Row(
+            f"{names.get(group_id, members[0].name)} ({len(members)})",
+            members[0].depth,
+            tuple(sorted(s for a in members for s in spans[a.id])),
+            len(members),
+        )
+        for group_id, members in kept
+    ]
+    return sorted(rows, key=lambda row: row.spans[0])
+
+
+def cost_curve(steps: Sequence[Step]) -> list[tuple[float, int]]:
+    """(time, micro-dollars spent by then), one point a step's end, in order."""
+    total, points = 0, []
+    for _, _, end, cost in sorted(steps, key=lambda step: step[2]):
+        total += cost
+        points.append((end, total))
+    return points
+
+
+def draw_timeline(agents: Sequence[AgentView], steps: Sequence[Step], title: str) -> bytes:
+    """PNG of at least one step."""
+    rows = rows_of(agents, steps)
+    pitch = 26 if len(rows) <= 30 else 18
+    top = HEAD + COST_HEIGHT + 34
+    image = Image.new("RGB", (WIDTH, top + pitch * len(rows) + FOOT), c.BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    first = min(start for _, start, _, _ in steps)
+    last = max(*(end for _, _, end, _ in steps), first + 1)
+    axis = _Axis(first, last)
+    name = c.fitting(draw, title, c.font(24, True), WIDTH - 2 * RIGHT)
+    draw.text((RIGHT, 22), name, c.TEXT, c.font(24, True))
+    _grid(draw, axis, image.height - FOOT)
+    _cost(draw, axis, cost_curve(steps))
+    for number, row in enumerate(rows):
+        _row(image, draw, axis, row, top + number * pitch, pitch)
+    return c.png(image)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    first: float
+    last: float
+
+    def x(self, at: float) -> float:
+        """Pixel of a time."""
+        return LEFT + (at - self.first) / (self.last - self.first) * (WIDTH - LEFT - RIGHT)
+
+
+def _grid(draw: ImageDraw.ImageDraw, axis: _Axis, bottom: float) -> None:
+    total = axis.last - axis.first
+    for part in range(9):
+        x = axis.x(axis.first + total * part / 8)
+        draw.line((x, HEAD, x, bottom), fill=(64, 67, 73), width=1)
+        anchor = "ra" if part == 8 else "ma"
+        draw.text((x, bottom + 12), span(total * part / 8), c.QUIET, c.font(14), anchor=anchor)
+
+
+def _cost(draw: ImageDraw.ImageDraw, axis: _Axis, curve: Sequence[tuple[float, int]]) -> None:
+    bottom, most = HEAD + COST_HEIGHT, max(curve[-1][1], 1)
+    points = [(axis.x(axis.first), float(bottom))]
+    for at, spent in curve:
+        points += [(axis.x(at), points[-1][1]), (axis.x(at), bottom - spent / most * (COST_HEIGHT - 24))]
+    draw.polygon([*points, (points[-1][0], bottom)], fill=(52, 62, 92))
+    draw.line(points, fill=c.depth_colour(0), width=3)
+    draw.text((RIGHT, HEAD + 14), "Cost", c.TEXT, c.font(17, True))
+    draw.text((RIGHT, HEAD + 40), dollars(curve[-1][1]), c.QUIET, c.font(17))
+    draw.line((LEFT, bottom, WIDTH - RIGHT, bottom), fill=c.LINE, width=1)
+
+
+def _row(image: Image.Image, draw: ImageDraw.ImageDraw, axis: _Axis, row: Row, y: float, pitch: int) -> None:
+    face = c.font(14 if pitch > 20 else 12)
+    draw.text(
+        (LEFT - 14, y + pitch / 2),
+        c.fitting(draw, row.name, face, LEFT - RIGHT - 14),
+        c.TEXT,
+        face,
+        anchor="rm",
+    )
+    draw.line((LEFT, y + pitch / 2, WIDTH - RIGHT, y + pitch / 2), fill=(60, 62, 68), width=1)
+    colour = c.depth_colour(row.depth)
+    if row.agents > 1:
+        _density(draw, axis, row, y, pitch)
+        return
+    for start, end in row.spans:
+        left = axis.x(start)
+        draw.rounded_rectangle((left, y + 4, max(axis.x(end), left + 3), y + pitch - 4), 3, fill=colour)
+
+
+def _density(draw: ImageDraw.ImageDraw, axis: _Axis, row: Row, y: float, pitch: int) -> None:
+    """Brighter where more of the group's agents worked at once."""
+    colour = c.depth_colour(row.depth)
+    columns: Counter[int] = Counter()
+    for start, end in row.spans:
+        for x in range(int(axis.x(start)) // 4, int(axis.x(end)) // 4 + 1):
+            columns[x] += 1
+    for x, count in columns.items():
+        share = 0.35 + 0.65 * min(count / row.agents, 1.0)
+        shade = tuple(int(b + (p - b) * share) for p, b in zip(colour, c.BACKGROUND, strict=True))
+        draw.rectangle((x * 4, y + 3, x * 4 + 3, y + pitch - 3), fill=shade)
