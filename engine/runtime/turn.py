@@ -13,7 +13,7 @@ from engine.domain.effects import Notice, StepOutcome
 from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, ModelError, ModelRefused, Stale
-from engine.ports import ChatAnswer, ChatModel, Clock, Database, Sandbox, Usage, Workspace
+from engine.ports import ChatAnswer, ChatModel, Clock, Database, Embedder, Sandbox, Usage, Workspace
 from engine.runtime.act import MAX_BAD, act
 from engine.store.caps import pause_at_cap
 from engine.store.commit import Committed, InboxChanged, commit_step
@@ -35,6 +35,7 @@ class Parts:
     workspace: Workspace
     sandbox: Sandbox
     clock: Clock
+    embedder: Embedder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class TurnRunner:
                 workspace=self._parts.workspace,
                 sandbox=self._parts.sandbox,
                 options=self._options.tools,
+                embedder=self._parts.embedder,
+                held=turn.held,
                 careful=attempt > 0,
             )
             outcome = await act(turn, answer, context, started, self._parts.clock.now())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.domain.effects import Effect
 from engine.domain.state import AgentFacts, Scene, TaskFacts
-from engine.ports import AgentRole, Database, Sandbox, ToolSpec, Workspace
+from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
 
 MAX_RESULT = 6_000
 """Characters of a tool result that go back to the model; the rest is named, with a way to read it."""
@@ -62,6 +62,8 @@ class ToolContext:
     sandbox: Sandbox
     options: ToolOptions
     careful: bool = False
+    embedder: Embedder | None = None
+    held: Quote | None = None
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
     seen: dict[str, str | None] = field(default_factory=dict)

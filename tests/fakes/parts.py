@@ -10,8 +10,7 @@ from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import Database, RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
-from engine.store.core import AGENTS
-from engine.store.database import sync_engine
+from engine.store.create import create_tables
 from engine.store.tasks import Caps
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace, WorkspaceLimits
@@ -46,9 +45,7 @@ class FakeSandbox:
 
 def make_tables(url: str) -> None:
     """Create the engine's tables at `url`."""
-    engine = sync_engine(url)
-    AGENTS.metadata.create_all(engine)
-    engine.dispose()
+    create_tables(url)
 
 
 def sqlite_url(folder: Path) -> str:

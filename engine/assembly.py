@@ -1,0 +1,182 @@
+"""The one place that wires the engine's real parts: the bot's bootstrap and the scenarios both call it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from engine.engine import Engine, EngineOptions
+from engine.errors import NotConfigured
+from engine.events import ModelBack, ModelWaiting
+from engine.llm.embeddings import OpenAIEmbedder
+from engine.llm.gate import GatedModel
+from engine.llm.local import LocalModel, Progress
+from engine.llm.openai_chat import Endpoint, OpenAIChat
+from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
+from engine.runtime.clock import SystemClock
+from engine.runtime.dispatch import LocalDispatcher
+from engine.runtime.turn import Parts, TurnOptions
+from engine.sandbox import (
+    RefusingSandbox,
+    SandboxLimits,
+    choose_sandbox,
+    environment_folder,
+    prepare_environment,
+)
+from engine.settings import EngineSettings
+from engine.store.create import create_tables
+from engine.store.database import open_database
+from engine.tools import ToolOptions
+from engine.workspace import GitWorkspace
+
+log = logging.getLogger(__name__)
+
+HISTORY_SHARE = 0.6
+"""Part of a prompt that past steps may take; the rest is for rules, tools and mail."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEngine:
+    """An engine over real parts, not started yet: `await engine.start()`, use, `await close()`.
+
+    `gate` is None when the model was given from outside.
+    """
+
+    engine: Engine
+    database: Database
+    sandbox: Sandbox
+    settings: EngineSettings
+    gate: GatedModel | None
+    close: Callable[[], Awaitable[None]]
+
+
+class _Herald:
+    """Tells running tasks that the model cannot be had, and that it is back."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+        """See `GateObserver`."""
+        self._tell(lambda task: ModelWaiting(task, reason, retry_in_s))
+
+    def on_back(self) -> None:
+        """See `GateObserver`."""
+        self._tell(ModelBack)
+
+    def _tell(self, make: Callable[[int], ModelWaiting | ModelBack]) -> None:
+        if self.engine is not None:
+            telling = asyncio.create_task(self.engine.tell_running(make), name="herald")
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+
+    async def close(self) -> None:
+        """Wait for what is being told."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+
+async def open_engine(
+    settings: EngineSettings,
+    model: ChatModel | None = None,
+    *,
+    migrate: Callable[[str], None] = create_tables,
+    dispatcher: Dispatcher | None = None,
+    progress: Progress | None = None,
+    say: Say = log.warning,
+) -> OpenEngine:
+    """Build the engine's parts. `migrate(url)` brings the tables up to date, in a thread.
+
+    Without `model`: the configured endpoint, or with neither key nor base URL the embedded model.
+    Raises NotConfigured with the next step.
+    """
+    async with AsyncExitStack() as stack:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        url = settings.sqlite_or_url()
+        await asyncio.to_thread(migrate, url)
+        database = open_database(url)
+        stack.push_async_callback(database.close)
+        herald = _Herald()
+        stack.push_async_callback(herald.close)
+        if model is None:
+            brain = await _real_brain(settings, herald, stack, progress, say)
+        else:
+            brain = _Brain(model, None, None, settings)
+        settings = brain.settings
+        sandbox = await asyncio.to_thread(_sandbox, settings, say)
+        parts = Parts(
+            db=database,
+            model=brain.model,
+            workspace=GitWorkspace(settings.data_dir / "workspaces"),
+            sandbox=sandbox,
+            clock=SystemClock(),
+            embedder=brain.embedder,
+        )
+        chosen = dispatcher or LocalDispatcher(settings.model_concurrency * 2)
+        engine = Engine(parts, chosen, EngineOptions.of(settings, turn_options(settings)))
+        herald.engine = engine
+        return OpenEngine(engine, database, sandbox, settings, brain.gate, stack.pop_all().aclose)
+
+
+def turn_options(settings: EngineSettings) -> TurnOptions:
+    """How turns are made under these settings."""
+    room = settings.model_context_tokens - settings.model_max_tokens
+    tools = ToolOptions(
+        run_timeout_s=settings.run_timeout_s,
+        plan_approval_over=settings.plan_approval_over,
+        plan_wait_s=settings.plan_approval_wait_s,
+        audit_rounds=settings.audit_rounds,
+    )
+    return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools)
+
+
+@dataclass(frozen=True, slots=True)
+class _Brain:
+    model: ChatModel
+    gate: GatedModel | None
+    embedder: Embedder | None
+    settings: EngineSettings
+
+
+async def _real_brain(
+    settings: EngineSettings, herald: _Herald, stack: AsyncExitStack, progress: Progress | None, say: Say
+) -> _Brain:
+    """The configured endpoint; with neither key nor base URL the embedded model, settings made to fit it."""
+    endpoint: Endpoint | None = None
+    if not settings.openai_api_key.get_secret_value() and not settings.openai_base_url:
+        local = LocalModel(settings, say)
+        stack.push_async_callback(local.stop)
+        endpoint, settings = await local.start(progress), local.fit(settings)
+    chat = OpenAIChat(settings, endpoint, say)
+    stack.push_async_callback(chat.close)
+    gate = GatedModel(chat, settings, herald)
+    return _Brain(gate, gate, _embedder(settings, endpoint, stack), settings)
+
+
+def _embedder(settings: EngineSettings, endpoint: Endpoint | None, stack: AsyncExitStack) -> Embedder | None:
+    """None when recall goes by words alone: no model for it is set, or the embedded one runs."""
+    if endpoint is not None or not settings.embedding_model:
+        return None
+    made = OpenAIEmbedder(settings)
+    stack.push_async_callback(made.close)
+    return made
+
+
+def _sandbox(settings: EngineSettings, say: Say) -> Sandbox:
+    """Contained running, or the plain reason why there is none. Blocking."""
+    folder = environment_folder(settings.data_dir)
+    limits = SandboxLimits(memory=settings.run_memory_mb * 1024 * 1024)
+    try:
+        prepare_environment(folder, settings.run_packages, log.info)
+    except (NotConfigured, OSError) as error:
+        chosen: Sandbox = RefusingSandbox(f"Code cannot be run here. {error}")
+    else:
+        chosen = choose_sandbox(folder, limits)
+    if not chosen.status().available:
+        say(chosen.status().reason)
+    return chosen

@@ -1,0 +1,74 @@
+"""Finding what was remembered: words, vectors and the fusion of rankings. Pure."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+FUSION = 60
+"""Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
+
+MAX_WORDS = 24
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A line found again, and where it comes from. `key` tells lines of different rankings apart."""
+
+    key: str
+    text: str
+    source: str
+    at: float
+
+
+def words_of(text: str) -> list[str]:
+    """Distinct lower-case words of two characters and more, in order, at most `MAX_WORDS`."""
+    found = (word.casefold() for word in _WORD.findall(text))
+    return list(dict.fromkeys(word for word in found if len(word) > 1))[:MAX_WORDS]
+
+
+def match_text(words: Sequence[str], dialect: Literal["sqlite", "postgresql"]) -> str:
+    """Any of `words` as a full-text query; words hold letters, digits and underscores only."""
+    if dialect == "sqlite":
+        return " OR ".join(f'"{word}"' for word in words)
+    return " | ".join(f"'{word}'" for word in words)
+
+
+def overlap(words: Sequence[str], text: str) -> int:
+    """How many of `words` occur in `text`."""
+    present = {word.casefold() for word in _WORD.findall(text)}
+    return sum(word in present for word in words)
+
+
+def pack(vector: Sequence[float]) -> bytes:
+    """A vector of length 1 as little-endian 32-bit floats (a zero vector stays zero)."""
+    length = math.sqrt(sum(x * x for x in vector)) or 1.0
+    return array("f", [x / length for x in vector]).tobytes()
+
+
+def likeness(one: bytes, other: bytes) -> float:
+    """Cosine of two packed vectors; 0 when their lengths differ (another model made them)."""
+    if len(one) != len(other):
+        return 0.0
+    a, b = array("f"), array("f")
+    a.frombytes(one)
+    b.frombytes(other)
+    return float(sum(map(operator.mul, a, b)))
+
+
+def fuse(rankings: Sequence[Sequence[Recalled]], limit: int) -> list[Recalled]:
+    """Reciprocal rank fusion: what stands high in several rankings comes first; ties keep their order."""
+    scores: dict[str, float] = {}
+    lines: dict[str, Recalled] = {}
+    for ranking in rankings:
+        for place, line in enumerate(ranking):
+            lines.setdefault(line.key, line)
+            scores[line.key] = scores.get(line.key, 0.0) + 1 / (FUSION + place + 1)
+    best = sorted(lines.values(), key=lambda line: -scores[line.key])
+    return best[:limit]

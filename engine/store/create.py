@@ -1,0 +1,17 @@
+"""Tables without migrations: for databases that live as long as a scenario, a bench or a test."""
+
+from __future__ import annotations
+
+from engine.store.database import sync_engine
+from engine.store.memory import memory_ddl
+from engine.store.tables import ENGINE_METADATA
+
+
+def create_tables(url: str) -> None:
+    """Make the engine's tables at `url` where they are missing. Blocking."""
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        ENGINE_METADATA.create_all(connection)
+        for statement in memory_ddl(connection.dialect.name):
+            connection.exec_driver_sql(statement)
+    engine.dispose()

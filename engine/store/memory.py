@@ -1,0 +1,149 @@
+"""What agents remember: full text on SQLite (FTS5) and PostgreSQL, vectors beside it, older steps too.
+
+Who finds what: an agent its own lines, the lines shared with its task, and what was kept for its space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.recall import Recalled, fuse, likeness, match_text, overlap, words_of
+from engine.store.core import AGENTS, MEMORIES, STEPS, AnyRow, loads
+
+Dialect = Literal["sqlite", "postgresql"]
+
+CANDIDATES = 500
+"""Newest lines whose vectors are compared: 500 of 1,536 numbers take about 30 ms."""
+
+OLD_STEPS = 400
+RANKED = 20
+MIN_LIKENESS = 0.2
+KEPT_SHOWN = 8
+
+_SQLITE = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS memories_fts USING fts5("
+    "text, content='memories', content_rowid='id', tokenize='porter unicode61')",
+    "CREATE TRIGGER IF NOT EXISTS memories_fts_add AFTER INSERT ON memories BEGIN "
+    "INSERT INTO memories_fts(rowid, text) VALUES (new.id, new.text); END",
+    "CREATE TRIGGER IF NOT EXISTS memories_fts_drop AFTER DELETE ON memories BEGIN "
+    "INSERT INTO memories_fts(memories_fts, rowid, text) VALUES ('delete', old.id, old.text); END",
+    "CREATE TRIGGER IF NOT EXISTS memories_fts_change AFTER UPDATE OF text ON memories BEGIN "
+    "INSERT INTO memories_fts(memories_fts, rowid, text) VALUES ('delete', old.id, old.text); "
+    "INSERT INTO memories_fts(rowid, text) VALUES (new.id, new.text); END",
+)
+_POSTGRESQL = (
+    "CREATE INDEX IF NOT EXISTS memory_words ON memories USING gin (to_tsvector('english', text))",
+)
+
+
+def memory_ddl(dialect: str) -> list[str]:
+    """Statements that make full-text search over the table `memories`; repeatable."""
+    return list(_SQLITE if dialect == "sqlite" else _POSTGRESQL)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who looks for what: `vector` packed, or None to go by words alone."""
+
+    task_id: int
+    agent_id: int
+    space: str
+    query: str
+    vector: bytes | None = None
+    limit: int = 8
+
+
+def recall(connection: Connection, asking: Asking) -> list[Recalled]:
+    """Best lines first, by words, by meaning and among the agent's own steps that were summed up."""
+    words = words_of(asking.query)
+    scope = _scope(asking)
+    rankings = [_by_words(connection, words, scope), _old_steps(connection, words, asking)]
+    if asking.vector is not None:
+        rankings.append(_by_meaning(connection, asking.vector, scope))
+    return fuse(rankings, asking.limit)
+
+
+def kept_for(connection: Connection, space: str, goal: str) -> list[Recalled]:
+    """What earlier tasks of a space left for this goal: matching lines first, then the newest."""
+    scope = MEMORIES.c.space == space
+    newest = connection.execute(
+        sa.select(MEMORIES).where(scope).order_by(MEMORIES.c.id.desc()).limit(KEPT_SHOWN)
+    )
+    fresh = [_line(row) for row in newest]
+    return fuse([_by_words(connection, words_of(goal), scope), fresh], KEPT_SHOWN) if fresh else []
+
+
+def _scope(asking: Asking) -> sa.ColumnElement[bool]:
+    of_task = sa.and_(MEMORIES.c.task_id == asking.task_id, MEMORIES.c.agent_id.is_(None))
+    return sa.or_(MEMORIES.c.agent_id == asking.agent_id, of_task, MEMORIES.c.space == asking.space)
+
+
+def _by_words(connection: Connection, words: Sequence[str], scope: sa.ColumnElement[bool]) -> list[Recalled]:
+    if not words:
+        return []
+    dialect = cast(Dialect, connection.dialect.name)
+    match = match_text(words, dialect)
+    if dialect == "sqlite":
+        query = (
+            sa.select(MEMORIES)
+            .join(sa.text("memories_fts"), sa.text("memories_fts.rowid = memories.id"))
+            .where(scope, sa.text("memories_fts MATCH :match"))
+            .order_by(sa.text("memories_fts.rank"))
+        )
+    else:
+        vector = sa.func.to_tsvector(sa.literal_column("'english'"), MEMORIES.c.text)
+        asked = sa.func.to_tsquery(sa.literal_column("'english'"), sa.bindparam("match"))
+        query = (
+            sa.select(MEMORIES)
+            .where(scope, vector.op("@@")(asked))
+            .order_by(sa.func.ts_rank(vector, asked).desc())
+        )
+    return [_line(row) for row in connection.execute(query.limit(RANKED), {"match": match})]
+
+
+def _by_meaning(connection: Connection, vector: bytes, scope: sa.ColumnElement[bool]) -> list[Recalled]:
+    rows = connection.execute(
+        sa.select(MEMORIES)
+        .where(scope, MEMORIES.c.embedding.is_not(None))
+        .order_by(MEMORIES.c.id.desc())
+        .limit(CANDIDATES)
+    )
+    scored = [(likeness(vector, row.embedding), _line(row)) for row in rows]
+    near = sorted((pair for pair in scored if pair[0] >= MIN_LIKENESS), key=lambda pair: -pair[0])
+    return [line for _, line in near[:RANKED]]
+
+
+def _old_steps(connection: Connection, words: Sequence[str], asking: Asking) -> list[Recalled]:
+    """Steps that the agent's summary replaced, by how many of the words they hold."""
+    upto = connection.execute(
+        sa.select(AGENTS.c.summary_upto).where(AGENTS.c.id == asking.agent_id)
+    ).scalar_one()
+    if not upto or not words:
+        return []
+    rows = connection.execute(
+        sa.select(STEPS)
+        .where(STEPS.c.agent_id == asking.agent_id, STEPS.c.step <= upto)
+        .order_by(STEPS.c.step.desc())
+        .limit(OLD_STEPS)
+    )
+    scored = [(overlap(words, line.text), line) for row in rows for line in _step_lines(row)]
+    found = sorted((pair for pair in scored if pair[0]), key=lambda pair: -pair[0])
+    return [line for _, line in found[:RANKED]]
+
+
+def _step_lines(row: AnyRow) -> list[Recalled]:
+    source = f"your own step {row.step}"
+    texts = [row.input, row.said]
+    texts += [f"{name}({arguments}) -> {result}" for _, name, arguments, result in loads(row.calls_json)]
+    return [
+        Recalled(f"step{row.step}.{n}", text, source, row.ended_at) for n, text in enumerate(texts) if text
+    ]
+
+
+def _line(row: AnyRow) -> Recalled:
+    return Recalled(f"memory{row.id}", row.text, row.source, row.created_at)
