@@ -48,6 +48,7 @@ THREAD_EXISTS = (400, 160004, "A thread has already been created for this messag
 NO_HISTORY = (403, 160002, "You cannot reply without permission to read message history")
 MISSING_PERMISSIONS = (403, 50013, "Missing Permissions")
 UNKNOWN_WEBHOOK = (404, 10015, "Unknown Webhook")
+INVALID_TOKEN = (401, 50027, "Invalid Webhook Token")
 UNKNOWN_MESSAGE = (404, 10008, "Unknown Message")
 UNKNOWN_CHANNEL = (404, 10003, "Unknown Channel")
 NOT_THIS_TYPE = (400, 50024, "Cannot execute action on this channel type")

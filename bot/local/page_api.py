@@ -43,7 +43,7 @@ _SCRIPTS = [
     "server",
     "state",
 ]
-FILES = {"index.html": "text/html", "style.css": "text/css"} | {
+FILES = {"index.html": "text/html", "style.css": "text/css", "icon.svg": "image/svg+xml"} | {
     f"{name}.js": "text/javascript" for name in _SCRIPTS
 }
 HEADERS = {

@@ -175,6 +175,7 @@ class Rest:
             reason=unquote(reason) if reason else None,
             method=request.method,
             path=request.path.removeprefix(API),
+            message_content_access=self._world.reads_content,
         )
         try:
             check_request(self._world, match.template, ctx)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import simcord.intents as intent_rules
 from simcord.backend import errors, serializers
 from simcord.backend.models import Message, Webhook
 from simcord.enums import ChannelType
 from simcord.http._helpers import bot_message, message_edit_changes
 from simcord.http.router import RequestContext
+from simcord.http.routes import channels as their_channels
 from simcord.http.routes import interactions as theirs
 from simcord.http.routes import messages as their_messages
 
-from bot.local.apierrors import UNKNOWN_CHANNEL, UNKNOWN_WEBHOOK, form_error, refuse
+from bot.local.apierrors import ARCHIVED, INVALID_TOKEN, UNKNOWN_CHANNEL, UNKNOWN_WEBHOOK, form_error, refuse
 from bot.local.dispatch import ours
 from bot.local.images import data_uri
 from bot.local.payloads import message_payload, webhook_payload
@@ -61,7 +63,47 @@ def history(ctx: RequestContext) -> list[Wire]:
     messages = [m for m in world.messages[channel.id].values() if not m.is_ephemeral]
     messages.sort(key=lambda m: m.id)
     chosen = _page(messages, ctx.params, limit)
-    return [message_payload(world, m, viewer=world.bot_user.id) for m in reversed(chosen)]
+    return [_read(world, message) for message in reversed(chosen)]
+
+
+@ours("GET", "/channels/{channel_id}/messages/{message_id}")
+def get_message(ctx: RequestContext) -> Wire:
+    """One message."""
+    channel_id, message_id = ctx.int_arg("channel_id"), ctx.int_arg("message_id")
+    message = ctx.require_message(channel_id, message_id, "read_message_history")
+    return _read(world_of(ctx), message)
+
+
+@ours("PATCH", "/channels/{channel_id}/messages/{message_id}")
+def edit_message(ctx: RequestContext) -> Wire:
+    """Change a message of the bot's own."""
+    world, channel_id = world_of(ctx), ctx.int_arg("channel_id")
+    message = ctx.require_message(channel_id, ctx.int_arg("message_id"))
+    if message.author_id != world.bot_user.id:
+        raise errors.cannot_edit_other_user()
+    changes = message_edit_changes(ctx, message)
+    return message_payload(world, world.edit_message(channel_id, message.id, changes))
+
+
+@ours("GET", "/channels/{channel_id}/messages/pins")
+def pins(ctx: RequestContext) -> Wire:
+    """Pinned messages, newest first."""
+    world = world_of(ctx)
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"), "read_message_history")
+    pinned = [m for m in world.messages[channel.id].values() if m.pinned]
+    items = [{"pinned_at": m.timestamp, "message": _read(world, m)} for m in reversed(pinned)]
+    limit = int(ctx.params.get("limit", 50))
+    if "before" in ctx.params:
+        items = [item for item in items if str(item["pinned_at"]) < ctx.params["before"]]
+    return {"items": items[:limit], "has_more": len(items) > limit}
+
+
+def _read(world: World, message: Message) -> Wire:
+    """A message as the bot reads it: without content where the portal has not approved that."""
+    payload = message_payload(world, message, viewer=world.bot_user.id)
+    if not world.reads_content:
+        intent_rules.censor_message(payload, world.bot_user.id, backend=world)
+    return payload
 
 
 def _page(messages: list[Message], params: Wire, limit: int) -> list[Message]:
@@ -82,9 +124,11 @@ def _page(messages: list[Message], params: Wire, limit: int) -> list[Message]:
 
 def _hook(ctx: RequestContext) -> Webhook:
     world = world_of(ctx)
-    hook = world.webhooks.get(world.webhook_tokens.get(ctx.args["token"], 0))
-    if hook is None or hook.id != ctx.int_arg("webhook_id"):
+    hook = world.webhooks.get(ctx.int_arg("webhook_id"))
+    if hook is None:
         raise refuse(UNKNOWN_WEBHOOK)
+    if hook.token != ctx.args["token"]:
+        raise refuse(INVALID_TOKEN)
     return hook
 
 
@@ -263,6 +307,30 @@ def gateway_bot(ctx: RequestContext) -> Wire:
     """Where the gateway is and how often one may start a session."""
     limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
     return {"url": world_of(ctx).gateway_url, "shards": 1, "session_start_limit": limit}
+
+
+@ours("PATCH", "/channels/{channel_id}")
+def edit_channel(ctx: RequestContext) -> Wire:
+    """Change a channel; a thread with Manage Threads, or as its owner while it is not locked."""
+    world = world_of(ctx)
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"))
+    if not channel.is_thread or channel.thread_metadata is None:
+        result: Wire = their_channels.edit_channel(ctx)
+        return result
+    meta = channel.thread_metadata
+    body = ctx.fields(
+        "name", "archived", "locked", "auto_archive_duration", "invitable", "rate_limit_per_user"
+    )
+    own = channel.owner_id == world.bot_user.id and not meta.locked and "locked" not in body
+    if not own:
+        ctx.require_channel_permissions(channel.id, "manage_threads")
+    if meta.archived and body.get("archived", True):
+        raise refuse(ARCHIVED)
+    scalar: Wire = {key: body.pop(key) for key in ("name", "rate_limit_per_user") if key in body}
+    if "archived" in body:
+        body["archive_timestamp"] = world.now_iso()
+    world.edit_channel(channel.id, scalar, thread_metadata=body)
+    return dict(serializers.channel_payload(world, channel))
 
 
 @ours("DELETE", "/channels/{channel_id}")

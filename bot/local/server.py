@@ -100,6 +100,9 @@ class LocalDiscord:
     def _open_world(self, base: str) -> None:
         self.world = World(LocalCdn(base, self._file.load_blob))
         self.world.gateway_url = self.gateway_url
+        self.world.time_scale = self.options.time_scale
+        self.world.limits_edits = self.options.rate_limits
+        self.world.reads_content = "message_content" in self.options.privileged_intents
         home = self._file.open(self.world, self.options)
         self.token, self.guild_id = home.token, home.guild_id
         self.gateway = Gateway(self.world, self.options, self.token)

@@ -7,6 +7,7 @@ Discord that the original leaves out.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,6 +17,7 @@ from simcord.backend import Backend, serializers
 from simcord.backend.models import Channel, Interaction, Message, SystemMessageMetadata, Webhook
 from simcord.enums import ChannelType, MessageType
 
+from bot.local.apierrors import INVALID_TOKEN, refuse
 from bot.local.cdn import LocalCdn
 from bot.local.clock import WorldClock
 from bot.local.payloads import finish, resolve_embed_files
@@ -62,6 +64,10 @@ class World(Backend):
         self.pulse = Pulse()
         self.whispers: list[Callable[[str, Message], None]] = []
         self.gateway_url = ""
+        self.old_edits: dict[int, deque[float]] = {}
+        self.time_scale = 1.0
+        self.limits_edits = True
+        self.reads_content = True
         self.command_listeners: list[Callable[[], None]] = []
         self.hook_avatars: dict[int, str] = {}
         self.nonces: dict[tuple[int, str], tuple[float, int]] = {}
@@ -237,6 +243,13 @@ class World(Backend):
 
     # ------------------------------------------------------------ interactions
 
+    def interaction_by_token(self, token: str) -> Interaction:
+        """The interaction a token stands for; after 15 minutes the token is invalid (50027)."""
+        known = self.interactions.get(self.interaction_tokens.get(token, 0))
+        if known and known.expires_at is not None and self.now_iso() >= known.expires_at:
+            raise refuse(INVALID_TOKEN)
+        return super().interaction_by_token(token)
+
     def register_commands(self, guild_id: int | None, payloads: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Replace the commands of a scope."""
         self.unsaved.core = True
@@ -245,8 +258,16 @@ class World(Backend):
             listener()
         return registered
 
+    def _drop_old_interactions(self) -> None:
+        """Forget interactions an hour after their tokens have expired."""
+        limit = self.iso_after(-3600)
+        for record in [r for r in self.interactions.values() if (r.expires_at or "") < limit]:
+            del self.interactions[record.id]
+            self.interaction_tokens.pop(record.token, None)
+
     def new_interaction(self, type: int, channel_id: int, user_id: int, guild_id: int | None) -> Interaction:
         """Open an interaction with a token nobody can guess."""
+        self._drop_old_interactions()
         record = super().new_interaction(type, channel_id, user_id, guild_id)
         del self.interaction_tokens[record.token]
         record.token = secrets.token_urlsafe(48)

@@ -26,7 +26,7 @@ async function load() {
   $("guild-name").textContent = state.guild.name || "No server";
   const me = state.users.get(state.me)?.name || "You";
   $("my-name").textContent = me;
-  $("my-face").replaceWith(Object.assign(face(me, null, state.me), { id: "my-face" }));
+  $("my-face").replaceWith(Object.assign(face(me, null), { id: "my-face" }));
   return fresh.seq;
 }
 

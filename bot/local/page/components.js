@@ -201,7 +201,7 @@ export function select(item, done) {
   const write = () => {
     const names = options.filter((option) => chosen.has(option.value)).map((option) => option.label);
     label.textContent = names.join(", ") || item.placeholder || "Make a selection";
-    label.classList.toggle("empty", !names.length);
+    label.classList.toggle("unset", !names.length);
     node.values = [...chosen];
   };
   const draw = () => {

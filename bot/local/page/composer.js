@@ -28,6 +28,7 @@ function build() {
 
 function openCommand(leaf) {
   ui.text.value = "";
+  refresh();
   saveDraft();
   ui.bar?.remove();
   ui.plain.hidden = true;

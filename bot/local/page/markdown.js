@@ -93,6 +93,8 @@ function list(items, parent) {
   const stack = [];
   for (const item of items) {
     while (stack.length > item.depth + 1) stack.pop();
+    const level = stack[item.depth];
+    if (level && (level.tagName === "OL") !== item.ordered) stack.pop();
     if (!stack.length || stack.length <= item.depth) {
       const node = h(item.ordered ? "ol" : "ul", item.ordered ? { start: String(item.start) } : {});
       const outer = stack[stack.length - 1];

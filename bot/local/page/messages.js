@@ -123,11 +123,11 @@ export function draw(message, previous = null, { quiet = false } = {}) {
   const short = !quiet && follows(previous, message);
   const node = h("li", { class: `message${short ? " short" : ""}${message.flags & EPHEMERAL ? " ephemeral" : ""}${pings(message) ? " pinged" : ""}`, dataset: { id: message.id }, tabindex: "-1" });
   if (short) node.append(h("time", { class: "side-time", datetime: message.timestamp }, clock(message.timestamp)));
-  else node.append(face(nameOf(message), message.face, message.author.avatar || message.author.id));
+  else node.append(face(nameOf(message), message.face, message.author.avatar || ""));
   const body = h("div", { class: "body" }, !short && [above(message), headline(message)]);
   body.append(...content(message));
   node.append(body);
-  if (!quiet) node.append(toolbar(message));
+  if (!quiet && !(message.flags & EPHEMERAL)) node.append(toolbar(message));
   return node;
 }
 
@@ -143,7 +143,7 @@ function above(message) {
   if (!used?.name) return null;
   const who = state.users.get(used.user.id)?.name || used.user.username;
   const mark = used.command_type === 1 || message.type === 20 ? "/" : "";
-  return h("div", { class: "above" }, face(who, null, used.user.id), h("b", {}, used.user.id === state.me ? "You" : who), " used ", h("span", { class: "mention" }, mark + used.name));
+  return h("div", { class: "above" }, face(who, null), h("b", {}, used.user.id === state.me ? "You" : who), " used ", h("span", { class: "mention" }, mark + used.name));
 }
 
 function replied(target) {
@@ -152,7 +152,7 @@ function replied(target) {
   const line = h("span", { class: "above-text" });
   inline(text.slice(0, 140).replace(/\n/g, " "), line);
   return h("button", { type: "button", class: "above", onclick: () => emit("jump", { channel: target.channel_id, id: target.id }) },
-    face(nameOf(target), target.face, target.author.avatar || target.author.id), h("b", {}, nameOf(target)), target.author.bot && tag(), line);
+    face(nameOf(target), target.face, target.author.avatar || ""), h("b", {}, nameOf(target)), target.author.bot && tag(), line);
 }
 
 const tag = () => h("span", { class: "tag" }, "APP");
@@ -162,7 +162,7 @@ function headline(message) {
   const today = when.toDateString() === new Date().toDateString();
   const name = h("span", { class: "name" }, nameOf(message));
   name.style.setProperty("--hue", message.author.bot ? hueOf(nameOf(message)) : 0);
-  if (message.webhook_id && message.author.bot) name.classList.add("persona");
+  if (message.webhook_id && !message.interaction_metadata) name.classList.add("persona");
   return h("div", { class: "headline" }, name, message.author.bot && tag(), h("time", { datetime: message.timestamp, title: when.toLocaleString() }, today ? `Today at ${clock(when)}` : when.toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" })));
 }
 
@@ -229,7 +229,6 @@ const react = (message, emoji, on_) => perform(() => act("react", { channel: mes
 
 function toolbar(message) {
   const button = (label, shape, run) => h("button", { type: "button", class: "icon", title: label, "aria-label": label, tabindex: "-1", onclick: run }, icon(shape, 18));
-  if (message.flags & EPHEMERAL) return null;
   return h("div", { class: "tools" },
     button("Add reaction", "smile", (event) => openEmoji(below(event.currentTarget), (emoji) => react(message, emoji, true))),
     button("Reply", "reply", () => emit("reply", message)),

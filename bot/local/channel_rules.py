@@ -1,0 +1,154 @@
+"""Discord's documented limits on channels, threads, overwrites, webhooks, pins and reactions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from simcord.backend import errors
+from simcord.backend.models import Channel
+from simcord.enums import ChannelType
+
+from bot.local.apierrors import (
+    ARCHIVED,
+    MISSING_PERMISSIONS,
+    THREAD_EXISTS,
+    at_most,
+    choice,
+    form_error,
+    refuse,
+    too_long,
+)
+from bot.local.message_rules import check_choice, check_name
+from bot.local.world import World
+
+Wire = dict[str, Any]
+
+MAX_CHANNELS = 500
+MAX_IN_CATEGORY = 50
+MAX_WEBHOOKS = 15
+MAX_THREADS = 1000
+MAX_ROLES = 250
+MAX_PINS = 250
+MAX_REACTIONS = 20
+ARCHIVE_AFTER = (60, 1440, 4320, 10080)
+_TEXT_LIKE = (ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM)
+_KINDS = (*_TEXT_LIKE, ChannelType.VOICE, ChannelType.CATEGORY, ChannelType.STAGE_VOICE)
+_ADMINISTRATOR = 1 << 3
+_MANAGE_ROLES = 1 << 28
+
+
+def check_new_channel(world: World, guild_id: int, body: Wire) -> None:
+    """Counts, name, topic, category and overwrites of a channel to be made."""
+    guild = world.get_guild(guild_id)
+    check_fields(world, guild_id, body, int(body.get("type") or 0), new=True)
+    if len(guild.channel_ids) >= MAX_CHANNELS:
+        raise at_most(30013, "guild channels", MAX_CHANNELS)
+
+
+def check_fields(world: World, guild_id: int, body: Wire, kind: int, *, new: bool = False) -> None:
+    """The fields of a channel, made or edited; text channels' names are brought into shape."""
+    if new and kind not in _KINDS:
+        raise choice("type", ", ".join(str(int(k)) for k in _KINDS))
+    if new or "name" in body:
+        body["name"] = _name(body.get("name"), kind)
+    most = 4096 if kind == ChannelType.FORUM else 1024
+    if body.get("topic") is not None and len(str(body["topic"])) > most:
+        raise too_long("topic", most)
+    slow = body.get("rate_limit_per_user")
+    if slow is not None and not 0 <= int(slow) <= 21600:
+        raise form_error("rate_limit_per_user", "NUMBER_TYPE_MAX", "int value should be between 0 and 21600.")
+    if body.get("parent_id") is not None:
+        _check_category(world, guild_id, int(body["parent_id"]))
+    if body.get("permission_overwrites"):
+        check_overwrites(world, guild_id, body["permission_overwrites"])
+
+
+def _name(name: object, kind: int) -> str:
+    text = str(name or "").strip()
+    if kind in _TEXT_LIKE:
+        text = re.sub(r"\s+", "-", text)
+        text = re.sub(r"[!-,./:-@\[-^`{-~]", "", text)
+        text = re.sub(r"-+", "-", text).lower()
+    if not 1 <= len(text) <= 100:
+        raise too_long("name", 100, 1)
+    return text
+
+
+def _check_category(world: World, guild_id: int, parent_id: int) -> None:
+    parent = world.channels.get(parent_id)
+    if parent is None or parent.guild_id != guild_id or parent.type != ChannelType.CATEGORY:
+        raise form_error("parent_id", "CHANNEL_PARENT_INVALID", "Category does not exist")
+    if len(world.children(parent_id)) >= MAX_IN_CATEGORY:
+        text = f"Maximum number of channels in category reached ({MAX_IN_CATEGORY})"
+        raise form_error("parent_id", "CHANNEL_PARENT_MAX_CHANNELS", text)
+
+
+def check_overwrites(world: World, guild_id: int, overwrites: list[Wire]) -> None:
+    """A bot may only allow or deny what it may itself; Manage Roles only as administrator."""
+    own = world.compute_permissions(guild_id, world.bot_user.id)
+    if own & _ADMINISTRATOR:
+        return
+    for overwrite in overwrites:
+        touched = int(overwrite.get("allow") or 0) | int(overwrite.get("deny") or 0)
+        if touched & ~own or touched & _MANAGE_ROLES:
+            raise refuse(MISSING_PERMISSIONS)
+
+
+def check_new_thread(world: World, parent: Channel, body: Wire, message_id: int | None) -> None:
+    """Name, archive time and count of a thread to be made."""
+    if parent.type not in _TEXT_LIKE:
+        raise errors.cannot_execute_on_channel_type()
+    if not 1 <= len(str(body.get("name") or "").strip()) <= 100:
+        raise too_long("name", 100, 1)
+    check_choice(body.get("auto_archive_duration"), ARCHIVE_AFTER, "auto_archive_duration")
+    if message_id is not None and message_id in world.channels:
+        raise refuse(THREAD_EXISTS)
+    if parent.guild_id is not None and len(world.active_threads(parent.guild_id)) >= MAX_THREADS:
+        raise at_most(160006, "active threads", MAX_THREADS)
+
+
+def check_open(world: World, channel_id: int, *, write: bool = False) -> None:
+    """50083 for an archived thread; writing brings it back unless it is locked."""
+    channel = world.channels.get(channel_id)
+    meta = channel.thread_metadata if channel else None
+    if channel is None or meta is None or not meta.archived:
+        return
+    guild_id = channel.guild_id or 0
+    may = world.compute_permissions(guild_id, world.bot_user.id, channel_id) & 1 << 34
+    if not write or (meta.locked and not may):
+        raise refuse(ARCHIVED)
+
+
+def check_new_webhook(world: World, channel_id: int, body: Wire) -> None:
+    """Name and count of a webhook to be made."""
+    check_name(body.get("name"), "name")
+    hooks = [hook for hook in world.webhooks.values() if hook.channel_id == channel_id]
+    if len(hooks) >= MAX_WEBHOOKS:
+        raise at_most(30007, "webhooks", MAX_WEBHOOKS)
+
+
+def check_reaction(world: World, channel_id: int, message_id: int, emoji: str) -> None:
+    """A reaction needs an emoji that exists, and at most 20 kinds fit on a message."""
+    check_open(world, channel_id)
+    custom = re.fullmatch(r"\w+:(\d+)", emoji)
+    known = custom and any(int(custom[1]) in guild.emojis for guild in world.guilds.values())
+    if not known and (custom or re.fullmatch(r"[\x20-\x7e]*", emoji)):
+        raise errors.unknown_emoji()
+    message = world.get_message(channel_id, message_id)
+    if message.reaction_for(emoji) is None and len(message.reactions) >= MAX_REACTIONS:
+        raise at_most(30010, "reactions", MAX_REACTIONS)
+
+
+def check_pin(world: World, channel_id: int) -> None:
+    """At most 250 pins in a channel."""
+    check_open(world, channel_id)
+    pinned = sum(message.pinned for message in world.messages.get(channel_id, {}).values())
+    if pinned >= MAX_PINS:
+        raise at_most(30003, "pins for the channel", MAX_PINS)
+
+
+def check_new_role(world: World, guild_id: int) -> None:
+    """At most 250 roles in a guild."""
+    if len(world.get_guild(guild_id).roles) >= MAX_ROLES:
+        raise at_most(30005, "guild roles", MAX_ROLES)

@@ -1,0 +1,263 @@
+"""Discord's documented limits on what a message holds.
+
+Sources: the documentation's pages on messages, embeds, webhooks and components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from simcord.backend.models import Message
+from simcord.components import walk_components
+from simcord.http.router import RequestContext, UnsupportedField
+
+from bot.local.apierrors import (
+    EMPTY_MESSAGE,
+    NO_HISTORY,
+    TOO_LARGE,
+    choice,
+    form_error,
+    refuse,
+    required,
+    too_long,
+)
+from bot.local.payloads import MAX_UPLOAD
+from bot.local.world import World
+
+Wire = Mapping[str, Any]
+
+MAX_CONTENT = 2000
+MAX_EMBEDS = 10
+MAX_EMBED_TEXT = 6000
+MAX_FIELDS = 25
+MAX_FILES = 10
+MAX_NONCE = 25
+MAX_DESCRIPTION = 1024
+EPHEMERAL = 1 << 6
+SENDABLE_FLAGS = 1 << 2 | 1 << 12 | 1 << 13 | 1 << 15
+
+_EMBED_TEXTS = (("title", 256), ("description", 4096))
+_EMBED_PARTS = {
+    "footer": (("text", 2048),),
+    "author": (("name", 256),),
+    "image": (),
+    "thumbnail": (),
+    "video": (),
+    "provider": (),
+}
+_EMBED_KEYS = frozenset(
+    {"title", "type", "description", "url", "timestamp", "color", "fields", "flags", *_EMBED_PARTS}
+)
+_COMMON = {"type", "id"}
+_SELECT = _COMMON | {"custom_id", "placeholder", "min_values", "max_values", "disabled", "required"}
+_COMPONENT_KEYS: Mapping[int, set[str]] = {
+    1: _COMMON | {"components"},
+    2: _COMMON | {"style", "label", "emoji", "custom_id", "sku_id", "url", "disabled"},
+    3: _SELECT | {"options"},
+    4: _COMMON
+    | {"custom_id", "style", "label", "min_length", "max_length", "required", "value", "placeholder"},
+    5: _SELECT | {"default_values"},
+    6: _SELECT | {"default_values"},
+    7: _SELECT | {"default_values"},
+    8: _SELECT | {"default_values", "channel_types"},
+    9: _COMMON | {"components", "accessory"},
+    10: _COMMON | {"content"},
+    11: _COMMON | {"media", "description", "spoiler"},
+    12: _COMMON | {"items"},
+    13: _COMMON | {"file", "spoiler", "name", "size"},
+    14: _COMMON | {"divider", "spacing"},
+    17: _COMMON | {"components", "accent_color", "spoiler"},
+    18: _COMMON | {"label", "description", "component"},
+    19: _COMMON | {"custom_id", "min_values", "max_values", "required"},
+    21: _COMMON | {"custom_id", "options", "required"},
+    22: _COMMON | {"custom_id", "options", "min_values", "max_values", "required"},
+    23: _COMMON | {"custom_id", "default"},
+}
+
+
+def check_body(ctx: RequestContext, body: Wire) -> None:
+    """What is true of every message body: texts, embeds, files, nonce, component fields."""
+    content = body.get("content")
+    if content is not None and not isinstance(content, str):
+        raise form_error("content", "STRING_TYPE_CONVERT", "Could not interpret value as string.")
+    if content and len(content) > MAX_CONTENT:
+        raise too_long("content", MAX_CONTENT)
+    nonce = body.get("nonce")
+    if nonce is not None and len(str(nonce)) > MAX_NONCE:
+        raise too_long("nonce", MAX_NONCE)
+    check_embeds(ctx, body.get("embeds") or [])
+    check_components(ctx, body.get("components") or [])
+    check_files(ctx, body)
+
+
+def check_files(ctx: RequestContext, body: Wire) -> None:
+    """At most ten files of at most 10 MiB each; descriptions of at most 1,024 characters."""
+    if any(len(file.fp.getbuffer()) > MAX_UPLOAD for file in ctx.files):
+        raise refuse(TOO_LARGE)
+    kept = body.get("attachments")
+    if len(ctx.files) > MAX_FILES or (isinstance(kept, list) and len(kept) > MAX_FILES):
+        raise too_long("attachments", MAX_FILES)
+    for index, item in enumerate(kept or []):
+        if len(str(item.get("description") or "")) > MAX_DESCRIPTION:
+            raise too_long(f"attachments.{index}.description", MAX_DESCRIPTION)
+
+
+def check_embeds(ctx: RequestContext, embeds: object) -> None:
+    """Lengths, formats and the 6,000 characters over all embeds."""
+    if not isinstance(embeds, list):
+        raise form_error("embeds", "BASE_TYPE_INVALID", "Only lists are allowed.")
+    if len(embeds) > MAX_EMBEDS:
+        raise too_long("embeds", MAX_EMBEDS)
+    total = sum(_check_embed(ctx, embed, f"embeds.{i}") for i, embed in enumerate(embeds))
+    if total > MAX_EMBED_TEXT:
+        text = f"Embed size exceeds maximum size of {MAX_EMBED_TEXT}"
+        raise form_error("embeds", "MAX_EMBED_SIZE_EXCEEDED", text)
+
+
+def _check_embed(ctx: RequestContext, embed: Wire, path: str) -> int:
+    unknown = sorted(set(embed) - _EMBED_KEYS)
+    if unknown:
+        raise UnsupportedField(ctx.method, ctx.path, [f"{path}.{key}" for key in unknown])
+    if not set(embed) - {"type", "color", "flags"}:
+        raise required(f"{path}.description")
+    total = _check_texts(embed, _EMBED_TEXTS, path)
+    total += _check_fields(embed.get("fields") or [], f"{path}.fields")
+    for part, texts in _EMBED_PARTS.items():
+        inner = embed.get(part)
+        if inner is not None:
+            total += _check_texts(inner, texts, f"{path}.{part}")
+            for key in ("url", "icon_url"):
+                _check_url(inner.get(key), f"{path}.{part}.{key}", media=part != "author" or key != "url")
+    _check_url(embed.get("url"), f"{path}.url", media=False)
+    _check_colour(embed.get("color"), f"{path}.color")
+    _check_time(embed.get("timestamp"), f"{path}.timestamp")
+    return total
+
+
+def _check_texts(holder: Wire, texts: Iterable[tuple[str, int]], path: str) -> int:
+    total = 0
+    for key, most in texts:
+        text = str(holder.get(key) or "").strip()
+        if len(text) > most:
+            raise too_long(f"{path}.{key}", most)
+        total += len(text)
+    return total
+
+
+def _check_fields(fields: list[Wire], path: str) -> int:
+    if len(fields) > MAX_FIELDS:
+        raise too_long(path, MAX_FIELDS)
+    for index, entry in enumerate(fields):
+        for key in ("name", "value"):
+            if not str(entry.get(key) or "").strip():
+                raise required(f"{path}.{index}.{key}")
+    limits = (("name", 256), ("value", 1024))
+    return sum(_check_texts(entry, limits, f"{path}.{i}") for i, entry in enumerate(fields))
+
+
+def _check_url(url: object, path: str, *, media: bool) -> None:
+    if url is None:
+        return
+    schemes = ("http", "https", "attachment") if media else ("http", "https")
+    parts = urlsplit(str(url))
+    if parts.scheme not in schemes:
+        text = f'Scheme "{parts.scheme}" must be one of {schemes}.'
+        raise form_error(path, "URL_TYPE_INVALID_SCHEME", text)
+    if not parts.netloc or len(str(url)) > 2048:
+        raise form_error(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+
+
+def _check_colour(colour: object, path: str) -> None:
+    if colour is None:
+        return
+    if not isinstance(colour, int) or not 0 <= colour <= 0xFFFFFF:
+        raise form_error(path, "NUMBER_TYPE_MAX", "int value should be between 0 and 16777215.")
+
+
+def _check_time(text: object, path: str) -> None:
+    if text is None:
+        return
+    try:
+        datetime.fromisoformat(str(text))
+    except ValueError as error:
+        message = f"Could not parse {text}. Should be ISO8601."
+        raise form_error(path, "DATETIME_TYPE_PARSE", message) from error
+
+
+def check_components(ctx: RequestContext, components: object) -> None:
+    """Fields no component has fail loudly; the rest of the rules is SimCord's to check."""
+    if not isinstance(components, list):
+        raise form_error("components", "BASE_TYPE_INVALID", "Only lists are allowed.")
+    for component in walk_components(components):
+        known = _COMPONENT_KEYS.get(component.get("type", 0))
+        unknown = sorted(set(component) - known) if known is not None else []
+        if unknown:
+            kind = component["type"]
+            raise UnsupportedField(ctx.method, ctx.path, [f"component {kind}: {k}" for k in unknown])
+
+
+def check_not_empty(ctx: RequestContext, body: Wire, before: Message | None = None) -> None:
+    """50006 unless something is left to show; ``before`` is the message being edited."""
+    kept = (
+        {"content": before.content, "embeds": before.embeds, "components": before.components}
+        if (before)
+        else {}
+    )
+    files = body.get("attachments", before.attachments if before else [])
+    shown = kept | {key: body[key] for key in ("content", "embeds", "components") if key in body}
+    text = str(shown.pop("content", "") or "").strip()
+    rest = [*shown.values(), files, ctx.files, body.get("sticker_ids"), body.get("poll")]
+    if not text and not any(rest):
+        raise refuse(EMPTY_MESSAGE)
+
+
+def check_flags(body: dict[str, Any], *, ephemeral: bool) -> None:
+    """Drop flags a sender cannot set, as Discord silently does."""
+    if body.get("flags"):
+        allowed = SENDABLE_FLAGS | (EPHEMERAL if ephemeral else 0)
+        body["flags"] = int(body["flags"]) & allowed
+
+
+def check_reply(world: World, channel_id: int, body: Wire) -> None:
+    """A reply needs its target, and the right to read it."""
+    reference = body.get("message_reference")
+    if not isinstance(reference, dict) or reference.get("type"):
+        return
+    channel = world.get_channel(channel_id)
+    if channel.guild_id is not None:
+        allowed = world.compute_permissions(channel.guild_id, world.bot_user.id, channel_id)
+        if not allowed & 1 << 16:
+            raise refuse(NO_HISTORY)
+    known = world.messages[channel_id].get(int(reference.get("message_id", 0)))
+    if known is None and reference.get("fail_if_not_exists", True):
+        raise form_error("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+
+
+def check_name(name: object, path: str) -> None:
+    """A webhook's or persona's name: 1 to 80 characters, and words Discord keeps for itself."""
+    text = str(name or "").strip()
+    if not 1 <= len(text) <= 80:
+        raise too_long(path, 80, 1)
+    for word in ("discord", "clyde"):
+        if word in text.lower():
+            raise form_error(path, "USERNAME_INVALID_CONTAINS", f'Username cannot contain "{word}"')
+    if text.lower() in ("everyone", "here"):
+        raise form_error(path, "USERNAME_INVALID", f'Username cannot be "{text}"')
+
+
+def check_persona(body: Wire) -> None:
+    """The name and face of a webhook's message."""
+    if body.get("username") is not None:
+        check_name(body["username"], "username")
+    if body.get("avatar_url") is not None:
+        _check_url(body["avatar_url"], "avatar_url", media=False)
+
+
+def check_choice(value: object, allowed: Iterable[int], path: str) -> None:
+    """A number out of a fixed set."""
+    options = tuple(allowed)
+    if value is not None and value not in options:
+        raise choice(path, ", ".join(map(str, options)))
