@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -119,6 +120,11 @@ class Engine:
                 after = event.seq
             if not page:
                 await _first_of(news, POLL_S)
+
+    async def export_bundle(self, task_id: int, target: Path) -> None:
+        """Write the task's whole history as a git bundle to `target`. Raises NotFound when it has no files."""
+        await self._historian.catch_up(task_id)
+        await self._parts.workspace.export_bundle(task_id, target)
 
     async def tell_running(self, make: Callable[[int], EventBody]) -> None:
         """Append an event to every running task (say, that the model endpoint is away)."""

@@ -1,0 +1,44 @@
+.PHONY: run test check bench soak setup setup-test migration lock gobang policy clean
+
+PY = .venv/bin/python
+
+run: setup            ## start the bot (with DISCORD_TOKEN: on Discord; without: on this machine, in a browser)
+	@$(PY) -m bot run
+
+test: setup-test      ## set up what the tests need, then run them all
+	@$(PY) -m pytest -m "not soak"
+
+check: setup-test     ## what must hold before each commit
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m bot migrations
+	@$(PY) -m pytest -m "not soak"
+
+bench: setup-test     ## speed, as ratios within one run on this machine
+	@$(PY) -m bench
+
+soak: setup-test      ## long kills and soaks
+	@$(PY) -m pytest -m soak
+
+gobang: setup         ## the paper's first work against the configured endpoint
+	@$(PY) -m scenarios.gobang
+
+policy: setup         ## the paper's second work against the configured endpoint
+	@$(PY) -m scenarios.policy
+
+setup:
+	@scripts/setup.sh run
+
+setup-test:
+	@scripts/setup.sh test
+
+migration: setup      ## make migration NAME=what_changed
+	@$(PY) -m alembic revision --autogenerate -m "$(NAME)"
+
+lock: setup           ## pin anew: names, versions and hashes only
+	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --extra dev --upgrade -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

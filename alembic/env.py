@@ -1,0 +1,44 @@
+"""Joins the metadata of engine and bot into one history of migrations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection
+
+import bot.tables
+import bot.tables_guild
+from engine.settings import EngineSettings
+from engine.store.database import sync_engine
+from engine.store.tables import ENGINE_METADATA
+
+_FOREIGN = ("apscheduler_", "procrastinate_", "memories_fts", "sqlite_", "memory_")
+
+
+def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+    """Leave alone what other libraries keep in the same database."""
+    return not (kind == "table" and reflected and compare_to is None and (name or "").startswith(_FOREIGN))
+
+
+def run(connection: Connection) -> None:
+    """Migrate over an open connection."""
+    context.configure(
+        connection=connection,
+        target_metadata=[ENGINE_METADATA, bot.tables.BOT_METADATA],
+        include_object=include_object,
+        render_as_batch=True,
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    engine = sync_engine(EngineSettings().sqlite_or_url())
+    with engine.begin() as opened:
+        run(opened)
+    engine.dispose()

@@ -1,0 +1,112 @@
+"""The `megaagent` command: run · local · worker · doctor · export · migrations."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+
+from bot.bootstrap import probe_model, running
+from bot.migrations import drift, upgrade
+from bot.settings import BotSettings
+from engine.assembly import open_engine
+from engine.errors import EngineError
+from engine.llm.local.__main__ import TerminalProgress
+from engine.settings import EngineSettings
+
+
+def main() -> int:
+    """Run the chosen command; exit code 0 when it did what was asked, 1 with one plain line otherwise."""
+    options = _parser().parse_args()
+    logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        return asyncio.run(_COMMANDS[options.command](options))
+    except KeyboardInterrupt:
+        return 0
+    except (EngineError, ValidationError, OSError) as error:
+        _say(f"✗ {error}")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="megaagent", description="Autonomous agents inside Discord.")
+    parser.add_argument("--log", default="warning", choices=["debug", "info", "warning", "error"])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the bot: on Discord with DISCORD_TOKEN, else on this machine")
+    commands.add_parser("local", help="run the bot on this machine even when a token is set")
+    commands.add_parser("doctor", help="look at database, sandbox and model, say what is missing")
+    commands.add_parser("migrations", help="check that the migrations match the models")
+    export = commands.add_parser("export", help="write a task's files as a git bundle")
+    export.add_argument("task", type=int)
+    export.add_argument("target", type=Path)
+    return parser
+
+
+async def _run(options: argparse.Namespace) -> int:
+    bot_settings = BotSettings()
+    if options.command == "local":
+        bot_settings = bot_settings.model_copy(update={"discord_token": SecretStr("")})
+    progress = TerminalProgress()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
+        progress.close()
+        where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
+        _say(
+            f"● MegaAgent runs: {where}\n  Type /task new there. Ctrl+C stops; all goes on at the next start."
+        )
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, product.bot_task}, return_when=asyncio.FIRST_COMPLETED)
+        if product.bot_task.done():
+            product.bot_task.result()
+        stopped.cancel()
+    return 0
+
+
+async def _doctor(_options: argparse.Namespace) -> int:
+    opened = await open_engine(EngineSettings(), migrate=upgrade, say=_say)
+    try:
+        status = opened.sandbox.status()
+        _say(f"database: {opened.database.url.split('@')[-1]}")
+        _say(f"sandbox: {status.mechanism if status.available else 'none. ' + status.reason}")
+        answers, said = await probe_model(opened)
+        _say(f"model: {said}")
+        return 0 if status.available and answers else 1
+    finally:
+        await opened.close()
+
+
+async def _export(options: argparse.Namespace) -> int:
+    opened = await open_engine(EngineSettings(), migrate=upgrade, say=_say)
+    try:
+        await opened.engine.export_bundle(options.task, options.target)
+        _say(f"written: {options.target}. Clone it: git clone {options.target} task-{options.task}")
+        return 0
+    finally:
+        await opened.close()
+
+
+async def _migrations(_options: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/check.db"
+        await asyncio.to_thread(upgrade, url)
+        found = await asyncio.to_thread(drift, url)
+    _say(found or "migrations match the models")
+    return 1 if found else 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+
+
+_COMMANDS = {"run": _run, "local": _run, "doctor": _doctor, "export": _export, "migrations": _migrations}
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,194 @@
+"""The ONE place that wires the real parts: database, engine, model, sandbox, Discord (real or local)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import discord
+
+from bot.archive import close_places
+from bot.book import Book
+from bot.client import MegaBot
+from bot.desk import Archive, Parts, Probes
+from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.migrations import upgrade
+from bot.outbox.ledger import Ledger
+from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
+from bot.settings import BotSettings
+from bot.views.gate import gate_view
+from engine.assembly import OpenEngine, open_engine
+from engine.commands import Limits
+from engine.errors import ModelError, NotConfigured
+from engine.llm.local import Progress
+from engine.ports import ChatMessage, ChatModel, ChatRequest
+from engine.settings import EngineSettings
+
+log = logging.getLogger(__name__)
+
+PROBE_S = 8.0
+
+NOTICE = (
+    "The agents think with a small model on this machine: its work is often wrong. "
+    "For a strong one set OPENAI_API_KEY (or OPENAI_BASE_URL and MODEL) in .env and start again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A product that runs: wait on `bot_task`, which ends when the bot does."""
+
+    bot: MegaBot
+    engine: OpenEngine
+    outbox: Outbox
+    local: LocalDiscord | None
+    bot_task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(
+    engine_settings: EngineSettings,
+    bot_settings: BotSettings,
+    *,
+    model: ChatModel | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = log.warning,
+    local_options: LocalOptions | None = None,
+) -> AsyncIterator[Running]:
+    """Start everything, stop it in the reverse order. Raises NotConfigured with the next step.
+
+    `model` and `local_options` are for tests; without them the settings decide.
+    """
+    async with AsyncExitStack() as stack:
+        opened = await open_engine(engine_settings, model, migrate=upgrade, progress=progress, say=say)
+        stack.push_async_callback(opened.close)
+        local = await _local_discord(bot_settings, opened.settings, local_options, stack)
+        token = local.token if local else bot_settings.discord_token.get_secret_value()
+        bot, outbox = _bot(opened, bot_settings)
+        await opened.engine.start()
+        stack.push_async_callback(opened.engine.stop)
+        bot_task = asyncio.create_task(_connect(bot, token), name="discord")
+        stack.push_async_callback(_close_bot, bot, bot_task)
+        await _until_ready(bot, bot_task)
+        await outbox.start()
+        stack.push_async_callback(outbox.stop)
+        cards = asyncio.create_task(bot.cards.run(), name="cards")
+        stack.push_async_callback(_cancel, cards)
+        if local is not None and opened.settings.openai_base_url == "" and model is None:
+            local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
+        yield Running(bot, opened, outbox, local, bot_task)
+
+
+async def _local_discord(
+    settings: BotSettings, engine: EngineSettings, options: LocalOptions | None, stack: AsyncExitStack
+) -> LocalDiscord | None:
+    """The loopback Discord when there is no token; discord.py is pointed at it while it runs."""
+    if not settings.local:
+        return None
+    chosen = options or LocalOptions(port=settings.local_port, data=engine.data_dir / "local")
+    local = LocalDiscord(chosen)
+    try:
+        await local.start()
+    except OSError as error:
+        raise NotConfigured(
+            f"Port {chosen.port} is taken, perhaps by another copy of the bot. "
+            "Stop that one, or set LOCAL_PORT in .env to another number."
+        ) from error
+    stack.push_async_callback(local.stop)
+    stack.enter_context(point_discord_at(local))
+    return local
+
+
+def _bot(opened: OpenEngine, settings: BotSettings) -> tuple[MegaBot, Outbox]:
+    ledger, book = Ledger(opened.database), Book(opened.database)
+    parts = Parts(
+        engine=opened.engine,
+        routes=ledger,
+        book=book,
+        settings=settings,
+        defaults=default_limits(opened.settings),
+        probes=Probes(lambda: probe_model(opened), opened.sandbox.status),
+        archive=Archive(
+            lambda task_id, remove: close_places(bot, opened.database, outbox.transcripts, task_id, remove),
+            opened.engine.export_bundle,
+        ),
+    )
+    bot = MegaBot(parts, message_content=settings.message_content != "off")
+    outbox = build_outbox(
+        bot,
+        opened.engine,
+        opened.database,
+        gate_view=gate_view,
+        category_of=lambda guild_id: _category_of(book, guild_id),
+        options=OutboxOptions(avatar_url_template=settings.avatar_url_template),
+    )
+    return bot, outbox
+
+
+async def _category_of(book: Book, guild_id: int) -> int | None:
+    return (await book.rules(guild_id)).category_id
+
+
+def default_limits(settings: EngineSettings) -> Limits:
+    """The caps a task gets when nobody names any."""
+    return Limits(
+        agents=settings.max_agents,
+        depth=settings.max_depth,
+        members=settings.max_members,
+        steps=settings.max_steps,
+        cost_micros=int(settings.max_cost_usd * 1e6),
+        tokens=settings.max_tokens,
+        minutes=settings.max_minutes,
+    )
+
+
+async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
+    """Whether the model answers a short question within `PROBE_S`, and in words what was seen."""
+    if opened.gate is None:
+        return True, "a model given by the caller"
+    question = ChatMessage("user", "Answer with the one word: ready")
+    request = ChatRequest(0, 0, "member", (question,), priority=0, max_tokens=8)
+    try:
+        async with asyncio.timeout(PROBE_S):
+            answer = await opened.gate.complete(request)
+    except TimeoutError:
+        return False, opened.gate.state.unavailable or f"The model did not answer within {PROBE_S:.0f} s."
+    except ModelError as error:
+        return False, str(error)
+    return True, f"{answer.model} answers"
+
+
+async def _connect(bot: MegaBot, token: str) -> None:
+    try:
+        await bot.start(token)
+    except discord.LoginFailure as error:
+        raise NotConfigured(
+            "Discord does not accept DISCORD_TOKEN. Copy the token anew from the developer portal into .env."
+        ) from error
+    except discord.PrivilegedIntentsRequired as error:
+        raise NotConfigured(
+            "The bot may not read messages. Switch on the Message Content intent in the developer portal, "
+            "or set MESSAGE_CONTENT=off in .env."
+        ) from error
+
+
+async def _until_ready(bot: MegaBot, task: asyncio.Task[None]) -> None:
+    """Until the gateway said READY; what ended `task` before that is raised here."""
+    while not bot.is_ready():
+        if task.done():
+            task.result()
+            raise NotConfigured("Discord closed the connection before the bot was ready. Try again.")
+        await asyncio.sleep(0.05)
+
+
+async def _close_bot(bot: MegaBot, task: asyncio.Task[None]) -> None:
+    await bot.close()
+    await _cancel(task)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
