@@ -52,6 +52,7 @@ NEEDED = {
     "write_file": {"path", "content"},
     "set_status": {"status", "count"},
 }
+CODE = Path(__file__).read_text()[:4000]
 
 Running = tuple[LocalModel, OpenAIChat]
 
