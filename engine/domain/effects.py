@@ -109,10 +109,11 @@ class RaiseGate:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep a line for later."""
+    """Keep a line for later: the agent's own, or `shared` with everyone in the task."""
 
     text: str
     embedding: bytes | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,8 @@ def _assign(effect: Assign, pen: Pen) -> None:
     pen.marks[slot_mark("assignment", effect.slot)] = str(number)
     done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
     check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
-    pen.letter(to.id, f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}")
+    words = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
+    pen.letter(to.id, words, kind="work")
     pen.event(
         AssignmentChanged(
             pen.task_id, pen.leads, number, effect.title, pen.agent.name, to.name, "open", effect.details
@@ -163,7 +164,7 @@ def _change_assignment(effect: ChangeAssignment, pen: Pen) -> None:
     if work is None or changed.rowcount != 1:
         raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
     to, text, wakes = _assignment_letter(effect, work.giver_id, work.assignee_id, work.title)
-    pen.letter(to, text, wakes=wakes)
+    pen.letter(to, text, wakes=wakes, kind="work")
     pen.event(
         AssignmentChanged(
             pen.task_id,
@@ -316,7 +317,7 @@ def _remember(effect: Remember, pen: Pen) -> None:
     pen.connection.execute(
         MEMORIES.insert().values(
             task_id=pen.task_id,
-            agent_id=pen.agent.id,
+            agent_id=None if effect.shared else pen.agent.id,
             text=effect.text,
             source=f"{pen.agent.name}, step {pen.turn.scene.step}",
             embedding=effect.embedding,

@@ -19,6 +19,7 @@ from engine.store.tables import (
     FileRow,
     GateRow,
     GroupRow,
+    InterventionRow,
     MemoryRow,
     MessageRow,
     RevisionRow,
@@ -47,6 +48,7 @@ REVISIONS = table(RevisionRow)
 EVENTS = table(EventRow)
 GATES = table(GateRow)
 MEMORIES = table(MemoryRow)
+INTERVENTIONS = table(InterventionRow)
 
 _ORDER_LOCK = 0x4D656761
 """PostgreSQL gives identity numbers before the commit; without one lock readers could pass a gap."""

@@ -77,7 +77,7 @@ class Pen:
             {
                 "task_id": self.task_id,
                 "to_agent": to,
-                "from_agent": self.agent.id if kind == "agent" else None,
+                "from_agent": None if kind == "system" else self.agent.id,
                 "from_kind": kind,
                 "from_name": name or self.agent.name,
                 "text": text,

@@ -56,6 +56,8 @@ class TaskRow(EngineTable, table=True):
     audit_round: int = 0
     auditor_id: int | None = None
     plan_state: str = "none"
+    plan_agents: int = 0
+    lessons_json: str = "[]"
     quiet_rounds: int = 0
     progress_at: float = 0.0
 
@@ -167,6 +169,17 @@ class MessageRow(EngineTable, table=True):
     priority: int = 5
     created_at: float
     consumed_step: int | None = None
+
+
+class InterventionRow(EngineTable, table=True):
+    """How often a monitoring rule acted on a subject, so that it acts differently the next time."""
+
+    __tablename__ = "interventions"
+    task_id: int = Field(foreign_key="tasks.id", primary_key=True)
+    rule: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    times: int = 0
+    at: float = 0.0
 
 
 class StepRow(EngineTable, table=True):
