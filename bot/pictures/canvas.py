@@ -58,7 +58,7 @@ def fitting(draw: ImageDraw.ImageDraw, text: str, letters: Font, width: float) -
 
 
 def png(image: Image.Image) -> bytes:
-    """The picture as PNG with a palette, which is a third of the size and looks the same on flat colours."""
+    """The picture as PNG; flat colours pack well without a palette, which would bend the states' colours."""
     out = io.BytesIO()
-    image.quantize(colors=128, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    image.save(out, "PNG", compress_level=7)
     return out.getvalue()

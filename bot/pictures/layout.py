@@ -67,16 +67,16 @@ def two_sided(agents: Sequence[AgentView], column: float, row: float) -> list[Sp
 
 
 def _halves(family: Family, children: list[AgentView]) -> tuple[list[AgentView], list[AgentView]]:
-    """Two sides of about as many ends; a single branch or a few members stay on one."""
-    total = sum(map(family.leaves, children))
-    right: list[AgentView] = []
-    count = 0
-    for child in children:
-        if right and count + family.leaves(child) / 2 > total / 2:
-            break
-        right.append(child)
-        count += family.leaves(child)
-    return right, children[len(right) :]
+    """Right and left with about as many ends: the largest branch first, each to the emptier side."""
+    sides: tuple[list[AgentView], list[AgentView]] = ([], [])
+    counts = [0, 0]
+    for child in sorted(children, key=lambda a: (-family.leaves(a), a.id)):
+        side = int(counts[1] < counts[0])
+        sides[side].append(child)
+        counts[side] += family.leaves(child)
+    order = {child.id: number for number, child in enumerate(children)}
+    right, left = (sorted(side, key=lambda a: order[a.id]) for side in sides)
+    return right, left
 
 
 def _branch(
@@ -99,7 +99,7 @@ def _branch(
 
 
 def round_about(agents: Sequence[AgentView], radii: Mapping[int, float]) -> list[Spot]:
-    """A wheel: the boss in the middle, a ring a level, an equal angle for each end."""
+    """A wheel: the boss in the middle, a ring a level for heads, all ends evenly on the last ring."""
     family = Family(agents)
     spots = [Spot(family.root, 0.0, 0.0)]
     _slice(family, family.root, -math.pi / 2, 2 * math.pi, 0, radii, spots)
@@ -118,7 +118,7 @@ def _slice(
     for child in family.under(agent):
         part = sweep * family.leaves(child) / family.leaves(agent)
         angle = start + part / 2
-        radius = radii[depth + 1]
+        radius = radii[depth + 1] if family.under(child) else radii[max(radii)]
         spots.append(Spot(child, radius * math.cos(angle), radius * math.sin(angle), 0, angle))
         _slice(family, child, start, part, depth + 1, radii, spots)
         start += part

@@ -15,6 +15,7 @@ from engine.queries import AgentView
 MOST_ROWS = 60
 WIDTH, LEFT, RIGHT = 1600, 230, 40
 HEAD, COST_HEIGHT, FOOT = 84, 170, 50
+ROUND_STEPS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 Step = tuple[int, float, float, int]
 
 
@@ -96,12 +97,16 @@ class _Axis:
 
 
 def _grid(draw: ImageDraw.ImageDraw, axis: _Axis, bottom: float) -> None:
-    total = axis.last - axis.first
-    for part in range(9):
-        x = axis.x(axis.first + total * part / 8)
+    for passed in marks(axis.last - axis.first):
+        x = axis.x(axis.first + passed)
         draw.line((x, HEAD, x, bottom), fill=(64, 67, 73), width=1)
-        anchor = "ra" if part == 8 else "ma"
-        draw.text((x, bottom + 12), span(total * part / 8), c.QUIET, c.font(14), anchor=anchor)
+        draw.text((x, bottom + 12), span(passed), c.QUIET, c.font(14), anchor="ma")
+
+
+def marks(total: float) -> list[float]:
+    """Round spans of time in seconds from 0 to `total`, at most ten."""
+    step = next((step for step in ROUND_STEPS if total / step <= 9), total / 9)
+    return [number * step for number in range(int(total / step) + 1)]
 
 
 def _cost(draw: ImageDraw.ImageDraw, axis: _Axis, curve: Sequence[tuple[float, int]]) -> None:
