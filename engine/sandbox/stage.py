@@ -38,6 +38,11 @@ class Haul:
         if len(self.refused) < _MAX_REFUSED:
             self.refused.append(f"{ascii(name)[1:-1][:_SHOWN]}: {reason}")
 
+    def leave(self, path: str, reason: str, before: Mapping[str, bytes]) -> None:
+        """Note what could not be looked at: the files sent there count as kept, not as deleted."""
+        self.refuse(path, reason)
+        self.kept.update(sent for sent in before if sent == path or sent.startswith(path + "/"))
+
 
 def check_files(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
     """Raise Invalid when the files cannot be put into a run."""
@@ -119,7 +124,11 @@ def _take(
     if path != prefix + entry.name:
         haul.refuse(prefix + entry.name, "the name is not in its normal spelling")
         return
-    kind = entry.stat(follow_symlinks=False).st_mode
+    try:
+        kind = entry.stat(follow_symlinks=False).st_mode
+    except PermissionError:
+        haul.leave(path, "its folder may not be searched", before)
+        return
     if stat.S_ISDIR(kind):
         _descend(folder, path, entry.name, before, limits, haul)
     elif stat.S_ISREG(kind):
@@ -134,7 +143,7 @@ def _descend(
     try:
         inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _FOLLOW_NOTHING, dir_fd=folder)
     except PermissionError:
-        haul.refuse(path, "the folder may not be read")
+        haul.leave(path, "the folder may not be read", before)
         return
     try:
         _walk(inner, path + "/", before, limits, haul)
@@ -149,7 +158,7 @@ def _take_file(
     try:
         handle = os.open(name, os.O_RDONLY | _FOLLOW_NOTHING, dir_fd=folder)
     except PermissionError:
-        haul.refuse(path, "the file may not be read")
+        haul.leave(path, "the file may not be read", before)
         return
     with os.fdopen(handle, "rb") as file:
         content = file.read(limits.file + 1)
