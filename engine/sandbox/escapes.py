@@ -35,7 +35,7 @@ def ways_out(told: dict[str, Any]) -> dict[str, Callable[[], object]]:
             len([path for path in Path("/proc").iterdir() if path.name.isdigit()]) > 4
         ),
         "the network of the host": lambda: _connects(told["port"]),
-        "a kernel socket": lambda: socket.socket(_AF_NETLINK, socket.SOCK_RAW, 0),
+        "a kernel socket": _opens_a_kernel_socket,
         "new namespaces": lambda: libc.unshare(_NEW_USER_NAMESPACE) == 0,
         "mounting": lambda: libc.mount(b"x", b"/tmp", b"tmpfs", 0, None) == 0,
         "tracing": lambda: libc.ptrace(0, 0, 0, 0) == 0,
@@ -63,6 +63,11 @@ def _connects(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _opens_a_kernel_socket() -> bool:
+    with socket.socket(_AF_NETLINK, socket.SOCK_RAW, 0):
+        return True
 
 
 def _has_capabilities() -> bool:

@@ -37,12 +37,13 @@ class Output:
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped = 0
+        self._held = 0
         self.total = 0
 
     @property
     def waiting(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self._head)
+        """Whether something came since last time."""
+        return len(self._head) + len(self._tail) > self._held
 
     def add(self, data: bytes) -> None:
         """Append."""
@@ -65,6 +66,7 @@ class Output:
         kept = whole[: len(whole) - len(held)]
         text, missing = self._joined(kept)
         self._head, self._tail, self._dropped = bytearray(held), bytearray(), 0
+        self._held = len(held)
         return text, missing
 
     def _joined(self, kept: bytes) -> tuple[str, bool]:

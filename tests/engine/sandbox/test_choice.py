@@ -1,0 +1,138 @@
+"""Which sandbox a machine gets, and that the test of escapes can fail."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from engine.errors import NotConfigured
+from engine.ports import RunRequest, RunResult
+from engine.sandbox import choose_sandbox, environment_folder, load_environment, prepare_environment, probe
+from engine.sandbox import environment as environment_module
+from engine.sandbox.escapes import leads_out, ways_out
+
+
+def test_a_good_machine_gets_bubblewrap(environment: Path) -> None:
+    """Probed once, available, named."""
+    status = choose_sandbox(environment).status()
+    assert (status.available, status.mechanism, status.reason) == (True, "bubblewrap", "")
+
+
+async def test_without_environment_every_run_is_refused(tmp_path: Path) -> None:
+    """The refusal says what to do, for run and open alike."""
+    refusing = choose_sandbox(tmp_path)
+    assert not refusing.status().available
+    assert "set-up" in refusing.status().reason
+    for call in (refusing.run, refusing.open):
+        with pytest.raises(NotConfigured, match="set-up"):
+            await call(RunRequest(("true",), {}))
+
+
+def test_without_bubblewrap_it_says_what_to_install(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing program is named with its package."""
+    monkeypatch.setattr(probe.shutil, "which", lambda *_, **__: None)
+    assert "apt install bubblewrap" in choose_sandbox(environment).status().reason
+
+
+def test_another_system_is_refused(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS never runs code unsandboxed."""
+    monkeypatch.setattr(probe.sys, "platform", "darwin")
+    status = choose_sandbox(environment).status()
+    assert not status.available
+    assert "Linux" in status.reason
+
+
+def test_a_bubblewrap_that_cannot_set_up_is_refused(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What bubblewrap said is the reason people read."""
+    tmp_path.chmod(0o755)
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(probe.shutil, "which", lambda *_, **__: str(broken))
+    for parent in list(tmp_path.parents)[:3]:
+        parent.chmod(0o755)
+    status = choose_sandbox(environment).status()
+    assert not status.available
+    assert "No permissions to create new namespace" in status.reason
+
+
+def test_a_leak_means_refusal(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One way out that worked is enough, and it is named."""
+    leaky = RunResult(0, '["reading a host file"]\n')
+    monkeypatch.setattr(probe, "_run_aside", lambda *_: leaky)
+    status = choose_sandbox(environment).status()
+    assert not status.available
+    assert "reading a host file" in status.reason
+
+
+def test_a_test_that_says_nothing_means_refusal(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No verdict is not a good verdict."""
+    monkeypatch.setattr(probe, "_run_aside", lambda *_: RunResult(0, "hello\n"))
+    assert not choose_sandbox(environment).status().available
+
+
+def test_the_ways_out_are_open_outside(tmp_path: Path) -> None:
+    """The same attempts succeed where nothing contains them, so a pass means something."""
+    canary = tmp_path / "canary"
+    canary.write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ways = ways_out({"canary": str(canary), "port": listener.getsockname()[1]})
+        harmless = ["reading a host file", "writing a host file", "the processes of the host"]
+        harmless += ["the network of the host", "a kernel socket", "memory no limit sees"]
+        assert [name for name in harmless if not leads_out(ways[name])] == []
+
+
+def test_preparing_twice_does_nothing(environment: Path) -> None:
+    """A ready environment is recognised and said so."""
+    heard: list[str] = []
+    before = (environment / "ready.json").stat().st_mtime_ns
+    prepare_environment(environment, ["pytest"], heard.append)
+    assert (environment / "ready.json").stat().st_mtime_ns == before
+    assert heard == ["The sandbox's Python is ready (pytest)."]
+
+
+def test_another_list_of_packages_is_built_anew(tmp_path: Path) -> None:
+    """The environment holds exactly what is allowed."""
+    made = prepare_environment(tmp_path / "env", [])
+    assert made.packages == ()
+    assert load_environment(tmp_path / "env") == made
+    assert not list(made.tree.glob("lib/python*/site-packages/pytest"))
+
+
+def test_without_a_system_python_ours_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host whose only Python lies in a home directory still gets a sandbox, by copying it."""
+    monkeypatch.setattr(environment_module, "SYSTEM_PYTHONS", ())
+    folder = Path(environment_module.__file__).parents[2] / "var" / f"copied-{tmp_path.name}"
+    try:
+        made = prepare_environment(folder, [])
+        sandbox = choose_sandbox(folder)
+        assert sandbox.status().available, sandbox.status().reason
+        found = probe._run_aside(
+            sandbox,  # type: ignore[arg-type]
+            RunRequest(
+                ("python", "-c", "import json, sys; print(json.dumps([sys.prefix, sys.executable]))"), {}
+            ),
+        )
+        assert json.loads(found.output) == ["/env", "/env/bin/python"]
+        assert made.hidden == ()
+    finally:
+        environment_module.shutil.rmtree(folder)
+
+
+def test_a_home_directory_is_no_place_for_roots_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that the dropped user could not pass is replaced; an open one is kept."""
+    monkeypatch.setattr(environment_module.os, "geteuid", lambda: 0)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert environment_folder(closed) == environment_module.ROOT_FOLDER
+    monkeypatch.setattr(environment_module.os, "geteuid", lambda: 1000)
+    assert environment_folder(closed) == closed / "sandbox-env"
