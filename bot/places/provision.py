@@ -247,6 +247,7 @@ def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
         return _NoRoom("", lasting=False)
     if isinstance(error, discord.Forbidden):
         return _NoRoom(wording.CHANNELS_FORBIDDEN, lasting=True)
-    if error.code == GUILD_FULL or (error.code == INVALID_FORM and "CHANNEL_PARENT_MAX" in error.text):
+    category_full = error.code == INVALID_FORM and "parent_id: Maximum" in error.text
+    if error.code == GUILD_FULL or category_full:
         return _NoRoom(wording.CHANNELS_FULL, lasting=True)
     raise error

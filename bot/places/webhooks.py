@@ -8,6 +8,7 @@ import logging
 import discord
 
 from bot.outbox import wording
+from bot.outbox.outcomes import Gone
 from bot.places.notices import Notices
 from bot.places.provision import Away, Place
 from bot.places.records import Hook, PlaceRecords
@@ -30,7 +31,7 @@ class Webhooks:
     async def hook(self, place: Place) -> Hook | None:
         """The webhook of the place's channel; None where personas must speak through the bot (said once).
 
-        Raises Away when the channel cannot be seen.
+        Raises Away when the channel cannot be seen, Gone when it was deleted.
         """
         if place.channel_id in self._found:
             return self._found[place.channel_id]
@@ -66,9 +67,7 @@ class Webhooks:
         await asyncio.gather(*self._finding.values(), return_exceptions=True)
 
     async def _find(self, place: Place) -> Hook | None:
-        channel = self._client.get_channel(place.channel_id)
-        if not isinstance(channel, discord.TextChannel):
-            raise Away(f"channel {place.channel_id} cannot be seen")
+        channel = await self._channel(place.channel_id)
         kept = await self._records.hook(place.channel_id)
         hook: Hook | None
         try:
@@ -84,6 +83,19 @@ class Webhooks:
             await self._say("full", place, wording.WEBHOOK_FULL)
         self._found[place.channel_id] = hook
         return hook
+
+    async def _channel(self, channel_id: int) -> discord.TextChannel:
+        """The cache does not know a channel that was just made; nor one that was deleted."""
+        channel = self._client.get_channel(channel_id)
+        try:
+            channel = channel or await self._client.fetch_channel(channel_id)
+        except discord.NotFound as error:
+            raise Gone("channel") from error
+        except discord.Forbidden as error:
+            raise Away(f"channel {channel_id} cannot be seen") from error
+        if not isinstance(channel, discord.TextChannel):
+            raise Away(f"channel {channel_id} has no webhooks")
+        return channel
 
     async def _verified(self, channel: discord.TextChannel, kept: Hook | None) -> Hook:
         """The kept webhook if it is still ours and here, else another of ours, else a new one."""

@@ -1,0 +1,246 @@
+"""What people delete or forbid is mended or done without, said once, and no word is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+
+from bot.outbox import wording
+from tests.bot.outbox.conftest import Stage
+
+
+async def begun(stage: Stage) -> tuple[int, int]:
+    """A task whose root channel and webhook exist: (task id, boss)."""
+    task_id = await stage.task()
+    boss = stage.boss(task_id)
+    stage.engine.speak(boss, "first")
+    await stage.drain()
+    return task_id, boss
+
+
+async def says(stage: Stage, agent: int, *words: str) -> None:
+    """An agent says some words, each posted before the next."""
+    for word in words:
+        stage.engine.speak(agent, word)
+        await stage.drain()
+
+
+def texts(stage: Stage, place: str = "root") -> list[str]:
+    """What stands in a place."""
+    return [message["content"] for message in stage.said(place)]
+
+
+def told(stage: Stage, text: str, place: str = "root") -> int:
+    """How often the bot said something in a place."""
+    return "\n".join(texts(stage, place)).count(text)
+
+
+def hooks(stage: Stage, channel: dict[str, Any]) -> list[int]:
+    """Ids of a channel's webhooks."""
+    return [h.id for h in stage.local.world.webhooks.values() if h.channel_id == int(channel["id"])]
+
+
+def allow(stage: Stage, **permissions: bool) -> None:
+    """Change what the bot may do, for every role it has and for everyone."""
+    world, guild_id = stage.local.world, stage.local.guild_id
+    guild = world.get_guild(guild_id)
+    for role_id in {*guild.members[world.bot_user.id].role_ids, guild_id}:
+        value = discord.Permissions(int(guild.roles[role_id].permissions))
+        value.update(administrator=False, **permissions)
+        world.edit_role(guild_id, role_id, {"permissions": value.value})
+
+
+async def seen_by_bot(stage: Stage) -> None:
+    """Until the gateway's news of a change have arrived."""
+    await asyncio.sleep(0.1)
+
+
+async def test_webhook_deleted_once_is_made_again(stage: Stage) -> None:
+    """A new webhook, said once; the words arrive."""
+    _, boss = await begun(stage)
+    channel = stage.local.you.channel("root")
+    (old,) = hooks(stage, channel)
+    stage.local.world.delete_webhook(old)
+    await says(stage, boss, "second", "third")
+    assert [t for t in texts(stage) if t in ("first", "second", "third")] == ["first", "second", "third"]
+    assert told(stage, wording.WEBHOOK_REPAIRED) == 1
+    assert len(hooks(stage, channel)) == 1
+
+
+async def test_webhook_deleted_twice_leaves_the_bots_voice(stage: Stage) -> None:
+    """After the second time people clearly mean it: names go in front."""
+    _, boss = await begun(stage)
+    channel = stage.local.you.channel("root")
+    for word in ("second", "third"):
+        stage.local.world.delete_webhook(hooks(stage, channel)[0])
+        await says(stage, boss, word)
+    assert told(stage, wording.WEBHOOK_GIVEN_UP) == 1
+    third = next(m for m in stage.said("root") if "third" in m["content"])
+    assert third["content"].startswith("**Boss") and not third.get("webhook_id")
+
+
+async def test_webhook_moved_by_a_person(stage: Stage) -> None:
+    """Words that landed elsewhere are taken back and said in the right channel."""
+    _, boss = await begun(stage)
+    lobby = stage.local.you.channel("lobby")
+    (hook,) = hooks(stage, stage.local.you.channel("root"))
+    stage.local.world.edit_webhook(hook, {"channel_id": lobby["id"]})
+    await says(stage, boss, "second")
+    assert "second" in texts(stage)
+    assert "second" not in texts(stage, "lobby")
+
+
+async def test_channel_deleted_once_is_made_again(stage: Stage) -> None:
+    """A new channel and webhook, said there."""
+    _, boss = await begun(stage)
+    stage.local.world.delete_channel(int(stage.local.you.channel("root")["id"]))
+    await says(stage, boss, "second")
+    assert "second" in texts(stage)
+    assert told(stage, wording.PLACE_REPAIRED.format(group="Root")) == 1
+
+
+async def test_channel_deleted_twice_falls_back(stage: Stage) -> None:
+    """The root's words then come where the task was begun."""
+    _, boss = await begun(stage)
+    for word in ("second", "third"):
+        stage.local.world.delete_channel(int(stage.local.you.channel("root")["id"]))
+        await says(stage, boss, word)
+    assert "third" in texts(stage, "lobby")
+    assert told(stage, wording.PLACE_GIVEN_UP.format(group="Root"), "lobby") == 1
+
+
+async def deep_thread(stage: Stage) -> tuple[int, str]:
+    """A group deep enough for a thread: (a member of it, the thread's name)."""
+    boss = stage.boss(await stage.task())
+    head = boss
+    for level in range(11):
+        (head,) = stage.engine.recruit(head, f"Level{level}")
+    (member,) = stage.engine.recruit(head, "Leaf")
+    stage.engine.speak(member, "deep words")
+    await stage.drain()
+    return member, "level10"
+
+
+async def test_thread_shares_its_channels_webhook(stage: Stage) -> None:
+    """A deep group speaks in a thread through the webhook of the channel above."""
+    _, name = await deep_thread(stage)
+    thread = stage.local.you.channel(name)
+    assert thread["type"] == discord.ChannelType.public_thread.value
+    (message,) = [m for m in stage.said(name) if m["content"] == "deep words"]
+    above = next(c for c in stage.local.you.channels() if c["id"] == thread["parent_id"])
+    assert int(message["webhook_id"]) in hooks(stage, above)
+
+
+async def test_thread_deleted_is_made_again(stage: Stage) -> None:
+    """A new thread, said in it."""
+    member, name = await deep_thread(stage)
+    stage.local.world.delete_channel(int(stage.local.you.channel(name)["id"]))
+    await says(stage, member, "again")
+    assert "again" in texts(stage, name)
+
+
+async def test_thread_and_its_channel_deleted(stage: Stage) -> None:
+    """The channel above is mended first, then the thread."""
+    member, name = await deep_thread(stage)
+    parent = int(stage.local.you.channel(name)["parent_id"])
+    stage.local.world.delete_channel(parent)
+    await says(stage, member, "again")
+    assert "again" in texts(stage, name)
+    assert int(stage.local.you.channel(name)["parent_id"]) != parent
+
+
+async def test_category_deleted(stage: Stage) -> None:
+    """The next group gets a new category, said once; the channels that are there stay."""
+    task_id, boss = await begun(stage)
+    category = next(c for c in stage.local.you.channels() if c["name"].startswith(f"task {task_id}"))
+    stage.local.world.delete_channel(int(category["id"]))
+    await seen_by_bot(stage)
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    await says(stage, bob, "hello")
+    assert "hello" in texts(stage, "ada")
+    assert told(stage, wording.CATEGORY_REPAIRED) == 1
+
+
+async def test_without_manage_channels_threads(stage: Stage) -> None:
+    """Groups get threads where the task was begun, said once."""
+    allow(stage, manage_channels=False)
+    await seen_by_bot(stage)
+    task_id, boss = await begun(stage)
+    await says(stage, boss, "second")
+    place = f"task-{task_id}-root"
+    assert stage.local.you.channel(place)["parent_id"] == stage.local.you.channel("lobby")["id"]
+    assert {"first", "second"} <= set(texts(stage, place))
+    assert told(stage, wording.CHANNELS_FORBIDDEN, place) == 1
+
+
+async def test_without_manage_webhooks_the_bot_speaks(stage: Stage) -> None:
+    """Names in front, told once; `try_again` gives the faces back once it is granted."""
+    allow(stage, manage_webhooks=False)
+    await seen_by_bot(stage)
+    _, boss = await begun(stage)
+    await says(stage, boss, "second")
+    assert any(t.startswith("**Boss") and t.endswith("second") for t in texts(stage))
+    assert told(stage, wording.WEBHOOK_FORBIDDEN) == 1
+    allow(stage, manage_webhooks=True)
+    stage.outbox.try_again()
+    await says(stage, boss, "third")
+    assert "third" in texts(stage)
+
+
+async def test_permission_to_write_withdrawn_mid_task(stage: Stage) -> None:
+    """Where the bot may not write, its webhook still may: the gate arrives."""
+    _, boss = await begun(stage)
+    allow(stage, send_messages=False)
+    await seen_by_bot(stage)
+    stage.engine.raise_gate(boss, "Go on?", ("yes", "no"))
+    await stage.drain()
+    (asked,) = [m for m in stage.said("root") if "Go on?" in m["content"]]
+    assert asked["webhook_id"] and asked["components"]
+
+
+async def test_fifteen_webhooks(stage: Stage) -> None:
+    """A channel full of other people's webhooks gets the bot's voice, said once."""
+    world, lobby = stage.local.world, stage.local.you.channel("lobby")
+    for i in range(15):
+        world.create_webhook(int(lobby["id"]), f"other {i}", stage.local.you.id)
+    allow(stage, manage_channels=False)
+    await seen_by_bot(stage)
+    task_id, boss = await begun(stage)
+    await says(stage, boss, "second")
+    place = f"task-{task_id}-root"
+    assert any(t.startswith("**Boss") and t.endswith("second") for t in texts(stage, place))
+    assert told(stage, wording.WEBHOOK_FULL, place) == 1
+
+
+async def test_full_category(stage: Stage) -> None:
+    """50 channels in the category: the next group gets a thread, said once."""
+    task_id, boss = await begun(stage)
+    category = next(c for c in stage.local.you.channels() if c["name"].startswith(f"task {task_id}"))
+    world = stage.local.world
+    for i in range(49):
+        world.create_channel(stage.local.guild_id, f"filler-{i}", parent_id=int(category["id"]))
+    await seen_by_bot(stage)
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    await says(stage, bob, "hello")
+    assert "hello" in texts(stage, "ada")
+    assert stage.local.you.channel("ada")["type"] == discord.ChannelType.public_thread.value
+    assert told(stage, wording.CHANNELS_FULL) == 1
+
+
+async def test_guild_left_and_joined_again(stage: Stage) -> None:
+    """Nothing is lost while the guild is away."""
+    _, boss = await begun(stage)
+    guild = stage.client.guilds[0]
+    stage.client._connection._remove_guild(guild)
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    stage.engine.speak(bob, "while away")
+    await asyncio.sleep(0.2)
+    stage.client._connection._add_guild(guild)
+    stage.outbox.try_again()
+    await stage.drain()
+    assert "while away" in texts(stage, "ada")
