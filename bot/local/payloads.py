@@ -34,7 +34,7 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
         payload["author"] |= {
             "discriminator": "0000",
             "global_name": None,
-            "avatar": sha256(avatar.encode()).hexdigest()[:32] if avatar else None,
+            "avatar": face_hash(world, avatar),
         }
         payload["application_id"] = str(world.application_id)
     elif message is not None and message.interaction_metadata is not None:
@@ -46,6 +46,13 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
     elif isinstance(payload.get("referenced_message"), dict):
         finish_message(world, payload["referenced_message"])
     return payload
+
+
+def face_hash(world: World, avatar: str | None) -> str | None:
+    """The 32 hexadecimal digits that stand for an avatar; the same wherever the server listens."""
+    if not avatar:
+        return None
+    return sha256(avatar.removeprefix(world.cdn.base).encode()).hexdigest()[:32]
 
 
 def _finish_interaction(world: World, payload: dict[str, Any]) -> None:
@@ -69,7 +76,7 @@ def webhook_payload(world: World, hook: Webhook, *, token: bool = True) -> dict[
     payload = serializers.webhook_payload(world, hook, include_token=token)
     avatar = world.hook_avatars.get(hook.id)
     payload["application_id"] = str(world.application_id)
-    payload["avatar"] = sha256(avatar.encode()).hexdigest()[:32] if avatar else None
+    payload["avatar"] = face_hash(world, avatar)
     return payload
 
 

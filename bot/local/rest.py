@@ -251,4 +251,16 @@ async def _multipart(request: web.Request) -> tuple[object, list[Upload]]:
             uploads.append(Upload(name, data, described.get(index)))
         elif key != "payload_json":
             raise UnsupportedField(request.method, request.path, [key])
-    return body, uploads
+    return _clean_references(body), uploads
+
+
+def _clean_references(node: Any) -> Any:
+    """``attachment://name`` with the name as it is stored."""
+    if isinstance(node, dict):
+        return {key: _clean_references(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_clean_references(value) for value in node]
+    scheme = "attachment://"
+    if isinstance(node, str) and node.startswith(scheme):
+        return scheme + clean_filename(node.removeprefix(scheme))
+    return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import simcord.intents as intent_rules
@@ -18,7 +19,7 @@ from bot.local.apierrors import ARCHIVED, INVALID_TOKEN, UNKNOWN_CHANNEL, UNKNOW
 from bot.local.dispatch import ours
 from bot.local.images import data_uri
 from bot.local.payloads import message_payload, webhook_payload
-from bot.local.world import World, avatar_hash
+from bot.local.world import World
 
 Wire = dict[str, Any]
 NONCE_MEMORY = 300.0
@@ -231,7 +232,7 @@ def _keep_avatar(world: World, hook: Webhook, body: Wire) -> None:
         world.hook_avatars.pop(hook.id, None)
         return
     image, kind = data_uri(body["avatar"])
-    path = f"/cdn/avatars/{hook.id}/{avatar_hash(body['avatar'])}.{kind}"
+    path = f"/cdn/avatars/{hook.id}/{sha256(image).hexdigest()[:32]}.{kind}"
     world.hook_avatars[hook.id] = world.cdn.keep(path, image)
 
 

@@ -21,7 +21,7 @@ from bot.local.guard import from_browser, right_host, same_origin
 from bot.local.options import LocalOptions
 from bot.local.page_api import PageApi
 from bot.local.rest import API, Rest
-from bot.local.store import WorldFile
+from bot.local.store import BrokenWorldError, WorldFile
 from bot.local.world import World
 
 HOST = "127.0.0.1"
@@ -53,12 +53,19 @@ class LocalDiscord:
         self._page = PageApi(self)
 
     async def start(self) -> None:
-        """Open the port, load or make the world; raises OSError if the port is taken."""
+        """Open the port, load or make the world; raises OSError if the port is taken,
+        BrokenWorldError if the saved world cannot be read.
+        """
         await self._listen()
         base = f"http://{HOST}:{self._port}"
         self.api_base, self.page_url = base + API, base + "/"
         self.gateway_url = f"ws://{HOST}:{self._port}/gateway/"
-        self._open_world(base)
+        try:
+            self._open_world(base)
+        except BrokenWorldError:
+            await self._free_port()
+            self._file.close()
+            raise
         self._page.attach(self.world)
         self._saver = asyncio.create_task(self._file.keep_saving(self.options.save_every))
 
@@ -94,8 +101,12 @@ class LocalDiscord:
     async def _hang_up(self) -> None:
         self._page.hang_up()
         await self.gateway.close_all(1001, forget=True)
+        await self._free_port()
+
+    async def _free_port(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+            self._runner = None
 
     def _open_world(self, base: str) -> None:
         self.world = World(LocalCdn(base, self._file.load_blob))
@@ -115,6 +126,11 @@ class LocalDiscord:
     def gaps(self) -> list[str]:
         """Routes, fields and gateway operations that were met and are not known here."""
         return self.rest.gaps + self.gateway.gaps
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where the server listens."""
+        return [(a[0], a[1]) for a in self._runner.addresses] if self._runner else []
 
     @property
     def notice(self) -> str:

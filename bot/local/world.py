@@ -10,12 +10,11 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 from simcord.backend import Backend, serializers
 from simcord.backend.models import Channel, Interaction, Message, SystemMessageMetadata, Webhook
-from simcord.enums import ChannelType, MessageType
+from simcord.enums import MessageType
 
 from bot.local.apierrors import INVALID_TOKEN, refuse
 from bot.local.cdn import LocalCdn
@@ -273,13 +272,3 @@ class World(Backend):
         record.token = secrets.token_urlsafe(48)
         self.interaction_tokens[record.token] = record.id
         return record
-
-
-def avatar_hash(url: str) -> str:
-    """The 32 hexadecimal digits Discord would show for an image."""
-    return sha256(url.encode()).hexdigest()[:32]
-
-
-def is_text(channel: Channel) -> bool:
-    """Whether people write in a channel of this kind."""
-    return channel.type in (ChannelType.TEXT, ChannelType.NEWS) or channel.is_thread

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from json import loads
+from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
@@ -33,11 +36,12 @@ async def run_bot(local: LocalDiscord, **options: object) -> House:
     """Connect a bot and wait until it is ready."""
     bot = SmallBot(**options)
     running = asyncio.create_task(bot.start(local.token))
-    async with asyncio.timeout(10):
-        while not bot.is_ready():
-            if running.done():
-                running.result()
-            await asyncio.sleep(0.01)
+    ready = asyncio.ensure_future(bot.pulse.until(lambda: "ready" in bot.log, 10))
+    await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if running.done():
+        await bot.close()
+        running.result()
     return House(local, bot, running)
 
 
@@ -64,3 +68,17 @@ async def house(local: LocalDiscord) -> AsyncIterator[House]:
     connected = await run_bot(local)
     yield connected
     await close_bot(connected)
+
+
+async def raw(
+    local: LocalDiscord, method: str, path: str, *, json: object = None, **headers: str
+) -> tuple[int, dict[str, Any], Mapping[str, str]]:
+    """A request discord.py itself would not send; (status, body, headers)."""
+    authorization = {"Authorization": f"Bot {local.token}"} | headers
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, local.api_base + path, json=json, headers=authorization) as response,
+    ):
+        text = await response.text()
+        body = loads(text) if response.content_type == "application/json" else {}
+        return response.status, body, response.headers

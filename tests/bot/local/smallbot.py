@@ -10,6 +10,8 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.local.pulse import Pulse
+
 
 class PauseButton(
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"pause:(?P<task>\d+)"
@@ -108,6 +110,7 @@ class SmallBot(commands.Bot):
         intents = discord.Intents.default()
         intents.message_content = bool(options.pop("message_content", True))
         super().__init__("!", intents=intents, guild_ready_timeout=0.05, **options)
+        self.pulse = Pulse()
         self.log: list[str] = []
         self.heard: list[discord.Message] = []
         self.errors: list[BaseException] = []
@@ -131,16 +134,22 @@ class SmallBot(commands.Bot):
         self.errors.append(error)
 
     async def on_ready(self) -> None:
-        self.log.append("ready")
+        self._note("ready")
 
     async def on_resumed(self) -> None:
-        self.log.append("resumed")
+        self._note("resumed")
 
     async def on_disconnect(self) -> None:
-        self.log.append("disconnect")
+        self._note("disconnect")
 
     async def on_message(self, message: discord.Message) -> None:
         self.heard.append(message)
+        self.pulse.beat()
+
+    def _note(self, event: str) -> None:
+        if self.log[-1:] != [event]:
+            self.log.append(event)
+        self.pulse.beat()
 
     async def complete_kind(
         self, interaction: discord.Interaction, current: str

@@ -59,9 +59,7 @@ async def test_reply_reaches_the_bot(house: House) -> None:
     planning = you.channel("planning")
     ada = await you.sees(planning, "I have a plan.")
     await you.send(planning, "which plan?", reply_to=ada, files=[("n.txt", b"note")])
-    await house.local.world.pulse.until(lambda: True, 1)
-    while not house.bot.heard or house.bot.heard[-1].content != "which plan?":
-        await house.bot.wait_for("message", timeout=5)
-    heard = house.bot.heard[-1]
-    assert heard.reference is not None and heard.reference.message_id == int(ada["id"])
-    assert await heard.attachments[0].read() == b"note"
+    heard = house.bot.heard
+    await house.bot.pulse.until(lambda: heard[-1:] != [] and heard[-1].content == "which plan?", 5)
+    assert heard[-1].reference is not None and heard[-1].reference.message_id == int(ada["id"])
+    assert await heard[-1].attachments[0].read() == b"note"

@@ -1,0 +1,116 @@
+"""The world outlives the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import discord
+import pytest
+
+from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.local.store import FILE_NAME, BrokenWorldError
+from tests.bot.local.conftest import close_bot, run_bot
+from tests.bot.local.smallbot import PNG, Card, card_files
+
+
+async def test_everything_is_there_again(tmp_path: Path) -> None:
+    """Channels, threads, personas, files, webhooks, commands and buttons survive a restart."""
+    first = LocalDiscord(LocalOptions(data=tmp_path, time_scale=50))
+    await first.start()
+    with point_discord_at(first):
+        house = await run_bot(first)
+        you = first.you
+        await you.slash(you.channel("lobby"), "task new", goal="snake")
+        channel = house.bot.get_channel(int(you.channel("planning")["id"]))
+        assert isinstance(channel, discord.TextChannel)
+        hook = (await channel.webhooks())[0]
+        await hook.edit(avatar=PNG)
+        await channel.send(view=Card("kept"), files=card_files())
+        ada = await you.sees(channel.id, "I have a plan.")
+        await you.react(ada, "👍")
+        doomed = await channel.guild.create_text_channel("doomed")
+        await doomed.send("gone with it")
+        await doomed.delete()
+        await close_bot(house)
+    before = {c["id"]: you.history(c) for c in you.channels()}
+    token = first.token
+    await first.stop()
+
+    second = LocalDiscord(LocalOptions(data=tmp_path, time_scale=50))
+    await second.start()
+    assert second.token == token
+    base = str({c["id"]: second.you.history(c) for c in second.you.channels()})
+    assert base == str(before).replace(first.page_url[:-1], second.page_url[:-1])
+    with point_discord_at(second):
+        house = await run_bot(second)
+        again = discord.Webhook.partial(hook.id, str(hook.token), client=house.bot)
+        sent = await again.send("still here", username="Ada", wait=True)
+        assert sent.id > int(ada["id"])
+        status = await second.you.sees(channel.id, "running")
+        assert (await second.you.click(status, "Pause")).text == "paused"
+        card = await second.you.sees(channel.id, "## kept")
+        kept = await house.bot.http.get_from_cdn(card["attachments"][1]["url"])
+        assert kept == b"line\n"
+        await close_bot(house)
+    await second.stop()
+    rows = sqlite3.connect(tmp_path / FILE_NAME)
+    assert rows.execute("SELECT count(*) FROM messages WHERE value LIKE '%gone with it%'").fetchone() == (0,)
+    rows.close()
+
+
+SCRIPT = """
+import asyncio, sys, pathlib
+from bot.local import LocalDiscord, LocalOptions
+
+async def main():
+    local = LocalDiscord(LocalOptions(data=pathlib.Path(sys.argv[1]), save_every=0.2))
+    await local.start()
+    lobby = local.you.channel("lobby")
+    for n in range(10_000):
+        await local.you.send(lobby, str(n))
+        print(n, flush=True)
+        await asyncio.sleep(0.01)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_kill_loses_at_most_a_second(tmp_path: Path) -> None:
+    """After kill -9 the world is whole, and what was said over a second before is in it."""
+    command = (sys.executable, "-c", SCRIPT, str(tmp_path))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    said: list[tuple[float, int]] = []
+    loop = asyncio.get_running_loop()
+    while not said or said[-1][1] < 150:
+        said.append((loop.time(), int(await process.stdout.readline())))
+    process.send_signal(signal.SIGKILL)
+    killed = loop.time()
+    await process.wait()
+
+    local = LocalDiscord(LocalOptions(data=tmp_path))
+    await local.start()
+    kept = [int(m["content"]) for m in local.you.history(local.you.channel("lobby"))]
+    await local.stop()
+    assert kept == list(range(len(kept)))
+    due = [n for at, n in said if killed - at > 1.0]
+    assert due and set(due) <= set(kept)
+
+
+async def test_unreadable_world_is_said(tmp_path: Path) -> None:
+    """A file of another version is neither overwritten nor ignored: the message says what to do."""
+    local = LocalDiscord(LocalOptions(data=tmp_path))
+    await local.start()
+    await local.stop()
+    with sqlite3.connect(tmp_path / FILE_NAME) as rows:
+        rows.execute("UPDATE world SET value = '{}'")
+    rows.close()
+    broken = LocalDiscord(LocalOptions(data=tmp_path))
+    with pytest.raises(BrokenWorldError, match="move the file away"):
+        await broken.start()
