@@ -22,6 +22,7 @@ class TaskFacts:
     max_steps: int
     audit_round: int = 0
     plan_state: str = "none"
+    attended: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,23 @@
-"""Monitoring rules: pure judgements over a picture of a task; sweeps and commits ask them (DESIGN §6)."""
+"""Monitoring rules: pure judgements over a picture of a task, the clock passed in (DESIGN §6).
+
+Each rule looks for one way in which agents lose themselves, first speaks to those concerned, then to
+their head, then takes it out of their hands. What a rule did before is in the picture (`acted`), so the
+same finding acts differently the next time; `cooldown_s` lies between.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-QUIET_ROUNDS = 3
-"""Times an idle task with work open is stirred before people are asked."""
+from engine.domain.picture import Acted, Finding, Nudge, OpenWork, Picture, Talk, Watched, WatchOptions
+from engine.domain.waiting import waits, waits_for_cycles
+
+Rule = Callable[[Picture, float, WatchOptions], Iterator[Finding]]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenWork:
-    """An assignment that is not closed."""
-
-    id: int
-    title: str
-    state: str
-    giver_id: int
-    assignee_id: int
+# ---------------------------------------------------------------- the whole task stands still
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,6 @@ class QuietTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Nudge:
-    """Words that wake an agent."""
-
-    agent_id: int
-    text: str
-    rule: str = "stall"
-
-
-@dataclass(frozen=True, slots=True)
 class AskPeople:
     """Nudging did not help: people decide."""
 
@@ -47,16 +38,16 @@ class AskPeople:
     rule: Literal["stall"] = "stall"
 
 
-def judge_quiet(task: QuietTask) -> list[Nudge] | AskPeople:
-    """All idle: wake those concerned with what is open, or ask the people after `QUIET_ROUNDS`."""
-    if task.rounds >= QUIET_ROUNDS:
+def judge_quiet(task: QuietTask, options: WatchOptions) -> list[Nudge] | AskPeople:
+    """All idle: wake those concerned with what is open, or ask the people after `quiet_rounds`."""
+    if task.rounds >= options.quiet_rounds:
         return AskPeople(
             f"Nobody goes on by themselves any more, though {len(task.work)} assignments are open. "
             "What should the boss do?"
         )
     if task.auditor_id is not None:
         return [Nudge(task.auditor_id, "Your judgement is still open: call verdict with accept or reject.")]
-    nudges = [_nudge(work) for work in task.work]
+    nudges = [_open_work_nudge(work) for work in task.work]
     if nudges:
         return nudges
     return [
@@ -68,7 +59,7 @@ def judge_quiet(task: QuietTask) -> list[Nudge] | AskPeople:
     ]
 
 
-def _nudge(work: OpenWork) -> Nudge:
+def _open_work_nudge(work: OpenWork) -> Nudge:
     if work.state == "submitted":
         return Nudge(
             work.giver_id, f"Assignment #{work.id} ({work.title}) was submitted and waits for your review."
@@ -78,3 +69,280 @@ def _nudge(work: OpenWork) -> Nudge:
         f"Assignment #{work.id} ({work.title}) is still open. Go on with it and submit it; "
         "if you cannot, tell your head what you need.",
     )
+
+
+# ---------------------------------------------------------------- one agent's own calls
+
+
+def judge_loop(times: int, options: WatchOptions) -> Literal["", "nudged", "reported", "paused"]:
+    """The same call with the same result, `times` so far: said, then reported, then the turn is ended."""
+    if times < options.loop:
+        return ""
+    if times >= options.loop * 3:
+        return "paused"
+    return "reported" if times == options.loop * 2 else "nudged"
+
+
+# ---------------------------------------------------------------- rules over the picture
+
+
+def judge(picture: Picture, now: float, options: WatchOptions) -> list[Finding]:
+    """Everything the rules find at this moment."""
+    return [finding for rule in RULES for finding in rule(picture, now, options)]
+
+
+def _before(
+    picture: Picture, rule: str, subject: str, now: float, options: WatchOptions, since: float = 0.0
+) -> int | None:
+    """How often the rule acted on the subject since `since`; None while it must keep still."""
+    acted = picture.acted.get((rule, subject), Acted(0, 0.0))
+    if acted.times and now - acted.at < options.cooldown_s:
+        return None
+    return acted.times if acted.at >= since else 0
+
+
+def silent_agents(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """Work is open, its agent does nothing and waits for nobody: nudge, tell the head, replace, ask."""
+    for work in picture.work:
+        agent = picture.by_id.get(work.assignee_id)
+        if work.state != "open" or agent is None or not _is_silent(picture, agent, now, options):
+            continue
+        times = _before(picture, "silence", f"#{work.id}", now, options)
+        if times is not None:
+            yield _about_silence(picture, work, agent, times, options)
+
+
+def _is_silent(picture: Picture, agent: Watched, now: float, options: WatchOptions) -> bool:
+    waits = agent.id in picture.asking or any(
+        work.giver_id == agent.id and work.state == "open" for work in picture.work
+    )
+    waits = waits or any(picture.by_id[b].busy for b in _awaited(picture, agent.id) if b in picture.by_id)
+    return picture.idle(agent.id) and not waits and now - agent.active_at >= options.silent_s
+
+
+def _awaited(picture: Picture, agent_id: int) -> set[int]:
+    """Those who owe the agent an answer."""
+    owed: set[int] = set()
+    for talk in picture.talks:
+        if talk.from_id == agent_id and talk.needs_answer:
+            owed.add(talk.to_id)
+        elif talk.to_id == agent_id:
+            owed.discard(talk.from_id)
+    return owed
+
+
+def _about_silence(
+    picture: Picture, work: OpenWork, agent: Watched, times: int, options: WatchOptions
+) -> Finding:
+    subject, what = f"#{work.id}", f"assignment #{work.id} ({work.title})"
+    nudge = Nudge(agent.id, f"You are silent, and {what} is open. Go on with it and submit it.")
+    detail = f"{agent.name} is silent with {what} open"
+    if times == 0 or agent.head_id is None:
+        return Finding("silence", subject, "nudged", agent.id, detail, (nudge,))
+    if times >= options.ask_after:
+        ask = f"{detail}, after nudges and a replacement. What should the boss do?"
+        return Finding("silence", subject, "asked", agent.id, detail, ask=ask)
+    if times == options.replace_after and not agent.leads:
+        told = Nudge(agent.head_id, f"{detail}; a fresh agent takes over its work.", wakes=False)
+        return Finding("silence", subject, "replaced", agent.id, detail, (told,), replace=agent.id)
+    words = f"{detail}. Tell it what to do, dismiss it, or do without."
+    return Finding("silence", subject, "reported", agent.id, detail, (nudge, Nudge(agent.head_id, words)))
+
+
+def unanswered(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """An idle agent owes another idle agent an answer: reminded, then the asker is told to go on without."""
+    for wait in waits(picture):
+        if not wait.asked_at or now - wait.asked_at < options.silent_s / 2:
+            continue
+        subject = f"{wait.agent_id}-{wait.for_id}"
+        times = _before(picture, "unanswered", subject, now, options, wait.asked_at)
+        if times is None or times > 1:
+            continue
+        asker, asked = picture.name(wait.agent_id), picture.name(wait.for_id)
+        detail = f"{asker} waits for {asked}: {wait.why}"
+        reminder = Nudge(wait.for_id, f"{asker} still waits for {wait.why}. Answer with send_message.")
+        go_on = Nudge(wait.agent_id, f"No answer comes from {asked}. Decide yourself and go on.")
+        letter = go_on if times else reminder
+        yield Finding("unanswered", subject, "nudged", letter.agent_id, detail, (letter,))
+
+
+def waiting_in_circles(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """Idle agents who wait for each other in a circle: named to all of them, then to the boss."""
+    for cycle in waits_for_cycles(picture):
+        subject = "-".join(str(wait.agent_id) for wait in sorted(cycle, key=lambda w: w.agent_id))
+        times = _before(picture, "cycle", subject, now, options)
+        if times is None:
+            continue
+        chain = "; ".join(
+            f"{picture.name(w.agent_id)} waits for {picture.name(w.for_id)} ({w.why})" for w in cycle
+        )
+        letters = [
+            Nudge(w.agent_id, f"You wait in a circle: {chain}. Break it: answer, decide, or go on without.")
+            for w in cycle
+        ]
+        if times:
+            letters.append(Nudge(picture.boss_id, f"Agents wait in a circle: {chain}. Decide for them."))
+        action: Literal["reported", "nudged"] = "reported" if times else "nudged"
+        yield Finding("cycle", subject, action, cycle[0].agent_id, chain, tuple(letters))
+
+
+def chatter(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """Two agents who answer each other shortly and produce nothing: told, then no longer woken by it."""
+    for (one, other), talks in _exchanges(picture).items():
+        last = _empty_exchange(picture, talks, options)
+        if len(last) < options.chatter:
+            continue
+        subject = f"{one}-{other}"
+        acted = picture.acted.get(("chatter", subject), Acted(0, 0.0))
+        fresh = sum(talk.at > acted.at for talk in last)
+        if acted.times and fresh < options.chatter // 2:
+            continue
+        yield _about_chatter(picture, (one, other), len(last), acted.times)
+
+
+def _exchanges(picture: Picture) -> dict[tuple[int, int], list[Talk]]:
+    found: dict[tuple[int, int], list[Talk]] = {}
+    for talk in picture.talks:
+        pair = (min(talk.from_id, talk.to_id), max(talk.from_id, talk.to_id))
+        found.setdefault(pair, []).append(talk)
+    return found
+
+
+def _empty_exchange(picture: Picture, talks: Sequence[Talk], options: WatchOptions) -> list[Talk]:
+    """The newest talks that alternate, are short, and come after the last thing either produced."""
+    kept: list[Talk] = []
+    for talk in reversed(talks):
+        sender = picture.by_id.get(talk.from_id)
+        other = picture.by_id.get(talk.to_id)
+        if sender is None or other is None or talk.chars > options.chatter_chars:
+            break
+        if talk.at <= max(sender.produced_at, other.produced_at):
+            break
+        if kept and kept[-1].from_id == talk.from_id:
+            break
+        kept.append(talk)
+    return kept
+
+
+def _about_chatter(picture: Picture, pair: tuple[int, int], count: int, times: int) -> Finding:
+    one, other = picture.by_id[pair[0]], picture.by_id[pair[1]]
+    detail = f"{one.name} and {other.name} exchanged {count} messages in a row and produced nothing"
+    words = (
+        "Your last messages changed nothing. Send no more thanks or confirmations: work, or end your turn."
+    )
+    letters = tuple(Nudge(agent.id, words, wakes=False) for agent in (one, other))
+    if times == 0:
+        return Finding("chatter", f"{one.id}-{other.id}", "nudged", one.id, detail, letters)
+    heads = {a.head_id for a in (one, other) if a.head_id is not None} - set(pair)
+    told = tuple(Nudge(head, f"{detail}. Their talk no longer wakes them.") for head in sorted(heads))
+    return Finding("chatter", f"{one.id}-{other.id}", "reported", one.id, detail, letters + told, hush=pair)
+
+
+def heads_at_members_work(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """A head that writes the files itself while a member has nothing to do: told, then reported."""
+    for head_id, members in picture.members.items():
+        head = picture.by_id.get(head_id)
+        if head is None or head.writes < options.head_writes or not head.active:
+            continue
+        theirs = sum(member.writes for member in members)
+        idle = [m.name for m in members if picture.idle(m.id)]
+        if theirs >= head.writes or not idle:
+            continue
+        times = _before(picture, "overreach", str(head.id), now, options)
+        if times is not None:
+            yield _about_overreach(picture, head, idle, times)
+
+
+def _about_overreach(picture: Picture, head: Watched, idle: Sequence[str], times: int) -> Finding:
+    detail = f"{head.name} wrote {head.writes} times itself while {', '.join(idle[:5])} had nothing to do"
+    words = f"You do your members' work: {', '.join(idle[:5])} can do it. Assign it, or dismiss them."
+    letters = [Nudge(head.id, words, wakes=False)]
+    if times and head.head_id is not None:
+        letters.append(Nudge(head.head_id, f"{detail}."))
+        return Finding("overreach", str(head.id), "reported", head.id, detail, tuple(letters))
+    return Finding("overreach", str(head.id), "nudged", head.id, detail, tuple(letters))
+
+
+def runaway_recruiting(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """Members nobody gives work: said to their head, reported, then the people are asked."""
+    for head_id, members in picture.members.items():
+        bored = [m for m in members if _is_bored(picture, m, now, options)]
+        if len(bored) < options.unassigned or head_id not in picture.by_id:
+            continue
+        times = _before(picture, "recruiting", str(head_id), now, options)
+        if times is not None:
+            yield _about_recruiting(picture, picture.by_id[head_id], bored, times)
+
+
+def _is_bored(picture: Picture, agent: Watched, now: float, options: WatchOptions) -> bool:
+    """Recruited some time ago, never given an assignment, idle, and head of nobody."""
+    waited = now - agent.joined_at >= options.unassigned_s
+    return waited and agent.id not in picture.given and picture.idle(agent.id) and not agent.leads
+
+
+def _about_recruiting(picture: Picture, head: Watched, bored: Sequence[Watched], times: int) -> Finding:
+    names = ", ".join(agent.name for agent in bored[:6])
+    detail = f"{head.name} recruited {len(bored)} agents and gave them no work: {names}"
+    subject = str(head.id)
+    told = Nudge(
+        head.id, f"You recruited {names} and gave them no work. Assign them work now, or dismiss them."
+    )
+    if times == 0:
+        return Finding("recruiting", subject, "nudged", head.id, detail, (told,))
+    if times == 1 and head.head_id is not None:
+        return Finding(
+            "recruiting", subject, "reported", head.id, detail, (told, Nudge(head.head_id, f"{detail}."))
+        )
+    return Finding("recruiting", subject, "asked", head.id, detail, ask=f"{detail}. What should the boss do?")
+
+
+def delegation_relays(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """Work handed down a chain of heads with one member each, nobody doing it: the last one is told."""
+    for agent in picture.agents:
+        chain = _relay_above(picture, agent)
+        if agent.leads or len(chain) < options.relay or any(above.writes for above in chain):
+            continue
+        times = _before(picture, "relay", str(agent.id), now, options, agent.produced_at)
+        if times is None or times > 1:
+            continue
+        detail = f"the work went through {' > '.join(a.name for a in reversed(chain))} to {agent.name}"
+        letters = [Nudge(agent.id, "Recruit nobody: do this work yourself.")]
+        if times and agent.head_id is not None:
+            letters.append(Nudge(agent.head_id, f"{detail}; one agent is enough for it."))
+        yield Finding(
+            "relay", str(agent.id), "reported" if times else "nudged", agent.id, detail, tuple(letters)
+        )
+
+
+def _relay_above(picture: Picture, agent: Watched) -> list[Watched]:
+    """Heads above, nearest first, as long as each leads exactly one agent."""
+    chain: list[Watched] = []
+    while agent.head_id is not None and len(picture.members.get(agent.head_id, ())) == 1:
+        above = picture.by_id.get(agent.head_id)
+        if above is None:
+            break
+        chain.append(above)
+        agent = above
+    return chain
+
+
+def beyond_the_plan(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+    """More agents than the approved plan named, by `plan_excess`: the people are asked, once."""
+    limit = picture.plan_agents * options.plan_excess
+    count = len(picture.agents)
+    if picture.plan_agents and count > limit and ("plan", "task") not in picture.acted:
+        detail = f"the plan named {picture.plan_agents} agents, and there are {count}"
+        ask = f"The plan you saw named {picture.plan_agents} agents; there are {count} now. Go on?"
+        yield Finding("plan", "task", "asked", None, detail, ask=ask)
+
+
+RULES: tuple[Rule, ...] = (
+    waiting_in_circles,
+    unanswered,
+    silent_agents,
+    chatter,
+    heads_at_members_work,
+    runaway_recruiting,
+    delegation_relays,
+    beyond_the_plan,
+)

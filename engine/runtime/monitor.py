@@ -9,16 +9,13 @@ from collections.abc import Callable
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from engine.commands import AnswerGate
+from engine.domain.picture import WatchOptions
 from engine.errors import WrongState
 from engine.ports import Clock, Database, Wake
 from engine.store.speech import answer_gate
-from engine.store.sweep import due_plans, running_tasks, sweep_task
+from engine.store.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 
 log = logging.getLogger(__name__)
-
-SWEEP_S = 5.0
-QUIET_S = 0.2
-"""How long a task must have been still before a commit's own check calls it quiet."""
 
 
 class Monitor:
@@ -30,14 +27,18 @@ class Monitor:
         clock: Clock,
         wake: Callable[[tuple[Wake, ...]], None],
         stir: Callable[[], None],
+        options: WatchOptions | None = None,
     ) -> None:
         self._db, self._clock, self._wake, self._stir = db, clock, wake, stir
+        self._options = options or WatchOptions()
         self._scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
         self._checks: dict[int, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         """Begin to sweep."""
-        self._scheduler.add_job(self.sweep, "interval", seconds=SWEEP_S, max_instances=1, id="sweep")
+        self._scheduler.add_job(
+            self.sweep, "interval", seconds=self._options.sweep_s, max_instances=1, id="sweep"
+        )
         self._scheduler.start()
 
     async def stop(self) -> None:
@@ -62,6 +63,7 @@ class Monitor:
             await self._approve(gate_id)
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
+            await self._judge(task_id)
 
     async def _approve(self, gate_id: int) -> None:
         now = self._clock.now()
@@ -74,12 +76,21 @@ class Monitor:
         self._stir()
 
     async def _check(self, task_id: int) -> None:
-        await asyncio.sleep(QUIET_S)
+        await asyncio.sleep(self._options.quiet_s)
         await self._look_after(task_id)
 
     async def _look_after(self, task_id: int) -> None:
         now = self._clock.now()
-        wakes = await self._db.write(lambda c: sweep_task(c, task_id, now))
+        wakes = await self._db.write(lambda c: sweep_task(c, task_id, now, self._options))
         if wakes:
             self._wake(wakes)
         self._stir()
+
+    async def _judge(self, task_id: int) -> None:
+        """The rules look on a snapshot; only when they find something does a transaction judge and act."""
+        now = self._clock.now()
+        if await self._db.read(lambda c: look_over(c, task_id, now, self._options)):
+            wakes = await self._db.write(lambda c: act_on(c, task_id, now, self._options))
+            if wakes:
+                self._wake(wakes)
+            self._stir()

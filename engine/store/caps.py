@@ -1,4 +1,7 @@
-"""Caps: what a task may spend; at 80 % it is said, at 100 % the task pauses and asks."""
+"""Caps: at 80 % it is said; at 100 % a subtree stops and its head is asked, or the task stops and the people.
+
+A task nobody attends asks nobody: it wraps up once, then ends with what there is.
+"""
 
 from __future__ import annotations
 
@@ -7,77 +10,131 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.events import CapReached, EventBody, GateRaised
-from engine.store.core import BUDGETS, GATES, TASKS, AnyRow, append_events, dumps, new_id
+from engine.domain.budget import WARN_PERCENT, Budget, amount, is_near, spent_budget
+from engine.events import CapReached, EventBody, Intervened
+from engine.ports import Quote, Wake
+from engine.store.budgets import as_budget, budget_of, budgets_of, freeze
+from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
+from engine.store.intervene import Question, ask_people
+from engine.store.people import system_letter
 from engine.store.tasks import set_state
+from engine.store.wrapup import wrap_up
 
 CAP_OPTIONS = ("Raise by half", "Wrap up", "Stop the task")
-WARN_PERCENT = 80
 CapName = Literal["cost", "tokens", "agents", "minutes"]
 
-
-def root_budget(connection: Connection, task_id: int) -> AnyRow:
-    """The task's own budget."""
-    return connection.execute(
-        sa.select(BUDGETS).where(BUDGETS.c.task_id == task_id, BUDGETS.c.parent_id.is_(None))
-    ).one()
+_NEAR_SPEND, _NEAR_MINUTES, _NEAR_AGENTS, _FULL_AGENTS = 1, 2, 4, 8
 
 
-def nearest_cap(budget: AnyRow) -> tuple[CapName, int, int]:
-    """(cap, spent, limit) of the cap that is used up most, reservations included."""
-    money = (budget.spent_micros + budget.reserved_micros) / (budget.cap_micros or 1)
-    tokens = (budget.spent_tokens + budget.reserved_tokens) / (budget.cap_tokens or 1)
-    if money >= tokens:
-        return "cost", budget.spent_micros, budget.cap_micros
-    return "tokens", budget.spent_tokens, budget.cap_tokens
+def at_cap(
+    connection: Connection, task_id: int, agent_id: int, need: Quote, now: float
+) -> tuple[bool, tuple[Wake, ...]]:
+    """A reservation of `need` did not fit -> (whether trying again soon may help, whom to wake).
 
-
-def pause_at_cap(connection: Connection, task_id: int, now: float) -> bool:
-    """Pause a running task at its spending cap and ask; False when it is not running (told already)."""
-    cap, spent, limit = nearest_cap(root_budget(connection, task_id))
-    return pause_and_ask(connection, task_id, (cap, spent, limit), now)
-
-
-def pause_and_ask(connection: Connection, task_id: int, at: tuple[CapName, int, int], now: float) -> bool:
-    """Pause a running task at a cap and raise the gate that asks what to do."""
+    It may help while calls under way hold what they will not use. Else the spent budget's subtree stops
+    and its head is asked; the task's own budget pauses the task and asks the people.
+    """
     task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).one()
     if task.state != "running":
-        return False
-    cap, spent, limit = at
-    set_state(connection, task, "paused", f"cap on {cap} reached", now)
-    question = f"The cap on {cap} is reached ({_amount(cap, spent)} of {_amount(cap, limit)}). How to go on?"
-    gate = new_id(
-        connection,
-        GATES,
-        {
-            "task_id": task_id,
-            "group_id": task.root_group_id,
-            "kind": "cap",
-            "name": "",
-            "question": question,
-            "options_json": dumps(CAP_OPTIONS),
-            "key": f"t{task_id}.cap.{now:.6f}",
-            "created_at": now,
-        },
+        return False, ()
+    spent = spent_budget(budget_of(connection, agent_id), need)
+    if spent is None:
+        return True, ()
+    if spent.agent_id is not None:
+        return False, _stop_subtree(connection, task, spent, need, now)
+    return False, pause_and_ask(connection, task, spent.binding(need), now)
+
+
+def _stop_subtree(
+    connection: Connection, task: AnyRow, budget: Budget, need: Quote, now: float
+) -> tuple[Wake, ...]:
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == budget.agent_id)).one()
+    freeze(connection, budget.id, frozen=True)
+    cap, spent, limit = budget.binding(need)
+    detail = f"the budget of {agent.name} is used up ({amount(cap, spent)} of {amount(cap, limit)})"
+    to = agent.head_id or task.boss_id
+    key = f"budget{budget.id}.{limit}"
+    words = (
+        f"Careful: {detail}; its group has stopped. Raise it with set_budget, or tell it to wrap up and "
+        "raise it a little, or dismiss it and use what there is."
     )
-    events: list[EventBody] = [
-        CapReached(task_id, cap, 100, spent, limit),
-        GateRaised(task_id, task.root_group_id, gate, "cap", None, "", question, CAP_OPTIONS),
-    ]
-    append_events(connection, [(f"gate{gate}.{n}", body) for n, body in enumerate(events)], now)
-    return True
+    system_letter(connection, task.id, to, words, key, now)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail)
+    append_events(connection, [(f"{key}.{now:.6f}", seen)], now)
+    return (Wake(to, task.id),)
 
 
-def _amount(cap: CapName, value: int) -> str:
-    return f"${value / 1e6:,.2f}" if cap == "cost" else f"{value:,}"
+def at_deadline(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """The task's minutes are over."""
+    minutes = int((now - task.created_at) // 60)
+    return pause_and_ask(connection, task, ("minutes", minutes, task.max_minutes), now)
 
 
-def warn_near_cap(connection: Connection, task_id: int, now: float) -> None:
-    """Say once that 80 % of a cap is spent."""
-    budget = root_budget(connection, task_id)
-    cap, spent, limit = nearest_cap(budget)
-    if budget.warned or not limit or spent * 100 < limit * WARN_PERCENT:
+def pause_and_ask(
+    connection: Connection, task: AnyRow, at: tuple[CapName, int, int], now: float
+) -> tuple[Wake, ...]:
+    """Pause a running task at a cap and ask; one nobody attends wraps up with a tenth more instead."""
+    cap, spent, limit = at
+    key = f"t{task.id}.cap.{now:.6f}"
+    reached = CapReached(task.id, cap, 100, spent, limit)
+    if not task.attended:
+        append_events(connection, [(key, reached)], now)
+        return wrap_up(connection, task, f"the cap on {cap} is reached", now)
+    set_state(connection, task, "paused", f"cap on {cap} reached", now)
+    text = f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). How to go on?"
+    _, raised = ask_people(connection, task, Question("cap", text, CAP_OPTIONS, f"{key}.gate"), now)
+    append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
+    return ()
+
+
+def warn_near_caps(connection: Connection, task_id: int, now: float) -> None:
+    """Say once of each cap that 80 % of it is used."""
+    task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).one()
+    for row in budgets_of(connection, task_id):
+        if row.agent_id is None:
+            _warn_task(connection, task, row, now)
+        else:
+            _warn_subtree(connection, task, row, now)
+
+
+def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
+    minutes = int((now - task.created_at) / 60)
+    cap, spent, limit = as_budget(row).nearest()
+    found: list[tuple[int, CapName, int, int, int]] = []
+    if is_near(spent, limit):
+        found.append((_NEAR_SPEND, cap, WARN_PERCENT, spent, limit))
+    if is_near(minutes, task.max_minutes):
+        found.append((_NEAR_MINUTES, "minutes", WARN_PERCENT, minutes, task.max_minutes))
+    if is_near(task.agents, task.max_agents):
+        found.append((_NEAR_AGENTS, "agents", WARN_PERCENT, task.agents, task.max_agents))
+    if task.agents >= task.max_agents:
+        found.append((_FULL_AGENTS, "agents", 100, task.agents, task.max_agents))
+    new = [warning for warning in found if not row.warned & warning[0]]
+    if not new:
         return
-    connection.execute(BUDGETS.update().where(BUDGETS.c.id == budget.id).values(warned=1))
-    body = CapReached(task_id, cap, WARN_PERCENT, spent, limit)
-    append_events(connection, [(f"t{task_id}.warn.{limit}", body)], now)
+    bits = row.warned | sum(warning[0] for warning in new)
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=bits))
+    events: list[EventBody] = [CapReached(task.id, c, percent, s, m) for _, c, percent, s, m in new]
+    append_events(
+        connection, [(f"t{task.id}.warn.{now:.6f}.{n}", body) for n, body in enumerate(events)], now
+    )
+    if any(bit in (_NEAR_SPEND, _NEAR_MINUTES) for bit, *_ in new):
+        words = (
+            f"{WARN_PERCENT} % of what this task may use is used. Start nothing large; bring it to its end."
+        )
+        key = f"t{task.id}.warn.{now:.6f}"
+        system_letter(connection, task.id, task.boss_id, words, key, now, wakes=False)
+
+
+def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
+    cap, spent, limit = as_budget(row).nearest()
+    if row.warned or not is_near(spent, limit):
+        return
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=1))
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == row.agent_id)).one()
+    detail = f"{amount(cap, spent)} of {amount(cap, limit)} of the budget of {agent.name} are used"
+    key = f"budget{row.id}.near.{limit}"
+    words = f"{detail}. Bring your part to its end within the rest."
+    system_letter(connection, task.id, agent.id, words, key, now, wakes=False)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail)
+    append_events(connection, [(key, seen)], now)

@@ -12,7 +12,15 @@ from engine.domain.naming import name_key, unique_name
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody
 from engine.ports import AgentRole
-from engine.store.core import AGENTS, ASSIGNMENTS, GROUPS, MESSAGES, TASKS, new_id
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GROUPS, MESSAGES, TASKS, new_id
+from engine.store.load import budget_path
+from engine.store.prepared import Prepared
+
+_has_name = Prepared(
+    sa.select(AGENTS.c.id).where(
+        AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, s
     )
     if counted.rowcount != 1:
         raise Stale("the task has as many agents as it may have")
-    name = unique_name(new.name, _taken(connection, new.task_id, new.name))
+    name = _free_name(connection, new.task_id, new.name)
     values = {
         "task_id": new.task_id,
         "group_id": new.group_id,
@@ -57,12 +65,16 @@ def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, s
     return new_id(connection, AGENTS, values), name
 
 
-def _taken(connection: Connection, task_id: int, wanted: str) -> set[str]:
-    stem = name_key(wanted)[:8]
+def _free_name(connection: Connection, task_id: int, wanted: str) -> str:
+    """`wanted` made distinct in its task: nearly always as it is, found by the index alone."""
+    name = unique_name(wanted, ())
+    key = name_key(name)
+    if not _has_name.first(connection, task=task_id, name=key):
+        return name
     found = sa.select(AGENTS.c.name_key).where(
-        AGENTS.c.task_id == task_id, AGENTS.c.name_key.startswith(stem, autoescape=True)
+        AGENTS.c.task_id == task_id, AGENTS.c.name_key.startswith(key[:8], autoescape=True)
     )
-    return set(connection.execute(found).scalars())
+    return unique_name(wanted, set(connection.execute(found).scalars()))
 
 
 def form_group(
@@ -76,7 +88,15 @@ def form_group(
 
 
 def system_letter(
-    connection: Connection, task_id: int, to: int, text: str, key: str, now: float, *, priority: int = 3
+    connection: Connection,
+    task_id: int,
+    to: int,
+    text: str,
+    key: str,
+    now: float,
+    *,
+    priority: int = 3,
+    wakes: bool = True,
 ) -> None:
     """Words of the engine itself into an agent's inbox; a key already there is left as it is."""
     if connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first():
@@ -90,6 +110,7 @@ def system_letter(
             "from_name": "system",
             "text": text,
             "key": key,
+            "wakes": wakes,
             "priority": priority,
             "created_at": now,
         },
@@ -99,15 +120,39 @@ def system_letter(
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
     """The agent and everyone below it leave; their open assignments are cancelled."""
     gone = subtree(connection, agent_id)
-    ids = [row.id for row in gone]
+    ids = sorted(row.id for row in gone)
     connection.execute(AGENTS.update().where(AGENTS.c.id.in_(ids)).values(status="dismissed", in_turn=False))
     events: list[EventBody] = [AgentLeft(r.task_id, r.group_id, r.id, r.name, reason) for r in gone]
-    events += _cancel_work(connection, ids, reason, now)
+    events += cancel_work(connection, ids, reason, now)
     task_id = gone[0].task_id
     connection.execute(
         TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
     )
+    _release(connection, ids)
     return events
+
+
+def _release(connection: Connection, agents: list[int]) -> None:
+    """Give back what the agents hold of their budgets: they will not call again."""
+    held = connection.execute(
+        sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(AGENTS.c.id.in_(agents))
+        .order_by(AGENTS.c.id)
+        .with_for_update(of=AGENTS)
+    ).all()
+    for micros, tokens, path in held:
+        if micros or tokens:
+            connection.execute(
+                BUDGETS.update()
+                .where(BUDGETS.c.id.in_(budget_path(path)))
+                .values(
+                    reserved_micros=BUDGETS.c.reserved_micros - micros,
+                    reserved_tokens=BUDGETS.c.reserved_tokens - tokens,
+                )
+            )
+    none_held = {"reserved_micros": 0, "reserved_tokens": 0}
+    connection.execute(AGENTS.update().where(AGENTS.c.id.in_(agents)).values(**none_held))
 
 
 def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, int, str]]:
@@ -125,7 +170,8 @@ def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, 
     return connection.execute(sa.select(below.c.id, below.c.task_id, below.c.group_id, below.c.name)).all()
 
 
-def _cancel_work(connection: Connection, agents: list[int], reason: str, now: float) -> list[EventBody]:
+def cancel_work(connection: Connection, agents: list[int], reason: str, now: float) -> list[EventBody]:
+    """Open and submitted assignments of these agents are cancelled -> the events to append."""
     giver, assignee = AGENTS.alias(), AGENTS.alias()
     open_work = connection.execute(
         sa.select(ASSIGNMENTS, giver.c.name.label("giver"), assignee.c.name.label("assignee"))

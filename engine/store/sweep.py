@@ -1,21 +1,22 @@
-"""What sweeps find and write: quiet tasks, deadlines, plans nobody answered."""
+"""What sweeps find and write: rules over a picture of the task, quiet tasks, deadlines, plans unanswered."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.watch import AskPeople, Nudge, OpenWork, QuietTask, judge_quiet
-from engine.events import EventBody, GateRaised, Intervened
+from engine.domain.picture import Finding, Nudge, WatchOptions
+from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waiting_in_circles
+from engine.events import EventBody, Intervened
 from engine.ports import Wake
-from engine.store.caps import pause_and_ask, warn_near_cap
-from engine.store.core import AGENTS, ASSIGNMENTS, GATES, TASKS, AnyRow, append_events, dumps, new_id
+from engine.store.caps import at_deadline, warn_near_caps
+from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
 from engine.store.ending import Ending
+from engine.store.intervene import STALL_OPTIONS, Question, ask_people, intervene
 from engine.store.people import system_letter
+from engine.store.picture import open_work, take_picture
 from engine.store.speech import end_by_gate
 from engine.store.tasks import ready_agents
-
-STALL_OPTIONS = ("Try again", "Wrap up with what there is", "Stop the task")
 
 
 def running_tasks(connection: Connection) -> list[int]:
@@ -23,32 +24,53 @@ def running_tasks(connection: Connection) -> list[int]:
     return list(connection.execute(sa.select(TASKS.c.id).where(TASKS.c.state == "running")).scalars())
 
 
-def sweep_task(connection: Connection, task_id: int, now: float) -> tuple[Wake, ...]:
-    """Look after one running task -> whom to wake. Agents ready but asleep are woken again, always."""
+def look_over(connection: Connection, task_id: int, now: float, options: WatchOptions) -> list[Finding]:
+    """What the rules find in one running task; only reads."""
+    task = _running(connection, task_id)
+    return judge(take_picture(connection, task, now, options), now, options) if task is not None else []
+
+
+def act_on(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
+    """Judge again in this transaction and act -> whom to wake."""
+    task = _running(connection, task_id)
+    if task is None:
+        return ()
+    found = judge(take_picture(connection, task, now, options), now, options)
+    return intervene(connection, task, found, now)
+
+
+def _running(connection: Connection, task_id: int) -> AnyRow | None:
     task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()
-    if task is None or task.state != "running":
+    return task if task is not None and task.state == "running" else None
+
+
+def sweep_task(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
+    """Look after one running task -> whom to wake. Agents ready but asleep are woken again, always."""
+    task = _running(connection, task_id)
+    if task is None:
         return ()
     if task.deadline_at is not None and now > task.deadline_at:
-        minutes = int((now - task.created_at) // 60)
-        pause_and_ask(connection, task_id, ("minutes", minutes, task.max_minutes), now)
-        return ()
-    warn_near_cap(connection, task_id, now)
+        return at_deadline(connection, task, now)
+    warn_near_caps(connection, task_id, now)
     ready = ready_agents(connection, task_id)
-    return ready or stir_quiet(connection, task, now)
+    return ready or stir_quiet(connection, task, now, options)
 
 
-def stir_quiet(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+def stir_quiet(connection: Connection, task: AnyRow, now: float, options: WatchOptions) -> tuple[Wake, ...]:
     """Nobody is ready. With no question open to people, wake those concerned or ask the people."""
     if _waits_for_people(connection, task.id):
         return ()
     auditor = task.auditor_id if task.auditor_id and _is_active(connection, task) else None
-    quiet = QuietTask(task.boss_id, auditor, _open_work(connection, task.id), task.quiet_rounds)
-    verdict = judge_quiet(quiet)
+    quiet = QuietTask(task.boss_id, auditor, open_work(connection, task.id), task.quiet_rounds)
+    verdict = judge_quiet(quiet, options)
     connection.execute(
         TASKS.update().where(TASKS.c.id == task.id).values(quiet_rounds=TASKS.c.quiet_rounds + 1)
     )
     if isinstance(verdict, AskPeople):
         return _ask_or_end(connection, task, verdict, now)
+    circles = list(waiting_in_circles(take_picture(connection, task, now, options), now, options))
+    if circles:
+        return intervene(connection, task, circles, now)
     return tuple(_nudge(connection, task, nudge, now) for nudge in _one_each(verdict))
 
 
@@ -71,15 +93,6 @@ def _is_active(connection: Connection, task: AnyRow) -> bool:
     return bool(agent.status == "active" and task.report)
 
 
-def _open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
-    rows = connection.execute(
-        sa.select(ASSIGNMENTS)
-        .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
-        .order_by(ASSIGNMENTS.c.id)
-    )
-    return tuple(OpenWork(r.id, r.title, r.state, r.giver_id, r.assignee_id) for r in rows)
-
-
 def _nudge(connection: Connection, task: AnyRow, nudge: Nudge, now: float) -> Wake:
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == nudge.agent_id)).one()
     key = f"quiet.{agent.id}.{agent.fence}.{task.quiet_rounds}"
@@ -95,23 +108,10 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
         end_by_gate(connection, task, Ending("failed", report), now)
         return ()
     key = f"t{task.id}.stall.{now:.6f}"
-    gate = new_id(
-        connection,
-        GATES,
-        {
-            "task_id": task.id,
-            "group_id": task.root_group_id,
-            "kind": "stall",
-            "name": "",
-            "question": ask.question,
-            "options_json": dumps(STALL_OPTIONS),
-            "key": key,
-            "created_at": now,
-        },
-    )
+    _, raised = ask_people(connection, task, Question("stall", ask.question, STALL_OPTIONS, key), now)
     events: list[EventBody] = [
         Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),
-        GateRaised(task.id, task.root_group_id, gate, "stall", None, "", ask.question, STALL_OPTIONS),
+        raised,
     ]
     append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(events)], now)
     return ()

@@ -70,6 +70,8 @@ class BudgetRow(EngineTable, table=True):
     task_id: int = Field(foreign_key="tasks.id", index=True)
     parent_id: int | None = Field(default=None, foreign_key="budgets.id")
     path: str = ""
+    agent_id: int | None = None
+    frozen: bool = False
     cap_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
     cap_tokens: int | None = Field(default=None, sa_type=sa.BigInteger)
     spent_micros: int = Field(default=0, sa_type=sa.BigInteger)

@@ -230,7 +230,13 @@ def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wa
     query = (
         sa.select(AGENTS.c.id, AGENTS.c.task_id)
         .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
-        .where(TASKS.c.state == "running", AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, unread))
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(
+            TASKS.c.state == "running",
+            AGENTS.c.status == "active",
+            ~BUDGETS.c.frozen,
+            sa.or_(AGENTS.c.in_turn, unread),
+        )
         .order_by(AGENTS.c.id)
     )
     if task_id is not None:

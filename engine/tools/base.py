@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from engine.domain.effects import Effect
+from engine.domain.picture import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
 
@@ -40,6 +41,7 @@ class ToolOptions:
     plan_approval_over: int = 8
     plan_wait_s: float = 600.0
     audit_rounds: int = 2
+    watch: WatchOptions = field(default_factory=WatchOptions)
 
 
 @dataclass(frozen=True, slots=True)

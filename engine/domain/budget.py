@@ -1,0 +1,75 @@
+"""The budget tree: what a call may still reserve, when a cap is near, and when it is reached. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.ports import Quote
+
+WARN_PERCENT = 80
+SpendCap = Literal["cost", "tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap on money (micro-dollars) and tokens of a task, or of the subtree of `agent_id`.
+
+    None: no cap of its own. `reserved` is held by calls under way; parents count their children's.
+    """
+
+    id: int
+    agent_id: int | None
+    cap_micros: int | None
+    cap_tokens: int | None
+    spent_micros: int = 0
+    spent_tokens: int = 0
+    reserved_micros: int = 0
+    reserved_tokens: int = 0
+
+    def has_room(self, need: Quote) -> bool:
+        """Whether `need` more can be reserved."""
+        return _fits(self.spent_micros + self.reserved_micros + need.cost_micros, self.cap_micros) and _fits(
+            self.spent_tokens + self.reserved_tokens + need.tokens, self.cap_tokens
+        )
+
+    def is_spent(self, need: Quote) -> bool:
+        """Whether `need` will not fit even when all calls under way turn out to cost nothing."""
+        return not (
+            _fits(self.spent_micros + need.cost_micros, self.cap_micros)
+            and _fits(self.spent_tokens + need.tokens, self.cap_tokens)
+        )
+
+    def nearest(self) -> tuple[SpendCap, int, int]:
+        """(cap, spent, limit) of the cap that is used up most; limit 0 when there is none."""
+        money = self.spent_micros / self.cap_micros if self.cap_micros else 0.0
+        tokens = self.spent_tokens / self.cap_tokens if self.cap_tokens else 0.0
+        if money >= tokens and self.cap_micros:
+            return "cost", self.spent_micros, self.cap_micros
+        return "tokens", self.spent_tokens, self.cap_tokens or 0
+
+    def binding(self, need: Quote) -> tuple[SpendCap, int, int]:
+        """(cap, spent, limit) of the cap that `need` would pass."""
+        if not _fits(self.spent_micros + need.cost_micros, self.cap_micros):
+            return "cost", self.spent_micros, self.cap_micros or 0
+        return "tokens", self.spent_tokens, self.cap_tokens or 0
+
+
+def _fits(amount: int, cap: int | None) -> bool:
+    return cap is None or amount <= cap
+
+
+def spent_budget(path: Sequence[Budget], need: Quote) -> Budget | None:
+    """The budget of the path (the task's first) that is used up for good; None: wait for calls under way."""
+    return next((budget for budget in path if budget.is_spent(need)), None)
+
+
+def is_near(spent: int, limit: int) -> bool:
+    """Whether `WARN_PERCENT` of a limit is used."""
+    return limit > 0 and spent * 100 >= limit * WARN_PERCENT
+
+
+def amount(cap: str, value: int) -> str:
+    """A value of a cap in words for people."""
+    return f"${value / 1e6:,.2f}" if cap == "cost" else f"{value:,}"

@@ -1,0 +1,89 @@
+"""Rows of the budget tree: the task's own, and one for each head or member that was given a share."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.budget import Budget
+from engine.store.core import AGENTS, BUDGETS, AnyRow, new_id
+from engine.store.people import subtree
+
+
+def budgets_of(connection: Connection, task_id: int) -> list[AnyRow]:
+    """All budgets of a task, the task's own first."""
+    query = sa.select(BUDGETS).where(BUDGETS.c.task_id == task_id).order_by(BUDGETS.c.id)
+    return list(connection.execute(query))
+
+
+def budget_of(connection: Connection, agent_id: int) -> list[Budget]:
+    """The budgets an agent spends from, the task's own first; its own reservation left out."""
+    agent = connection.execute(
+        sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(AGENTS.c.id == agent_id)
+    ).one()
+    ids = [int(part) for part in agent.path.split("/") if part]
+    rows = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id.in_(ids)).order_by(BUDGETS.c.id))
+    return [as_budget(row, agent.reserved_micros, agent.reserved_tokens) for row in rows]
+
+
+def as_budget(row: AnyRow, own_micros: int = 0, own_tokens: int = 0) -> Budget:
+    """A row as the rules see it, a reservation of one's own left out."""
+    return Budget(
+        row.id,
+        row.agent_id,
+        row.cap_micros,
+        row.cap_tokens,
+        row.spent_micros,
+        row.spent_tokens,
+        row.reserved_micros - own_micros,
+        row.reserved_tokens - own_tokens,
+    )
+
+
+def set_budget(connection: Connection, agent_id: int, micros: int | None, tokens: int | None) -> int:
+    """Cap what an agent and all below it may spend from now on, beyond what they spent -> budget id.
+
+    The first time a budget is made under the one it spent from; later the caps given replace the old,
+    and a subtree that had stopped may go on.
+    """
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == agent_id)).one()
+    own = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == agent.budget_id)).one()
+    if own.agent_id != agent.id:
+        return _new_budget(connection, agent, own, micros, tokens)
+    caps = {"cap_micros": micros, "cap_tokens": tokens}
+    changed = {name: value for name, value in caps.items() if value is not None}
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == own.id).values(warned=0, **changed))
+    freeze(connection, own.id, frozen=False)
+    return int(own.id)
+
+
+def _new_budget(
+    connection: Connection, agent: AnyRow, parent: AnyRow, micros: int | None, tokens: int | None
+) -> int:
+    values = {
+        "task_id": agent.task_id,
+        "parent_id": parent.id,
+        "agent_id": agent.id,
+        "cap_micros": micros,
+        "cap_tokens": tokens,
+    }
+    number = new_id(connection, BUDGETS, values)
+    path = f"{parent.path}{number}/"
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == number).values(path=path))
+    below = [row.id for row in subtree(connection, agent.id)]
+    connection.execute(
+        AGENTS.update()
+        .where(AGENTS.c.id.in_(below), AGENTS.c.budget_id == parent.id)
+        .values(budget_id=number)
+    )
+    return number
+
+
+def freeze(connection: Connection, budget_id: int, *, frozen: bool) -> None:
+    """Stop (or let go on) all who spend from a budget or one below it; running calls settle."""
+    path = connection.execute(sa.select(BUDGETS.c.path).where(BUDGETS.c.id == budget_id)).scalar_one()
+    connection.execute(
+        BUDGETS.update().where(BUDGETS.c.path.startswith(path, autoescape=True)).values(frozen=frozen)
+    )

@@ -1,0 +1,187 @@
+"""What a monitoring rule wants done, as statements: letters, a fresh agent, a question to the people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.picture import Finding
+from engine.events import AgentJoined, AssignmentChanged, EventBody, GateKind, GateRaised, Intervened
+from engine.ports import Wake
+from engine.store.core import (
+    AGENTS,
+    ASSIGNMENTS,
+    GATES,
+    INTERVENTIONS,
+    MESSAGES,
+    AnyRow,
+    append_events,
+    dumps,
+    new_id,
+)
+from engine.store.people import NewAgent, add_agent, dismiss, system_letter
+
+STALL_OPTIONS = ("Try again", "Wrap up with what there is", "Stop the task")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A gate that the engine itself raises in the task's root group."""
+
+    kind: GateKind
+    text: str
+    options: tuple[str, ...]
+    key: str
+    agent_id: int | None = None
+
+
+def ask_people(
+    connection: Connection, task: AnyRow, question: Question, now: float
+) -> tuple[int, GateRaised]:
+    """Raise a gate -> its id and event."""
+    values = {
+        "task_id": task.id,
+        "group_id": task.root_group_id,
+        "agent_id": question.agent_id,
+        "kind": question.kind,
+        "name": "",
+        "question": question.text,
+        "options_json": dumps(question.options),
+        "key": question.key,
+        "created_at": now,
+    }
+    gate = new_id(connection, GATES, values)
+    body = GateRaised(
+        task.id, task.root_group_id, gate, question.kind, None, "", question.text, question.options
+    )
+    return gate, body
+
+
+def intervene(
+    connection: Connection, task: AnyRow, findings: Sequence[Finding], now: float
+) -> tuple[Wake, ...]:
+    """Do what the rules want -> whom to wake. A finding that another sweep acted on already is left."""
+    wakes: dict[int, Wake] = {}
+    for finding in findings:
+        times = _count(connection, task.id, finding, now)
+        key = f"t{task.id}.{finding.rule}.{finding.subject}.{times}"
+        events: list[EventBody] = [_told(connection, task, finding)]
+        for number, letter in enumerate(finding.letters):
+            system_letter(
+                connection,
+                task.id,
+                letter.agent_id,
+                letter.text,
+                f"{key}.m{number}",
+                now,
+                wakes=letter.wakes,
+            )
+            if letter.wakes:
+                wakes[letter.agent_id] = Wake(letter.agent_id, task.id)
+        if finding.hush is not None:
+            _hush(connection, task.id, finding.hush)
+        if finding.replace is not None:
+            fresh, more = _replace(connection, task, finding, now)
+            events += more
+            wakes[fresh] = Wake(fresh, task.id)
+        if finding.ask and task.attended:
+            question = Question("stall", finding.ask, STALL_OPTIONS, f"{key}.gate")
+            events.append(ask_people(connection, task, question, now)[1])
+        append_events(connection, [(f"{key}.e{n}", body) for n, body in enumerate(events)], now)
+    return tuple(wakes.values())
+
+
+def _count(connection: Connection, task_id: int, finding: Finding, now: float) -> int:
+    """How often the rule has acted on this subject, this time included."""
+    here = sa.and_(
+        INTERVENTIONS.c.task_id == task_id,
+        INTERVENTIONS.c.rule == finding.rule,
+        INTERVENTIONS.c.subject == finding.subject,
+    )
+    times = int(connection.execute(sa.select(INTERVENTIONS.c.times).where(here)).scalar() or 0) + 1
+    if times == 1:
+        values = {"task_id": task_id, "rule": finding.rule, "subject": finding.subject}
+        connection.execute(INTERVENTIONS.insert().values(**values, times=1, at=now))
+    else:
+        connection.execute(INTERVENTIONS.update().where(here).values(times=times, at=now))
+    return times
+
+
+def _told(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:
+    agent = None
+    if finding.agent_id is not None:
+        found = sa.select(AGENTS.c.id, AGENTS.c.group_id, AGENTS.c.name)
+        agent = connection.execute(found.where(AGENTS.c.id == finding.agent_id)).first()
+    return Intervened(
+        task.id,
+        agent.group_id if agent else task.root_group_id,
+        agent.id if agent else None,
+        agent.name if agent else "",
+        finding.rule,
+        finding.action,
+        finding.detail,
+    )
+
+
+def _hush(connection: Connection, task_id: int, pair: tuple[int, int]) -> None:
+    connection.execute(
+        MESSAGES.update()
+        .where(
+            MESSAGES.c.task_id == task_id,
+            MESSAGES.c.from_agent.in_(pair),
+            MESSAGES.c.to_agent.in_(pair),
+            MESSAGES.c.from_kind == "agent",
+            MESSAGES.c.consumed_step.is_(None),
+        )
+        .values(wakes=False)
+    )
+
+
+def _replace(
+    connection: Connection, task: AnyRow, finding: Finding, now: float
+) -> tuple[int, list[EventBody]]:
+    """A fresh agent with the same role and instructions gets the open work; the old one leaves."""
+    old = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == finding.replace)).one()
+    mine = (ASSIGNMENTS.c.assignee_id == old.id, ASSIGNMENTS.c.state == "open")
+    work = connection.execute(sa.select(ASSIGNMENTS).where(*mine).order_by(ASSIGNMENTS.c.id)).all()
+    connection.execute(ASSIGNMENTS.update().where(*mine).values(assignee_id=-old.id))
+    events = dismiss(connection, old.id, finding.detail, now)
+    new = NewAgent(
+        task_id=task.id,
+        group_id=old.group_id,
+        head_id=old.head_id,
+        budget_id=old.budget_id,
+        name=old.name,
+        title=old.title,
+        instructions=old.instructions,
+        role="member",
+        depth=old.depth,
+    )
+    fresh, name = add_agent(connection, new, now)
+    taken = (ASSIGNMENTS.c.assignee_id == -old.id,)
+    connection.execute(ASSIGNMENTS.update().where(*taken).values(assignee_id=fresh, changed_at=now))
+    events.append(AgentJoined(task.id, old.group_id, fresh, name, old.title))
+    _hand_over(connection, task.id, fresh, old.name, work, now)
+    giver = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == old.head_id)).scalar() or ""
+    events += [
+        AssignmentChanged(
+            task.id, w.group_id, w.id, w.title, giver, name, "open", f"taken over from {old.name}"
+        )
+        for w in work
+    ]
+    return fresh, events
+
+
+def _hand_over(
+    connection: Connection, task_id: int, fresh: int, old: str, work: Sequence[AnyRow], now: float
+) -> None:
+    for row in work:
+        done = f"\nDone when: {row.acceptance}" if row.acceptance else ""
+        text = (
+            f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}\n"
+            "Look at the files first: part of it may be there."
+        )
+        system_letter(connection, task_id, fresh, text, f"takeover.{fresh}.{row.id}", now)

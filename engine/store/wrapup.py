@@ -1,0 +1,67 @@
+"""Wrapping up: everyone but the boss stops, and the boss finishes with what there is."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.events import EventBody, Intervened
+from engine.ports import Wake
+from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
+from engine.store.ending import Ending, end_task
+from engine.store.people import cancel_work, system_letter
+
+PART = 10
+"""The boss gets a tenth of each cap more to wrap up in."""
+
+
+def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
+    """Stop the others, give the boss a little more -> whom to wake. The second time, or when only the
+    judgement was missing, the task ends with what there is."""
+    again = connection.execute(
+        sa.select(INTERVENTIONS.c.times).where(
+            INTERVENTIONS.c.task_id == task.id, INTERVENTIONS.c.rule == "wrapup"
+        )
+    ).scalar()
+    if again or (task.auditor_id is not None and task.report):
+        _end(connection, task, why, now)
+        return ()
+    connection.execute(
+        INTERVENTIONS.insert().values(task_id=task.id, rule="wrapup", subject="task", times=1, at=now)
+    )
+    _allow_more(connection, task, now)
+    events = _stop_others(connection, task, why, now)
+    events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
+    append_events(connection, [(f"t{task.id}.wrapup.{n}", body) for n, body in enumerate(events)], now)
+    words = (
+        f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
+        "Call finish now with what there is, and say truthfully what is missing."
+    )
+    system_letter(connection, task.id, task.boss_id, words, f"t{task.id}.wrapup", now, priority=0)
+    return (Wake(task.boss_id, task.id, 0),)
+
+
+def _end(connection: Connection, task: AnyRow, why: str, now: float) -> None:
+    """Done but not verified when the boss had reported, else failed."""
+    if task.report:
+        report = f"{task.report}\n\nNot verified: {why}."
+        ending = Ending("done", report, tuple(loads(task.deliverables_json)))
+    else:
+        ending = Ending("failed", f"Ended before the goal was met: {why}.")
+    events = end_task(connection, task.id, ending, now)
+    append_events(connection, [(f"t{task.id}.end.{n}", body) for n, body in enumerate(events)], now)
+
+
+def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
+    root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+    more = {name: BUDGETS.c[name] + BUDGETS.c[name] // PART + 1 for name in ("cap_micros", "cap_tokens")}
+    connection.execute(BUDGETS.update().where(root).values(**more))
+    later = max(task.deadline_at or now, now) + max(task.max_minutes // PART, 1) * 60
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(deadline_at=later))
+
+
+def _stop_others(connection: Connection, task: AnyRow, why: str, now: float) -> list[EventBody]:
+    others = sa.and_(AGENTS.c.task_id == task.id, AGENTS.c.id != task.boss_id, AGENTS.c.status == "active")
+    ids = list(connection.execute(sa.select(AGENTS.c.id).where(others)).scalars())
+    connection.execute(AGENTS.update().where(others).values(status="paused"))
+    return cancel_work(connection, ids, why, now)
