@@ -142,7 +142,7 @@ class RepliesCog(commands.Cog):
             addressed = await self._addressed(message)
             if addressed is None:
                 return False
-            await self._demand(message, addressed.task)
+            await self._demand(await self._with_member(message), addressed.task)
             await self._deliver(message, addressed)
         except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
             await self._refuse(message, words_for(error))
@@ -204,7 +204,7 @@ class RepliesCog(commands.Cog):
             addressed = await self._addressed(message)
             if addressed is None:
                 return
-            await self._demand(message, addressed.task)
+            await self._demand(await self._with_member(message), addressed.task)
             ref = ref_of(message.channel.id, message.id)
             await self.parts.engine.handle(EditMessage(ref, addressed.text))
         except NotFound:
@@ -231,12 +231,12 @@ class RepliesCog(commands.Cog):
         try:
             async for message in channel.history(limit=CATCH_UP, after=since, oldest_first=bool(after)):
                 if is_persons(message) and not has_outcome(message):
-                    await self._in_order(await self._with_member(message))
+                    await self._in_order(message)
         except (discord.Forbidden, discord.NotFound) as error:
             log.warning("cannot catch up in channel %s: %s", channel_id, error)
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
-        """Messages from history carry a plain user; rights need the member."""
+        """History and edits may carry a plain user; rights need the member."""
         guild = message.guild or _guild_of(self.bot, message.channel.id)
         if guild is not None and not isinstance(message.author, discord.Member):
             try:

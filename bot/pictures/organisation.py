@@ -53,7 +53,8 @@ def _mind_map(agents: Sequence[AgentView], title: str) -> Image.Image:
     shift = (width - (right - left)) / 2 - left
     at = {spot.agent.id: (spot.x + shift, spot.y + HEAD) for spot in spots}
     for spot in spots[1:]:
-        _elbow(draw, at[spot.agent.head_id or spots[0].agent.id], at[spot.agent.id], spot)
+        head = at.get(spot.agent.head_id or 0, at[spots[0].agent.id])
+        _elbow(draw, head, at[spot.agent.id], spot)
     for spot in spots:
         _card(draw, spot.agent, *at[spot.agent.id])
     return image

@@ -35,9 +35,13 @@ LADDER = (
 class _Tree:
     def __init__(self, agents: Sequence[AgentView]) -> None:
         self.there = [a for a in agents if a.state != "dismissed"]
-        self.under: dict[int | None, list[AgentView]] = {}
+        self.roots = [a for a in self.there if a.head_id is None]
+        self.under: dict[int, list[AgentView]] = {}
+        known = {a.id for a in self.there}
         for agent in self.there:
-            self.under.setdefault(agent.head_id, []).append(agent)
+            if agent.head_id is not None:
+                head = agent.head_id if agent.head_id in known else self.roots[0].id
+                self.under.setdefault(head, []).append(agent)
 
     def below(self, agent: AgentView) -> Iterator[AgentView]:
         """Everyone under an agent, at any depth."""
@@ -76,7 +80,7 @@ def _counted(agents: list[AgentView], indent: str) -> Iterator[str]:
 def tree_text(agents: Sequence[AgentView], limit: int = 1600, lines: int = 22) -> str:
     """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits."""
     tree = _Tree(agents)
-    roots = tree.under.get(None, [])
+    roots = tree.roots
     if len(tree.there) <= 1:
         return "\n".join(_line(root, True) for root in roots) + f"\n-# {texts.NOBODY_YET}"
     drawn: list[str] = []

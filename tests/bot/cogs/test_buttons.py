@@ -1,0 +1,160 @@
+"""Every button and window, also on a bot that was started after it was posted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.views.gate import gate_view
+from engine.commands import AnswerGate, PauseTask, RaiseCap, ResumeTask, StopTask
+from tests.bot.cogs.conftest import Stage, Task
+
+
+def card(stage: Stage) -> Any:
+    """The newest card in the lobby."""
+    return next(m for m in stage.lobby.history()[::-1] if m.flags.components_v2)
+
+
+async def post_gate(stage: Stage, task: Task, gate_id: int, *options: str) -> Any:
+    """A gate's message as the outbox posts it."""
+    with stage.env._bot_scope():
+        channel = stage.env.bot.get_channel(task.room.id)
+        await channel.send("Which wood?", view=gate_view(gate_id, options))
+    await stage.env.settle()
+    return task.room.last_message
+
+
+@pytest.fixture(params=[False, True], ids=["same bot", "after a restart"])
+def restarts(request: pytest.FixtureRequest) -> bool:
+    """Whether the bot is another one by the time of the press."""
+    return bool(request.param)
+
+
+async def test_card_pauses_and_resumes(stage: Stage, restarts: bool) -> None:
+    """Pause and Resume change places on the card at once."""
+    await stage.start()
+    if restarts:
+        await stage.restart()
+    result = await stage.boss.click(card(stage), label="Pause")
+    assert isinstance(stage.engine.commands[-1], PauseTask) and result.ephemeral
+    await stage.boss.click(card(stage), label="Resume")
+    assert isinstance(stage.engine.commands[-1], ResumeTask)
+
+
+async def test_card_stops_after_a_yes(stage: Stage, restarts: bool) -> None:
+    """The card's Stop asks first; both messages may be older than the bot."""
+    await stage.start()
+    asked = await stage.boss.click(card(stage), label="Stop")
+    if restarts:
+        await stage.restart()
+    await stage.boss.click(asked.response, label="Yes, stop it")
+    assert isinstance(stage.engine.commands[-1], StopTask)
+    assert "stopped" in str(card(stage).components[0].to_dict())
+
+
+async def test_card_raises_the_cap(stage: Stage, restarts: bool) -> None:
+    """The window works even when the bot restarted while it was open."""
+    await stage.start()
+    shown = await stage.boss.click(card(stage), label="Raise cap")
+    if restarts:
+        await stage.restart()
+    await stage.boss.submit_modal(shown, {"dollars": "20", "agents": "", "minutes": ""})
+    command = stage.engine.commands[-1]
+    assert isinstance(command, RaiseCap) and command.limits.cost_micros == 20_000_000
+
+
+async def test_card_follows_draws_and_lists_files(stage: Stage, restarts: bool) -> None:
+    """Follow turns through its settings; pictures and files come to the one who pressed."""
+    task = await stage.start()
+    (ada,) = stage.engine.recruit(task.boss, "Ada")
+    stage.engine.step(ada, "Hm.")
+    stage.engine.write(ada, "notes.md", b"# Notes")
+    if restarts:
+        await stage.restart()
+    await stage.boss.click(card(stage), label="Follow")
+    assert await stage.book.follow_mode(task.id, stage.boss.id) == "answers"
+    picture = await stage.boss.click(card(stage), label="Picture")
+    assert (await picture.response.attachments[0].read()).startswith(b"\x89PNG") and picture.ephemeral
+    timeline = await stage.boss.click(card(stage), label="Timeline")
+    assert (await timeline.response.attachments[0].read()).startswith(b"\x89PNG")
+    files = await stage.boss.click(card(stage), label="Files")
+    assert "1 files" in files.response.content
+
+
+async def test_timeline_before_the_first_step(stage: Stage) -> None:
+    """Nothing to draw is said, not drawn."""
+    await stage.start()
+    result = await stage.boss.click(card(stage), label="Timeline")
+    assert "nothing to draw" in result.response.content
+
+
+async def test_a_gate_is_answered_by_option_once(stage: Stage, restarts: bool) -> None:
+    """The first answer counts and takes the buttons off; nothing is left to press twice."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
+    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
+    if restarts:
+        await stage.restart()
+    result = await stage.boss.click(message, label="Ash")
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Ash", f"discord:{stage.boss.id}")
+    assert result.acknowledged
+    buttons = [b for row in task.room.last_message.components for b in row.children]
+    assert [(b.label, b.disabled) for b in buttons] == [("Answered: Ash", True)]
+
+
+async def test_the_second_of_two_answers_is_told(stage: Stage) -> None:
+    """Somebody else was first: the words say so and the buttons show the answer."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
+    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
+    await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+    result = await stage.boss.click(message, label="Ash")
+    assert "answered already" in result.followups[-1].content
+    assert task.room.last_message.components[0].children[0].label == "Answered: Oak"
+
+
+async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None:
+    """Free text through a window, which may outlive the bot."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
+    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
+    shown = await stage.boss.click(message, label="Answer in words")
+    if restarts:
+        await stage.restart()
+    await stage.boss.submit_modal(shown, {"text": "Larch @everyone"})
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Larch @everyone", f"discord:{stage.boss.id}")
+    assert task.room.last_message.components[0].children[0].disabled
+
+
+async def test_a_plan_can_be_approved_changed_capped_or_cancelled(stage: Stage) -> None:
+    """A plan's buttons: its options, a change in words, its caps."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
+    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    labels = [b.label for row in message.components for b in row.children]
+    assert labels == ["Approve", "Cancel the task", "Change in words", "Raise cap"]
+    shown = await stage.boss.click(message, label="Raise cap")
+    await stage.boss.submit_modal(shown, {"dollars": "", "agents": "90", "minutes": ""})
+    assert isinstance(stage.engine.commands[-1], RaiseCap)
+    shown = await stage.boss.click(message, label="Change in words")
+    assert shown.modal["title"] == "Change the plan"
+    await stage.boss.submit_modal(shown, {"text": "Only three groups"})
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Only three groups", f"discord:{stage.boss.id}")
+
+
+async def test_buttons_check_who_presses(stage: Stage) -> None:
+    """A stranger can press nothing that changes anything, and is told whom to ask."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak",))
+    message = await post_gate(stage, task, gate_id, "Oak")
+    before = len(stage.engine.commands)
+    for label in ("Pause", "Stop", "Raise cap"):
+        result = await stage.stranger.click(card(stage), label=label)
+        assert result.ephemeral and "You may not" in result.response.content
+    for label in ("Oak", "Answer in words"):
+        result = await stage.stranger.click(message, label=label)
+        told = [*result.followups, result.response]
+        assert any("You may not answer" in said.content for said in told if said is not None)
+    assert len(stage.engine.commands) == before
+    assert not task.room.last_message.components[0].children[0].disabled

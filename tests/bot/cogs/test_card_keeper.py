@@ -1,0 +1,98 @@
+"""The card on Discord: few edits, re-posted hourly, back after deletion, no matter who restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.bot.cogs.conftest import Stage
+
+
+async def drive(stage: Stage, work: Any) -> None:
+    """Run something as the bot."""
+    with stage.env._bot_scope():
+        await stage.env._loop.create_task(work)
+    await stage.env.settle()
+
+
+def cards(stage: Stage) -> list[Any]:
+    """Cards in the lobby, oldest first."""
+    return [m for m in stage.lobby.history() if m.flags.components_v2]
+
+
+def writes(stage: Stage) -> int:
+    """Posts and edits of messages so far."""
+    return sum(r.method in ("POST", "PATCH") and "/messages" in r.path for r in stage.env.http_requests)
+
+
+async def tell(stage: Stage, since: int = 0) -> None:
+    """The keeper takes what happened after `since`."""
+    for event in stage.engine.log[since:]:
+        stage.env.bot.cards.take(event)
+    await stage.env.bot.cards.flush()
+
+
+async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
+    """A hundred changes within the interval are one edit after it; no change is none."""
+    task = await stage.start()
+    before = writes(stage)
+    (ada,) = stage.engine.recruit(task.boss, "Ada")
+    for number in range(100):
+        stage.engine.assign(task.boss, ada, f"Part {number}", "accepted")
+        await tell(stage, len(stage.engine.log) - 1)
+        await drive(stage, stage.env.bot.cards.tick())
+    assert writes(stage) == before
+    stage.clock += 15
+    await drive(stage, stage.env.bot.cards.tick())
+    assert writes(stage) == before + 1
+    assert "100 of 100" in str(cards(stage)[-1].components[0].to_dict())
+    stage.clock += 60
+    await tell(stage)
+    await drive(stage, stage.env.bot.cards.tick())
+    assert writes(stage) == before + 1
+
+
+async def test_an_hour_later_it_is_posted_anew(stage: Stage) -> None:
+    """Edits of old messages are limited, so the old card goes and a new one comes."""
+    task = await stage.start()
+    old = cards(stage)[-1]
+    stage.clock += 3600
+    stage.engine.recruit(task.boss, "Ada")
+    await tell(stage)
+    await drive(stage, stage.env.bot.cards.tick())
+    assert len(cards(stage)) == 1 and cards(stage)[0].id != old.id
+
+
+async def test_a_deleted_card_comes_back(stage: Stage) -> None:
+    """Somebody deleted the message: the next change posts another, also after a restart."""
+    task = await stage.start()
+    await stage.restart()
+    channel = stage.env.bot.get_channel(stage.lobby.id)
+    await drive(stage, channel.get_partial_message(cards(stage)[-1].id).delete())
+    assert not cards(stage)
+    stage.clock += 15
+    stage.engine.recruit(task.boss, "Ada")
+    await tell(stage)
+    await drive(stage, stage.env.bot.cards.tick())
+    assert len(cards(stage)) == 1
+
+
+async def test_a_card_that_cannot_be_shown_is_tried_again(stage: Stage) -> None:
+    """A server error leaves the change for the next tick; a missing permission does not stop the rest."""
+    task = await stage.start()
+    stage.engine.recruit(task.boss, "Ada")
+    stage.clock += 15
+    await tell(stage)
+    stage.env.inject_error("PATCH", "/channels/*/messages/*", status=500)
+    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.env.bot.cards.tick())
+    assert "Ada" in str(cards(stage)[-1].components[0].to_dict())
+
+
+async def test_the_log_is_written_once_even_if_events_come_twice(stage: Stage) -> None:
+    """Events read again after a crash change nothing; the cursor says where to go on."""
+    await stage.start()
+    await tell(stage)
+    await tell(stage)
+    lines = await stage.book.log(1, 50)
+    assert len(lines) == len({line.seq for line in lines}) == 3
+    assert await stage.book.log_cursor() == stage.engine.log[-1].seq

@@ -1,0 +1,192 @@
+"""People's plain messages: to whom they go, who is heard, edits, deletions, what was missed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import discord
+import pytest
+
+from engine.commands import EditMessage, SayToAgent, WithdrawMessage
+from tests.bot.cogs.conftest import Stage, Task
+
+
+def said(stage: Stage) -> list[SayToAgent]:
+    """What reached agents."""
+    return [c for c in stage.engine.commands if isinstance(c, SayToAgent)]
+
+
+def marks(message: discord.Message) -> list[str]:
+    """Reactions on a message."""
+    return [str(reaction.emoji) for reaction in message.reactions]
+
+
+def found(room: object, message: discord.Message) -> discord.Message:
+    """The message as it stands now."""
+    return next(m for m in room.history() if m.id == message.id)  # type: ignore[attr-defined]
+
+
+async def crew(stage: Stage) -> tuple[Task, int, int]:
+    """A task with Ada and Ada Byron."""
+    task = await stage.start()
+    ada, byron = stage.engine.recruit(task.boss, "Ada", "Ada Byron")
+    return task, ada, byron
+
+
+async def test_a_reply_to_a_persona_reaches_that_agent(stage: Stage) -> None:
+    """Whoever's channel it is, the agent replied to gets it, and the ledger knows who asked."""
+    task, ada, _ = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    message = await stage.boss.send(task.room, "Why oak?", reply_to=words)
+    assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Why oak?")
+    assert said(stage)[-1].by_name == stage.boss.name
+    assert marks(found(task.room, message)) == ["📨"]
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "words"),
+    [
+        ("@Ada hurry", "ada", "hurry"),
+        ("ada, hurry", "ada", "hurry"),
+        ("Ada Byron: hurry", "byron", "hurry"),
+        ("@Ada Byron hurry", "byron", "hurry"),
+        ("Ada hurries too much", "boss", "Ada hurries too much"),
+        ("Adam, hurry", "boss", "Adam, hurry"),
+    ],
+)
+async def test_a_name_at_the_start_says_to_whom(stage: Stage, text: str, who: str, words: str) -> None:
+    """A mention or a name with a comma or colon addresses; a name within a sentence does not."""
+    task, ada, byron = await crew(stage)
+    await stage.boss.send(task.room, text)
+    assert said(stage)[-1].agent_id == {"ada": ada, "byron": byron, "boss": task.boss}[who]
+    assert said(stage)[-1].text == words
+
+
+async def test_a_thread_belongs_to_its_group(stage: Stage) -> None:
+    """A message in a group's thread goes to that group's head."""
+    _, ada, _ = await crew(stage)
+    stage.engine.recruit(ada, "Finn")
+    group_id = stage.engine.world.agents[ada].leads_group_id
+    room = stage.guild.create_text_channel("adas-room")
+    await stage.meets(group_id, room)
+    await stage.boss.send(room, "What next?")
+    assert said(stage)[-1].agent_id == ada
+
+
+async def test_a_reply_to_a_rollup_goes_to_the_one_it_names(stage: Stage) -> None:
+    """A message may carry several agents' words: a name decides, else the first who speaks in it."""
+    task, ada, byron = await crew(stage)
+    words = await stage.posted(task.room, ada, byron)
+    await stage.boss.send(task.room, "Ada Byron, why?", reply_to=words)
+    await stage.boss.send(task.room, "Why?", reply_to=words)
+    assert [c.agent_id for c in said(stage)] == [byron, ada]
+
+
+async def test_attachments_arrive_with_the_message(stage: Stage) -> None:
+    """Files of a message land in the workspace; words are not needed then."""
+    task, _, _ = await crew(stage)
+    await stage.boss.send(task.room, "", attachments=[("plan b.txt", b"oak")])
+    assert said(stage)[-1].files == {"attachments/plan_b.txt": b"oak"}
+
+
+async def test_other_peoples_messages_never_reach_an_agent(stage: Stage) -> None:
+    """Refused with a mark and, once, a silent line; the owner's and the crew's words go through."""
+    task, _, _ = await crew(stage)
+    first = await stage.stranger.send(task.room, "Do my homework")
+    second = await stage.stranger.send(task.room, "Please")
+    assert not said(stage)
+    assert marks(found(task.room, first)) == marks(found(task.room, second)) == ["⛔"]
+    lines = [m for m in task.room.history() if m.author.bot]
+    assert len(lines) == 1 and "may steer" in lines[0].content and lines[0].flags.suppress_notifications
+    await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
+    await stage.crew.send(task.room, "Hello")
+    assert said(stage)[-1].by == f"discord:{stage.crew.id}"
+
+
+async def test_messages_elsewhere_are_nobodys_business(stage: Stage) -> None:
+    """No mark, no word in channels that are no group's."""
+    await crew(stage)
+    message = await stage.boss.send(stage.lobby, "Lunch?")
+    assert not said(stage) and marks(found(stage.lobby, message)) == []
+
+
+async def test_an_ended_task_says_so(stage: Stage) -> None:
+    """The engine's refusal reaches the person who wrote."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    message = await stage.boss.send(task.room, "One more thing")
+    assert marks(found(task.room, message)) == ["⛔"]
+    assert "has ended" in task.room.last_message.content
+
+
+async def test_edits_and_deletions_of_unread_messages_are_honoured(stage: Stage) -> None:
+    """The agent reads the newest words, or none; the name in front is not part of them."""
+    task, ada, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Ada, use oak")
+    await stage.boss.edit(message, "Ada, use ash")
+    assert stage.engine.commands[-1] == EditMessage(f"{task.room.id}:{message.id}", "use ash")
+    assert stage.engine.world.notes[-1].command.agent_id == ada
+    await stage.boss.delete(message)
+    assert stage.engine.commands[-1] == WithdrawMessage(f"{task.room.id}:{message.id}")
+    assert not stage.engine.world.notes
+
+
+async def test_an_edit_after_reading_is_said_to_be_too_late(stage: Stage) -> None:
+    """Nobody believes an agent took a correction it never saw."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Use oak")
+    stage.engine.read(f"{task.room.id}:{message.id}")
+    await stage.boss.edit(message, "Use ash")
+    assert "has read that already" in task.room.last_message.content
+
+
+async def test_what_was_missed_is_caught_up_with_once(stage: Stage) -> None:
+    """Messages of the time the bot was away are delivered in order after it is back, none twice."""
+    task, _, _ = await crew(stage)
+    heard = await stage.boss.send(task.room, "Before")
+    backend, room = stage.env.backend, task.room
+    stage.env.bot.remove_listener(stage.env.bot.cogs["RepliesCog"].on_message, "on_message")
+    missed = [await stage.boss.send(room, text) for text in ("While away 1", "While away 2")]
+    assert backend is not None and len(said(stage)) == 1
+    await stage.restart()
+    await stage.env.settle()
+    assert [c.text for c in said(stage)] == ["Before", "While away 1", "While away 2"]
+    assert all(marks(found(room, m)) == ["📨"] for m in (heard, *missed))
+    await stage.restart()
+    await stage.env.settle()
+    assert len(said(stage)) == 3
+
+
+async def test_a_foreign_servers_room_cannot_steer(stage: Stage) -> None:
+    """Even a manager elsewhere is nobody to a task of this server."""
+    task, _, _ = await crew(stage)
+    view = stage.engine.world.tasks[task.id]
+    stage.engine.world.tasks[task.id] = replace(view, space="guild:1")
+    message = await stage.boss.send(task.room, "Hello")
+    assert not said(stage) and marks(found(task.room, message)) == ["⛔"]
+
+
+class TestWithoutReadingRights:
+    """The same without the message-content intent."""
+
+    @pytest.fixture
+    def offstage(self) -> Stage:
+        """A bot that may not read."""
+        stage = Stage()
+        stage.content = False
+        return stage
+
+    async def test_it_says_how_to_talk_instead(self, stage: Stage) -> None:
+        """A message it cannot read is refused with the menu and the command that work."""
+        task, _, _ = await crew(stage)
+        message = await stage.boss.send(task.room, "Hello?")
+        assert not said(stage) and marks(found(task.room, message)) == ["⛔"]
+        assert "Reply to agent" in task.room.last_message.content
+
+    async def test_the_menu_reaches_the_agent(self, stage: Stage) -> None:
+        """Right-click, Reply to agent, type: delivered."""
+        task, ada, _ = await crew(stage)
+        words = await stage.posted(task.room, ada)
+        shown = await stage.boss.context_menu(task.room, "Reply to agent", words)
+        await stage.boss.submit_modal(shown, {"text": "Use oak"})
+        assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Use oak")
