@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from engine.domain.effects import CallRecord, Notice, StepOutcome
 from engine.domain.state import Turn
+from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Stale
 from engine.ports import ChatAnswer, ToolCall
 from engine.tools import TOOLS, Tool, ToolContext, ToolRefused
@@ -29,10 +30,8 @@ MAX_CALLS = 20
 MAX_BAD = 4
 """Useless answers in a row after which the turn ends and the head hears of it."""
 
-LOOP = 3
-"""The same call with the same result so often is pointed out; twice as often, reported."""
-
 _REMEMBERED = 12
+_TIMES = re.compile(r"\d+\.\d+ s\b")
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -120,6 +119,33 @@ async def act(
     )
 
 
+def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> StepOutcome:
+    """An answer that could not be applied: the model hears so, the spending counts, nothing else happens."""
+    note = "Not done: others kept changing the same things at this moment. Look again, then decide anew."
+    bad = turn.scene.agent.bad_answers + 1
+    calls = [
+        CallRecord(f"s{turn.scene.step}c{n}", _safe_name(call), clip(call.arguments, 60_000), note)
+        for n, call in enumerate(answer.tool_calls)
+    ]
+    return StepOutcome(
+        said="",
+        calls=tuple(calls),
+        effects=(),
+        ends_turn=bad >= MAX_BAD,
+        usage=answer.usage,
+        cost_micros=answer.cost_micros,
+        model=answer.model,
+        started_at=started,
+        ended_at=now,
+        bad_answers=0 if bad >= MAX_BAD else bad,
+        last_calls=turn.scene.agent.last_calls,
+    )
+
+
+def _safe_name(call: ToolCall) -> str:
+    return _SAFE_NAME.sub("_", call.name)[:64] or "unnamed"
+
+
 def _only_talk(answer: ChatAnswer) -> bool:
     """Words beside a message already sent would be said twice."""
     return any(call.name in ("send_message", "finish", "ask_human") for call in answer.tool_calls)
@@ -150,9 +176,8 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
     result = clip(result, MAX_RESULT * 3)
     result += _loop_note(call, result, acted, context)
     acted.good += good
-    name = _SAFE_NAME.sub("_", call.name)[:64] or "unnamed"
     identity = f"s{turn.scene.step}c{number}"
-    acted.records.append(CallRecord(identity, name, clip(call.arguments, 60_000), result))
+    acted.records.append(CallRecord(identity, _safe_name(call), clip(call.arguments, 60_000), result))
 
 
 async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[str, bool]:
@@ -173,16 +198,18 @@ async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[s
 
 
 def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext) -> str:
-    """The same call with the same result: pointed out at the third, reported at the sixth."""
-    mark = hashlib.blake2b(f"{call.name}|{call.arguments}|{result}".encode("utf-8", "replace"), digest_size=6)
+    """The same call with the same result: pointed out, then reported, then the turn ends."""
+    said = f"{call.name}|{call.arguments}|{_TIMES.sub('', result)}".encode("utf-8", "replace")
+    mark = hashlib.blake2b(said, digest_size=6)
     acted.seen.append(mark.hexdigest())
     times = acted.seen[-_REMEMBERED:].count(mark.hexdigest())
-    if times < LOOP:
+    action = judge_loop(times, context.options.watch)
+    if not action:
         return ""
-    if times in (LOOP, LOOP * 2):
-        told = times == LOOP * 2
+    if times % context.options.watch.loop == 0:
         detail = f"called {call.name[:40]} {times} times with the same result"
-        context.stage(Notice("loop", "reported" if told else "nudged", detail, tell_head=told))
+        context.stage(Notice("loop", action, detail, tell_head=action != "nudged"))
+    context.ends_turn = context.ends_turn or action == "paused"
     return f"\n(You made this same call {times} times with the same result. Do something else.)"
 
 

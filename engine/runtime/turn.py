@@ -14,16 +14,17 @@ from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, ModelError, ModelRefused, Stale
 from engine.ports import ChatAnswer, ChatModel, Clock, Database, Embedder, Sandbox, Usage, Workspace
-from engine.runtime.act import MAX_BAD, act
-from engine.store.caps import pause_at_cap
-from engine.store.commit import Committed, InboxChanged, commit_step
-from engine.store.load import CapHit, load_turn
+from engine.runtime.act import MAX_BAD, act, nothing_done
+from engine.store.caps import at_cap
+from engine.store.commit import Committed, InboxChanged, commit_step, spend_dropped
+from engine.store.load import MAX_LETTERS, CapHit, load_turn
 from engine.tools import ToolContext, ToolOptions, specs_for
 
 log = logging.getLogger(__name__)
 
 STALE_TRIES = 12
 RETRY_S = 5.0
+CAP_RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """`history_tokens`: how much of an agent's past steps is replayed verbatim."""
+    """`history_tokens`: how much of an agent's past steps is replayed verbatim; `letters`: read at once."""
 
     history_tokens: int = 16_000
     tools: ToolOptions = field(default_factory=ToolOptions)
+    letters: int = MAX_LETTERS
 
 
 class TurnRunner:
@@ -65,12 +67,11 @@ class TurnRunner:
         return compose(scene, specs_for(scene.agent.role), allowance, self._parts.model.quote)
 
     async def _step(self, agent_id: int) -> bool:
-        parts = self._parts
+        parts, letters = self._parts, self._options.letters
         try:
-            turn = await parts.db.write(lambda c: load_turn(c, agent_id, self._compose))
+            turn = await parts.db.write(lambda c: load_turn(c, agent_id, self._compose, letters))
         except CapHit as hit:
-            await self._at_cap(hit)
-            return False
+            return await self._at_cap(hit)
         if turn is None:
             return False
         started = parts.clock.now()
@@ -84,10 +85,16 @@ class TurnRunner:
             return True
         return await self._act_and_commit(turn, answer, started)
 
-    async def _at_cap(self, hit: CapHit) -> None:
-        now = self._parts.clock.now()
-        if await self._parts.db.write(lambda c: pause_at_cap(c, hit.task_id, now)):
-            self._after(hit.task_id, Committed((), False))
+    async def _at_cap(self, hit: CapHit) -> bool:
+        """Wait for calls under way to settle when that may make room; else the cap is asked about."""
+        now, need = self._parts.clock.now(), hit.need
+        may_fit, wakes = await self._parts.db.write(
+            lambda c: at_cap(c, hit.task_id, hit.agent_id, need, now)
+        )
+        self._after(hit.task_id, Committed(wakes, may_fit))
+        if may_fit:
+            await self._parts.clock.sleep(CAP_RETRY_S)
+        return may_fit
 
     async def _act_and_commit(self, turn: Turn, answer: ChatAnswer, started: float) -> bool:
         """Act, commit; acted again on the same answer when others committed first."""
@@ -106,6 +113,7 @@ class TurnRunner:
             try:
                 return await self._commit(turn, outcome)
             except InboxChanged:
+                await self._parts.db.write(lambda c: spend_dropped(c, turn, answer))
                 return True
             except (Stale, IntegrityError) as stale:
                 log.debug("agent %s acts again: %s", turn.scene.agent.id, stale)
@@ -113,8 +121,8 @@ class TurnRunner:
             except Fenced:
                 log.info("agent %s was taken over; this step is dropped", turn.scene.agent.id)
                 return False
-        log.warning("agent %s: the world kept moving; its answer is dropped", turn.scene.agent.id)
-        return True
+        log.warning("agent %s: the world kept moving; nothing of its answer is done", turn.scene.agent.id)
+        return await self._commit_or_leave(turn, nothing_done(turn, answer, started, self._parts.clock.now()))
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
         now = self._parts.clock.now()
@@ -140,9 +148,9 @@ class TurnRunner:
             bad_answers=0 if ends else bad,
             last_calls=turn.scene.agent.last_calls,
         )
-        return await self._commit_refusal(turn, outcome)
+        return await self._commit_or_leave(turn, outcome)
 
-    async def _commit_refusal(self, turn: Turn, outcome: StepOutcome) -> bool:
+    async def _commit_or_leave(self, turn: Turn, outcome: StepOutcome) -> bool:
         try:
             return await self._commit(turn, outcome)
         except Fenced:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -44,14 +45,32 @@ from engine.store.core import (
     REVISIONS,
     TASKS,
     dumps,
-    hold_order,
     new_id,
 )
 from engine.store.load import load_assignment
 from engine.store.pen import Pen
 from engine.store.people import NewAgent, add_agent, dismiss, form_group
+from engine.store.prepared import Prepared
 
 PLAN_OPTIONS = ("Approve", "Cancel the task")
+
+_at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
+_now_there: dict[str, Any] = {
+    "blob": sa.bindparam("new_blob"),
+    "revision": sa.bindparam("new_revision"),
+    "size": sa.bindparam("new_size"),
+    "agent": sa.bindparam("new_agent"),
+    "changed_at": sa.bindparam("now"),
+}
+_file = Prepared(sa.select(FILES.c.blob).where(_at))
+_insert_file = Prepared(
+    FILES.insert().values(task_id=sa.bindparam("at_task"), path=sa.bindparam("at_path"), **_now_there)
+)
+_update_file = Prepared(FILES.update().where(_at).values(**_now_there))
+_insert_revision = Prepared(
+    REVISIONS.insert().returning(REVISIONS.c.id),
+    ("task_id", "path", "blob", "agent", "step", "key", "at", "note"),
+)
 
 
 @singledispatch
@@ -65,7 +84,7 @@ def _send(effect: SendMessage, pen: Pen) -> None:
     targets = [pen.find(name) for name in effect.to]
     ids = {row.id for row in targets}
     if effect.to_group is not None:
-        ids |= _group_ids(pen, effect.to_group)
+        ids |= pen.group_ids(effect.to_group)
     for agent_id in sorted(ids - {pen.agent.id}):
         pen.letter(agent_id, effect.text, wakes=effect.wakes)
     group = effect.group_id
@@ -74,12 +93,6 @@ def _send(effect: SendMessage, pen: Pen) -> None:
     pen.event(
         AgentSpoke(pen.task_id, group, pen.agent.id, pen.agent.name, effect.shown, effect.text, effect.refs)
     )
-
-
-def _group_ids(pen: Pen, group: int) -> set[int]:
-    members = sa.select(AGENTS.c.id).where(AGENTS.c.group_id == group, AGENTS.c.status != "dismissed")
-    heads = sa.select(AGENTS.c.id).where(AGENTS.c.leads_group_id == group, AGENTS.c.status != "dismissed")
-    return set(pen.connection.execute(members.union(heads)).scalars())
 
 
 @apply_effect.register
@@ -111,7 +124,6 @@ def _recruit(effect: Recruit, pen: Pen) -> None:
     row = pen.connection.execute(sa.select(AGENTS).where(AGENTS.c.id == new_agent)).one()
     pen.known[name_key(effect.name)] = pen.known[name_key(name)] = row
     pen.event(AgentJoined(pen.task_id, pen.leads, new_agent, name, effect.title))
-    _progress(pen)
 
 
 @apply_effect.register
@@ -143,7 +155,6 @@ def _assign(effect: Assign, pen: Pen) -> None:
             pen.task_id, pen.leads, number, effect.title, pen.agent.name, to.name, "open", effect.details
         )
     )
-    _progress(pen)
 
 
 @apply_effect.register
@@ -177,7 +188,6 @@ def _change_assignment(effect: ChangeAssignment, pen: Pen) -> None:
             effect.note,
         )
     )
-    _progress(pen)
 
 
 def _assignment_letter(
@@ -210,35 +220,31 @@ def _set_todo(effect: SetTodo, pen: Pen) -> None:
 
 @apply_effect.register
 def _change_file(effect: ChangeFile, pen: Pen) -> None:
-    hold_order(pen.connection)
     pen.wrote_files = True
-    here = sa.and_(FILES.c.task_id == pen.task_id, FILES.c.path == effect.path)
-    row = pen.connection.execute(sa.select(FILES.c.blob).where(here)).first()
+    row = _file.first(pen.connection, at_task=pen.task_id, at_path=effect.path)
     if (row.blob if row else None) != effect.expected:
         raise Stale(f"{effect.path} was written by someone else meanwhile")
-    key = f"{pen.step_key}.f{effect.slot}"
-    revision = {
-        "task_id": pen.task_id,
-        "path": effect.path,
-        "blob": effect.blob,
-        "agent": pen.agent.name,
-        "step": pen.step_key,
-        "key": key,
-        "at": pen.now,
-        "note": effect.change,
-    }
-    number = new_id(pen.connection, REVISIONS, revision)
-    current = {
-        "blob": effect.blob,
-        "revision": number,
-        "size": effect.size,
-        "agent": pen.agent.name,
-        "changed_at": pen.now,
-    }
-    if row is None:
-        pen.connection.execute(FILES.insert().values(task_id=pen.task_id, path=effect.path, **current))
-    else:
-        pen.connection.execute(FILES.update().where(here).values(**current))
+    number = _insert_revision.scalar(
+        pen.connection,
+        task_id=pen.task_id,
+        path=effect.path,
+        blob=effect.blob,
+        agent=pen.agent.name,
+        step=pen.step_key,
+        key=f"{pen.step_key}.f{effect.slot}",
+        at=pen.now,
+        note=effect.change,
+    )
+    (_insert_file if row is None else _update_file).run(
+        pen.connection,
+        at_task=pen.task_id,
+        at_path=effect.path,
+        new_blob=effect.blob,
+        new_revision=number,
+        new_size=effect.size,
+        new_agent=pen.agent.name,
+        now=pen.now,
+    )
     pen.marks[slot_mark("revision", effect.slot)] = str(number)
     agent = pen.agent
     pen.event(
@@ -253,7 +259,6 @@ def _change_file(effect: ChangeFile, pen: Pen) -> None:
             effect.change,
         )
     )
-    _progress(pen)
 
 
 def _work_group(pen: Pen) -> int:
@@ -367,10 +372,4 @@ def _notice(effect: Notice, pen: Pen) -> None:
         Intervened(
             pen.task_id, pen.home_group, agent.id, agent.name, effect.rule, effect.action, effect.detail
         )
-    )
-
-
-def _progress(pen: Pen) -> None:
-    pen.connection.execute(
-        TASKS.update().where(TASKS.c.id == pen.task_id).values(progress_at=pen.now, quiet_rounds=0)
     )

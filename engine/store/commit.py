@@ -7,22 +7,36 @@ apply the effects, write the step, settle the budget, append events (DESIGN §4)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.effects import SendMessage, StepOutcome
+from engine.domain.effects import (
+    Assign,
+    ChangeAssignment,
+    ChangeFile,
+    Dismiss,
+    Finish,
+    Notice,
+    ProposePlan,
+    Recruit,
+    SendMessage,
+    StepOutcome,
+    Verdict,
+)
 from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
-from engine.ports import Wake
+from engine.ports import ChatAnswer, Usage, Wake
 from engine.store import judgement  # noqa: F401 - registers its effects
 from engine.store.apply import apply_effect
-from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, append_events, dumps
-from engine.store.load import budget_path
+from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order
+from engine.store.load import budget_path, parties
 from engine.store.pen import Pen
+from engine.store.prepared import Fact, Prepared, PreparedLists, insert_into, listed
 
-_fence = (
+_fence = Prepared(
     AGENTS.update()
     .where(AGENTS.c.id == sa.bindparam("agent"), AGENTS.c.fence == sa.bindparam("old"))
     .values(
@@ -35,8 +49,8 @@ _fence = (
         summary=sa.bindparam("new_summary"),
         summary_upto=sa.bindparam("upto"),
         last_prompt_tokens=sa.bindparam("prompt"),
-        reserved_micros=0,
-        reserved_tokens=0,
+        reserved_micros=sa.literal_column("0"),
+        reserved_tokens=sa.literal_column("0"),
         spent_micros=AGENTS.c.spent_micros + sa.bindparam("micros"),
         prompt_tokens=AGENTS.c.prompt_tokens + sa.bindparam("prompt"),
         completion_tokens=AGENTS.c.completion_tokens + sa.bindparam("completion"),
@@ -44,27 +58,39 @@ _fence = (
         active_at=sa.bindparam("now"),
     )
 )
-_consume = (
-    MESSAGES.update()
-    .where(MESSAGES.c.id.in_(sa.bindparam("ids", expanding=True)), MESSAGES.c.consumed_step.is_(None))
-    .values(consumed_step=sa.bindparam("step"))
-)
-_settle = (
-    BUDGETS.update()
-    .where(BUDGETS.c.id.in_(sa.bindparam("path_ids", expanding=True)))
-    .values(
-        reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("held_micros"),
-        reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("held_tokens"),
-        spent_micros=BUDGETS.c.spent_micros + sa.bindparam("micros"),
-        spent_tokens=BUDGETS.c.spent_tokens + sa.bindparam("prompt") + sa.bindparam("completion"),
-        prompt_tokens=BUDGETS.c.prompt_tokens + sa.bindparam("prompt"),
-        cached_tokens=BUDGETS.c.cached_tokens + sa.bindparam("cached"),
-        completion_tokens=BUDGETS.c.completion_tokens + sa.bindparam("completion"),
-        calls=BUDGETS.c.calls + 1,
-        unpriced=BUDGETS.c.unpriced + sa.bindparam("no_price"),
+_consume = PreparedLists(
+    lambda length: (
+        MESSAGES.update()
+        .where(MESSAGES.c.id.in_(listed("ids", length)), MESSAGES.c.consumed_step.is_(None))
+        .values(consumed_step=sa.bindparam("step"))
     )
 )
-_unread = (
+
+
+def _settling(length: int) -> sa.Update:
+    prompt, completion = (
+        sa.bindparam("prompt", type_=sa.BigInteger),
+        sa.bindparam("completion", type_=sa.BigInteger),
+    )
+    return (
+        BUDGETS.update()
+        .where(BUDGETS.c.id.in_(listed("path", length)))
+        .values(
+            reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("held_micros", type_=sa.BigInteger),
+            reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("held_tokens", type_=sa.BigInteger),
+            spent_micros=BUDGETS.c.spent_micros + sa.bindparam("micros", type_=sa.BigInteger),
+            spent_tokens=BUDGETS.c.spent_tokens + prompt + completion,
+            prompt_tokens=BUDGETS.c.prompt_tokens + prompt,
+            cached_tokens=BUDGETS.c.cached_tokens + sa.bindparam("cached", type_=sa.BigInteger),
+            completion_tokens=BUDGETS.c.completion_tokens + completion,
+            calls=BUDGETS.c.calls + 1,
+            unpriced=BUDGETS.c.unpriced + sa.bindparam("no_price", type_=sa.Integer),
+        )
+    )
+
+
+_settle = PreparedLists(_settling)
+_unread = Prepared(
     sa.select(MESSAGES.c.priority)
     .where(
         MESSAGES.c.to_agent == sa.bindparam("agent"),
@@ -73,17 +99,62 @@ _unread = (
     )
     .limit(1)
 )
-_by_name = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.name_key, AGENTS.c.status, AGENTS.c.group_id).where(
-    AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key.in_(sa.bindparam("names", expanding=True))
+
+
+def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
+    """Lock the agents of a commit by ascending id, in one statement with what it needs to know of them."""
+    wanted: list[sa.ColumnElement[bool]] = [AGENTS.c.id.in_(listed("ids", ids))]
+    if names:
+        named = AGENTS.c.name_key.in_(listed("names", names))
+        wanted.append(sa.and_(AGENTS.c.task_id == sa.bindparam("task"), named))
+    if groups:
+        wanted.append(AGENTS.c.group_id.in_(listed("groups", groups)))
+        wanted.append(AGENTS.c.leads_group_id.in_(listed("groups", groups)))
+    return (
+        sa.select(
+            AGENTS.c.id,
+            AGENTS.c.name,
+            AGENTS.c.name_key,
+            AGENTS.c.status,
+            AGENTS.c.group_id,
+            AGENTS.c.leads_group_id,
+            AGENTS.c.reserved_micros,
+            AGENTS.c.reserved_tokens,
+            TASKS.c.state.label("task_state"),
+        )
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .where(sa.or_(*wanted))
+        .order_by(AGENTS.c.id)
+        .with_for_update(of=AGENTS)
+    )
+
+
+_take = PreparedLists(_taking)
+_progress = Prepared(
+    TASKS.update()
+    .where(TASKS.c.id == sa.bindparam("task"))
+    .values(progress_at=sa.bindparam("now"), quiet_rounds=sa.literal_column("0"))
 )
-_lock = (
-    sa.select(AGENTS.c.id)
-    .where(AGENTS.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(AGENTS.c.id)
-    .with_for_update()
+_insert_step = insert_into(
+    STEPS,
+    "task_id",
+    "agent_id",
+    "step",
+    "turn",
+    "input",
+    "said",
+    "calls_json",
+    "started_at",
+    "ended_at",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "cost_micros",
+    "model",
 )
-_task_state = sa.select(TASKS.c.state).where(TASKS.c.id == sa.bindparam("task"))
-_insert_step = STEPS.insert()
+
+_MOVES_TASK = (Assign, ChangeAssignment, ChangeFile, Finish, ProposePlan, Recruit, Verdict, Dismiss)
+"""Effects that touch the task's row: it is locked before the budget's, always in that order."""
 
 
 class InboxChanged(Stale):
@@ -103,43 +174,64 @@ class Committed:
 def commit_step(connection: Connection, turn: Turn, outcome: StepOutcome, now: float) -> Committed:
     """Commit one step. Raises Fenced (drop it) or Stale (reload and act again); nothing is changed then.
 
-    When the task ended while the model thought, only the spending and the transcript are kept.
+    When the task ended or the agent was dismissed while the model thought, only the spending and the
+    transcript are kept. Rows are locked in one order everywhere: agents by id, task, budgets, the order
+    of events (which is also that of revisions).
     """
     pen = Pen(connection, turn, now)
     agent = turn.scene.agent
-    _lock_all(connection, pen, outcome)
-    ended = connection.execute(_task_state, {"task": turn.scene.task.id}).scalar() not in (
-        "running",
-        "paused",
-    )
-    _set_fence(connection, turn, outcome, ended, now)
+    me = _take_agents(connection, pen, outcome)
+    gone = me.task_state not in ("running", "paused") or me.status == "dismissed"
+    _set_fence(connection, turn, outcome, gone, now)
     _consume_inbox(connection, turn, pen)
-    if not ended:
+    effects = () if gone else outcome.effects
+    if any(isinstance(effect, _MOVES_TASK) for effect in effects):
+        _progress.run(connection, task=pen.task_id, now=now)
+    numbers_revisions = any(isinstance(effect, ChangeFile) for effect in effects)
+    if numbers_revisions:
+        _settle_budget(connection, turn, outcome, me)
+        hold_order(connection)
+    if not gone:
         _speak(pen, turn, outcome)
-        for effect in outcome.effects:
-            apply_effect(effect, pen)
+    for effect in effects:
+        apply_effect(effect, pen)
     _write_step(connection, turn, outcome, pen)
-    _settle_budget(connection, turn, outcome)
+    if not numbers_revisions:
+        _settle_budget(connection, turn, outcome, me)
     append_events(connection, pen.events, now)
-    unread = connection.execute(_unread, {"agent": agent.id}).scalar()
-    again = not ended and (not outcome.ends_turn or unread is not None)
-    return Committed(tuple(pen.wakes.values()), again, pen.wrote_files, ended)
+    unread = _unread.scalar(connection, agent=agent.id)
+    again = not gone and (not outcome.ends_turn or unread is not None)
+    return Committed(tuple(pen.wakes.values()), again, pen.wrote_files, gone)
 
 
-def _lock_all(connection: Connection, pen: Pen, outcome: StepOutcome) -> None:
-    names = {name for e in outcome.effects for name in getattr(e, "to", ()) if isinstance(e, SendMessage)}
-    names |= {name for e in outcome.effects if isinstance(name := getattr(e, "to", None), str)}
-    if names:
-        rows = connection.execute(_by_name, {"task": pen.task_id, "names": sorted(names)})
-        pen.known.update({row.name_key: row for row in rows})
-    if connection.dialect.name == "postgresql":
-        ids = sorted({pen.agent.id, *(row.id for row in pen.known.values())})
-        connection.execute(_lock, {"ids": ids})
+def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact:
+    """Lock the agent and everyone this step writes to -> the agent's row. Raises Fenced when it is gone."""
+    names: set[str] = set()
+    groups: set[int] = set()
+    ids = {pen.agent.id}
+    for effect in outcome.effects:
+        if isinstance(effect, SendMessage):
+            names.update(effect.to)
+            groups |= {effect.to_group} if effect.to_group is not None else set()
+        elif isinstance(effect, Assign):
+            names.add(effect.to)
+        elif isinstance(effect, Notice) and pen.agent.head_id is not None:
+            ids.add(pen.agent.head_id)
+        elif isinstance(effect, ChangeAssignment):
+            ids |= parties(connection, pen.task_id, effect.assignment_id)
+    take, values = _take.of(ids=sorted(ids), names=sorted(names), groups=sorted(groups))
+    rows = take.all(connection, **values, task=pen.task_id)
+    pen.known.update((row.name_key, row) for row in rows if row.name_key in names)
+    pen.taken = rows
+    for row in rows:
+        if row.id == pen.agent.id:
+            return row
+    raise Fenced(f"agent {pen.agent.id} is no more")
 
 
-def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, ended: bool, now: float) -> None:
+def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> None:
     agent = turn.scene.agent
-    closes = outcome.ends_turn or ended
+    closes = outcome.ends_turn or gone
     values = {
         "agent": agent.id,
         "old": agent.fence,
@@ -157,7 +249,7 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, ended: 
         "calls": dumps(outcome.last_calls),
         "now": now,
     }
-    if connection.execute(_fence, values).rowcount != 1:
+    if _fence.run(connection, **values).rowcount != 1:
         raise Fenced(f"agent {agent.id} moved past step {agent.fence}")
 
 
@@ -165,8 +257,8 @@ def _consume_inbox(connection: Connection, turn: Turn, pen: Pen) -> None:
     inbox = turn.scene.inbox
     if not inbox:
         return
-    done = connection.execute(_consume, {"ids": [m.id for m in inbox], "step": turn.scene.step}).rowcount
-    if done != len(inbox):
+    consume, ids = _consume.of(ids=[letter.id for letter in inbox])
+    if consume.run(connection, **ids, step=turn.scene.step).rowcount != len(inbox):
         raise InboxChanged("a message was withdrawn while the agent was reading it")
     for letter in inbox:
         if letter.ref:
@@ -200,19 +292,31 @@ def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, pen: P
         "cost_micros": outcome.cost_micros,
         "model": outcome.model,
     }
-    connection.execute(_insert_step, row)
+    _insert_step.run(connection, **row)
 
 
-def _settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome) -> None:
-    agent, request = turn.scene.agent, turn.held
-    values = {
-        "path_ids": budget_path(agent.budget_path),
-        "held_micros": request.cost_micros,
-        "held_tokens": request.tokens,
-        "micros": outcome.cost_micros or 0,
-        "prompt": outcome.usage.prompt,
-        "cached": outcome.usage.cached,
-        "completion": outcome.usage.completion,
-        "no_price": int(outcome.cost_micros is None),
-    }
-    connection.execute(_settle, values)
+def _settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: Fact) -> None:
+    """What the agent's row says is reserved goes back: nothing, when its reservation was released."""
+    _spend(connection, turn, outcome.usage, outcome.cost_micros, (me.reserved_micros, me.reserved_tokens))
+
+
+def _spend(
+    connection: Connection, turn: Turn, usage: Usage, cost_micros: int | None, held: tuple[int, int]
+) -> None:
+    settle, ids = _settle.of(path=budget_path(turn.scene.agent.budget_path))
+    settle.run(
+        connection,
+        **ids,
+        held_micros=held[0],
+        held_tokens=held[1],
+        micros=cost_micros or 0,
+        prompt=usage.prompt,
+        cached=usage.cached,
+        completion=usage.completion,
+        no_price=int(cost_micros is None),
+    )
+
+
+def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> None:
+    """An answer that could not be used was paid for all the same; the reservation stays for the next."""
+    _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from engine.events import EventBody, dump_event
+from engine.store.prepared import Prepared, insert_into
 from engine.store.tables import (
     AgentRow,
     AssignmentRow,
@@ -53,12 +54,16 @@ INTERVENTIONS = table(InterventionRow)
 _ORDER_LOCK = 0x4D656761
 """PostgreSQL gives identity numbers before the commit; without one lock readers could pass a gap."""
 
-_insert_events = EVENTS.insert()
+_insert_events = insert_into(EVENTS, "task_id", "key", "kind", "payload_json", "at")
+_hold_order = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK)))
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def dumps(value: object) -> str:
     """Compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def loads(text: str) -> Any:
@@ -69,7 +74,7 @@ def loads(text: str) -> Any:
 def hold_order(connection: Connection) -> None:
     """From here to the commit no other transaction may number events or revisions."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK)))
+        _hold_order.all(connection)
 
 
 def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]], now: float) -> None:
@@ -77,7 +82,7 @@ def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]
     if not events:
         return
     hold_order(connection)
-    connection.execute(_insert_events, [_event_row(key, body, now) for key, body in events])
+    _insert_events.many(connection, [_event_row(key, body, now) for key, body in events])
 
 
 def _event_row(key: str, body: EventBody, now: float) -> dict[str, Any]:

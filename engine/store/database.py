@@ -7,16 +7,19 @@ commits cost 0.6-0.9 ms a turn at synchronous=FULL, where aiosqlite cost 3 ms (D
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import NotConfigured
 from engine.ports import Database
@@ -35,6 +38,9 @@ _PRAGMAS = (
 )
 _PG_RETRIES = 5
 _Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+_Result = tuple[_Job, Any, Exception | None]
+
+log = logging.getLogger(__name__)
 
 
 def open_database(url: str) -> Database:
@@ -77,9 +83,9 @@ class SqliteDatabase:
         self._engine = sync_engine(url)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-read")
+        self._closed = False
         self._writer = threading.Thread(target=self._serve, name="sqlite-write", daemon=True)
         self._writer.start()
-        self._closed = False
 
     @property
     def url(self) -> str:
@@ -88,6 +94,8 @@ class SqliteDatabase:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """See `Database.write`."""
+        if self._closed:
+            raise RuntimeError("the database is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         self._jobs.put((work, done, loop))
@@ -116,9 +124,17 @@ class SqliteDatabase:
                 connection.exec_driver_sql("ROLLBACK")
 
     def _serve(self) -> None:
-        with self._engine.connect() as connection:
-            while (jobs := self._next_group()) is not None:
+        while (jobs := self._next_group()) is not None:
+            try:
+                connection = self._engine.connect()
+            except Exception as error:  # noqa: BLE001 - the file cannot be opened: each caller hears of it
+                _deliver([(job, None, _plain(error)) for job in jobs])
+                continue
+            with connection:
                 _deliver(self._commit_group(connection, jobs))
+                while (jobs := self._next_group()) is not None:
+                    _deliver(self._commit_group(connection, jobs))
+            return
 
     def _next_group(self) -> list[_Job] | None:
         first = self._jobs.get()
@@ -136,13 +152,20 @@ class SqliteDatabase:
             jobs.append(job)
         return jobs
 
-    def _commit_group(
-        self, connection: Connection, jobs: list[_Job]
-    ) -> list[tuple[_Job, Any, Exception | None]]:
+    def _commit_group(self, connection: Connection, jobs: list[_Job]) -> list[_Result]:
+        """All at once; when one fails, again with a savepoint each, so that only it is rolled back."""
         raw: Any = connection.connection.driver_connection
         try:
             raw.execute("BEGIN IMMEDIATE")
-            results = [(job, *_in_savepoint(connection, raw, job[0])) for job in jobs]
+            try:
+                results: list[_Result] = [(job, job[0](connection), None) for job in jobs]
+            except Exception as error:
+                if len(jobs) == 1 or not raw.in_transaction:
+                    raise
+                log.debug("a group of %s is done one by one: %r", len(jobs), error)
+                raw.execute("ROLLBACK")
+                raw.execute("BEGIN IMMEDIATE")
+                results = [(job, *_in_savepoint(connection, raw, job[0])) for job in jobs]
             raw.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, every waiting caller must hear of it
             if raw.in_transaction:
@@ -159,18 +182,21 @@ def _in_savepoint(
     try:
         result = work(connection)
     except Exception as error:
-        if raw.in_transaction:
-            raw.execute("ROLLBACK TO job")
-            raw.execute("RELEASE job")
-        else:
+        if not raw.in_transaction:
             raise
+        raw.execute("ROLLBACK TO job")
+        raw.execute("RELEASE job")
         return None, _plain(error)
     raw.execute("RELEASE job")
     return result, None
 
 
 def _plain(error: Exception) -> Exception:
-    """Full disks and read-only files in words a person can act on; everything else as it is."""
+    """Full disks and read-only files in words a person can act on; driver errors as SQLAlchemy's."""
+    if isinstance(error, sqlite3.IntegrityError | psycopg.IntegrityError):
+        return IntegrityError("a prepared statement", None, error)
+    if not isinstance(error, sqlite3.Error | DBAPIError):
+        return error
     text = str(error).lower()
     if (
         "disk is full" in text
@@ -187,8 +213,8 @@ def _plain(error: Exception) -> Exception:
     return error
 
 
-def _deliver(results: list[tuple[_Job, Any, Exception | None]]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any, Exception | None]]] = {}
+def _deliver(results: list[_Result]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Result]] = {}
     for result in results:
         by_loop.setdefault(result[0][2], []).append(result)
     for loop, mine in by_loop.items():
@@ -196,7 +222,7 @@ def _deliver(results: list[tuple[_Job, Any, Exception | None]]) -> None:
             loop.call_soon_threadsafe(_resolve, mine)
 
 
-def _resolve(results: list[tuple[_Job, Any, Exception | None]]) -> None:
+def _resolve(results: list[_Result]) -> None:
     for (_, future, _), value, error in results:
         if future.done():
             continue
@@ -242,9 +268,9 @@ class PostgresDatabase:
             try:
                 with self._engine.begin() as connection:
                     return work(connection)
-            except OperationalError as error:
+            except (DBAPIError, psycopg.Error) as error:
                 if left == 0 or not _may_repeat(error):
-                    raise
+                    raise _plain(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _read(self, work: Callable[[Connection], T]) -> T:
@@ -252,6 +278,8 @@ class PostgresDatabase:
             return work(connection)
 
 
-def _may_repeat(error: DBAPIError) -> bool:
+def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
     """Deadlock or serialisation failure (SQLSTATE 40P01, 40001): rolled back whole, safe to repeat."""
-    return getattr(error.orig, "sqlstate", "") in ("40P01", "40001") or error.connection_invalidated
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return getattr(origin, "sqlstate", "") in ("40P01", "40001") or lost

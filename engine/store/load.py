@@ -21,12 +21,14 @@ from engine.domain.state import (
     Work,
 )
 from engine.ports import Quote
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, AnyRow, loads
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads
+from engine.store.prepared import Fact, Prepared, PreparedLists, listed
 
 MAX_LETTERS = 50
 LETTER_CHARS = 24_000
 
-_agent_and_task = (
+_chief = AGENTS.alias("chief")
+_agent_and_task = Prepared(
     sa.select(
         AGENTS,
         TASKS.c.goal,
@@ -40,13 +42,19 @@ _agent_and_task = (
         TASKS.c.max_steps,
         TASKS.c.audit_round,
         TASKS.c.plan_state,
+        TASKS.c.attended,
         BUDGETS.c.path.label("budget_path"),
+        BUDGETS.c.frozen.label("budget_frozen"),
+        _chief.c.name.label("chief_name"),
+        _chief.c.title.label("chief_title"),
     )
     .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
     .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+    .outerjoin(_chief, _chief.c.id == AGENTS.c.head_id)
     .where(AGENTS.c.id == sa.bindparam("agent"))
+    .with_for_update(of=AGENTS)
 )
-_inbox = (
+_inbox = Prepared(
     sa.select(
         MESSAGES.c.id,
         MESSAGES.c.from_kind,
@@ -58,25 +66,22 @@ _inbox = (
     )
     .where(MESSAGES.c.to_agent == sa.bindparam("agent"), MESSAGES.c.consumed_step.is_(None))
     .order_by(MESSAGES.c.id)
-    .limit(MAX_LETTERS)
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
-_past = (
+_past = Prepared(
     sa.select(STEPS.c.step, STEPS.c.input, STEPS.c.said, STEPS.c.calls_json)
     .where(STEPS.c.agent_id == sa.bindparam("agent"), STEPS.c.step > sa.bindparam("upto"))
     .order_by(STEPS.c.step)
 )
-_colleagues = (
-    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title, AGENTS.c.group_id)
+_colleagues = Prepared(
+    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title)
     .where(
         AGENTS.c.group_id == sa.bindparam("group"),
         AGENTS.c.id != sa.bindparam("agent"),
         AGENTS.c.status == "active",
     )
     .order_by(AGENTS.c.id)
-    .limit(MAX_SHOWN + 1)
-)
-_one_colleague = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title).where(
-    AGENTS.c.id == sa.bindparam("agent")
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _giver, _assignee = AGENTS.alias("giver"), AGENTS.alias("assignee")
 _work_columns = (
@@ -84,33 +89,45 @@ _work_columns = (
     .join(_giver, _giver.c.id == ASSIGNMENTS.c.giver_id)
     .join(_assignee, _assignee.c.id == ASSIGNMENTS.c.assignee_id)
 )
-_work = _work_columns.where(
-    sa.or_(
-        ASSIGNMENTS.c.giver_id == sa.bindparam("agent"), ASSIGNMENTS.c.assignee_id == sa.bindparam("agent")
-    ),
-    ASSIGNMENTS.c.state.in_(("open", "submitted")),
-).order_by(ASSIGNMENTS.c.id)
-_reserve = (
-    BUDGETS.update()
-    .where(
-        BUDGETS.c.id.in_(sa.bindparam("path_ids", expanding=True)),
+_is_open = sa.or_(ASSIGNMENTS.c.state == "open", ASSIGNMENTS.c.state == "submitted")
+_work = Prepared(
+    _work_columns.where(
         sa.or_(
-            BUDGETS.c.cap_micros.is_(None),
-            BUDGETS.c.spent_micros + BUDGETS.c.reserved_micros + sa.bindparam("micros")
-            <= BUDGETS.c.cap_micros,
+            ASSIGNMENTS.c.giver_id == sa.bindparam("agent"),
+            ASSIGNMENTS.c.assignee_id == sa.bindparam("agent"),
         ),
-        sa.or_(
-            BUDGETS.c.cap_tokens.is_(None),
-            BUDGETS.c.spent_tokens + BUDGETS.c.reserved_tokens + sa.bindparam("tokens")
-            <= BUDGETS.c.cap_tokens,
-        ),
-    )
-    .values(
-        reserved_micros=BUDGETS.c.reserved_micros + sa.bindparam("micros"),
-        reserved_tokens=BUDGETS.c.reserved_tokens + sa.bindparam("tokens"),
+        _is_open,
+    ).order_by(ASSIGNMENTS.c.id)
+)
+_one_work = Prepared(
+    _work_columns.where(
+        ASSIGNMENTS.c.id == sa.bindparam("number"), ASSIGNMENTS.c.task_id == sa.bindparam("task")
     )
 )
-_hold = (
+
+
+def _room(cap: sa.Column[int], used: sa.ColumnElement[int], more: str) -> sa.ColumnElement[bool]:
+    return sa.or_(cap.is_(None), used + sa.bindparam(more, type_=sa.BigInteger) <= cap)
+
+
+def _reserving(length: int) -> sa.Update:
+    money, tokens = BUDGETS.c.reserved_micros, BUDGETS.c.reserved_tokens
+    return (
+        BUDGETS.update()
+        .where(
+            BUDGETS.c.id.in_(listed("path", length)),
+            _room(BUDGETS.c.cap_micros, BUDGETS.c.spent_micros + money, "micros"),
+            _room(BUDGETS.c.cap_tokens, BUDGETS.c.spent_tokens + tokens, "tokens"),
+        )
+        .values(
+            reserved_micros=money + sa.bindparam("micros", type_=sa.BigInteger),
+            reserved_tokens=tokens + sa.bindparam("tokens", type_=sa.BigInteger),
+        )
+    )
+
+
+_reserve = PreparedLists(_reserving)
+_hold = Prepared(
     AGENTS.update()
     .where(AGENTS.c.id == sa.bindparam("agent"))
     .values(reserved_micros=sa.bindparam("micros"), reserved_tokens=sa.bindparam("tokens"))
@@ -118,36 +135,41 @@ _hold = (
 
 
 class CapHit(Exception):
-    """A reservation would exceed a cap of the budget path: the task pauses and asks."""
+    """A reservation of `need` would exceed a cap of the budget path."""
 
-    def __init__(self, task_id: int, agent_id: int) -> None:
-        super().__init__(task_id, agent_id)
-        self.task_id, self.agent_id = task_id, agent_id
+    def __init__(self, task_id: int, agent_id: int, need: Quote) -> None:
+        super().__init__(task_id, agent_id, need)
+        self.task_id, self.agent_id, self.need = task_id, agent_id, need
 
 
-def load_turn(connection: Connection, agent_id: int, compose: Callable[[Scene], Turn]) -> Turn | None:
+def load_turn(
+    connection: Connection, agent_id: int, compose: Callable[[Scene], Turn], letters: int = MAX_LETTERS
+) -> Turn | None:
     """The agent's next step, its spending reserved; None when it has nothing to do or may not run.
 
-    Raises CapHit (nothing reserved).
+    Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
+    inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
-    row = connection.execute(_agent_and_task, {"agent": agent_id}).first()
-    if row is None or row.task_state != "running" or row.status != "active":
+    row = _agent_and_task.first(connection, agent=agent_id)
+    if row is None or row.task_state != "running" or row.status != "active" or row.budget_frozen:
         return None
-    letters = connection.execute(_inbox, {"agent": agent_id}).all()
-    if not row.in_turn and not any(letter.wakes for letter in letters):
+    mail = _inbox.all(connection, agent=agent_id, most=letters)
+    if not row.in_turn and not any(letter.wakes for letter in mail):
         return None
-    turn = compose(_scene(connection, row, letters))
+    turn = compose(_scene(connection, row, mail))
     _reserve_for(connection, row, turn.held)
     return turn
 
 
-def _reserve_for(connection: Connection, row: AnyRow, quote: Quote) -> None:
+def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:
     micros, tokens = quote.cost_micros - row.reserved_micros, quote.tokens - row.reserved_tokens
+    if not micros and not tokens:
+        return
     path = budget_path(row.budget_path)
-    done = connection.execute(_reserve, {"path_ids": path, "micros": micros, "tokens": tokens}).rowcount
-    if done != len(path):
-        raise CapHit(row.task_id, row.id)
-    connection.execute(_hold, {"agent": row.id, "micros": quote.cost_micros, "tokens": quote.tokens})
+    reserve, ids = _reserve.of(path=path)
+    if reserve.run(connection, **ids, micros=micros, tokens=tokens).rowcount != len(path):
+        raise CapHit(row.task_id, row.id, quote)
+    _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
 
 
 def budget_path(path: str) -> list[int]:
@@ -155,13 +177,14 @@ def budget_path(path: str) -> list[int]:
     return [int(part) for part in path.split("/") if part]
 
 
-def _scene(connection: Connection, row: AnyRow, letters: Sequence[AnyRow]) -> Scene:
+def _scene(connection: Connection, row: Fact, letters: Sequence[Fact]) -> Scene:
     agent = _agent(row)
     past: tuple[PastStep, ...] = ()
     if agent.fence > row.summary_upto:
-        found = connection.execute(_past, {"agent": agent.id, "upto": row.summary_upto})
-        past = tuple(past_step(step) for step in found)
-    head = _head(connection, agent)
+        past = tuple(map(past_step, _past.all(connection, agent=agent.id, upto=row.summary_upto)))
+    head = None
+    if agent.head_id is not None:
+        head = Colleague(agent.head_id, row.chief_name, row.chief_title, "head")
     return Scene(
         task=_task(row),
         agent=agent,
@@ -174,7 +197,7 @@ def _scene(connection: Connection, row: AnyRow, letters: Sequence[AnyRow]) -> Sc
     )
 
 
-def _within(letters: Sequence[AnyRow]) -> tuple[Letter, ...]:
+def _within(letters: Sequence[Fact]) -> tuple[Letter, ...]:
     """As much mail as fits; the rest stays unread for the next step."""
     kept: list[Letter] = []
     size = 0
@@ -188,12 +211,12 @@ def _within(letters: Sequence[AnyRow]) -> tuple[Letter, ...]:
     return tuple(kept)
 
 
-def past_step(row: AnyRow) -> PastStep:
+def past_step(row: Fact) -> PastStep:
     """A stored step as replayed to the model."""
     return PastStep(row.step, row.input, row.said, tuple(PastCall(*call) for call in loads(row.calls_json)))
 
 
-def _task(row: AnyRow) -> TaskFacts:
+def _task(row: Fact) -> TaskFacts:
     return TaskFacts(
         id=row.task_id,
         goal=row.goal,
@@ -206,10 +229,11 @@ def _task(row: AnyRow) -> TaskFacts:
         max_steps=row.max_steps,
         audit_round=row.audit_round,
         plan_state=row.plan_state,
+        attended=row.attended,
     )
 
 
-def _agent(row: AnyRow) -> AgentFacts:
+def _agent(row: Fact) -> AgentFacts:
     return AgentFacts(
         id=row.id,
         name=row.name,
@@ -225,7 +249,7 @@ def _agent(row: AnyRow) -> AgentFacts:
         fence=row.fence,
         turn=row.turn,
         turn_steps=row.turn_steps,
-        in_turn=row.in_turn,
+        in_turn=bool(row.in_turn),
         bad_answers=row.bad_answers,
         summary=row.summary,
         todo=tuple(TodoItem(*item) for item in loads(row.todo_json)),
@@ -235,13 +259,6 @@ def _agent(row: AnyRow) -> AgentFacts:
     )
 
 
-def _head(connection: Connection, agent: AgentFacts) -> Colleague | None:
-    if agent.head_id is None:
-        return None
-    row = connection.execute(_one_colleague, {"agent": agent.head_id}).one()
-    return Colleague(row.id, row.name, row.title, "head")
-
-
 def _load_colleagues(
     connection: Connection, agent: AgentFacts, head: Colleague | None
 ) -> tuple[Colleague, ...]:
@@ -249,24 +266,29 @@ def _load_colleagues(
     for group, relation in ((agent.group_id, "peer"), (agent.leads_group_id, "member")):
         if group is None or (relation == "peer" and group == agent.leads_group_id):
             continue
-        rows = connection.execute(_colleagues, {"group": group, "agent": agent.id})
+        rows = _colleagues.all(connection, group=group, agent=agent.id, most=MAX_SHOWN + 1)
         found += [Colleague(row.id, row.name, row.title, relation) for row in rows if row.id != agent.head_id]
     return tuple(found)
 
 
 def load_work(connection: Connection, agent_id: int) -> tuple[Work, ...]:
     """Open and submitted assignments that the agent gave or has."""
-    return tuple(_work_of(row) for row in connection.execute(_work, {"agent": agent_id}))
+    return tuple(_work_of(row) for row in _work.all(connection, agent=agent_id))
 
 
 def load_assignment(connection: Connection, task_id: int, assignment_id: int) -> Work | None:
     """One assignment of the task in any state."""
-    found = _work_columns.where(ASSIGNMENTS.c.id == assignment_id, ASSIGNMENTS.c.task_id == task_id)
-    row = connection.execute(found).first()
+    row = _one_work.first(connection, number=assignment_id, task=task_id)
     return _work_of(row) if row else None
 
 
-def _work_of(row: AnyRow) -> Work:
+def parties(connection: Connection, task_id: int, assignment_id: int) -> set[int]:
+    """Ids of giver and assignee of an assignment, empty when there is none."""
+    row = _one_work.first(connection, number=assignment_id, task=task_id)
+    return {row.giver_id, row.assignee_id} if row else set()
+
+
+def _work_of(row: Fact) -> Work:
     return Work(
         id=row.id,
         title=row.title,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +13,23 @@ from engine.domain.state import AgentFacts, Turn
 from engine.errors import Stale
 from engine.events import EventBody
 from engine.ports import Wake
-from engine.store.core import AGENTS, MESSAGES, AnyRow
+from engine.store.core import AGENTS, MESSAGES
+from engine.store.prepared import Fact, insert_into
 
-_insert_message = MESSAGES.insert()
+_LEFTOVER = re.compile("\x00[a-z]+:\\d+\x00")
+_insert_message = insert_into(
+    MESSAGES,
+    "task_id",
+    "to_agent",
+    "from_agent",
+    "from_kind",
+    "from_name",
+    "text",
+    "key",
+    "wakes",
+    "priority",
+    "created_at",
+)
 _active = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key)
 
 
@@ -27,7 +42,8 @@ class Pen:
     now: float
     events: list[tuple[str, EventBody]] = field(default_factory=list)
     wakes: dict[int, Wake] = field(default_factory=dict)
-    known: dict[str, AnyRow] = field(default_factory=dict)
+    known: dict[str, Fact] = field(default_factory=dict)
+    taken: list[Fact] = field(default_factory=list)
     marks: dict[str, str] = field(default_factory=dict)
     leads: int | None = None
     letters: int = 0
@@ -72,20 +88,18 @@ class Pen:
     ) -> None:
         """Put words into an agent's inbox and wake it."""
         self.letters += 1
-        self.connection.execute(
-            _insert_message,
-            {
-                "task_id": self.task_id,
-                "to_agent": to,
-                "from_agent": None if kind == "system" else self.agent.id,
-                "from_kind": kind,
-                "from_name": name or self.agent.name,
-                "text": text,
-                "key": f"{self.step_key}.m{self.letters}",
-                "wakes": wakes,
-                "priority": priority,
-                "created_at": self.now,
-            },
+        _insert_message.run(
+            self.connection,
+            task_id=self.task_id,
+            to_agent=to,
+            from_agent=None if kind == "system" else self.agent.id,
+            from_kind=kind,
+            from_name=name or self.agent.name,
+            text=text,
+            key=f"{self.step_key}.m{self.letters}",
+            wakes=wakes,
+            priority=priority,
+            created_at=self.now,
         )
         if wakes:
             self.wake(to, priority)
@@ -94,7 +108,7 @@ class Pen:
         """The agent may run once this is committed."""
         self.wakes[agent_id] = Wake(agent_id, self.task_id, priority)
 
-    def find(self, name_key: str) -> AnyRow:
+    def find(self, name_key: str) -> Fact:
         """The active agent of that name. Raises Stale: acting again will answer with the names that exist."""
         row = self.known.get(name_key)
         if row is None:
@@ -105,11 +119,18 @@ class Pen:
         self.known[name_key] = row
         return row
 
+    def group_ids(self, group: int) -> set[int]:
+        """Head and active members of a group whose agents this commit holds."""
+        rows = [row for row in self.taken if group in (row.group_id, row.leads_group_id)]
+        return {row.id for row in rows if row.status != "dismissed"}
+
     def fill(self, result: str) -> str:
-        """A tool result with the ids that this commit gave."""
+        """A tool result with the ids that this commit gave; "?" for those of effects not applied."""
+        if "\0" not in result:
+            return result
         for mark, value in self.marks.items():
             result = result.replace(mark, value)
-        return result
+        return _LEFTOVER.sub("?", result)
 
     def scalar(self, query: sa.Select[Any]) -> Any:
         """First column of the first row."""

@@ -1,0 +1,75 @@
+"""The chain work: every agent begins a chain of hops; a step reads one letter and passes it on, one hop less.
+
+`ideal_seconds` runs the same rules with an engine that costs nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, ChatRequest
+
+STRIDE = 7
+PAD = " " + "x" * 280
+_HOP = re.compile(r"chain (\d+) hop (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """`agents` chains of `hops` letters; each call takes `seconds`, at most `cap` at once."""
+
+    agents: int
+    hops: int
+    seconds: float
+    cap: int
+
+    def holder(self, chain: int, hop: int) -> int:
+        """Who gets the letter of `chain` that has `hop` hops left: at equal hops, no two chains meet."""
+        return (chain + (self.hops - hop) * STRIDE) % self.agents
+
+
+def text_of(chain: int, hop: int) -> str:
+    """A letter of a chain."""
+    return f"chain {chain} hop {hop}" + PAD
+
+
+def chain_script(work: Chains):  # type: ignore[no-untyped-def]
+    """The model of every agent."""
+
+    def answer(request: ChatRequest) -> ChatAnswer:
+        chain, hop = (int(number) for number in _HOP.findall(request.messages[-1].content)[0])
+        if hop == 1:
+            return say("done")
+        to = f"A{work.holder(chain, hop - 1)}"
+        return call(("send_message", {"to": [to], "text": text_of(chain, hop - 1), "wait": True}))
+
+    return answer
+
+
+def ideal_seconds(work: Chains) -> float:
+    """Makespan of the work when nothing but the calls takes time."""
+    inbox = {agent: deque([(agent, work.hops)]) for agent in range(work.agents)}
+    ready = deque(range(work.agents))
+    events: list[tuple[float, int, int]] = []
+    active, now, steps = set(range(work.agents)), 0.0, 0
+    while ready or events:
+        while ready and len(events) < work.cap:
+            steps += 1
+            heapq.heappush(events, (now + work.seconds, steps, ready.popleft()))
+        now, _, agent = heapq.heappop(events)
+        chain, hop = inbox[agent].popleft()
+        if hop > 1:
+            to = work.holder(chain, hop - 1)
+            inbox[to].append((chain, hop - 1))
+            if to not in active:
+                active.add(to)
+                ready.append(to)
+        if inbox[agent]:
+            ready.append(agent)
+        else:
+            active.discard(agent)
+    return now

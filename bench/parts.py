@@ -1,0 +1,129 @@
+"""Engine parts for benches: the real engine, store and workspace around a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine import Engine, EngineOptions, Parts, TurnOptions, open_database
+from engine.commands import StartTask
+from engine.errors import NotConfigured
+from engine.llm.scripted import Script, ScriptedModel
+from engine.ports import ChatModel, Database, Dispatcher, RunRequest, RunResult, SandboxSession, SandboxStatus
+from engine.runtime.clock import SystemClock
+from engine.store.core import AGENTS, MESSAGES, TASKS
+from engine.store.database import sync_engine
+from engine.store.people import NewAgent, add_agent
+from engine.store.tasks import Caps, start_task
+from engine.tools import ToolOptions
+from engine.workspace import GitWorkspace
+
+ROOMY = Caps(
+    agents=20_000, depth=9, members=20_000, steps=1_000, cost_micros=10**14, tokens=10**14, minutes=600
+)
+SHORT_TURN = TurnOptions(tools=ToolOptions(audit_rounds=0, plan_approval_over=100_000))
+
+
+class NoSandbox:
+    """Benches run no code."""
+
+    def status(self) -> SandboxStatus:
+        """Never available."""
+        return SandboxStatus(False, "", "benches run no code")
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """Refuses."""
+        raise NotConfigured("benches run no code.")
+
+    async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        """Refuses."""
+        raise NotConfigured("benches run no code.")
+
+
+class CappedModel(ScriptedModel):
+    """A scripted model that answers after `seconds`, at most `cap` calls at once."""
+
+    def __init__(self, script: Script, seconds: float, cap: int) -> None:
+        super().__init__(script)
+        self._seconds, self._room = seconds, asyncio.Semaphore(cap)
+
+    async def complete(self, request):  # type: ignore[no-untyped-def]
+        """What the script says, later."""
+        async with self._room:
+            await asyncio.sleep(self._seconds)
+        return await super().complete(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An engine with its database, to be stopped by `close`."""
+
+    engine: Engine
+    db: Database
+
+    async def close(self) -> None:
+        """Stop both."""
+        await self.engine.stop()
+        await self.db.close()
+
+
+def sqlite_url(folder: Path) -> str:
+    """A database file in `folder`."""
+    return f"sqlite:///{folder / 'bench.db'}"
+
+
+def make_tables(url: str) -> None:
+    """Create the engine's tables at `url`."""
+    engine = sync_engine(url)
+    AGENTS.metadata.create_all(engine)
+    engine.dispose()
+
+
+def build(
+    url: str, folder: Path, model: ChatModel, dispatcher: Dispatcher, turn: TurnOptions = SHORT_TURN
+) -> Running:
+    """A real engine around `model`."""
+    db = open_database(url)
+    parts = Parts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
+    return Running(Engine(parts, dispatcher, EngineOptions(ROOMY, turn)), db)
+
+
+def seed_members(connection: Connection, count: int, now: float) -> tuple[int, list[int]]:
+    """A running task with a boss who has read its mail and `count` members A0, A1, … -> (task, members)."""
+    task = start_task(connection, StartTask("bench", "bench", "bench"), ROOMY, now).id
+    connection.execute(MESSAGES.update().where(MESSAGES.c.task_id == task).values(consumed_step=0))
+    boss = connection.execute(sa.select(AGENTS).where(AGENTS.c.task_id == task)).one()
+    made = [
+        add_agent(
+            connection,
+            NewAgent(
+                task, boss.group_id, boss.id, boss.budget_id, f"A{n}", "worker", "Pass it on.", "member", 1
+            ),
+            now,
+        )[0]
+        for n in range(count)
+    ]
+    connection.execute(TASKS.update().where(TASKS.c.id == task).values(plan_state="approved"))
+    return task, made
+
+
+def seed_letters(connection: Connection, task: int, letters: list[tuple[int, str]], now: float) -> None:
+    """Unread mail from the system: (agent, text) pairs."""
+    rows = [
+        {
+            "task_id": task,
+            "to_agent": agent,
+            "from_kind": "system",
+            "from_name": "system",
+            "text": text,
+            "key": f"seed.{number}",
+            "priority": 5,
+            "created_at": now,
+        }
+        for number, (agent, text) in enumerate(letters)
+    ]
+    connection.execute(MESSAGES.insert(), rows)

@@ -1,0 +1,109 @@
+"""What containment costs, as ratios against plain subprocesses in the same run.
+
+    python -m bench.sandbox [--runs 40] [--at-once 50]
+
+One run: the same Python program, plain and inside, alternating (median and 95th percentile).
+At once: 50 started together, both ways, the better of three rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from engine.ports import RunRequest, Sandbox
+from engine.sandbox import choose_sandbox, environment_folder, prepare_environment
+
+# What agents' programs do at the least: start, import, compute a little, print.
+PROGRAM = "import json, random, collections; print(sum(i * i for i in range(200_000)))"
+ARGV = ("python", "-c", PROGRAM)
+
+
+async def plain(python: str) -> float:
+    """Seconds of one plain subprocess."""
+    begun = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        python, "-I", "-c", PROGRAM, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+    )
+    await process.communicate()
+    return time.perf_counter() - begun
+
+
+async def inside(sandbox: Sandbox) -> float:
+    """Seconds of one contained run."""
+    begun = time.perf_counter()
+    result = await sandbox.run(RunRequest(ARGV, {}))
+    assert result.exit_code == 0, result
+    return time.perf_counter() - begun
+
+
+async def one_by_one(sandbox: Sandbox, python: str, runs: int) -> dict[str, float]:
+    """Milliseconds of single runs."""
+    plains, insides = [], []
+    for _ in range(runs):
+        plains.append(await plain(python) * 1000)
+        insides.append(await inside(sandbox) * 1000)
+    return {
+        "plain_median_ms": round(statistics.median(plains), 1),
+        "inside_median_ms": round(statistics.median(insides), 1),
+        "overhead_median_ms": round(statistics.median(insides) - statistics.median(plains), 1),
+        "overhead_p95_ms": round(p95(insides) - p95(plains), 1),
+    }
+
+
+def p95(values: list[float]) -> float:
+    """95th percentile."""
+    return sorted(values)[int(len(values) * 0.95)]
+
+
+async def together(sandbox: Sandbox, python: str, count: int) -> dict[str, float]:
+    """Seconds until the last of many started at once has ended."""
+    plains, insides = [], []
+    for _ in range(3):
+        begun = time.perf_counter()
+        await asyncio.gather(*(plain(python) for _ in range(count)))
+        plains.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        await asyncio.gather(*(inside(sandbox) for _ in range(count)))
+        insides.append(time.perf_counter() - begun)
+    return {
+        "at_once": count,
+        "plain_s": round(min(plains), 3),
+        "inside_s": round(min(insides), 3),
+        "ratio": round(min(insides) / min(plains), 3),
+    }
+
+
+async def measure(runs: int, at_once: int) -> dict[str, object]:
+    """All figures."""
+    folder = environment_folder(Path("var"))
+    prepared = prepare_environment(folder, ["pytest"])
+    sandbox = choose_sandbox(folder)
+    if not sandbox.status().available:
+        sys.exit(sandbox.status().reason)
+    python = str(prepared.tree / "bin" / "python")
+    await asyncio.gather(plain(python), inside(sandbox))
+    return {
+        "mechanism": sandbox.status().mechanism,
+        "one": await one_by_one(sandbox, python, runs),
+        "many": await together(sandbox, python, at_once),
+        "targets": {"overhead_ms": 40, "ratio_at_once": 1.2},
+    }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description="What containment costs")
+    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--at-once", type=int, default=50)
+    chosen = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(chosen.runs, chosen.at_once)), indent=2))
+
+
+if __name__ == "__main__":
+    main()
