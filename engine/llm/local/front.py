@@ -20,14 +20,17 @@ from engine.llm.local.translate import (
     answer_message,
     ask_for_text,
     block_text,
+    fence_of,
     make_script,
     parse_call,
     same_call,
+    without_tool,
 )
 
 MAX_REQUEST = 8_000_000
 TEMPERATURES = (0.2, 0.6, 0.9)
 DEFAULT_TOKENS = 1024
+CALL_TOKENS = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class UpstreamError(Exception):
 class Front:
     """`POST /v1/chat/completions` and `GET /v1/models`, behind a bearer key.
 
+    An answer that was cut off is sampled again, warmer; so is the very call the agent made last, and when
+    it comes a second time that tool is left out: small models repeat themselves for ever otherwise.
     With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
     same answers; without, llama.cpp chooses.
     """
@@ -114,16 +119,21 @@ class Front:
             return await self._ask(body, agent, Question(script.messages))
         answer: dict[str, Any] = {}
         spent = Spent()
+        last = len(TEMPERATURES) - 1
         for attempt in range(len(TEMPERATURES)):
             question = Question(script.messages, script.schema, attempt=attempt)
             answer = await self._ask(body, agent, question)
             spent.add(answer["usage"])
             call = parse_call(answer["choices"][0]["message"]["content"] or "")
-            last = attempt == len(TEMPERATURES) - 1
-            if call is not None and (last or not same_call(call, body)):
+            if call is not None and attempt < last and same_call(call, body):
+                script = without_tool(script, call.tool) if attempt == last - 1 else script
+                continue
+            if call is not None:
                 await self._write_long(body, script, agent, call, spent)
                 _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
                 break
+        else:
+            answer["choices"][0]["message"]["content"] = ""
         answer["usage"] = spent.usage()
         return answer
 
@@ -133,17 +143,19 @@ class Front:
         argument = script.long.get(call.tool)
         if argument is None:
             return
-        question = Question(script.messages + ask_for_text(call, argument), stop="\n```")
+        stop = f"\n{fence_of(call.arguments)}"
+        question = Question(script.plain + ask_for_text(call, argument), stop=stop)
         answer = await self._ask(body, agent, question)
         spent.add(answer["usage"])
         call.arguments[argument] = block_text(answer["choices"][0]["message"]["content"] or "")
 
     async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
         temperature = max(TEMPERATURES[question.attempt], float(body.get("temperature") or 0.0))
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS
         asked: dict[str, Any] = {
             "messages": question.messages,
             "temperature": temperature,
-            "max_tokens": body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS,
+            "max_tokens": min(limit, CALL_TOKENS) if question.schema is not None else limit,
             "cache_prompt": True,
         }
         if self._seed is not None:

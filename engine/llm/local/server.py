@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
@@ -17,7 +18,8 @@ from pathlib import Path
 from engine.errors import NotConfigured
 from engine.llm.faults import brief
 from engine.llm.local.child import ChildConfig
-from engine.llm.local.weights import Progress, Silent, resolve
+from engine.llm.local.progress import Progress, Spoken
+from engine.llm.local.weights import resolve
 from engine.llm.openai_chat import Endpoint
 from engine.settings import EngineSettings
 
@@ -26,6 +28,7 @@ STOP_S = 5.0
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 ALIAS = "embedded"
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|DATABASE_URL")
 
 _log = logging.getLogger(__name__)
 
@@ -53,11 +56,11 @@ class LocalModel:
         return None if self._process is None else self._process.pid
 
     async def start(self, progress: Progress | None = None) -> Endpoint:
-        """Fetch the weights where they are missing (said through `progress`), start, wait until ready.
+        """Fetch the weights where they are missing (said through `progress` or `say`), start, await ready.
 
         Raises NotConfigured with the next step when weights cannot be had or the child does not start.
         """
-        path = await asyncio.to_thread(resolve, self._settings.local_model, progress or Silent())
+        path = await asyncio.to_thread(resolve, self._settings.local_model, progress or Spoken(self._say))
         self._socket = _listening()
         try:
             await self._spawn(path)
@@ -108,8 +111,7 @@ class LocalModel:
             sys.executable, "-m", "engine.llm.local.child",
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             pass_fds=(config.fd,), start_new_session=True,
-            # Waiting threads of libgomp spin by default and starve everything else on few cores.
-            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
+            env=_environment(),
         )  # fmt: skip
         await self._await_ready(self._process, json.dumps(asdict(config)))
 
@@ -152,6 +154,13 @@ class LocalModel:
             except NotConfigured as error:
                 self._say(str(error))
                 delay = min(delay * 2, LONGEST_DELAY_S)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without secrets, which the child has no use for. Waiting threads of libgomp spin by default and
+    starve everything else on few cores."""
+    kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    return {**kept, "OMP_WAIT_POLICY": "passive"}
 
 
 def _listening() -> socket.socket:

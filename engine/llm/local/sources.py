@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.llm.local.weights import CHUNK, Part, Progress, SourceFailed, Weights
+from engine.llm.local.progress import Progress
+from engine.llm.local.weights import CHUNK, Part, SourceFailed, Weights
 
 HUB_TIMEOUT_S = 10.0
 ATTEMPTS = 3

@@ -3,8 +3,10 @@
 A small model asked for tool calls in free text writes prose; llama.cpp enforces a `json_schema` response
 but not `tool_choice`. So the tools become one schema, `{"tool": name, "arguments": {...}}` with an
 alternative a tool, and each answer is a valid call. Long texts (`LONG`) are left out of the schema and
-asked for in a second turn as a code block: code comes out worse inside JSON strings. The history is
-rendered in just the words of those two turns, so that the prompt stays a prefix of the next one.
+asked for in a second turn as a code block: code comes out worse inside JSON strings. That turn does not
+see the list of functions: a small model with that list before its eyes writes programs that define those
+functions. The history is rendered in just the words of those two turns, so that what was read and
+written before is a prefix of the next prompt.
 """
 
 from __future__ import annotations
@@ -12,15 +14,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 LONG = ("content", "code")
 REPLY = "reply"
 DESCRIPTION = 140
 
-_FENCE = re.compile(r"\A\s*```[^\n]*\n")
-_CLOSING = re.compile(r"\n?```\s*\Z")
+_PROSE = frozenset({"md", "markdown", "rst", "txt"})
+_FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
+_CLOSING = re.compile(r"\n?```+\s*\Z")
 _LANGUAGES = {
     "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "html": "html", "css": "css",
     "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
@@ -29,12 +32,13 @@ _LANGUAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the model is asked: `messages`, the `schema` its answer must follow (None: free text), and
-    which argument of which tool is written in a second turn."""
+    """What the model is asked: `messages`, the `schema` its answer must follow (None: free text), which
+    argument of which tool is written in a second turn, and `plain`, the messages of that turn."""
 
     messages: list[dict[str, str]]
     schema: dict[str, Any] | None
     long: Mapping[str, str]
+    plain: list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,21 @@ def make_script(body: Mapping[str, Any]) -> Script:
     tools = [tool["function"] for tool in body.get("tools") or ()]
     choice = body.get("tool_choice", "auto")
     if not tools or choice == "none":
-        return Script(_render(body["messages"], {}), None, {})
+        messages = _render(body["messages"], {})
+        return Script(messages, None, {}, messages)
     long = {tool["name"]: name for tool in tools if (name := _long_argument(tool))}
-    messages = _render(body["messages"], long)
-    _add_to_system(messages, _guide(tools, long, choice == "auto"))
+    plain = _render(body["messages"], long)
+    messages = _with_system(plain, _guide(tools, long, choice == "auto"))
     if isinstance(choice, Mapping):
         tools = [tool for tool in tools if tool["name"] == choice["function"]["name"]]
-    return Script(messages, _schema(tools, long, choice == "auto"), long)
+    return Script(messages, _schema(tools, long, choice == "auto"), long, plain)
+
+
+def without_tool(script: Script, tool: str) -> Script:
+    """The script with `tool` left out of what may be answered, unless it is the only one."""
+    kinds = (script.schema or {}).get("anyOf", [])
+    left = [kind for kind in kinds if kind["properties"]["tool"]["const"] != tool]
+    return replace(script, schema={"anyOf": left}) if left else script
 
 
 def parse_call(text: str) -> Call | None:
@@ -142,11 +154,10 @@ def _type(schema: Mapping[str, Any]) -> str:
     return str(kind)
 
 
-def _add_to_system(messages: list[dict[str, str]], text: str) -> None:
+def _with_system(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
     if messages and messages[0]["role"] == "system":
-        messages[0]["content"] += "\n\n" + text
-    else:
-        messages.insert(0, {"role": "system", "content": text})
+        return [{"role": "system", "content": f"{messages[0]['content']}\n\n{text}"}, *messages[1:]]
+    return [{"role": "system", "content": text}, *messages]
 
 
 def _render(messages: Sequence[Mapping[str, Any]], long: Mapping[str, str]) -> list[dict[str, str]]:
@@ -186,7 +197,7 @@ def _call_lines(function: Mapping[str, Any], long: Mapping[str, str]) -> list[tu
     return [
         ("assistant", _call_text(function["name"], arguments)),
         ("user", _request(arguments, name)),
-        ("assistant", f"{_opening(arguments)}{content.strip(chr(10))}\n```"),
+        ("assistant", f"{_opening(arguments)}{content.strip(chr(10))}\n{fence_of(arguments)}"),
     ]
 
 
@@ -199,8 +210,16 @@ def _request(arguments: Mapping[str, Any], argument: str) -> str:
 
 
 def _opening(arguments: Mapping[str, Any]) -> str:
-    suffix = str(arguments.get("path", "")).rpartition(".")[2].lower()
-    return f"```{_LANGUAGES.get(suffix, '')}\n"
+    return f"{fence_of(arguments)}{_LANGUAGES.get(_suffix(arguments), '')}\n"
+
+
+def fence_of(arguments: Mapping[str, Any]) -> str:
+    """The fence of the block: a longer one around prose, which may hold blocks of its own."""
+    return "````" if _suffix(arguments) in _PROSE else "```"
+
+
+def _suffix(arguments: Mapping[str, Any]) -> str:
+    return str(arguments.get("path", "")).rpartition(".")[2].lower()
 
 
 def _arguments(raw: Any) -> dict[str, Any]:

@@ -9,33 +9,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from engine.errors import NotConfigured
+from engine.llm.local.progress import Progress
 
 PART_SIZE = 50 * 1024 * 1024
 SPARE_BYTES = 200_000_000
 CHUNK = 1 << 22
-
-
-class Progress(Protocol):
-    """Told everything that is fetched, before and while it is."""
-
-    def say(self, text: str) -> None:
-        """One plain sentence: what happens now."""
-
-    def at(self, done: int, total: int) -> None:
-        """`done` of `total` bytes are here."""
-
-
-class Silent:
-    """Nobody watches."""
-
-    def say(self, text: str) -> None:
-        """Ignored."""
-
-    def at(self, done: int, total: int) -> None:
-        """Ignored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.llm.local.translate import (
     make_script,
     parse_call,
     same_call,
+    without_tool,
 )
 
 
@@ -68,18 +69,43 @@ def test_tool_choice_names_one_tool() -> None:
 
 
 def test_history_is_rendered_in_the_words_it_was_written_in() -> None:
-    """A call and its text, once written, are a prefix of the next prompt, so nothing is read twice."""
-    body = {"messages": ASK, "tools": [WRITE]}
-    before = make_script(body)
+    """A call and its text, once written, are a prefix of the next prompts of both turns."""
+    before = make_script({"messages": ASK, "tools": [WRITE]})
     call = Call("write_file", {"path": "a.py"})
-    written = before.messages + ask_for_text(call, "content")
+    asked = ask_for_text(call, "content")
     call.arguments["content"] = block_text("print(1)\n")
     message = answer_message(call, "c")
     result = {"role": "tool", "tool_call_id": "c", "content": "wrote a.py"}
     after = make_script({"messages": [*ASK, message, result], "tools": [WRITE]})
-    assert after.messages[: len(written) - 1] == written[:-1]
-    assert after.messages[len(written) - 1]["content"] == written[-1]["content"] + "print(1)\n```"
+    written = [*asked[:-1], {"role": "assistant", "content": asked[-1]["content"] + "print(1)\n```"}]
+    assert after.messages[:-1] == before.messages + written
+    assert after.plain[:-1] == before.plain + written
     assert after.messages[-1]["content"] == "Result: wrote a.py"
+
+
+def test_text_is_written_without_the_functions_in_sight() -> None:
+    """The turn that writes a file sees the rules and the talk, not the list of functions."""
+    script = make_script({"messages": ASK, "tools": [WRITE]})
+    assert script.plain[0] == ASK[0]
+    assert "write_file" not in json.dumps(script.plain)
+
+
+def test_tool_can_be_left_out() -> None:
+    """A repeated call's tool is no longer among the answers; the only one stays."""
+    script = make_script({"messages": ASK, "tools": [WRITE, SAY], "tool_choice": "required"})
+    left = without_tool(script, "say").schema
+    assert left is not None
+    assert [one["properties"]["tool"]["const"] for one in left["anyOf"]] == ["write_file"]
+    only = make_script({"messages": ASK, "tools": [SAY], "tool_choice": "required"})
+    assert without_tool(only, "say") == only
+
+
+def test_prose_is_fenced_longer() -> None:
+    """A text that holds code blocks is not cut at the first of them."""
+    assert (
+        ask_for_text(Call("write_file", {"path": "README.md"}), "content")[-1]["content"] == "````markdown\n"
+    )
+    assert block_text("````markdown\nA\n```sh\nls\n```\nB\n````") == "A\n```sh\nls\n```\nB\n"
 
 
 def test_code_block_opens_with_the_files_language() -> None:

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NotConfigured
+from engine.llm.local.progress import Progress, Spoken, spoken_time
 from engine.llm.local.sources import _resolve_host, join_parts
 from engine.llm.local.weights import (
     SMALL,
     STANDARD,
     NamedSource,
     Part,
-    Progress,
     SourceFailed,
     Weights,
     cache_dir,
@@ -226,3 +226,21 @@ def test_unknown_host_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.getproxies", dict)
     with pytest.raises(SourceFailed, match="not known"):
         _resolve_host("https://no-such-host.invalid")
+
+
+def test_progress_is_spoken_with_size_and_time_left() -> None:
+    """People read how much of how much is here and how long it will take, not a thousand lines."""
+    lines: list[str] = []
+    clock = iter(range(10_000))
+    spoken = Spoken(lines.append, lambda: float(next(clock)))
+    for done in range(0, 1_000_000_001, 1_000_000):
+        spoken.at(done, 1_000_000_000)
+    assert len(lines) <= 20
+    assert lines[0].startswith("50 of 1000 MB, ")
+    assert lines[0].endswith(" left.")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(8.2, "8 s"), (200, "3 min"), (7500, "2 h 5 min")])
+def test_times_are_spoken_plainly(seconds: float, text: str) -> None:
+    """Seconds, minutes, hours as people say them."""
+    assert spoken_time(seconds) == text
