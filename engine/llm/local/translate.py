@@ -269,13 +269,18 @@ def _arguments_schema(tool: Mapping[str, Any], long: str) -> dict[str, Any]:
     return closed
 
 
+def _is_noise(key: str, value: Any) -> bool:
+    """Keywords that do not matter here; an argument that happens to be named `title` is no keyword."""
+    return (key == "maxLength" and isinstance(value, int)) or (key == "title" and isinstance(value, str))
+
+
 def _closed(schema: Any) -> Any:
     """Objects take no other keys, and strings have no length limit: the grammar would cut words there."""
     if isinstance(schema, list):
         return [_closed(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
-    closed = {key: _closed(value) for key, value in schema.items() if key not in ("maxLength", "title")}
+    closed = {key: _closed(value) for key, value in schema.items() if not _is_noise(key, value)}
     if closed.get("type") == "object" and "properties" in closed:
         closed["additionalProperties"] = False
     return closed
