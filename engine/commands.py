@@ -100,11 +100,16 @@ class StopTask:
 
 @dataclass(frozen=True, slots=True)
 class RaiseCap:
-    """New caps (only the values given change); resumes a task paused at its cap -> task id."""
+    """New caps (only the values given change); resumes a task paused at its cap -> task id.
+
+    With `agent_id` the money and tokens that agent and all below it may spend; a group that had stopped
+    at its budget goes on.
+    """
 
     task_id: int
     limits: Limits
     by: str
+    agent_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

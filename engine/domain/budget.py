@@ -70,6 +70,11 @@ def is_near(spent: int, limit: int) -> bool:
     return limit > 0 and spent * 100 >= limit * WARN_PERCENT
 
 
+def estimated_micros(held: Quote | None, tokens: int) -> int:
+    """Money that `tokens` cost at the mixed price of a call's quote, 0 when no price is known."""
+    return tokens * held.cost_micros // held.tokens if held is not None and held.tokens else 0
+
+
 def amount(cap: str, value: int) -> str:
     """A value of a cap in words for people."""
     return f"${value / 1e6:,.2f}" if cap == "cost" else f"{value:,}"

@@ -131,11 +131,21 @@ class ProposePlan:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The boss says the goal is met (or as far as it goes)."""
+    """The boss says the goal is met (or as far as it goes); `lessons` are kept for the space's next tasks."""
 
     report: str
     deliverables: tuple[str, ...]
     audit: bool
+    lessons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """What a member of the caller's group, and all below it, may spend from now on (None: no change)."""
+
+    name: str
+    micros: int | None
+    tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +180,7 @@ Effect = (
     | Remember
     | ProposePlan
     | Finish
+    | SetBudget
     | Verdict
     | Notice
 )

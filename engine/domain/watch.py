@@ -35,11 +35,13 @@ class AskPeople:
     """Nudging did not help: people decide."""
 
     question: str
-    rule: Literal["stall"] = "stall"
+    rule: Literal["stall", "audit"] = "stall"
 
 
 def judge_quiet(task: QuietTask, options: WatchOptions) -> list[Nudge] | AskPeople:
     """All idle: wake those concerned with what is open, or ask the people after `quiet_rounds`."""
+    if task.rounds >= options.quiet_rounds and task.auditor_id is not None:
+        return AskPeople("The auditor gave no judgement. Accept the result as it is?", "audit")
     if task.rounds >= options.quiet_rounds:
         return AskPeople(
             f"Nobody goes on by themselves any more, though {len(task.work)} assignments are open. "

@@ -19,6 +19,7 @@ from engine.store.caps import at_cap
 from engine.store.commit import Committed, InboxChanged, commit_step, spend_dropped
 from engine.store.load import MAX_LETTERS, CapHit, load_turn
 from engine.tools import ToolContext, ToolOptions, specs_for
+from engine.tools.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,15 @@ class TurnRunner:
         self, parts: Parts, options: TurnOptions, after_commit: Callable[[int, Committed], None]
     ) -> None:
         self._parts, self._options, self._after = parts, options, after_commit
+        self._sessions = Sessions()
 
     async def run_turn(self, agent_id: int) -> None:
         """Steps of one agent until its turn ends and its inbox is empty, or it may not run."""
-        while await self._step(agent_id):
-            pass
+        try:
+            while await self._step(agent_id):
+                pass
+        finally:
+            await self._sessions.close(agent_id)
 
     def _compose(self, scene: Scene) -> Turn:
         # An endpoint that refuses a prompt mostly finds it too long: each refusal halves what is replayed.
@@ -88,9 +93,7 @@ class TurnRunner:
     async def _at_cap(self, hit: CapHit) -> bool:
         """Wait for calls under way to settle when that may make room; else the cap is asked about."""
         now, need = self._parts.clock.now(), hit.need
-        may_fit, wakes = await self._parts.db.write(
-            lambda c: at_cap(c, hit.task_id, hit.agent_id, need, now)
-        )
+        may_fit, wakes = await self._parts.db.write(lambda c: at_cap(c, hit.task_id, hit.agent_id, need, now))
         self._after(hit.task_id, Committed(wakes, may_fit))
         if may_fit:
             await self._parts.clock.sleep(CAP_RETRY_S)
@@ -107,6 +110,7 @@ class TurnRunner:
                 options=self._options.tools,
                 embedder=self._parts.embedder,
                 held=turn.held,
+                sessions=self._sessions,
                 careful=attempt > 0,
             )
             outcome = await act(turn, answer, context, started, self._parts.clock.now())
@@ -128,6 +132,8 @@ class TurnRunner:
         now = self._parts.clock.now()
         committed = await self._parts.db.write(lambda c: commit_step(c, turn, outcome, now))
         self._after(turn.scene.task.id, committed)
+        if outcome.ends_turn:
+            await self._sessions.close(turn.scene.agent.id)
         return committed.again
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:

@@ -340,7 +340,9 @@ def _propose_plan(effect: ProposePlan, pen: Pen) -> None:
         question = RaiseGate("plan", effect.summary, PLAN_OPTIONS)
         gate = open_gate(pen, question, pen.home_group, pen.now + effect.hold_s)
     pen.connection.execute(
-        TASKS.update().where(TASKS.c.id == pen.task_id).values(plan_state="proposed" if held else "approved")
+        TASKS.update()
+        .where(TASKS.c.id == pen.task_id)
+        .values(plan_state="proposed" if held else "approved", plan_agents=effect.agents)
     )
     pen.event(
         PlanProposed(

@@ -29,7 +29,7 @@ from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
 from engine.ports import ChatAnswer, Usage, Wake
-from engine.store import judgement  # noqa: F401 - registers its effects
+from engine.store import fund, judgement  # noqa: F401 - they register their effects
 from engine.store.apply import apply_effect
 from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order
 from engine.store.load import budget_path, parties

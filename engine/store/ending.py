@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from engine.errors import WrongState
 from engine.events import EventBody, GateClosed, TaskEnded, TaskState
-from engine.store.core import GATES, TASKS, dumps
+from engine.store.core import GATES, MEMORIES, TASKS, dumps, loads
 
 ENDED = ("done", "stopped", "failed")
 
@@ -42,9 +42,30 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     )
     if done.rowcount != 1:
         raise WrongState(f"Task {task_id} has already ended.")
+    if ending.state == "done":
+        _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
     ended = TaskEnded(task_id, root, ending.state, ending.report, ending.deliverables, ending.verified)
     return [*_close_gates(connection, task_id), ended]
+
+
+def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:
+    """What the boss said a later task of this space should know."""
+    task = connection.execute(
+        sa.select(TASKS.c.space, TASKS.c.goal, TASKS.c.lessons_json).where(TASKS.c.id == task_id)
+    ).one()
+    source = f"task {task_id}: {' '.join(task.goal.split())[:80]}"
+    for number, text in enumerate(loads(task.lessons_json)):
+        connection.execute(
+            MEMORIES.insert().values(
+                task_id=task_id,
+                space=task.space,
+                text=text,
+                source=source,
+                key=f"t{task_id}.lesson.{number}",
+                created_at=now,
+            )
+        )
 
 
 def _close_gates(connection: Connection, task_id: int) -> Sequence[EventBody]:

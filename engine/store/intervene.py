@@ -24,6 +24,7 @@ from engine.store.core import (
 )
 from engine.store.people import NewAgent, add_agent, dismiss, system_letter
 
+AUDIT_OPTIONS = ("Accept as it is", "Another round", "Stop the task")
 STALL_OPTIONS = ("Try again", "Wrap up with what there is", "Stop the task")
 
 

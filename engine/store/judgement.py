@@ -11,15 +11,15 @@ from engine.events import AgentJoined, Audited
 from engine.store.apply import apply_effect, open_gate
 from engine.store.core import TASKS, dumps, loads
 from engine.store.ending import Ending, end_task
+from engine.store.intervene import AUDIT_OPTIONS
 from engine.store.pen import Pen
-from engine.store.people import NewAgent, add_agent
-
-AUDIT_OPTIONS = ("Accept as it is", "Another round", "Stop the task")
+from engine.store.people import NewAgent, add_agent, dismiss
 
 
 @apply_effect.register
 def _finish(effect: Finish, pen: Pen) -> None:
     task = TASKS.c.id == pen.task_id
+    pen.connection.execute(TASKS.update().where(task).values(lessons_json=dumps(effect.lessons)))
     if not effect.audit:
         ending = Ending("done", effect.report, effect.deliverables)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
@@ -78,7 +78,14 @@ def _verdict(effect: Verdict, pen: Pen) -> None:
             pen.event(body)
         return
     pen.connection.execute(TASKS.update().where(TASKS.c.id == pen.task_id).values(auditor_id=None))
-    if effect.last_round:
+    for body in dismiss(pen.connection, pen.agent.id, "has judged", pen.now):
+        pen.event(body)
+    if effect.last_round and not task.attended:
+        report = f"{task.report}\n\nNot verified: the auditor rejected it. {effect.findings}"
+        ending = Ending("done", report, tuple(loads(task.deliverables_json)))
+        for body in end_task(pen.connection, pen.task_id, ending, pen.now):
+            pen.event(body)
+    elif effect.last_round:
         question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"
         open_gate(pen, RaiseGate("audit", question, AUDIT_OPTIONS), pen.home_group)
     else:

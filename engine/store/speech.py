@@ -34,6 +34,7 @@ from engine.store.core import (
 from engine.store.ending import ENDED, Ending, end_task
 from engine.store.people import dismiss, system_letter
 from engine.store.tasks import Done, get_task, ready_agents, reopen
+from engine.store.wrapup import wrap_up
 
 MAX_WORDS = 20_000
 
@@ -139,8 +140,12 @@ def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now
         return ()
     if gate.kind == "plan":
         connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(plan_state="approved"))
+    if choice.startswith("wrap") and gate.kind in ("cap", "stall"):
+        return _wrapped(connection, task, now)
     if gate.kind == "cap":
-        return _past_cap(connection, gate, task, choice, now)
+        return _past_cap(connection, task, now)
+    if gate.kind == "audit":
+        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(auditor_id=None))
     to = gate.agent_id or task.boss_id
     if gate.kind == "audit":
         to = task.boss_id
@@ -158,28 +163,29 @@ def _gate_words(gate: AnyRow, answer: str) -> str:
     return f'A person answers your question "{gate.question[:300]}": {answer}'
 
 
-def _past_cap(
-    connection: Connection, gate: AnyRow, task: AnyRow, choice: str, now: float
-) -> tuple[Wake, ...]:
-    """Raise by half, or a tenth more to wrap up in."""
-    wrap_up = choice.startswith("wrap")
-    part = 10 if wrap_up else 2
+def _wrapped(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """Everyone but the boss stops; the task runs again for the boss to finish."""
+    wakes = wrap_up(connection, task, "a person asked to wrap up", now)
+    state = get_task(connection, task.id).state
+    if state == "paused":
+        reopen(connection, task, "wrapping up", now)
+    return wakes
+
+
+def _past_cap(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """Raise by half."""
     root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
     connection.execute(
         BUDGETS.update()
         .where(root)
         .values(
-            cap_micros=BUDGETS.c.cap_micros + BUDGETS.c.cap_micros // part,
-            cap_tokens=BUDGETS.c.cap_tokens + BUDGETS.c.cap_tokens // part,
+            cap_micros=BUDGETS.c.cap_micros + BUDGETS.c.cap_micros // 2,
+            cap_tokens=BUDGETS.c.cap_tokens + BUDGETS.c.cap_tokens // 2,
             warned=0,
         )
     )
-    minutes = max(task.max_minutes // part, 1)
-    later = max(task.deadline_at or now, now) + minutes * 60
+    later = max(task.deadline_at or now, now) + max(task.max_minutes // 2, 1) * 60
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(deadline_at=later))
-    if wrap_up:
-        words = "The budget is nearly used up. Start nothing new: finish now with what there is, truthfully."
-        system_letter(connection, task.id, task.boss_id, words, f"gate{gate.id}.answer", now, priority=0)
     if task.state == "paused":
         return reopen(connection, task, "cap raised", now)
     return ready_agents(connection, task.id)

@@ -11,12 +11,13 @@ from engine.events import EventBody, Intervened
 from engine.ports import Wake
 from engine.store.caps import at_deadline, warn_near_caps
 from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
-from engine.store.ending import Ending
-from engine.store.intervene import STALL_OPTIONS, Question, ask_people, intervene
+from engine.store.intervene import AUDIT_OPTIONS, STALL_OPTIONS, Question, ask_people, intervene
 from engine.store.people import system_letter
 from engine.store.picture import open_work, take_picture
-from engine.store.speech import end_by_gate
 from engine.store.tasks import ready_agents
+from engine.store.wrapup import wrap_up
+
+STANDSTILL = {"stall": "nobody went on by themselves", "audit": "the auditor gave no judgement"}
 
 
 def running_tasks(connection: Connection) -> list[int]:
@@ -104,11 +105,10 @@ def _nudge(connection: Connection, task: AnyRow, nudge: Nudge, now: float) -> Wa
 
 def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float) -> tuple[Wake, ...]:
     if not task.attended:
-        report = "The task came to a standstill: agents stopped working before the goal was met."
-        end_by_gate(connection, task, Ending("failed", report), now)
-        return ()
+        return wrap_up(connection, task, STANDSTILL[ask.rule], now)
     key = f"t{task.id}.stall.{now:.6f}"
-    _, raised = ask_people(connection, task, Question("stall", ask.question, STALL_OPTIONS, key), now)
+    options = AUDIT_OPTIONS if ask.rule == "audit" else STALL_OPTIONS
+    _, raised = ask_people(connection, task, Question(ask.rule, ask.question, options, key), now)
     events: list[EventBody] = [
         Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),
         raised,

@@ -11,6 +11,7 @@ from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, 
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import AgentJoined, EventBody, GateClosed, GroupFormed, TaskAccepted, TaskChanged
 from engine.ports import Wake
+from engine.store.budgets import set_budget
 from engine.store.core import (
     AGENTS,
     BUDGETS,
@@ -25,6 +26,7 @@ from engine.store.core import (
     new_id,
 )
 from engine.store.ending import ENDED, Ending, end_task
+from engine.store.memory import kept_for
 from engine.store.people import NewAgent, add_agent, form_group
 
 MAX_GOAL = 8_000
@@ -96,7 +98,8 @@ def start_task(connection: Connection, command: StartTask, caps: Caps, now: floa
         AgentJoined(task, group, boss, name, "boss"),
     ]
     append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)
-    letter(connection, task, boss, _first_words(command), f"t{task}.goal", now)
+    words = _first_words(command) + _lessons(connection, command.space, goal)
+    letter(connection, task, boss, words, f"t{task}.goal", now)
     return Done(task, (Wake(boss, task),))
 
 
@@ -123,6 +126,12 @@ def _first_words(command: StartTask) -> str:
     if not command.files:
         return "The task begins. Decide how it is done, and begin."
     return f"The task begins. Files that came with it: {', '.join(sorted(command.files))}. Begin."
+
+
+def _lessons(connection: Connection, space: str, goal: str) -> str:
+    """What earlier tasks of this space left for it: information, with where each line comes from."""
+    lines = [f"- {line.text} ({line.source})" for line in kept_for(connection, space, goal)]
+    return "\n\nWhat earlier tasks here noted:\n" + "\n".join(lines) if lines else ""
 
 
 def letter(connection: Connection, task: int, to: int, text: str, key: str, now: float) -> None:
@@ -263,10 +272,22 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
     if task.state in ENDED:
         raise WrongState(f"Task {task.id} has already ended ({task.state}).")
     check_limits(command.limits)
+    if command.agent_id is not None:
+        return _cap_subtree(connection, task, command.agent_id, command.limits)
     _write_limits(connection, task, command.limits)
     if task.state == "paused" and task.reason.startswith("cap"):
         return Done(task.id, reopen(connection, task, "cap raised", now))
     return Done(task.id)
+
+
+def _cap_subtree(connection: Connection, task: AnyRow, agent_id: int, limits: Limits) -> Done:
+    belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
+    if connection.execute(belongs).first() is None:
+        raise NotFound(f"Task {task.id} has no agent {agent_id}. Use /task status to see who works on it.")
+    if limits.cost_micros is None and limits.tokens is None:
+        raise Invalid("The budget of a group is money or tokens. Give one of them.")
+    set_budget(connection, agent_id, limits.cost_micros, limits.tokens)
+    return Done(task.id, ready_agents(connection, task.id))
 
 
 def check_limits(limits: Limits) -> None:

@@ -57,7 +57,8 @@ def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
     more = {name: BUDGETS.c[name] + BUDGETS.c[name] // PART + 1 for name in ("cap_micros", "cap_tokens")}
     connection.execute(BUDGETS.update().where(root).values(**more))
     later = max(task.deadline_at or now, now) + max(task.max_minutes // PART, 1) * 60
-    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(deadline_at=later))
+    kept = {"deadline_at": later, "quiet_rounds": 0}
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**kept))
 
 
 def _stop_others(connection: Connection, task: AnyRow, why: str, now: float) -> list[EventBody]:

@@ -11,9 +11,11 @@ from engine.tools.assign import ASSIGN
 from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
 from engine.tools.files import EDIT, LIST, READ, SEARCH, WRITE
 from engine.tools.finish import FINISH
+from engine.tools.memory import RECALL, REMEMBER
+from engine.tools.money import BUDGET
 from engine.tools.recruit import DISMISS, PLAN, RECRUIT
 from engine.tools.review import REVIEW, SUBMIT, VERDICT
-from engine.tools.run import RUN
+from engine.tools.run import INPUT, RUN
 from engine.tools.talk import TALK
 from engine.tools.todo import TODO
 
@@ -33,8 +35,12 @@ TOOLS: dict[str, Tool[Any]] = {
         WRITE,
         EDIT,
         RUN,
+        INPUT,
+        REMEMBER,
+        RECALL,
         ASK,
         PLAN,
+        BUDGET,
         VERDICT,
         FINISH,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import RaiseGate
-from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 
 
 class AskHumanArguments(Arguments):
@@ -17,6 +17,10 @@ class AskHumanArguments(Arguments):
 
 async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> str:
     """Stage the gate; the answer arrives as a message."""
+    if not context.task.attended:
+        raise ToolRefused(
+            "Nobody attends this task. Decide yourself, and say in the report what you assumed."
+        )
     options = tuple(dict.fromkeys(option.strip()[:75] for option in arguments.options if option.strip()))
     context.stage(RaiseGate("question", arguments.question, options))
     context.ends_turn = True

@@ -12,12 +12,14 @@ from engine.domain.effects import Effect
 from engine.domain.picture import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
+from engine.tools.sessions import Sessions
 
 MAX_RESULT = 6_000
 """Characters of a tool result that go back to the model; the rest is named, with a way to read it."""
 
 EVERYONE: frozenset[AgentRole] = frozenset({"boss", "head", "member", "auditor"})
 WORKERS: frozenset[AgentRole] = frozenset({"boss", "head", "member"})
+LEADERS: frozenset[AgentRole] = frozenset({"boss", "head"})
 
 
 class ToolRefused(Exception):
@@ -66,6 +68,7 @@ class ToolContext:
     careful: bool = False
     embedder: Embedder | None = None
     held: Quote | None = None
+    sessions: Sessions | None = None
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
     seen: dict[str, str | None] = field(default_factory=dict)

@@ -7,9 +7,11 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from engine.domain.effects import Finish
-from engine.store.core import AGENTS, ASSIGNMENTS
+from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.review import check_files
+
+MAX_LESSON = 500
 
 
 class FinishArguments(Arguments):
@@ -17,10 +19,17 @@ class FinishArguments(Arguments):
 
     report: str = Field(min_length=1, description="what works, what does not, how it was checked")
     deliverables: list[str] = Field(default_factory=list, max_length=50, description="the files that matter")
+    lessons: list[str] = Field(
+        default_factory=list, max_length=5, description="what a later task here should know, one line each"
+    )
 
 
 async def finish(context: ToolContext, arguments: FinishArguments) -> str:
     """Refused while work is open; else the auditor is called, or the task ends."""
+    if await context.db.read(lambda c: _is_judged(c, context.task.id)):
+        raise ToolRefused(
+            "An auditor is checking the result now. End your turn; you are woken by its judgement."
+        )
     open_work = await context.db.read(lambda c: _open_work(c, context.task.id))
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
@@ -29,9 +38,14 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> str:
         raise ToolRefused(f"Your todo has open items: {'; '.join(undone[:8])}. Do them or update_todo.")
     await check_files(context, arguments.deliverables)
     audit = context.options.audit_rounds > 0
-    context.stage(Finish(arguments.report, tuple(arguments.deliverables), audit))
+    lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
+    context.stage(Finish(arguments.report, tuple(arguments.deliverables), audit, lessons))
     context.ends_turn = True
     return "An auditor checks the result now." if audit else "The task is finished."
+
+
+def _is_judged(connection: Connection, task_id: int) -> bool:
+    return connection.execute(sa.select(TASKS.c.auditor_id).where(TASKS.c.id == task_id)).scalar() is not None
 
 
 def _open_work(connection: Connection, task_id: int) -> list[str]:

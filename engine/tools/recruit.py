@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from engine.domain.effects import Dismiss, ProposePlan, Recruit, slot_mark
+from engine.domain.budget import estimated_micros
+from engine.domain.effects import Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
 from engine.domain.naming import clean_name, name_key
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members
+
+TOKENS_AN_AGENT = 60_000
+"""Taken for an agent when the boss estimates nothing: about a dozen calls with their prompts."""
 
 
 class NewMember(Arguments):
@@ -18,6 +22,7 @@ class NewMember(Arguments):
     instructions: str = Field(
         min_length=1, description="its part, its files, with whom to agree, what done means"
     )
+    budget_usd: float | None = Field(None, gt=0, description="what it and its members may spend")
 
 
 class RecruitArguments(Arguments):
@@ -75,6 +80,8 @@ def _stage_member(context: ToolContext, member: NewMember, group: str) -> str:
         Recruit(slot, name, title, member.instructions, clean_name(group) or f"{context.agent.name} group")
     )
     context.recruited[name_key(name)] = name
+    if member.budget_usd is not None:
+        context.stage(SetBudget(name_key(name), round(member.budget_usd * 1e6), None))
     return slot_mark("agent", slot)
 
 
@@ -104,7 +111,7 @@ class ProposePlanArguments(Arguments):
     summary: str = Field(min_length=1, description="how the goal is split, and why so")
     groups: list[str] = Field(min_length=1, max_length=40, description="one line a group")
     agents: int = Field(ge=1)
-    tokens: int = Field(0, ge=0, description="your estimate")
+    tokens: int = Field(0, ge=0, description="your estimate for all agents together")
     minutes: int = Field(0, ge=0, description="your estimate")
 
 
@@ -114,14 +121,15 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
         raise ToolRefused("A plan is already waiting for approval. End your turn.")
     if arguments.agents > context.task.max_agents:
         raise ToolRefused(f"This task may have {context.task.max_agents} agents at most. Plan with fewer.")
-    hold = arguments.agents > context.options.plan_approval_over
+    hold = arguments.agents > context.options.plan_approval_over and context.task.attended
+    tokens = arguments.tokens or arguments.agents * TOKENS_AN_AGENT
     context.stage(
         ProposePlan(
             arguments.summary,
             tuple(arguments.groups),
             arguments.agents,
-            arguments.tokens,
-            0,
+            tokens,
+            estimated_micros(context.held, tokens),
             arguments.minutes,
             context.options.plan_wait_s if hold else None,
         )

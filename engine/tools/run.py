@@ -1,4 +1,4 @@
-"""run: a program in a throw-away copy of the files, contained by the sandbox."""
+"""run, send_input: a program in a throw-away copy of the files, contained by the sandbox."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pydantic import Field
 from engine.domain.effects import ShowRun
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
-from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused, clip
+from engine.tools.base import EVERYONE, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
 from engine.tools.files import checkout, current_blob, stage_file
+from engine.tools.sessions import Sessions
 
 SHOWN = 1_500
+SEND_WAIT_S = 5.0
 _JUNK = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 
 
@@ -22,13 +24,74 @@ class RunArguments(Arguments):
     command: list[str] = Field(min_length=1, max_length=40, description='such as ["python", "main.py"]')
     stdin: str = Field("", description="what the program reads")
     timeout_s: float = Field(30, gt=0, le=120)
+    keep_open: bool = Field(False, description="true: it goes on, and you talk to it with send_input")
+
+
+class SendInputArguments(Arguments):
+    """Arguments of send_input."""
+
+    text: str = Field("", max_length=20_000, description="what you type; a line ends with \\n")
+    close: bool = Field(False, description="true: end the program")
 
 
 async def run(context: ToolContext, arguments: RunArguments) -> str:
     """Run, stage the files it changed, tell what it printed."""
+    if arguments.keep_open:
+        return await _start(context, arguments)
     result = await execute(context, tuple(arguments.command), arguments.stdin, arguments.timeout_s)
     kept = await _keep_files(context, result)
     return describe(result) + kept
+
+
+async def _start(context: ToolContext, arguments: RunArguments) -> str:
+    sessions = _sessions(context)
+    command = shlex.join(arguments.command)[:300]
+    files = await checkout(context)
+    request = RunRequest(
+        tuple(arguments.command), files, arguments.stdin.encode(), context.options.run_timeout_s
+    )
+    call = (context.scene.step, context.slot())
+    try:
+        first = await sessions.start(context.agent.id, context.sandbox, request, command, call)
+    except (NotConfigured, Invalid) as error:
+        raise ToolRefused(f"{error} Go on without running." if _is_missing(error) else str(error)) from error
+    return await _conversed(context, first, command)
+
+
+async def send_input(context: ToolContext, arguments: SendInputArguments) -> str:
+    """Type into the program that `run` with keep_open started in this turn."""
+    sessions = _sessions(context)
+    talk = sessions.of(context.agent.id)
+    if talk is None:
+        raise ToolRefused(
+            "No program of yours is running: it was not started in this turn, or the engine was restarted "
+            "meanwhile. Start it with run and keep_open true."
+        )
+    if arguments.close:
+        return await _conversed(context, await talk.session.close(), talk.command)
+    call = (context.scene.step, context.slot())
+    result = await sessions.send(context.agent.id, arguments.text, SEND_WAIT_S, call)
+    return await _conversed(context, result or await talk.session.close(), talk.command)
+
+
+def _sessions(context: ToolContext) -> Sessions:
+    if context.sessions is None:
+        raise ToolRefused("Programs cannot be kept open here. Give the whole input in stdin.")
+    return context.sessions
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error, NotConfigured)
+
+
+async def _conversed(context: ToolContext, result: RunResult, command: str) -> str:
+    """What it said; once it has ended, also what it left behind."""
+    if result.exit_code == -1 and result.ended == "exit":
+        said = clip(result.output) or "(no output)"
+        return f"running\n{said}\n(send_input answers it; it ends with your turn)"
+    shown = clip(result.output, SHOWN)
+    context.stage(ShowRun(command, result.exit_code, result.ended, shown))
+    return describe(result) + await _keep_files(context, result)
 
 
 async def execute(
@@ -58,6 +121,8 @@ def describe(result: RunResult) -> str:
 
 
 async def _keep_files(context: ToolContext, result: RunResult) -> str:
+    if context.agent.role == "auditor":
+        return ""
     changed = {path: data for path, data in result.changed.items() if not _is_junk(path)}
     for path, data in sorted(changed.items()):
         before = await current_blob(context, path)
@@ -74,3 +139,10 @@ def _is_junk(path: str) -> bool:
 
 
 RUN = Tool("run", "Run a program on a copy of the files.", RunArguments, EVERYONE, run)
+INPUT = Tool(
+    "send_input",
+    "Type into the program you keep open.",
+    SendInputArguments,
+    WORKERS,
+    send_input,
+)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine.domain.effects import SendMessage
 from engine.domain.naming import name_key
-from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import PEOPLE, check_names
 
 
@@ -60,6 +60,6 @@ TALK = Tool(
     "send_message",
     "Write to other agents, your group or the people who watch.",
     SendMessageArguments,
-    EVERYONE,
+    WORKERS,
     send_message,
 )

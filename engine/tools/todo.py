@@ -8,7 +8,7 @@ from pydantic import Field
 
 from engine.domain.effects import SetTodo
 from engine.domain.state import TodoItem
-from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 
 
 class TodoLine(Arguments):
@@ -32,4 +32,4 @@ async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> s
     return f"Noted: {left} open of {len(items)}."
 
 
-TODO = Tool("update_todo", "Keep your own checklist.", UpdateTodoArguments, EVERYONE, update_todo)
+TODO = Tool("update_todo", "Keep your own checklist.", UpdateTodoArguments, WORKERS, update_todo)

@@ -1,0 +1,71 @@
+"""remember, recall: lines that outlast an agent's context."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import Field
+
+from engine.domain.effects import Remember
+from engine.domain.recall import Recalled, pack
+from engine.errors import ModelError
+from engine.store.memory import Asking, recall
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, clip
+
+SHOWN = 600
+
+
+class RememberArguments(Arguments):
+    """Arguments of remember."""
+
+    text: str = Field(min_length=1, max_length=2_000, description="one fact, complete in itself")
+    share: bool = Field(False, description="true: everyone in this task can recall it")
+
+
+class RecallArguments(Arguments):
+    """Arguments of recall."""
+
+    query: str = Field(min_length=1, max_length=400, description="what you look for")
+
+
+async def remember(context: ToolContext, arguments: RememberArguments) -> str:
+    """Stage the line, with its vector where an embedder is configured."""
+    vector, note = await _vector(context, arguments.text)
+    context.stage(Remember(arguments.text, vector, arguments.share))
+    return f"Remembered{' for everyone in this task' if arguments.share else ''}.{note}"
+
+
+async def recall_lines(context: ToolContext, arguments: RecallArguments) -> str:
+    """The best lines with where each comes from."""
+    vector, note = await _vector(context, arguments.query)
+    asking = Asking(context.task.id, context.agent.id, context.task.space, arguments.query, vector)
+    found = await context.db.read(lambda c: recall(c, asking))
+    if not found:
+        return f"Nothing is remembered about that.{note}"
+    return "\n".join(shown(line) for line in found) + note
+
+
+async def _vector(context: ToolContext, text: str) -> tuple[bytes | None, str]:
+    """(packed vector, what to say): without an embedder, or when it fails, words alone decide."""
+    if context.embedder is None:
+        return None, ""
+    try:
+        return pack((await context.embedder.embed([text]))[0]), ""
+    except ModelError:
+        return None, " (By words only: the embedding model did not answer.)"
+
+
+def shown(line: Recalled) -> str:
+    """A recalled line for the model: text, source, day."""
+    day = datetime.fromtimestamp(line.at, UTC).date().isoformat()
+    return f"- {clip(' '.join(line.text.split()), SHOWN)} ({line.source}, {day})"
+
+
+REMEMBER = Tool("remember", "Keep a fact for later.", RememberArguments, WORKERS, remember)
+RECALL = Tool(
+    "recall",
+    "Find what was remembered, and your own older steps.",
+    RecallArguments,
+    WORKERS,
+    recall_lines,
+)

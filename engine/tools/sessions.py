@@ -1,0 +1,66 @@
+"""Programs that go on asking, one an agent at most, from the call that starts one to the end of the turn.
+
+They live in this process's memory: after a restart there are none, and the tools say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A running program with what it was given. `answers`: what it said to call `(step, number)`."""
+
+    session: SandboxSession
+    command: str
+    files: Mapping[str, bytes]
+    answers: dict[tuple[int, int], RunResult] = field(default_factory=dict)
+
+
+class Sessions:
+    """Running programs by agent."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Conversation] = {}
+
+    def of(self, agent_id: int) -> Conversation | None:
+        """The agent's running program."""
+        return self._open.get(agent_id)
+
+    async def start(
+        self, agent_id: int, sandbox: Sandbox, request: RunRequest, command: str, call: tuple[int, int]
+    ) -> RunResult:
+        """Start a program and give its first output; the agent's older one is closed.
+
+        A call that is acted again (another commit came first) gets the answer it got before.
+        """
+        old = self._open.get(agent_id)
+        if old is not None and call in old.answers:
+            return old.answers[call]
+        await self.close(agent_id)
+        session, first = await sandbox.open(request)
+        self._open[agent_id] = Conversation(session, command, request.files, {call: first})
+        return first
+
+    async def send(self, agent_id: int, text: str, wait_s: float, call: tuple[int, int]) -> RunResult | None:
+        """Its answer to `text`; None when the agent has no running program."""
+        talk = self._open.get(agent_id)
+        if talk is None:
+            return None
+        if call not in talk.answers:
+            talk.answers[call] = await talk.session.send(text, wait_s)
+        return talk.answers[call]
+
+    async def close(self, agent_id: int) -> RunResult | None:
+        """End the agent's program -> what it left, None when there was none."""
+        talk = self._open.pop(agent_id, None)
+        return await talk.session.close() if talk is not None else None
+
+    async def close_all(self) -> None:
+        """End every program."""
+        for agent_id in list(self._open):
+            await self.close(agent_id)
