@@ -16,7 +16,7 @@ from aiohttp import web
 from simcord.backend.errors import BackendError
 from simcord.enums import AppCommandType
 
-from bot.local.actors import Human, NoAnswerError, Outcome
+from bot.local.actors import Human, Outcome
 from bot.local.guard import same_origin
 from bot.local.interactions import CannotError
 from bot.local.page_feed import Feed
@@ -220,8 +220,12 @@ class PageApi:
         if act is None:
             return web.Response(status=404)
         body, files = await _read(request)
-        result = await act(body, files)
-        return web.json_response({"result": result}, dumps=_dumps)
+        try:
+            return web.json_response({"result": await act(body, files)}, dumps=_dumps)
+        except CannotError as error:
+            return web.json_response({"error": str(error)})
+        except BackendError as error:
+            return web.json_response({"error": error.message})
 
     async def _send(self, body: Wire, files: dict[str, File]) -> object:
         sent = await self._you.send(
@@ -317,8 +321,6 @@ def _guarded(handler: Handler) -> Handler:
             return web.Response(status=403, text="this page only answers to itself")
         try:
             response = await handler(request)
-        except NoAnswerError as error:
-            response = web.json_response({"error": str(error), "silent": True}, status=504)
         except (CannotError, BackendError) as error:
             text = error.message if isinstance(error, BackendError) else str(error)
             response = web.json_response({"error": text}, status=400)

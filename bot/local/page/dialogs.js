@@ -14,7 +14,9 @@ export function dialog(title, content, { wide = false, footer = null } = {}) {
   const shut = () => {
     box.close();
     box.remove();
-    if (back?.isConnected) back.focus();
+    // Chromium gives an element that was inert no caret until it has lost and regained the focus.
+    document.activeElement?.blur();
+    requestAnimationFrame(() => document.activeElement === document.body && back?.isConnected && back.focus());
   };
   close.addEventListener("click", shut);
   box.addEventListener("cancel", (event) => {

@@ -21,7 +21,9 @@ export async function act(verb, body, files = []) {
   }
   const response = await fetch(`/page/act/${verb}`, { method: "POST", headers, body: data });
   if (!response.ok) throw new Error(await problem(response));
-  return (await response.json()).result;
+  const answer = await response.json();
+  if (answer.error) throw new Error(answer.error);
+  return answer.result;
 }
 
 async function problem(response) {

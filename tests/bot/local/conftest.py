@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from json import loads
 from typing import Any
@@ -47,12 +48,13 @@ async def run_bot(local: LocalDiscord, **options: object) -> House:
 
 async def close_bot(house: House) -> None:
     """Disconnect a bot."""
-    await house.bot.close()
+    house.running.cancel()
     await asyncio.wait([house.running], timeout=5)
+    await house.bot.close()
 
 
-@pytest.fixture
-async def local() -> AsyncIterator[LocalDiscord]:
+@asynccontextmanager
+async def running_local() -> AsyncIterator[LocalDiscord]:
     """A fresh local Discord with limits on and time running fast; nothing unknown may be asked."""
     server = LocalDiscord(LocalOptions(time_scale=50))
     await server.start()
@@ -60,6 +62,22 @@ async def local() -> AsyncIterator[LocalDiscord]:
         yield server
     await server.stop()
     assert server.gaps == []
+
+
+@asynccontextmanager
+async def running_house() -> AsyncIterator[House]:
+    """The local Discord with the small bot connected."""
+    async with running_local() as server:
+        connected = await run_bot(server)
+        yield connected
+        await close_bot(connected)
+
+
+@pytest.fixture
+async def local() -> AsyncIterator[LocalDiscord]:
+    """See ``running_local``."""
+    async with running_local() as server:
+        yield server
 
 
 @pytest.fixture

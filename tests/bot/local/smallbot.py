@@ -142,6 +142,12 @@ class SmallBot(commands.Bot):
     async def on_disconnect(self) -> None:
         self._note("disconnect")
 
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        data = interaction.data or {}
+        if data.get("custom_id") == "follow":
+            chosen = ", ".join(data.get("values", []))
+            await interaction.response.send_message(f"following {chosen}", ephemeral=True)
+
     async def on_message(self, message: discord.Message) -> None:
         self.heard.append(message)
         self.pulse.beat()
