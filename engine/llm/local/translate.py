@@ -55,7 +55,7 @@ def make_script(body: Mapping[str, Any]) -> Script:
     tools = [tool["function"] for tool in body.get("tools") or ()]
     choice = body.get("tool_choice", "auto")
     if not tools or choice == "none":
-        messages = _render(body["messages"], {})
+        messages = _render(body["messages"], None)
         return Script(messages, None, {}, messages)
     long = {tool["name"]: name for tool in tools if (name := _long_argument(tool))}
     plain = _render(body["messages"], long)
@@ -160,8 +160,9 @@ def _with_system(messages: list[dict[str, str]], text: str) -> list[dict[str, st
     return [{"role": "system", "content": text}, *messages]
 
 
-def _render(messages: Sequence[Mapping[str, Any]], long: Mapping[str, str]) -> list[dict[str, str]]:
-    """Roles must alternate for most chat templates, so neighbours of one role are joined."""
+def _render(messages: Sequence[Mapping[str, Any]], long: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Roles must alternate for most chat templates, so neighbours of one role are joined. `long` is None
+    where no tools are offered: plain text stays plain then."""
     out: list[dict[str, str]] = []
     for message in messages:
         for role, text in _lines(message, long):
@@ -172,7 +173,7 @@ def _render(messages: Sequence[Mapping[str, Any]], long: Mapping[str, str]) -> l
     return out
 
 
-def _lines(message: Mapping[str, Any], long: Mapping[str, str]) -> list[tuple[str, str]]:
+def _lines(message: Mapping[str, Any], long: Mapping[str, str] | None) -> list[tuple[str, str]]:
     role, text = str(message["role"]), _text(message.get("content"))
     if role == "tool":
         return [("user", f"Result: {text}")]
@@ -181,10 +182,10 @@ def _lines(message: Mapping[str, Any], long: Mapping[str, str]) -> list[tuple[st
     calls = message.get("tool_calls") or ()
     if not calls:
         said = json.dumps({"tool": REPLY, "arguments": {"text": text}}, ensure_ascii=False)
-        return [(role, said if role == "assistant" and long else text)]
+        return [(role, said if role == "assistant" and long is not None else text)]
     lines: list[tuple[str, str]] = []
     for call in calls:
-        lines += _call_lines(call["function"], long)
+        lines += _call_lines(call["function"], long or {})
     return lines
 
 

@@ -146,3 +146,11 @@ def test_calls_survive_the_round_trip(arguments: dict[str, Any]) -> None:
     assert call is not None
     made = answer_message(call, "c")["tool_calls"][0]["function"]
     assert (made["name"], json.loads(made["arguments"])) == ("say", arguments)
+
+
+def test_what_was_said_is_shown_as_it_was_written() -> None:
+    """A plain reply of the past reads as the reply call it was, but stays plain where no tools are."""
+    said = {"role": "assistant", "content": "hi"}
+    body = {"messages": [*ASK, said, ASK[1]], "tools": [SAY]}
+    assert make_script(body).messages[2]["content"] == '{"tool": "reply", "arguments": {"text": "hi"}}'
+    assert make_script({**body, "tools": []}).messages[2]["content"] == "hi"
