@@ -29,6 +29,7 @@ from bot.views.crier import Crier
 from bot.views.file_view import FileButton, FilesButton, FileSelect
 from bot.views.gate import GateButton
 from bot.views.pages import PageButton
+from bot.views.starters import Starters
 from bot.views.task_button import TaskButton
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,10 @@ class MegaBot(commands.Bot):
         self.parts = parts
         self.orders = OpenOrders()
         self.crier = Crier(self, parts.engine, parts.book, parts.routes)
-        self.cards = CardKeeper(self, parts.engine, parts.book, parts.settings, parts.now, self.crier)
+        self.starters = Starters(parts.now)
+        self.cards = CardKeeper(
+            self, parts.engine, parts.book, parts.settings, parts.now, (self.crier, self.starters)
+        )
 
     async def setup_hook(self) -> None:
         """Load everything before the first event arrives."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import discord
+
 from bot import texts
 from bot.access import Right
-from bot.desk import Interaction, Refused, demand, parts_of
-from bot.words import plain
+from bot.desk import Interaction, Refused, bot_of, demand, parts_of
+from bot.words import cut, escape, plain
 from engine.commands import (
     AnswerGate,
     DismissAgent,
@@ -22,6 +24,8 @@ from engine.commands import (
     StopTask,
 )
 from engine.queries import AgentView, GateView, TaskView
+
+DELIVERED = "📨"
 
 
 async def pause_task(interaction: Interaction, task: TaskView) -> str:
@@ -77,13 +81,32 @@ async def say(
     text: str,
     files: Mapping[str, bytes] | None = None,
 ) -> str:
-    """Words of a person to an agent; the interaction's id is the reference under which it is answered."""
+    """Words of a person to an agent, by window or command.
+
+    They are shown in the agent's place first, so that others can follow, and so that the marks for
+    delivered and read and the answer have a message to hang on; taken back when the engine refuses.
+    """
     person = await demand(interaction, Right.STEER, task)
     parts = parts_of(interaction)
-    ref = f"{interaction.channel_id}:{interaction.id}"
-    await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))
-    await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
+    shown = await _shown(interaction, agent, person.name, text, files or {})
+    ref = f"{shown.channel.id}:{shown.id}"
+    try:
+        await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
+        await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))
+    except Exception:
+        await shown.delete()
+        raise
+    await shown.add_reaction(DELIVERED)
     return texts.SAID.format(name=plain(agent.name, 60))
+
+
+async def _shown(
+    interaction: Interaction, agent: AgentView, who: str, text: str, files: Mapping[str, bytes]
+) -> discord.Message:
+    channel_id = await parts_of(interaction).routes.channel_of(agent.group_id) or interaction.channel_id or 0
+    words = "\n".join([escape(text), *(f"`{path}`" for path in files)])
+    told = texts.SPOKEN.format(who=plain(who, 60), to=plain(agent.name, 60), text=cut(words, 1800))
+    return await bot_of(interaction).get_partial_messageable(channel_id).send(told, silent=True)
 
 
 async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> str:

@@ -53,6 +53,9 @@ class Routes(Protocol):
     async def set_home(self, task_id: int, channel_id: int) -> None:
         """A task was begun in a channel."""
 
+    async def counts(self) -> Mapping[str, int]:
+        """How many posts are in which state."""
+
     async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
         """A person's message was handed to an agent (for whom to answer, and the mark when read)."""
 

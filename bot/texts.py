@@ -166,6 +166,11 @@ INTENT_MISSING = (
 TASK_STARTED = (
     "Task #{id} has begun. Its card is in {where}; the agents get channels of their own as they form groups."
 )
+MODEL_WAITING = (
+    "Task #{id} waits, because the model cannot be used: {reason} The operator sets OPENAI_API_KEY and "
+    "OPENAI_BASE_URL in `.env`; `/doctor` shows when it answers, and the task then goes on by itself."
+)
+SPOKEN = "💬 **{who}** → **{to}**\n{text}"
 TASK_PAUSED = "Task #{id} is paused. Running work settles; `/task resume` goes on."
 TASK_RESUMED = "Task #{id} goes on."
 TASK_STOPPED = "Task #{id} has been stopped. Its files stay: `/task files`."
@@ -291,6 +296,7 @@ DOCTOR_INTENT_OFF = (
 DOCTOR_MODEL_OK, DOCTOR_MODEL_BAD = "✅ Model: {detail}", "❌ Model: {detail}"
 DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs inside {mechanism}."
 DOCTOR_SANDBOX_BAD = "❌ Sandbox: {reason} Until then agents cannot run code."
+DOCTOR_OUTBOX = "📮 Posts: {counts}."
 DOCTOR_ROLES = "⚠️ Rights: nobody but Manage Server may start tasks. Fix: `/setup`."
 DOCTOR_ROLE_GONE = "⚠️ Rights: a role that could {right} was deleted. Fix: `/setup`."
 SETUP_DONE = "Who may do what here:\n{lines}"

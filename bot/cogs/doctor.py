@@ -92,6 +92,10 @@ class DoctorCog(commands.Cog):
         lines.append(texts.DOCTOR_INTENT_ON if reads else texts.DOCTOR_INTENT_OFF)
         answers, detail = await parts.probes.model()
         lines.append((texts.DOCTOR_MODEL_OK if answers else texts.DOCTOR_MODEL_BAD).format(detail=detail))
+        counts = await parts.routes.counts()
+        if counts:
+            told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+            lines.append(texts.DOCTOR_OUTBOX.format(counts=told))
         lines.append(sandbox_line(parts.probes.sandbox()))
         roles = frozenset(role.id for role in guild.roles)
         lines += rights_lines(await parts.book.rules(guild.id), roles)

@@ -22,6 +22,7 @@ from bot.access import Right, may, owner_id, person_of
 from bot.attached import files_of
 from bot.cogs.address import named, without_mention
 from bot.cogs.errors import words_for
+from bot.deeds import DELIVERED
 from bot.desk import Refused
 from bot.words import plain
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from bot.client import MegaBot
 
 log = logging.getLogger(__name__)
-DELIVERED, REFUSED = "📨", "⛔"
+REFUSED = "⛔"
 SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
-CATCH_UP = 200
+CATCH_UP, CATCH_UP_NEW = 1000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +228,15 @@ class RepliesCog(commands.Cog):
 
     async def _catch_up(self, channel_id: int, after: int) -> None:
         channel = self.bot.get_partial_messageable(channel_id)
-        since = discord.Object(after) if after else None
+        since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
         try:
-            async for message in channel.history(limit=CATCH_UP, after=since, oldest_first=bool(after)):
-                if is_persons(message) and not has_outcome(message):
-                    await self._in_order(message)
+            missed = [m async for m in channel.history(limit=most, after=since) if is_persons(m)]
         except (discord.Forbidden, discord.NotFound) as error:
             log.warning("cannot catch up in channel %s: %s", channel_id, error)
+            return
+        for message in sorted(missed, key=lambda m: m.id):
+            if not has_outcome(message):
+                await self._in_order(message)
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
         """History and edits may carry a plain user; rights need the member."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from discord import app_commands
 from discord.ext import commands
 
@@ -9,6 +11,7 @@ from bot import texts
 from bot.cogs import suggest
 from bot.cogs.task_group import TASK
 from bot.desk import Interaction, answer, demand_sight, here, hold, parts_of, task_for
+from bot.views.drawings import show_organisation, show_timeline
 from bot.views.pages import page_view
 from bot.views.task_card import CardModel, card_view
 from bot.views.tree import tree_text
@@ -50,12 +53,20 @@ class TaskLook(commands.Cog):
         await answer(interaction, view=card_view(model))
 
     @TASK.command(name="tree", description=texts.CMD["task.tree"])
-    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.describe(task=texts.OPT["task"], picture=texts.OPT["picture"])
     @app_commands.autocomplete(task=suggest.tasks)
-    async def tree(self, interaction: Interaction, task: str | None = None) -> None:
-        """The organisation, in as much detail as one message takes."""
+    async def tree(
+        self,
+        interaction: Interaction,
+        task: str | None = None,
+        picture: Literal["organisation", "timeline"] | None = None,
+    ) -> None:
+        """The organisation, in as much detail as one message takes, or as a picture."""
         await hold(interaction)
         meant = await task_for(interaction, task)
+        if picture is not None:
+            await (show_organisation if picture == "organisation" else show_timeline)(interaction, meant)
+            return
         await demand_sight(interaction, meant)
         agents = await parts_of(interaction).engine.look.agents(meant.id)
         await answer(interaction, tree_text(agents, limit=1900, lines=60))

@@ -83,6 +83,7 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
     channel_id = interaction.channel_id or 0
     await parts.routes.set_home(task_id, channel_id)
     await bot_of(interaction).cards.open(task_id, channel_id)
+    bot_of(interaction).starters.watch(task_id, interaction)
     await answer(interaction, texts.TASK_STARTED.format(id=task_id, where=f"<#{channel_id}>"))
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
+import aiohttp
 import discord
 
 from bot.book import Book, Card, LogLine
 from bot.ports import EngineApi
 from bot.settings import BotSettings
-from bot.views.crier import Crier
 from bot.views.loglines import log_line
 from bot.views.task_card import LIVE, CardModel, card_view, digest
 from engine.errors import NotFound
@@ -43,6 +43,16 @@ def next_move(card: Card, seen: str, now: float, every_s: float, repost_s: float
     return "post" if live and now - card.posted_at >= repost_s else "edit"
 
 
+class Listener(Protocol):
+    """Something else that follows the same events; `tick` comes about once a second and never raises."""
+
+    def take(self, event: Event) -> None:
+        """Note an event."""
+
+    async def tick(self) -> None:
+        """Do what is due."""
+
+
 class CardKeeper:
     """One per bot. `run` follows and keeps for good; `take`, `flush`, `refresh` and `tick` are its steps."""
 
@@ -53,9 +63,9 @@ class CardKeeper:
         book: Book,
         settings: BotSettings,
         now: Callable[[], float],
-        crier: Crier,
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        self._crier = crier
+        self._listeners = listeners
         self._client, self._engine, self._book, self._settings, self._now = (
             client,
             engine,
@@ -90,7 +100,8 @@ class CardKeeper:
         while True:
             await self.flush()
             await self.tick()
-            await self._crier.tick()
+            for listener in self._listeners:
+                await listener.tick()
             await asyncio.sleep(1)
 
     def take(self, event: Event) -> None:
@@ -99,7 +110,8 @@ class CardKeeper:
         self._dirty.add(event.body.task_id)
         if (line := log_line(event.body)) is not None:
             self._lines.append(LogLine(event.seq, event.body.task_id, event.at, line))
-        self._crier.take(event)
+        for listener in self._listeners:
+            listener.take(event)
 
     async def flush(self) -> None:
         """Write the noted lines and how far the events were read."""
@@ -132,7 +144,7 @@ class CardKeeper:
             except discord.Forbidden:
                 log.warning("card of task %s: no permission in channel %s", task_id, card.channel_id)
                 return "nothing"
-            except (discord.HTTPException, OSError) as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.warning("card of task %s not shown, next try soon: %s", task_id, error)
                 return "wait"
 
@@ -159,8 +171,9 @@ class CardKeeper:
         return self._client.get_partial_messageable(channel_id)
 
     async def _post(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
+        """Post anew. The nonce names what is replaced: a repeat after a lost answer finds the first try."""
         channel = self._channel(card.channel_id)
-        message = await channel.send(view=view, silent=True)
+        message = await channel.send(view=view, silent=True, nonce=f"c{card.task_id}-{card.message_id}")
         await self._book.set_card(
             replace(card, message_id=message.id, posted_at=now, edited_at=now, digest=digest(view))
         )
@@ -180,6 +193,6 @@ class CardKeeper:
         except discord.NotFound as gone:
             if gone.code == 10003:  # the channel itself
                 raise
-            await self._post(replace(card, message_id=0), view, now)
+            await self._post(card, view, now)
             return
         await self._book.set_card(replace(card, edited_at=now, digest=digest(view)))

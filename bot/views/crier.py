@@ -9,6 +9,7 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass
 
+import aiohttp
 import discord
 
 from bot.access import owner_id
@@ -53,7 +54,7 @@ class Crier:
         for task_id, news_of_task in bits.items():
             try:
                 await self._tell(task_id, news_of_task)
-            except (discord.HTTPException, OSError, NotFound) as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError, NotFound) as error:
                 log.warning("followers of task %s could not be told: %s", task_id, error)
 
     async def _tell(self, task_id: int, bits: list[Bit]) -> None:

@@ -64,7 +64,7 @@ class Stage:
             Archive(self.archive.close, self.archive.bundle),
             lambda: self.clock,
         )
-        return MegaBot(parts, message_content=self.content)
+        return MegaBot(parts, message_content=self.content, guild_ready_timeout=0.05)
 
     def people(self) -> None:
         """Who and where."""

@@ -26,6 +26,9 @@ async def test_agent_commands_do_what_they_say(stage: Stage) -> None:
     command = stage.engine.commands[-1]
     assert isinstance(command, SayToAgent) and command.agent_id == ada
     assert command.files == {"attachments/x.txt": b"x"}
+    shown = task.room.last_message
+    assert command.ref == f"{task.room.id}:{shown.id}" and "Hurry" in shown.content
+    assert [str(r.emoji) for r in shown.reactions] == ["📨"]
     await stage.boss.slash(task.room, "agent edit", agent=str(ada), instructions="Use ash")
     assert stage.engine.commands[-1] == EditAgent(ada, "Use ash", by)
     await stage.boss.slash(task.room, "agent pause", agent="@ada")
@@ -36,6 +39,10 @@ async def test_agent_commands_do_what_they_say(stage: Stage) -> None:
     assert stage.engine.commands[-1] == DismissAgent(ada, by, "slow")
     gone = await stage.boss.slash(task.room, "agent say", agent="Ada", text="Still there?")
     assert "/task tree" in gone.response.content
+    stage.engine.end(task.id)
+    words = len(task.room.history())
+    over = await stage.boss.slash(task.room, "agent say", agent=str(task.boss), text="Still there?")
+    assert "has ended" in over.response.content and len(task.room.history()) == words
 
 
 async def test_agent_windows_survive_a_restart(stage: Stage) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.errors import ModelKeyRejected, ModelUnavailable
+from engine.events import ModelWaiting
 from tests.bot.cogs.conftest import Stage
 
 
@@ -140,6 +141,8 @@ async def test_status_list_tree_and_log_show_the_task(stage: Stage) -> None:
     assert f"#{task.id}" in listed.response.content
     tree = await stage.boss.slash(task.room, "task tree")
     assert "Ada" in tree.response.content and "Boss" in tree.response.content
+    drawn = await stage.boss.slash(task.room, "task tree", picture="organisation")
+    assert drawn.response.attachments[0].filename.endswith(".png")
     log = await stage.boss.slash(task.room, "task log")
     assert "Cut the planks" in log.response.content
 
@@ -191,6 +194,18 @@ async def test_caps_by_option_and_by_window(stage: Stage) -> None:
     await stage.boss.submit_modal(shown, {"dollars": "$12,50", "agents": "80", "minutes": ""})
     command = stage.engine.commands[-1]
     assert isinstance(command, RaiseCap) and command.limits == Limits(agents=80, cost_micros=12_500_000)
+
+
+async def test_who_started_a_task_is_told_when_the_model_cannot_be_used(stage: Stage) -> None:
+    """A wrong key shows when the first agent thinks; the starter alone hears it, once."""
+    result = await stage.boss.slash(stage.lobby, "task new", goal="x")
+    for _ in range(3):
+        event = stage.engine.emit(ModelWaiting(1, "The endpoint rejected the API key (401).", 60.0))
+        stage.env.bot.starters.take(event)
+        with stage.env._bot_scope():
+            await stage.env.bot.starters.tick()
+    (told,) = result.followups[1:] if len(result.followups) > 1 else result.followups
+    assert told.ephemeral and "(401)" in told.content and "OPENAI_API_KEY" in told.content
 
 
 async def test_autocomplete_offers_tasks_agents_and_groups(stage: Stage) -> None:

@@ -1,0 +1,52 @@
+"""Tells whoever just started a task, and only them, when the model cannot be used: wrong key, no endpoint.
+
+Starting never asks the model, so a wrong key shows only when the first agent thinks. The answer to
+`/task new` can be followed up for fifteen minutes; after that the card and the log say it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import discord
+
+from bot import texts
+from bot.desk import Interaction
+from bot.words import cut, escape
+from engine.events import Event, ModelBack, ModelWaiting
+
+log = logging.getLogger(__name__)
+TOKEN_LASTS_S = 14 * 60
+
+
+class Starters:
+    """`watch` a start, `take` events, `tick` to tell."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._watched: dict[int, tuple[Interaction, float]] = {}
+        self._waiting: dict[int, str] = {}
+
+    def watch(self, task_id: int, interaction: Interaction) -> None:
+        """Somebody started a task with this interaction."""
+        self._watched[task_id] = (interaction, self._now() + TOKEN_LASTS_S)
+
+    def take(self, event: Event) -> None:
+        """Note which tasks wait for the model, and why."""
+        if isinstance(event.body, ModelWaiting):
+            self._waiting[event.body.task_id] = event.body.reason
+        elif isinstance(event.body, ModelBack):
+            self._waiting.pop(event.body.task_id, None)
+
+    async def tick(self) -> None:
+        """Tell each starter once; forget those whose time is over."""
+        now = self._now()
+        self._watched = {task: kept for task, kept in self._watched.items() if kept[1] > now}
+        for task_id in self._watched.keys() & self._waiting.keys():
+            interaction, _ = self._watched.pop(task_id)
+            words = texts.MODEL_WAITING.format(id=task_id, reason=cut(escape(self._waiting[task_id]), 600))
+            try:
+                await interaction.followup.send(words, ephemeral=True)
+            except discord.HTTPException as error:
+                log.warning("could not tell who started task %s that the model waits: %s", task_id, error)

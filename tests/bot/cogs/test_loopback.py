@@ -1,0 +1,170 @@
+"""The bot over real HTTP and websocket: what in-process simulation cannot show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import discord
+import pytest
+
+from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from engine.commands import PauseTask, SayToAgent, StartTask
+from tests.bot.cogs.conftest import Stage
+
+CARD_EDIT = r"/channels/\d+/messages/\d+"
+POST = r"/channels/\d+/messages"
+
+
+class Loop:
+    """A local Discord, the bot connected to it, its engine behind."""
+
+    def __init__(self, local: LocalDiscord) -> None:
+        self.local, self.stage = local, Stage()
+        self.lobby = int(local.you.channel("lobby")["id"])
+
+    async def connect(self) -> None:
+        """A new bot over the same parts."""
+        self.bot = self.stage.bot()
+        ready = asyncio.Event()
+
+        async def on_ready() -> None:
+            ready.set()
+
+        self.bot.add_listener(on_ready)
+        self.running = asyncio.create_task(self.bot.start(self.local.token))
+        async with asyncio.timeout(10):
+            await ready.wait()
+
+    async def close(self) -> None:
+        """Away."""
+        await self.bot.close()
+        await asyncio.wait([self.running], timeout=5)
+
+    async def begin(self) -> int:
+        """A task whose root group meets in the lobby; its id."""
+        await self.local.you.slash(self.lobby, "task new", goal="Build a boat")
+        task = self.stage.engine.world.tasks[1]
+        await self.stage.meets(task.root_group_id, discord.Object(self.lobby))
+        return task.id
+
+    def said(self) -> list[str]:
+        """What reached agents."""
+        return [c.text for c in self.stage.engine.commands if isinstance(c, SayToAgent)]
+
+    async def until(self, *texts: str) -> None:
+        """Wait until exactly these words reached agents."""
+        await self.local.world.pulse.until(lambda: self.said() == list(texts), 10)
+
+    async def cards(self) -> list[discord.Message]:
+        """Cards in the lobby."""
+        channel: Any = self.bot.get_channel(self.lobby)
+        return [m async for m in channel.history() if m.flags.components_v2]
+
+
+@pytest.fixture
+async def loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loop]:
+    """Connected; reconnects do not dawdle."""
+    monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda self: 0.05)
+    local = LocalDiscord(LocalOptions(time_scale=50))
+    await local.start()
+    with point_discord_at(local):
+        loop = Loop(local)
+        await loop.connect()
+        yield loop
+        await loop.close()
+    await local.stop()
+    assert local.gaps == []
+
+
+async def test_a_task_is_started_watched_and_paused(loop: Loop) -> None:
+    """Command, card, button and plain message over the wire."""
+    await loop.begin()
+    assert isinstance(loop.stage.engine.commands[0], StartTask)
+    (card,) = await loop.cards()
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["id"] == str(card.id))
+    pressed = await loop.local.you.click(wire, "Pause")
+    assert pressed.ephemeral and isinstance(loop.stage.engine.commands[-1], PauseTask)
+    await loop.local.you.send(loop.lobby, "How far?")
+    await loop.until("How far?")
+
+
+async def test_messages_lost_to_an_invalid_session_are_caught_up_with_once(loop: Loop) -> None:
+    """After op 9 Discord never repeats what was said meanwhile; the history does."""
+    await loop.begin()
+    await loop.local.you.send(loop.lobby, "Before")
+    await loop.until("Before")
+    loop.local.faults.invalidate()
+    for text in ("Lost 1", "Lost 2"):
+        await loop.local.you.send(loop.lobby, text)
+    await loop.until("Before", "Lost 1", "Lost 2")
+    await loop.local.you.send(loop.lobby, "After")
+    await loop.until("Before", "Lost 1", "Lost 2", "After")
+
+
+async def test_messages_of_the_time_away_are_caught_up_with(loop: Loop) -> None:
+    """Stopped, spoken to, started: delivered in order."""
+    await loop.begin()
+    await loop.close()
+    for text in ("One", "Two"):
+        await loop.local.you.send(loop.lobby, text)
+    await loop.connect()
+    await loop.until("One", "Two")
+
+
+async def test_a_card_posted_twice_for_a_lost_answer_is_one_card(loop: Loop) -> None:
+    """The connection drops after Discord took the post: the repeat finds it instead of doubling it."""
+    loop.local.faults.drop_after("POST", POST)
+    await loop.begin()
+    loop.stage.clock += 60
+    loop.bot.cards.take(loop.stage.engine.log[-1])
+    await loop.bot.cards.tick()
+    assert len(await loop.cards()) == 1
+    card = await loop.stage.book.card(1)
+    assert card is not None and card.message_id
+
+
+async def test_a_card_edit_that_fails_is_made_later(loop: Loop) -> None:
+    """Neither a server error nor a dropped connection loses a change or stops the keeper."""
+    task_id = await loop.begin()
+    boss = loop.stage.engine.world.tasks[task_id].boss_id
+    loop.stage.engine.recruit(boss, "Ada")
+    loop.stage.clock += 60
+    loop.bot.cards.take(loop.stage.engine.log[-1])
+    loop.local.faults.fail("PATCH", CARD_EDIT, status=503)
+    await loop.bot.cards.tick()
+    loop.local.faults.clear()
+    loop.local.faults.drop_before("PATCH", CARD_EDIT)
+    await loop.bot.cards.tick()
+    await loop.bot.cards.tick()
+    (card,) = await loop.cards()
+    assert "Ada" in str(card.components[0].to_dict())
+
+
+async def test_a_card_deleted_by_hand_comes_back(loop: Loop) -> None:
+    """An edit of a deleted message becomes a new card."""
+    await loop.begin()
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["components"])
+    await loop.local.you.delete(wire)
+    loop.stage.clock += 60
+    loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
+    loop.bot.cards.take(loop.stage.engine.log[-1])
+    await loop.bot.cards.tick()
+    assert len(await loop.cards()) == 1
+
+
+async def test_a_guest_is_refused(loop: Loop) -> None:
+    """Somebody without rights: the command, the button, the message."""
+    await loop.begin()
+    refused = await loop.local.guest.slash(loop.lobby, "task new", goal="x")
+    assert refused.ephemeral and "may not start" in refused.text
+    message = await loop.local.guest.send(loop.lobby, "Do my homework")
+    await loop.local.world.pulse.until(lambda: "⛔" in marks(loop, message["id"]), 5)
+    assert loop.said() == []
+
+
+def marks(loop: Loop, message_id: str) -> list[str]:
+    """Reactions on a message."""
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["id"] == message_id)
+    return [r["emoji"]["name"] for r in wire.get("reactions", [])]
