@@ -21,6 +21,13 @@ LONG = ("content", "code")
 REPLY = "reply"
 DESCRIPTION = 140
 
+# The same for every program in every task; measured on whole programs written by the standard model.
+WRITING = (
+    "Write complete, correct, working code in small functions. Each begins with a docstring that states "
+    "exactly what it returns for which input, with all numbers; no special cases where a general loop does. "
+)
+
+_UNUSED = frozenset({"maxLength", "title", "description", "default"})
 _PROSE = frozenset({"md", "markdown", "rst", "txt"})
 _FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
 _CLOSING = re.compile(r"\n?```+\s*\Z")
@@ -52,7 +59,7 @@ class Call:
 def make_script(body: Mapping[str, Any]) -> Script:
     """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "required" and a
     named function do not, "none" leaves tools out."""
-    tools = [tool["function"] for tool in body.get("tools") or ()]
+    tools = [_lean(tool["function"]) for tool in body.get("tools") or ()]
     choice = body.get("tool_choice", "auto")
     if not tools or choice == "none":
         messages = _render(body["messages"], None)
@@ -207,7 +214,8 @@ def _call_text(tool: str, arguments: Mapping[str, Any]) -> str:
 
 
 def _request(arguments: Mapping[str, Any], argument: str) -> str:
-    return f"Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
+    manner = WRITING if _suffix(arguments) in _LANGUAGES and _suffix(arguments) not in _PROSE else ""
+    return f"{manner}Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
 
 
 def _opening(arguments: Mapping[str, Any]) -> str:
@@ -263,16 +271,19 @@ def _call_schema(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _arguments_schema(tool: Mapping[str, Any], long: str) -> dict[str, Any]:
-    schema = dict(tool.get("parameters") or {"type": "object", "properties": {}})
-    schema["properties"] = {k: v for k, v in schema.get("properties", {}).items() if k != long}
-    schema["required"] = [name for name in schema.get("required", []) if name != long]
-    closed: dict[str, Any] = _closed(schema)
-    return closed
+    schema = tool["parameters"]
+    properties = {name: kind for name, kind in schema["properties"].items() if name != long}
+    return {**schema, "properties": properties, "required": [n for n in schema["required"] if n != long]}
 
 
-def _is_noise(key: str, value: Any) -> bool:
-    """Keywords that do not matter here; an argument that happens to be named `title` is no keyword."""
-    return (key == "maxLength" and isinstance(value, int)) or (key == "title" and isinstance(value, str))
+# ---------------------------------------------------------------- tools for a small model
+
+
+def _lean(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool with a closed schema, and without optional numbers and switches: a small model fills in
+    whatever it may, and a made-up revision number does more harm than the default."""
+    schema = {"type": "object", "properties": {}, **(tool.get("parameters") or {})}
+    return {**tool, "parameters": _closed(schema)}
 
 
 def _closed(schema: Any) -> Any:
@@ -281,7 +292,13 @@ def _closed(schema: Any) -> Any:
         return [_closed(item) for item in schema]
     if not isinstance(schema, Mapping):
         return schema
-    closed = {key: _closed(value) for key, value in schema.items() if not _is_noise(key, value)}
-    if closed.get("type") == "object" and "properties" in closed:
-        closed["additionalProperties"] = False
-    return closed
+    if schema.get("type") == "object" and "properties" in schema:
+        needed = schema.get("required", [])
+        kept = {n: _closed(k) for n, k in schema["properties"].items() if n in needed or _is_text(k)}
+        return {"type": "object", "properties": kept, "required": needed, "additionalProperties": False}
+    return {key: _closed(value) for key, value in schema.items() if key not in _UNUSED}
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    kind = schema.get("type")
+    return kind == "string" or "enum" in schema or (kind == "array" and _is_text(schema.get("items", {})))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.llm.local.translate import (
+    WRITING,
     Call,
     answer_message,
     ask_for_text,
@@ -28,6 +29,7 @@ def tool(name: str, required: list[str] | None = None, **properties: Any) -> dic
 
 
 TEXT = {"type": "string", "maxLength": 50}
+FLAG = {"type": "boolean"}
 WRITE = tool("write_file", path=TEXT, content=TEXT)
 SAY = tool("say", ["to"], to={"type": "array", "items": TEXT}, mood={"enum": ["glad", "sad"]})
 ASK = [{"role": "system", "content": "Rules."}, {"role": "user", "content": "Go."}]
@@ -154,3 +156,28 @@ def test_what_was_said_is_shown_as_it_was_written() -> None:
     body = {"messages": [*ASK, said, ASK[1]], "tools": [SAY]}
     assert make_script(body).messages[2]["content"] == '{"tool": "reply", "arguments": {"text": "hi"}}'
     assert make_script({**body, "tools": []}).messages[2]["content"] == "hi"
+
+
+def test_small_models_are_spared_optional_numbers_and_switches() -> None:
+    """What a small model would only make up is left out; what is required or text stays."""
+    spec = tool(
+        "run", ["count"], count={"type": "integer"}, stdin=TEXT, timeout={"type": "number"}, keep=FLAG
+    )
+    schema = make_script({"messages": ASK, "tools": [spec], "tool_choice": "required"}).schema
+    assert schema is not None
+    assert list(schema["properties"]["arguments"]["properties"]) == ["count", "stdin"]
+
+
+def test_tools_without_arguments_work() -> None:
+    """A tool that takes nothing is called with nothing."""
+    bare = {"type": "function", "function": {"name": "wait"}}
+    script = make_script({"messages": ASK, "tools": [bare], "tool_choice": "required"})
+    assert "- wait(): " in script.messages[0]["content"]
+    assert script.schema is not None
+    assert script.schema["properties"]["arguments"]["properties"] == {}
+
+
+def test_programs_are_asked_for_with_care_and_prose_plainly() -> None:
+    """The words about functions go with code only."""
+    turns = [ask_for_text(Call("write_file", {"path": path}), "content") for path in ("a.py", "a.md")]
+    assert [WRITING in turn[1]["content"] for turn in turns] == [True, False]
