@@ -19,6 +19,7 @@ from bot.local.apierrors import (
     refuse,
     too_long,
 )
+from bot.local.images import data_uri
 from bot.local.message_rules import check_choice, check_name
 from bot.local.world import World
 
@@ -30,6 +31,8 @@ MAX_WEBHOOKS = 15
 MAX_THREADS = 1000
 MAX_ROLES = 250
 MAX_PINS = 250
+MAX_EMOJIS = 2000
+MAX_EMOJI_BYTES = 256 * 1024
 MAX_REACTIONS = 20
 ARCHIVE_AFTER = (60, 1440, 4320, 10080)
 _TEXT_LIKE = (ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM)
@@ -132,12 +135,25 @@ def check_reaction(world: World, channel_id: int, message_id: int, emoji: str) -
     """A reaction needs an emoji that exists, and at most 20 kinds fit on a message."""
     check_open(world, channel_id)
     custom = re.fullmatch(r"\w+:(\d+)", emoji)
-    known = custom and any(int(custom[1]) in guild.emojis for guild in world.guilds.values())
+    emojis = [world.application_emojis, *(guild.emojis for guild in world.guilds.values())]
+    known = custom and any(int(custom[1]) in kept for kept in emojis)
     if not known and (custom or re.fullmatch(r"[\x20-\x7e]*", emoji)):
         raise errors.unknown_emoji()
     message = world.get_message(channel_id, message_id)
     if message.reaction_for(emoji) is None and len(message.reactions) >= MAX_REACTIONS:
         raise at_most(30010, "reactions", MAX_REACTIONS)
+
+
+def check_new_emoji(world: World, body: Wire) -> None:
+    """Name, size (256 KiB) and count of an application's emojis."""
+    if not re.fullmatch(r"\w{2,32}", str(body.get("name") or ""), re.ASCII):
+        raise too_long("name", 32, 2)
+    image, _ = data_uri(body.get("image"), "image")
+    if len(image) > MAX_EMOJI_BYTES:
+        text = f"File cannot be larger than {MAX_EMOJI_BYTES / 1024} kb."
+        raise form_error("image", "BINARY_TYPE_MAX_SIZE", text)
+    if len(world.application_emojis) >= MAX_EMOJIS:
+        raise at_most(30008, "emojis", MAX_EMOJIS)
 
 
 def check_pin(world: World, channel_id: int) -> None:

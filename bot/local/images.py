@@ -11,12 +11,12 @@ from bot.local.apierrors import form_error
 _DATA_URI = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,(.*)", re.DOTALL)
 
 
-def data_uri(value: object) -> tuple[bytes, str]:
+def data_uri(value: object, field: str) -> tuple[bytes, str]:
     """The bytes and the file ending of an image given as a data URI; 50035 if it is none."""
     match = _DATA_URI.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise form_error("avatar", "IMAGE_INVALID", "Invalid image data")
+        raise form_error(field, "IMAGE_INVALID", "Invalid image data")
     try:
         return base64.b64decode(match[2], validate=True), match[1]
     except binascii.Error as error:
-        raise form_error("avatar", "IMAGE_INVALID", "Invalid image data") from error
+        raise form_error(field, "IMAGE_INVALID", "Invalid image data") from error

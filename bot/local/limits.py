@@ -226,6 +226,10 @@ def _new_role(world: World, ctx: RequestContext) -> None:
     channel_rules.check_new_role(world, ctx.int_arg("guild_id"))
 
 
+def _new_emoji(world: World, ctx: RequestContext) -> None:
+    channel_rules.check_new_emoji(world, ctx.body())
+
+
 def _sync(world: World, ctx: RequestContext) -> None:
     check_commands(ctx.json)
 
@@ -248,6 +252,7 @@ _CHECKS: dict[tuple[str, str], Check] = {
     ("PUT", _MESSAGE + "/reactions/{emoji}/@me"): _react,
     ("PUT", "/channels/{channel_id}/messages/pins/{message_id}"): _pin,
     ("POST", "/guilds/{guild_id}/roles"): _new_role,
+    ("POST", "/applications/{application_id}/emojis"): _new_emoji,
     ("PUT", "/applications/{application_id}/commands"): _sync,
     ("PUT", "/applications/{application_id}/guilds/{guild_id}/commands"): _sync,
 }

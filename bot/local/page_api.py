@@ -143,6 +143,7 @@ class PageApi:
             "me": str(you.id),
             "bot": str(world.bot_user.id),
             "channels": you.channels(),
+            "emojis": self.feed.emojis(),
             "users": [{"id": str(u.id), "name": u.global_name or u.name, "bot": u.bot} for u in users],
             "roles": [
                 {"id": str(r.id), "name": r.name, "color": r.color}

@@ -36,7 +36,15 @@ class Feed:
         self._closed = False
         world.subscribers.append(self._on_event)
         world.whispers.append(self._on_whisper)
+        world.emoji_listeners.append(self._tell_emojis)
         world.command_listeners.append(lambda: self.tell({"t": "commands"}))
+
+    def emojis(self) -> list[str]:
+        """The ids of the emojis the page can show."""
+        return [str(emoji_id) for emoji_id in self._world.application_emojis]
+
+    def _tell_emojis(self) -> None:
+        self.tell({"t": "emojis", "emojis": self.emojis()})
 
     def tell(self, event: Wire) -> None:
         """Send one event to every open page."""
@@ -91,9 +99,7 @@ class Feed:
 
     def _face(self, message: Message) -> str | None:
         """The path of an avatar on this server; faces elsewhere are drawn by the page."""
-        url = self._world.avatar_of(message) or ""
-        base = self._world.cdn.base
-        return url.removeprefix(base) if url.startswith(base + "/cdn/") else None
+        return self._world.picture(self._world.avatar_of(message) or "")
 
     def channel(self, channel_id: int) -> Wire:
         """A channel as the page lists it."""

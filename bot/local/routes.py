@@ -19,7 +19,7 @@ from bot.local.apierrors import ARCHIVED, INVALID_TOKEN, UNKNOWN_CHANNEL, UNKNOW
 from bot.local.dispatch import ours
 from bot.local.images import data_uri
 from bot.local.payloads import message_payload, webhook_payload
-from bot.local.world import World
+from bot.local.world import World, emoji_path
 
 Wire = dict[str, Any]
 NONCE_MEMORY = 300.0
@@ -231,7 +231,7 @@ def _keep_avatar(world: World, hook: Webhook, body: Wire) -> None:
     if body["avatar"] is None:
         world.hook_avatars.pop(hook.id, None)
         return
-    image, kind = data_uri(body["avatar"])
+    image, kind = data_uri(body["avatar"], "avatar")
     path = f"/cdn/avatars/{hook.id}/{sha256(image).hexdigest()[:32]}.{kind}"
     world.hook_avatars[hook.id] = world.cdn.keep(path, image)
 
@@ -292,6 +292,29 @@ def edit_webhook_by_token(ctx: RequestContext) -> Wire:
     _keep_avatar(world, hook, changes)
     changes.pop("avatar", None)
     return webhook_payload(world, world.edit_webhook(hook.id, changes))
+
+
+# --------------------------------------------------------------------- emojis
+
+
+@ours("POST", "/applications/{application_id}/emojis")
+def create_emoji(ctx: RequestContext) -> Wire:
+    """Upload an emoji of the application; its picture is kept and served."""
+    world = world_of(ctx)
+    body = ctx.fields("name", "image")
+    image, _ = data_uri(body["image"], "image")
+    emoji = world.create_application_emoji(body["name"])
+    world.cdn.keep(emoji_path(emoji.id), image)
+    world.emojis_changed()
+    return serializers.guild_emoji_payload(world, emoji)
+
+
+@ours("DELETE", "/applications/{application_id}/emojis/{emoji_id}")
+def delete_emoji(ctx: RequestContext) -> None:
+    """Delete an emoji of the application."""
+    world = world_of(ctx)
+    world.delete_application_emoji(ctx.int_arg("emoji_id"))
+    world.emojis_changed()
 
 
 # ---------------------------------------------------------------------- other

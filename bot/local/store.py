@@ -7,6 +7,7 @@ write is one transaction, so a killed process leaves a whole world, at most that
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import sqlite3
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from typing import Any
 
 import discord
 from pydantic import TypeAdapter, ValidationError
-from simcord.backend.models import Channel, Guild, Message, User, Webhook
+from simcord.backend.models import Channel, Guild, GuildEmoji, Message, User, Webhook
 
 from bot.local.options import LocalOptions
 from bot.local.world import World
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "discord.sqlite3"
 _SCHEMA = """
@@ -55,6 +58,7 @@ class Core:
     channels: list[Channel]
     webhooks: list[Webhook]
     hook_avatars: dict[int, str] = field(default_factory=dict)
+    emojis: list[GuildEmoji] = field(default_factory=list)
     commands: list[tuple[int | None, dict[str, Any]]] = field(default_factory=list)
 
 
@@ -117,8 +121,10 @@ class WorldFile:
         rows = self._db.execute("SELECT value FROM messages ORDER BY channel, id")
         for (value,) in rows:
             message = _MESSAGE.validate_json(value.replace(old_base, world.cdn.base))
-            if message.channel_id in world.channels:
-                world.messages[message.channel_id][message.id] = message
+            channel = world.channels.get(message.channel_id)
+            if channel is not None:
+                world.messages[channel.id][message.id] = message
+                channel.last_message_id = message.id
                 world.remember_id(message.id)
         if old_base == world.cdn.base:
             world.unsaved.core = False
@@ -139,8 +145,14 @@ class WorldFile:
         while True:
             await asyncio.sleep(every)
             changes = self._collect()
-            if changes:
+            if not changes:
+                continue
+            try:
                 await asyncio.to_thread(self._write, changes)
+            except sqlite3.Error as error:
+                self._put_back(changes)
+                _log.error("The local Discord could not be saved to %s: %s", self._path, error)
+            else:
                 self._written(changes)
 
     def save(self) -> None:
@@ -178,17 +190,34 @@ class WorldFile:
     def _write(self, changes: Changes) -> None:
         with self._lock:
             run = self._db.execute
-            run("BEGIN")
-            if changes.core is not None:
-                run("INSERT OR REPLACE INTO world VALUES ('core', ?)", (changes.core,))
-            many = self._db.executemany
-            many("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", changes.written)
-            many("DELETE FROM messages WHERE channel = ? AND id = ?", changes.deleted)
-            many("INSERT OR REPLACE INTO blobs VALUES (?, ?)", changes.blobs)
-            many("DELETE FROM messages WHERE channel = ?", [(c,) for c in changes.gone])
-            prefixes = [(f"/cdn/attachments/{channel}/*",) for channel in changes.gone]
-            many("DELETE FROM blobs WHERE path GLOB ?", prefixes)
+            run("BEGIN IMMEDIATE")
+            try:
+                self._write_all(changes)
+            except sqlite3.Error:
+                run("ROLLBACK")
+                raise
             run("COMMIT")
+
+    def _write_all(self, changes: Changes) -> None:
+        if changes.core is not None:
+            self._db.execute("INSERT OR REPLACE INTO world VALUES ('core', ?)", (changes.core,))
+        many = self._db.executemany
+        many("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", changes.written)
+        many("DELETE FROM messages WHERE channel = ? AND id = ?", changes.deleted)
+        many("INSERT OR REPLACE INTO blobs VALUES (?, ?)", changes.blobs)
+        many("DELETE FROM messages WHERE channel = ?", [(c,) for c in changes.gone])
+        prefixes = [(f"/cdn/attachments/{channel}/*",) for channel in changes.gone]
+        many("DELETE FROM blobs WHERE path GLOB ?", prefixes)
+
+    def _put_back(self, changes: Changes) -> None:
+        """Try the same again with the next write."""
+        if self._world is None:
+            return
+        unsaved = self._world.unsaved
+        unsaved.core |= changes.core is not None
+        unsaved.messages.update((channel, message) for channel, message, _ in changes.written)
+        unsaved.messages.update(changes.deleted)
+        unsaved.gone.update(changes.gone)
 
     def _written(self, changes: Changes) -> None:
         if self._world is not None:
@@ -207,6 +236,7 @@ def _snapshot(world: World, home: Home) -> Core:
         channels=[*world.channels.values()],
         webhooks=[*world.webhooks.values()],
         hook_avatars=world.hook_avatars,
+        emojis=[*world.application_emojis.values()],
         commands=[(s, c) for s, known in world.commands.items() for c in known.values()],
     )
 
@@ -221,6 +251,7 @@ def _restore(world: World, core: Core) -> None:
     world.webhooks = {hook.id: hook for hook in core.webhooks}
     world.webhook_tokens = {hook.token: hook.id for hook in core.webhooks}
     world.hook_avatars = dict(core.hook_avatars)
+    world.application_emojis = {emoji.id: emoji for emoji in core.emojis}
     for scope, command in core.commands:
         world.commands.setdefault(scope, {})[command["name"], command["type"]] = command
     for known in (world.guilds, world.users, world.channels, world.webhooks):

@@ -6,6 +6,7 @@ Discord that the original leaves out.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 Wire = dict[str, Any]
 
 _DISCORD_EPOCH_MS = 1420070400000
+_EMOJI_URL = re.compile(r"https://cdn\.discordapp\.com/emojis/(\d+)\.(?:png|webp)(?:\?.*)?")
 HAS_THREAD_FLAG = 1 << 5
 
 
@@ -67,6 +69,7 @@ class World(Backend):
         self.time_scale = 1.0
         self.limits_edits = True
         self.reads_content = True
+        self.emoji_listeners: list[Callable[[], None]] = []
         self.command_listeners: list[Callable[[], None]] = []
         self.hook_avatars: dict[int, str] = {}
         self.nonces: dict[tuple[int, str], tuple[float, int]] = {}
@@ -234,6 +237,21 @@ class World(Backend):
         self.unsaved.core = True
         self.hook_avatars.pop(webhook_id, None)
 
+    def emojis_changed(self) -> None:
+        """Called when the application's emojis are others now."""
+        self.unsaved.core = True
+        for listener in self.emoji_listeners:
+            listener()
+
+    def picture(self, url: str) -> str | None:
+        """The path on this server of a picture, by its address here or on Discord's own CDN."""
+        if url.startswith(self.cdn.base + "/cdn/"):
+            return url.removeprefix(self.cdn.base)
+        emoji = _EMOJI_URL.fullmatch(url)
+        if emoji and int(emoji[1]) in self.application_emojis:
+            return emoji_path(int(emoji[1]))
+        return None
+
     def avatar_of(self, message: Message) -> str | None:
         """The URL of the face a message shows: its own, else its webhook's, else none."""
         if message.author_avatar is not None:
@@ -272,3 +290,8 @@ class World(Backend):
         record.token = secrets.token_urlsafe(48)
         self.interaction_tokens[record.token] = record.id
         return record
+
+
+def emoji_path(emoji_id: int) -> str:
+    """Where an emoji's picture is served."""
+    return f"/cdn/emojis/{emoji_id}.png"

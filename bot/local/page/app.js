@@ -14,6 +14,7 @@ async function load() {
   state.guild = fresh.guild;
   state.me = fresh.me;
   state.bot = fresh.bot;
+  state.emojis = new Set(fresh.emojis);
   state.channels = new Map(fresh.channels.map((channel) => [channel.id, channel]));
   state.users = new Map(fresh.users.map((user) => [user.id, user]));
   state.roles = new Map(fresh.roles.map((role) => [role.id, role]));
@@ -124,6 +125,9 @@ function listenToServer() {
   });
   on("online", (up) => {
     $("offline").hidden = up;
+  });
+  on("live-emojis", ({ emojis }) => {
+    state.emojis = new Set(emojis);
   });
   on("live-notice", ({ text }) => banner(text));
   on("live-typing", ({ channel, name }) => {

@@ -1,6 +1,6 @@
 // Embeds, attachments and components (buttons, menus, cards) of a message.
 
-import { bytes, face, h, icon, localPath, safeLink, toast } from "./dom.js";
+import { bytes, emojiNode, face, h, icon, localPath, safeLink, toast } from "./dom.js";
 import { openModal } from "./dialogs.js";
 import { inline, markdown } from "./markdown.js";
 import { act } from "./server.js";
@@ -137,7 +137,7 @@ const BUTTONS = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "l
 export const emojiText = (emoji) => (emoji ? (emoji.id ? `:${emoji.name}:` : emoji.name) : "");
 
 function button(item, message) {
-  const inside = [item.emoji && h("span", { class: "emoji" }, emojiText(item.emoji)), item.label && h("span", {}, item.label)];
+  const inside = [emojiNode(item.emoji), item.label && h("span", {}, item.label)];
   if (item.style === 5) {
     const href = safeLink(item.url);
     return href && h("a", { href, target: "_blank", rel: "noopener noreferrer", class: "button link" }, inside, h("span", { "aria-hidden": "true" }, " ↗"));
@@ -169,7 +169,7 @@ export async function interact(node, message, verb, body) {
 
 export function choices(item) {
   if (item.type === 3) {
-    return item.options.map((option) => ({ value: option.value, label: option.label, note: option.description, mark: emojiText(option.emoji), chosen: Boolean(option.default) }));
+    return item.options.map((option) => ({ value: option.value, label: option.label, note: option.description, mark: emojiNode(option.emoji), chosen: Boolean(option.default) }));
   }
   const preset = new Set((item.default_values || []).map((entry) => String(entry.id)));
   const users = [...state.users.values()].map((user) => ({ value: user.id, label: user.name, mark: "@" }));
@@ -208,7 +208,7 @@ export function select(item, done) {
     list.replaceChildren(...options.map((option, index) => h("li", {
       role: "option", id: `${id}-${index}`, class: index === active ? "active" : "", "aria-selected": chosen.has(option.value) ? "true" : "false",
       onclick: () => pick(index), onmousemove: () => mark(index),
-    }, option.mark && h("span", { class: "emoji" }, option.mark), h("span", { class: "option-text" }, h("span", {}, option.label), option.note && h("small", {}, option.note)), h("span", { class: "tick", "aria-hidden": "true" }, chosen.has(option.value) ? "✓" : ""))));
+    }, option.mark && (option.mark instanceof Node ? option.mark.cloneNode(true) : h("span", { class: "emoji" }, option.mark)), h("span", { class: "option-text" }, h("span", {}, option.label), option.note && h("small", {}, option.note)), h("span", { class: "tick", "aria-hidden": "true" }, chosen.has(option.value) ? "✓" : ""))));
     list.setAttribute("aria-activedescendant", `${id}-${active}`);
     list.children[active]?.scrollIntoView({ block: "nearest" });
   };

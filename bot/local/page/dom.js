@@ -1,5 +1,7 @@
 // Elements are made here and only here: text always becomes a text node, never markup.
 
+import { state } from "./state.js";
+
 export function h(tag, props, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(props || {})) {
@@ -105,6 +107,14 @@ export function safeLink(url) {
   } catch {
     return null;
   }
+}
+
+// An emoji of the application has its picture on this server; any other custom one is shown by its name.
+export function emojiNode(emoji) {
+  if (!emoji) return null;
+  if (!emoji.id) return h("span", { class: "emoji" }, emoji.name);
+  if (!state.emojis.has(String(emoji.id))) return h("span", {}, `:${emoji.name}:`);
+  return h("img", { class: "emoji-picture", src: `/cdn/emojis/${emoji.id}.png`, alt: `:${emoji.name}:`, title: `:${emoji.name}:` });
 }
 
 export function toast(text) {

@@ -1,6 +1,6 @@
 // Discord's markdown as elements. Nothing a model or a person writes ever becomes markup.
 
-import { h, safeLink } from "./dom.js";
+import { emojiNode, h, safeLink } from "./dom.js";
 import { state, emit } from "./state.js";
 
 export function markdown(text, { big = true } = {}) {
@@ -125,7 +125,7 @@ const RULES = [
   [/^<#(\d+)>/, (m) => channelMention(m[1])],
   [/^@(everyone|here)\b/, (m) => mention(`@${m[1]}`)],
   [/^<\/([^:>]+):\d+>/, (m) => mention(`/${m[1]}`)],
-  [/^<a?:(\w+):\d+>/, (m) => `:${m[1]}:`],
+  [/^<a?:(\w+):(\d+)>/, (m) => emojiNode({ name: m[1], id: m[2] })],
   [/^<t:(-?\d{1,13})(?::([tTdDfFRsS]))?>/, (m) => timestamp(Number(m[1]), m[2] || "f")],
 ];
 const SPECIAL = /[\\`*_~|[<@h\n]/;

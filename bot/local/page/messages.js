@@ -1,6 +1,6 @@
 // The list of messages in the open channel.
 
-import { $, face, h, icon, replace, toast } from "./dom.js";
+import { $, emojiNode, face, h, icon, replace, toast } from "./dom.js";
 import { attachment, components, embed, emojiText } from "./components.js";
 import { confirmDelete, openEmoji, openMenu, openModal, showPins } from "./dialogs.js";
 import { inline, markdown } from "./markdown.js";
@@ -202,8 +202,8 @@ function threadLink(id) {
 function reactions(message) {
   return h("div", { class: "reactions" }, message.reactions.map((reaction) => h("button", {
     type: "button", class: reaction.me ? "reaction mine" : "reaction", "aria-pressed": reaction.me ? "true" : "false", "aria-label": `${emojiText(reaction.emoji)}, ${reaction.count}`,
-    onclick: () => react(message, reaction.emoji.name, !reaction.me),
-  }, h("span", { class: "emoji" }, emojiText(reaction.emoji)), h("span", {}, String(reaction.count)))));
+    onclick: () => react(message, reaction.emoji.id ? `${reaction.emoji.name}:${reaction.emoji.id}` : reaction.emoji.name, !reaction.me),
+  }, emojiNode(reaction.emoji), h("span", {}, String(reaction.count)))));
 }
 
 const SERVICE = { 6: ["pin", "pinned a message to this channel."], 7: ["smile", "joined the server."], 18: ["thread", "started a thread:"] };

@@ -2,7 +2,7 @@
 
 export const state = {
   me: "", bot: "", guild: { id: "", name: "" },
-  channels: new Map(), users: new Map(), roles: new Map(),
+  emojis: new Set(), channels: new Map(), users: new Map(), roles: new Map(),
   current: null, messages: new Map(), older: false, newer: false,
   commands: { slash: [], message: [] }, reply: null,
 };

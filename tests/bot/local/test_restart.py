@@ -30,6 +30,7 @@ async def test_everything_is_there_again(tmp_path: Path) -> None:
         assert isinstance(channel, discord.TextChannel)
         hook = (await channel.webhooks())[0]
         await hook.edit(avatar=PNG)
+        emoji = await house.bot.create_application_emoji(name="face", image=PNG)
         await channel.send(view=Card("kept"), files=card_files())
         ada = await you.sees(channel.id, "I have a plan.")
         await you.react(ada, "👍")
@@ -53,6 +54,8 @@ async def test_everything_is_there_again(tmp_path: Path) -> None:
         assert sent.id > int(ada["id"])
         status = await second.you.sees(channel.id, "running")
         assert (await second.you.click(status, "Pause")).text == "paused"
+        assert [e.id for e in await house.bot.fetch_application_emojis()] == [emoji.id]
+        assert second.world.cdn.get(second.world.picture(emoji.url) or "") == PNG
         card = await second.you.sees(channel.id, "## kept")
         kept = await house.bot.http.get_from_cdn(card["attachments"][1]["url"])
         assert kept == b"line\n"

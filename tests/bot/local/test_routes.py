@@ -200,3 +200,25 @@ async def test_bulk_delete_and_typing(house: House) -> None:
         sent = [await house.lobby.send(str(n)) for n in range(3)]
     await house.lobby.delete_messages(sent)
     assert [m async for m in house.lobby.history()] == []
+
+
+async def test_emojis_of_the_application_are_faces(house: House) -> None:
+    """An uploaded emoji is kept, listed, can be a reaction, and is a persona's face on the page."""
+    emoji = await house.bot.create_application_emoji(name="face_0001", image=PNG)
+    assert [e.id for e in await house.bot.fetch_application_emojis()] == [emoji.id]
+    hook = await house.lobby.create_webhook(name="agents")
+    sent = await hook.send("with a face", username="Ada", avatar_url=emoji.url, wait=True)
+    stored = house.local.world.get_message(house.lobby.id, sent.id)
+    path = house.local.world.picture(house.local.world.avatar_of(stored) or "")
+    assert path is not None and house.local.world.cdn.get(path) == PNG
+    assert house.local.world.picture("https://cdn.discordapp.com/emojis/1.png") is None
+    message = await house.lobby.fetch_message(sent.id)
+    await message.add_reaction(emoji)
+    fresh = await house.lobby.fetch_message(sent.id)
+    assert [str(r.emoji) for r in fresh.reactions] == [str(emoji)]
+    for name, image in (("x", PNG), ("fine_name", b"\x89PNG\r\n\x1a\n" + bytes(256 * 1024))):
+        with pytest.raises(discord.HTTPException) as refused:
+            await house.bot.create_application_emoji(name=name, image=image)
+        assert refused.value.code == 50035
+    await emoji.delete()
+    assert await house.bot.fetch_application_emojis() == []
