@@ -107,7 +107,6 @@ SEVERAL_AGENTS = (
     "That message carries the words of several agents ({names}). Use `/agent pause` and name one."
 )
 NOT_A_PERSONA = "That message is not an agent's. Use this on something an agent said."
-SOMEBODY_ELSES = "Only the person who asked may turn these pages. Run the command yourself to get your own."
 NO_PLACE = "That group has no channel yet. It gets one with its first words; look again in a minute."
 TOO_BIG = (
     "That comes to {size}, and Discord takes {limit} a file here. "
@@ -136,7 +135,6 @@ NOTHING_TO_READ = "There is nothing in that message an agent could read. Write s
 READ_ALREADY = (
     "{name} has read that already, so the change did not reach it. Send the correction as a new message."
 )
-TASK_OVER = "That task has ended, so nobody reads this. Start another with `/task new`."
 
 DISCORD_FORBIDDEN = "Discord did not let me do that here. Run `/doctor` to see which permission is missing."
 DISCORD_GONE = "That message or channel is gone. Run `/task status` for a fresh one."
@@ -175,6 +173,9 @@ TASK_PAUSED = "Task #{id} is paused. Running work settles; `/task resume` goes o
 TASK_RESUMED = "Task #{id} goes on."
 TASK_STOPPED = "Task #{id} has been stopped. Its files stay: `/task files`."
 TASK_CAPPED = "Task #{id} now has these caps: {caps}."
+ENDED_ALREADY = (
+    "Task #{id} has ended already ({state}), so there is nothing to stop. Start another with `/task new`."
+)
 STOP_SURE = "Stop task #{id} for good? Its files stay, its agents do not."
 STOP_NOT = "Task #{id} goes on as before."
 SAID = "{name} has your message and answers here when it has read it."
@@ -251,7 +252,6 @@ BUTTON = {
     "say": "Answer in words",
     "approve": "Approve",
     "edit": "Change in words",
-    "cancel": "Cancel the task",
     "reply": "Reply",
     "view": "View",
     "history": "History",
@@ -263,7 +263,7 @@ BUTTON = {
     "later": "Newer",
 }
 CHOOSE_FILE = "Choose a file to look at"
-FILES_HEAD = "**Files of task #{id}** · {count} files, {size}"
+FILES_HEAD = "**Files of task #{id}** · {count}, {size}"
 NEXT_FILES, FILES_BEFORE = "Next files", "Files before"
 NOBODY_YET = "Nobody but the boss yet."
 WAITING_FOR_YOU = "❓ {count} waiting for a person's answer"
@@ -282,12 +282,11 @@ MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should be different?"
 
 # ---------------------------------------------------------------- doctor
 
-DOCTOR_FINE = "Everything is in order."
 DOCTOR_CHANNEL = (
     "❌ {where}: I lack **{missing}**. Fix: open its settings, Permissions, my role, and allow it."
 )
 DOCTOR_SERVER = "❌ Server: my role lacks **{missing}**. Fix: Server Settings, Roles, my role, and allow it."
-DOCTOR_ALL_RIGHT = "✅ Permissions: all I need, in {count} places."
+DOCTOR_ALL_RIGHT = "✅ Permissions: all I need, in {count}."
 DOCTOR_INTENT_ON = "✅ Messages: I can read replies and messages in the agents' channels."
 DOCTOR_INTENT_OFF = (
     "⚠️ Messages: I cannot read them, so talk by button, menu and `/agent say`. "

@@ -44,6 +44,11 @@ def size(count: int) -> str:
     return f"{count / 1024 / 1024:.1f} MiB"
 
 
+def many(count: int, noun: str) -> str:
+    """A count with its noun: 1 file, 2 files."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def dollars(micros: int) -> str:
     """Micro-dollars for people: cents, or four digits below one cent."""
     value = micros / 1_000_000

@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot import texts
 from bot.access import GuildRules, Right
 from bot.desk import Interaction, answer, bot_of, demand_manager, hold, parts_of
-from bot.words import cut
+from bot.words import cut, many
 from engine.ports import SandboxStatus
 
 IN_SERVER: Mapping[str, str] = {
@@ -48,7 +48,7 @@ def permission_lines(
     for mention, has in places:
         if lack := lacking(has, IN_PLACE):
             lines.append(texts.DOCTOR_CHANNEL.format(where=mention, missing=", ".join(lack)))
-    return lines or [texts.DOCTOR_ALL_RIGHT.format(count=len(places))]
+    return lines or [texts.DOCTOR_ALL_RIGHT.format(count=many(len(places), "place"))]
 
 
 def rights_lines(rules: GuildRules, role_ids: frozenset[int]) -> list[str]:

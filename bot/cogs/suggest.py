@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from discord import app_commands
 
 from bot.desk import Interaction, agents_near, groups_near, here, parts_of
-from bot.words import cut
+from bot.words import cut, many
 
 Choices = list[app_commands.Choice[str]]
 
@@ -36,7 +36,9 @@ async def agents(interaction: Interaction, current: str) -> Choices:
 async def groups(interaction: Interaction, current: str) -> Choices:
     """Groups of the channel's task, or of every task that goes on."""
     found = await groups_near(interaction)
-    return _matching(current, ((f"{g.name}, {len(g.member_ids) + 1} agents", str(g.id)) for g in found))
+    return _matching(
+        current, ((f"{g.name}, {many(len(g.member_ids) + 1, 'agent')}", str(g.id)) for g in found)
+    )
 
 
 async def memories(interaction: Interaction, current: str) -> Choices:

@@ -15,13 +15,13 @@ from bot.views.drawings import show_organisation, show_timeline
 from bot.views.pages import page_view
 from bot.views.task_card import CardModel, card_view
 from bot.views.tree import tree_text
-from bot.words import dollars, plain
+from bot.words import dollars, many, plain
 from engine.queries import TaskView
 
 
 def task_line(task: TaskView) -> str:
     """One task in one line."""
-    done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else f"{task.agents} agents"
+    done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else many(task.agents, "agent")
     return (
         f"**#{task.id}** {texts.STATE[task.state]} · {done} · {dollars(task.spend.cost_micros)}"
         f" · {plain(task.goal, 80)}"

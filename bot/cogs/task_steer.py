@@ -10,7 +10,7 @@ from bot.access import Right
 from bot.cogs import suggest
 from bot.cogs.task_group import TASK
 from bot.desk import Interaction, answer, bot_of, demand, hold, task_for
-from bot.views.task_button import stop_view
+from bot.views.task_button import ask_to_stop
 from bot.views.windows import cap_window
 
 
@@ -44,8 +44,7 @@ class TaskSteer(commands.Cog):
         """Ask once more, then stop: the answer's buttons do it."""
         await hold(interaction)
         meant = await task_for(interaction, task)
-        await demand(interaction, Right.STEER, meant)
-        await answer(interaction, texts.STOP_SURE.format(id=meant.id), view=stop_view(meant.id))
+        await ask_to_stop(interaction, meant)
 
     @TASK.command(name="cap", description=texts.CMD["task.cap"])
     @app_commands.describe(

@@ -26,7 +26,7 @@ from engine.events import Event
 log = logging.getLogger(__name__)
 Move = Literal["nothing", "wait", "edit", "post"]
 SHOWN_LINES = 5
-BATCH = 200
+BATCH, NEWEST = 200, 50
 
 
 def next_move(card: Card, seen: str, now: float, every_s: float, repost_s: float, live: bool) -> Move:
@@ -84,8 +84,8 @@ class CardKeeper:
         await self.refresh(task_id)
 
     async def run(self) -> None:
-        """Follow events and keep every card, until cancelled."""
-        self._dirty.update(card.task_id for card in await self._book.cards())
+        """Follow events and keep every card, the newest also if nothing happens, until cancelled."""
+        self._dirty.update(card.task_id for card in (await self._book.cards())[-NEWEST:])
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow())
             group.create_task(self._keep())

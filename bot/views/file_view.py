@@ -18,7 +18,7 @@ from bot.desk import Interaction, Refused, answer, demand_sight, hold, parts_of,
 from bot.views.file_text import blame_text, content_text, history_text, is_picture
 from bot.views.parcels import hand_over
 from bot.views.pressed import Pressed
-from bot.words import cut, safe_name, size
+from bot.words import cut, many, safe_name, size
 from engine.queries import FileView, TaskView
 
 A_PAGE = 25
@@ -136,7 +136,7 @@ async def files_page(interaction: Interaction, task: TaskView, page: int) -> tup
     view.add_item(TaskButton(task.id, "zip"))
     view.add_item(TaskButton(task.id, "bundle"))
     total = size(sum(f.size for f in files))
-    return texts.FILES_HEAD.format(id=task.id, count=len(files), size=total), view
+    return texts.FILES_HEAD.format(id=task.id, count=many(len(files), "file"), size=total), view
 
 
 async def show_file(interaction: Interaction, task_id: int, path_hash: str, verb: str) -> None:

@@ -11,7 +11,7 @@ import discord
 from bot import deeds, texts
 from bot.access import Right
 from bot.book import FollowMode
-from bot.desk import Interaction, answer, bot_of, demand, demand_sight, hold, parts_of, task_by_id
+from bot.desk import Interaction, Refused, answer, bot_of, demand, demand_sight, hold, parts_of, task_by_id
 from bot.views.drawings import show_organisation, show_timeline
 from bot.views.file_view import files_page
 from bot.views.parcels import hand_bundle, hand_zip
@@ -66,8 +66,11 @@ async def _resume(interaction: Interaction, task: TaskView) -> None:
     await bot_of(interaction).cards.refresh(task.id)
 
 
-async def _stop(interaction: Interaction, task: TaskView) -> None:
+async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
+    """Ask once more, before the buttons stop it. Raises Refused for a task that has ended."""
     await demand(interaction, Right.STEER, task)
+    if task.ended_at is not None:
+        raise Refused(texts.ENDED_ALREADY.format(id=task.id, state=task.state))
     await answer(interaction, texts.STOP_SURE.format(id=task.id), view=stop_view(task.id))
 
 
@@ -113,7 +116,7 @@ OPENS_WINDOW = frozenset({"cap"})
 VERBS: Mapping[str, Verb] = {
     "pause": _pause,
     "resume": _resume,
-    "stop": _stop,
+    "stop": ask_to_stop,
     "stop_yes": _stop_yes,
     "stop_no": _stop_no,
     "cap": _cap,

@@ -13,7 +13,7 @@ import discord
 from bot import texts
 from bot.views.task_button import TaskButton
 from bot.views.tree import tree_text
-from bot.words import bar, cut, dollars, plain
+from bot.words import bar, cut, dollars, many, plain
 from engine.events import TaskState
 from engine.queries import AgentView, TaskView
 
@@ -86,7 +86,7 @@ def _numbers(task: TaskView) -> str:
     tokens = task.spend.prompt_tokens + task.spend.completion_tokens
     lines = [
         f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done",
-        f"👥 {task.agents} agents, {task.working} working · 📄 {task.files} files",
+        f"👥 {many(task.agents, 'agent')}, {task.working} working · 📄 {many(task.files, 'file')}",
         f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} tokens",
         f"⏱️ since <t:{int(task.created_at)}:R>, at most {caps.minutes} min",
     ]

@@ -50,17 +50,16 @@ class _Tree:
             yield from self.below(child)
 
     def lines(self, agent: AgentView, detail: Detail, indent: str = "") -> Iterator[str]:
-        """The agent's line and those of whoever is under it."""
-        yield indent + _line(agent, detail.doing)
+        """The agent's line, with whoever is folded away under it counted, and those of whoever is not."""
         children = self.under.get(agent.id, [])
-        deeper = indent + "  "
         if agent.depth >= detail.depth:
-            yield from _counted(list(self.below(agent)), deeper)
-            return
-        shown = [c for c in children if detail.members or c.id in self.under]
+            shown, folded = [], list(self.below(agent))
+        else:
+            shown = [c for c in children if detail.members or c.id in self.under]
+            folded = [c for c in children if c not in shown]
+        yield indent + _line(agent, detail.doing) + _counted(folded)
         for child in shown:
-            yield from self.lines(child, detail, deeper)
-        yield from _counted([c for c in children if c not in shown], deeper)
+            yield from self.lines(child, detail, indent + "  ")
 
 
 def _line(agent: AgentView, doing: bool) -> str:
@@ -70,14 +69,15 @@ def _line(agent: AgentView, doing: bool) -> str:
     return f"{mark} **{plain(agent.name, 40)}**{tail}"
 
 
-def _counted(agents: list[AgentView], indent: str) -> Iterator[str]:
-    if agents:
-        states = Counter(agent.state for agent in agents)
-        counts = ", ".join(f"{states[state]} {state}" for state in ORDER if states[state])
-        yield f"{indent}-# {len(agents)} more: {counts}"
+def _counted(agents: list[AgentView]) -> str:
+    if not agents:
+        return ""
+    states = Counter(agent.state for agent in agents)
+    counts = ", ".join(f"{states[state]} {state}" for state in ORDER if states[state])
+    return f" · with {len(agents)}: {counts}"
 
 
-def tree_text(agents: Sequence[AgentView], limit: int = 1600, lines: int = 22) -> str:
+def tree_text(agents: Sequence[AgentView], limit: int = 1850, lines: int = 30) -> str:
     """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits."""
     tree = _Tree(agents)
     roots = tree.roots
@@ -92,9 +92,9 @@ def tree_text(agents: Sequence[AgentView], limit: int = 1600, lines: int = 22) -
 
 
 def _quoted(line: str) -> str:
-    """Discord drops leading spaces, so wide ones indent; small print works only at the start of a line."""
+    """Discord drops leading spaces, so wide ones indent."""
     bare = line.lstrip(" ")
-    return "\u2003" * ((len(line) - len(bare)) // 2) + bare.removeprefix("-# ")
+    return "\u2003" * ((len(line) - len(bare)) // 2) + bare
 
 
 def _first(drawn: list[str], limit: int, lines: int) -> str:

@@ -79,7 +79,7 @@ async def test_card_follows_draws_and_lists_files(stage: Stage, restarts: bool) 
     timeline = await stage.boss.click(card(stage), label="Timeline")
     assert (await timeline.response.attachments[0].read()).startswith(b"\x89PNG")
     files = await stage.boss.click(card(stage), label="Files")
-    assert "1 files" in files.response.content
+    assert "1 file," in files.response.content
 
 
 async def test_timeline_before_the_first_step(stage: Stage) -> None:

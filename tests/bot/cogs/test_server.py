@@ -64,7 +64,7 @@ async def test_strangers_cannot_look_into_tasks_they_cannot_see(stage: Stage) ->
     task = await stage.start()
     stage.engine.write(task.boss, "secret.txt", b"secret")
     seen = await stage.stranger.slash(task.room, "task files")
-    assert "1 files" in seen.response.content
+    assert "1 file," in seen.response.content
     channel = stage.env.bot.get_channel(task.room.id)
     everyone = channel.guild.default_role
     await drive(stage, channel.set_permissions(everyone, view_channel=False))

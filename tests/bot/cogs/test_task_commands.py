@@ -179,6 +179,16 @@ async def test_pause_resume_and_stop_by_command(stage: Stage) -> None:
     assert not any(isinstance(c, StopTask) for c in stage.engine.commands)
 
 
+async def test_stopping_what_has_ended_asks_nothing(stage: Stage) -> None:
+    """By command or by an old card's button: said, with what to do instead."""
+    task = await stage.start()
+    stage.engine.end(task.id)
+    refused = await stage.boss.slash(task.room, "task stop")
+    assert "ended already" in refused.response.content and not refused.response.components
+    pressed = await stage.boss.click(stage.lobby.last_message, label="Stop")
+    assert "ended already" in pressed.response.content
+
+
 async def test_caps_by_option_and_by_window(stage: Stage) -> None:
     """Options raise at once; without any a window shows the caps there are; bad numbers are refused."""
     task = await stage.start()

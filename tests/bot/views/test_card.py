@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -79,10 +80,9 @@ def test_cards_stay_within_discords_limits(count: int, words: str, lines: list[s
 def test_590_agents_are_folded_to_what_matters() -> None:
     """Heads by name with counts of the rest; nobody is left out of the counts."""
     shown = tree_text(crowd(590))
-    assert len(shown) <= 1600 and len(shown.splitlines()) <= 22
-    counts = [int(word) for line in shown.splitlines() if " more: " in line for word in line.split()[:1]]
-    heads = sum("**" in line for line in shown.splitlines())
-    assert sum(counts) + heads == 590
+    assert len(shown) <= 1850 and 20 <= len(shown.splitlines()) <= 30
+    folded = [int(count) for count in re.findall(r" · with (\d+): ", shown)]
+    assert sum(folded) + len(shown.splitlines()) == 590
 
 
 def test_7_agents_are_shown_with_what_they_do() -> None:
