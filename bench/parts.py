@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine import Engine, EngineOptions, Parts, TurnOptions, open_database
+from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
 from engine.commands import StartTask
 from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import ChatModel, Database, Dispatcher, RunRequest, RunResult, SandboxSession, SandboxStatus
+from engine.ports import ChatModel, Database, RunRequest, RunResult, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
+from engine.runtime.procrastinate import ProcrastinateDispatcher, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.store.database import sync_engine
 from engine.store.people import NewAgent, add_agent
 from engine.store.tasks import Caps, start_task
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
+from tests.fakes.postgres import Cluster
 
 ROOMY = Caps(
     agents=20_000, depth=9, members=20_000, steps=1_000, cost_micros=10**14, tokens=10**14, minutes=600
@@ -71,24 +75,35 @@ class Running:
         await self.db.close()
 
 
-def sqlite_url(folder: Path) -> str:
-    """A database file in `folder`."""
-    return f"sqlite:///{folder / 'bench.db'}"
+@contextmanager
+def database(store: str, folder: Path) -> Iterator[str]:
+    """URL of an empty database that survives power cuts, for as long as the block lasts."""
+    if store == "sqlite":
+        yield f"sqlite:///{folder / 'bench.db'}"
+        return
+    cluster = Cluster(durable=True)
+    try:
+        yield cluster.new_database()
+    finally:
+        cluster.stop()
 
 
 def make_tables(url: str) -> None:
-    """Create the engine's tables at `url`."""
+    """Create the engine's tables at `url`, on PostgreSQL also those of the queue."""
     engine = sync_engine(url)
     AGENTS.metadata.create_all(engine)
     engine.dispose()
+    if url.startswith("postgresql"):
+        create_queue(url)
 
 
-def build(
-    url: str, folder: Path, model: ChatModel, dispatcher: Dispatcher, turn: TurnOptions = SHORT_TURN
-) -> Running:
-    """A real engine around `model`."""
+def build(url: str, folder: Path, model: ChatModel, slots: int, turn: TurnOptions = SHORT_TURN) -> Running:
+    """A real engine around `model` with the dispatcher that belongs to the database."""
     db = open_database(url)
     parts = Parts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
+    dispatcher = (
+        ProcrastinateDispatcher(db, slots) if url.startswith("postgresql") else LocalDispatcher(slots)
+    )
     return Running(Engine(parts, dispatcher, EngineOptions(ROOMY, turn)), db)
 
 

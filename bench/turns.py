@@ -1,6 +1,6 @@
 """Turns: chains of hops through the real engine against an engine that costs nothing.
 
-`python -m bench.turns [agents] [hops] [seconds] [cap]`
+`python -m bench.turns [sqlite|postgresql] [agents] [hops] [seconds] [cap]`
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 
 from bench.chains import Chains, chain_script, ideal_seconds, text_of
 from bench.measure import Meter, peak_rss, report
-from bench.parts import CappedModel, Running, build, make_tables, seed_letters, seed_members, sqlite_url
-from engine import LocalDispatcher, TurnOptions
+from bench.parts import CappedModel, build, database, make_tables, seed_letters, seed_members
+from engine import TurnOptions
 from engine.store.core import EVENTS, MESSAGES, STEPS
 
 ONE_LETTER = TurnOptions(letters=1)
@@ -53,14 +53,14 @@ def counts(connection: Connection) -> tuple[int, int, int, float]:
 
 
 async def run(work: Chains, url: str, folder: Path) -> tuple[float, int, float]:
-    """Carry the work out -> (seconds, steps, CPU seconds)."""
+    """Carry the work out -> (seconds, steps, CPU seconds of this process)."""
     make_tables(url)
     model = CappedModel(chain_script(work), work.seconds, work.cap)
-    running: Running = build(url, folder, model, LocalDispatcher(work.cap * 2), ONE_LETTER)
+    running = build(url, folder, model, work.cap * 2, ONE_LETTER)
     await running.db.write(lambda c: seed(c, work))
     meter = Meter()
     await running.engine.start()
-    while await running.db.read(left):
+    while await running.db.read(left):  # noqa: ASYNC110 - the database says when all is read
         await asyncio.sleep(min(0.2, work.seconds))
     cpu = meter.cpu
     letters, steps, _, seconds = await running.db.read(counts)
@@ -70,18 +70,18 @@ async def run(work: Chains, url: str, folder: Path) -> tuple[float, int, float]:
     return seconds, steps, cpu
 
 
-def bench(work: Chains, target: float, name: str) -> bool:
-    """Run once on SQLite and print the ratio."""
+def bench(work: Chains, target: float, store: str) -> bool:
+    """Run once and print the ratio."""
     ideal = ideal_seconds(work)
-    with tempfile.TemporaryDirectory() as folder:
-        seconds, steps, cpu = asyncio.run(run(work, sqlite_url(Path(folder)), Path(folder)))
+    with tempfile.TemporaryDirectory() as folder, database(store, Path(folder)) as url:
+        seconds, steps, cpu = asyncio.run(run(work, url, Path(folder)))
     return report(
-        name,
+        f"turns, {store}, {work.agents} agents at {work.cap} at once, {work.seconds:g} s a call",
         seconds / ideal,
         target,
         seconds=seconds,
         ideal=ideal,
-        steps=steps,
+        turns_a_second=steps / seconds,
         cpu_ms_a_step=cpu / steps * 1e3,
         peak_mb=peak_rss(),
     )
@@ -89,10 +89,11 @@ def bench(work: Chains, target: float, name: str) -> bool:
 
 def main() -> None:
     """See the module."""
-    given = [float(value) for value in sys.argv[1:]]
+    store = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
+    given = [float(value) for value in sys.argv[2:]]
     agents, hops, seconds, cap = given + [590, 10, 0.05, 64][len(given) :]
     work = Chains(int(agents), int(hops), seconds, int(cap))
-    bench(work, 1.4 if seconds < 1 else 1.15, f"turns, SQLite, {work.agents} agents at {work.cap} at once")
+    bench(work, 3.5 if store == "postgresql" else 1.4 if seconds < 1 else 1.15, store)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 PAGE = 500
 POLL_S = 1.0
-"""How often events are looked for when another process may have written them."""
+SHARED_POLL_S = 0.25
+"""How often events are looked for that nobody here told of: on PostgreSQL other processes write them."""
 
 _Work = Callable[[Connection, Any, float], Done]
 _HANDLERS: dict[type, _Work] = {
@@ -54,10 +55,11 @@ _HANDLERS: dict[type, _Work] = {
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Defaults of every task's caps, and how turns are made."""
+    """Defaults of every task's caps, how turns are made, and whether this process sweeps (one must)."""
 
     caps: Caps
     turn: TurnOptions = field(default_factory=TurnOptions)
+    sweeps: bool = True
 
     @classmethod
     def of(cls, settings: EngineSettings, turn: TurnOptions | None = None) -> EngineOptions:
@@ -81,10 +83,12 @@ class Engine:
 
     def __init__(self, parts: Parts, dispatcher: Dispatcher, options: EngineOptions) -> None:
         self._parts, self._dispatcher, self._options = parts, dispatcher, options
-        self._runner = TurnRunner(parts, options.turn, self._after_commit)
+        self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher.enlist)
         self._historian = Historian(parts.db, parts.workspace)
-        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir)
-        self._news = asyncio.Event()
+        watch = options.turn.tools.watch
+        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch)
+        self._news, self._heard = asyncio.Event(), False
+        self._shared = parts.db.url.startswith("postgres")
         self.look = SqlQueries(parts.db, parts.workspace, self._historian.catch_up)
 
     async def start(self) -> None:
@@ -92,11 +96,13 @@ class Engine:
         await self._dispatcher.start(self._runner.run_turn)
         await self._historian.start()
         self._dispatcher.wake(await self._parts.db.read(tasks.ready_agents))
-        await self._monitor.start()
+        if self._options.sweeps:
+            await self._monitor.start()
 
     async def stop(self, drain: bool = True) -> None:
         """Take no new turns; what runs reaches its commit or is repeated at the next start."""
         await self._monitor.stop()
+        self._runner.drain()
         await self._dispatcher.stop(drain)
         await self._historian.stop()
 
@@ -108,18 +114,18 @@ class Engine:
         if isinstance(command, c.SayToAgent):
             return await self._say(command, now)
         work = _HANDLERS[type(command)]
-        return self._done(await self._parts.db.write(lambda db: work(db, command, now)))
+        return await self._carry_out(lambda db: work(db, command, now))
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Every event with seq > `after`, in order, then each new one; ends only when the caller stops."""
         while True:
-            news = self._news
+            news, self._heard = self._news, True
             page = await self._parts.db.read(lambda db: _events_after(db, after))  # noqa: B023 - read at once
             for event in page:
                 yield event
                 after = event.seq
             if not page:
-                await _first_of(news, POLL_S)
+                await _first_of(news, SHARED_POLL_S if self._shared else POLL_S)
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
         """Write the task's whole history as a git bundle to `target`. Raises NotFound when it has no files."""
@@ -132,7 +138,12 @@ class Engine:
         await self._parts.db.write(lambda db: _tell(db, make, now))
         self._stir()
 
-    def _done(self, done: Done) -> int:
+    async def _carry_out(self, work: Callable[[Connection], Done]) -> int:
+        def enlisting(connection: Connection) -> Done:
+            done = work(connection)
+            return Done(done.id, tuple(self._dispatcher.enlist(connection, done.wakes)))
+
+        done = await self._parts.db.write(enlisting)
         self._dispatcher.wake(done.wakes)
         self._stir()
         return done.id
@@ -142,27 +153,31 @@ class Engine:
             self._dispatcher.wake(committed.wakes)
         if committed.files:
             self._historian.note(task_id)
-        if not committed.again and not committed.wakes:
+        if self._options.sweeps and not committed.again and not committed.woke:
             self._monitor.maybe_quiet(task_id)
         self._stir()
 
     def _wake(self, wakes: tuple[Wake, ...]) -> None:
-        self._dispatcher.wake(wakes)
+        if wakes:
+            self._dispatcher.wake(wakes)
 
     def _stir(self) -> None:
         """Events were committed: those who wait for them look again."""
-        self._news.set()
-        self._news = asyncio.Event()
+        if self._heard:
+            self._news.set()
+            self._news, self._heard = asyncio.Event(), False
 
     async def _start_task(self, command: c.StartTask, now: float) -> int:
         tasks.checked_goal(command.goal)
         tasks.check_limits(command.limits)
         paths = _checked_paths(command.files)
         caps = _with_defaults(command.limits, self._options.caps)
-        done = await self._parts.db.write(lambda db: tasks.start_task(db, command, caps, now))
-        if paths:
-            await self._bring(done.id, paths, command.by, f"t{done.id}.goal", now)
-        return self._done(done)
+        if not paths:
+            return await self._carry_out(lambda db: tasks.start_task(db, command, caps, now))
+        # Its files need the task's id: it is held until they are there, also over a crash in between.
+        held = await self._parts.db.write(lambda db: tasks.start_held(db, command, caps, now))
+        await self._bring(held.id, paths, command.by, f"t{held.id}.goal", now)
+        return await self._carry_out(lambda db: tasks.release_held(db, held))
 
     async def _say(self, command: c.SayToAgent, now: float) -> int:
         paths = _checked_paths(command.files)
@@ -170,7 +185,7 @@ class Engine:
             agent = await self._parts.db.read(lambda db: speech.get_agent(db, command.agent_id))
             key = f"say.{command.ref or f'{agent.id}.{now:.6f}'}"
             await self._bring(agent.task_id, paths, command.by_name, key, now)
-        return self._done(await self._parts.db.write(lambda db: speech.say_to_agent(db, command, now)))
+        return await self._carry_out(lambda db: speech.say_to_agent(db, command, now))
 
     async def _bring(self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float) -> None:
         brought = tuple(

@@ -272,6 +272,10 @@ class Dispatcher(Protocol):
     async def start(self, run_turn: Callable[[int], Awaitable[None]]) -> None:
         """Begin to call `run_turn(agent_id)` for woken agents."""
 
+    def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
+        """Inside the transaction that gave agents work: make their wake-ups part of it, if it can ->
+        those left to `wake` after the commit."""
+
     def wake(self, wakes: Sequence[Wake]) -> None:
         """Agents may have work (called after a commit, outside any transaction)."""
 

@@ -10,6 +10,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
+from sqlalchemy import Connection
+
 from engine.errors import EngineError
 from engine.ports import Wake
 
@@ -61,6 +63,10 @@ class LocalDispatcher:
         """See `Dispatcher.start`."""
         self._run, self._open = run_turn, True
         self._fill()
+
+    def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
+        """See `Dispatcher.enlist`: this process' memory takes no part in transactions."""
+        return wakes
 
     def wake(self, wakes: Sequence[Wake]) -> None:
         """See `Dispatcher.wake`."""

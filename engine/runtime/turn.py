@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from engine.domain.effects import Notice, StepOutcome
 from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, ModelError, ModelRefused, Stale
-from engine.ports import ChatAnswer, ChatModel, Clock, Database, Embedder, Sandbox, Usage, Workspace
+from engine.ports import ChatAnswer, ChatModel, Clock, Database, Embedder, Sandbox, Usage, Wake, Workspace
 from engine.runtime.act import MAX_BAD, act, nothing_done
 from engine.store.caps import at_cap
 from engine.store.commit import Committed, InboxChanged, commit_step, spend_dropped
@@ -50,13 +51,23 @@ class TurnOptions:
 
 
 class TurnRunner:
-    """Runs turns. `after_commit(task_id, committed)` hears of every commit, outside any transaction."""
+    """Runs turns. `after_commit(task_id, committed)` hears of every commit, outside any transaction;
+    `enlist` is the dispatcher's, called inside it."""
 
     def __init__(
-        self, parts: Parts, options: TurnOptions, after_commit: Callable[[int, Committed], None]
+        self,
+        parts: Parts,
+        options: TurnOptions,
+        after_commit: Callable[[int, Committed], None],
+        enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]],
     ) -> None:
-        self._parts, self._options, self._after = parts, options, after_commit
+        self._parts, self._options, self._after, self._enlist = parts, options, after_commit, enlist
+        self._draining = False
         self._sessions = Sessions()
+
+    def drain(self) -> None:
+        """From now on each turn ends at its next commit; the agent goes on wherever it is woken next."""
+        self._draining = True
 
     async def run_turn(self, agent_id: int) -> None:
         """Steps of one agent until its turn ends and its inbox is empty, or it may not run."""
@@ -130,11 +141,20 @@ class TurnRunner:
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
         now = self._parts.clock.now()
-        committed = await self._parts.db.write(lambda c: commit_step(c, turn, outcome, now))
+        committed = await self._parts.db.write(lambda c: self._commit_and_enlist(c, turn, outcome, now))
         self._after(turn.scene.task.id, committed)
         if outcome.ends_turn:
             await self._sessions.close(turn.scene.agent.id)
         return committed.again
+
+    def _commit_and_enlist(
+        self, connection: Connection, turn: Turn, outcome: StepOutcome, now: float
+    ) -> Committed:
+        committed = commit_step(connection, turn, outcome, now)
+        wakes, again = committed.wakes, committed.again
+        if again and self._draining:
+            wakes, again = (*wakes, Wake(turn.scene.agent.id, turn.scene.task.id)), False
+        return replace(committed, wakes=tuple(self._enlist(connection, wakes)), again=again)
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:
         """The endpoint refused the prompt for good: shorten it and try again, then report."""

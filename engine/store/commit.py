@@ -169,6 +169,7 @@ class Committed:
     again: bool
     files: bool = False
     dropped: bool = False
+    woke: bool = False
 
 
 def commit_step(connection: Connection, turn: Turn, outcome: StepOutcome, now: float) -> Committed:
@@ -201,7 +202,7 @@ def commit_step(connection: Connection, turn: Turn, outcome: StepOutcome, now: f
     append_events(connection, pen.events, now)
     unread = _unread.scalar(connection, agent=agent.id)
     again = not gone and (not outcome.ends_turn or unread is not None)
-    return Committed(tuple(pen.wakes.values()), again, pen.wrote_files, gone)
+    return Committed(tuple(pen.wakes.values()), again, pen.wrote_files, gone, bool(pen.wakes))
 
 
 def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact:

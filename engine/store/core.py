@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from engine.events import EventBody, dump_event
-from engine.store.prepared import Prepared, insert_into
+from engine.store.prepared import Prepared, driver_of, insert_into
 from engine.store.tables import (
     AgentRow,
     AssignmentRow,
@@ -55,7 +55,7 @@ _ORDER_LOCK = 0x4D656761
 """PostgreSQL gives identity numbers before the commit; without one lock readers could pass a gap."""
 
 _insert_events = insert_into(EVENTS, "task_id", "key", "kind", "payload_json", "at")
-_hold_order = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK)))
+_hold_order = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK).label("held")))
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -75,6 +75,13 @@ def hold_order(connection: Connection) -> None:
     """From here to the commit no other transaction may number events or revisions."""
     if connection.dialect.name == "postgresql":
         _hold_order.all(connection)
+
+
+def spare_flush(connection: Connection) -> None:
+    """This transaction need not survive a power cut (a reservation is made anew): its commit waits for no
+    disk. SQLite shares one flush among a group anyway."""
+    if connection.dialect.name == "postgresql":
+        driver_of(connection).execute("SET LOCAL synchronous_commit TO off")
 
 
 def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]], now: float) -> None:

@@ -21,7 +21,7 @@ from engine.domain.state import (
     Work,
 )
 from engine.ports import Quote
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, spare_flush
 from engine.store.prepared import Fact, Prepared, PreparedLists, listed
 
 MAX_LETTERS = 50
@@ -150,6 +150,7 @@ def load_turn(
     Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
     inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
+    spare_flush(connection)
     row = _agent_and_task.first(connection, agent=agent_id)
     if row is None or row.task_state != "running" or row.status != "active" or row.budget_frozen:
         return None

@@ -33,7 +33,7 @@ class _Compiled:
         self.row: Callable[[Sequence[Any]], Fact] = tuple
         if isinstance(statement, sa.Select | sa.CompoundSelect):
             names = [column.key or "" for column in statement.selected_columns]
-            self.row = getattr(namedtuple("Fact", names), "_make")  # noqa: B009, PYI024 - typed loosely
+            self.row = getattr(namedtuple("Fact", names), "_make")  # noqa: B009 - typed loosely
 
     def values(self, given: Mapping[str, Any]) -> Any:
         """The statement's values as the driver's parameter style wants them."""

@@ -103,6 +103,21 @@ def start_task(connection: Connection, command: StartTask, caps: Caps, now: floa
     return Done(task, (Wake(boss, task),))
 
 
+def start_held(connection: Connection, command: StartTask, caps: Caps, now: float) -> Done:
+    """A task whose files are still to come: nobody runs before `release_held`."""
+    done = start_task(connection, command, caps, now)
+    held = {"state": "paused", "reason": "its files did not all arrive; stop it and start it anew"}
+    connection.execute(TASKS.update().where(TASKS.c.id == done.id).values(**held))
+    return done
+
+
+def release_held(connection: Connection, held: Done) -> Done:
+    """The files are there: the task runs."""
+    waiting = sa.and_(TASKS.c.id == held.id, TASKS.c.state == "paused")
+    connection.execute(TASKS.update().where(waiting).values(state="running", reason=""))
+    return held
+
+
 def _task_values(command: StartTask, goal: str, caps: Caps, now: float) -> dict[str, object]:
     return {
         "goal": goal,

@@ -1,0 +1,222 @@
+"""The dispatcher for many machines: wake-ups are jobs of Procrastinate, made in the sender's transaction.
+
+One job says "agent X may run": `lock` is the agent (one turn at a time over all workers), `queueing_lock`
+folds wake-ups that wait. The truth stays the unread mail: a job lost or repeated costs time only.
+A waiting job may stand for new mail because whoever enlists holds the agent's row until its commit, and
+a turn takes that row before it reads the inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import procrastinate
+import psycopg
+from procrastinate.schema import SchemaManager
+from sqlalchemy import Connection
+
+from engine.errors import NotConfigured
+from engine.ports import Database, Wake
+from engine.store.prepared import driver_of
+
+log = logging.getLogger(__name__)
+
+QUEUE = "agents"
+TASK = "turn"
+RETRY_S = 2.0
+_STEP = 10_000
+"""Jobs of one commit get falling priorities within their class, so that a small task passes a burst."""
+
+_LOCK = "SELECT id FROM agents WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+_ENLIST = """
+SELECT procrastinate_defer_jobs_v1(array_agg(
+    ROW('agents', 'turn', w.priority, 'agent:' || w.agent, 'agent:' || w.agent,
+        jsonb_build_object('agent', w.agent), w.due)::procrastinate_job_to_defer_v1))
+FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS w(agent, priority, due)
+WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
+                  WHERE j.queueing_lock = 'agent:' || w.agent AND j.status = 'todo')
+"""
+_IDLE = """
+SELECT a FROM unnest(%s::bigint[]) AS a
+WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
+                  WHERE j.lock = 'agent:' || a AND j.status IN ('todo', 'doing'))
+"""
+_STALLED = """
+SELECT j.id, (j.args->>'agent')::bigint FROM procrastinate_jobs j
+LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+WHERE j.status = 'doing' AND j.queue_name = 'agents'
+  AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => %s))
+"""
+_STILL_DOING = "SELECT 1 FROM procrastinate_jobs WHERE id = %s AND status = 'doing' FOR UPDATE SKIP LOCKED"
+_FINISH = "SELECT procrastinate_finish_job_v1(%s, 'failed', true)"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """Seconds: how often a worker says it lives, after how long silence it is taken for dead, and how long
+    a stop waits for running turns."""
+
+    heartbeat_s: float = 2.0
+    stalled_s: float = 10.0
+    poll_s: float = 0.5
+    drain_s: float = 30.0
+
+
+def create_queue(url: str) -> None:
+    """Create Procrastinate's tables where they are missing. Blocking."""
+    with psycopg.connect(conninfo_of(url), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('megaagent.queue'))")
+        found = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
+        if found is None or found[0] is None:
+            connection.execute(SchemaManager.get_schema().encode())
+
+
+def conninfo_of(url: str) -> str:
+    """libpq's URL for an SQLAlchemy URL of PostgreSQL. Raises NotConfigured for another database."""
+    scheme, _, rest = url.partition("://")
+    if scheme.split("+")[0] not in ("postgresql", "postgres"):
+        raise NotConfigured("Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name.")
+    return f"postgresql://{rest}"
+
+
+class ProcrastinateDispatcher:
+    """At most `slots` turns at once in this process; with 0 it only enlists for workers elsewhere."""
+
+    def __init__(self, db: Database, slots: int, options: QueueOptions | None = None) -> None:
+        self._db, self._slots, self._options = db, slots, options or QueueOptions()
+        # The queue's own steps need not survive a power cut: a job done twice or left behind is harmless.
+        connector = procrastinate.PsycopgConnector(
+            conninfo=conninfo_of(db.url),
+            min_size=2,
+            max_size=4,
+            kwargs={"options": "-c synchronous_commit=off"},
+        )
+        self._app = procrastinate.App(connector=connector)
+        self._run: Callable[[int], Awaitable[None]] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._reaper: asyncio.Task[None] | None = None
+        self._turns: set[asyncio.Task[Any]] = set()
+        self._waking: set[asyncio.Task[None]] = set()
+        self._open = False
+
+    async def start(self, run_turn: Callable[[int], Awaitable[None]]) -> None:
+        """See `Dispatcher.start`."""
+        self._run, self._open = run_turn, True
+        self._app.task(name=TASK, queue=QUEUE)(self._turn)
+        await self._app.open_async()
+        if not self._slots:
+            return
+        options = self._options
+        self._worker = asyncio.create_task(
+            self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=self._slots,
+                fetch_job_polling_interval=options.poll_s,
+                update_heartbeat_interval=options.heartbeat_s,
+                stalled_worker_timeout=options.stalled_s,
+                shutdown_graceful_timeout=options.drain_s,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+            ),
+            name="procrastinate",
+        )
+        self._reaper = asyncio.create_task(self._reap(), name="reaper")
+
+    def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
+        """See `Dispatcher.enlist`: all of them become jobs of this transaction."""
+        self._defer(connection, [(wake.agent_id, wake.priority) for wake in wakes], 0.0)
+        return ()
+
+    def wake(self, wakes: Sequence[Wake]) -> None:
+        """See `Dispatcher.wake`. Only for agents without a job: who has mail already, had it enlisted."""
+        if wakes and self._open:
+            waking = asyncio.create_task(self._wake_idle(tuple(wakes)), name="wake")
+            self._waking.add(waking)
+            waking.add_done_callback(self._waking.discard)
+
+    async def stop(self, drain: bool = True) -> None:
+        """See `Dispatcher.stop`. Turns that do not end in time are cancelled and enlisted again."""
+        self._open = False
+        if not drain:
+            for turn in self._turns:
+                turn.cancel()
+        for task in (self._reaper, self._worker):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        await asyncio.gather(*self._waking, return_exceptions=True)
+        await self._app.close_async()
+
+    async def _turn(self, agent: int) -> None:
+        if self._run is None:
+            raise RuntimeError("the dispatcher was not started")
+        turn = asyncio.ensure_future(self._run(agent))
+        self._turns.add(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            turn.cancel()
+            await self._again(agent, 0.0)
+        except Exception:
+            log.exception("turn of agent %s failed; it is tried again", agent)
+            await self._again(agent, RETRY_S)
+        finally:
+            self._turns.discard(turn)
+
+    async def _again(self, agent: int, later_s: float) -> None:
+        await self._db.write(lambda c: self._defer(c, [(agent, 5)], later_s))
+
+    async def _wake_idle(self, wakes: tuple[Wake, ...]) -> None:
+        priorities = {wake.agent_id: wake.priority for wake in wakes}
+
+        def work(connection: Connection) -> None:
+            idle = driver_of(connection).execute(_IDLE, [list(priorities)]).fetchall()
+            self._defer(connection, [(agent, priorities[agent]) for (agent,) in idle], 0.0)
+
+        try:
+            await self._db.write(work)
+        except Exception:
+            log.exception("%s agents could not be woken; the next sweep tries again", len(wakes))
+
+    def _defer(self, connection: Connection, agents: Sequence[tuple[int, int]], later_s: float) -> None:
+        if not agents:
+            return
+        raw = driver_of(connection)
+        ids = [agent for agent, _ in agents]
+        places = [(10 - priority) * _STEP - place for place, (_, priority) in enumerate(agents)]
+        raw.execute(_LOCK, [ids])
+        due = (
+            raw.execute("SELECT now() + make_interval(secs => %s)", [later_s]).fetchone()[0]
+            if later_s
+            else None
+        )
+        raw.execute(_ENLIST, [ids, places, [due] * len(ids)])
+
+    async def _reap(self) -> None:
+        """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""
+        while True:
+            await asyncio.sleep(self._options.stalled_s / 2)
+            try:
+                for job, agent in await self._db.read(self._stalled):
+                    await self._db.write(lambda c, job=job, agent=agent: self._bury(c, job, agent))  # type: ignore[misc]
+            except Exception:
+                log.exception("jobs of dead workers could not be looked for; tried again")
+
+    def _stalled(self, connection: Connection) -> list[tuple[int, int]]:
+        rows = driver_of(connection).execute(_STALLED, [self._options.stalled_s]).fetchall()
+        return [(int(job), int(agent)) for job, agent in rows]
+
+    def _bury(self, connection: Connection, job: int, agent: int) -> None:
+        raw = driver_of(connection)
+        raw.execute(_LOCK, [[agent]])
+        if raw.execute(_STILL_DOING, [job]).fetchone() is None:
+            return
+        log.warning("the worker of agent %s is gone; the agent is woken anew", agent)
+        raw.execute(_FINISH, [job])
+        self._defer(connection, [(agent, 5)], 0.0)

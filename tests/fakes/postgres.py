@@ -1,0 +1,110 @@
+"""A throw-away PostgreSQL cluster: initdb in a temporary folder, a Unix socket, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+_PLACES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/usr/local/pgsql/bin",
+)
+_START_S = 30.0
+_UNSAFE = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off")
+
+
+def find_binaries() -> Path:
+    """Folder with `initdb` and `postgres`. Raises FileNotFoundError that says what to install."""
+    asked = shutil.which("pg_config")
+    folders = []
+    if asked:
+        told = subprocess.run([asked, "--bindir"], capture_output=True, text=True, check=True)
+        folders.append(Path(told.stdout.strip()))
+    for pattern in _PLACES:
+        folders += sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise FileNotFoundError("PostgreSQL's server is not installed: run `make setup` (package postgresql).")
+
+
+class Cluster:
+    """A running server; `durable` keeps fsync on (benches), else it is off (tests)."""
+
+    def __init__(self, durable: bool = False) -> None:
+        binaries = find_binaries()
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self._user = _server_user()
+        if self._user:
+            shutil.chown(self.folder, self._user)
+        self._run([binaries / "initdb", "-D", self.folder / "data", "-U", "megaagent", "-A", "trust", "-N"])
+        options = () if durable else _UNSAFE
+        command = [binaries / "postgres", "-D", self.folder / "data", "-k", self.folder, "-h", "", *options]
+        command += ["-c", "max_connections=200"]
+        self._log = (self.folder / "log").open("w")
+        self._server = subprocess.Popen(
+            [str(part) for part in command], stdout=self._log, stderr=self._log, user=self._user, cwd="/"
+        )
+        self._databases = 0
+        self._await()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._server.pid
+
+    def url(self, name: str) -> str:
+        """SQLAlchemy (and libpq) URL of a database."""
+        return f"postgresql://megaagent@/{name}?host={self.folder}"
+
+    def new_database(self) -> str:
+        """URL of a new, empty database."""
+        self._databases += 1
+        name = f"db{self._databases}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def stop(self) -> None:
+        """Kill the server, delete its files."""
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(30)
+        self._log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, command: list[object]) -> None:
+        subprocess.run(
+            [str(part) for part in command], check=True, capture_output=True, user=self._user, cwd="/"
+        )
+
+    def _await(self) -> None:
+        end = time.monotonic() + _START_S
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > end or self._server.poll() is not None:
+                    said = (self.folder / "log").read_text()[-2000:]
+                    raise RuntimeError(f"PostgreSQL did not start:\n{said}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+
+def _server_user() -> str | None:
+    """Whom to run the server as: PostgreSQL refuses to be run by root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
