@@ -29,7 +29,7 @@ from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter, Rates
 from bot.outbox.outbox import OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
-from bot.outbox.plan import take, urgency
+from bot.outbox.plan import Ladder, take, urgency
 from bot.outbox.post import Entry, Lane, Post
 from bot.places.layout import Group, Placement, place
 from bot.tables import BOT_METADATA, deliveries, outbox
@@ -72,10 +72,11 @@ LOADS: dict[str, list[float]] = {
 
 
 def tree(groups: int) -> list[Group]:
-    """A root, nine heads under it, the rest under those."""
+    """A root, nineteen heads under it, the rest under those."""
+    heads = range(2, 21)
     return [
-        Group(i + 1, None if i == 0 else 1 if i < 10 else 2 + i % 9, 0 if i == 0 else 1 if i < 10 else 2)
-        for i in range(groups)
+        Group(1, None, 0) if i == 1 else Group(i, 1, 1) if i in heads else Group(i, 2 + i % 19, 2)
+        for i in range(1, groups + 1)
     ]
 
 
@@ -137,7 +138,8 @@ class Simulation:
         pause = self.limiter.wait(channel, now, urgency(queue)[0])
         if pause > 0:
             return False, now + pause
-        batch = take(queue, sum(map(len, waiting)))
+        late = now - min(entry.at for each in waiting for entry in each) > Ladder().late_s
+        batch = take(queue, sum(map(len, waiting)), late)
         for _ in compose(batch, "group"):
             now += self.limiter.wait(channel, now, chatter=False)
             self.limiter.spend(channel, now)

@@ -9,8 +9,8 @@ from itertools import groupby
 
 from bot import digests
 from bot.outbox import wording
-from bot.outbox.plan import EMBEDS, Batch, card_room
-from bot.outbox.post import BOT, Card, Entry, Post, TextFile, Wire
+from bot.outbox.plan import Batch, card_room, spare_room
+from bot.outbox.post import BOT, Card, Entry, Lane, Post, TextFile, Wire
 from bot.outbox.split import MESSAGE, closed, excerpt, split
 
 PART = MESSAGE - 120
@@ -19,11 +19,13 @@ PART = MESSAGE - 120
 NOTHING = "…"
 """Shown for a text of which nothing can be seen."""
 
-PARTS = 4
-"""A text that needs more messages than this is shown in part and attached whole."""
+PARTS = 2
+END_PARTS = 4
+"""A text that needs more messages than this (a final report: than that) is shown in part, attached whole."""
 
 VOICES = 12
-"""Names listed in a digest's one line."""
+PINGS = 15
+"""Names listed in a digest's one line; people pinged by one message."""
 
 
 def compose(batch: Batch, place: str) -> tuple[Wire, ...]:
@@ -41,7 +43,7 @@ def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
     text = _joined(posts)
     parts = split(text, PART) or [NOTHING]
     texts: tuple[TextFile, ...] = ()
-    if len(parts) > PARTS:
+    if len(parts) > (END_PARTS if first.kind == "end" else PARTS):
         parts = [f"{excerpt(text, PART)}\n{wording.ATTACHED}"]
         texts = (TextFile(wording.WHOLE_FILE, text),)
     silent = all(post.silent for post in posts)
@@ -68,38 +70,11 @@ def _pings(posts: Iterable[Post]) -> tuple[int, ...]:
 
 
 def _rollup(entries: Sequence[Entry], place: str) -> Wire:
-    posts = [entry.post for entry in entries]
-    cards = [_card(list(run)) for _, run in groupby(posts, key=_card_key)]
-    cut = [entry for entry in entries if len(entry.post.text) > card_room(entry.post)]
+    spare = spare_room(entries)
+    cut = [entry for entry in entries if len(entry.post.text) > card_room(entry.post, spare)]
     texts = (_transcript(cut),) if cut else ()
-    content = wording.ROLLUP.format(count=len(posts))
-    pings = _pings(posts)
-    if pings:
-        content = f"{content} · {' '.join(f'<@{ping}>' for ping in pings[:20])}"
-    silent = all(post.silent for post in posts)
-    first = posts[0]
-    return Wire(
-        first.task_id,
-        first.group_id,
-        place,
-        "",
-        content,
-        cards=tuple(cards[:EMBEDS]),
-        texts=texts,
-        pings=pings[:20],
-        silent=silent,
-    )
-
-
-def _card_key(post: Post) -> object:
-    return post.voice if post.kind == "note" else id(post)
-
-
-def _card(posts: Sequence[Post]) -> Card:
-    first = posts[0]
-    head = f"{first.head}\n" if first.head and len(posts) == 1 else ""
-    text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, card_room(first)) or NOTHING)
-    return Card(first.persona or BOT, first.face, text)
+    content = wording.ROLLUP.format(count=len(entries)) if len(entries) > 1 else ""
+    return _loud(entries, place, content, spare, texts)
 
 
 def _digest(entries: Sequence[Entry], place: str) -> Wire:
@@ -107,9 +82,43 @@ def _digest(entries: Sequence[Entry], place: str) -> Wire:
     names = ", ".join(f"{name} {count}" for name, count in voices[:VOICES])
     if len(voices) > VOICES:
         names += wording.AND_MORE.format(count=len(voices) - VOICES)
-    content = excerpt(wording.DIGEST.format(count=len(entries), voices=names), MESSAGE)
-    first = entries[0].post
-    return Wire(first.task_id, first.group_id, place, "", content, texts=(_transcript(entries),))
+    content = excerpt(wording.DIGEST.format(count=len(entries), voices=names), PART - 500)
+    answers = [entry for entry in entries if entry.post.lane == Lane.ANSWER]
+    return _loud(answers, place, content, spare_room(answers), (_transcript(entries),), entries[0].post)
+
+
+def _loud(
+    entries: Sequence[Entry],
+    place: str,
+    content: str,
+    spare: int,
+    texts: tuple[TextFile, ...],
+    first: Post | None = None,
+) -> Wire:
+    """A message with embeds, under the group's name; it pings and sounds only for answers in it."""
+    posts = [entry.post for entry in entries]
+    first = first or posts[0]
+    cards = tuple(_card(list(run), spare) for _, run in groupby(posts, key=_card_key))
+    pings = _pings(posts)[:PINGS]
+    if pings:
+        content = f"{content} {' '.join(f'<@{ping}>' for ping in pings)}".strip()
+    silent = all(post.silent for post in posts)
+    alone = len({post.voice for post in posts}) == 1 and first.persona and first is posts[0]
+    name, face = (first.persona, first.face) if alone else (place, "")
+    wire = Wire(first.task_id, first.group_id, name, face, content)
+    return replace(wire, cards=cards, texts=texts, pings=pings, silent=silent)
+
+
+def _card_key(post: Post) -> object:
+    return post.voice if post.kind == "note" else id(post)
+
+
+def _card(posts: Sequence[Post], spare: int) -> Card:
+    first = posts[0]
+    head = f"{first.head}\n" if first.head and len(posts) == 1 else ""
+    room = card_room(first, spare)
+    text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, room) or NOTHING)
+    return Card(first.persona or BOT, first.face, text)
 
 
 def _transcript(entries: Sequence[Entry]) -> TextFile:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+_NEGLIGIBLE_S = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +27,26 @@ class Window:
 class Rates:
     """The limits kept. Seconds carry a margin: Discord counts when a request arrives, we when it is sent.
 
-    `chatter` leaves room so that answers to people never wait for a minute to pass.
+    A channel's minute is spent evenly: `tokens` posts at once, then one every
+    `minute.seconds / (minute.count - tokens)`, so that no answer ever waits for a used-up minute to pass.
+    Chatter leaves the last `reserve` tokens to answers and gates.
     """
 
     burst: Window = Window(5, 2.2)
-    minute: Window = Window(30, 62.0)
-    chatter: tuple[Window, ...] = (Window(8, 20.0), Window(25, 62.0))
+    minute: Window = Window(30, 61.0)
+    tokens: int = 3
+    reserve: int = 2
     overall: Window = Window(45, 1.0)
     floor: int = 10
     forgive_s: float = 600.0
 
     def scaled(self, by: float) -> Rates:
         """The same limits in a world whose time runs `by` times as fast (tests and benchmarks)."""
-        chatter = tuple(_scaled(window, by) for window in self.chatter)
-        return Rates(
-            _scaled(self.burst, by),
-            _scaled(self.minute, by),
-            chatter,
-            Window(self.overall.count, self.overall.seconds),
-            self.floor,
-            self.forgive_s / by,
+        return replace(
+            self,
+            burst=_scaled(self.burst, by),
+            minute=_scaled(self.minute, by),
+            forgive_s=self.forgive_s / by,
         )
 
 
@@ -59,6 +61,8 @@ class _Budget:
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
     closed_until: float = -math.inf
     a_minute: int = 0
+    tokens: float = 0.0
+    counted_at: float = -math.inf
     tightened_at: float = -math.inf
 
 
@@ -75,13 +79,17 @@ class Limiter:
         """Seconds until one more post into `channel_id` is allowed, 0 when it is now."""
         budget = self._budget(channel_id, now)
         until = max(self._closed_until, budget.closed_until, _free_at(self._all, self._rates.overall))
-        for window in self._windows(budget, chatter):
+        for window in (self._rates.burst, Window(budget.a_minute, self._rates.minute.seconds)):
             until = max(until, _free_at(budget.sent, window))
-        return max(0.0, until - now)
+        needed = 1 + (self._rates.reserve if chatter else 0)
+        even = (needed - self._tokens(budget, now)) * self._interval(budget)
+        return max(0.0, until - now, even if even > _NEGLIGIBLE_S else 0.0)
 
     def spend(self, channel_id: int, now: float) -> None:
         """A post goes out now."""
-        self._budget(channel_id, now).sent.append(now)
+        budget = self._budget(channel_id, now)
+        budget.tokens, budget.counted_at = self._tokens(budget, now) - 1, now
+        budget.sent.append(now)
         self._all.append(now)
 
     def heard(self, channel_id: int, now: float, headers: Mapping[str, str]) -> None:
@@ -118,13 +126,13 @@ class Limiter:
             budget.a_minute, budget.tightened_at = min(full, budget.a_minute + 5), now
         return budget
 
-    def _windows(self, budget: _Budget, chatter: bool) -> list[Window]:
-        minute = Window(budget.a_minute, self._rates.minute.seconds)
-        windows = [self._rates.burst, minute]
-        if chatter:
-            share = budget.a_minute / self._rates.minute.count
-            windows += [Window(max(1, int(w.count * share)), w.seconds) for w in self._rates.chatter]
-        return windows
+    def _interval(self, budget: _Budget) -> float:
+        """Seconds between posts when there are always some waiting."""
+        return self._rates.minute.seconds / max(1, budget.a_minute - self._rates.tokens)
+
+    def _tokens(self, budget: _Budget, now: float) -> float:
+        gained = (now - budget.counted_at) / self._interval(budget)
+        return min(float(self._rates.tokens), budget.tokens + gained)
 
 
 def _free_at(sent: deque[float], window: Window) -> float:

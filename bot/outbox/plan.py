@@ -1,16 +1,16 @@
 """The outbox ladder, pure: what the next message to a place should carry.
 
-One post → one persona's lines merged → a roll-up of up to 10 embeds when more than 5 wait → a digest with
-the transcript attached when more than 60 wait. Answers to people and what must stand alone (gates, the
-end) never drown in a digest. Posts of one agent keep their order: an answer takes what its agent said
-before it along to the front.
+One post → one persona's lines merged → a roll-up of up to 10 embeds when more than 5 wait for the channel's
+budget → a digest with the transcript attached when more than 60 wait. A long answer to a person is an embed
+too, so that it comes in one message. Answers stay to be seen even in a digest, and what must stand alone
+(gates, the end) does. Posts of one agent keep their order: an answer takes what its agent said before it
+along to the front.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Literal
 
 from bot.outbox.post import BOT, Entry, Lane, Post
@@ -22,7 +22,7 @@ EMBED_CHARACTERS = 5800
 """Discord allows 6,000 over all embeds of a message; the rest is room for what it counts differently."""
 
 CARD = 560
-ANSWER_CARD = 3500
+ANSWER_CARD = 1000
 CARD_MOST = 4000
 """Characters in a roll-up for one utterance, for an answer to a person, for several notes in one card.
 
@@ -42,6 +42,8 @@ class Ladder:
     rollup_over: int = 5
     digest_over: int = 60
     digest_most: int = 1000
+    head_bonus_s: float = 2.0
+    late_s: float = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,37 +66,70 @@ def ranked(queue: Sequence[Entry]) -> list[tuple[Lane, Entry]]:
     return sorted(((lanes[entry.id], entry) for entry in queue), key=lambda pair: (pair[0], pair[1].id))
 
 
-def urgency(queue: Sequence[Entry]) -> tuple[Lane, float]:
-    """Lane and age of what `take` puts first; smaller goes first. Raises ValueError for an empty queue."""
-    return min((entry.post.lane, entry.at) for entry in queue)
+def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool, float]:
+    """How much a queue presses among others of its channel; smaller goes first.
+
+    Queues with an answer or a gate go first, then the one that waits longest, heads counting as older: so
+    nothing starves. The first value is False for those that may use the limiter's reserve. Raises
+    ValueError for an empty queue.
+    """
+    bonus = (ladder or Ladder()).head_bonus_s
+    return min(
+        (entry.post.lane > Lane.STATUS, entry.at - (bonus if entry.post.lane == Lane.HEAD else 0.0))
+        for entry in queue
+    )
 
 
-def take(queue: Sequence[Entry], ladder: Ladder | None = None) -> Batch:
-    """The next batch of a non-empty queue; what it does not name stays in the queue."""
+def take(queue: Sequence[Entry], waiting: int = 0, late: bool = False, ladder: Ladder | None = None) -> Batch:
+    """The next batch of a non-empty queue; what it does not name stays in the queue.
+
+    `waiting` is how many entries wait for the same channel's budget, this queue's included. When something
+    waits there for too long (`late`) fewer than that are rolled up already.
+    """
     ladder = ladder or Ladder()
+    waiting = max(waiting, len(queue))
     order = ranked(queue)
     lane, first = order[0]
     if first.post.alone:
         return Batch("post", (first,))
     together = [pair for pair in order if not pair[1].post.alone]
-    if len(together) > ladder.digest_over and lane > Lane.ANSWER:
-        swept = sorted((entry for rank, entry in together if rank > Lane.ANSWER), key=_age)
-        return Batch("digest", _within(swept[: ladder.digest_most]))
-    entries = [entry for _, entry in together]
-    if len(together) > ladder.rollup_over:
-        return _rollup(entries)
-    return _merge(entries)
+    if waiting > ladder.digest_over and len(together) > EMBEDS:
+        return _digest(together, ladder)
+    pressed = late or waiting > ladder.rollup_over
+    long = _merged_size(first) > MERGED
+    if (pressed and len(together) > 1) or (long and (pressed or lane == Lane.ANSWER)):
+        rolled = _rollup([entry for _, entry in together])
+        answers = sum(entry.post.lane == Lane.ANSWER for _, entry in together)
+        shown = sum(entry.post.lane == Lane.ANSWER for entry in rolled.entries)
+        return rolled if shown == answers else _digest(together, ladder)
+    return _merge([entry for _, entry in together])
 
 
 def _age(entry: Entry) -> int:
     return entry.id
 
 
-def _within(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The first entries whose texts fit into one transcript, at least one."""
-    sums = accumulate(len(entry.post.text) + len(entry.post.head) + 200 for entry in entries)
-    fitting = sum(1 for total in sums if total <= DIGEST_CHARACTERS)
-    return tuple(entries[: max(1, fitting)])
+def _digest(ranks: Sequence[tuple[Lane, Entry]], ladder: Ladder) -> Batch:
+    """As many as fit: answers as embeds, the rest in one transcript.
+
+    After an answer that does not fit nothing more of its agent is taken.
+    """
+    taken: list[Entry] = []
+    late: set[int | None] = set()
+    shown = attached = answers = 0
+    for entry in sorted((entry for _, entry in ranks), key=_age)[: ladder.digest_most]:
+        post = entry.post
+        answer = post.lane == Lane.ANSWER
+        fits = shown + shown_size(entry) <= EMBED_CHARACTERS and answers < EMBEDS if answer else True
+        if post.agent_id in late or not fits:
+            late.add(post.agent_id)
+            continue
+        attached += len(post.text) + len(post.head) + 200
+        if attached > DIGEST_CHARACTERS and taken:
+            break
+        shown, answers = (shown + shown_size(entry), answers + 1) if answer else (shown, answers)
+        taken.append(entry)
+    return Batch("digest", tuple(taken))
 
 
 def _rollup(entries: Sequence[Entry]) -> Batch:
@@ -117,9 +152,14 @@ def shown_size(entry: Entry) -> int:
     return min(len(post.text), card_room(post)) + len(post.persona or BOT) + len(post.head) + 2
 
 
-def card_room(post: Post) -> int:
-    """Characters of its text a post is shown in a roll-up."""
-    return ANSWER_CARD if post.lane == Lane.ANSWER else CARD
+def card_room(post: Post, spare: int = 0) -> int:
+    """Characters of its text a post is shown in an embed; `spare` is what the others leave it."""
+    return min(CARD_MOST, (ANSWER_CARD if post.lane == Lane.ANSWER else CARD) + spare)
+
+
+def spare_room(entries: Sequence[Entry]) -> int:
+    """What each of these may take beyond its share, as the embeds' characters are not used up."""
+    return max(0, EMBED_CHARACTERS - sum(map(shown_size, entries))) // max(1, len(entries))
 
 
 def _folds(one: Entry, other: Entry) -> bool:

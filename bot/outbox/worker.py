@@ -17,7 +17,7 @@ from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import take, urgency
-from bot.outbox.post import Entry, Lane
+from bot.outbox.post import Entry
 from bot.outbox.posting import Posting
 from bot.places.provision import Away, Place, Provision
 
@@ -96,10 +96,10 @@ class ChannelWorker:
         waiting = [group for group in self.places if self._queues.get(group)]
         if not waiting:
             return False
-        group_id = min(waiting, key=lambda group: urgency(self._queues[group]))
-        lane, _ = urgency(self._queues[group_id])
-        means = self._means
-        pause = means.limiter.wait(self.channel_id, means.clock(), chatter=lane > Lane.STATUS)
+        means, ladder = self._means, self._means.pace.ladder
+        group_id = min(waiting, key=lambda group: urgency(self._queues[group], ladder))
+        chatter, _ = urgency(self._queues[group_id], ladder)
+        pause = means.limiter.wait(self.channel_id, means.clock(), chatter)
         if pause > 0:
             await wait_for(self.news, pause)
         else:
@@ -109,7 +109,10 @@ class ChannelWorker:
     async def _begin(self, group_id: int) -> None:
         """Bind the next batch in the ledger; from here on it is jobs, not queue."""
         means = self._means
-        batch = take(self._queues[group_id], means.pace.ladder)
+        ladder = means.pace.ladder
+        waiting = [entry for group in self.places for entry in self._queues.get(group, ())]
+        late = means.wall() - min(entry.at for entry in waiting) > ladder.late_s
+        batch = take(self._queues[group_id], len(waiting), late, ladder)
         wires = compose(batch, self.places[group_id].name)
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         taken = {entry.id for entry in batch.entries}

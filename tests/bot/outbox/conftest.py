@@ -122,6 +122,7 @@ async def stage(local: LocalDiscord, database: Database) -> AsyncIterator[Stage]
     """Everything running."""
     client, running = await connect(local)
     engine = FakeEngine()
+    engine.now = time.time()
     outbox = make_outbox(client, engine, database)
     await outbox.start()
     built = Stage(local, client, database, engine, outbox, running)
@@ -129,8 +130,3 @@ async def stage(local: LocalDiscord, database: Database) -> AsyncIterator[Stage]
     await built.outbox.stop()
     await client.close()
     await asyncio.wait([running], timeout=5)
-
-
-def elapsed(since: float) -> float:
-    """Seconds since a monotonic time."""
-    return time.monotonic() - since

@@ -127,13 +127,13 @@ async def test_killed_in_the_middle_of_a_long_text(stage: Stage, monkeypatch: py
     async def dies(self: Transport, *args: Any) -> Any:
         nonlocal sent
         sent += 1
-        if sent == 3:
+        if sent == 2:
             reached.set()
             await asyncio.Event().wait()
         return await real(self, *args)
 
     monkeypatch.setattr(Transport, "by_webhook", dies)
-    parts = [f"{letter} " * 900 for letter in "ABC"]
+    parts = [f"{letter} " * 900 for letter in "AB"]
     stage.engine.speak(boss, "\n\n".join(parts))
     await asyncio.wait_for(reached.wait(), 5)
     monkeypatch.undo()
@@ -141,7 +141,7 @@ async def test_killed_in_the_middle_of_a_long_text(stage: Stage, monkeypatch: py
     await stage.restart()
     await stage.drain()
     letters = [line[0] for line in spoken(stage) if line]
-    assert letters == ["f", "A", "B", "C", "l"]
+    assert letters == ["f", "A", "B", "l"]
 
 
 async def test_restart_projects_each_event_once(stage: Stage) -> None:
