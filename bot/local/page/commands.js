@@ -104,7 +104,7 @@ export function commandBar(leaf, { done, cancel }) {
     fields.delete(option.name);
     values.delete(option.name);
     drawMore();
-    (row.querySelector("input, select") || send).focus();
+    (row.querySelector("input, select, textarea") || send).focus();
   };
   context.drop = drop;
   const drawMore = () => {
@@ -141,7 +141,7 @@ export function commandBar(leaf, { done, cancel }) {
       else cancel();
     }
   });
-  queueMicrotask(() => (row.querySelector("input, select") || send).focus());
+  queueMicrotask(() => (row.querySelector("input, select, textarea") || send).focus());
   return node;
 }
 
@@ -202,28 +202,27 @@ function fileControl(option, id, context) {
 
 function textControl(option, id, context) {
   const numeric = option.type === 4 || option.type === 10;
-  const input = h("input", { id, autocomplete: "off", spellcheck: "true", inputmode: numeric ? "decimal" : null, maxlength: String(option.max_length || 6000), "aria-required": option.required ? "true" : null,
+  const input = h("textarea", { id, rows: "1", autocomplete: "off", spellcheck: "true", inputmode: numeric ? "decimal" : null, maxlength: String(option.max_length || 6000), "aria-required": option.required ? "true" : null,
     role: option.autocomplete ? "combobox" : null, "aria-controls": option.autocomplete ? "suggestions" : null, "aria-expanded": option.autocomplete ? "false" : null });
   const list = option.autocomplete ? completion(option, input, context) : null;
   const store = (value) => {
     if (value === "") context.values.delete(option.name);
     else context.values.set(option.name, numeric ? Number(value) : value);
   };
-  const size = () => input.style.setProperty("--length", String(Math.min(60, Math.max(6, input.value.length + 1))));
-  size();
   input.addEventListener("input", () => {
     input.closest(".option").classList.remove("missing");
+    if (/[\r\n]/.test(input.value)) input.value = input.value.replace(/\s*[\r\n]+\s*/g, " ");
     store(input.value.trim());
-    size();
     list?.search();
   });
   input.addEventListener("focus", () => list?.search());
   input.addEventListener("blur", () => list?.close());
   input.addEventListener("keydown", (event) => {
-    if (list?.key(event)) size();
-    else if (event.key === "Enter") context.submit();
-    else return;
-    event.preventDefault();
+    if (list?.key(event)) event.preventDefault();
+    else if (event.key === "Enter") {
+      event.preventDefault();
+      context.submit();
+    }
   });
   return { input };
 }

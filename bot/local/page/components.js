@@ -226,6 +226,9 @@ export function select(item, done) {
     list.hidden = false;
     opener.setAttribute("aria-expanded", "true");
     draw();
+    const { top, bottom } = opener.getBoundingClientRect();
+    const floor = node.closest(".scroller")?.getBoundingClientRect().bottom ?? innerHeight;
+    list.classList.toggle("up", floor - bottom < list.offsetHeight && top > floor - bottom);
     list.focus();
     document.addEventListener("pointerdown", outside);
   };

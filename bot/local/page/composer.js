@@ -170,6 +170,6 @@ export function start() {
     if (event.dataTransfer.files.length) addFiles(event.dataTransfer.files);
   });
   on("reply", setReply);
-  on("focus-composer", () => (ui.bar ? ui.bar.querySelector("input, select") : ui.text).focus());
+  on("focus-composer", () => (ui.bar ? ui.bar.querySelector("input, select, textarea") : ui.text).focus());
   on("live-commands", () => ui.picker.close());
 }

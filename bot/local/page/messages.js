@@ -377,7 +377,9 @@ export function start() {
     $("to-present").hidden = stuck && !state.newer;
     if (stuck) read();
   });
-  new ResizeObserver(() => stuck && (box.scrollTop = box.scrollHeight)).observe($("messages"));
+  const sizes = new ResizeObserver(() => stuck && (box.scrollTop = box.scrollHeight));
+  sizes.observe($("messages"));
+  sizes.observe(box);
   $("to-present").addEventListener("click", () => (state.newer ? emit("open", state.current) : toEnd()));
   $("pins-open").append(icon("pin"));
   $("pins-open").addEventListener("click", pins);
