@@ -90,7 +90,7 @@ def _assigned(connection: Connection, task_id: int) -> dict[int, float]:
         .where(ASSIGNMENTS.c.task_id == task_id)
         .group_by(ASSIGNMENTS.c.assignee_id)
     )
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:

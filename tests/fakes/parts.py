@@ -8,7 +8,7 @@ from pathlib import Path
 from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
 from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Database, RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
+from engine.ports import Database, Embedder, RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
 from engine.store.create import create_tables
 from engine.store.tasks import Caps
@@ -63,6 +63,7 @@ def build_engine(
     caps: Caps = CAPS,
     slots: int = 64,
     db: Database | None = None,
+    embedder: Embedder | None = None,
 ) -> tuple[Engine, Database]:
     """An engine over real parts and a scripted model."""
     database = db or open_database(url)
@@ -72,6 +73,7 @@ def build_engine(
         workspace=GitWorkspace(folder / "workspaces", WorkspaceLimits()),
         sandbox=sandbox or FakeSandbox(),
         clock=SystemClock(),
+        embedder=embedder,
     )
     turn = TurnOptions(tools=options or ToolOptions(audit_rounds=0))
     return Engine(parts, LocalDispatcher(slots), EngineOptions(caps, turn)), database

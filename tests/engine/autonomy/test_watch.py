@@ -1,0 +1,279 @@
+"""Each monitoring rule in a task that comes to no good without it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.commands import AnswerGate
+from engine.events import AgentLeft, AgentSpoke, AssignmentChanged, FileWritten, GateRaised, Intervened
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer
+from engine.store.tasks import Caps
+from tests.engine.autonomy.conftest import CALM, FAST, Stage
+from tests.fakes.cast import Part, View, boss_of, reviewing, worker
+from tests.fakes.parts import CAPS
+
+
+async def test_an_idle_task_with_work_open_is_stirred(stage: Stage) -> None:
+    """A member that forgot its assignment is woken with what is open, and the task ends."""
+
+    def forgetful(view: View) -> ChatAnswer:
+        return worker(view) if "still open" in view.all else say("Understood.")
+
+    def lazy(view: View) -> ChatAnswer:
+        if "is still open" in view.last:
+            return call(("write_file", {"path": "ada.txt", "content": "Ada\n"}))
+        return forgetful(view)
+
+    play = await stage({"Boss": boss_of("Ada"), "Ada": lazy})
+    assert (await play.end()).state == "done"
+    assert play.of(Intervened, rule="stall", action="nudged", name="Ada")
+
+
+async def test_a_standstill_that_nudges_cannot_mend_is_put_to_the_people(stage: Stage) -> None:
+    """After the set number of nudges a gate is raised, and its answer sets the boss going."""
+
+    def stubborn(view: View) -> ChatAnswer:
+        if "A person answers" in view.last:
+            return call(("finish", {"report": "nothing was needed"}))
+        return say("Hm.")
+
+    play = await stage({"Boss": stubborn})
+    gate = await play.until(GateRaised, kind="stall")
+    assert len(play.of(Intervened, rule="stall", action="nudged")) == CALM.quiet_rounds
+    await play.do(AnswerGate(gate.gate_id, "Try again", "me"))
+    assert (await play.end()).report == "nothing was needed"
+
+
+async def test_the_same_call_with_the_same_result_is_pointed_out_reported_and_ended(stage: Stage) -> None:
+    """A member in a loop hears so, its head hears of it, and its turn ends before its steps run out."""
+
+    def looping(view: View) -> ChatAnswer:
+        return call(("list_files", {}))
+
+    def boss(view: View) -> ChatAnswer:
+        if "is in trouble" in view.last and not view.did("dismiss"):
+            return call(("dismiss", {"name": "Ada", "reason": "loops"}))
+        if view.did("dismiss"):
+            return call(("finish", {"report": "Ada could not do it"}))
+        return boss_of("Ada")(view)
+
+    play = await stage({"Boss": boss, "Ada": looping})
+    assert (await play.end()).state == "done"
+    assert [e.action for e in play.of(Intervened, rule="loop", name="Ada")][:2] == ["nudged", "reported"]
+
+
+async def test_a_loop_ends_its_turn_even_when_nobody_dismisses_it(stage: Stage) -> None:
+    """The ninth time the turn is over; the step limit of 30 is never reached."""
+
+    def looping(view: View) -> ChatAnswer:
+        return say("I give up.") if "still open" in view.all else call(("list_files", {}))
+
+    play = await stage({"Boss": boss_of("Ada"), "Ada": looping})
+    await play.until(Intervened, rule="loop", action="paused")
+    await play.until(Intervened, rule="stall", name="Ada")
+    ada = next(a for a in await play.engine.look.agents(play.task) if a.name == "Ada")
+    assert ada.steps <= CALM.loop * 3 + 1
+
+
+async def test_a_silent_agent_is_nudged_while_others_work(stage: Stage) -> None:
+    """One member keeps the task busy; the other, silent with work open, is nudged and goes on."""
+
+    def silent(view: View) -> ChatAnswer:
+        if "You are silent" in view.last:
+            return call(("write_file", {"path": "ada.txt", "content": "Ada\n"}))
+        return worker(view) if view.last.startswith("ada.txt") else say("Later.")
+
+    play = await stage({"Boss": _never_still, "Ada": silent}, watch=FAST)
+    assert (await play.end()).state == "done"
+    assert play.of(Intervened, rule="silence", action="nudged", name="Ada")
+    assert not play.of(Intervened, rule="stall")
+
+
+def _never_still(view: View) -> ChatAnswer:
+    """A boss that polls its files without end until Ada's part is accepted."""
+    if not view.did("recruit") or view.submitted or " accepted." in view.all:
+        return boss_of("Ada")(view)
+    return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+
+async def test_an_agent_that_stays_silent_is_reported_and_replaced(stage: Stage) -> None:
+    """Nudge, report to the head, then a fresh agent takes over the open work and does it."""
+
+    def silent(view: View) -> ChatAnswer:
+        return worker(view) if view.name != "Ada" else say("Later.")
+
+    def fresh(view: View) -> ChatAnswer:
+        if "taken over from Ada" in view.last:
+            return call(("write_file", {"path": "part.txt", "content": "x\n"}))
+        if " added, revision" in view.last:
+            number = int(view.all.split("Assignment #")[1].split(",")[0])
+            return call(("submit", {"assignment": number, "summary": "done", "files": ["part.txt"]}))
+        return say("Idle.")
+
+    play = await stage(
+        {"Boss": _never_still, "Ada": silent, "Ada 2": fresh}, watch=replace(FAST, loop=1000), caps=_caps(900)
+    )
+    assert (await play.end()).state == "done"
+    actions = [e.action for e in play.of(Intervened, rule="silence")]
+    assert actions == ["nudged", "reported", "replaced"]
+    assert [e.name for e in play.of(AgentLeft)] == ["Ada"]
+    assert play.of(AssignmentChanged, assignee="Ada 2", state="accepted")
+    assert not play.of(AssignmentChanged, state="cancelled")
+
+
+def _caps(steps: int) -> Caps:
+    return replace(CAPS, steps=steps)
+
+
+async def test_a_circle_of_waiting_agents_is_named_to_all_of_them(stage: Stage) -> None:
+    """Three members wait for each other's answer; told so, they go on. Nobody else would wake them."""
+    parts: dict[str, Part] = {
+        "Boss": boss_of("Ada", "Bob", "Cy"),
+        "Ada": _asks("Bob"),
+        "Bob": _asks("Cy"),
+        "Cy": _asks("Ada"),
+    }
+    play = await stage(parts)
+    assert (await play.end()).state == "done"
+    named = play.of(Intervened, rule="cycle", action="nudged")
+    assert named and all(name in named[0].detail for name in ("Ada", "Bob", "Cy"))
+
+
+def _asks(other: str) -> Part:
+    """Asks another before doing anything, answers nobody, and works once the circle is named."""
+
+    def part(view: View) -> ChatAnswer:
+        if "wait in a circle" in view.last:
+            return call(("write_file", {"path": f"{view.name.lower()}.txt", "content": "x\n"}))
+        if "Assignment #" in view.last:
+            return call(("send_message", {"to": [other], "text": "Which format do you use?", "wait": True}))
+        if " added, revision" in view.last:
+            return call(("submit", {"assignment": view.given, "summary": "done"}))
+        return say("I wait.")
+
+    return part
+
+
+def _polite(other: str) -> Part:
+    def part(view: View) -> ChatAnswer:
+        thanks = ("send_message", {"to": [other], "text": f"Thank you too! ({view.steps})", "wait": True})
+        if "Assignment #" in view.last and not view.did("submit"):
+            done = ("submit", {"assignment": view.given, "summary": "done"})
+            return call(done, thanks) if view.name == "Ada" else call(done)
+        return call(thanks) if f"[from {other}]" in view.last else say("Idle.")
+
+    return part
+
+
+async def test_politeness_without_end_is_cut_off(stage: Stage) -> None:
+    """Two agents thank each other for ever; they are told, then their talk wakes nobody, and it stops."""
+    seen: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if "no longer wakes them" in view.last:
+            seen.append("told")
+            return call(("finish", {"report": "both are done"}))
+        if view.submitted:
+            return call(*(("review", {"assignment": n, "verdict": "accept"}) for n in view.submitted))
+        return boss_of("Ada", "Bob")(view) if not view.did("recruit") else say("Waiting.")
+
+    play = await stage({"Boss": boss, "Ada": _polite("Bob"), "Bob": _polite("Ada")})
+    assert (await play.end()).state == "done"
+    assert seen == ["told"]
+    assert [e.action for e in play.of(Intervened, rule="chatter")][:2] == ["nudged", "reported"]
+
+
+async def test_words_that_need_no_answer_wake_nobody(stage: Stage) -> None:
+    """Thanks marked as needing no answer lie in the inbox; the receiver takes no step for them."""
+    woken: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            members = [{"name": n, "role": "w", "instructions": "w"} for n in ("Ada", "Bob")]
+            given = {"to": "Ada", "title": "part", "details": "write"}
+            return call(("recruit", {"members": members}), ("assign", given))
+        return reviewing(view, 1)
+
+    def ada(view: View) -> ChatAnswer:
+        if "Assignment #" not in view.last:
+            return say("Idle.")
+        thanks = {"to": ["Bob"], "text": "Thanks, all good!", "needs_answer": False}
+        return call(("send_message", thanks), ("submit", {"assignment": view.given, "summary": "done"}))
+
+    def bob(view: View) -> ChatAnswer:
+        woken.append(view.last)
+        return say("You are welcome.")
+
+    play = await stage({"Boss": boss, "Ada": ada, "Bob": bob})
+    assert (await play.end()).state == "done"
+    assert play.of(AgentSpoke, name="Ada", to=("Bob",))
+    assert woken == []
+
+
+async def test_a_head_that_does_its_members_work_is_told(stage: Stage) -> None:
+    """A boss writes every file itself while its member idles; told so, it gives the rest away."""
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(("recruit", {"members": [{"name": "Ada", "role": "w", "instructions": "w"}]}))
+        if view.submitted or " accepted." in view.all:
+            return reviewing(view, 1)
+        if "You do your members' work" in view.all:
+            if view.did("assign"):
+                return say("Waiting.")
+            return call(("assign", {"to": "Ada", "title": "rest", "details": "write the rest"}))
+        return call(("write_file", {"path": f"f{view.steps}.txt", "content": "x\n"}))
+
+    watch = replace(CALM, sweep_s=0.05)
+    play = await stage({"Boss": boss, "Ada": worker}, watch=watch, caps=_caps(900))
+    assert (await play.end()).state == "done"
+    assert play.of(Intervened, rule="overreach", action="nudged", name="Boss")
+    assert play.of(FileWritten, name="Ada")
+
+
+async def test_recruiting_without_giving_work_is_told_and_then_asked_about(stage: Stage) -> None:
+    """Idle recruits are named to their head; when that does not help, the people are asked."""
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            members = [{"name": f"Idle {n}", "role": "w", "instructions": "w"} for n in range(5)]
+            return call(("recruit", {"members": members}))
+        if "A person answers" in view.last:
+            return call(("finish", {"report": "done alone"}))
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    play = await stage({"Boss": boss}, watch=FAST, caps=_caps(5_000))
+    gate = await play.until(GateRaised, kind="stall")
+    assert [e.action for e in play.of(Intervened, rule="recruiting")] == ["nudged", "asked"]
+    await play.do(AnswerGate(gate.gate_id, "do it alone", "me"))
+    assert (await play.end()).report == "done alone"
+
+
+async def test_work_handed_down_a_chain_is_stopped_at_its_end(stage: Stage) -> None:
+    """Each recruits one more and hands the work on; the last is told to do it, and does."""
+
+    def does_it(view: View) -> ChatAnswer:
+        if not view.did("write_file"):
+            return call(("write_file", {"path": "it.txt", "content": "x\n"}))
+        if not view.did("submit"):
+            return call(("submit", {"assignment": view.given, "summary": "done"}))
+        return say("Idle.")
+
+    def hands_on(view: View) -> ChatAnswer:
+        if "do this work yourself" in view.all:
+            return does_it(view)
+        if view.submitted:
+            return reviewing(view, 99)
+        if view.did("recruit"):
+            return call(("search_files", {"pattern": f"x{view.steps}"}))
+        below = f"L{int(view.name[1:]) + 1}" if view.name != "Boss" else "L1"
+        member = {"name": below, "role": "w", "instructions": "w"}
+        given = {"to": below, "title": "it", "details": "do it"}
+        return call(("recruit", {"members": [member]}), ("assign", given))
+
+    parts = dict.fromkeys(("Boss", *(f"L{n}" for n in range(1, 6))), hands_on)
+    caps = replace(_caps(900), depth=5)
+    play = await stage(parts, watch=replace(CALM, sweep_s=0.05), caps=caps)
+    assert await play.until(Intervened, rule="relay", action="nudged")
+    assert await play.until(FileWritten, path="it.txt")
