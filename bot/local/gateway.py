@@ -135,7 +135,7 @@ class Gateway:
             "session_type": "normal",
             "resume_gateway_url": world.gateway_url,
             "shard": [0, 1],
-            "application": {"id": str(world.application_id), "flags": 0},
+            "application": {"id": str(world.application_id), "flags": world.application_flags},
             "guilds": [{"id": str(g), "unavailable": True} for g in world.guilds],
         }
         session.push("READY", ready)

@@ -9,6 +9,8 @@ from bot.local.faults import Faults
 
 #: discord.Intents flags a bot must be approved for in the developer portal.
 PRIVILEGED = frozenset({"members", "presences", "message_content"})
+#: The application's flags that say so (the "limited" ones: a bot in under 100 guilds).
+_FLAGS = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,8 @@ class LocalOptions:
     guild_name: str = "MegaAgent"
     bot_name: str = "MegaAgent"
     save_every: float = 0.5
+
+    @property
+    def application_flags(self) -> int:
+        """The application's flags for its privileged intents."""
+        return sum(flag for name, flag in _FLAGS.items() if name in self.privileged_intents)

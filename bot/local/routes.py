@@ -11,6 +11,7 @@ from simcord.backend.models import Message, Webhook
 from simcord.enums import ChannelType
 from simcord.http._helpers import bot_message, message_edit_changes
 from simcord.http.router import RequestContext
+from simcord.http.routes import application as their_application
 from simcord.http.routes import channels as their_channels
 from simcord.http.routes import interactions as theirs
 from simcord.http.routes import messages as their_messages
@@ -331,6 +332,17 @@ def gateway_bot(ctx: RequestContext) -> Wire:
     """Where the gateway is and how often one may start a session."""
     limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
     return {"url": world_of(ctx).gateway_url, "shards": 1, "session_start_limit": limit}
+
+
+@ours("GET", "/oauth2/applications/@me")
+def application(ctx: RequestContext) -> Wire:
+    """The application, with the flags that say which privileged intents it has."""
+    world = world_of(ctx)
+    info: Wire = their_application.application_info(ctx)
+    owner = next(iter(world.guilds.values()), None)
+    person = world.users[owner.owner_id] if owner else world.bot_user
+    flags = world.application_flags
+    return info | {"flags": flags, "bot_public": False, "owner": serializers.user_payload(person)}
 
 
 @ours("PATCH", "/channels/{channel_id}")

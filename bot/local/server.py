@@ -113,6 +113,7 @@ class LocalDiscord:
         self.world.gateway_url = self.gateway_url
         self.world.time_scale = self.options.time_scale
         self.world.limits_edits = self.options.rate_limits
+        self.world.application_flags = self.options.application_flags
         self.world.reads_content = "message_content" in self.options.privileged_intents
         home = self._file.open(self.world, self.options)
         self.token, self.guild_id = home.token, home.guild_id

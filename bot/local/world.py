@@ -69,6 +69,7 @@ class World(Backend):
         self.time_scale = 1.0
         self.limits_edits = True
         self.reads_content = True
+        self.application_flags = 0
         self.emoji_listeners: list[Callable[[], None]] = []
         self.command_listeners: list[Callable[[], None]] = []
         self.hook_avatars: dict[int, str] = {}

@@ -189,7 +189,8 @@ async def test_members_roles_and_application(house: House) -> None:
     assert house.local.world.get_guild(guild.id).members[member.id].role_ids == [role.id]
     await role.delete()
     info = await house.bot.application_info()
-    assert info.id == house.bot.application_id and not guild.me.guild_permissions.administrator
+    assert info.id == house.bot.application_id and info.flags.gateway_message_content_limited
+    assert info.owner.id == house.local.you.id and not guild.me.guild_permissions.administrator
     commands = await house.bot.tree.fetch_commands()
     assert {c.name for c in commands} == {"task", "ask", "slow", "silent", "Why?"}
 
