@@ -46,7 +46,8 @@ class LogLine:
     line: str
 
 
-def _put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Update the row of `key`, or insert it."""
     matches = [table.c[name] == value for name, value in key.items()]
     if not connection.execute(update(table).where(*matches).values(**values)).rowcount:
         connection.execute(insert(table).values(**key, **values))
@@ -88,12 +89,12 @@ class Book:
         """Keep the server's rules, replacing those before."""
         values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
         values["category_id"] = rules.category_id
-        await self._database.write(lambda c: _put(c, GUILDS, {"guild_id": rules.guild_id}, values))
+        await self._database.write(lambda c: put(c, GUILDS, {"guild_id": rules.guild_id}, values))
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
         """Set how much a person is told of a task."""
         key = {"task_id": task_id, "user_id": user_id}
-        await self._database.write(lambda c: _put(c, FOLLOWS, key, {"mode": mode}))
+        await self._database.write(lambda c: put(c, FOLLOWS, key, {"mode": mode}))
 
     async def follow_mode(self, task_id: int, user_id: int) -> FollowMode | None:
         """How much a person asked to be told of a task, None when they never did."""
@@ -129,7 +130,7 @@ class Book:
             "edited_at": card.edited_at,
             "digest": card.digest,
         }
-        await self._database.write(lambda c: _put(c, CARDS, {"task_id": card.task_id}, values))
+        await self._database.write(lambda c: put(c, CARDS, {"task_id": card.task_id}, values))
 
     async def cards(self) -> list[Card]:
         """Every card, by task."""
@@ -151,8 +152,8 @@ class Book:
         def work(connection: Connection) -> None:
             for line in lines:
                 values = {"task_id": line.task_id, "at": line.at, "line": line.line}
-                _put(connection, LOG, {"seq": line.seq}, values)
-            _put(connection, FACTS, {"name": "log_cursor"}, {"value": str(cursor)})
+                put(connection, LOG, {"seq": line.seq}, values)
+            put(connection, FACTS, {"name": "log_cursor"}, {"value": str(cursor)})
 
         await self._database.write(work)
 
@@ -168,7 +169,7 @@ class Book:
     async def set_seen(self, channel_id: int, message_id: int) -> None:
         """A channel's messages up to `message_id` are dealt with."""
         key = {"channel_id": channel_id}
-        await self._database.write(lambda c: _put(c, SEEN, key, {"message_id": message_id}))
+        await self._database.write(lambda c: put(c, SEEN, key, {"message_id": message_id}))
 
     async def forget_channel(self, channel_id: int) -> None:
         """A channel is gone."""
@@ -181,4 +182,4 @@ class Book:
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a single value."""
-        await self._database.write(lambda c: _put(c, FACTS, {"name": name}, {"value": value}))
+        await self._database.write(lambda c: put(c, FACTS, {"name": name}, {"value": value}))

@@ -17,9 +17,9 @@ async def reads_messages(token: str, choice: Literal["auto", "on", "off"], **opt
     """
     if choice != "auto":
         return choice == "on"
-    async with discord.Client(intents=discord.Intents.none(), **options) as client:
+    async with discord.Client(intents=discord.Intents(guilds=True), **options) as client:
         await client.login(token)
-        flags = (await client.application_info()).flags
+        flags = client.application_flags
     return flags.gateway_message_content or flags.gateway_message_content_limited
 
 

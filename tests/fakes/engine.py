@@ -125,6 +125,12 @@ class FakeEngine:
                 continue
             await self._more.wait()
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds, looked at after every event."""
+        async for _ in self.events():
+            if holds():
+                return
+
     def emit(self, body: EventBody) -> Event:
         """Tell the world."""
         self.now += 1

@@ -32,11 +32,11 @@ async def tell(stage: Stage, since: int = 0) -> None:
 
 
 async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
-    """A hundred changes within the interval are one edit after it; no change is none."""
+    """Many changes within the interval are one edit after it; no change is none."""
     task = await stage.start()
     before = writes(stage)
     (ada,) = stage.engine.recruit(task.boss, "Ada")
-    for number in range(100):
+    for number in range(30):
         stage.engine.assign(task.boss, ada, f"Part {number}", "accepted")
         await tell(stage, len(stage.engine.log) - 1)
         await drive(stage, stage.env.bot.cards.tick())
@@ -44,7 +44,7 @@ async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
     stage.clock += 15
     await drive(stage, stage.env.bot.cards.tick())
     assert writes(stage) == before + 1
-    assert "100 of 100" in str(cards(stage)[-1].components[0].to_dict())
+    assert "30 of 30" in str(cards(stage)[-1].components[0].to_dict())
     stage.clock += 60
     await tell(stage)
     await drive(stage, stage.env.bot.cards.tick())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import discord
 import pytest
 
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.login import reads_messages, words_for_login
 from engine.commands import PauseTask, SayToAgent, StartTask
 from tests.bot.cogs.conftest import Stage
 
@@ -67,6 +69,11 @@ class Loop:
 async def loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loop]:
     """Connected; reconnects do not dawdle."""
     monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda self: 0.05)
+
+    async def at_once(self: discord.Client, shard_id: int | None, *, initial: bool = False) -> None:
+        """Discord allows one login in five seconds; the local one does not mind."""
+
+    monkeypatch.setattr(discord.Client, "before_identify_hook", at_once)
     local = LocalDiscord(LocalOptions(time_scale=50))
     await local.start()
     with point_discord_at(local):
@@ -162,6 +169,54 @@ async def test_a_guest_is_refused(loop: Loop) -> None:
     message = await loop.local.guest.send(loop.lobby, "Do my homework")
     await loop.local.world.pulse.until(lambda: "⛔" in marks(loop, message["id"]), 5)
     assert loop.said() == []
+
+
+async def test_removed_from_the_server_its_tasks_pause(loop: Loop) -> None:
+    """Kicked: nobody there could watch or stop them; the bot lives on."""
+    await loop.begin()
+    await loop.local.you.kick_bot()
+    async with asyncio.timeout(5):
+        await loop.stage.engine.until(lambda: loop.stage.engine.world.tasks[1].state == "paused")
+    assert not loop.running.done()
+
+
+async def test_a_permission_withdrawn_mid_task_is_said_where_it_is_missing(loop: Loop) -> None:
+    """By a person in the channel's settings; once, with the fix."""
+    await loop.begin()
+    await loop.local.you.overwrite(loop.lobby, loop.local.you.bot_role, deny=["attach_files"])
+    await loop.local.you.sees(loop.lobby, "Attach Files")
+
+
+async def test_a_deleted_role_takes_its_rights_along(loop: Loop) -> None:
+    """The guest's role may start tasks until it is deleted."""
+    role = await loop.local.you.create_role("crew")
+    await loop.local.you.give_role(loop.local.guest.id, role)
+    await loop.local.you.slash(loop.lobby, "setup", start=role)
+    allowed = await loop.local.guest.slash(loop.lobby, "task new", goal="x")
+    assert "has begun" in allowed.text
+    await loop.local.you.delete_role(role)
+    refused = await loop.local.guest.slash(loop.lobby, "task new", goal="y")
+    assert "may not start" in refused.text
+
+
+@pytest.mark.parametrize(("flags", "reads"), [(1 << 19, True), (1 << 18, True), (0, False)])
+async def test_whether_it_may_read_is_asked_of_discord(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, flags: int, reads: bool
+) -> None:
+    """ "auto" follows the application's own flags; "on" and "off" ask nobody; a bad token is plain."""
+
+    async def about(client: discord.Client) -> SimpleNamespace:
+        return SimpleNamespace(id=1, flags=discord.ApplicationFlags._from_value(flags))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(discord.Client, "application_info", about)
+        assert await reads_messages(loop.local.token, "auto") is reads
+    assert await reads_messages("nonsense", "on") is True and await reads_messages("nonsense", "off") is False
+    with pytest.raises(discord.LoginFailure) as refused:
+        await reads_messages("nonsense", "auto")
+    assert "DISCORD_TOKEN" in (words_for_login(refused.value) or "")
+    assert "MESSAGE_CONTENT=off" in (words_for_login(discord.PrivilegedIntentsRequired(None)) or "")
+    assert words_for_login(OSError()) is None
 
 
 def marks(loop: Loop, message_id: str) -> list[str]:

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from bot.access import GuildRules, Person, Right, guild_of, may, owner_id, space_of, without_role
 from bot.attached import free_path
 from bot.settings import BotSettings
-from bot.single import AlreadyRunning, OnlyBot
+from bot.single import AlreadyRunning, Lease, OnlyBot, only_bot
 from bot.views.loglines import LINES, log_line
 from bot.views.windows import typed
 from bot.words import bar, dollars, fenced, plain, safe_name, size, span
 from engine import events
 from tests.fakes.engine import FakeEngine
+from tests.fakes.inline_database import InlineDatabase
 
 
 @given(st.text(max_size=300), st.integers(1, 200))
@@ -108,6 +109,39 @@ def test_a_second_bot_is_refused_until_the_first_has_left(tmp_path: Path) -> Non
         second.leave()
     with second:
         pass
+
+
+async def test_a_shared_database_is_leased_to_one_bot() -> None:
+    """The second is refused while the first renews or for a minute after it died; leaving frees at once."""
+    clock = [1000.0]
+    database = InlineDatabase()
+    first, second = (Lease(database, lambda: clock[0]) for _ in range(2))
+    await first.claim()
+    clock[0] += 50
+    await first.claim()
+    clock[0] += 50
+    with pytest.raises(AlreadyRunning, match="already running"):
+        await second.claim()
+    clock[0] += 20
+    await second.claim()
+    with pytest.raises(AlreadyRunning):
+        await first.claim()
+    await first.leave()
+    with pytest.raises(AlreadyRunning):
+        await first.claim()
+    await second.leave()
+    await first.claim()
+
+
+async def test_only_bot_locks_a_file_for_sqlite(tmp_path: Path) -> None:
+    """What the bootstrap uses: refused inside, free after."""
+    database = InlineDatabase()
+    async with only_bot(database, tmp_path, lambda: 0.0):
+        with pytest.raises(AlreadyRunning):
+            async with only_bot(database, tmp_path, lambda: 0.0):
+                pass
+    async with only_bot(database, tmp_path, lambda: 0.0):
+        assert (tmp_path / "bot.lock").read_text().startswith("process ")
 
 
 def test_every_event_worth_a_line_has_one() -> None:
