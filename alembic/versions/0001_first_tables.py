@@ -129,6 +129,8 @@ def upgrade() -> None:
         sa.Column("audit_round", sa.Integer(), nullable=False),
         sa.Column("auditor_id", sa.Integer(), nullable=True),
         sa.Column("plan_state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_agents", sa.Integer(), nullable=False),
+        sa.Column("lessons_json", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("quiet_rounds", sa.Integer(), nullable=False),
         sa.Column("progress_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
@@ -218,6 +220,8 @@ def upgrade() -> None:
         sa.Column("task_id", sa.Integer(), nullable=False),
         sa.Column("parent_id", sa.Integer(), nullable=True),
         sa.Column("path", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("agent_id", sa.Integer(), nullable=True),
+        sa.Column("frozen", sa.Boolean(), nullable=False),
         sa.Column("cap_micros", sa.BigInteger(), nullable=True),
         sa.Column("cap_tokens", sa.BigInteger(), nullable=True),
         sa.Column("spent_micros", sa.BigInteger(), nullable=False),
@@ -287,6 +291,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_groups_head_id"), ["head_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_groups_task_id"), ["task_id"], unique=False)
 
+    op.create_table(
+        "interventions",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column("rule", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("subject", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["task_id"], ["tasks.id"], name=op.f("fk_interventions_task_id")),
+        sa.PrimaryKeyConstraint("task_id", "rule", "subject", name=op.f("pk_interventions")),
+    )
     op.create_table(
         "revisions",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -532,6 +546,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_revisions_task")
 
     op.drop_table("revisions")
+    op.drop_table("interventions")
     with op.batch_alter_table("groups", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_groups_task_id"))
         batch_op.drop_index(batch_op.f("ix_groups_head_id"))
