@@ -250,7 +250,7 @@ class Human(Person):
             self.world,
             type=int(kind),
             channel_id=channel_id,
-            guild_id=self.guild_id,
+            guild_id=self.world.get_channel(channel_id).guild_id,
             user_id=self.id,
             data=data,
         )

@@ -28,6 +28,8 @@ REPLAY = 5000
 #: Client events per connection and minute (documentation: 120, then the connection is closed).
 CLIENT_EVENTS = 120
 HEARTBEAT_MS = 41250
+#: Seconds a session waits for its client to resume.
+PATIENCE = 300.0
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Session:
     log: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REPLAY))
     seq: int = 0
     link: Link | None = None
+    lost_at: float = 0.0
 
     def push(self, event: str, data: object) -> None:
         """Number an event, keep it for a resume, and send it if somebody is connected."""
@@ -178,6 +181,7 @@ class Gateway:
         self._links.discard(link)
         if link.session is not None and link.session.link is link:
             link.session.link = None
+            link.session.lost_at = self._world.time.monotonic()
 
     def _receive(self, link: Link, frame: Wire) -> int | None:
         """Act on one client frame; a number is the code to close the connection with."""
@@ -216,11 +220,19 @@ class Gateway:
         approved = self._options.privileged_intents
         if any(getattr(intents, name) and name not in approved for name in intent_rules.PRIVILEGED_INTENTS):
             return 4014
+        self._drop_abandoned()
         session = Session(secrets.token_hex(16), intents, link=link)
         link.session = session
         self._sessions[session.id] = session
         self._greet(session)
         return None
+
+    def _drop_abandoned(self) -> None:
+        """Forget sessions nobody has come back to; Discord's own patience is a few minutes."""
+        now = self._world.time.monotonic()
+        for session in list(self._sessions.values()):
+            if session.link is None and now - session.lost_at > PATIENCE:
+                del self._sessions[session.id]
 
     def _resume(self, link: Link, data: Wire) -> int | None:
         if data.get("token") != self._token:

@@ -142,7 +142,7 @@ class PageApi:
             "guild": {"id": str(you.guild_id), "name": guild.name if guild else ""},
             "me": str(you.id),
             "bot": str(world.bot_user.id),
-            "channels": you.channels(),
+            "channels": [self.feed.channel(int(c["id"])) for c in you.channels()],
             "emojis": self.feed.emojis(),
             "users": [{"id": str(u.id), "name": u.global_name or u.name, "bot": u.bot} for u in users],
             "roles": [

@@ -104,7 +104,8 @@ class Feed:
     def channel(self, channel_id: int) -> Wire:
         """A channel as the page lists it."""
         channel = self._world.get_channel(channel_id)
-        return dict(serializers.channel_payload(self._world, channel))
+        payload = dict(serializers.channel_payload(self._world, channel))
+        return payload if channel.guild_id else payload | {"name": self._world.bot_user.name, "position": 0}
 
     def sees(self, channel_id: int) -> bool:
         """Whether the viewer sees a channel."""

@@ -159,7 +159,8 @@ class Person:
 
     def _need(self, channel_id: int | None, *names: str) -> None:
         try:
-            self.world.require_permissions(self.guild_id, self.id, channel_id, *names)
+            home = self.guild_id if channel_id is None else self.world.get_channel(channel_id).guild_id
+            self.world.require_permissions(home, self.id, channel_id, *names)
         except BackendError as error:
             raise CannotError(f"{error.message}: {', '.join(names)}") from error
 

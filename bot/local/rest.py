@@ -145,8 +145,9 @@ class Rest:
     def _count(self, request: web.Request, match: Match, path: str, body: object, *, bot: bool) -> Verdict:
         if not self._options.rate_limits:
             return Verdict()
-        major = path.strip("/").split("/")[1] if path.count("/") > 1 else ""
-        hook = self._world.webhooks.get(self._world.webhook_tokens.get(match.args.get("token", "")) or 0)
+        token = match.args.get("token", "")
+        major = token or (path.strip("/").split("/")[1] if path.count("/") > 1 else "")
+        hook = self._world.webhooks.get(self._world.webhook_tokens.get(token) or 0)
         place = request.query.get("thread_id") or (str(hook.channel_id) if hook else "")
         fields = frozenset(body) if isinstance(body, dict) else frozenset()
         now = self._world.time.monotonic() * self._options.time_scale

@@ -18,6 +18,7 @@ from typing import Any
 import discord
 from pydantic import TypeAdapter, ValidationError
 from simcord.backend.models import Channel, Guild, GuildEmoji, Message, User, Webhook
+from simcord.enums import ChannelType
 
 from bot.local.options import LocalOptions
 from bot.local.world import World
@@ -248,6 +249,8 @@ def _restore(world: World, core: Core) -> None:
     world.bot_user = world.users[core.bot_id]
     world.channels = {channel.id: channel for channel in core.channels}
     world.messages = {channel.id: {} for channel in core.channels}
+    direct = [channel for channel in core.channels if channel.type == ChannelType.DM]
+    world.dm_channels = {channel.recipient_ids[0]: channel.id for channel in direct}
     world.webhooks = {hook.id: hook for hook in core.webhooks}
     world.webhook_tokens = {hook.token: hook.id for hook in core.webhooks}
     world.hook_avatars = dict(core.hook_avatars)

@@ -217,9 +217,10 @@ class World(Backend):
         """Channels (not threads) in a category."""
         return [c for c in self.channels.values() if c.parent_id == parent_id and not c.is_thread]
 
-    def threads_of(self, guild_id: int) -> list[Channel]:
-        """The guild's threads that are not archived."""
-        return self.active_threads(guild_id)
+    def get_dm_channel(self, user_id: int) -> Channel:
+        """The direct messages between the bot and a person."""
+        self.unsaved.core = True
+        return super().get_dm_channel(user_id)
 
     # ---------------------------------------------------------------- webhooks
 

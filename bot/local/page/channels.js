@@ -8,9 +8,10 @@ const byPosition = (a, b) => a.position - b.position || (BigInt(a.id) < BigInt(b
 
 function tree() {
   const all = [...state.channels.values()];
-  const inside = (id) => all.filter((channel) => !isThread(channel) && channel.type !== 4 && (channel.parent_id || null) === id).sort(byPosition);
+  const inside = (id) => all.filter((channel) => !isThread(channel) && channel.type !== 4 && channel.type !== 1 && (channel.parent_id || null) === id).sort(byPosition);
   const groups = all.filter((channel) => channel.type === 4).sort(byPosition);
-  return [{ group: null, channels: inside(null) }, ...groups.map((group) => ({ group, channels: inside(group.id) }))];
+  const direct = all.filter((channel) => channel.type === 1);
+  return [...(direct.length ? [{ group: { id: "direct", name: "Direct messages" }, channels: direct }] : []), { group: null, channels: inside(null) }, ...groups.map((group) => ({ group, channels: inside(group.id) }))];
 }
 
 const threadsOf = (id) => [...state.channels.values()].filter((channel) => isThread(channel) && channel.parent_id === id)

@@ -36,7 +36,7 @@ export const kept = {
 };
 
 export const isThread = (channel) => channel.type === 11 || channel.type === 12;
-export const isText = (channel) => channel.type === 0 || channel.type === 5 || isThread(channel);
+export const isText = (channel) => channel.type <= 1 || channel.type === 5 || isThread(channel);
 export const newer = (a, b) => !b || BigInt(a || 0) > BigInt(b);
 
 export function nameOf(message) {

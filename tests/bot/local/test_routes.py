@@ -223,3 +223,15 @@ async def test_emojis_of_the_application_are_faces(house: House) -> None:
         assert refused.value.code == 50035
     await emoji.delete()
     assert await house.bot.fetch_application_emojis() == []
+
+
+async def test_direct_messages(house: House) -> None:
+    """The bot can write to a person alone, who answers and uses commands there."""
+    you = house.local.you
+    person = await house.bot.fetch_user(you.id)
+    sent = await person.send("just for you")
+    assert [m["content"] for m in you.history(sent.channel.id)] == ["just for you"]
+    assert not house.local.guest.can_see(sent.channel.id)
+    await you.send(sent.channel.id, "thanks")
+    await house.bot.pulse.until(lambda: [m.content for m in house.bot.heard[-1:]] == ["thanks"], 5)
+    assert (await you.slash(sent.channel.id, "slow")).text == "late, but here"
