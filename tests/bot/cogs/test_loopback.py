@@ -206,7 +206,9 @@ async def test_whether_it_may_read_is_asked_of_discord(
     """ "auto" follows the application's own flags; "on" and "off" ask nobody; a bad token is plain."""
 
     async def about(client: discord.Client) -> SimpleNamespace:
-        return SimpleNamespace(id=1, flags=discord.ApplicationFlags._from_value(flags))
+        return SimpleNamespace(
+            id=1, interactions_endpoint_url=None, flags=discord.ApplicationFlags._from_value(flags)
+        )
 
     with monkeypatch.context() as patched:
         patched.setattr(discord.Client, "application_info", about)
