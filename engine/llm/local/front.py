@@ -21,6 +21,7 @@ from engine.llm.local.translate import (
     ask_for_text,
     block_text,
     fence_of,
+    is_sound,
     make_script,
     parse_call,
     same_call,
@@ -31,6 +32,7 @@ MAX_REQUEST = 8_000_000
 TEMPERATURES = (0.2, 0.6, 0.9)
 DEFAULT_TOKENS = 1024
 CALL_TOKENS = 800
+TEXT_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Front:
     """`POST /v1/chat/completions` and `GET /v1/models`, behind a bearer key.
 
     An answer that was cut off is sampled again, warmer; so is the very call the agent made last, and when
-    it comes a second time that tool is left out: small models repeat themselves for ever otherwise.
+    it comes a second time that tool is left out: small models repeat themselves for ever otherwise. A text
+    that was cut off, or a program that does not parse, is written once more.
     With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
     same answers; without, llama.cpp chooses.
     """
@@ -144,10 +147,15 @@ class Front:
         if argument is None:
             return
         stop = f"\n{fence_of(call.arguments)}"
-        question = Question(script.plain + ask_for_text(call, argument), stop=stop)
-        answer = await self._ask(body, agent, question)
-        spent.add(answer["usage"])
-        call.arguments[argument] = block_text(answer["choices"][0]["message"]["content"] or "")
+        messages = script.plain + ask_for_text(call, argument)
+        for attempt in range(TEXT_TRIES):
+            answer = await self._ask(body, agent, Question(messages, stop=stop, attempt=attempt))
+            spent.add(answer["usage"])
+            text = block_text(answer["choices"][0]["message"]["content"] or "")
+            call.arguments[argument] = text
+            whole = answer["choices"][0]["finish_reason"] != "length"
+            if whole and is_sound(str(call.arguments.get("path", "")), text):
+                return
 
     async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
         temperature = max(TEMPERATURES[question.attempt], float(body.get("temperature") or 0.0))

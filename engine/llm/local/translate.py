@@ -11,8 +11,10 @@ written before is a prefix of the next prompt.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -101,6 +103,20 @@ def block_text(answer: str) -> str:
     """The text of a code block whose opening was given; a text file ends with a newline."""
     text = _CLOSING.sub("", _FENCE.sub("", answer, count=1))
     return text.strip("\n") + "\n"
+
+
+def is_sound(path: str, text: str) -> bool:
+    """Whether a file of a kind that can be parsed does parse; nothing is run."""
+    try:
+        if path.endswith(".py"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ast.parse(text)
+        elif path.endswith(".json"):
+            json.loads(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def same_call(call: Call, body: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from engine.llm.local.translate import (
     answer_message,
     ask_for_text,
     block_text,
+    is_sound,
     make_script,
     parse_call,
     same_call,
@@ -181,3 +183,21 @@ def test_programs_are_asked_for_with_care_and_prose_plainly() -> None:
     """The words about functions go with code only."""
     turns = [ask_for_text(Call("write_file", {"path": path}), "content") for path in ("a.py", "a.md")]
     assert [WRITING in turn[1]["content"] for turn in turns] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "sound"),
+    [
+        ("a.py", "x = 1\n", True),
+        ("a.py", "def f(:\n", False),
+        ("a.py", "x = '\\d'\n", True),
+        ("a.py", "(" * 5000, False),
+        ("a.py", "\0", False),
+        ("a.json", "{}", True),
+        ("a.json", "{", False),
+        ("a.md", "def f(:", True),
+    ],
+)
+def test_programs_that_do_not_parse_are_seen(path: str, text: str, sound: bool) -> None:
+    """A broken file is told from a whole one without running anything."""
+    assert is_sound(path, text) is sound
