@@ -20,6 +20,7 @@ from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.program import Program
 from engine.sandbox.seccomp import filter_for
 from engine.sandbox.stage import check_files
+from engine.sandbox.stepdown import step_down
 
 # systemd's table of user ids (UIDS-GIDS.md) leaves 60706-61183 unused; one for each run that goes at once,
 # so that what the kernel counts by user is counted by run.
@@ -86,18 +87,8 @@ class BubblewrapSandbox:
     def _start(
         self, request: RunRequest, lasts_s: float, interactive: bool
     ) -> tuple[Program, Future[RunResult]]:
-        def words(uid: int | None, filter_fd: int, info_fd: int) -> list[str]:
-            told = (
-                self._bwrap,
-                self._environment,
-                self.limits,
-                lasts_s,
-                uid,
-                filter_fd,
-                info_fd,
-                request.argv,
-            )
-            return command(*told)
+        def words(filter_fd: int, info_fd: int) -> list[str]:
+            return command(self._bwrap, self._environment, self.limits, filter_fd, info_fd, request.argv)
 
         program = Program(request, self.limits, words, self._filter, lasts_s, interactive)
         future: Future[RunResult] = Future()
@@ -108,7 +99,9 @@ class BubblewrapSandbox:
     def _live(self, program: Program, future: Future[RunResult]) -> None:
         uid = self._places.get()
         try:
-            future.set_result(program.work(uid))
+            if uid is not None:
+                step_down(uid)
+            future.set_result(program.work())
         except BaseException as error:  # noqa: BLE001 carried over to whoever waits
             future.set_exception(error)
         finally:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.sandbox.environment import Environment
+from engine.sandbox.environment import LENT_BY_THE_HOST, Environment
 from engine.sandbox.limits import SandboxLimits
 
 INNER_UID = 1000
@@ -28,12 +28,7 @@ _VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
 }
-_DEVICES = (
-    "/dev/null",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/full",
-)  # no zero: see seccomp.py on shared pages
+_DEVICES = ("/dev/null", "/dev/urandom")  # no zero: see seccomp.py on shared pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +43,15 @@ def command(
     bwrap: Bubblewrap,
     environment: Environment,
     limits: SandboxLimits,
-    cpu_s: float,
-    uid: int | None,
     filter_fd: int,
     info_fd: int,
     argv: Sequence[str],
 ) -> list[str]:
-    """Everything from the uid drop (when `uid` is given) to the program itself.
+    """Everything up to the program itself.
 
     Inside, a shell says an empty line once all is set up and waits for one before it becomes `argv`.
     """
     return [
-        *_drop(uid),
         bwrap.program,
         *_namespaces(bwrap),
         *_environment_variables(),
@@ -69,30 +61,8 @@ def command(
         *_writable(limits),
         *("--chdir", WORK, "--remount-ro", "/"),
         *("--seccomp", str(filter_fd), "--info-fd", str(info_fd)),
-        *("--", *_limited(limits, cpu_s), "/bin/sh", "-c", _SIGNS_OF_LIFE, "sh", *argv),
+        *("--", "/bin/sh", "-c", _SIGNS_OF_LIFE, "sh", *argv),
     ]
-
-
-def _drop(uid: int | None) -> list[str]:
-    if uid is None:
-        return []
-    return ["/usr/bin/setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs", "--"]
-
-
-def _limited(limits: SandboxLimits, cpu_s: float) -> list[str]:
-    # Inside, because the number of processes must count in the new user namespace; hard, so they only sink.
-    values = {
-        "as": limits.memory,
-        "nproc": limits.processes,
-        "fsize": limits.file,
-        "nofile": limits.open_files,
-        "cpu": int(cpu_s) + 1,
-        "core": 0,
-        "memlock": 65536,
-        "msgqueue": 0,
-        "sigpending": 256,
-    }
-    return ["/usr/bin/prlimit", *(f"--{name}={value}:{value}" for name, value in values.items()), "--"]
 
 
 def _namespaces(bwrap: Bubblewrap) -> list[str]:
@@ -114,8 +84,6 @@ def _system() -> list[str]:
             words += ["--symlink", f"usr/{name}", f"/{name}"]
         elif root.is_dir():
             words += ["--ro-bind", str(root), str(root)]
-    for path in ("/etc/ld.so.cache", "/etc/alternatives"):
-        words += ["--ro-bind-try", path, path]
     return words
 
 
@@ -123,8 +91,9 @@ def _interpreter(environment: Environment) -> list[str]:
     words = ["--ro-bind", str(environment.tree), "/env"]
     for hidden in environment.hidden:
         words += ["--ro-bind", str(environment.empty), hidden]
-    for name in environment.etc_names:
-        words += ["--ro-bind", str(environment.etc / name), f"/etc/{name}"]
+    words += ["--ro-bind", str(environment.etc), "/etc"]
+    for path in LENT_BY_THE_HOST:
+        words += ["--ro-bind-try", path, path]
     return words
 
 
@@ -134,6 +103,7 @@ def _proc_and_dev(limits: SandboxLimits) -> list[str]:
         words += ["--dev-bind", device, device]
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         words += ["--symlink", f"/proc/self/fd{target}", f"/dev/{name}"]
+    words += ["--symlink", "urandom", "/dev/random"]
     return [*words, *_tmpfs(SHM, limits.shared, "1777"), "--remount-ro", "/dev"]
 
 

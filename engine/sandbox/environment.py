@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
-_LAYOUT = 1
+_LAYOUT = 2
 _OLDEST = (3, 9)
 _NOT_COPIED = shutil.ignore_patterns(
     "test",
@@ -34,6 +34,7 @@ _NOT_COPIED = shutil.ignore_patterns(
     "config-*",
     "*.a",
 )
+LENT_BY_THE_HOST = ("/etc/ld.so.cache", "/etc/alternatives")  # mounted over what `etc` holds for them
 _ETC = {
     "passwd": "root:x:0:0:root:/:/bin/false\nsandbox:x:1000:1000:sandbox:/tmp:/bin/sh\n",
     "group": "root:x:0:\nsandbox:x:1000:\n",
@@ -51,7 +52,7 @@ class _Record(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A prepared folder: `tree` becomes /env, `etc` files lie in /etc, `hidden` folders show as empty."""
+    """A prepared folder: `tree` becomes /env, `etc` becomes /etc, `hidden` folders show as empty."""
 
     folder: Path
     python: str
@@ -65,18 +66,13 @@ class Environment:
 
     @property
     def etc(self) -> Path:
-        """Files put into /etc."""
+        """What becomes /etc."""
         return self.folder / "etc"
 
     @property
     def empty(self) -> Path:
         """A folder with nothing in it."""
         return self.folder / "empty"
-
-    @property
-    def etc_names(self) -> tuple[str, ...]:
-        """Names of the files in `etc`."""
-        return tuple(sorted(_ETC))
 
 
 def environment_folder(data_dir: Path) -> Path:
@@ -196,6 +192,8 @@ def _place_small_files(target: Path, tree: Path) -> None:
     (target / "etc").mkdir()
     for name, text in _ETC.items():
         (target / "etc" / name).write_text(text)
+    (target / "etc" / "ld.so.cache").touch()
+    (target / "etc" / "alternatives").mkdir()
     # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
     for packages in (tree / "lib").glob("python*/site-packages"):
         (packages / "checkout.pth").write_text("/work\n")

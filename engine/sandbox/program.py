@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import selectors
 import signal
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from engine.errors import NotConfigured
@@ -23,15 +25,14 @@ from engine.ports import RunRequest, RunResult
 from engine.sandbox.command import SHM, TMP, WORK
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.output import Output
-from engine.sandbox.stage import acting_as, put_in, take_out
-from engine.sandbox.watch import Handles, entries_held, memory_held
+from engine.sandbox.stage import put_in, take_out
+from engine.sandbox.watch import Handles, entries_held, look_again_in, memory_held
 
 Ended = Literal["exit", "timeout", "memory", "output", "files", "killed"]
-Command = Callable[[int | None, int, int], list[str]]
+Command = Callable[[int, int], list[str]]
 
 _SETUP_S = 20.0
 _DEATH_S = 10.0
-_WATCH_EVERY_S = 0.05
 _PIECE = 65536
 _KILLED = 128 + signal.SIGKILL
 
@@ -103,21 +104,16 @@ class Program:
 
     # ------------------------------------------------------------ on the program's thread
 
-    def work(self, uid: int | None) -> RunResult:
-        """Set up (as `uid` when this process is root), run, watch, kill, copy out.
-
-        Raises NotConfigured when the sandbox cannot be set up.
-        """
+    def work(self) -> RunResult:
+        """Set up, run, watch, kill, copy out. Raises NotConfigured when the sandbox cannot be set up."""
         begun = time.monotonic()
         with ExitStack() as cleanup:
             cleanup.callback(self._close_wake)
-            inside = self._set_up(cleanup, uid)
-            with acting_as(uid):
-                put_in(inside.handles.places[0], self._request.files)
+            inside = self._set_up(cleanup)
+            put_in(inside.handles.places[0], self._request.files)
             ended = self._run(inside)
             code = self._end(inside, ended)
-            with acting_as(uid):
-                haul = take_out(inside.handles.places[0], self._request.files, self._limits)
+            haul = take_out(inside.handles.places[0], self._request.files, self._limits)
             text, missing = self.take(last=True)
         return RunResult(
             exit_code=code,
@@ -136,8 +132,8 @@ class Program:
             os.close(self._wake_read)
             os.close(self._wake_write)
 
-    def _set_up(self, cleanup: ExitStack, uid: int | None) -> Inside:
-        process, info = self._spawn(uid)
+    def _set_up(self, cleanup: ExitStack) -> Inside:
+        process, info = self._spawn()
         cleanup.callback(_bury, process)
         with os.fdopen(info, "rb") as file:
             told = file.read()
@@ -148,16 +144,17 @@ class Program:
         cleanup.callback(_kill_and_wait, first_handle)
         handles = _open_handles(first)
         cleanup.callback(handles.close)
+        _limit(first, self._limits, self._lasts_s)
         return Inside(process, first_handle, handles)
 
-    def _spawn(self, uid: int | None) -> tuple[subprocess.Popen[bytes], int]:
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], int]:
         filter_read, filter_write = os.pipe2(os.O_CLOEXEC)
         info_read, info_write = os.pipe2(os.O_CLOEXEC)
         with os.fdopen(filter_write, "wb") as file:
             file.write(self._filter)
         try:
             process = subprocess.Popen(  # noqa: S603 the words are ours up to the program, which runs inside
-                self._command(uid, filter_read, info_write),
+                self._command(filter_read, info_write),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -202,11 +199,11 @@ class Program:
 
     def _pump(self, inside: Inside, selector: selectors.BaseSelector) -> Ended:
         ends = time.monotonic() + self._lasts_s
-        watch_at = 0.0
+        look_at = 0.0
         self._feed(inside.process)
         self.started.set()
         while True:
-            for key, _ in selector.select(_WATCH_EVERY_S):
+            for key, _ in selector.select(max(0.0, min(look_at, ends) - time.monotonic())):
                 if key.fileobj is inside.process.stdout and not self._listen(inside.process):
                     selector.unregister(inside.process.stdout)
                 elif key.fd == self._wake_read:
@@ -214,24 +211,26 @@ class Program:
             if inside.process.poll() is not None:
                 return "exit"
             self._feed(inside.process)
-            now = time.monotonic()
-            over = self._over(inside, now > ends, watch=now >= watch_at)
-            if over is not None:
+            if over := self._told_to_end(time.monotonic() > ends):
                 return over
-            watch_at = now + _WATCH_EVERY_S if now >= watch_at else watch_at
+            if time.monotonic() >= look_at:
+                held = memory_held(inside.handles.proc, self._limits.memory)
+                if over := self._too_much(inside, held):
+                    return over
+                look_at = time.monotonic() + look_again_in(held, self._limits.memory)
 
-    def _over(self, inside: Inside, late: bool, watch: bool) -> Ended | None:
+    def _told_to_end(self, late: bool) -> Ended | None:
         if self._stop:
             return "killed"
         if late:
             return "timeout"
-        if self._output.total > self._limits.flood:
-            return "output"
-        if watch and memory_held(inside.handles.proc, self._limits.memory) > self._limits.memory:
+        return "output" if self._output.total > self._limits.flood else None
+
+    def _too_much(self, inside: Inside, held: int) -> Ended | None:
+        if held > self._limits.memory:
             return "memory"
-        if watch and any(entries_held(place) > self._limits.files for place in inside.handles.places):
-            return "files"
-        return None
+        crowded = any(entries_held(place) > self._limits.files for place in inside.handles.places)
+        return "files" if crowded else None
 
     def _listen(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.stdout is not None
@@ -276,6 +275,27 @@ def _open_handles(first: int) -> Handles:
     finally:
         os.close(root)
     return Handles(proc, tuple(places))
+
+
+def _limit(first: int, limits: SandboxLimits, lasts_s: float) -> None:
+    """Limits for the waiting shell, which its program and all children inherit (hard, so they only sink).
+
+    Set from here, after the namespaces were made: the number of processes counts in the inner one.
+    """
+    shell = int(Path(f"/proc/{first}/task/{first}/children").read_text().split()[0])
+    values = {
+        resource.RLIMIT_AS: limits.memory,
+        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_FSIZE: limits.file,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_CPU: int(lasts_s) + 1,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MEMLOCK: 65536,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: 256,
+    }
+    for kind, value in values.items():
+        resource.prlimit(shell, kind, (value, value))
 
 
 def _kill_and_wait(handle: int) -> None:

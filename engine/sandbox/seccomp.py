@@ -14,7 +14,7 @@ from engine.errors import NotConfigured
 from engine.sandbox.syscalls import DENIED, MACHINES, NEWEST_REVIEWED, Machine
 
 # linux/bpf_common.h and linux/seccomp.h
-_LOAD, _RETURN = 0x20, 0x06
+_LOAD, _RETURN, _JUMP = 0x20, 0x06, 0x05
 _IF_EQUAL, _IF_ABOVE, _IF_AT_LEAST, _IF_ANY_BIT, _AND = 0x15, 0x25, 0x35, 0x45, 0x54
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -31,7 +31,7 @@ Instruction = tuple[int, int, int, int]
 
 def filter_for(machine: str) -> bytes:
     """The filter for `platform.machine()`. Raises NotConfigured for one without a table."""
-    known = MACHINES.get({"arm64": "aarch64", "amd64": "x86_64"}.get(machine.lower(), machine.lower()))
+    known = MACHINES.get(machine)
     if known is None:
         raise NotConfigured(f"Running code needs x86-64 or arm64; this machine is {machine!r}.")
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in _program(known))
@@ -44,14 +44,23 @@ def _program(machine: Machine) -> Iterator[Instruction]:
     if machine.foreign is not None:
         yield from _when(_IF_AT_LEAST, machine.foreign, _refuse(errno.ENOSYS))
     yield from _when(_IF_ABOVE, NEWEST_REVIEWED, _refuse(errno.ENOSYS))
-    yield from _when(_IF_EQUAL, machine.numbers["clone3"], _refuse(errno.ENOSYS))
-    for name in DENIED:
-        if name in machine.numbers:
-            yield from _when(_IF_EQUAL, machine.numbers[name], _refuse(errno.EPERM))
-    for name, body in _conditions().items():
-        if name in machine.numbers:
-            yield from _guarded(machine.numbers[name], body)
-    yield _return(_ALLOW)
+    yield from _search(sorted(_rules(machine).items()))
+
+
+def _rules(machine: Machine) -> dict[int, list[Instruction]]:
+    bodies = {name: [_refuse(errno.EPERM)] for name in DENIED} | _conditions()
+    bodies["clone3"] = [_refuse(errno.ENOSYS)]  # its flags lie in memory; programs fall back to clone
+    return {machine.numbers[name]: body for name, body in bodies.items() if name in machine.numbers}
+
+
+def _search(rules: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """Binary search over the numbers: the kernel walks the filter for every call it cannot remember."""
+    if len(rules) == 1:
+        number, body = rules[0]
+        return [*_unless_equal_skip(number, len(body)), *body, _return(_ALLOW)]
+    middle = len(rules) // 2
+    lower, upper = _search(rules[:middle]), _search(rules[middle:])
+    return [(_IF_AT_LEAST, 0, 1, rules[middle][0]), (_JUMP, 0, 0, len(lower)), *lower, *upper]
 
 
 def _conditions() -> dict[str, list[Instruction]]:
@@ -105,7 +114,5 @@ def _skip_if(value: int, count: int) -> Instruction:
     return (_IF_EQUAL, count, 0, value)
 
 
-def _guarded(number: int, body: list[Instruction]) -> list[Instruction]:
-    # The accumulator holds an argument after the body, so nothing may follow but the verdict.
-    whole = [*body, _return(_ALLOW)]
-    return [(_IF_EQUAL, 0, len(whole), number), *whole]
+def _unless_equal_skip(value: int, count: int) -> list[Instruction]:
+    return [(_IF_EQUAL, 0, count, value)]

@@ -6,11 +6,9 @@ and never through links, so no path of the host is ever resolved on the program'
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import Invalid
@@ -55,21 +53,6 @@ def check_files(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
             f"{len(files):,} files of {total:,} bytes do not fit into a run "
             f"({limits.files // 2:,} files, {limits.work // 2:,} bytes). Run with fewer files."
         )
-
-
-@contextmanager
-def acting_as(uid: int | None) -> Iterator[None]:
-    """Touch files as `uid` (this thread only); nothing when None. Linux's setfsuid(2)."""
-    if uid is None:
-        yield
-        return
-    libc = ctypes.CDLL(None)
-    gid_before, uid_before = libc.setfsgid(uid), libc.setfsuid(uid)
-    try:
-        yield
-    finally:
-        libc.setfsuid(uid_before)
-        libc.setfsgid(gid_before)
 
 
 def put_in(folder: int, files: Mapping[str, bytes]) -> None:

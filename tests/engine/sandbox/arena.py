@@ -141,6 +141,7 @@ class OrdinaryUser:
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12+ on forks beside threads
             self._pid = os.fork()
         if self._pid == 0:
+            ours.close()
             _serve(theirs, environment)
         theirs.close()
         self._connection = ours

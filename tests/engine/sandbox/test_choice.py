@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -48,17 +49,16 @@ def test_another_system_is_refused(environment: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_bubblewrap_that_cannot_set_up_is_refused(
-    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What bubblewrap said is the reason people read."""
-    tmp_path.chmod(0o755)
-    broken = tmp_path / "bwrap"
-    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr(probe.shutil, "which", lambda *_, **__: str(broken))
-    for parent in list(tmp_path.parents)[:3]:
-        parent.chmod(0o755)
-    status = choose_sandbox(environment).status()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the dropped user must get at it
+        broken = Path(folder) / "bwrap"
+        broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+        broken.chmod(0o755)
+        monkeypatch.setattr(probe.shutil, "which", lambda *_, **__: str(broken))
+        status = choose_sandbox(environment).status()
     assert not status.available
     assert "No permissions to create new namespace" in status.reason
 

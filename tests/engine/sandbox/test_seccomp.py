@@ -29,6 +29,8 @@ def verdict(machine: str, number: int, *arguments: int, audit: int | None = None
                 (accumulator,) = struct.unpack_from("<I", data, value)
             case 0x54:
                 accumulator &= value
+            case 0x05:
+                at += value
             case 0x06:
                 return value
             case _:

@@ -1,0 +1,25 @@
+"""One thread of a root process becomes an ordinary user for good."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+from engine.sandbox.syscalls import stepping_down
+
+
+def step_down(uid: int) -> None:
+    """Make the calling thread, and whatever it starts or opens, `uid` with no group but its own.
+
+    Linux keeps identities by thread; the raw calls leave the rest of the process as it is. Spawning from
+    such a thread saves the start of setpriv for each run (1.3 ms of CPU), and what the thread does to
+    files and processes of the sandbox it does without root's powers. There is no way back.
+    Raises PermissionError when this process may not.
+    """
+    numbers = stepping_down(platform.machine())
+    libc = ctypes.CDLL(None, use_errno=True)
+    for name, words in (("setgroups", (0, None)), ("setresgid", (uid,) * 3), ("setresuid", (uid,) * 3)):
+        if libc.syscall(ctypes.c_long(numbers[name]), *words) != 0:
+            error = ctypes.get_errno()
+            raise PermissionError(error, f"{name} to user {uid}: {os.strerror(error)}")
