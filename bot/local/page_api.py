@@ -30,22 +30,8 @@ File = tuple[str, bytes]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 FOLDER = Path(__file__).parent / "page"
-_SCRIPTS = [
-    "app",
-    "channels",
-    "commands",
-    "components",
-    "composer",
-    "dialogs",
-    "dom",
-    "markdown",
-    "messages",
-    "server",
-    "state",
-]
-FILES = {"index.html": "text/html", "style.css": "text/css", "icon.svg": "image/svg+xml"} | {
-    f"{name}.js": "text/javascript" for name in _SCRIPTS
-}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = {path.name: _KINDS[path.suffix] for path in FOLDER.iterdir() if path.suffix in _KINDS}
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "

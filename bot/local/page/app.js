@@ -2,10 +2,10 @@
 
 import { $, face, h, icon, replace, toast } from "./dom.js";
 import { drawChannels, openSwitcher, start as startChannels } from "./channels.js";
-import { loadCommands } from "./commands.js";
 import { openedChannel, start as startComposer } from "./composer.js";
 import { jump, show, start as startMessages } from "./messages.js";
 import { inline } from "./markdown.js";
+import { loadCommands } from "./picker.js";
 import { ask, listen } from "./server.js";
 import { emit, isText, kept, on, state } from "./state.js";
 

@@ -3,8 +3,8 @@
 import { bytes, emojiNode, face, h, icon, localPath, safeLink, toast } from "./dom.js";
 import { openModal } from "./dialogs.js";
 import { inline, markdown } from "./markdown.js";
+import { select } from "./select.js";
 import { act } from "./server.js";
-import { state } from "./state.js";
 
 const colour = (number) => `#${number.toString(16).padStart(6, "0")}`;
 
@@ -121,6 +121,10 @@ const KINDS = {
   17: container,
 };
 
+function menu(item, message) {
+  return select(item, (values, node) => interact(node, message, "select", { custom_id: item.custom_id, values }));
+}
+
 function section(item, message) {
   return h("div", { class: "section" }, h("div", { class: "section-text" }, item.components.map((child) => component(child, message))), component(item.accessory, message));
 }
@@ -163,111 +167,4 @@ export async function interact(node, message, verb, body) {
   } finally {
     node.removeAttribute("aria-busy");
   }
-}
-
-// ----------------------------------------------------------------- select menus
-
-export function choices(item) {
-  if (item.type === 3) {
-    return item.options.map((option) => ({ value: option.value, label: option.label, note: option.description, mark: emojiNode(option.emoji), chosen: Boolean(option.default) }));
-  }
-  const preset = new Set((item.default_values || []).map((entry) => String(entry.id)));
-  const users = [...state.users.values()].map((user) => ({ value: user.id, label: user.name, mark: "@" }));
-  const roles = [...state.roles.values()].map((role) => ({ value: role.id, label: role.name, mark: "@" }));
-  const channels = [...state.channels.values()].filter((channel) => !item.channel_types?.length || item.channel_types.includes(channel.type))
-    .map((channel) => ({ value: channel.id, label: channel.name, mark: "#" }));
-  const all = { 5: users, 6: roles, 7: [...users, ...roles], 8: channels }[item.type];
-  return all.map((entry) => ({ ...entry, chosen: preset.has(entry.value) }));
-}
-
-function menu(item, message) {
-  return select(item, (values, node) => interact(node, message, "select", { custom_id: item.custom_id, values }));
-}
-
-let lists = 0;
-
-// A listbox that opens below its button. Several values are sent when it closes.
-export function select(item, done) {
-  const many = (item.max_values || 1) > 1;
-  const options = choices(item);
-  let chosen = new Set(options.filter((option) => option.chosen).map((option) => option.value));
-  const id = `list-${(lists += 1)}`;
-  const label = h("span", { class: "select-label" });
-  const opener = h("button", { type: "button", class: "select", disabled: Boolean(item.disabled), "aria-haspopup": "listbox", "aria-expanded": "false", "aria-controls": id, dataset: { customId: item.custom_id } }, label, icon("chevron", 18));
-  const list = h("ul", { id, class: "options", role: "listbox", tabindex: "-1", "aria-multiselectable": many ? "true" : null, "aria-label": item.placeholder || "Choose", hidden: true });
-  const node = h("div", { class: "select-box" }, opener, list);
-  let active = 0;
-
-  const write = () => {
-    const names = options.filter((option) => chosen.has(option.value)).map((option) => option.label);
-    label.textContent = names.join(", ") || item.placeholder || "Make a selection";
-    label.classList.toggle("unset", !names.length);
-    node.values = [...chosen];
-  };
-  const draw = () => {
-    list.replaceChildren(...options.map((option, index) => h("li", {
-      role: "option", id: `${id}-${index}`, class: index === active ? "active" : "", "aria-selected": chosen.has(option.value) ? "true" : "false",
-      onclick: () => pick(index), onmousemove: () => mark(index),
-    }, option.mark && (option.mark instanceof Node ? option.mark.cloneNode(true) : h("span", { class: "emoji" }, option.mark)), h("span", { class: "option-text" }, h("span", {}, option.label), option.note && h("small", {}, option.note)), h("span", { class: "tick", "aria-hidden": "true" }, chosen.has(option.value) ? "✓" : ""))));
-    list.setAttribute("aria-activedescendant", `${id}-${active}`);
-    list.children[active]?.scrollIntoView({ block: "nearest" });
-  };
-  const mark = (index) => {
-    if (index === active) return;
-    list.children[active]?.classList.remove("active");
-    active = index;
-    list.children[active]?.classList.add("active");
-    list.setAttribute("aria-activedescendant", `${id}-${active}`);
-    list.children[active]?.scrollIntoView({ block: "nearest" });
-  };
-  const before = { text: "" };
-  const open = () => {
-    before.text = [...chosen].join();
-    list.hidden = false;
-    opener.setAttribute("aria-expanded", "true");
-    draw();
-    const { top, bottom } = opener.getBoundingClientRect();
-    const floor = node.closest(".scroller")?.getBoundingClientRect().bottom ?? innerHeight;
-    list.classList.toggle("up", floor - bottom < list.offsetHeight && top > floor - bottom);
-    list.focus();
-    document.addEventListener("pointerdown", outside);
-  };
-  const close = (send) => {
-    list.hidden = true;
-    opener.setAttribute("aria-expanded", "false");
-    document.removeEventListener("pointerdown", outside);
-    if (send && many && [...chosen].join() !== before.text && chosen.size >= (item.min_values ?? 1)) done?.([...chosen], opener);
-  };
-  const outside = (event) => node.contains(event.target) || close(true);
-  const pick = (index) => {
-    const { value } = options[index];
-    if (!many) {
-      chosen = new Set([value]);
-      write();
-      close(false);
-      opener.focus();
-      done?.([value], opener);
-      return;
-    }
-    if (chosen.has(value)) chosen.delete(value);
-    else if (chosen.size < item.max_values) chosen.add(value);
-    active = index;
-    write();
-    draw();
-  };
-  opener.addEventListener("click", () => (list.hidden ? open() : close(true)));
-  list.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) mark((active + step + options.length) % options.length);
-    else if (event.key === "Enter" || event.key === " ") pick(active);
-    else if (event.key === "Escape" || event.key === "Tab") {
-      close(event.key === "Tab" || many);
-      opener.focus();
-      if (event.key === "Tab") return;
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  write();
-  return node;
 }

@@ -1,8 +1,10 @@
 // Where people write: text, files, replies, and slash commands.
 
 import { $, bytes, h, icon, replace, toast } from "./dom.js";
-import { commandBar, picker, runCommand } from "./commands.js";
-import { editLast, focusLast, toEnd } from "./messages.js";
+import { commandBar, runCommand } from "./commands.js";
+import { editLast } from "./deeds.js";
+import { focusLast, toEnd } from "./messages.js";
+import { picker } from "./picker.js";
 import { act } from "./server.js";
 import { kept, nameOf, on, state } from "./state.js";
 

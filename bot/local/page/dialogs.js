@@ -1,7 +1,7 @@
 // What opens above the page: forms the bot shows, menus, the emoji picker, confirmations.
 
 import { $, h, toast } from "./dom.js";
-import { select } from "./components.js";
+import { select } from "./select.js";
 import { markdown } from "./markdown.js";
 import { act } from "./server.js";
 import { emit } from "./state.js";

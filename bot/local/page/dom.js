@@ -89,10 +89,14 @@ function initials(name) {
   return ((words.length > 1 ? first[0] + [...words[words.length - 1]][0] : first[0]) || "?").toUpperCase();
 }
 
-// Files of this server, whatever loopback name the page was opened under.
+const EMOJI = /^\/emojis\/(\d+)\.(?:png|webp)$/;
+
+// Files of this server, whatever loopback name the page was opened under; emojis have their address at Discord.
 export function localPath(url) {
   try {
     const parsed = new URL(url, location.href);
+    const emoji = parsed.hostname === "cdn.discordapp.com" && EMOJI.exec(parsed.pathname);
+    if (emoji && state.emojis.has(emoji[1])) return `/cdn/emojis/${emoji[1]}.png`;
     const loopback = ["127.0.0.1", "localhost"].includes(parsed.hostname) && parsed.port === location.port;
     return loopback && parsed.pathname.startsWith("/cdn/") ? parsed.pathname : null;
   } catch {
