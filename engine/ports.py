@@ -307,8 +307,11 @@ class Database(Protocol):
     def url(self) -> str:
         """SQLAlchemy URL; the dialect is its first word."""
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction that is durable when this returns. Errors roll back only this work."""
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """Run `work` in a transaction that is durable when this returns. Errors roll back only this work.
+
+        Without `durable` a power cut may lose it, though never what was written after it and kept.
+        """
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction on a consistent snapshot."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from sqlalchemy import Connection
 
 from engine.errors import NotConfigured
 from engine.ports import Database, Wake
-from engine.store.prepared import driver_of
+from engine.store.prepared import driver_of, together
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,8 @@ _LOCK = "SELECT id FROM agents WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
 _ENLIST = """
 SELECT procrastinate_defer_jobs_v1(array_agg(
     ROW('agents', 'turn', w.priority, 'agent:' || w.agent, 'agent:' || w.agent,
-        jsonb_build_object('agent', w.agent), w.due)::procrastinate_job_to_defer_v1))
-FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS w(agent, priority, due)
+        jsonb_build_object('agent', w.agent), to_timestamp(w.due))::procrastinate_job_to_defer_v1))
+FROM unnest(%s::bigint[], %s::int[], %s::float8[]) AS w(agent, priority, due)
 WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
                   WHERE j.queueing_lock = 'agent:' || w.agent AND j.status = 'todo')
 """
@@ -190,13 +191,10 @@ class ProcrastinateDispatcher:
         raw = driver_of(connection)
         ids = [agent for agent, _ in agents]
         places = [(10 - priority) * _STEP - place for place, (_, priority) in enumerate(agents)]
-        raw.execute(_LOCK, [ids])
-        due = (
-            raw.execute("SELECT now() + make_interval(secs => %s)", [later_s]).fetchone()[0]
-            if later_s
-            else None
-        )
-        raw.execute(_ENLIST, [ids, places, [due] * len(ids)])
+        due = time.time() + later_s if later_s else None
+        with together(connection):
+            raw.execute(_LOCK, [ids])
+            raw.execute(_ENLIST, [ids, places, [due] * len(ids)])
 
     async def _reap(self) -> None:
         """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""

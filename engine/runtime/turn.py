@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -85,7 +85,9 @@ class TurnRunner:
     async def _step(self, agent_id: int) -> bool:
         parts, letters = self._parts, self._options.letters
         try:
-            turn = await parts.db.write(lambda c: load_turn(c, agent_id, self._compose, letters))
+            turn = await parts.db.write(
+                lambda c: load_turn(c, agent_id, self._compose, letters), durable=False
+            )
         except CapHit as hit:
             return await self._at_cap(hit)
         if turn is None:
@@ -141,20 +143,14 @@ class TurnRunner:
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
         now = self._parts.clock.now()
-        committed = await self._parts.db.write(lambda c: self._commit_and_enlist(c, turn, outcome, now))
+        enlist, leave = self._enlist, self._draining
+        committed = await self._parts.db.write(
+            lambda c: commit_step(c, turn, outcome, now, enlist, leave=leave)
+        )
         self._after(turn.scene.task.id, committed)
         if outcome.ends_turn:
             await self._sessions.close(turn.scene.agent.id)
         return committed.again
-
-    def _commit_and_enlist(
-        self, connection: Connection, turn: Turn, outcome: StepOutcome, now: float
-    ) -> Committed:
-        committed = commit_step(connection, turn, outcome, now)
-        wakes, again = committed.wakes, committed.again
-        if again and self._draining:
-            wakes, again = (*wakes, Wake(turn.scene.agent.id, turn.scene.task.id)), False
-        return replace(committed, wakes=tuple(self._enlist(connection, wakes)), again=again)
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:
         """The endpoint refused the prompt for good: shorten it and try again, then report."""

@@ -6,6 +6,7 @@ apply the effects, write the step, settle the budget, append events (DESIGN §4)
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ from engine.store.apply import apply_effect
 from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order
 from engine.store.load import budget_path, parties
 from engine.store.pen import Pen
-from engine.store.prepared import Fact, Prepared, PreparedLists, insert_into, listed
+from engine.store.prepared import Fact, Prepared, PreparedLists, insert_into, listed, together
 
 _fence = Prepared(
     AGENTS.update()
@@ -172,8 +173,22 @@ class Committed:
     woke: bool = False
 
 
-def commit_step(connection: Connection, turn: Turn, outcome: StepOutcome, now: float) -> Committed:
+def _all_left(_connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
+    return wakes
+
+
+def commit_step(
+    connection: Connection,
+    turn: Turn,
+    outcome: StepOutcome,
+    now: float,
+    enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]] = _all_left,
+    *,
+    leave: bool = False,
+) -> Committed:
     """Commit one step. Raises Fenced (drop it) or Stale (reload and act again); nothing is changed then.
+
+    `enlist` is the dispatcher's; with `leave` the agent's turn is handed back to it instead of going on.
 
     When the task ended or the agent was dismissed while the model thought, only the spending and the
     transcript are kept. Rows are locked in one order everywhere: agents by id, task, budgets, the order
@@ -196,13 +211,17 @@ def commit_step(connection: Connection, turn: Turn, outcome: StepOutcome, now: f
         _speak(pen, turn, outcome)
     for effect in effects:
         apply_effect(effect, pen)
-    _write_step(connection, turn, outcome, pen)
-    if not numbers_revisions:
-        _settle_budget(connection, turn, outcome, me)
-    append_events(connection, pen.events, now)
-    unread = _unread.scalar(connection, agent=agent.id)
-    again = not gone and (not outcome.ends_turn or unread is not None)
-    return Committed(tuple(pen.wakes.values()), again, pen.wrote_files, gone, bool(pen.wakes))
+    again = not gone and (not outcome.ends_turn or _unread.first(connection, agent=agent.id) is not None)
+    wakes = list(pen.wakes.values())
+    if again and leave:
+        wakes, again = [*wakes, Wake(agent.id, pen.task_id)], False
+    left = tuple(enlist(connection, wakes))
+    with together(connection):
+        _write_step(connection, turn, outcome, pen)
+        if not numbers_revisions:
+            _settle_budget(connection, turn, outcome, me)
+        append_events(connection, pen.events, now)
+    return Committed(left, again, pen.wrote_files, gone, bool(wakes))
 
 
 def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from engine.events import EventBody, dump_event
-from engine.store.prepared import Prepared, driver_of, insert_into
+from engine.store.prepared import Prepared, insert_into
 from engine.store.tables import (
     AgentRow,
     AssignmentRow,
@@ -74,14 +74,7 @@ def loads(text: str) -> Any:
 def hold_order(connection: Connection) -> None:
     """From here to the commit no other transaction may number events or revisions."""
     if connection.dialect.name == "postgresql":
-        _hold_order.all(connection)
-
-
-def spare_flush(connection: Connection) -> None:
-    """This transaction need not survive a power cut (a reservation is made anew): its commit waits for no
-    disk. SQLite shares one flush among a group anyway."""
-    if connection.dialect.name == "postgresql":
-        driver_of(connection).execute("SET LOCAL synchronous_commit TO off")
+        _hold_order.run(connection)
 
 
 def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]], now: float) -> None:

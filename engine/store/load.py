@@ -21,8 +21,8 @@ from engine.domain.state import (
     Work,
 )
 from engine.ports import Quote
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, spare_flush
-from engine.store.prepared import Fact, Prepared, PreparedLists, listed
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads
+from engine.store.prepared import Fact, Prepared, PreparedLists, listed, together
 
 MAX_LETTERS = 50
 LETTER_CHARS = 24_000
@@ -150,7 +150,6 @@ def load_turn(
     Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
     inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
-    spare_flush(connection)
     row = _agent_and_task.first(connection, agent=agent_id)
     if row is None or row.task_state != "running" or row.status != "active" or row.budget_frozen:
         return None
@@ -168,9 +167,11 @@ def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:
         return
     path = budget_path(row.budget_path)
     reserve, ids = _reserve.of(path=path)
-    if reserve.run(connection, **ids, micros=micros, tokens=tokens).rowcount != len(path):
+    with together(connection):
+        reserved = reserve.run(connection, **ids, micros=micros, tokens=tokens)
+        _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
+    if reserved.rowcount != len(path):
         raise CapHit(row.task_id, row.id, quote)
-    _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
 
 
 def budget_path(path: str) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -126,6 +127,11 @@ def listed(name: str, length: int) -> list[sa.BindParameter[Any]]:
 def insert_into(target: sa.Table, *columns: str) -> Prepared:
     """Insert a row of `columns`; other columns get their defaults."""
     return Prepared(target.insert(), columns)
+
+
+def together(connection: Connection) -> AbstractContextManager[Any]:
+    """Statements inside are sent as one where the driver can (PostgreSQL); read their results after it."""
+    return driver_of(connection).pipeline() if connection.dialect.name == "postgresql" else nullcontext()
 
 
 def driver_of(connection: Connection) -> Any:

@@ -26,7 +26,7 @@ class InlineDatabase:
         assert tables_guild.GuildRow.metadata is BOT_METADATA
         BOT_METADATA.create_all(self._engine)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction."""
         with self._engine.begin() as connection:
             return work(connection)
