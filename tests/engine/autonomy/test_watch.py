@@ -84,7 +84,7 @@ async def test_a_silent_agent_is_nudged_while_others_work(stage: Stage) -> None:
             return call(("write_file", {"path": "ada.txt", "content": "Ada\n"}))
         return worker(view) if view.last.startswith("ada.txt") else say("Later.")
 
-    play = await stage({"Boss": _never_still, "Ada": silent}, watch=FAST)
+    play = await stage({"Boss": _never_still, "Ada": silent}, watch=FAST, caps=_caps(900))
     assert (await play.end()).state == "done"
     assert play.of(Intervened, rule="silence", action="nudged", name="Ada")
     assert not play.of(Intervened, rule="stall")
