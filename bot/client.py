@@ -65,7 +65,13 @@ class MegaBot(commands.Bot):
         self.crier = Crier(self, parts.engine, parts.book, parts.routes)
         self.starters = Starters(parts.now)
         self.cards = CardKeeper(
-            self, parts.engine, parts.book, parts.settings, parts.now, (self.crier, self.starters)
+            self,
+            parts.engine,
+            parts.book,
+            parts.routes,
+            parts.settings,
+            parts.now,
+            (self.crier, self.starters),
         )
 
     async def setup_hook(self) -> None:

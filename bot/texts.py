@@ -164,6 +164,10 @@ INTENT_MISSING = (
 TASK_STARTED = (
     "Task #{id} has begun. Its card is in {where}; the agents get channels of their own as they form groups."
 )
+TASK_STARTED_UNSEEN = (
+    "Task #{id} has begun. I could not post its card in {where}, so it comes to the task's own channel. "
+    "`/doctor` shows which permission is missing here."
+)
 MODEL_WAITING = (
     "Task #{id} waits, because the model cannot be used: {reason} The operator sets OPENAI_API_KEY and "
     "OPENAI_BASE_URL in `.env`; `/doctor` shows when it answers, and the task then goes on by itself."

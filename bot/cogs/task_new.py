@@ -82,9 +82,10 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
     )
     channel_id = interaction.channel_id or 0
     await parts.routes.set_home(task_id, channel_id)
-    await bot_of(interaction).cards.open(task_id, channel_id)
+    shown = await bot_of(interaction).cards.open(task_id, channel_id)
     bot_of(interaction).starters.watch(task_id, interaction)
-    await answer(interaction, texts.TASK_STARTED.format(id=task_id, where=f"<#{channel_id}>"))
+    told = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN
+    await answer(interaction, told.format(id=task_id, where=f"<#{channel_id}>"))
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ import aiohttp
 import discord
 
 from bot.book import Book, Card, LogLine
+from bot.desk import Routes
 from bot.ports import EngineApi
 from bot.settings import BotSettings
 from bot.views.loglines import log_line
@@ -61,27 +62,24 @@ class CardKeeper:
         client: discord.Client,
         engine: EngineApi,
         book: Book,
+        routes: Routes,
         settings: BotSettings,
         now: Callable[[], float],
         listeners: Sequence[Listener] = (),
     ) -> None:
         self._listeners = listeners
-        self._client, self._engine, self._book, self._settings, self._now = (
-            client,
-            engine,
-            book,
-            settings,
-            now,
-        )
+        self._client, self._engine, self._book, self._routes = client, engine, book, routes
+        self._settings, self._now = settings, now
         self._dirty: set[int] = set()
         self._lines: list[LogLine] = []
         self._cursor = 0
         self._locks: dict[int, asyncio.Lock] = {}
 
-    async def open(self, task_id: int, channel_id: int) -> None:
-        """Give a new task its card in a channel, and post it."""
+    async def open(self, task_id: int, channel_id: int) -> bool:
+        """Give a new task its card in a channel, and post it; False when that has to wait or move."""
         await self._book.set_card(Card(task_id, channel_id))
-        await self.refresh(task_id)
+        self._dirty.add(task_id)
+        return await self._settle(task_id, hurry=True) == "post"
 
     async def run(self) -> None:
         """Follow events and keep every card, the newest also if nothing happens, until cancelled."""
@@ -141,12 +139,25 @@ class CardKeeper:
                 return await self._bring(card, 0 if hurry else self._settings.card_every_s)
             except NotFound:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
-            except discord.Forbidden:
-                log.warning("card of task %s: no permission in channel %s", task_id, card.channel_id)
-                return "nothing"
+            except (discord.Forbidden, discord.NotFound) as error:
+                return await self._elsewhere(card, error)
             except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
                 log.warning("card of task %s not shown, next try soon: %s", task_id, error)
                 return "wait"
+            except Exception:
+                log.exception("card of task %s; the others go on", task_id)
+                return "nothing"
+
+    async def _elsewhere(self, card: Card, error: discord.HTTPException) -> Move:
+        """The card's channel is closed to the bot or gone: it moves to the task's own first channel."""
+        task = await self._engine.look.task(card.task_id)
+        place = await self._routes.channel_of(task.root_group_id)
+        if place == card.channel_id:
+            log.warning("card of task %s cannot be shown in channel %s: %s", card.task_id, place, error)
+            return "nothing"
+        if place is not None:
+            await self._book.set_card(Card(card.task_id, place))
+        return "wait"
 
     async def _bring(self, card: Card, every_s: float) -> Move:
         model = await self._model(card.task_id)

@@ -184,6 +184,9 @@ class FakeEngine:
             raise WrongState(f"{agent.name} was dismissed. Talk to its head instead.")
         if not command.text.strip() and not command.files:
             raise Invalid("The message is empty. Write something.")
+        again = [n for n in self.world.notes if command.ref and n.command.ref == command.ref]
+        if again:
+            return again[0].id
         note = Note(next(self._ids), command)
         self.world.notes.append(note)
         for path, content in command.files.items():

@@ -143,6 +143,16 @@ async def test_a_plan_can_be_approved_changed_capped_or_cancelled(stage: Stage) 
     assert stage.engine.commands[-1] == AnswerGate(gate_id, "Only three groups", f"discord:{stage.boss.id}")
 
 
+async def test_a_button_that_breaks_says_so(stage: Stage) -> None:
+    """What nobody foresaw becomes an incident number for the operator, not a dead button."""
+    await stage.start()
+    stage.engine.fail = OSError(5, "disk on fire")
+    result = await stage.boss.click(card(stage), label="Pause")
+    assert result.ephemeral and "incident" in result.response.content
+    await stage.boss.click(card(stage), label="Pause")
+    assert isinstance(stage.engine.commands[-1], PauseTask)
+
+
 async def test_buttons_check_who_presses(stage: Stage) -> None:
     """A stranger can press nothing that changes anything, and is told whom to ask."""
     task = await stage.start()

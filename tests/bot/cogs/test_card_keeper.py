@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.bot.cogs.conftest import Stage
 
 
@@ -86,6 +88,53 @@ async def test_a_card_that_cannot_be_shown_is_tried_again(stage: Stage) -> None:
     await drive(stage, stage.env.bot.cards.tick())
     await drive(stage, stage.env.bot.cards.tick())
     assert "Ada" in str(cards(stage)[-1].components[0].to_dict())
+
+
+async def test_a_card_that_may_not_stand_here_moves_to_the_tasks_channel(stage: Stage) -> None:
+    """Started where the bot may not write: said, and the card appears with the first group's channel."""
+    channel = stage.env.bot.get_channel(stage.lobby.id)
+    await drive(stage, channel.set_permissions(channel.guild.me, send_messages=False))
+    result = await stage.boss.slash(stage.lobby, "task new", goal="x")
+    assert "could not post its card" in result.response.content and not cards(stage)
+    task = stage.engine.world.tasks[1]
+    await drive(stage, stage.env.bot.cards.tick())
+    room = stage.guild.create_text_channel("task-1")
+    await stage.meets(task.root_group_id, room)
+    for _ in range(2):
+        await drive(stage, stage.env.bot.cards.tick())
+    assert [m.flags.components_v2 for m in room.history()] == [True]
+
+
+async def test_a_card_whose_channel_was_deleted_moves_too(stage: Stage) -> None:
+    """By hand, mid-task."""
+    task = await stage.start()
+    await drive(stage, stage.env.bot.get_channel(stage.lobby.id).delete())
+    stage.engine.recruit(task.boss, "Ada")
+    stage.clock += 15
+    await tell(stage)
+    for _ in range(2):
+        await drive(stage, stage.env.bot.cards.tick())
+    assert [m.flags.components_v2 for m in task.room.history()] == [True]
+
+
+async def test_one_cards_trouble_does_not_stop_the_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something nobody foresaw in one card is logged; the next card is still kept."""
+    first, second = await stage.start(), await stage.start()
+    real = stage.engine.look.agents
+
+    async def broken(task_id: int) -> Any:
+        if task_id == first.id:
+            raise ValueError("unforeseen")
+        return await real(task_id)
+
+    monkeypatch.setattr(stage.engine.look, "agents", broken)
+    stage.engine.recruit(second.boss, "Ada")
+    stage.clock += 15
+    await tell(stage)
+    await drive(stage, stage.env.bot.cards.tick())
+    assert "Ada" in str(cards(stage)[-1].components[0].to_dict()) and "unforeseen" in caplog.text
 
 
 async def test_the_log_is_written_once_even_if_events_come_twice(stage: Stage) -> None:

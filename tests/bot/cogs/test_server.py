@@ -189,6 +189,22 @@ async def test_commands_are_sent_once_and_again_when_discord_lost_them(stage: St
     assert puts() == after_wipe + 1
 
 
+async def test_every_command_is_acknowledged_before_it_works(stage: Stage) -> None:
+    """Deferred (or a window opened) at once: what follows may take longer than three seconds."""
+    task = await stage.start()
+    stage.engine.recruit(task.boss, "Ada")
+    plain = ("list", "status", "pause", "resume", "stop", "files", "log", "tree", "export")
+    calls: list[tuple[str, dict[str, Any]]] = [(f"task {name}", {}) for name in plain]
+    calls += [(f"agent {name}", {"agent": "Ada"}) for name in ("inspect", "pause", "resume", "dismiss")]
+    calls += [(name, {}) for name in ("follow all", "memory list", "setup", "doctor")]
+    for name, options in calls:
+        await stage.boss.slash(task.room, name, **options)
+        first = [r.json for r in stage.env.http_requests if r.path.endswith("/callback")][-1]
+        assert first == {"type": 5, "data": {"flags": 64}}, name
+    for name, options in (("task new", {}), ("task cap", {}), ("group say", {"group": "Root"})):
+        assert (await stage.boss.slash(task.room, name, **options)).modal, name
+
+
 def test_an_invitation_never_asks_for_administrator() -> None:
     """What the bot needs is listed by name."""
     assert not NEEDED.administrator and NEEDED.manage_webhooks and NEEDED.manage_channels
