@@ -37,6 +37,8 @@ from engine.store.tasks import Done, get_task, ready_agents, reopen
 from engine.store.wrapup import wrap_up
 
 MAX_WORDS = 20_000
+WITHDRAWN = -1
+"""In place of the step that read a message: its person took it back first."""
 
 
 def get_agent(connection: Connection, agent_id: int) -> AnyRow:
@@ -84,8 +86,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Don
 
 def edit_message(connection: Connection, command: EditMessage, now: float) -> Done:
     """A new row under the same ref, so that an agent reading the old one at this moment begins anew."""
-    old = _unread(connection, command.ref)
-    connection.execute(MESSAGES.delete().where(MESSAGES.c.id == old.id))
+    old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
     values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
     return Done(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
@@ -93,16 +94,21 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Do
 
 def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> Done:
     """Gone, as if it had never been said."""
-    old = _unread(connection, command.ref)
-    connection.execute(MESSAGES.delete().where(MESSAGES.c.id == old.id))
-    return Done(old.id)
+    return Done(_take_back(connection, command.ref).id)
 
 
-def _unread(connection: Connection, ref: str) -> AnyRow:
+def _take_back(connection: Connection, ref: str) -> AnyRow:
+    """The unread message as it was. Its row stays, empty: SQLite gives the ids of deleted rows again, and
+    an answer being made from the old words would consume the new ones under that id."""
     row = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.ref == ref)).first()
     if row is None:
         raise NotFound("That message is not one an agent was sent.")
-    if row.consumed_step is not None:
+    taken = connection.execute(
+        MESSAGES.update()
+        .where(MESSAGES.c.id == row.id, MESSAGES.c.consumed_step.is_(None))
+        .values(consumed_step=WITHDRAWN, text="", ref=None)
+    )
+    if taken.rowcount != 1:
         raise WrongState("The agent has read that message already. Write a new one instead.")
     return row
 

@@ -1,0 +1,122 @@
+"""One world for every backend: SQLite and PostgreSQL, the embedded dispatcher and Procrastinate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine.events import Event, TaskEnded
+from engine.llm.scripted import Script, ScriptedModel
+from engine.ports import Database, Dispatcher
+from engine.runtime.clock import SystemClock
+from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
+from engine.tools import ToolOptions
+from engine.workspace import GitWorkspace
+from tests.fakes.parts import CAPS, FakeSandbox, make_tables
+from tests.fakes.postgres import Cluster
+
+T = TypeVar("T")
+BACKENDS = ("sqlite-local", "postgresql-local", "postgresql-procrastinate")
+PATIENCE_S = 40.0
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """One throw-away PostgreSQL server for the whole session."""
+    running = Cluster()
+    yield running
+    running.stop()
+
+
+@dataclass(slots=True)
+class World:
+    """A database and the engines that run on it, one after another or at once."""
+
+    backend: str
+    url: str
+    folder: Path
+    db: Database
+    engines: list[Engine] = field(default_factory=list)
+
+    def dispatcher(self, slots: int) -> Dispatcher:
+        """The dispatcher this backend is tested with."""
+        if self.backend.endswith("local"):
+            return LocalDispatcher(slots)
+        return ProcrastinateDispatcher(self.db, slots, QueueOptions(1.0, 4.0, 0.1, 5.0))
+
+    async def start(
+        self, script: Script, *, slots: int = 32, turn: TurnOptions | None = None, sweeps: bool = False
+    ) -> Engine:
+        """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
+        parts = Parts(
+            db=self.db,
+            model=ScriptedModel(script),
+            workspace=GitWorkspace(self.folder / "workspaces"),
+            sandbox=FakeSandbox(),
+            clock=SystemClock(),
+        )
+        turn = turn or TurnOptions(tools=ToolOptions(plan_approval_over=1_000, audit_rounds=0))
+        engine = Engine(parts, self.dispatcher(slots), EngineOptions(CAPS, turn, sweeps))
+        self.engines.append(engine)
+        await engine.start()
+        return engine
+
+    async def stop(self, engine: Engine, drain: bool = True) -> None:
+        """Stop one engine."""
+        self.engines.remove(engine)
+        await engine.stop(drain)
+
+    async def rows(self, query: sa.Select[Any]) -> list[Any]:
+        """What a query finds now."""
+        return await self.db.read(lambda c: list(c.execute(query).all()))
+
+    async def scalar(self, query: sa.Select[Any]) -> Any:
+        """First value of a query."""
+        return (await self.rows(query))[0][0]
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run in a transaction."""
+        return await self.db.write(work)
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until `holds()` (awaited) is true. Fails after a generous while."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not await holds():
+                await asyncio.sleep(0.02)
+
+
+async def ended(engine: Engine, task: int) -> list[Event]:
+    """All events up to the task's end."""
+    seen = []
+    async with asyncio.timeout(PATIENCE_S):
+        async for event in engine.events():
+            seen.append(event)
+            if isinstance(event.body, TaskEnded) and event.body.task_id == task:
+                return seen
+    raise AssertionError("unreachable: the timeout raises")
+
+
+@pytest.fixture(params=BACKENDS)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """An empty world on each backend."""
+    backend: str = request.param
+    if backend.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'world.db'}"
+        make_tables(url)
+    else:
+        url = request.getfixturevalue("cluster").new_database()
+        make_tables(url)
+        create_queue(url)
+    made = World(backend, url, tmp_path, open_database(url))
+    yield made
+    for engine in list(made.engines):
+        await engine.stop(drain=False)
+    await made.db.close()
