@@ -1,0 +1,140 @@
+"""The auditor: a fresh agent each round, and what happens when it does not judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from engine.commands import AnswerGate
+from engine.events import AgentJoined, AgentLeft, Audited, GateRaised, Intervened
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer
+from tests.engine.autonomy.conftest import Stage
+from tests.fakes.cast import View
+from tests.fakes.parts import CAPS
+
+
+def boss(view: View) -> ChatAnswer:
+    """Finishes; mends what the auditor rejects and finishes again."""
+    if "The auditor rejected the result" in view.last:
+        path = f"mended{view.steps}.txt"
+        return call(
+            ("write_file", {"path": path, "content": "x\n"}),
+            ("finish", {"report": "mended", "deliverables": [path]}),
+        )
+    if "A person answers" in view.last:
+        return call(("finish", {"report": "tried again"}))
+    return say("Waiting.") if view.did("finish") else call(("finish", {"report": "first"}))
+
+
+async def test_a_rejection_goes_back_to_the_boss_and_a_fresh_auditor_judges_anew(stage: Stage) -> None:
+    """The second auditor has seen nothing of the first round; its acceptance verifies the task."""
+    saw: list[str] = []
+
+    def first(view: View) -> ChatAnswer:
+        return call(("verdict", {"verdict": "reject", "findings": "mended.txt is missing"}))
+
+    def second(view: View) -> ChatAnswer:
+        saw.append(view.all)
+        if view.steps == 0:
+            return call(("list_files", {}))
+        return call(("verdict", {"verdict": "accept", "findings": "it is there"}))
+
+    play = await stage({"Boss": boss, "Auditor": first, "Auditor 2": second}, audit_rounds=2)
+    end = await play.end()
+    assert end.verified and end.report == "mended"
+    assert [(a.verdict, a.round) for a in play.of(Audited)] == [("rejected", 1), ("accepted", 2)]
+    assert "mended.txt is missing" not in saw[0]
+    assert [left.name for left in play.of(AgentLeft)][:1] == ["Auditor"]
+    assert len(play.of(AgentJoined, title="auditor")) == 2
+
+
+async def test_an_auditor_has_tools_to_read_run_and_judge_and_no_others(stage: Stage) -> None:
+    """It can change nothing, recruit nobody and talk to nobody."""
+    offered: list[set[str]] = []
+
+    def auditor(view: View) -> ChatAnswer:
+        offered.append({tool.name for tool in view.request.tools})
+        return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+
+    play = await stage({"Boss": boss, "Auditor": auditor}, audit_rounds=1)
+    await play.end()
+    assert offered[0] == {"list_files", "read_file", "search_files", "run", "verdict"}
+
+
+def _rejects(view: View) -> ChatAnswer:
+    return call(("verdict", {"verdict": "reject", "findings": "not good"}))
+
+
+async def test_after_the_last_round_a_person_decides(stage: Stage) -> None:
+    """Two rejections raise a gate; accepting there ends the task, unverified."""
+    play = await stage({"Boss": boss, "Auditor": _rejects}, audit_rounds=2)
+    gate = await play.until(GateRaised, kind="audit")
+    assert "2 times" in gate.question
+    await play.do(AnswerGate(gate.gate_id, "Accept as it is", "me"))
+    end = await play.end()
+    assert (end.state, end.verified) == ("done", False)
+
+
+async def test_another_round_can_be_asked_for(stage: Stage) -> None:
+    """The boss goes on and the next auditor may accept."""
+
+    def third(view: View) -> ChatAnswer:
+        return call(("verdict", {"verdict": "accept", "findings": "now it is"}))
+
+    parts = {"Boss": boss, "Auditor": _rejects, "Auditor 3": third}
+    play = await stage(parts, audit_rounds=2)
+    gate = await play.until(GateRaised, kind="audit")
+    await play.do(AnswerGate(gate.gate_id, "Another round", "me"))
+    assert (await play.end()).verified
+
+
+async def test_an_unattended_task_ends_unverified_with_the_findings(stage: Stage) -> None:
+    """Nobody is there to decide: what there is, and what is wrong with it, is said truthfully."""
+    play = await stage({"Boss": boss, "Auditor": _rejects}, audit_rounds=1, attended=False)
+    end = await play.end()
+    assert (end.state, end.verified) == ("done", False)
+    assert "not good" in end.report
+
+
+async def test_an_auditor_that_ends_in_words_is_asked_for_its_verdict(stage: Stage) -> None:
+    """Plain text is no judgement: it is nudged, and then judges."""
+
+    def talks(view: View) -> ChatAnswer:
+        if "Your judgement is still open" in view.last:
+            return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+        return say("Looks good to me!")
+
+    play = await stage({"Boss": boss, "Auditor": talks}, audit_rounds=1)
+    assert (await play.end()).verified
+
+
+async def test_an_auditor_that_never_judges_is_put_to_the_people(stage: Stage) -> None:
+    """After the nudges a gate asks whether to accept; another round brings a fresh auditor."""
+
+    def fresh(view: View) -> ChatAnswer:
+        return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+
+    parts = {"Boss": boss, "Auditor": lambda _: say("Nice!"), "Auditor 2": fresh}
+    play = await stage(parts, audit_rounds=2)
+    gate = await play.until(GateRaised, kind="audit")
+    await play.do(AnswerGate(gate.gate_id, "Another round", "me"))
+    assert (await play.end()).verified
+
+
+async def test_an_auditor_that_loops_is_stopped(stage: Stage) -> None:
+    """Its turn is ended by the loop rule; unattended, the task ends unverified and says why."""
+    parts = {"Boss": boss, "Auditor": lambda _: call(("list_files", {}))}
+    play = await stage(parts, audit_rounds=1, attended=False)
+    end = await play.end()
+    assert play.of(Intervened, rule="loop", action="paused")
+    assert not end.verified and "gave no judgement" in end.report
+
+
+async def test_a_cap_reached_in_the_audit_ends_an_unattended_task_with_what_there_is(stage: Stage) -> None:
+    """The result stands, not verified, instead of being lost."""
+    caps = replace(CAPS, cost_micros=125)
+    parts = {"Boss": boss, "Auditor": lambda v: call(("search_files", {"pattern": f"x{v.steps}"}))}
+    play = await stage(parts, audit_rounds=1, attended=False, caps=caps)
+    end = await play.end()
+    assert (end.state, end.verified) == ("done", False)
+    assert "the cap on cost is reached" in end.report

@@ -1,0 +1,113 @@
+"""The plan before a large organisation: shown, held for the people, or gone on with when nobody answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.commands import AnswerGate
+from engine.events import GateClosed, GateRaised, PlanProposed
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer
+from tests.engine.autonomy.conftest import Stage
+from tests.fakes.cast import View
+
+PLAN = {"summary": "ten writers", "groups": ["writers: one chapter each"], "agents": 11}
+
+
+def planner(view: View) -> ChatAnswer:
+    """Recruits ten; refused, it proposes the plan, and then does what the people say."""
+    if "call propose_plan first" in view.last:
+        return call(("propose_plan", PLAN))
+    if "answered your plan" in view.last:
+        return call(("finish", {"report": view.last.split("plan: ")[1].split("\n")[0]}))
+    if "Joined your group" in view.all:
+        return call(("finish", {"report": "recruited"}))
+    if "waits for approval" in view.last:
+        return say("I wait.")
+    members = [{"name": f"W{n}", "role": "writer", "instructions": "write"} for n in range(10)]
+    return call(("recruit", {"members": members}))
+
+
+async def test_a_large_plan_waits_and_goes_on_when_approved(stage: Stage) -> None:
+    """Recruiting is refused before the plan; the engine estimates tokens and money itself."""
+    play = await stage({"Boss": planner})
+    plan = await play.until(PlanProposed)
+    assert plan.gate_id is not None
+    assert plan.tokens > 0 and plan.cost_micros == plan.tokens * 100 // 1_000
+    assert (await play.engine.look.task(play.task)).agents == 1
+    await play.do(AnswerGate(plan.gate_id, "Approve", "me"))
+    assert (await play.end()).report == "recruited"
+
+
+async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
+    """An edit in words is handed on as it is."""
+    play = await stage({"Boss": planner})
+    plan = await play.until(PlanProposed)
+    assert plan.gate_id is not None
+    await play.do(AnswerGate(plan.gate_id, "only three writers", "me"))
+    assert (await play.end()).report == "only three writers"
+
+
+async def test_a_plan_can_be_cancelled(stage: Stage) -> None:
+    """Cancelling stops the task."""
+    play = await stage({"Boss": planner})
+    plan = await play.until(PlanProposed)
+    assert plan.gate_id is not None
+    await play.do(AnswerGate(plan.gate_id, "Cancel the task", "me"))
+    assert (await play.end()).state == "stopped"
+
+
+async def test_a_plan_nobody_answers_is_gone_on_with(stage: Stage) -> None:
+    """After the wait the engine approves it in the people's stead."""
+    play = await stage({"Boss": planner}, plan_wait_s=0.1)
+    closed = await play.until(GateClosed)
+    assert closed.by == "system"
+    assert (await play.end()).report == "recruited"
+
+
+async def test_an_unattended_task_never_waits_for_a_plan(stage: Stage) -> None:
+    """The plan is shown and work goes on at once."""
+    play = await stage({"Boss": planner}, attended=False)
+    assert (await play.end()).report == "recruited"
+    assert not play.of(GateRaised)
+    assert play.of(PlanProposed)[0].gate_id is None
+
+
+async def test_an_unattended_task_asks_nobody(stage: Stage) -> None:
+    """ask_human tells the model to decide itself."""
+
+    def asks(view: View) -> ChatAnswer:
+        if "Nobody attends" in view.last:
+            return call(("finish", {"report": "assumed blue"}))
+        return call(("ask_human", {"question": "Which colour?"}))
+
+    play = await stage({"Boss": asks}, attended=False)
+    assert (await play.end()).report == "assumed blue"
+    assert not play.of(GateRaised)
+
+
+@pytest.mark.parametrize("attended", [True, False])
+async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: bool) -> None:
+    """A plan of nine that becomes nineteen: people are asked, an unattended task goes on."""
+
+    def grows(view: View) -> ChatAnswer:
+        if "A person answers" in view.last or (not attended and view.steps > 60):
+            return call(("finish", {"report": "grown"}))
+        if not view.did("propose_plan"):
+            return call(("propose_plan", PLAN | {"agents": 8}))
+        if not view.did("recruit"):
+            members = [{"name": f"W{n}", "role": "w", "instructions": "w"} for n in range(18)]
+            return call(("recruit", {"members": members}))
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    from dataclasses import replace
+
+    from tests.fakes.parts import CAPS
+
+    play = await stage({"Boss": grows}, attended=attended, caps=replace(CAPS, steps=9_000))
+    if attended:
+        gate = await play.until(GateRaised)
+        assert "The plan you saw named 8 agents" in gate.question
+        await play.do(AnswerGate(gate.gate_id, "Try again", "me"))
+    assert (await play.end()).report == "grown"
+    assert len(play.of(GateRaised)) == int(attended)
