@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -91,14 +91,18 @@ class Limiter:
         for limit, key in limits:
             wait = self._wait(limit, key, now)
             if wait > 0:
-                return Verdict(refused_by=limit, retry_after=wait, limit=_visible(limits))
+                return replace(self._bucket(limits, now), refused_by=limit, retry_after=wait)
         for limit, key in limits:
-            self._windows.setdefault((limit.name, key), deque()).append(now)
-        visible = next(((lim, key) for lim, key in limits if not lim.hidden), None)
+            self._windows[limit.name, key].append(now)
+        return self._bucket(limits, now)
+
+    def _bucket(self, limits: list[tuple[Limit, str]], now: float) -> Verdict:
+        """How the visible bucket stands; hidden limits show nowhere."""
+        visible = next(((limit, key) for limit, key in limits if not limit.hidden), None)
         if visible is None:
             return Verdict()
         limit, key = visible
-        used = self._windows[limit.name, key]
+        used = self._windows.get((limit.name, key)) or deque([now])
         return Verdict(limit, limit.count - len(used), max(0.0, used[0] + limit.window - now))
 
     def _wait(self, limit: Limit, key: str, now: float) -> float:
@@ -128,7 +132,3 @@ class Limiter:
         ):
             found.append((CREATES, request.template))
         return found
-
-
-def _visible(limits: list[tuple[Limit, str]]) -> Limit | None:
-    return next((limit for limit, _ in limits if not limit.hidden), None)

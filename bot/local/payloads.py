@@ -39,13 +39,22 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
         payload["application_id"] = str(world.application_id)
     elif message is not None and message.interaction_metadata is not None:
         payload["webhook_id"] = payload["application_id"] = str(world.application_id)
-    payload.pop("nonce", None)
     reply = payload.get("message_reference")
     if reply is not None and "referenced_message" not in payload and not reply.get("type"):
         payload["referenced_message"] = None
     elif isinstance(payload.get("referenced_message"), dict):
         finish_message(world, payload["referenced_message"])
     return payload
+
+
+def finish_result(world: World, result: object) -> object:
+    """Complete the message that a REST answer is, or holds; anything else stays as it is."""
+    if isinstance(result, dict):
+        resource = result.get("resource")
+        for found in (result, resource.get("message") if isinstance(resource, dict) else None):
+            if isinstance(found, dict) and {"author", "channel_id", "content"} <= found.keys():
+                finish_message(world, found)
+    return result
 
 
 def face_hash(world: World, avatar: str | None) -> str | None:

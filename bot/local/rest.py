@@ -16,7 +16,7 @@ from simcord.backend.errors import BackendError
 from simcord.http.router import RequestContext, RouteNotImplemented, UnsupportedField
 
 import bot.local.routes  # noqa: F401  registers our routes
-from bot.local.apierrors import form_error
+from bot.local.apierrors import TOO_LARGE, form_error, refuse
 from bot.local.buckets import GLOBAL, Limiter, Request, Scope, Verdict
 from bot.local.cdn import clean_filename
 from bot.local.dispatch import Match, RouteTable
@@ -24,6 +24,7 @@ from bot.local.faults import Fault, FaultKind, LimitScope, wait_scaled
 from bot.local.guard import from_browser
 from bot.local.limits import check_request
 from bot.local.options import LocalOptions
+from bot.local.payloads import finish_result
 from bot.local.world import World
 
 API = "/api/v10"
@@ -180,7 +181,7 @@ class Rest:
         )
         try:
             check_request(self._world, match.template, ctx)
-            return match.handler(ctx)
+            return finish_result(self._world, match.handler(ctx))
         except NotImplementedError as error:
             raise RouteNotImplemented(request.method, f"{ctx.path} ({error})") from error
         except KeyError as error:
@@ -230,6 +231,8 @@ async def _read(request: web.Request) -> tuple[object, list[Upload]]:
         if not request.content_type.startswith("multipart/"):
             return await request.json(), []
         return await _multipart(request)
+    except web.HTTPRequestEntityTooLarge as error:
+        raise refuse(TOO_LARGE) from error
     except json.JSONDecodeError as error:
         raise BackendError(400, 50109, "The request body contains invalid JSON.") from error
     except (asyncio.IncompleteReadError, ValueError) as error:

@@ -49,6 +49,8 @@ def send_message(ctx: RequestContext) -> Wire:
     message = bot_message(ctx, channel_id)
     if not nonce:
         return message_payload(world, message)
+    for key in [k for k, (at, _) in world.nonces.items() if world.time.monotonic() - at > NONCE_MEMORY]:
+        del world.nonces[key]
     world.nonces[channel_id, nonce] = (world.time.monotonic(), message.id)
     return message_payload(world, message) | {"nonce": nonce}
 

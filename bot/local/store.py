@@ -127,6 +127,9 @@ class WorldFile:
                 world.messages[channel.id][message.id] = message
                 channel.last_message_id = message.id
                 world.remember_id(message.id)
+        for channel in world.channels.values():
+            if channel.is_thread:
+                channel.message_count = len(world.messages[channel.id])
         if old_base == world.cdn.base:
             world.unsaved.core = False
         else:

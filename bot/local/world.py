@@ -28,6 +28,8 @@ Wire = dict[str, Any]
 
 _DISCORD_EPOCH_MS = 1420070400000
 _EMOJI_URL = re.compile(r"https://cdn\.discordapp\.com/emojis/(\d+)\.(?:png|webp)(?:\?.*)?")
+#: Events after which nothing is different.
+_PASSING = frozenset({"TYPING_START", "INTERACTION_CREATE"})
 HAS_THREAD_FLAG = 1 << 5
 
 
@@ -44,6 +46,8 @@ class Unsaved:
         if "channel_id" in payload and event.startswith("MESSAGE_"):
             ids = payload.get("ids") or [payload.get("message_id") or payload.get("id")]
             self.messages |= {(int(payload["channel_id"]), int(i)) for i in ids}
+            return
+        if event in _PASSING:
             return
         if event in ("CHANNEL_DELETE", "THREAD_DELETE"):
             self.gone.add(int(payload["id"]))

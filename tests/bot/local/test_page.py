@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.bot.local.conftest import House, running_house
-from tests.bot.local.smallbot import Card, card_files
+from tests.bot.local.smallbot import PNG, Card, card_files
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -378,3 +378,18 @@ async def test_notice_and_thinking(page: Page, house: House) -> None:
         house.lobby.id, house.local.world.bot_user.id, flags=128, interaction_metadata=metadata
     )
     await expect(page.locator(".thinking")).to_contain_text("is thinking")
+
+
+async def test_faces_and_emojis(page: Page, house: House) -> None:
+    """An emoji of the application shows as a persona's face, in a text, a reaction and an embed."""
+    emoji = await house.bot.create_application_emoji(name="ada", image=PNG)
+    hook = await house.lobby.create_webhook(name="agents")
+    embed = discord.Embed(description="x").set_author(name="Ada", icon_url=emoji.url)
+    sent = await hook.send(f"hi {emoji}", username="Ada", avatar_url=emoji.url, embed=embed, wait=True)
+    await (await house.lobby.fetch_message(sent.id)).add_reaction(emoji)
+    shown = page.locator(f"#messages img[src='/cdn/emojis/{emoji.id}.png']")
+    await expect(shown).to_have_count(4)
+    for index in range(4):
+        await expect(shown.nth(index)).to_have_js_property("naturalWidth", 1)
+    await hook.send("no face of its own", username="Bob", avatar_url="https://faces.example/bob.png")
+    await expect(page.locator(".message", has_text="no face").locator("> .face")).to_have_text("B")

@@ -33,6 +33,7 @@ def test_hidden_thirty_a_minute_and_channel() -> None:
         assert limiter.take(POST, n * 0.5).refused_by is None
     verdict = limiter.take(POST, 15.0)
     assert verdict.refused_by is HIDDEN_POSTS and 40 <= verdict.retry_after <= 45
+    assert verdict.limit is not None and verdict.remaining > 0
     elsewhere = Request(POST.method, POST.template, major="2", place="8", bot=False)
     assert limiter.take(elsewhere, 15.0).refused_by is None
 

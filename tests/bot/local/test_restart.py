@@ -13,7 +13,7 @@ import discord
 import pytest
 
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
-from bot.local.store import FILE_NAME, BrokenWorldError
+from bot.local.store import FILE_NAME, BrokenWorldError, Changes, WorldFile
 from tests.bot.local.conftest import close_bot, run_bot
 from tests.bot.local.smallbot import PNG, Card, card_files
 
@@ -117,3 +117,27 @@ async def test_unreadable_world_is_said(tmp_path: Path) -> None:
     broken = LocalDiscord(LocalOptions(data=tmp_path))
     with pytest.raises(BrokenWorldError, match="move the file away"):
         await broken.start()
+
+
+async def test_a_failed_write_is_said_and_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk is reported in plain words, and what could not be written is written later."""
+    local = LocalDiscord(LocalOptions(data=tmp_path, save_every=0.05))
+    await local.start()
+    with monkeypatch.context() as broken:
+
+        def full(self: WorldFile, changes: Changes) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        broken.setattr(WorldFile, "_write_all", full)
+        await local.you.send(local.you.channel("lobby"), "precious", files=[("a.txt", b"a")])
+        async with asyncio.timeout(5):
+            while "disk is full" not in caplog.text:
+                await asyncio.sleep(0.01)
+    await local.stop()
+    again = LocalDiscord(LocalOptions(data=tmp_path))
+    await again.start()
+    (kept,) = again.you.history(again.you.channel("lobby"))
+    assert kept["content"] == "precious" and again.world.cdn.get(kept["attachments"][0]["url"]) == b"a"
+    await again.stop()
