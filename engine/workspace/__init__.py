@@ -1,11 +1,13 @@
 """Git-backed files of tasks: revisions, three-way merge, history, what comes in and what goes out."""
 
 from engine.workspace.git import GitWorkspace
+from engine.workspace.intake import Brought, read_bundle, read_zip
 from engine.workspace.limits import WorkspaceLimits, check_file, check_room
-from engine.workspace.paths import check_collision, folded, normal_path
+from engine.workspace.paths import check_collision, check_set, folded, normal_path
 from engine.workspace.revise import Current, Decision, resolve_write
 
 __all__ = [
+    "Brought",
     "Current",
     "Decision",
     "GitWorkspace",
@@ -13,7 +15,10 @@ __all__ = [
     "check_collision",
     "check_file",
     "check_room",
+    "check_set",
     "folded",
     "normal_path",
+    "read_bundle",
+    "read_zip",
     "resolve_write",
 ]

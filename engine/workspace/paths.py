@@ -95,11 +95,24 @@ def check_collision(path: str, existing: Iterable[str]) -> None:
     Two spellings that differ by case only, and a file where a folder is (or the reverse), cannot.
     """
     ours = _prefixes(path)
-    ours_file = folded(path)
     for other in existing:
-        if other == path:
-            continue
-        _check_against(path, ours, ours_file, other)
+        if other != path:
+            _check_against(path, ours, other)
+
+
+def check_set(paths: Iterable[str]) -> None:
+    """Raise Invalid when any two of `paths` cannot stand beside each other; time grows with their number."""
+    files: dict[str, str] = {}
+    folders: dict[str, tuple[str, str]] = {}  # key -> its spelling and a file in it
+    for path in paths:
+        *above, (own, _) = _prefixes(path).items()
+        for key, spelling in above:
+            known, inside = folders.setdefault(key, (spelling, path))
+            if key in files or known != spelling:
+                check_collision(path, [files.get(key, inside)])
+        if own in folders or own in files:
+            check_collision(path, [files[own] if own in files else folders[own][1]])
+        files[own] = path
 
 
 def _prefixes(path: str) -> dict[str, str]:
@@ -108,14 +121,15 @@ def _prefixes(path: str) -> dict[str, str]:
     return {folded(prefix): prefix for prefix in spelled}
 
 
-def _check_against(path: str, ours: dict[str, str], ours_file: str, other: str) -> None:
-    key = folded(other)
-    if key == ours_file:
+def _check_against(path: str, ours: dict[str, str], other: str) -> None:
+    theirs = _prefixes(other)
+    key, own = folded(other), folded(path)
+    if key == own:
         raise Invalid(f"{path!r} differs from {other!r} by upper and lower case only. Use {other!r}.")
     if key in ours:
         raise Invalid(f"{other!r} is a file, so {path!r} cannot be inside it. Choose another path.")
-    if key.startswith(ours_file + "/"):
+    if own in theirs:
         raise Invalid(f"{path!r} is a folder (it holds {other!r}). Choose another name.")
-    for shared, spelling in _prefixes(other).items():
+    for shared, spelling in theirs.items():
         if shared in ours and ours[shared] != spelling:
             raise Invalid(f"The folder of {path!r} exists as {spelling!r}. Use that spelling.")

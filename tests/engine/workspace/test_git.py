@@ -222,7 +222,7 @@ async def test_bundle_can_be_cloned(workspace: GitWorkspace, git: Git, tmp_path:
     await workspace.put(TASK, b"a draft nobody committed")
     bundle = tmp_path / "out.bundle"
     await workspace.export_bundle(TASK, bundle)
-    git("bundle", "verify", bundle)
+    git("--git-dir", repository(workspace), "bundle", "verify", "-q", bundle)
     git("clone", "-q", bundle, tmp_path / "clone")
     assert (tmp_path / "clone" / "a" / "b.txt").read_text() == "two\n"
     assert git("-C", tmp_path / "clone", "rev-list", "--count", "HEAD").strip() == "2"

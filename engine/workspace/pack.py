@@ -1,0 +1,195 @@
+"""Reads the objects of a git pack from untrusted bytes, in this process, within a budget of memory.
+
+Format: gitformat-pack(5). libgit2 offers no way to index a pack from memory through pygit2, and git's own
+program is not started on what strangers send.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import zlib
+from dataclasses import dataclass, field
+
+from engine.errors import Invalid
+
+_KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+_OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
+_FEED = 65536
+_DAMAGED = "The bundle is damaged. Make it again with `git bundle create file.bundle --all`."
+_TOO_LARGE = "The bundle's history is too large to read here. Send a zip of the newest files instead."
+
+
+@dataclass(frozen=True, slots=True)
+class GitObject:
+    """Kind (commit, tree, blob, tag) and content."""
+
+    kind: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class _Reading:
+    data: bytes
+    budget: int
+    at: int = 12
+    by_offset: dict[int, GitObject] = field(default_factory=dict)
+    by_id: dict[str, GitObject] = field(default_factory=dict)
+    waiting: list[tuple[int, str, bytes]] = field(default_factory=list)
+
+
+def read_pack(data: bytes, budget: int) -> dict[str, GitObject]:
+    """All objects of a pack by id. Raises Invalid when damaged, incomplete or over `budget` bytes."""
+    count = _checked_count(data)
+    reading = _Reading(data, budget)
+    try:
+        for _ in range(count):
+            _read_entry(reading)
+        _settle_waiting(reading)
+    except (IndexError, zlib.error, struct.error, ValueError) as error:
+        raise Invalid(_DAMAGED) from error
+    return reading.by_id
+
+
+def _checked_count(data: bytes) -> int:
+    if len(data) < 32 or data[:4] != b"PACK":
+        raise Invalid(_DAMAGED)
+    version, count = struct.unpack(">II", data[4:12])
+    sound = hashlib.sha1(data[:-20], usedforsecurity=False).digest() == data[-20:]
+    if version not in (2, 3) or not sound:
+        raise Invalid(_DAMAGED)
+    return int(count)
+
+
+def _read_entry(reading: _Reading) -> None:
+    start = reading.at
+    kind, size = _read_header(reading)
+    if kind == _OFFSET_DELTA:
+        base = reading.by_offset.get(start - _read_offset(reading))
+        delta = _inflate(reading, size)
+        if base is None:
+            raise ValueError("a delta without a base")
+        _keep(reading, start, base.kind, _apply(base.data, delta, reading.budget))
+    elif kind == _REFERENCE_DELTA:
+        wanted = reading.data[reading.at : reading.at + 20].hex()
+        reading.at += 20
+        reading.waiting.append((start, wanted, _inflate(reading, size)))
+    elif kind in _KINDS:
+        _keep(reading, start, _KINDS[kind], _inflate(reading, size))
+    else:
+        raise ValueError(f"object kind {kind}")
+
+
+def _settle_waiting(reading: _Reading) -> None:
+    while reading.waiting:
+        ready = [entry for entry in reading.waiting if entry[1] in reading.by_id]
+        if not ready:
+            raise Invalid(
+                "The bundle builds on commits it does not hold. Make one with the whole history (--all)."
+            )
+        reading.waiting = [entry for entry in reading.waiting if entry[1] not in reading.by_id]
+        for start, wanted, delta in ready:
+            base = reading.by_id[wanted]
+            _keep(reading, start, base.kind, _apply(base.data, delta, reading.budget))
+
+
+def _keep(reading: _Reading, start: int, kind: str, data: bytes) -> None:
+    reading.budget -= len(data)
+    if reading.budget < 0:
+        raise Invalid(_TOO_LARGE)
+    framed = b"%s %d\0" % (kind.encode(), len(data))
+    name = hashlib.sha1(framed + data, usedforsecurity=False).hexdigest()
+    reading.by_offset[start] = reading.by_id[name] = GitObject(kind, data)
+
+
+def _read_header(reading: _Reading) -> tuple[int, int]:
+    byte = _next(reading)
+    kind, size, shift = byte >> 4 & 7, byte & 15, 4
+    while byte & 0x80:
+        byte = _next(reading)
+        size |= (byte & 0x7F) << shift
+        shift += 7
+    return kind, size
+
+
+def _read_offset(reading: _Reading) -> int:
+    byte = _next(reading)
+    offset = byte & 0x7F
+    while byte & 0x80:
+        byte = _next(reading)
+        offset = (offset + 1) << 7 | byte & 0x7F
+    return offset
+
+
+def _next(reading: _Reading) -> int:
+    byte = reading.data[reading.at]
+    reading.at += 1
+    return byte
+
+
+def _inflate(reading: _Reading, size: int) -> bytes:
+    """The next `size` bytes after decompression; never unpacks more, whatever the stream says."""
+    if size > reading.budget:
+        raise Invalid(_TOO_LARGE)
+    engine, parts, made = zlib.decompressobj(), [], 0
+    while not engine.eof:
+        piece = reading.data[reading.at : reading.at + _FEED]
+        if not piece:
+            raise ValueError("the pack ends inside an object")
+        part = engine.decompress(piece, size - made + 1)
+        parts.append(part)
+        made += len(part)
+        if made > size:
+            raise ValueError("an object is longer than it says")
+        reading.at += len(piece) - len(engine.unused_data) - len(engine.unconsumed_tail)
+    if made != size:
+        raise ValueError("an object is shorter than it says")
+    return b"".join(parts)
+
+
+def _apply(base: bytes, delta: bytes, budget: int) -> bytes:
+    orders = io.BytesIO(delta)
+    if _delta_size(orders) != len(base):
+        raise ValueError("a delta for another object")
+    size = _delta_size(orders)
+    if size > budget:
+        raise Invalid(_TOO_LARGE)
+    result = bytearray()
+    while orders.tell() < len(delta):
+        result += _one_order(base, orders)
+        if len(result) > size:
+            raise ValueError("a delta makes more than it says")
+    if len(result) != size:
+        raise ValueError("a delta makes less than it says")
+    return bytes(result)
+
+
+def _one_order(base: bytes, orders: io.BytesIO) -> bytes:
+    (order,) = _exactly(orders, 1)
+    if order & 0x80:
+        start = sum(_exactly(orders, 1)[0] << 8 * bit for bit in range(4) if order & 1 << bit)
+        length = sum(_exactly(orders, 1)[0] << 8 * bit for bit in range(3) if order & 0x10 << bit) or 0x10000
+        if start + length > len(base):
+            raise ValueError("a delta copies from beyond its base")
+        return base[start : start + length]
+    if order == 0:
+        raise ValueError("a delta with an order of zero")
+    return _exactly(orders, order)
+
+
+def _exactly(stream: io.BytesIO, count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) != count:
+        raise ValueError("a delta ends too soon")
+    return data
+
+
+def _delta_size(stream: io.BytesIO) -> int:
+    size = shift = 0
+    while True:
+        (byte,) = _exactly(stream, 1)
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return size

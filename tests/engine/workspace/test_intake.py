@@ -1,0 +1,263 @@
+"""Zip and bundle from strangers: what comes in, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import stat
+import struct
+import tracemalloc
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import Invalid
+from engine.ports import Revision
+from engine.workspace import GitWorkspace, WorkspaceLimits, read_bundle, read_zip
+from tests.engine.workspace.conftest import Git
+
+LIMITS = WorkspaceLimits(file_bytes=100_000, total_bytes=400_000, files=50, path_depth=8)
+
+
+def zipped(entries: list[tuple[str | zipfile.ZipInfo, bytes]]) -> bytes:
+    """A zip of names and contents."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def test_a_plain_zip_comes_in() -> None:
+    """Files with their folders; system junk is left out and named."""
+    data = zipped(
+        [("a/b.txt", b"b"), ("c.bin", b"\0\xff"), ("a/", b""), ("__MACOSX/x", b""), ("a/.DS_Store", b"")]
+    )
+    brought = read_zip(data, LIMITS)
+    assert brought.files == {"a/b.txt": b"b", "c.bin": b"\0\xff"}
+    assert len(brought.left_out) == 2
+
+
+def _special(mode: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo("link")
+    info.external_attr = mode << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    ("entries", "word"),
+    [
+        ([("../evil", b"")], "not safe"),
+        ([("a/../../evil", b"")], "not safe"),
+        ([("/etc/passwd", b"")], "absolute"),
+        ([("C:\\x", b"")], "backslash"),
+        ([(".git/hooks/post-checkout", b"")], "git itself"),
+        ([("a\nb", b"")], "control"),
+        ([(_special(stat.S_IFLNK | 0o777), b"/etc/passwd")], "link or special"),
+        ([(_special(stat.S_IFIFO | 0o777), b"")], "link or special"),
+        ([("a", b""), ("A", b"")], "upper and lower case"),
+        ([("a", b""), ("a/b", b"")], "is a file"),
+        ([("big", bytes(100_001))], "100,001 bytes"),
+        ([(f"f{n}", bytes(90_000)) for n in range(5)], "450,000 bytes"),
+        ([(f"f{n}", b"") for n in range(51)], "50 files"),
+    ],
+)
+def test_bad_zips_are_refused(entries: list[tuple[str | zipfile.ZipInfo, bytes]], word: str) -> None:
+    """Traversal, links, collisions and sizes are each refused in words."""
+    with pytest.raises(Invalid, match=word):
+        read_zip(zipped(entries), LIMITS)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_twice_is_refused() -> None:
+    """Two entries of one name cannot both be the file."""
+    with pytest.raises(Invalid, match="twice"):
+        read_zip(zipped([("a", b"1"), ("a", b"2")]), LIMITS)
+
+
+def test_an_encrypted_zip_is_refused() -> None:
+    """The flag alone is enough; nobody is asked for a password."""
+    data = bytearray(zipped([("a", b"secret")]))
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    with pytest.raises(Invalid, match="encrypted"):
+        read_zip(bytes(data), LIMITS)
+
+
+def test_a_zip_that_lies_about_its_size_is_refused() -> None:
+    """More bytes than the directory says are never unpacked to the end."""
+    data = bytearray(zipped([("a", bytes(50_000_000))]))
+    for header, at in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        start = data.index(header) + at
+        data[start : start + 4] = struct.pack("<I", 10)
+    tracemalloc.start()
+    with pytest.raises(Invalid):
+        read_zip(bytes(data), LIMITS)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damaged_zips_are_invalid_or_right(data: st.DataObject) -> None:
+    """Any flipped byte gives Invalid or a sound answer, never another error."""
+    raw = bytearray(zipped([("a/b.txt", b"hello" * 50), ("c", b"x")]))
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        brought = read_zip(bytes(raw), LIMITS)
+    except Invalid:
+        return
+    assert all(".." not in path for path in brought.files)
+
+
+async def _bundle(tmp_path: Path, count: int = 30) -> tuple[bytes, dict[str, bytes]]:
+    workspace, files = GitWorkspace(tmp_path / "w"), {}
+    rng = random.Random(3)
+    text = [f"line {n}\n" for n in range(300)]
+    for id in range(1, count + 1):
+        text[rng.randrange(300)] = f"changed {id}\n"
+        path = f"d{id % 3}/f{id % 5}.txt"
+        files[path] = "".join(text).encode()
+        blob = await workspace.put(1, files[path])
+        await workspace.record(1, [Revision(id, 1, path, blob, "Ada", "s", float(id))])
+    await workspace.export_bundle(1, tmp_path / "x.bundle")
+    return (tmp_path / "x.bundle").read_bytes(), files
+
+
+async def test_our_own_bundle_comes_back(tmp_path: Path) -> None:
+    """What was exported (deltas included) is read to the same files."""
+    data, files = await _bundle(tmp_path)
+    assert read_bundle(data, LIMITS).files == files
+
+
+async def test_gits_own_bundle_comes_in(tmp_path: Path, git: Git) -> None:
+    """A bundle made by git, with tags, links and attributes: files come, the rest is named."""
+    repo = tmp_path / "repo"
+    git("init", "-q", "-b", "main", repo)
+    (repo / "src").mkdir()
+    for number in range(5):
+        (repo / "src" / "a.txt").write_text("".join(f"{n * number}\n" for n in range(500)))
+        (repo / "run.sh").write_text("#!/bin/sh\n")
+        (repo / "run.sh").chmod(0o755)
+        git("-C", repo, "add", "-A")
+        git(
+            "-C",
+            repo,
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@x",
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-m",
+            "x",
+        )
+    (repo / "link").symlink_to("/etc/passwd")
+    (repo / ".gitattributes").write_text("* text\n")
+    git("-C", repo, "add", "-A")
+    git("-C", repo, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "links")
+    git("-C", repo, "repack", "-adfq")
+    for words in (("--all",), ("--version=3", "--all")):
+        bundle = tmp_path / "git.bundle"
+        git("-C", repo, "bundle", "create", "-q", *words[:-1], bundle, words[-1])
+        brought = read_bundle(bundle.read_bytes(), LIMITS)
+        expected = (repo / "src" / "a.txt").read_bytes()
+        assert brought.files == {"src/a.txt": expected, "run.sh": b"#!/bin/sh\n"}
+        assert [entry.split(":")[0] for entry in brought.left_out] == [".gitattributes", "link"]
+    git("-C", repo, "bundle", "create", "-q", bundle, "main~1..main")
+    with pytest.raises(Invalid, match="whole history"):
+        read_bundle(bundle.read_bytes(), LIMITS)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_damaged_bundles_are_invalid(data: st.DataObject, bundle: bytes) -> None:
+    """Flipped bytes and cut ends, with the checksum mended, give Invalid or files, never another error."""
+    raw = bytearray(bundle)
+    start = raw.index(b"PACK")
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(start, len(raw) - 21))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del raw[data.draw(st.integers(start + 40, len(raw) - 21)) : -20]
+    raw[-20:] = hashlib.sha1(raw[start:-20]).digest()
+    try:
+        read_bundle(bytes(raw), LIMITS)
+    except Invalid:
+        return
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A bundle with a history."""
+    import asyncio
+
+    return asyncio.run(_bundle(tmp_path_factory.mktemp("bundle"), 12))[0]
+
+
+def _packed(objects: list[tuple[int, bytes]]) -> bytes:
+    body = b"PACK" + struct.pack(">II", 2, len(objects))
+    for kind, content in objects:
+        size, first = len(content) >> 4, kind << 4 | len(content) & 15
+        header = bytearray([first | (0x80 if size else 0)])
+        while size:
+            header.append(size & 0x7F | (0x80 if size >> 7 else 0))
+            size >>= 7
+        body += bytes(header) + zlib.compress(content)
+    return body + hashlib.sha1(body).digest()
+
+
+def _id(kind: str, content: bytes) -> bytes:
+    return hashlib.sha1(f"{kind} {len(content)}\0".encode() + content).digest()
+
+
+def test_a_bundle_that_names_itself_over_and_over_is_refused() -> None:
+    """Trees that hold each other ten-fold would unfold without end; counting stops it."""
+    blob = b"x"
+    objects, mode, below = [(3, blob)], b"100644", _id("blob", blob)
+    for _ in range(7):
+        tree = b"".join(mode + b" f%d\0" % n + below for n in range(10))
+        objects.append((2, tree))
+        mode, below = b"40000", _id("tree", tree)
+    commit = b"tree " + below.hex().encode() + b"\n\nx"
+    objects.append((1, commit))
+    tip = _id("commit", commit).hex().encode()
+    data = b"# v2 git bundle\n" + tip + b" HEAD\n\n" + _packed(objects)
+    with pytest.raises(Invalid, match="50 files"):
+        read_bundle(data, LIMITS)
+
+
+def test_an_object_that_unpacks_too_large_is_refused() -> None:
+    """The budget is checked before a byte is unpacked."""
+    data = b"# v2 git bundle\n" + b"a" * 40 + b" HEAD\n\n" + _packed([(3, bytes(30_000_000))])
+    tracemalloc.start()
+    with pytest.raises(Invalid, match="too large"):
+        read_bundle(data, LIMITS)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"# v2 git bundle\n\n", b"# v9 git bundle\n\nPACK"])
+def test_what_is_no_bundle_is_said(data: bytes) -> None:
+    """Other bytes are refused with how to make a bundle."""
+    with pytest.raises(Invalid):
+        read_bundle(data, LIMITS)
+
+
+async def test_zip_out_streams_in_constant_memory(workspace: GitWorkspace) -> None:
+    """Twenty megabytes of files go out with a few in memory, and come in again."""
+    content = {f"f{n}.bin": random.Random(n).randbytes(190_000) for n in range(110)}
+    files = {path: await workspace.put(1, data) for path, data in content.items()}
+    tracemalloc.start()
+    size = peak = 0
+    async for chunk in workspace.export_zip(1, files):
+        size += len(chunk)
+        peak = max(peak, tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert size > 20_000_000
+    assert peak < 4_000_000
