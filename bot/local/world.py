@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simcord.backend import Backend, serializers
-from simcord.backend.models import Channel, Interaction, Message, SystemMessageMetadata, Webhook
+from simcord.backend.models import (
+    AuditLogEntry,
+    Channel,
+    Interaction,
+    Message,
+    SystemMessageMetadata,
+    Webhook,
+)
 from simcord.enums import MessageType
 
 from bot.local.apierrors import INVALID_TOKEN, refuse
@@ -28,6 +35,7 @@ Wire = dict[str, Any]
 
 _DISCORD_EPOCH_MS = 1420070400000
 _EMOJI_URL = re.compile(r"https://cdn\.discordapp\.com/emojis/(\d+)\.(?:png|webp)(?:\?.*)?")
+AUDIT_KEPT = 500
 #: Events after which nothing is different.
 _PASSING = frozenset({"TYPING_START", "INTERACTION_CREATE"})
 HAS_THREAD_FLAG = 1 << 5
@@ -190,6 +198,12 @@ class World(Backend):
         self.pulse.beat()
 
     # ---------------------------------------------------------------- channels
+
+    def record_audit_log(self, guild_id: int, action_type: int, **entry: Any) -> AuditLogEntry:
+        """Log a privileged action; old entries go, as Discord's do after 45 days."""
+        recorded = super().record_audit_log(guild_id, action_type, **entry)
+        del self.get_guild(guild_id).audit_log_entries[:-AUDIT_KEPT]
+        return recorded
 
     def delete_channel(self, channel_id: int) -> None:
         """Delete a channel with its threads and webhooks; a category's channels stay, outside."""

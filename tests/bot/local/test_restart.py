@@ -125,17 +125,18 @@ async def test_a_failed_write_is_said_and_repeated(
     """A full disk is reported in plain words, and what could not be written is written later."""
     local = LocalDiscord(LocalOptions(data=tmp_path, save_every=0.05))
     await local.start()
+    loop, failed = asyncio.get_running_loop(), asyncio.Event()
     with monkeypatch.context() as broken:
 
         def full(self: WorldFile, changes: Changes) -> None:
+            loop.call_soon_threadsafe(failed.set)
             raise sqlite3.OperationalError("database or disk is full")
 
         broken.setattr(WorldFile, "_write_all", full)
         await local.you.send(local.you.channel("lobby"), "precious", files=[("a.txt", b"a")])
-        async with asyncio.timeout(5):
-            while "disk is full" not in caplog.text:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(failed.wait(), 5)
     await local.stop()
+    assert "disk is full" in caplog.text
     again = LocalDiscord(LocalOptions(data=tmp_path))
     await again.start()
     (kept,) = again.you.history(again.you.channel("lobby"))
