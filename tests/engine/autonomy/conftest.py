@@ -86,6 +86,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             sandbox: Sandbox | None = None,
             embedder: Embedder | None = None,
             url: str | None = None,
+            slots: int = 64,
             **options: Any,
         ) -> Play:
             nonlocal count
@@ -96,7 +97,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             make_tables(where)
             tools = ToolOptions(audit_rounds=audit_rounds, watch=watch, **options)
             engine, db = build_engine(
-                where, folder, cast(parts), sandbox=sandbox, options=tools, caps=caps, embedder=embedder
+                where,
+                folder,
+                cast(parts),
+                sandbox=sandbox,
+                options=tools,
+                caps=caps,
+                embedder=embedder,
+                slots=slots,
             )
             stack.push_async_callback(db.close)
             await engine.start()

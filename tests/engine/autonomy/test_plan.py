@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.commands import AnswerGate
@@ -10,6 +12,7 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
 from tests.fakes.cast import View
+from tests.fakes.parts import CAPS
 
 PLAN = {"summary": "ten writers", "groups": ["writers: one chapter each"], "agents": 11}
 
@@ -99,10 +102,6 @@ async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: b
             members = [{"name": f"W{n}", "role": "w", "instructions": "w"} for n in range(18)]
             return call(("recruit", {"members": members}))
         return call(("search_files", {"pattern": f"x{view.steps}"}))
-
-    from dataclasses import replace
-
-    from tests.fakes.parts import CAPS
 
     play = await stage({"Boss": grows}, attended=attended, caps=replace(CAPS, steps=9_000))
     if attended:

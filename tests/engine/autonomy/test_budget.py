@@ -1,0 +1,191 @@
+"""The budget tree in whole tasks: nothing is overspent, subtrees stop alone, people and heads decide."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from engine.commands import AnswerGate, Limits, RaiseCap
+from engine.events import AgentJoined, CapReached, GateRaised, Intervened, TaskChanged
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer
+from engine.store.core import BUDGETS, TASKS
+from tests.engine.autonomy.conftest import CALM, Play, Stage
+from tests.fakes.cast import View, boss_of, reviewing, worker
+from tests.fakes.parts import CAPS
+
+QUOTE = 100
+"""Micro-dollars that the scripted model quotes for a call."""
+
+
+async def spent(play: Play) -> list[tuple[int | None, int, int]]:
+    """(whose subtree, spent, still reserved) of every budget in micro-dollars."""
+    query = sa.select(BUDGETS.c.agent_id, BUDGETS.c.spent_micros, BUDGETS.c.reserved_micros)
+    return [tuple(row) for row in await play.db.read(lambda c: c.execute(query.order_by(BUDGETS.c.id)).all())]
+
+
+async def test_six_hundred_calls_at_once_spend_no_more_than_the_cap(stage: Stage) -> None:
+    """All 600 want a call at the same moment; those that fit are made, the task pauses, none goes over."""
+    allowed = 150
+    begun = 0
+
+    def boss(view: View) -> ChatAnswer:
+        wave = view.steps
+        if wave >= 20:
+            return say("All are here.")
+        names = [f"M{wave} {n}" for n in range(30)]
+        members = [{"name": n, "role": "w", "instructions": "w"} for n in names]
+        given = ("send_message", {"to": ["group"], "text": "Begin."})
+        return call(("recruit", {"members": members}), *([given] if wave == 19 else []))
+
+    def member(view: View) -> ChatAnswer:
+        nonlocal begun
+        begun += 1
+        return replace(call(("list_files", {"prefix": str(view.steps)})), cost_micros=QUOTE)
+
+    parts = {"Boss": boss} | {f"M{wave}": member for wave in range(20)}
+    cap = 21 * 10 + allowed * QUOTE
+    play = await stage(parts, caps=replace(CAPS, cost_micros=cap), slots=700, plan_approval_over=999)
+    await play.until(GateRaised, kind="cap")
+    await asyncio.sleep(0.2)
+    ((_, used, reserved),) = await spent(play)
+    assert used <= cap
+    assert cap - used < 2 * QUOTE
+    assert reserved == 0
+    assert begun == (used - 21 * 10) // QUOTE
+    assert (await play.engine.look.task(play.task)).state == "paused"
+
+
+async def test_the_people_raise_a_cap_and_the_task_goes_on(stage: Stage) -> None:
+    """At the cap everything rests; the answer decides."""
+    play = await stage({"Boss": boss_of("Ada"), "Ada": worker}, caps=replace(CAPS, cost_micros=QUOTE + 15))
+    gate = await play.until(GateRaised, kind="cap")
+    assert play.of(CapReached, percent=100, cap="cost")
+    await play.do(RaiseCap(play.task, Limits(cost_micros=10**6), "me"))
+    assert (await play.end()).state == "done"
+    assert (await play.engine.look.gate(gate.gate_id)).answer == "cap raised"
+
+
+async def test_wrapping_up_stops_everyone_but_the_boss(stage: Stage) -> None:
+    """Open work is cancelled and the boss finishes with what there is, within a tenth more."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "Wrap up:" in view.last:
+            return call(("finish", {"report": "half of it"}))
+        return boss_of("Ada", "Bob")(view)
+
+    def endless(view: View) -> ChatAnswer:
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    caps = replace(CAPS, cost_micros=1_500, steps=9_000)
+    play = await stage({"Boss": boss, "Ada": endless, "Bob": endless}, caps=caps)
+    gate = await play.until(GateRaised, kind="cap")
+    await play.do(AnswerGate(gate.gate_id, "Wrap up", "me"))
+    end = await play.end()
+    assert (end.state, end.report) == ("done", "half of it")
+    assert {a.state for a in await play.engine.look.assignments(play.task)} == {"cancelled"}
+
+
+async def test_an_unattended_task_wraps_up_by_itself(stage: Stage) -> None:
+    """No gate, no waiting; what the boss reports is the end."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "Wrap up:" in view.last:
+            return call(("finish", {"report": "what there is"}))
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    caps = replace(CAPS, cost_micros=500, steps=9_000)
+    play = await stage({"Boss": boss}, caps=caps, attended=False)
+    assert (await play.end()).report == "what there is"
+    assert not play.of(GateRaised) and not play.of(TaskChanged)
+
+
+async def test_eighty_percent_is_said_once(stage: Stage) -> None:
+    """People see it, and the boss reads it with its next mail."""
+    told: list[bool] = []
+
+    def boss(view: View) -> ChatAnswer:
+        told.append("80 % of what this task may use is used" in view.all)
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    caps = replace(CAPS, cost_micros=1_500, steps=9_000)
+    play = await stage({"Boss": boss}, caps=caps, watch=replace(CALM, sweep_s=0.02))
+    await play.until(GateRaised, kind="cap")
+    assert len(play.of(CapReached, percent=80, cap="cost")) == 1
+    assert told[-1]
+
+
+def _funded(usd: float) -> dict[str, object]:
+    return {"name": "Ada", "role": "w", "instructions": "w", "budget_usd": usd}
+
+
+async def test_a_subtree_stops_alone_at_its_budget_and_its_head_raises_it(stage: Stage) -> None:
+    """Ada's share is used up: Bob goes on, the boss is asked and gives more, Ada finishes."""
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            members = [_funded(0.000200), {"name": "Bob", "role": "w", "instructions": "w"}]
+            given = [("assign", {"to": n, "title": n, "details": "do"}) for n in ("Ada", "Bob")]
+            return call(("recruit", {"members": members}), *given)
+        if "the budget of Ada is used up" in view.last:
+            return call(("set_budget", {"name": "Ada", "usd": 0.01}))
+        return reviewing(view, 2)
+
+    def ada(view: View) -> ChatAnswer:
+        if view.steps < 15:
+            return call(("search_files", {"pattern": f"x{view.steps}"}))
+        return worker(view)
+
+    play = await stage({"Boss": boss, "Ada": ada, "Bob": worker})
+    assert (await play.end()).state == "done"
+    assert play.of(Intervened, rule="budget", action="paused", name="Ada")
+    assert not play.of(GateRaised) and not play.of(TaskChanged)
+    root, share = await spent(play)
+    assert share[0] is not None and share[1] <= 200 + 10_000
+    assert root[1] > share[1] and root[2] == share[2] == 0
+
+
+async def test_people_can_cap_and_free_one_agent(stage: Stage) -> None:
+    """RaiseCap with an agent: its budget is made, stops it, and raised lets it go on."""
+    go = asyncio.Event()
+
+    def ada(view: View) -> ChatAnswer:
+        if view.steps < 40 or not go.is_set():
+            return call(("search_files", {"pattern": f"x{view.steps}"}))
+        return worker(view)
+
+    play = await stage({"Boss": boss_of("Ada"), "Ada": ada}, caps=replace(CAPS, steps=9_000))
+    number = (await play.until(AgentJoined, name="Ada")).agent_id
+    await play.do(RaiseCap(play.task, Limits(cost_micros=120), "me", number))
+    await play.until(Intervened, rule="budget", action="paused")
+    go.set()
+    await play.do(RaiseCap(play.task, Limits(cost_micros=10**6), "me", number))
+    assert (await play.end()).state == "done"
+
+
+async def test_minutes_are_a_cap_too(stage: Stage) -> None:
+    """A task past its deadline pauses and asks."""
+    play = await stage({"Boss": lambda _: say("Waiting.")}, watch=replace(CALM, quiet_s=60))
+    await play.db.write(lambda c: c.execute(TASKS.update().values(deadline_at=1.0, created_at=0.0)))
+    gate = await play.until(GateRaised, kind="cap")
+    assert "minutes" in gate.question
+    assert play.of(CapReached, cap="minutes", percent=100)
+
+
+async def test_the_cap_on_agents_is_said_and_recruiting_refused(stage: Stage) -> None:
+    """The boss hears how many there may be; people see that the cap is reached; nothing pauses."""
+    said: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if "Recruit fewer" in view.last:
+            said.append(view.last)
+            return call(("search_files", {"pattern": "x"}), ("finish", {"report": "with three"}))
+        count = 2 if view.steps == 0 else 1
+        members = [{"name": f"W{view.steps}{n}", "role": "w", "instructions": "w"} for n in range(count)]
+        return call(("recruit", {"members": members}))
+
+    play = await stage({"Boss": boss}, caps=replace(CAPS, agents=3), watch=replace(CALM, sweep_s=0.02))
+    assert (await play.end()).report == "with three"
+    assert "may have 3 agents" in said[0]
