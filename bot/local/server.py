@@ -72,8 +72,8 @@ class LocalDiscord:
     async def stop(self) -> None:
         """Close every connection, save the world, free the port."""
         if self._saver is not None:
-            self._saver.cancel()
-            await asyncio.wait([self._saver])
+            self._file.enough()
+            await self._saver
         await self._hang_up()
         self._file.close()
 

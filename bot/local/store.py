@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -97,6 +98,7 @@ class WorldFile:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        self._enough = asyncio.Event()
         self._world: World | None = None
         self._home: Home | None = None
 
@@ -145,19 +147,26 @@ class WorldFile:
     # ------------------------------------------------------------------ saving
 
     async def keep_saving(self, every: float) -> None:
-        """Write what has changed every so many seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(every)
+        """Write what has changed every so many seconds, until ``enough`` is called."""
+        while not self._enough.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), every)
             changes = self._collect()
-            if not changes:
-                continue
-            try:
-                await asyncio.to_thread(self._write, changes)
-            except sqlite3.Error as error:
-                self._put_back(changes)
-                _log.error("The local Discord could not be saved to %s: %s", self._path, error)
-            else:
-                self._written(changes)
+            if changes:
+                await self._write_behind(changes)
+
+    def enough(self) -> None:
+        """End ``keep_saving`` after the write it is at; cancelling it could lose that one."""
+        self._enough.set()
+
+    async def _write_behind(self, changes: Changes) -> None:
+        try:
+            await asyncio.to_thread(self._write, changes)
+        except sqlite3.Error as error:
+            self._put_back(changes)
+            _log.error("The local Discord could not be saved to %s: %s", self._path, error)
+        else:
+            self._written(changes)
 
     def save(self) -> None:
         """Write what has changed, now."""
