@@ -49,14 +49,7 @@ def read_zip(data: bytes, limits: WorkspaceLimits) -> Brought:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _unzip(archive, limits)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        UnicodeDecodeError,
-        NotImplementedError,
-    ) as error:
+    except _DAMAGED_ZIP as error:
         raise Invalid(
             "The zip is damaged or of a kind not read here. Pack it again as a plain zip."
         ) from error
