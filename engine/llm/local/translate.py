@@ -22,6 +22,7 @@ from typing import Any
 LONG = ("content", "code")
 REPLY = "reply"
 DESCRIPTION = 140
+HINT = 80
 
 # The same for every program in every task; measured on whole programs written by the standard model.
 WRITING = (
@@ -29,7 +30,7 @@ WRITING = (
     "exactly what it returns for which input, with all numbers; no special cases where a general loop does. "
 )
 
-_UNUSED = frozenset({"maxLength", "title", "description", "default"})
+_UNUSED = frozenset({"maxLength", "title", "default"})
 _PROSE = frozenset({"md", "markdown", "rst", "txt"})
 _FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
 _CLOSING = re.compile(r"\n?```+\s*\Z")
@@ -152,15 +153,18 @@ def _guide(tools: Sequence[Mapping[str, Any]], long: Mapping[str, str], reply: b
 
 
 def _signature(tool: Mapping[str, Any], long: str) -> str:
-    schema = tool.get("parameters") or {}
-    required = schema.get("required", [])
-    arguments = ", ".join(
-        f"{name}{'' if name in required else '?'}: {_type(kind)}"
-        for name, kind in schema.get("properties", {}).items()
-        if name != long
+    schema = tool["parameters"]
+    shown = {**schema, "properties": {n: k for n, k in schema["properties"].items() if n != long}}
+    about = _brief(tool.get("description", ""), DESCRIPTION)
+    return f"{tool['name']}({_fields(shown)}): {about}"
+
+
+def _fields(schema: Mapping[str, Any]) -> str:
+    needed = schema.get("required", [])
+    return ", ".join(
+        f"{name}{'' if name in needed else '?'}: {_type(kind)}{_hint(kind)}"
+        for name, kind in schema["properties"].items()
     )
-    about = " ".join(str(tool.get("description", "")).split())[:DESCRIPTION]
-    return f"{tool['name']}({arguments}): {about}"
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -173,8 +177,18 @@ def _type(schema: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"[{_type(schema.get('items', {}))}, ...]"
     if kind == "object" and "properties" in schema:
-        return "{" + ", ".join(f"{n}: {_type(s)}" for n, s in schema["properties"].items()) + "}"
+        return "{" + _fields(schema) + "}"
     return str(kind)
+
+
+def _hint(schema: Mapping[str, Any]) -> str:
+    """What belongs in a text, which a small model needs more than anything to write more than a phrase."""
+    about = _brief(schema.get("description", ""), HINT)
+    return f" ({about})" if about and schema.get("type") == "string" else ""
+
+
+def _brief(text: Any, limit: int) -> str:
+    return " ".join(str(text).split())[:limit]
 
 
 def _with_system(messages: list[dict[str, str]], text: str) -> list[dict[str, str]]:
