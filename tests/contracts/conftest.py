@@ -89,7 +89,7 @@ class World:
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until `holds()` (awaited) is true. Fails after a generous while."""
         async with asyncio.timeout(PATIENCE_S):
-            while not await holds():
+            while not await holds():  # noqa: ASYNC110 - the database is what is waited for
                 await asyncio.sleep(0.02)
 
 

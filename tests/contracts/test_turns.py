@@ -1,4 +1,4 @@
-"""The contract of turns (DESIGN §4) on every backend: nothing lost, nothing twice, nobody asleep with mail."""
+"""The contract of turns (DESIGN §4), every backend: nothing lost, nothing twice, nobody asleep with mail."""
 
 from __future__ import annotations
 

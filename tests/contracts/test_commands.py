@@ -1,0 +1,133 @@
+"""What people may ask, and what they are told when it cannot be: on every backend."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from engine.commands import (
+    AnswerGate,
+    Command,
+    DismissAgent,
+    EditAgent,
+    EditMessage,
+    ForgetMemory,
+    Limits,
+    PauseAgent,
+    PauseTask,
+    RaiseCap,
+    ResumeAgent,
+    ResumeTask,
+    SayToAgent,
+    StartTask,
+    StopTask,
+    WithdrawMessage,
+)
+from engine.errors import EngineError, Invalid, NotFound, WrongState
+from engine.llm.scripted import say
+from engine.ports import ChatAnswer, ChatRequest
+from engine.store.core import AGENTS, TASKS
+from tests.contracts.conftest import World
+
+UNKNOWN: list[Command] = [
+    SayToAgent(99, "hi", "me", "Me"),
+    EditMessage("nope", "text"),
+    WithdrawMessage("nope"),
+    AnswerGate(99, "yes", "me"),
+    PauseTask(99, "me"),
+    ResumeTask(99, "me"),
+    StopTask(99, "me"),
+    RaiseCap(99, Limits(tokens=1), "me"),
+    PauseAgent(99, "me"),
+    ResumeAgent(99, "me"),
+    EditAgent(99, "do", "me"),
+    DismissAgent(99, "me"),
+    ForgetMemory(99, "me"),
+]
+
+
+def quiet(_request: ChatRequest) -> ChatAnswer:
+    """Says nothing of interest."""
+    return say("fine")
+
+
+async def test_ids_that_name_nothing_are_answered_in_plain_words(world: World) -> None:
+    """Every command with an unknown id raises NotFound with a sentence, and changes nothing."""
+    engine = await world.start(quiet)
+    for command in UNKNOWN:
+        with pytest.raises(NotFound, match=r"\w+ .*\."):
+            await engine.handle(command)
+    assert await world.rows(sa.select(TASKS)) == []
+
+
+async def test_commands_in_the_wrong_state_are_refused(world: World) -> None:
+    """What has ended, is paused already, or was never paused, says so."""
+    engine = await world.start(quiet)
+    task = await engine.handle(StartTask("g", "me", "here"))
+    boss = int(await world.scalar(sa.select(AGENTS.c.id)))
+    with pytest.raises(WrongState):
+        await engine.handle(ResumeTask(task, "me"))
+    with pytest.raises(WrongState):
+        await engine.handle(ResumeAgent(boss, "me"))
+    with pytest.raises(WrongState):
+        await engine.handle(DismissAgent(boss, "me"))
+    await engine.handle(StopTask(task, "me"))
+    for late in (StopTask(task, "me"), PauseTask(task, "me"), SayToAgent(boss, "hi", "me", "Me")):
+        with pytest.raises(WrongState):
+            await engine.handle(late)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        StartTask("  ", "me", "here"),
+        StartTask("x" * 8_001, "me", "here"),
+        StartTask("g", "me", "here", Limits(tokens=-1)),
+        StartTask("g", "me", "here", files={"../etc/passwd": b"x"}),
+    ],
+)
+async def test_tasks_that_cannot_be_are_refused_whole(world: World, bad: StartTask) -> None:
+    """A goal, a limit or a file path out of bounds raises Invalid; no task is left behind."""
+    engine = await world.start(quiet)
+    with pytest.raises(Invalid):
+        await engine.handle(bad)
+    assert await world.rows(sa.select(TASKS)) == []
+
+
+async def test_files_are_there_before_anybody_runs(world: World) -> None:
+    """A task's own files can be read by its first step, and are revisions of it."""
+    found: list[int] = []
+
+    async def looks(_request: ChatRequest) -> ChatAnswer:
+        found.append(len(await engine.look.files(task_ids[0])))
+        return say("seen")
+
+    task_ids = [1]
+    engine = await world.start(looks)
+    files = {f"in/{n}.txt": b"x" * 100 for n in range(5)}
+    assert await engine.handle(StartTask("g", "me", "here", files=files)) == 1
+    await world.until(lambda: _some(found))
+    assert found[0] == 5
+    assert await engine.look.read_file(1, "in/3.txt") == b"x" * 100
+
+
+async def _some(found: list[int]) -> bool:
+    return bool(found)
+
+
+async def test_the_same_words_sent_twice_under_one_ref_arrive_once(world: World) -> None:
+    """A person's message retried by the bot is one letter: the same id comes back."""
+    engine = await world.start(quiet)
+    await engine.handle(StartTask("g", "me", "here"))
+    boss = int(await world.scalar(sa.select(AGENTS.c.id)))
+    said = SayToAgent(boss, "hello", "me", "Me", ref="discord:1")
+    assert await engine.handle(said) == await engine.handle(said)
+
+
+async def test_refusals_are_all_engine_errors(world: World) -> None:
+    """Whatever id a person names, only errors made for people come out."""
+    engine = await world.start(quiet)
+    for number in (0, -1, 2**31 - 1):
+        for command in (StopTask(number, "me"), PauseAgent(number, "me"), AnswerGate(number, "a", "me")):
+            with pytest.raises(EngineError):
+                await engine.handle(command)

@@ -1,0 +1,265 @@
+"""The contract of the Database port and of committed steps under contention."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from engine.commands import StartTask
+from engine.domain.effects import ChangeFile, SendMessage, StepOutcome
+from engine.domain.prompt import compose
+from engine.domain.state import Scene, Turn
+from engine.errors import Fenced, Stale
+from engine.events import ModelBack
+from engine.ports import Quote, Usage, Wake
+from engine.runtime.dispatch import FairQueue
+from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
+from engine.store.commit import commit_step, spend_dropped
+from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISIONS, append_events
+from engine.store.load import CapHit, load_turn
+from engine.store.people import NewAgent, add_agent
+from engine.store.prepared import driver_of
+from engine.store.tasks import Caps, start_task
+from tests.contracts.conftest import World
+from tests.fakes.parts import CAPS
+
+
+def composing(tokens: int = 100, micros: int = 50):  # type: ignore[no-untyped-def]
+    """A composer whose prompts quote what is given."""
+
+    def made(scene: Scene) -> Turn:
+        return compose(scene, (), 10_000, lambda _request: Quote(tokens, micros))
+
+    return made
+
+
+def begin(connection: Connection, members: int = 2, caps: Caps = CAPS) -> tuple[int, list[int]]:
+    """A task with a boss, who has mail, and members -> (task, [boss, *members])."""
+    task = start_task(connection, StartTask("g", "me", "here"), caps, 1.0).id
+    boss = connection.execute(sa.select(AGENTS).where(AGENTS.c.task_id == task)).one()
+    made = [
+        add_agent(
+            connection,
+            NewAgent(task, boss.group_id, boss.id, boss.budget_id, f"M{n}", "m", "i", "member", 1),
+            1.0,
+        )[0]
+        for n in range(members)
+    ]
+    return task, [boss.id, *made]
+
+
+def outcome(*effects, said: str = "", ends: bool = True) -> StepOutcome:  # type: ignore[no-untyped-def]
+    """What a step comes to."""
+    return StepOutcome(said, (), tuple(effects), ends, Usage(10, 0, 5), 7, "m", 1.0, 2.0)
+
+
+def note(to: str, group: int = 1) -> SendMessage:
+    """A message to one agent."""
+    return SendMessage((to,), "hello", (to,), group)
+
+
+async def load(world: World, agent: int, **quote: int) -> Turn:
+    """The agent's next step."""
+    turn = await world.write(lambda c: load_turn(c, agent, composing(**quote)))
+    assert turn is not None
+    return turn
+
+
+async def test_an_error_rolls_back_its_own_work_and_no_other(world: World) -> None:
+    """Of many writes at once the failing one leaves nothing, the others all stay."""
+
+    def tell(number: int, connection: Connection) -> None:
+        append_events(connection, [(f"k{number}", ModelBack(number))], 1.0)
+        if number == 7:
+            raise Stale("seven")
+
+    written = await asyncio.gather(
+        *(world.write(lambda c, n=n: tell(n, c)) for n in range(20)), return_exceptions=True
+    )
+    assert [type(one) for one in written if one is not None] == [Stale]
+    kept = {row.task_id for row in await world.rows(sa.select(EVENTS.c.task_id))}
+    assert kept == set(range(20)) - {7}
+
+
+async def test_a_repeated_key_is_an_integrity_error_of_sqlalchemy(world: World) -> None:
+    """Prepared statements run on the driver, yet their errors carry SQLAlchemy's names."""
+    await world.write(lambda c: append_events(c, [("same", ModelBack(1))], 1.0))
+    with pytest.raises(IntegrityError):
+        await world.write(lambda c: append_events(c, [("same", ModelBack(1))], 1.0))
+
+
+async def test_readers_never_pass_an_event_that_is_still_to_come(world: World) -> None:
+    """While many transactions number events, a reader that follows seq sees every one exactly once."""
+
+    def slowly(number: int, connection: Connection) -> None:
+        append_events(connection, [(f"a{number}", ModelBack(number))], 1.0)
+        if number % 3 == 0:
+            time.sleep(0.005)
+        append_events(connection, [(f"b{number}", ModelBack(number))], 1.0)
+
+    writing = asyncio.gather(*(world.write(lambda c, n=n: slowly(n, c)) for n in range(40)))
+    seen: list[int] = []
+    while len(seen) < 80:
+        after = seen[-1] if seen else 0
+        query = sa.select(EVENTS.c.seq).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
+        seen += [row.seq for row in await world.rows(query)]
+    await writing
+    stored = [row.seq for row in await world.rows(sa.select(EVENTS.c.seq).order_by(EVENTS.c.seq))]
+    assert seen == stored
+
+
+async def test_only_the_first_of_two_commits_of_one_turn_counts(world: World) -> None:
+    """A worker that was taken over is fenced: its step leaves nothing behind."""
+    _, agents = await world.write(begin)
+    first, second = await load(world, agents[0]), await load(world, agents[0])
+    await world.write(lambda c: commit_step(c, first, outcome(note("m0")), 2.0))
+    with pytest.raises(Fenced):
+        await world.write(lambda c: commit_step(c, second, outcome(note("m1")), 2.0))
+    to = [row.to_agent for row in await world.rows(sa.select(MESSAGES.c.to_agent).order_by(MESSAGES.c.id))]
+    assert to == [agents[0], agents[1]]
+    budget = (await world.rows(sa.select(BUDGETS)))[0]
+    assert (budget.reserved_tokens, budget.calls, budget.spent_micros) == (0, 1, 7)
+
+
+async def test_a_stale_commit_changes_nothing_and_can_be_made_again(world: World) -> None:
+    """A name that is nobody makes the whole step stale; mail stays unread, the fence stays."""
+    _, agents = await world.write(begin)
+    turn = await load(world, agents[0])
+    with pytest.raises(Stale):
+        await world.write(lambda c: commit_step(c, turn, outcome(note("m0"), note("nobody")), 2.0))
+    assert await world.scalar(sa.select(AGENTS.c.fence).where(AGENTS.c.id == agents[0])) == 0
+    done = await world.write(lambda c: commit_step(c, turn, outcome(note("m0")), 2.0))
+    assert [wake.agent_id for wake in done.wakes] == [agents[1]]
+
+
+async def test_of_two_writers_of_one_file_the_second_must_look_again(world: World) -> None:
+    """The current content is compared in the commit; revisions and files agree afterwards."""
+    _, agents = await world.write(begin)
+    await world.write(lambda c: commit_mail(c, agents[1:]))
+    turns = [await load(world, agent) for agent in agents[1:]]
+    change = [ChangeFile(1, "a.txt", blob, None, 3, "added") for blob in ("aaa", "bbb")]
+    await world.write(lambda c: commit_step(c, turns[0], outcome(change[0]), 2.0))
+    with pytest.raises((Stale, IntegrityError)):
+        await world.write(lambda c: commit_step(c, turns[1], outcome(change[1]), 2.0))
+    onto = ChangeFile(1, "a.txt", "bbb", "aaa", 3, "merged")
+    await world.write(lambda c: commit_step(c, turns[1], outcome(onto), 2.0))
+    revisions = await world.rows(sa.select(REVISIONS.c.blob, REVISIONS.c.id).order_by(REVISIONS.c.id))
+    file = (await world.rows(sa.select(FILES)))[0]
+    assert [row.blob for row in revisions] == ["aaa", "bbb"]
+    assert (file.blob, file.revision) == ("bbb", revisions[-1].id)
+
+
+def commit_mail(connection: Connection, agents: list[int]) -> None:
+    """A letter to each."""
+    task = connection.execute(sa.select(AGENTS.c.task_id).limit(1)).scalar_one()
+    for agent in agents:
+        row = {
+            "task_id": task,
+            "to_agent": agent,
+            "from_kind": "system",
+            "from_name": "s",
+            "text": "t",
+            "key": f"seed{agent}",
+            "created_at": 1.0,
+        }
+        connection.execute(MESSAGES.insert(), row)
+
+
+async def test_many_who_write_to_each_other_at_once_neither_lock_up_nor_lose(world: World) -> None:
+    """Twelve agents commit letters to all others at the same time: every letter arrives."""
+    _, agents = await world.write(lambda c: begin(c, 12))
+    members = agents[1:]
+    await world.write(lambda c: commit_mail(c, members))
+    turns = [await load(world, agent) for agent in members]
+
+    async def commit(turn: Turn) -> None:
+        me = turn.scene.agent.name.lower()
+        others = [note(f"m{n}") for n in range(12) if f"m{n}" != me]
+        await world.write(lambda c: commit_step(c, turn, outcome(*others), 2.0))
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(commit(turn) for turn in turns))
+    unread = sa.select(sa.func.count()).select_from(MESSAGES).where(MESSAGES.c.consumed_step.is_(None))
+    assert await world.scalar(unread) == 12 * 11 + 1
+
+
+async def test_reservations_cannot_overshoot_a_cap(world: World) -> None:
+    """A call that might pass the cap together with those under way is refused; nothing of it is held."""
+    caps = Caps(10, 5, 10, 10, 10**9, 250, 60)
+    _, agents = await world.write(lambda c: begin(c, 3, caps))
+    await world.write(lambda c: commit_mail(c, agents[1:]))
+    turns = [await load(world, agent) for agent in agents[1:3]]
+    with pytest.raises(CapHit):
+        await load(world, agents[3])
+    assert await world.scalar(sa.select(BUDGETS.c.reserved_tokens)) == 200
+    await world.write(lambda c: spend_dropped(c, turns[0], _answer()))
+    assert await world.scalar(sa.select(BUDGETS.c.spent_tokens)) == 15
+    for turn in turns:
+        await world.write(lambda c, turn=turn: commit_step(c, turn, outcome(), 2.0))
+    assert await world.scalar(sa.select(BUDGETS.c.reserved_tokens)) == 0
+
+
+def _answer():  # type: ignore[no-untyped-def]
+    from engine.ports import ChatAnswer
+
+    return ChatAnswer("x", usage=Usage(10, 0, 5), cost_micros=7)
+
+
+async def test_the_job_of_a_dead_worker_is_buried_and_its_agent_runs(world: World) -> None:
+    """A job left in doing by a worker that is no more blocks nobody for longer than the silence allowed."""
+    if world.backend != "postgresql-procrastinate":
+        queue = FairQueue()
+        queue.push(Wake(1, 1))
+        queue.push(Wake(1, 1))
+        assert len(queue) == 1
+        return
+    _, agents = await world.write(begin)
+    sender = ProcrastinateDispatcher(world.db, 0)
+    await world.write(lambda c: sender.enlist(c, [Wake(agents[0], 1)]))
+    await world.write(
+        lambda c: (
+            driver_of(c).execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL") and None
+        )
+    )
+    ran = asyncio.Event()
+
+    async def run(agent: int) -> None:
+        assert agent == agents[0]
+        ran.set()
+
+    worker = ProcrastinateDispatcher(world.db, 4, QueueOptions(0.2, 1.0, 0.1, 2.0))
+    await worker.start(run)
+    async with asyncio.timeout(20):
+        await ran.wait()
+    await worker.stop()
+
+
+async def test_wake_ups_that_wait_are_folded_into_one(world: World) -> None:
+    """However often an agent is woken before it runs, it runs once."""
+    _, agents = await world.write(begin)
+    dispatcher = world.dispatcher(0 if world.backend.endswith("local") else 1)
+    runs: list[int] = []
+
+    async def run(agent: int) -> None:
+        runs.append(agent)
+
+    for _ in range(5):
+        left = await world.write(lambda c: list(dispatcher.enlist(c, [Wake(agents[0], 1)])))
+        dispatcher.wake(left)
+    if world.backend.endswith("local"):
+        assert dispatcher.busy == 1  # type: ignore[attr-defined]
+        return
+    await dispatcher.start(run)
+    await world.until(lambda: _holds(bool(runs)))
+    await asyncio.sleep(0.3)
+    await dispatcher.stop()
+    assert runs == [agents[0]]
+
+
+async def _holds(value: bool) -> bool:
+    return value
