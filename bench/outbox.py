@@ -260,7 +260,8 @@ async def measured(name: str, weights: list[float], scale: float, folder: Path) 
         await ready.wait()
         local.world.subscribers.append(lambda event, data: _note(arrived, event, data))
         source = Source()
-        options = OutboxOptions(rates=Rates().scaled(scale), pace=Pace(0.05, 1.0))
+        ladder = Ladder(head_bonus_s=Ladder().head_bonus_s / scale, late_s=Ladder().late_s / scale)
+        options = OutboxOptions(rates=Rates().scaled(scale), pace=Pace(0.05, 1.0, ladder))
         box = build_outbox(client, source, database, gate_view=_no_buttons, options=options)
         await box.start()
         found(source, local.guild_id, local.you.id, len(weights))
@@ -277,9 +278,10 @@ async def measured(name: str, weights: list[float], scale: float, folder: Path) 
     await database.close()
     await local.stop()
     late = {i: when for i, when in arrived.items() if i not in arrived_before}
+    parents = {c.id: c.parent_id if c.is_thread else c.id for c in local.world.channels.values()}
     by_channel = defaultdict(list)
     for when, channel in late.values():
-        by_channel[channel].append(when * scale)
+        by_channel[parents[channel]].append(when * scale)
     most = max(busiest(times) for times in by_channel.values())
     refused = len(local.gaps)
     assert len(delays) == len(source.log) - first, "something was lost"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
@@ -25,6 +26,9 @@ from engine.ports import Database
 _log = logging.getLogger(__name__)
 
 CURSOR = "outbox"
+
+BATCH = 200
+"""Most events in one transaction."""
 
 
 class Projector:
@@ -56,12 +60,33 @@ class Projector:
 
     async def _follow(self) -> None:
         self.seq = await self._database.read(_cursor)
+        waiting: asyncio.Queue[ev.Event] = asyncio.Queue(BATCH)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(waiting))
+            group.create_task(self._write(waiting))
+
+    async def _read(self, waiting: asyncio.Queue[ev.Event]) -> None:
         async for event in self._engine.events(after=self.seq):
-            await self._database.write(lambda c, event=event: project(c, event))  # type: ignore[misc]
-            self.seq = event.seq
-            if isinstance(event.body, ev.AgentJoined):
-                self._joined(event.body.name)
+            await waiting.put(event)
+
+    async def _write(self, waiting: asyncio.Queue[ev.Event]) -> None:
+        """One transaction for all that came while the last one was written."""
+        while True:
+            events = [await waiting.get()]
+            while not waiting.empty():
+                events.append(waiting.get_nowait())
+            await self._database.write(partial(project_all, events=events))
+            self.seq = events[-1].seq
+            for event in events:
+                if isinstance(event.body, ev.AgentJoined):
+                    self._joined(event.body.name)
             self._wake()
+
+
+def project_all(connection: Connection, events: Sequence[ev.Event]) -> None:
+    """Apply events in order, in the caller's transaction."""
+    for event in events:
+        project(connection, event)
 
 
 def project(connection: Connection, event: ev.Event) -> None:

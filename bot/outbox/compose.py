@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from bot import digests
-from bot.outbox import wording
+from bot import texts_outbox as wording
 from bot.outbox.plan import Batch, card_room, spare_room
 from bot.outbox.post import BOT, Card, Entry, Lane, Post, TextFile, Wire
 from bot.outbox.split import MESSAGE, closed, excerpt, split

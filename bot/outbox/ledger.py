@@ -110,9 +110,9 @@ class Ledger:
         """Discord refuses this message for good."""
         await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, state="dropped")
 
-    async def close_entries(self, ids: Sequence[int]) -> None:
+    async def close_entries(self, ids: Sequence[int], state: str = "sent") -> None:
         """These entries need no message any more."""
-        change = update(outbox).where(outbox.c.id.in_(ids)).values(state="sent")
+        change = update(outbox).where(outbox.c.id.in_(ids)).values(state=state)
         await self._database.write(lambda c: c.execute(change))
 
     async def unfinished(self) -> list[Delivery]:

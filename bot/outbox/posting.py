@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from bot.outbox import wording
+from bot import texts_outbox as wording
 from bot.outbox.ledger import Delivery, Ledger, Sent
 from bot.outbox.outcomes import Denied, Gone, Rejected
 from bot.outbox.post import BOT, Wire

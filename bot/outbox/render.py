@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from bot.outbox import wording
+from bot import texts_outbox as wording
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
+from bot.words import cut, dollars, fenced, plain, size
 from engine import events as ev
 
 LONGEST_TEXT = 100_000
 QUOTE = 80
+NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +93,8 @@ def defused(text: str) -> str:
 
 
 def code(text: str, limit: int = 80) -> str:
-    """Text as inline code, on one line, that cannot end the code early."""
-    line = " ".join(text.replace("`", "'").split())
-    return f"`{line if len(line) <= limit else line[: limit - 1] + '…'}`"
-
-
-def plain(text: str, limit: int = 200) -> str:
-    """Short text on one line without mark-up or mentions."""
-    line = " ".join(text.split())
-    line = line if len(line) <= limit else line[: limit - 1] + "…"
-    return defused(re.sub(r"([\\*_`~|<>\[\]#])", r"\\\1", line))
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
-
-
-def money(micros: int) -> str:
-    """Micro-dollars for people."""
-    return f"${micros / 1_000_000:.2f}"
+    """Text inside inline code, on one line, that cannot end the code early."""
+    return cut(" ".join(text.replace("`", "'").split()), limit)
 
 
 def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
@@ -169,7 +151,7 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         agents=body.agents,
         groups=len(body.groups),
         tokens=body.tokens,
-        cost=money(body.cost_micros),
+        cost=dollars(body.cost_micros),
         minutes=body.minutes,
     )
     return [at.note(text, body.group_id, Lane.STATUS)]
@@ -179,8 +161,8 @@ def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:
     if body.parent_id is None:
         return []
     agent = at.scene.agent(body.head_id)
-    head = plain(agent.name) if agent else "?"
-    return [at.note(wording.FORMED.format(head=head, group=plain(body.name)), body.parent_id)]
+    head = plain(agent.name, NAME) if agent else "?"
+    return [at.note(wording.FORMED.format(head=head, group=plain(body.name, NAME)), body.parent_id)]
 
 
 def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
@@ -190,19 +172,23 @@ def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
 
 
 def _left(body: ev.AgentLeft, at: _Frame) -> list[Post]:
-    return [at.note(wording.LEFT.format(name=plain(body.name), reason=plain(body.reason)), body.group_id)]
+    return [
+        at.note(
+            wording.LEFT.format(name=plain(body.name, NAME), reason=plain(body.reason, NAME)), body.group_id
+        )
+    ]
 
 
 def _changed(body: ev.AgentChanged, at: _Frame) -> list[Post]:
-    return [at.note(wording.AGENT_CHANGED[body.change].format(name=plain(body.name)), body.group_id)]
+    return [at.note(wording.AGENT_CHANGED[body.change].format(name=plain(body.name, NAME)), body.group_id)]
 
 
 def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
     text = wording.ASSIGNMENT[body.state].format(
         id=body.assignment_id,
-        title=plain(body.title),
-        giver=plain(body.giver),
-        assignee=plain(body.assignee),
+        title=plain(body.title, NAME),
+        giver=plain(body.giver, NAME),
+        assignee=plain(body.assignee, NAME),
     )
     if body.note:
         text += wording.NOTE_LINE.format(note=plain(body.note, 300))
@@ -210,10 +196,8 @@ def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
 
 
 def _file(body: ev.FileWritten, at: _Frame) -> list[Post]:
-    file = wording.FILE_NAME.format(
-        path=code(body.path).strip("`"), revision=body.revision, size=size(body.size)
-    )
-    note = at.note(wording.FILE[body.change].format(name=plain(body.name), file=file), body.group_id)
+    file = wording.FILE_NAME.format(path=code(body.path), revision=body.revision, size=size(body.size))
+    note = at.note(wording.FILE[body.change].format(name=plain(body.name, NAME), file=file), body.group_id)
     return [replace(note, fold=f"{body.change}:{body.agent_id}", folded=file)]
 
 
@@ -222,15 +206,15 @@ def _ran(body: ev.CodeRan, at: _Frame) -> list[Post]:
     how = wording.RAN_OK if good else wording.RAN_EXIT.format(code=body.exit_code)
     if body.ended != "exit":
         how = wording.RAN_ENDED.get(body.ended, body.ended)
-    text = wording.RAN.format(name=plain(body.name), command=code(body.command).strip("`"), how=how)
-    tail = body.output.strip()[-600:].replace("```", "'''")
+    text = wording.RAN.format(name=plain(body.name, NAME), command=code(body.command), how=how)
+    tail = body.output.strip()[-600:]
     if tail and not good:
-        text += f"\n```\n{tail}\n```"
+        text += f"\n{fenced(tail)}"
     return [at.note(text, body.group_id)]
 
 
 def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
-    who = plain(body.name) if body.agent_id is not None else wording.GATE_ENGINE
+    who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
     text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, 1600))
     if at.task.owner_id:
         text = f"<@{at.task.owner_id}> {text}"
@@ -241,29 +225,29 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
 
 def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
     if not body.answer:
-        return [at.note(wording.GATE_MOOT_PLAIN, body.group_id, Lane.STATUS)]
+        return [at.note(wording.GATE_MOOT, body.group_id, Lane.STATUS)]
     kind, _, person = body.by.partition(":")
-    who = f"<@{person}>" if kind == "discord" and person.isdecimal() else plain(body.by)
+    who = f"<@{person}>" if kind == "discord" and person.isdecimal() else plain(body.by, NAME)
     text = wording.GATE_CLOSED.format(who=who, answer=plain(body.answer, 300))
     return [at.note(text, body.group_id, Lane.STATUS)]
 
 
 def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
-    text = wording.PAUSED.format(reason=plain(body.reason)) if body.state == "paused" else wording.RESUMED
-    return [at.note(text, lane=Lane.STATUS)]
-
-
-def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
-    amount = money if body.cap == "cost" else "{:,}".format
-    words = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
-    text = words.format(
-        percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit)
+    text = (
+        wording.PAUSED.format(reason=plain(body.reason, NAME)) if body.state == "paused" else wording.RESUMED
     )
     return [at.note(text, lane=Lane.STATUS)]
 
 
+def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
+    amount = dollars if body.cap == "cost" else "{:,}".format
+    text = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
+    text = text.format(percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))
+    return [at.note(text, lane=Lane.STATUS)]
+
+
 def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
-    who = plain(body.name) if body.agent_id is not None else wording.WHOLE_TASK
+    who = plain(body.name, NAME) if body.agent_id is not None else wording.WHOLE_TASK
     loud = body.action in ("paused", "asked", "replaced")
     text = wording.INTERVENED.format(who=who, detail=plain(body.detail, 400))
     return [at.note(text, body.group_id, Lane.STATUS if loud else Lane.CHATTER)]

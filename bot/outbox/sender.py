@@ -12,7 +12,7 @@ from bot.outbox.pace import wait_for
 from bot.outbox.post import Entry
 from bot.outbox.reactions import Reactions
 from bot.outbox.worker import ChannelWorker, Job, Means
-from bot.places.provision import Away, Place
+from bot.places.provision import Away, Closed, Place
 from engine.errors import NotFound
 
 _log = logging.getLogger(__name__)
@@ -101,13 +101,25 @@ class Sender:
 
     async def _settle(self, group_id: int) -> None:
         """Find or make the group's place, then let its channel's worker have it."""
-        self._adopt(await self._find_place(group_id))
+        try:
+            self._adopt(await self._find_place(group_id))
+        except Closed as error:
+            _log.info("nothing more is posted: %s", error)
+            await self._forget(group_id)
+
+    async def _forget(self, group_id: int) -> None:
+        entries, jobs = self._queues.pop(group_id, []), self._left.pop(group_id, [])
+        await self._means.ledger.close_entries([entry.id for entry in entries], "dropped")
+        for job in jobs:
+            await self._means.ledger.drop(job.delivery)
 
     async def _find_place(self, group_id: int) -> Place:
         failures = 0
         while True:
             try:
                 return await self._means.provision.ensure(group_id)
+            except Closed:
+                raise
             except (Away, NotFound) as error:
                 _log.info("group %s has no place yet: %s", group_id, error)
             except Exception:  # noqa: BLE001 - one group's trouble must not end the others; it is logged and retried

@@ -19,7 +19,7 @@ from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import take, urgency
 from bot.outbox.post import Entry
 from bot.outbox.posting import Posting
-from bot.places.provision import Away, Place, Provision
+from bot.places.provision import Away, Closed, Place, Provision
 
 _log = logging.getLogger(__name__)
 
@@ -122,6 +122,9 @@ class ChannelWorker:
     async def _try(self, job: Job) -> None:
         try:
             await self._finish(job)
+        except Closed as error:
+            _log.info("message %s is not sent: %s", job.delivery.id, error)
+            await self._means.ledger.drop(job.delivery)
         except Exception:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
             job.look, job.failures = True, job.failures + 1
             _log.exception("message %s of channel %s failed", job.delivery.id, self.channel_id)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.outbox import wording
+from bot import texts_outbox as wording
 from bot.places.layout import HOME, LONGEST, Placement, host, place_name
 from bot.places.notices import Notices
 from bot.places.records import GroupPlace, PlaceRecords, TaskHome
@@ -31,6 +31,10 @@ CategoryOf = Callable[[int], Awaitable[int | None]]
 
 class Away(Exception):
     """The guild cannot be seen now, or nothing in it can be written to: wait, nothing is lost."""
+
+
+class Closed(Exception):
+    """The group's place was archived by a person: nothing more is posted there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Provision:
         self._categories: dict[int, asyncio.Lock] = {}
 
     async def ensure(self, group_id: int) -> Place:
-        """The group's place, made now if need be. Raises NotFound for an unknown group, Away."""
+        """The group's place, made now if need be. Raises NotFound for an unknown group, Away, Closed."""
         task = self._making.get(group_id)
         if task is None:
             task = self._making[group_id] = asyncio.create_task(self._ensure(group_id))
@@ -81,9 +85,11 @@ class Provision:
     async def repair(self, place: Place) -> Place:
         """A new place for a group whose channel or thread is gone; the second time the one above is used.
 
-        Raises Away. Calls for a place that was mended meanwhile only return the new one.
+        Raises Away, Closed. Calls for a place that was mended meanwhile only return the new one.
         """
         row = await self._records.group(place.group_id)
+        if row.archived:
+            raise Closed(f"group {row.group_id} is archived")
         if (row.channel_id, row.thread_id) != (place.channel_id, place.thread_id):
             return await self.ensure(place.group_id)
         await self._mend_host(row)
@@ -105,6 +111,8 @@ class Provision:
 
     async def _ensure(self, group_id: int) -> Place:
         row = await self._records.group(group_id)
+        if row.archived:
+            raise Closed(f"group {group_id} is archived")
         task = await self._records.task(row.task_id)
         guild = self._guild(task)
         if row.channel_id:

@@ -25,6 +25,7 @@ class GroupPlace:
     channel_id: int
     thread_id: int
     repairs: int
+    archived: bool
 
 
 @dataclass(frozen=True, slots=True)

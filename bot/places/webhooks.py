@@ -7,7 +7,7 @@ import logging
 
 import discord
 
-from bot.outbox import wording
+from bot import texts_outbox as wording
 from bot.outbox.outcomes import Gone
 from bot.places.notices import Notices
 from bot.places.provision import Away, Place

@@ -2,20 +2,188 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+from bot.archive import close_places
+from engine.commands import SayToAgent
+from engine.events import TaskEnded
 from tests.bot.outbox.conftest import Stage
+
+Wire = dict[str, Any]
+
+
+def personas(messages: list[Wire]) -> list[tuple[str, str]]:
+    """Who said what, of those that came by webhook."""
+    return [(m["author"]["username"], m["content"]) for m in messages if m.get("webhook_id")]
+
+
+def pinged(stage: Stage, message: Wire) -> set[int]:
+    """Whom a message may ping; raises when it could ping by kind."""
+    kept = stage.local.world.get_message(int(message["channel_id"]), int(message["id"])).allowed_mentions
+    assert kept is not None and not kept.parse and not kept.roles
+    return set(kept.users or ())
+
+
+async def begun(stage: Stage) -> tuple[int, int]:
+    """A task with its place: (task id, boss)."""
+    task_id = await stage.task()
+    boss = stage.boss(task_id)
+    stage.engine.speak(boss, "Let us begin.")
+    await stage.drain()
+    return task_id, boss
 
 
 async def test_personas_speak_in_their_groups_channel(stage: Stage) -> None:
     """A group gets its channel with the first words, each agent its own name and face."""
-    task_id = await stage.task()
-    boss = stage.boss(task_id)
+    _, boss = await begun(stage)
     (ada,) = stage.engine.recruit(boss, "Ada")
-    stage.engine.speak(boss, "Let us begin.")
     stage.engine.speak(ada, "I am on it.")
     await stage.drain()
 
-    messages = stage.said("root")
-    shown = [(m["author"]["username"], m["content"]) for m in messages if m.get("webhook_id")]
+    shown = personas(stage.said("root"))
     assert [text for _, text in shown] == ["Let us begin.", "I am on it."]
     assert shown[0][0].startswith("Boss") and shown[1][0].startswith("Ada")
-    assert all(m["author"]["avatar"] for m in messages if m.get("webhook_id"))
+    assert all(m["author"]["avatar"] for m in stage.said("root") if m.get("webhook_id"))
+
+
+async def test_chatter_is_silent_and_pings_nobody(stage: Stage) -> None:
+    """An agent's text cannot mention anyone, and nobody's phone rings for it."""
+    _, boss = await begun(stage)
+    you = stage.local.you
+    stage.engine.speak(boss, f"@everyone @here <@{you.id}> <@&{stage.local.guild_id}> look!")
+    await stage.drain()
+    last = stage.said("root")[-1]
+    assert pinged(stage, last) == set() and not last["mention_everyone"]
+    assert last["flags"] & (1 << 12)
+    assert "@everyone" not in last["content"]
+
+
+async def test_an_answer_pings_who_asked_and_links_what(stage: Stage) -> None:
+    """The answer names the person, quotes the question, links it, and is not silent."""
+    _, boss = await begun(stage)
+    you, channel = stage.local.you, stage.local.you.channel("root")
+    asked = await you.send(channel, "How far are you?")
+    ref = f"{channel['id']}:{asked['id']}"
+    await stage.engine.handle(SayToAgent(boss, "How far are you?", f"discord:{you.id}", "You", ref))
+    await stage.outbox.ledger.note_incoming(ref, you.id, boss, "How far are you?", 0.0)
+    stage.engine.read(ref)
+    stage.engine.speak(boss, "Half way.", refs=(ref,))
+    await stage.drain()
+
+    answer = stage.said("root")[-1]
+    assert pinged(stage, answer) == {you.id}
+    assert not answer["flags"] & (1 << 12)
+    assert f"/{channel['id']}/{asked['id']}" in answer["content"] and "How far" in answer["content"]
+    (question,) = [m for m in stage.said("root") if m["id"] == asked["id"]]
+    assert [r["emoji"]["name"] for r in question["reactions"]] == ["👀"]
+
+
+async def test_reaction_on_a_deleted_message_blocks_nothing(stage: Stage) -> None:
+    """What cannot be marked any more is passed over."""
+    _, boss = await begun(stage)
+    you, channel = stage.local.you, stage.local.you.channel("root")
+    asked = await you.send(channel, "never mind")
+    ref = f"{channel['id']}:{asked['id']}"
+    await stage.engine.handle(SayToAgent(boss, "never mind", f"discord:{you.id}", "You", ref))
+    await you.delete(asked)
+    stage.engine.read(ref)
+    stage.engine.speak(boss, "next")
+    await stage.drain()
+    assert personas(stage.said("root"))[-1][1] == "next"
+
+
+async def test_a_gate_pings_the_owner_and_has_buttons(stage: Stage) -> None:
+    """In the bot's own voice, to be found again by its gate."""
+    _, boss = await begun(stage)
+    gate = stage.engine.raise_gate(boss, "Red or blue?", ("red", "blue"))
+    await stage.drain()
+    message = stage.said("root")[-1]
+    assert pinged(stage, message) == {stage.local.you.id}
+    assert [b["label"] for b in message["components"][0]["components"]] == ["red", "blue"]
+    where = await stage.outbox.ledger.gate_message(gate)
+    assert where is not None and where.message_id == int(message["id"])
+
+
+async def test_the_end_brings_report_and_files(stage: Stage) -> None:
+    """The owner is pinged once; what is too large or not there is said."""
+    task_id, boss = await begun(stage)
+    stage.engine.write(boss, "out/report.md", b"# Report")
+    stage.engine.write(boss, "big.bin", b"x" * (11 * 1024 * 1024))
+    group_id = stage.engine.world.tasks[task_id].root_group_id
+    files = ("out/report.md", "big.bin", "gone.txt")
+    stage.engine.emit(TaskEnded(task_id, group_id, "done", "All done.", files, verified=True))
+    await stage.drain()
+    messages = [m for m in stage.said("root") if not m.get("webhook_id")]
+    (end,) = [m for m in messages if "All done." in m["content"]]
+    assert pinged(stage, end) == {stage.local.you.id}
+    (attached,) = [m for m in messages if m["attachments"]]
+    assert [a["filename"] for a in attached["attachments"]] == ["report.md"]
+    assert "big.bin" in attached["content"] and "gone.txt" in attached["content"]
+    assert pinged(stage, attached) == set()
+
+
+async def test_messages_lead_back_to_agents_and_groups(stage: Stage) -> None:
+    """The ledger knows the agent of a message, the group of a channel, the place of a group."""
+    task_id, boss = await begun(stage)
+    ledger, channel = stage.outbox.ledger, int(stage.local.you.channel("root")["id"])
+    (message,) = [m for m in stage.said("root") if m["content"] == "Let us begin."]
+    assert await ledger.agent_of(int(message["id"])) == boss
+    assert await ledger.agent_of(1) is None
+    spot = await ledger.place_of(channel)
+    assert spot is not None and (spot.task_id, spot.head_id) == (task_id, boss)
+    assert await ledger.channel_of(spot.group_id) == channel
+    assert await ledger.place_of(1) is None
+    assert await ledger.agent_named(task_id, "boss") == boss
+
+
+async def test_a_flood_becomes_rollup_and_digest(stage: Stage) -> None:
+    """When much waits, embeds carry the personas and a transcript the rest; nothing is lost."""
+    _, boss = await begun(stage)
+    crowd = stage.engine.recruit(boss, *(f"Agent{i}" for i in range(8)))
+    for i in range(150):
+        stage.engine.speak(crowd[i % 8], f"word{i} " + "blah " * 40)
+    await stage.drain()
+    messages = stage.said("root")
+    assert len(messages) < 20
+    shown = " ".join(m["content"] + " ".join(e.get("description", "") for e in m["embeds"]) for m in messages)
+    for message in messages:
+        for file in message["attachments"]:
+            data = stage.local.world.cdn.get(file["url"])
+            assert data is not None
+            shown += data.decode()
+    assert all(f"word{i} " in shown for i in range(150))
+
+
+async def test_refused_name_is_said_by_the_bot(stage: Stage) -> None:
+    """A name that Discord refuses for a reason unknown to us costs the face, not the words."""
+    _, boss = await begun(stage)
+    stage.local.faults.fail("POST", r"/webhooks/\d+/[^/]+", status=400)
+    stage.engine.speak(boss, "still heard")
+    await stage.drain()
+    assert stage.said("root")[-1]["content"].endswith("still heard")
+
+
+async def test_archived_places_take_nothing_more(stage: Stage) -> None:
+    """After an archive that removed the channels, late events make no new ones; the transcript has all."""
+    task_id, boss = await begun(stage)
+    kept = await close_places(stage.client, stage.database, stage.outbox.transcripts, task_id, remove=True)
+    stage.engine.speak(boss, "too late")
+    await stage.drain()
+    assert not [c for c in stage.local.you.channels() if c["name"] == "root"]
+    assert b"Let us begin." in kept[f"task-{task_id}.md"] and b"Let us begin." in kept[f"task-{task_id}.html"]
+
+
+async def test_faces_are_uploaded_once(stage: Stage) -> None:
+    """Drawn faces become emojis of the application and are used from then on; a restart uploads none."""
+    await begun(stage)
+    faces = stage.outbox.faces
+    for _ in range(200):
+        if "/emojis/" in faces.url("Boss"):
+            break
+        await asyncio.sleep(0.02)
+    assert "/emojis/" in faces.url("Boss") and not faces.problem
+    before = len(stage.local.world.application_emojis)
+    await stage.restart()
+    assert "/emojis/" in stage.outbox.faces.url("Boss")
+    assert len(stage.local.world.application_emojis) == before

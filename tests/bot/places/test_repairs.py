@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.outbox import wording
+from bot import texts_outbox as wording
 from tests.bot.outbox.conftest import Stage
 
 

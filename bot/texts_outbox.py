@@ -1,4 +1,4 @@
-"""The outbox's words, in the bot's one voice: short, plain, saying what to do next."""
+"""What the bot posts by itself, in the voice of `bot.texts`: short, plain, saying what to do next."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ GATE = {
 }
 GATE_ENGINE = "MegaAgent"
 GATE_CLOSED = "✔️ Answered by {who}: {answer}"
-GATE_MOOT = "✔️ The question of **{name}** is closed: the task ended."
-GATE_MOOT_PLAIN = "✔️ The open question is closed: the task ended."
+GATE_MOOT = "✔️ The open question is closed: the task ended."
 
 PAUSED = "⏸️ Paused: {reason}"
 RESUMED = "▶️ Going on."
@@ -87,15 +86,15 @@ DIGEST_TITLE = "{count} messages"
 
 WEBHOOK_REPAIRED = "🔧 The webhook of this channel was removed or moved; made a new one."
 WEBHOOK_GIVEN_UP = (
-    "🔧 The webhook of this channel was removed again. The personas now speak through the bot, "
+    "🔧 The webhook of this channel was removed again. The agents now speak through me, "
     "names in front. To get faces back, leave the webhook in place and use `/doctor`."
 )
 WEBHOOK_FORBIDDEN = (
-    "🔧 Without the permission **Manage Webhooks** personas speak through the bot, names in front. "
+    "🔧 Without the permission **Manage Webhooks** agents speak through me, names in front. "
     "Grant it and use `/doctor`."
 )
 WEBHOOK_FULL = (
-    "🔧 This channel already has 15 webhooks, so personas speak through the bot. Delete one nobody uses "
+    "🔧 This channel already has 15 webhooks, so agents speak through me. Delete one nobody uses "
     "and use `/doctor`."
 )
 PLACE_REPAIRED = "🔧 The place of **{group}** was deleted; made a new one. Earlier messages: `/task log`."
@@ -103,10 +102,10 @@ PLACE_GIVEN_UP = "🔧 The place of **{group}** was deleted again. Its messages 
 CATEGORY_REPAIRED = "🔧 The category of this task was deleted; made a new one."
 CHANNELS_FULL = "🔧 No room for more channels here: further groups get threads."
 CHANNELS_FORBIDDEN = (
-    "🔧 Without the permission **Manage Channels** all groups get threads here. Grant it and use `/doctor`."
+    "🔧 Without the permission **Manage Channels** I can only give groups threads here. "
+    "Grant it and use `/doctor`."
 )
 TASK_TITLE = "task {id}"
-HOME_THREAD = "task-{id}-{name}"
 WEBHOOK_NAME = "MegaAgent"
 WHOLE_FILE = "message.md"
 TRANSCRIPT_FILE = "transcript.md"
