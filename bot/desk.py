@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import aiohttp
 import discord
 from discord.utils import MISSING
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from bot.client import MegaBot
 
 Interaction = discord.Interaction[Any]
+
+
+UNDELIVERED = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError)
+"""What a call to Discord may end with: refused, limited for longer than we wait, cut off, never answered."""
 
 
 class Refused(Exception):

@@ -6,11 +6,12 @@ import errno
 import logging
 import secrets
 
+import aiohttp
 import discord
 from discord import app_commands
 
 from bot import texts
-from bot.desk import Interaction, Refused, answer
+from bot.desk import UNDELIVERED, Interaction, Refused, answer
 from bot.words import cut
 from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable
 
@@ -40,7 +41,7 @@ def _of_machine(error: BaseException) -> str | None:
         return texts.DISCORD_FORBIDDEN
     if isinstance(error, discord.NotFound):
         return texts.DISCORD_GONE
-    if isinstance(error, discord.DiscordServerError | discord.RateLimited):
+    if isinstance(error, discord.DiscordServerError | discord.RateLimited | aiohttp.ClientError):
         return texts.DISCORD_DOWN
     return None
 
@@ -60,7 +61,7 @@ async def report(interaction: Interaction, error: BaseException) -> None:
     words = words_for(error)
     try:
         await answer(interaction, words)
-    except discord.HTTPException as lost:
+    except UNDELIVERED as lost:
         log.warning("could not tell %s: %s", interaction.user.id, lost)
 
 

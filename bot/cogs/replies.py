@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import aiohttp
 import discord
 from discord.ext import commands
 
@@ -23,7 +24,7 @@ from bot.attached import files_of
 from bot.cogs.address import named, without_mention
 from bot.cogs.errors import words_for
 from bot.deeds import DELIVERED
-from bot.desk import Refused
+from bot.desk import UNDELIVERED, Refused
 from bot.words import plain
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
@@ -37,6 +38,8 @@ REFUSED = "⛔"
 SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
 CATCH_UP, CATCH_UP_NEW = 1000, 100
+FRESH_S = 60.0
+RETRY_S = (2.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class RepliesCog(commands.Cog):
         self._locks: dict[int, asyncio.Lock] = {}
         self._seen: dict[int, int] = {}
         self._since: Mapping[int, int] | None = None
+        self._behind: dict[int, int] = {}
         self._done: OrderedDict[int, None] = OrderedDict()
         self._told: set[tuple[int, int, str]] = set()
 
@@ -79,7 +83,8 @@ class RepliesCog(commands.Cog):
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Catch up with what was said meanwhile."""
-        since, self._since = self._since or {}, None
+        since, self._since = {**(self._since or {}), **self._behind}, None
+        self._behind.clear()
         for channel_id in await self.parts.book.open_channels():
             await self._catch_up(channel_id, since.get(channel_id, 0))
 
@@ -97,6 +102,8 @@ class RepliesCog(commands.Cog):
             return
         if payload.cached_message is not None and payload.cached_message.content == message.content:
             return
+        if (discord.utils.utcnow() - message.edited_at).total_seconds() > FRESH_S:
+            return  # a pin or an unfurled link tells of an old edit again
         async with self._lock(payload.channel_id):
             await self._edited(message)
 
@@ -227,16 +234,30 @@ class RepliesCog(commands.Cog):
                     log.debug("deleted message %s changes nothing: %s", message_id, error)
 
     async def _catch_up(self, channel_id: int, after: int) -> None:
-        channel = self.bot.get_partial_messageable(channel_id)
-        since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
         try:
-            missed = [m async for m in channel.history(limit=most, after=since) if is_persons(m)]
+            missed = await self._history(channel_id, after)
         except (discord.Forbidden, discord.NotFound) as error:
             log.warning("cannot catch up in channel %s: %s", channel_id, error)
             return
-        for message in sorted(missed, key=lambda m: m.id):
+        except UNDELIVERED as error:
+            log.warning("cannot catch up in channel %s before the next session: %s", channel_id, error)
+            self._behind[channel_id] = after
+            return
+        for message in missed:
             if not has_outcome(message):
                 await self._in_order(message)
+
+    async def _history(self, channel_id: int, after: int) -> list[discord.Message]:
+        """People's messages after an id in order; a few tries when Discord is in trouble."""
+        channel = self.bot.get_partial_messageable(channel_id)
+        since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
+        for wait_s in RETRY_S:
+            try:
+                return await _persons(channel.history(limit=most, after=since))
+            except (discord.DiscordServerError, aiohttp.ClientError) as error:
+                log.warning("history of channel %s in %s s again: %s", channel_id, wait_s, error)
+                await asyncio.sleep(wait_s)
+        return await _persons(channel.history(limit=most, after=since))
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
         """History and edits may carry a plain user; rights need the member."""
@@ -260,19 +281,23 @@ class RepliesCog(commands.Cog):
         self._told.add(key)
         try:
             await message.reply(words, mention_author=False, silent=True)
-        except discord.HTTPException as error:
+        except UNDELIVERED as error:
             log.warning("could not say why message %s was refused: %s", message.id, error)
 
     async def _react(self, message: discord.Message, mark: str) -> None:
         try:
             await message.add_reaction(mark)
-        except discord.HTTPException as error:
+        except UNDELIVERED as error:
             log.warning("could not mark message %s with %s: %s", message.id, mark, error)
 
 
 def is_persons(message: discord.Message) -> bool:
     """Written by a person: no bot, no webhook, no notice of Discord's own."""
     return not message.author.bot and message.webhook_id is None and message.type in SPOKEN
+
+
+async def _persons(history: AsyncIterator[discord.Message]) -> list[discord.Message]:
+    return sorted([m async for m in history if is_persons(m)], key=lambda m: m.id)
 
 
 def has_outcome(message: discord.Message) -> bool:

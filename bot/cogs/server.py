@@ -11,6 +11,7 @@ from discord.ext import commands
 from bot import texts
 from bot.access import Right, space_of, without_role
 from bot.cogs.doctor import IN_PLACE, lacking
+from bot.desk import UNDELIVERED
 from engine.commands import PauseTask
 from engine.errors import EngineError
 
@@ -90,7 +91,7 @@ class ServerCog(commands.Cog):
             if isinstance(target, discord.abc.Messageable):
                 try:
                     await target.send(words, silent=True)
-                except discord.HTTPException as error:
+                except UNDELIVERED as error:
                     log.warning("cannot say in %s what is missing there: %s", target, error)
                 else:
                     return

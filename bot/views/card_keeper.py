@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
-import aiohttp
 import discord
 
 from bot.book import Book, Card, LogLine
-from bot.desk import Routes
+from bot.desk import UNDELIVERED, Routes
 from bot.ports import EngineApi
 from bot.settings import BotSettings
 from bot.views.loglines import log_line
@@ -141,7 +140,7 @@ class CardKeeper:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
             except (discord.Forbidden, discord.NotFound) as error:
                 return await self._elsewhere(card, error)
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            except (*UNDELIVERED, OSError) as error:
                 log.warning("card of task %s not shown, next try soon: %s", task_id, error)
                 return "wait"
             except Exception:

@@ -9,12 +9,11 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass
 
-import aiohttp
 import discord
 
 from bot.access import owner_id
 from bot.book import Book
-from bot.desk import Routes
+from bot.desk import UNDELIVERED, Routes
 from bot.ports import EngineApi
 from bot.views.follow_news import news
 from bot.words import cut
@@ -54,7 +53,7 @@ class Crier:
         for task_id, news_of_task in bits.items():
             try:
                 await self._tell(task_id, news_of_task)
-            except (discord.HTTPException, aiohttp.ClientError, OSError, NotFound) as error:
+            except (*UNDELIVERED, OSError, NotFound) as error:
                 log.warning("followers of task %s could not be told: %s", task_id, error)
 
     async def _tell(self, task_id: int, bits: list[Bit]) -> None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import discord
-
 from bot import texts
-from bot.desk import Interaction
+from bot.desk import UNDELIVERED, Interaction
 from bot.words import cut, escape
 from engine.events import Event, ModelBack, ModelWaiting
 
@@ -48,5 +46,5 @@ class Starters:
             words = texts.MODEL_WAITING.format(id=task_id, reason=cut(escape(self._waiting[task_id]), 600))
             try:
                 await interaction.followup.send(words, ephemeral=True)
-            except discord.HTTPException as error:
+            except UNDELIVERED as error:
                 log.warning("could not tell who started task %s that the model waits: %s", task_id, error)

@@ -120,6 +120,28 @@ async def test_messages_of_the_time_away_are_caught_up_with(loop: Loop) -> None:
     await loop.until("One", "Two")
 
 
+async def test_catching_up_outlasts_trouble_with_the_history(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord in trouble for a moment is asked again; for longer, at the next session, with nothing lost."""
+    monkeypatch.setattr("bot.cogs.replies.RETRY_S", (0.01, 0.01))
+    await loop.begin()
+    loop.local.faults.fail("GET", POST, status=503)
+    loop.local.faults.invalidate()
+    await loop.local.you.send(loop.lobby, "One")
+    await loop.until("One")
+    loop.local.faults.fail("GET", POST, status=503, times=3)
+    loop.local.faults.invalidate()
+    await loop.local.you.send(loop.lobby, "Two")
+    replies: Any = loop.bot.cogs["RepliesCog"]
+    async with asyncio.timeout(10):
+        while loop.lobby not in replies._behind:  # noqa: ASYNC110 - nobody is told that it gave up
+            await asyncio.sleep(0.01)
+    loop.local.faults.invalidate()
+    await loop.local.you.send(loop.lobby, "Three")
+    await loop.until("One", "Two", "Three")
+
+
 async def test_a_card_posted_twice_for_a_lost_answer_is_one_card(loop: Loop) -> None:
     """The connection drops after Discord took the post: the repeat finds it instead of doubling it."""
     loop.local.faults.drop_after("POST", POST)

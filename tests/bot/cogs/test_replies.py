@@ -140,6 +140,22 @@ async def test_an_edit_after_reading_is_said_to_be_too_late(stage: Stage) -> Non
     assert "has read that already" in task.room.last_message.content
 
 
+async def test_a_pin_of_a_message_edited_long_ago_changes_nothing(stage: Stage) -> None:
+    """Discord tells of a pin as of an edit; a bot that does not remember the message is not fooled."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Use oak")
+    await stage.boss.edit(message, "Use ash")
+    stage.engine.read(f"{task.room.id}:{message.id}")
+    await stage.env.advance_time(120)
+    await stage.restart()
+    channel = stage.env.bot.get_channel(task.room.id)
+    with stage.env._bot_scope():
+        await channel.get_partial_message(message.id).pin()
+    await stage.env.settle()
+    assert not any("has read that already" in m.content for m in task.room.history())
+    assert stage.engine.world.notes[0].command.text == "Use ash"
+
+
 async def test_what_was_missed_is_caught_up_with_once(stage: Stage) -> None:
     """Messages of the time the bot was away are delivered in order after it is back, none twice."""
     task, _, _ = await crew(stage)
