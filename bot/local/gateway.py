@@ -7,7 +7,7 @@ import json
 import secrets
 import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,6 +100,7 @@ class Gateway:
         self._sessions: dict[str, Session] = {}
         self._links: set[Link] = set()
         self.gaps: list[str] = []
+        self.presence_listeners: list[Callable[[bool], None]] = []
         world.subscribers.append(self.publish)
 
     @property
@@ -182,6 +183,11 @@ class Gateway:
         if link.session is not None and link.session.link is link:
             link.session.link = None
             link.session.lost_at = self._world.time.monotonic()
+            self._tell_presence()
+
+    def _tell_presence(self) -> None:
+        for listener in self.presence_listeners:
+            listener(self.connected > 0)
 
     def _receive(self, link: Link, frame: Wire) -> int | None:
         """Act on one client frame; a number is the code to close the connection with."""
@@ -225,6 +231,7 @@ class Gateway:
         link.session = session
         self._sessions[session.id] = session
         self._greet(session)
+        self._tell_presence()
         return None
 
     def _drop_abandoned(self) -> None:
@@ -246,6 +253,7 @@ class Gateway:
         for frame in missed:
             link.send(frame)
         session.push("RESUMED", {})
+        self._tell_presence()
         return None
 
     def _chunk(self, session: Session, data: Wire) -> None:

@@ -80,6 +80,10 @@ class PageApi:
         if self._feed is not None:
             self._feed.tell({"t": "notice", "text": text})
 
+    def presence_changed(self, online: bool) -> None:
+        """Tell open pages whether the bot is there."""
+        self.feed.tell({"t": "presence", "online": online})
+
     def hang_up(self) -> None:
         """End every live connection."""
         self.feed.close()
@@ -128,6 +132,7 @@ class PageApi:
             "guild": {"id": str(you.guild_id), "name": guild.name if guild else ""},
             "me": str(you.id),
             "bot": str(world.bot_user.id),
+            "online": self._local.gateway.connected > 0,
             "channels": [self.feed.channel(int(c["id"])) for c in you.channels()],
             "emojis": self.feed.emojis(),
             "users": [{"id": str(u.id), "name": u.global_name or u.name, "bot": u.bot} for u in users],

@@ -56,17 +56,18 @@ class LocalDiscord:
         """Open the port, load or make the world; raises OSError if the port is taken,
         BrokenWorldError if the saved world cannot be read.
         """
-        await self._listen()
-        base = f"http://{HOST}:{self._port}"
-        self.api_base, self.page_url = base + API, base + "/"
-        self.gateway_url = f"ws://{HOST}:{self._port}/gateway/"
         try:
+            await self._listen()
+            base = f"http://{HOST}:{self._port}"
+            self.api_base, self.page_url = base + API, base + "/"
+            self.gateway_url = f"ws://{HOST}:{self._port}/gateway/"
             self._open_world(base)
-        except BrokenWorldError:
+        except (OSError, BrokenWorldError):
             await self._free_port()
             self._file.close()
             raise
         self._page.attach(self.world)
+        self.gateway.presence_listeners.append(self._page.presence_changed)
         self._saver = asyncio.create_task(self._file.keep_saving(self.options.save_every))
 
     async def stop(self) -> None:

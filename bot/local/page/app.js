@@ -24,6 +24,7 @@ async function load() {
     kept.set("since", state.since);
   }
   banner(fresh.notice);
+  presence(fresh.online);
   $("guild-name").textContent = state.guild.name || "No server";
   const me = state.users.get(state.me)?.name || "You";
   $("my-name").textContent = me;
@@ -67,6 +68,18 @@ function headline() {
 function banner(text) {
   $("banner-text").textContent = text;
   $("banner").hidden = !text || kept.get("dismissed") === text;
+}
+
+// A bot that reconnects is away for a moment; only what lasts is worth a line.
+let awayTimer = null;
+
+function presence(online) {
+  clearTimeout(awayTimer);
+  if (online) $("away").hidden = true;
+  else awayTimer = setTimeout(() => {
+    $("away").textContent = `${state.users.get(state.bot)?.name || "The bot"} is not connected yet. It answers as soon as it is.`;
+    $("away").hidden = false;
+  }, 1500);
 }
 
 function drawer(show_) {
@@ -129,6 +142,7 @@ function listenToServer() {
   on("live-emojis", ({ emojis }) => {
     state.emojis = new Set(emojis);
   });
+  on("live-presence", ({ online }) => presence(online));
   on("live-notice", ({ text }) => banner(text));
   on("live-typing", ({ channel, name }) => {
     typing.set(name, { channel, at: Date.now() });

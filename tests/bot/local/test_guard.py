@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from bot.local import LocalDiscord
+from bot.local import LocalDiscord, LocalOptions
 from tests.bot.local.conftest import raw
 
 PAGES = ["", "page/app.js", "page/state", "page/commands?channel=1", "page/messages?channel=1",
@@ -83,3 +83,11 @@ async def test_only_loopback_is_bound(local: LocalDiscord) -> None:
     """The server listens on 127.0.0.1 and nowhere else."""
     assert local.page_url.startswith("http://127.0.0.1:")
     assert {host for host, _ in local.addresses} == {"127.0.0.1"}
+
+
+async def test_taken_port_is_said(local: LocalDiscord) -> None:
+    """A second server on the same port is refused, and leaves nothing behind."""
+    port = int(local.page_url.rstrip("/").rsplit(":", 1)[1])
+    second = LocalDiscord(LocalOptions(port=port))
+    with pytest.raises(OSError, match="in use"):
+        await second.start()

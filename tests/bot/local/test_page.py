@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.bot.local.conftest import House, running_house
+from tests.bot.local.conftest import House, close_bot, run_bot, running_house
 from tests.bot.local.smallbot import PNG, Card, card_files
 
 FLAGS = [
@@ -393,3 +393,12 @@ async def test_faces_and_emojis(page: Page, house: House) -> None:
         await expect(shown.nth(index)).to_have_js_property("naturalWidth", 1)
     await hook.send("no face of its own", username="Bob", avatar_url="https://faces.example/bob.png")
     await expect(page.locator(".message", has_text="no face").locator("> .face")).to_have_text("B")
+
+
+async def test_absent_bot_is_said(page: Page, house: House) -> None:
+    """While the bot is away the page says so, and stops as soon as it is back."""
+    await close_bot(house)
+    await expect(page.locator("#away")).to_contain_text("not connected yet")
+    back = await run_bot(house.local)
+    await expect(page.locator("#away")).to_be_hidden()
+    await close_bot(back)
