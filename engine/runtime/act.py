@@ -24,7 +24,7 @@ from engine.tools.base import MAX_RESULT, clip
 
 log = logging.getLogger(__name__)
 
-MAX_CALLS = 20
+MAX_CALLS = 40
 """Calls of one answer that are run; the rest is refused with a reason."""
 
 MAX_BAD = 4

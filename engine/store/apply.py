@@ -121,7 +121,7 @@ def _recruit(effect: Recruit, pen: Pen) -> None:
     )
     new_agent, name = add_agent(pen.connection, new, pen.now)
     pen.marks[slot_mark("agent", effect.slot)] = name
-    row = pen.connection.execute(sa.select(AGENTS).where(AGENTS.c.id == new_agent)).one()
+    row = pen.look_up(new_agent)
     pen.known[name_key(effect.name)] = pen.known[name_key(name)] = row
     pen.event(AgentJoined(pen.task_id, pen.leads, new_agent, name, effect.title))
 

@@ -24,7 +24,7 @@ from engine.ports import Quote
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads
 from engine.store.prepared import Fact, Prepared, PreparedLists, listed, together
 
-MAX_LETTERS = 50
+MAX_LETTERS = 1_000
 LETTER_CHARS = 24_000
 
 _chief = AGENTS.alias("chief")

@@ -14,7 +14,7 @@ from engine.errors import Stale
 from engine.events import EventBody
 from engine.ports import Wake
 from engine.store.core import AGENTS, MESSAGES
-from engine.store.prepared import Fact, insert_into
+from engine.store.prepared import Fact, Prepared, insert_into
 
 _LEFTOVER = re.compile("\x00[a-z]+:\\d+\x00")
 _insert_message = insert_into(
@@ -29,6 +29,11 @@ _insert_message = insert_into(
     "wakes",
     "priority",
     "created_at",
+)
+_by_id = Prepared(
+    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key).where(
+        AGENTS.c.id == sa.bindparam("agent")
+    )
 )
 _active = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key)
 
@@ -117,6 +122,13 @@ class Pen:
         if row is None or row.status == "dismissed":
             raise Stale(f"nobody is called {name_key!r}")
         self.known[name_key] = row
+        return row
+
+    def look_up(self, agent_id: int) -> Fact:
+        """The agent of that id."""
+        row = _by_id.first(self.connection, agent=agent_id)
+        if row is None:
+            raise Stale(f"agent {agent_id} is no more")
         return row
 
     def group_ids(self, group: int) -> set[int]:

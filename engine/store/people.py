@@ -16,6 +16,28 @@ from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GROUPS, MESSAGES, TA
 from engine.store.load import budget_path
 from engine.store.prepared import Prepared
 
+_count_in = Prepared(
+    TASKS.update()
+    .where(TASKS.c.id == sa.bindparam("task"), TASKS.c.agents < TASKS.c.max_agents)
+    .values(agents=TASKS.c.agents + sa.literal_column("1"))
+)
+_insert_agent = Prepared(
+    AGENTS.insert().returning(AGENTS.c.id),
+    (
+        "task_id",
+        "group_id",
+        "head_id",
+        "budget_id",
+        "name",
+        "name_key",
+        "role",
+        "title",
+        "instructions",
+        "depth",
+        "created_at",
+        "active_at",
+    ),
+)
 _has_name = Prepared(
     sa.select(AGENTS.c.id).where(
         AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name")
@@ -40,29 +62,25 @@ class NewAgent:
 
 def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, str]:
     """Insert an agent under a name distinct in its task -> (id, name). Raises Stale at the task's cap."""
-    counted = connection.execute(
-        TASKS.update()
-        .where(TASKS.c.id == new.task_id, TASKS.c.agents < TASKS.c.max_agents)
-        .values(agents=TASKS.c.agents + 1)
-    )
-    if counted.rowcount != 1:
+    if _count_in.run(connection, task=new.task_id).rowcount != 1:
         raise Stale("the task has as many agents as it may have")
     name = _free_name(connection, new.task_id, new.name)
-    values = {
-        "task_id": new.task_id,
-        "group_id": new.group_id,
-        "head_id": new.head_id,
-        "budget_id": new.budget_id,
-        "name": name,
-        "name_key": name_key(name),
-        "role": new.role,
-        "title": new.title,
-        "instructions": new.instructions,
-        "depth": new.depth,
-        "created_at": now,
-        "active_at": now,
-    }
-    return new_id(connection, AGENTS, values), name
+    made = _insert_agent.scalar(
+        connection,
+        task_id=new.task_id,
+        group_id=new.group_id,
+        head_id=new.head_id,
+        budget_id=new.budget_id,
+        name=name,
+        name_key=name_key(name),
+        role=new.role,
+        title=new.title,
+        instructions=new.instructions,
+        depth=new.depth,
+        created_at=now,
+        active_at=now,
+    )
+    return int(made), name
 
 
 def _free_name(connection: Connection, task_id: int, wanted: str) -> str:

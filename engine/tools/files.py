@@ -13,6 +13,7 @@ from engine.domain.effects import ChangeFile, slot_mark
 from engine.errors import Invalid, NotFound
 from engine.store.core import FILES, REVISIONS, AnyRow
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
+from engine.tools.shelf import shelf_of
 from engine.workspace import WorkspaceLimits, check_collision, check_room, normal_path
 
 MAX_READ = 12_000
@@ -233,12 +234,12 @@ def _names(arguments: str, path: str) -> bool:
 
 
 async def _check_new(context: ToolContext, path: str, size: int) -> None:
-    rows = await context.db.read(lambda c: current_files(c, context.task.id))
-    paths = [row.path for row in rows] + [p for p, f in context.files.items() if f.blob is not None]
-    total = sum(row.size for row in rows) + sum(file.size for file in context.files.values())
+    shelf = await shelf_of(context.db, context.task.id)
+    staged = {p: f.size for p, f in context.files.items() if f.blob is not None}
+    total = shelf.total + sum(staged.values())
     try:
-        check_collision(path, paths)
-        check_room(WorkspaceLimits(), len(paths) + 1, total + size)
+        check_collision(path, {*shelf.neighbours(path), *staged})
+        check_room(WorkspaceLimits(), len(shelf.sizes) + len(staged) + 1, total + size)
     except Invalid as error:
         raise ToolRefused(str(error)) from error
 

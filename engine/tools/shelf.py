@@ -1,0 +1,76 @@
+"""What paths a task has, kept in memory and brought up to date by the revisions since: a new file is checked
+against its likely neighbours alone, however many files there are."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.ports import Database
+from engine.store.core import FILES, REVISIONS
+from engine.store.prepared import Fact, Prepared
+
+KEPT = 64
+"""Tasks remembered a database; the rest is read again when needed."""
+
+_since = Prepared(
+    sa.select(REVISIONS.c.id, FILES.c.path, FILES.c.blob, FILES.c.size)
+    .join(FILES, sa.and_(FILES.c.task_id == REVISIONS.c.task_id, FILES.c.path == REVISIONS.c.path))
+    .where(REVISIONS.c.task_id == sa.bindparam("task"), REVISIONS.c.id > sa.bindparam("last"))
+    .order_by(REVISIONS.c.id)
+)
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Current paths with their sizes, as of revision `last`."""
+
+    last: int = 0
+    total: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, set[str]] = field(default_factory=dict)
+
+    def put(self, row: Fact) -> None:
+        """Take note of a path's present state; a repeat changes nothing."""
+        self.last = max(self.last, row.id)
+        self.total -= self.sizes.pop(row.path, 0)
+        neighbours = self.beside.setdefault(first_part(row.path), set())
+        if row.blob is None:
+            neighbours.discard(row.path)
+            return
+        self.sizes[row.path] = row.size
+        self.total += row.size
+        neighbours.add(row.path)
+
+    def neighbours(self, path: str) -> set[str]:
+        """All paths that could collide with `path`."""
+        return self.beside.get(first_part(path), set())
+
+
+def first_part(path: str) -> str:
+    """What paths must share, case aside, to get in each other's way."""
+    return path.split("/", 1)[0].casefold()
+
+
+_shelves: WeakKeyDictionary[Database, OrderedDict[int, Shelf]] = WeakKeyDictionary()
+
+
+async def shelf_of(db: Database, task_id: int) -> Shelf:
+    """The task's shelf, up to date with what is committed."""
+    kept = _shelves.setdefault(db, OrderedDict())
+    shelf = kept.setdefault(task_id, Shelf())
+    kept.move_to_end(task_id)
+    while len(kept) > KEPT:
+        kept.popitem(last=False)
+    last = shelf.last
+    for row in await db.read(lambda c: _changed(c, task_id, last)):
+        shelf.put(row)
+    return shelf
+
+
+def _changed(connection: Connection, task_id: int, last: int) -> list[Fact]:
+    return _since.all(connection, task=task_id, last=last)
