@@ -52,6 +52,7 @@ GATE = {
     "plan": "🗺️ **Approve the plan?** {question}",
     "cap": "💰 **Cap reached.** {question}",
     "audit": "🔍 **Your judgement is needed.** {question}",
+    "stall": "🧱 **The work is stuck.** {question}",
 }
 GATE_ENGINE = "MegaAgent"
 GATE_CLOSED = "✔️ Answered by {who}: {answer}"

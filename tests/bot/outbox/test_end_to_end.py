@@ -19,10 +19,10 @@ def personas(messages: list[Wire]) -> list[tuple[str, str]]:
 
 
 def pinged(stage: Stage, message: Wire) -> set[int]:
-    """Whom a message may ping; raises when it could ping by kind."""
+    """Whom a message may ping; never everyone, roles or whoever it names."""
     kept = stage.local.world.get_message(int(message["channel_id"]), int(message["id"])).allowed_mentions
-    assert kept is not None and not kept.parse and not kept.roles
-    return set(kept.users or ())
+    assert not kept.everyone and kept.roles == frozenset() and kept.users is not None
+    return set(kept.users)
 
 
 async def begun(stage: Stage) -> tuple[int, int]:

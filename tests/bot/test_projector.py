@@ -1,0 +1,168 @@
+"""Events become outbox rows exactly once, in one transaction with the cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bot.outbox.ledger import Ledger
+from bot.outbox.post import Lane, Post, load_post
+from bot.projector import project, project_all
+from bot.tables import agents, cursors, groups, outbox, tasks
+from engine import events as ev
+from tests.fakes.inline_database import InlineDatabase
+
+SPEECH = ev.AgentSpoke(1, 2, 3, "Ada", ("Bo",), "Hello @everyone", ())
+
+
+def story(*more: ev.EventBody) -> list[ev.Event]:
+    """A task with a root group and two agents, then more."""
+    bodies: list[ev.EventBody] = [
+        ev.TaskAccepted(1, "goal", "discord:7", "guild:9"),
+        ev.GroupFormed(1, 2, None, 3, "Root", 0),
+        ev.AgentJoined(1, 2, 3, "Ada", "boss"),
+        ev.AgentJoined(1, 2, 4, "Bo", "writer"),
+        *more,
+    ]
+    return [ev.Event(i, 1000.0 + i, body) for i, body in enumerate(bodies, 1)]
+
+
+async def posts(database: InlineDatabase) -> list[Post]:
+    """What waits in the outbox."""
+    rows = await database.read(
+        lambda c: c.execute(select(outbox.c.post).order_by(outbox.c.id)).scalars().all()
+    )
+    return [load_post(row) for row in rows]
+
+
+async def projected(*more: ev.EventBody) -> list[Post]:
+    """Posts of the events after the beginning of the story."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    before = len(await posts(database))
+    await database.write(lambda c: project_all(c, story(*more)))
+    made = (await posts(database))[before:]
+    await database.close()
+    return made
+
+
+async def test_read_model_and_cursor() -> None:
+    """Task, group, agents and the cursor stand after the transaction."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story(SPEECH)))
+    task = await database.read(lambda c: c.execute(select(tasks)).mappings().one())
+    assert (task["guild_id"], task["owner_id"], task["state"]) == (9, 7, "running")
+    group = await database.read(lambda c: c.execute(select(groups)).mappings().one())
+    assert (group["kind"], group["head_id"]) == ("channel", 3)
+    names = await database.read(lambda c: c.execute(select(agents.c.persona, agents.c.leads)).all())
+    assert [tuple(row) for row in names] == [("Ada · boss", True), ("Bo · writer", False)]
+    assert await database.read(lambda c: c.execute(select(cursors.c.seq)).scalar()) == 5
+    await database.close()
+
+
+async def test_repeats_change_nothing() -> None:
+    """The same events again, one by one or together, make no second post."""
+    database = InlineDatabase()
+    for _ in range(3):
+        await database.write(lambda c: project_all(c, story(SPEECH)))
+    assert [post.text for post in await posts(database) if post.kind == "say"] == ["Hello @\u200beveryone"]
+    await database.close()
+
+
+async def test_a_fault_leaves_neither_post_nor_cursor() -> None:
+    """Posts and cursor move together or not at all."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    before = await posts(database)
+
+    def fails(connection: Any) -> None:
+        project(connection, story(SPEECH)[-1])
+        raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError):
+        await database.write(fails)
+    assert await posts(database) == before
+    assert await database.read(lambda c: c.execute(select(cursors.c.seq)).scalar()) == 4
+    await database.close()
+
+
+async def test_home_may_be_known_before_the_task() -> None:
+    """A home noted before TaskAccepted survives it."""
+    database = InlineDatabase()
+    await Ledger(database).set_home(1, 55)
+    await database.write(lambda c: project_all(c, story(SPEECH)))
+    task = await database.read(lambda c: c.execute(select(tasks)).mappings().one())
+    assert (task["home_id"], task["guild_id"]) == (55, 9)
+    assert len([post for post in await posts(database) if post.kind == "say"]) == 1
+    await database.close()
+
+
+async def test_tasks_from_elsewhere_are_not_posted() -> None:
+    """A task that does not live on Discord makes no posts."""
+    database = InlineDatabase()
+    events = [ev.Event(1, 0.0, ev.TaskAccepted(1, "goal", "cli", "shell")), ev.Event(2, 0.0, SPEECH)]
+    await database.write(lambda c: project_all(c, events))
+    assert await posts(database) == []
+    await database.close()
+
+
+async def test_lanes() -> None:
+    """Answers first, then status, then heads, then chatter; only what should rings and pings."""
+    made = await projected(
+        ev.AgentSpoke(1, 2, 4, "Bo", (), "chatter"),
+        SPEECH,
+        ev.AgentSpoke(1, 2, 4, "Bo", (), "answer", ("5:6",)),
+        ev.GateRaised(1, 2, 8, "question", 3, "Ada", "Go?", ("yes",)),
+        ev.CapReached(1, "cost", 80, 4_000_000, 5_000_000),
+    )
+    assert [post.lane for post in made] == [Lane.CHATTER, Lane.HEAD, Lane.ANSWER, Lane.STATUS, Lane.STATUS]
+    assert [post.silent for post in made] == [True, True, False, False, True]
+    assert [post.pings for post in made] == [(), (), (), (7,), ()]
+    assert "$4.00" in made[-1].text
+
+
+EVERY: list[ev.EventBody] = [
+    ev.TaskChanged(1, "paused", "cap"),
+    ev.TaskChanged(1, "running", ""),
+    ev.PlanProposed(1, 2, 5, "First this.", ("a", "b"), 9, 100_000, 250_000, 30),
+    ev.GroupFormed(1, 10, 2, 4, "Writers", 1),
+    ev.AgentLeft(1, 2, 4, "Bo", "done"),
+    ev.AgentChanged(1, 2, 4, "Bo", "paused"),
+    *(
+        ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", state, "a note")
+        for state in ev.get_args(ev.AssignmentState)
+    ),
+    *(
+        ev.FileWritten(1, 2, 4, "Bo", "a/`b`.md", 3, 2048, change)
+        for change in ("added", "changed", "merged", "deleted")
+    ),
+    ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
+    ev.CodeRan(1, 2, 4, "Bo", "sleep 99", -1, "timeout", ""),
+    *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in ev.get_args(ev.GateKind)),
+    ev.GateClosed(1, 2, 8, "yes", "discord:7"),
+    ev.GateClosed(1, 2, 8, "", ""),
+    ev.CapReached(1, "tokens", 100, 5, 5),
+    ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
+    ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),
+    ev.ModelWaiting(1, "rate limit", 12.4),
+    ev.ModelBack(1),
+    ev.Audited(1, 2, "rejected", "No tests.", 1),
+    *(ev.TaskEnded(1, 2, state, "The report.", ("a.md",), False) for state in ("done", "stopped", "failed")),
+]
+
+
+@pytest.mark.parametrize("body", EVERY, ids=lambda body: type(body).__name__)
+async def test_every_event_is_told_once_in_the_bots_voice(body: ev.EventBody) -> None:
+    """Mechanics make one post of the bot's, without a template's gap left open."""
+    (post,) = await projected(body)
+    assert post.persona == "" and post.text.strip()
+    assert "{" not in post.text and "}" not in post.text
+
+
+async def test_untrusted_text_cannot_format_or_mention() -> None:
+    """Names, titles and reasons from models have no effect."""
+    (post,) = await projected(ev.AgentLeft(1, 2, 4, "**Bo** <@1>", "@everyone `x` [a](http://b)"))
+    assert "<@1>" not in post.text and "@everyone" not in post.text
+    assert "\\[a](http://b)" in post.text and "\\`x\\`" in post.text
