@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import discord
 import pytest
+from simcord.backend.serializers import message_payload
 
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from tests.bot.cogs.conftest import Stage, Task
@@ -148,9 +149,9 @@ async def test_a_pin_of_a_message_edited_long_ago_changes_nothing(stage: Stage) 
     stage.engine.read(f"{task.room.id}:{message.id}")
     await stage.env.advance_time(120)
     await stage.restart()
-    channel = stage.env.bot.get_channel(task.room.id)
-    with stage.env._bot_scope():
-        await channel.get_partial_message(message.id).pin()
+    stored = stage.env.backend.get_message(task.room.id, message.id)
+    assert stored.edited_timestamp is not None
+    stage.env.backend.emit("MESSAGE_UPDATE", message_payload(stage.env.backend, stored))
     await stage.env.settle()
     assert not any("has read that already" in m.content for m in task.room.history())
     assert stage.engine.world.notes[0].command.text == "Use ash"
