@@ -14,14 +14,18 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from engine.llm.local.translate import (
+from engine.llm.local.texts import (
+    EXPLAINED,
+    EXPLAINED_TOKENS,
     Call,
+    ask_for_text,
+    is_sound,
+    stop_of,
+    text_of,
+)
+from engine.llm.local.translate import (
     Script,
     answer_message,
-    ask_for_text,
-    block_text,
-    fence_of,
-    is_sound,
     make_script,
     parse_call,
     same_call,
@@ -45,12 +49,13 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One turn for llama.cpp: free text, under a `schema`, or up to `stop`."""
+    """One turn for llama.cpp: free text (`short`: a few lines), under a `schema`, or up to `stop`."""
 
     messages: list[dict[str, str]]
     schema: Mapping[str, Any] | None = None
     stop: str = ""
     attempt: int = 0
+    short: bool = False
 
 
 class UpstreamError(Exception):
@@ -146,24 +151,27 @@ class Front:
         argument = script.long.get(call.tool)
         if argument is None:
             return
-        stop = f"\n{fence_of(call.arguments)}"
+        stop = stop_of(call, argument)
+        short = argument in EXPLAINED
         messages = script.plain + ask_for_text(call, argument)
         for attempt in range(TEXT_TRIES):
-            answer = await self._ask(body, agent, Question(messages, stop=stop, attempt=attempt))
+            answer = await self._ask(body, agent, Question(messages, stop=stop, attempt=attempt, short=short))
             spent.add(answer["usage"])
-            text = block_text(answer["choices"][0]["message"]["content"] or "")
+            text = text_of(answer["choices"][0]["message"]["content"] or "", argument)
             call.arguments[argument] = text
-            whole = answer["choices"][0]["finish_reason"] != "length"
+            whole = short or answer["choices"][0]["finish_reason"] != "length"
             if whole and is_sound(str(call.arguments.get("path", "")), text):
                 return
 
     async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
         temperature = max(TEMPERATURES[question.attempt], float(body.get("temperature") or 0.0))
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS
+        if question.schema is not None or question.short:
+            limit = min(limit, EXPLAINED_TOKENS if question.short else CALL_TOKENS)
         asked: dict[str, Any] = {
             "messages": question.messages,
             "temperature": temperature,
-            "max_tokens": min(limit, CALL_TOKENS) if question.schema is not None else limit,
+            "max_tokens": limit,
             "cache_prompt": True,
         }
         if self._seed is not None:

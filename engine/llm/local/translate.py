@@ -2,42 +2,26 @@
 
 A small model asked for tool calls in free text writes prose; llama.cpp enforces a `json_schema` response
 but not `tool_choice`. So the tools become one schema, `{"tool": name, "arguments": {...}}` with an
-alternative a tool, and each answer is a valid call. Long texts (`LONG`) are left out of the schema and
-asked for in a second turn as a code block: code comes out worse inside JSON strings. That turn does not
-see the list of functions: a small model with that list before its eyes writes programs that define those
-functions. The history is rendered in just the words of those two turns, so that what was read and
-written before is a prefix of the next prompt.
+alternative a tool, and each answer is a valid call. Long texts are left out of the schema and asked for
+in a second turn (texts.py), which does not see the list of functions: a small model with that list before
+its eyes writes programs that define those functions. The history is rendered in just the words of those
+two turns, so that what was read and written before is a prefix of the next prompt.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-LONG = ("content", "code")
+from engine.llm.local.texts import Call, call_text, long_argument, shown_text
+
 REPLY = "reply"
 DESCRIPTION = 140
 HINT = 80
 
-# The same for every program in every task; measured on whole programs written by the standard model.
-WRITING = (
-    "Write complete, correct, working code in small functions. Each begins with a docstring that states "
-    "exactly what it returns for which input, with all numbers; no special cases where a general loop does. "
-)
-
 _UNUSED = frozenset({"maxLength", "title", "default"})
-_PROSE = frozenset({"md", "markdown", "rst", "txt"})
-_FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
-_CLOSING = re.compile(r"\n?```+\s*\Z")
-_LANGUAGES = {
-    "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "html": "html", "css": "css",
-    "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +35,6 @@ class Script:
     plain: list[dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call the model made under the schema."""
-
-    tool: str
-    arguments: dict[str, Any]
-
-
 def make_script(body: Mapping[str, Any]) -> Script:
     """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "required" and a
     named function do not, "none" leaves tools out."""
@@ -67,7 +43,7 @@ def make_script(body: Mapping[str, Any]) -> Script:
     if not tools or choice == "none":
         messages = _render(body["messages"], None)
         return Script(messages, None, {}, messages)
-    long = {tool["name"]: name for tool in tools if (name := _long_argument(tool))}
+    long = {tool["name"]: name for tool in tools if (name := long_argument(tool))}
     plain = _render(body["messages"], long)
     messages = _with_system(plain, _guide(tools, long, choice == "auto"))
     if isinstance(choice, Mapping):
@@ -89,35 +65,6 @@ def parse_call(text: str) -> Call | None:
     except ValueError:
         return None
     return Call(answer["tool"], answer["arguments"])
-
-
-def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
-    """The second turn: the model's own call, the request for the text, and the opening of its code block."""
-    return [
-        {"role": "assistant", "content": _call_text(call.tool, call.arguments)},
-        {"role": "user", "content": _request(call.arguments, argument)},
-        {"role": "assistant", "content": _opening(call.arguments)},
-    ]
-
-
-def block_text(answer: str) -> str:
-    """The text of a code block whose opening was given; a text file ends with a newline."""
-    text = _CLOSING.sub("", _FENCE.sub("", answer, count=1))
-    return text.strip("\n") + "\n"
-
-
-def is_sound(path: str, text: str) -> bool:
-    """Whether a file of a kind that can be parsed does parse; nothing is run."""
-    try:
-        if path.endswith(".py"):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                ast.parse(text)
-        elif path.endswith(".json"):
-            json.loads(text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def same_call(call: Call, body: Mapping[str, Any]) -> bool:
@@ -227,38 +174,9 @@ def _lines(message: Mapping[str, Any], long: Mapping[str, str] | None) -> list[t
 
 
 def _call_lines(function: Mapping[str, Any], long: Mapping[str, str]) -> list[tuple[str, str]]:
-    arguments = _arguments(function["arguments"])
-    name = long.get(function["name"], "")
-    if name not in arguments:
-        return [("assistant", _call_text(function["name"], arguments))]
-    content = str(arguments.pop(name))
-    return [
-        ("assistant", _call_text(function["name"], arguments)),
-        ("user", _request(arguments, name)),
-        ("assistant", f"{_opening(arguments)}{content.strip(chr(10))}\n{fence_of(arguments)}"),
-    ]
-
-
-def _call_text(tool: str, arguments: Mapping[str, Any]) -> str:
-    return json.dumps({"tool": tool, "arguments": arguments}, ensure_ascii=False)
-
-
-def _request(arguments: Mapping[str, Any], argument: str) -> str:
-    manner = WRITING if _suffix(arguments) in _LANGUAGES and _suffix(arguments) not in _PROSE else ""
-    return f"{manner}Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
-
-
-def _opening(arguments: Mapping[str, Any]) -> str:
-    return f"{fence_of(arguments)}{_LANGUAGES.get(_suffix(arguments), '')}\n"
-
-
-def fence_of(arguments: Mapping[str, Any]) -> str:
-    """The fence of the block: a longer one around prose, which may hold blocks of its own."""
-    return "````" if _suffix(arguments) in _PROSE else "```"
-
-
-def _suffix(arguments: Mapping[str, Any]) -> str:
-    return str(arguments.get("path", "")).rpartition(".")[2].lower()
+    call = Call(function["name"], _arguments(function["arguments"]))
+    name = long.get(call.tool, "")
+    return shown_text(call, name) if name in call.arguments else [("assistant", call_text(call))]
 
 
 def _arguments(raw: Any) -> dict[str, Any]:
@@ -276,11 +194,6 @@ def _text(content: Any) -> str:
 
 
 # ---------------------------------------------------------------- the schema
-
-
-def _long_argument(tool: Mapping[str, Any]) -> str:
-    properties = (tool.get("parameters") or {}).get("properties", {})
-    return next((name for name in LONG if properties.get(name, {}).get("type") == "string"), "")
 
 
 def _schema(tools: Sequence[Mapping[str, Any]], long: Mapping[str, str], reply: bool) -> dict[str, Any]:

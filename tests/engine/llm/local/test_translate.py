@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.llm.local.translate import (
+from engine.llm.local.texts import (
+    EXPLAINED,
     WRITING,
     Call,
-    answer_message,
     ask_for_text,
-    block_text,
+    fence_of,
     is_sound,
+    stop_of,
+    text_of,
+)
+from engine.llm.local.translate import (
+    answer_message,
     make_script,
     parse_call,
     same_call,
@@ -77,7 +82,7 @@ def test_history_is_rendered_in_the_words_it_was_written_in() -> None:
     before = make_script({"messages": ASK, "tools": [WRITE]})
     call = Call("write_file", {"path": "a.py"})
     asked = ask_for_text(call, "content")
-    call.arguments["content"] = block_text("print(1)\n")
+    call.arguments["content"] = text_of("print(1)\n", "content")
     message = answer_message(call, "c")
     result = {"role": "tool", "tool_call_id": "c", "content": "wrote a.py"}
     after = make_script({"messages": [*ASK, message, result], "tools": [WRITE]})
@@ -109,7 +114,7 @@ def test_prose_is_fenced_longer() -> None:
     assert (
         ask_for_text(Call("write_file", {"path": "README.md"}), "content")[-1]["content"] == "````markdown\n"
     )
-    assert block_text("````markdown\nA\n```sh\nls\n```\nB\n````") == "A\n```sh\nls\n```\nB\n"
+    assert text_of("````markdown\nA\n```sh\nls\n```\nB\n````", "content") == "A\n```sh\nls\n```\nB\n"
 
 
 def test_code_block_opens_with_the_files_language() -> None:
@@ -120,8 +125,8 @@ def test_code_block_opens_with_the_files_language() -> None:
 
 def test_blocks_lose_their_fences_only() -> None:
     """Fences at the ends go, those inside stay."""
-    assert block_text("```python\nx = 1\n```") == "x = 1\n"
-    assert block_text("x = '```'\ny = 2") == "x = '```'\ny = 2\n"
+    assert text_of("```python\nx = 1\n```", "content") == "x = 1\n"
+    assert text_of("x = '```'\ny = 2", "content") == "x = '```'\ny = 2\n"
 
 
 def test_repeated_call_is_seen() -> None:
@@ -201,3 +206,18 @@ def test_programs_are_asked_for_with_care_and_prose_plainly() -> None:
 def test_programs_that_do_not_parse_are_seen(path: str, text: str, sound: bool) -> None:
     """A broken file is told from a whole one without running anything."""
     assert is_sound(path, text) is sound
+
+
+def test_explanations_are_written_as_plain_lines() -> None:
+    """What is assigned is told outside JSON, ends where code would begin, and is a prefix afterwards."""
+    assign = tool("assign", to=TEXT, details=TEXT)
+    before = make_script({"messages": ASK, "tools": [assign]})
+    call = Call("assign", {"to": "Bo"})
+    asked = ask_for_text(call, "details")
+    assert "details" in EXPLAINED
+    assert [turn["role"] for turn in asked] == ["assistant", "user"]
+    assert stop_of(call, "details") == fence_of({})
+    call.arguments["details"] = text_of(" A board of 15.\n", "details")
+    after = make_script({"messages": [*ASK, answer_message(call, "c"), ASK[1]], "tools": [assign]})
+    told = {"role": "assistant", "content": "A board of 15."}
+    assert after.messages[: len(before.messages) + 3] == [*before.messages, *asked, told]

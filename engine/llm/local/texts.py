@@ -1,0 +1,127 @@
+"""Long texts, pure: asked for in a turn of their own, outside JSON, and shown so in the history.
+
+Files are written as a code block. What is to be explained to somebody (`EXPLAINED`) is written as plain
+lines: inside JSON a small model writes a phrase there, outside it what is wanted, with its numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LONG = ("content", "code", "details")
+EXPLAINED = frozenset({"details"})
+EXPLAINED_TOKENS = 300
+
+# The same for every task; measured on whole programs and plans of the standard model.
+WRITING = (
+    "Write complete, correct, working code in small functions. Each begins with a docstring that states "
+    "exactly what it returns for which input, with all numbers; no special cases where a general loop does. "
+)
+EXPLAINING = (
+    "Now write the {argument} in full, for someone who does not know the goal, without code: what exactly "
+    "it is, all its rules with all numbers, in which file, what goes in and what comes out. "
+    "At most 10 short lines."
+)
+
+_LANGUAGES = {
+    "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "html": "html", "css": "css",
+    "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
+}  # fmt: skip
+_PROSE = frozenset({"md", "markdown", "rst", "txt"})
+_FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
+_CLOSING = re.compile(r"\n?```+\s*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call the model made under the schema."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+def long_argument(tool: Mapping[str, Any]) -> str:
+    """The argument of a tool that is written in a turn of its own, "" for none."""
+    properties = (tool.get("parameters") or {}).get("properties", {})
+    return next((name for name in LONG if properties.get(name, {}).get("type") == "string"), "")
+
+
+def call_text(call: Call) -> str:
+    """The call as the model writes it."""
+    return json.dumps({"tool": call.tool, "arguments": call.arguments}, ensure_ascii=False)
+
+
+def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
+    """The second turn: the model's own call, the request for the text, and the opening of a code block."""
+    asked = [
+        {"role": "assistant", "content": call_text(call)},
+        {"role": "user", "content": _request(call.arguments, argument)},
+    ]
+    if argument in EXPLAINED:
+        return asked
+    return [*asked, {"role": "assistant", "content": _opening(call.arguments)}]
+
+
+def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:
+    """A call of the past with its text, in the words of the two turns that made it (role, content)."""
+    short = Call(call.tool, {name: value for name, value in call.arguments.items() if name != argument})
+    text = str(call.arguments[argument]).strip("\n")
+    if argument not in EXPLAINED:
+        text = f"{_opening(short.arguments)}{text}\n{fence_of(short.arguments)}"
+    return [
+        ("assistant", call_text(short)),
+        ("user", _request(short.arguments, argument)),
+        ("assistant", text),
+    ]
+
+
+def stop_of(call: Call, argument: str) -> str:
+    """What ends the text: its block's fence; an explanation ends where code would begin."""
+    return "```" if argument in EXPLAINED else f"\n{fence_of(call.arguments)}"
+
+
+def text_of(answer: str, argument: str) -> str:
+    """The text in the answer to the second turn; a text file ends with a newline."""
+    if argument in EXPLAINED:
+        return answer.strip()
+    return _CLOSING.sub("", _FENCE.sub("", answer, count=1)).strip("\n") + "\n"
+
+
+def is_sound(path: str, text: str) -> bool:
+    """Whether a file of a kind that can be parsed does parse; nothing is run."""
+    try:
+        if path.endswith(".py"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ast.parse(text)
+        elif path.endswith(".json"):
+            json.loads(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _request(arguments: Mapping[str, Any], argument: str) -> str:
+    if argument in EXPLAINED:
+        return EXPLAINING.format(argument=argument)
+    manner = WRITING if _suffix(arguments) in _LANGUAGES.keys() - _PROSE else ""
+    return f"{manner}Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
+
+
+def _opening(arguments: Mapping[str, Any]) -> str:
+    return f"{fence_of(arguments)}{_LANGUAGES.get(_suffix(arguments), '')}\n"
+
+
+def fence_of(arguments: Mapping[str, Any]) -> str:
+    """The fence of the block: a longer one around prose, which may hold blocks of its own."""
+    return "````" if _suffix(arguments) in _PROSE else "```"
+
+
+def _suffix(arguments: Mapping[str, Any]) -> str:
+    return str(arguments.get("path", "")).rpartition(".")[2].lower()
