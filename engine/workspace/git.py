@@ -16,12 +16,14 @@ from engine.errors import NotFound
 from engine.ports import BlameLine, Merge, Revision
 from engine.workspace.archive import Drain, write_bundle, zip_entry
 from engine.workspace.limits import WorkspaceLimits, check_file
-from engine.workspace.repository import BRANCH, TaskRepository
+from engine.workspace.repository import TaskRepository
+from engine.workspace.settle import BRANCH
 
 T = TypeVar("T")
 
 _THREADS = 8
 _KEPT_OPEN = 64
+_SETTLE_EVERY_S = 1.0
 
 
 class GitWorkspace:
@@ -34,7 +36,7 @@ class GitWorkspace:
         # Weak, so that one task never has two: whoever works on one keeps it alive; `recent` keeps it warm.
         self._open: WeakValueDictionary[int, TaskRepository] = WeakValueDictionary()
         self._recent: deque[TaskRepository] = deque(maxlen=_KEPT_OPEN)
-        self._packing: dict[int, asyncio.Task[None]] = {}
+        self._care: dict[int, asyncio.Task[None]] = {}
 
     async def put(self, task_id: int, content: bytes) -> str:
         """Store bytes, return the blob id (hex). Raises Invalid over the size limit."""
@@ -52,7 +54,7 @@ class GitWorkspace:
     async def record(self, task_id: int, revisions: Sequence[Revision]) -> None:
         """Append committed revisions to the git history; ids already there are skipped."""
         await self._run(task_id, lambda repo: repo.record(revisions))
-        self._pack_when_due(task_id)
+        self._take_care(task_id)
 
     async def recorded(self, task_id: int) -> int:
         """Highest revision id in the git history, 0 for none."""
@@ -84,9 +86,9 @@ class GitWorkspace:
 
     async def drop(self, task_id: int) -> None:
         """Forget the task's repository."""
-        packing = self._packing.pop(task_id, None)
-        if packing is not None:
-            await packing
+        care = self._care.pop(task_id, None)
+        if care is not None:
+            await asyncio.wait([care])
         self._open.pop(task_id, None)
         self._recent = deque((repo for repo in self._recent if repo.path != self._path(task_id)), _KEPT_OPEN)
         await self._in_thread(lambda: shutil.rmtree(self._path(task_id), ignore_errors=True))
@@ -109,19 +111,30 @@ class GitWorkspace:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _pack_when_due(self, task_id: int) -> None:
+    def _take_care(self, task_id: int) -> None:
+        """See to it that the history reaches the disk and gets packed, beside the writers."""
         repo = self._open.get(task_id)
-        if repo is None or not repo.pack_due() or task_id in self._packing:
+        if repo is None or task_id in self._care:
             return
-        packing = asyncio.ensure_future(asyncio.to_thread(repo.pack))
-        self._packing[task_id] = packing
-        packing.add_done_callback(lambda done: self._packed(task_id, done))
+        care = asyncio.ensure_future(self._settle_and_pack(repo))
+        self._care[task_id] = care
+        care.add_done_callback(lambda done: self._cared(task_id, done))
 
-    def _packed(self, task_id: int, done: asyncio.Future[None]) -> None:
-        self._packing.pop(task_id, None)
+    async def _settle_and_pack(self, repo: TaskRepository) -> None:
+        while repo.unsettled():
+            await asyncio.to_thread(repo.settle)
+            if repo.pack_due():
+                await asyncio.to_thread(repo.pack)
+            await asyncio.sleep(_SETTLE_EVERY_S)
+
+    def _cared(self, task_id: int, done: asyncio.Future[None]) -> None:
+        self._care.pop(task_id, None)
         if not done.cancelled() and (error := done.exception()):
             asyncio.get_running_loop().call_exception_handler(
-                {"message": f"packing the repository of task {task_id} failed", "exception": error}
+                {
+                    "message": f"settling or packing the repository of task {task_id} failed",
+                    "exception": error,
+                }
             )
 
 

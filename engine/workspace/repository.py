@@ -15,11 +15,11 @@ from pygit2.enums import ConfigLevel, FileMode, RepositoryOpenFlag
 from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Merge, Revision
 from engine.workspace.blame import Hunk, reattribute, split_lines
-from engine.workspace.loose import loose_ids, remove_loose, sync_file_system, sync_folder, write_loose
+from engine.workspace.loose import loose_ids, remove_loose, sync_file, sync_folder, write_loose
 from engine.workspace.message import author_line, commit_message, parse_trailers
+from engine.workspace.settle import BRANCH, heal, settle, settled
 from engine.workspace.tree import Folder
 
-BRANCH = "refs/heads/main"
 PACK_AT = 3000  # loose objects; more make every look-up slower
 MAX_PACKS = 24
 _UNSURE = "a batch is under way or broke off"
@@ -71,6 +71,8 @@ class TaskRepository:
         self.path = path
         self.objects = path / "objects"
         self._repo = _open_bare(path)
+        heal(self._repo, path)
+        self._settled = settled(path)
         self._reading = threading.RLock()
         self._recording = threading.Lock()
         self._tip: str | None = None
@@ -178,7 +180,6 @@ class TaskRepository:
         return write_loose(self.objects, "tree" if kind == "tree" else "commit", data, durable=False)
 
     def _move_branch(self, tip: str) -> None:
-        sync_file_system(self.path)  # the branch must not name objects a power cut could take away
         with self._reading:
             self._repo.references.create(BRANCH, tip, force=True)
 
@@ -257,7 +258,18 @@ class TaskRepository:
         content = self.get(blob) if blob else b""
         return content if is_text(content) else b""
 
-    # ------------------------------------------------------------ packing
+    # ------------------------------------------------------------ care
+
+    def unsettled(self) -> bool:
+        """Whether part of the history may not have reached the disk."""
+        return self.tip() != self._settled
+
+    def settle(self) -> None:
+        """Bring the history to the disk; until then a power cut may take its end, to be recorded again."""
+        tip = self.tip()
+        if tip is not None:
+            settle(self.path, tip)
+        self._settled = tip
 
     def pack_due(self) -> bool:
         """Whether enough loose objects have come together."""
@@ -272,6 +284,9 @@ class TaskRepository:
             loose = loose_ids(self.objects)
             merge_all = len(packs) >= MAX_PACKS
             fresh = _write_pack(repo, [str(oid) for oid in repo.odb] if merge_all else loose)
+            for stem in fresh:
+                sync_file(self.objects / "pack" / f"{stem}.pack")
+                sync_file(self.objects / "pack" / f"{stem}.idx")
             sync_folder(self.objects / "pack")
             remove_loose(self.objects, loose)
             if merge_all:

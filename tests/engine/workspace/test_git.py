@@ -13,6 +13,7 @@ import pytest
 from engine.errors import Invalid, NotFound
 from engine.ports import Revision
 from engine.workspace import GitWorkspace
+from engine.workspace.loose import loose_ids
 from tests.engine.workspace.conftest import Git
 
 TASK = 7
@@ -271,3 +272,36 @@ async def test_packing_keeps_everything(workspace: GitWorkspace, git: Git) -> No
     await write(workspace, 99, "last", "after packing")
     assert git("--git-dir", repository(workspace), "fsck", "--strict", "--full", "--no-dangling") == ""
     assert git("--git-dir", repository(workspace), "rev-list", "--count", "main").strip() == "70"
+
+
+async def test_a_power_cut_takes_only_what_can_be_recorded_again(workspace: GitWorkspace, git: Git) -> None:
+    """Commits whose objects never reached the disk are dropped on opening, and recording mends it."""
+    revisions = [await write(workspace, id, f"d{id % 2}/f", f"{id}") for id in range(1, 6)]
+    repo = workspace._opened(TASK)
+    repo.settle()
+    settled = set(loose_ids(repo.objects))
+    for id in range(6, 9):
+        blob = await workspace.put(TASK, f"{id}".encode())
+        revisions.append(Revision(id, TASK, "d0/f", blob, "Ada", f"s{id}", float(id)))
+        repo.record(revisions)
+    kept = {revision.blob for revision in revisions}
+    for oid in set(loose_ids(repo.objects)) - settled - kept:
+        (repo.objects / oid[:2] / oid[2:]).chmod(0o644)
+        (repo.objects / oid[:2] / oid[2:]).write_bytes(b"")
+    after = GitWorkspace(workspace.root)
+    assert await after.recorded(TASK) == 5
+    await after.record(TASK, revisions)
+    assert await after.recorded(TASK) == 8
+    assert git("--git-dir", repository(workspace), "fsck", "--strict", "--full", "--no-dangling") == ""
+    assert git("--git-dir", repository(workspace), "show", "main:d0/f") == "8"
+
+
+async def test_a_branch_that_was_cut_off_goes_back(workspace: GitWorkspace) -> None:
+    """An empty branch file, as a power cut may leave it, falls back to the settled commit or to nothing."""
+    await write(workspace, 1, "a", "1")
+    workspace._opened(TASK).settle()
+    (repository(workspace) / "refs/heads/main").write_text("")
+    assert await GitWorkspace(workspace.root).recorded(TASK) == 1
+    (repository(workspace) / "refs/heads/main").write_text("")
+    (repository(workspace) / "settled").unlink()
+    assert await GitWorkspace(workspace.root).recorded(TASK) == 0
