@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.outbox.post import Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
@@ -66,7 +66,7 @@ def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
 
 
 class Ledger:
-    """Every method is one transaction, durable when it returns."""
+    """Every method is one transaction, durable when it returns unless it says otherwise."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -102,9 +102,12 @@ class Ledger:
         return replace(delivery, begun_at=now)
 
     async def sent(self, delivery: Delivery, where: Sent) -> None:
-        """A message is on Discord; with the last one of a batch its posts are done."""
+        """A message is on Discord; with the last one of a batch its posts are done.
+
+        Not forced to disk: a power cut that loses this only makes the next start look the message up.
+        """
         done = {"state": "sent", "channel_id": where.channel_id, "message_id": where.message_id}
-        await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, **done)
+        await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, durable=False, **done)
 
     async def drop(self, delivery: Delivery) -> None:
         """Discord refuses this message for good."""
@@ -133,16 +136,19 @@ class Ledger:
 
     async def counts(self) -> dict[str, int]:
         """How many posts are in which state (for `/doctor`)."""
-        rows = await self._database.read(lambda c: c.execute(select(outbox.c.state)).scalars().all())
-        return {state: rows.count(state) for state in dict.fromkeys(rows)}
+        query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to dict()'s types
 
-    async def _settle(self, which: ColumnElement[bool], batch_id: int = 0, **values: Any) -> None:
+    async def _settle(
+        self, which: ColumnElement[bool], batch_id: int = 0, durable: bool = True, **values: Any
+    ) -> None:
         def work(connection: Connection) -> None:
             connection.execute(update(deliveries).where(which).values(**values))
             if batch_id:
                 _close_batch(connection, batch_id)
 
-        await self._database.write(work)
+        await self._database.write(work, durable=durable)
 
     # ------------------------------------------------------------ the way back
 

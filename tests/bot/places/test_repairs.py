@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import discord
+import pytest
 
 from bot import texts_outbox as wording
+from bot.local import channel_rules
 from tests.bot.outbox.conftest import Stage
 
 
@@ -244,3 +246,44 @@ async def test_guild_left_and_joined_again(stage: Stage) -> None:
     stage.outbox.try_again()
     await stage.drain()
     assert "while away" in texts(stage, "ada")
+
+
+async def test_slow_channels_become_threads(stage: Stage) -> None:
+    """When Discord would only make a channel after a long wait, the group gets a thread at once."""
+    _, boss = await begun(stage)
+    stage.local.faults.limit("POST", r"/guilds/\d+/channels", retry_after=3600 * 50, times=5)
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    await says(stage, bob, "hello")
+    assert "hello" in texts(stage, "ada")
+    thread = stage.local.you.channel("ada")
+    assert thread["parent_id"] == stage.local.you.channel("root")["id"]
+
+
+async def test_no_more_threads(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 1,000 threads open in the guild a group speaks in the channel above."""
+    await deep_thread(stage)
+    monkeypatch.setattr(channel_rules, "MAX_THREADS", 1)
+    head = next(a.id for a in stage.engine.world.agents.values() if a.name == "Leaf")
+    (leaf,) = stage.engine.recruit(head, "Last")
+    await says(stage, leaf, "down here")
+    thread = stage.local.you.channel("level10")
+    above = next(c for c in stage.local.you.channels() if c["id"] == thread["parent_id"])
+    assert "down here" in texts(stage, above["name"])
+
+
+async def test_one_webhook_for_a_crowd(stage: Stage) -> None:
+    """Many groups that begin at once in one channel share one webhook and one place each."""
+    boss = stage.boss(await stage.task())
+    head = boss
+    for level in range(10):
+        (head,) = stage.engine.recruit(head, f"Level{level}")
+    heads = stage.engine.recruit(head, *(f"Head{i}" for i in range(6)))
+    for each in heads:
+        (leaf,) = stage.engine.recruit(each, f"Leaf{each}")
+        stage.engine.speak(leaf, f"from {each}")
+    await stage.drain()
+    channel = stage.local.you.channel("level8")
+    assert len(hooks(stage, channel)) == 1
+    names = [c["name"] for c in stage.local.you.channels()]
+    assert all(names.count(f"head{i}") == 1 for i in range(6))
