@@ -31,6 +31,31 @@ def required(path: str) -> BackendError:
     return form_error(path, "BASE_TYPE_REQUIRED", "This field is required")
 
 
+def check_types(body: object) -> None:
+    """Fields that are texts, numbers or switches everywhere, where they are not null."""
+    if not isinstance(body, dict):
+        return
+    for names, kind, code, said in _TYPES:
+        for name in names:
+            value = body.get(name)
+            if value is not None and (
+                not isinstance(value, kind) or (kind is int and isinstance(value, bool))
+            ):
+                raise form_error(name, code, f'Could not interpret "{value}" as {said}.')
+
+
+_TYPES: tuple[tuple[tuple[str, ...], type, str, str], ...] = (
+    (("name", "topic", "username", "avatar_url", "content"), str, "STRING_TYPE_CONVERT", "string"),
+    (
+        ("rate_limit_per_user", "position", "auto_archive_duration", "bitrate", "user_limit", "flags"),
+        int,
+        "NUMBER_TYPE_COERCE",
+        "int",
+    ),
+    (("archived", "locked", "invitable", "tts", "enforce_nonce"), bool, "BOOLEAN_TYPE_CONVERT", "boolean"),
+)
+
+
 def choice(path: str, allowed: str) -> BackendError:
     """A value that is none of those allowed."""
     return form_error(path, "BASE_TYPE_CHOICES", f"Value must be one of {{{allowed}}}.")

@@ -13,7 +13,7 @@ from simcord.backend.models import Message
 from simcord.http.router import RequestContext, UnsupportedField
 
 from bot.local import channel_rules, message_rules
-from bot.local.apierrors import OLD_EDITS, form_error, refuse, required, too_long
+from bot.local.apierrors import OLD_EDITS, check_types, form_error, refuse, required, too_long
 from bot.local.command_rules import check_choices, check_commands
 from bot.local.world import World
 
@@ -56,6 +56,7 @@ def check_request(world: World, template: str, ctx: RequestContext) -> None:
         raise UnsupportedField(ctx.method, ctx.path, [f"?{name}" for name in unknown])
     if ctx.reason and len(ctx.reason) > 512:
         raise too_long("reason", 512)
+    check_types(ctx.json)
     check = _CHECKS.get((ctx.method, template))
     if check is not None:
         check(world, ctx)

@@ -7,6 +7,8 @@ import io
 import json
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +18,7 @@ from simcord.backend.errors import BackendError
 from simcord.http.router import RequestContext, RouteNotImplemented, UnsupportedField
 
 import bot.local.routes  # noqa: F401  registers our routes
-from bot.local.apierrors import TOO_LARGE, form_error, refuse
+from bot.local.apierrors import TOO_LARGE, form_error, refuse, required
 from bot.local.buckets import GLOBAL, Limiter, Request, Scope, Verdict
 from bot.local.cdn import clean_filename
 from bot.local.dispatch import Match, RouteTable
@@ -179,15 +181,22 @@ class Rest:
             path=request.path.removeprefix(API),
             message_content_access=self._world.reads_content,
         )
-        try:
+        with refusals_in_words(request.method, ctx.path):
             check_request(self._world, match.template, ctx)
             return finish_result(self._world, match.handler(ctx))
-        except NotImplementedError as error:
-            raise RouteNotImplemented(request.method, f"{ctx.path} ({error})") from error
-        except KeyError as error:
-            raise form_error(str(error.args[0]), "BASE_TYPE_REQUIRED", "This field is required") from error
-        except (TypeError, ValueError) as error:
-            raise form_error("", "NUMBER_TYPE_COERCE", str(error)) from error
+
+
+@contextmanager
+def refusals_in_words(method: str, path: str) -> Iterator[None]:
+    """What SimCord's handlers raise on a malformed body, as the refusal Discord would give."""
+    try:
+        yield
+    except NotImplementedError as error:
+        raise RouteNotImplemented(method, f"{path} ({error})") from error
+    except KeyError as error:
+        raise required(str(error.args[0])) from error
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise form_error("", "BASE_TYPE_INVALID", str(error)) from error
 
 
 def _cut(request: web.Request) -> None:

@@ -4,7 +4,7 @@ import { $, h, toast } from "./dom.js";
 import { select } from "./select.js";
 import { markdown } from "./markdown.js";
 import { act } from "./server.js";
-import { emit } from "./state.js";
+import { emit, state } from "./state.js";
 
 export function dialog(title, content, { wide = false, footer = null } = {}) {
   const back = document.activeElement;
@@ -39,7 +39,7 @@ export function openModal(shown) {
   const cancel = h("button", { type: "button", class: "button plain" }, "Cancel");
   const send = h("button", { type: "submit", class: "button primary" }, "Submit");
   form.append(error, h("div", { class: "form-end" }, cancel, send));
-  const { box, shut } = dialog(modal.title, [h("p", { class: "form-note" }, "This form goes to MegaAgent. Do not share passwords."), form]);
+  const { box, shut } = dialog(modal.title, [h("p", { class: "form-note" }, `This form goes to ${state.users.get(state.bot)?.name || "the bot"}. Do not share passwords.`), form]);
   cancel.addEventListener("click", shut);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

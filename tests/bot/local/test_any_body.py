@@ -1,0 +1,96 @@
+"""Whatever is sent, the answer is an answer of Discord's: never an error of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from simcord.backend.errors import BackendError
+from simcord.http.router import RequestContext
+
+from bot.local.cdn import LocalCdn
+from bot.local.dispatch import RouteTable
+from bot.local.limits import check_request
+from bot.local.options import LocalOptions
+from bot.local.rest import refusals_in_words
+from bot.local.store import WorldFile
+from bot.local.world import World
+
+KEYS = (
+    *("content", "embeds", "title", "description", "fields", "name", "value", "footer", "text", "author"),
+    *("url", "color", "timestamp", "components", "type", "style", "custom_id", "label", "options"),
+    *("accessory", "items", "media", "flags", "allowed_mentions", "parse", "users", "attachments", "id"),
+    *("message_reference", "message_id", "filename", "username", "avatar_url", "nonce", "topic", "tts"),
+    *("parent_id", "permission_overwrites", "allow", "deny", "rate_limit_per_user", "data", "choices"),
+    *("auto_archive_duration", "image", "position"),
+)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 1 << 70)
+    | st.text(max_size=6)
+    | st.sampled_from(["1", "x" * 3000]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@pytest.fixture(scope="module")
+def place() -> tuple[World, dict[str, str], WorldFile]:
+    """A world, and the ids a path can name in it."""
+    file = WorldFile(None)
+    world = World(LocalCdn("http://127.0.0.1:1", file.load_blob))
+    home = file.open(world, LocalOptions())
+    lobby = next(c for c in world.channels.values() if c.name == "lobby")
+    hook = world.create_webhook(lobby.id, "agents", world.bot_user.id)
+    message = world.create_message(lobby.id, world.bot_user.id, "x")
+    record = world.new_interaction(2, lobby.id, home.you, home.guild_id)
+    names = {
+        "guild_id": str(home.guild_id),
+        "channel_id": str(lobby.id),
+        "message_id": str(message.id),
+        "webhook_id": str(hook.id),
+        "token": hook.token,
+        "application_id": str(world.application_id),
+        "interaction_id": str(record.id),
+        "target_id": str(home.guild_id),
+    }
+    return world, names, file
+
+
+ROUTES = [
+    ("POST", "/channels/{channel_id}/messages"),
+    ("PATCH", "/channels/{channel_id}/messages/{message_id}"),
+    ("POST", "/webhooks/{webhook_id}/{token}"),
+    ("POST", "/guilds/{guild_id}/channels"),
+    ("PATCH", "/channels/{channel_id}"),
+    ("POST", "/channels/{channel_id}/threads"),
+    ("POST", "/channels/{channel_id}/webhooks"),
+    ("PUT", "/channels/{channel_id}/permissions/{target_id}"),
+    ("PUT", "/applications/{application_id}/commands"),
+    ("POST", "/interactions/{interaction_id}/{token}/callback"),
+    ("POST", "/applications/{application_id}/emojis"),
+]
+
+
+@pytest.mark.parametrize(("method", "template"), ROUTES)
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.dictionaries(st.sampled_from(KEYS), JSON, min_size=1, max_size=4) | JSON)
+def test_any_json_is_taken_or_refused(
+    place: tuple[World, dict[str, str], WorldFile], method: str, template: str, body: Any
+) -> None:
+    """Random JSON is done or refused with one of Discord's codes, and what is done can be saved."""
+    world, names, file = place
+    path = template.format(**names)
+    match = RouteTable().find(method, path)
+    assert match is not None and match.template == template
+    ctx = RequestContext(world, match.args, json=body, method=method, path=path)
+    try:
+        with refusals_in_words(method, path):
+            check_request(world, template, ctx)
+            match.handler(ctx)
+    except BackendError as error:
+        assert 400 <= error.status <= 501
+    file.save()
