@@ -19,13 +19,16 @@ async def main(folder: Path) -> None:
     """Start (or go on), begin the task at the first start, print each event's number, end with the task."""
     options = LocalOptions(data=folder / "discord", time_scale=40.0, save_every=0.05)
     model = ScriptedModel(slow_team(0.25))
-    async with running(engine_settings(folder), bot_settings(), model=model, local_options=options) as product:
+    async with running(
+        engine_settings(folder), bot_settings(), model=model, local_options=options
+    ) as product:
         assert product.local is not None
         person, engine = product.local.you, product.engine.engine
         if not await engine.look.tasks():
             await person.slash(person.channel("lobby"), "task new", goal=GOAL)
         async for event in engine.events():
-            print(f"event {event.seq} {type(event.body).__name__}", flush=True)
+            sys.stdout.write(f"event {event.seq} {type(event.body).__name__}\n")
+            sys.stdout.flush()
             if type(event.body).__name__ == "TaskEnded":
                 await product.outbox.drain(event.seq)
                 return

@@ -51,10 +51,15 @@ def _boss(request: ChatRequest) -> ChatAnswer:
         return call(
             ("send_message", {"to": ["human"], "text": "I split this into code and a check."}),
             ("recruit", {"members": MEMBERS, "group": "makers"}),
-            *[("assign", {"to": n, "title": f"write {p}", "details": f"Write {p}."}) for n, (p, _) in PARTS.items()],
+            *[
+                ("assign", {"to": n, "title": f"write {p}", "details": f"Write {p}."})
+                for n, (p, _) in PARTS.items()
+            ],
         )
     if _accepted(request.messages) == len(PARTS) and "finish" not in done:
-        return call(("finish", {"report": "add works and is checked.", "deliverables": ["calc.py", "check.py"]}))
+        return call(
+            ("finish", {"report": "add works and is checked.", "deliverables": ["calc.py", "check.py"]})
+        )
     return say("I wait for the team.")
 
 
@@ -70,7 +75,9 @@ def _member(request: ChatRequest) -> ChatAnswer:
     if "write_file" not in done:
         return call(("write_file", {"path": path, "content": content}))
     if "submit" not in done:
-        return call(("submit", {"assignment": int(given[0]), "summary": f"{path} is written", "files": [path]}))
+        return call(
+            ("submit", {"assignment": int(given[0]), "summary": f"{path} is written", "files": [path]})
+        )
     return say("Done.")
 
 

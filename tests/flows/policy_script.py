@@ -1,0 +1,129 @@
+"""590 scripted agents: 19 ministers, 5 drafters each, 5 citizens a policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, ChatRequest
+from scenarios.policy import DEPARTMENTS
+from tests.fakes.cast import View
+
+DRAFTERS, CITIZENS = 5, 5
+LIVES = ("a farmer", "a nurse", "a student", "a pensioner", "a shop owner")
+AGENTS = 1 + len(DEPARTMENTS) * (1 + DRAFTERS * (1 + CITIZENS))
+
+
+def play(request: ChatRequest) -> ChatAnswer:
+    """Everyone's part, by the first word of the name."""
+    view = View(request)
+    role = view.name.split()[0]
+    parts: dict[str, Callable[[View], ChatAnswer]] = {
+        "Boss": boss,
+        "Minister": minister,
+        "Drafter": drafter,
+        "Citizen": citizen,
+    }
+    return parts[role](view)
+
+
+def boss(view: View) -> ChatAnswer:
+    """A plan, 19 ministers, their reports, the end."""
+    if not view.did("propose_plan"):
+        groups = [f"{name}: {DRAFTERS} policies" for name in DEPARTMENTS]
+        plan = {"summary": "a ministry each", "groups": groups, "agents": AGENTS, "tokens": 9_000_000}
+        return call(("propose_plan", plan))
+    if not view.did("recruit"):
+        members = [_member(f"Minister {number}", "minister") for number in range(len(DEPARTMENTS))]
+        given = [
+            _given(f"Minister {number}", f"policies of {name}") for number, name in enumerate(DEPARTMENTS)
+        ]
+        return call(("recruit", {"members": members, "group": "cabinet"}), *given)
+    return _review(view, len(DEPARTMENTS), ("finish", {"report": "All departments have policies."}))
+
+
+def minister(view: View) -> ChatAnswer:
+    """Drafters and their work; others' policies checked; the department's policies handed in."""
+    number = int(view.name.split()[1])
+    asked = re.findall(r"\[from (Drafter [\d ]+)\]\nDoes", view.last)
+    if asked:
+        words = "Cross-check: it contradicts none of ours."
+        answers = [("send_message", {"to": [n], "text": words, "wait": True}) for n in dict.fromkeys(asked)]
+        return call(*answers, *_verdicts(view))
+    if not view.did("recruit"):
+        if "Assignment #" not in view.all:
+            return say("Ready.")
+        names = [f"Drafter {number} {n}" for n in range(DRAFTERS)]
+        return call(
+            ("recruit", {"members": [_member(n, "drafter") for n in names]}),
+            *(_given(n, f"policy {n.split()[-1]} of {DEPARTMENTS[number]}") for n in names),
+        )
+    own = re.search(r"Assignment #(\d+)", view.all)
+    assert own is not None
+    done = ("submit", {"assignment": int(own[1]), "summary": "all policies are ready"})
+    return _review(view, DRAFTERS, done)
+
+
+def drafter(view: View) -> ChatAnswer:
+    """Draft, citizens, revision, another department, the end."""
+    _, ministry, number = view.name.split()
+    path = f"policies/{DEPARTMENTS[int(ministry)]}/policy{number}.md"
+    names = [f"Citizen {ministry} {number} {n}" for n in range(CITIZENS)]
+    if not view.did("recruit"):
+        question = {"to": names, "text": f"What would {path} do to your life?", "wait": True}
+        return call(
+            ("recruit", {"members": [_member(n, f"{LIVES[i]}") for i, n in enumerate(names)]}),
+            ("write_file", {"path": path, "content": "# Policy\nMore of what works.\n"}),
+            ("send_message", question),
+        )
+    if "Cross-check:" in view.all and not view.did("submit"):
+        other = DEPARTMENTS[_neighbour(int(ministry))]
+        checked = {"path": path, "old": "# Checked with\n", "new": f"# Checked with\n{other}: no conflict.\n"}
+        done = {"assignment": view.given, "summary": "tried, revised and checked", "files": [path]}
+        return call(("edit_file", checked), ("submit", done))
+    opinions = re.findall(r"Opinion: (.+)", view.all)
+    if len(opinions) < CITIZENS or view.did("edit_file") or _count(view, "write_file") > 1:
+        return say("Waiting.")
+    said = "\n".join(f"- {opinion}" for opinion in opinions)
+    text = f"# Policy\nLess, but better.\n# Citizens said\n{said}\n# Changed\nThe pace.\n# Checked with\n"
+    ask = {"to": [f"Minister {_neighbour(int(ministry))}"], "text": f"Does {path} contradict yours?"}
+    return call(("write_file", {"path": path, "content": text}), ("send_message", ask | {"wait": True}))
+
+
+def citizen(view: View) -> ChatAnswer:
+    """Says what the policy would do to its life."""
+    asker = re.search(r"\[from (Drafter [\d ]+)\]", view.last)
+    if asker is None:
+        return say("I live my life.")
+    words = f"Opinion: I am {view.name}, and it would change my days."
+    return call(("send_message", {"to": [asker[1]], "text": words, "wait": True}))
+
+
+def _neighbour(ministry: int) -> int:
+    return (ministry + 1) % len(DEPARTMENTS)
+
+
+def _member(name: str, role: str) -> dict[str, str]:
+    return {"name": name, "role": role, "instructions": f"You are {role}."}
+
+
+def _given(name: str, title: str) -> tuple[str, dict[str, str]]:
+    return ("assign", {"to": name, "title": title, "details": f"Work out the {title}."})
+
+
+def _count(view: View, tool: str) -> int:
+    return sum(c.name == tool for message in view.request.messages for c in message.tool_calls)
+
+
+def _verdicts(view: View) -> list[tuple[str, dict[str, object]]]:
+    return [("review", {"assignment": number, "verdict": "accept"}) for number in view.submitted]
+
+
+def _review(view: View, expected: int, end: tuple[str, dict[str, object]]) -> ChatAnswer:
+    """Accept what was submitted; `end` once `expected` are accepted."""
+    verdicts = _verdicts(view)
+    accepted = view.all.count(" accepted.") + len(verdicts)
+    if accepted >= expected and not view.did(end[0]):
+        return call(*verdicts, end)
+    return call(*verdicts) if verdicts else say("Waiting.")
