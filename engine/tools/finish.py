@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
-from engine.domain.effects import Finish
+from engine.domain.effects import ChangeAssignment, Finish
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.review import check_files
@@ -25,12 +25,17 @@ class FinishArguments(Arguments):
 
 
 async def finish(context: ToolContext, arguments: FinishArguments) -> str:
-    """Refused while work is open; else the auditor is called, or the task ends."""
+    """Refused while work is open (what this answer accepted counts); else the audit or the end."""
     if await context.db.read(lambda c: _is_judged(c, context.task.id)):
         raise ToolRefused(
             "An auditor is checking the result now. End your turn; you are woken by its judgement."
         )
-    open_work = await context.db.read(lambda c: _open_work(c, context.task.id))
+    closed = {
+        effect.assignment_id
+        for effect in context.effects
+        if isinstance(effect, ChangeAssignment) and effect.state in ("accepted", "cancelled")
+    }
+    open_work = await context.db.read(lambda c: _open_work(c, context.task.id, closed))
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
     undone = [item.text for item in context.agent.todo if item.status != "done"]
@@ -48,14 +53,15 @@ def _is_judged(connection: Connection, task_id: int) -> bool:
     return connection.execute(sa.select(TASKS.c.auditor_id).where(TASKS.c.id == task_id)).scalar() is not None
 
 
-def _open_work(connection: Connection, task_id: int) -> list[str]:
+def _open_work(connection: Connection, task_id: int, closed: set[int]) -> list[str]:
     query = (
         sa.select(ASSIGNMENTS.c.id, ASSIGNMENTS.c.title, ASSIGNMENTS.c.state, AGENTS.c.name)
         .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
         .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
         .order_by(ASSIGNMENTS.c.id)
     )
-    return [f"#{r.id} {r.title} of {r.name} is {r.state}" for r in connection.execute(query)]
+    rows = [row for row in connection.execute(query) if row.id not in closed]
+    return [f"#{r.id} {r.title} of {r.name} is {r.state}" for r in rows]
 
 
 FINISH = Tool("finish", "End the task with a truthful report.", FinishArguments, frozenset({"boss"}), finish)

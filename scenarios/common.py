@@ -1,0 +1,168 @@
+"""Carrying out one unattended task, and the paper's figures beside its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.assembly import OpenEngine, open_engine
+from engine.commands import Limits, StartTask
+from engine.events import (
+    AgentJoined,
+    AssignmentChanged,
+    Audited,
+    CapReached,
+    EventBody,
+    FileWritten,
+    Intervened,
+    ModelWaiting,
+    PlanProposed,
+    TaskEnded,
+)
+from engine.ports import ChatModel, Sandbox
+from engine.queries import TaskView
+from engine.settings import EngineSettings
+
+TOLD = (
+    AgentJoined,
+    PlanProposed,
+    FileWritten,
+    Intervened,
+    CapReached,
+    Audited,
+    ModelWaiting,
+    AssignmentChanged,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What the paper reports of a work: agents, seconds, criteria met of all."""
+
+    agents: int
+    seconds: int
+    met: int
+    criteria: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A goal in plain words with its limits."""
+
+    name: str
+    goal: str
+    limits: Limits
+    paper: Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a work; `agents` counts everyone who took part, auditors apart."""
+
+    task: TaskView
+    agents: int
+    seconds: float
+    files: dict[str, bytes]
+    sandbox: Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing that must be so, whether it is, and what was seen."""
+
+    name: str
+    met: bool
+    seen: str = ""
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+async def carry_out(work: Work, settings: EngineSettings, model: ChatModel | None = None) -> Outcome:
+    """Run the work to its end, telling what happens. Raises NotConfigured without a usable model."""
+    opened = await open_engine(settings, model, say=say)
+    try:
+        await opened.engine.start()
+        begun = time.monotonic()
+        start = StartTask(work.goal, "scenario", f"scenario:{work.name}", work.limits, attended=False)
+        task = await opened.engine.handle(start)
+        await follow(opened, task, begun)
+        return await _outcome(opened, task, time.monotonic() - begun)
+    finally:
+        await opened.engine.stop()
+        await opened.close()
+
+
+async def follow(opened: OpenEngine, task: int, begun: float) -> None:
+    """Tell what happens in a task until it ends."""
+    async for event in opened.engine.events():
+        if event.body.task_id != task:
+            continue
+        if isinstance(event.body, TOLD):
+            say(f"{time.monotonic() - begun:8.1f} s  {line_of(event.body)}")
+        if isinstance(event.body, TaskEnded):
+            return
+
+
+def line_of(body: EventBody) -> str:
+    """An event in a line."""
+    values = [getattr(body, name) for name in body.__dataclass_fields__ if not name.endswith("_id")]
+    return f"{type(body).__name__}: {', '.join(str(value) for value in values)}"[:150].replace("\n", " ")
+
+
+async def _outcome(opened: OpenEngine, task: int, seconds: float) -> Outcome:
+    look = opened.engine.look
+    agents = sum(agent.role != "auditor" for agent in await look.agents(task))
+    files = {file.path: await look.read_file(task, file.path) for file in await look.files(task)}
+    return Outcome(await look.task(task), agents, seconds, files, opened.sandbox)
+
+
+def figures(work: Work, outcome: Outcome, criteria: Sequence[Criterion]) -> str:
+    """The paper's figures beside this run's."""
+    spend, paper = outcome.task.spend, work.paper
+    met = sum(criterion.met for criterion in criteria)
+    cost = f"${spend.cost_micros / 1e6:.4f}" + ("" if spend.priced else " (some calls without a known price)")
+    judged = "verified by an auditor" if outcome.task.verified else "not verified"
+    lines = [
+        f"{work.name}: {outcome.task.state}, {judged}",
+        f"{'':14}{'here':>12}{'paper':>12}",
+        f"{'agents':14}{outcome.agents:>12,}{paper.agents:>12,}",
+        f"{'seconds':14}{outcome.seconds:>12,.1f}{paper.seconds:>12,}",
+        f"{'tokens in':14}{spend.prompt_tokens:>12,}{'':>12}",
+        f"{'tokens out':14}{spend.completion_tokens:>12,}{'':>12}",
+        f"{'criteria met':14}{f'{met} of {len(criteria)}':>12}{f'{paper.met} of {paper.criteria}':>12}",
+        f"{'calls':14}{spend.calls:>12,}   cost {cost}",
+    ]
+    lines += [f"  [{'x' if c.met else ' '}] {c.name}{f': {c.seen}' if c.seen else ''}" for c in criteria]
+    return "\n".join(lines)
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """Options that every scenario has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, default=Path("var/scenarios"), help="folder for what is made")
+    parser.add_argument("--usd", type=float, help="cap on money")
+    parser.add_argument("--tokens", type=int, help="cap on tokens")
+    parser.add_argument("--minutes", type=int, help="cap on minutes")
+    return parser
+
+
+def configured(given: argparse.Namespace, work: Work) -> tuple[Work, EngineSettings]:
+    """The work within the caps given, and settings that keep its data apart from the bot's."""
+    changes = {
+        "cost_micros": None if given.usd is None else round(given.usd * 1e6),
+        "tokens": given.tokens,
+        "minutes": given.minutes,
+    }
+    kept = {name: value for name, value in changes.items() if value is not None}
+    settings = EngineSettings()
+    return replace(work, limits=replace(work.limits, **kept)), settings.model_copy(
+        update={"data_dir": given.data, "database_url": ""}
+    )
