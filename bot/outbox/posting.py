@@ -80,10 +80,12 @@ class Posting:
 
     async def find(self, place: Place, delivery: Delivery) -> Sent | None:
         """The message of a delivery begun earlier, if it is in the channel. Raises what `look_up` raises."""
-        hook = await self._hook(place, delivery.wire)
-        written = await self._message(delivery.wire, hook)
+        hook = await self.webhooks.kept(place)
         spoken = await self._message(delivery.wire, None)
-        prints = {each.fingerprint for each in (written, spoken, replace(spoken, name=BOT))}
+        variants = [spoken, replace(spoken, name=BOT)]
+        if hook is not None:
+            variants.append(await self._message(delivery.wire, hook))
+        prints = {each.fingerprint for each in variants}
         found = await self.transport.look_up(place.target_id, delivery.begun_at, prints, hook)
         known = await self.ledger.known([message_id for message_id, _ in found])
         fresh = [message_id for message_id, _ in found if message_id not in known]
@@ -98,7 +100,7 @@ class Posting:
     async def _message(self, wire: Wire, hook: Hook | None) -> Message:
         files, note = await self._files(wire)
         content = wire.content
-        if hook is None and wire.persona and not wire.cards and not wire.texts:
+        if hook is None and wire.face:
             content = f"**{wire.persona}**\n{content}"
         if note:
             content = f"{content}\n{note}"

@@ -19,6 +19,7 @@ from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import take, urgency
 from bot.outbox.post import Entry
 from bot.outbox.posting import Posting
+from bot.personas import persona_name
 from bot.places.provision import Away, Closed, Place, Provision
 
 _log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class ChannelWorker:
         waiting = [entry for group in self.places for entry in self._queues.get(group, ())]
         late = means.wall() - min(entry.at for entry in waiting) > ladder.late_s
         batch = take(self._queues[group_id], len(waiting), late, ladder)
-        wires = compose(batch, self.places[group_id].name)
+        wires = compose(batch, persona_name(self.places[group_id].name))
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         taken = {entry.id for entry in batch.entries}
         self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]

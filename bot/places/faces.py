@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 PREFIX = "megaagent_face_"
 PATIENCE_S = 600.0
+TROUBLE_S = 60.0
 
 
 class Faces:
@@ -64,26 +65,30 @@ class Faces:
             await asyncio.wait([self._task])
 
     async def _serve(self) -> None:
-        try:
-            known = {emoji.name: emoji for emoji in await self._client.fetch_application_emojis()}
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError) as error:
-            self._give_up(error)
-            return
+        """Upload what is wanted, as fast as Discord takes it; a trouble of the moment is waited out."""
+        known: dict[str, discord.Emoji] | None = None
         while not self.problem:
-            number = await self._wanted.get()
-            await self._provide(number, known)
+            try:
+                if known is None:
+                    known = {emoji.name: emoji for emoji in await self._client.fetch_application_emojis()}
+                await self._provide(await self._wanted.get(), known)
+            except discord.RateLimited as error:
+                await asyncio.sleep(min(error.retry_after, PATIENCE_S))
+            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
+                _log.warning("faces cannot be uploaded just now: %s", error)
+                await asyncio.sleep(TROUBLE_S)
+            except discord.HTTPException as error:
+                self.problem = f"Drawn faces are refused ({error}). Set AVATAR_URL_TEMPLATE, or leave it so."
+                _log.warning("%s", self.problem)
 
     async def _provide(self, number: int, known: dict[str, discord.Emoji]) -> None:
         name = f"{PREFIX}{number:04d}"
         try:
             emoji = known.get(name) or await self._upload(name, number)
-        except discord.RateLimited as error:
+        except (discord.DiscordException, aiohttp.ClientError, OSError):
             self._wanted.put_nowait(number)
-            await asyncio.sleep(min(error.retry_after, PATIENCE_S))
-        except (discord.HTTPException, aiohttp.ClientError) as error:
-            self._give_up(error)
-        else:
-            await self._keep(number, emoji)
+            raise
+        await self._keep(number, emoji)
 
     async def _upload(self, name: str, number: int) -> discord.Emoji:
         image = await asyncio.to_thread(face_png, number)
@@ -93,7 +98,3 @@ class Faces:
         values = {"number": number, "emoji_id": emoji.id, "url": emoji.url}
         await self._database.write(lambda c: insert_once(c, faces, values))
         self._urls[number] = emoji.url
-
-    def _give_up(self, error: Exception) -> None:
-        self.problem = f"Drawn faces cannot be uploaded ({error}). Set AVATAR_URL_TEMPLATE or leave it so."
-        _log.warning("%s", self.problem)

@@ -41,6 +41,11 @@ class Webhooks:
             task.add_done_callback(lambda _: self._finding.pop(place.channel_id, None))
         return await asyncio.shield(task)
 
+    async def kept(self, place: Place) -> Hook | None:
+        """The webhook last used in the place's channel, without making or checking one."""
+        kept = await self._records.hook(place.channel_id)
+        return kept if kept is not None and kept.webhook_id else None
+
     async def repair(self, place: Place, broken: Hook) -> Hook | None:
         """Another webhook after `broken` was deleted or moved, once (said); after that None (said)."""
         if self._found.get(place.channel_id) != broken:
