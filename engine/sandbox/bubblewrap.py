@@ -78,6 +78,8 @@ class BubblewrapSandbox:
             raise Invalid(
                 "The command is empty or holds a NUL. Give the program and its arguments as a list."
             )
+        if any("\ud800" <= char <= "\udfff" for word in request.argv for char in word):
+            raise Invalid("The command holds broken characters. Write it in plain Unicode.")
         if sum(len(word) for word in request.argv) > _MAX_ARGUMENTS:
             raise Invalid("The command is too long. Write the text into a file and run that.")
         if not request.timeout_s > 0:

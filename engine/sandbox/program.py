@@ -34,6 +34,8 @@ Command = Callable[[int, int], list[str]]
 _SETUP_S = 20.0
 _DEATH_S = 10.0
 _PIECE = 65536
+_NICE = 10
+_FIRST_TO_GO = "1000"
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -296,6 +298,9 @@ def _limit(first: int, limits: SandboxLimits, lasts_s: float) -> None:
     }
     for kind, value in values.items():
         resource.prlimit(shell, kind, (value, value))
+    # The host goes first for the processor, and last when memory runs out.
+    os.setpriority(os.PRIO_PROCESS, shell, _NICE)
+    Path(f"/proc/{shell}/oom_score_adj").write_text(_FIRST_TO_GO)
 
 
 def _kill_and_wait(handle: int) -> None:

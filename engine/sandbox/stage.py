@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import Invalid
 from engine.sandbox.limits import SandboxLimits
-from engine.workspace.paths import check_collision, folded, normal_path
+from engine.workspace.paths import check_collision, check_set, folded, normal_path
 
 _FOLLOW_NOTHING = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _SHOWN = 60
@@ -47,6 +47,7 @@ def check_files(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
     for path in files:
         if normal_path(path) != path:
             raise Invalid(f"{path!r} is not in its normal spelling. Use {normal_path(path)!r}.")
+    check_set(files)
     total = sum(map(len, files.values()))
     if total > limits.work // 2 or len(files) > limits.files // 2:
         raise Invalid(

@@ -21,6 +21,7 @@ _STEPPING_DOWN = {
 NEWEST_REVIEWED = 456
 
 # Denied outright. Reasons by line: other processes; mounts and roots; namespaces; keys; kernel surfaces;
+# counted by user;
 # handles past the mounts; modules and boot; clocks and names; ports and segments; special files;
 # memory that no limit sees.
 _DENIED = """
@@ -29,6 +30,7 @@ mount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fsp
 unshare setns
 add_key request_key keyctl
 bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register fanotify_init fanotify_mark
+inotify_init inotify_init1
 open_by_handle_at name_to_handle_at
 init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff
 acct quotactl quotactl_fd syslog settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname
@@ -40,6 +42,7 @@ shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv ms
 DENIED = tuple(_DENIED.split())
 
 _X86_64 = """
+inotify_init=253 inotify_init1=294
 mmap=9 ioctl=16 socket=41 clone=56 fcntl=72 chmod=90 fchmod=91 fchmodat=268 fchmodat2=452 clone3=435
 ptrace=101 process_vm_readv=310 process_vm_writev=311 kcmp=312 pidfd_getfd=438 process_madvise=440
 process_mrelease=448 mount=165 umount2=166 pivot_root=155 chroot=161 move_mount=429 open_tree=428 fsopen=430
@@ -56,6 +59,7 @@ msgrcv=70 msgctl=71 mq_open=240 mq_unlink=241
 """
 
 _ARM64 = """
+inotify_init1=26
 mmap=222 ioctl=29 socket=198 clone=220 fcntl=25 fchmod=52 fchmodat=53 fchmodat2=452 clone3=435
 ptrace=117 process_vm_readv=270 process_vm_writev=271 kcmp=272 pidfd_getfd=438 process_madvise=440
 process_mrelease=448 mount=40 umount2=39 pivot_root=41 chroot=51 move_mount=429 open_tree=428 fsopen=430

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SOCKET = 212_992  # net.core.wmem_default: what a socket may hold without growing
 _FREE_SOCKETS = 8
-_FILL_RATE = 4e9
-_SHORTEST_S, _LONGEST_S = 0.03, 0.25
+_FILL_RATE = 2e9 * (os.cpu_count() or 1)  # bytes a second, every core zeroing pages
+_SHORTEST_S, _LONGEST_S = 0.02, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def memory_held(proc: int, limit: int) -> int:
 
 
 def look_again_in(held: int, limit: int) -> float:
-    """Seconds until `limit` could be reached from `held` by a program that does nothing else (at 4 GB/s)."""
+    """Seconds until `limit` could be reached from `held` by a program that does nothing else."""
     return min(_LONGEST_S, max(_SHORTEST_S, (limit - held) / _FILL_RATE))
 
 

@@ -98,6 +98,12 @@ async def test_a_server_and_its_client_meet_inside(sandbox: Sandbox) -> None:
     assert "200" in (await sandbox.run(python(source))).output
 
 
+async def test_the_host_goes_first(sandbox: Sandbox) -> None:
+    """Programs inside are the last for the processor and the first to go when memory runs out."""
+    source = "import os; print(os.nice(0), open('/proc/self/oom_score_adj').read())"
+    assert (await sandbox.run(python(source))).output.split() == ["10", "1000"]
+
+
 async def test_timeout_keeps_what_was_done(sandbox: Sandbox) -> None:
     """Output and files up to the end of time are there."""
     source = "import time; open('half','w').write('done'); print('begun'); time.sleep(60)"
@@ -125,6 +131,9 @@ async def test_long_output_keeps_both_ends(sandbox: Sandbox) -> None:
         RunRequest(("true",), {"/etc/x": b""}),
         RunRequest(("true",), {".git/config": b""}),
         RunRequest(("true",), {"a//b": b""}),
+        RunRequest(("true",), {"a": b"", "a/b": b""}),
+        RunRequest(("true",), {"a": b"", "A": b""}),
+        RunRequest(("echo", "\ud800"), {}),
         RunRequest(("true",), {"big": bytes(LIMITS.work)}),
         RunRequest(("true",), {}, timeout_s=0),
         RunRequest(("x" * 100_000,), {}),

@@ -144,7 +144,7 @@ x86 = {"bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "io_uring_setup":
        "vhangup": 153, "fanotify_init": 300, "lookup_dcookie": 212, "kcmp": 312, "move_pages": 279,
        "migrate_pages": 256, "mbind": 237, "vmsplice": 278, "memfd_secret": 447, "memfd_create": 319,
        "mq_open": 240, "semget": 64, "msgget": 68, "shmget": 29, "pidfd_getfd": 438, "statmount": 457,
-       "lsm_get_self_attr": 459, "future": 999}
+       "lsm_get_self_attr": 459, "inotify_init1": 294, "future": 999}
 for name, number in (x86 if platform.machine() == "x86_64" else {}).items():
     answer = libc.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0)
     refused = ctypes.get_errno()
