@@ -2,6 +2,7 @@
 
     python -m bench.outbox             simulated clock: even, skewed, one channel
     python -m bench.outbox --loopback  the real outbox against the local Discord, limits on, time 10x
+                                       (on a busy machine take --scale 4: its hiccups count that many times)
 
 Printed: worst and 95th percentile delay of everything, and of answers to people (targets 20 s and 3 s),
 in seconds of Discord's time.
@@ -29,7 +30,7 @@ from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter, Rates
 from bot.outbox.outbox import OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
-from bot.outbox.plan import Ladder, take, urgency
+from bot.outbox.plan import Ladder, take, urgency, weight
 from bot.outbox.post import Entry, Lane, Post
 from bot.places.layout import Group, Placement, place
 from bot.tables import BOT_METADATA, deliveries, outbox
@@ -53,10 +54,10 @@ class Said:
     answer: bool
 
 
-def load(weights: Sequence[float], seed: int = 7) -> list[Said]:
+def load(weights: Sequence[float], seconds: float = SECONDS, seed: int = 7) -> list[Said]:
     """Poisson arrivals over the groups by weight; texts log-normal around 490 characters."""
     rng, now, said = random.Random(seed), 0.0, []
-    while (now := now + rng.expovariate(A_MINUTE / 60)) < SECONDS:
+    while (now := now + rng.expovariate(A_MINUTE / 60)) < seconds:
         group = rng.choices(range(len(weights)), weights)[0]
         agent = group * 6 + int(rng.random() ** 2 * 6)
         length = min(6000, max(40, int(rng.lognormvariate(6.2, 0.8))))
@@ -139,7 +140,7 @@ class Simulation:
         if pause > 0:
             return False, now + pause
         late = now - min(entry.at for each in waiting for entry in each) > Ladder().late_s
-        batch = take(queue, sum(map(len, waiting)), late)
+        batch = take(queue, sum(map(weight, waiting)), late)
         for _ in compose(batch, "group"):
             now += self.limiter.wait(channel, now, chatter=False)
             self.limiter.spend(channel, now)
@@ -244,7 +245,7 @@ async def speak(source: Source, said: list[Said], scale: float, ref: str) -> Non
         source.emit(ev.AgentSpoke(1, each.group + 1, each.agent, name, (), each.text, refs))
 
 
-async def measured(name: str, weights: list[float], scale: float, folder: Path) -> bool:
+async def measured(name: str, weights: list[float], scale: float, seconds: float, folder: Path) -> bool:
     """One load through the real outbox; arrival is when the local Discord announced the message."""
     local = LocalDiscord(LocalOptions(time_scale=scale))
     await local.start()
@@ -269,7 +270,7 @@ async def measured(name: str, weights: list[float], scale: float, folder: Path) 
         await asyncio.sleep(70 / scale)
         first, arrived_before = len(source.log), set(arrived)
         lobby = local.you.channel("lobby")["id"]
-        await speak(source, load(weights), scale, f"{lobby}:{lobby}")
+        await speak(source, load(weights, seconds), scale, f"{lobby}:{lobby}")
         await box.drain(len(source.log))
         delays = await _delays(database, arrived, first, scale)
         await box.stop()
@@ -319,12 +320,12 @@ async def _delays(
     return list(latest.values())
 
 
-async def loopback(scale: float) -> bool:
+async def loopback(scale: float, seconds: float) -> bool:
     """All three loads, one after the other."""
     good = True
     for name, weights in LOADS.items():
         with tempfile.TemporaryDirectory() as folder:
-            good &= await measured(name, weights, scale, Path(folder))
+            good &= await measured(name, weights, scale, seconds, Path(folder))
     return good
 
 
@@ -333,8 +334,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--loopback", action="store_true")
     parser.add_argument("--scale", type=float, default=10.0, help="how many times as fast (default 10)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of load, in Discord's time (300)")
     options = parser.parse_args()
-    good = asyncio.run(loopback(options.scale)) if options.loopback else simulate()
+    good = asyncio.run(loopback(options.scale, options.seconds)) if options.loopback else simulate()
     raise SystemExit(not good)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from bot.outbox.post import BOT, Entry, Lane, Post
@@ -80,14 +81,19 @@ def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool,
     )
 
 
+def weight(queue: Sequence[Entry]) -> int:
+    """How many messages a queue would make, one for each utterance and each run of notes."""
+    return sum(1 for before, entry in pairwise([None, *queue]) if not _folds(before, entry))
+
+
 def take(queue: Sequence[Entry], waiting: int = 0, late: bool = False, ladder: Ladder | None = None) -> Batch:
     """The next batch of a non-empty queue; what it does not name stays in the queue.
 
-    `waiting` is how many entries wait for the same channel's budget, this queue's included. When something
-    waits there for too long (`late`) fewer than that are rolled up already.
+    `waiting` is the `weight` of all that waits for the same channel's budget, this queue's included. When
+    something waits there for too long (`late`) fewer than that are rolled up already.
     """
     ladder = ladder or Ladder()
-    waiting = max(waiting, len(queue))
+    waiting = max(waiting, weight(queue))
     order = ranked(queue)
     lane, first = order[0]
     if first.post.alone:
@@ -137,7 +143,7 @@ def _rollup(entries: Sequence[Entry]) -> Batch:
     cards = card = characters = 0
     for entry in entries:
         size = shown_size(entry)
-        same = bool(taken) and _folds(taken[-1], entry)
+        same = _folds(taken[-1] if taken else None, entry)
         cards, card = (cards, card + size) if same else (cards + 1, size)
         characters += size
         if characters > EMBED_CHARACTERS or card > CARD_MOST or cards > EMBEDS:
@@ -162,8 +168,10 @@ def spare_room(entries: Sequence[Entry]) -> int:
     return max(0, EMBED_CHARACTERS - sum(map(shown_size, entries))) // max(1, len(entries))
 
 
-def _folds(one: Entry, other: Entry) -> bool:
+def _folds(one: Entry | None, other: Entry | None) -> bool:
     """Notes of the bot share a card."""
+    if one is None or other is None:
+        return False
     return one.post.kind == other.post.kind == "note" and one.post.voice == other.post.voice
 
 

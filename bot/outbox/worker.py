@@ -16,7 +16,7 @@ from bot.outbox.ledger import Delivery, Ledger
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
-from bot.outbox.plan import take, urgency
+from bot.outbox.plan import take, urgency, weight
 from bot.outbox.post import Entry
 from bot.outbox.posting import Posting
 from bot.personas import persona_name
@@ -111,9 +111,9 @@ class ChannelWorker:
         """Bind the next batch in the ledger; from here on it is jobs, not queue."""
         means = self._means
         ladder = means.pace.ladder
-        waiting = [entry for group in self.places for entry in self._queues.get(group, ())]
-        late = means.wall() - min(entry.at for entry in waiting) > ladder.late_s
-        batch = take(self._queues[group_id], len(waiting), late, ladder)
+        queues = [queue for group in self.places if (queue := self._queues.get(group))]
+        late = means.wall() - min(entry.at for queue in queues for entry in queue) > ladder.late_s
+        batch = take(self._queues[group_id], sum(map(weight, queues)), late, ladder)
         wires = compose(batch, persona_name(self.places[group_id].name))
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         taken = {entry.id for entry in batch.entries}
