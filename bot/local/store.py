@@ -91,7 +91,7 @@ class WorldFile:
 
     def __init__(self, folder: Path | None) -> None:
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = str(folder / FILE_NAME) if folder else ":memory:"
         self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         self._lock = Lock()

@@ -1,6 +1,6 @@
 // The list of channels on the left, and the switcher (Ctrl+K).
 
-import { $, h, icon, replace } from "./dom.js";
+import { $, h, icon, inUse, replace } from "./dom.js";
 import { dialog } from "./dialogs.js";
 import { emit, isText, isThread, kept, newer, on, state } from "./state.js";
 
@@ -21,7 +21,12 @@ export function unread(channel) {
   return channel.id !== state.current && isText(channel) && channel.last_message_id && newer(channel.last_message_id, kept.get(`read.${channel.id}`) || state.since);
 }
 
+let drawn = "";
+
 export function drawChannels() {
+  const seen = JSON.stringify([state.current, [...state.channels.values()].map((c) => [c.id, c.name, c.parent_id, c.position, c.topic, c.thread_metadata?.archived, unread(c), kept.get(`folded.${c.id}`)])]);
+  if (seen === drawn || inUse($("channels"), drawChannels)) return;
+  drawn = seen;
   const focused = document.activeElement?.closest?.("#channels [data-id]")?.dataset.id;
   const nodes = [];
   for (const { group, channels } of tree()) {

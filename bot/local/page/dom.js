@@ -121,6 +121,30 @@ export function emojiNode(emoji) {
   return h("img", { class: "emoji-picture", src: `/cdn/emojis/${emoji.id}.png`, alt: `:${emoji.name}:`, title: `:${emoji.name}:` });
 }
 
+// A click is lost when its button is replaced between press and release, so nothing under the pointer is.
+let pressed = null;
+const waiting = new Set();
+addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => setTimeout(() => {
+    pressed = null;
+    const due = [...waiting];
+    waiting.clear();
+    for (const act of due) act();
+  }), true);
+}
+
+// Whether `node` must stay as it is for now; `again` is called once it need not.
+export function inUse(node, again) {
+  if (node.querySelector(".options:not([hidden])")) {
+    setTimeout(again, 300);
+    return true;
+  }
+  if (!pressed || !node.contains(pressed)) return false;
+  waiting.add(again);
+  return true;
+}
+
 export function toast(text) {
   const node = h("div", { class: "toast" }, text);
   $("toasts").append(node);

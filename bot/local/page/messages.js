@@ -1,6 +1,6 @@
 // The list of messages in the open channel.
 
-import { $, h, icon, replace, toast } from "./dom.js";
+import { $, h, icon, inUse, replace, toast } from "./dom.js";
 import { actions, attempt, below, editing, startEdit } from "./deeds.js";
 import { openMenu, showPins } from "./dialogs.js";
 import { draw } from "./message.js";
@@ -112,11 +112,13 @@ function dividers(previous, message) {
 function redraw(id) {
   const node = row(id);
   const message = state.messages.get(id);
-  if (!node || !message) return;
+  if (!node || !message || inUse(node, () => redraw(id))) return;
   const ids = [...state.messages.keys()];
   const previous = state.messages.get(ids[ids.indexOf(id) - 1]) || null;
   const active = node.contains(document.activeElement) ? document.activeElement : null;
   const again = draw(message, previous);
+  const shown = [...node.querySelectorAll("details")].map((details) => details.open);
+  [...again.querySelectorAll("details")].forEach((details, index) => { details.open = Boolean(shown[index]); });
   node.replaceWith(again);
   const customId = active?.dataset?.customId;
   if (active) (customId ? again.querySelector(`[data-custom-id="${CSS.escape(customId)}"]`) || again : again).focus({ preventScroll: true });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -402,3 +403,35 @@ async def test_absent_bot_is_said(page: Page, house: House) -> None:
     back = await run_bot(house.local)
     await expect(page.locator("#away")).to_be_hidden()
     await close_bot(back)
+
+
+async def test_clicks_survive_constant_change(page: Page, house: House) -> None:
+    """Buttons and channels can be pressed while their message and the list change all the time."""
+    world = house.local.world
+    side = world.create_channel(house.local.guild_id, "side")
+    hook = world.create_webhook(side.id, "agents", world.bot_user.id)
+    message = await house.lobby.send(view=Card("Busy"), files=card_files())
+    await page.locator(".card").wait_for()
+
+    async def change() -> None:
+        for n in range(400):
+            fields = {"components": world.get_message(house.lobby.id, message.id).components}
+            world.edit_message(house.lobby.id, message.id, fields)
+            world.create_message(side.id, hook.id, f"line {n}", webhook_id=hook.id)
+            await asyncio.sleep(0.02)
+
+    busy = asyncio.create_task(change())
+    opener = page.locator(".card").get_by_role("button", name="Follow")
+    await opener.hover()
+    await page.mouse.down()
+    await page.wait_for_timeout(150)
+    await page.mouse.up()
+    await page.wait_for_timeout(400)
+    await page.get_by_role("option", name="All").click()
+    await expect(page.locator(".message.ephemeral")).to_contain_text("following all")
+    await page.locator(".channel", has_text="side").hover()
+    await page.mouse.down()
+    await page.wait_for_timeout(150)
+    await page.mouse.up()
+    await expect(page.locator("#channel-name")).to_have_text("side")
+    busy.cancel()
