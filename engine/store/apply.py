@@ -122,6 +122,7 @@ def _recruit(effect: Recruit, pen: Pen) -> None:
     new_agent, name = add_agent(pen.connection, new, pen.now)
     pen.marks[slot_mark("agent", effect.slot)] = name
     row = pen.look_up(new_agent)
+    pen.taken.append(row)
     pen.known[name_key(effect.name)] = pen.known[name_key(name)] = row
     pen.event(AgentJoined(pen.task_id, pen.leads, new_agent, name, effect.title))
 
@@ -326,7 +327,7 @@ def _remember(effect: Remember, pen: Pen) -> None:
             text=effect.text,
             source=f"{pen.agent.name}, step {pen.turn.scene.step}",
             embedding=effect.embedding,
-            key=f"{pen.step_key}.r{len(pen.events)}",
+            key=f"{pen.step_key}.r{effect.slot}",
             created_at=pen.now,
         )
     )

@@ -31,9 +31,14 @@ _insert_message = insert_into(
     "created_at",
 )
 _by_id = Prepared(
-    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key).where(
-        AGENTS.c.id == sa.bindparam("agent")
-    )
+    sa.select(
+        AGENTS.c.id,
+        AGENTS.c.name,
+        AGENTS.c.status,
+        AGENTS.c.group_id,
+        AGENTS.c.leads_group_id,
+        AGENTS.c.name_key,
+    ).where(AGENTS.c.id == sa.bindparam("agent"))
 )
 _active = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key)
 

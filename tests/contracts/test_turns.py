@@ -275,6 +275,27 @@ async def test_two_who_recruit_the_same_name_at_once_both_get_an_agent(world: Wo
     assert len(names) == len(set(names)) == 3 + 8
 
 
+async def test_words_to_the_group_reach_those_recruited_in_the_same_step(world: World) -> None:
+    """Recruiting and addressing the new group in one answer works: each new member hears it."""
+    heard: list[str] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        newest = request.messages[-1].content
+        if request.role == "boss" and "begins" in newest:
+            members = [{"name": f"N{n}", "role": "w", "instructions": "i"} for n in range(3)]
+            return call(
+                ("recruit", {"members": members}),
+                ("send_message", {"to": ["group"], "text": "welcome", "wait": True}),
+            )
+        heard.extend(["welcome"] * ("welcome" in newest))
+        return say("ok")
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    assert len(heard) == 3
+
+
 async def test_a_drained_stop_ends_at_the_next_commit_and_the_turn_goes_on_later(world: World) -> None:
     """Stopping waits for the step under way; its turn goes on in the next engine, no step made twice."""
     model = Slow("boss", [call(("update_todo", {"items": []})), say("done")])
