@@ -52,7 +52,8 @@ class Posting:
         try:
             sent = await self.transport.by_webhook(hook, place.thread_id, message)
         except Gone as gone:
-            if gone.what != "webhook":
+            moved = gone.what == "channel" and await self.transport.exists(place.target_id)
+            if gone.what == "channel" and not moved:
                 raise
             await self.webhooks.repair(place, hook)
             return await self.post(place, delivery)

@@ -130,6 +130,18 @@ class Transport:
             raise meaning(error) from error
         return Sent(sent.channel.id, sent.id)
 
+    async def exists(self, channel_id: int) -> bool:
+        """Whether a channel or thread is still there. Raises Uncertain, Unreached, Refused."""
+        try:
+            await self.client.fetch_channel(channel_id)
+        except discord.NotFound:
+            return False
+        except discord.Forbidden:
+            return True
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+        return True
+
     async def unsend(self, hook: Hook, message_id: int) -> None:
         """Delete a webhook's message that landed in the wrong channel; one already gone is fine."""
         try:

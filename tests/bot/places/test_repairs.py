@@ -94,6 +94,18 @@ async def test_webhook_moved_by_a_person(stage: Stage) -> None:
     assert "second" not in texts(stage, "lobby")
 
 
+async def test_webhook_moved_away_from_a_thread(stage: Stage) -> None:
+    """The thread is still there: only the webhook is made again."""
+    member, name = await deep_thread(stage)
+    thread = stage.local.you.channel(name)
+    (message,) = [m for m in stage.said(name) if m["content"] == "deep words"]
+    lobby = stage.local.you.channel("lobby")
+    stage.local.world.edit_webhook(int(message["webhook_id"]), {"channel_id": lobby["id"]})
+    await says(stage, member, "again")
+    assert "again" in texts(stage, name)
+    assert stage.local.you.channel(name)["id"] == thread["id"]
+
+
 async def test_channel_deleted_once_is_made_again(stage: Stage) -> None:
     """A new channel and webhook, said there."""
     _, boss = await begun(stage)
