@@ -65,10 +65,10 @@ class PlantedHost:
             listener.setblocking(False)
 
     def _plant_process(self) -> subprocess.Popen[bytes]:
-        as_user = (
-            {"user": ORDINARY_UID, "group": ORDINARY_UID, "extra_groups": []} if os.geteuid() == 0 else {}
-        )
-        return subprocess.Popen(["sleep", "600"], env={"BOT_TOKEN": self.secret}, **as_user)
+        words, env = ["sleep", "600"], {"BOT_TOKEN": self.secret}
+        if os.geteuid() != 0:
+            return subprocess.Popen(words, env=env)
+        return subprocess.Popen(words, env=env, user=ORDINARY_UID, group=ORDINARY_UID, extra_groups=[])
 
     def _listeners(self) -> dict[str, socket.socket]:
         return {"tcp": self._tcp, "udp": self._udp, "unix": self._unix, "abstract": self._abstract}
@@ -146,7 +146,7 @@ class OrdinaryUser:
         theirs.close()
         self._connection = ours
         self.status = ours.recv()
-        self._waiting: dict[int, Future[RunResult]] = {}
+        self._waiting: dict[int, Future[RunResult | Exception]] = {}
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
@@ -161,13 +161,13 @@ class OrdinaryUser:
 
     def run(self, request: RunRequest) -> RunResult:
         """Have it run there; blocking, from many threads."""
-        future: Future[RunResult] = Future()
+        future: Future[RunResult | Exception] = Future()
         with self._lock:
             number = id(future)
             self._waiting[number] = future
             self._connection.send((number, request))
         result = future.result()
-        if isinstance(result, BaseException):
+        if isinstance(result, Exception):
             raise result
         return result
 

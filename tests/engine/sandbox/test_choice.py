@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -36,13 +39,13 @@ def test_without_bubblewrap_it_says_what_to_install(
     environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A missing program is named with its package."""
-    monkeypatch.setattr(probe.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     assert "apt install bubblewrap" in choose_sandbox(environment).status().reason
 
 
 def test_another_system_is_refused(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS never runs code unsandboxed."""
-    monkeypatch.setattr(probe.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     status = choose_sandbox(environment).status()
     assert not status.available
     assert "Linux" in status.reason
@@ -57,7 +60,7 @@ def test_a_bubblewrap_that_cannot_set_up_is_refused(
         broken = Path(folder) / "bwrap"
         broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
         broken.chmod(0o755)
-        monkeypatch.setattr(probe.shutil, "which", lambda *_, **__: str(broken))
+        monkeypatch.setattr(shutil, "which", lambda *_, **__: str(broken))
         status = choose_sandbox(environment).status()
     assert not status.available
     assert "No permissions to create new namespace" in status.reason
@@ -123,16 +126,16 @@ def test_without_a_system_python_ours_is_copied(tmp_path: Path, monkeypatch: pyt
         assert json.loads(found.output) == ["/env", "/env/bin/python"]
         assert made.hidden == ()
     finally:
-        environment_module.shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
 
 def test_a_home_directory_is_no_place_for_roots_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder that the dropped user could not pass is replaced; an open one is kept."""
-    monkeypatch.setattr(environment_module.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     assert environment_folder(closed) == environment_module.ROOT_FOLDER
-    monkeypatch.setattr(environment_module.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert environment_folder(closed) == closed / "sandbox-env"

@@ -32,7 +32,7 @@ def verdict(machine: str, number: int, *arguments: int, audit: int | None = None
             case 0x05:
                 at += value
             case 0x06:
-                return value
+                return int(value)
             case _:
                 holds = {
                     0x15: accumulator == value,

@@ -124,7 +124,8 @@ async def test_deleting_takes_empty_folders_along(workspace: GitWorkspace, git: 
 
 async def test_random_histories_match_a_plain_dictionary(workspace: GitWorkspace, git: Git) -> None:
     """After hundreds of writes, deletions and folders turning into files, git's tree is the expected one."""
-    rng, expected = random.Random(4), {}
+    rng = random.Random(4)
+    expected: dict[str, str] = {}
     paths = [f"{a}{b}" for a in ("", "x/", "x/y/", "z-1/", "z/", "z.b/") for b in ("a", "a.b", "a-b", "é")]
     revisions = []
     for id in range(1, 301):
