@@ -111,6 +111,7 @@ class RaiseGate:
 class Remember:
     """Keep a line for later: the agent's own, or `shared` with everyone in the task."""
 
+    slot: int
     text: str
     embedding: bytes | None = None
     shared: bool = False

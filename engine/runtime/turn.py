@@ -124,6 +124,7 @@ class TurnRunner:
                 embedder=self._parts.embedder,
                 held=turn.held,
                 sessions=self._sessions,
+                upto=turn.upto,
                 careful=attempt > 0,
             )
             outcome = await act(turn, answer, context, started, self._parts.clock.now())

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.recall import Recalled, fuse, likeness, match_text, overlap, words_of
-from engine.store.core import AGENTS, MEMORIES, STEPS, AnyRow, loads
+from engine.store.core import MEMORIES, STEPS, AnyRow, loads
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -48,7 +48,7 @@ def memory_ddl(dialect: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who looks for what: `vector` packed, or None to go by words alone."""
+    """Who looks for what: `vector` packed, None to go by words alone; steps up to `upto` were summed up."""
 
     task_id: int
     agent_id: int
@@ -56,6 +56,7 @@ class Asking:
     query: str
     vector: bytes | None = None
     limit: int = 8
+    upto: int = 0
 
 
 def recall(connection: Connection, asking: Asking) -> list[Recalled]:
@@ -120,14 +121,11 @@ def _by_meaning(connection: Connection, vector: bytes, scope: sa.ColumnElement[b
 
 def _old_steps(connection: Connection, words: Sequence[str], asking: Asking) -> list[Recalled]:
     """Steps that the agent's summary replaced, by how many of the words they hold."""
-    upto = connection.execute(
-        sa.select(AGENTS.c.summary_upto).where(AGENTS.c.id == asking.agent_id)
-    ).scalar_one()
-    if not upto or not words:
+    if not asking.upto or not words:
         return []
     rows = connection.execute(
         sa.select(STEPS)
-        .where(STEPS.c.agent_id == asking.agent_id, STEPS.c.step <= upto)
+        .where(STEPS.c.agent_id == asking.agent_id, STEPS.c.step <= asking.upto)
         .order_by(STEPS.c.step.desc())
         .limit(OLD_STEPS)
     )

@@ -58,7 +58,10 @@ class FileNow:
 
 @dataclass(slots=True)
 class ToolContext:
-    """One step's workbench: what is known, what is staged. `careful` after a stale commit: check names."""
+    """One step's workbench: what is known, what is staged. `careful` after a stale commit: check names.
+
+    Steps up to `upto` are in the prompt only as a summary.
+    """
 
     scene: Scene
     db: Database
@@ -69,6 +72,7 @@ class ToolContext:
     embedder: Embedder | None = None
     held: Quote | None = None
     sessions: Sessions | None = None
+    upto: int = 0
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
     seen: dict[str, str | None] = field(default_factory=dict)

@@ -31,14 +31,16 @@ class RecallArguments(Arguments):
 async def remember(context: ToolContext, arguments: RememberArguments) -> str:
     """Stage the line, with its vector where an embedder is configured."""
     vector, note = await _vector(context, arguments.text)
-    context.stage(Remember(arguments.text, vector, arguments.share))
+    context.stage(Remember(context.slot(), arguments.text, vector, arguments.share))
     return f"Remembered{' for everyone in this task' if arguments.share else ''}.{note}"
 
 
 async def recall_lines(context: ToolContext, arguments: RecallArguments) -> str:
     """The best lines with where each comes from."""
     vector, note = await _vector(context, arguments.query)
-    asking = Asking(context.task.id, context.agent.id, context.task.space, arguments.query, vector)
+    asking = Asking(
+        context.task.id, context.agent.id, context.task.space, arguments.query, vector, upto=context.upto
+    )
     found = await context.db.read(lambda c: recall(c, asking))
     if not found:
         return f"Nothing is remembered about that.{note}"

@@ -64,6 +64,7 @@ def build_engine(
     slots: int = 64,
     db: Database | None = None,
     embedder: Embedder | None = None,
+    history_tokens: int = 16_000,
 ) -> tuple[Engine, Database]:
     """An engine over real parts and a scripted model."""
     database = db or open_database(url)
@@ -75,5 +76,5 @@ def build_engine(
         clock=SystemClock(),
         embedder=embedder,
     )
-    turn = TurnOptions(tools=options or ToolOptions(audit_rounds=0))
+    turn = TurnOptions(history_tokens, tools=options or ToolOptions(audit_rounds=0))
     return Engine(parts, LocalDispatcher(slots), EngineOptions(caps, turn)), database

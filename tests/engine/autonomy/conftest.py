@@ -87,6 +87,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             embedder: Embedder | None = None,
             url: str | None = None,
             slots: int = 64,
+            history_tokens: int = 16_000,
             **options: Any,
         ) -> Play:
             nonlocal count
@@ -105,6 +106,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
                 caps=caps,
                 embedder=embedder,
                 slots=slots,
+                history_tokens=history_tokens,
             )
             stack.push_async_callback(db.close)
             await engine.start()
