@@ -251,6 +251,14 @@ class World(Backend):
         self._emit_webhooks_update(channel_id)
         return hook
 
+    def edit_webhook(self, webhook_id: int, changes: Mapping[str, Any]) -> Webhook:
+        """Rename or move a webhook; a move is announced in both channels."""
+        before = self.get_webhook(webhook_id).channel_id
+        hook = super().edit_webhook(webhook_id, changes)
+        if before != hook.channel_id and before in self.channels:
+            self._emit_webhooks_update(before)
+        return hook
+
     def delete_webhook(self, webhook_id: int) -> None:
         """Delete a webhook; its avatar is forgotten, its messages stay."""
         super().delete_webhook(webhook_id)

@@ -1,0 +1,119 @@
+"""What people do as masters of the server, and how the bot hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import discord
+import pytest
+
+from bot.local import CannotError
+from tests.bot.local.conftest import House
+
+
+async def heard(house: House, event: str, work: object, expected: object = None) -> object:
+    """Do something and return what the bot hears about it (only ``expected``, if it is given)."""
+
+    def fits(*told: object) -> bool:
+        return expected is None or told[0] == expected
+
+    waiting = asyncio.ensure_future(house.bot.wait_for(event, check=fits, timeout=5))
+    await asyncio.sleep(0)
+    await work  # type: ignore[misc]
+    return await waiting
+
+
+async def test_roles_are_given_and_taken(house: House) -> None:
+    """A role decides what its holder may do, until it is taken away or deleted."""
+    you, guest = house.local.you, house.local.guest
+    role = await you.create_role("steer", ["manage_messages"])
+    said = await you.send(house.lobby.id, "mine")
+    await you.give_role(guest.id, role)
+    await guest.delete(said)
+    again = await you.send(house.lobby.id, "mine again")
+    await you.give_role(guest.id, role, take=True)
+    with pytest.raises(CannotError, match="manage_messages"):
+        await guest.delete(again)
+    gone = await heard(house, "guild_role_delete", you.delete_role(role))
+    assert isinstance(gone, discord.Role) and gone.id == role
+    with pytest.raises(CannotError, match="manage_roles"):
+        await guest.create_role("mine")
+
+
+async def test_channels_and_webhooks_deleted_by_hand(house: House) -> None:
+    """Deleting a channel, a thread or a webhook, or moving one, reaches the bot."""
+    you, guild = house.local.you, house.bot.guilds[0]
+    channel = await guild.create_text_channel("one")
+    other = await guild.create_text_channel("two")
+    thread = await channel.create_thread(name="t", type=discord.ChannelType.public_thread)
+    hook = await channel.create_webhook(name="agents")
+    await heard(house, "webhooks_update", you.move_webhook(hook.id, other.id), other)
+    await heard(house, "webhooks_update", you.delete_webhook(hook.id), other)
+    gone = await heard(house, "raw_thread_delete", you.delete_channel(thread.id))
+    assert isinstance(gone, discord.RawThreadDeleteEvent) and gone.thread_id == thread.id
+    assert await heard(house, "guild_channel_delete", you.delete_channel(channel.id)) == channel
+    assert guild.get_channel(channel.id) is None
+
+
+async def test_people_react_pin_and_type(house: House) -> None:
+    """Reactions, pins and typing of people reach the bot, with who did it."""
+    you = house.local.you
+    message = await house.lobby.send("look")
+    seen = await you.sees(house.lobby.id, "look")
+    added = await heard(house, "raw_reaction_add", you.react(seen, "👍"))
+    assert isinstance(added, discord.RawReactionActionEvent) and added.user_id == you.id
+    await heard(house, "raw_reaction_remove", you.unreact(seen, "👍"))
+    await heard(house, "guild_channel_pins_update", you.pin(seen))
+    assert (await house.lobby.fetch_message(message.id)).pinned
+    await heard(house, "raw_typing", you.typing(house.lobby.id))
+
+
+async def test_edits_and_deletions_reach_the_bot(house: House) -> None:
+    """A person's edit and deletion arrive with the message's id."""
+    you = house.local.you
+    said = await you.send(house.lobby.id, "first thought")
+    edited = await heard(house, "raw_message_edit", you.edit(said, "second thought"))
+    assert isinstance(edited, discord.RawMessageUpdateEvent) and edited.data["content"] == "second thought"
+    deleted = await heard(house, "raw_message_delete", you.delete(said))
+    assert isinstance(deleted, discord.RawMessageDeleteEvent) and deleted.message_id == int(said["id"])
+    with pytest.raises(CannotError, match="not there"):
+        await you.edit(said, "third")
+
+
+async def test_bot_is_thrown_out(house: House) -> None:
+    """A bot that is kicked hears of it, and everything of that server is gone for it."""
+    channel = house.lobby
+    left = await heard(house, "guild_remove", house.local.you.kick_bot())
+    assert isinstance(left, discord.Guild) and list(house.bot.guilds) == []
+    with pytest.raises(discord.NotFound) as gone:
+        await channel.send("anybody?")
+    assert gone.value.code == 10003
+
+
+async def test_select_of_people_roles_and_channels(house: House) -> None:
+    """Entity menus take ids and hand the bot the people, roles and channels chosen."""
+    you, chosen = house.local.you, []
+    view = discord.ui.View(timeout=None)
+    menus: list[discord.ui.Item[discord.ui.View]] = [
+        discord.ui.UserSelect(custom_id="u"),
+        discord.ui.RoleSelect(custom_id="r"),
+        discord.ui.ChannelSelect(custom_id="c"),
+        discord.ui.MentionableSelect(custom_id="m", max_values=2),
+    ]
+
+    async def note(interaction: discord.Interaction) -> None:
+        menu = next(m for m in menus if m.custom_id == (interaction.data or {})["custom_id"])  # type: ignore[attr-defined]
+        chosen.extend(value.id for value in menu.values)  # type: ignore[attr-defined]
+        await interaction.response.defer()
+
+    for menu in menus:
+        menu.callback = note  # type: ignore[method-assign]
+        view.add_item(menu)
+    await house.lobby.send("choose", view=view)
+    message = await you.sees(house.lobby.id, "choose")
+    guest, role, lobby = str(house.local.guest.id), str(you.bot_role), str(house.lobby.id)
+    for custom_id, values in (("u", [guest]), ("r", [role]), ("c", [lobby]), ("m", [guest, role])):
+        assert (await you.select(message, values, custom_id=custom_id)).kind == "deferred_update"
+    assert sorted(chosen) == sorted(map(int, [guest, role, lobby, guest, role]))
+    with pytest.raises(CannotError, match="nothing with the id"):
+        await you.select(message, ["12345"], custom_id="u")
