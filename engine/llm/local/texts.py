@@ -29,6 +29,9 @@ EXPLAINING = (
     "At most 10 short lines."
 )
 
+# Begun for the model: after a talk in JSON it goes on in JSON otherwise.
+EXPLANATION = "What is wanted: "
+
 _LANGUAGES = {
     "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "html": "html", "css": "css",
     "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
@@ -58,21 +61,22 @@ def call_text(call: Call) -> str:
 
 
 def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
-    """The second turn: the model's own call, the request for the text, and the opening of a code block."""
-    asked = [
+    """The second turn: the model's own call, the request for the text, and how the text begins."""
+    opening = EXPLANATION if argument in EXPLAINED else _opening(call.arguments)
+    return [
         {"role": "assistant", "content": call_text(call)},
         {"role": "user", "content": _request(call.arguments, argument)},
+        {"role": "assistant", "content": opening},
     ]
-    if argument in EXPLAINED:
-        return asked
-    return [*asked, {"role": "assistant", "content": _opening(call.arguments)}]
 
 
 def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:
     """A call of the past with its text, in the words of the two turns that made it (role, content)."""
     short = Call(call.tool, {name: value for name, value in call.arguments.items() if name != argument})
     text = str(call.arguments[argument]).strip("\n")
-    if argument not in EXPLAINED:
+    if argument in EXPLAINED:
+        text = EXPLANATION + text
+    else:
         text = f"{_opening(short.arguments)}{text}\n{fence_of(short.arguments)}"
     return [
         ("assistant", call_text(short)),
@@ -89,7 +93,7 @@ def stop_of(call: Call, argument: str) -> str:
 def text_of(answer: str, argument: str) -> str:
     """The text in the answer to the second turn; a text file ends with a newline."""
     if argument in EXPLAINED:
-        return answer.strip()
+        return answer.removeprefix(EXPLANATION).strip()
     return _CLOSING.sub("", _FENCE.sub("", answer, count=1)).strip("\n") + "\n"
 
 

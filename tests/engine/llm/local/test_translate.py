@@ -215,9 +215,9 @@ def test_explanations_are_written_as_plain_lines() -> None:
     call = Call("assign", {"to": "Bo"})
     asked = ask_for_text(call, "details")
     assert "details" in EXPLAINED
-    assert [turn["role"] for turn in asked] == ["assistant", "user"]
     assert stop_of(call, "details") == fence_of({})
-    call.arguments["details"] = text_of(" A board of 15.\n", "details")
+    call.arguments["details"] = text_of(asked[-1]["content"] + "A board of 15.\n", "details")
     after = make_script({"messages": [*ASK, answer_message(call, "c"), ASK[1]], "tools": [assign]})
-    told = {"role": "assistant", "content": "A board of 15."}
-    assert after.messages[: len(before.messages) + 3] == [*before.messages, *asked, told]
+    told = {"role": "assistant", "content": asked[-1]["content"] + "A board of 15."}
+    assert after.messages[: len(before.messages) + 3] == [*before.messages, *asked[:-1], told]
+    assert call.arguments["details"] == "A board of 15."
