@@ -47,7 +47,9 @@ class Sent:
 def insert_once(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
     """Insert a row unless its key is there already; True when it is new."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return bool(connection.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount)
+    key = next(iter(table.primary_key.columns))
+    new = make(table).values(**values).on_conflict_do_nothing().returning(key)
+    return connection.execute(new).first() is not None
 
 
 def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:

@@ -1,0 +1,139 @@
+"""One contract for the outbox's tables on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.outbox.ledger import Ledger, Sent
+from bot.outbox.post import Entry, Lane, Post, Wire
+from bot.places.records import Hook, PlaceRecords
+from bot.projector import project_all
+from bot.tables import BOT_METADATA
+from engine import events as ev
+from engine.errors import NotFound
+from engine.ports import Database
+from engine.store.database import open_database, sync_engine
+from tests.fakes.postgres import Cluster
+
+BIG = 1_574_681_296_343_400_448
+STORY = (
+    ev.TaskAccepted(1, "goal", f"discord:{BIG}", f"guild:{BIG + 1}"),
+    ev.GroupFormed(1, 2, None, 3, "Root", 0),
+    ev.AgentJoined(1, 2, 3, "Ada", "boss"),
+    ev.AgentSpoke(1, 2, 3, "Ada", (), "one"),
+    ev.AgentSpoke(1, 2, 3, "Ada", (), "two"),
+)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One throw-away PostgreSQL server."""
+    running = Cluster()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(
+    request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path
+) -> AsyncIterator[Database]:
+    """An empty database of either kind with the bot's tables and the story told."""
+    url = f"sqlite:///{tmp_path / 'bot.db'}" if request.param == "sqlite" else cluster.new_database()
+    plain = sync_engine(url)
+    BOT_METADATA.create_all(plain)
+    plain.dispose()
+    opened = open_database(url)
+    events = [ev.Event(i, 10.0 + i, body) for i, body in enumerate(STORY, 1)]
+    await opened.write(lambda c: project_all(c, events))
+    yield opened
+    await opened.close()
+
+
+async def spoken(ledger: Ledger) -> list[Entry]:
+    """What Ada said, waiting."""
+    return [entry for entry in await ledger.waiting() if entry.post.kind == "say"]
+
+
+def wire(content: str, **more: int) -> Wire:
+    """A message of Ada's."""
+    return Wire(1, 2, "Ada", "Ada", content, **more)  # type: ignore[arg-type]
+
+
+async def test_pending_sending_sent(database: Database) -> None:
+    """A batch of two posts in two messages: sent when the last is there, found unfinished until then."""
+    ledger = Ledger(database)
+    entries = await spoken(ledger)
+    first, second = await ledger.begin(entries, [wire("one"), wire("two")], 99.0)
+    assert await spoken(ledger) == []
+    assert [(d.id, d.begun_at) for d in await ledger.unfinished()] == [(first.id, 99.0), (second.id, 0.0)]
+    await ledger.sent(first, Sent(BIG, BIG + 1))
+    assert (await ledger.counts())["sending"] == 2
+    second = await ledger.sending(second, 100.0)
+    assert [d.begun_at for d in await ledger.unfinished()] == [100.0]
+    await ledger.sent(second, Sent(BIG, BIG + 2))
+    assert await ledger.unfinished() == []
+    assert (await ledger.counts())["sent"] == 2
+    assert await ledger.agent_of(BIG + 2) == 3 and await ledger.seq_of(BIG + 1) == 5
+    assert await ledger.known([BIG + 1, 5]) == {BIG + 1}
+
+
+async def test_dropped_batches_are_closed(database: Database) -> None:
+    """What Discord refuses for good does not come back at the next start."""
+    ledger = Ledger(database)
+    (delivery,) = await ledger.begin(await spoken(ledger), [wire("one")], 1.0)
+    await ledger.drop(delivery)
+    assert await ledger.unfinished() == [] and await spoken(ledger) == []
+    assert (await ledger.counts())["dropped"] == 2
+
+
+async def test_waiting_goes_on_after_an_id(database: Database) -> None:
+    """Only what is newer is handed out, in order."""
+    ledger = Ledger(database)
+    entries = await ledger.waiting()
+    assert [entry.id for entry in await ledger.waiting(entries[0].id)] == [e.id for e in entries[1:]]
+    await ledger.close_entries([entry.id for entry in entries])
+    assert await ledger.waiting() == []
+
+
+async def test_a_key_is_said_once(database: Database) -> None:
+    """The same notice again is no news."""
+    ledger = Ledger(database)
+    note = Post(1, 2, 0, "note", Lane.STATUS, "mended")
+    assert [await ledger.say("k", note, 1.0) for _ in range(2)] == [True, False]
+
+
+async def test_gates_people_and_homes(database: Database) -> None:
+    """Gate's message, people's messages (the first note of one counts) and the task's home."""
+    ledger = Ledger(database)
+    assert await ledger.gate_message(8) is None
+    (delivery,) = await ledger.begin(await spoken(ledger), [wire("?", gate_id=8)], 1.0)
+    await ledger.sent(delivery, Sent(BIG, BIG + 9))
+    assert await ledger.gate_message(8) == Sent(BIG, BIG + 9)
+    for _ in range(2):
+        await ledger.note_incoming("1:2", BIG, 3, "x" * 500, 1.0)
+    await ledger.set_home(1, BIG)
+    await ledger.set_home(77, BIG)
+    records = PlaceRecords(database)
+    task = await records.task(1)
+    assert (task.home_id, task.owner_id, task.guild_id) == (BIG, BIG, BIG + 1)
+    assert (await records.task(77)).home_id == BIG
+
+
+async def test_places_and_hooks(database: Database) -> None:
+    """Groups lead to places and back; a channel keeps one webhook."""
+    ledger, records = Ledger(database), PlaceRecords(database)
+    assert await ledger.channel_of(2) is None
+    await records.set_group(2, channel_id=BIG, thread_id=BIG + 1)
+    assert await ledger.channel_of(2) == BIG + 1
+    assert (await ledger.place_of(BIG + 1)) is not None and await ledger.place_of(BIG) is None
+    assert [group.group_id for group in await records.places(1)] == [2]
+    for token in ("a", "b"):
+        await records.keep_hook(Hook(BIG, 5, token, repairs=1))
+    assert await records.hook(BIG) == Hook(BIG, 5, "b", 1)
+    with pytest.raises(NotFound):
+        await records.group(99)
+    with pytest.raises(NotFound):
+        await records.task(99)
