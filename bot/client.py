@@ -14,8 +14,10 @@ from discord.ext import commands
 from bot.cogs.agents import AgentCog, GroupCog
 from bot.cogs.doctor import DoctorCog
 from bot.cogs.errors import on_command_error
+from bot.cogs.follow import FollowCog
+from bot.cogs.help import HelpCog
+from bot.cogs.memory import MemoryCog
 from bot.cogs.menus import MenusCog
-from bot.cogs.misc import FollowCog, HelpCog, MemoryCog
 from bot.cogs.replies import RepliesCog
 from bot.cogs.server import ServerCog
 from bot.cogs.setup import SetupCog

@@ -118,6 +118,11 @@ async def test_inspect_pages_through_steps(stage: Stage) -> None:
     assert "Ash after all." in shown.response.content
     await stage.boss.click(shown.response, label="Older")
     assert "Oak it is." in shown.response.content
+    stage.engine.now = stage.env.now().timestamp() + 600
+    stage.engine.step(ada, "Said much later.")
+    words = await stage.posted(task.room, ada)
+    then = await stage.boss.context_menu(task.room, "Inspect turn", words)
+    assert "Ash after all." in then.response.content
     nothing = await stage.boss.slash(task.room, "agent inspect", agent="Boss")
     assert "has not done anything" in nothing.response.content
 
@@ -190,6 +195,16 @@ async def test_export_hands_over_zip_and_history(stage: Stage) -> None:
     assert [a.filename for a in parcels] == [f"task-{task.id}-1.zip", f"task-{task.id}.bundle"]
     with zipfile.ZipFile(io.BytesIO(await parcels[0].read())) as packed:
         assert sorted(packed.namelist()) == ["README.md", "src/boat.py"]
+
+
+async def test_a_file_too_big_for_discord_is_not_lost_for_words(stage: Stage) -> None:
+    """Download over the limit says the size, the limit, and who can help."""
+    task, ada = await crew(stage)
+    stage.engine.write(ada, "huge.bin", b"\0" * 11_000_000)
+    shown = await listing(stage, task)
+    view = await stage.boss.select(shown, [shown.components[0]["components"][0]["options"][0]["value"]])
+    refused = await stage.boss.click(view.response, label="Download")
+    assert "10.5 MiB" in refused.response.content and "megaagent export" in refused.response.content
 
 
 async def test_export_splits_and_names_what_is_too_big(stage: Stage) -> None:

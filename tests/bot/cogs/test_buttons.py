@@ -114,6 +114,16 @@ async def test_the_second_of_two_answers_is_told(stage: Stage) -> None:
     assert task.room.last_message.components[0].children[0].label == "Answered: Oak"
 
 
+async def test_an_answered_gate_opens_no_window(stage: Stage) -> None:
+    """Nobody types an answer for nothing."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak",))
+    message = await post_gate(stage, task, gate_id, "Oak")
+    await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+    result = await stage.boss.click(message, label="Answer in words")
+    assert result.modal is None and "answered already" in result.response.content
+
+
 async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None:
     """Free text through a window, which may outlive the bot."""
     task = await stage.start()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import discord
 import pytest
 from simcord.backend.serializers import message_payload
 
+from bot.cogs.replies import has_outcome
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from tests.bot.cogs.conftest import Stage, Task
 
@@ -172,6 +174,31 @@ async def test_what_was_missed_is_caught_up_with_once(stage: Stage) -> None:
     await stage.restart()
     await stage.env.settle()
     assert len(said(stage)) == 3
+
+
+async def test_a_repeated_event_delivers_once(stage: Stage) -> None:
+    """A resumed session may tell of a message again."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Once")
+    stored = stage.env.backend.get_message(task.room.id, message.id)
+    stage.env.backend.emit("MESSAGE_CREATE", message_payload(stage.env.backend, stored))
+    await stage.env.settle()
+    assert len(said(stage)) == 1
+
+
+@pytest.mark.parametrize(
+    ("emoji", "me", "outcome"),
+    [("📨", True, True), ("⛔", True, True), ("📨", False, False), ("👍", True, False)],
+)
+async def test_only_the_bots_own_marks_are_outcomes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, emoji: str, me: bool, outcome: bool
+) -> None:
+    """After a crash the bot believes its own mark on a message, nobody else's (SimCord never says `me`)."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Once")
+    payload: Any = {"emoji": {"id": None, "name": emoji}, "count": 1, "me": me, "burst_count": 0}
+    monkeypatch.setattr(message, "reactions", [discord.Reaction(message=message, data=payload)])
+    assert has_outcome(message) is outcome
 
 
 async def test_a_foreign_servers_room_cannot_steer(stage: Stage) -> None:

@@ -59,6 +59,15 @@ async def test_setup_shows_what_is_set_and_keeps_the_rest(stage: Stage) -> None:
     assert "doctor" not in stage.crew.available_commands(stage.lobby)
 
 
+async def test_managers_commands_check_even_when_discord_shows_them(stage: Stage) -> None:
+    """A server may show `/setup` and `/doctor` to everyone in its Integrations page; they still refuse."""
+    known = {command.name: command.id for command in await stage.env.bot.tree.fetch_commands()}
+    for name in ("setup", "doctor"):
+        stage.guild.set_command_permissions(known[name], {stage.role: True})
+        result = await stage.crew.slash(stage.lobby, name)
+        assert "Only people with Manage Server" in result.response.content
+
+
 async def test_strangers_cannot_look_into_tasks_they_cannot_see(stage: Stage) -> None:
     """Without sight of the task's channel nothing of it is shown, by command or by button."""
     task = await stage.start()
@@ -162,6 +171,11 @@ async def test_followers_are_told_as_much_as_they_asked(stage: Stage, mode: str,
     await stage.env.settle()
     told = [m for m in task.room.history() if f"<@{stage.crew.id}>" in m.content]
     assert len(told) == lines
+    owner = f"<@{stage.boss.id}>"
+    await stage.boss.slash(task.room, "follow answers")
+    stage.env.bot.crier.take(stage.engine.log[-1])
+    await drive(stage, stage.env.bot.crier.tick())
+    assert not any(owner in m.content for m in task.room.history())
     assert all([u.id for u in m.mentions] == [stage.crew.id] and not m.mention_everyone for m in told)
 
 

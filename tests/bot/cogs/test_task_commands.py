@@ -94,6 +94,7 @@ async def test_a_goal_with_everyone_pings_nobody(stage: Stage) -> None:
         (ModelKeyRejected("The endpoint does not accept the key."), "OPENAI_API_KEY"),
         (ModelUnavailable("The endpoint cannot be reached."), "/doctor"),
         (OSError(errno.ENOSPC, "No space left on device"), "no space left"),
+        (OSError("database or disk is full"), "no space left"),
         (OSError(errno.EIO, "boom"), "incident"),
     ],
 )
@@ -214,6 +215,13 @@ async def test_who_started_a_task_is_told_when_the_model_cannot_be_used(stage: S
         stage.env.bot.starters.take(event)
         with stage.env._bot_scope():
             await stage.env.bot.starters.tick()
+    await stage.boss.slash(stage.lobby, "task new", goal="y")
+    stage.clock += 15 * 60
+    stage.env.bot.starters.take(stage.engine.emit(ModelWaiting(4, "No answer.", 60.0)))
+    with stage.env._bot_scope():
+        await stage.env.bot.starters.tick()
+    webhooks = [r for r in stage.env.http_requests if "/webhooks/" in r.path and "No answer." in str(r.json)]
+    assert not webhooks
     (told,) = result.followups[1:] if len(result.followups) > 1 else result.followups
     assert told.ephemeral and "(401)" in told.content and "OPENAI_API_KEY" in told.content
 

@@ -1,0 +1,45 @@
+"""`/memory`: what a server's tasks leave behind for later ones."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.access import Right
+from bot.cogs import suggest
+from bot.desk import Interaction, Refused, answer, demand, here, hold, parts_of
+from bot.words import cut, plain
+from engine.commands import ForgetMemory
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(send_messages=True)
+class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.CMD["memory"]):
+    """What a server's tasks leave behind for later ones."""
+
+    @app_commands.command(name="list", description=texts.CMD["memory.list"])
+    async def list(self, interaction: Interaction) -> None:
+        """All of it, as much as one message takes; for those who may start tasks, as it feeds theirs."""
+        await hold(interaction)
+        await demand(interaction, Right.START)
+        found = await parts_of(interaction).engine.look.memories(here(interaction))
+        lines = [
+            f"**#{m.id}** {plain(m.text, 150)} · {plain(m.source, 40)} · <t:{int(m.at)}:d>" for m in found
+        ]
+        await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_MEMORIES)
+
+    @app_commands.command(name="forget", description=texts.CMD["memory.forget"])
+    @app_commands.describe(memory=texts.OPT["memory"])
+    @app_commands.autocomplete(memory=suggest.memories)
+    async def forget(self, interaction: Interaction, memory: str) -> None:
+        """One thing, for good; only if it is of this server."""
+        await hold(interaction)
+        person = await demand(interaction, Right.START)
+        engine = parts_of(interaction).engine
+        digits = memory.strip().lstrip("#")
+        found = [m for m in await engine.look.memories(here(interaction)) if str(m.id) == digits]
+        if not found:
+            raise Refused(texts.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
+        await engine.handle(ForgetMemory(found[0].id, person.key))
+        await answer(interaction, texts.FORGOTTEN.format(text=plain(found[0].text, 300)))
