@@ -73,6 +73,8 @@ class Rest:
         if from_browser(request):
             return web.Response(status=403, text="this API is for the bot, not for web pages")
         fault = self._options.faults.take(method, path)
+        if fault is not None:
+            self._world.pulse.beat()
         early = await self._before(fault, request)
         response = early or await self._answer(request, method, path)
         self.calls.append(Call(method, path, response.status, time.monotonic()))

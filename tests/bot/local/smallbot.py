@@ -128,6 +128,9 @@ class SmallBot(commands.Bot):
         self.add_dynamic_items(PauseButton)
         await self.tree.sync()
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """discord.py would wait five seconds before each new session; a test need not."""
+
     async def on_tree_error(
         self, interaction: discord.Interaction, error: app_commands.AppCommandError
     ) -> None:
