@@ -36,6 +36,7 @@ class GitWorkspace:
         # Weak, so that one task never has two: whoever works on one keeps it alive; `recent` keeps it warm.
         self._open: WeakValueDictionary[int, TaskRepository] = WeakValueDictionary()
         self._recent: deque[TaskRepository] = deque(maxlen=_KEPT_OPEN)
+        self._opening = asyncio.Lock()
         self._care: dict[int, asyncio.Task[None]] = {}
 
     async def put(self, task_id: int, content: bytes) -> str:
@@ -99,8 +100,12 @@ class GitWorkspace:
         return self.root / f"{int(task_id)}.git"
 
     async def _run(self, task_id: int, work: Callable[[TaskRepository], T]) -> T:
-        repo = self._open.get(task_id) or self._opened(task_id)
+        repo = self._open.get(task_id) or await self._newly_opened(task_id)
         return await self._in_thread(lambda: work(repo))
+
+    async def _newly_opened(self, task_id: int) -> TaskRepository:
+        async with self._opening:
+            return self._open.get(task_id) or await self._in_thread(lambda: self._opened(task_id))
 
     def _opened(self, task_id: int) -> TaskRepository:
         repo = TaskRepository(self._path(task_id))
