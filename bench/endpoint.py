@@ -1,4 +1,4 @@
-"""A Chat Completions endpoint on loopback, a process of its own: `python -m bench.endpoint <work> <seconds> <n>`.
+"""A Chat Completions endpoint on loopback, a process of its own: `python -m bench.endpoint <work> <s> <n>`.
 
 Prints its port, then answers every call after `seconds` as the work's brain says.
 """

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,7 +20,7 @@ from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import ChatModel, Database, RunRequest, RunResult, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
-from engine.runtime.procrastinate import ProcrastinateDispatcher, create_queue
+from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.store.database import sync_engine
 from engine.store.people import NewAgent, add_agent
@@ -29,6 +32,7 @@ from tests.fakes.postgres import Cluster
 ROOMY = Caps(
     agents=20_000, depth=9, members=20_000, steps=1_000, cost_micros=10**14, tokens=10**14, minutes=600
 )
+QUEUE = QueueOptions(heartbeat_s=0.5, stalled_s=2.0)
 SHORT_TURN = TurnOptions(tools=ToolOptions(audit_rounds=0, plan_approval_over=100_000))
 
 
@@ -81,11 +85,15 @@ def database(store: str, folder: Path) -> Iterator[str]:
     if store == "sqlite":
         yield f"sqlite:///{folder / 'bench.db'}"
         return
-    cluster = Cluster(durable=True)
-    try:
-        yield cluster.new_database()
-    finally:
-        cluster.stop()
+    yield _cluster().new_database()
+
+
+@cache
+def _cluster() -> Cluster:
+    """One server for all benches of this process, stopped at its end."""
+    cluster, owner = Cluster(durable=True), os.getpid()
+    atexit.register(lambda: cluster.stop() if os.getpid() == owner else None)
+    return cluster
 
 
 def make_tables(url: str) -> None:

@@ -1,0 +1,112 @@
+"""Crashes: runs killed with -9 at random moments, each resumed to its end, then compared with what must be.
+
+`python -m bench.crash [sqlite|postgresql] [runs]`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.measure import report
+from bench.parts import build, database, make_tables
+from bench.relay import NO_DAMAGE, Damage, finished, seed, slow_relay, verify, workspace_in
+from engine import TurnOptions
+from engine.llm.scripted import ScriptedModel
+from engine.store.database import open_database, sync_engine
+from engine.tools import ToolOptions
+
+TURN = TurnOptions(tools=ToolOptions(audit_rounds=0), letters=1)
+LONGEST_S = 60.0
+KILLS = (1, 3)
+LIFE_S = (0.05, 0.6)
+
+
+async def live(url: str, folder: Path) -> None:
+    """Run the work until it is finished (or this process is killed)."""
+    running = build(url, folder, ScriptedModel(slow_relay), 16, TURN)
+    await running.engine.start()
+    while not await running.db.read(finished):  # noqa: ASYNC110 - the database says when
+        await asyncio.sleep(0.02)
+    await running.close()
+
+
+def start_process(url: str, folder: Path) -> int:
+    """Process id of a child that lives and ends with status 0 when the work is done."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            asyncio.run(asyncio.wait_for(live(url, folder), LONGEST_S))
+            status = 0
+        finally:
+            os._exit(status)
+    return child
+
+
+def one_run(url: str, folder: Path, chance: random.Random) -> tuple[Damage, int]:
+    """Kill a few times, let it end -> (what is wrong, kills that hit)."""
+    make_tables(url)
+    asyncio.run(_seed(url))
+    hits = 0
+    for _ in range(chance.randint(*KILLS)):
+        child = start_process(url, folder)
+        time.sleep(chance.uniform(*LIFE_S))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        hits += os.WIFSIGNALED(status)
+    _, status = os.waitpid(start_process(url, folder), 0)
+    if status:
+        raise RuntimeError(f"the resumed run did not end (status {status})")
+    engine = sync_engine(url)
+    with engine.connect() as connection:
+        damage = verify(connection, workspace_in(folder))
+    engine.dispose()
+    return damage, hits
+
+
+async def _seed(url: str) -> None:
+    db = open_database(url)
+    await db.write(seed)
+    await db.close()
+
+
+def bench(store: str, runs: int, seed_number: int = 1) -> bool:
+    """All runs on one store; prints the sums."""
+    chance = random.Random(seed_number)
+    total, hits = NO_DAMAGE, 0
+    with tempfile.TemporaryDirectory() as parent:
+        for number in range(runs):
+            folder = Path(parent) / str(number)
+            folder.mkdir()
+            with database(store, folder) as url:
+                damage, hit = one_run(url, folder, chance)
+            total, hits = total + damage, hits + hit
+    wrong = total.lost + total.twice + total.events_missing + total.files_differing + total.held
+    return report(
+        f"crash, {store}, {runs} runs, damage",
+        wrong,
+        0,
+        kills=hits,
+        lost=total.lost,
+        consumed_twice=total.twice,
+        events_missing=total.events_missing,
+        files_differing=total.files_differing,
+        held=total.held,
+    )
+
+
+def main() -> None:
+    """See the module."""
+    store = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
+    bench(store, int(sys.argv[2]) if len(sys.argv) > 2 else 200)
+
+
+if __name__ == "__main__":
+    main()
