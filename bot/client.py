@@ -30,6 +30,7 @@ from bot.views.card_keeper import CardKeeper
 from bot.views.crier import Crier
 from bot.views.file_view import FileButton, FilesButton, FileSelect
 from bot.views.gate import GateButton
+from bot.views.gate_closer import GateCloser
 from bot.views.pages import PageButton
 from bot.views.starters import Starters
 from bot.views.task_button import TaskButton
@@ -66,6 +67,7 @@ class MegaBot(commands.Bot):
         self.orders = OpenOrders()
         self.crier = Crier(self, parts.engine, parts.book, parts.routes)
         self.starters = Starters(parts.now)
+        self.gates = GateCloser(self, parts.engine, parts.routes)
         self.cards = CardKeeper(
             self,
             parts.engine,
@@ -73,7 +75,7 @@ class MegaBot(commands.Bot):
             parts.routes,
             parts.settings,
             parts.now,
-            (self.crier, self.starters),
+            (self.crier, self.starters, self.gates),
         )
 
     async def setup_hook(self) -> None:

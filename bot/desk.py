@@ -20,7 +20,7 @@ from discord.utils import MISSING
 from bot import texts
 from bot.access import Person, Right, may, owner_id, person_of, space_of
 from bot.book import Book
-from bot.outbox.ledger import Spot
+from bot.outbox.ledger import Sent, Spot
 from bot.ports import EngineApi
 from bot.settings import BotSettings
 from bot.words import plain
@@ -57,6 +57,9 @@ class Routes(Protocol):
 
     async def set_home(self, task_id: int, channel_id: int) -> None:
         """A task was begun in a channel."""
+
+    async def gate_message(self, gate_id: int) -> Sent | None:
+        """Where the message of a gate stands, None before it is sent."""
 
     async def counts(self) -> Mapping[str, int]:
         """How many posts are in which state."""

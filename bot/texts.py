@@ -188,6 +188,7 @@ AGENT_PAUSED = "{name} is paused. `/agent resume` lets it go on."
 AGENT_RESUMED = "{name} goes on."
 AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
 ANSWERED = "Answered: {answer}"
+GATE_MOOT = "Closed"
 GATE_CLOSED = "That question has been answered already. What was answered stands under it."
 GROUP_AT = "{name} meets in {where}."
 FOLLOW_SET = {

@@ -138,10 +138,11 @@ async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, 
 
 
 def closed_view(gate: GateView) -> discord.ui.View:
-    """One dead button that says what was answered."""
+    """One dead button that says what was answered, if anything."""
     view = discord.ui.View(timeout=None)
-    label = cut(texts.ANSWERED.format(answer=" ".join((gate.answer or "").split()) or "…"), 80)
-    style = discord.ButtonStyle.success
+    words = " ".join((gate.answer or "").split())
+    label = cut(texts.ANSWERED.format(answer=words), 80) if words else texts.GATE_MOOT
+    style = discord.ButtonStyle.success if words else discord.ButtonStyle.secondary
     view.add_item(discord.ui.Button(label=label, style=style, disabled=True, custom_id=f"closed:{gate.id}"))
     return view
 

@@ -438,6 +438,7 @@ class FakeEngine:
         """The task ends; open gates close with it."""
         for gate in [g for g in self.world.gates.values() if g.task_id == task_id and g.answer is None]:
             self.world.gates[gate.id] = replace(gate, answer="")
+            self.emit(GateClosed(task_id, gate.group_id, gate.id, "", ""))
         task = self.world.tasks[task_id]
         self.world.tasks[task_id] = replace(
             task, state=state, report=report, verified=verified, ended_at=self.now, working=0, open_gates=0

@@ -131,6 +131,13 @@ class Stage:
         await self.database.write(work)
         return message
 
+    async def gate_posted(self, task_id: int, gate_id: int, message: Any) -> None:
+        """A gate's message stands where the outbox recorded it."""
+        row = {"batch_id": message.id, "part": 0, "begun_at": 0.0, "wire": {}, "state": "sent", "group_id": 0}
+        where = {"channel_id": message.channel.id, "message_id": message.id}
+        values = {"task_id": task_id, "gate_id": gate_id, **row, **where}
+        await self.database.write(lambda c: c.execute(tables.deliveries.insert().values(**values)))
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
