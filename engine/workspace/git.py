@@ -105,7 +105,9 @@ class GitWorkspace:
 
     async def _newly_opened(self, task_id: int) -> TaskRepository:
         async with self._opening:
-            return self._open.get(task_id) or await self._in_thread(lambda: self._opened(task_id))
+            if repo := self._open.get(task_id):
+                return repo
+            return await self._in_thread(lambda: self._opened(task_id))
 
     def _opened(self, task_id: int) -> TaskRepository:
         repo = TaskRepository(self._path(task_id))
