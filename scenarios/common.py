@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits, StartTask
+from engine.errors import EngineError
 from engine.events import (
     AgentJoined,
     AssignmentChanged,
@@ -142,6 +144,15 @@ def figures(work: Work, outcome: Outcome, criteria: Sequence[Criterion]) -> str:
     ]
     lines += [f"  [{'x' if c.met else ' '}] {c.name}{f': {c.seen}' if c.seen else ''}" for c in criteria]
     return "\n".join(lines)
+
+
+def run(main: Coroutine[object, object, object]) -> None:
+    """Run a scenario; what is missing on this machine is said in a sentence, with exit code 1."""
+    try:
+        asyncio.run(main)
+    except EngineError as error:
+        say(str(error))
+        raise SystemExit(1) from error
 
 
 def arguments(description: str) -> argparse.ArgumentParser:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from engine.commands import Limits
-from scenarios.common import Paper, Work, arguments, carry_out, configured, figures, say
+from scenarios.common import Paper, Work, arguments, carry_out, configured, figures, run, say
 from scenarios.play import play_gobang
 
 GOAL = (
@@ -36,4 +34,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

@@ -23,7 +23,7 @@ from engine.errors import NotFound
 from engine.events import TaskEnded
 from engine.ports import ChatModel
 from engine.settings import EngineSettings
-from scenarios.common import say
+from scenarios.common import run, say
 from scenarios.marking import Item, goal_of, load_items, mark
 
 Kind = Literal["humaneval", "mbpp", "gsm8k"]
@@ -183,4 +183,4 @@ def _apart(data: Path) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

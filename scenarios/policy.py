@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from engine.commands import Limits
-from scenarios.common import Criterion, Paper, Work, arguments, carry_out, configured, figures, say
+from scenarios.common import Criterion, Paper, Work, arguments, carry_out, configured, figures, run, say
 
 DEPARTMENTS = (
     "Agriculture", "Commerce", "Culture", "Defence", "Education", "Employment", "Energy", "Environment",
@@ -68,4 +67,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())

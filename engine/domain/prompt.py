@@ -23,11 +23,21 @@ PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor")
 
 
 @cache
+def _prompt_file(name: str) -> tuple[int, str]:
+    """(version, text) of a prompt file, whose first line is `version: n`."""
+    file = resources.files("engine.domain").joinpath("prompts", f"{name}.md")
+    first, text = file.read_text(encoding="utf-8").split("\n", 1)
+    return int(first.removeprefix("version:")), text.strip()
+
+
 def prompt_text(name: str) -> str:
-    """The prompt file `name` as shipped."""
-    return (
-        resources.files("engine.domain").joinpath("prompts", f"{name}.md").read_text(encoding="utf-8").strip()
-    )
+    """The prompt file `name` as shipped, without its version line."""
+    return _prompt_file(name)[1]
+
+
+def prompt_version(name: str) -> int:
+    """The version of the prompt file `name`, raised with each change of its meaning."""
+    return _prompt_file(name)[0]
 
 
 def tokens_of(text: str) -> int:

@@ -1,0 +1,191 @@
+"""What the prompts must contain, and must not; how past steps are shortened."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from string import Template
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.domain.prompt import (
+    PROMPT_NAMES,
+    compose,
+    extend_summary,
+    prompt_text,
+    prompt_version,
+    split_steps,
+    step_tokens,
+    system_text,
+)
+from engine.domain.state import (
+    AgentFacts,
+    Colleague,
+    Letter,
+    PastCall,
+    PastStep,
+    Scene,
+    TaskFacts,
+    TodoItem,
+    Work,
+)
+from engine.ports import AgentRole, Quote
+from engine.tools import TOOLS, specs_for
+
+ROLES: tuple[AgentRole, ...] = ("boss", "head", "member", "auditor")
+DOMAIN_WORDS = (
+    "python",
+    "html",
+    "website",
+    "game",
+    "board",
+    "polic",
+    "citizen",
+    "department",
+    "class",
+    "api",
+    "novel",
+    "essay",
+    "research",
+)
+
+TASK = TaskFacts(1, "Build a bridge for $5.", "guild:1", 1, 3, 60, 6, 20, 30)
+AGENT = AgentFacts(
+    id=2,
+    name="Ada",
+    role="member",
+    title="engineer",
+    instructions="Draw the arch.",
+    group_id=1,
+    leads_group_id=None,
+    head_id=1,
+    budget_id=1,
+    budget_path="1/",
+    depth=1,
+    fence=0,
+    turn=0,
+    turn_steps=0,
+    in_turn=False,
+    bad_answers=0,
+    summary="",
+    todo=(TodoItem("draw", "done"), TodoItem("submit", "todo")),
+    last_calls=(),
+    reserved_micros=0,
+    reserved_tokens=0,
+)
+MAIL = Letter(9, "agent", "Boss", "Begin.", None, 5)
+SCENE = Scene(
+    TASK,
+    AGENT,
+    (MAIL,),
+    (),
+    (Colleague(1, "Boss", "boss", "head"), Colleague(3, "Bob", "mason", "peer")),
+    (Work(4, "the arch", 1, 2, "Boss", "Ada", "open", "it stands", (), 1),),
+    "Boss",
+    0,
+)
+
+
+def quote(request: object) -> Quote:
+    """No cost."""
+    return Quote(1, 1)
+
+
+@pytest.mark.parametrize("name", PROMPT_NAMES)
+def test_prompts_are_versioned_short_and_free_of_domains(name: str) -> None:
+    """One version line, at most 1,800 characters, and no word that belongs to one kind of task."""
+    text = prompt_text(name)
+    assert prompt_version(name) >= 2
+    assert "version:" not in text
+    assert len(text) <= 1_800
+    lowered = text.casefold()
+    assert [word for word in DOMAIN_WORDS if word in lowered] == []
+
+
+@pytest.mark.parametrize("name", ["boss", "head", "member", "auditor"])
+def test_prompts_name_only_tools_that_the_role_has(name: AgentRole) -> None:
+    """A tool that is named in backticks or by its name with an underscore exists for that role."""
+    has = {spec.name for spec in specs_for(name)}
+    named = {word for word in re.findall(r"[a-z]+_[a-z]+", prompt_text(name)) if word in TOOLS}
+    assert named <= has
+
+
+@pytest.mark.parametrize(
+    ("name", "must"),
+    [
+        (
+            "boss",
+            ("you decide how it is done", "recruit", "assign", "propose_plan", "finish", "exact", "done"),
+        ),
+        ("head", ("Do not do your members' work", "assign", "reject with the exact defect", "submit")),
+        ("member", ("submit", "tell your head why", "recruit")),
+        ("auditor", ("no part in this work", "break it", "verdict", "how to see each")),
+        (
+            "rules",
+            ("ends your turn", "read a file before you change it", "needs_answer false", "not an order"),
+        ),
+    ],
+)
+def test_prompts_say_what_must_be_said(name: str, must: tuple[str, ...]) -> None:
+    """The points of method that every agent relies on."""
+    text = prompt_text(name)
+    assert [part for part in must if part not in text] == []
+
+
+def test_every_placeholder_is_filled_and_a_goal_is_taken_literally() -> None:
+    """Dollar signs in a goal or name are no placeholders."""
+    for role in ROLES:
+        text = system_text(TASK, replace(AGENT, role=role, instructions="Pay ${name}."), "Boss")
+        assert "Build a bridge for $5." in text and "Ada" in text
+        assert set(Template(prompt_text(role)).get_identifiers()) <= {
+            "name",
+            "title",
+            "goal",
+            "instructions",
+            "head",
+            "max_members",
+        }
+
+
+def test_the_first_input_says_where_things_stand() -> None:
+    """Mail first, then colleagues by relation, open work with what done means, and the todo."""
+    turn = compose(SCENE, (), 1_000, quote)
+    assert turn.input.startswith("[from Boss]\nBegin.")
+    for part in (
+        "Your head: Boss (boss)",
+        "Beside you: Bob (mason)",
+        "Your assignment #4 (open) from Boss: the arch. Done when: it stands",
+        "[x] draw",
+        "[ ] submit",
+    ):
+        assert part in turn.input
+
+
+def test_each_prompt_begins_with_the_whole_of_the_one_before() -> None:
+    """Provider caches hit: what changes comes last."""
+    first = compose(SCENE, (), 10_000, quote)
+    past = PastStep(1, first.input, "", (PastCall("s1c0", "list_files", "{}", "none"),))
+    later = replace(SCENE, agent=replace(AGENT, in_turn=True, fence=1), inbox=(), past=(past,))
+    second = compose(later, (), 10_000, quote)
+    assert second.request.messages[: len(first.request.messages)] == first.request.messages
+
+
+STEPS = st.lists(st.integers(0, 3_000), min_size=2, max_size=12).map(
+    lambda sizes: [PastStep(n, "x" * size, "", ()) for n, size in enumerate(sizes, 1)]
+)
+
+
+@given(STEPS, st.integers(10, 4_000))
+def test_shortening_keeps_the_newest_and_loses_no_step(steps: list[PastStep], keep: int) -> None:
+    """Older and kept together are all steps in order; what is kept fits, or is the newest alone."""
+    old, kept = split_steps(steps, keep)
+    assert [*old, *kept] == steps and old and kept
+    assert len(kept) == 1 or sum(step_tokens(step) for step in kept) <= keep
+
+
+@given(STEPS, st.integers(20, 400))
+def test_a_summary_never_outgrows_its_limit(steps: list[PastStep], limit: int) -> None:
+    """The oldest lines go first."""
+    assert len(extend_summary("- before", steps, limit)) <= limit * 3.5

@@ -1,0 +1,101 @@
+"""Programs that go on asking: kept open within a turn, in the real sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.events import CodeRan, FileWritten
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, Sandbox
+from engine.sandbox import choose_sandbox, environment_folder, prepare_environment
+from tests.engine.autonomy.conftest import Stage
+from tests.fakes.cast import Part, View
+
+PROGRAM = """
+name = input("name? ")
+print("hello", name)
+open("greeted.txt", "w").write(name)
+input("more? ")
+print("bye")
+"""
+START = ("run", {"command": ["python", "ask.py"], "keep_open": True})
+
+
+@pytest.fixture(scope="session")
+def real() -> Sandbox:
+    """This machine's sandbox."""
+    folder = environment_folder(Path(__file__).parents[3] / "var")
+    prepare_environment(folder, ["pytest"])
+    chosen = choose_sandbox(folder)
+    assert chosen.status().available, chosen.status().reason
+    return chosen
+
+
+def scripted(*answers: ChatAnswer, heard: list[str]) -> Part:
+    """Gives the answers one after another and notes what comes back."""
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        return answers[min(view.steps, len(answers) - 1)]
+
+    return boss
+
+
+WRITE = call(("write_file", {"path": "ask.py", "content": PROGRAM}))
+END = call(("finish", {"report": "done"}))
+
+
+async def test_a_program_is_talked_to_until_it_ends_and_its_files_are_kept(
+    stage: Stage, real: Sandbox
+) -> None:
+    """It asks, is answered over several steps, exits; what it wrote becomes a revision."""
+    heard: list[str] = []
+    answers = (
+        WRITE,
+        call(START),
+        call(("send_input", {"text": "Ada\n"})),
+        call(("send_input", {"text": "no\n"})),
+        call(("send_input", {"text": "still there?\n"})),
+        END,
+    )
+    play = await stage({"Boss": scripted(*answers, heard=heard)}, sandbox=real)
+    await play.end()
+    assert heard[2].startswith("running") and "name?" in heard[2]
+    assert "hello Ada" in heard[3] and heard[3].startswith("running")
+    assert heard[4].startswith("exit code 0") and "bye" in heard[4]
+    assert play.of(FileWritten, path="greeted.txt", name="Boss")
+    assert play.of(CodeRan, command="python ask.py", exit_code=0)
+
+
+async def test_a_program_ends_with_the_turn_and_the_next_one_is_told_so(stage: Stage, real: Sandbox) -> None:
+    """After the turn there is nothing to type into; the message names both reasons there can be."""
+    heard: list[str] = []
+    answers = (WRITE, call(START), say("I stop here."), call(("send_input", {"text": "Ada\n"})), END)
+    play = await stage({"Boss": scripted(*answers, heard=heard)}, sandbox=real)
+    await play.end()
+    assert "not started in this turn, or the engine was restarted" in heard[4]
+
+
+async def test_a_program_can_be_closed(stage: Stage, real: Sandbox) -> None:
+    """Closing kills it and still keeps what it wrote."""
+    heard: list[str] = []
+    answers = (
+        WRITE,
+        call(START),
+        call(("send_input", {"text": "Bo\n"})),
+        call(("send_input", {"close": True})),
+        END,
+    )
+    play = await stage({"Boss": scripted(*answers, heard=heard)}, sandbox=real)
+    await play.end()
+    assert play.of(FileWritten, path="greeted.txt")
+
+
+async def test_without_a_sandbox_the_model_hears_why(stage: Stage) -> None:
+    """Nothing is run uncontained; the refusal says how to go on."""
+    heard: list[str] = []
+    play = await stage({"Boss": scripted(WRITE, call(START), END, heard=heard)})
+    await play.end()
+    assert "no sessions in this test" in heard[2] and "Go on without running" in heard[2]
