@@ -180,6 +180,9 @@ class Front:
         if question.schema is not None:
             wrapped = {"name": "call", "strict": True, "schema": question.schema}
             asked["response_format"] = {"type": "json_schema", "json_schema": wrapped}
+        if question.short:
+            # Verbatim repetition of more than a few words is made unlikely (llama.cpp's DRY sampler).
+            asked |= {"dry_multiplier": 0.8, "dry_allowed_length": 6}
         if question.stop:
             asked["stop"] = [question.stop]
         return await self._post(asked)

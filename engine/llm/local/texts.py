@@ -16,7 +16,8 @@ from typing import Any
 
 LONG = ("content", "code", "details")
 EXPLAINED = frozenset({"details"})
-EXPLAINED_TOKENS = 300
+EXPLAINED_TOKENS = 250
+SENTENCE_LENGTH = 20
 
 # The same for every task; measured on whole programs and plans of the standard model.
 WRITING = (
@@ -37,6 +38,7 @@ _LANGUAGES = {
     "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
 }  # fmt: skip
 _PROSE = frozenset({"md", "markdown", "rst", "txt"})
+_SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?", re.S)
 _FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
 _CLOSING = re.compile(r"\n?```+\s*\Z")
 
@@ -93,8 +95,20 @@ def stop_of(call: Call, argument: str) -> str:
 def text_of(answer: str, argument: str) -> str:
     """The text in the answer to the second turn; a text file ends with a newline."""
     if argument in EXPLAINED:
-        return answer.removeprefix(EXPLANATION).strip()
+        return _without_repeats(answer.removeprefix(EXPLANATION)).strip()
     return _CLOSING.sub("", _FENCE.sub("", answer, count=1)).strip("\n") + "\n"
+
+
+def _without_repeats(text: str) -> str:
+    """Sentences said once; small models go round in circles until they are stopped."""
+    kept: dict[str, None] = {}
+    out = []
+    for sentence in _SENTENCE.findall(text):
+        words = sentence.strip()
+        if len(words) < SENTENCE_LENGTH or words not in kept:
+            kept[words] = None
+            out.append(sentence)
+    return "".join(out)
 
 
 def is_sound(path: str, text: str) -> bool:

@@ -221,3 +221,17 @@ def test_explanations_are_written_as_plain_lines() -> None:
     told = {"role": "assistant", "content": asked[-1]["content"] + "A board of 15."}
     assert after.messages[: len(before.messages) + 3] == [*before.messages, *asked[:-1], told]
     assert call.arguments["details"] == "A board of 15."
+
+
+@given(st.lists(st.sampled_from(["A board has 15 lines.", "Five in a row win at 0.5.", "Ends.", "\n"])))
+def test_explanations_say_each_sentence_once(said: list[str]) -> None:
+    """Going round in circles is cut out, the first time is kept in order, short pieces stay."""
+    text = text_of(" ".join(said), "details")
+    for sentence in ("A board has 15 lines.", "Five in a row win at 0."):
+        assert text.count(sentence) == (1 if any(sentence in one for one in said) else 0)
+
+
+@given(st.text(max_size=39))
+def test_short_explanations_are_left_alone(text: str) -> None:
+    """Where no sentence of 20 characters can be there twice, nothing is lost."""
+    assert text_of(text, "details") == text.strip()
