@@ -126,7 +126,7 @@ class Feed:
             name = user.global_name or user.name
             self.tell({"t": "typing", "channel": payload["channel_id"], "name": name})
         elif event.startswith(("GUILD_ROLE", "GUILD_MEMBER", "GUILD_DELETE", "GUILD_UPDATE")):
-            self.tell({"t": "stale"})
+            self.tell({"t": "state"})
 
     def _on_message(self, event: str, payload: Mapping[str, Any]) -> None:
         channel_id = int(payload["channel_id"])

@@ -153,11 +153,25 @@ function listenToServer() {
     drawTyping();
   });
   on("live-commands", () => state.current && loadCommands(state.current).catch((error) => toast(error.message)));
-  on("live-stale", async () => {
-    listen(await load());
-    await open(state.current);
-  });
+  on("live-state", () => refresh(false));
+  on("live-stale", () => refresh(true));
   setInterval(drawTyping, 2000);
+}
+
+// People, roles or channels are others now; with `missed`, messages may be too. What is being written stays.
+async function refresh(missed) {
+  try {
+    const seq = await load();
+    if (missed) listen(seq);
+    if (!state.channels.has(state.current)) return await open(null);
+    headline();
+    drawChannels();
+    await loadCommands(state.current);
+    if (missed) await show(state.current);
+  } catch (error) {
+    toast(error.message);
+  }
+  return undefined;
 }
 
 async function boot() {

@@ -64,7 +64,7 @@ async function send() {
   const content = ui.text.value.trim();
   if (!content && !files.length) return;
   if (content.length > LIMIT) return toast(`A message takes ${LIMIT} characters; this one has ${content.length}.`);
-  const body = { channel: state.current, content, reply_to: state.reply?.id || null };
+  const body = { channel: state.current, content: mentions(content), reply_to: state.reply?.id || null };
   const sending = files;
   ui.text.value = "";
   files = [];
@@ -83,6 +83,18 @@ async function send() {
     }
   }
 }
+
+// "@name" and "#channel" as Discord's client sends them, longest names first.
+function mentions(text) {
+  const names = [
+    ...[...state.users.values()].map((user) => [`@${user.name}`, `<@${user.id}>`]),
+    ...[...state.channels.values()].filter((channel) => channel.type !== 4).map((channel) => [`#${channel.name}`, `<#${channel.id}>`]),
+  ].sort(([a], [b]) => b.length - a.length);
+  const parts = text.split(/(```[\s\S]*?```|`[^`]*`|https?:\/\/\S+)/);
+  return parts.map((part, index) => (index % 2 ? part : names.reduce((out, [name, mention]) => out.replaceAll(new RegExp(`(?<![\\w<])${escape(name)}(?![\\w-])`, "gi"), mention), part))).join("");
+}
+
+const escape = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 export function setReply(message) {
   state.reply = message;

@@ -435,3 +435,20 @@ async def test_clicks_survive_constant_change(page: Page, house: House) -> None:
     await page.mouse.up()
     await expect(page.locator("#channel-name")).to_have_text("side")
     busy.cancel()
+
+
+async def test_mentions_and_changes_around_a_draft(page: Page, house: House) -> None:
+    """@name and #channel become mentions; a role made meanwhile disturbs nothing being written."""
+    await page.locator("#composer-text").fill("@MegaAgent look at #lobby, not at `@MegaAgent`")
+    await page.locator("#composer-files").set_input_files(
+        [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}]
+    )
+    await house.bot.guilds[0].create_role(name="steer")
+    await expect(page.locator(".chips")).to_contain_text("a.txt")
+    await expect(page.locator("#composer-text")).to_be_focused()
+    await page.keyboard.press("Enter")
+    sent = page.locator(".message .text")
+    await expect(sent.locator(".mention")).to_have_text(["@MegaAgent", "#lobby"])
+    await expect(sent.locator("code")).to_have_text("@MegaAgent")
+    await house.bot.pulse.until(lambda: bool(house.bot.heard), 5)
+    assert house.bot.user in house.bot.heard[-1].mentions
