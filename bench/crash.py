@@ -53,7 +53,7 @@ def start_process(url: str, folder: Path) -> int:
 def one_run(url: str, folder: Path, chance: random.Random) -> tuple[Damage, int]:
     """Kill a few times, let it end -> (what is wrong, kills that hit)."""
     make_tables(url)
-    asyncio.run(_seed(url))
+    asyncio.run(seed_at(url))
     hits = 0
     for _ in range(chance.randint(*KILLS)):
         child = start_process(url, folder)
@@ -71,7 +71,8 @@ def one_run(url: str, folder: Path, chance: random.Random) -> tuple[Damage, int]
     return damage, hits
 
 
-async def _seed(url: str) -> None:
+async def seed_at(url: str) -> None:
+    """Fill an empty database with the work."""
     db = open_database(url)
     await db.write(seed)
     await db.close()
