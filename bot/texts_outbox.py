@@ -106,6 +106,7 @@ CHANNELS_FORBIDDEN = (
     "🔧 Without the permission **Manage Channels** I can only give groups threads here. "
     "Grant it and use `/doctor`."
 )
+TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"
 WEBHOOK_NAME = "MegaAgent"
 WHOLE_FILE = "message.md"

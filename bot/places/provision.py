@@ -134,12 +134,28 @@ class Provision:
         if task.channels_full:
             raise _NoRoom("", lasting=False)
         try:
-            category = await self._category(task, guild)
-            taken = {channel.name for channel in (category.channels if category else guild.channels)}
-            channel = await guild.create_text_channel(place_name(row.name, taken), category=category)
+            channel = await self._left_over(row, guild) or await self._new_channel(row, task, guild)
         except (discord.HTTPException, discord.RateLimited) as error:
             raise _no_room(error) from error
         return await self._keep(row, channel.id, 0)
+
+    async def _left_over(self, row: GroupPlace, guild: discord.Guild) -> discord.TextChannel | None:
+        """A channel made for this group just before the process died, known by its topic."""
+        topic = await self._topic(row)
+        return None if row.repairs else discord.utils.get(guild.text_channels, topic=topic)
+
+    async def _new_channel(
+        self, row: GroupPlace, task: TaskHome, guild: discord.Guild
+    ) -> discord.TextChannel:
+        category = await self._category(task, guild)
+        taken = {channel.name for channel in (category.channels if category else guild.channels)}
+        name, topic = place_name(row.name, taken), await self._topic(row)
+        return await guild.create_text_channel(name, category=category, topic=topic)
+
+    async def _topic(self, row: GroupPlace) -> str:
+        name = " ".join(row.name.split())[:200]
+        ref = f"{await self._records.instance()}-{row.group_id}"
+        return wording.TOPIC.format(group=name, task=row.task_id, ref=ref)
 
     async def _category(self, task: TaskHome, guild: discord.Guild) -> discord.CategoryChannel | None:
         """The task's category, made once; mended once when deleted, after that none."""
@@ -152,7 +168,9 @@ class Provision:
             deleted = bool(task.category_id)
             if deleted and task.category_repairs:
                 return None
-            made = await guild.create_category(_category_name(task))
+            name = _category_name(task)
+            left = None if deleted else discord.utils.get(guild.categories, name=name)
+            made = left or await guild.create_category(name)
             await self._records.set_task(task.task_id, category_id=made.id, category_repairs=int(deleted))
         if deleted:
             await self._say_at_root(task, "category", wording.CATEGORY_REPAIRED)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
-from bot.tables import groups, tasks, webhooks
+from bot.outbox.ledger import insert_once
+from bot.tables import cursors, groups, tasks, webhooks
 from engine.errors import NotFound
 from engine.ports import Database
 
@@ -62,6 +64,17 @@ class PlaceRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def instance(self) -> str:
+        """A random name of this database, the same for ever: tells our channels from an older one's."""
+        values = {"name": "instance", "seq": secrets.randbits(40)}
+        query = select(cursors.c.seq).where(cursors.c.name == "instance")
+
+        def work(connection: Connection) -> str:
+            insert_once(connection, cursors, values)
+            return f"{connection.execute(query).scalar():x}"
+
+        return await self._database.write(work)
 
     async def group(self, group_id: int) -> GroupPlace:
         """A group. Raises NotFound before its GroupFormed was projected."""

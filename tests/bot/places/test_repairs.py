@@ -10,6 +10,7 @@ import pytest
 
 from bot import texts_outbox as wording
 from bot.local import channel_rules
+from bot.places.records import PlaceRecords
 from tests.bot.outbox.conftest import Stage
 
 
@@ -299,3 +300,22 @@ async def test_one_webhook_for_a_crowd(stage: Stage) -> None:
     assert len(hooks(stage, channel)) == 1
     names = [c["name"] for c in stage.local.you.channels()]
     assert all(names.count(f"head{i}") == 1 for i in range(6))
+
+
+async def test_killed_after_the_channel_was_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel that was made but not yet written down is found again, not made twice."""
+    reached = asyncio.Event()
+
+    async def dies(self: PlaceRecords, group_id: int, **values: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(PlaceRecords, "set_group", dies)
+    boss = stage.boss(await stage.task())
+    stage.engine.speak(boss, "first")
+    await asyncio.wait_for(reached.wait(), 5)
+    monkeypatch.undo()
+    await stage.restart()
+    await stage.drain()
+    assert "first" in texts(stage)
+    assert [c["name"] for c in stage.local.you.channels()].count("root") == 1
