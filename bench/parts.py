@@ -143,7 +143,7 @@ def seed_letters(connection: Connection, task: int, letters: list[tuple[int, str
             "from_kind": "system",
             "from_name": "system",
             "text": text,
-            "key": f"seed.{number}",
+            "key": f"seed.{task}.{number}",
             "priority": 5,
             "created_at": now,
         }

@@ -95,9 +95,13 @@ class Engine:
         """Recover what a stop or crash left, then run."""
         await self._dispatcher.start(self._runner.run_turn)
         await self._historian.start()
-        self._dispatcher.wake(await self._parts.db.read(tasks.ready_agents))
+        await self.resume_ready()
         if self._options.sweeps:
             await self._monitor.start()
+
+    async def resume_ready(self) -> None:
+        """Wake everyone with unread mail or an open turn: all that recovery takes, harmless at any time."""
+        self._dispatcher.wake(await self._parts.db.read(tasks.ready_agents))
 
     async def stop(self, drain: bool = True) -> None:
         """Take no new turns; what runs reaches its commit or is repeated at the next start."""
