@@ -100,12 +100,12 @@ def text_of(answer: str, argument: str) -> str:
 
 
 def _without_repeats(text: str) -> str:
-    """Sentences said once; small models go round in circles until they are stopped."""
+    """Sentences said once (a begun one counts); small models go round in circles until they are stopped."""
     kept: dict[str, None] = {}
     out = []
     for sentence in _SENTENCE.findall(text):
         words = sentence.strip()
-        if len(words) < SENTENCE_LENGTH or words not in kept:
+        if len(words) < SENTENCE_LENGTH or not any(said.startswith(words) for said in kept):
             kept[words] = None
             out.append(sentence)
     return "".join(out)
