@@ -1,0 +1,97 @@
+"""The engine wired from its real parts, against an endpoint on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.assembly import open_engine, turn_options
+from engine.commands import StartTask
+from engine.errors import NotConfigured
+from engine.events import EventBody, ModelBack, ModelWaiting, TaskEnded
+from engine.settings import EngineSettings
+from tests.fakes.model_endpoint import ModelEndpoint, answer, says
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[ModelEndpoint]:
+    """A model endpoint."""
+    serving = ModelEndpoint()
+    await serving.start()
+    yield serving
+    await serving.stop()
+
+
+def settings(tmp_path: Path, **values: Any) -> EngineSettings:
+    """Settings of a first start in an empty folder."""
+    base: dict[str, Any] = {
+        "data_dir": tmp_path,
+        "audit_rounds": 0,
+        "openai_api_key": "k",
+        "run_packages": (),
+    }
+    return EngineSettings(_env_file=None, **base | values)  # type: ignore[call-arg]
+
+
+FINISH = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "finish", "arguments": '{"report": "it is done"}'},
+}
+FINISHES = says(answer("", message={"tool_calls": [FINISH]}, finish_reason="tool_calls"))
+
+
+async def told(url: str, where: Path, goal: str, **values: Any) -> list[EventBody]:
+    """Events of one task run against the endpoint at `url`."""
+    opened = await open_engine(settings(where, openai_base_url=url, **values), say=lambda _: None)
+    await opened.engine.start()
+    seen: list[EventBody] = []
+    try:
+        await opened.engine.handle(StartTask(goal, "me", "guild:1"))
+        async with asyncio.timeout(30):
+            async for event in opened.engine.events():
+                seen.append(event.body)
+                if isinstance(event.body, ModelWaiting) and opened.gate is not None:
+                    opened.gate.retry_now()
+                if isinstance(event.body, TaskEnded):
+                    return seen
+    finally:
+        await opened.engine.stop()
+        await opened.close()
+    raise AssertionError("unreachable: the timeout raises")
+
+
+async def test_a_task_runs_over_a_real_endpoint(endpoint: ModelEndpoint, tmp_path: Path) -> None:
+    """Tables, workspace, sandbox choice and model are there after one call; the goal is in the prompt."""
+    endpoint.then = FINISHES
+    events = await told(endpoint.url, tmp_path, "say it")
+    end = events[-1]
+    assert isinstance(end, TaskEnded) and end.report == "it is done"
+    sent = endpoint.bodies[0]
+    assert "say it" in sent["messages"][0]["content"]
+    assert {tool["function"]["name"] for tool in sent["tools"]} >= {"recruit", "remember", "finish"}
+
+
+async def test_people_hear_that_the_model_is_away_and_back(endpoint: ModelEndpoint, tmp_path: Path) -> None:
+    """A rejected key is said to the running task; once it is mended and tried again, work goes on."""
+    endpoint.replies = [says({"error": {"message": "wrong key"}}, status=401)]
+    endpoint.then = FINISHES
+    kinds = [type(event) for event in await told(endpoint.url, tmp_path, "say it")]
+    assert kinds.index(ModelWaiting) < kinds.index(ModelBack) < kinds.index(TaskEnded)
+
+
+async def test_without_any_model_the_next_step_is_said(tmp_path: Path) -> None:
+    """Neither key nor endpoint nor embedded model: the message names all three ways."""
+    bare = settings(tmp_path, openai_api_key="", openai_base_url="", local_model="off")
+    with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
+        await open_engine(bare, say=lambda _: None)
+
+
+def test_turns_leave_room_for_the_answer_and_the_rules(tmp_path: Path) -> None:
+    """Past steps take their share of what the context holds beside the answer."""
+    options = turn_options(settings(tmp_path, model_context_tokens=8_192, model_max_tokens=2_048))
+    assert options.history_tokens == int((8_192 - 2_048) * 0.6)
