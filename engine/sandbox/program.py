@@ -256,10 +256,9 @@ class Program:
                 process.stdin.close()
 
     def _end(self, inside: Inside, ended: Ended) -> int:
-        if ended != "exit":
-            inside.process.kill()
         _kill_and_wait(inside.first)
         code = inside.process.wait(_DEATH_S)
+        _reap(inside.first)
         while self._listen(inside.process):
             continue
         return code if ended == "exit" and code >= 0 else _KILLED
@@ -310,6 +309,12 @@ def _kill_and_wait(handle: int) -> None:
     ready, _, _ = select.select([handle], [], [], _DEATH_S)
     if not ready:
         raise RuntimeError("a sandbox outlived its kill signal")
+
+
+def _reap(handle: int) -> None:
+    """Where orphans come to this process (the first of a container), nobody else takes their remains away."""
+    with suppress(ChildProcessError):
+        os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOHANG)
 
 
 def _bury(process: subprocess.Popen[bytes]) -> None:

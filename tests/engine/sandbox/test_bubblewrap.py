@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,28 @@ async def test_runs_leave_nothing_behind(sandbox: Sandbox) -> None:
     for request in (python("pass"), python("while 1: pass", timeout_s=0.3), RunRequest(("nope",), {})):
         await sandbox.run(request)
     assert handles() == before
+
+
+async def test_as_the_first_process_of_a_container_no_zombies_stay(sandbox: Sandbox) -> None:
+    """When orphans are given to the bot, it takes their remains away."""
+    libc, orphans_come_here = ctypes.CDLL(None), 36  # PR_SET_CHILD_SUBREAPER
+    assert libc.prctl(orphans_come_here, 1, 0, 0, 0) == 0
+    try:
+        for source in ("pass", "import os; os.fork(); os.fork()", "while 1: pass"):
+            await sandbox.run(python(source, timeout_s=0.5))
+        assert _own_zombies() == []
+    finally:
+        libc.prctl(orphans_come_here, 0, 0, 0, 0)
+
+
+def _own_zombies() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if state == "Z" and int(parent) == os.getpid():
+                found.append(path.parent.name)
+    return found
 
 
 async def test_session_talks(sandbox: Sandbox) -> None:
