@@ -39,6 +39,8 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
         payload["application_id"] = str(world.application_id)
     elif message is not None and message.interaction_metadata is not None:
         payload["webhook_id"] = payload["application_id"] = str(world.application_id)
+    if world.completing == int(payload["id"]):
+        payload["edited_timestamp"] = None
     reply = payload.get("message_reference")
     if reply is not None and "referenced_message" not in payload and not reply.get("type"):
         payload["referenced_message"] = None

@@ -39,6 +39,7 @@ AUDIT_KEPT = 500
 #: Events after which nothing is different.
 _PASSING = frozenset({"TYPING_START", "INTERACTION_CREATE"})
 HAS_THREAD_FLAG = 1 << 5
+LOADING_FLAG = 1 << 7
 
 
 @dataclass(slots=True)
@@ -87,6 +88,8 @@ class World(Backend):
         self.hook_avatars: dict[int, str] = {}
         self.nonces: dict[tuple[int, str], tuple[float, int]] = {}
         self.unsaved = Unsaved()
+        #: The deferred answer that is just being completed, while that is announced.
+        self.completing = 0
 
     @property
     def time(self) -> WorldClock:
@@ -123,11 +126,18 @@ class World(Backend):
         return committed
 
     def edit_message(self, channel_id: int, message_id: int, fields: dict[str, Any]) -> Message:
-        """Change a message, whispering when it is ephemeral."""
+        """Change a message, whispering when it is ephemeral; completing a "thinking…" is no edit."""
+        before = self.get_message(channel_id, message_id)
         if fields.get("embeds"):
-            files = fields.get("attachments") or self.get_message(channel_id, message_id).attachments
+            files = fields.get("attachments") or before.attachments
             fields = fields | {"embeds": resolve_embed_files(fields["embeds"], files)}
-        message = super().edit_message(channel_id, message_id, fields)
+        self.completing = message_id if before.flags & LOADING_FLAG else 0
+        try:
+            message = super().edit_message(channel_id, message_id, fields)
+            if self.completing:
+                message.edited_timestamp = None
+        finally:
+            self.completing = 0
         if message.is_ephemeral:
             self._whisper("MESSAGE_UPDATE", message)
         return message

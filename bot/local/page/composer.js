@@ -136,10 +136,11 @@ export function openedChannel() {
   replace(ui.status);
   ui.picker.close();
   ui.text.value = kept.get(`draft.${state.current}`) || "";
-  ui.text.placeholder = channel ? `Message ${channel.type === 11 ? "" : "#"}${channel.name}, or / for commands` : "No channel";
+  const wide = matchMedia("(min-width: 721px)").matches;
+  ui.text.placeholder = channel ? `Message ${channel.type === 11 ? "" : "#"}${channel.name}${wide ? ", or / for commands" : ""}` : "No channel";
   ui.text.disabled = !channel;
   refresh();
-  if (matchMedia("(min-width: 721px)").matches) ui.text.focus({ preventScroll: true });
+  if (wide) ui.text.focus({ preventScroll: true });
 }
 
 function keys(event) {

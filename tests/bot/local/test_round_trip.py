@@ -48,6 +48,7 @@ async def test_late_answer_and_context_menu(house: House) -> None:
     you, lobby = house.local.you, house.local.you.channel("lobby")
     late = await you.slash(lobby, "slow")
     assert late.text == "late, but here" and late.ephemeral
+    assert late.message is not None and late.message["edited_timestamp"] is None
     said = await you.send(lobby, "the reason")
     assert (await you.context_menu("Why?", said)).text == "because of the reason"
 
