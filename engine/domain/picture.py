@@ -104,6 +104,21 @@ class Picture:
         """Agents by id."""
         return {agent.id: agent for agent in self.agents}
 
+    @cached_property
+    def owed(self) -> dict[int, dict[int, Talk]]:
+        """Asker -> who owes it an answer -> to which words (the newest)."""
+        found: dict[int, dict[int, Talk]] = {}
+        for talk in self.talks:
+            found.get(talk.to_id, {}).pop(talk.from_id, None)
+            if talk.needs_answer:
+                found.setdefault(talk.from_id, {})[talk.to_id] = talk
+        return found
+
+    @cached_property
+    def givers(self) -> frozenset[int]:
+        """Those who gave work that is still open."""
+        return frozenset(work.giver_id for work in self.work if work.state == "open")
+
     def idle(self, agent_id: int) -> bool:
         """Whether the agent is there and has nothing due."""
         agent = self.by_id.get(agent_id)

@@ -23,13 +23,11 @@ class Wait:
 
 def waits(picture: Picture) -> Iterator[Wait]:
     """Every wait between idle agents: answers owed, work given, submissions not reviewed."""
-    owed: dict[tuple[int, int], Wait] = {}
-    for talk in picture.talks:
-        owed.pop((talk.to_id, talk.from_id), None)
-        if talk.needs_answer:
-            why = f'an answer to "{talk.text[:80]}"'
-            owed[talk.from_id, talk.to_id] = Wait(talk.from_id, talk.to_id, why, talk.at)
-    found = list(owed.values())
+    found = [
+        Wait(asker, asked, f'an answer to "{talk.text[:80]}"', talk.at)
+        for asker, by in picture.owed.items()
+        for asked, talk in by.items()
+    ]
     for work in picture.work:
         pair = (work.giver_id, work.assignee_id)
         waiting, awaited = pair if work.state == "open" else pair[::-1]
@@ -43,6 +41,7 @@ def waits_for_cycles(picture: Picture) -> list[tuple[Wait, ...]]:
     graph: dict[int, list[Wait]] = {}
     for wait in waits(picture):
         graph.setdefault(wait.agent_id, []).append(wait)
+    _trim(graph)
     cycles: list[tuple[Wait, ...]] = []
     done: set[int] = set()
     for start in sorted(graph):
@@ -51,6 +50,13 @@ def waits_for_cycles(picture: Picture) -> list[tuple[Wait, ...]]:
             cycles.append(cycle)
             done |= {wait.agent_id for wait in cycle}
     return cycles
+
+
+def _trim(graph: dict[int, list[Wait]]) -> None:
+    """Drop, again and again, who waits only for agents that wait for nobody: they are in no circle."""
+    while loose := [agent for agent, out in graph.items() if not any(w.for_id in graph for w in out)]:
+        for agent in loose:
+            del graph[agent]
 
 
 def _back_to(start: int, graph: dict[int, list[Wait]], done: set[int]) -> tuple[Wait, ...]:

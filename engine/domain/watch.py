@@ -115,22 +115,10 @@ def silent_agents(picture: Picture, now: float, options: WatchOptions) -> Iterat
 
 
 def _is_silent(picture: Picture, agent: Watched, now: float, options: WatchOptions) -> bool:
-    waits = agent.id in picture.asking or any(
-        work.giver_id == agent.id and work.state == "open" for work in picture.work
-    )
-    waits = waits or any(picture.by_id[b].busy for b in _awaited(picture, agent.id) if b in picture.by_id)
-    return picture.idle(agent.id) and not waits and now - agent.active_at >= options.silent_s
-
-
-def _awaited(picture: Picture, agent_id: int) -> set[int]:
-    """Those who owe the agent an answer."""
-    owed: set[int] = set()
-    for talk in picture.talks:
-        if talk.from_id == agent_id and talk.needs_answer:
-            owed.add(talk.to_id)
-        elif talk.to_id == agent_id:
-            owed.discard(talk.from_id)
-    return owed
+    asked = picture.owed.get(agent.id, {})
+    waits = agent.id in picture.asking or agent.id in picture.givers
+    waits = waits or any(picture.by_id[b].busy for b in asked if b in picture.by_id)
+    return not waits and picture.idle(agent.id) and now - agent.active_at >= options.silent_s
 
 
 def _about_silence(
@@ -152,9 +140,13 @@ def _about_silence(
 
 
 def unanswered(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """An idle agent owes another idle agent an answer: reminded, then the asker is told to go on without."""
+    """An idle agent owes one whose work is open an answer: reminded, then the asker is told to go on.
+
+    Words to agents without open work need no reminder: nothing waits, and a reminder costs two calls.
+    """
+    at_work = {work.assignee_id for work in picture.work if work.state == "open"}
     for wait in waits(picture):
-        if not wait.asked_at or now - wait.asked_at < options.silent_s / 2:
+        if wait.agent_id not in at_work or not wait.asked_at or now - wait.asked_at < options.silent_s / 2:
             continue
         subject = f"{wait.agent_id}-{wait.for_id}"
         times = _before(picture, "unanswered", subject, now, options, wait.asked_at)

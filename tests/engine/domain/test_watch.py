@@ -123,7 +123,8 @@ def test_circles_are_circles_and_share_no_agent(pairs: list[tuple[int, int]]) ->
 
 def test_an_unanswered_question_is_brought_to_mind_then_given_up() -> None:
     """First the one who owes the answer hears, then the one who waits; then nobody."""
-    picture = Picture(1, (agent(1), agent(2), agent(3)), talks=(talk(1, 2, 3),))
+    picture = Picture(1, (agent(1), agent(2), agent(3)), (work(7, 2),), (talk(1, 2, 3),))
+    assert not list(unanswered(replace(picture, work=()), NOW, OPTIONS))
     (first,) = unanswered(picture, NOW, OPTIONS)
     assert first.agent_id == 3
     again = replace(picture, acted={("unanswered", "2-3"): Acted(1, NOW - 100)})
