@@ -64,6 +64,9 @@ HIDDEN_POSTS = Limit("posts", 30, 60.0, hidden=True, scope=Scope.SHARED)
 RENAMES = Limit("renames", 2, 600.0, hidden=True)
 CREATES = Limit("creates", 50, 600.0, hidden=True)
 HIDDEN_RETRY = 40.0
+#: No window is longer, in seconds; so many are kept before old ones are dropped.
+LONGEST = 600.0
+MANY = 2000
 
 _WEBHOOK = "/webhooks/{webhook_id}/{token}"
 _BUCKETS: Mapping[tuple[str, str], Limit] = {
@@ -94,7 +97,14 @@ class Limiter:
                 return replace(self._bucket(limits, now), refused_by=limit, retry_after=wait)
         for limit, key in limits:
             self._windows[limit.name, key].append(now)
+        if len(self._windows) > MANY:
+            self._forget(now)
         return self._bucket(limits, now)
+
+    def _forget(self, now: float) -> None:
+        """Drop windows that have long passed: each interaction leaves one behind."""
+        for key in [k for k, used in self._windows.items() if not used or now > used[-1] + LONGEST]:
+            del self._windows[key]
 
     def _bucket(self, limits: list[tuple[Limit, str]], now: float) -> Verdict:
         """How the visible bucket stands; hidden limits show nowhere."""

@@ -52,6 +52,17 @@ def test_global_renames_and_creates() -> None:
     assert verdicts[-1].refused_by is CREATES
 
 
+def test_old_windows_are_forgotten() -> None:
+    """A limiter that sees a new token every second for hours stays small, and still limits."""
+    limiter = Limiter()
+    for n in range(10_000):
+        limiter.take(Request(POST.method, POST.template, f"token {n}", "", bot=False), float(n))
+    assert len(limiter._windows) <= 2001
+    for _ in range(5):
+        limiter.take(POST, 10_000.0)
+    assert limiter.take(POST, 10_000.5).refused_by is not None
+
+
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=120))
 def test_never_more_than_the_bucket_allows(gaps: list[float]) -> None:
     """Whatever the pace, no window of a bucket or of the hidden limit lets more through."""
