@@ -7,7 +7,7 @@ Names in events are exact agent names, unique within a task.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
@@ -282,8 +282,8 @@ class Event:
 
 
 def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
-    """Kind and JSON-ready payload of an event body."""
-    return type(body).__name__, asdict(body)
+    """Kind and JSON-ready payload of an event body (flat: numbers, texts, tuples of texts)."""
+    return type(body).__name__, {name: getattr(body, name) for name in body.__slots__}
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> EventBody:

@@ -66,9 +66,12 @@ def dumps(value: object) -> str:
     return _encoder.encode(value)
 
 
+_decoder = json.JSONDecoder()
+
+
 def loads(text: str) -> Any:
-    """JSON text as Python values."""
-    return json.loads(text)
+    """JSON text, as `dumps` wrote it, as Python values."""
+    return _decoder.raw_decode(text)[0]
 
 
 def hold_order(connection: Connection) -> None:
