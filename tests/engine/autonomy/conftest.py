@@ -58,6 +58,16 @@ class Play:
             raise AssertionError(f"no {kind.__name__} {wanted}; last events:\n{told}") from None
         return found[0]
 
+    async def more(self) -> None:
+        """Wait for the next event."""
+        self.news.clear()
+        await asyncio.wait_for(self.news.wait(), PATIENCE_S)
+
+    async def until_heard(self, heard: list[str]) -> None:
+        """Wait until a part has noted something."""
+        while not heard:
+            await self.more()
+
     async def end(self) -> TaskEnded:
         """How the task ended."""
         return await self.until(TaskEnded)
