@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TO = "-# → {names}"
+ADDRESSEES = {"human": "you", "group": "the group"}
 ANSWER = "-# ↪ answering <@{user}>: “{excerpt}” · {link}"
 ANSWER_UNKNOWN = "-# ↪ answering {link}"
 AND_MORE = " and {count} more"

@@ -126,7 +126,7 @@ def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
 def _to_head(to: tuple[str, ...]) -> str:
     if not to:
         return ""
-    names = ", ".join(plain(name, 40) for name in to[:6])
+    names = ", ".join(wording.ADDRESSEES.get(name) or plain(name, 40) for name in to[:6])
     more = wording.AND_MORE.format(count=len(to) - 6) if len(to) > 6 else ""
     return wording.TO.format(names=names + more)
 

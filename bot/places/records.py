@@ -64,9 +64,12 @@ class PlaceRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._instance = ""
 
     async def instance(self) -> str:
         """A random name of this database, the same for ever: tells our channels from an older one's."""
+        if self._instance:
+            return self._instance
         values = {"name": "instance", "seq": secrets.randbits(40)}
         query = select(cursors.c.seq).where(cursors.c.name == "instance")
 
@@ -74,7 +77,8 @@ class PlaceRecords:
             insert_once(connection, cursors, values)
             return f"{connection.execute(query).scalar():x}"
 
-        return await self._database.write(work)
+        self._instance = await self._database.write(work)
+        return self._instance
 
     async def group(self, group_id: int) -> GroupPlace:
         """A group. Raises NotFound before its GroupFormed was projected."""
