@@ -41,7 +41,10 @@ def chain_script(work: Chains):  # type: ignore[no-untyped-def]
     """The model of every agent."""
 
     def answer(request: ChatRequest) -> ChatAnswer:
-        chain, hop = (int(number) for number in _HOP.findall(request.messages[-1].content)[0])
+        found = _HOP.search(request.messages[-1].content)
+        if found is None:
+            return say("nothing")
+        chain, hop = int(found[1]), int(found[2])
         if hop == 1:
             return say("done")
         to = f"A{work.holder(chain, hop - 1)}"

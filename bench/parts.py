@@ -105,14 +105,24 @@ def make_tables(url: str) -> None:
         create_queue(url)
 
 
-def build(url: str, folder: Path, model: ChatModel, slots: int, turn: TurnOptions = SHORT_TURN) -> Running:
-    """A real engine around `model` with the dispatcher that belongs to the database."""
+def build(
+    url: str,
+    folder: Path,
+    model: ChatModel,
+    slots: int,
+    turn: TurnOptions = SHORT_TURN,
+    sweeps: bool = True,
+) -> Running:
+    """A real engine around `model` with the dispatcher that belongs to the database.
+
+    Without `sweeps` nobody stirs a boss that has nothing to do: the work is what was seeded.
+    """
     db = open_database(url)
     parts = Parts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
     dispatcher = (
         ProcrastinateDispatcher(db, slots) if url.startswith("postgresql") else LocalDispatcher(slots)
     )
-    return Running(Engine(parts, dispatcher, EngineOptions(ROOMY, turn)), db)
+    return Running(Engine(parts, dispatcher, EngineOptions(ROOMY, turn, sweeps)), db)
 
 
 def seed_members(connection: Connection, count: int, now: float) -> tuple[int, list[int]]:

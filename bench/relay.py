@@ -26,7 +26,7 @@ from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISION
 from engine.workspace import GitWorkspace
 
 WORK = Chains(agents=12, hops=6, seconds=0.01, cap=16)
-_LETTER = re.compile(r"chain (\d+) hop (\d+)")
+_LETTER = re.compile(r"\[from [\w ]+\]\nchain (\d+) hop (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,10 @@ def content_of(chain: int, hop: int) -> str:
 
 def relay_script(request: ChatRequest) -> ChatAnswer:
     """Write the letter's file, pass the letter on."""
-    found = [_LETTER.search(m.content) for m in request.messages if m.role == "user"]
-    letters = [match for match in found if match]
-    if not letters or request.messages[-1].role != "user":
+    found = _LETTER.findall(request.messages[-1].content)
+    if not found or request.messages[-1].role != "user":
         return say("nothing new")
-    chain, hop = int(letters[-1][1]), int(letters[-1][2])
+    chain, hop = int(found[-1][0]), int(found[-1][1])
     write = ("write_file", {"path": f"chain-{chain}/hop-{hop}.md", "content": content_of(chain, hop)})
     if hop == 1:
         return call(write, text="the end of the chain")

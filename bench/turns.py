@@ -56,7 +56,7 @@ async def run(work: Chains, url: str, folder: Path) -> tuple[float, int, float]:
     """Carry the work out -> (seconds, steps, CPU seconds of this process)."""
     make_tables(url)
     model = CappedModel(chain_script(work), work.seconds, work.cap)
-    running = build(url, folder, model, work.cap * 2, ONE_LETTER)
+    running = build(url, folder, model, work.cap * 2, ONE_LETTER, sweeps=False)
     await running.db.write(lambda c: seed(c, work))
     meter = Meter()
     await running.engine.start()

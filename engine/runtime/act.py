@@ -30,9 +30,20 @@ MAX_CALLS = 40
 MAX_BAD = 4
 """Useless answers in a row after which the turn ends and the head hears of it."""
 
+MAX_NUMBER = 2**31 - 1
 _REMEMBERED = 12
 _TIMES = re.compile(r"\d+\.\d+ s\b")
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def _whole_number(digits: str) -> int:
+    """Ids and lines fit into 32 bits, and so do the database's columns for them."""
+    if len(digits) > 11 or abs(int(digits)) > MAX_NUMBER:
+        raise ValueError(f"the number {digits[:12]} is too large")
+    return int(digits)
+
+
+_decoder = json.JSONDecoder(strict=False, parse_int=_whole_number)
 
 
 class BadCall(Exception):
@@ -54,9 +65,9 @@ def parse_call(call: ToolCall, role: str) -> tuple[Tool[Any], Any]:
 def _json(call: ToolCall) -> Any:
     text = call.arguments.strip() or "{}"
     try:
-        value = json.loads(text, strict=False)
+        value = _decoder.decode(text)
         if isinstance(value, str):
-            value = json.loads(value, strict=False)
+            value = _decoder.decode(value)
     except (ValueError, RecursionError) as error:
         raise BadCall(
             f"The arguments of {call.name} are not valid JSON ({error}). Send one complete JSON object."
