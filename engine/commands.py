@@ -102,8 +102,8 @@ class StopTask:
 class RaiseCap:
     """New caps (only the values given change); resumes a task paused at its cap -> task id.
 
-    With `agent_id` the money and tokens that agent and all below it may spend; a group that had stopped
-    at its budget goes on.
+    With `agent_id` what that agent and all below it may use (money, tokens, agents, minutes from now on); a
+    group that had stopped at its budget goes on.
     """
 
     task_id: int

@@ -142,11 +142,16 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class SetBudget:
-    """What a member of the caller's group, and all below it, may spend from now on (None: no change)."""
+    """What a member of the caller's group, and all below it, may use from now on (None: no change).
+
+    `agents` counts the member itself and all below it.
+    """
 
     name: str
-    micros: int | None
-    tokens: int | None
+    micros: int | None = None
+    tokens: int | None = None
+    agents: int | None = None
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

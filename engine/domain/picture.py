@@ -55,7 +55,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """An assignment that is not closed."""
+    """An assignment that is not closed; `stuck` says why its agent cannot run, "" when it can."""
 
     id: int
     title: str
@@ -63,6 +63,7 @@ class OpenWork:
     giver_id: int
     assignee_id: int
     changed_at: float = 0.0
+    stuck: str = ""
 
 
 @dataclass(frozen=True, slots=True)

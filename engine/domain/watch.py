@@ -66,6 +66,12 @@ def _open_work_nudge(work: OpenWork) -> Nudge:
         return Nudge(
             work.giver_id, f"Assignment #{work.id} ({work.title}) was submitted and waits for your review."
         )
+    if work.stuck:
+        return Nudge(
+            work.giver_id,
+            f"Assignment #{work.id} ({work.title}) cannot go on: {work.stuck}. "
+            "Mend that, give the work to another, or dismiss its agent.",
+        )
     return Nudge(
         work.assignee_id,
         f"Assignment #{work.id} ({work.title}) is still open. Go on with it and submit it; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -42,8 +44,30 @@ def as_budget(row: AnyRow, own_micros: int = 0, own_tokens: int = 0) -> Budget:
     )
 
 
-def set_budget(connection: Connection, agent_id: int, micros: int | None, tokens: int | None) -> int:
-    """Cap what an agent and all below it may spend from now on, beyond what they spent -> budget id.
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Caps of a subtree, None for no change: spending in all, agents in all, minutes from now on."""
+
+    micros: int | None = None
+    tokens: int | None = None
+    agents: int | None = None
+    minutes: int | None = None
+
+    def columns(self, now: float) -> dict[str, int | float]:
+        """The columns that change."""
+        deadline = None if self.minutes is None else now + self.minutes * 60
+        values = {
+            "cap_micros": self.micros,
+            "cap_tokens": self.tokens,
+            "cap_agents": self.agents,
+            "cap_minutes": self.minutes,
+            "deadline_at": deadline,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def set_budget(connection: Connection, agent_id: int, share: Share, now: float) -> int:
+    """Cap what an agent and all below it may use -> budget id.
 
     The first time a budget is made under the one it spent from; later the caps given replace the old,
     and a subtree that had stopped may go on.
@@ -51,34 +75,38 @@ def set_budget(connection: Connection, agent_id: int, micros: int | None, tokens
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == agent_id)).one()
     own = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == agent.budget_id)).one()
     if own.agent_id != agent.id:
-        return _new_budget(connection, agent, own, micros, tokens)
-    caps = {"cap_micros": micros, "cap_tokens": tokens}
-    changed = {name: value for name, value in caps.items() if value is not None}
-    connection.execute(BUDGETS.update().where(BUDGETS.c.id == own.id).values(warned=0, **changed))
+        return _new_budget(connection, agent, own, share.columns(now))
+    changed = BUDGETS.update().where(BUDGETS.c.id == own.id).values(warned=0, **share.columns(now))
+    connection.execute(changed)
     freeze(connection, own.id, frozen=False)
     return int(own.id)
 
 
 def _new_budget(
-    connection: Connection, agent: AnyRow, parent: AnyRow, micros: int | None, tokens: int | None
+    connection: Connection, agent: AnyRow, parent: AnyRow, columns: dict[str, int | float]
 ) -> int:
-    values = {
-        "task_id": agent.task_id,
-        "parent_id": parent.id,
-        "agent_id": agent.id,
-        "cap_micros": micros,
-        "cap_tokens": tokens,
-    }
+    values = {"task_id": agent.task_id, "parent_id": parent.id, "agent_id": agent.id, **columns}
     number = new_id(connection, BUDGETS, values)
     path = f"{parent.path}{number}/"
     connection.execute(BUDGETS.update().where(BUDGETS.c.id == number).values(path=path))
     below = [row.id for row in subtree(connection, agent.id)]
-    connection.execute(
-        AGENTS.update()
-        .where(AGENTS.c.id.in_(below), AGENTS.c.budget_id == parent.id)
-        .values(budget_id=number)
-    )
+    mine = AGENTS.update().where(AGENTS.c.id.in_(below), AGENTS.c.budget_id == parent.id)
+    connection.execute(mine.values(budget_id=number))
     return number
+
+
+def room_for_agents(connection: Connection, path: list[int]) -> int | None:
+    """How many agents may still join below the budgets of a path; None when none of them caps it."""
+    rooms: list[int] = []
+    capped = sa.select(BUDGETS).where(BUDGETS.c.id.in_(path), BUDGETS.c.cap_agents.is_not(None))
+    for row in connection.execute(capped).all():
+        inside = (
+            sa.select(sa.func.count())
+            .select_from(AGENTS.join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id))
+            .where(BUDGETS.c.path.startswith(row.path, autoescape=True), AGENTS.c.status != "dismissed")
+        )
+        rooms.append(int(row.cap_agents) - int(connection.execute(inside).scalar_one()))
+    return min(rooms, default=None)
 
 
 def freeze(connection: Connection, budget_id: int, *, frozen: bool) -> None:

@@ -48,19 +48,26 @@ def at_cap(
 def _stop_subtree(
     connection: Connection, task: AnyRow, budget: Budget, need: Quote, now: float
 ) -> tuple[Wake, ...]:
+    return _stop_share(connection, task, budget, budget.binding(need), now)
+
+
+def _stop_share(
+    connection: Connection, task: AnyRow, budget: Budget, at: tuple[CapName, int, int], now: float
+) -> tuple[Wake, ...]:
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == budget.agent_id)).one()
     freeze(connection, budget.id, frozen=True)
-    cap, spent, limit = budget.binding(need)
-    detail = f"the budget of {agent.name} is used up ({amount(cap, spent)} of {amount(cap, limit)})"
+    cap, spent, limit = at
+    used = f"{amount(cap, spent)} of {amount(cap, limit)}{'' if cap == 'cost' else f' {cap}'}"
+    detail = f"the budget of {agent.name} is used up ({used})"
     to = agent.head_id or task.boss_id
-    key = f"budget{budget.id}.{limit}"
+    key = f"budget{budget.id}.{cap}.{limit}.{now:.6f}"
     words = (
         f"Careful: {detail}; its group has stopped. Raise it with set_budget, or tell it to wrap up and "
         "raise it a little, or dismiss it and use what there is."
     )
     system_letter(connection, task.id, to, words, key, now)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail)
-    append_events(connection, [(f"{key}.{now:.6f}", seen)], now)
+    append_events(connection, [(key, seen)], now)
     return (Wake(to, task.id),)
 
 
@@ -95,6 +102,20 @@ def warn_near_caps(connection: Connection, task_id: int, now: float) -> None:
             _warn_task(connection, task, row, now)
         else:
             _warn_subtree(connection, task, row, now)
+
+
+def stop_late_subtrees(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """Subtrees whose minutes are over stop, and their heads are asked -> whom to wake."""
+    late = [
+        row
+        for row in budgets_of(connection, task.id)
+        if row.deadline_at is not None and now > row.deadline_at and not row.frozen
+    ]
+    wakes: list[Wake] = []
+    for row in late:
+        at: tuple[CapName, int, int] = ("minutes", row.cap_minutes, row.cap_minutes)
+        wakes += _stop_share(connection, task, as_budget(row), at, now)
+    return tuple(wakes)
 
 
 def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:

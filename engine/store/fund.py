@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from engine.domain.effects import SetBudget
 from engine.errors import Stale
 from engine.store.apply import apply_effect
-from engine.store.budgets import set_budget
+from engine.store.budgets import Share, set_budget
 from engine.store.core import AGENTS, BUDGETS
 from engine.store.pen import Pen
 from engine.store.tasks import ready_agents
@@ -26,6 +26,7 @@ def _set_budget(effect: SetBudget, pen: Pen) -> None:
     own = spent.agent_id == row.id
     micros = None if effect.micros is None else effect.micros + (spent.spent_micros if own else 0)
     tokens = None if effect.tokens is None else effect.tokens + (spent.spent_tokens if own else 0)
-    set_budget(pen.connection, row.id, micros, tokens)
+    share = Share(micros, tokens, effect.agents, effect.minutes)
+    set_budget(pen.connection, row.id, share, pen.now)
     for wake in ready_agents(pen.connection, pen.task_id):
         pen.wake(wake.agent_id)

@@ -88,11 +88,19 @@ def intervene(
             fresh, more = _replace(connection, task, finding, now)
             events += more
             wakes[fresh] = Wake(fresh, task.id)
-        if finding.ask and task.attended:
-            question = Question("stall", finding.ask, STALL_OPTIONS, f"{key}.gate")
-            events.append(ask_people(connection, task, question, now)[1])
+        if finding.ask:
+            events += _ask(connection, task, finding.ask, key, now)
+            wakes |= {} if task.attended else {task.boss_id: Wake(task.boss_id, task.id)}
         append_events(connection, [(f"{key}.e{n}", body) for n, body in enumerate(events)], now)
     return tuple(wakes.values())
+
+
+def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -> list[EventBody]:
+    """A gate; where nobody attends, the boss decides in the people's stead."""
+    if task.attended:
+        return [ask_people(connection, task, Question("stall", ask, STALL_OPTIONS, f"{key}.gate"), now)[1]]
+    system_letter(connection, task.id, task.boss_id, f"{ask} Nobody attends: decide yourself.", key, now)
+    return []
 
 
 def _count(connection: Connection, task_id: int, finding: Finding, now: float) -> int:
@@ -122,7 +130,7 @@ def _told(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:
         agent.id if agent else None,
         agent.name if agent else "",
         finding.rule,
-        finding.action,
+        "reported" if finding.action == "asked" and not task.attended else finding.action,
         finding.detail,
     )
 

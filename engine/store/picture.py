@@ -9,6 +9,7 @@ from engine.domain.picture import Acted, OpenWork, Picture, Talk, Watched, Watch
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
+    BUDGETS,
     GATES,
     INTERVENTIONS,
     MESSAGES,
@@ -96,11 +97,21 @@ def _assigned(connection: Connection, task_id: int) -> dict[int, float]:
 def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
     """Assignments that are open or wait for review, in order of giving."""
     rows = connection.execute(
-        sa.select(ASSIGNMENTS)
+        sa.select(ASSIGNMENTS, AGENTS.c.status, BUDGETS.c.frozen)
+        .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
         .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
         .order_by(ASSIGNMENTS.c.id)
     )
-    return tuple(OpenWork(r.id, r.title, r.state, r.giver_id, r.assignee_id, r.changed_at) for r in rows)
+    return tuple(
+        OpenWork(r.id, r.title, r.state, r.giver_id, r.assignee_id, r.changed_at, _why_stuck(r)) for r in rows
+    )
+
+
+def _why_stuck(row: AnyRow) -> str:
+    if row.frozen:
+        return "the budget of its agent is used up"
+    return "" if row.status == "active" else f"its agent is {row.status}"
 
 
 def _talks(connection: Connection, task_id: int) -> tuple[Talk, ...]:

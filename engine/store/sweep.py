@@ -9,7 +9,7 @@ from engine.domain.picture import Finding, Nudge, WatchOptions
 from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waiting_in_circles
 from engine.events import EventBody, Intervened
 from engine.ports import Wake
-from engine.store.caps import at_deadline, warn_near_caps
+from engine.store.caps import at_deadline, stop_late_subtrees, warn_near_caps
 from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
 from engine.store.intervene import AUDIT_OPTIONS, STALL_OPTIONS, Question, ask_people, intervene
 from engine.store.people import system_letter
@@ -53,6 +53,7 @@ def sweep_task(connection: Connection, task_id: int, now: float, options: WatchO
     if task.deadline_at is not None and now > task.deadline_at:
         return at_deadline(connection, task, now)
     warn_near_caps(connection, task_id, now)
+    stop_late_subtrees(connection, task, now)
     ready = ready_agents(connection, task_id)
     return ready or stir_quiet(connection, task, now, options)
 

@@ -63,7 +63,10 @@ class TaskRow(EngineTable, table=True):
 
 
 class BudgetRow(EngineTable, table=True):
-    """A cap on money and tokens for a task or for the subtree of a head; parents count their children."""
+    """Caps of a task or of the subtree of a head; spending counts for all budgets above too.
+
+    `cap_agents` and `cap_minutes` only for subtrees: a task's own are in its row.
+    """
 
     __tablename__ = "budgets"
     id: int | None = Field(default=None, primary_key=True)
@@ -72,6 +75,9 @@ class BudgetRow(EngineTable, table=True):
     path: str = ""
     agent_id: int | None = None
     frozen: bool = False
+    cap_agents: int | None = None
+    cap_minutes: int | None = None
+    deadline_at: float | None = None
     cap_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
     cap_tokens: int | None = Field(default=None, sa_type=sa.BigInteger)
     spent_micros: int = Field(default=0, sa_type=sa.BigInteger)

@@ -11,7 +11,7 @@ from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, 
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import AgentJoined, EventBody, GateClosed, GroupFormed, TaskAccepted, TaskChanged
 from engine.ports import Wake
-from engine.store.budgets import set_budget
+from engine.store.budgets import Share, set_budget
 from engine.store.core import (
     AGENTS,
     BUDGETS,
@@ -288,20 +288,21 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
         raise WrongState(f"Task {task.id} has already ended ({task.state}).")
     check_limits(command.limits)
     if command.agent_id is not None:
-        return _cap_subtree(connection, task, command.agent_id, command.limits)
+        return _cap_subtree(connection, task, command.agent_id, command.limits, now)
     _write_limits(connection, task, command.limits)
     if task.state == "paused" and task.reason.startswith("cap"):
         return Done(task.id, reopen(connection, task, "cap raised", now))
     return Done(task.id)
 
 
-def _cap_subtree(connection: Connection, task: AnyRow, agent_id: int, limits: Limits) -> Done:
+def _cap_subtree(connection: Connection, task: AnyRow, agent_id: int, limits: Limits, now: float) -> Done:
     belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
     if connection.execute(belongs).first() is None:
         raise NotFound(f"Task {task.id} has no agent {agent_id}. Use /task status to see who works on it.")
-    if limits.cost_micros is None and limits.tokens is None:
-        raise Invalid("The budget of a group is money or tokens. Give one of them.")
-    set_budget(connection, agent_id, limits.cost_micros, limits.tokens)
+    share = Share(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
+    if share == Share():
+        raise Invalid("The budget of a group is money, tokens, agents or minutes. Give one of them.")
+    set_budget(connection, agent_id, share, now)
     return Done(task.id, ready_agents(connection, task.id))
 
 

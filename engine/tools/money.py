@@ -1,4 +1,4 @@
-"""set_budget: what a member and all below it may spend."""
+"""set_budget: what a member and all below it may use."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ class SetBudgetArguments(Arguments):
     name: str = Field(description="exact name of a member of your group")
     usd: float | None = Field(None, gt=0, description="dollars from now on")
     tokens: int | None = Field(None, gt=0, description="tokens from now on")
+    agents: int | None = Field(None, gt=0, description="how many they may be, itself counted")
+    minutes: int | None = Field(None, gt=0, description="minutes from now on")
 
 
 async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str:
     """Stage the cap; it counts from now on, so it also lets a group that had stopped go on."""
-    if arguments.usd is None and arguments.tokens is None:
-        raise ToolRefused("Give usd or tokens.")
+    if {arguments.usd, arguments.tokens, arguments.agents, arguments.minutes} == {None}:
+        raise ToolRefused("Give usd, tokens, agents or minutes.")
     members = await my_members(context)
     key = name_key(arguments.name)
     if key not in members:
         raise ToolRefused(f"{arguments.name} is not in your group. Yours: {', '.join(members.values())}.")
     micros = None if arguments.usd is None else round(arguments.usd * 1e6)
-    context.stage(SetBudget(key, micros, arguments.tokens))
-    return f"{members[key]} and its members may spend so much from now on."
+    context.stage(SetBudget(key, micros, arguments.tokens, arguments.agents, arguments.minutes))
+    return f"{members[key]} and its members may use so much from now on."
 
 
 BUDGET = Tool(
-    "set_budget", "Cap what a member and its group may spend.", SetBudgetArguments, LEADERS, set_budget
+    "set_budget", "Cap what a member and its group may use.", SetBudgetArguments, LEADERS, set_budget
 )

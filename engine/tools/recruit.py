@@ -7,6 +7,8 @@ from pydantic import Field
 from engine.domain.budget import estimated_micros
 from engine.domain.effects import Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
 from engine.domain.naming import clean_name, name_key
+from engine.store.budgets import room_for_agents
+from engine.store.load import budget_path
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members
 
@@ -57,7 +59,19 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
             f"This task may have {task.max_agents} agents and has {task.agents}. "
             "Recruit fewer or do it yourself."
         )
+    await _check_share(context, wanted)
     _check_plan(context, wanted)
+
+
+async def _check_share(context: ToolContext, wanted: int) -> None:
+    """A subtree's own cap on agents; a task with none has a path of one budget."""
+    path = budget_path(context.agent.budget_path)
+    if len(path) > 1:
+        room = await context.db.read(lambda c: room_for_agents(c, path))
+        if room is not None and wanted > room:
+            raise ToolRefused(
+                f"Your group may have {max(room, 0)} more agents. Recruit fewer, or ask your head for more."
+            )
 
 
 def _check_plan(context: ToolContext, wanted: int) -> None:
@@ -81,7 +95,7 @@ def _stage_member(context: ToolContext, member: NewMember, group: str) -> str:
     )
     context.recruited[name_key(name)] = name
     if member.budget_usd is not None:
-        context.stage(SetBudget(name_key(name), round(member.budget_usd * 1e6), None))
+        context.stage(SetBudget(name_key(name), round(member.budget_usd * 1e6)))
     return slot_mark("agent", slot)
 
 

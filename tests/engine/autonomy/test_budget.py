@@ -7,8 +7,16 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from engine.commands import AnswerGate, Limits, RaiseCap
-from engine.events import AgentJoined, CapReached, GateRaised, Intervened, TaskChanged
+from engine.commands import AnswerGate, Limits, PauseAgent, RaiseCap
+from engine.events import (
+    AgentJoined,
+    AgentSpoke,
+    CapReached,
+    FileWritten,
+    GateRaised,
+    Intervened,
+    TaskChanged,
+)
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from engine.store.core import BUDGETS, TASKS
@@ -189,3 +197,81 @@ async def test_the_cap_on_agents_is_said_and_recruiting_refused(stage: Stage) ->
     play = await stage({"Boss": boss}, caps=replace(CAPS, agents=3), watch=replace(CALM, sweep_s=0.02))
     assert (await play.end()).report == "with three"
     assert "may have 3 agents" in said[0]
+
+
+async def test_a_subtree_has_a_cap_on_agents_of_its_own(stage: Stage) -> None:
+    """A head within its share may not recruit beyond it, whatever the task still allows."""
+
+    def boss(view: View) -> ChatAnswer:
+        if view.steps == 0:
+            share = ("set_budget", {"name": "Ada", "agents": 3})
+            given = ("assign", {"to": "Ada", "title": "t", "details": "d"})
+            return call(("recruit", {"members": [_member("Ada")]}), share, given)
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if view.steps == 0:
+            return call(("recruit", {"members": [_member(n) for n in ("A1", "A2", "A3")]}))
+        if view.steps == 1:
+            return call(("recruit", {"members": [_member("A1"), _member("A2")]}))
+        if view.steps == 2:
+            return call(("recruit", {"members": [_member("A3")]}))
+        return say(view.all)
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    spoke = await play.until(AgentSpoke, name="Ada")
+    assert spoke.text.index("may have 2 more agents") < spoke.text.index("Joined your group: A1, A2")
+    assert "may have 0 more agents" in spoke.text
+
+
+def _member(name: str) -> dict[str, object]:
+    return {"name": name, "role": "w", "instructions": "w"}
+
+
+async def test_a_subtree_whose_minutes_are_over_stops_and_its_head_is_asked(stage: Stage) -> None:
+    """The rest of the task goes on; more minutes set it going again."""
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            share = ("set_budget", {"name": "Ada", "minutes": 5})
+            given = ("assign", {"to": "Ada", "title": "t", "details": "d"})
+            return call(("recruit", {"members": [_member("Ada")]}), share, given)
+        if "the budget of Ada is used up (5 of 5 minutes)" in view.last:
+            return call(("set_budget", {"name": "Ada", "minutes": 5}))
+        return reviewing(view, 1)
+
+    def ada(view: View) -> ChatAnswer:
+        return worker(view) if late.is_set() else call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    late = asyncio.Event()
+    play = await stage({"Boss": boss, "Ada": ada}, caps=replace(CAPS, steps=9_000))
+    await play.until(AgentJoined, name="Ada")
+    share = BUDGETS.update().where(BUDGETS.c.deadline_at.is_not(None))
+    await play.db.write(lambda c: c.execute(share.values(deadline_at=1.0)))
+    await play.until(Intervened, rule="budget", action="paused", name="Ada")
+    late.set()
+    assert (await play.end()).state == "done"
+
+
+async def test_work_whose_agent_cannot_run_is_brought_to_its_giver(stage: Stage) -> None:
+    """A member paused by a person does nothing: its head hears why, and gives the work to another."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "cannot go on: its agent is paused" in view.last:
+            given = ("assign", {"to": "Bob", "title": "t", "details": "d"})
+            return call(("dismiss", {"name": "Ada", "reason": "paused"}), given)
+        if not view.did("recruit"):
+            members = [_member("Ada"), _member("Bob")]
+            return call(
+                ("recruit", {"members": members}), ("assign", {"to": "Ada", "title": "t", "details": "d"})
+            )
+        return reviewing(view, 1)
+
+    def ada(view: View) -> ChatAnswer:
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    play = await stage({"Boss": boss, "Ada": ada, "Bob": worker}, caps=replace(CAPS, steps=9_000))
+    joined = await play.until(AgentJoined, name="Ada")
+    await play.do(PauseAgent(joined.agent_id, "me"))
+    assert (await play.end()).state == "done"
+    assert play.of(FileWritten, name="Bob")

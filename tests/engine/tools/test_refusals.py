@@ -38,7 +38,7 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((), ("finish", {"report": "r", "deliverables": ["no.txt"]}), "There is no file no.txt"),
         ((TODO,), ("finish", {"report": "r"}), "open items: think"),
         ((RECRUIT, GIVE), ("finish", {"report": "r"}), "#1 t of Ada"),
-        ((RECRUIT,), ("set_budget", {"name": "Ada"}), "Give usd or tokens"),
+        ((RECRUIT,), ("set_budget", {"name": "Ada"}), "Give usd, tokens, agents or minutes"),
         ((RECRUIT,), ("set_budget", {"name": "Eve", "usd": 1}), "not in your group"),
         ((), ("send_input", {"text": "x"}), "Start it with run and keep_open true"),
         ((), ("run", {"command": ["python"]}), "Go on without running"),
