@@ -34,7 +34,7 @@ class Rates:
 
     burst: Window = Window(5, 2.2)
     minute: Window = Window(30, 61.0)
-    tokens: int = 3
+    tokens: int = 5
     reserve: int = 2
     overall: Window = Window(45, 1.0)
     floor: int = 10
