@@ -62,6 +62,9 @@ _now_there: dict[str, Any] = {
     "agent": sa.bindparam("new_agent"),
     "changed_at": sa.bindparam("now"),
 }
+_update_todo = Prepared(
+    AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent")).values(todo_json=sa.bindparam("todo"))
+)
 _file = Prepared(sa.select(FILES.c.blob).where(_at))
 _insert_file = Prepared(
     FILES.insert().values(task_id=sa.bindparam("at_task"), path=sa.bindparam("at_path"), **_now_there)
@@ -216,7 +219,7 @@ def _dismiss(effect: Dismiss, pen: Pen) -> None:
 @apply_effect.register
 def _set_todo(effect: SetTodo, pen: Pen) -> None:
     items = [(item.text, item.status) for item in effect.items]
-    pen.connection.execute(AGENTS.update().where(AGENTS.c.id == pen.agent.id).values(todo_json=dumps(items)))
+    _update_todo.run(pen.connection, agent=pen.agent.id, todo=dumps(items))
 
 
 @apply_effect.register

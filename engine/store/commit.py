@@ -7,6 +7,7 @@ apply the effects, write the step, settle the budget, append events (DESIGN §4)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from engine.domain.effects import (
     ProposePlan,
     Recruit,
     SendMessage,
+    SetTodo,
+    ShowRun,
     StepOutcome,
     Verdict,
 )
@@ -119,6 +122,7 @@ def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
             AGENTS.c.status,
             AGENTS.c.group_id,
             AGENTS.c.leads_group_id,
+            AGENTS.c.fence,
             AGENTS.c.reserved_micros,
             AGENTS.c.reserved_tokens,
             TASKS.c.state.label("task_state"),
@@ -153,6 +157,9 @@ _insert_step = insert_into(
     "cost_micros",
     "model",
 )
+
+_LEAN = (SendMessage, ChangeFile, ShowRun, Notice, SetTodo)
+"""Effects made of prepared statements alone, which may be sent together with the rest."""
 
 _MOVES_TASK = (Assign, ChangeAssignment, ChangeFile, Finish, ProposePlan, Recruit, Verdict, Dismiss)
 """Effects that touch the task's row: it is locked before the budget's, always in that order."""
@@ -195,33 +202,43 @@ def commit_step(
     of events (which is also that of revisions).
     """
     pen = Pen(connection, turn, now)
-    agent = turn.scene.agent
     me = _take_agents(connection, pen, outcome)
     gone = me.task_state not in ("running", "paused") or me.status == "dismissed"
-    _set_fence(connection, turn, outcome, gone, now)
-    _consume_inbox(connection, turn, pen)
     effects = () if gone else outcome.effects
-    if any(isinstance(effect, _MOVES_TASK) for effect in effects):
-        _progress.run(connection, task=pen.task_id, now=now)
     numbers_revisions = any(isinstance(effect, ChangeFile) for effect in effects)
-    if numbers_revisions:
-        _settle_budget(connection, turn, outcome, me)
-        hold_order(connection)
-    if not gone:
-        _speak(pen, turn, outcome)
-    for effect in effects:
-        apply_effect(effect, pen)
-    again = not gone and (not outcome.ends_turn or _unread.first(connection, agent=agent.id) is not None)
+    with together(connection) if all(isinstance(e, _LEAN) for e in effects) else nullcontext():
+        fenced = _set_fence(connection, turn, outcome, gone, now)
+        consumed = _consume_inbox(connection, turn, pen)
+        if any(isinstance(effect, _MOVES_TASK) for effect in effects):
+            _progress.run(connection, task=pen.task_id, now=now)
+        if numbers_revisions:
+            _settle_budget(connection, turn, outcome, me)
+            hold_order(connection)
+        if not gone:
+            _speak(pen, turn, outcome)
+        for effect in effects:
+            apply_effect(effect, pen)
+        _write_step(connection, turn, outcome, pen)
+        unread = _unread.run(connection, agent=pen.agent.id)
+    _check(turn, fenced, consumed)
+    again = not gone and (not outcome.ends_turn or unread.fetchone() is not None)
     wakes = list(pen.wakes.values())
     if again and leave:
-        wakes, again = [*wakes, Wake(agent.id, pen.task_id)], False
-    left = tuple(enlist(connection, wakes))
+        wakes, again = [*wakes, Wake(pen.agent.id, pen.task_id)], False
     with together(connection):
-        _write_step(connection, turn, outcome, pen)
+        left = tuple(enlist(connection, wakes))
         if not numbers_revisions:
             _settle_budget(connection, turn, outcome, me)
         append_events(connection, pen.events, now)
     return Committed(left, again, pen.wrote_files, gone, bool(wakes))
+
+
+def _check(turn: Turn, fenced: Any, consumed: Any) -> None:
+    """Both were sent without waiting for their counts; what is wrong rolls everything back."""
+    if fenced.rowcount != 1:
+        raise Fenced(f"agent {turn.scene.agent.id} moved past step {turn.scene.agent.fence}")
+    if consumed is not None and consumed.rowcount != len(turn.scene.inbox):
+        raise InboxChanged("a message was withdrawn while the agent was reading it")
 
 
 def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact:
@@ -244,12 +261,12 @@ def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact
     pen.known.update((row.name_key, row) for row in rows if row.name_key in names)
     pen.taken = rows
     for row in rows:
-        if row.id == pen.agent.id:
+        if row.id == pen.agent.id and row.fence == pen.agent.fence:
             return row
-    raise Fenced(f"agent {pen.agent.id} is no more")
+    raise Fenced(f"agent {pen.agent.id} moved past step {pen.agent.fence}, or is no more")
 
 
-def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> None:
+def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> Any:
     agent = turn.scene.agent
     closes = outcome.ends_turn or gone
     values = {
@@ -269,20 +286,19 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: b
         "calls": dumps(outcome.last_calls),
         "now": now,
     }
-    if _fence.run(connection, **values).rowcount != 1:
-        raise Fenced(f"agent {agent.id} moved past step {agent.fence}")
+    return _fence.run(connection, **values)
 
 
-def _consume_inbox(connection: Connection, turn: Turn, pen: Pen) -> None:
+def _consume_inbox(connection: Connection, turn: Turn, pen: Pen) -> Any:
     inbox = turn.scene.inbox
     if not inbox:
-        return
+        return None
     consume, ids = _consume.of(ids=[letter.id for letter in inbox])
-    if consume.run(connection, **ids, step=turn.scene.step).rowcount != len(inbox):
-        raise InboxChanged("a message was withdrawn while the agent was reading it")
+    consumed = consume.run(connection, **ids, step=turn.scene.step)
     for letter in inbox:
         if letter.ref:
             pen.event(MessageRead(pen.task_id, pen.agent.id, letter.ref))
+    return consumed
 
 
 def _speak(pen: Pen, turn: Turn, outcome: StepOutcome) -> None:

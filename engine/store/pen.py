@@ -40,7 +40,11 @@ _by_id = Prepared(
         AGENTS.c.name_key,
     ).where(AGENTS.c.id == sa.bindparam("agent"))
 )
-_active = sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key)
+_by_name = Prepared(
+    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key).where(
+        AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name")
+    )
+)
 
 
 @dataclass(slots=True)
@@ -122,8 +126,7 @@ class Pen:
         """The active agent of that name. Raises Stale: acting again will answer with the names that exist."""
         row = self.known.get(name_key)
         if row is None:
-            found = _active.where(AGENTS.c.task_id == self.task_id, AGENTS.c.name_key == name_key)
-            row = self.connection.execute(found).first()
+            row = _by_name.first(self.connection, task=self.task_id, name=name_key)
         if row is None or row.status == "dismissed":
             raise Stale(f"nobody is called {name_key!r}")
         self.known[name_key] = row
