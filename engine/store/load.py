@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -153,10 +155,10 @@ def load_turn(
     row = _agent_and_task.first(connection, agent=agent_id)
     if row is None or row.task_state != "running" or row.status != "active" or row.budget_frozen:
         return None
-    mail = _inbox.all(connection, agent=agent_id, most=letters)
-    if not row.in_turn and not any(letter.wakes for letter in mail):
+    found = _look_around(connection, row, letters)
+    if not row.in_turn and not any(letter.wakes for letter in found.mail):
         return None
-    turn = compose(_scene(connection, row, mail))
+    turn = compose(_scene(row, found))
     _reserve_for(connection, row, turn.held)
     return turn
 
@@ -179,21 +181,56 @@ def budget_path(path: str) -> list[int]:
     return [int(part) for part in path.split("/") if part]
 
 
-def _scene(connection: Connection, row: Fact, letters: Sequence[Fact]) -> Scene:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was read for a step; people and work only at the start of a turn."""
+
+    mail: list[Fact]
+    past: list[Fact]
+    peers: list[Fact]
+    members: list[Fact]
+    work: list[Fact]
+
+
+def _look_around(connection: Connection, row: Fact, letters: int) -> _Found:
+    """All that a step reads beside the agent itself, asked for together."""
+    agent, most = row.id, MAX_SHOWN + 1
+    peers = members = work = past = None
+    with together(connection):
+        mail = _inbox.run(connection, agent=agent, most=letters)
+        if row.fence > row.summary_upto:
+            past = _past.run(connection, agent=agent, upto=row.summary_upto)
+        if not row.in_turn:
+            work = _work.run(connection, agent=agent)
+            if row.group_id != row.leads_group_id:
+                peers = _colleagues.run(connection, group=row.group_id, agent=agent, most=most)
+            if row.leads_group_id is not None:
+                members = _colleagues.run(connection, group=row.leads_group_id, agent=agent, most=most)
+
+    def rows(statement: Prepared, cursor: Any) -> list[Fact]:
+        return [] if cursor is None else statement.rows(connection, cursor)
+
+    return _Found(
+        rows(_inbox, mail),
+        rows(_past, past),
+        rows(_colleagues, peers),
+        rows(_colleagues, members),
+        rows(_work, work),
+    )
+
+
+def _scene(row: Fact, found: _Found) -> Scene:
     agent = _agent(row)
-    past: tuple[PastStep, ...] = ()
-    if agent.fence > row.summary_upto:
-        past = tuple(map(past_step, _past.all(connection, agent=agent.id, upto=row.summary_upto)))
     head = None
     if agent.head_id is not None:
         head = Colleague(agent.head_id, row.chief_name, row.chief_title, "head")
     return Scene(
         task=_task(row),
         agent=agent,
-        inbox=_within(letters),
-        past=past,
-        colleagues=() if agent.in_turn else _load_colleagues(connection, agent, head),
-        work=() if agent.in_turn else load_work(connection, agent.id),
+        inbox=_within(found.mail),
+        past=tuple(map(past_step, found.past)),
+        colleagues=() if agent.in_turn else _colleagues_of(agent, head, found),
+        work=tuple(map(_work_of, found.work)),
         head=head.name if head else "",
         upto=row.summary_upto,
     )
@@ -261,16 +298,11 @@ def _agent(row: Fact) -> AgentFacts:
     )
 
 
-def _load_colleagues(
-    connection: Connection, agent: AgentFacts, head: Colleague | None
-) -> tuple[Colleague, ...]:
-    found = [head] if head else []
-    for group, relation in ((agent.group_id, "peer"), (agent.leads_group_id, "member")):
-        if group is None or (relation == "peer" and group == agent.leads_group_id):
-            continue
-        rows = _colleagues.all(connection, group=group, agent=agent.id, most=MAX_SHOWN + 1)
-        found += [Colleague(row.id, row.name, row.title, relation) for row in rows if row.id != agent.head_id]
-    return tuple(found)
+def _colleagues_of(agent: AgentFacts, head: Colleague | None, found: _Found) -> tuple[Colleague, ...]:
+    known = [head] if head else []
+    for rows, relation in ((found.peers, "peer"), (found.members, "member")):
+        known += [Colleague(row.id, row.name, row.title, relation) for row in rows if row.id != agent.head_id]
+    return tuple(known)
 
 
 def load_work(connection: Connection, agent_id: int) -> tuple[Work, ...]:

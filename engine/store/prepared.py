@@ -71,9 +71,11 @@ class Prepared:
 
     def all(self, connection: Connection, **values: Any) -> list[Fact]:
         """Every row."""
-        compiled = self._for(connection)
-        found = driver_of(connection).execute(compiled.text, compiled.values(values))
-        return list(map(compiled.row, found.fetchall()))
+        return self.rows(connection, self.run(connection, **values))
+
+    def rows(self, connection: Connection, cursor: Any) -> list[Fact]:
+        """Every row of an earlier `run`."""
+        return list(map(self._for(connection).row, cursor.fetchall()))
 
     def first(self, connection: Connection, **values: Any) -> Fact | None:
         """The first row."""
