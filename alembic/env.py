@@ -18,7 +18,9 @@ _FOREIGN = ("apscheduler_", "procrastinate_", "memories_fts", "sqlite_", "memory
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
     """Leave alone what other libraries keep in the same database."""
-    return not (kind in ("table", "index") and reflected and compare_to is None and (name or "").startswith(_FOREIGN))
+    return not (
+        kind in ("table", "index") and reflected and compare_to is None and (name or "").startswith(_FOREIGN)
+    )
 
 
 def run(connection: Connection) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from bot.bootstrap import probe_model, running
 from bot.migrations import drift, upgrade
 from bot.settings import BotSettings
+from bot.single import AlreadyRunning
 from engine.assembly import open_engine
 from engine.errors import EngineError
 from engine.llm.local.__main__ import TerminalProgress
@@ -29,7 +30,7 @@ def main() -> int:
         return asyncio.run(_COMMANDS[options.command](options))
     except KeyboardInterrupt:
         return 0
-    except (EngineError, ValidationError, OSError) as error:
+    except (EngineError, AlreadyRunning, ValidationError, OSError) as error:
         _say(f"✗ {error}")
         return 1
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import discord
 
 from bot.archive import close_places
@@ -15,10 +17,12 @@ from bot.book import Book
 from bot.client import MegaBot
 from bot.desk import Archive, Parts, Probes
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.login import reads_messages, words_for_login
 from bot.migrations import upgrade
 from bot.outbox.ledger import Ledger
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.settings import BotSettings
+from bot.single import OnlyBot, only_bot
 from bot.views.gate import gate_view
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits
@@ -63,11 +67,19 @@ async def running(
     `model` and `local_options` are for tests; without them the settings decide.
     """
     async with AsyncExitStack() as stack:
+        # The lock comes first: a second start is refused before it fetches, opens or starts anything.
+        url = engine_settings.sqlite_or_url()
+        if url.startswith("sqlite"):
+            stack.enter_context(OnlyBot(engine_settings.data_dir / "bot.lock"))
         opened = await open_engine(engine_settings, model, migrate=upgrade, progress=progress, say=say)
         stack.push_async_callback(opened.close)
+        if not url.startswith("sqlite"):
+            await stack.enter_async_context(only_bot(opened.database, engine_settings.data_dir, time.time))
         local = await _local_discord(bot_settings, opened.settings, local_options, stack)
         token = local.token if local else bot_settings.discord_token.get_secret_value()
-        bot, outbox = _bot(opened, bot_settings)
+        with _login_in_words():
+            reads = await reads_messages(token, bot_settings.message_content)
+        bot, outbox = _bot(opened, bot_settings, reads)
         await opened.engine.start()
         stack.push_async_callback(opened.engine.stop)
         bot_task = asyncio.create_task(_connect(bot, token), name="discord")
@@ -75,7 +87,7 @@ async def running(
         await _until_ready(bot, bot_task)
         await outbox.start()
         stack.push_async_callback(outbox.stop)
-        cards = asyncio.create_task(bot.cards.run(), name="cards")
+        cards = asyncio.create_task(_keep_cards(bot), name="cards")
         stack.push_async_callback(_cancel, cards)
         if local is not None and opened.settings.openai_base_url == "" and model is None:
             local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
@@ -102,7 +114,7 @@ async def _local_discord(
     return local
 
 
-def _bot(opened: OpenEngine, settings: BotSettings) -> tuple[MegaBot, Outbox]:
+def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBot, Outbox]:
     ledger, book = Ledger(opened.database), Book(opened.database)
     parts = Parts(
         engine=opened.engine,
@@ -116,7 +128,7 @@ def _bot(opened: OpenEngine, settings: BotSettings) -> tuple[MegaBot, Outbox]:
             opened.engine.export_bundle,
         ),
     )
-    bot = MegaBot(parts, message_content=settings.message_content != "off")
+    bot = MegaBot(parts, message_content=reads)
     outbox = build_outbox(
         bot,
         opened.engine,
@@ -162,17 +174,31 @@ async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
 
 
 async def _connect(bot: MegaBot, token: str) -> None:
-    try:
+    with _login_in_words():
         await bot.start(token)
-    except discord.LoginFailure as error:
+
+
+@contextmanager
+def _login_in_words() -> Iterator[None]:
+    """A refused login as NotConfigured with the next step."""
+    try:
+        yield
+    except (discord.LoginFailure, discord.PrivilegedIntentsRequired) as error:
+        raise NotConfigured(words_for_login(error) or str(error)) from error
+    except (OSError, discord.HTTPException, aiohttp.ClientError) as error:
         raise NotConfigured(
-            "Discord does not accept DISCORD_TOKEN. Copy the token anew from the developer portal into .env."
+            f"Discord cannot be reached ({error}). Check the network, then start again."
         ) from error
-    except discord.PrivilegedIntentsRequired as error:
-        raise NotConfigured(
-            "The bot may not read messages. Switch on the Message Content intent in the developer portal, "
-            "or set MESSAGE_CONTENT=off in .env."
-        ) from error
+
+
+async def _keep_cards(bot: MegaBot) -> None:
+    """The cards' keeper, begun again when it falls: a card that stands still would be a lie."""
+    while True:
+        try:
+            await bot.cards.run()
+        except* Exception as fallen:
+            log.exception("the cards stopped and are begun again: %s", fallen.exceptions)
+            await asyncio.sleep(5)
 
 
 async def _until_ready(bot: MegaBot, task: asyncio.Task[None]) -> None:

@@ -100,12 +100,12 @@ async def test_a_reply_to_a_persona_reaches_that_agent_and_it_answers(start: Sta
 
 async def test_long_answers_are_split_and_code_stays_whole(start: Start) -> None:
     """No post is over 2,000 characters; a code block cut in two is closed and opened again."""
-    async with start(slow_team(0.2)) as product:
+    async with start(slow_team(1.0)) as product:
         await command(product, "task new", goal=GOAL)
         await post_with(product, "I split this")
         ada = next(a for a in await product.engine.engine.look.agents(1) if a.name == "Ada")
         await command(product, "agent say", agent=str(ada.id), text="show me all of it")
-        await post_with(product, "line_149 = 149")
+        await post_with(product, "line_149 = 149", within=45)
         posts = [m for m in messages(product) if "line_" in str(m)]
         for post in posts:
             assert len(post["content"]) <= 2000
