@@ -70,13 +70,16 @@ def ranked(queue: Sequence[Entry]) -> list[tuple[Lane, Entry]]:
 def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool, float]:
     """How much a queue presses among others of its channel; smaller goes first.
 
-    Queues with an answer or a gate go first, then the one that waits longest, heads counting as older: so
-    nothing starves. The first value is False for those that may use the limiter's reserve. Raises
+    Queues with an answer, a gate or the end go first, then the one that waits longest, heads counting as
+    older: so nothing starves. The first value is False for those that may use the limiter's reserve. Raises
     ValueError for an empty queue.
     """
     bonus = (ladder or Ladder()).head_bonus_s
     return min(
-        (entry.post.lane > Lane.STATUS, entry.at - (bonus if entry.post.lane == Lane.HEAD else 0.0))
+        (
+            entry.post.lane > Lane.STATUS and entry.post.kind != "end",
+            entry.at - (bonus if entry.post.lane == Lane.HEAD else 0.0),
+        )
         for entry in queue
     )
 
