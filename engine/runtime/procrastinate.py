@@ -41,6 +41,7 @@ SELECT procrastinate_defer_jobs_v1(array_agg(
 FROM unnest(%s::bigint[], %s::int[], %s::float8[]) AS w(agent, priority, due)
 WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
                   WHERE j.queueing_lock = 'agent:' || w.agent AND j.status = 'todo')
+  AND NOT (%s AND EXISTS (SELECT 1 FROM agents a WHERE a.id = w.agent AND a.reserved_tokens > 0))
 """
 _IDLE = """
 SELECT a FROM unnest(%s::bigint[]) AS a
@@ -129,8 +130,12 @@ class ProcrastinateDispatcher:
         self._reaper = asyncio.create_task(self._reap(), name="reaper")
 
     def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
-        """See `Dispatcher.enlist`: all of them become jobs of this transaction."""
-        self._defer(connection, [(wake.agent_id, wake.priority) for wake in wakes], 0.0)
+        """See `Dispatcher.enlist`: they become jobs of this transaction.
+
+        An agent that holds a reservation has a call under way: its commit, which waits for this one's lock,
+        sees the mail and goes on without a job. If its worker dies, the reaper wakes it.
+        """
+        self._defer(connection, [(wake.agent_id, wake.priority) for wake in wakes], unless_busy=True)
         return ()
 
     def wake(self, wakes: Sequence[Wake]) -> None:
@@ -178,14 +183,21 @@ class ProcrastinateDispatcher:
 
         def work(connection: Connection) -> None:
             idle = driver_of(connection).execute(_IDLE, [list(priorities)]).fetchall()
-            self._defer(connection, [(agent, priorities[agent]) for (agent,) in idle], 0.0)
+            self._defer(connection, [(agent, priorities[agent]) for (agent,) in idle])
 
         try:
             await self._db.write(work)
         except Exception:
             log.exception("%s agents could not be woken; the next sweep tries again", len(wakes))
 
-    def _defer(self, connection: Connection, agents: Sequence[tuple[int, int]], later_s: float) -> None:
+    def _defer(
+        self,
+        connection: Connection,
+        agents: Sequence[tuple[int, int]],
+        later_s: float = 0.0,
+        *,
+        unless_busy: bool = False,
+    ) -> None:
         if not agents:
             return
         raw = driver_of(connection)
@@ -194,7 +206,7 @@ class ProcrastinateDispatcher:
         due = time.time() + later_s if later_s else None
         with together(connection):
             raw.execute(_LOCK, [ids])
-            raw.execute(_ENLIST, [ids, places, [due] * len(ids)])
+            raw.execute(_ENLIST, [ids, places, [due] * len(ids), unless_busy])
 
     async def _reap(self) -> None:
         """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""
@@ -217,4 +229,4 @@ class ProcrastinateDispatcher:
             return
         log.warning("the worker of agent %s is gone; the agent is woken anew", agent)
         raw.execute(_FINISH, [job])
-        self._defer(connection, [(agent, 5)], 0.0)
+        self._defer(connection, [(agent, 5)])

@@ -129,6 +129,16 @@ def _reserving(length: int) -> sa.Update:
 
 
 _reserve = PreparedLists(_reserving)
+_give_back = PreparedLists(
+    lambda length: (
+        BUDGETS.update()
+        .where(BUDGETS.c.id.in_(listed("path", length)))
+        .values(
+            reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("micros", type_=sa.BigInteger),
+            reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("tokens", type_=sa.BigInteger),
+        )
+    )
+)
 _hold = Prepared(
     AGENTS.update()
     .where(AGENTS.c.id == sa.bindparam("agent"))
@@ -153,14 +163,27 @@ def load_turn(
     inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
     row = _agent_and_task.first(connection, agent=agent_id)
-    if row is None or row.task_state != "running" or row.status != "active" or row.budget_frozen:
+    if row is None:
+        return None
+    if row.task_state != "running" or row.status != "active" or row.budget_frozen:
+        _release(connection, row)
         return None
     found = _look_around(connection, row, letters)
     if not row.in_turn and not any(letter.wakes for letter in found.mail):
+        _release(connection, row)
         return None
     turn = compose(_scene(row, found))
     _reserve_for(connection, row, turn.held)
     return turn
+
+
+def _release(connection: Connection, row: Fact) -> None:
+    """No step comes: what an answer that was dropped still holds goes back, be the cap what it may."""
+    if not row.reserved_micros and not row.reserved_tokens:
+        return
+    give_back, ids = _give_back.of(path=budget_path(row.budget_path))
+    give_back.run(connection, **ids, micros=row.reserved_micros, tokens=row.reserved_tokens)
+    _hold.run(connection, agent=row.id, micros=0, tokens=0)
 
 
 def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:

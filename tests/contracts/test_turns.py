@@ -341,3 +341,27 @@ async def test_one_letter_at_a_time_reads_the_inbox_in_order(world: World) -> No
     inputs = [row.input for row in await world.rows(sa.select(STEPS.c.input).order_by(STEPS.c.step))]
     found = [re.findall(r"word (\w+)", text) for text in inputs]
     assert [words for words in found if words] == [["one"], ["two"], ["three"]]
+
+
+async def test_a_dropped_answer_with_nothing_left_to_do_holds_nothing(world: World) -> None:
+    """The only letter withdrawn while it was read: the reservation goes back, later words wake the agent."""
+    model = Slow("boss", [])
+    model.go.set()
+    engine = await world.start(model)
+    boss = await boss_of(world, await engine.handle(StartTask("g", "me", "here")))
+    await world.until(lambda: still(world))
+    model.go.clear()
+    model.began.clear()
+    await engine.handle(SayToAgent(boss, "never mind", "me", "Me", ref="r"))
+    await model.began.wait()
+    await engine.handle(WithdrawMessage("r"))
+    model.go.set()
+    await world.until(lambda: _held_nothing(world))
+    await engine.handle(SayToAgent(boss, "after all", "me", "Me"))
+    await world.until(lambda: still(world))
+    assert "after all" in model.prompts[-1]
+
+
+async def _held_nothing(world: World) -> bool:
+    row = (await world.rows(sa.select(BUDGETS.c.reserved_tokens, BUDGETS.c.calls)))[0]
+    return (row.reserved_tokens, row.calls) == (0, 2)
