@@ -19,6 +19,7 @@ MAX_RESULT = 6_000
 
 EVERYONE: frozenset[AgentRole] = frozenset({"boss", "head", "member", "auditor"})
 WORKERS: frozenset[AgentRole] = frozenset({"boss", "head", "member"})
+LED: frozenset[AgentRole] = frozenset({"head", "member"})
 LEADERS: frozenset[AgentRole] = frozenset({"boss", "head"})
 
 

@@ -10,7 +10,7 @@ from engine.domain.effects import ChangeAssignment, Verdict
 from engine.domain.state import Work
 from engine.errors import Invalid
 from engine.store.load import load_assignment, load_work
-from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import current_files
 from engine.tools.run import describe, execute
 from engine.workspace import normal_path
@@ -113,6 +113,6 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> str:
     return "Noted."
 
 
-SUBMIT = Tool("submit", "Hand in an assignment.", SubmitArguments, WORKERS, submit)
+SUBMIT = Tool("submit", "Hand in an assignment.", SubmitArguments, LED, submit)
 REVIEW = Tool("review", "Accept or reject a submission.", ReviewArguments, WORKERS, review)
 VERDICT = Tool("verdict", "Judge the result.", VerdictArguments, frozenset({"auditor"}), verdict)

@@ -155,6 +155,36 @@ def _asks(other: str) -> Part:
     return part
 
 
+async def test_an_answer_that_work_waits_for_is_reminded_of(stage: Stage) -> None:
+    """Bob reads a question and says nothing; reminded while others work, he answers, and Ada goes on."""
+
+    def ada(view: View) -> ChatAnswer:
+        if "It is blue." in view.all:
+            return worker(view)
+        if not view.did("send_message"):
+            return call(("send_message", {"to": ["Bob"], "text": "Which colour?", "wait": True}))
+        return say("I wait for Bob.")
+
+    def bob(view: View) -> ChatAnswer:
+        if "still waits for an answer" in view.last:
+            return call(("send_message", {"to": ["Ada"], "text": "It is blue."}))
+        return say("Hm.")
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            members = [{"name": n, "role": "w", "instructions": "w"} for n in ("Ada", "Bob")]
+            given = ("assign", {"to": "Ada", "title": "t", "details": "d"})
+            return call(("recruit", {"members": members}), given)
+        if view.submitted or " accepted." in view.all:
+            return reviewing(view, 1)
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    watch = replace(FAST, silent_s=0.8)
+    play = await stage({"Boss": boss, "Ada": ada, "Bob": bob}, watch=watch, caps=_caps(9_000))
+    assert (await play.end()).state == "done"
+    assert play.of(Intervened, rule="unanswered", name="Bob")
+
+
 def _polite(other: str) -> Part:
     def part(view: View) -> ChatAnswer:
         thanks = ("send_message", {"to": [other], "text": f"Thank you too! ({view.steps})", "wait": True})

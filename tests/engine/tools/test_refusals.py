@@ -30,7 +30,7 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((RECRUIT,), ("dismiss", {"name": "Bob", "reason": "r"}), "Your members: Ada"),
         ((), ("send_message", {"to": ["Boss"], "text": "hi"}), "That is yourself"),
         ((), ("send_message", {"to": ["Nobody"], "text": "hi"}), "Use an exact name"),
-        ((), ("submit", {"assignment": 5, "summary": "s"}), "no assignment #5"),
+        ((), ("submit", {"assignment": 5, "summary": "s"}), "There is no tool 'submit' for you"),
         ((), ("review", {"assignment": 5, "verdict": "accept"}), "no assignment #5"),
         ((), ("read_file", {"path": "no.txt"}), "Use list_files"),
         ((), ("read_file", {"path": "../etc/passwd"}), "Stay inside the workspace"),
