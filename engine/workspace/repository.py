@@ -180,6 +180,8 @@ class TaskRepository:
         return write_loose(self.objects, "tree" if kind == "tree" else "commit", data, durable=False)
 
     def _move_branch(self, tip: str) -> None:
+        # The record lock is held: a lock file here is left from a process killed while it moved the branch.
+        (self.path / f"{BRANCH}.lock").unlink(missing_ok=True)
         with self._reading:
             self._repo.references.create(BRANCH, tip, force=True)
 

@@ -30,7 +30,7 @@ def settled(path: Path) -> str | None:
 def settle(path: Path, tip: str) -> None:
     """Bring everything up to `tip` to the disk and note it. Blocking, as long as the disk takes."""
     sync_file_system(path)
-    draft = path / f"{_NAME}.new"
+    draft = path / f"{_NAME}.{os.getpid()}.new"  # workers on one machine may settle the same history
     with draft.open("w") as file:
         file.write(tip + "\n")
         file.flush()
