@@ -80,9 +80,16 @@ def _check_plan(context: ToolContext, wanted: int) -> None:
             "Your plan waits for the people's approval. End your turn; you are woken by the answer."
         )
     large = context.task.agents + wanted > context.options.plan_approval_over
-    if large and context.task.plan_state == "none" and context.agent.role == "boss":
+    if not large or context.task.plan_state != "none":
+        return
+    if context.agent.role == "boss":
         raise ToolRefused(
             f"More than {context.options.plan_approval_over} agents: call propose_plan first, then recruit."
+        )
+    if context.task.attended:
+        raise ToolRefused(
+            f"More than {context.options.plan_approval_over} agents need a plan that the people have seen. "
+            "Ask the boss to call propose_plan, or do it with fewer."
         )
 
 

@@ -11,7 +11,7 @@ from engine.events import GateClosed, GateRaised, PlanProposed
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
-from tests.fakes.cast import View
+from tests.fakes.cast import View, reviewing
 from tests.fakes.parts import CAPS
 
 PLAN = {"summary": "ten writers", "groups": ["writers: one chapter each"], "agents": 11}
@@ -87,6 +87,39 @@ async def test_an_unattended_task_asks_nobody(stage: Stage) -> None:
     play = await stage({"Boss": asks}, attended=False)
     assert (await play.end()).report == "assumed blue"
     assert not play.of(GateRaised)
+
+
+async def test_heads_cannot_grow_a_task_past_the_handful_without_a_plan(stage: Stage) -> None:
+    """A member that wants ten of its own is sent to the boss, who shows a plan first."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "Please plan." in view.last:
+            return call(("propose_plan", PLAN))
+        if not view.did("recruit"):
+            return call(
+                ("recruit", {"members": [{"name": "Ada", "role": "head", "instructions": "lead"}]}),
+                ("assign", {"to": "Ada", "title": "lead", "details": "recruit ten"}),
+            )
+        if "approved your plan" in view.last:
+            return call(("send_message", {"to": ["Ada"], "text": "Approved."}))
+        return reviewing(view, 1)
+
+    def ada(view: View) -> ChatAnswer:
+        if "Joined your group" in view.last:
+            return call(("submit", {"assignment": view.given, "summary": "recruited"}))
+        if "Ask the boss to call propose_plan" in view.last:
+            return call(("send_message", {"to": ["Boss"], "text": "Please plan.", "wait": True}))
+        members = [{"name": f"W{n}", "role": "writer", "instructions": "write"} for n in range(10)]
+        return (
+            call(("recruit", {"members": members})) if view.last.startswith("[from Boss]") else say("Idle.")
+        )
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    plan = await play.until(PlanProposed)
+    assert plan.gate_id is not None
+    await play.do(AnswerGate(plan.gate_id, "Approve", "me"))
+    assert (await play.end()).state == "done"
+    assert (await play.engine.look.task(play.task)).agents == 12
 
 
 @pytest.mark.parametrize("attended", [True, False])
