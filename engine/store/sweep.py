@@ -27,7 +27,7 @@ def running_tasks(connection: Connection) -> list[int]:
 
 def look_over(connection: Connection, task_id: int, now: float, options: WatchOptions) -> list[Finding]:
     """What the rules find in one running task; only reads."""
-    task = _running(connection, task_id)
+    task = _running(connection, task_id, alone=False)
     return judge(take_picture(connection, task, now, options), now, options) if task is not None else []
 
 
@@ -40,8 +40,10 @@ def act_on(connection: Connection, task_id: int, now: float, options: WatchOptio
     return intervene(connection, task, found, now)
 
 
-def _running(connection: Connection, task_id: int) -> AnyRow | None:
-    task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()
+def _running(connection: Connection, task_id: int, *, alone: bool = True) -> AnyRow | None:
+    """The task's row if it runs; `alone` lets one process at a time look after it."""
+    query = sa.select(TASKS).where(TASKS.c.id == task_id)
+    task = connection.execute(query.with_for_update() if alone else query).first()
     return task if task is not None and task.state == "running" else None
 
 
