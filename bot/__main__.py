@@ -17,7 +17,7 @@ from bot.migrations import drift, upgrade
 from bot.settings import BotSettings
 from bot.single import AlreadyRunning
 from engine.assembly import open_engine
-from engine.errors import EngineError
+from engine.errors import EngineError, NotConfigured
 from engine.llm.local.__main__ import TerminalProgress
 from engine.settings import EngineSettings
 
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot: on Discord with DISCORD_TOKEN, else on this machine")
     commands.add_parser("local", help="run the bot on this machine even when a token is set")
+    commands.add_parser("worker", help="run turns beside the bot, on PostgreSQL")
     commands.add_parser("doctor", help="look at database, sandbox and model, say what is missing")
     commands.add_parser("migrations", help="check that the migrations match the models")
     export = commands.add_parser("export", help="write a task's files as a git bundle")
@@ -54,9 +55,7 @@ async def _run(options: argparse.Namespace) -> int:
     if options.command == "local":
         bot_settings = bot_settings.model_copy(update={"discord_token": SecretStr("")})
     progress = TerminalProgress()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = _stop_signal()
     async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
         progress.close()
         where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
@@ -69,6 +68,32 @@ async def _run(options: argparse.Namespace) -> int:
             product.bot_task.result()
         stopped.cancel()
     return 0
+
+
+async def _worker(_options: argparse.Namespace) -> int:
+    """Turns only, beside a bot on the same PostgreSQL and the same DATA_DIR (shared between machines)."""
+    settings = EngineSettings()
+    if not settings.sqlite_or_url().startswith("postgres"):
+        raise NotConfigured(
+            "Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name in .env."
+        )
+    stop = _stop_signal()
+    opened = await open_engine(settings, migrate=upgrade, say=_say, sweeps=False)
+    try:
+        await opened.engine.start()
+        _say("● A worker runs. SIGTERM or Ctrl+C lets running steps reach their commit, then ends it.")
+        await stop.wait()
+        await opened.engine.stop(drain=True)
+    finally:
+        await opened.close()
+    return 0
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 async def _doctor(_options: argparse.Namespace) -> int:
@@ -107,7 +132,14 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
 
 
-_COMMANDS = {"run": _run, "local": _run, "doctor": _doctor, "export": _export, "migrations": _migrations}
+_COMMANDS = {
+    "run": _run,
+    "local": _run,
+    "worker": _worker,
+    "doctor": _doctor,
+    "export": _export,
+    "migrations": _migrations,
+}
 
 if __name__ == "__main__":
     raise SystemExit(main())

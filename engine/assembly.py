@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.engine import Engine, EngineOptions
 from engine.errors import NotConfigured
@@ -18,6 +18,7 @@ from engine.llm.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
+from engine.runtime.procrastinate import ProcrastinateDispatcher, create_queue
 from engine.runtime.turn import Parts, TurnOptions
 from engine.sandbox import (
     RefusingSandbox,
@@ -89,8 +90,12 @@ async def open_engine(
     dispatcher: Dispatcher | None = None,
     progress: Progress | None = None,
     say: Say = log.warning,
+    sweeps: bool = True,
 ) -> OpenEngine:
     """Build the engine's parts. `migrate(url)` brings the tables up to date, in a thread.
+
+    On PostgreSQL turns go through its queue, so that workers can share them; `sweeps` False makes a
+    worker, which runs turns and nothing else.
 
     Without `model`: the configured endpoint, or with neither key nor base URL the embedded model.
     Raises NotConfigured with the next step.
@@ -117,10 +122,19 @@ async def open_engine(
             clock=SystemClock(),
             embedder=brain.embedder,
         )
-        chosen = dispatcher or LocalDispatcher(settings.model_concurrency * 2)
-        engine = Engine(parts, chosen, EngineOptions.of(settings, turn_options(settings)))
+        chosen = dispatcher or await _dispatcher(database, settings)
+        options = replace(EngineOptions.of(settings, turn_options(settings)), sweeps=sweeps)
+        engine = Engine(parts, chosen, options)
         herald.engine = engine
         return OpenEngine(engine, database, sandbox, settings, brain.gate, stack.pop_all().aclose)
+
+
+async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatcher:
+    slots = settings.model_concurrency * 2
+    if not database.url.startswith("postgres"):
+        return LocalDispatcher(slots)
+    await asyncio.to_thread(create_queue, database.url)
+    return ProcrastinateDispatcher(database, slots if settings.run_turns else 0)
 
 
 def turn_options(settings: EngineSettings) -> TurnOptions:

@@ -26,6 +26,7 @@ class EngineSettings(BaseSettings):
 
     data_dir: Path = Path("var")
     database_url: str = ""
+    run_turns: bool = True
 
     openai_api_key: SecretStr = SecretStr("")
     openai_base_url: str = ""
