@@ -10,7 +10,7 @@ from engine.workspace import GitWorkspace
 
 
 async def test_a_branch_lock_left_by_a_killed_process_does_not_stop_the_history(tmp_path: Path) -> None:
-    """libgit2 refuses to move a branch whose lock file stands; nobody alive can hold it, so it is taken away."""
+    """libgit2 moves no branch whose lock file stands; nobody alive can hold it, so it is taken away."""
     workspace = GitWorkspace(tmp_path)
     blobs = [await workspace.put(1, text) for text in (b"one\n", b"two\n")]
     await workspace.record(1, [Revision(1, 1, "a.txt", blobs[0], "Ada", "1.1", 1.0)])
@@ -20,7 +20,7 @@ async def test_a_branch_lock_left_by_a_killed_process_does_not_stop_the_history(
 
 
 async def test_two_processes_worth_of_writers_record_the_same_revisions_once(tmp_path: Path) -> None:
-    """Two workspaces on one folder, as two workers have them, record at the same time: one commit a revision."""
+    """Two workspaces on one folder, as two workers have them, record at once: one commit a revision."""
     first, second = GitWorkspace(tmp_path), GitWorkspace(tmp_path)
     blobs = [await first.put(1, f"text {n}\n".encode()) for n in range(12)]
     revisions = [Revision(n + 1, 1, "a.txt", blob, "Ada", f"1.{n}", 1.0) for n, blob in enumerate(blobs)]

@@ -1,0 +1,47 @@
+"""All benches, each in a process of its own, printed as ratios within one run on this machine.
+
+`python -m bench [name …]`: only those named.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHES: dict[str, tuple[str, ...]] = {
+    "turns": ("bench.turns", "sqlite"),
+    "turns-10000": ("bench.turns", "sqlite", "10000", "2", "2", "1000"),
+    "turns-postgresql": ("bench.turns", "postgresql"),
+    "fairness": ("bench.fairness",),
+    "fanout-100": ("bench.fanout", "100"),
+    "fanout": ("bench.fanout", "590"),
+    "fanout-10000": ("bench.fanout", "10000"),
+    "policy-tree": ("bench.policy_tree",),
+    "growth": ("bench.growth",),
+    "prefix": ("bench.prefix",),
+    "crash": ("bench.crash", "sqlite", "200"),
+    "crash-postgresql": ("bench.crash", "postgresql", "200"),
+    "workers": ("bench.workers", "5"),
+    "outbox": ("bench.outbox",),
+}
+
+
+def _status(name: str) -> int:
+    return subprocess.run([sys.executable, "-m", *BENCHES[name]], check=False).returncode
+
+
+def main() -> int:
+    """Run what is asked for; 1 when a bench broke (a missed target is printed, and no error)."""
+    chosen = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in chosen if name not in BENCHES]
+    if unknown:
+        print(f"There is no bench {', '.join(unknown)}. There are: {', '.join(BENCHES)}.")
+        return 2
+    broken = [name for name in chosen if _status(name)]
+    if broken:
+        print(f"broken: {', '.join(broken)}")
+    return int(bool(broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

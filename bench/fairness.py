@@ -1,0 +1,85 @@
+"""Fairness: a 5-agent task beside a 500-agent one, against the same task alone: `python -m bench.fairness`.
+
+The endpoint takes 64 calls at once through the real gate, 250 ms each; what is compared is the small task's
+time from its letters to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from bench.chains import Chains, chain_script, text_of
+from bench.measure import report
+from bench.parts import build, make_tables, seed_letters, seed_members
+from bench.turns import ONE_LETTER
+from engine.llm.gate import GatedModel
+from engine.llm.scripted import ScriptedModel
+from engine.ports import ChatAnswer, ChatRequest
+from engine.settings import EngineSettings
+from engine.store.core import MESSAGES
+
+SMALL, LARGE = Chains(5, 10, 0.25, 64), Chains(500, 10, 0.25, 64)
+
+
+def _seed(connection: Connection, work: Chains) -> int:
+    now = time.time()
+    task, agents = seed_members(connection, work.agents, now)
+    letters = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
+    seed_letters(connection, task, letters, now)
+    return task
+
+
+def _left(connection: Connection, task: int) -> bool:
+    unread = sa.select(MESSAGES.c.id).where(MESSAGES.c.task_id == task, MESSAGES.c.consumed_step.is_(None))
+    return connection.execute(unread.limit(1)).first() is not None
+
+
+async def run(beside: bool, folder: Path) -> float:
+    """Seconds that the small task takes, alone or beside the large one."""
+    url = f"sqlite:///{folder / 'bench.db'}"
+    make_tables(url)
+    scripts: dict[int, object] = {}
+
+    async def script(request: ChatRequest) -> ChatAnswer:
+        await asyncio.sleep(SMALL.seconds)
+        answer = scripts[request.task_id](request)  # type: ignore[operator]
+        assert isinstance(answer, ChatAnswer)
+        return answer
+
+    settings = EngineSettings(_env_file=None, model_concurrency=SMALL.cap)  # type: ignore[call-arg]
+    model = GatedModel(ScriptedModel(script), settings)
+    running = build(url, folder, model, SMALL.cap * 2, ONE_LETTER, sweeps=False)
+    if beside:
+        scripts[await running.db.write(lambda c: _seed(c, LARGE))] = chain_script(LARGE)
+    await running.engine.start()
+    await asyncio.sleep(0.5 if beside else 0)
+    task = await running.db.write(lambda c: _seed(c, SMALL))
+    scripts[task] = chain_script(SMALL)
+    began = time.perf_counter()
+    await running.engine.resume_ready()
+    while await running.db.read(lambda c: _left(c, task)):  # noqa: ASYNC110 - the database says when
+        await asyncio.sleep(0.01)
+    seconds = time.perf_counter() - began
+    await running.engine.stop(drain=False)
+    await running.db.close()
+    return seconds
+
+
+def bench() -> bool:
+    """Alone, beside, ratio."""
+    found = []
+    for beside in (False, True):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(asyncio.run(run(beside, Path(folder))))
+    alone, together = found
+    return report("fairness, 5 agents beside 500", together / alone, 1.5, alone=alone, beside=together)
+
+
+if __name__ == "__main__":
+    bench()
