@@ -140,6 +140,8 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
     """Show the plan to the people; a large one waits for their word."""
     if context.task.plan_state == "proposed":
         raise ToolRefused("A plan is already waiting for approval. End your turn.")
+    if arguments.agents == 1:
+        raise ToolRefused("One agent needs no plan. Do the work now, then call finish.")
     if arguments.agents > context.task.max_agents:
         raise ToolRefused(f"This task may have {context.task.max_agents} agents at most. Plan with fewer.")
     hold = arguments.agents > context.options.plan_approval_over and context.task.attended
@@ -165,7 +167,7 @@ RECRUIT = Tool("recruit", "Add agents to your own group.", RecruitArguments, WOR
 DISMISS = Tool("dismiss", "Remove a member of your group.", DismissArguments, WORKERS, dismiss)
 PLAN = Tool(
     "propose_plan",
-    "Show the people how you will split a large goal, before recruiting for it.",
+    "Only before recruiting many agents: show the people how the goal is split.",
     ProposePlanArguments,
     frozenset({"boss"}),
     propose_plan,

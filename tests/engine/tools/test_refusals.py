@@ -45,6 +45,7 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((), ("verdict", {"verdict": "accept", "findings": "f"}), "There is no tool 'verdict' for you"),
         ((), ("write_file", {"path": "a.txt"}), "content: Field required. It takes: path, content"),
         ((), ("write_file", {"path": "a.txt", "content": "x", "mode": "w"}), "mode: Extra inputs"),
+        ((), ("propose_plan", {"summary": "s", "groups": ["g"], "agents": 1}), "Do the work now"),
         ((), ("propose_plan", {"summary": "s", "groups": ["g"], "agents": 9_999}), "2000 agents at most"),
     ],
 )  # fmt: skip
