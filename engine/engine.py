@@ -83,7 +83,7 @@ class Engine:
 
     def __init__(self, parts: Parts, dispatcher: Dispatcher, options: EngineOptions) -> None:
         self._parts, self._dispatcher, self._options = parts, dispatcher, options
-        self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher.enlist)
+        self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher)
         self._historian = Historian(parts.db, parts.workspace)
         watch = options.turn.tools.watch
         self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch)

@@ -279,6 +279,9 @@ class Dispatcher(Protocol):
     def wake(self, wakes: Sequence[Wake]) -> None:
         """Agents may have work (called after a commit, outside any transaction)."""
 
+    def crowded(self) -> bool:
+        """Whether others wait for a place: an agent whose turn ended with mail left then goes to the back."""
+
     async def stop(self, drain: bool = True) -> None:
         """Take no new turns; with `drain` let running ones reach their next commit, else cancel."""
 

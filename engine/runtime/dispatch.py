@@ -77,6 +77,10 @@ class LocalDispatcher:
                 self._queue.push(wake)
         self._fill()
 
+    def crowded(self) -> bool:
+        """See `Dispatcher.crowded`."""
+        return bool(self._queue)
+
     @property
     def busy(self) -> int:
         """Turns running or waiting for a slot."""

@@ -145,6 +145,10 @@ class ProcrastinateDispatcher:
             self._waking.add(waking)
             waking.add_done_callback(self._waking.discard)
 
+    def crowded(self) -> bool:
+        """See `Dispatcher.crowded`: places are many here, and going on is cheaper than another job."""
+        return False
+
     async def stop(self, drain: bool = True) -> None:
         """See `Dispatcher.stop`. Turns that do not end in time are cancelled and enlisted again."""
         self._open = False

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from engine.domain.effects import Notice, StepOutcome
 from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, ModelError, ModelRefused, Stale
-from engine.ports import ChatAnswer, ChatModel, Clock, Database, Embedder, Sandbox, Usage, Wake, Workspace
+from engine.ports import (
+    ChatAnswer,
+    ChatModel,
+    Clock,
+    Database,
+    Dispatcher,
+    Embedder,
+    Sandbox,
+    Usage,
+    Workspace,
+)
 from engine.runtime.act import MAX_BAD, act, nothing_done
 from engine.store.caps import at_cap
 from engine.store.commit import Committed, InboxChanged, commit_step, spend_dropped
@@ -51,17 +60,16 @@ class TurnOptions:
 
 
 class TurnRunner:
-    """Runs turns. `after_commit(task_id, committed)` hears of every commit, outside any transaction;
-    `enlist` is the dispatcher's, called inside it."""
+    """Runs turns. `after_commit(task_id, committed)` hears of every commit, outside any transaction."""
 
     def __init__(
         self,
         parts: Parts,
         options: TurnOptions,
         after_commit: Callable[[int, Committed], None],
-        enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]],
+        dispatcher: Dispatcher,
     ) -> None:
-        self._parts, self._options, self._after, self._enlist = parts, options, after_commit, enlist
+        self._parts, self._options, self._after, self._dispatcher = parts, options, after_commit, dispatcher
         self._draining = False
         self._sessions = Sessions()
 
@@ -144,7 +152,8 @@ class TurnRunner:
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
         now = self._parts.clock.now()
-        enlist, leave = self._enlist, self._draining
+        enlist = self._dispatcher.enlist
+        leave = self._draining or (outcome.ends_turn and self._dispatcher.crowded())
         committed = await self._parts.db.write(
             lambda c: commit_step(c, turn, outcome, now, enlist, leave=leave)
         )
