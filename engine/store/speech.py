@@ -16,6 +16,7 @@ from engine.commands import (
     SayToAgent,
     WithdrawMessage,
 )
+from engine.domain.plan import read_answer
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import AgentChanged, EventBody, GateClosed
 from engine.ports import Wake
@@ -33,7 +34,7 @@ from engine.store.core import (
 )
 from engine.store.ending import ENDED, Ending, end_task
 from engine.store.people import dismiss, system_letter
-from engine.store.tasks import Done, get_task, ready_agents, reopen
+from engine.store.tasks import Done, cap_by_answer, get_task, ready_agents, reopen
 from engine.store.wrapup import wrap_up
 
 MAX_WORDS = 20_000
@@ -146,6 +147,7 @@ def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now
         return ()
     if gate.kind == "plan":
         connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(plan_state="approved"))
+        cap_by_answer(connection, task, read_answer(answer))
     if choice.startswith("wrap") and gate.kind in ("cap", "stall"):
         return _wrapped(connection, task, now)
     if gate.kind == "cap":
@@ -162,8 +164,10 @@ def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now
 
 
 def _gate_words(gate: AnyRow, answer: str) -> str:
-    if gate.kind == "plan" and answer.casefold().startswith("approve"):
-        return "The people approved your plan. Go on."
+    told = read_answer(answer)
+    if gate.kind == "plan" and told.approved:
+        within = f" Within this: {answer}" if told.capped else ""
+        return f"The people approved your plan. Go on.{within}"
     if gate.kind == "plan":
         return f"The people answered your plan: {answer}\nFollow it; then go on."
     return f'A person answers your question "{gate.question[:300]}": {answer}'

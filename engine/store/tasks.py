@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
+from engine.domain.plan import PlanAnswer
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import AgentJoined, EventBody, GateClosed, GroupFormed, TaskAccepted, TaskChanged
 from engine.ports import Wake
@@ -312,6 +313,24 @@ def check_limits(limits: Limits) -> None:
         value = getattr(limits, name)
         if value is not None and value <= 0:
             raise Invalid(f"The limit on {name.replace('_micros', '')} must be more than 0.")
+
+
+def cap_by_answer(connection: Connection, task: AnyRow, answer: PlanAnswer) -> None:
+    """Lower the task's caps to those an approval names; none is raised by it."""
+    root = connection.execute(
+        sa.select(BUDGETS).where(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+    ).one()
+    limits = Limits(
+        agents=_lower(answer.agents, task.max_agents),
+        cost_micros=_lower(answer.cost_micros, root.cap_micros),
+        tokens=_lower(answer.tokens, root.cap_tokens),
+        minutes=_lower(answer.minutes, task.max_minutes),
+    )
+    _write_limits(connection, task, limits)
+
+
+def _lower(named: int | None, now: int | None) -> int | None:
+    return named if named is None or now is None else min(named, now)
 
 
 def _write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:

@@ -42,6 +42,18 @@ async def test_a_large_plan_waits_and_goes_on_when_approved(stage: Stage) -> Non
     assert (await play.end()).report == "recruited"
 
 
+async def test_an_approval_can_name_caps(stage: Stage) -> None:
+    """They lower the task's own, never raise them, and the boss hears of them."""
+    play = await stage({"Boss": planner})
+    plan = await play.until(PlanProposed)
+    assert plan.gate_id is not None
+    words = "Approve, at most 11 agents, $3 and 9,000,000 minutes"
+    await play.do(AnswerGate(plan.gate_id, words, "me"))
+    assert (await play.end()).report == "recruited"
+    limits = (await play.engine.look.task(play.task)).limits
+    assert (limits.agents, limits.cost_micros, limits.minutes) == (11, 3_000_000, CAPS.minutes)
+
+
 async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
     """An edit in words is handed on as it is."""
     play = await stage({"Boss": planner})
