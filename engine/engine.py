@@ -125,6 +125,9 @@ class Engine:
         while True:
             news, self._heard = self._news, True
             page = await self._parts.db.read(lambda db: _events_after(db, after))  # noqa: B023 - read at once
+            if page and self._shared:
+                # Others' commits are seen before the disk has them; this returns once it has.
+                await self._parts.db.write(_no_work)
             for event in page:
                 yield event
                 after = event.seq
@@ -132,7 +135,7 @@ class Engine:
                 await _first_of(news, SHARED_POLL_S if self._shared else POLL_S)
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
-        """Write the task's whole history as a git bundle to `target`. Raises NotFound when it has no files."""
+        """Write the task's history as a git bundle to `target`. Raises NotFound when it has no files."""
         await self._historian.catch_up(task_id)
         await self._parts.workspace.export_bundle(task_id, target)
 
@@ -200,6 +203,10 @@ class Engine:
         )
         await self._parts.db.write(lambda db: tasks.bring_files(db, task_id, brought, by, key, now))
         self._historian.note(task_id)
+
+
+def _no_work(_connection: Connection) -> None:
+    return
 
 
 def _tell(connection: Connection, make: Callable[[int], EventBody], now: float) -> None:

@@ -236,7 +236,8 @@ class PostgresDatabase:
     """Many processes: each write is its own transaction, repeated on a deadlock.
 
     Transactions commit without waiting for the disk, so that none holds its locks meanwhile; a caller is
-    answered after a flush that all commits of the moment share. Readers of what others wrote flush too.
+    answered after a flush that all commits of the moment share. What others wrote is seen before it is on
+    disk: who passes it on outside (events) makes an empty write first, which returns once all is there.
     """
 
     def __init__(self, url: str, size: int = 6) -> None:
