@@ -1,4 +1,4 @@
-.PHONY: run test check bench soak setup setup-test migration lock gobang policy clean
+.PHONY: run test check bench soak setup setup-test migration lock gobang policy items clean
 
 PY = .venv/bin/python
 
@@ -26,6 +26,9 @@ gobang: setup         ## the paper's first work against the configured endpoint
 
 policy: setup         ## the paper's second work against the configured endpoint
 	@$(PY) -m scenarios.policy
+
+items: setup          ## make items KIND=humaneval|mbpp|gsm8k FILE=items.jsonl
+	@$(PY) -m scenarios.items --kind $(KIND) $(FILE)
 
 setup:
 	@scripts/setup.sh run
