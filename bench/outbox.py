@@ -30,7 +30,7 @@ from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter, Rates
 from bot.outbox.outbox import OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
-from bot.outbox.plan import Ladder, take, urgency, weight
+from bot.outbox.plan import Ladder, crowded, take, urgency, weight
 from bot.outbox.post import Entry, Lane, Post
 from bot.places.layout import Group, Placement, place
 from bot.tables import BOT_METADATA, deliveries, outbox
@@ -136,11 +136,11 @@ class Simulation:
         if not waiting:
             return False, float("inf")
         queue = min(waiting, key=urgency)
-        pause = self.limiter.wait(channel, now, urgency(queue)[0])
+        pressed = crowded(waiting, self.limiter.room(channel, now, Ladder().soon_s), now)
+        pause = self.limiter.wait(channel, now, urgency(queue)[0], pressed)
         if pause > 0:
             return False, now + pause
-        late = now - min(entry.at for each in waiting for entry in each) > Ladder().late_s
-        batch = take(queue, sum(map(weight, waiting)), late)
+        batch = take(queue, sum(map(weight, waiting)), pressed)
         for _ in compose(batch, "group"):
             now += self.limiter.wait(channel, now, chatter=False)
             self.limiter.spend(channel, now)
@@ -261,7 +261,7 @@ async def measured(name: str, weights: list[float], scale: float, seconds: float
         await ready.wait()
         local.world.subscribers.append(lambda event, data: _note(arrived, event, data))
         source = Source()
-        ladder = Ladder(head_bonus_s=Ladder().head_bonus_s / scale, late_s=Ladder().late_s / scale)
+        ladder = Ladder().scaled(scale)
         options = OutboxOptions(rates=Rates().scaled(scale), pace=Pace(0.05, 1.0, ladder))
         box = build_outbox(client, source, database, gate_view=_no_buttons, options=options)
         await box.start()

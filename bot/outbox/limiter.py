@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 _NEGLIGIBLE_S = 1e-9
+_ROOM = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,16 @@ class Window:
 class Rates:
     """The limits kept. Seconds carry a margin: Discord counts when a request arrives, we when it is sent.
 
-    A channel's minute is spent evenly: `tokens` posts at once, then one every
-    `minute.seconds / (minute.count - tokens)`, so that no answer ever waits for a used-up minute to pass.
-    Chatter leaves the last `reserve` tokens to answers and gates.
+    A channel that was quiet takes `at_once` posts together. Only so many, that one may always follow every
+    `minute.seconds / (minute.count - at_once)`: no answer ever waits for a used-up minute to pass. Chatter
+    leaves `reserve` of the minute to answers and gates; where more waits than goes out soon it is spread
+    evenly over the minute.
     """
 
     burst: Window = Window(5, 2.2)
     minute: Window = Window(30, 61.0)
-    tokens: int = 5
-    reserve: int = 2
+    at_once: int = 7
+    reserve: int = 1
     overall: Window = Window(45, 1.0)
     floor: int = 10
     forgive_s: float = 600.0
@@ -61,8 +63,6 @@ class _Budget:
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
     closed_until: float = -math.inf
     a_minute: int = 0
-    tokens: float = 0.0
-    counted_at: float = -math.inf
     tightened_at: float = -math.inf
 
 
@@ -75,21 +75,30 @@ class Limiter:
         self._all: deque[float] = deque(maxlen=512)
         self._closed_until = -math.inf
 
-    def wait(self, channel_id: int, now: float, chatter: bool = True) -> float:
-        """Seconds until one more post into `channel_id` is allowed, 0 when it is now."""
+    def wait(self, channel_id: int, now: float, chatter: bool = True, crowded: bool = False) -> float:
+        """Seconds until one more post into `channel_id` is allowed, 0 when it is now.
+
+        `crowded` when more waits there than can go out soon.
+        """
         budget = self._budget(channel_id, now)
         until = max(self._closed_until, budget.closed_until, _free_at(self._all, self._rates.overall))
-        for window in (self._rates.burst, Window(budget.a_minute, self._rates.minute.seconds)):
-            until = max(until, _free_at(budget.sent, window))
-        needed = 1 + (self._rates.reserve if chatter else 0)
-        even = (needed - self._tokens(budget, now)) * self._interval(budget)
-        return max(0.0, until - now, even if even > _NEGLIGIBLE_S else 0.0)
+        until = max(until, self._free(budget.sent, budget.a_minute, chatter, crowded))
+        return until - now if until - now > _NEGLIGIBLE_S else 0.0
+
+    def room(self, channel_id: int, now: float, seconds: float, chatter: bool = True) -> int:
+        """How many posts could begin in the next `seconds`, were nothing else sent there; 40 at most."""
+        budget = self._budget(channel_id, now)
+        sent, when = list(budget.sent), max(now, self._closed_until, budget.closed_until)
+        for count in range(_ROOM):
+            when = max(when, self._free(sent, budget.a_minute, chatter))
+            if when > now + seconds:
+                return count
+            sent.append(when)
+        return _ROOM
 
     def spend(self, channel_id: int, now: float) -> None:
         """A post goes out now."""
-        budget = self._budget(channel_id, now)
-        budget.tokens, budget.counted_at = self._tokens(budget, now) - 1, now
-        budget.sent.append(now)
+        self._budget(channel_id, now).sent.append(now)
         self._all.append(now)
 
     def heard(self, channel_id: int, now: float, headers: Mapping[str, str]) -> None:
@@ -126,20 +135,33 @@ class Limiter:
             budget.a_minute, budget.tightened_at = min(full, budget.a_minute + 5), now
         return budget
 
-    def _interval(self, budget: _Budget) -> float:
-        """Seconds between posts when there are always some waiting."""
-        return self._rates.minute.seconds / max(1, budget.a_minute - self._rates.tokens)
+    def _free(self, sent: Sequence[float], a_minute: int, chatter: bool, crowded: bool = False) -> float:
+        """When a channel whose posts went out at `sent` takes one more."""
+        rates, most = self._rates, a_minute - (self._rates.reserve if chatter else 0)
+        at_once = max(1, a_minute * rates.at_once // rates.minute.count)
+        apart = rates.minute.seconds / max(1, a_minute - at_once)
+        until = max(_free_at(sent, rates.burst), _steady_at(sent, Window(most, rates.minute.seconds), apart))
+        if crowded and chatter and sent:
+            until = max(until, sent[-1] + rates.minute.seconds / most)
+        return until
 
-    def _tokens(self, budget: _Budget, now: float) -> float:
-        gained = (now - budget.counted_at) / self._interval(budget)
-        return min(float(self._rates.tokens), budget.tokens + gained)
 
-
-def _free_at(sent: deque[float], window: Window) -> float:
+def _free_at(sent: Sequence[float], window: Window) -> float:
     """When one more fits into `window`."""
     if len(sent) < window.count:
         return -math.inf
     return sent[-window.count] + window.seconds
+
+
+def _steady_at(sent: Sequence[float], window: Window, apart: float) -> float:
+    """When one more fits into `window`, and after it one more every `apart` seconds for ever."""
+    until = -math.inf
+    for after in range(min(window.count, int(window.seconds / apart) + 1)):
+        others = window.count - 1 - after
+        if len(sent) > others:
+            oldest = sent[-others - 1]
+            until = max(until, oldest + window.seconds - after * apart)
+    return until
 
 
 def _number(text: str | None) -> float | None:

@@ -1,16 +1,16 @@
 """The outbox ladder, pure: what the next message to a place should carry.
 
-One post → one persona's lines merged → a roll-up of up to 10 embeds when more than 5 wait for the channel's
-budget → a digest with the transcript attached when more than 60 wait. A long answer to a person is an embed
-too, so that it comes in one message. Answers stay to be seen even in a digest, and what must stand alone
-(gates, the end) does. Posts of one agent keep their order: an answer takes what its agent said before it
-along to the front.
+One post → one persona's lines merged → a roll-up of up to 10 embeds when more waits than the channel's budget
+lets out soon one by one → a digest with the transcript attached when more than 60 wait. A long answer to a
+person is an embed too, so that it comes in one message. Answers stay to be seen even in a digest, and what
+must stand alone (gates, the end) does. Posts of one agent keep their order: an answer takes what its agent
+said before it along to the front.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -38,13 +38,19 @@ DIGEST_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """More than `rollup_over` waiting are rolled up, more than `digest_over` digested."""
+    """Rolled up is what cannot go out one by one within `soon_s`; more than `digest_over` are digested."""
 
-    rollup_over: int = 5
+    soon_s: float = 5.0
     digest_over: int = 60
     digest_most: int = 1000
     head_bonus_s: float = 2.0
     late_s: float = 6.0
+
+    def scaled(self, by: float) -> Ladder:
+        """The same ladder in a world whose time runs `by` times as fast (tests and benchmarks)."""
+        return replace(
+            self, soon_s=self.soon_s / by, head_bonus_s=self.head_bonus_s / by, late_s=self.late_s / by
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +91,36 @@ def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool,
 
 
 def weight(queue: Sequence[Entry]) -> int:
-    """How many messages a queue would make, one for each utterance and each run of notes."""
+    """How many lines and cards a queue would make, one for each utterance and each run of notes."""
     return sum(1 for before, entry in pairwise([None, *queue]) if not _folds(before, entry))
 
 
-def take(queue: Sequence[Entry], waiting: int = 0, late: bool = False, ladder: Ladder | None = None) -> Batch:
+def messages(queue: Sequence[Entry]) -> int:
+    """How many messages a queue makes one by one, each persona's lines in a row merged."""
+    left = [entry for _, entry in ranked(queue) if not entry.post.alone]
+    count = len(queue) - len(left)
+    while left:
+        count, left = count + 1, left[len(_merge(left).entries) :]
+    return count
+
+
+def crowded(queues: Sequence[Sequence[Entry]], room: int, now: float, ladder: Ladder | None = None) -> bool:
+    """Whether the queues of one channel hold more than can go out soon, or something that waits too long.
+
+    `room` is how many messages the channel takes within `soon_s`, `now` unix time. False for no queues.
+    """
+    ladder = ladder or Ladder()
+    late = any(now - entry.at > ladder.late_s for queue in queues for entry in queue)
+    return late or sum(map(messages, queues)) > room
+
+
+def take(
+    queue: Sequence[Entry], waiting: int = 0, pressed: bool = False, ladder: Ladder | None = None
+) -> Batch:
     """The next batch of a non-empty queue; what it does not name stays in the queue.
 
-    `waiting` is the `weight` of all that waits for the same channel's budget, this queue's included. When
-    something waits there for too long (`late`) fewer than that are rolled up already.
+    `waiting` is the `weight` of all that waits for the same channel's budget, this queue's included;
+    `pressed` when it is `crowded` there.
     """
     ladder = ladder or Ladder()
     waiting = max(waiting, weight(queue))
@@ -104,7 +131,6 @@ def take(queue: Sequence[Entry], waiting: int = 0, late: bool = False, ladder: L
     together = [pair for pair in order if not pair[1].post.alone]
     if waiting > ladder.digest_over and len(together) > EMBEDS:
         return _digest(together, ladder)
-    pressed = late or waiting > ladder.rollup_over
     long = _merged_size(first) > MERGED
     if (pressed and len(together) > 1) or (long and (pressed or lane == Lane.ANSWER)):
         rolled = _rollup([entry for _, entry in together])

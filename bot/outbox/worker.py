@@ -16,7 +16,7 @@ from bot.outbox.ledger import Delivery, Ledger
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
-from bot.outbox.plan import take, urgency, weight
+from bot.outbox.plan import crowded, take, urgency, weight
 from bot.outbox.post import Entry
 from bot.outbox.posting import Posting
 from bot.personas import persona_name
@@ -97,23 +97,23 @@ class ChannelWorker:
         waiting = [group for group in self.places if self._queues.get(group)]
         if not waiting:
             return False
-        means, ladder = self._means, self._means.pace.ladder
+        means, ladder, now = self._means, self._means.pace.ladder, self._means.clock()
         group_id = min(waiting, key=lambda group: urgency(self._queues[group], ladder))
         chatter, _ = urgency(self._queues[group_id], ladder)
-        pause = means.limiter.wait(self.channel_id, means.clock(), chatter)
+        room = means.limiter.room(self.channel_id, now, ladder.soon_s)
+        pressed = crowded([self._queues[group] for group in waiting], room, means.wall(), ladder)
+        pause = means.limiter.wait(self.channel_id, now, chatter, pressed)
         if pause > 0:
             await wait_for(self.news, pause)
         else:
-            await self._begin(group_id)
+            await self._begin(group_id, pressed)
         return True
 
-    async def _begin(self, group_id: int) -> None:
+    async def _begin(self, group_id: int, pressed: bool) -> None:
         """Bind the next batch in the ledger; from here on it is jobs, not queue."""
-        means = self._means
-        ladder = means.pace.ladder
+        means, ladder = self._means, self._means.pace.ladder
         queues = [queue for group in self.places if (queue := self._queues.get(group))]
-        late = means.wall() - min(entry.at for queue in queues for entry in queue) > ladder.late_s
-        batch = take(self._queues[group_id], sum(map(weight, queues)), late, ladder)
+        batch = take(self._queues[group_id], sum(map(weight, queues)), pressed, ladder)
         wires = compose(batch, persona_name(self.places[group_id].name))
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         taken = {entry.id for entry in batch.entries}

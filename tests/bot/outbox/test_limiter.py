@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 from bot.outbox.limiter import Limiter, Rates
 
 CALLS = st.lists(
-    st.tuples(st.sampled_from([1, 2, 3]), st.floats(0, 3), st.booleans()), min_size=1, max_size=300
+    st.tuples(st.sampled_from([1, 2, 3]), st.floats(0, 3), st.booleans(), st.booleans()),
+    min_size=1,
+    max_size=300,
 )
 
 
-def run(calls: list[tuple[int, float, bool]]) -> dict[int, list[float]]:
+def run(calls: list[tuple[int, float, bool, bool]]) -> dict[int, list[float]]:
     """Posts as early as the limiter allows, after the given pauses; when each went out."""
     limiter, now, sent = Limiter(), 0.0, {1: [], 2: [], 3: []}  # type: tuple[Limiter, float, dict[int, list[float]]]
-    for channel, pause, chatter in calls:
+    for channel, pause, chatter, crowded in calls:
         now += pause
-        now += limiter.wait(channel, now, chatter)
+        now += limiter.wait(channel, now, chatter, crowded)
         limiter.spend(channel, now)
         sent[channel].append(now)
     return sent
@@ -29,7 +31,7 @@ def most(times: list[float], seconds: float) -> int:
 
 
 @given(CALLS)
-def test_never_over_the_limits(calls: list[tuple[int, float, bool]]) -> None:
+def test_never_over_the_limits(calls: list[tuple[int, float, bool, bool]]) -> None:
     """At most 5 posts in any 2 s and 30 in any minute a channel, 50 in any second over all."""
     sent = run(calls)
     for times in sent.values():
@@ -49,14 +51,47 @@ def test_wait_is_exact() -> None:
 
 
 def test_answers_keep_a_reserve() -> None:
-    """When chatter has used up its share, an answer still goes out at once."""
+    """When chatter takes all it may in a crowded channel, an answer still goes out at once."""
     limiter, now = Limiter(), 0.0
-    while limiter.wait(1, now) < 5 and now < 60:
-        now += limiter.wait(1, now)
+    for _ in range(40):
+        now += limiter.wait(1, now, crowded=True)
         limiter.spend(1, now)
         now += 0.01
-    assert limiter.wait(1, now) > 0
-    assert limiter.wait(1, now, chatter=False) == 0
+    assert limiter.wait(1, now, crowded=True) > 1
+    assert limiter.wait(1, now, chatter=False, crowded=True) == 0
+
+
+@given(CALLS)
+def test_no_answer_waits_for_a_used_up_minute(calls: list[tuple[int, float, bool, bool]]) -> None:
+    """Whatever was posted before, an answer goes out within 3 s."""
+    limiter, now = Limiter(), 0.0
+    for _, pause, chatter, crowded in calls:
+        now += pause
+        wait = limiter.wait(1, now, chatter, crowded)
+        assert limiter.wait(1, now, chatter=False) < 3.0
+        now += wait
+        limiter.spend(1, now)
+
+
+@given(CALLS)
+def test_room_is_what_may_go_out(calls: list[tuple[int, float, bool, bool]]) -> None:
+    """As many posts as `room` said go out within its seconds, and not one more."""
+    limiter, now = Limiter(), 0.0
+    for _, pause, chatter, crowded in calls:
+        now += pause + limiter.wait(1, now + pause, chatter, crowded)
+        limiter.spend(1, now)
+    until, room = now + 5.0, limiter.room(1, now, 5.0)
+    for _ in range(room):
+        now += limiter.wait(1, now)
+        limiter.spend(1, now)
+    assert now <= until + 1e-6
+    assert now + limiter.wait(1, now) > until - 1e-6
+
+
+def test_a_quiet_channel_has_room_for_a_small_team() -> None:
+    """Six posts within two seconds or so, seven within five."""
+    assert Limiter().room(1, 0.0, 2.5) >= 6
+    assert Limiter().room(1, 0.0, 5.0) >= 7
 
 
 def test_global_429_stops_every_channel() -> None:
