@@ -88,6 +88,7 @@ _WAYS = {
     "repetition": lambda c: say("and again " * 50_000),
     "the same call": lambda c: raw("list_files", "{}"),
     "very deep": _nested,
+    "a deep object": lambda c: raw("edit_file", '{"path": ' * 20_000),
     "very many": _many,
     "wrong number": lambda c: raw("submit", '{"assignment": 999999999999999999999, "summary": "s"}'),
     "negative lines": lambda c: raw("read_file", '{"path": "a", "start_line": -5}'),

@@ -177,7 +177,7 @@ def _json_object(text: str) -> str:
     if text.startswith("{"):
         try:
             json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         else:
             return text

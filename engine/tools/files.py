@@ -229,7 +229,7 @@ def _names(arguments: str, path: str) -> bool:
     try:
         named = json.loads(arguments)["path"]
         return normal_path(str(named)) == path
-    except (ValueError, KeyError, TypeError, Invalid):
+    except (ValueError, KeyError, TypeError, RecursionError, Invalid):
         return False
 
 
