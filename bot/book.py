@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, insert, select, update
 
 from bot.access import GuildRules, Right
 from bot.tables import groups, tasks
@@ -51,6 +51,11 @@ def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Ma
     matches = [table.c[name] == value for name, value in key.items()]
     if not connection.execute(update(table).where(*matches).values(**values)).rowcount:
         connection.execute(insert(table).values(**key, **values))
+
+
+def follow_mode_query(task_id: int, user_id: int) -> Select[Any]:
+    """How much a person asked to be told of a task; no row when they never did."""
+    return select(FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.user_id == user_id)
 
 
 def _joined(ids: frozenset[int]) -> str:
@@ -98,7 +103,7 @@ class Book:
 
     async def follow_mode(self, task_id: int, user_id: int) -> FollowMode | None:
         """How much a person asked to be told of a task, None when they never did."""
-        query = select(FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.user_id == user_id)
+        query = follow_mode_query(task_id, user_id)
         return cast(FollowMode | None, await self._database.read(lambda c: c.execute(query).scalar()))
 
     async def followers(self, task_id: int, *modes: FollowMode) -> list[int]:

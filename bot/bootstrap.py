@@ -122,7 +122,12 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
         book=book,
         settings=settings,
         defaults=default_limits(opened.settings),
-        probes=Probes(lambda: probe_model(opened), opened.sandbox.status),
+        probes=Probes(
+            lambda: probe_model(opened),
+            opened.sandbox.status,
+            lambda: outbox.faces.problem,
+            lambda: outbox.try_again(),  # noqa: PLW0108 - the outbox is made after this
+        ),
         archive=Archive(
             lambda task_id, remove: close_places(bot, opened.database, outbox.transcripts, task_id, remove),
             opened.engine.export_bundle,

@@ -70,10 +70,16 @@ class Routes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Looks at parts that are not Discord; each answers in at most a few seconds and never raises."""
+    """Looks at the other parts; each answers in at most a few seconds and never raises.
+
+    `faces` says why agents have no drawn faces, "" when they do. `again` makes the outbox try at once what
+    it waits with (a permission may have been granted).
+    """
 
     model: Callable[[], Awaitable[tuple[bool, str]]]
     sandbox: Callable[[], SandboxStatus]
+    faces: Callable[[], str]
+    again: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)

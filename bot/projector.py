@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
+from bot.book import follow_mode_query
 from bot.outbox.ledger import enqueue, insert_once
 from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
 from bot.personas import persona_name
@@ -203,7 +204,9 @@ class _Scene:
         if row is None or not row.guild_id:
             return None
         root = select(groups.c.group_id).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
-        return TaskFacts(task_id, row.guild_id, row.owner_id, self._connection.execute(root).scalar() or 0)
+        root_id = self._connection.execute(root).scalar() or 0
+        mode = self._connection.execute(follow_mode_query(task_id, row.owner_id)).scalar()
+        return TaskFacts(task_id, row.guild_id, row.owner_id, root_id, owner_told=mode != "off")
 
     def agent(self, agent_id: int) -> AgentFacts | None:
         columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)

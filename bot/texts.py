@@ -35,7 +35,7 @@ CMD = {
     "group.say": "Say something to a group's head",
     "group.open": "Find a group's channel or thread",
     "follow": "Choose how much you are told of a task",
-    "follow.off": "Nothing",
+    "follow.off": "Nothing, except answers to what you ask",
     "follow.answers": "When it needs a person, and when it ends",
     "follow.all": "Every step forward",
     "setup": "Choose who may start, steer, approve and spend, and where tasks live",
@@ -217,12 +217,20 @@ PERMISSION_LOST = (
     "Give it back to my role in that channel; `/doctor` shows all."
 )
 
+WELCOME = (
+    "Hello. Give me a goal, and a team of agents works on it in channels where all can watch and step in.\n"
+    "First choose with `/setup` who may start tasks (until then only people with Manage Server may). "
+    "Then `/task new` begins one. `/doctor` checks what I need here, `/help` explains the rest."
+)
+
 HELP = """\
 **Give a goal, watch the work, step in when you like.**
 `/task new` starts a task: a boss takes the goal apart, recruits agents, and each group gets a channel.
 **Talk to an agent:** reply to what it said, begin a message with its name, or write in its channel (that \
 goes to the group's head). Without reading rights, right-click its message, then *Apps*.
 **Steer:** the card has Pause, Stop, Follow and Raise cap. `/agent` works on one agent.
+**Be told:** whoever starts a task is mentioned when it needs a person and when it ends. `/follow` changes \
+that for you alone: `off`, `answers` (the same, for any task you can see), or `all` (each step besides).
 **Results:** `/task files`, `/task export`. **See why:** right-click a message, then *Why?*
 📨 your message was delivered · 👀 it was read · ⛔ it went nowhere, and a line says why.
 **For server managers:** `/setup` says who may do what; `/doctor` checks everything."""
@@ -300,6 +308,7 @@ DOCTOR_INTENT_OFF = (
 DOCTOR_MODEL_OK, DOCTOR_MODEL_BAD = "✅ Model: {detail}", "❌ Model: {detail}"
 DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs inside {mechanism}."
 DOCTOR_SANDBOX_BAD = "❌ Sandbox: {reason} Until then agents cannot run code."
+DOCTOR_FACES = "⚠️ Faces: {problem}"
 DOCTOR_OUTBOX = "📮 Posts: {counts}."
 DOCTOR_ROLES = "⚠️ Rights: nobody but Manage Server may start tasks. Fix: `/setup`."
 DOCTOR_ROLE_GONE = "⚠️ Rights: a role that could {right} was deleted. Fix: `/setup`."

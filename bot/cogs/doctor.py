@@ -82,11 +82,12 @@ class DoctorCog(commands.Cog):
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def doctor(self, interaction: Interaction) -> None:
-        """Look at everything, say what to mend."""
+        """Look at everything, say what to mend; posts that waited for it are tried at once."""
         await hold(interaction)
         demand_manager(interaction)
         parts, guild = parts_of(interaction), interaction.guild
         assert guild is not None
+        parts.probes.again()
         lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
         reads = bot_of(interaction).intents.message_content
         lines.append(texts.DOCTOR_INTENT_ON if reads else texts.DOCTOR_INTENT_OFF)
@@ -97,6 +98,8 @@ class DoctorCog(commands.Cog):
             told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
             lines.append(texts.DOCTOR_OUTBOX.format(counts=told))
         lines.append(sandbox_line(parts.probes.sandbox()))
+        if problem := parts.probes.faces():
+            lines.append(texts.DOCTOR_FACES.format(problem=problem))
         roles = frozenset(role.id for role in guild.roles)
         lines += rights_lines(await parts.book.rules(guild.id), roles)
         await answer(interaction, cut("\n".join(lines), 2000))

@@ -37,6 +37,19 @@ class ServerCog(commands.Cog):
                 self._lacking[place.id] = self._lack(place)
 
     @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Say once how to begin; what waited for this server goes out now."""
+        self.parts.probes.again()
+        for channel in (guild.system_channel, *guild.text_channels):
+            if channel is not None and channel.permissions_for(guild.me).send_messages:
+                try:
+                    await channel.send(texts.WELCOME, silent=True)
+                except UNDELIVERED as error:
+                    log.warning("cannot say in %s how to begin: %s", channel, error)
+                else:
+                    return
+
+    @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Nobody could watch or stop the tasks of a server the bot is no longer in: they pause."""
         for task in await self.parts.engine.look.tasks(space_of(guild.id)):

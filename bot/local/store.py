@@ -27,6 +27,7 @@ from bot.local.world import World
 _log = logging.getLogger(__name__)
 
 FILE_NAME = "discord.sqlite3"
+LOBBY_TOPIC = "Type /task new to give the agents a goal; /help explains the rest"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS world (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS messages (
@@ -283,5 +284,5 @@ def _found(world: World, options: LocalOptions) -> Home:
     guild.members[you.id].role_ids.append(admin.id)
     guest = world.make_user("guest", global_name="Guest")
     world.add_member(guild.id, guest.id)
-    world.create_channel(guild.id, "lobby")
+    world.create_channel(guild.id, "lobby", topic=LOBBY_TOPIC)
     return Home(guild.id, you.id, guest.id, secrets.token_urlsafe(32))

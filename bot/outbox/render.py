@@ -24,12 +24,21 @@ NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """What rendering needs of a task; ids are Discord's, 0 when there is none."""
+    """What rendering needs of a task; ids are Discord's, 0 when there is none.
+
+    `owner_told` is False for an owner who asked to be told nothing.
+    """
 
     task_id: int
     guild_id: int
     owner_id: int
     root_group_id: int
+    owner_told: bool = True
+
+    @property
+    def told_id(self) -> int:
+        """Whom gates and the end ping, 0 for nobody."""
+        return self.owner_id if self.owner_told else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +225,11 @@ def _ran(body: ev.CodeRan, at: _Frame) -> list[Post]:
 def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
     text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, 1600))
-    if at.task.owner_id:
-        text = f"<@{at.task.owner_id}> {text}"
+    owner = at.task.told_id
+    if owner:
+        text = f"<@{owner}> {text}"
     note = at.note(text, body.group_id, Lane.STATUS)
-    pings = (at.task.owner_id,) if at.task.owner_id else ()
+    pings = (owner,) if owner else ()
     return [replace(note, kind="gate", silent=False, pings=pings, gate_id=body.gate_id, options=body.options)]
 
 
@@ -271,7 +281,7 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     lines = [wording.END.get(body.state, body.state), body.report.strip()]
     if body.state == "done" and not body.verified:
         lines.append(wording.END_UNVERIFIED)
-    owner = at.task.owner_id
+    owner = at.task.told_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
     pings = (owner,) if owner else ()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bot.book import Book, FollowMode
 from bot.outbox.ledger import Ledger
 from bot.outbox.post import Lane, Post, load_post
 from bot.projector import project, project_all
@@ -68,6 +69,23 @@ async def test_repeats_change_nothing() -> None:
     for _ in range(3):
         await database.write(lambda c: project_all(c, story(SPEECH)))
     assert [post.text for post in await posts(database) if post.kind == "say"] == ["Hello @\u200beveryone"]
+    await database.close()
+
+
+@pytest.mark.parametrize("mode", [None, "off", "answers", "all"])
+async def test_an_owner_who_wants_to_hear_nothing_is_not_pinged(mode: FollowMode | None) -> None:
+    """Gates and the end mention who started the task, until that person chose `/follow off`."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    if mode is not None:
+        await Book(database).follow(1, 7, mode)
+    gate = ev.GateRaised(1, 2, 5, "question", 3, "Ada", "Which wood?", ())
+    end = ev.TaskEnded(1, 2, "done", "Built.", (), True)
+    await database.write(lambda c: project_all(c, story(gate, end)))
+    asked, ended = [post for post in await posts(database) if post.kind in ("gate", "end")]
+    told = () if mode == "off" else (7,)
+    assert asked.pings == ended.pings == told
+    assert ("<@7>" in asked.text, "<@7>" in ended.text) == (bool(told), bool(told))
     await database.close()
 
 

@@ -47,10 +47,15 @@ class Stage:
         self.ledger = Ledger(self.database)
         self.book, self.archive = Book(self.database), ArchiveSpy()
         self.settings = BotSettings(_env_file=None)  # type: ignore[call-arg]
-        self.probes = Probes(model_answers, lambda: SandboxStatus(True, "bubblewrap"))
+        self.face_problem, self.tried_again = "", 0
+        sandbox = SandboxStatus(True, "bubblewrap")
+        self.probes = Probes(model_answers, lambda: sandbox, lambda: self.face_problem, self._again)
         self.content = True
         self.clock = 1_700_000_000.0
         self.env: Any = None
+
+    def _again(self) -> None:
+        self.tried_again += 1
 
     def bot(self) -> MegaBot:
         """A new bot over the same parts, as after a restart."""

@@ -10,7 +10,6 @@ import pytest
 
 from bot.access import GuildRules
 from bot.cogs.doctor import NEEDED
-from bot.desk import Probes
 from engine.commands import ForgetMemory, StartTask
 from engine.ports import SandboxStatus
 from tests.bot.cogs.conftest import Stage
@@ -99,13 +98,40 @@ async def test_doctor_names_what_is_missing_and_the_fix(stage: Stage) -> None:
     async def dead() -> tuple[bool, str]:
         return False, "connection refused; check OPENAI_BASE_URL."
 
-    broken = Probes(dead, lambda: SandboxStatus(False, "", "bubblewrap is missing: apt install bubblewrap."))
+    without = SandboxStatus(False, "", "bubblewrap is missing: apt install bubblewrap.")
+    broken = replace(stage.probes, model=dead, sandbox=lambda: without)
     stage.env.bot.parts = replace(stage.env.bot.parts, probes=broken)
     await stage.book.set_rules(GuildRules(stage.guild.id, frozenset({stage.role.id}), frozenset({5})))
     text = (await stage.boss.slash(stage.lobby, "doctor")).response.content
     assert f"<#{task.room.id}>: I lack **Attach Files**" in text
     assert "connection refused" in text and "apt install bubblewrap" in text
     assert "could steer was deleted" in text
+
+
+async def test_doctor_tries_again_and_names_trouble_with_faces(stage: Stage) -> None:
+    """What waits for a permission is tried at once; why there are no drawn faces is said."""
+    stage.face_problem = "Drawn faces are refused (no room). Set AVATAR_URL_TEMPLATE, or leave it so."
+    text = (await stage.boss.slash(stage.lobby, "doctor")).response.content
+    assert stage.tried_again == 1
+    assert "⚠️ Faces: Drawn faces are refused" in text
+
+
+async def test_a_new_server_is_welcomed_once(stage: Stage) -> None:
+    """One message, in the first channel the bot may write to, names the first commands; what waits goes."""
+    other = stage.env.create_guild()
+    closed, hall = other.create_text_channel("closed"), other.create_text_channel("hall")
+    await stage.env.settle()
+    guild = stage.env.bot.get_guild(other.id)
+    shut = guild.get_channel(closed.id)
+    await drive(stage, shut.set_permissions(guild.default_role, send_messages=False))
+    await stage.env.settle()
+    before = stage.tried_again
+    stage.env.bot.dispatch("guild_join", guild)
+    await stage.env.settle()
+    (welcome,) = [m for m in hall.history() if "/task new" in m.content]
+    assert "/setup" in welcome.content and "/help" in welcome.content
+    assert stage.tried_again == before + 1
+    assert not any("/task new" in m.content for m in closed.history())
 
 
 async def test_a_permission_withdrawn_is_announced_once_where_it_matters(stage: Stage) -> None:

@@ -64,3 +64,8 @@ async def test_reply_reaches_the_bot(house: House) -> None:
     await house.bot.pulse.until(lambda: heard[-1:] != [] and heard[-1].content == "which plan?", 5)
     assert heard[-1].reference is not None and heard[-1].reference.message_id == int(ada["id"])
     assert await heard[-1].attachments[0].read() == b"note"
+
+
+async def test_the_lobby_says_how_to_begin(house: House) -> None:
+    """The topic of a new world's lobby names the first command."""
+    assert "/task new" in (house.lobby.topic or "")
