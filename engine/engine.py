@@ -86,7 +86,7 @@ class Engine:
         self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher)
         self._historian = Historian(parts.db, parts.workspace)
         watch = options.turn.tools.watch
-        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch)
+        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch, self._historian.note)
         self._news, self._heard = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
         self.look = SqlQueries(parts.db, parts.workspace, self._historian.catch_up)
@@ -94,7 +94,8 @@ class Engine:
     async def start(self) -> None:
         """Recover what a stop or crash left, then run."""
         await self._dispatcher.start(self._runner.run_turn)
-        await self._historian.start()
+        if self._options.sweeps:
+            await self._historian.start()
         await self.resume_ready()
         if self._options.sweeps:
             await self._monitor.start()
@@ -158,7 +159,8 @@ class Engine:
     def _after_commit(self, task_id: int, committed: Committed) -> None:
         if committed.wakes:
             self._dispatcher.wake(committed.wakes)
-        if committed.files:
+        # One process writes the history: workers' files are found by its sweeps.
+        if committed.files and self._options.sweeps:
             self._historian.note(task_id)
         if self._options.sweeps and not committed.again and not committed.woke:
             self._monitor.maybe_quiet(task_id)

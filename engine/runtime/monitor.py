@@ -6,16 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-
 from engine.commands import AnswerGate
 from engine.domain.picture import WatchOptions
 from engine.errors import WrongState
 from engine.ports import Clock, Database, Wake
+from engine.runtime.schedule import Schedule
 from engine.store.speech import answer_gate
 from engine.store.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 
 log = logging.getLogger(__name__)
+
+_RUNNING: dict[str, Monitor] = {}
+"""A stored job is a name and text arguments; this is how it finds the monitor that runs here."""
+
+
+async def sweep_at(url: str) -> None:
+    """The stored job: sweep the database at `url`, if a monitor of this process looks after it."""
+    monitor = _RUNNING.get(url)
+    if monitor is not None:
+        await monitor.sweep()
 
 
 class Monitor:
@@ -28,26 +37,34 @@ class Monitor:
         wake: Callable[[tuple[Wake, ...]], None],
         stir: Callable[[], None],
         options: WatchOptions | None = None,
+        swept: Callable[[int], None] = lambda _: None,
     ) -> None:
+        """`swept(task_id)` hears of each running task at each sweep."""
+        self._swept = swept
         self._db, self._clock, self._wake, self._stir = db, clock, wake, stir
         self._options = options or WatchOptions()
-        self._scheduler = AsyncIOScheduler(job_defaults={"coalesce": True, "misfire_grace_time": None})
+        self._schedule: Schedule | None = None
+        self._sweeping = asyncio.Lock()
         self._checks: dict[int, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Begin to sweep."""
-        self._scheduler.add_job(
-            self.sweep, "interval", seconds=self._options.sweep_s, max_instances=1, id="sweep"
-        )
-        self._scheduler.start()
+        """Begin to sweep, as soon as this process is the elected one."""
+        url = self._db.url
+        _RUNNING[url] = self
+        self._schedule = Schedule(url)
+        self._schedule.every("sweep", self._options.sweep_s, "engine.runtime.monitor:sweep_at", url)
+        await self._schedule.start()
 
     async def stop(self) -> None:
-        """Stop sweeping."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        """Let the sweep at hand end, then sweep no more."""
+        _RUNNING.pop(self._db.url, None)
         for check in self._checks.values():
             check.cancel()
         await asyncio.gather(*self._checks.values(), return_exceptions=True)
+        async with self._sweeping:
+            if self._schedule is not None:
+                await self._schedule.stop()
+                self._schedule = None
 
     def maybe_quiet(self, task_id: int) -> None:
         """A turn ended and woke nobody: look soon whether the task stands still."""
@@ -58,12 +75,17 @@ class Monitor:
 
     async def sweep(self) -> None:
         """Look after every running task."""
+        async with self._sweeping:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
         now = self._clock.now()
         for gate_id in await self._db.read(lambda c: due_plans(c, now)):
             await self._approve(gate_id)
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
             await self._judge(task_id)
+            self._swept(task_id)
 
     async def _approve(self, gate_id: int) -> None:
         now = self._clock.now()
