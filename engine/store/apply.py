@@ -62,6 +62,9 @@ _now_there: dict[str, Any] = {
     "agent": sa.bindparam("new_agent"),
     "changed_at": sa.bindparam("now"),
 }
+_make_head = Prepared(
+    AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent"), AGENTS.c.role == "member").values(role="head")
+)
 _update_todo = Prepared(
     AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent")).values(todo_json=sa.bindparam("todo"))
 )
@@ -105,9 +108,7 @@ def _recruit(effect: Recruit, pen: Pen) -> None:
         pen.leads = form_group(
             pen.connection, pen.task_id, agent.group_id, agent.id, effect.group_name, agent.depth
         )
-        pen.connection.execute(
-            AGENTS.update().where(AGENTS.c.id == agent.id, AGENTS.c.role == "member").values(role="head")
-        )
+        _make_head.run(pen.connection, agent=agent.id)
         pen.event(
             GroupFormed(pen.task_id, pen.leads, agent.group_id, agent.id, effect.group_name, agent.depth)
         )

@@ -117,11 +117,12 @@ class SqliteDatabase:
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")
             try:
                 return work(connection)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                driver.execute("ROLLBACK")
 
     def _serve(self) -> None:
         while (jobs := self._next_group()) is not None:

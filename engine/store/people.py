@@ -12,7 +12,7 @@ from engine.domain.naming import name_key, unique_name
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody
 from engine.ports import AgentRole
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GROUPS, MESSAGES, TASKS, new_id
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GROUPS, MESSAGES, TASKS
 from engine.store.load import budget_path
 from engine.store.prepared import Prepared
 
@@ -37,6 +37,12 @@ _insert_agent = Prepared(
         "created_at",
         "active_at",
     ),
+)
+_insert_group = Prepared(
+    GROUPS.insert().returning(GROUPS.c.id), ("task_id", "parent_id", "head_id", "name", "depth")
+)
+_lead = Prepared(
+    AGENTS.update().where(AGENTS.c.id == sa.bindparam("head")).values(leads_group_id=sa.bindparam("led"))
 )
 _has_name = Prepared(
     sa.select(AGENTS.c.id).where(
@@ -100,8 +106,8 @@ def form_group(
 ) -> int:
     """A group with its head -> group id."""
     values = {"task_id": task_id, "parent_id": parent_id, "head_id": head_id, "name": name, "depth": depth}
-    group = new_id(connection, GROUPS, values)
-    connection.execute(AGENTS.update().where(AGENTS.c.id == head_id).values(leads_group_id=group))
+    group = int(_insert_group.scalar(connection, **values))
+    _lead.run(connection, head=head_id, led=group)
     return group
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from engine.domain.effects import ChangeFile, slot_mark
 from engine.errors import Invalid, NotFound
 from engine.store.core import FILES, REVISIONS, AnyRow
+from engine.store.prepared import Prepared
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
 from engine.tools.shelf import shelf_of
 from engine.workspace import WorkspaceLimits, check_collision, check_room, normal_path
@@ -20,6 +21,23 @@ MAX_READ = 12_000
 MAX_HITS = 40
 _REVISION = re.compile(r"revision (\d+)")
 _FILE_TOOLS = frozenset({"read_file", "write_file", "edit_file"})
+
+
+_one_file = Prepared(
+    sa.select(FILES.c.blob, FILES.c.size, FILES.c.revision, FILES.c.agent).where(
+        FILES.c.task_id == sa.bindparam("task"), FILES.c.path == sa.bindparam("file")
+    )
+)
+_one_revision = Prepared(
+    sa.select(REVISIONS.c.blob)
+    .where(
+        REVISIONS.c.task_id == sa.bindparam("task"),
+        REVISIONS.c.path == sa.bindparam("file"),
+        REVISIONS.c.id <= sa.bindparam("newest"),
+    )
+    .order_by(REVISIONS.c.id.desc())
+    .limit(1)
+)
 
 
 class ListFilesArguments(Arguments):
@@ -161,8 +179,7 @@ async def _current(context: ToolContext, path: str) -> FileNow | None:
 
 
 def _committed(connection: Connection, task_id: int, path: str) -> FileNow | None:
-    query = sa.select(FILES.c.blob, FILES.c.size, FILES.c.revision, FILES.c.agent)
-    row = connection.execute(query.where(FILES.c.task_id == task_id, FILES.c.path == path)).first()
+    row = _one_file.first(connection, task=task_id, file=path)
     return FileNow(row.blob, row.size, str(row.revision), row.agent) if row else None
 
 
@@ -204,13 +221,7 @@ async def _base(context: ToolContext, path: str, revision: int | None, current: 
 
 def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> str | None:
     """Content of the path at a revision of the task (the newest of its own up to that one)."""
-    query = (
-        sa.select(REVISIONS.c.blob)
-        .where(REVISIONS.c.task_id == task_id, REVISIONS.c.path == path, REVISIONS.c.id <= revision)
-        .order_by(REVISIONS.c.id.desc())
-        .limit(1)
-    )
-    found: str | None = connection.execute(query).scalar()
+    found: str | None = _one_revision.scalar(connection, task=task_id, file=path, newest=revision)
     return found
 
 
