@@ -41,7 +41,13 @@ class Line:
 
 def line_of(post: Post, at: float, place: str = "") -> Line:
     """A post as a line of a transcript."""
-    return Line(at, place, post.persona or BOT, post.head.removeprefix("-# "), post.text)
+    return Line(
+        at,
+        place,
+        post.persona or BOT,
+        post.head.removeprefix("-# "),
+        f"{post.text}\n{post.card}" if post.card else post.text,
+    )
 
 
 def markdown(lines: Sequence[Line], title: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.commands import Limits
+
 # ---------------------------------------------------------------- commands, as shown in Discord's picker
 
 CMD = {
@@ -88,6 +90,10 @@ ORDER_LOST = (
     "Your goal is attached: run `/task new` again with it as a file."
 )
 BAD_BUDGET = "A budget must be more than 0 dollars. Run the command again with a number such as 2.50."
+PLAN_CAP_ABOVE = (
+    "An approval can lower caps, not raise them, so nothing was answered. "
+    "Raise them first with `/task cap`, then approve."
+)
 BAD_NUMBER = "“{value}” is not a whole number above 0. Open the window again and write digits only."
 BIG_FILE = (
     "`{name}` has {size}; files up to {limit} can be taken. Make it smaller or split it, then try again."
@@ -236,6 +242,17 @@ that for you alone: `off`, `answers` (the same, for any task you can see), or `a
 **For server managers:** `/setup` says who may do what; `/doctor` checks everything."""
 
 
+def approval(limits: Limits) -> str:
+    """A plan's approval within caps, as the engine reads it (`engine.domain.plan`)."""
+    named = [
+        f"{limits.agents} agents" if limits.agents else "",
+        f"${limits.cost_micros / 1_000_000:.2f}" if limits.cost_micros else "",
+        f"{limits.minutes} minutes" if limits.minutes else "",
+    ]
+    within = ", ".join(name for name in named if name)
+    return f"Approve within {within}" if within else "Approve"
+
+
 def caps(agents: int | None, dollars: float, minutes: int | None) -> str:
     """Three caps in words."""
     return f"{agents} agents, ${dollars:,.2f}, {minutes} minutes"
@@ -265,6 +282,7 @@ BUTTON = {
     "say": "Answer in words",
     "approve": "Approve",
     "edit": "Change in words",
+    "plan_cap": "Approve within caps",
     "reply": "Reply",
     "view": "View",
     "history": "History",
@@ -291,6 +309,9 @@ MODAL_ANSWER, MODAL_ANSWER_LABEL = "Your answer", "Answer"
 MODAL_EDIT, MODAL_EDIT_LABEL = "Instructions of {name}", "What it is to do from now on"
 MODAL_CAP = "Caps of task #{id}"
 MODAL_CAP_DOLLARS, MODAL_CAP_AGENTS, MODAL_CAP_MINUTES = "US dollars", "Agents", "Minutes"
+MODAL_PLAN_CAP = "Approve the plan within these caps"
+PLAN_ANSWERED = "🗺️ **The plan.** It has been answered."
+PLAN_MOOT = "🗺️ **The plan.** It needs no answer any more."
 MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should be different?"
 
 # ---------------------------------------------------------------- doctor

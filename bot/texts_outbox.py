@@ -18,10 +18,18 @@ AGENT_CHANGED = {
     "edited": "✏️ **{name}** has new instructions, from the next turn on.",
 }
 
-PLAN = (
-    "🗺️ **The plan**\n{summary}\n-# {agents} agents in {groups} groups, about {tokens:,} tokens, {cost}, "
-    "{minutes} min"
+PLAN = "🗺️ **The plan.** Work goes on by it; to change it, write to the boss here."
+PLAN_ASKS = "🗺️ **May the agents work by this plan?** They wait for your answer."
+PLAN_CARD = (
+    "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
+    "👥 {agents} · 🧮 about {tokens:,} tokens · 💰 {cost}{minutes}"
 )
+PLAN_GROUP = "• {group}"
+PLAN_MORE = "\n• and {count} more"
+PLAN_NO_PRICE = "no known price"
+PLAN_MINUTES = " · ⏱️ about {minutes} min"
+PLAN_OPTIONS = ("Approve", "Cancel the task")
+"""The engine's own options of a plan's gate, in its order: a button is known by its number."""
 ASSIGNMENT = {
     "open": "📌 #{id} **{title}**: {giver} → {assignee}",
     "submitted": "📬 #{id} **{title}**: submitted by {assignee}",
@@ -50,7 +58,6 @@ RAN_ENDED = {
 
 GATE = {
     "question": "❓ **{name}** asks: {question}",
-    "plan": "🗺️ **Approve the plan?** {question}",
     "cap": "💰 **Cap reached.** {question}",
     "audit": "🔍 **Your judgement is needed.** {question}",
     "stall": "🧱 **The work is stuck.** {question}",

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from bot import digests
 from bot import texts_outbox as wording
-from bot.outbox.plan import Batch, card_room, spare_room
+from bot.outbox.plan import CARD_MOST, Batch, card_room, spare_room
 from bot.outbox.post import BOT, Card, Entry, Lane, Post, TextFile, Wire
 from bot.outbox.split import MESSAGE, closed, excerpt, split
 
@@ -49,7 +49,8 @@ def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
     silent = all(post.silent for post in posts)
     wires = [Wire(first.task_id, first.group_id, first.persona, first.face, part) for part in parts]
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
-    wires[-1] = replace(wires[-1], gate_id=first.gate_id, options=first.options)
+    cards = (Card(BOT, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
+    wires[-1] = replace(wires[-1], gate_id=first.gate_id, options=first.options, cards=cards)
     if first.files:
         files = Wire(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
         wires.append(replace(files, files=first.files))

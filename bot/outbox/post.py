@@ -26,9 +26,10 @@ class Post:
     """One thing to be posted, whole and unsplit.
 
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
-    `head` is a line of small print above `text`. `ref` is "channel id:message id" (of what is answered, or
-    of what a reaction goes on). Notes with the same `fold` that follow each other become one line.
-    `eager` False never makes a place: the post waits until something else does. `pings` are people's ids.
+    `head` is a line of small print above `text`, `card` is shown as an embed under it. `ref` is "channel
+    id:message id" (of what is answered, or of what a reaction goes on). Notes with the same `fold` that
+    follow each other become one line. `eager` False never makes a place: the post waits until something else
+    does. `pings` are people's ids.
     """
 
     task_id: int
@@ -50,11 +51,12 @@ class Post:
     gate_id: int | None = None
     options: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    card: str = ""
 
     @property
     def alone(self) -> bool:
         """True when it is never put into one message with others."""
-        return self.kind in ("gate", "end", "react")
+        return self.kind in ("gate", "end", "react") or bool(self.card)
 
     @property
     def voice(self) -> tuple[int | None, str]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from bot import texts_outbox as wording
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
-from bot.words import cut, dollars, fenced, plain, size
+from bot.words import cut, dollars, fenced, many, plain, size
 from engine import events as ev
 
 LONGEST_TEXT = 100_000
@@ -155,15 +155,20 @@ def _read(body: ev.MessageRead, at: _Frame) -> list[Post]:
 
 
 def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
-    text = wording.PLAN.format(
-        summary=defused(body.summary),
-        agents=body.agents,
-        groups=len(body.groups),
+    """The whole plan on one card; with the gate's buttons where it waits for approval."""
+    card = wording.PLAN_CARD.format(
+        groups="\n".join(wording.PLAN_GROUP.format(group=plain(group, 120)) for group in body.groups[:20]),
+        more=wording.PLAN_MORE.format(count=len(body.groups) - 20) if len(body.groups) > 20 else "",
+        why=excerpt(defused(body.summary), 1500),
+        agents=many(body.agents, "agent"),
         tokens=body.tokens,
-        cost=dollars(body.cost_micros),
-        minutes=body.minutes,
+        cost=dollars(body.cost_micros) if body.cost_micros else wording.PLAN_NO_PRICE,
+        minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
     )
-    return [at.note(text, body.group_id, Lane.STATUS)]
+    if body.gate_id is None:
+        return [replace(at.note(wording.PLAN, body.group_id, Lane.STATUS), card=card)]
+    post = _asking(wording.PLAN_ASKS, body.group_id, body.gate_id, wording.PLAN_OPTIONS, at)
+    return [replace(post, card=card)]
 
 
 def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:
@@ -223,14 +228,19 @@ def _ran(body: ev.CodeRan, at: _Frame) -> list[Post]:
 
 
 def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
+    if body.kind == "plan":
+        return []  # the plan itself follows, and its card asks
     who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
     text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, 1600))
+    return [_asking(text, body.group_id, body.gate_id, body.options, at)]
+
+
+def _asking(text: str, group_id: int, gate_id: int, options: tuple[str, ...], at: _Frame) -> Post:
+    """A gate's post: the owner is told, unless that person wants to hear nothing."""
     owner = at.task.told_id
-    if owner:
-        text = f"<@{owner}> {text}"
-    note = at.note(text, body.group_id, Lane.STATUS)
+    note = at.note(f"<@{owner}> {text}" if owner else text, group_id, Lane.STATUS)
     pings = (owner,) if owner else ()
-    return [replace(note, kind="gate", silent=False, pings=pings, gate_id=body.gate_id, options=body.options)]
+    return replace(note, kind="gate", silent=False, pings=pings, gate_id=gate_id, options=options)
 
 
 def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:

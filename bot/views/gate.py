@@ -1,4 +1,4 @@
-"""The buttons of a gate: its options, an answer in words; of a plan also its caps. One answer counts.
+"""The buttons of a gate: options, an answer in words; a plan's approval within caps. One answer counts.
 
 Whoever is first is decided by the engine, not here: a second press is refused there, and the buttons then
 show what was answered.
@@ -16,7 +16,7 @@ from bot import texts
 from bot.access import Right
 from bot.desk import Interaction, demand, gate_by_id
 from bot.views.pressed import Pressed
-from bot.views.windows import cap_window, gate_window, settle_gate
+from bot.views.windows import gate_window, plan_cap_window, settle_gate
 from bot.words import cut
 from engine.errors import WrongState
 from engine.queries import GateView
@@ -31,8 +31,13 @@ class GateButton(
 ):
     """`gate:<gate id>:<number of the option, say or cap>`."""
 
-    def __init__(self, gate_id: int, choice: str, label: str, first: bool = False) -> None:
-        style = discord.ButtonStyle.primary if first else discord.ButtonStyle.secondary
+    def __init__(
+        self,
+        gate_id: int,
+        choice: str,
+        label: str,
+        style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+    ) -> None:
         custom_id = f"gate:{gate_id}:{choice}"
         super().__init__(discord.ui.Button(label=cut(label, 80), style=style, custom_id=custom_id))
         self.gate_id, self.choice = gate_id, choice
@@ -48,8 +53,9 @@ class GateButton(
         """Answer with the option, or open the window the button names."""
         gate, task = await gate_by_id(interaction, self.gate_id)
         if self.choice == "cap":
-            await demand(interaction, Right.SPEND, task)
-            await interaction.response.send_modal(cap_window(task))
+            await demand(interaction, Right.APPROVE, task)
+            _still_open(gate)
+            await interaction.response.send_modal(plan_cap_window(gate, task))
         elif self.choice == "say":
             await demand(interaction, Right.APPROVE, task)
             _still_open(gate)
@@ -68,12 +74,22 @@ def gate_view(gate_id: int, options: Sequence[str]) -> discord.ui.View:
     """The buttons of an open gate, from its id and options (`bot.ports.GateView`)."""
     view = discord.ui.View(timeout=None)
     for number, option in enumerate(options[:MOST_OPTIONS]):
-        view.add_item(GateButton(gate_id, str(number), option or "…", first=number == 0))
+        view.add_item(GateButton(gate_id, str(number), option or "…", _style(number, option)))
     plan = is_plan(options)
     view.add_item(GateButton(gate_id, "say", texts.BUTTON["edit" if plan else "say"]))
     if plan:
-        view.add_item(GateButton(gate_id, "cap", texts.BUTTON["cap"]))
+        view.add_item(GateButton(gate_id, "cap", texts.BUTTON["plan_cap"]))
     return view
+
+
+def _style(number: int, option: str) -> discord.ButtonStyle:
+    """What ends or approves looks like it; otherwise the first option stands out."""
+    word = option.casefold()
+    if word.startswith("approve"):
+        return discord.ButtonStyle.success
+    if word.startswith(("cancel", "stop")):
+        return discord.ButtonStyle.danger
+    return discord.ButtonStyle.primary if number == 0 else discord.ButtonStyle.secondary
 
 
 def is_plan(options: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import discord
 
 from bot.desk import UNDELIVERED, Routes
 from bot.ports import EngineApi
-from bot.views.windows import closed_view
+from bot.views.windows import closed_message
 from engine.errors import NotFound
 from engine.events import Event, GateClosed
 
@@ -45,4 +45,4 @@ class GateCloser:
         if sent is not None:
             gate = await self._engine.look.gate(gate_id)
             channel = self._client.get_partial_messageable(sent.channel_id)
-            await channel.get_partial_message(sent.message_id).edit(view=closed_view(gate))
+            await channel.get_partial_message(sent.message_id).edit(**closed_message(gate))

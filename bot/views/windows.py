@@ -15,6 +15,7 @@ import discord
 from bot import deeds, texts
 from bot.desk import Interaction, Refused, agent_by_id, answer, gate_by_id, hold, task_by_id
 from bot.words import cut, plain
+from engine.commands import Limits
 from engine.queries import AgentView, GateView, TaskView
 
 Submitted = Callable[[Interaction, int, Mapping[str, str]], Awaitable[None]]
@@ -88,16 +89,23 @@ def gate_window(gate: GateView) -> discord.ui.Modal:
 
 def cap_window(task: TaskView) -> discord.ui.Modal:
     """Raise a task's caps; empty fields stay as they are."""
-    caps = task.limits
+    return window(f"cap:{task.id}", texts.MODAL_CAP.format(id=task.id), *_cap_asks(task.limits))
+
+
+def plan_cap_window(gate: GateView, task: TaskView) -> discord.ui.Modal:
+    """Approve a plan within caps."""
+    return window(f"plancap:{gate.id}", texts.MODAL_PLAN_CAP, *_cap_asks(task.limits))
+
+
+def _cap_asks(caps: Limits) -> list[Ask]:
     numbers = (
         ("dollars", texts.MODAL_CAP_DOLLARS, f"{(caps.cost_micros or 0) / 1_000_000:.2f}"),
         ("agents", texts.MODAL_CAP_AGENTS, str(caps.agents or "")),
         ("minutes", texts.MODAL_CAP_MINUTES, str(caps.minutes or "")),
     )
-    asks = [
+    return [
         Ask(name, label, default, long=False, required=False, most=12) for name, label, default in numbers
     ]
-    return window(f"cap:{task.id}", texts.MODAL_CAP.format(id=task.id), *asks)
 
 
 # ---------------------------------------------------------------- what happens when they are submitted
@@ -134,7 +142,15 @@ async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, 
     finally:
         now, _ = await gate_by_id(interaction, gate.id)
         if interaction.message is not None and now.answer is not None:
-            await interaction.edit_original_response(view=closed_view(now))
+            await interaction.edit_original_response(**closed_message(now))
+
+
+def closed_message(gate: GateView) -> dict[str, Any]:
+    """What the message of an answered or closed gate changes to; a plan's card stays to be read."""
+    changed: dict[str, Any] = {"view": closed_view(gate)}
+    if gate.kind == "plan":
+        changed["content"] = texts.PLAN_ANSWERED if gate.answer else texts.PLAN_MOOT
+    return changed
 
 
 def closed_view(gate: GateView) -> discord.ui.View:
@@ -151,12 +167,25 @@ async def capped(interaction: Interaction, task_id: int, values: Mapping[str, st
     """Raise the caps that changed."""
     await hold(interaction)
     task = await task_by_id(interaction, task_id)
-    limits = deeds.limits_of(
+    await answer(interaction, await deeds.raise_cap(interaction, task, _caps(values)))
+
+
+async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:
+    """Approve a plan within caps. Raises Refused for higher ones than now: an approval raises none."""
+    await interaction.response.defer()
+    gate, task = await gate_by_id(interaction, gate_id)
+    limits = _caps(values)
+    if deeds.above(limits, task.limits):
+        raise Refused(texts.PLAN_CAP_ABOVE)
+    await settle_gate(interaction, gate, task, texts.approval(limits))
+
+
+def _caps(values: Mapping[str, str]) -> Limits:
+    return deeds.limits_of(
         _dollars(values.get("dollars", "")),
         _whole(values.get("agents", "")),
         _whole(values.get("minutes", "")),
     )
-    await answer(interaction, await deeds.raise_cap(interaction, task, limits))
 
 
 def _dollars(text: str) -> float | None:
@@ -176,4 +205,10 @@ def _whole(text: str) -> int | None:
     return int(cleaned)
 
 
-WINDOWS: Mapping[str, Submitted] = {"say": said, "edit": edited, "gate": answered, "cap": capped}
+WINDOWS: Mapping[str, Submitted] = {
+    "say": said,
+    "edit": edited,
+    "gate": answered,
+    "cap": capped,
+    "plancap": plan_capped,
+}

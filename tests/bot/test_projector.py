@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from bot.outbox.post import Lane, Post, load_post
 from bot.projector import project, project_all
 from bot.tables import agents, cursors, groups, outbox, tasks
 from engine import events as ev
+from engine.store.apply import PLAN_OPTIONS
 from tests.fakes.inline_database import InlineDatabase
 
 SPEECH = ev.AgentSpoke(1, 2, 3, "Ada", ("Bo",), "Hello @everyone", ())
@@ -158,7 +160,11 @@ EVERY: list[ev.EventBody] = [
     ),
     ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
     ev.CodeRan(1, 2, 4, "Bo", "sleep 99", -1, "timeout", ""),
-    *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in ev.get_args(ev.GateKind)),
+    *(
+        ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ())
+        for kind in ev.get_args(ev.GateKind)
+        if kind != "plan"
+    ),
     ev.GateClosed(1, 2, 8, "yes", "discord:7"),
     ev.GateClosed(1, 2, 8, "", ""),
     ev.CapReached(1, "tokens", 100, 5, 5),
@@ -177,6 +183,19 @@ async def test_every_event_is_told_once_in_the_bots_voice(body: ev.EventBody) ->
     (post,) = await projected(body)
     assert post.persona == "" and post.text.strip()
     assert "{" not in post.text and "}" not in post.text
+
+
+async def test_a_plan_is_one_card_that_asks_once() -> None:
+    """Groups, reasons and estimates stand on the card with the engine's options; the gate adds nothing."""
+    gate = ev.GateRaised(1, 2, 5, "plan", 3, "Boss", "First @everyone this.", PLAN_OPTIONS)
+    plan = ev.PlanProposed(1, 2, 5, "First @everyone this.", ("*a*", "b"), 9, 100_000, 250_000, 30)
+    (post,) = await projected(gate, plan)
+    assert (post.kind, post.gate_id, post.options, post.pings) == ("gate", 5, PLAN_OPTIONS, (7,))
+    for part in ("• \\*a\\*", "• b", "First @\u200beveryone this.", "9 agents", "100,000", "$0.25", "30 min"):
+        assert part in post.card
+    (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))
+    assert (shown.kind, shown.pings, shown.silent) == ("note", (), True)
+    assert "no known price" in shown.card and "min" not in shown.card
 
 
 async def test_untrusted_text_cannot_format_or_mention() -> None:

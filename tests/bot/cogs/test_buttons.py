@@ -8,6 +8,7 @@ import pytest
 
 from bot.views.gate import gate_view
 from engine.commands import AnswerGate, PauseTask, RaiseCap, ResumeTask, StopTask
+from engine.domain.plan import PlanAnswer, read_answer
 from tests.bot.cogs.conftest import Stage, Task
 
 
@@ -144,6 +145,16 @@ async def test_an_answered_gate_opens_no_window(stage: Stage) -> None:
     assert result.modal is None and "answered already" in result.response.content
 
 
+async def test_an_answered_plan_opens_no_window_for_caps(stage: Stage) -> None:
+    """Somebody else was first: no caps are typed for nothing."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
+    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    await stage.engine.handle(AnswerGate(gate_id, "Approve", "discord:1"))
+    result = await stage.boss.click(message, label="Approve within caps")
+    assert result.modal is None and "answered already" in result.response.content
+
+
 async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None:
     """Free text through a window, which may outlive the bot."""
     task = await stage.start()
@@ -163,14 +174,40 @@ async def test_a_plan_can_be_approved_changed_capped_or_cancelled(stage: Stage) 
     gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
     message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
     labels = [b.label for row in message.components for b in row.children]
-    assert labels == ["Approve", "Cancel the task", "Change in words", "Raise cap"]
-    shown = await stage.boss.click(message, label="Raise cap")
-    await stage.boss.submit_modal(shown, {"dollars": "", "agents": "90", "minutes": ""})
-    assert isinstance(stage.engine.commands[-1], RaiseCap)
+    assert labels == ["Approve", "Cancel the task", "Change in words", "Approve within caps"]
     shown = await stage.boss.click(message, label="Change in words")
     assert shown.modal["title"] == "Change the plan"
     await stage.boss.submit_modal(shown, {"text": "Only three groups"})
     assert stage.engine.commands[-1] == AnswerGate(gate_id, "Only three groups", f"discord:{stage.boss.id}")
+
+
+async def test_a_plan_is_approved_within_caps(stage: Stage, restarts: bool) -> None:
+    """One answer that the engine reads as an approval with caps; the message says that it is settled."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
+    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    shown = await stage.boss.click(message, label="Approve within caps")
+    if restarts:
+        await stage.restart()
+    await stage.boss.submit_modal(shown, {"dollars": "2.5", "agents": "12", "minutes": "30"})
+    given = stage.engine.commands[-1]
+    assert isinstance(given, AnswerGate)
+    assert read_answer(given.answer) == PlanAnswer(True, agents=12, cost_micros=2_500_000, minutes=30)
+    settled = task.room.last_message
+    assert settled.components[0].children[0].disabled and "has been answered" in settled.content
+
+
+async def test_an_approval_raises_no_cap(stage: Stage) -> None:
+    """Higher caps than the task's answer nothing and name the way; lower ones approve."""
+    await stage.boss.slash(stage.lobby, "setup", approve=stage.role)
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
+    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    for agents, closed in (("9999", False), ("5", True)):
+        shown = await stage.crew.click(message, label="Approve within caps")
+        result = await stage.crew.submit_modal(shown, {"dollars": "", "agents": agents, "minutes": ""})
+        assert closed or "/task cap" in result.followups[-1].content
+        assert any(isinstance(c, AnswerGate) for c in stage.engine.commands) is closed
 
 
 async def test_a_button_that_breaks_says_so(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.archive import close_places
 from engine.commands import SayToAgent
-from engine.events import TaskEnded
+from engine.events import PlanProposed, TaskEnded
 from tests.bot.outbox.conftest import Stage
 
 Wire = dict[str, Any]
@@ -101,6 +101,22 @@ async def test_a_gate_pings_the_owner_and_has_buttons(stage: Stage) -> None:
     message = stage.said("root")[-1]
     assert pinged(stage, message) == {stage.local.you.id}
     assert [b["label"] for b in message["components"][0]["components"]] == ["red", "blue"]
+    where = await stage.outbox.ledger.gate_message(gate)
+    assert where is not None and where.message_id == int(message["id"])
+
+
+async def test_a_plan_comes_as_a_card_with_buttons(stage: Stage) -> None:
+    """Groups and estimates in an embed of the bot's own message; its gate finds it again."""
+    task_id, boss = await begun(stage)
+    gate = stage.engine.raise_gate(boss, "Two groups", ("Approve", "Cancel the task"), "plan")
+    root = stage.engine.world.tasks[task_id].root_group_id
+    stage.engine.emit(PlanProposed(task_id, root, gate, "It is big.", ("hull", "sails"), 12, 90_000, 0, 40))
+    await stage.drain()
+    message = stage.said("root")[-1]
+    (card,) = message["embeds"]
+    assert "• hull" in card["description"] and "12 agents" in card["description"]
+    assert [b["label"] for b in message["components"][0]["components"]] == ["Approve", "Cancel the task"]
+    assert pinged(stage, message) == {stage.local.you.id}
     where = await stage.outbox.ledger.gate_message(gate)
     assert where is not None and where.message_id == int(message["id"])
 
