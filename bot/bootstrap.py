@@ -133,7 +133,9 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
             opened.engine.export_bundle,
         ),
     )
-    bot = MegaBot(parts, message_content=reads)
+    # discord.py waits so long after the last server it hears of; on loopback they all come at once.
+    waits = {"guild_ready_timeout": 0.3} if settings.local else {}
+    bot = MegaBot(parts, message_content=reads, **waits)
     outbox = build_outbox(
         bot,
         opened.engine,

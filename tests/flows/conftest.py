@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -31,15 +32,32 @@ def bot_settings(**changes: object) -> BotSettings:
     return BotSettings(_env_file=None, **values)  # type: ignore[call-arg, arg-type]
 
 
+@pytest.fixture(scope="session")
+def sandbox_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One Python for every sandbox of the session, shared by all test processes; the first start makes it."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "sandbox-env"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
+def home(tmp_path: Path, sandbox_env: Path) -> Path:
+    """An empty folder for a product, whose sandbox needs no making."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "sandbox-env").symlink_to(sandbox_env, target_is_directory=True)
+    return tmp_path
+
+
+@pytest.fixture
+def start(home: Path) -> Start:
     """`async with start(script) as product`: start over and over on the same data, as after a restart."""
 
     @asynccontextmanager
     async def begin(script: Script = team, **changes: object) -> AsyncIterator[Running]:
-        options = LocalOptions(data=tmp_path / "discord", time_scale=SCALE)
+        options = LocalOptions(data=home / "discord", time_scale=SCALE)
         async with running(
-            engine_settings(tmp_path, **changes),
+            engine_settings(home, **changes),
             bot_settings(),
             model=ScriptedModel(script),
             local_options=options,

@@ -40,6 +40,24 @@ def slow_team(seconds: float) -> Callable[[ChatRequest], Awaitable[ChatAnswer]]:
     return answer
 
 
+def waiting_team(go: asyncio.Event) -> Callable[[ChatRequest], Awaitable[ChatAnswer]]:
+    """The team, whose members think until `go` is set: nothing ends before the test wants it to."""
+
+    async def answer(request: ChatRequest) -> ChatAnswer:
+        if request.role == "member":
+            await go.wait()
+        return team(request)
+
+    return answer
+
+
+def talker(request: ChatRequest) -> ChatAnswer:
+    """A boss alone that says something long with code, and again to whoever asks."""
+    if "a person who watches" in request.messages[-1].content:
+        return say(LONG if "long" in request.messages[-1].content else FENCED)
+    return say("I wait." if any(m.role == "assistant" for m in request.messages) else FENCED)
+
+
 def _boss(request: ChatRequest) -> ChatAnswer:
     last, done = request.messages[-1], _called(request.messages)
     if "a person who watches" in last.content:

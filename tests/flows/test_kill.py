@@ -43,16 +43,16 @@ async def run_until(folder: Path, seconds: float | None) -> bool:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_killed_again_and_again_the_task_ends_as_if_nothing_had_been(tmp_path: Path, seed: int) -> None:
+async def test_killed_again_and_again_the_task_ends_as_if_nothing_had_been(home: Path, seed: int) -> None:
     """Every message consumed once, every step once, every persona's words on Discord once."""
     chance = random.Random(seed)
     over = False
     for _ in range(KILLS):
-        over = over or await run_until(tmp_path, chance.uniform(0.1, 1.2))
+        over = over or await run_until(home, chance.uniform(0.1, 1.2))
     if not over:
-        assert await run_until(tmp_path, None)
-    _check_store(tmp_path / "var" / "megaagent.db")
-    await _check_posts(tmp_path)
+        assert await run_until(home, None)
+    _check_store(home / "var" / "megaagent.db")
+    await _check_posts(home)
 
 
 def _check_store(path: Path) -> None:

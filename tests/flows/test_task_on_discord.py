@@ -10,9 +10,13 @@ import pytest
 from bot.bootstrap import Running
 from bot.local import Human, Outcome
 from engine.commands import StartTask
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid
+from engine.events import TaskEnded
 from tests.flows.conftest import Start
-from tests.flows.team import CHECK, CODE, slow_team
+from tests.flows.team import CHECK, CODE, talker, waiting_team
+
+PATIENCE_S = 90.0
+"""A machine under load may take long; nothing here waits longer than it must."""
 
 GOAL = "Write add(a, b) in Python with a check."
 
@@ -30,20 +34,17 @@ async def command(product: Running, name: str, **options: object) -> Outcome:
 
 
 async def ended(product: Running, task_id: int = 1) -> None:
-    """Until the task's end is posted."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if (await product.engine.engine.look.task(task_id)).ended_at:
-                    break
-            except NotFound:
-                pass
-            await asyncio.sleep(0.05)
+    """Until the task has ended and everything about it is posted."""
+    async with asyncio.timeout(PATIENCE_S):
+        async for event in product.engine.engine.events():
+            if isinstance(event.body, TaskEnded) and event.body.task_id == task_id:
+                await product.outbox.drain(event.seq)
+                return
 
 
-async def post_with(product: Running, text: str, within: float = 20.0) -> dict[str, Any]:
+async def post_with(product: Running, text: str) -> dict[str, Any]:
     """The first message anywhere that holds a text."""
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             for message in messages(product):
                 if text in str(message):
@@ -89,24 +90,27 @@ async def test_a_task_runs_from_command_to_files(start: Start) -> None:
 
 async def test_a_reply_to_a_persona_reaches_that_agent_and_it_answers(start: Start) -> None:
     """Replying to what the boss said wakes the boss, whose answer is posted."""
-    async with start(slow_team(0.4)) as product:
+    go = asyncio.Event()
+    async with start(waiting_team(go)) as product:
         await command(product, "task new", goal=GOAL)
         said = await post_with(product, "I split this into code and a check.")
         await you(product).send(said["channel_id"], "use type hints please", reply_to=said)
         answer = await post_with(product, "You wrote: use type hints please")
         assert "It will be done" in str(answer)
+        go.set()
         await ended(product)
 
 
 async def test_long_answers_are_split_and_code_stays_whole(start: Start) -> None:
     """No post is over 2,000 characters; a code block cut in two is closed and opened again."""
-    async with start(slow_team(1.0)) as product:
+    async with start(talker) as product:
         await command(product, "task new", goal=GOAL)
-        await post_with(product, "I split this")
-        ada = next(a for a in await product.engine.engine.look.agents(1) if a.name == "Ada")
-        await command(product, "agent say", agent=str(ada.id), text="show me all of it")
-        await post_with(product, "line_149 = 149", within=45)
+        await post_with(product, "line_149 = 149")
+        boss = (await product.engine.engine.look.agents(1))[0]
+        await command(product, "agent say", agent=str(boss.id), text="show me all of it")
+        await post_with(product, "answering")
         posts = [m for m in messages(product) if "line_" in str(m)]
+        assert len(posts) >= 3
         for post in posts:
             assert len(post["content"]) <= 2000
             assert post["content"].count("```") % 2 == 0
@@ -115,13 +119,15 @@ async def test_long_answers_are_split_and_code_stays_whole(start: Start) -> None
 
 async def test_stop_ends_a_task_and_keeps_its_files(start: Start) -> None:
     """`/task stop` ends it; a second stop says so; the files stay."""
-    async with start(slow_team(0.3)) as product:
+    go = asyncio.Event()
+    async with start(waiting_team(go)) as product:
         await command(product, "task new", goal=GOAL)
         await post_with(product, "I split this")
         stop = await command(product, "task stop", task="1")
-        if stop.message is not None and stop.message["components"]:
-            await you(product).click(stop.message, label="Yes, stop it")
+        assert stop.message is not None
+        await you(product).click(stop.message, label="Yes, stop it")
         await ended(product)
+        go.set()
         assert (await product.engine.engine.look.task(1)).state == "stopped"
         again = await command(product, "task stop", task="1")
         assert again.ephemeral
@@ -149,7 +155,6 @@ async def test_everyone_in_a_goal_pings_nobody(start: Start) -> None:
     async with start() as product:
         await command(product, "task new", goal="Greet @everyone and @here")
         await ended(product)
-        await asyncio.sleep(0.5)
         assert not any(m["mention_everyone"] for m in messages(product))
 
 
@@ -164,7 +169,7 @@ async def test_an_unknown_task_is_said_ephemerally(start: Start) -> None:
 
 async def test_a_restart_goes_on_where_it_was(start: Start) -> None:
     """Stopped in the middle, started again on the same data: the task ends, nobody speaks twice."""
-    async with start(slow_team(0.5)) as product:
+    async with start(waiting_team(asyncio.Event())) as product:
         await command(product, "task new", goal=GOAL)
         await post_with(product, "I split this")
     async with start() as product:
