@@ -18,7 +18,6 @@ from engine.llm.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
-from engine.runtime.procrastinate import ProcrastinateDispatcher, create_queue
 from engine.runtime.turn import Parts, TurnOptions
 from engine.sandbox import (
     RefusingSandbox,
@@ -133,6 +132,9 @@ async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatche
     slots = settings.model_concurrency * 2
     if not database.url.startswith("postgres"):
         return LocalDispatcher(slots)
+    # Imported here: its eleven megabytes are for those who use PostgreSQL.
+    from engine.runtime.procrastinate import ProcrastinateDispatcher, create_queue  # noqa: PLC0415
+
     await asyncio.to_thread(create_queue, database.url)
     return ProcrastinateDispatcher(database, slots if settings.run_turns else 0)
 

@@ -21,8 +21,8 @@ import psycopg
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
-from engine.errors import NotConfigured
 from engine.ports import Database, Wake
+from engine.store.database import conninfo_of
 from engine.store.prepared import driver_of, together
 
 log = logging.getLogger(__name__)
@@ -76,14 +76,6 @@ def create_queue(url: str) -> None:
         found = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
         if found is None or found[0] is None:
             connection.execute(SchemaManager.get_schema().encode())
-
-
-def conninfo_of(url: str) -> str:
-    """libpq's URL for an SQLAlchemy URL of PostgreSQL. Raises NotConfigured for another database."""
-    scheme, _, rest = url.partition("://")
-    if scheme.split("+")[0] not in ("postgresql", "postgres"):
-        raise NotConfigured("Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name.")
-    return f"postgresql://{rest}"
 
 
 class ProcrastinateDispatcher:

@@ -5,79 +5,18 @@ A run missed while nobody ran is made up for once, not once for each time it was
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import Awaitable, Callable
 from datetime import UTC
+from typing import TYPE_CHECKING
 
-import psycopg
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from engine.runtime.procrastinate import conninfo_of
 from engine.store.database import sync_engine
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from engine.runtime.election import Election
 
-ELECTION_LOCK = 0x4D656762
-CAMPAIGN_S = 5.0
 STORE_TABLE = "apscheduler_jobs"
-
-
-class Election:
-    """Who of all processes on one database looks after the clock: the holder of an advisory lock.
-
-    On SQLite there is one process, and it is elected. `on_change(elected)` is told of each change.
-    """
-
-    def __init__(self, url: str, on_change: Callable[[bool], Awaitable[None]]) -> None:
-        self._url, self._on_change = url, on_change
-        self._held: psycopg.AsyncConnection[tuple[object, ...]] | None = None
-        self._campaign: asyncio.Task[None] | None = None
-        self.elected = False
-
-    async def start(self) -> None:
-        """Stand for election; goes on until `stop`."""
-        if self._url.startswith("sqlite"):
-            await self._become(True)
-        else:
-            self._campaign = asyncio.create_task(self._stand(), name="election")
-
-    async def stop(self) -> None:
-        """Step down."""
-        if self._campaign is not None:
-            self._campaign.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._campaign
-        if self._held is not None:
-            await self._held.close()
-        await self._become(False)
-
-    async def _stand(self) -> None:
-        while True:
-            try:
-                await self._become(await self._holds())
-            except psycopg.Error as error:
-                log.warning("the election is lost for now: %s", error)
-                self._held = None
-                await self._become(False)
-            await asyncio.sleep(CAMPAIGN_S)
-
-    async def _holds(self) -> bool:
-        if self._held is None:
-            self._held = await psycopg.AsyncConnection.connect(conninfo_of(self._url), autocommit=True)
-        if self.elected:
-            await self._held.execute("SELECT 1")
-            return True
-        found = await self._held.execute("SELECT pg_try_advisory_lock(%s)", [ELECTION_LOCK])
-        row = await found.fetchone()
-        return bool(row and row[0])
-
-    async def _become(self, elected: bool) -> None:
-        if elected != self.elected:
-            self.elected = elected
-            await self._on_change(elected)
 
 
 class Schedule:
@@ -91,7 +30,12 @@ class Schedule:
         self._engine = sync_engine(url)
         self._store = SQLAlchemyJobStore(engine=self._engine, tablename=STORE_TABLE)
         self._scheduler: AsyncIOScheduler | None = None
-        self._election = Election(url, self._switch)
+        self._election: Election | None = None
+        if not url.startswith("sqlite"):
+            # SQLite is one process's: it needs no election, nor PostgreSQL's driver in memory.
+            from engine.runtime.election import Election  # noqa: PLC0415
+
+            self._election = Election(url, self._switch)
         self._wanted: dict[str, tuple[str, float, tuple[object, ...]]] = {}
 
     def every(self, name: str, seconds: float, function: str, *arguments: object) -> None:
@@ -101,12 +45,12 @@ class Schedule:
             self._add(self._scheduler, name)
 
     async def start(self) -> None:
-        """Stand for election; jobs run once elected."""
-        await self._election.start()
+        """Stand for election; jobs run once elected, on SQLite at once."""
+        await (self._election.start() if self._election else self._switch(True))
 
     async def stop(self) -> None:
         """Step down, let nothing new begin."""
-        await self._election.stop()
+        await (self._election.stop() if self._election else self._switch(False))
         self._engine.dispose()
 
     async def _switch(self, elected: bool) -> None:

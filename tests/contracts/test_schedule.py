@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from engine.runtime.schedule import Election, Schedule
+from engine.runtime.election import Election
+from engine.runtime.schedule import Schedule
 from engine.store.database import sync_engine
 from tests.fakes.postgres import Cluster
 

@@ -1,0 +1,69 @@
+"""Which process looks after the clock, on PostgreSQL: the holder of an advisory lock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+import psycopg
+
+from engine.store.database import conninfo_of
+
+log = logging.getLogger(__name__)
+
+ELECTION_LOCK = 0x4D656762
+CAMPAIGN_S = 5.0
+
+
+class Election:
+    """Who of all processes on one database looks after the clock: the holder of an advisory lock.
+
+    `on_change(elected)` is told of each change.
+    """
+
+    def __init__(self, url: str, on_change: Callable[[bool], Awaitable[None]]) -> None:
+        self._url, self._on_change = url, on_change
+        self._held: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._campaign: asyncio.Task[None] | None = None
+        self.elected = False
+
+    async def start(self) -> None:
+        """Stand for election; goes on until `stop`."""
+        self._campaign = asyncio.create_task(self._stand(), name="election")
+
+    async def stop(self) -> None:
+        """Step down."""
+        if self._campaign is not None:
+            self._campaign.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._campaign
+        if self._held is not None:
+            await self._held.close()
+        await self._become(False)
+
+    async def _stand(self) -> None:
+        while True:
+            try:
+                await self._become(await self._holds())
+            except psycopg.Error as error:
+                log.warning("the election is lost for now: %s", error)
+                self._held = None
+                await self._become(False)
+            await asyncio.sleep(CAMPAIGN_S)
+
+    async def _holds(self) -> bool:
+        if self._held is None:
+            self._held = await psycopg.AsyncConnection.connect(conninfo_of(self._url), autocommit=True)
+        if self.elected:
+            await self._held.execute("SELECT 1")
+            return True
+        found = await self._held.execute("SELECT pg_try_advisory_lock(%s)", [ELECTION_LOCK])
+        row = await found.fetchone()
+        return bool(row and row[0])
+
+    async def _become(self, elected: bool) -> None:
+        if elected != self.elected:
+            self.elected = elected
+            await self._on_change(elected)
