@@ -142,13 +142,15 @@ async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatche
 def turn_options(settings: EngineSettings) -> TurnOptions:
     """How turns are made under these settings."""
     room = settings.model_context_tokens - settings.model_max_tokens
+    small = settings.tool_profile == "small"
     tools = ToolOptions(
         run_timeout_s=settings.run_timeout_s,
         plan_approval_over=settings.plan_approval_over,
         plan_wait_s=settings.plan_approval_wait_s,
         audit_rounds=settings.audit_rounds,
+        by_runs=small,
     )
-    return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools)
+    return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools, small=small)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,13 @@ _HANDLERS: dict[type, _Work] = {
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Defaults of every task's caps, how turns are made, and whether this process sweeps (one must)."""
+    """Defaults of every task's caps, how turns are made, whether this process sweeps (one must), and
+    whether people are asked at all: with a small model a task ends by itself, whoever watches."""
 
     caps: Caps
     turn: TurnOptions = field(default_factory=TurnOptions)
     sweeps: bool = True
+    asks_people: bool = True
 
     @classmethod
     def of(cls, settings: EngineSettings, turn: TurnOptions | None = None) -> EngineOptions:
@@ -73,7 +75,7 @@ class EngineOptions:
             tokens=settings.max_tokens,
             minutes=settings.max_minutes,
         )
-        return cls(caps, turn or TurnOptions())
+        return cls(caps, turn or TurnOptions(), asks_people=settings.tool_profile == "full")
 
 
 class Engine:
@@ -177,6 +179,7 @@ class Engine:
             self._news, self._heard = asyncio.Event(), False
 
     async def _start_task(self, command: c.StartTask, now: float) -> int:
+        command = command if self._options.asks_people else replace(command, attended=False)
         tasks.checked_goal(command.goal)
         tasks.check_limits(command.limits)
         paths = _checked_paths(command.files)

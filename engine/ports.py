@@ -65,7 +65,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One model call. Lower `priority` goes first (0: a person waits for the answer)."""
+    """One model call. Lower `priority` goes first (0: a person waits for the answer).
+
+    `offer`: names of the `tools` that fit at this moment, all when empty; the embedded model is held to
+    them. `talk`: whether an answer in words alone fits too.
+    """
 
     task_id: int
     agent_id: int
@@ -74,6 +78,8 @@ class ChatRequest:
     tools: tuple[ToolSpec, ...] = ()
     priority: int = 5
     max_tokens: int | None = None
+    offer: tuple[str, ...] = ()
+    talk: bool = True
 
 
 @dataclass(frozen=True, slots=True)

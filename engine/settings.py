@@ -49,6 +49,7 @@ class EngineSettings(BaseSettings):
     local_context: int = Field(default=8192, ge=2048)
     local_threads: int = Field(default=0, ge=0)
     local_seed: int | None = None
+    tool_profile: Literal["full", "small"] = "full"
 
     max_agents: int = Field(default=60, gt=0)
     max_depth: int = Field(default=6, gt=0)

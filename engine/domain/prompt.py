@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from string import Template
 
+from engine.domain.offer import Offer
 from engine.domain.state import AgentFacts, Colleague, Letter, PastStep, Scene, TaskFacts, Turn, Work
 from engine.ports import ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
 
@@ -19,7 +21,7 @@ CHARS_PER_TOKEN = 3.5
 """Rough size of a token in English text and code, used only to decide when to compact."""
 
 MAX_SHOWN = 30
-PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor")
+PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor", "small")
 
 
 @cache
@@ -45,9 +47,10 @@ def tokens_of(text: str) -> int:
     return int(len(text) / CHARS_PER_TOKEN) + 1
 
 
-def system_text(task: TaskFacts, agent: AgentFacts, head: str) -> str:
-    """The agent's stable system prompt: role, goal, instructions, rules."""
-    role = Template(prompt_text(agent.role)).substitute(
+def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = False) -> str:
+    """The agent's stable system prompt: role, goal, instructions, rules; for a `small` model a short one."""
+    brief = small and agent.role in ("boss", "member")
+    role = Template(prompt_text("small" if brief else agent.role)).substitute(
         name=agent.name,
         title=agent.title or agent.role,
         goal=task.goal,
@@ -55,7 +58,7 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str) -> str:
         head=head or "the boss",
         max_members=task.max_members,
     )
-    return f"{role}\n\n{prompt_text('rules')}"
+    return role if small else f"{role}\n\n{prompt_text('rules')}"
 
 
 def render_input(scene: Scene) -> str:
@@ -101,16 +104,23 @@ def _work_line(agent: AgentFacts, work: Work) -> str:
 
 
 def compose(
-    scene: Scene, tools: tuple[ToolSpec, ...], allowance: int, quote: Callable[[ChatRequest], Quote]
+    scene: Scene,
+    tools: tuple[ToolSpec, ...],
+    allowance: int,
+    quote: Callable[[ChatRequest], Quote],
+    offer: Offer | None = None,
 ) -> Turn:
-    """The whole prompt and what it may cost; past steps over `allowance` tokens are summed up, older half."""
+    """The whole prompt and what it may cost; past steps over `allowance` tokens are summed up, older half.
+
+    `offer` is what a small model may do now; its prompts are short.
+    """
     agent, summary, upto = scene.agent, scene.agent.summary, scene.upto
     kept = list(scene.past)
     if sum(step_tokens(s) for s in kept) > allowance and len(kept) > 1:
         old, kept = split_steps(kept, allowance // 2)
         summary = extend_summary(summary, old, allowance // 4)
         upto = old[-1].step
-    messages = [ChatMessage("system", system_text(scene.task, agent, scene.head))]
+    messages = [ChatMessage("system", system_text(scene.task, agent, scene.head, small=offer is not None))]
     if summary:
         messages.append(ChatMessage("user", "[what you did before, shortened]\n" + summary))
     for step in kept:
@@ -121,6 +131,8 @@ def compose(
         messages.append(ChatMessage("user", text))
     priority = min((letter.priority for letter in scene.inbox), default=5)
     request = ChatRequest(scene.task.id, agent.id, agent.role, tuple(messages), tools, priority)
+    if offer is not None:
+        request = replace(request, offer=offer.names, talk=offer.talk)
     return Turn(scene, text, request, quote(request), summary, upto)
 
 

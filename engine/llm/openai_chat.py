@@ -15,7 +15,7 @@ import openai
 from engine.errors import ModelError, ModelRefused, ModelUnavailable, NotConfigured
 from engine.llm.faults import brief, fault_of_status, told_by
 from engine.llm.prices import cost_micros, find_price, most_micros
-from engine.llm.wire import ToolTexts, parse_answer, request_bytes
+from engine.llm.wire import ToolTexts, allowed_tools, parse_answer, request_bytes
 from engine.ports import ChatAnswer, ChatRequest, Quote
 from engine.settings import EngineSettings, Price
 
@@ -106,11 +106,13 @@ class OpenAIChat:
         return await self._send(request)
 
     async def _send(self, request: ChatRequest) -> bytes:
-        head = {
+        head: dict[str, Any] = {
             "model": self._model(request),
             self._limit_name: request.max_tokens or self._settings.model_max_tokens,
         }
         agent = f"{request.task_id}.{request.agent_id}"
+        if self._endpoint.local and request.offer:
+            head["tool_choice"] = allowed_tools(request)
         if self._endpoint.is_openai:
             head["prompt_cache_key"] = agent
         response = await self._client.post(

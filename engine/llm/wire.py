@@ -61,6 +61,13 @@ def _tool_json(tool: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def allowed_tools(request: ChatRequest) -> dict[str, Any]:
+    """The `tool_choice` that holds the model to what the request offers (Chat Completions, allowed tools)."""
+    named = [{"type": "function", "function": {"name": name}} for name in request.offer]
+    mode = "auto" if request.talk else "required"
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": named}}
+
+
 def request_bytes(request: ChatRequest, head: Mapping[str, Any], tools: str) -> bytes:
     """The body: `head` (model and limits), messages, and `tools` as JSON. Lone surrogates become `?`."""
     body = {**head, "messages": [message_json(message) for message in request.messages]}

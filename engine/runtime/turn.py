@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import IntegrityError
 
 from engine.domain.effects import Notice, StepOutcome
+from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, ModelError, ModelRefused, Stale
@@ -52,11 +53,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """`history_tokens`: how much of an agent's past steps is replayed verbatim; `letters`: read at once."""
+    """`history_tokens`: how much of an agent's past steps is replayed verbatim; `letters`: read at once;
+    `small`: a small model works here, with few tools of which those are offered that fit (offer.py)."""
 
     history_tokens: int = 16_000
     tools: ToolOptions = field(default_factory=ToolOptions)
     letters: int = MAX_LETTERS
+    small: bool = False
 
 
 class TurnRunner:
@@ -88,7 +91,10 @@ class TurnRunner:
     def _compose(self, scene: Scene) -> Turn:
         # An endpoint that refuses a prompt mostly finds it too long: each refusal halves what is replayed.
         allowance = self._options.history_tokens // (1 + scene.agent.bad_answers)
-        return compose(scene, specs_for(scene.agent.role), allowance, self._parts.model.quote)
+        small = self._options.small
+        offer = offer_of(scene) if small else None
+        tools = specs_for(scene.agent.role, small=small)
+        return compose(scene, tools, allowance, self._parts.model.quote, offer)
 
     async def _step(self, agent_id: int) -> bool:
         parts, letters = self._parts, self._options.letters

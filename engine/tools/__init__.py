@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from engine.domain.offer import SMALL
 from engine.ports import AgentRole, ToolSpec
 from engine.tools.ask import ASK
 from engine.tools.assign import ASSIGN
@@ -48,9 +50,17 @@ TOOLS: dict[str, Tool[Any]] = {
 
 
 @cache
-def specs_for(role: AgentRole) -> tuple[ToolSpec, ...]:
-    """The tools a role may use, in a fixed order (prompts stay prefix-stable)."""
-    return tuple(tool.spec() for tool in TOOLS.values() if role in tool.roles)
+def specs_for(role: AgentRole, *, small: bool = False) -> tuple[ToolSpec, ...]:
+    """The tools a role may use, in a fixed order (prompts stay prefix-stable); the few of a `small` model."""
+    few = SMALL[role] if small else tuple(TOOLS)
+    specs = (tool.spec() for tool in TOOLS.values() if role in tool.roles and tool.name in few)
+    return tuple(_without_lessons(spec) if small else spec for spec in specs)
+
+
+def _without_lessons(spec: ToolSpec) -> ToolSpec:
+    """What a small model would have later tasks know is not worth keeping."""
+    properties = {n: kind for n, kind in spec.parameters.get("properties", {}).items() if n != "lessons"}
+    return replace(spec, parameters={**spec.parameters, "properties": properties})
 
 
 __all__ = ["TOOLS", "Tool", "ToolContext", "ToolOptions", "ToolRefused", "specs_for"]

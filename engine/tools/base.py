@@ -38,12 +38,13 @@ A = TypeVar("A", bound=Arguments)
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """Settings that tools obey."""
+    """Settings that tools obey. `by_runs`: the auditor's judgement must be what its own runs show."""
 
     run_timeout_s: float = 30.0
     plan_approval_over: int = 8
     plan_wait_s: float = 600.0
     audit_rounds: int = 2
+    by_runs: bool = False
     watch: WatchOptions = field(default_factory=WatchOptions)
 
 

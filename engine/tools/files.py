@@ -63,7 +63,7 @@ class SearchFilesArguments(Arguments):
 class WriteFileArguments(Arguments):
     """Arguments of write_file."""
 
-    path: str = Field(description="relative, such as src/game.py")
+    path: str = Field(description="relative path")
     content: str = Field(description="the whole file")
     base_revision: int | None = Field(None, description="revision you worked from")
 

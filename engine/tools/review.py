@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.effects import ChangeAssignment, Verdict
+from engine.domain.offer import calls_of, ran, ran_well
 from engine.domain.state import Work
 from engine.errors import Invalid
 from engine.store.load import load_assignment, load_work
@@ -106,11 +107,22 @@ class VerdictArguments(Arguments):
 
 
 async def verdict(context: ToolContext, arguments: VerdictArguments) -> str:
-    """Stage the auditor's judgement."""
+    """Stage the auditor's judgement; where it goes by runs, one that they contradict is refused."""
+    if context.options.by_runs:
+        _check_by_runs(context, accepts=arguments.verdict == "accept")
     last = context.task.audit_round >= context.options.audit_rounds
     context.stage(Verdict(arguments.verdict == "accept", arguments.findings, last))
     context.ends_turn = True
     return "Noted."
+
+
+def _check_by_runs(context: ToolContext, *, accepts: bool) -> None:
+    runs = [call for call in calls_of(context.scene) if ran(call)]
+    if runs and accepts != ran_well(runs[-1]):
+        other = "reject" if accepts else "accept"
+        raise ToolRefused(f"Your last run says otherwise: {runs[-1].result[:80]!r}. The verdict is {other}.")
+    if not runs and accepts:
+        raise ToolRefused("You have run nothing. Run it, or reject what cannot be run.")
 
 
 SUBMIT = Tool("submit", "Hand in an assignment.", SubmitArguments, LED, submit)

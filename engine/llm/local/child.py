@@ -21,6 +21,8 @@ from typing import Any
 from aiohttp import web
 
 from engine.llm.local.front import Front, Upstream
+from engine.ports import Sandbox
+from engine.sandbox import SandboxLimits, choose_sandbox
 
 NICENESS = 5
 PROMPT_CACHE_MIB = 1024
@@ -38,6 +40,8 @@ class ChildConfig:
     context: int
     threads: int
     seed: int | None
+    environment: str
+    memory: int
 
 
 def main() -> None:
@@ -78,9 +82,14 @@ def load(config: ChildConfig) -> tuple[Any, Upstream]:
     return server, Upstream(server.listening_address, key)
 
 
+def sandbox_of(config: ChildConfig) -> Sandbox:
+    """Where programs are rehearsed: the same that the engine runs them in. Blocking."""
+    return choose_sandbox(Path(config.environment), SandboxLimits(memory=config.memory))
+
+
 async def serve(config: ChildConfig, upstream: Upstream) -> None:
     """Answer on the inherited socket; one line on standard output says when."""
-    front = Front(upstream, config.key, config.alias, config.seed)
+    front = Front(upstream, config.key, config.alias, config.seed, lambda: sandbox_of(config))
     runner = web.AppRunner(front.app(), access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.SockSite(runner, socket.socket(fileno=config.fd)).start()

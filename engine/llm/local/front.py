@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import itertools
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from engine.llm.local.author import Author
+from engine.llm.local.sift import Trial, typed_lines
 from engine.llm.local.texts import (
     EXPLAINED,
     EXPLAINED_TOKENS,
@@ -30,7 +33,9 @@ from engine.llm.local.translate import (
     parse_call,
     same_call,
     without_tool,
+    written_files,
 )
+from engine.ports import Sandbox
 
 MAX_REQUEST = 8_000_000
 TEMPERATURES = (0.2, 0.6, 0.9)
@@ -56,6 +61,17 @@ class Question:
     stop: str = ""
     attempt: int = 0
     short: bool = False
+    temperature: float = 0.0
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program to be written: the call's `argument`, and where its tokens are counted."""
+
+    call: Call
+    argument: str
+    spent: Spent
 
 
 class UpstreamError(Exception):
@@ -72,16 +88,27 @@ class Front:
 
     An answer that was cut off is sampled again, warmer; so is the very call the agent made last, and when
     it comes a second time that tool is left out: small models repeat themselves for ever otherwise. A text
-    that was cut off, or a program that does not parse, is written once more.
+    that was cut off, or does not parse, is written once more; a Python program is written in versions that
+    are rehearsed in the sandbox (author.py), where there is one.
     With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
     same answers; without, llama.cpp chooses.
     """
 
-    def __init__(self, upstream: Upstream, key: str, alias: str, seed: int | None) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        key: str,
+        alias: str,
+        seed: int | None,
+        open_sandbox: Callable[[], Sandbox] | None = None,
+    ) -> None:
         self._upstream = upstream
         self._key = key
         self._alias = alias
         self._seed = seed
+        self._open_sandbox = open_sandbox
+        self._sandbox: Sandbox | None = None
+        self._kept: dict[tuple[str, str], Trial] = {}
         self._counters: defaultdict[str, itertools.count[int]] = defaultdict(itertools.count)
         self._session: aiohttp.ClientSession | None = None
 
@@ -124,7 +151,9 @@ class Front:
 
     async def _answer(self, body: Mapping[str, Any], script: Script, agent: str) -> dict[str, Any]:
         if script.schema is None:
-            return await self._ask(body, agent, Question(script.messages))
+            stop = body.get("stop") or ""
+            first = stop if isinstance(stop, str) else str(stop[0])
+            return await self._ask(body, agent, Question(script.messages, stop=first))
         answer: dict[str, Any] = {}
         spent = Spent()
         last = len(TEMPERATURES) - 1
@@ -137,6 +166,7 @@ class Front:
                 script = without_tool(script, call.tool) if attempt == last - 1 else script
                 continue
             if call is not None:
+                self._type_in(agent, call)
                 await self._write_long(body, script, agent, call, spent)
                 _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
                 break
@@ -151,6 +181,9 @@ class Front:
         argument = script.long.get(call.tool)
         if argument is None:
             return
+        if await self._is_rehearsed(call, argument):
+            await self._write_program(body, script, agent, Job(call, argument, spent))
+            return
         stop = stop_of(call, argument)
         short = argument in EXPLAINED
         messages = script.plain + ask_for_text(call, argument)
@@ -163,11 +196,47 @@ class Front:
             if whole and is_sound(str(call.arguments.get("path", "")), text):
                 return
 
+    async def _is_rehearsed(self, call: Call, argument: str) -> bool:
+        """Whether it is a program, and programs can be run here."""
+        if argument in EXPLAINED or not str(call.arguments.get("path", "")).endswith(".py"):
+            return False
+        if self._sandbox is None and self._open_sandbox is not None:
+            self._sandbox = await asyncio.to_thread(self._open_sandbox)
+        return self._sandbox is not None and self._sandbox.status().available
+
+    async def _write_program(self, body: Mapping[str, Any], script: Script, agent: str, job: Job) -> None:
+        assert self._sandbox is not None
+
+        async def pen(messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0) -> str:
+            question = Question(messages, stop=stop, temperature=temperature, limit=limit)
+            answer = await self._ask(body, agent, question)
+            job.spent.add(answer["usage"])
+            return str(answer["choices"][0]["message"]["content"] or "")
+
+        files = written_files(body["messages"])
+        author = Author(pen, self._sandbox, script.plain, job.call, job.argument, files)
+        kept = await author.write()
+        job.call.arguments[job.argument] = kept.text
+        self._kept[_task_of(agent), author.path] = kept
+
+    def _type_in(self, agent: str, call: Call) -> None:
+        """What a run of a rehearsed program reads: the lines that brought it to its end, which a small model
+        cannot think of."""
+        command = call.arguments.get("command")
+        if call.tool != "run" or not isinstance(command, list):
+            return
+        for word in command:
+            kept = self._kept.get((_task_of(agent), str(word)))
+            if kept is not None:
+                call.arguments["stdin"] = typed_lines(kept)
+
     async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
-        temperature = max(TEMPERATURES[question.attempt], float(body.get("temperature") or 0.0))
+        warmth = question.temperature or TEMPERATURES[question.attempt]
+        temperature = max(warmth, float(body.get("temperature") or 0.0))
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS
         if question.schema is not None or question.short:
             limit = min(limit, EXPLAINED_TOKENS if question.short else CALL_TOKENS)
+        limit = min(limit, question.limit or limit)
         asked: dict[str, Any] = {
             "messages": question.messages,
             "temperature": temperature,
@@ -223,6 +292,10 @@ class Spent:
 def _put(answer: dict[str, Any], message: dict[str, Any]) -> None:
     finish = "tool_calls" if message.get("tool_calls") else "stop"
     answer["choices"] = [{"index": 0, "message": message, "finish_reason": finish}]
+
+
+def _task_of(agent: str) -> str:
+    return agent.partition(".")[0]
 
 
 def _error(status: int, message: str) -> web.Response:

@@ -21,12 +21,14 @@ from engine.llm.local.child import ChildConfig
 from engine.llm.local.progress import Progress, Spoken
 from engine.llm.local.weights import resolve
 from engine.llm.openai_chat import Endpoint
+from engine.sandbox import environment_folder
 from engine.settings import EngineSettings
 
 READY_S = 300.0
 STOP_S = 5.0
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
+LOCAL_MINUTES = 20
 ALIAS = "embedded"
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|DATABASE_URL")
 
@@ -85,13 +87,17 @@ class LocalModel:
             self._socket = None
 
     def fit(self, settings: EngineSettings) -> EngineSettings:
-        """`settings` with limits that suit this model: its context, as many calls as slots, patience."""
+        """`settings` with limits that suit this model: its context, as many calls as slots, patience with
+        it, few tools, and minutes after which a task ends with what there is."""
         return settings.model_copy(
             update={
                 "model_context_tokens": self._settings.local_context,
                 "model_max_tokens": min(settings.model_max_tokens, self._settings.local_context // 4),
                 "model_concurrency": self._settings.local_slots,
                 "model_timeout_s": max(settings.model_timeout_s, 900.0),
+                "tool_profile": "small",
+                "audit_rounds": min(settings.audit_rounds, 1),
+                "max_minutes": min(settings.max_minutes, LOCAL_MINUTES),
             }
         )
 
@@ -106,6 +112,8 @@ class LocalModel:
             context=self._settings.local_context,
             threads=self._settings.local_threads or min(os.cpu_count() or 1, 8),
             seed=self._settings.local_seed,
+            environment=str(environment_folder(self._settings.data_dir)),
+            memory=self._settings.run_memory_mb * 1024 * 1024,
         )
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "engine.llm.local.child",

@@ -37,7 +37,7 @@ class Script:
 
 def make_script(body: Mapping[str, Any]) -> Script:
     """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "required" and a
-    named function do not, "none" leaves tools out."""
+    named function do not, "none" leaves tools out; "allowed_tools" names those that may be called."""
     tools = [_lean(tool["function"]) for tool in body.get("tools") or ()]
     choice = body.get("tool_choice", "auto")
     if not tools or choice == "none":
@@ -45,10 +45,27 @@ def make_script(body: Mapping[str, Any]) -> Script:
         return Script(messages, None, {}, messages)
     long = {tool["name"]: name for tool in tools if (name := long_argument(tool))}
     plain = _render(body["messages"], long)
-    messages = _with_system(plain, _guide(tools, long, choice == "auto"))
-    if isinstance(choice, Mapping):
-        tools = [tool for tool in tools if tool["name"] == choice["function"]["name"]]
-    return Script(messages, _schema(tools, long, choice == "auto"), long, plain)
+    names, talk = _choice(choice, tools)
+    # The guide names every tool whatever may be called now, so that the prompt stays the same.
+    messages = _with_system(plain, _guide(tools, long, talk or _is_allowed(choice)))
+    offered = [tool for tool in tools if tool["name"] in names]
+    return Script(messages, _schema(offered, long, talk), long, plain)
+
+
+def _is_allowed(choice: Any) -> bool:
+    return isinstance(choice, Mapping) and choice.get("type") == "allowed_tools"
+
+
+def _choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> tuple[frozenset[str], bool]:
+    """(names that may be called, whether words alone may be answered)."""
+    every = frozenset(tool["name"] for tool in tools)
+    if not isinstance(choice, Mapping):
+        return every, choice == "auto"
+    if not _is_allowed(choice):
+        return frozenset({choice["function"]["name"]}), False
+    allowed = choice["allowed_tools"]
+    named = frozenset(tool["function"]["name"] for tool in allowed["tools"]) & every
+    return named or every, allowed["mode"] == "auto"
 
 
 def without_tool(script: Script, tool: str) -> Script:
@@ -76,6 +93,17 @@ def same_call(call: Call, body: Mapping[str, Any]) -> bool:
             short = {k: v for k, v in arguments.items() if k in call.arguments}
             return bool(function["name"] == call.tool and short == call.arguments)
     return False
+
+
+def written_files(messages: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Files that the conversation's calls wrote whole, the newest of each path."""
+    files: dict[str, bytes] = {}
+    for message in messages:
+        for made in message.get("tool_calls") or ():
+            arguments = _arguments(made["function"]["arguments"])
+            if isinstance(arguments.get("path"), str) and isinstance(arguments.get("content"), str):
+                files[arguments["path"]] = arguments["content"].encode("utf-8", "replace")
+    return files
 
 
 def answer_message(call: Call, identity: str) -> dict[str, Any]:

@@ -235,3 +235,19 @@ def test_explanations_say_each_sentence_once(said: list[str]) -> None:
 def test_short_explanations_are_left_alone(text: str) -> None:
     """Where no sentence of 20 characters can be there twice, nothing is lost."""
     assert text_of(text, "details") == text.strip()
+
+
+def test_allowed_tools_narrow_the_schema_and_leave_the_prompt_alone() -> None:
+    """What may be called now changes from call to call; the text read before stays a prefix."""
+
+    def allowing(mode: str, *names: str) -> dict[str, Any]:
+        tools = [{"type": "function", "function": {"name": name}} for name in names]
+        return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+    body = {"messages": ASK, "tools": [WRITE, SAY]}
+    every = make_script(body)
+    one = make_script({**body, "tool_choice": allowing("required", WRITE["function"]["name"])})
+    talk = make_script({**body, "tool_choice": allowing("auto", WRITE["function"]["name"])})
+    assert one.messages == talk.messages == every.messages
+    assert one.schema is not None and "anyOf" not in one.schema
+    assert talk.schema is not None and len(talk.schema["anyOf"]) == 2

@@ -1,0 +1,128 @@
+"""Writes a program in several versions and keeps the one that stands its rehearsal (sift.py).
+
+Each version begins with the model's own account of what is wanted. As long as no versions agree, whole
+ones are written, then single functions of the best one anew: a small model writes a function right more
+often than a program. Nothing here knows what the program is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from engine.llm.local.functions import Function, suspects, with_function, without
+from engine.llm.local.sift import Trial, agreed, choose, rehearse
+from engine.llm.local.texts import (
+    DOCSTRING,
+    Call,
+    ask_for_spec,
+    ask_for_text,
+    ask_to_rewrite,
+    is_sound,
+    stop_of,
+    text_of,
+)
+from engine.ports import Sandbox
+
+ROOTS = 3
+ROUNDS = 18
+REWRITES = 4
+FUNCTION_TOKENS = 400
+SPEC_TOKENS = 150
+WARMTH = (0.2, 0.5, 0.7, 0.8, 0.9)
+
+Messages = list[dict[str, str]]
+
+
+class Pen(Protocol):
+    """Free text from the model, up to `stop`, at a temperature, within `limit` tokens (0: the usual)."""
+
+    def __call__(self, messages: Messages, stop: str, temperature: float, limit: int = 0) -> Awaitable[str]:
+        """The text."""
+
+
+@dataclass(slots=True)
+class Author:
+    """Writes the program of one call. `files` are those it may import, `plain` the conversation so far."""
+
+    pen: Pen
+    sandbox: Sandbox
+    plain: Messages
+    call: Call
+    argument: str
+    files: Mapping[str, bytes]
+    trials: list[Trial] = field(default_factory=list)
+    lead: dict[int, Messages] = field(default_factory=dict)
+    tried: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The program's path."""
+        return str(self.call.arguments.get("path", ""))
+
+    async def write(self) -> Trial:
+        """The version to keep."""
+        for _ in range(ROUNDS):
+            suspect = self._suspect() if self.trials else None
+            if suspect is not None:
+                await self._anew(*suspect)
+            elif len(self.lead) < ROOTS:
+                await self._whole(len(self.lead))
+            else:
+                break
+            if agreed(self.trials):
+                break
+        return choose(self.trials)
+
+    def _suspect(self) -> tuple[Trial, Function] | None:
+        """The function of the best version to write anew, None when a whole one is due."""
+        best = choose(self.trials)
+        spent = sum(times for (root, _), times in self.tried.items() if root == best.root)
+        if not best.asks or spent >= REWRITES + 2:
+            return None
+        fault = best.fault[0] if best.fault else ""
+        for function in suspects(best.text, fault):
+            most = 2 if function.talks else REWRITES
+            if self.tried.get((best.root, function.name), 0) < most:
+                return best, function
+        return None
+
+    async def _whole(self, root: int) -> None:
+        warmth = WARMTH[min(root, len(WARMTH) - 1)]
+        spec = ask_for_spec(self.call)
+        told = await self.pen(self.plain + spec, "```", max(warmth, 0.4), SPEC_TOKENS)
+        self.lead[root] = [
+            *self.plain,
+            *spec[:-1],
+            {"role": "assistant", "content": spec[-1]["content"] + told},
+        ]
+        asked = self.lead[root] + ask_for_text(self.call, self.argument)[1:]
+        text = text_of(await self.pen(asked, stop_of(self.call, self.argument), warmth), self.argument)
+        await self._try(Trial(text, {}, root=root))
+
+    async def _anew(self, best: Trial, function: Function) -> None:
+        times = self.tried.get((best.root, function.name), 0)
+        self.tried[best.root, function.name] = times + 1
+        wrong = best.fault[1] if best.fault and best.fault[0] == function.name else ""
+        asked = self.lead[best.root] + ask_to_rewrite(
+            self.path, without(best.text, function), function.name, function.head, wrong
+        )
+        body = await self.pen(asked, "\n```", WARMTH[min(times, len(WARMTH) - 1)], FUNCTION_TOKENS)
+        text = with_function(best.text, function, _joined(function.head, body))
+        if text is not None and text != best.text:
+            await self._try(Trial(text, {}, root=best.root, changed=function.name))
+
+    async def _try(self, trial: Trial) -> None:
+        if is_sound(self.path, trial.text):
+            trial = await rehearse(self.sandbox, self.path, self.files, trial)
+        self.trials.append(trial)
+
+
+def _joined(head: str, body: str) -> str:
+    """The function's text, whether the answer repeats its head or goes on after it."""
+    return (
+        body
+        if body.lstrip().startswith(("def ", "@"))
+        else f"{head}\n{DOCSTRING}{body.removeprefix(DOCSTRING)}"
+    )

@@ -1,0 +1,75 @@
+"""Functions of a Python program as text, pure: which are suspect, and the program with one written anew."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from dataclasses import dataclass
+
+_BRANCHES = (ast.For, ast.While, ast.If, ast.comprehension, ast.Compare, ast.BoolOp)
+_TALKS = frozenset({"input", "print"})
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function or method: its name, the lines it takes (from 1, last included), its head as written."""
+
+    name: str
+    first: int
+    last: int
+    indent: int
+    head: str
+    weight: int
+    talks: bool
+
+
+def functions_of(program: str) -> list[Function]:
+    """All functions and methods of a program, none when it does not parse."""
+    try:
+        tree = ast.parse(program)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return []
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    lines = program.splitlines()
+    return [_function(node, lines) for body in bodies for node in body if isinstance(node, ast.FunctionDef)]
+
+
+def _function(node: ast.FunctionDef, lines: list[str]) -> Function:
+    inside = list(ast.walk(node))
+    calls = {n.func.id for n in inside if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    head = "\n".join(lines[node.lineno - 1 : max(node.body[0].lineno - 1, node.lineno)])
+    return Function(
+        name=node.name,
+        first=first,
+        last=node.end_lineno or node.lineno,
+        indent=node.col_offset,
+        head=textwrap.dedent(head),
+        weight=sum(isinstance(n, _BRANCHES) for n in inside),
+        talks=bool(calls & _TALKS),
+    )
+
+
+def suspects(program: str, fault: str = "") -> list[Function]:
+    """What to write anew first: where it crashed, then the functions that decide most; talk is left alone."""
+    found = functions_of(program)
+    quiet = sorted((f for f in found if not f.talks and f.weight), key=lambda f: -f.weight)
+    return [f for f in found if f.name == fault] + [f for f in quiet if f.name != fault]
+
+
+def without(program: str, function: Function) -> str:
+    """The program with the function's body left out."""
+    lines = program.splitlines()
+    gap = textwrap.indent(f"{function.head}\n    ...", " " * function.indent)
+    return "\n".join([*lines[: function.first - 1], gap, *lines[function.last :]]) + "\n"
+
+
+def with_function(program: str, function: Function, text: str) -> str | None:
+    """The program with the function as in `text`, None when that holds no such function."""
+    anew = next((f for f in functions_of(text) if f.name == function.name), None)
+    if anew is None:
+        return None
+    body = textwrap.dedent("\n".join(text.splitlines()[anew.first - 1 : anew.last]))
+    lines = program.splitlines()
+    changed = [*lines[: function.first - 1], textwrap.indent(body, " " * function.indent)]
+    return "\n".join([*changed, *lines[function.last :]]) + "\n"

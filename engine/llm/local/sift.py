@@ -1,0 +1,225 @@
+"""Which of several versions of a program to keep, by what they do and not by what a model says of them.
+
+A small model writes a whole program right in a minority of tries, but its wrong tries are wrong in
+different ways. So every version is rehearsed with the same lines typed in, and one is kept that behaves
+as another version, written apart from it, does (selection by agreement, as in AlphaCode's clustering of
+samples, Li et al. 2022, and self-consistency, Wang et al. 2022). The lines are made by chance and know
+nothing of the task: numbers, pairs of numbers in the usual ways of typing them, out of range, nonsense.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from typing import Any
+
+from engine.errors import Invalid, NotConfigured
+from engine.ports import RunRequest, Sandbox
+
+SESSIONS = 8
+LENGTH = 140
+LARGEST = 7
+FEW = 10
+WAYS = ("spaced", "comma", "single")
+NONSENSE = (["abc"] * 3 + [""] + ["-5", "1 2 3", "99 99", "9999"]) * 2
+SOUND = ("ends", "asks on")
+PROGRAM = "_rehearsal.py"
+REHEARSAL_S = 40.0
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a program did with the lines typed in: how many it took, how it ended, what it said last."""
+
+    taken: int
+    how: str
+    said: str = ""
+    asked: tuple[str, ...] = ()
+    fault: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A version and what it did; `seen` is empty where it could not be rehearsed.
+
+    Versions of one `root` differ only in the function `changed`, written anew.
+    """
+
+    text: str
+    seen: Mapping[str, tuple[Seen, ...]]
+    nonsense: Seen | None = None
+    root: int = 0
+    changed: str = ""
+
+    @property
+    def way(self) -> str:
+        """The way of typing in which it came to an end most often, and broke least."""
+        return max(WAYS, key=lambda way: (_ends(self.seen.get(way, ())), -_broken(self.seen.get(way, ()))))
+
+    @property
+    def asks(self) -> bool:
+        """Whether it reads what is typed."""
+        return any(seen.taken for seen in self.seen.get("spaced", ()))
+
+    @property
+    def crashes(self) -> bool:
+        """Whether lines of its own way of typing break it."""
+        return _broken(self.seen.get(self.way, ())) > 0
+
+    @property
+    def fault(self) -> tuple[str, ...]:
+        """(function, error with its line) of the first crash, also by nonsense; () for none."""
+        seen = (*self.seen.get(self.way, ()), *((self.nonsense,) if self.nonsense else ()))
+        return next((one.fault for one in seen if one.fault), ())
+
+    @property
+    def ends(self) -> int:
+        """Sessions that it ended by itself."""
+        return _ends(self.seen.get(self.way, ()))
+
+    @property
+    def behaviour(self) -> tuple[object, ...]:
+        """What versions are compared by: when each session ended, or without input the words said."""
+        seen = self.seen.get(self.way, ())
+        if not self.asks:
+            return tuple((s.how, *_WORD.findall(s.said)) for s in seen[:1])
+        size = 2 if self.way == "single" else 1
+        return tuple((s.how, -(-s.taken // size) if s.how == "ends" else 0) for s in seen)
+
+    @property
+    def telling(self) -> bool:
+        """Whether agreeing with it means anything: it works, and most sessions came to an end."""
+        return bool(self.seen) and not self.crashes and self.ends * 2 > len(self.seen.get(self.way, ()))
+
+    @property
+    def steady(self) -> bool:
+        """Whether nonsense does not break it."""
+        return self.nonsense is None or self.nonsense.how in SOUND
+
+    @property
+    def coherent(self) -> bool:
+        """Whether what it says at the end fits whom or what it asked for last, where that changes."""
+        marks = [_fits(seen) for seen in self.seen.get(self.way, ()) if seen.how == "ends"]
+        known = [mark for mark in marks if mark is not None]
+        return sum(known) * 2 >= len(known)
+
+
+def _ends(seen: Sequence[Seen]) -> int:
+    return sum(one.how == "ends" for one in seen)
+
+
+def _broken(seen: Sequence[Seen]) -> int:
+    return sum(one.how not in SOUND for one in seen)
+
+
+def _fits(seen: Seen) -> bool | None:
+    if len(seen.asked) < 2:
+        return None
+    before, last = (set(_WORD.findall(line)) for line in seen.asked[-2:])
+    new, old = last - before, before - last
+    end = set(_WORD.findall(" ".join(seen.said.strip().splitlines()[-1:])))
+    if not new or not old or (not end & new and not end & old):
+        return None
+    return bool(end & new)
+
+
+def agreed(trials: Sequence[Trial]) -> bool:
+    """Whether enough sound versions behave alike, so that no more are needed."""
+    return any(_company(trial, trials) > 1 and trial.steady and trial.coherent for trial in trials)
+
+
+def choose(trials: Sequence[Trial]) -> Trial:
+    """The version to keep: in company, then sound, then that ends most often; the earliest of equals."""
+    return max(trials, key=lambda trial: _merit(trial, trials))
+
+
+def _merit(trial: Trial, trials: Sequence[Trial]) -> tuple[object, ...]:
+    company = _company(trial, trials)
+    sound = trial.steady + trial.coherent
+    return (bool(trial.seen), not trial.crashes, company > 1, trial.asks, sound, company, trial.ends)
+
+
+def _company(trial: Trial, trials: Sequence[Trial]) -> int:
+    """How many behave alike, counted as far as they were written apart: each root with those of its versions
+    that have the same function written anew. 0 where its behaviour tells nothing."""
+    if not trial.telling:
+        return 0
+    alike = [other for other in trials if other.behaviour == trial.behaviour]
+    company = 0
+    for root in {other.root for other in alike}:
+        changes = Counter(other.changed for other in alike if other.root == root)
+        whole = changes.pop("", 0)
+        company += whole + max(changes.values(), default=0)
+    return company
+
+
+def sessions(seed: int = 1) -> dict[str, list[list[str]]]:
+    """Lines typed by chance, the same numbers in every way of typing."""
+    chance = random.Random(seed)  # noqa: S311 - nothing secret, and the same each time
+    made: dict[str, list[list[str]]] = {way: [] for way in WAYS}
+    for number in range(SESSIONS):
+        pairs = [(chance.randint(1, LARGEST), chance.randint(1, LARGEST)) for _ in range(LENGTH)]
+        if number % 2:
+            pairs[5] = pairs[9] = (99, 99)
+        made["spaced"].append([f"{a} {b}" for a, b in pairs])
+        made["comma"].append([f"{a},{b}" for a, b in pairs])
+        made["single"].append([str(value) for pair in pairs for value in pair])
+    return made
+
+
+async def rehearse(sandbox: Sandbox, path: str, files: Mapping[str, bytes], trial: Trial) -> Trial:
+    """The version of `path` with what it did in every session; where nothing can be run nothing is seen."""
+    text = trial.text
+    typed = sessions()
+    scripts = [script for way in WAYS for script in typed[way]] + [NONSENSE]
+    source = resources.files("engine.llm.local").joinpath("rehearsal.py").read_bytes()
+    everything = {**files, path: text.encode("utf-8", "surrogatepass"), PROGRAM: source}
+    request = RunRequest(("python", PROGRAM, path), everything, json.dumps(scripts).encode(), REHEARSAL_S)
+    try:
+        result = await sandbox.run(request)
+    except (NotConfigured, Invalid):
+        return trial
+    seen = _parse(result.output)
+    if len(seen) != len(scripts):
+        return trial
+    parts = [tuple(seen[n * SESSIONS : (n + 1) * SESSIONS]) for n in range(len(WAYS))]
+    return replace(trial, seen=dict(zip(WAYS, parts, strict=True)), nonsense=seen[-1])
+
+
+def _parse(output: str) -> list[Seen]:
+    seen = []
+    for line in output.splitlines():
+        try:
+            raw: dict[str, Any] = json.loads(line)
+            seen.append(
+                Seen(
+                    raw["taken"],
+                    raw["how"],
+                    raw.get("said", ""),
+                    tuple(raw.get("asked", ())),
+                    tuple(raw.get("fault", ())),
+                )
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return seen
+
+
+def typed_lines(trial: Trial) -> str:
+    """The shortest of the typed sessions that brought the program to its end, else the begin of one; ""
+    for a program that reads nothing."""
+    if not trial.asks:
+        return ""
+    typed = sessions()[trial.way]
+    ended = [
+        lines[: seen.taken]
+        for lines, seen in zip(typed, trial.seen.get(trial.way, ()), strict=False)
+        if seen.how == "ends" and seen.taken
+    ]
+    return "".join(f"{line}\n" for line in min(ended, key=len, default=typed[0][:FEW]))

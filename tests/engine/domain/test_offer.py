@@ -1,0 +1,85 @@
+"""What a small model may do follows from what it has done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from engine.domain.offer import MORE_INPUT, SCALE, SMALL, offer_of
+from engine.domain.state import Letter, PastCall, PastStep, Scene
+from engine.ports import AgentRole
+from engine.tools import TOOLS, specs_for
+from tests.engine.domain.test_prompt import AGENT, TASK
+
+WROTE = PastCall("a", "write_file", '{"path": "main.py"}', "main.py added, revision 1, 9 bytes.")
+WROTE_TEXT = PastCall("a", "write_file", '{"path": "notes.md"}', "notes.md added, revision 1, 9 bytes.")
+RAN = PastCall("b", "run", "{}", "exit code 0, 0.1 s\nhello")
+FAILED = PastCall("c", "run", "{}", "exit code 1, 0.1 s\nTraceback")
+ASKED_ON = PastCall("d", "run", "{}", f"exit code 1, 0.1 s\n{MORE_INPUT}")
+LISTED = PastCall("e", "list_files", "{}", "main.py")
+JOINED = PastCall("f", "recruit", "{}", "Joined your group: Bo.")
+
+
+def scene(role: AgentRole, *calls: PastCall, goal: str = "Make it.", inbox: tuple[Letter, ...] = ()) -> Scene:
+    """An agent that made these calls."""
+    past = tuple(PastStep(n, "", "", (call,)) for n, call in enumerate(calls, 1))
+    return Scene(replace(TASK, goal=goal), replace(AGENT, role=role), inbox, past, (), (), "Boss", 0)
+
+
+@pytest.mark.parametrize(
+    ("calls", "names"),
+    [
+        ((), ("write_file", "finish")),
+        ((WROTE,), ("run",)),
+        ((WROTE_TEXT,), ("write_file", "finish")),
+        ((WROTE, FAILED), ("write_file",)),
+        ((WROTE, RAN), ("finish",)),
+        ((WROTE, ASKED_ON), ("finish",)),
+        ((WROTE, FAILED, WROTE, FAILED, WROTE, FAILED), ("write_file", "finish")),
+    ],
+)
+def test_a_boss_writes_runs_and_finishes(calls: tuple[PastCall, ...], names: tuple[str, ...]) -> None:
+    """Nothing is claimed before it ran; what failed is written again, and not for ever."""
+    assert offer_of(scene("boss", *calls)).names == names
+
+
+def test_a_member_hands_in_what_ran() -> None:
+    """A member submits where a boss finishes."""
+    assert offer_of(scene("member")).names == ("write_file", "read_file")
+    assert offer_of(scene("member", WROTE, RAN)).names == ("submit",)
+
+
+def test_only_large_goals_are_shared_out() -> None:
+    """A boss may recruit for a long goal, and then has all its tools and may wait."""
+    assert "recruit" in offer_of(scene("boss", goal="x" * (SCALE + 1))).names
+    led = offer_of(scene("boss", JOINED))
+    assert led.names == SMALL["boss"] and led.talk
+
+
+def test_an_auditor_runs_before_it_judges() -> None:
+    """List, run, judge; who can run nothing judges in the end all the same."""
+    assert offer_of(scene("auditor")).names == ("list_files",)
+    assert "verdict" not in offer_of(scene("auditor", LISTED)).names
+    assert offer_of(scene("auditor", LISTED, RAN)).names == ("verdict",)
+    assert offer_of(scene("auditor", *[LISTED] * 6)).names == ("verdict",)
+
+
+def test_a_person_is_answered_in_words() -> None:
+    """Whoever writes to an agent may get a plain answer."""
+    letter = Letter(1, "person", "Ann", "How is it going?", None, 0)
+    assert offer_of(scene("boss", WROTE, inbox=(letter,))).talk
+
+
+def test_told_to_wrap_up_a_boss_can_only_finish() -> None:
+    """The last letter of a task leaves one way."""
+    letter = Letter(1, "system", "", "Wrap up: the cap on minutes is reached.", None, 0)
+    assert offer_of(scene("boss", WROTE, FAILED, inbox=(letter,))).names == ("finish",)
+
+
+@pytest.mark.parametrize("role", list(SMALL))
+def test_the_small_profile_names_real_tools(role: AgentRole) -> None:
+    """Each of them exists for its role, and the list is shorter than the full one."""
+    small = {spec.name for spec in specs_for(role, small=True)}
+    assert small == set(SMALL[role]) <= TOOLS.keys()
+    assert len(small) < len(specs_for(role))

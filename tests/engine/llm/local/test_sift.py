@@ -1,0 +1,152 @@
+"""Programs are compared by what they do with lines typed in, whatever their wording; no model takes part."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.llm.local.author import Author
+from engine.llm.local.functions import functions_of, suspects, with_function, without
+from engine.llm.local.sift import Trial, agreed, choose, rehearse, typed_lines
+from engine.llm.local.texts import Call
+from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
+
+GUESS = '''
+def is_over(total):
+    """Whether enough was given."""
+    return total > 30
+
+def main():
+    total = 0
+    while not is_over(total):
+        try:
+            total += sum(map(int, input("Two numbers: ").split()))
+        except ValueError:
+            print("Numbers, please.")
+    print("Done.")
+
+main()
+'''
+OTHER_WORDS = """
+spent, limit = 0, 30
+while spent <= limit:
+    first = input("first? ")
+    second = input("second? ")
+    if first.isdigit() and second.isdigit():
+        spent += int(first) + int(second)
+print("That was enough, thank you")
+"""
+NEVER_ENDS = GUESS.replace("return total > 30", "return total == -1")
+BREAKS = GUESS.replace("except ValueError", "except KeyError")
+SILENT = 'print("2, 3, 5")\n'
+
+
+class PlainSandbox:
+    """Runs the texts of this module, which are known, in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def status(self) -> SandboxStatus:
+        """There is one."""
+        return SandboxStatus(available=True, mechanism="none")
+
+    async def run(self, request: RunRequest) -> RunResult:
+        """As a child process."""
+        for path, content in request.files.items():
+            (self._folder / path).write_bytes(content)
+        argv = [sys.executable, *request.argv[1:]]
+        made = await asyncio.to_thread(
+            subprocess.run, argv, input=request.stdin, capture_output=True, cwd=self._folder, check=False
+        )
+        return RunResult(made.returncode, made.stdout.decode())
+
+    async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        """Nothing here talks."""
+        raise AssertionError(request)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> PlainSandbox:
+    """A folder to run in."""
+    return PlainSandbox(tmp_path)
+
+
+async def tried(sandbox: PlainSandbox, *texts: str) -> list[Trial]:
+    """Each text rehearsed as a version of its own root."""
+    versions = [Trial(text, {}, root=number) for number, text in enumerate(texts)]
+    return [await rehearse(sandbox, "main.py", {}, version) for version in versions]
+
+
+async def test_versions_with_other_words_and_another_way_of_typing_agree(sandbox: PlainSandbox) -> None:
+    """Two programs that end after the same numbers behave alike, though nothing they say is the same."""
+    trials = await tried(sandbox, GUESS, OTHER_WORDS)
+    assert [trial.way for trial in trials] == ["spaced", "single"]
+    assert trials[0].behaviour == trials[1].behaviour
+    assert agreed(trials)
+
+
+async def test_one_that_stands_alone_is_not_kept(sandbox: PlainSandbox) -> None:
+    """A version that never ends and one that breaks lose against two that agree."""
+    trials = await tried(sandbox, NEVER_ENDS, BREAKS, GUESS, OTHER_WORDS)
+    assert not agreed(trials[:2])
+    assert choose(trials).text == GUESS
+
+
+async def test_nonsense_shows_where_a_program_breaks(sandbox: PlainSandbox) -> None:
+    """The crash is told with the function and the line it came from."""
+    (broken,) = await tried(sandbox, BREAKS)
+    assert not broken.steady
+    assert broken.fault[0] == "main" and "ValueError" in broken.fault[1] and "input" in broken.fault[1]
+
+
+async def test_without_input_the_words_said_are_compared(sandbox: PlainSandbox) -> None:
+    """Programs that read nothing agree when they say the same, punctuation aside."""
+    trials = await tried(sandbox, SILENT, 'print("[2 3 5]")', 'print("2, 3, 4")')
+    assert agreed(trials[:2]) and not agreed(trials[1:])
+    assert typed_lines(trials[0]) == ""
+
+
+async def test_the_lines_that_end_a_program_are_known(sandbox: PlainSandbox) -> None:
+    """What is typed into a run brings the program to its end, and not a line is left over."""
+    (trial,) = await tried(sandbox, GUESS)
+    numbers = [sum(map(int, line.split())) for line in typed_lines(trial).splitlines()]
+    assert sum(numbers) > 30 >= sum(numbers[:-1])
+
+
+def test_a_function_is_taken_out_and_put_in_again() -> None:
+    """Its body is replaced and nothing around it, also for a method; other text is no such function."""
+    program = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
+    first, second = functions_of(program)
+    assert "return 1" not in without(program, first) and "return 2" in without(program, first)
+    changed = with_function(program, second, "def g(self):\n    return 3")
+    assert changed == program.replace("return 2", "return 3")
+    assert with_function(program, second, "def h(self):\n    return 3") is None
+
+
+def test_suspects_are_the_crashed_one_and_those_that_decide() -> None:
+    """Functions that talk are left alone, unless they crashed."""
+    assert [f.name for f in suspects(GUESS)] == ["is_over"]
+    assert [f.name for f in suspects(GUESS, "main")] == ["main", "is_over"]
+    assert suspects("no program at all (") == []
+
+
+async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
+    """A whole version that never ends, then its function anew: two that agree are kept."""
+    answers = iter(
+        ["a sum.", NEVER_ENDS, 'Too much."""\n    return total >= 31', 'Over."""\n    return total > 30']
+    )
+    asked: list[str] = []
+
+    async def pen(messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0) -> str:
+        asked.append(messages[-2]["content"])
+        return next(answers)
+
+    call = Call("write_file", {"path": "main.py"})
+    kept = await Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()
+    assert "return total >= 31" in kept.text and kept.ends > 0
+    assert "is_over" in asked[2] and "-1" not in asked[2]
