@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from engine.errors import WrongState
 from engine.events import EventBody, GateClosed, TaskEnded, TaskState
 from engine.store.core import GATES, MEMORIES, TASKS, dumps, loads
+from engine.store.evidence import run_section
 
 ENDED = ("done", "stopped", "failed")
 
@@ -27,13 +28,18 @@ class Ending:
 
 
 def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -> list[EventBody]:
-    """End a task that has not ended yet -> the events to append. Raises WrongState when it has."""
+    """End a task that has not ended yet -> the events to append. Raises WrongState when it has.
+
+    What was run stands under the report, so that it can be held against it.
+    """
+    runs = run_section(connection, task_id)
+    report = f"{ending.report}\n\n{runs}" if runs and ending.state != "stopped" else ending.report
     done = connection.execute(
         TASKS.update()
         .where(TASKS.c.id == task_id, TASKS.c.state.not_in(ENDED))
         .values(
             state=ending.state,
-            report=ending.report,
+            report=report,
             deliverables_json=dumps(ending.deliverables),
             verified=ending.verified,
             ended_at=now,
@@ -45,7 +51,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     if ending.state == "done":
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
-    ended = TaskEnded(task_id, root, ending.state, ending.report, ending.deliverables, ending.verified)
+    ended = TaskEnded(task_id, root, ending.state, report, ending.deliverables, ending.verified)
     return [*_close_gates(connection, task_id), ended]
 
 
