@@ -30,7 +30,7 @@ from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter, Rates
 from bot.outbox.outbox import OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
-from bot.outbox.plan import Ladder, crowded, take, urgency, weight
+from bot.outbox.plan import Ladder, pressure, take, urgency, weight
 from bot.outbox.post import Entry, Lane, Post
 from bot.places.layout import Group, Placement, place
 from bot.tables import BOT_METADATA, deliveries, outbox
@@ -136,11 +136,11 @@ class Simulation:
         if not waiting:
             return False, float("inf")
         queue = min(waiting, key=urgency)
-        pressed = crowded(waiting, self.limiter.room(channel, now, Ladder().soon_s), now)
-        pause = self.limiter.wait(channel, now, urgency(queue)[0], pressed)
+        press = pressure(waiting, self.limiter.room(channel, now, Ladder().soon_s), now)
+        pause = self.limiter.wait(channel, now, urgency(queue)[0], press == "roll-up")
         if pause > 0:
             return False, now + pause
-        batch = take(queue, sum(map(weight, waiting)), pressed)
+        batch = take(queue, sum(map(weight, waiting)), press)
         for _ in compose(batch, "group"):
             now += self.limiter.wait(channel, now, chatter=False)
             self.limiter.spend(channel, now)

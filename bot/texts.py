@@ -267,6 +267,28 @@ STATE = {
     "stopped": "⏹️ stopped",
     "failed": "❌ failed",
 }
+DOING = {
+    "send_message": "writes to",
+    "recruit": "recruits",
+    "assign": "gives out",
+    "submit": "hands in work",
+    "review": "reviews work",
+    "dismiss": "lets an agent go",
+    "propose_plan": "proposed a plan",
+    "update_todo": "updates its list",
+    "list_files": "looks at the files",
+    "read_file": "reads",
+    "search_files": "searches the files",
+    "write_file": "writes",
+    "edit_file": "changes",
+    "run": "runs",
+    "send_input": "types into a program",
+    "remember": "notes something down",
+    "recall": "looks into its notes",
+    "ask_human": "asks a person",
+    "finish": "hands in the result",
+}
+"""What an agent does, by the tool it uses; a path, title or name may follow."""
 WORKING = {"working": "🔹", "idle": "▫️", "paused": "⏸️", "dismissed": "✖️"}
 BUTTON = {
     "pause": "Pause",

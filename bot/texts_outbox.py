@@ -9,6 +9,7 @@ ANSWER_UNKNOWN = "-# ↪ answering {link}"
 AND_MORE = " and {count} more"
 
 JOINED = "👋 Joined: {name}"
+NAME_ONLY = "**{name}**"
 NAME_TITLE = "**{name}** ({title})"
 FORMED = "🧭 **{head}** now leads **{group}**."
 LEFT = "🚪 **{name}** left: {reason}"
@@ -20,6 +21,7 @@ AGENT_CHANGED = {
 
 PLAN = "🗺️ **The plan.** Work goes on by it; to change it, write to the boss here."
 PLAN_ASKS = "🗺️ **May the agents work by this plan?** They wait for your answer."
+PLAN_TITLE = "The plan"
 PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
     "👥 {agents} · 🧮 about {tokens:,} tokens · 💰 {cost}{minutes}"

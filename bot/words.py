@@ -52,7 +52,7 @@ def many(count: int, noun: str) -> str:
 def dollars(micros: int) -> str:
     """Micro-dollars for people: cents, or four digits below one cent."""
     value = micros / 1_000_000
-    return f"${value:,.4f}" if 0 < value < 0.01 else f"${value:,.2f}"
+    return f"${value:,.4f}" if 0.00005 <= value < 0.01 else f"${value:,.2f}"
 
 
 def span(seconds: float) -> str:

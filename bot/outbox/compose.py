@@ -49,7 +49,7 @@ def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
     silent = all(post.silent for post in posts)
     wires = [Wire(first.task_id, first.group_id, first.persona, first.face, part) for part in parts]
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
-    cards = (Card(BOT, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
+    cards = (Card(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
     wires[-1] = replace(wires[-1], gate_id=first.gate_id, options=first.options, cards=cards)
     if first.files:
         files = Wire(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)

@@ -1,10 +1,10 @@
 """The outbox ladder, pure: what the next message to a place should carry.
 
-One post → one persona's lines merged → a roll-up of up to 10 embeds when more waits than the channel's budget
-lets out soon one by one → a digest with the transcript attached when more than 60 wait. A long answer to a
-person is an embed too, so that it comes in one message. Answers stay to be seen even in a digest, and what
-must stand alone (gates, the end) does. Posts of one agent keep their order: an answer takes what its agent
-said before it along to the front.
+One post → one persona's lines merged, past others' where that lets all out soon → a roll-up of up to 10
+embeds when the channel's budget does not let out soon what waits, one by one → a digest with the transcript
+attached when more than 60 wait. A long answer to a person is an embed too, so that it comes in one message.
+Answers stay to be seen even in a digest, and what must stand alone (gates, the end) does. Posts of one agent
+keep their order: an answer takes what its agent said before it along to the front.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Literal
 from bot.outbox.post import BOT, Entry, Lane, Post
 
 Shape = Literal["post", "merge", "rollup", "digest"]
+Pressure = Literal["none", "gather", "roll-up"]
 
 EMBEDS = 10
 EMBED_CHARACTERS = 5800
@@ -95,32 +96,42 @@ def weight(queue: Sequence[Entry]) -> int:
     return sum(1 for before, entry in pairwise([None, *queue]) if not _folds(before, entry))
 
 
-def messages(queue: Sequence[Entry]) -> int:
-    """How many messages a queue makes one by one, each persona's lines in a row merged."""
+def messages(queue: Sequence[Entry], gathered: bool = False, most: int = 1000) -> int:
+    """How many messages a queue makes one by one, counted up to `most` and one more.
+
+    Each persona's lines in a row are merged; `gathered`: also those between which others speak.
+    """
     left = [entry for _, entry in ranked(queue) if not entry.post.alone]
     count = len(queue) - len(left)
-    while left:
-        count, left = count + 1, left[len(_merge(left).entries) :]
+    while left and count <= most:
+        gone = {entry.id for entry in _merge(left, gathered).entries}
+        count, left = count + 1, [entry for entry in left if entry.id not in gone]
     return count
 
 
-def crowded(queues: Sequence[Sequence[Entry]], room: int, now: float, ladder: Ladder | None = None) -> bool:
-    """Whether the queues of one channel hold more than can go out soon, or something that waits too long.
+def pressure(
+    queues: Sequence[Sequence[Entry]], room: int, now: float, ladder: Ladder | None = None
+) -> Pressure:
+    """What it takes to get the queues of one channel out soon; `room` is how many messages go in `soon_s`.
 
-    `room` is how many messages the channel takes within `soon_s`, `now` unix time. False for no queues.
+    "roll-up" also when something waits too long; `now` is unix time. "none" for no queues.
     """
     ladder = ladder or Ladder()
-    late = any(now - entry.at > ladder.late_s for queue in queues for entry in queue)
-    return late or sum(map(messages, queues)) > room
+    if any(now - entry.at > ladder.late_s for queue in queues for entry in queue):
+        return "roll-up"
+    if sum(messages(queue, most=room) for queue in queues) <= room:
+        return "none"
+    gathered = sum(messages(queue, gathered=True, most=room) for queue in queues)
+    return "gather" if gathered <= room else "roll-up"
 
 
 def take(
-    queue: Sequence[Entry], waiting: int = 0, pressed: bool = False, ladder: Ladder | None = None
+    queue: Sequence[Entry], waiting: int = 0, pressure: Pressure = "none", ladder: Ladder | None = None
 ) -> Batch:
     """The next batch of a non-empty queue; what it does not name stays in the queue.
 
     `waiting` is the `weight` of all that waits for the same channel's budget, this queue's included;
-    `pressed` when it is `crowded` there.
+    `pressure` is what is needed there.
     """
     ladder = ladder or Ladder()
     waiting = max(waiting, weight(queue))
@@ -131,13 +142,13 @@ def take(
     together = [pair for pair in order if not pair[1].post.alone]
     if waiting > ladder.digest_over and len(together) > EMBEDS:
         return _digest(together, ladder)
-    long = _merged_size(first) > MERGED
+    pressed, long = pressure == "roll-up", _merged_size(first) > MERGED
     if (pressed and len(together) > 1) or (long and (pressed or lane == Lane.ANSWER)):
         rolled = _rollup([entry for _, entry in together])
         answers = sum(entry.post.lane == Lane.ANSWER for _, entry in together)
         shown = sum(entry.post.lane == Lane.ANSWER for entry in rolled.entries)
         return rolled if shown == answers else _digest(together, ladder)
-    return _merge([entry for _, entry in together])
+    return _merge([entry for _, entry in together], gathered=pressure == "gather")
 
 
 def _age(entry: Entry) -> int:
@@ -204,12 +215,18 @@ def _folds(one: Entry | None, other: Entry | None) -> bool:
     return one.post.kind == other.post.kind == "note" and one.post.voice == other.post.voice
 
 
-def _merge(entries: Sequence[Entry]) -> Batch:
-    taken = [entries[0]]
+def _merge(entries: Sequence[Entry], gathered: bool = False) -> Batch:
+    """The first one's lines, up to where another voice speaks; `gathered`: past others, agents in order."""
+    taken, passed = [entries[0]], set[int | None]()
     size = _merged_size(entries[0])
     for entry in entries[1:]:
+        if entry.post.voice != taken[0].post.voice or entry.post.agent_id in passed:
+            if not gathered:
+                break
+            passed.add(-1 if entry.post.agent_id is None else entry.post.agent_id)
+            continue
         size += 1 + _merged_size(entry)
-        if entry.post.voice != taken[0].post.voice or size > MERGED or _answers_other(entry, taken[-1]):
+        if size > MERGED or _answers_other(entry, taken[-1]):
             break
         taken.append(entry)
     return Batch("merge" if len(taken) > 1 else "post", tuple(taken))

@@ -181,6 +181,8 @@ def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:
 
 def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
     name = wording.NAME_TITLE.format(name=plain(body.name, 80), title=plain(body.title, 80))
+    if body.title.casefold() == body.name.casefold():
+        name = wording.NAME_ONLY.format(name=plain(body.name, 80))
     note = at.note(wording.JOINED.format(name=name), body.group_id)
     return [replace(note, fold="joined", folded=name, eager=False, agent_id=body.agent_id)]
 

@@ -16,7 +16,7 @@ from bot.outbox.ledger import Delivery, Ledger
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
-from bot.outbox.plan import crowded, take, urgency, weight
+from bot.outbox.plan import Pressure, pressure, take, urgency, weight
 from bot.outbox.post import Entry
 from bot.outbox.posting import Posting
 from bot.personas import persona_name
@@ -101,19 +101,19 @@ class ChannelWorker:
         group_id = min(waiting, key=lambda group: urgency(self._queues[group], ladder))
         chatter, _ = urgency(self._queues[group_id], ladder)
         room = means.limiter.room(self.channel_id, now, ladder.soon_s)
-        pressed = crowded([self._queues[group] for group in waiting], room, means.wall(), ladder)
-        pause = means.limiter.wait(self.channel_id, now, chatter, pressed)
+        press = pressure([self._queues[group] for group in waiting], room, means.wall(), ladder)
+        pause = means.limiter.wait(self.channel_id, now, chatter, press == "roll-up")
         if pause > 0:
             await wait_for(self.news, pause)
         else:
-            await self._begin(group_id, pressed)
+            await self._begin(group_id, press)
         return True
 
-    async def _begin(self, group_id: int, pressed: bool) -> None:
+    async def _begin(self, group_id: int, press: Pressure) -> None:
         """Bind the next batch in the ledger; from here on it is jobs, not queue."""
         means, ladder = self._means, self._means.pace.ladder
         queues = [queue for group in self.places if (queue := self._queues.get(group))]
-        batch = take(self._queues[group_id], sum(map(weight, queues)), pressed, ladder)
+        batch = take(self._queues[group_id], sum(map(weight, queues)), press, ladder)
         wires = compose(batch, persona_name(self.places[group_id].name))
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         taken = {entry.id for entry in batch.entries}

@@ -78,7 +78,9 @@ class CardKeeper:
         """Give a new task its card in a channel, and post it; False when that has to wait or move."""
         await self._book.set_card(Card(task_id, channel_id))
         self._dirty.add(task_id)
-        return await self._settle(task_id, hurry=True) == "post"
+        await self._settle(task_id, hurry=True)
+        card = await self._book.card(task_id)
+        return card is not None and bool(card.message_id) and card.channel_id == channel_id
 
     async def run(self) -> None:
         """Follow events and keep every card, the newest also if nothing happens, until cancelled."""

@@ -18,7 +18,8 @@ def _group(body: e.GroupFormed) -> str:
 
 
 def _joined(body: e.AgentJoined) -> str:
-    return f"👋 {plain(body.name, 40)} joined: {plain(body.title, 60)}"
+    title = "" if body.title.casefold() == body.name.casefold() else f": {plain(body.title, 60)}"
+    return f"👋 {plain(body.name, 40)} joined{title}"
 
 
 def _left(body: e.AgentLeft) -> str:

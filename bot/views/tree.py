@@ -64,8 +64,9 @@ class _Tree:
 
 def _line(agent: AgentView, doing: bool) -> str:
     mark = texts.WORKING.get(agent.state, "▫️")
-    what = agent.doing or agent.title
-    tail = f" · {plain(what, 60)}" if doing and what else ""
+    tool, _, hint = agent.doing.partition(" ")
+    what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or agent.title
+    tail = f" · {plain(what, 60)}" if doing and what.casefold() != agent.name.casefold() and what else ""
     return f"{mark} **{plain(agent.name, 40)}**{tail}"
 
 

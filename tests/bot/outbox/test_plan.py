@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter
-from bot.outbox.plan import EMBEDS, Batch, Ladder, crowded, messages, take
+from bot.outbox.plan import EMBEDS, Batch, Ladder, messages, pressure, take
 from bot.outbox.post import BOT, Entry, Lane, Post, Wire
 from bot.outbox.split import open_fence
 
@@ -52,11 +52,11 @@ QUEUES = st.lists(says | says | notes | alone, min_size=1, max_size=90).map(
 )
 
 
-def drained(queue: list[Entry], room: int = 5) -> list[Batch]:
+def drained(queue: list[Entry], room: int = 4) -> list[Batch]:
     """Take until nothing is left, in a channel that takes `room` messages soon."""
     batches = []
     while queue:
-        batch = take(queue, pressed=crowded([queue], room, queue[0].at))
+        batch = take(queue, pressure=pressure([queue], room, queue[0].at))
         batches.append(batch)
         gone = {entry.id for entry in batch.entries}
         queue = [entry for entry in queue if entry.id not in gone]
@@ -163,7 +163,7 @@ def test_ladder() -> None:
     assert [e.id for e in take(queue_of(say(1, "a"), say(1, "b"), say(2, "c"))).entries] == [1, 2]
     six = queue_of(*(say(i, "a") for i in range(6)))
     assert take(six).shape == "post"
-    assert take(six, pressed=True).shape == "rollup"
+    assert take(six, pressure="roll-up").shape == "rollup"
     many = queue_of(*(say(i, "a") for i in range(61)))
     assert take(many).shape == "digest" and len(take(many).entries) == 61
     assert len(take(many, ladder=Ladder(digest_most=10)).entries) == 10
@@ -173,19 +173,33 @@ def test_a_small_team_speaks_one_by_one() -> None:
     """Six personas' first words in a quiet channel come as themselves, within seconds."""
     first = queue_of(*(say(i, "hello") for i in range(6)))
     room = Limiter().room(1, 0.0, Ladder().soon_s)
-    assert not crowded([first], room, now=first[-1].at)
+    assert pressure([first], room, now=first[-1].at) == "none"
     assert [batch.shape for batch in drained(first, room)] == ["post"] * 6
 
 
-def test_crowded_is_more_than_goes_out_soon_or_too_late() -> None:
-    """Messages count, not lines: one persona's merge. What waits too long is crowded however little it is."""
+def test_pressure_is_more_than_goes_out_soon_or_too_late() -> None:
+    """Messages count, not lines: one persona's merge. What waits too long is rolled up however little."""
     lines = queue_of(*(say(1, "line") for _ in range(9)))
     assert messages(lines) == 1
-    assert not crowded([lines], room=1, now=1.0)
+    assert pressure([lines], room=1, now=1.0) == "none"
     both = [lines, queue_of(say(2, "other"))]
-    assert crowded(both, room=1, now=1.0)
-    assert crowded([lines], room=9, now=2.0 + Ladder().late_s)
-    assert not crowded([], room=0, now=0.0)
+    assert pressure(both, room=1, now=1.0) == "roll-up"
+    assert pressure([lines], room=9, now=2.0 + Ladder().late_s) == "roll-up"
+    assert pressure([], room=0, now=0.0) == "none"
+
+
+def test_a_talk_is_gathered_before_it_is_rolled_up() -> None:
+    """Where persona by persona fits and line by line does not, each speaks once, in its own voice."""
+    talk = queue_of(*(say(i % 3, f"line {i}") for i in range(12)))
+    assert pressure([talk], room=5, now=1.0) == "gather"
+    first = take(talk, pressure="gather")
+    assert [entry.id for entry in first.entries] == [1, 4, 7, 10]
+    assert [batch.shape for batch in drained(talk, room=5)] == ["merge"] * 3
+
+
+def answers(entry: Entry) -> bool:
+    """Whether it answers a person."""
+    return entry.post.lane == Lane.ANSWER
 
 
 @given(QUEUES)
@@ -193,7 +207,7 @@ def test_messages_is_what_goes_out_one_by_one(queue: list[Entry]) -> None:
     """The count is of the batches taken where there is room for all (long answers become cards)."""
     if len(queue) <= Ladder().digest_over:
         batches, left = 0, queue
-        while left and not any(e.post.lane == Lane.ANSWER and len(e.post.text) > 1800 for e in left):
+        while left and not (any(answers(e) for e in left) and any(len(e.post.text) > 1800 for e in left)):
             gone = {entry.id for entry in take(left).entries}
             batches, left = batches + 1, [entry for entry in left if entry.id not in gone]
         assert batches == messages(queue) - messages(left)
@@ -217,7 +231,7 @@ def test_notes_about_files_become_one_line() -> None:
 def test_rollup_names_the_personas() -> None:
     """Each embed has its persona as author, notes the bot."""
     posts = [*(say(i, f"text {i}") for i in range(5)), Post(1, 2, 0, "note", Lane.CHATTER, "note")]
-    (wire,) = compose(take(queue_of(*posts), pressed=True), "research")
+    (wire,) = compose(take(queue_of(*posts), pressure="roll-up"), "research")
     assert [card.author for card in wire.cards] == ["A0", "A1", "A2", "A3", "A4", BOT]
     assert wire.persona == "research" and wire.silent
 
@@ -225,5 +239,5 @@ def test_rollup_names_the_personas() -> None:
 def test_long_rollup_attaches_the_whole_text() -> None:
     """What is cut in an embed is attached."""
     posts = [say(i, f"{i} " + "long " * 300) for i in range(6)]
-    (wire,) = compose(take(queue_of(*posts), pressed=True), "research")
+    (wire,) = compose(take(queue_of(*posts), pressure="roll-up"), "research")
     assert all(post.text in wire.texts[0].text for post in itertools.islice(posts, len(wire.cards)))
