@@ -287,6 +287,7 @@ DOING = {
     "recall": "looks into its notes",
     "ask_human": "asks a person",
     "finish": "hands in the result",
+    "verdict": "judges the result",
 }
 """What an agent does, by the tool it uses; a path, title or name may follow."""
 WORKING = {"working": "🔹", "idle": "▫️", "paused": "⏸️", "dismissed": "✖️"}

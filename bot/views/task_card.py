@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -63,7 +63,8 @@ def _components(view: discord.ui.LayoutView) -> Any:
 
 
 def _blocks(model: CardModel) -> list[str]:
-    blocks = [_head(model.task), _numbers(model.task), tree_text(model.agents)]
+    agents = model.agents if model.task.state in LIVE else [replace(a, doing="") for a in model.agents]
+    blocks = [_head(model.task), _numbers(model.task), tree_text(agents)]
     if model.lines:
         blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
     return blocks
