@@ -271,7 +271,9 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
 def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
     who = plain(body.name, NAME) if body.agent_id is not None else wording.WHOLE_TASK
     loud = body.action in ("paused", "asked", "replaced")
-    text = wording.INTERVENED.format(who=who, detail=plain(body.detail, 400))
+    named = body.agent_id is not None and body.detail.startswith(body.name)
+    form = wording.INTERVENED_NAMED if named else wording.INTERVENED
+    text = form.format(who=who, detail=plain(body.detail, 400))
     return [at.note(text, body.group_id, Lane.STATUS if loud else Lane.CHATTER)]
 
 

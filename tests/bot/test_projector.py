@@ -203,3 +203,13 @@ async def test_untrusted_text_cannot_format_or_mention() -> None:
     (post,) = await projected(ev.AgentLeft(1, 2, 4, "**Bo** <@1>", "@everyone `x` [a](http://b)"))
     assert "<@1>" not in post.text and "@everyone" not in post.text
     assert "\\[a](http://b)" in post.text and "\\`x\\`" in post.text
+
+
+async def test_a_name_is_not_said_twice() -> None:
+    """What was seen may begin with the agent's name already; a boss's title is its name."""
+    (told,) = await projected(ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer."))
+    assert told.text == "🩺 Bo's model gave no answer."
+    (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent"))
+    assert other.text == "🩺 Bo: was silent"
+    (joined,) = await projected(ev.AgentJoined(1, 2, 9, "Auditor", "auditor"))
+    assert joined.text == "👋 Joined: **Auditor**"
