@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, Text, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.outbox.post import Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
@@ -141,6 +141,23 @@ class Ledger:
         query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
         rows = await self._database.read(lambda c: c.execute(query).all())
         return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to dict()'s types
+
+    async def prune(self, before: float) -> int:
+        """Empty what was settled before unix time `before` -> how many messages.
+
+        Their content is on Discord. Kept is what leads from a message back to agents and events, and what
+        was said, for transcripts; reactions go altogether.
+        """
+        settled = deliveries.c.state.not_in(UNSETTLED) & (deliveries.c.begun_at < before)
+        lone = outbox.c.state.not_in(UNSETTLED) & outbox.c.batch_id.is_(None) & (outbox.c.at < before)
+
+        def work(connection: Connection) -> int:
+            bare = select(deliveries.c.id).where(settled, cast(deliveries.c.wire, Text) != "{}")
+            change = update(deliveries).where(deliveries.c.id.in_(bare)).values(wire={})
+            connection.execute(delete(outbox).where(lone, outbox.c.post["kind"].as_string() == "react"))
+            return connection.execute(change).rowcount
+
+        return await self._database.write(work)
 
     async def _settle(
         self, which: ColumnElement[bool], batch_id: int = 0, durable: bool = True, **values: Any

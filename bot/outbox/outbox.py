@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import discord
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.digests import Transcripts
 from bot.outbox.ledger import Ledger
@@ -25,6 +27,11 @@ from bot.places.webhooks import Webhooks
 from bot.ports import EngineApi, GateView
 from bot.projector import Projector
 from engine.ports import Database
+
+_log = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
+KEPT_S = 30 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Outbox:
         self.transcripts = Transcripts(database)
         self.faces = Faces(client, database, options.avatar_url_template)
         self._engine = engine
+        self._wall = options.wall
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
         records = PlaceRecords(database)
@@ -93,7 +101,8 @@ class Outbox:
         await self.faces.start()
         self._sender.start()
         self._sender.resume(await self.ledger.unfinished())
-        self._tasks = [asyncio.create_task(self._feed()), asyncio.create_task(self._projector.run())]
+        working = (self._feed(), self._projector.run(), self._tidy())
+        self._tasks = [asyncio.create_task(work) for work in working]
 
     async def stop(self) -> None:
         """Stop now; nothing is lost, what was being sent is looked up at the next start."""
@@ -123,6 +132,16 @@ class Outbox:
     def depth(self) -> int:
         """How many posts wait."""
         return self._sender.depth()
+
+    async def _tidy(self) -> None:
+        """Empty what was sent long ago, once a day; a fault is logged and tried the next day."""
+        while True:
+            try:
+                emptied = await self.ledger.prune(self._wall() - KEPT_S)
+                _log.info("emptied %s messages sent long ago", emptied)
+            except SQLAlchemyError:
+                _log.exception("the outbox cannot be tidied now")
+            await asyncio.sleep(DAY_S)
 
     async def _feed(self) -> None:
         self._news.set()

@@ -200,7 +200,7 @@ class Provision:
         name = row.name if row.host_id != HOME else f"task {task.task_id} {row.name}"
         taken = {thread.name for thread in channel.threads}
         try:
-            thread = await channel.create_thread(
+            thread = await self._thread_left(row, channel, name) or await channel.create_thread(
                 name=place_name(name, taken)[:LONGEST],
                 type=discord.ChannelType.public_thread,
                 auto_archive_duration=10080,
@@ -214,6 +214,16 @@ class Provision:
             _log.warning("no more threads in guild %s", guild.id)
             return await self._keep(row, channel.id, 0)
         return await self._keep(row, channel.id, thread.id)
+
+    async def _thread_left(
+        self, row: GroupPlace, channel: discord.TextChannel, name: str
+    ) -> discord.Thread | None:
+        """A thread made for this group just before the process died: ours, empty, and of no group's."""
+        if row.repairs:
+            return None
+        kept, wanted = await self._records.threads(channel.id), place_name(name)[:LONGEST]
+        mine = [t for t in channel.threads if t.owner_id == channel.guild.me.id and t.id not in kept]
+        return next((t for t in mine if t.name == wanted and not t.message_count), None)
 
     async def _keep(self, row: GroupPlace, channel_id: int, thread_id: int) -> Place:
         await self._records.set_group(row.group_id, channel_id=channel_id, thread_id=thread_id)

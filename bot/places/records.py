@@ -102,6 +102,11 @@ class PlaceRecords:
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [GroupPlace(*row) for row in rows]
 
+    async def threads(self, channel_id: int) -> set[int]:
+        """Threads in a channel that groups have."""
+        query = select(groups.c.thread_id).where(groups.c.channel_id == channel_id)
+        return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
     async def set_group(self, group_id: int, **values: Any) -> None:
         """Change columns of a group's row."""
         change = update(groups).where(groups.c.group_id == group_id).values(**values)

@@ -60,7 +60,7 @@ class Stage:
 
     async def drain(self) -> None:
         """Until everything emitted is posted."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             await self.outbox.drain(self.engine.log[-1].seq)
 
     def said(self, place: str) -> list[dict[str, Any]]:

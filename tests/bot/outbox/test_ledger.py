@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.digests import Transcripts
 from bot.outbox.ledger import Ledger, Sent
 from bot.outbox.post import Entry, Lane, Post, Wire
 from bot.places.records import Hook, PlaceRecords
@@ -96,6 +97,25 @@ async def test_waiting_goes_on_after_an_id(database: Database) -> None:
     assert [entry.id for entry in await ledger.waiting(entries[0].id)] == [e.id for e in entries[1:]]
     await ledger.close_entries([entry.id for entry in entries])
     assert await ledger.waiting() == []
+
+
+async def test_pruning_keeps_the_way_back(database: Database) -> None:
+    """Old settled messages are emptied once; to whom they lead, what was said and what waits stay."""
+    ledger = Ledger(database)
+    one, two = await spoken(ledger)
+    (old,) = await ledger.begin([one], [wire("one")], 100.0)
+    await ledger.sent(old, Sent(BIG, BIG + 1))
+    (open_,) = await ledger.begin([two], [wire("two")], 101.0)
+    react = Post(1, 2, 9, "react", Lane.STATUS, "👀", ref="5:6", eager=False)
+    assert await ledger.say("mark", react, 50.0)
+    (mark,) = [entry for entry in await ledger.waiting() if entry.post.kind == "react"]
+    await ledger.close_entries([mark.id])
+    before = sum((await ledger.counts()).values())
+    assert [await ledger.prune(200.0) for _ in range(2)] == [1, 0]
+    assert sum((await ledger.counts()).values()) == before - 1
+    assert await ledger.agent_of(BIG + 1) == 3 and await ledger.known([BIG + 1]) == {BIG + 1}
+    assert [d.wire.content for d in await ledger.unfinished()] == ["two"] and open_.id != old.id
+    assert "one" in [line.text for line in await Transcripts(database).lines(1)]
 
 
 async def test_a_key_is_said_once(database: Database) -> None:

@@ -313,9 +313,32 @@ async def test_killed_after_the_channel_was_made(stage: Stage, monkeypatch: pyte
     monkeypatch.setattr(PlaceRecords, "set_group", dies)
     boss = stage.boss(await stage.task())
     stage.engine.speak(boss, "first")
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), 30)
     monkeypatch.undo()
     await stage.restart()
     await stage.drain()
     assert "first" in texts(stage)
     assert [c["name"] for c in stage.local.you.channels()].count("root") == 1
+
+
+async def test_killed_after_the_thread_was_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that was made but not yet written down is found again; one that is in use is not taken."""
+    member, name = await deep_thread(stage)
+    reached, kept = asyncio.Event(), PlaceRecords.set_group
+
+    async def dies(self: PlaceRecords, group_id: int, **values: Any) -> None:
+        if values.get("thread_id"):
+            reached.set()
+            await asyncio.Event().wait()
+        await kept(self, group_id, **values)
+
+    monkeypatch.setattr(PlaceRecords, "set_group", dies)
+    (deeper,) = stage.engine.recruit(member, "Deeper")
+    stage.engine.speak(deeper, "first")
+    await asyncio.wait_for(reached.wait(), 30)
+    monkeypatch.undo()
+    before = [c["name"] for c in stage.local.you.channels() if c["type"] == 11]
+    await stage.restart()
+    await stage.drain()
+    assert [c["name"] for c in stage.local.you.channels() if c["type"] == 11] == before
+    assert len(before) == len(set(before)) and name in before
