@@ -33,7 +33,7 @@ BATCH = 200
 
 
 class Projector:
-    """Runs until cancelled; `wake` is called after every commit, `joined` with every agent's name."""
+    """Runs until cancelled; `wake` is called whenever `seq` moved, `joined` with every agent's name."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Projector:
 
     async def _follow(self) -> None:
         self.seq = await self._database.read(_cursor)
+        self._wake()
         waiting: asyncio.Queue[ev.Event] = asyncio.Queue(BATCH)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(waiting))
