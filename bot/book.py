@@ -185,6 +185,20 @@ class Book:
         query = select(FACTS.c.value).where(FACTS.c.name == name)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
+    async def take_fact(self, name: str) -> str | None:
+        """A single value, which is then gone; None when unset. Only one caller gets it."""
+
+        def work(connection: Connection) -> str | None:
+            query = delete(FACTS).where(FACTS.c.name == name).returning(FACTS.c.value)
+            return connection.execute(query).scalar()
+
+        return await self._database.write(work)
+
+    async def drop_facts(self, first: str, last: str) -> None:
+        """Forget the values whose names sort from `first` to before `last`."""
+        gone = delete(FACTS).where(FACTS.c.name >= first, FACTS.c.name < last)
+        await self._database.write(lambda c: c.execute(gone))
+
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a single value."""
         await self._database.write(lambda c: put(c, FACTS, {"name": name}, {"value": value}))

@@ -64,7 +64,7 @@ class MegaBot(commands.Bot):
             **options,
         )
         self.parts = parts
-        self.orders = OpenOrders()
+        self.orders = OpenOrders(parts.book, parts.now)
         self.crier = Crier(self, parts.engine, parts.book, parts.routes)
         self.starters = Starters(parts.now)
         self.gates = GateCloser(self, parts.engine, parts.routes)

@@ -60,7 +60,7 @@ class SeenRow(BotTable, table=True):
 
 
 class FactRow(BotTable, table=True):
-    """Single values: digest of the commands Discord knows, cursor of the card keeper, who runs."""
+    """Single values: digest of the commands Discord knows, cursor of the card keeper, orders being typed."""
 
     __tablename__ = "bot_facts"
     name: str = Field(primary_key=True)

@@ -86,8 +86,8 @@ LONG_GOAL = (
     "Put the long part in a text file, attach it, and name it in a short goal."
 )
 ORDER_LOST = (
-    "I was restarted while you were typing, and lost the limits and files you had chosen. "
-    "Your goal is attached: run `/task new` again with it as a file."
+    "That window was open for so long that I no longer have the limits and files you chose, or it was sent "
+    "twice. Your goal is attached: run `/task new` again with it as a file."
 )
 BAD_BUDGET = "A budget must be more than 0 dollars. Run the command again with a number such as 2.50."
 PLAN_CAP_ABOVE = (

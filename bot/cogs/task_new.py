@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from io import BytesIO
 
 import discord
@@ -15,6 +15,7 @@ from discord.ext import commands
 from bot import texts
 from bot.access import Right
 from bot.attached import files_of
+from bot.book import Book
 from bot.cogs.task_group import TASK
 from bot.deeds import above, limits_of
 from bot.desk import Interaction, Refused, answer, bot_of, demand, here, hold, parts_of
@@ -23,6 +24,8 @@ from engine.commands import Limits, StartTask
 
 GOAL_MOST = 8000
 TEXT_ENDINGS = (".txt", ".md")
+LASTS_S = 86_400.0
+"""How long an order waits for its goal; Discord's links to the files last about as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +38,33 @@ class Order:
 
 
 class OpenOrders:
-    """Orders whose goal is still being typed, the newest 200; a restart loses them and says so."""
+    """Orders whose goal is still being typed: on disk, so that a restart loses none, for a day."""
 
-    def __init__(self) -> None:
-        self._orders: OrderedDict[int, Order] = OrderedDict()
+    def __init__(self, book: Book, now: Callable[[], float]) -> None:
+        self._book, self._now = book, now
 
-    def keep(self, order: Order) -> int:
+    async def keep(self, order: Order) -> int:
         """Number under which `take` gives it back."""
-        number = secrets.randbelow(10**9) + 1
-        self._orders[number] = order
-        while len(self._orders) > 200:
-            self._orders.popitem(last=False)
+        now = self._now()
+        number = int(now * 1000) * 1000 + secrets.randbelow(1000)
+        await self._book.drop_facts("order:", f"order:{int((now - LASTS_S) * 1000) * 1000}")
+        kept = {
+            "limits": asdict(order.limits),
+            "model": order.model,
+            "attachments": [attachment.to_dict() for attachment in order.attachments],
+        }
+        await self._book.set_fact(f"order:{number}", json.dumps(kept))
         return number
 
-    def take(self, number: int) -> Order | None:
+    async def take(self, number: int, interaction: Interaction) -> Order | None:
         """The order, once."""
-        return self._orders.pop(number, None)
+        text = await self._book.take_fact(f"order:{number}")
+        if text is None:
+            return None
+        kept = json.loads(text)
+        state = bot_of(interaction)._connection
+        files = tuple(discord.Attachment(data=data, state=state) for data in kept["attachments"])
+        return Order(Limits(**kept["limits"]), kept["model"], files)
 
 
 def goal_in_files(files: Mapping[str, bytes]) -> str:
@@ -89,9 +103,9 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
-    """The window with a long goal was sent; after a restart the words are given back, not lost."""
+    """The window with a long goal was sent; when it was open for too long the words are given back."""
     await hold(interaction)
-    order = bot_of(interaction).orders.take(number)
+    order = await bot_of(interaction).orders.take(number, interaction)
     if order is None:
         words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
         await answer(interaction, texts.ORDER_LOST, files=[words])
@@ -139,7 +153,7 @@ class TaskNew(commands.Cog):
             await demand(interaction, Right.SPEND)
         told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
         if goal is None and not told:
-            number = bot_of(interaction).orders.keep(order)
+            number = await bot_of(interaction).orders.keep(order)
             await interaction.response.send_modal(goal_window(number))
             return
         await hold(interaction)

@@ -23,14 +23,27 @@ async def test_new_without_a_goal_opens_a_window_that_survives_nothing_being_cho
     assert result.ephemeral and "has begun" in result.response.content
 
 
-async def test_a_window_open_across_a_restart_gives_the_goal_back(stage: Stage) -> None:
-    """The chosen limits are lost with the process, so nothing starts silently without them."""
-    shown = await stage.boss.slash(stage.lobby, "task new", agents=12)
+async def test_a_window_open_across_a_restart_keeps_what_was_chosen(stage: Stage) -> None:
+    """Limits, model and files chosen before the bot went away hold after it."""
+    shown = await stage.boss.slash(
+        stage.lobby, "task new", agents=12, model="big", file1=("data.csv", b"1,2")
+    )
     await stage.restart()
-    result = await stage.boss.submit_modal(shown, {"goal": "Written for ten minutes"})
+    await stage.boss.submit_modal(shown, {"goal": "Written for ten minutes"})
+    command = stage.engine.commands[-1]
+    assert isinstance(command, StartTask) and command.goal == "Written for ten minutes"
+    assert (command.limits, command.model) == (Limits(agents=12), "big")
+    assert command.files == {"attachments/data.csv": b"1,2"}
+
+
+async def test_a_window_open_for_days_gives_the_goal_back(stage: Stage) -> None:
+    """What was chosen is forgotten after a day, so nothing starts silently without it."""
+    shown = await stage.boss.slash(stage.lobby, "task new", agents=12)
+    stage.clock += 2 * 86_400
+    await stage.boss.slash(stage.lobby, "task new")
+    result = await stage.boss.submit_modal(shown, {"goal": "Written for two days"})
     assert not stage.engine.commands
-    assert "/task new" in result.response.content
-    assert await result.response.attachments[0].read() == b"Written for ten minutes"
+    assert await result.response.attachments[0].read() == b"Written for two days"
 
 
 async def test_attachments_arrive_in_the_workspace_under_safe_distinct_names(stage: Stage) -> None:
