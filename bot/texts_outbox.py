@@ -86,6 +86,7 @@ END = {
     "stopped": "🛑 **Stopped.**",
     "failed": "💥 **Failed.**",
 }
+END_EARLY = "-# What happened: `/task log`. The files stay: `/task files`."
 END_UNVERIFIED = "-# No audit confirmed this result: check it before you rely on it."
 END_FILES = "-# Deliverables attached; everything else: `/task files`."
 TOO_LARGE = "-# Too large for Discord, take it with `/task files`: {names}"

@@ -295,6 +295,8 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     lines = [wording.END.get(body.state, body.state), body.report.strip()]
     if body.state == "done" and not body.verified:
         lines.append(wording.END_UNVERIFIED)
+    if body.state != "done":
+        lines.append(wording.END_EARLY)
     owner = at.task.told_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)

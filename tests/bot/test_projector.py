@@ -205,6 +205,13 @@ async def test_untrusted_text_cannot_format_or_mention() -> None:
     assert "\\[a](http://b)" in post.text and "\\`x\\`" in post.text
 
 
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+async def test_an_early_end_says_where_to_look(state: ev.TaskState) -> None:
+    """A task that did not come to its goal names the log and the files."""
+    (post,) = await projected(ev.TaskEnded(1, 2, state, "", (), False))
+    assert "/task log" in post.text and "/task files" in post.text
+
+
 async def test_a_name_is_not_said_twice() -> None:
     """What was seen may begin with the agent's name already; a boss's title is its name."""
     (told,) = await projected(ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer."))
