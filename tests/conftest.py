@@ -1,0 +1,27 @@
+"""What holds for all tests: soaks may take an hour, and in CI a skip is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import pytest
+
+SOAK_S = 3600
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """A soak has its own, longer limit."""
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.timeout(SOAK_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> object:
+    """What the set-up should have installed may not quietly be missing where it counts."""
+    report = yield
+    if isinstance(report, pytest.TestReport) and report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and in CI a skip is a failure: {report.longrepr}"
+    return report
