@@ -7,18 +7,22 @@ often than a program. Nothing here knows what the program is for.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import re
+import time
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from engine.llm.local.functions import Function, suspects, with_function, without
+from engine.llm.local.functions import Function, suspects, unused_constants, with_function, without
 from engine.llm.local.sift import Trial, agreed, choose, rehearse
 from engine.llm.local.texts import (
     DOCSTRING,
+    UNDERSTOOD,
     Call,
     ask_for_spec,
     ask_for_text,
     ask_to_rewrite,
+    code_after,
     is_sound,
     stop_of,
     text_of,
@@ -29,7 +33,11 @@ ROOTS = 3
 ROUNDS = 18
 REWRITES = 4
 FUNCTION_TOKENS = 400
-SPEC_TOKENS = 150
+SPEC_TOKENS = 110
+PROGRAM_TOKENS = 1100
+ACCOUNTS = 3
+ACCOUNT_WARMTH = 0.3
+PATIENCE_S = 200.0
 WARMTH = (0.2, 0.5, 0.7, 0.8, 0.9)
 
 Messages = list[dict[str, str]]
@@ -62,7 +70,8 @@ class Author:
         return str(self.call.arguments.get("path", ""))
 
     async def write(self) -> Trial:
-        """The version to keep."""
+        """The version to keep, after some minutes the best so far."""
+        begun = time.monotonic()
         for _ in range(ROUNDS):
             suspect = self._suspect() if self.trials else None
             if suspect is not None:
@@ -71,7 +80,7 @@ class Author:
                 await self._whole(len(self.lead))
             else:
                 break
-            if agreed(self.trials):
+            if agreed(self.trials) or time.monotonic() - begun > PATIENCE_S:
                 break
         return choose(self.trials)
 
@@ -81,35 +90,46 @@ class Author:
         spent = sum(times for (root, _), times in self.tried.items() if root == best.root)
         if not best.asks or spent >= REWRITES + 2:
             return None
-        fault = best.fault[0] if best.fault else ""
+        # A rule that is not kept is looked for where things are decided, before a crash in the talk.
+        fault = best.fault[0] if best.fault and not unused_constants(best.text) else ""
         for function in suspects(best.text, fault):
-            most = 2 if function.talks else REWRITES
+            most = 1 if function.talks else REWRITES
             if self.tried.get((best.root, function.name), 0) < most:
                 return best, function
         return None
 
     async def _whole(self, root: int) -> None:
         warmth = WARMTH[min(root, len(WARMTH) - 1)]
+        told = await self._account()
         spec = ask_for_spec(self.call)
-        told = await self.pen(self.plain + spec, "```", max(warmth, 0.4), SPEC_TOKENS)
-        self.lead[root] = [
-            *self.plain,
-            *spec[:-1],
-            {"role": "assistant", "content": spec[-1]["content"] + told},
-        ]
+        self.lead[root] = [*self.plain, *spec[:-1], {"role": "assistant", "content": UNDERSTOOD + told}]
         asked = self.lead[root] + ask_for_text(self.call, self.argument)[1:]
-        text = text_of(await self.pen(asked, stop_of(self.call, self.argument), warmth), self.argument)
-        await self._try(Trial(text, {}, root=root))
+        answer = await self.pen(asked, stop_of(self.call, self.argument), warmth, PROGRAM_TOKENS)
+        await self._try(Trial(text_of(answer, self.argument), {}, root=root))
+
+    async def _account(self) -> str:
+        """What is wanted: of a few accounts the one whose numbers the others share."""
+        asked = self.plain + ask_for_spec(self.call)
+        told = [
+            (await self.pen(asked, "```", ACCOUNT_WARMTH, SPEC_TOKENS)).removeprefix(UNDERSTOOD)
+            for _ in range(ACCOUNTS)
+        ]
+        return most_shared(told)
 
     async def _anew(self, best: Trial, function: Function) -> None:
         times = self.tried.get((best.root, function.name), 0)
         self.tried[best.root, function.name] = times + 1
-        wrong = best.fault[1] if best.fault and best.fault[0] == function.name else ""
+        unused = unused_constants(best.text)
+        wrong = f"So far nothing uses {', '.join(unused)}." if unused else ""
+        if best.fault and best.fault[0] == function.name:
+            wrong = f"When it ran it failed there: {best.fault[1]}"
+        begun = f"{function.head}\n{DOCSTRING}{''.join(f'With {name}: ' for name in unused[:1])}"
         asked = self.lead[best.root] + ask_to_rewrite(
-            self.path, without(best.text, function), function.name, function.head, wrong
+            self.path, without(best.text, function), function.name, begun, wrong
         )
-        body = await self.pen(asked, "\n```", WARMTH[min(times, len(WARMTH) - 1)], FUNCTION_TOKENS)
-        text = with_function(best.text, function, _joined(function.head, body))
+        warmth = WARMTH[min(times + 1, len(WARMTH) - 1)]
+        answer = await self.pen(asked, "\n```", warmth, FUNCTION_TOKENS)
+        text = with_function(best.text, function, code_after(answer, begun))
         if text is not None and text != best.text:
             await self._try(Trial(text, {}, root=best.root, changed=function.name))
 
@@ -119,10 +139,11 @@ class Author:
         self.trials.append(trial)
 
 
-def _joined(head: str, body: str) -> str:
-    """The function's text, whether the answer repeats its head or goes on after it."""
-    return (
-        body
-        if body.lstrip().startswith(("def ", "@"))
-        else f"{head}\n{DOCSTRING}{body.removeprefix(DOCSTRING)}"
-    )
+def most_shared(told: Sequence[str]) -> str:
+    """The text whose numbers occur most in the others, the first of equals."""
+    numbers = [set(re.findall(r"\d+", text)) for text in told]
+
+    def shared(mine: set[str]) -> float:
+        return sum(len(mine & other) / max(len(mine | other), 1) for other in numbers)
+
+    return max(zip(told, numbers, strict=True), key=lambda pair: shared(pair[1]))[0]

@@ -38,13 +38,15 @@ def _function(node: ast.FunctionDef, lines: list[str]) -> Function:
     inside = list(ast.walk(node))
     calls = {n.func.id for n in inside if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-    head = "\n".join(lines[node.lineno - 1 : max(node.body[0].lineno - 1, node.lineno)])
+    head = lines[node.lineno - 1 : max(node.body[0].lineno - 1, node.lineno)]
+    while len(head) > 1 and not head[-1].split("#")[0].rstrip().endswith(":"):
+        head.pop()
     return Function(
         name=node.name,
         first=first,
         last=node.end_lineno or node.lineno,
         indent=node.col_offset,
-        head=textwrap.dedent(head),
+        head=textwrap.dedent("\n".join(head)),
         weight=sum(isinstance(n, _BRANCHES) for n in inside),
         talks=bool(calls & _TALKS),
     )
@@ -73,3 +75,22 @@ def with_function(program: str, function: Function, text: str) -> str | None:
     lines = program.splitlines()
     changed = [*lines[: function.first - 1], textwrap.indent(body, " " * function.indent)]
     return "\n".join([*changed, *lines[function.last :]]) + "\n"
+
+
+def unused_constants(program: str) -> list[str]:
+    """`NAME = number` lines of the top that nothing uses: a rule that the program does not keep."""
+    try:
+        tree = ast.parse(program)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return []
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return [
+        f"{target.id} = {node.value.value}"
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+        and target.id.isupper()
+        and target.id not in used
+        and type(node.value.value) is int
+    ]

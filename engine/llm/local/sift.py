@@ -19,6 +19,7 @@ from importlib import resources
 from typing import Any
 
 from engine.errors import Invalid, NotConfigured
+from engine.llm.local.functions import unused_constants
 from engine.ports import RunRequest, Sandbox
 
 SESSIONS = 8
@@ -103,6 +104,11 @@ class Trial:
         return self.nonsense is None or self.nonsense.how in SOUND
 
     @property
+    def thorough(self) -> bool:
+        """Whether every number it names is used."""
+        return not unused_constants(self.text)
+
+    @property
     def coherent(self) -> bool:
         """Whether what it says at the end fits whom or what it asked for last, where that changes."""
         marks = [_fits(seen) for seen in self.seen.get(self.way, ()) if seen.how == "ends"]
@@ -141,7 +147,7 @@ def choose(trials: Sequence[Trial]) -> Trial:
 
 def _merit(trial: Trial, trials: Sequence[Trial]) -> tuple[object, ...]:
     company = _company(trial, trials)
-    sound = trial.steady + trial.coherent
+    sound = trial.steady + trial.coherent + trial.thorough
     return (bool(trial.seen), not trial.crashes, company > 1, trial.asks, sound, company, trial.ends)
 
 

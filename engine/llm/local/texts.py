@@ -21,8 +21,9 @@ SENTENCE_LENGTH = 20
 
 # The same for every task; measured on whole programs and plans of the standard model.
 WRITING = (
-    "Write complete, correct, working code in small functions. Each begins with a docstring that states "
-    "exactly what it returns for which input, with all numbers; no special cases where a general loop does. "
+    "Write complete, correct, working code. First every number of the rules as a named constant at the top. "
+    "Then small functions that use these constants, each with a docstring that states exactly what it "
+    "returns for which input; no special cases where a general loop does. "
     "Whatever a person types is checked: what is wrong is told and asked for again. "
 )
 REWRITING = (
@@ -97,14 +98,19 @@ def ask_for_spec(call: Call) -> list[dict[str, str]]:
     ]
 
 
-def ask_to_rewrite(path: str, program: str, name: str, head: str, wrong: str) -> list[dict[str, str]]:
-    """A turn that writes one function of a program anew, begun with its head; `wrong` is what was seen."""
-    seen = f"When it ran it failed there: {wrong}\n" if wrong else ""
-    text = REWRITING.format(path=path, program=program, name=name, wrong=seen)
+def ask_to_rewrite(path: str, program: str, name: str, begun: str, wrong: str) -> list[dict[str, str]]:
+    """A turn that writes one function of a program anew, `begun` for it; `wrong` is what was seen."""
+    text = REWRITING.format(path=path, program=program, name=name, wrong=f"{wrong}\n" if wrong else "")
     return [
         {"role": "user", "content": text},
-        {"role": "assistant", "content": f"```python\n{head}\n{DOCSTRING}"},
+        {"role": "assistant", "content": f"```python\n{begun}"},
     ]
+
+
+def code_after(answer: str, begun: str) -> str:
+    """The code that was begun, whether the answer repeats its begin or goes on after it."""
+    text = _FENCE.sub("", answer, count=1)
+    return text if text.startswith(begun[:40]) else begun + text
 
 
 def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:
