@@ -7,9 +7,8 @@ often than a program. Nothing here knows what the program is for.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,7 +34,6 @@ REWRITES = 4
 FUNCTION_TOKENS = 400
 SPEC_TOKENS = 110
 PROGRAM_TOKENS = 1100
-ACCOUNTS = 3
 ACCOUNT_WARMTH = 0.3
 PATIENCE_S = 200.0
 WARMTH = (0.2, 0.5, 0.7, 0.8, 0.9)
@@ -100,21 +98,13 @@ class Author:
 
     async def _whole(self, root: int) -> None:
         warmth = WARMTH[min(root, len(WARMTH) - 1)]
-        told = await self._account()
         spec = ask_for_spec(self.call)
+        told = await self.pen(self.plain + spec, "```", max(warmth, ACCOUNT_WARMTH), SPEC_TOKENS)
+        told = told.removeprefix(UNDERSTOOD)
         self.lead[root] = [*self.plain, *spec[:-1], {"role": "assistant", "content": UNDERSTOOD + told}]
         asked = self.lead[root] + ask_for_text(self.call, self.argument)[1:]
         answer = await self.pen(asked, stop_of(self.call, self.argument), warmth, PROGRAM_TOKENS)
         await self._try(Trial(text_of(answer, self.argument), {}, root=root))
-
-    async def _account(self) -> str:
-        """What is wanted: of a few accounts the one whose numbers the others share."""
-        asked = self.plain + ask_for_spec(self.call)
-        told = [
-            (await self.pen(asked, "```", ACCOUNT_WARMTH, SPEC_TOKENS)).removeprefix(UNDERSTOOD)
-            for _ in range(ACCOUNTS)
-        ]
-        return most_shared(told)
 
     async def _anew(self, best: Trial, function: Function) -> None:
         times = self.tried.get((best.root, function.name), 0)
@@ -137,13 +127,3 @@ class Author:
         if is_sound(self.path, trial.text):
             trial = await rehearse(self.sandbox, self.path, self.files, trial)
         self.trials.append(trial)
-
-
-def most_shared(told: Sequence[str]) -> str:
-    """The text whose numbers occur most in the others, the first of equals."""
-    numbers = [set(re.findall(r"\d+", text)) for text in told]
-
-    def shared(mine: set[str]) -> float:
-        return sum(len(mine & other) / max(len(mine | other), 1) for other in numbers)
-
-    return max(zip(told, numbers, strict=True), key=lambda pair: shared(pair[1]))[0]

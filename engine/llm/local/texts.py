@@ -40,13 +40,14 @@ EXPLAINING = (
 # Begun for the model: after a talk in JSON it goes on in JSON otherwise.
 EXPLANATION = "What is wanted: "
 
-# Of 12 accounts of a named thing begun with EXPLANATION a third was of another thing; of these none in 4.
+# Begun with the name of the thing, 6 of 6 accounts of a named thing were of that thing (with "It is " 4 of 6,
+# with EXPLANATION 2 of 4): a small model knows more of a name than of a description.
 UNDERSTANDING = (
     "Before you write it: what exactly is it, and what are its rules? Tell it to someone who has never heard "
     "of it, with all numbers: sizes, who does what in which order, when it ends and who or what decides. At "
     "most 8 short lines, no code."
 )
-UNDERSTOOD = "It is "
+UNDERSTOOD = "It is called "
 
 DOCSTRING = '    """'
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.llm.local.author import Author, most_shared
+from engine.llm.local.author import Author
 from engine.llm.local.functions import functions_of, suspects, unused_constants, with_function, without
 from engine.llm.local.sift import Trial, agreed, choose, rehearse, typed_lines
 from engine.llm.local.texts import Call
@@ -140,18 +140,11 @@ def test_a_number_that_nothing_uses_is_seen() -> None:
     assert unused_constants("LIMIT = 5\nSIZE = 9\nNAME = 'x'\nprint(SIZE)\n") == ["LIMIT = 5"]
 
 
-def test_the_account_whose_numbers_others_share_is_taken() -> None:
-    """One that goes astray is outvoted."""
-    assert most_shared(["4 by 4, 3 win", "15 by 15 and 5 win", "15 squares, 5 win"]) != "4 by 4, 3 win"
-
-
 async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
     """A whole version that never ends, then its function anew: two that agree are kept."""
     answers = iter(
         [
             "a sum.",
-            "a sum over 30.",
-            "over 30.",
             NEVER_ENDS,
             'Too much."""\n    return total >= 31',
             'Over."""\n    return total > 30',
@@ -166,4 +159,4 @@ async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: 
     call = Call("write_file", {"path": "main.py"})
     kept = await Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()
     assert "return total >= 31" in kept.text and kept.ends > 0
-    assert "is_over" in asked[4] and "-1" not in asked[4]
+    assert "is_over" in asked[2] and "-1" not in asked[2]
