@@ -35,7 +35,7 @@ FUNCTION_TOKENS = 400
 SPEC_TOKENS = 110
 PROGRAM_TOKENS = 1100
 ACCOUNT_WARMTH = 0.3
-PATIENCE_S = 200.0
+PATIENCE_S = 420.0
 WARMTH = (0.2, 0.5, 0.7, 0.8, 0.9)
 
 Messages = list[dict[str, str]]
@@ -91,7 +91,7 @@ class Author:
         # A rule that is not kept is looked for where things are decided, before a crash in the talk.
         fault = best.fault[0] if best.fault and not unused_constants(best.text) else ""
         for function in suspects(best.text, fault):
-            most = 1 if function.talks else REWRITES
+            most = 1 if function.talks and not best.crashes else REWRITES
             if self.tried.get((best.root, function.name), 0) < most:
                 return best, function
         return None

@@ -78,19 +78,35 @@ def with_function(program: str, function: Function, text: str) -> str | None:
 
 
 def unused_constants(program: str) -> list[str]:
-    """`NAME = number` lines of the top that nothing uses: a rule that the program does not keep."""
+    """`NAME = number` lines of the top that nothing uses: a rule that the program does not keep.
+
+    Three and more that count up are names of cases (first, second, third) and no rules.
+    """
     try:
         tree = ast.parse(program)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return []
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    numbers = [pair for node in tree.body for pair in _number(node)]
     return [
-        f"{target.id} = {node.value.value}"
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-        and target.id.isupper()
-        and target.id not in used
-        and type(node.value.value) is int
+        f"{name} = {value}"
+        for at, (name, value) in enumerate(numbers)
+        if name not in used and not _counts_up(numbers, at)
     ]
+
+
+def _number(node: ast.stmt) -> list[tuple[str, int]]:
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
+        return []
+    value = node.value.value
+    names = [target.id for target in node.targets if isinstance(target, ast.Name) and target.id.isupper()]
+    return [(name, value) for name in names] if type(value) is int else []
+
+
+def _counts_up(numbers: list[tuple[str, int]], at: int) -> bool:
+    first = last = at
+    while first and numbers[first - 1][1] == numbers[first][1] - 1:
+        first -= 1
+    while last + 1 < len(numbers) and numbers[last + 1][1] == numbers[last][1] + 1:
+        last += 1
+    return last - first >= 2

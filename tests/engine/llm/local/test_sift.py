@@ -138,6 +138,7 @@ def test_suspects_are_the_crashed_one_and_those_that_decide() -> None:
 def test_a_number_that_nothing_uses_is_seen() -> None:
     """A constant of the top that no code reads is a rule that is not kept; texts and used ones are none."""
     assert unused_constants("LIMIT = 5\nSIZE = 9\nNAME = 'x'\nprint(SIZE)\n") == ["LIMIT = 5"]
+    assert unused_constants("EMPTY = 0\nBLACK = 1\nWHITE = 2\nDRAW = 3\n") == []
 
 
 async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
