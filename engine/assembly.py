@@ -30,9 +30,13 @@ from engine.settings import EngineSettings
 from engine.store.create import create_tables
 from engine.store.database import open_database
 from engine.tools import ToolOptions
+from engine.tools.base import MAX_RESULT
 from engine.workspace import GitWorkspace
 
 log = logging.getLogger(__name__)
+
+SMALL_OUTPUT = 900
+"""Characters of a run's output that a small model reads: on a processor each costs time."""
 
 HISTORY_SHARE = 0.6
 """Part of a prompt that past steps may take; the rest is for rules, tools and mail."""
@@ -149,6 +153,7 @@ def turn_options(settings: EngineSettings) -> TurnOptions:
         plan_wait_s=settings.plan_approval_wait_s,
         audit_rounds=settings.audit_rounds,
         by_runs=small,
+        output_chars=SMALL_OUTPUT if small else MAX_RESULT,
     )
     return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools, small=small)
 

@@ -45,6 +45,7 @@ class ToolOptions:
     plan_wait_s: float = 600.0
     audit_rounds: int = 2
     by_runs: bool = False
+    output_chars: int = MAX_RESULT
     watch: WatchOptions = field(default_factory=WatchOptions)
 
 

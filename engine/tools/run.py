@@ -9,7 +9,7 @@ from pydantic import Field
 from engine.domain.effects import ShowRun
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
-from engine.tools.base import EVERYONE, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
+from engine.tools.base import EVERYONE, MAX_RESULT, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
 from engine.tools.files import checkout, current_blob, stage_file
 from engine.tools.sessions import Sessions
 
@@ -40,7 +40,7 @@ async def run(context: ToolContext, arguments: RunArguments) -> str:
         return await _start(context, arguments)
     result = await execute(context, tuple(arguments.command), arguments.stdin, arguments.timeout_s)
     kept = await _keep_files(context, result)
-    return describe(result) + kept
+    return describe(result, context.options.output_chars) + kept
 
 
 async def _start(context: ToolContext, arguments: RunArguments) -> str:
@@ -113,11 +113,11 @@ async def execute(
     return result
 
 
-def describe(result: RunResult) -> str:
-    """What happened, for the model."""
+def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
+    """What happened, for the model, its output within `limit` characters."""
     ends = {"exit": f"exit code {result.exit_code}", "timeout": "stopped: it took too long"}
     how = ends.get(result.ended, f"stopped: too much {result.ended}")
-    return f"{how}, {result.seconds:.1f} s\n{clip(result.output) or '(no output)'}"
+    return f"{how}, {result.seconds:.1f} s\n{clip(result.output, limit) or '(no output)'}"
 
 
 async def _keep_files(context: ToolContext, result: RunResult) -> str:

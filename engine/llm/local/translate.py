@@ -20,6 +20,7 @@ from engine.llm.local.texts import Call, call_text, long_argument, shown_text
 REPLY = "reply"
 DESCRIPTION = 140
 HINT = 80
+STDIN_SHOWN = 60
 
 _UNUSED = frozenset({"maxLength", "title", "default"})
 
@@ -203,6 +204,9 @@ def _lines(message: Mapping[str, Any], long: Mapping[str, str] | None) -> list[t
 
 def _call_lines(function: Mapping[str, Any], long: Mapping[str, str]) -> list[tuple[str, str]]:
     call = Call(function["name"], _arguments(function["arguments"]))
+    typed = call.arguments.get("stdin")
+    if isinstance(typed, str) and len(typed) > STDIN_SHOWN:
+        call.arguments["stdin"] = f"{typed[:STDIN_SHOWN]}…"
     name = long.get(call.tool, "")
     return shown_text(call, name) if name in call.arguments else [("assistant", call_text(call))]
 
