@@ -218,11 +218,14 @@ def _parse(output: str) -> list[Seen]:
 
 
 def typed_lines(trial: Trial) -> str:
-    """The shortest of the typed sessions that brought the program to its end, else the begin of one; ""
-    for a program that reads nothing."""
+    """The session that broke the program, so that the run shows it; else the shortest that brought it to its
+    end, else the begin of one; "" for a program that reads nothing."""
     if not trial.asks:
         return ""
     typed = sessions()[trial.way]
+    for lines, seen in zip(typed, trial.seen.get(trial.way, ()), strict=False):
+        if seen.how not in SOUND:
+            return "".join(f"{line}\n" for line in lines[: seen.taken])
     ended = [
         lines[: seen.taken]
         for lines, seen in zip(typed, trial.seen.get(trial.way, ()), strict=False)
