@@ -22,7 +22,6 @@ class BotSettings(BaseSettings):
     message_content: Literal["auto", "on", "off"] = "auto"
     avatar_url_template: str = ""
     local_port: int = Field(default=8765, ge=0, le=65535)
-    local_host: str = "127.0.0.1"
     max_ratelimit_timeout_s: float = Field(default=60.0, ge=30)
     card_every_s: float = Field(default=15.0, ge=1)
     card_repost_s: float = Field(default=3600.0, ge=60)
