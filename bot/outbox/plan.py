@@ -2,9 +2,10 @@
 
 One post → one persona's lines merged, past others' where that lets all out soon → a roll-up of up to 10
 embeds when the channel's budget does not let out soon what waits, one by one → a digest with the transcript
-attached when more than 60 wait. A long answer to a person is an embed too, so that it comes in one message.
-Answers stay to be seen even in a digest, and what must stand alone (gates, the end) does. Posts of one agent
-keep their order: an answer takes what its agent said before it along to the front.
+attached when more than 60 wait. What fits into one plain message is never rolled up; nor is little for
+having waited long: it only goes oldest first. A long answer to a person is an embed too, so that it comes in
+one message. Answers stay to be seen even in a digest, and what must stand alone (gates, the end) does. Posts
+of one agent keep their order: an answer takes what its agent said before it along to the front.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal
 from bot.outbox.post import BOT, Entry, Lane, Post
 
 Shape = Literal["post", "merge", "rollup", "digest"]
-Pressure = Literal["none", "gather", "roll-up"]
+Pressure = Literal["none", "overdue", "gather", "roll-up"]
 
 EMBEDS = 10
 EMBED_CHARACTERS = 5800
@@ -114,13 +115,16 @@ def pressure(
 ) -> Pressure:
     """What it takes to get the queues of one channel out soon; `room` is how many messages go in `soon_s`.
 
-    "roll-up" also when something waits too long; `now` is unix time. "none" for no queues.
+    Where something waits too long: "overdue" when all goes out easily nevertheless (the place came late,
+    or Discord was away), else "roll-up". `now` is unix time. "none" for no queues.
     """
     ladder = ladder or Ladder()
-    if any(now - entry.at > ladder.late_s for queue in queues for entry in queue):
+    late = any(now - entry.at > ladder.late_s for queue in queues for entry in queue)
+    count = sum(messages(queue, most=room) for queue in queues)
+    if count <= (room // 2 if late else room):
+        return "overdue" if late else "none"
+    if late:
         return "roll-up"
-    if sum(messages(queue, most=room) for queue in queues) <= room:
-        return "none"
     gathered = sum(messages(queue, gathered=True, most=room) for queue in queues)
     return "gather" if gathered <= room else "roll-up"
 
@@ -136,19 +140,24 @@ def take(
     ladder = ladder or Ladder()
     waiting = max(waiting, weight(queue))
     order = ranked(queue)
+    if pressure == "overdue":
+        order.sort(key=lambda pair: (pair[0] != Lane.ANSWER, pair[1].id))
     lane, first = order[0]
     if first.post.alone:
         return Batch("post", (first,))
     together = [pair for pair in order if not pair[1].post.alone]
     if waiting > ladder.digest_over and len(together) > EMBEDS:
         return _digest(together, ladder)
+    plainly = _merge([entry for _, entry in together], gathered=pressure in ("gather", "roll-up"))
     pressed, long = pressure == "roll-up", _merged_size(first) > MERGED
+    if len(plainly.entries) == len(together) and not long:
+        return plainly
     if (pressed and len(together) > 1) or (long and (pressed or lane == Lane.ANSWER)):
         rolled = _rollup([entry for _, entry in together])
         answers = sum(entry.post.lane == Lane.ANSWER for _, entry in together)
         shown = sum(entry.post.lane == Lane.ANSWER for entry in rolled.entries)
         return rolled if shown == answers else _digest(together, ladder)
-    return _merge([entry for _, entry in together], gathered=pressure == "gather")
+    return plainly
 
 
 def _age(entry: Entry) -> int:

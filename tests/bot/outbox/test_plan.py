@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter
-from bot.outbox.plan import EMBEDS, Batch, Ladder, messages, pressure, take
+from bot.outbox.plan import EMBEDS, Batch, Ladder, Pressure, messages, pressure, take
 from bot.outbox.post import BOT, Entry, Lane, Post, Wire
 from bot.outbox.split import open_fence
 
@@ -178,14 +178,49 @@ def test_a_small_team_speaks_one_by_one() -> None:
 
 
 def test_pressure_is_more_than_goes_out_soon_or_too_late() -> None:
-    """Messages count, not lines: one persona's merge. What waits too long is rolled up however little."""
+    """Messages count, not lines: one persona's merge. What waits too long is rolled up if it is not little."""
     lines = queue_of(*(say(1, "line") for _ in range(9)))
     assert messages(lines) == 1
     assert pressure([lines], room=1, now=1.0) == "none"
     both = [lines, queue_of(say(2, "other"))]
     assert pressure(both, room=1, now=1.0) == "roll-up"
-    assert pressure([lines], room=9, now=2.0 + Ladder().late_s) == "roll-up"
+    late = both[1][0].at + Ladder().late_s + 9
+    assert pressure(both, room=2, now=late) == "roll-up"
+    assert pressure(both, room=9, now=late) == "overdue"
     assert pressure([], room=0, now=0.0) == "none"
+
+
+def note(text: str, lane: Lane = Lane.CHATTER) -> Post:
+    """A line in the bot's voice."""
+    return Post(1, 2, 0, "note", lane, text)
+
+
+def test_few_lines_that_waited_long_come_plainly() -> None:
+    """Two lines of the bot whose place took half a minute are one plain message, never a roll-up."""
+    lines = queue_of(note("Ada joined"), note("Ada added a file"))
+    room = Limiter().room(1, 0.0, Ladder().soon_s)
+    press = pressure([lines], room, now=40.0)
+    batch = take(lines, pressure=press)
+    (wire,) = compose(batch, "headquarters")
+    assert (wire.persona, wire.content, wire.cards) == ("", "Ada joined\nAda added a file", ())
+    assert take(lines, pressure="roll-up").shape == "merge"
+
+
+def test_what_is_overdue_goes_oldest_first() -> None:
+    """No flow of heads' lines keeps chatter waiting for ever; an answer still goes before all."""
+    waiting = queue_of(say(1, "old"), say(2, "head", Lane.HEAD), say(3, "hello", Lane.ANSWER))
+    assert [b.entries[0].id for b in drained_as(waiting, "overdue")] == [3, 1, 2]
+    assert [b.entries[0].id for b in drained_as(waiting, "none")] == [3, 2, 1]
+
+
+def drained_as(queue: list[Entry], pressure: Pressure) -> list[Batch]:
+    """Take under one pressure until nothing is left."""
+    batches, left = [], list(queue)
+    while left:
+        batches.append(take(left, pressure=pressure))
+        gone = {entry.id for entry in batches[-1].entries}
+        left = [entry for entry in left if entry.id not in gone]
+    return batches
 
 
 def test_a_talk_is_gathered_before_it_is_rolled_up() -> None:
