@@ -67,8 +67,8 @@ class Usage:
 class ChatRequest:
     """One model call. Lower `priority` goes first (0: a person waits for the answer).
 
-    `offer`: names of the `tools` that fit at this moment, all when empty; the embedded model is held to
-    them. `talk`: whether an answer in words alone fits too.
+    `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
+    embedded model is held to them. `talk`: whether an answer in words alone fits too.
     """
 
     task_id: int
@@ -78,7 +78,7 @@ class ChatRequest:
     tools: tuple[ToolSpec, ...] = ()
     priority: int = 5
     max_tokens: int | None = None
-    offer: tuple[str, ...] = ()
+    offer: tuple[str, ...] | None = None
     talk: bool = True
 
 

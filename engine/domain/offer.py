@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.domain.state import PastCall, Scene
+from engine.domain.state import PERSON, PastCall, PastStep, Scene
 from engine.ports import AgentRole
 
 SMALL: dict[AgentRole, tuple[str, ...]] = {
@@ -34,7 +34,7 @@ MORE_INPUT = "EOFError: EOF when reading a line"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Names of tools, and whether words alone fit."""
+    """Names of tools, and whether words alone fit. No name: words alone, and then the turn goes on."""
 
     names: tuple[str, ...]
     talk: bool = False
@@ -44,7 +44,7 @@ def offer_of(scene: Scene) -> Offer:
     """What fits now."""
     role = scene.agent.role
     if any(letter.from_kind == "person" for letter in scene.inbox):
-        return Offer(tuple(n for n in SMALL[role] if n not in ("recruit", "assign", "review")), talk=True)
+        return Offer((), talk=True)
     if role == "auditor":
         return _auditing(list(calls_of(scene)))
     calls = list(calls_of(scene))
@@ -85,9 +85,25 @@ def _making(scene: Scene, calls: list[PastCall]) -> Offer:
         runs = any(suffix in last.arguments for suffix in _RUNNABLE)
         return Offer(("run",) if runs else ("write_file", end))
     if ran_well(last):
-        return Offer((end,))
+        return _after_a_good_run(scene, end)
     failed = sum(ran(call) and not ran_well(call) for call in marks)
     return Offer(("write_file", end) if failed >= PATIENCE else ("write_file",))
+
+
+def _after_a_good_run(scene: Scene, end: str) -> Offer:
+    """It is handed in, unless a person or the one it was handed to has asked for something since."""
+    since = list(_since_last_mark(scene))
+    handed_in = any(call.name == end for step in since for call in step.calls)
+    if handed_in and scene.inbox:
+        return Offer(("write_file",))
+    asked = any(PERSON in step.input for step in since)
+    return Offer(("write_file", end), talk=handed_in) if asked else Offer((end,))
+
+
+def _since_last_mark(scene: Scene) -> Iterator[PastStep]:
+    """Steps after the last one that wrote or ran something."""
+    marked = [n for n, step in enumerate(scene.past) if any(_wrote(c) or ran(c) for c in step.calls)]
+    return iter(scene.past[marked[-1] + 1 :])
 
 
 def _is_large(scene: Scene) -> bool:

@@ -14,13 +14,14 @@ from importlib import resources
 from string import Template
 
 from engine.domain.offer import Offer
-from engine.domain.state import AgentFacts, Colleague, Letter, PastStep, Scene, TaskFacts, Turn, Work
+from engine.domain.state import PERSON, AgentFacts, Colleague, Letter, PastStep, Scene, TaskFacts, Turn, Work
 from engine.ports import ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
 
 CHARS_PER_TOKEN = 3.5
 """Rough size of a token in English text and code, used only to decide when to compact."""
 
 MAX_SHOWN = 30
+GO_ON = "Go on with your work."
 PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor", "small")
 
 
@@ -75,7 +76,7 @@ def _mail(inbox: Sequence[Letter]) -> str:
 
 def _sender(letter: Letter) -> str:
     if letter.from_kind == "person":
-        return f"from {letter.from_name}, a person who watches this task"
+        return f"from {letter.from_name}, {PERSON}"
     return "from the system" if letter.from_kind == "system" else f"from {letter.from_name}"
 
 
@@ -126,8 +127,8 @@ def compose(
     for step in kept:
         messages.extend(replay(step))
     text = ""
-    if scene.inbox or not agent.in_turn or not kept:
-        text = render_input(scene) or "Go on with your work."
+    if scene.inbox or not agent.in_turn or not kept or not kept[-1].calls:
+        text = render_input(scene) or GO_ON
         messages.append(ChatMessage("user", text))
     priority = min((letter.priority for letter in scene.inbox), default=5)
     request = ChatRequest(scene.task.id, agent.id, agent.role, tuple(messages), tools, priority)

@@ -25,6 +25,10 @@ class TaskFacts:
     attended: bool = True
 
 
+PERSON = "a person who watches this task"
+"""How a person's message is introduced in a prompt, and known again in an earlier step's input."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One unread message of the agent's inbox."""
@@ -151,3 +155,8 @@ class Turn:
     held: Quote
     summary: str
     upto: int
+
+    @property
+    def words_only(self) -> bool:
+        """Whether words alone were asked for: the turn goes on after them."""
+        return self.request.offer == ()

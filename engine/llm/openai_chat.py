@@ -111,7 +111,7 @@ class OpenAIChat:
             self._limit_name: request.max_tokens or self._settings.model_max_tokens,
         }
         agent = f"{request.task_id}.{request.agent_id}"
-        if self._endpoint.local and request.offer:
+        if self._endpoint.local and request.offer is not None:
             head["tool_choice"] = allowed_tools(request)
         if self._endpoint.is_openai:
             head["prompt_cache_key"] = agent

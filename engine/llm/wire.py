@@ -61,8 +61,10 @@ def _tool_json(tool: ToolSpec) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def allowed_tools(request: ChatRequest) -> dict[str, Any]:
+def allowed_tools(request: ChatRequest) -> dict[str, Any] | str:
     """The `tool_choice` that holds the model to what the request offers (Chat Completions, allowed tools)."""
+    if not request.offer:
+        return "none"
     named = [{"type": "function", "function": {"name": name}} for name in request.offer]
     mode = "auto" if request.talk else "required"
     return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": named}}

@@ -106,7 +106,7 @@ async def act(
         await _one_call(turn, call, number, context, acted)
     useless = acted.good == 0 and not (answer.text.strip() and not answer.tool_calls)
     bad = agent.bad_answers + 1 if useless else 0
-    ends = context.ends_turn or not answer.tool_calls
+    ends = context.ends_turn or not (answer.tool_calls or turn.words_only)
     said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 20_000)
     if useless:
         ends = _give_up(context, bad, agent.name)

@@ -7,7 +7,6 @@ often than a program. Nothing here knows what the program is for.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,7 +34,7 @@ FUNCTION_TOKENS = 400
 SPEC_TOKENS = 110
 PROGRAM_TOKENS = 1100
 ACCOUNT_WARMTH = 0.3
-PATIENCE_S = 420.0
+PATIENCE_TOKENS = 8_000
 WARMTH = (0.2, 0.5, 0.7, 0.8, 0.9)
 
 Messages = list[dict[str, str]]
@@ -44,8 +43,10 @@ Messages = list[dict[str, str]]
 class Pen(Protocol):
     """Free text from the model, up to `stop`, at a temperature, within `limit` tokens (0: the usual)."""
 
-    def __call__(self, messages: Messages, stop: str, temperature: float, limit: int = 0) -> Awaitable[str]:
-        """The text."""
+    def __call__(
+        self, messages: Messages, stop: str, temperature: float, limit: int = 0
+    ) -> Awaitable[tuple[str, int]]:
+        """The text and how many tokens it took to write."""
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Author:
     trials: list[Trial] = field(default_factory=list)
     lead: dict[int, Messages] = field(default_factory=dict)
     tried: dict[tuple[int, str], int] = field(default_factory=dict)
+    written: int = 0
 
     @property
     def path(self) -> str:
@@ -68,8 +70,7 @@ class Author:
         return str(self.call.arguments.get("path", ""))
 
     async def write(self) -> Trial:
-        """The version to keep, after some minutes the best so far."""
-        begun = time.monotonic()
+        """The version to keep, after PATIENCE_TOKENS the best so far: the same on a slow machine."""
         for _ in range(ROUNDS):
             suspect = self._suspect() if self.trials else None
             if suspect is not None:
@@ -78,7 +79,7 @@ class Author:
                 await self._whole(len(self.lead))
             else:
                 break
-            if agreed(self.trials) or time.monotonic() - begun > PATIENCE_S:
+            if agreed(self.trials) or self.written > PATIENCE_TOKENS:
                 break
         return choose(self.trials)
 
@@ -99,11 +100,11 @@ class Author:
     async def _whole(self, root: int) -> None:
         warmth = WARMTH[min(root, len(WARMTH) - 1)]
         spec = ask_for_spec(self.call)
-        told = await self.pen(self.plain + spec, "```", max(warmth, ACCOUNT_WARMTH), SPEC_TOKENS)
+        told = await self._write(self.plain + spec, "```", max(warmth, ACCOUNT_WARMTH), SPEC_TOKENS)
         told = told.removeprefix(UNDERSTOOD)
         self.lead[root] = [*self.plain, *spec[:-1], {"role": "assistant", "content": UNDERSTOOD + told}]
         asked = self.lead[root] + ask_for_text(self.call, self.argument)[1:]
-        answer = await self.pen(asked, stop_of(self.call, self.argument), warmth, PROGRAM_TOKENS)
+        answer = await self._write(asked, stop_of(self.call, self.argument), warmth, PROGRAM_TOKENS)
         await self._try(Trial(text_of(answer, self.argument), {}, root=root))
 
     async def _anew(self, best: Trial, function: Function) -> None:
@@ -118,10 +119,15 @@ class Author:
             self.path, without(best.text, function), function.name, begun, wrong
         )
         warmth = WARMTH[min(times + 1, len(WARMTH) - 1)]
-        answer = await self.pen(asked, "\n```", warmth, FUNCTION_TOKENS)
+        answer = await self._write(asked, "\n```", warmth, FUNCTION_TOKENS)
         text = with_function(best.text, function, code_after(answer, begun))
         if text is not None and text != best.text:
             await self._try(Trial(text, {}, root=best.root, changed=function.name))
+
+    async def _write(self, messages: Messages, stop: str, warmth: float, limit: int) -> str:
+        text, tokens = await self.pen(messages, stop, warmth, limit)
+        self.written += tokens
+        return text
 
     async def _try(self, trial: Trial) -> None:
         if is_sound(self.path, trial.text):

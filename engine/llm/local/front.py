@@ -207,11 +207,14 @@ class Front:
     async def _write_program(self, body: Mapping[str, Any], script: Script, agent: str, job: Job) -> None:
         assert self._sandbox is not None
 
-        async def pen(messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0) -> str:
+        async def pen(
+            messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
+        ) -> tuple[str, int]:
             question = Question(messages, stop=stop, temperature=temperature, limit=limit)
             answer = await self._ask(body, agent, question)
             job.spent.add(answer["usage"])
-            return str(answer["choices"][0]["message"]["content"] or "")
+            text = str(answer["choices"][0]["message"]["content"] or "")
+            return text, int(answer["usage"]["completion_tokens"])
 
         files = written_files(body["messages"])
         author = Author(pen, self._sandbox, script.plain, job.call, job.argument, files)

@@ -30,7 +30,7 @@ WAYS = ("spaced", "comma", "single")
 NONSENSE = (["abc"] * 3 + [""] + ["-5", "1 2 3", "99 99", "9999"]) * 2
 SOUND = ("ends", "asks on")
 PROGRAM = "_rehearsal.py"
-REHEARSAL_S = 40.0
+REHEARSAL_S = 60.0
 _WORD = re.compile(r"\w+")
 
 

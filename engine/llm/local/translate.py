@@ -37,11 +37,11 @@ class Script:
 
 
 def make_script(body: Mapping[str, Any]) -> Script:
-    """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "required" and a
-    named function do not, "none" leaves tools out; "allowed_tools" names those that may be called."""
+    """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "none" nothing
+    else, "required" and a named function no reply; "allowed_tools" names those that may be called."""
     tools = [_lean(tool["function"]) for tool in body.get("tools") or ()]
     choice = body.get("tool_choice", "auto")
-    if not tools or choice == "none":
+    if not tools:
         messages = _render(body["messages"], None)
         return Script(messages, None, {}, messages)
     long = {tool["name"]: name for tool in tools if (name := long_argument(tool))}
@@ -60,6 +60,8 @@ def _is_allowed(choice: Any) -> bool:
 def _choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> tuple[frozenset[str], bool]:
     """(names that may be called, whether words alone may be answered)."""
     every = frozenset(tool["name"] for tool in tools)
+    if choice == "none":
+        return frozenset(), True
     if not isinstance(choice, Mapping):
         return every, choice == "auto"
     if not _is_allowed(choice):

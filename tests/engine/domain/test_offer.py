@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.domain.offer import MORE_INPUT, SCALE, SMALL, offer_of
-from engine.domain.state import Letter, PastCall, PastStep, Scene
+from engine.domain.offer import MORE_INPUT, SCALE, SMALL, Offer, offer_of
+from engine.domain.state import PERSON, Letter, PastCall, PastStep, Scene
 from engine.ports import AgentRole
 from engine.tools import TOOLS, specs_for
 from tests.engine.domain.test_prompt import AGENT, TASK
@@ -66,9 +66,27 @@ def test_an_auditor_runs_before_it_judges() -> None:
 
 
 def test_a_person_is_answered_in_words() -> None:
-    """Whoever writes to an agent may get a plain answer."""
+    """Whoever writes to an agent gets words and nothing else first, whatever its role."""
     letter = Letter(1, "person", "Ann", "How is it going?", None, 0)
-    assert offer_of(scene("boss", WROTE, inbox=(letter,))).talk
+    for role in SMALL:
+        assert offer_of(scene(role, WROTE, inbox=(letter,))) == Offer((), talk=True)
+
+
+def test_what_a_person_asked_for_can_still_be_made() -> None:
+    """After its answer an agent whose work ran well may write again; handed in, it may also leave it."""
+    asked = PastStep(3, f"[from Ann, {PERSON}]\nAlso say when.", "I will.", ())
+    ran = scene("boss", WROTE, RAN)
+    assert offer_of(replace(ran, past=(*ran.past, asked))) == Offer(("write_file", "finish"))
+    done = PastStep(3, "", "", (PastCall("g", "finish", "{}", "An auditor checks the result now."),))
+    again = offer_of(replace(ran, past=(*ran.past, done, replace(asked, step=4))))
+    assert again == Offer(("write_file", "finish"), talk=True)
+
+
+def test_what_was_sent_back_is_written_again() -> None:
+    """A judgement that comes after the hand-in is mended, not handed in as it is."""
+    letter = Letter(1, "system", "", "The auditor rejected the result: it prints nothing.", None, 5)
+    done = PastCall("g", "finish", "{}", "An auditor checks the result now.")
+    assert offer_of(scene("boss", WROTE, RAN, done, inbox=(letter,))).names == ("write_file",)
 
 
 def test_told_to_wrap_up_a_boss_can_only_finish() -> None:

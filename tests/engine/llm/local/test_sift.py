@@ -153,9 +153,11 @@ async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: 
     )
     asked: list[str] = []
 
-    async def pen(messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0) -> str:
+    async def pen(
+        messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
+    ) -> tuple[str, int]:
         asked.append(messages[-2]["content"])
-        return next(answers)
+        return next(answers), 20
 
     call = Call("write_file", {"path": "main.py"})
     kept = await Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()

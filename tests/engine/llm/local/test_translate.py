@@ -69,12 +69,15 @@ def test_schema_holds_every_tool_closed_and_without_lengths() -> None:
 
 
 def test_tool_choice_names_one_tool() -> None:
-    """A named function is the only answer; "none" leaves tools out."""
+    """A named function is the only answer; "none" allows words alone, under the same prompt."""
     choice = {"type": "function", "function": {"name": "say"}}
     script = make_script({"messages": ASK, "tools": [WRITE, SAY], "tool_choice": choice})
     assert script.schema is not None
     assert script.schema["properties"]["tool"]["const"] == "say"
-    assert make_script({"messages": ASK, "tools": [WRITE], "tool_choice": "none"}).schema is None
+    words = make_script({"messages": ASK, "tools": [WRITE], "tool_choice": "none"})
+    assert words.schema is not None
+    assert words.schema["properties"]["tool"]["const"] == "reply"
+    assert words.messages == make_script({"messages": ASK, "tools": [WRITE]}).messages
 
 
 def test_history_is_rendered_in_the_words_it_was_written_in() -> None:
