@@ -169,6 +169,9 @@ def _placement(connection: Connection, body: ev.GroupFormed) -> Placement:
 
 
 def _agent_joined(connection: Connection, body: ev.AgentJoined) -> None:
+    if body.leads_group_id is not None:
+        led = update(groups).where(groups.c.group_id == body.leads_group_id)
+        connection.execute(led.values(head_id=body.agent_id))
     mine = agents.c.task_id == body.task_id
     taken = connection.execute(select(agents.c.persona).where(mine)).scalars().all()
     head_of = select(groups.c.group_id).where(groups.c.head_id == body.agent_id)
@@ -200,14 +203,15 @@ class _Scene:
         self._connection = connection
 
     def task(self, task_id: int) -> TaskFacts | None:
-        query = select(tasks.c.guild_id, tasks.c.owner_id).where(tasks.c.task_id == task_id)
+        columns = (tasks.c.guild_id, tasks.c.owner_id, tasks.c.goal)
+        query = select(*columns).where(tasks.c.task_id == task_id)
         row = self._connection.execute(query).first()
         if row is None or not row.guild_id:
             return None
         root = select(groups.c.group_id).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
         root_id = self._connection.execute(root).scalar() or 0
         mode = self._connection.execute(follow_mode_query(task_id, row.owner_id)).scalar()
-        return TaskFacts(task_id, row.guild_id, row.owner_id, root_id, owner_told=mode != "off")
+        return TaskFacts(task_id, row.guild_id, row.owner_id, root_id, mode != "off", row.goal)
 
     def agent(self, agent_id: int) -> AgentFacts | None:
         columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)

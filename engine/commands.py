@@ -147,6 +147,20 @@ class DismissAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceAgent:
+    """Put a fresh agent in an agent's place -> id of the successor; not in the boss's or the auditor's.
+
+    It gets role, group, open assignments, unread mail, budget and a note of what its predecessor knew;
+    `instructions`, when given, in place of the old ones.
+    """
+
+    agent_id: int
+    by: str
+    reason: str = ""
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetMemory:
     """Delete something kept for a space's later tasks -> memory id."""
 
@@ -168,5 +182,6 @@ Command = (
     | ResumeAgent
     | EditAgent
     | DismissAgent
+    | ReplaceAgent
     | ForgetMemory
 )

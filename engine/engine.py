@@ -49,6 +49,7 @@ _HANDLERS: dict[type, _Work] = {
     c.ResumeAgent: speech.resume_agent,
     c.EditAgent: speech.edit_agent,
     c.DismissAgent: speech.dismiss_agent,
+    c.ReplaceAgent: speech.replace_agent,
     c.ForgetMemory: speech.forget_memory,
 }
 

@@ -63,13 +63,17 @@ class GroupFormed:
 
 @dataclass(frozen=True, slots=True)
 class AgentJoined:
-    """An agent was recruited into `group_id` by its head."""
+    """An agent was recruited into `group_id` by its head, or took the place of one that left.
+
+    `leads_group_id`: the group it leads from the start, taken over with the place.
+    """
 
     task_id: int
     group_id: int
     agent_id: int
     name: str
     title: str
+    leads_group_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.picture import Finding
-from engine.events import AgentJoined, AssignmentChanged, EventBody, GateKind, GateRaised, Intervened
+from engine.events import EventBody, GateKind, GateRaised, Intervened
 from engine.ports import Wake
 from engine.store.core import (
     AGENTS,
-    ASSIGNMENTS,
     GATES,
     INTERVENTIONS,
     MESSAGES,
@@ -22,7 +21,8 @@ from engine.store.core import (
     dumps,
     new_id,
 )
-from engine.store.people import NewAgent, add_agent, dismiss, system_letter
+from engine.store.people import system_letter
+from engine.store.replace import replace_agent
 
 AUDIT_OPTIONS = ("Accept as it is", "Another round", "Stop the task")
 STALL_OPTIONS = ("Try again", "Wrap up with what there is", "Stop the task")
@@ -153,44 +153,6 @@ def _replace(
     connection: Connection, task: AnyRow, finding: Finding, now: float
 ) -> tuple[int, list[EventBody]]:
     """A fresh agent with the same role and instructions gets the open work; the old one leaves."""
-    old = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == finding.replace)).one()
-    mine = (ASSIGNMENTS.c.assignee_id == old.id, ASSIGNMENTS.c.state == "open")
-    work = connection.execute(sa.select(ASSIGNMENTS).where(*mine).order_by(ASSIGNMENTS.c.id)).all()
-    connection.execute(ASSIGNMENTS.update().where(*mine).values(assignee_id=-old.id))
-    events = dismiss(connection, old.id, finding.detail, now)
-    new = NewAgent(
-        task_id=task.id,
-        group_id=old.group_id,
-        head_id=old.head_id,
-        budget_id=old.budget_id,
-        name=old.name,
-        title=old.title,
-        instructions=old.instructions,
-        role="member",
-        depth=old.depth,
-    )
-    fresh, name = add_agent(connection, new, now)
-    taken = (ASSIGNMENTS.c.assignee_id == -old.id,)
-    connection.execute(ASSIGNMENTS.update().where(*taken).values(assignee_id=fresh, changed_at=now))
-    events.append(AgentJoined(task.id, old.group_id, fresh, name, old.title))
-    _hand_over(connection, task.id, fresh, old.name, work, now)
-    giver = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == old.head_id)).scalar() or ""
-    events += [
-        AssignmentChanged(
-            task.id, w.group_id, w.id, w.title, giver, name, "open", f"taken over from {old.name}"
-        )
-        for w in work
-    ]
-    return fresh, events
-
-
-def _hand_over(
-    connection: Connection, task_id: int, fresh: int, old: str, work: Sequence[AnyRow], now: float
-) -> None:
-    for row in work:
-        done = f"\nDone when: {row.acceptance}" if row.acceptance else ""
-        text = (
-            f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}\n"
-            "Look at the files first: part of it may be there."
-        )
-        system_letter(connection, task_id, fresh, text, f"takeover.{fresh}.{row.id}", now)
+    query = sa.select(AGENTS).where(AGENTS.c.id == finding.replace).with_for_update()
+    successor = replace_agent(connection, connection.execute(query).one(), finding.detail, now)
+    return successor.id, list(successor.events)

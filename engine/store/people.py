@@ -152,11 +152,11 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
     connection.execute(
         TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
     )
-    _release(connection, ids)
+    release(connection, ids)
     return events
 
 
-def _release(connection: Connection, agents: list[int]) -> None:
+def release(connection: Connection, agents: list[int]) -> None:
     """Give back what the agents hold of their budgets: they will not call again."""
     held = connection.execute(
         sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)

@@ -12,6 +12,7 @@ from engine.commands import (
     EditMessage,
     ForgetMemory,
     PauseAgent,
+    ReplaceAgent,
     ResumeAgent,
     SayToAgent,
     WithdrawMessage,
@@ -34,6 +35,7 @@ from engine.store.core import (
 )
 from engine.store.ending import ENDED, Ending, end_task
 from engine.store.people import dismiss, system_letter
+from engine.store.replace import replace_agent as put_successor
 from engine.store.tasks import Done, cap_by_answer, get_task, ready_agents, reopen
 from engine.store.wrapup import wrap_up
 
@@ -42,9 +44,10 @@ WITHDRAWN = -1
 """In place of the step that read a message: its person took it back first."""
 
 
-def get_agent(connection: Connection, agent_id: int) -> AnyRow:
-    """The agent's row. Raises NotFound."""
-    row = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == agent_id)).first()
+def get_agent(connection: Connection, agent_id: int, *, alone: bool = False) -> AnyRow:
+    """The agent's row, locked with `alone`. Raises NotFound."""
+    query = sa.select(AGENTS).where(AGENTS.c.id == agent_id)
+    row = connection.execute(query.with_for_update() if alone else query).first()
     if row is None:
         raise NotFound(f"There is no agent {agent_id}. Use /task status to see who works on a task.")
     return row
@@ -234,6 +237,7 @@ def _switch(connection: Connection, agent: AnyRow, old: str, new: str, now: floa
 def edit_agent(connection: Connection, command: EditAgent, now: float) -> Done:
     """New instructions from the next turn on; the agent hears of it."""
     agent = get_agent(connection, command.agent_id)
+    _check_going(connection, agent)
     text = command.instructions.strip()
     if not text or len(text) > MAX_WORDS:
         raise Invalid(f"Instructions have 1 to {MAX_WORDS:,} characters.")
@@ -248,6 +252,7 @@ def edit_agent(connection: Connection, command: EditAgent, now: float) -> Done:
 def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> Done:
     """The agent and those below leave; its head hears of it."""
     agent = get_agent(connection, command.agent_id)
+    _check_going(connection, agent)
     if agent.role == "boss":
         raise WrongState("The boss cannot be dismissed. Stop the task instead.")
     if agent.status == "dismissed":
@@ -262,6 +267,34 @@ def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> 
     )
     system_letter(connection, agent.task_id, agent.head_id, words, f"agent{agent.id}.left", now)
     return Done(agent.id, (Wake(agent.head_id, agent.task_id),))
+
+
+def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> Done:
+    """A fresh agent takes the place; its head hears of it."""
+    agent = get_agent(connection, command.agent_id, alone=True)
+    _check_going(connection, agent)
+    if agent.role == "boss":
+        raise WrongState("The boss cannot be replaced. Change its instructions, or stop the task.")
+    if agent.role == "auditor":
+        raise WrongState(f"{agent.name} judges the result and cannot be replaced.")
+    if agent.status == "dismissed":
+        raise WrongState(f"{agent.name} was dismissed already.")
+    text = command.instructions.strip()
+    if len(text) > MAX_WORDS:
+        raise Invalid(f"Instructions have at most {MAX_WORDS:,} characters.")
+    reason = command.reason.strip() or "replaced by a person"
+    successor = put_successor(connection, agent, reason, now, text)
+    key = f"agent{agent.id}.replaced"
+    append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(successor.events)], now)
+    words = f"A person put {successor.name} in the place of {agent.name}: {reason}. It goes on with the work."
+    system_letter(connection, agent.task_id, agent.head_id, words, key, now, wakes=False)
+    return Done(successor.id, (Wake(successor.id, agent.task_id, 0),))
+
+
+def _check_going(connection: Connection, agent: AnyRow) -> None:
+    task = get_task(connection, agent.task_id)
+    if task.state in ENDED:
+        raise WrongState(f"Task {task.id} has ended ({task.state}); its agents no longer work.")
 
 
 def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> Done:

@@ -16,6 +16,7 @@ from engine.commands import (
     PauseAgent,
     PauseTask,
     RaiseCap,
+    ReplaceAgent,
     ResumeAgent,
     ResumeTask,
     SayToAgent,
@@ -42,6 +43,7 @@ UNKNOWN: list[Command] = [
     ResumeAgent(99, "me"),
     EditAgent(99, "do", "me"),
     DismissAgent(99, "me"),
+    ReplaceAgent(99, "me"),
     ForgetMemory(99, "me"),
 ]
 
@@ -69,10 +71,18 @@ async def test_commands_in_the_wrong_state_are_refused(world: World) -> None:
         await engine.handle(ResumeTask(task, "me"))
     with pytest.raises(WrongState):
         await engine.handle(ResumeAgent(boss, "me"))
-    with pytest.raises(WrongState):
-        await engine.handle(DismissAgent(boss, "me"))
+    for never in (DismissAgent(boss, "me"), ReplaceAgent(boss, "me")):
+        with pytest.raises(WrongState):
+            await engine.handle(never)
     await engine.handle(StopTask(task, "me"))
-    for late in (StopTask(task, "me"), PauseTask(task, "me"), SayToAgent(boss, "hi", "me", "Me")):
+    for late in (
+        StopTask(task, "me"),
+        PauseTask(task, "me"),
+        SayToAgent(boss, "hi", "me", "Me"),
+        EditAgent(boss, "do", "me"),
+        DismissAgent(boss, "me"),
+        ReplaceAgent(boss, "me"),
+    ):
         with pytest.raises(WrongState):
             await engine.handle(late)
 
