@@ -1,0 +1,147 @@
+"""What the in-memory engine knows, and the looks into it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.commands import SayToAgent
+from engine.errors import Invalid, NotFound
+from engine.ports import BlameLine, Revision
+from engine.queries import (
+    AgentView,
+    AssignmentView,
+    FileView,
+    GateView,
+    GroupView,
+    MemoryView,
+    StepView,
+    TaskView,
+)
+
+
+@dataclass
+class Note:
+    """A person's message in an inbox."""
+
+    id: int
+    command: SayToAgent
+    read: bool = False
+
+
+@dataclass
+class World:
+    """Everything the fake knows."""
+
+    tasks: dict[int, TaskView] = field(default_factory=dict)
+    agents: dict[int, AgentView] = field(default_factory=dict)
+    groups: dict[int, GroupView] = field(default_factory=dict)
+    assignments: dict[int, AssignmentView] = field(default_factory=dict)
+    gates: dict[int, GateView] = field(default_factory=dict)
+    memories: dict[int, MemoryView] = field(default_factory=dict)
+    steps: dict[int, list[StepView]] = field(default_factory=lambda: defaultdict(list))
+    revisions: dict[int, list[tuple[Revision, bytes | None]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    notes: list[Note] = field(default_factory=list)
+
+
+class FakeLook:
+    """Queries over the fake's world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def find_task(self, task_id: int) -> TaskView:
+        """Raises NotFound."""
+        if task_id not in self._world.tasks:
+            raise NotFound(f"There is no task #{task_id}. See /task list.")
+        return self._world.tasks[task_id]
+
+    def find_agent(self, agent_id: int) -> AgentView:
+        """Raises NotFound."""
+        if agent_id not in self._world.agents:
+            raise NotFound(f"There is no agent #{agent_id}. See /task tree.")
+        return self._world.agents[agent_id]
+
+    def find_gate(self, gate_id: int) -> GateView:
+        """Raises NotFound."""
+        if gate_id not in self._world.gates:
+            raise NotFound(f"There is no question #{gate_id}.")
+        return self._world.gates[gate_id]
+
+    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
+        found = [t for t in self._world.tasks.values() if space in (None, t.space)]
+        return sorted(found, key=lambda t: -t.id)[:limit]
+
+    async def task(self, task_id: int) -> TaskView:
+        return self.find_task(task_id)
+
+    async def agents(self, task_id: int) -> Sequence[AgentView]:
+        self.find_task(task_id)
+        return [a for a in self._world.agents.values() if a.task_id == task_id]
+
+    async def agent(self, agent_id: int) -> AgentView:
+        return self.find_agent(agent_id)
+
+    async def groups(self, task_id: int) -> Sequence[GroupView]:
+        self.find_task(task_id)
+        return [g for g in self._world.groups.values() if g.task_id == task_id]
+
+    async def group(self, group_id: int) -> GroupView:
+        if group_id not in self._world.groups:
+            raise NotFound(f"There is no group #{group_id}. See /task tree.")
+        return self._world.groups[group_id]
+
+    async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
+        return [a for a in self._world.assignments.values() if a.task_id == task_id]
+
+    async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]:
+        self.find_agent(agent_id)
+        return self._world.steps[agent_id][::-1][:limit]
+
+    async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
+        agents = [a.id for a in await self.agents(task_id)]
+        steps = [s for agent_id in agents for s in self._world.steps[agent_id]]
+        return sorted((s.agent_id, s.at - s.seconds, s.at, s.cost_micros) for s in steps)
+
+    async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
+        found = [g for g in self._world.gates.values() if g.task_id == task_id]
+        return [g for g in found if g.answer is None or not open_only]
+
+    async def gate(self, gate_id: int) -> GateView:
+        return self.find_gate(gate_id)
+
+    async def files(self, task_id: int) -> Sequence[FileView]:
+        self.find_task(task_id)
+        newest = {r.path: (r, content) for r, content in self._world.revisions[task_id]}
+        return [
+            FileView(path, r.id, len(content), r.agent, r.at)
+            for path, (r, content) in sorted(newest.items())
+            if content is not None
+        ]
+
+    async def read_file(self, task_id: int, path: str, revision: int | None = None) -> bytes:
+        found = [
+            (r, content)
+            for r, content in self._world.revisions[task_id]
+            if r.path == path and revision in (None, r.id)
+        ]
+        if not found or found[-1][1] is None:
+            raise NotFound(f"There is no file {path}. See /task files.")
+        return found[-1][1]
+
+    async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]:
+        return [r for r, _ in self._world.revisions[task_id] if r.path == path][::-1][:limit]
+
+    async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]:
+        content = await self.read_file(task_id, path)
+        if b"\0" in content:
+            raise Invalid(f"{path} is not text, so nobody wrote its lines. Download it instead.")
+        revision = (await self.history(task_id, path))[0]
+        lines = content.decode().splitlines()
+        return [BlameLine(n, revision.agent, "1.1", revision.id, text) for n, text in enumerate(lines, 1)]
+
+    async def memories(self, space: str) -> Sequence[MemoryView]:
+        return [m for m in self._world.memories.values() if m.space == space]
