@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.sandbox.environment import LENT_BY_THE_HOST, Environment
+from engine.sandbox.environment import LENT_BY_THE_HOST, WORK, Environment
 from engine.sandbox.limits import SandboxLimits
 
 INNER_UID = 1000
-WORK, TMP, SHM = "/work", "/tmp", "/dev/shm"  # noqa: S108 places inside the sandbox, made for each run
+TMP, SHM = "/tmp", "/dev/shm"  # noqa: S108 places inside the sandbox, made for each run
 _OWN = ("user", "pid", "net", "ipc", "uts", "cgroup")
 _SIGNS_OF_LIFE = 'echo; IFS= read -r go || exit 125; exec "$@"'
 

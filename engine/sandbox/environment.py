@@ -20,7 +20,8 @@ Say = Callable[[str], None]
 
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
-_LAYOUT = 2
+WORK = "/task"  # where the checkout lies inside
+_LAYOUT = 3
 _OLDEST = (3, 9)
 _NOT_COPIED = shutil.ignore_patterns(
     "test",
@@ -196,7 +197,7 @@ def _place_small_files(target: Path, tree: Path) -> None:
     (target / "etc" / "alternatives").mkdir()
     # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
     for packages in (tree / "lib").glob("python*/site-packages"):
-        (packages / "checkout.pth").write_text("/work\n")
+        (packages / "checkout.pth").write_text(WORK + "\n")
 
 
 def _open_to_all(target: Path) -> None:

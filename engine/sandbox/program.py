@@ -22,7 +22,8 @@ from typing import Literal
 
 from engine.errors import NotConfigured
 from engine.ports import RunRequest, RunResult
-from engine.sandbox.command import SHM, TMP, WORK
+from engine.sandbox.command import SHM, TMP
+from engine.sandbox.environment import WORK
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.output import Output
 from engine.sandbox.stage import put_in, take_out

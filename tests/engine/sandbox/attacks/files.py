@@ -75,7 +75,7 @@ except OSError as error:
 open("a", "w").close()
 try:
     for number in range(1000000):
-        os.link("a", "/work/l%d" % number)
+        os.link("a", "/task/l%d" % number)
 except OSError as error:
     print(error)
 """,
@@ -244,7 +244,7 @@ open("good.txt", "w").write("good")
     Attack(
         "take the checkout's own folder away",
         """
-os.chmod("/work", 0)
+os.chmod("/task", 0)
 """,
         files={"sent.txt": b"sent"},
     ),

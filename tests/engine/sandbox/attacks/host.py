@@ -26,7 +26,7 @@ for pid in ["self", "1", "2", str(os.getpid()), str(told["pid"])]:
     Attack(
         "climb out with dots",
         """
-for start in ["/work", "/tmp", "/dev/shm", "/env", "/proc/self/cwd"]:
+for start in ["/task", "/tmp", "/dev/shm", "/env", "/proc/self/cwd"]:
     tries(start, lambda: open(start + "/.." * 30 + told["canary"]).read())
 fd = os.open("/", os.O_RDONLY)
 os.fchdir(fd)
@@ -112,7 +112,7 @@ for path in ["/x", "/usr/x", "/usr/bin/python3", "/bin/sh", "/env/x", "/env/bin/
     tries(path, lambda: write(path))
 for path in ["/usr", "/env", "/etc/hosts", "/"]:
     tries("chmod " + path, lambda: os.chmod(path, 0o777) or True)
-    tries("rename " + path, lambda: os.rename(path, "/work/x") or True)
+    tries("rename " + path, lambda: os.rename(path, "/task/x") or True)
     tries("utime " + path, lambda: os.utime(path, (1, 1)) or True)
 """,
     ),

@@ -49,7 +49,7 @@ tries("mount_setattr", lambda: libc.syscall(442, -100, b"/", 0, None, 0))
         """
 os.mkdir("jail")
 tries("chroot", lambda: os.chroot("jail") or True)
-tries("pivot_root", lambda: libc.syscall(155, b"/work", b"/work/jail"))
+tries("pivot_root", lambda: libc.syscall(155, b"/task", b"/task/jail"))
 """,
     ),
     Attack(
@@ -111,7 +111,7 @@ os.stat("id").st_mode & 0o6000 and breach("set-id")
         """
 import stat
 for kind, device in [(stat.S_IFBLK, os.makedev(254, 0)), (stat.S_IFCHR, os.makedev(1, 1)), (stat.S_IFCHR, 0)]:
-    for folder in ["/work", "/tmp", "/dev/shm"]:
+    for folder in ["/task", "/tmp", "/dev/shm"]:
         tries("mknod", lambda: os.mknod(folder + "/node", kind | 0o666, device) or True)
 """,
     ),

@@ -99,7 +99,7 @@ tries("shmget", lambda: libc.shmget(1234, 64 * MB, 0o1666))
 tries("mq", lambda: libc.syscall(240, b"x", 0o102, 0o600, None))
 """,
     ),
-    _place("the checkout", "/work"),
+    _place("the checkout", "/task"),
     _place("/tmp", "/tmp"),
     _place("/dev/shm", "/dev/shm"),
     Attack(

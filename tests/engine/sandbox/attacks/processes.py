@@ -149,7 +149,7 @@ for target in [1, told["pid"], told["bot"], os.getppid()]:
     Attack(
         "argument words are words",
         """
-done = subprocess.run(["echo", "$(id)", "; touch /work/pwned", "`id`"], capture_output=True, text=True)
+done = subprocess.run(["echo", "$(id)", "; touch /task/pwned", "`id`"], capture_output=True, text=True)
 "uid" in done.stdout and breach("a shell read it")
 """,
     ),
