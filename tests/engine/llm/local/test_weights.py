@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +221,12 @@ def test_cache_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("sys.platform", "linux")
     assert cache_dir() == tmp_path / "megaagent" / "models"
+
+
+def test_the_pip_that_is_pinned_reports_its_progress() -> None:
+    """Python 3.11's own pip knows no raw progress bar and ends there; the download asks the pinned one."""
+    asked = [sys.executable, "-m", "pip", "download", "--progress-bar=raw", "--help"]
+    assert subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
 def test_unknown_host_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
