@@ -18,6 +18,7 @@ from engine.commands import (
     PauseAgent,
     PauseTask,
     RaiseCap,
+    ReplaceAgent,
     ResumeAgent,
     ResumeTask,
     SayToAgent,
@@ -49,12 +50,14 @@ async def stop_task(interaction: Interaction, task: TaskView, reason: str = "") 
     return texts.TASK_STOPPED.format(id=task.id)
 
 
-def limits_of(dollars: float | None, agents: int | None, minutes: int | None) -> Limits:
+def limits_of(
+    dollars: float | None, agents: int | None, minutes: int | None, tokens: int | None = None
+) -> Limits:
     """Caps as the engine counts them. Raises Refused for a budget that is none."""
     if dollars is not None and not 0 < dollars < 1_000_000:  # also catches NaN
         raise Refused(texts.BAD_BUDGET)
     micros = None if dollars is None else round(dollars * 1_000_000)
-    return Limits(agents=agents, cost_micros=micros, minutes=minutes)
+    return Limits(agents=agents, cost_micros=micros, minutes=minutes, tokens=tokens)
 
 
 def above(limits: Limits, default: Limits) -> bool:
@@ -69,9 +72,17 @@ async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) ->
     parts = parts_of(interaction)
     await parts.engine.handle(RaiseCap(task.id, limits, person.key))
     now = (await parts.engine.look.task(task.id)).limits
-    return texts.TASK_CAPPED.format(
-        id=task.id, caps=texts.caps(now.agents, (now.cost_micros or 0) / 1_000_000, now.minutes)
-    )
+    return texts.TASK_CAPPED.format(id=task.id, caps=texts.caps(now))
+
+
+async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, limits: Limits) -> str:
+    """What an agent and all below it may use. Lowering takes the right to steer, raising that to spend."""
+    had = agent.budget.caps if agent.budget else Limits()
+    person = await demand(interaction, Right.SPEND if above(limits, had) else Right.STEER, task)
+    parts = parts_of(interaction)
+    await parts.engine.handle(RaiseCap(task.id, limits, person.key, agent.id))
+    now = (await parts.engine.look.agent(agent.id)).budget
+    return texts.AGENT_CAPPED.format(name=plain(agent.name, 60), caps=texts.caps(now.caps if now else limits))
 
 
 async def say(
@@ -142,3 +153,13 @@ async def dismiss_agent(interaction: Interaction, agent: AgentView, task: TaskVi
     person = await demand(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason))
     return texts.AGENT_DISMISSED.format(name=plain(agent.name, 60))
+
+
+async def replace_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
+    """A fresh agent in its place."""
+    person = await demand(interaction, Right.STEER, task)
+    parts = parts_of(interaction)
+    fresh = await parts.engine.look.agent(
+        await parts.engine.handle(ReplaceAgent(agent.id, person.key, reason))
+    )
+    return texts.AGENT_REPLACED.format(name=plain(agent.name, 60), fresh=plain(fresh.name, 60))

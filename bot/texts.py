@@ -33,6 +33,8 @@ CMD = {
     "agent.pause": "Start no new turns of an agent",
     "agent.resume": "Let a paused agent go on",
     "agent.dismiss": "Remove an agent and its group from the task",
+    "agent.replace": "Put a fresh agent in an agent's place, with its work and its group",
+    "agent.cap": "Cap what an agent and all below it may use",
     "group": "Talk to and find groups of agents",
     "group.say": "Say something to a group's head",
     "group.open": "Find a group's channel or thread",
@@ -54,6 +56,7 @@ OPT = {
     "model": "Name of the model, if not the usual one",
     "agents": "Most agents at once",
     "budget": "Most to spend, in US dollars",
+    "tokens": "Most tokens to use",
     "minutes": "Most minutes to run",
     "task": "Which task; leave empty for the one of this channel",
     "agent": "Which agent",
@@ -168,8 +171,9 @@ INTENT_MISSING = (
 # ---------------------------------------------------------------- answers
 
 TASK_STARTED = (
-    "Task #{id} has begun. Its card is in {where}; the agents get channels of their own as they form groups."
+    "Task #{id} has begun. Its card is in {where}; the agents get channels of their own in a moment."
 )
+TASK_STARTED_AT = "Task #{id} has begun: follow it in {place}. Its live card is in {where}."
 TASK_STARTED_UNSEEN = (
     "Task #{id} has begun. I could not post its card in {where}, so it comes to the task's own channel. "
     "`/doctor` shows which permission is missing here."
@@ -192,6 +196,16 @@ SAID = "{name} has your message and answers here when it has read it."
 EDITED = "{name} works by these instructions from its next turn on."
 AGENT_PAUSED = "{name} is paused. `/agent resume` lets it go on."
 AGENT_RESUMED = "{name} goes on."
+REPLACE_SURE = (
+    "Put a fresh agent in the place of {name}? It gets the same role, what is open, and a note of what "
+    "{name} knew{group}. {name} leaves for good."
+)
+REPLACE_GROUP = "; it leads the same group"
+REPLACE_NOT = "{name} stays."
+AGENT_REPLACED = "{name} has left; {fresh} goes on with its work."
+AGENT_CAPPED = "{name} and all below it may use {caps}."
+SHARE = "-# It and all below it: {used}"
+SHARE_STOPPED = "stopped at its cap"
 AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
 ANSWERED = "Answered: {answer}"
 GATE_MOOT = "Closed"
@@ -244,18 +258,19 @@ that for you alone: `off`, `answers` (the same, for any task you can see), or `a
 
 def approval(limits: Limits) -> str:
     """A plan's approval within caps, as the engine reads it (`engine.domain.plan`)."""
-    named = [
-        f"{limits.agents} agents" if limits.agents else "",
-        f"${limits.cost_micros / 1_000_000:.2f}" if limits.cost_micros else "",
-        f"{limits.minutes} minutes" if limits.minutes else "",
-    ]
-    within = ", ".join(name for name in named if name)
+    within = caps(limits)
     return f"Approve within {within}" if within else "Approve"
 
 
-def caps(agents: int | None, dollars: float, minutes: int | None) -> str:
-    """Three caps in words."""
-    return f"{agents} agents, ${dollars:,.2f}, {minutes} minutes"
+def caps(limits: Limits) -> str:
+    """The caps there are, in words."""
+    named = [
+        f"{limits.agents:,} agents" if limits.agents else "",
+        f"${limits.cost_micros / 1_000_000:,.2f}" if limits.cost_micros else "",
+        f"{limits.tokens:,} tokens" if limits.tokens else "",
+        f"{limits.minutes:,} minutes" if limits.minutes else "",
+    ]
+    return ", ".join(name for name in named if name)
 
 
 # ---------------------------------------------------------------- card
@@ -290,6 +305,8 @@ DOING = {
     "verdict": "judges the result",
 }
 """What an agent does, by the tool it uses; a path, title or name may follow."""
+THINKS = "thinks"
+"""What an agent does that has not acted yet."""
 WORKING = {"working": "🔹", "idle": "▫️", "paused": "⏸️", "dismissed": "✖️"}
 BUTTON = {
     "pause": "Pause",
@@ -307,6 +324,9 @@ BUTTON = {
     "edit": "Change in words",
     "plan_cap": "Approve within caps",
     "reply": "Reply",
+    "agent_cap": "Cap its part",
+    "replace_yes": "Yes, replace it",
+    "replace_no": "No, keep it",
     "view": "View",
     "history": "History",
     "blame": "Who wrote it",
@@ -332,6 +352,8 @@ MODAL_ANSWER, MODAL_ANSWER_LABEL = "Your answer", "Answer"
 MODAL_EDIT, MODAL_EDIT_LABEL = "Instructions of {name}", "What it is to do from now on"
 MODAL_CAP = "Caps of task #{id}"
 MODAL_CAP_DOLLARS, MODAL_CAP_AGENTS, MODAL_CAP_MINUTES = "US dollars", "Agents", "Minutes"
+MODAL_CAP_TOKENS = "Tokens"
+MODAL_AGENT_CAP = "{name} and all below it"
 MODAL_PLAN_CAP = "Approve the plan within these caps"
 PLAN_ANSWERED = "🗺️ **The plan.** It has been answered."
 PLAN_MOOT = "🗺️ **The plan.** It needs no answer any more."

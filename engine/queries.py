@@ -53,8 +53,26 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetView:
+    """What an agent and all below it may use (`caps`: None where there is none of its own) and used since.
+
+    `ends_at`: when its minutes are over; `stopped`: they rest, because it is used up.
+    """
+
+    caps: Limits
+    spent_micros: int
+    spent_tokens: int
+    agents: int
+    ends_at: float | None
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent; `state` is working (a turn is open or due), idle, paused or dismissed."""
+    """One agent; `state` is working (a turn is open or due), idle, paused or dismissed.
+
+    `budget` None: it spends from its head's.
+    """
 
     id: int
     task_id: int
@@ -72,6 +90,7 @@ class AgentView:
     steps: int
     spend: Spend
     last_active_at: float
+    budget: BudgetView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from bot.desk import (
     hold,
     parts_of,
 )
-from bot.views.pages import page_view
-from bot.views.windows import edit_window, say_window
+from bot.views.agent_button import ask_to_replace, inspect
+from bot.views.windows import agent_cap_window, edit_window, say_window
 from bot.words import plain
+from engine.commands import Limits
 
 
 @app_commands.guild_only()
@@ -59,8 +60,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
         """Its newest step, and older ones by button."""
         await hold(interaction)
         meant, _ = await agent_for(interaction, agent)
-        text, view = await page_view(interaction, "steps", meant.id, 0)
-        await answer(interaction, text, view=view)
+        await inspect(interaction, meant.id)
 
     @app_commands.command(name="edit", description=texts.CMD["agent.edit"])
     @app_commands.describe(agent=texts.OPT["agent"], instructions=texts.OPT["instructions"])
@@ -101,6 +101,45 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
         await hold(interaction)
         meant, task = await agent_for(interaction, agent)
         await answer(interaction, await deeds.dismiss_agent(interaction, meant, task, reason or ""))
+
+    @app_commands.command(name="replace", description=texts.CMD["agent.replace"])
+    @app_commands.describe(agent=texts.OPT["agent"], reason=texts.OPT["reason"])
+    @app_commands.autocomplete(agent=suggest.agents)
+    async def replace(
+        self, interaction: Interaction, agent: str, reason: app_commands.Range[str, 1, 300] | None = None
+    ) -> None:
+        """Ask once more: the answer's buttons do it."""
+        await hold(interaction)
+        meant, task = await agent_for(interaction, agent)
+        await ask_to_replace(interaction, meant, task, reason or "")
+
+    @app_commands.command(name="cap", description=texts.CMD["agent.cap"])
+    @app_commands.describe(
+        agent=texts.OPT["agent"],
+        budget=texts.OPT["budget"],
+        tokens=texts.OPT["tokens"],
+        agents=texts.OPT["agents"],
+        minutes=texts.OPT["minutes"],
+    )
+    @app_commands.autocomplete(agent=suggest.agents)
+    async def cap(
+        self,
+        interaction: Interaction,
+        agent: str,
+        budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
+        agents: app_commands.Range[int, 1, 10_000] | None = None,
+        minutes: app_commands.Range[int, 1, 43_200] | None = None,
+    ) -> None:
+        """Set the caps given for it and all below it, or open the window for them when none is."""
+        meant, task = await agent_for(interaction, agent)
+        limits = deeds.limits_of(budget, agents, minutes, tokens)
+        if limits == Limits():
+            await demand(interaction, Right.STEER, task)
+            await interaction.response.send_modal(agent_cap_window(meant))
+            return
+        await hold(interaction)
+        await answer(interaction, await deeds.cap_agent(interaction, meant, task, limits))
 
 
 @app_commands.guild_only()

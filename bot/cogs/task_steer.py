@@ -12,6 +12,7 @@ from bot.cogs.task_group import TASK
 from bot.desk import Interaction, answer, bot_of, demand, hold, task_for
 from bot.views.task_button import ask_to_stop
 from bot.views.windows import cap_window
+from engine.commands import Limits
 
 
 class TaskSteer(commands.Cog):
@@ -50,6 +51,7 @@ class TaskSteer(commands.Cog):
     @app_commands.describe(
         task=texts.OPT["task"],
         budget=texts.OPT["budget"],
+        tokens=texts.OPT["tokens"],
         agents=texts.OPT["agents"],
         minutes=texts.OPT["minutes"],
     )
@@ -59,16 +61,17 @@ class TaskSteer(commands.Cog):
         interaction: Interaction,
         task: str | None = None,
         budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
         agents: app_commands.Range[int, 1, 10_000] | None = None,
         minutes: app_commands.Range[int, 1, 43_200] | None = None,
     ) -> None:
         """Raise the caps given, or open the window for them when none is."""
         meant = await task_for(interaction, task)
         await demand(interaction, Right.SPEND, meant)
-        if budget is None and agents is None and minutes is None:
+        limits = deeds.limits_of(budget, agents, minutes, tokens)
+        if limits == Limits():
             await interaction.response.send_modal(cap_window(meant))
             return
         await hold(interaction)
-        limits = deeds.limits_of(budget, agents, minutes)
         await answer(interaction, await deeds.raise_cap(interaction, meant, limits))
         await bot_of(interaction).cards.refresh(meant.id)

@@ -11,7 +11,7 @@ import discord
 from bot import texts
 from bot.desk import Interaction, agent_by_id, demand_sight, parts_of, task_by_id
 from bot.views.pressed import Pressed
-from bot.views.step_text import step_text
+from bot.views.step_text import all_below, share_text, step_text
 from bot.words import cut, plain
 
 LOG_LINES = 15
@@ -65,10 +65,13 @@ async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, 
 async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[str, bool]:
     agent, task = await agent_by_id(interaction, agent_id)
     await demand_sight(interaction, task)
-    steps = await parts_of(interaction).engine.look.steps(agent_id, page + 2)
+    look = parts_of(interaction).engine.look
+    steps = await look.steps(agent_id, page + 2)
+    share = share_text(agent, all_below(agent, await look.agents(task.id)))
     if page >= len(steps):
-        return texts.NO_STEPS.format(name=plain(agent.name, 60)), False
-    return step_text(agent, steps[page]), len(steps) > page + 1
+        none = texts.NO_STEPS.format(name=plain(agent.name, 60))
+        return f"{none}\n{share}" if share else none, False
+    return step_text(agent, steps[page], share), len(steps) > page + 1
 
 
 Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]

@@ -88,7 +88,7 @@ def _numbers(task: TaskView) -> str:
     lines = [
         f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done",
         f"👥 {many(task.agents, 'agent')}, {task.working} working · 📄 {many(task.files, 'file')}",
-        f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} tokens",
+        f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} of {caps.tokens or 0:,} tokens",
         f"⏱️ since <t:{int(task.created_at)}:R>, at most {caps.minutes} min",
     ]
     if task.open_gates:

@@ -92,6 +92,12 @@ def cap_window(task: TaskView) -> discord.ui.Modal:
     return window(f"cap:{task.id}", texts.MODAL_CAP.format(id=task.id), *_cap_asks(task.limits))
 
 
+def agent_cap_window(agent: AgentView) -> discord.ui.Modal:
+    """Cap what an agent and all below it may use; empty fields stay as they are."""
+    caps = agent.budget.caps if agent.budget else Limits()
+    return window(f"agentcap:{agent.id}", texts.MODAL_AGENT_CAP.format(name=agent.name), *_cap_asks(caps))
+
+
 def plan_cap_window(gate: GateView, task: TaskView) -> discord.ui.Modal:
     """Approve a plan within caps."""
     return window(f"plancap:{gate.id}", texts.MODAL_PLAN_CAP, *_cap_asks(task.limits))
@@ -99,7 +105,8 @@ def plan_cap_window(gate: GateView, task: TaskView) -> discord.ui.Modal:
 
 def _cap_asks(caps: Limits) -> list[Ask]:
     numbers = (
-        ("dollars", texts.MODAL_CAP_DOLLARS, f"{(caps.cost_micros or 0) / 1_000_000:.2f}"),
+        ("dollars", texts.MODAL_CAP_DOLLARS, f"{caps.cost_micros / 1e6:.2f}" if caps.cost_micros else ""),
+        ("tokens", texts.MODAL_CAP_TOKENS, str(caps.tokens or "")),
         ("agents", texts.MODAL_CAP_AGENTS, str(caps.agents or "")),
         ("minutes", texts.MODAL_CAP_MINUTES, str(caps.minutes or "")),
     )
@@ -170,6 +177,13 @@ async def capped(interaction: Interaction, task_id: int, values: Mapping[str, st
     await answer(interaction, await deeds.raise_cap(interaction, task, _caps(values)))
 
 
+async def agent_capped(interaction: Interaction, agent_id: int, values: Mapping[str, str]) -> None:
+    """Cap an agent's part of the task."""
+    await hold(interaction)
+    agent, task = await agent_by_id(interaction, agent_id)
+    await answer(interaction, await deeds.cap_agent(interaction, agent, task, _caps(values)))
+
+
 async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:
     """Approve a plan within caps. Raises Refused for higher ones than now: an approval raises none."""
     await interaction.response.defer()
@@ -185,6 +199,7 @@ def _caps(values: Mapping[str, str]) -> Limits:
         _dollars(values.get("dollars", "")),
         _whole(values.get("agents", "")),
         _whole(values.get("minutes", "")),
+        _whole(values.get("tokens", "")),
     )
 
 
@@ -210,5 +225,6 @@ WINDOWS: Mapping[str, Submitted] = {
     "edit": edited,
     "gate": answered,
     "cap": capped,
+    "agentcap": agent_capped,
     "plancap": plan_capped,
 }

@@ -13,6 +13,7 @@ from engine.ports import BlameLine, Database, Revision, Workspace
 from engine.queries import (
     AgentView,
     AssignmentView,
+    BudgetView,
     FileView,
     GateView,
     GroupView,
@@ -46,6 +47,20 @@ _unread = (
 _busy = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
 
 
+_SHARE = (
+    "id",
+    "cap_micros",
+    "cap_tokens",
+    "cap_agents",
+    "cap_minutes",
+    "spent_micros",
+    "spent_tokens",
+    "deadline_at",
+    "frozen",
+)
+"""Columns of a subtree's budget that an agent's view shows."""
+
+
 def _count(target: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
     query = sa.select(sa.func.count()).select_from(target).where(target.c.task_id == TASKS.c.id, *where)
     return query.correlate(TASKS).scalar_subquery()
@@ -60,7 +75,20 @@ _tasks = sa.select(
     _count(FILES, FILES.c.blob.is_not(None)).label("file_count"),
     _count(GATES, GATES.c.answer.is_(None)).label("open_gates"),
 ).join(BUDGETS, sa.and_(BUDGETS.c.task_id == TASKS.c.id, BUDGETS.c.parent_id.is_(None)))
-_agents = sa.select(AGENTS, _busy.label("busy"))
+_shares, _below, _under = BUDGETS.alias("shares"), BUDGETS.alias("below"), AGENTS.alias("under")
+_in_share = (
+    sa.select(sa.func.count())
+    .select_from(_under.join(_below, _below.c.id == _under.c.budget_id))
+    .where(_below.c.path.startswith(_shares.c.path), _under.c.status != "dismissed")
+    .correlate(_shares)
+    .scalar_subquery()
+)
+_agents = sa.select(
+    AGENTS,
+    _busy.label("busy"),
+    *(_shares.c[name].label(f"share_{name}") for name in _SHARE),
+    sa.case((_shares.c.id.is_not(None), _in_share), else_=0).label("share_agents"),
+).outerjoin(_shares, _shares.c.agent_id == AGENTS.c.id)
 
 
 def _spend(row: AnyRow) -> Spend:
@@ -108,6 +136,25 @@ def _task_view(row: AnyRow) -> TaskView:
     )
 
 
+def _budget_view(row: AnyRow) -> BudgetView | None:
+    if row.share_id is None:
+        return None
+    caps = Limits(
+        agents=row.share_cap_agents,
+        cost_micros=row.share_cap_micros,
+        tokens=row.share_cap_tokens,
+        minutes=row.share_cap_minutes,
+    )
+    return BudgetView(
+        caps=caps,
+        spent_micros=row.share_spent_micros,
+        spent_tokens=row.share_spent_tokens,
+        agents=row.share_agents,
+        ends_at=row.share_deadline_at,
+        stopped=bool(row.share_frozen),
+    )
+
+
 def _agent_view(row: AnyRow) -> AgentView:
     state = row.status if row.status != "active" else ("working" if row.busy else "idle")
     return AgentView(
@@ -132,6 +179,7 @@ def _agent_view(row: AnyRow) -> AgentView:
             calls=row.fence,
         ),
         last_active_at=row.active_at,
+        budget=_budget_view(row),
     )
 
 

@@ -17,6 +17,7 @@ from engine.commands import (
     PauseAgent,
     PauseTask,
     RaiseCap,
+    ReplaceAgent,
     ResumeAgent,
     ResumeTask,
     SayToAgent,
@@ -35,6 +36,7 @@ from engine.events import (
     TaskChanged,
 )
 from engine.queries import (
+    BudgetView,
     GroupView,
     Spend,
     TaskView,
@@ -168,9 +170,17 @@ class FakeEngine(Acts):
     def _RaiseCap(self, command: RaiseCap) -> int:
         task = self.look.find_task(command.task_id)
         given = {k: getattr(command.limits, k) for k in Limits.__slots__}
+        if command.agent_id is not None:
+            return self._cap_subtree(command.agent_id, {k: v for k, v in given.items() if v is not None})
         limits = replace(task.limits, **{k: v for k, v in given.items() if v is not None})
         self.world.tasks[task.id] = replace(task, limits=limits)
         return task.id
+
+    def _cap_subtree(self, agent_id: int, given: dict[str, int]) -> int:
+        agent = self.look.find_agent(agent_id)
+        caps = replace(agent.budget.caps if agent.budget else Limits(), **given)
+        self.world.agents[agent_id] = replace(agent, budget=BudgetView(caps, 250_000, 900, 2, None, False))
+        return agent.task_id
 
     def _PauseAgent(self, command: PauseAgent) -> int:
         return self._change(command.agent_id, "paused", state="paused")
@@ -198,6 +208,19 @@ class FakeEngine(Acts):
         self.world.agents[agent.id] = replace(agent, state="dismissed")
         self.emit(AgentLeft(agent.task_id, agent.group_id, agent.id, agent.name, command.reason))
         return agent.id
+
+    def _ReplaceAgent(self, command: ReplaceAgent) -> int:
+        agent = self.look.find_agent(command.agent_id)
+        if agent.head_id is None:
+            raise WrongState("The boss cannot be replaced. Change its instructions, or stop the task.")
+        if agent.state == "dismissed":
+            raise WrongState(f"{agent.name} was dismissed already.")
+        self.world.agents[agent.id] = replace(agent, state="dismissed")
+        self.emit(AgentLeft(agent.task_id, agent.group_id, agent.id, agent.name, command.reason))
+        fresh, name = next(self._ids), f"{agent.name} 2"
+        self.world.agents[fresh] = replace(agent, id=fresh, name=name, steps=0)
+        self.emit(AgentJoined(agent.task_id, agent.group_id, fresh, name, agent.title, agent.leads_group_id))
+        return fresh
 
     def _ForgetMemory(self, command: ForgetMemory) -> int:
         if self.world.memories.pop(command.memory_id, None) is None:

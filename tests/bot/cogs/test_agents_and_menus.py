@@ -6,7 +6,16 @@ import io
 import zipfile
 from typing import Any
 
-from engine.commands import DismissAgent, EditAgent, PauseAgent, ResumeAgent, SayToAgent
+from engine.commands import (
+    DismissAgent,
+    EditAgent,
+    Limits,
+    PauseAgent,
+    RaiseCap,
+    ReplaceAgent,
+    ResumeAgent,
+    SayToAgent,
+)
 from tests.bot.cogs.conftest import Stage, Task
 
 
@@ -56,6 +65,59 @@ async def test_agent_windows_survive_a_restart(stage: Stage) -> None:
     assert isinstance(stage.engine.commands[-1], SayToAgent)
     await stage.boss.submit_modal(edit, {"text": "Be brief."})
     assert stage.engine.world.agents[ada].instructions == "Be brief."
+
+
+async def test_an_agent_is_replaced_once_it_is_confirmed(stage: Stage) -> None:
+    """Nothing happens before the button; the reason outlives a restart; a stranger's press is refused."""
+    task, ada = await crew(stage)
+    asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
+    assert "place of Ada" in asked.response.content
+    assert not [c for c in stage.engine.commands if isinstance(c, ReplaceAgent)]
+    kept = await stage.boss.click(asked.response, label="No, keep it")
+    assert "Ada stays" in kept.response.content
+    asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
+    await stage.restart()
+    done = await stage.boss.click(asked.response, label="Yes, replace it")
+    assert stage.engine.commands[-1] == ReplaceAgent(ada, f"discord:{stage.boss.id}", "too slow")
+    assert "Ada 2 goes on" in done.response.content
+    again = await stage.boss.click(asked.response, label="Yes, replace it")
+    assert "dismissed already" in again.response.content
+    refused = await stage.stranger.slash(task.room, "agent replace", agent="Ada 2")
+    assert "may not steer" in refused.response.content
+    boss = await stage.boss.slash(task.room, "agent replace", agent="Boss")
+    never = await stage.boss.click(boss.response, label="Yes, replace it")
+    assert "cannot be replaced" in never.response.content
+
+
+async def test_a_part_of_a_task_is_capped_and_shows_what_it_used(stage: Stage) -> None:
+    """By option or window; inspect shows used of allowed, and the button opens the window."""
+    task, ada = await crew(stage)
+    stage.engine.recruit(ada, "Finn")
+    free = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
+    assert "It and all below it: 2 agents" in free.response.content
+    await stage.boss.slash(task.room, "agent cap", agent="Ada", budget=1.0, tokens=5_000)
+    given = Limits(cost_micros=1_000_000, tokens=5_000)
+    assert stage.engine.commands[-1] == RaiseCap(task.id, given, f"discord:{stage.boss.id}", ada)
+    capped = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
+    assert "$0.25 of $1.00 · 900 of 5,000 tokens" in capped.response.content
+    window = await stage.boss.click(capped.response, label="Cap its part")
+    await stage.boss.submit_modal(window, {"dollars": "0.50", "tokens": "", "agents": "3", "minutes": ""})
+    assert stage.engine.commands[-1].limits == Limits(cost_micros=500_000, agents=3)  # type: ignore[union-attr]
+
+
+async def test_whoever_steers_may_lower_a_cap_and_not_raise_it(stage: Stage) -> None:
+    """Who started the task may narrow a part of it; giving that part more takes the right to spend."""
+    await stage.boss.slash(stage.lobby, "setup", start=stage.role)
+    await stage.crew.slash(stage.lobby, "task new", goal="Build a raft")
+    task = max(stage.engine.world.tasks.values(), key=lambda t: t.id)
+    (ada,) = stage.engine.recruit(task.boss_id, "Ada")
+    for tokens, words in (
+        (5_000, "may use 5,000 tokens"),
+        (4_000, "may use 4,000"),
+        (9_000, "not raise caps"),
+    ):
+        told = await stage.crew.slash(stage.lobby, "agent cap", agent=str(ada), tokens=tokens)
+        assert words in told.response.content
 
 
 async def test_group_commands(stage: Stage) -> None:

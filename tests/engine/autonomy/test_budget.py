@@ -168,9 +168,15 @@ async def test_people_can_cap_and_free_one_agent(stage: Stage) -> None:
     number = (await play.until(AgentJoined, name="Ada")).agent_id
     await play.do(RaiseCap(play.task, Limits(cost_micros=120), "me", number))
     await play.until(Intervened, rule="budget", action="paused")
+    seen = (await play.engine.look.agent(number)).budget
+    assert seen is not None and seen.caps == Limits(cost_micros=120)
+    assert seen.stopped and seen.agents == 1 and 0 < seen.spent_micros <= 120
     go.set()
     await play.do(RaiseCap(play.task, Limits(cost_micros=10**6), "me", number))
     assert (await play.end()).state == "done"
+    raised = (await play.engine.look.agent(number)).budget
+    assert raised is not None and not raised.stopped
+    assert all(a.budget is None for a in await play.engine.look.agents(play.task) if a.id != number)
 
 
 async def test_minutes_are_a_cap_too(stage: Stage) -> None:
