@@ -25,6 +25,8 @@ from bot.cogs.task import TaskCog
 from bot.cogs.task_new import OpenOrders
 from bot.cogs.windows import WindowsCog
 from bot.desk import Parts
+from bot.places.typist import Typist
+from bot.places.usher import Usher
 from bot.views.agent_button import AgentButton
 from bot.views.card_keeper import CardKeeper
 from bot.views.crier import Crier
@@ -68,6 +70,8 @@ class MegaBot(commands.Bot):
         self.crier = Crier(self, parts.engine, parts.book, parts.routes)
         self.starters = Starters(parts.now)
         self.gates = GateCloser(self, parts.engine, parts.routes)
+        self.usher = Usher(parts.routes, parts.now)
+        typist = Typist(self, parts.engine, parts.routes, parts.now)
         self.cards = CardKeeper(
             self,
             parts.engine,
@@ -75,7 +79,7 @@ class MegaBot(commands.Bot):
             parts.routes,
             parts.settings,
             parts.now,
-            (self.crier, self.starters, self.gates),
+            (self.crier, self.starters, self.gates, self.usher, typist),
         )
 
     async def setup_hook(self) -> None:

@@ -8,6 +8,11 @@ ANSWER = "-# ↪ answering <@{user}>: “{excerpt}” · {link}"
 ANSWER_UNKNOWN = "-# ↪ answering {link}"
 AND_MORE = " and {count} more"
 
+OPENING = (
+    "🧭 **{boss}** reads the goal and thinks about how to go about it.\n> {goal}\n"
+    "-# To talk to an agent: reply to it, write here (the head listens), or `/agent say`."
+)
+CARD_AT = "-# The live card is in <#{channel}>."
 JOINED = "👋 Joined: {name}"
 NAME_ONLY = "**{name}**"
 NAME_TITLE = "**{name}** ({title})"

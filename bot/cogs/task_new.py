@@ -98,8 +98,11 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
     await parts.routes.set_home(task_id, channel_id)
     shown = await bot_of(interaction).cards.open(task_id, channel_id)
     bot_of(interaction).starters.watch(task_id, interaction)
-    told = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN
-    await answer(interaction, told.format(id=task_id, where=f"<#{channel_id}>"))
+    told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
+    await answer(interaction, told.format(id=task_id, where=where))
+    if shown:
+        root = (await parts.engine.look.task(task_id)).root_group_id
+        bot_of(interaction).usher.watch(interaction, task_id, root, where)
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
@@ -130,6 +133,7 @@ class TaskNew(commands.Cog):
         model=texts.OPT["model"],
         agents=texts.OPT["agents"],
         budget=texts.OPT["budget"],
+        tokens=texts.OPT["tokens"],
         minutes=texts.OPT["minutes"],
     )
     async def new(
@@ -142,10 +146,11 @@ class TaskNew(commands.Cog):
         model: app_commands.Range[str, 1, 100] | None = None,
         agents: app_commands.Range[int, 1, 10_000] | None = None,
         budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
         minutes: app_commands.Range[int, 1, 43_200] | None = None,
     ) -> None:
         """Start at once, or open the window when neither goal nor file says what to do."""
-        limits = limits_of(budget, agents, minutes)
+        limits = limits_of(budget, agents, minutes, tokens)
         given = tuple(file for file in (file1, file2, file3) if file is not None)
         order = Order(limits, model, given)
         await demand(interaction, Right.START)

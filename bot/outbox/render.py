@@ -34,6 +34,7 @@ class TaskFacts:
     owner_id: int
     root_group_id: int
     owner_told: bool = True
+    goal: str = ""
 
     @property
     def told_id(self) -> int:
@@ -180,11 +181,21 @@ def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:
 
 
 def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
+    agent = at.scene.agent(body.agent_id)
+    if agent and agent.leads and body.group_id == at.task.root_group_id:
+        return [_opening(body, at)]
     name = wording.NAME_TITLE.format(name=plain(body.name, 80), title=plain(body.title, 80))
     if body.title.casefold() == body.name.casefold():
         name = wording.NAME_ONLY.format(name=plain(body.name, 80))
     note = at.note(wording.JOINED.format(name=name), body.group_id)
     return [replace(note, fold="joined", folded=name, eager=False, agent_id=body.agent_id)]
+
+
+def _opening(body: ev.AgentJoined, at: _Frame) -> Post:
+    """The first line in a task's first place: it makes the place, so that there is one to watch at once."""
+    goal = plain(at.task.goal, QUOTE * 4)
+    text = wording.OPENING.format(boss=plain(body.name, NAME), goal=goal)
+    return replace(at.note(text, body.group_id, Lane.STATUS), agent_id=body.agent_id)
 
 
 def _left(body: ev.AgentLeft, at: _Frame) -> list[Post]:

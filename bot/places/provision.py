@@ -148,9 +148,17 @@ class Provision:
         self, row: GroupPlace, task: TaskHome, guild: discord.Guild
     ) -> discord.TextChannel:
         category = await self._category(task, guild)
+        await self._point_to_card(row)
         taken = {channel.name for channel in (category.channels if category else guild.channels)}
         name, topic = place_name(row.name, taken), await self._topic(row)
         return await guild.create_text_channel(name, category=category, topic=topic)
+
+    async def _point_to_card(self, row: GroupPlace) -> None:
+        """The first place says where the card is; noted before it is made, to come with its first line."""
+        task = await self._records.task(row.task_id)
+        if row.parent_id is None and task.home_id:
+            text = wording.CARD_AT.format(channel=task.home_id)
+            await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
 
     async def _topic(self, row: GroupPlace) -> str:
         name = " ".join(row.name.split())[:200]

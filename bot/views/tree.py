@@ -65,7 +65,8 @@ class _Tree:
 def _line(agent: AgentView, doing: bool) -> str:
     mark = texts.WORKING.get(agent.state, "▫️")
     tool, _, hint = agent.doing.partition(" ")
-    what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or agent.title
+    thinks = texts.THINKS if agent.state == "working" and not agent.steps else ""
+    what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or thinks or agent.title
     tail = f" · {plain(what, 60)}" if doing and what.casefold() != agent.name.casefold() and what else ""
     return f"{mark} **{plain(agent.name, 40)}**{tail}"
 

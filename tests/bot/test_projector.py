@@ -212,6 +212,16 @@ async def test_an_early_end_says_where_to_look(state: ev.TaskState) -> None:
     assert "/task log" in post.text and "/task files" in post.text
 
 
+async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
+    """The first line makes the place: it may not wait for another, and stands for the boss's joining."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    (opening,) = [post for post in await posts(database) if "Ada" in post.text]
+    await database.close()
+    assert "reads the goal" in opening.text and "> goal" in opening.text
+    assert (opening.persona, opening.eager, opening.silent, opening.lane) == ("", True, True, Lane.STATUS)
+
+
 async def test_a_name_is_not_said_twice() -> None:
     """What was seen may begin with the agent's name already; a boss's title is its name."""
     (told,) = await projected(ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer."))

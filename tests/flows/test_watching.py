@@ -1,0 +1,88 @@
+"""What a person sees while the first, long model call is still open."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from bot.bootstrap import Running
+from bot.places.typist import Typist
+from engine.ports import ChatAnswer, ChatRequest
+from tests.flows.conftest import Start
+from tests.flows.team import team
+from tests.flows.test_task_on_discord import GOAL, PATIENCE_S, command, ended, messages, post_with, you
+
+
+class Slow:
+    """The team, whose boss thinks until `go` is set."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        await self.go.wait()
+        return team(request)
+
+
+@pytest.fixture
+async def slow(start: Start) -> AsyncIterator[tuple[Running, Slow, list[int]]]:
+    """The product, its slow boss, and the channels in which somebody was shown typing."""
+    model, typed = Slow(), list[int]()
+
+    def note(event: str, data: Mapping[str, Any]) -> None:
+        if event == "TYPING_START":
+            typed.append(int(data["channel_id"]))
+
+    async with start(model) as product:
+        assert product.local is not None
+        product.local.world.subscribers.append(note)
+        yield product, model, typed
+        model.go.set()
+        await ended(product)
+
+
+async def until(product: Running, holds: Callable[[], bool]) -> None:
+    """Wait for something in the world."""
+    assert product.local is not None
+    await product.local.world.pulse.until(holds, PATIENCE_S)
+
+
+async def test_there_is_a_place_to_watch_before_the_first_call_ends(
+    slow: tuple[Running, Slow, list[int]],
+) -> None:
+    """Category and channel, one plain line with goal and card, "is typing", the way there in the answer."""
+    product, model, typed = slow
+    begun = await command(product, "task new", goal=GOAL)
+    opening = await post_with(product, "reads the goal")
+    place, lobby = int(opening["channel_id"]), you(product).channel("lobby")["id"]
+    assert [c["name"] for c in you(product).channels() if int(c["id"]) == place] == ["headquarters"]
+    assert GOAL.split("(")[0] in opening["content"]
+    assert opening["embeds"] == [] and "webhook_id" not in opening
+    assert await post_with(product, f"The live card is in <#{lobby}>")
+    await until(product, lambda: f"<#{place}>" in you(product).outcome(begun.id).text)
+    await until(product, lambda: place in typed)
+    card = next(m for m in messages(product) if "Task #1" in str(m["components"]))
+    assert "**Boss** · thinks" in str(card["components"])
+    assert not model.go.is_set()
+
+
+async def test_nobody_is_shown_typing_after_the_end(slow: tuple[Running, Slow, list[int]]) -> None:
+    """The sign comes again while the work lasts, and goes with it."""
+    product, model, typed = slow
+    await command(product, "task new", goal=GOAL)
+    await post_with(product, "reads the goal")
+    clock = itertools.count(1_000.0, 60.0)
+    typist = Typist(product.bot, product.engine.engine, product.outbox.ledger, lambda: next(clock))
+    for _ in range(2):
+        typed.clear()
+        await typist.tick()
+        await until(product, lambda: bool(typed))
+    model.go.set()
+    await ended(product)
+    typed.clear()
+    await typist.tick()
+    assert typed == []
