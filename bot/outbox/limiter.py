@@ -26,7 +26,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The limits kept. Seconds carry a margin: Discord counts when a request arrives, we when it is sent.
+    """The limits kept. Seconds carry a margin: Discord counts when a request arrives, we when it is answered.
 
     A channel that was quiet takes `at_once` posts together. Only so many, that one may always follow every
     `minute.seconds / (minute.count - at_once)`: no answer ever waits for a used-up minute to pass. Chatter
@@ -100,6 +100,12 @@ class Limiter:
         """A post goes out now."""
         self._budget(channel_id, now).sent.append(now)
         self._all.append(now)
+
+    def landed(self, channel_id: int, now: float) -> None:
+        """The last post was answered. Discord counted it some time since `spend`: now is safe to assume."""
+        sent = self._budget(channel_id, now).sent
+        if sent:
+            sent[-1] = now
 
     def heard(self, channel_id: int, now: float, headers: Mapping[str, str]) -> None:
         """Learn from the headers of an answer: an empty bucket closes the channel until it resets."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.outbox.compose import compose
-from bot.outbox.ledger import Delivery, Ledger
+from bot.outbox.ledger import Delivery, Ledger, Sent
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
@@ -155,7 +155,7 @@ class ChannelWorker:
         while True:
             await self._allowed(place.channel_id)
             try:
-                sent = await means.posting.post(place, delivery)
+                sent = await self._post(place, delivery)
             except Refused as error:
                 _log.info("channel %s: %s", place.channel_id, error)
                 means.limiter.refused(
@@ -177,6 +177,13 @@ class ChannelWorker:
             else:
                 await means.ledger.sent(delivery, sent)
                 return
+
+    async def _post(self, place: Place, delivery: Delivery) -> Sent:
+        """Once, counted when Discord answered; raises as `Posting.post`."""
+        try:
+            return await self._means.posting.post(place, delivery)
+        finally:
+            self._means.limiter.landed(place.channel_id, self._means.clock())
 
     async def _allowed(self, channel_id: int) -> None:
         """Wait for the limiter, then count the post."""

@@ -40,6 +40,23 @@ def test_never_over_the_limits(calls: list[tuple[int, float, bool, bool]]) -> No
     assert most([t for times in sent.values() for t in times], 1.0) <= 50
 
 
+TRAVELS = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1)), min_size=1, max_size=150)
+
+
+@given(TRAVELS)
+def test_slow_requests_do_not_break_the_minute(travels: list[tuple[float, float]]) -> None:
+    """However long a request takes and whenever on its way Discord counts it: 5 in 2 s, 30 a minute."""
+    limiter, now, counted = Limiter(), 0.0, []
+    for takes, when in travels:
+        now += limiter.wait(1, now, chatter=False)
+        limiter.spend(1, now)
+        counted.append(now + takes * when)
+        now += takes
+        limiter.landed(1, now)
+    assert most(counted, 2.0) <= 5
+    assert most(counted, 60.0) <= 30
+
+
 def test_wait_is_exact() -> None:
     """After the wait the post is allowed, a moment before it is not."""
     limiter = Limiter()

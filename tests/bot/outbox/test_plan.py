@@ -178,7 +178,7 @@ def test_a_small_team_speaks_one_by_one() -> None:
 
 
 def test_pressure_is_more_than_goes_out_soon_or_too_late() -> None:
-    """Messages count, not lines: one persona's merge. What waits too long is rolled up if it is not little."""
+    """Messages count, not lines: one persona's merge. What waits too long is rolled up, if it is much."""
     lines = queue_of(*(say(1, "line") for _ in range(9)))
     assert messages(lines) == 1
     assert pressure([lines], room=1, now=1.0) == "none"
