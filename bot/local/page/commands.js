@@ -72,8 +72,7 @@ export function commandBar(leaf, { done, cancel }) {
 }
 
 export async function runCommand({ name, options, files }) {
-  const used = kept.get("used") || {};
-  kept.set("used", { ...used, [name]: (used[name] || 0) + 1 });
+  kept.set("used-at", { ...kept.get("used-at"), [name]: Date.now() });
   const result = await act("slash", { channel: state.current, name, options }, files);
   if (result.modal) openModal(result);
 }

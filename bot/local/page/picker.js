@@ -8,6 +8,9 @@ export async function loadCommands(channel) {
   state.commands = await ask(`commands?channel=${channel}`);
 }
 
+// What people reach for most, first; what is not named here follows in the order of its name.
+const FIRST = ["task new", "task status", "agent say", "task files", "task pause", "task resume", "task stop", "task cap", "help"];
+
 function leaves() {
   const out = [];
   const walk = (node, path) => {
@@ -16,8 +19,26 @@ function leaves() {
     else out.push({ name: path.join(" "), description: node.description, options: node.options || [] });
   };
   for (const command of state.commands.slash) walk(command, [command.name]);
-  const used = kept.get("used") || {};
-  return out.sort((a, b) => (used[b.name] || 0) - (used[a.name] || 0) || a.name.localeCompare(b.name));
+  return out;
+}
+
+// How well a name fits what was typed: 0 from its beginning, 1 from the beginning of a word, 2 anywhere, 3 not.
+function distance(name, wanted) {
+  if (name.startsWith(wanted)) return 0;
+  if (name.includes(` ${wanted}`)) return 1;
+  return name.includes(wanted) ? 2 : 3;
+}
+
+// The best fits first; among them what starts a task while nothing is typed, what was used last, what most people use.
+function ranked(wanted) {
+  const used = kept.get("used-at") || {};
+  const place = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  const key = ({ name }) => [distance(name, wanted), wanted || name !== FIRST[0] ? 1 : 0, -(used[name] || 0), place(name)];
+  return leaves()
+    .filter((leaf) => distance(leaf.name, wanted) < 3)
+    .map((leaf) => ({ leaf, key: key(leaf) }))
+    .sort((a, b) => a.key.map((part, index) => part - b.key[index]).find(Boolean) || a.leaf.name.localeCompare(b.leaf.name))
+    .map(({ leaf }) => leaf);
 }
 
 export function picker(input, choose) {
@@ -54,7 +75,7 @@ export function picker(input, choose) {
     search(text) {
       const match = /^\/([\p{L}\p{N}_ -]*)$/u.exec(text);
       const wanted = match ? match[1].trim().toLowerCase() : null;
-      found = wanted === null ? [] : leaves().filter((leaf) => leaf.name.includes(wanted)).sort((a, b) => Number(b.name.startsWith(wanted)) - Number(a.name.startsWith(wanted)));
+      found = wanted === null ? [] : ranked(wanted);
       active = 0;
       list.hidden = !found.length;
       input.setAttribute("aria-expanded", String(!list.hidden));

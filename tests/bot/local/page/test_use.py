@@ -1,0 +1,186 @@
+"""What a person does on the page: commands, replies, buttons, forms, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.bot.local.conftest import House
+from tests.bot.local.page.conftest import open_channel, pick
+from tests.bot.local.smallbot import Card, card_files
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_start_a_task_and_watch_it(page: Page, tmp_path: Path) -> None:
+    """A command by the picker, with autocomplete and a file; channels appear; the answer is there."""
+    spec = tmp_path / "spec.txt"
+    spec.write_text("12345")
+    await pick(page, "task new")
+    await page.keyboard.type("snake")
+    await page.get_by_role("button", name="+ kind").click()
+    await page.locator("#suggestions li", has_text="Bugfix").wait_for()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#option-kind")).to_have_value("Bugfix")
+    await page.get_by_role("button", name="+ spec").click()
+    await page.locator("#option-spec").set_input_files(spec)
+    await page.get_by_role("button", name="Send the command").click()
+
+    answer = page.locator(".message", has_text="started bugfix 5 in #planning")
+    await expect(answer.locator(".above")).to_contain_text("You used /task new")
+    await expect(page.locator(".group")).to_contain_text("task snake")
+    await expect(page.locator(".channel.thread")).to_have_text("coders")
+    await expect(page.locator(".channel.unread", has_text="planning")).to_be_visible()
+    await answer.get_by_role("button", name="#planning").click()
+    persona = page.locator(".message", has_text="I have a plan.")
+    await expect(persona.locator(".name")).to_have_text("Ada")
+    await expect(persona.locator(".tag")).to_have_text("APP")
+    await expect(page.locator(".channel.unread", has_text="planning")).to_have_count(0)
+
+
+async def test_picker_ranks_by_use(page: Page, house: House) -> None:
+    """What starts a task is on top, a beginning before a middle, what was used before what was not."""
+    names = page.locator(".picker .command-name")
+    await page.locator("#composer-text").fill("/")
+    await expect(names).to_have_text(["/task newgoal", "/ask", "/silent", "/slow"])
+    await page.locator("#composer-text").fill("/sk")
+    await expect(names).to_have_text(["/task newgoal", "/ask"])
+    await pick(page, "slow")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message.ephemeral")).to_contain_text("late, but here")
+    await page.locator("#composer-text").fill("/")
+    await expect(names).to_have_text(["/task newgoal", "/slow", "/ask", "/silent"])
+    await page.locator("#composer-text").fill("/s")
+    await expect(names).to_have_text(["/slow", "/silent", "/task newgoal", "/ask"])
+    await page.locator("#composer-text").fill("/new")
+    await expect(names).to_have_text(["/task newgoal"])
+
+
+async def test_missing_option_and_silence_are_said(page: Page, house: House) -> None:
+    """A required option left out is asked for; a command nobody answers says so."""
+    await pick(page, "task new")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".hint")).to_contain_text("required")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#composer-text")).to_be_focused()
+    await pick(page, "silent")
+    await page.get_by_role("button", name="Send the command").click()
+    await expect(page.locator(".sending")).to_contain_text("did not respond", timeout=8000)
+
+
+async def test_reply_react_edit_delete(page: Page, house: House) -> None:
+    """A person replies to a persona, reacts, edits and deletes, by mouse and keyboard."""
+    hook = await house.lobby.create_webhook(name="agents")
+    await hook.send("Which colour?", username="Ada")
+    persona = page.locator(".message").first
+    await expect(persona).to_contain_text("Which colour?")
+    await persona.hover()
+    await persona.get_by_label("Reply").click()
+    await expect(page.locator(".replying")).to_contain_text("Replying to Ada")
+    await page.keyboard.type("Blue, **please**")
+    await page.keyboard.press("Enter")
+    mine = page.locator(".message", has_text="Blue, please")
+    await expect(mine.locator(".above")).to_contain_text("Which colour?")
+    await expect(mine.locator("strong")).to_have_text("please")
+    await persona.hover()
+    await persona.get_by_label("Add reaction").click()
+    await page.get_by_role("menuitem", name="🎉").click()
+    await expect(persona.locator(".reaction.mine")).to_have_text("🎉1")
+    await page.locator("#composer-text").focus()
+    await page.keyboard.press("ArrowUp")
+    await page.locator("textarea.edit").fill("Green")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message", has_text="Green").locator(".edited")).to_be_visible()
+    await page.locator(".message", has_text="Green").click(button="right")
+    await page.get_by_role("menuitem", name="Delete message").click()
+    await page.get_by_role("button", name="Delete", exact=True).click()
+    await expect(page.locator(".message", has_text="Green")).to_have_count(0)
+    assert [m["content"] for m in house.local.you.history(house.lobby.id)] == ["Which colour?"]
+
+
+async def test_button_menu_and_card(page: Page, house: House) -> None:
+    """Buttons and menus in a card reach the bot; a button nobody answers says that it failed."""
+    await house.lobby.send(view=Card("Build"), files=card_files())
+    card = page.locator(".card")
+    await expect(card.locator("h4")).to_have_text("Build")
+    await expect(card.locator("img.thumbnail")).to_have_js_property("naturalWidth", 1)
+    await card.get_by_role("button", name="Follow").click()
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message.ephemeral")).to_contain_text("following off")
+    await expect(card.locator(".select-label")).to_have_text("Off")
+    await pick(page, "task new")
+    await page.keyboard.type("snake")
+    await page.keyboard.press("Enter")
+    await open_channel(page, "planning")
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    await expect(page.locator(".message", has_text="paused")).to_be_visible()
+
+
+async def test_form(page: Page, tmp_path: Path) -> None:
+    """A form opens, takes text, a choice and a file; the answer is for this person only."""
+    paper = tmp_path / "paper.txt"
+    paper.write_text("123")
+    await pick(page, "ask")
+    await page.keyboard.press("Enter")
+    form = page.get_by_role("dialog", name="Ask an agent")
+    await expect(form.get_by_label("Question")).to_be_focused()
+    await form.get_by_role("button", name="Submit").click()
+    await expect(form.get_by_role("alert")).to_contain_text("characters")
+    await form.get_by_label("Question").fill("Why?")
+    await form.locator(".select").click()
+    await page.get_by_role("option", name="Calm").click()
+    await form.get_by_label("Paper").set_input_files(paper)
+    await form.get_by_role("button", name="Submit").click()
+    answer = page.locator(".message.ephemeral", has_text="asked Why? Calm [3]")
+    await expect(answer).to_contain_text("Only you can see this")
+    await answer.get_by_role("button", name="Dismiss message").click()
+    await expect(answer).to_have_count(0)
+
+
+async def test_context_menu_command(page: Page, house: House) -> None:
+    """A message's own commands are under Apps."""
+    await house.local.you.send(house.lobby.id, "the reason")
+    await page.locator(".message", has_text="the reason").click(button="right")
+    await page.get_by_role("menuitem", name="Why?").click()
+    await expect(page.locator(".message.ephemeral")).to_contain_text("because of the reason")
+
+
+async def test_files_up_and_down(page: Page, house: House, tmp_path: Path) -> None:
+    """An attached file arrives whole, shows a preview, and comes down again."""
+    source = tmp_path / "notes.md"
+    source.write_text("# notes\n")
+    await page.locator("#composer-files").set_input_files(source)
+    await expect(page.locator(".chips")).to_contain_text("notes.md")
+    await page.locator("#composer-text").fill("take this")
+    await page.keyboard.press("Enter")
+    message = page.locator(".message", has_text="take this")
+    await message.get_by_text("Preview").click()
+    await expect(message.locator(".preview pre")).to_contain_text("# notes")
+    async with page.expect_download() as coming:
+        await message.get_by_role("link", name="notes.md", exact=True).click()
+    saved = await (await coming.value).path()
+    assert saved.read_text() == "# notes\n"
+    await house.bot.pulse.until(lambda: bool(house.bot.heard), 5)
+    assert await house.bot.heard[-1].attachments[0].read() == b"# notes\n"
+
+
+async def test_mentions_and_changes_around_a_draft(page: Page, house: House) -> None:
+    """@name and #channel become mentions; a role made meanwhile disturbs nothing being written."""
+    await page.locator("#composer-text").fill("@MegaAgent look at #lobby, not at `@MegaAgent`")
+    await page.locator("#composer-files").set_input_files(
+        [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}]
+    )
+    await house.bot.guilds[0].create_role(name="steer")
+    await expect(page.locator(".chips")).to_contain_text("a.txt")
+    await expect(page.locator("#composer-text")).to_be_focused()
+    await page.keyboard.press("Enter")
+    sent = page.locator(".message .text")
+    await expect(sent.locator(".mention")).to_have_text(["@MegaAgent", "#lobby"])
+    await expect(sent.locator("code")).to_have_text("@MegaAgent")
+    await house.bot.pulse.until(lambda: bool(house.bot.heard), 5)
+    assert house.bot.user in house.bot.heard[-1].mentions
