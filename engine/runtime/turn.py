@@ -27,8 +27,9 @@ from engine.ports import (
 )
 from engine.runtime.act import MAX_BAD, act, nothing_done
 from engine.store.caps import at_cap
-from engine.store.commit import Committed, InboxChanged, commit_step, spend_dropped
+from engine.store.commit import Committed, InboxChanged, commit_step
 from engine.store.load import MAX_LETTERS, CapHit, load_turn
+from engine.store.settle import spend_dropped
 from engine.tools import ToolContext, ToolOptions, specs_for
 from engine.tools.sessions import Sessions
 

@@ -7,7 +7,6 @@ apply the effects, write the step, settle the budget, append events (DESIGN §4)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from engine.domain.effects import (
     ChangeAssignment,
     ChangeFile,
     Dismiss,
+    Effect,
     Finish,
     Notice,
     ProposePlan,
@@ -32,13 +32,23 @@ from engine.domain.effects import (
 from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
-from engine.ports import ChatAnswer, Usage, Wake
+from engine.ports import Wake
 from engine.store import fund, judgement  # noqa: F401 - they register their effects
 from engine.store.apply import apply_effect
-from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order
-from engine.store.load import budget_path, parties
+from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order
+from engine.store.load import parties
 from engine.store.pen import Pen
-from engine.store.prepared import Fact, Prepared, PreparedLists, insert_into, listed, together
+from engine.store.prepared import (
+    Fact,
+    Prepared,
+    PreparedLists,
+    demand,
+    denied,
+    insert_into,
+    listed,
+    to_the_end,
+)
+from engine.store.settle import settle_budget
 
 _fence = Prepared(
     AGENTS.update()
@@ -62,38 +72,18 @@ _fence = Prepared(
         active_at=sa.bindparam("now"),
     )
 )
-_consume = PreparedLists(
-    lambda length: (
+
+
+def _consuming(length: int) -> sa.Update:
+    return (
         MESSAGES.update()
         .where(MESSAGES.c.id.in_(listed("ids", length)), MESSAGES.c.consumed_step.is_(None))
         .values(consumed_step=sa.bindparam("step"))
     )
-)
 
 
-def _settling(length: int) -> sa.Update:
-    prompt, completion = (
-        sa.bindparam("prompt", type_=sa.BigInteger),
-        sa.bindparam("completion", type_=sa.BigInteger),
-    )
-    return (
-        BUDGETS.update()
-        .where(BUDGETS.c.id.in_(listed("path", length)))
-        .values(
-            reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("held_micros", type_=sa.BigInteger),
-            reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("held_tokens", type_=sa.BigInteger),
-            spent_micros=BUDGETS.c.spent_micros + sa.bindparam("micros", type_=sa.BigInteger),
-            spent_tokens=BUDGETS.c.spent_tokens + prompt + completion,
-            prompt_tokens=BUDGETS.c.prompt_tokens + prompt,
-            cached_tokens=BUDGETS.c.cached_tokens + sa.bindparam("cached", type_=sa.BigInteger),
-            completion_tokens=BUDGETS.c.completion_tokens + completion,
-            calls=BUDGETS.c.calls + 1,
-            unpriced=BUDGETS.c.unpriced + sa.bindparam("no_price", type_=sa.Integer),
-        )
-    )
-
-
-_settle = PreparedLists(_settling)
+_consume = PreparedLists(_consuming)
+_consume_all = PreparedLists(lambda length: demand(_consuming(length).returning(MESSAGES.c.id), length))
 _unread = Prepared(
     sa.select(MESSAGES.c.priority)
     .where(
@@ -204,41 +194,96 @@ def commit_step(
     pen = Pen(connection, turn, now)
     me = _take_agents(connection, pen, outcome)
     gone = me.task_state not in ("running", "paused") or me.status == "dismissed"
-    effects = () if gone else outcome.effects
-    numbers_revisions = any(isinstance(effect, ChangeFile) for effect in effects)
-    with together(connection) if all(isinstance(e, _LEAN) for e in effects) else nullcontext():
-        fenced = _set_fence(connection, turn, outcome, gone, now)
+    step = _Step(connection, pen, turn, outcome, me, gone)
+    if leave or not all(isinstance(e, _LEAN) for e in step.effects):
+        return _in_two(step, enlist, leave=leave)
+    try:
+        with to_the_end(connection):
+            consumed, unread = step.write()
+            left = step.close(enlist, list(pen.wakes.values()))
+    except Exception as error:
+        if denied(error):
+            raise _changed() from error
+        raise
+    step.check(consumed)
+    return step.committed(left, again=step.goes_on(unread), woke=bool(pen.wakes))
+
+
+def _in_two(
+    step: _Step, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], *, leave: bool
+) -> Committed:
+    """What is written has to be looked at before the end."""
+    consumed, unread = step.write()
+    step.check(consumed)
+    again, wakes = step.goes_on(unread), list(step.pen.wakes.values())
+    if again and leave:
+        wakes, again = [*wakes, Wake(step.pen.agent.id, step.pen.task_id)], False
+    with to_the_end(step.connection):
+        left = step.close(enlist, wakes)
+    return step.committed(left, again=again, woke=bool(wakes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step on its way into the database; the agents it touches are locked."""
+
+    connection: Connection
+    pen: Pen
+    turn: Turn
+    outcome: StepOutcome
+    me: Fact
+    gone: bool
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        return () if self.gone else self.outcome.effects
+
+    @property
+    def numbers_revisions(self) -> bool:
+        return any(isinstance(effect, ChangeFile) for effect in self.effects)
+
+    def write(self) -> tuple[Any, Any]:
+        """All but the wake-ups and events -> cursors of the consumed mail and of mail left."""
+        connection, pen, turn, outcome = self.connection, self.pen, self.turn, self.outcome
+        _set_fence(connection, turn, outcome, self.gone, pen.now)
         consumed = _consume_inbox(connection, turn, pen)
-        if any(isinstance(effect, _MOVES_TASK) for effect in effects):
-            _progress.run(connection, task=pen.task_id, now=now)
-        if numbers_revisions:
-            _settle_budget(connection, turn, outcome, me)
+        if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
+            _progress.run(connection, task=pen.task_id, now=pen.now)
+        if self.numbers_revisions:
+            settle_budget(connection, turn, outcome, self.me)
             hold_order(connection)
-        if not gone:
+        if not self.gone:
             _speak(pen, turn, outcome)
-        for effect in effects:
+        for effect in self.effects:
             apply_effect(effect, pen)
         _write_step(connection, turn, outcome, pen)
-        unread = _unread.run(connection, agent=pen.agent.id)
-    _check(turn, fenced, consumed)
-    again = not gone and (not outcome.ends_turn or unread.fetchone() is not None)
-    wakes = list(pen.wakes.values())
-    if again and leave:
-        wakes, again = [*wakes, Wake(pen.agent.id, pen.task_id)], False
-    with together(connection):
-        left = tuple(enlist(connection, wakes))
-        if not numbers_revisions:
-            _settle_budget(connection, turn, outcome, me)
-        append_events(connection, pen.events, now)
-    return Committed(left, again, pen.wrote_files, gone, bool(wakes))
+        return consumed, _unread.run(connection, agent=pen.agent.id)
+
+    def close(
+        self, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], wakes: Sequence[Wake]
+    ) -> tuple[Wake, ...]:
+        """Wake-ups, budget and events: rows that many steps want, so they come last."""
+        left = tuple(enlist(self.connection, wakes))
+        if not self.numbers_revisions:
+            settle_budget(self.connection, self.turn, self.outcome, self.me)
+        append_events(self.connection, self.pen.events, self.pen.now)
+        return left
+
+    def check(self, consumed: Any) -> None:
+        """Mail that is no longer there rolls everything back (on PostgreSQL the statement demands it)."""
+        inbox = self.turn.scene.inbox
+        if self.connection.dialect.name != "postgresql" and inbox and consumed.rowcount != len(inbox):
+            raise _changed()
+
+    def goes_on(self, unread: Any) -> bool:
+        return not self.gone and (not self.outcome.ends_turn or unread.fetchone() is not None)
+
+    def committed(self, left: tuple[Wake, ...], *, again: bool, woke: bool) -> Committed:
+        return Committed(left, again, self.pen.wrote_files, self.gone, woke)
 
 
-def _check(turn: Turn, fenced: Any, consumed: Any) -> None:
-    """Both were sent without waiting for their counts; what is wrong rolls everything back."""
-    if fenced.rowcount != 1:
-        raise Fenced(f"agent {turn.scene.agent.id} moved past step {turn.scene.agent.fence}")
-    if consumed is not None and consumed.rowcount != len(turn.scene.inbox):
-        raise InboxChanged("a message was withdrawn while the agent was reading it")
+def _changed() -> InboxChanged:
+    return InboxChanged("a message was withdrawn while the agent was reading it")
 
 
 def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact:
@@ -266,7 +311,8 @@ def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact
     raise Fenced(f"agent {pen.agent.id} moved past step {pen.agent.fence}, or is no more")
 
 
-def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> Any:
+def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> None:
+    """Its row is held since `_take_agents` compared the fence."""
     agent = turn.scene.agent
     closes = outcome.ends_turn or gone
     values = {
@@ -286,14 +332,15 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: b
         "calls": dumps(outcome.last_calls),
         "now": now,
     }
-    return _fence.run(connection, **values)
+    _fence.run(connection, **values)
 
 
 def _consume_inbox(connection: Connection, turn: Turn, pen: Pen) -> Any:
     inbox = turn.scene.inbox
     if not inbox:
         return None
-    consume, ids = _consume.of(ids=[letter.id for letter in inbox])
+    all_or_none = connection.dialect.name == "postgresql"
+    consume, ids = (_consume_all if all_or_none else _consume).of(ids=[letter.id for letter in inbox])
     consumed = consume.run(connection, **ids, step=turn.scene.step)
     for letter in inbox:
         if letter.ref:
@@ -329,30 +376,3 @@ def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, pen: P
         "model": outcome.model,
     }
     _insert_step.run(connection, **row)
-
-
-def _settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: Fact) -> None:
-    """What the agent's row says is reserved goes back: nothing, when its reservation was released."""
-    _spend(connection, turn, outcome.usage, outcome.cost_micros, (me.reserved_micros, me.reserved_tokens))
-
-
-def _spend(
-    connection: Connection, turn: Turn, usage: Usage, cost_micros: int | None, held: tuple[int, int]
-) -> None:
-    settle, ids = _settle.of(path=budget_path(turn.scene.agent.budget_path))
-    settle.run(
-        connection,
-        **ids,
-        held_micros=held[0],
-        held_tokens=held[1],
-        micros=cost_micros or 0,
-        prompt=usage.prompt,
-        cached=usage.cached,
-        completion=usage.completion,
-        no_price=int(cost_micros is None),
-    )
-
-
-def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> None:
-    """An answer that could not be used was paid for all the same; the reservation stays for the next."""
-    _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0))

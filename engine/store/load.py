@@ -24,7 +24,16 @@ from engine.domain.state import (
 )
 from engine.ports import Quote
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads
-from engine.store.prepared import Fact, Prepared, PreparedLists, listed, together
+from engine.store.prepared import (
+    Fact,
+    Prepared,
+    PreparedLists,
+    demand,
+    denied,
+    listed,
+    to_the_end,
+    together,
+)
 
 MAX_LETTERS = 1_000
 LETTER_CHARS = 24_000
@@ -72,7 +81,11 @@ _inbox = Prepared(
 )
 _past = Prepared(
     sa.select(STEPS.c.step, STEPS.c.input, STEPS.c.said, STEPS.c.calls_json)
-    .where(STEPS.c.agent_id == sa.bindparam("agent"), STEPS.c.step > sa.bindparam("upto"))
+    .where(
+        STEPS.c.agent_id == sa.bindparam("agent"),
+        STEPS.c.step
+        > sa.select(AGENTS.c.summary_upto).where(AGENTS.c.id == sa.bindparam("agent")).scalar_subquery(),
+    )
     .order_by(STEPS.c.step)
 )
 _colleagues = Prepared(
@@ -129,6 +142,7 @@ def _reserving(length: int) -> sa.Update:
 
 
 _reserve = PreparedLists(_reserving)
+_reserve_all = PreparedLists(lambda length: demand(_reserving(length).returning(BUDGETS.c.id), length))
 _give_back = PreparedLists(
     lambda length: (
         BUDGETS.update()
@@ -162,17 +176,16 @@ def load_turn(
     Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
     inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
-    row = _agent_and_task.first(connection, agent=agent_id)
+    row, mail, past = _look(connection, agent_id, letters)
     if row is None:
         return None
     if row.task_state != "running" or row.status != "active" or row.budget_frozen:
         _release(connection, row)
         return None
-    found = _look_around(connection, row, letters)
-    if not row.in_turn and not any(letter.wakes for letter in found.mail):
+    if not row.in_turn and not any(letter.wakes for letter in mail):
         _release(connection, row)
         return None
-    turn = compose(_scene(row, found))
+    turn = compose(_scene(row, _look_around(connection, row, mail, past)))
     _reserve_for(connection, row, turn.held)
     return turn
 
@@ -191,11 +204,17 @@ def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:
     if not micros and not tokens:
         return
     path = budget_path(row.budget_path)
-    reserve, ids = _reserve.of(path=path)
-    with together(connection):
-        reserved = reserve.run(connection, **ids, micros=micros, tokens=tokens)
-        _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
-    if reserved.rowcount != len(path):
+    at_once = connection.dialect.name == "postgresql"
+    reserve, ids = (_reserve_all if at_once else _reserve).of(path=path)
+    try:
+        with to_the_end(connection):
+            reserved = reserve.run(connection, **ids, micros=micros, tokens=tokens)
+            _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
+    except Exception as error:
+        if denied(error):
+            raise CapHit(row.task_id, row.id, quote) from error
+        raise
+    if not at_once and reserved.rowcount != len(path):
         raise CapHit(row.task_id, row.id, quote)
 
 
@@ -215,31 +234,33 @@ class _Found:
     work: list[Fact]
 
 
-def _look_around(connection: Connection, row: Fact, letters: int) -> _Found:
-    """All that a step reads beside the agent itself, asked for together."""
-    agent, most = row.id, MAX_SHOWN + 1
-    peers = members = work = past = None
+def _look(connection: Connection, agent_id: int, letters: int) -> tuple[Fact | None, list[Fact], list[Fact]]:
+    """The agent, locked; then its mail and its past, which are read once it is."""
     with together(connection):
-        mail = _inbox.run(connection, agent=agent, most=letters)
-        if row.fence > row.summary_upto:
-            past = _past.run(connection, agent=agent, upto=row.summary_upto)
-        if not row.in_turn:
-            work = _work.run(connection, agent=agent)
-            if row.group_id != row.leads_group_id:
-                peers = _colleagues.run(connection, group=row.group_id, agent=agent, most=most)
-            if row.leads_group_id is not None:
-                members = _colleagues.run(connection, group=row.leads_group_id, agent=agent, most=most)
+        asked = _agent_and_task.run(connection, agent=agent_id)
+        mail = _inbox.run(connection, agent=agent_id, most=letters)
+        past = _past.run(connection, agent=agent_id)
+    rows = _agent_and_task.rows(connection, asked)
+    return rows[0] if rows else None, _inbox.rows(connection, mail), _past.rows(connection, past)
+
+
+def _look_around(connection: Connection, row: Fact, mail: list[Fact], past: list[Fact]) -> _Found:
+    """People and work, asked for together."""
+    if row.in_turn:
+        return _Found(mail, past, [], [], [])
+    agent, most = row.id, MAX_SHOWN + 1
+    peers = members = None
+    with together(connection):
+        work = _work.run(connection, agent=agent)
+        if row.group_id != row.leads_group_id:
+            peers = _colleagues.run(connection, group=row.group_id, agent=agent, most=most)
+        if row.leads_group_id is not None:
+            members = _colleagues.run(connection, group=row.leads_group_id, agent=agent, most=most)
 
     def rows(statement: Prepared, cursor: Any) -> list[Fact]:
         return [] if cursor is None else statement.rows(connection, cursor)
 
-    return _Found(
-        rows(_inbox, mail),
-        rows(_past, past),
-        rows(_colleagues, peers),
-        rows(_colleagues, members),
-        rows(_work, work),
-    )
+    return _Found(mail, past, rows(_colleagues, peers), rows(_colleagues, members), rows(_work, work))
 
 
 def _scene(row: Fact, found: _Found) -> Scene:

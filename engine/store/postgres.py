@@ -102,8 +102,10 @@ def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> 
 def _to_disk(connection: Connection) -> None:
     """A commit of its own that waits for the disk: the log is one line, so all before it are there too."""
     raw: Any = connection.connection.driver_connection
-    raw.execute("SET LOCAL synchronous_commit TO on")
-    raw.execute("SELECT pg_logical_emit_message(true, 'megaagent', '')")
+    with raw.pipeline():
+        raw.execute("SET LOCAL synchronous_commit TO on")
+        raw.execute("SELECT pg_logical_emit_message(true, 'megaagent', '')")
+        raw.commit()
 
 
 def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:

@@ -8,8 +8,8 @@ booleans); driver errors leave through the Database, which names them as SQLAlch
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
@@ -134,6 +134,31 @@ def insert_into(target: sa.Table, *columns: str) -> Prepared:
 def together(connection: Connection) -> AbstractContextManager[Any]:
     """Statements inside are sent as one where the driver can (PostgreSQL); read their results after it."""
     return driver_of(connection).pipeline() if connection.dialect.name == "postgresql" else nullcontext()
+
+
+@contextmanager
+def to_the_end(connection: Connection) -> Iterator[None]:
+    """Like `together`, and the transaction's commit goes with them: nothing may follow, nobody waits longer
+    for its locks than the server works. What must hold for the commit is said by `demand`."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    raw = driver_of(connection)
+    with raw.pipeline():
+        yield
+        raw.commit()
+
+
+def demand(changed: sa.Update, rows: int) -> sa.Select[tuple[int]]:
+    """The update (of PostgreSQL), which fails when it does not change exactly `rows` rows: see `denied`."""
+    done = changed.cte("done")
+    count = sa.select(sa.func.count()).select_from(done).scalar_subquery()
+    return sa.select((sa.literal_column("1").op("/")(sa.cast(count == rows, sa.Integer))).label("held"))
+
+
+def denied(error: Exception) -> bool:
+    """Whether this is the failure of a `demand` (SQLSTATE of a division by zero)."""
+    return getattr(error, "sqlstate", "") == "22012"
 
 
 def driver_of(connection: Connection) -> Any:

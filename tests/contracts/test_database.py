@@ -19,11 +19,12 @@ from engine.events import ModelBack
 from engine.ports import Quote, Usage, Wake
 from engine.runtime.dispatch import FairQueue
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
-from engine.store.commit import commit_step, spend_dropped
+from engine.store.commit import commit_step
 from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISIONS, append_events
 from engine.store.load import CapHit, load_turn
 from engine.store.people import NewAgent, add_agent
 from engine.store.prepared import driver_of
+from engine.store.settle import spend_dropped
 from engine.store.tasks import Caps, start_task
 from tests.contracts.conftest import World
 from tests.fakes.parts import CAPS
