@@ -1,24 +1,33 @@
 """Writes a program in several versions and keeps the one that stands its rehearsal (sift.py).
 
-Each version begins with the model's own account of what is wanted. As long as no versions agree, whole
-ones are written, then single functions of the best one anew: a small model writes a function right more
-often than a program. Nothing here knows what the program is for.
+Each version begins with the model's own account of what is wanted. Where one breaks, that function is
+mended, and the mended version is dropped unless it does as before wherever nothing broke. As long as no
+versions agree, single functions of the best one are written anew, then whole ones: a small model writes a
+function right more often than a program. Nothing here knows what the program is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from engine.llm.local.functions import Function, suspects, unused_constants, with_function, without
-from engine.llm.local.sift import Trial, agreed, choose, rehearse
+from engine.llm.local.functions import (
+    Function,
+    functions_of,
+    suspects,
+    unused_constants,
+    with_function,
+    without,
+)
+from engine.llm.local.sift import Trial, agreed, choose, keeps, rehearse
 from engine.llm.local.texts import (
     DOCSTRING,
     UNDERSTOOD,
     Call,
     ask_for_spec,
     ask_for_text,
+    ask_to_mend,
     ask_to_rewrite,
     code_after,
     is_sound,
@@ -30,12 +39,13 @@ from engine.ports import Sandbox
 ROOTS = 3
 ROUNDS = 18
 REWRITES = 4
+MENDS = 3
 FUNCTION_TOKENS = 400
 SPEC_TOKENS = 110
 PROGRAM_TOKENS = 1100
 ACCOUNT_WARMTH = 0.3
 PATIENCE_TOKENS = 8_000
-WARMTH = (0.2, 0.5, 0.7, 0.8, 0.9)
+WARMTH = (0.2, 0.4, 0.6, 0.7, 0.8)
 
 Messages = list[dict[str, str]]
 
@@ -62,6 +72,7 @@ class Author:
     trials: list[Trial] = field(default_factory=list)
     lead: dict[int, Messages] = field(default_factory=dict)
     tried: dict[tuple[int, str], int] = field(default_factory=dict)
+    mends: dict[str, int] = field(default_factory=dict)
     written: int = 0
 
     @property
@@ -72,8 +83,11 @@ class Author:
     async def write(self) -> Trial:
         """The version to keep, after PATIENCE_TOKENS the best so far: the same on a slow machine."""
         for _ in range(ROUNDS):
-            suspect = self._suspect() if self.trials else None
-            if suspect is not None:
+            broken = self._broken() if self.trials else None
+            suspect = self._suspect() if self.trials and broken is None else None
+            if broken is not None:
+                await self._mend(*broken)
+            elif suspect is not None:
                 await self._anew(*suspect)
             elif len(self.lead) < ROOTS:
                 await self._whole(len(self.lead))
@@ -89,13 +103,19 @@ class Author:
         spent = sum(times for (root, _), times in self.tried.items() if root == best.root)
         if not best.asks or spent >= REWRITES + 2:
             return None
-        # A rule that is not kept is looked for where things are decided, before a crash in the talk.
-        fault = best.fault[0] if best.fault and not unused_constants(best.text) else ""
-        for function in suspects(best.text, fault):
-            most = 1 if function.talks and not best.crashes else REWRITES
-            if self.tried.get((best.root, function.name), 0) < most:
+        for function in suspects(best.text):
+            if self.tried.get((best.root, function.name), 0) < REWRITES:
                 return best, function
         return None
+
+    def _broken(self) -> tuple[Trial, Function] | None:
+        """The function of the best version that broke and is to be mended. A rule that is not kept is looked
+        for where things are decided, before a crash in the talk."""
+        best = choose(self.trials)
+        if not best.fault or unused_constants(best.text) or self.mends.get(best.text, 0) >= MENDS:
+            return None
+        named = (f for f in functions_of(best.text) if f.name == best.fault[0])
+        return next(((best, function) for function in named), None)
 
     async def _whole(self, root: int) -> None:
         warmth = WARMTH[min(root, len(WARMTH) - 1)]
@@ -105,31 +125,45 @@ class Author:
         self.lead[root] = [*self.plain, *spec[:-1], {"role": "assistant", "content": UNDERSTOOD + told}]
         asked = self.lead[root] + ask_for_text(self.call, self.argument)[1:]
         answer = await self._write(asked, stop_of(self.call, self.argument), warmth, PROGRAM_TOKENS)
-        await self._try(Trial(text_of(answer, self.argument), {}, root=root))
+        await self._try(text_of(answer, self.argument), root)
+
+    async def _mend(self, best: Trial, function: Function) -> None:
+        times = self.mends.get(best.text, 0)
+        self.mends[best.text] = times + 1
+        asked = self.lead[best.root] + ask_to_mend(self.path, best.text, function, best.fault[1])
+        answer = await self._write(asked, "\n```", WARMTH[times], FUNCTION_TOKENS)
+        text = with_function(best.text, function, code_after(answer, f"{function.head}\n"))
+        if text is None or text == best.text:
+            return
+        trial = await self._rehearsed(replace(best, text=text, seen={}, nonsense=None))
+        if keeps(best, trial):
+            self.trials.append(trial)
 
     async def _anew(self, best: Trial, function: Function) -> None:
         times = self.tried.get((best.root, function.name), 0)
         self.tried[best.root, function.name] = times + 1
         unused = unused_constants(best.text)
         wrong = f"So far nothing uses {', '.join(unused)}." if unused else ""
-        if best.fault and best.fault[0] == function.name:
-            wrong = f"When it ran it failed there: {best.fault[1]}"
         begun = f"{function.head}\n{DOCSTRING}{''.join(f'With {name}: ' for name in unused[:1])}"
         asked = self.lead[best.root] + ask_to_rewrite(
             self.path, without(best.text, function), function.name, begun, wrong
         )
-        warmth = WARMTH[min(times + 1, len(WARMTH) - 1)]
+        warmth = WARMTH[min(times, len(WARMTH) - 1)]
         answer = await self._write(asked, "\n```", warmth, FUNCTION_TOKENS)
         text = with_function(best.text, function, code_after(answer, begun))
         if text is not None and text != best.text:
-            await self._try(Trial(text, {}, root=best.root, changed=function.name))
+            await self._try(text, best.root, function.name)
 
     async def _write(self, messages: Messages, stop: str, warmth: float, limit: int) -> str:
         text, tokens = await self.pen(messages, stop, warmth, limit)
         self.written += tokens
         return text
 
-    async def _try(self, trial: Trial) -> None:
-        if is_sound(self.path, trial.text):
-            trial = await rehearse(self.sandbox, self.path, self.files, trial)
-        self.trials.append(trial)
+    async def _try(self, text: str, root: int, changed: str = "") -> None:
+        trial = Trial(text, {}, root=root, changed=changed, origin=len(self.trials))
+        self.trials.append(await self._rehearsed(trial))
+
+    async def _rehearsed(self, trial: Trial) -> Trial:
+        if not is_sound(self.path, trial.text):
+            return trial
+        return await rehearse(self.sandbox, self.path, self.files, trial)

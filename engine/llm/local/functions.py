@@ -52,11 +52,10 @@ def _function(node: ast.FunctionDef, lines: list[str]) -> Function:
     )
 
 
-def suspects(program: str, fault: str = "") -> list[Function]:
-    """What to write anew first: where it crashed, then the functions that decide most; talk is left alone."""
-    found = functions_of(program)
-    quiet = sorted((f for f in found if not f.talks and f.weight), key=lambda f: -f.weight)
-    return [f for f in found if f.name == fault] + [f for f in quiet if f.name != fault]
+def suspects(program: str) -> list[Function]:
+    """What to write anew first: the functions that decide most; talk is left alone."""
+    quiet = (f for f in functions_of(program) if not f.talks and f.weight)
+    return sorted(quiet, key=lambda f: -f.weight)
 
 
 def without(program: str, function: Function) -> str:

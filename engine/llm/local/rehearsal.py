@@ -20,6 +20,7 @@ from pathlib import Path
 SCRIPT_CPU_S = 1.5
 SCRIPT_S = 12
 KEPT = 300
+ASKED = 4
 
 
 class Typed(io.TextIOBase):
@@ -34,7 +35,7 @@ class Typed(io.TextIOBase):
     def tell_and_end(self, how: str) -> None:
         """Say what was seen and leave at once: a program may catch every exception."""
         shown = self.said.getvalue()
-        seen = {"taken": self.taken, "how": how, "said": shown[-KEPT:], "asked": self.asked[-2:]}
+        seen = {"taken": self.taken, "how": how, "said": shown[-KEPT:], "asked": self.asked[-ASKED:]}
         seen["fault"] = self.fault
         os.write(self.pipe, json.dumps(seen).encode())
         os._exit(0)
@@ -61,7 +62,8 @@ class Typed(io.TextIOBase):
 def fault_of(program: str) -> list[str]:
     """Of the error under way: the program's own function it came from, and its words with the line."""
     kind, error, trace = sys.exc_info()
-    own = [f for f in traceback.extract_tb(trace) if Path(f.filename).name == Path(program).name]
+    frames = [f for f in traceback.extract_tb(trace) if Path(f.filename).name == Path(program).name]
+    own = [f for f in frames if not f.name.startswith("<")] or frames
     said = f"{kind.__name__ if kind else 'error'}: {error}"[:160]
     return [own[-1].name, f"{said}, in line {own[-1].lineno}: {own[-1].line}"[:300]] if own else ["", said]
 

@@ -49,7 +49,8 @@ class Seen:
 class Trial:
     """A version and what it did; `seen` is empty where it could not be rehearsed.
 
-    Versions of one `root` differ only in the function `changed`, written anew.
+    Versions of one `root` differ in the function `changed`, written anew; a mended version keeps the
+    `origin` of the one it was made from.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Trial:
     nonsense: Seen | None = None
     root: int = 0
     changed: str = ""
+    origin: int = 0
 
     @property
     def way(self) -> str:
@@ -125,14 +127,22 @@ def _broken(seen: Sequence[Seen]) -> int:
 
 
 def _fits(seen: Seen) -> bool | None:
-    if len(seen.asked) < 2:
-        return None
-    before, last = (set(_WORD.findall(line)) for line in seen.asked[-2:])
-    new, old = last - before, before - last
+    """The last question is held against those before it: one of them differs in whom it asks."""
     end = set(_WORD.findall(" ".join(seen.said.strip().splitlines()[-1:])))
-    if not new or not old or (not end & new and not end & old):
-        return None
-    return bool(end & new)
+    last = set(_WORD.findall(seen.asked[-1])) if seen.asked else set()
+    for line in reversed(seen.asked[:-1]):
+        before = set(_WORD.findall(line))
+        new, old = last - before, before - last
+        if new and old and (end & new) != (end & old):
+            return bool(end & new)
+    return None
+
+
+def keeps(parent: Trial, mended: Trial) -> bool:
+    """Whether a mended version still does what its parent did wherever that did not break."""
+    before, after = parent.seen.get(parent.way, ()), mended.seen.get(parent.way, ())
+    pairs = zip(before, after, strict=False)
+    return all((a.how, a.taken) == (b.how, b.taken) for a, b in pairs if a.how in SOUND)
 
 
 def agreed(trials: Sequence[Trial]) -> bool:
@@ -159,7 +169,8 @@ def _company(trial: Trial, trials: Sequence[Trial]) -> int:
     alike = [other for other in trials if other.behaviour == trial.behaviour]
     company = 0
     for root in {other.root for other in alike}:
-        changes = Counter(other.changed for other in alike if other.root == root)
+        apart = {(other.changed, other.origin) for other in alike if other.root == root}
+        changes = Counter(changed for changed, _ in apart)
         whole = changes.pop("", 0)
         company += whole + max(changes.values(), default=0)
     return company

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.llm.local.functions import Function
+
 LONG = ("content", "code", "details")
 EXPLAINED = frozenset({"details"})
 EXPLAINED_TOKENS = 250
@@ -31,6 +33,11 @@ REWRITING = (
     "Now write the function {name} alone in one code block, right for every case, also at the edges, with "
     "loops instead of special cases. Its docstring states exactly what it returns when, with all numbers."
 )
+MENDING = (
+    "This is {path}:\n```python\n{program}```\nWhen it ran it failed in {name}: {fault}\n"
+    "Now write the function {name} alone in one code block, with that mended and all else as it is.{care}"
+)
+CARE = " A person may type anything, also nothing: what is wrong is told and asked for again."
 EXPLAINING = (
     "Now write the {argument} in full, for someone who does not know the goal, without code: what exactly "
     "it is, all its rules with all numbers, in which file, what goes in and what comes out. "
@@ -105,6 +112,16 @@ def ask_to_rewrite(path: str, program: str, name: str, begun: str, wrong: str) -
     return [
         {"role": "user", "content": text},
         {"role": "assistant", "content": f"```python\n{begun}"},
+    ]
+
+
+def ask_to_mend(path: str, program: str, function: Function, fault: str) -> list[dict[str, str]]:
+    """A turn that mends one function of a program, seen whole; `fault` is how it failed."""
+    care = CARE if function.talks else ""
+    text = MENDING.format(path=path, program=program, name=function.name, fault=fault, care=care)
+    return [
+        {"role": "user", "content": text},
+        {"role": "assistant", "content": f"```python\n{function.head}\n"},
     ]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.llm.local.author import Author
 from engine.llm.local.functions import functions_of, suspects, unused_constants, with_function, without
-from engine.llm.local.sift import Trial, agreed, choose, rehearse, typed_lines
+from engine.llm.local.sift import Seen, Trial, agreed, choose, keeps, rehearse, typed_lines
 from engine.llm.local.texts import Call
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
 
@@ -128,10 +129,9 @@ def test_a_function_is_taken_out_and_put_in_again() -> None:
     assert with_function(program, second, "def h(self):\n    return 3") is None
 
 
-def test_suspects_are_the_crashed_one_and_those_that_decide() -> None:
-    """Functions that talk are left alone, unless they crashed."""
+def test_suspects_are_those_that_decide() -> None:
+    """Functions that talk are left alone."""
     assert [f.name for f in suspects(GUESS)] == ["is_over"]
-    assert [f.name for f in suspects(GUESS, "main")] == ["main", "is_over"]
     assert suspects("no program at all (") == []
 
 
@@ -163,3 +163,56 @@ async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: 
     kept = await Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()
     assert "return total >= 31" in kept.text and kept.ends > 0
     assert "is_over" in asked[2] and "-1" not in asked[2]
+
+
+MENDED = """    total = 0
+    while not is_over(total):
+        try:
+            total += sum(map(int, input("Two numbers: ").split()))
+        except ValueError:
+            print("Numbers, please.")
+    print("Done.")
+"""
+
+
+async def test_what_breaks_is_mended_and_must_do_as_before(sandbox: PlainSandbox) -> None:
+    """The model sees the function and how it failed; a mended one that ends elsewhere is dropped."""
+    asked: list[str] = []
+    elsewhere = MENDED.replace("total += sum", "total += 3 * sum")
+    answers = iter(["a sum.", BREAKS, elsewhere, MENDED, 'Over."""\n    return total >= 31'])
+
+    async def pen(
+        messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
+    ) -> tuple[str, int]:
+        asked.append(messages[-2]["content"])
+        return next(answers), 20
+
+    call = Call("write_file", {"path": "main.py"})
+    author = Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
+    kept = await author.write()
+    assert kept.steady and "3 *" not in kept.text and len(author.trials) == 3
+    assert "except KeyError" in asked[2] and "ValueError" in asked[2]
+    assert asked[2] == asked[3]
+
+
+async def test_a_mended_version_agrees_with_no_other_of_its_making(sandbox: PlainSandbox) -> None:
+    """Two repairs of one version were not written apart: they prove nothing to each other."""
+    one, two = await tried(sandbox, GUESS, GUESS.replace("Done.", "Ready."))
+    assert agreed([one, two])
+    assert not agreed([one, replace(two, root=one.root)])
+
+
+def test_the_one_who_is_named_at_the_end_was_asked_last() -> None:
+    """Also where a move is asked for in two questions; who switched players too early is found out."""
+    asked = ("Player 2, row:", "Player 2, column:", "Player 1, row:", "Player 1, column:")
+    right = Trial("", {"single": (Seen(4, "ends", "Player 1 wins!", asked),)})
+    wrong = Trial("", {"single": (Seen(4, "ends", "Player 2 wins!", asked),)})
+    assert right.coherent and not wrong.coherent
+
+
+def test_a_parent_that_broke_everywhere_binds_nobody() -> None:
+    """Only where the parent did not break must a mended version do the same."""
+    broke, ends = Seen(3, "crashes"), Seen(9, "ends")
+    parent = Trial("", {"spaced": (broke, ends)})
+    assert keeps(parent, Trial("", {"spaced": (ends, ends)}))
+    assert not keeps(parent, Trial("", {"spaced": (ends, Seen(8, "ends"))}))
