@@ -168,6 +168,31 @@ class ForgetMemory:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class RepeatTask:
+    """Start a task for `goal` again and again -> repeat id. Each run goes by itself, within `limits`.
+
+    `cron`: minute, hour, day, month, weekday by the clock of `zone`, at most every 15 minutes. A start missed
+    while nobody ran is made up for once; one that is due while the run before goes on is left out.
+    """
+
+    goal: str
+    by: str
+    space: str
+    cron: str
+    zone: str = "UTC"
+    limits: Limits = Limits()
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndRepeat:
+    """Start no more tasks of a repeat; a run that goes on is left alone -> repeat id."""
+
+    repeat_id: int
+    by: str
+
+
 Command = (
     StartTask
     | SayToAgent
@@ -184,4 +209,6 @@ Command = (
     | DismissAgent
     | ReplaceAgent
     | ForgetMemory
+    | RepeatTask
+    | EndRepeat
 )

@@ -21,7 +21,7 @@ from engine.runtime.historian import Historian
 from engine.runtime.monitor import Monitor
 from engine.runtime.turn import Parts, TurnOptions, TurnRunner
 from engine.settings import EngineSettings
-from engine.store import speech, tasks
+from engine.store import repeats, speech, tasks
 from engine.store.commit import Committed
 from engine.store.core import EVENTS, append_events, loads
 from engine.store.reads import SqlQueries
@@ -51,6 +51,7 @@ _HANDLERS: dict[type, _Work] = {
     c.DismissAgent: speech.dismiss_agent,
     c.ReplaceAgent: speech.replace_agent,
     c.ForgetMemory: speech.forget_memory,
+    c.EndRepeat: repeats.end_repeat,
 }
 
 
@@ -121,6 +122,10 @@ class Engine:
             return await self._start_task(command, now)
         if isinstance(command, c.SayToAgent):
             return await self._say(command, now)
+        if isinstance(command, c.RepeatTask):
+            tasks.check_limits(command.limits)
+            repeated, caps = command, _with_defaults(command.limits, self._options.caps)
+            return await self._carry_out(lambda db: repeats.repeat_task(db, repeated, caps, now))
         work = _HANDLERS[type(command)]
         return await self._carry_out(lambda db: work(db, command, now))
 

@@ -17,12 +17,16 @@ GateKind = Literal["question", "plan", "cap", "audit", "stall"]
 
 @dataclass(frozen=True, slots=True)
 class TaskAccepted:
-    """A task exists; its boss and root group follow as AgentJoined and GroupFormed."""
+    """A task exists; its boss and root group follow as AgentJoined and GroupFormed.
+
+    `repeat_id`: the repeat that started it by the clock, None when a person did.
+    """
 
     task_id: int
     goal: str
     by: str
     space: str
+    repeat_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

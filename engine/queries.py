@@ -178,6 +178,23 @@ class MemoryView:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class RepeatView:
+    """A task that starts again and again; `limits` are the caps of each run, every value filled in."""
+
+    id: int
+    goal: str
+    space: str
+    by: str
+    cron: str
+    zone: str
+    limits: Limits
+    next_at: float
+    last_task_id: int | None
+    runs: int
+    skipped: int
+
+
 class Queries(Protocol):
     """Reads for people's screens; newest first where a `limit` is asked."""
 
@@ -199,3 +216,5 @@ class Queries(Protocol):
     async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]: ...
     async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]: ...
     async def memories(self, space: str) -> Sequence[MemoryView]: ...
+    async def repeats(self, space: str) -> Sequence[RepeatView]:
+        """Those that still start tasks, the next one first."""

@@ -1,4 +1,4 @@
-"""What is due by the clock: sweeps over running tasks, plans nobody answered (APScheduler)."""
+"""What is due by the clock: sweeps over running tasks, plans nobody answered, repeats (APScheduler)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from engine.commands import AnswerGate
 from engine.domain.picture import WatchOptions
-from engine.errors import WrongState
+from engine.errors import EngineError, WrongState
 from engine.ports import Clock, Database, Wake
 from engine.runtime.schedule import Schedule
+from engine.store.repeats import due_repeats, start_due
 from engine.store.speech import answer_gate
 from engine.store.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 
@@ -74,18 +75,31 @@ class Monitor:
             check.add_done_callback(lambda _: self._checks.pop(task_id, None))
 
     async def sweep(self) -> None:
-        """Look after every running task."""
+        """Start what repeats and is due, then look after every running task."""
         async with self._sweeping:
             await self._sweep()
 
     async def _sweep(self) -> None:
         now = self._clock.now()
+        for repeat_id in await self._db.read(lambda c: due_repeats(c, now)):
+            await self._start(repeat_id)
         for gate_id in await self._db.read(lambda c: due_plans(c, now)):
             await self._approve(gate_id)
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
             await self._judge(task_id)
             self._swept(task_id)
+
+    async def _start(self, repeat_id: int) -> None:
+        now = self._clock.now()
+        try:
+            done = await self._db.write(lambda c: start_due(c, repeat_id, now))
+        except EngineError:
+            log.exception("repeat %s could not start its task; it is tried again", repeat_id)
+            return
+        if done is not None:
+            self._wake(done.wakes)
+            self._stir()
 
     async def _approve(self, gate_id: int) -> None:
         now = self._clock.now()

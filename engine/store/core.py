@@ -23,6 +23,7 @@ from engine.store.tables import (
     InterventionRow,
     MemoryRow,
     MessageRow,
+    RepeatRow,
     RevisionRow,
     StepRow,
     TaskRow,
@@ -49,6 +50,7 @@ REVISIONS = table(RevisionRow)
 EVENTS = table(EventRow)
 GATES = table(GateRow)
 MEMORIES = table(MemoryRow)
+REPEATS = table(RepeatRow)
 INTERVENTIONS = table(InterventionRow)
 
 _ORDER_LOCK = 0x4D656761

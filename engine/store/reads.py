@@ -18,6 +18,7 @@ from engine.queries import (
     GateView,
     GroupView,
     MemoryView,
+    RepeatView,
     Spend,
     StepView,
     TaskView,
@@ -37,6 +38,7 @@ from engine.store.core import (
     AnyRow,
     loads,
 )
+from engine.store.repeats import repeat_views
 
 _unread = (
     sa.select(MESSAGES.c.id)
@@ -374,6 +376,10 @@ class SqlQueries:
         query = sa.select(MEMORIES).where(MEMORIES.c.space == space).order_by(MEMORIES.c.id.desc())
         rows = await self._all(query)
         return [MemoryView(r.id, r.space, r.text, r.source, r.created_at) for r in rows]
+
+    async def repeats(self, space: str) -> Sequence[RepeatView]:
+        """Those that still start tasks, the next one first."""
+        return await self._db.read(lambda c: repeat_views(c, space))
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

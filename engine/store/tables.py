@@ -311,3 +311,27 @@ class MemoryRow(EngineTable, table=True):
     embedding: bytes | None = None
     key: str
     created_at: float
+
+
+class RepeatRow(EngineTable, table=True):
+    """A goal that starts a task again and again; `next_at` is when, `ended_at` set once it was stopped.
+
+    `limits_json` holds the caps of each run as they were said when it was made; `skipped` counts the times
+    it did not start because the run before still went on.
+    """
+
+    __tablename__ = "repeats"
+    id: int | None = Field(default=None, primary_key=True)
+    goal: str
+    space: str = Field(index=True)
+    by: str
+    cron: str
+    zone: str
+    model: str = ""
+    limits_json: str
+    created_at: float
+    next_at: float = Field(index=True)
+    last_task_id: int | None = None
+    runs: int = 0
+    skipped: int = 0
+    ended_at: float | None = None

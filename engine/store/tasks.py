@@ -77,7 +77,9 @@ def checked_goal(goal: str) -> str:
     return text
 
 
-def start_task(connection: Connection, command: StartTask, caps: Caps, now: float) -> Done:
+def start_task(
+    connection: Connection, command: StartTask, caps: Caps, now: float, repeat_id: int | None = None
+) -> Done:
     """A task with its root group, its boss and the first message."""
     goal = checked_goal(command.goal)
     task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
@@ -94,7 +96,7 @@ def start_task(connection: Connection, command: StartTask, caps: Caps, now: floa
     connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
     connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
     events: list[EventBody] = [
-        TaskAccepted(task, goal, command.by, command.space),
+        TaskAccepted(task, goal, command.by, command.space, repeat_id),
         GroupFormed(task, group, None, boss, "headquarters", 0),
         AgentJoined(task, group, boss, name, "boss"),
     ]

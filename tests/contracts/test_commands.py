@@ -11,6 +11,7 @@ from engine.commands import (
     DismissAgent,
     EditAgent,
     EditMessage,
+    EndRepeat,
     ForgetMemory,
     Limits,
     PauseAgent,
@@ -45,6 +46,7 @@ UNKNOWN: list[Command] = [
     DismissAgent(99, "me"),
     ReplaceAgent(99, "me"),
     ForgetMemory(99, "me"),
+    EndRepeat(99, "me"),
 ]
 
 

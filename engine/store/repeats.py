@@ -1,0 +1,106 @@
+"""Tasks that start again and again: made and ended by people, started by the clock."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import EndRepeat, Limits, RepeatTask, StartTask
+from engine.domain.recurrence import Recurrence, checked
+from engine.errors import Invalid, NotFound
+from engine.queries import RepeatView
+from engine.store.core import REPEATS, TASKS, AnyRow, dumps, loads, new_id
+from engine.store.ending import ENDED
+from engine.store.tasks import Caps, Done, checked_goal, start_task
+
+MOST_IN_A_SPACE = 25
+
+
+def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: float) -> Done:
+    """Keep it, with the caps of each run as they are now."""
+    goal = checked_goal(command.goal)
+    when = checked(command.cron, command.zone, now)
+    if len(repeat_views(connection, command.space)) >= MOST_IN_A_SPACE:
+        raise Invalid(f"{MOST_IN_A_SPACE} tasks repeat here already. Stop one with /task repeat stop first.")
+    values = {
+        "goal": goal,
+        "space": command.space,
+        "by": command.by,
+        "cron": when.cron,
+        "zone": when.zone,
+        "model": command.model or "",
+        "limits_json": dumps(asdict(caps)),
+        "created_at": now,
+        "next_at": when.next_after(now),
+    }
+    return Done(new_id(connection, REPEATS, values))
+
+
+def end_repeat(connection: Connection, command: EndRepeat, now: float) -> Done:
+    """No more starts."""
+    here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
+    if connection.execute(REPEATS.update().where(here).values(ended_at=now)).rowcount != 1:
+        raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
+    return Done(command.repeat_id)
+
+
+def due_repeats(connection: Connection, now: float) -> list[int]:
+    """Ids of those whose time has come."""
+    due = sa.select(REPEATS.c.id).where(REPEATS.c.next_at <= now, REPEATS.c.ended_at.is_(None))
+    return list(connection.execute(due.order_by(REPEATS.c.next_at)).scalars())
+
+
+def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None:
+    """Start one run, however many times were missed, and set the next time; both or neither.
+
+    None when nothing starts: it is not due any more, or the run before goes on.
+    """
+    query = sa.select(REPEATS).where(
+        REPEATS.c.id == repeat_id, REPEATS.c.next_at <= now, REPEATS.c.ended_at.is_(None)
+    )
+    row = connection.execute(query.with_for_update()).first()
+    if row is None:
+        return None
+    started = None if _goes_on(connection, row.last_task_id) else _start(connection, row, now)
+    kept: dict[str, object] = {"next_at": Recurrence(row.cron, row.zone).next_after(now)}
+    if started is None:
+        kept["skipped"] = row.skipped + 1
+    else:
+        kept |= {"last_task_id": started.id, "runs": row.runs + 1}
+    connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**kept))
+    return started
+
+
+def _goes_on(connection: Connection, task_id: int | None) -> bool:
+    state = connection.execute(sa.select(TASKS.c.state).where(TASKS.c.id == task_id)).scalar()
+    return state is not None and state not in ENDED
+
+
+def _start(connection: Connection, row: AnyRow, now: float) -> Done:
+    caps = Caps(**loads(row.limits_json))
+    command = StartTask(row.goal, row.by, row.space, model=row.model or None, attended=False)
+    return start_task(connection, command, caps, now, repeat_id=row.id)
+
+
+def repeat_views(connection: Connection, space: str) -> list[RepeatView]:
+    """Those of a space that still start tasks, the next one first."""
+    query = sa.select(REPEATS).where(REPEATS.c.space == space, REPEATS.c.ended_at.is_(None))
+    return [_view(row) for row in connection.execute(query.order_by(REPEATS.c.next_at, REPEATS.c.id))]
+
+
+def _view(row: AnyRow) -> RepeatView:
+    return RepeatView(
+        id=row.id,
+        goal=row.goal,
+        space=row.space,
+        by=row.by,
+        cron=row.cron,
+        zone=row.zone,
+        limits=Limits(**loads(row.limits_json)),
+        next_at=row.next_at,
+        last_task_id=row.last_task_id,
+        runs=row.runs,
+        skipped=row.skipped,
+    )

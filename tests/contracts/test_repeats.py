@@ -1,0 +1,160 @@
+"""Tasks that start again and again, on every backend and over restarts of the process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from engine import TurnOptions
+from engine.commands import EndRepeat, Limits, PauseTask, RepeatTask, StopTask
+from engine.domain.picture import WatchOptions
+from engine.errors import Invalid, NotFound
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, ChatRequest
+from engine.store.core import EVENTS, REPEATS, TASKS
+from engine.tools import ToolOptions
+from tests.contracts.conftest import World
+from tests.fakes.parts import CAPS
+
+HOURLY = RepeatTask("look for news", "me", "guild:1", "0 * * * *")
+SWEEPING = TurnOptions(tools=ToolOptions(audit_rounds=0, watch=WatchOptions(sweep_s=0.1, quiet_s=0.05)))
+
+
+def finishes(_request: ChatRequest) -> ChatAnswer:
+    """Done at once."""
+    return call(("finish", {"report": "no news"}))
+
+
+async def started(world: World) -> int:
+    """How many tasks there are."""
+    return int(await world.scalar(sa.select(sa.func.count()).select_from(TASKS)))
+
+
+async def missed(world: World, hours: float) -> None:
+    """As if the process had been away for so long."""
+    at = time.time() - hours * 3600
+    await world.write(lambda c: c.execute(REPEATS.update().values(next_at=at)))
+
+
+async def all_ended(world: World, count: int) -> None:
+    """Wait until so many tasks have ended."""
+    over = sa.select(sa.func.count()).select_from(TASKS).where(TASKS.c.ended_at.is_not(None))
+
+    async def holds() -> bool:
+        return bool(await world.scalar(over) == count)
+
+    await world.until(holds)
+
+
+async def test_starts_missed_while_nobody_ran_come_as_one(world: World) -> None:
+    """A repeat outlives the process; ten missed starts are one task, and the next lies ahead."""
+    first = await world.start(finishes, turn=SWEEPING, sweeps=True)
+    number = await first.handle(HOURLY)
+    await world.stop(first)
+    await missed(world, 10)
+    again = await world.start(finishes, turn=SWEEPING, sweeps=True)
+    await all_ended(world, 1)
+    (view,) = await again.look.repeats("guild:1")
+    assert (view.id, view.runs, view.skipped) == (number, 1, 0)
+    assert view.next_at > time.time() and view.next_at % 3600 == 0
+    task = await again.look.task(view.last_task_id or 0)
+    assert (task.goal, task.by, task.space, task.state) == ("look for news", "me", "guild:1", "done")
+    told = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "TaskAccepted")
+    assert f'"repeat_id":{number}' in str(await world.scalar(told))
+    await again._monitor.sweep()
+    assert await started(world) == 1
+
+
+async def test_each_run_keeps_to_the_caps_that_were_said(world: World) -> None:
+    """Those given and those that were usual then, whatever is usual later."""
+    engine = await world.start(finishes, turn=SWEEPING)
+    await engine.handle(replace(HOURLY, limits=Limits(cost_micros=700_000, agents=3)))
+    (view,) = await engine.look.repeats("guild:1")
+    usual = CAPS
+    assert view.limits == Limits(
+        agents=3,
+        depth=usual.depth,
+        members=usual.members,
+        steps=usual.steps,
+        cost_micros=700_000,
+        tokens=usual.tokens,
+        minutes=usual.minutes,
+    )
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    await all_ended(world, 1)
+    assert (await engine.look.task(1)).limits == view.limits
+
+
+async def test_a_run_is_left_out_while_the_one_before_goes_on(world: World) -> None:
+    """Runs never pile up: a paused one holds the next, and the list says how many were left out."""
+    engine = await world.start(lambda _: say("Hm."), turn=SWEEPING)
+    await engine.handle(HOURLY)
+    for _ in range(3):
+        await missed(world, 1)
+        await engine._monitor.sweep()
+    (view,) = await engine.look.repeats("guild:1")
+    assert (await started(world), view.runs, view.skipped) == (1, 1, 2)
+    await engine.handle(PauseTask(1, "me"))
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    assert await started(world) == 1
+    await engine.handle(StopTask(1, "me"))
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    assert await started(world) == 2
+
+
+async def test_a_stopped_repeat_starts_nothing(world: World) -> None:
+    """Its run that goes on is left alone; a second stop says that there is none."""
+    engine = await world.start(lambda _: say("Hm."), turn=SWEEPING)
+    number = await engine.handle(HOURLY)
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    await engine.handle(EndRepeat(number, "me"))
+    await engine.handle(StopTask(1, "me"))
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    assert await started(world) == 1
+    assert await engine.look.repeats("guild:1") == []
+    with pytest.raises(NotFound):
+        await engine.handle(EndRepeat(number, "me"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        replace(HOURLY, goal=" "),
+        replace(HOURLY, cron="* * * * *"),
+        replace(HOURLY, cron="0 9 31 2 *"),
+        replace(HOURLY, cron="soon"),
+        replace(HOURLY, zone="Mars/Base"),
+        replace(HOURLY, limits=Limits(tokens=0)),
+    ],
+)
+async def test_what_cannot_repeat_is_refused(world: World, bad: RepeatTask) -> None:
+    """A goal, a time, a zone or a cap out of bounds raises Invalid; nothing is kept."""
+    engine = await world.start(finishes)
+    with pytest.raises(Invalid):
+        await engine.handle(bad)
+    assert await engine.look.repeats("guild:1") == []
+
+
+async def test_a_repeat_runs_by_itself_and_asks_nobody(world: World) -> None:
+    """At its cap a run wraps up and ends, so that the next one can begin."""
+
+    def endless(request: ChatRequest) -> ChatAnswer:
+        if "Wrap up:" in request.messages[-1].content:
+            return call(("finish", {"report": "half of it"}))
+        steps = sum(message.role == "assistant" for message in request.messages)
+        return call(("search_files", {"pattern": f"x{steps}"}))
+
+    engine = await world.start(endless, turn=SWEEPING, sweeps=True)
+    await engine.handle(replace(HOURLY, limits=Limits(cost_micros=300, steps=900)))
+    await missed(world, 1)
+    await all_ended(world, 1)
+    assert (await engine.look.task(1)).report.startswith("half of it")
+    assert await engine.look.gates(1, open_only=False) == []
