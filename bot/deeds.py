@@ -27,6 +27,8 @@ from engine.commands import (
 from engine.queries import AgentView, GateView, TaskView
 
 DELIVERED = "📨"
+HOLDS_CAP = ("wrap", "stop", "cancel")
+"""How answers to a reached cap begin that raise nothing; the engine takes every other for a raise."""
 
 
 async def pause_task(interaction: Interaction, task: TaskView) -> str:
@@ -121,8 +123,10 @@ async def _shown(
 
 
 async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> str:
-    """A person's answer; the engine lets exactly one through."""
+    """A person's answer; the engine lets exactly one through. One that raises a cap needs the right to."""
     person = await demand(interaction, Right.APPROVE, task)
+    if gate.kind == "cap" and not words.strip().casefold().startswith(HOLDS_CAP):
+        await demand(interaction, Right.SPEND, task)
     await parts_of(interaction).engine.handle(AnswerGate(gate.id, words, person.key))
     return texts.ANSWERED.format(answer=plain(words, 300))
 

@@ -26,6 +26,8 @@ from bot.places.records import PlaceRecords
 from bot.places.webhooks import Webhooks
 from bot.ports import EngineApi, GateView
 from bot.projector import Projector
+from bot.texts_gates import meanings
+from engine.errors import NotFound
 from engine.ports import Database
 
 _log = logging.getLogger(__name__)
@@ -88,7 +90,14 @@ class Outbox:
             self.ledger, self._transport, self.webhooks, self.faces, engine.look.read_file, gate_view
         )
         means = Means(
-            self.ledger, posting, self.provision, limiter, options.pace, options.clock, options.wall
+            self.ledger,
+            posting,
+            self.provision,
+            limiter,
+            options.pace,
+            options.clock,
+            options.wall,
+            self._explain,
         )
         self._sender = Sender(means)
         self._projector = Projector(engine, database, self._news.set, self.faces.want)
@@ -120,6 +129,15 @@ class Outbox:
         while not await self._all_fed(seq):
             await self._taken.wait()
         await self._sender.drain()
+
+    async def _explain(self, gate_id: int) -> str:
+        """What a gate's buttons lead to, by the caps as they are now."""
+        try:
+            gate = await self._engine.look.gate(gate_id)
+            task = await self._engine.look.task(gate.task_id)
+        except NotFound:
+            return ""  # a gate of an engine that has forgotten it still can be answered
+        return meanings(gate.kind, task.limits)
 
     async def _all_fed(self, seq: int) -> bool:
         self._taken.clear()

@@ -18,6 +18,8 @@ from bot.words import cut, dollars, fenced, many, plain, size
 from engine import events as ev
 
 LONGEST_TEXT = 100_000
+QUESTION, EXPLAINED = 1600, 1100
+"""Characters of a question, and of one under which its buttons are explained."""
 QUOTE = 80
 NAME = 200
 
@@ -244,7 +246,8 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     if body.kind == "plan":
         return []  # the plan itself follows, and its card asks
     who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
-    text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, 1600))
+    most = QUESTION if body.kind == "question" else EXPLAINED
+    text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, most))
     return [_asking(text, body.group_id, body.gate_id, body.options, at)]
 
 
@@ -273,6 +276,8 @@ def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
 
 
 def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
+    if body.percent >= 100 and body.cap != "agents":
+        return []  # a gate asks how to go on, or the wrapping up says why
     amount = dollars if body.cap == "cost" else "{:,}".format
     text = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
     text = text.format(percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 
 from bot.outbox.compose import compose
 from bot.outbox.ledger import Delivery, Ledger, Sent
@@ -17,7 +17,7 @@ from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import Pressure, pressure, take, urgency, weight
-from bot.outbox.post import Entry
+from bot.outbox.post import Entry, Wire
 from bot.outbox.posting import Posting
 from bot.personas import persona_name
 from bot.places.provision import Away, Closed, Place, Provision
@@ -30,7 +30,10 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What workers share. `clock` is the limiter's, `wall` unix time; `retry` is set when to look again."""
+    """What workers share. `clock` is the limiter's, `wall` unix time; `retry` is set when to look again.
+
+    `explain` says what a gate's buttons lead to, "" when there is nothing to say.
+    """
 
     ledger: Ledger
     posting: Posting
@@ -39,6 +42,7 @@ class Means:
     pace: Pace
     clock: Callable[[], float]
     wall: Callable[[], float]
+    explain: Callable[[int], Awaitable[str]]
     retry: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -114,11 +118,19 @@ class ChannelWorker:
         means, ladder = self._means, self._means.pace.ladder
         queues = [queue for group in self.places if (queue := self._queues.get(group))]
         batch = take(self._queues[group_id], sum(map(weight, queues)), press, ladder)
-        wires = compose(batch, persona_name(self.places[group_id].name))
+        composed = compose(batch, persona_name(self.places[group_id].name))
+        wires = [await self._explained(wire) for wire in composed]
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         taken = {entry.id for entry in batch.entries}
         self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
         self.jobs.extend(Job(delivery, look=False) for delivery in deliveries)
+
+    async def _explained(self, wire: Wire) -> Wire:
+        """A gate with what its buttons lead to: settled here, so that the message can be found again."""
+        if wire.gate_id is None:
+            return wire
+        words = await self._means.explain(wire.gate_id)
+        return replace(wire, content=f"{wire.content}\n{words}") if words else wire
 
     async def _try(self, job: Job) -> None:
         try:

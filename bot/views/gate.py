@@ -76,7 +76,8 @@ def gate_view(gate_id: int, options: Sequence[str]) -> discord.ui.View:
     for number, option in enumerate(options[:MOST_OPTIONS]):
         view.add_item(GateButton(gate_id, str(number), option or "…", _style(number, option)))
     plan = is_plan(options)
-    view.add_item(GateButton(gate_id, "say", texts.BUTTON["edit" if plan else "say"]))
+    if not is_cap(options):
+        view.add_item(GateButton(gate_id, "say", texts.BUTTON["edit" if plan else "say"]))
     if plan:
         view.add_item(GateButton(gate_id, "cap", texts.BUTTON["plan_cap"]))
     return view
@@ -90,6 +91,11 @@ def _style(number: int, option: str) -> discord.ButtonStyle:
     if word.startswith(("cancel", "stop")):
         return discord.ButtonStyle.danger
     return discord.ButtonStyle.primary if number == 0 else discord.ButtonStyle.secondary
+
+
+def is_cap(options: Sequence[str]) -> bool:
+    """Whether the options are a reached cap's: words would not say how much (that is `/task cap`)."""
+    return any(option.casefold().startswith("raise by") for option in options)
 
 
 def is_plan(options: Sequence[str]) -> bool:

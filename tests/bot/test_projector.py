@@ -167,7 +167,7 @@ EVERY: list[ev.EventBody] = [
     ),
     ev.GateClosed(1, 2, 8, "yes", "discord:7"),
     ev.GateClosed(1, 2, 8, "", ""),
-    ev.CapReached(1, "tokens", 100, 5, 5),
+    ev.CapReached(1, "agents", 100, 5, 5),
     ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
     ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),
     ev.ModelWaiting(1, "rate limit", 12.4),

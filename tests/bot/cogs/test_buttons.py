@@ -9,6 +9,7 @@ import pytest
 from bot.views.gate import gate_view
 from engine.commands import AnswerGate, PauseTask, RaiseCap, ResumeTask, StopTask
 from engine.domain.plan import PlanAnswer, read_answer
+from engine.store.caps import CAP_OPTIONS
 from tests.bot.cogs.conftest import Stage, Task
 
 
@@ -208,6 +209,20 @@ async def test_an_approval_raises_no_cap(stage: Stage) -> None:
         result = await stage.crew.submit_modal(shown, {"dollars": "", "agents": agents, "minutes": ""})
         assert closed or "/task cap" in result.followups[-1].content
         assert any(isinstance(c, AnswerGate) for c in stage.engine.commands) is closed
+
+
+async def test_a_reached_cap_is_raised_only_by_who_may_spend(stage: Stage) -> None:
+    """Its question offers no words for an amount; who may only approve can wrap up, not raise."""
+    await stage.boss.slash(stage.lobby, "setup", approve=stage.role)
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "The cap on cost is reached.", CAP_OPTIONS, "cap")
+    message = await post_gate(stage, task, gate_id, *CAP_OPTIONS)
+    assert [b.label for row in message.components for b in row.children] == list(CAP_OPTIONS)
+    refused = await stage.crew.click(message, label="Raise by half")
+    assert "may not raise caps" in refused.followups[-1].content
+    assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
+    await stage.crew.click(message, label="Wrap up")
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Wrap up", f"discord:{stage.crew.id}")
 
 
 async def test_a_button_that_breaks_says_so(stage: Stage) -> None:
