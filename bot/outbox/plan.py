@@ -188,17 +188,23 @@ def _digest(ranks: Sequence[tuple[Lane, Entry]], ladder: Ladder) -> Batch:
 
 
 def _rollup(entries: Sequence[Entry]) -> Batch:
-    taken: list[Entry] = []
+    """The most pressing that fit, shown in the order of events where they fit in that order too."""
+    taken = entries[: _fitting(entries)]
+    told = sorted(taken, key=_age)
+    return Batch("rollup", tuple(told if _fitting(told) == len(told) else taken))
+
+
+def _fitting(entries: Sequence[Entry]) -> int:
+    """How many of these, from the first, fit into the embeds of one message; 1 at least."""
     cards = card = characters = 0
-    for entry in entries:
+    for index, entry in enumerate(entries):
         size = shown_size(entry)
-        same = _folds(taken[-1] if taken else None, entry)
+        same = _folds(entries[index - 1] if index else None, entry)
         cards, card = (cards, card + size) if same else (cards + 1, size)
         characters += size
         if characters > EMBED_CHARACTERS or card > CARD_MOST or cards > EMBEDS:
-            break
-        taken.append(entry)
-    return Batch("rollup", tuple(taken))
+            return max(1, index)
+    return len(entries)
 
 
 def shown_size(entry: Entry) -> int:
@@ -238,7 +244,7 @@ def _merge(entries: Sequence[Entry], gathered: bool = False) -> Batch:
         if size > MERGED or _answers_other(entry, taken[-1]):
             break
         taken.append(entry)
-    return Batch("merge" if len(taken) > 1 else "post", tuple(taken))
+    return Batch("merge" if len(taken) > 1 else "post", tuple(sorted(taken, key=_age)))
 
 
 def _merged_size(entry: Entry) -> int:

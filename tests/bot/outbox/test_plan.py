@@ -206,6 +206,15 @@ def test_few_lines_that_waited_long_come_plainly() -> None:
     assert take(lines, pressure="roll-up").shape == "merge"
 
 
+def test_a_message_tells_things_in_the_order_they_happened() -> None:
+    """What is more pressing decides what goes, not where it stands: given comes before accepted."""
+    given, accepted = note("given"), note("accepted", Lane.HEAD)
+    assert [e.post.text for e in take(queue_of(given, accepted)).entries] == ["given", "accepted"]
+    crowd = queue_of(*(say(i, "a") for i in range(5)), given, say(9, "b"), accepted)
+    rolled = take(crowd, pressure="roll-up")
+    assert rolled.shape == "rollup" and [e.id for e in rolled.entries] == list(range(1, 9))
+
+
 def test_what_is_overdue_goes_oldest_first() -> None:
     """No flow of heads' lines keeps chatter waiting for ever; an answer still goes before all."""
     waiting = queue_of(say(1, "old"), say(2, "head", Lane.HEAD), say(3, "hello", Lane.ANSWER))
