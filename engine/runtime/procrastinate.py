@@ -22,12 +22,14 @@ from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
 from engine.ports import Database, Wake
+from engine.runtime.jobs import BatchedJobs, open_connector
 from engine.store.database import conninfo_of
 from engine.store.prepared import driver_of, together
 
 log = logging.getLogger(__name__)
 
 QUEUE = "agents"
+CHANNEL = "procrastinate_queue_v1#agents"
 TASK = "turn"
 RETRY_S = 2.0
 _STEP = 10_000
@@ -83,14 +85,11 @@ class ProcrastinateDispatcher:
 
     def __init__(self, db: Database, slots: int, options: QueueOptions | None = None) -> None:
         self._db, self._slots, self._options = db, slots, options or QueueOptions()
-        # The queue's own steps need not survive a power cut: a job done twice or left behind is harmless.
-        connector = procrastinate.PsycopgConnector(
-            conninfo=conninfo_of(db.url),
-            min_size=2,
-            max_size=4,
-            kwargs={"options": "-c synchronous_commit=off"},
-        )
+        conninfo = conninfo_of(db.url)
+        connector = open_connector(conninfo)
         self._app = procrastinate.App(connector=connector)
+        self._jobs = BatchedJobs(connector, conninfo, CHANNEL, slots)
+        self._app.job_manager = self._jobs
         self._run: Callable[[int], Awaitable[None]] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._reaper: asyncio.Task[None] | None = None
@@ -105,21 +104,43 @@ class ProcrastinateDispatcher:
         await self._app.open_async()
         if not self._slots:
             return
-        options = self._options
-        self._worker = asyncio.create_task(
-            self._app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=self._slots,
-                fetch_job_polling_interval=options.poll_s,
-                update_heartbeat_interval=options.heartbeat_s,
-                stalled_worker_timeout=options.stalled_s,
-                shutdown_graceful_timeout=options.drain_s,
-                delete_jobs="successful",
-                install_signal_handlers=False,
-            ),
-            name="procrastinate",
-        )
+        self._worker = asyncio.create_task(self._work(), name="procrastinate")
         self._reaper = asyncio.create_task(self._reap(), name="reaper")
+
+    async def _work(self) -> None:
+        """Procrastinate's worker; one that broke (the server was away) is followed by a new one."""
+        options = self._options
+        while self._open:
+            try:
+                await self._app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=self._slots,
+                    fetch_job_polling_interval=options.poll_s,
+                    update_heartbeat_interval=options.heartbeat_s,
+                    stalled_worker_timeout=options.stalled_s,
+                    shutdown_graceful_timeout=options.drain_s,
+                    delete_jobs="successful",
+                    install_signal_handlers=False,
+                )
+            except Exception:
+                log.exception("the queue's worker broke; it is started anew")
+            await self._give_back()
+            if self._open:
+                await asyncio.sleep(RETRY_S)
+
+    async def _give_back(self) -> None:
+        """Jobs that were fetched and not begun: others are to have them at once, not after the reaper."""
+        jobs = [(job.id, int(str(job.task_kwargs["agent"]))) for job in self._jobs.give_back() if job.id]
+
+        def work(connection: Connection) -> None:
+            for number, agent in sorted(jobs, key=lambda pair: pair[1]):
+                self._bury(connection, number, agent)
+
+        try:
+            if jobs:
+                await self._db.write(work)
+        except Exception:
+            log.exception("%s jobs could not be given back; the reaper does it", len(jobs))
 
     def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
         """See `Dispatcher.enlist`: they become jobs of this transaction.
@@ -152,6 +173,7 @@ class ProcrastinateDispatcher:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+        await self._give_back()
         await asyncio.gather(*self._waking, return_exceptions=True)
         await self._app.close_async()
 
@@ -210,6 +232,7 @@ class ProcrastinateDispatcher:
             await asyncio.sleep(self._options.stalled_s / 2)
             try:
                 for job, agent in await self._db.read(self._stalled):
+                    log.warning("the worker of agent %s is gone; the agent is woken anew", agent)
                     await self._db.write(lambda c, job=job, agent=agent: self._bury(c, job, agent))  # type: ignore[misc]
             except Exception:
                 log.exception("jobs of dead workers could not be looked for; tried again")
@@ -223,6 +246,5 @@ class ProcrastinateDispatcher:
         raw.execute(_LOCK, [[agent]])
         if raw.execute(_STILL_DOING, [job]).fetchone() is None:
             return
-        log.warning("the worker of agent %s is gone; the agent is woken anew", agent)
         raw.execute(_FINISH, [job])
         self._defer(connection, [(agent, 5)])

@@ -32,7 +32,7 @@ class PostgresDatabase:
             "postgresql+psycopg://" + url.split("://", 1)[1],
             pool_size=size + 1,
             max_overflow=2,
-            connect_args={"options": "-c synchronous_commit=off"},
+            connect_args={"options": "-c synchronous_commit=off -c plan_cache_mode=force_generic_plan"},
         )
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="postgres")
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="postgres-flush")
@@ -83,8 +83,9 @@ class PostgresDatabase:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _read(self, work: Callable[[Connection], T]) -> T:
+        # Committed: a rollback makes the driver forget every statement it prepared on this connection.
         with self._engine.connect() as connection:
-            return work(connection)
+            return _in_transaction(connection, work)
 
 
 def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
