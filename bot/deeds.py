@@ -122,11 +122,17 @@ async def _shown(
     return await bot_of(interaction).get_partial_messageable(channel_id).send(told, silent=True)
 
 
+def rights_for(gate: GateView, words: str) -> tuple[Right, ...]:
+    """What a person needs to answer so: to approve, and to spend where the answer raises a cap."""
+    raises = gate.kind == "cap" and not words.strip().casefold().startswith(HOLDS_CAP)
+    return (Right.APPROVE, Right.SPEND) if raises else (Right.APPROVE,)
+
+
 async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> str:
     """A person's answer; the engine lets exactly one through. One that raises a cap needs the right to."""
     person = await demand(interaction, Right.APPROVE, task)
-    if gate.kind == "cap" and not words.strip().casefold().startswith(HOLDS_CAP):
-        await demand(interaction, Right.SPEND, task)
+    for right in rights_for(gate, words):
+        await demand(interaction, right, task)
     await parts_of(interaction).engine.handle(AnswerGate(gate.id, words, person.key))
     return texts.ANSWERED.format(answer=plain(words, 300))
 

@@ -61,6 +61,9 @@ class Routes(Protocol):
     async def gate_message(self, gate_id: int) -> Sent | None:
         """Where the message of a gate stands, None before it is sent."""
 
+    async def gate_of(self, message_id: int) -> int | None:
+        """The gate a message asks, None for any other message."""
+
     async def counts(self) -> Mapping[str, int]:
         """How many posts are in which state."""
 

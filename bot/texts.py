@@ -8,72 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot import texts_commands
 from engine.commands import Limits
 
-# ---------------------------------------------------------------- commands, as shown in Discord's picker
+# ---------------------------------------------------------------- commands
 
-CMD = {
-    "task": "Start, watch and steer tasks",
-    "task.new": "Give a goal to a new group of agents",
-    "task.list": "Tasks of this server",
-    "task.status": "How a task stands",
-    "task.pause": "Let running work settle and start no more",
-    "task.resume": "Go on with a paused task",
-    "task.stop": "End a task for good; its files stay",
-    "task.cap": "Raise a task's caps",
-    "task.files": "Browse a task's files",
-    "task.log": "What happened in a task, newest first",
-    "task.tree": "Who works for whom, on what",
-    "task.archive": "Close a task's channels and keep the transcript",
-    "task.export": "All files of a task, with or without their history",
-    "agent": "Talk to and steer single agents",
-    "agent.say": "Say something to an agent",
-    "agent.inspect": "What an agent read, thought and did",
-    "agent.edit": "Change an agent's instructions",
-    "agent.pause": "Start no new turns of an agent",
-    "agent.resume": "Let a paused agent go on",
-    "agent.dismiss": "Remove an agent and its group from the task",
-    "agent.replace": "Put a fresh agent in an agent's place, with its work and its group",
-    "agent.cap": "Cap what an agent and all below it may use",
-    "group": "Talk to and find groups of agents",
-    "group.say": "Say something to a group's head",
-    "group.open": "Find a group's channel or thread",
-    "follow": "Choose how much you are told of a task",
-    "follow.off": "Nothing, except answers to what you ask",
-    "follow.answers": "When it needs a person, and when it ends",
-    "follow.all": "Every step forward",
-    "setup": "Choose who may start, steer, approve and spend, and where tasks live",
-    "doctor": "Check permissions, intents, the model and the sandbox",
-    "memory": "What this server's tasks have learned",
-    "memory.list": "What is remembered for later tasks here",
-    "memory.forget": "Forget one thing for good",
-    "help": "How this works, in one minute",
-}
-
-OPT = {
-    "goal": "What is to be done. Leave empty to write a long one in a window",
-    "file": "A file the agents get in their workspace",
-    "model": "Name of the model, if not the usual one",
-    "agents": "Most agents at once",
-    "budget": "Most to spend, in US dollars",
-    "tokens": "Most tokens to use",
-    "minutes": "Most minutes to run",
-    "task": "Which task; leave empty for the one of this channel",
-    "agent": "Which agent",
-    "group": "Which group",
-    "text": "What to say. Leave empty to write in a window",
-    "reason": "Why, in a few words",
-    "instructions": "What the agent is to do from now on. Leave empty to edit in a window",
-    "memory": "Which memory",
-    "remove": "Remove the channels instead of making them read-only",
-    "history": "With the whole history as a git bundle",
-    "start": "Role that may start tasks",
-    "steer": "Role that may talk to agents, pause and stop",
-    "approve": "Role that may answer the agents' questions",
-    "spend": "Role that may raise caps",
-    "place": "Category in which tasks get their channels",
-    "picture": "A picture of the organisation, or of who worked when",
-}
+CMD, OPT = texts_commands.CMD, texts_commands.OPT
 
 MENU_REPLY = "Reply to agent"
 MENU_INSPECT = "Inspect turn"
@@ -109,6 +49,9 @@ NO_AGENT = "There is no agent {name} here. Run `/task tree` to see who works on 
 NO_GROUP = "There is no group {name} here. Run `/task tree` to see them."
 NO_GATE = "That question is not of this server. Use the buttons under the question itself."
 NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see what is kept."
+NO_REPEAT = "Nothing repeats here under {name}. Run `/task repeat list` to see what does."
+BAD_TIME = "“{value}” is not a time of day. Run the command again with one such as 09:00 or 18:30."
+REPEAT_LOST = "That was answered already, or is more than a day old. Run `/task repeat new` again."
 NO_FILE = "That file is not there any more. Run `/task files` to see what is."
 NO_FILES = "There are no files yet. They appear here as the agents write them."
 WHICH_AGENT = "That message carries the words of several agents. Which one do you mean?"
@@ -141,6 +84,9 @@ CANNOT_READ = (
     "Right-click an agent's message, then Apps, then *Reply to agent*; or use `/agent say`."
 )
 NOTHING_TO_READ = "There is nothing in that message an agent could read. Write some words or attach a file."
+CAP_IN_WORDS = "Words cannot say how much more. Press a button there, or use `/task cap` with numbers."
+READ_LATER = "{name} is paused and reads this when it goes on: `/agent resume`."
+READ_LATER_TASK = "The task is paused, so {name} reads this when it goes on: `/task resume`."
 READ_ALREADY = (
     "{name} has read that already, so the change did not reach it. Send the correction as a new message."
 )
@@ -206,6 +152,23 @@ AGENT_REPLACED = "{name} has left; {fresh} goes on with its work."
 AGENT_CAPPED = "{name} and all below it may use {caps}."
 SHARE = "-# It and all below it: {used}"
 SHARE_STOPPED = "stopped at its cap"
+REPEAT_SURE = "Start this {when}?\n> {goal}\n{outlook}"
+REPEAT_OUTLOOK = (
+    "First on <t:{first}:F>. Each run may use at most {caps}; {count} runs in the next 30 days come to at "
+    "most **{most}**. A run asks nobody: at its cap it ends with what there is. A start that is due while "
+    "the run before goes on is left out."
+)
+REPEAT_WHEN = "{days} at {time} ({zone})"
+REPEAT_DAILY, REPEAT_WORKING = "every day", "every working day"
+REPEAT_MONTHLY = "on day {day} of each month"
+REPEAT_CRON = "at `{cron}` ({zone})"
+REPEAT_NOT = "Nothing repeats."
+REPEAT_BEGUN = "It starts {when}, as number {id}. `/task repeat list` shows it, `/task repeat stop` ends it."
+REPEAT_LINE = "**#{id}** {when} · next <t:{next}:R> · {runs} runs{skipped}{last} · {caps} a run · {goal}"
+REPEAT_SKIPPED = ", {count} left out"
+REPEAT_LAST = ", last task #{id}"
+REPEAT_STOPPED = "No more starts of #{id}: {goal}. A run that goes on is left alone."
+NO_REPEATS = "Nothing repeats in this server. `/task repeat new` starts a task every day, week or month."
 AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
 ANSWERED = "Answered: {answer}"
 GATE_MOOT = "Closed"
@@ -248,7 +211,8 @@ HELP = """\
 `/task new` starts a task: a boss takes the goal apart, recruits agents, and each group gets a channel.
 **Talk to an agent:** reply to what it said, begin a message with its name, or write in its channel (that \
 goes to the group's head). Without reading rights, right-click its message, then *Apps*.
-**Steer:** the card has Pause, Stop, Follow and Raise cap. `/agent` works on one agent.
+**Steer:** the card has Pause, Stop, Follow and Raise cap. `/agent` works on one agent: `replace` puts a \
+fresh one in its place, `cap` limits it and all below it. `/task repeat` starts a task again and again.
 **Be told:** whoever starts a task is mentioned when it needs a person and when it ends. `/follow` changes \
 that for you alone: `off`, `answers` (the same, for any task you can see), or `all` (each step besides).
 **Results:** `/task files`, `/task export`. **See why:** right-click a message, then *Why?*
@@ -327,6 +291,8 @@ BUTTON = {
     "agent_cap": "Cap its part",
     "replace_yes": "Yes, replace it",
     "replace_no": "No, keep it",
+    "repeat_yes": "Yes, repeat it",
+    "repeat_no": "No",
     "view": "View",
     "history": "History",
     "blame": "Who wrote it",

@@ -1,7 +1,8 @@
 """People's plain messages: to the agent replied to, the agent named, or the head of the place.
 
-Only from people who may steer the task; anyone else's never reach an agent. Every message of a person in
-a place has a visible outcome: 📨 delivered, or ⛔ and (once) the reason. Messages missed while the bot was
+Only from people who may steer the task; anyone else's never reach an agent. A reply to an open question is
+its answer. Every message of a person in a place has a visible outcome: 📨 delivered, or ⛔ and (once) the
+reason. Messages missed while the bot was
 away, or lost to an invalid session, are caught up with from the channels' history.
 """
 
@@ -23,12 +24,12 @@ from bot.access import Right, may, owner_id, person_of
 from bot.attached import files_of
 from bot.cogs.address import named, without_mention
 from bot.cogs.errors import words_for
-from bot.deeds import DELIVERED
+from bot.deeds import DELIVERED, rights_for
 from bot.desk import UNDELIVERED, Refused
 from bot.words import plain
-from engine.commands import EditMessage, SayToAgent, WithdrawMessage
+from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
-from engine.queries import AgentView, TaskView
+from engine.queries import AgentView, GateView, TaskView
 
 if TYPE_CHECKING:
     from bot.client import MegaBot
@@ -146,17 +147,49 @@ class RepliesCog(commands.Cog):
 
     async def _take(self, message: discord.Message) -> bool:
         """Deliver or refuse, visibly; False for messages that are none of the agents' business."""
+        addressed: Addressed | None = None
         try:
-            addressed = await self._addressed(message)
-            if addressed is None:
-                return False
-            await self._demand(await self._with_member(message), addressed.task)
-            await self._deliver(message, addressed)
+            gate = await self._asked(message)
+            if gate is not None:
+                await self._answer(message, gate)
+            else:
+                addressed = await self._addressed(message)
+                if addressed is None:
+                    return False
+                await self._demand(await self._with_member(message), addressed.task)
+                await self._deliver(message, addressed)
         except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
             await self._refuse(message, words_for(error))
             return True
         await self._react(message, DELIVERED)
+        if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
+            later = texts.READ_LATER_TASK if addressed.task.state == "paused" else texts.READ_LATER
+            await self._tell(message, later.format(name=plain(addressed.agent.name, 60)))
         return True
+
+    # ------------------------------------------------------------ questions
+
+    async def _asked(self, message: discord.Message) -> GateView | None:
+        """The open question a message replies to in words alone; with a file it goes to an agent."""
+        replied = message.reference.message_id if message.reference else None
+        gate_id = await self.parts.routes.gate_of(replied) if replied else None
+        if gate_id is None or not message.content.strip() or message.attachments:
+            return None
+        gate = await self.parts.engine.look.gate(gate_id)
+        return gate if gate.answer is None else None
+
+    async def _answer(self, message: discord.Message, gate: GateView) -> None:
+        words = without_mention(message.content, self.bot.user.id if self.bot.user else 0).strip()
+        if gate.kind == "cap" and words.casefold() not in map(str.casefold, gate.options):
+            raise Refused(texts.CAP_IN_WORDS)
+        task = await self.parts.engine.look.task(gate.task_id)
+        message = await self._with_member(message)
+        for right in rights_for(gate, words):
+            await self._demand(message, task, right)
+        person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
+        await self.parts.engine.handle(AnswerGate(gate.id, words, person.key))
+
+    # ------------------------------------------------------------ to whom
 
     async def _addressed(self, message: discord.Message) -> Addressed | None:
         look = self.parts.engine.look
@@ -184,13 +217,13 @@ class RepliesCog(commands.Cog):
         by_name = named(text, [await look.agent(agent_id) for agent_id in spoke])
         return Addressed(*(by_name[0], task, by_name[1]) if by_name else (first, task, text))
 
-    async def _demand(self, message: discord.Message, task: TaskView) -> None:
+    async def _demand(self, message: discord.Message, task: TaskView, right: Right = Right.STEER) -> None:
         if not isinstance(message.author, discord.Member):
             raise Refused(texts.REPLY_REFUSED)
         rules = await self.parts.book.rules(message.author.guild.id)
         same_server = task.space == f"guild:{message.author.guild.id}"
-        if not same_server or not may(person_of(message.author), Right.STEER, rules, owner_id(task.by)):
-            raise Refused(texts.REPLY_REFUSED)
+        if not same_server or not may(person_of(message.author), right, rules, owner_id(task.by)):
+            raise Refused(texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value])
 
     async def _deliver(self, message: discord.Message, to: Addressed) -> None:
         if not to.text.strip() and not message.attachments:
@@ -275,6 +308,10 @@ class RepliesCog(commands.Cog):
 
     async def _refuse(self, message: discord.Message, words: str) -> None:
         await self._react(message, REFUSED)
+        await self._tell(message, words)
+
+    async def _tell(self, message: discord.Message, words: str) -> None:
+        """A line under a message, the same one to a person once in a channel."""
         key = (message.author.id, message.channel.id, words)
         if key in self._told:
             return
@@ -282,7 +319,7 @@ class RepliesCog(commands.Cog):
         try:
             await message.reply(words, mention_author=False, silent=True)
         except UNDELIVERED as error:
-            log.warning("could not say why message %s was refused: %s", message.id, error)
+            log.warning("could not say what became of message %s: %s", message.id, error)
 
     async def _react(self, message: discord.Message, mark: str) -> None:
         try:

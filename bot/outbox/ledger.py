@@ -231,6 +231,11 @@ class Ledger:
         row = await self._database.read(lambda c: c.execute(query).first())
         return Sent(*row) if row else None
 
+    async def gate_of(self, message_id: int) -> int | None:
+        """The gate a message of ours asks, None for any other message."""
+        query = select(deliveries.c.gate_id).where(deliveries.c.message_id == message_id)
+        return await self._database.read(lambda c: c.execute(query).scalar())
+
     async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
         """Remember a person's message handed to an agent, so that the answer can name and ping them."""
         values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}

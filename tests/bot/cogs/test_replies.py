@@ -10,7 +10,10 @@ import pytest
 from simcord.backend.serializers import message_payload
 
 from bot.cogs.replies import has_outcome
-from engine.commands import EditMessage, SayToAgent, WithdrawMessage
+from bot.views.gate import gate_view
+from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
+from engine.events import GateKind
+from engine.store.caps import CAP_OPTIONS
 from tests.bot.cogs.conftest import Stage, Task
 
 
@@ -234,3 +237,51 @@ class TestWithoutReadingRights:
         shown = await stage.boss.context_menu(task.room, "Reply to agent", words)
         await stage.boss.submit_modal(shown, {"text": "Use oak"})
         assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Use oak")
+
+
+async def asked(stage: Stage, task: Task, kind: GateKind, *options: str) -> tuple[int, Any]:
+    """A question of the boss's as the outbox posted it: its id and message."""
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", options, kind)
+    with stage.env._bot_scope():
+        channel = stage.env.bot.get_channel(task.room.id)
+        await channel.send("Which wood?", view=gate_view(gate_id, options))
+    await stage.env.settle()
+    message = task.room.last_message
+    await stage.gate_posted(task.id, gate_id, message)
+    return gate_id, message
+
+
+async def test_a_reply_to_a_question_is_its_answer(stage: Stage) -> None:
+    """Words in reply to an open question answer it, once; after that they go to the head."""
+    task = await stage.start()
+    gate_id, question = await asked(stage, task, "question", "Oak", "Ash")
+    message = await stage.boss.send(task.room, "Larch, please", reply_to=question)
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Larch, please", f"discord:{stage.boss.id}")
+    assert marks(found(task.room, message)) == ["📨"] and said(stage) == []
+    await stage.boss.send(task.room, "And oil it", reply_to=question)
+    assert [c.text for c in said(stage)] == ["And oil it"]
+
+
+async def test_who_may_not_answer_does_not_by_reply(stage: Stage) -> None:
+    """The rights of the buttons hold for words too, and words never say how far a cap is raised."""
+    await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
+    task = await stage.start()
+    _, question = await asked(stage, task, "question", "Oak", "Ash")
+    message = await stage.crew.send(task.room, "Ash", reply_to=question)
+    assert marks(found(task.room, message)) == ["⛔"]
+    _, full = await asked(stage, task, "cap", *CAP_OPTIONS)
+    await stage.boss.send(task.room, "a bit more", reply_to=full)
+    assert "/task cap" in task.room.last_message.content
+    assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
+    await stage.boss.send(task.room, "wrap up", reply_to=full)
+    assert isinstance(stage.engine.commands[-1], AnswerGate)
+
+
+async def test_words_to_somebody_paused_say_when_they_are_read(stage: Stage) -> None:
+    """Delivered, with one line that says what makes it go on."""
+    task = await stage.start()
+    await stage.boss.slash(task.room, "task pause")
+    for words in ("hello?", "anybody?"):
+        message = await stage.boss.send(task.room, words)
+        assert marks(found(task.room, message)) == ["📨"]
+    assert len([m for m in task.room.history() if "/task resume" in m.content]) == 1
