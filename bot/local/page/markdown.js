@@ -119,6 +119,7 @@ const RULES = [
   [/^_(?!\s)([^_]+?)_(?![\p{L}\p{N}_])/u, (m) => wrap("em", m[1])],
   [/^\[([^\]\n]+)\]\(<?(https?:\/\/[^\s)>]+)>?(?: "[^"]*")?\)/, (m) => link(m[2], m[1])],
   [/^<(https?:\/\/[^\s>]+)>/, (m) => link(m[1])],
+  [/^https:\/\/discord\.com\/channels\/(\d+)\/(\d+)\/(\d+)/, (m) => messageLink(m[1], m[2], m[3])],
   [/^https?:\/\/[^\s<]*[^\s<.,:;"')\]]/, (m) => link(m[0])],
   [/^<@!?(\d+)>/, (m) => mention(`@${state.users.get(m[1])?.name || "unknown-user"}`)],
   [/^<@&(\d+)>/, (m) => mention(`@${state.roles.get(m[1])?.name || "unknown-role"}`)],
@@ -186,6 +187,14 @@ function channelMention(id) {
   const channel = state.channels.get(id);
   if (!channel) return mention("#unknown");
   return h("button", { type: "button", class: "mention", onclick: () => emit("open", id) }, `#${channel.name}`);
+}
+
+// A link to a message here: its channel's name and a bubble, as Discord's client shows it; null for elsewhere.
+function messageLink(guild, channel, id) {
+  const known = guild === state.guild.id && state.channels.get(channel);
+  if (!known) return null;
+  const label = `Go to the message in #${known.name}`;
+  return h("button", { type: "button", class: "mention", "aria-label": label, onclick: () => emit("jump", { channel, id }) }, `#${known.name} › 💬`);
 }
 
 const STYLES = {
