@@ -142,6 +142,19 @@ async def test_form(page: Page, tmp_path: Path) -> None:
     await expect(answer).to_have_count(0)
 
 
+async def test_a_link_to_a_message_goes_there(page: Page, house: House) -> None:
+    """Discord's address of a message here is shown by its channel's name and leads to it; others stay links."""
+    side = await house.bot.guilds[0].create_text_channel("side")
+    target = await side.send("the question")
+    away = "https://discord.com/channels/1/2/3"
+    await house.lobby.send(f"answering {target.jump_url} and {away}")
+    message = page.locator(".message", has_text="answering")
+    await expect(message.get_by_role("link")).to_have_text(away)
+    await message.get_by_role("button", name="Go to the message in #side").click()
+    await expect(page.locator("#channel-name")).to_have_text("side")
+    await expect(page.locator(".message", has_text="the question")).to_be_focused()
+
+
 async def test_context_menu_command(page: Page, house: House) -> None:
     """A message's own commands are under Apps."""
     await house.local.you.send(house.lobby.id, "the reason")
