@@ -34,11 +34,13 @@ from bot.views.file_view import FileButton, FilesButton, FileSelect
 from bot.views.gate import GateButton
 from bot.views.gate_closer import GateCloser
 from bot.views.pages import PageButton
+from bot.views.repeat_button import RepeatButton
+from bot.views.repeat_cards import RepeatCards
 from bot.views.starters import Starters
 from bot.views.task_button import TaskButton
 
 log = logging.getLogger(__name__)
-ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton)
+ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton, RepeatButton)
 
 
 def intents(message_content: bool) -> discord.Intents:
@@ -72,6 +74,7 @@ class MegaBot(commands.Bot):
         self.gates = GateCloser(self, parts.engine, parts.routes)
         self.usher = Usher(parts.routes, parts.now)
         typist = Typist(self, parts.engine, parts.routes, parts.now)
+        repeats = RepeatCards(parts.book, parts.routes, self._open_card)
         self.cards = CardKeeper(
             self,
             parts.engine,
@@ -79,8 +82,11 @@ class MegaBot(commands.Bot):
             parts.routes,
             parts.settings,
             parts.now,
-            (self.crier, self.starters, self.gates, self.usher, typist),
+            (self.crier, self.starters, self.gates, self.usher, typist, repeats),
         )
+
+    async def _open_card(self, task_id: int, channel_id: int) -> bool:
+        return await self.cards.open(task_id, channel_id)
 
     async def setup_hook(self) -> None:
         """Load everything before the first event arrives."""

@@ -12,7 +12,7 @@ from bot import texts
 from bot.access import Right, space_of, without_role
 from bot.cogs.doctor import IN_PLACE, lacking
 from bot.desk import UNDELIVERED
-from engine.commands import PauseTask
+from engine.commands import EndRepeat, PauseTask
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ class ServerCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """Nobody could watch or stop the tasks of a server the bot is no longer in: they pause."""
+        """Nobody could watch or stop the tasks of a server left: they pause, and none starts."""
+        for repeat in await self.parts.engine.look.repeats(space_of(guild.id)):
+            try:
+                await self.parts.engine.handle(EndRepeat(repeat.id, "discord:left"))
+            except EngineError as error:
+                log.warning("repeat %s of a server left could not be ended: %s", repeat.id, error)
         for task in await self.parts.engine.look.tasks(space_of(guild.id)):
             if task.state == "running":
                 try:

@@ -41,6 +41,12 @@ async def groups(interaction: Interaction, current: str) -> Choices:
     )
 
 
+async def repeats(interaction: Interaction, current: str) -> Choices:
+    """What repeats in this server."""
+    found = await parts_of(interaction).engine.look.repeats(here(interaction))
+    return _matching(current, ((f"#{r.id} {' '.join(r.goal.split())}", str(r.id)) for r in found))
+
+
 async def memories(interaction: Interaction, current: str) -> Choices:
     """What is remembered for this server."""
     found = await parts_of(interaction).engine.look.memories(here(interaction))

@@ -12,11 +12,13 @@ from engine.commands import (
     DismissAgent,
     EditAgent,
     EditMessage,
+    EndRepeat,
     ForgetMemory,
     Limits,
     PauseAgent,
     PauseTask,
     RaiseCap,
+    RepeatTask,
     ReplaceAgent,
     ResumeAgent,
     ResumeTask,
@@ -25,6 +27,7 @@ from engine.commands import (
     StopTask,
     WithdrawMessage,
 )
+from engine.domain.recurrence import checked
 from engine.errors import EngineError, Invalid, NotFound, WrongState
 from engine.events import (
     AgentChanged,
@@ -38,6 +41,7 @@ from engine.events import (
 from engine.queries import (
     BudgetView,
     GroupView,
+    RepeatView,
     Spend,
     TaskView,
 )
@@ -67,7 +71,7 @@ class FakeEngine(Acts):
         self.commands.append(command)
         return made
 
-    def _StartTask(self, command: StartTask) -> int:
+    def _StartTask(self, command: StartTask, repeat_id: int | None = None) -> int:
         if not 1 <= len(command.goal.strip()) <= 8000:
             raise Invalid("The goal must have 1 to 8,000 characters. Shorten it or attach it as a file.")
         task_id, group_id, boss_id = (next(self._ids) for _ in range(3))
@@ -95,7 +99,7 @@ class FakeEngine(Acts):
         )
         self.world.groups[group_id] = GroupView(group_id, task_id, "Root", None, boss_id, 0, ())
         self.world.agents[boss_id] = self._agent(boss_id, task_id, "Boss", group_id, None, 0, leads=group_id)
-        self.emit(TaskAccepted(task_id, command.goal, command.by, command.space))
+        self.emit(TaskAccepted(task_id, command.goal, command.by, command.space, repeat_id))
         self.emit(GroupFormed(task_id, group_id, None, boss_id, "Root", 0))
         self.emit(AgentJoined(task_id, group_id, boss_id, "Boss", "boss"))
         for path, content in command.files.items():
@@ -221,6 +225,37 @@ class FakeEngine(Acts):
         self.world.agents[fresh] = replace(agent, id=fresh, name=name, steps=0)
         self.emit(AgentJoined(agent.task_id, agent.group_id, fresh, name, agent.title, agent.leads_group_id))
         return fresh
+
+    def _RepeatTask(self, command: RepeatTask) -> int:
+        when = checked(command.cron, command.zone, self.now)
+        number = next(self._ids)
+        at = when.next_after(self.now)
+        self.world.repeats[number] = RepeatView(
+            number,
+            command.goal,
+            command.space,
+            command.by,
+            when.cron,
+            when.zone,
+            command.limits,
+            at,
+            None,
+            0,
+            0,
+        )
+        return number
+
+    def start_repeat(self, repeat_id: int) -> int:
+        """The clock starts a run."""
+        one = self.world.repeats[repeat_id]
+        task_id = self._StartTask(StartTask(one.goal, one.by, one.space, one.limits), repeat_id)
+        self.world.repeats[repeat_id] = replace(one, last_task_id=task_id, runs=one.runs + 1)
+        return task_id
+
+    def _EndRepeat(self, command: EndRepeat) -> int:
+        if self.world.repeats.pop(command.repeat_id, None) is None:
+            raise NotFound(f"No task repeats under the number {command.repeat_id}.")
+        return command.repeat_id
 
     def _ForgetMemory(self, command: ForgetMemory) -> int:
         if self.world.memories.pop(command.memory_id, None) is None:

@@ -16,6 +16,7 @@ from engine.queries import (
     GateView,
     GroupView,
     MemoryView,
+    RepeatView,
     StepView,
     TaskView,
 )
@@ -40,6 +41,7 @@ class World:
     assignments: dict[int, AssignmentView] = field(default_factory=dict)
     gates: dict[int, GateView] = field(default_factory=dict)
     memories: dict[int, MemoryView] = field(default_factory=dict)
+    repeats: dict[int, RepeatView] = field(default_factory=dict)
     steps: dict[int, list[StepView]] = field(default_factory=lambda: defaultdict(list))
     revisions: dict[int, list[tuple[Revision, bytes | None]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -145,3 +147,6 @@ class FakeLook:
 
     async def memories(self, space: str) -> Sequence[MemoryView]:
         return [m for m in self._world.memories.values() if m.space == space]
+
+    async def repeats(self, space: str) -> Sequence[RepeatView]:
+        return [r for r in self._world.repeats.values() if r.space == space]

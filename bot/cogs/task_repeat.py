@@ -1,0 +1,111 @@
+"""`/task repeat new list stop`: tasks that start again and again by the clock."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.access import Right, may, owner_id
+from bot.cogs import suggest
+from bot.cogs.task_group import TASK
+from bot.cogs.task_new import checked
+from bot.deeds import above, limits_of
+from bot.desk import Interaction, Refused, answer, asker, demand, here, hold, parts_of
+from bot.recurring import Choice, Day, Every, cron_of, in_words, outlook
+from bot.views.repeat_button import RepeatOrder, keep, sure_view
+from bot.words import cut, plain
+from engine.commands import EndRepeat, Limits
+from engine.domain import recurrence
+
+REPEAT = app_commands.Group(name="repeat", description=texts.CMD["repeat"], parent=TASK)
+
+
+async def zones(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Time zones whose name holds what was typed."""
+    wanted = current.casefold().replace(" ", "_")
+    found = sorted(name for name in available_timezones() if wanted in name.casefold())
+    return [app_commands.Choice(name=name, value=name) for name in found[:25]]
+
+
+def with_defaults(limits: Limits, usual: Limits) -> Limits:
+    """Every cap filled in, as each run will have it."""
+    return Limits(**{name: getattr(limits, name) or getattr(usual, name) for name in Limits.__slots__})
+
+
+class TaskRepeat(commands.Cog):
+    """The part of the task cog that repeats."""
+
+    @REPEAT.command(name="new", description=texts.CMD["repeat.new"])
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("goal", "model", "agents", "budget")})
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("tokens", "minutes", "every", "at")})
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("on", "zone", "cron")})
+    @app_commands.autocomplete(zone=zones)
+    async def repeat_new(
+        self,
+        interaction: Interaction,
+        goal: str,
+        every: Every = "day",
+        at: str = "09:00",
+        on: Day = "Monday",
+        zone: str = "UTC",
+        cron: str | None = None,
+        model: app_commands.Range[str, 1, 100] | None = None,
+        agents: app_commands.Range[int, 1, 10_000] | None = None,
+        budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
+        minutes: app_commands.Range[int, 1, 43_200] | None = None,
+    ) -> None:
+        """Say when it starts and what it may cost; the button then makes it so."""
+        await hold(interaction)
+        await demand(interaction, Right.START)
+        parts, limits = parts_of(interaction), limits_of(budget, agents, minutes, tokens)
+        if above(limits, parts.defaults):
+            await demand(interaction, Right.SPEND)
+        now = parts.now()
+        when = recurrence.checked(cron_of(Choice(every, at, on, cron)), zone, now)
+        whole = with_defaults(limits, parts.defaults)
+        order = RepeatOrder(checked(goal), when.cron, when.zone, whole, model)
+        words = texts.REPEAT_SURE.format(
+            goal=plain(goal, 200), when=in_words(when.cron, when.zone), outlook=outlook(when, whole, now)
+        )
+        await answer(interaction, words, view=sure_view(await keep(interaction, order)))
+
+    @REPEAT.command(name="list", description=texts.CMD["repeat.list"])
+    async def repeat_list(self, interaction: Interaction) -> None:
+        """When each starts next, how often it ran, what a run may cost."""
+        await hold(interaction)
+        await demand(interaction, Right.START)
+        lines = [
+            texts.REPEAT_LINE.format(
+                id=one.id,
+                goal=plain(one.goal, 80),
+                when=in_words(one.cron, one.zone),
+                next=int(one.next_at),
+                runs=one.runs,
+                skipped=texts.REPEAT_SKIPPED.format(count=one.skipped) if one.skipped else "",
+                last=texts.REPEAT_LAST.format(id=one.last_task_id) if one.last_task_id else "",
+                caps=texts.caps(Limits(cost_micros=one.limits.cost_micros, tokens=one.limits.tokens)),
+            )
+            for one in await parts_of(interaction).engine.look.repeats(here(interaction))
+        ]
+        await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_REPEATS)
+
+    @REPEAT.command(name="stop", description=texts.CMD["repeat.stop"])
+    @app_commands.describe(repeat=texts.OPT["repeat"])
+    @app_commands.autocomplete(repeat=suggest.repeats)
+    async def repeat_stop(self, interaction: Interaction, repeat: str) -> None:
+        """Start no more; whoever made it may, and who may steer here."""
+        await hold(interaction)
+        parts, person = parts_of(interaction), asker(interaction)
+        digits = repeat.strip().lstrip("#")
+        found = [r for r in await parts.engine.look.repeats(here(interaction)) if str(r.id) == digits]
+        if not found:
+            raise Refused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
+        rules = await parts.book.rules(interaction.guild_id or 0)
+        if not may(person, Right.STEER, rules, owner_id(found[0].by)):
+            raise Refused(texts.NOT_ALLOWED["steer"])
+        await parts.engine.handle(EndRepeat(found[0].id, person.key))
+        await answer(interaction, texts.REPEAT_STOPPED.format(id=found[0].id, goal=plain(found[0].goal, 80)))
