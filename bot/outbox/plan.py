@@ -40,9 +40,14 @@ DIGEST_CHARACTERS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Rolled up is what cannot go out one by one within `soon_s`; more than `digest_over` are digested."""
+    """Rolled up is what cannot go out one by one within `soon_s`, if it is more than a `few` messages.
+
+    More than `digest_over` lines are digested, at most `digest_most` at once. Heads count as `head_bonus_s`
+    older; what waits longer than `late_s` is late.
+    """
 
     soon_s: float = 5.0
+    few: int = 3
     digest_over: int = 60
     digest_most: int = 1000
     head_bonus_s: float = 2.0
@@ -116,17 +121,17 @@ def pressure(
     """What it takes to get the queues of one channel out soon; `room` is how many messages go in `soon_s`.
 
     Where something waits too long: "overdue" when all goes out easily nevertheless (the place came late,
-    or Discord was away), else "roll-up". `now` is unix time. "none" for no queues.
+    or Discord was away). A few messages are no flood: they are gathered at most, half as many when they are
+    late. `now` is unix time. "none" for no queues.
     """
     ladder = ladder or Ladder()
     late = any(now - entry.at > ladder.late_s for queue in queues for entry in queue)
-    count = sum(messages(queue, most=room) for queue in queues)
+    most = max(room, ladder.few)
+    count = sum(messages(queue, most=most) for queue in queues)
     if count <= (room // 2 if late else room):
         return "overdue" if late else "none"
-    if late:
-        return "roll-up"
-    gathered = sum(messages(queue, gathered=True, most=room) for queue in queues)
-    return "gather" if gathered <= room else "roll-up"
+    gathered = sum(messages(queue, gathered=True, most=most) for queue in queues)
+    return "gather" if gathered <= (ladder.few // 2 if late else most) else "roll-up"
 
 
 def take(

@@ -178,15 +178,17 @@ def test_a_small_team_speaks_one_by_one() -> None:
 
 
 def test_pressure_is_more_than_goes_out_soon_or_too_late() -> None:
-    """Messages count, not lines: one persona's merge. What waits too long is rolled up, if it is much."""
+    """Messages count, not lines: one persona's merge. A few are no flood, nor is what goes out at once."""
     lines = queue_of(*(say(1, "line") for _ in range(9)))
     assert messages(lines) == 1
     assert pressure([lines], room=1, now=1.0) == "none"
-    both = [lines, queue_of(say(2, "other"))]
-    assert pressure(both, room=1, now=1.0) == "roll-up"
-    late = both[1][0].at + Ladder().late_s + 9
-    assert pressure(both, room=2, now=late) == "roll-up"
-    assert pressure(both, room=9, now=late) == "overdue"
+    few = queue_of(*(say(i, "hello") for i in range(Ladder().few)))
+    many = queue_of(*(say(i, "hello") for i in range(Ladder().few + 1)))
+    assert [pressure([each], room=1, now=1.0) for each in (few, many)] == ["gather", "roll-up"]
+    late = many[-1].at + Ladder().late_s
+    assert [pressure([each], room=2, now=late) for each in (few, many)] == ["roll-up", "roll-up"]
+    assert [pressure([each], room=20, now=late) for each in (few, many)] == ["overdue", "overdue"]
+    assert pressure([few[:1]], room=1, now=late) == "gather"
     assert pressure([], room=0, now=0.0) == "none"
 
 
@@ -235,7 +237,7 @@ def drained_as(queue: list[Entry], pressure: Pressure) -> list[Batch]:
 def test_a_talk_is_gathered_before_it_is_rolled_up() -> None:
     """Where persona by persona fits and line by line does not, each speaks once, in its own voice."""
     talk = queue_of(*(say(i % 3, f"line {i}") for i in range(12)))
-    assert pressure([talk], room=5, now=1.0) == "gather"
+    assert pressure([talk], room=3, now=1.0) == "gather"
     first = take(talk, pressure="gather")
     assert [entry.id for entry in first.entries] == [1, 4, 7, 10]
     assert [batch.shape for batch in drained(talk, room=5)] == ["merge"] * 3
