@@ -285,8 +285,10 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
 
 
 def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
+    if body.action == "asked":
+        return []  # the gate that follows says it
     who = plain(body.name, NAME) if body.agent_id is not None else wording.WHOLE_TASK
-    loud = body.action in ("paused", "asked", "replaced")
+    loud = body.action in ("paused", "replaced")
     named = body.agent_id is not None and body.detail.startswith(body.name)
     form = wording.INTERVENED_NAMED if named else wording.INTERVENED
     text = form.format(who=who, detail=plain(body.detail, 400))

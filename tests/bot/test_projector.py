@@ -212,6 +212,19 @@ async def test_an_early_end_says_where_to_look(state: ev.TaskState) -> None:
     assert "/task log" in post.text and "/task files" in post.text
 
 
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (ev.CapReached(1, "cost", 100, 5_000_000, 5_000_000), "cap"),
+        (ev.Intervened(1, 2, None, "", "stall", "asked", "Nobody goes on. What now?"), "stall"),
+    ],
+)
+async def test_what_a_question_says_is_not_said_before_it(said: ev.EventBody, asked: ev.GateKind) -> None:
+    """One voice for one fact."""
+    (post,) = await projected(said, ev.GateRaised(1, 2, 8, asked, None, "", "Nobody goes on. What now?", ()))
+    assert post.kind == "gate"
+
+
 async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
     """The first line makes the place: it may not wait for another, and stands for the boss's joining."""
     database = InlineDatabase()
