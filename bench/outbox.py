@@ -1,8 +1,7 @@
 """How late do posts reach Discord under 1,000 utterances a minute for 5 minutes?
 
     python -m bench.outbox             simulated clock: even, skewed, one channel
-    python -m bench.outbox --loopback  the real outbox against the local Discord, limits on, time 10x
-                                       (on a busy machine take --scale 4: its hiccups count that many times)
+    python -m bench.outbox --loopback  the real outbox against the local Discord, limits on, time 4x
 
 Printed: worst and 95th percentile delay of everything, and of answers to people (targets 20 s and 3 s),
 in seconds of Discord's time. Bot and local Discord share one process: at 4x it does four minutes' work a
@@ -341,7 +340,7 @@ def main() -> None:
     """Exit code 1 when a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--loopback", action="store_true")
-    parser.add_argument("--scale", type=float, default=10.0, help="how many times as fast (default 10)")
+    parser.add_argument("--scale", type=float, default=4.0, help="how many times as fast (default 4)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of load, in Discord's time (300)")
     parser.add_argument("--only", default="", help="loads whose name contains this, such as skewed")
     options = parser.parse_args()
