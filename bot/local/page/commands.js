@@ -61,6 +61,12 @@ export function commandBar(leaf, { done, cancel }) {
   drawMore();
   replace(hint, h("b", {}, `/${leaf.name}`), ` ${leaf.description}`);
   node.addEventListener("keydown", (event) => {
+    const written = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (event.target === send && written) {
+      // Who goes on writing after the command's name means its first text, and the key lands there.
+      const first = leaf.options.find((option) => option.type === 3 && !fields.has(option.name));
+      if (first) add(first, true);
+    }
     if (event.key === "Escape") {
       event.stopPropagation();
       if (!suggestions.hidden) suggestions.hidden = true;

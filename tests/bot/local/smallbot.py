@@ -190,10 +190,10 @@ class SmallBot(commands.Bot):
     async def ask(self, interaction: discord.Interaction) -> None:
         await interaction.response.send_modal(Ask())
 
-    async def slow(self, interaction: discord.Interaction) -> None:
+    async def slow(self, interaction: discord.Interaction, note: str = "") -> None:
         await interaction.response.defer(ephemeral=True)
         await asyncio.sleep(0.05)
-        await interaction.edit_original_response(content="late, but here")
+        await interaction.edit_original_response(content=f"late, but here {note}".strip())
 
     async def silent(self, interaction: discord.Interaction) -> None:
         self.log.append("silent")

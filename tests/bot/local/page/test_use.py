@@ -59,6 +59,15 @@ async def test_picker_ranks_by_use(page: Page, house: House) -> None:
     await expect(names).to_have_text(["/task newgoal"])
 
 
+async def test_writing_on_after_a_command_fills_its_first_text(page: Page) -> None:
+    """No word is lost where every option may be left out."""
+    await pick(page, "slow")
+    await page.keyboard.type("no hurry")
+    await expect(page.locator("#option-note")).to_have_value("no hurry")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message.ephemeral")).to_contain_text("late, but here no hurry")
+
+
 async def test_missing_option_and_silence_are_said(page: Page, house: House) -> None:
     """A required option left out is asked for; a command nobody answers says so."""
     await pick(page, "task new")
