@@ -14,7 +14,7 @@ from queue import SimpleQueue
 
 from engine.errors import Invalid
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
-from engine.sandbox.command import Bubblewrap, command
+from engine.sandbox.command import Bubblewrap, command, settings
 from engine.sandbox.environment import Environment
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.program import Program
@@ -43,8 +43,7 @@ class BubblewrapSandbox:
         uids: Sequence[int] = SPARE_UIDS,
     ) -> None:
         self.limits = limits or SandboxLimits()
-        self._bwrap = bwrap
-        self._environment = environment
+        self._settings = settings(bwrap, environment, self.limits)
         self._filter = filter_for(platform.machine())
         self._places: SimpleQueue[int | None] = SimpleQueue()
         if os.geteuid() == 0 and len(uids) < self.limits.parallel:
@@ -89,8 +88,8 @@ class BubblewrapSandbox:
     def _start(
         self, request: RunRequest, lasts_s: float, interactive: bool
     ) -> tuple[Program, Future[RunResult]]:
-        def words(filter_fd: int, info_fd: int) -> list[str]:
-            return command(self._bwrap, self._environment, self.limits, filter_fd, info_fd, request.argv)
+        def words(filter_fd: int, info_fd: int, go_fd: int) -> list[str]:
+            return command(self._settings, filter_fd, info_fd, go_fd, request.argv)
 
         program = Program(request, self.limits, words, self._filter, lasts_s, interactive)
         future: Future[RunResult] = Future()

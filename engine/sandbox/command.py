@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.sandbox.environment import LENT_BY_THE_HOST, WORK, Environment
+from engine.sandbox.environment import DEVICES, LENT_BY_THE_HOST, SYSTEM_FOLDERS, WORK, Environment
 from engine.sandbox.limits import SandboxLimits
 
 INNER_UID = 1000
 TMP, SHM = "/tmp", "/dev/shm"  # noqa: S108 places inside the sandbox, made for each run
 _OWN = ("user", "pid", "net", "ipc", "uts", "cgroup")
-_SIGNS_OF_LIFE = 'echo; IFS= read -r go || exit 125; exec "$@"'
 
 _VARIABLES = {
     "PATH": "/env/bin:/usr/local/bin:/usr/bin:/bin",
@@ -28,7 +27,6 @@ _VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
 }
-_DEVICES = ("/dev/null", "/dev/urandom")  # no zero: see seccomp.py on shared pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +37,27 @@ class Bubblewrap:
     can_disable_userns: bool
 
 
-def command(
-    bwrap: Bubblewrap,
-    environment: Environment,
-    limits: SandboxLimits,
-    filter_fd: int,
-    info_fd: int,
-    argv: Sequence[str],
-) -> list[str]:
-    """Everything up to the program itself.
-
-    Inside, a shell says an empty line once all is set up and waits for one before it becomes `argv`.
-    """
+def settings(bwrap: Bubblewrap, environment: Environment, limits: SandboxLimits) -> list[str]:
+    """What is the same for every run."""
     return [
         bwrap.program,
         *_namespaces(bwrap),
         *_environment_variables(),
+        *("--ro-bind", str(environment.root), "/"),
         *_system(),
-        *_interpreter(environment),
+        *_covered(environment),
         *_proc_and_dev(limits),
         *_writable(limits),
-        *("--chdir", WORK, "--remount-ro", "/"),
-        *("--seccomp", str(filter_fd), "--info-fd", str(info_fd)),
-        *("--", "/bin/sh", "-c", _SIGNS_OF_LIFE, "sh", *argv),
+        *("--chdir", WORK),
     ]
+
+
+def command(
+    settings: Sequence[str], filter_fd: int, info_fd: int, go_fd: int, argv: Sequence[str]
+) -> list[str]:
+    """The whole line. Once all is set up, a byte from `go_fd` lets the program begin."""
+    handles = ("--seccomp", str(filter_fd), "--info-fd", str(info_fd), "--block-fd", str(go_fd))
+    return [*settings, *handles, "--", *argv]
 
 
 def _namespaces(bwrap: Bubblewrap) -> list[str]:
@@ -78,33 +73,27 @@ def _environment_variables() -> list[str]:
 
 def _system() -> list[str]:
     words = ["--ro-bind", "/usr", "/usr"]
-    for name in ("bin", "sbin", "lib", "lib64"):
+    for name in SYSTEM_FOLDERS:
         root = Path("/") / name
-        if root.is_symlink():
-            words += ["--symlink", f"usr/{name}", f"/{name}"]
-        elif root.is_dir():
+        if root.is_dir() and not root.is_symlink():
             words += ["--ro-bind", str(root), str(root)]
     return words
 
 
-def _interpreter(environment: Environment) -> list[str]:
-    words = ["--ro-bind", str(environment.tree), "/env"]
+def _covered(environment: Environment) -> list[str]:
+    words = []
     for hidden in environment.hidden:
         words += ["--ro-bind", str(environment.empty), hidden]
-    words += ["--ro-bind", str(environment.etc), "/etc"]
     for path in LENT_BY_THE_HOST:
         words += ["--ro-bind-try", path, path]
     return words
 
 
 def _proc_and_dev(limits: SandboxLimits) -> list[str]:
-    words = ["--proc", "/proc", "--size", "65536", "--tmpfs", "/dev"]
-    for device in _DEVICES:
+    words = ["--proc", "/proc"]
+    for device in DEVICES:
         words += ["--dev-bind", device, device]
-    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        words += ["--symlink", f"/proc/self/fd{target}", f"/dev/{name}"]
-    words += ["--symlink", "urandom", "/dev/random"]
-    return [*words, *_tmpfs(SHM, limits.shared, "1777"), "--remount-ro", "/dev"]
+    return [*words, *_tmpfs(SHM, limits.shared, "1777")]
 
 
 def _writable(limits: SandboxLimits) -> list[str]:

@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
 WORK = "/task"  # where the checkout lies inside
-_LAYOUT = 3
+_LAYOUT = 4
 _OLDEST = (3, 9)
 _NOT_COPIED = shutil.ignore_patterns(
     "test",
@@ -36,6 +36,15 @@ _NOT_COPIED = shutil.ignore_patterns(
     "*.a",
 )
 LENT_BY_THE_HOST = ("/etc/ld.so.cache", "/etc/alternatives")  # mounted over what `etc` holds for them
+SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib64")
+DEVICES = ("/dev/null", "/dev/urandom")  # no zero: see seccomp.py on shared pages
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "random": "urandom",
+}
 _ETC = {
     "passwd": "root:x:0:0:root:/:/bin/false\nsandbox:x:1000:1000:sandbox:/tmp:/bin/sh\n",
     "group": "root:x:0:\nsandbox:x:1000:\n",
@@ -53,7 +62,7 @@ class _Record(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A prepared folder: `tree` becomes /env, `etc` becomes /etc, `hidden` folders show as empty."""
+    """A prepared folder: `root` becomes /, with the interpreter in /env; `hidden` folders show as empty."""
 
     folder: Path
     python: str
@@ -61,14 +70,14 @@ class Environment:
     hidden: tuple[str, ...]
 
     @property
-    def tree(self) -> Path:
-        """The interpreter and its packages."""
-        return self.folder / "tree"
+    def root(self) -> Path:
+        """What becomes /: small files, and the places everything else is mounted on."""
+        return self.folder / "root"
 
     @property
-    def etc(self) -> Path:
-        """What becomes /etc."""
-        return self.folder / "etc"
+    def tree(self) -> Path:
+        """The interpreter and its packages."""
+        return self.root / "env"
 
     @property
     def empty(self) -> Path:
@@ -118,12 +127,14 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
 
 def _build(target: Path, packages: list[str], say: Say) -> None:
     (target / "ready.json").unlink(missing_ok=True)
-    for name in ("tree", "etc", "empty"):
+    for name in ("root", "empty"):
         shutil.rmtree(target / name, ignore_errors=True)
-    tree = target / "tree"
+    tree = target / "root" / "env"
+    tree.parent.mkdir()
     hidden = _place_interpreter(tree, say)
     _install(tree, packages, say)
     _place_small_files(target, tree)
+    _place_mount_points(target / "root")
     _open_to_all(target)
     record: _Record = {"layout": _LAYOUT, "python": _version(tree), "packages": packages, "hidden": hidden}
     (target / "ready.json").write_text(json.dumps(record))
@@ -190,14 +201,31 @@ def _point_inside(script: Path, tree: Path) -> None:
 
 def _place_small_files(target: Path, tree: Path) -> None:
     (target / "empty").mkdir()
-    (target / "etc").mkdir()
+    etc = target / "root" / "etc"
+    etc.mkdir()
     for name, text in _ETC.items():
-        (target / "etc" / name).write_text(text)
-    (target / "etc" / "ld.so.cache").touch()
-    (target / "etc" / "alternatives").mkdir()
+        (etc / name).write_text(text)
+    (etc / "ld.so.cache").touch()
+    (etc / "alternatives").mkdir()
     # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
     for packages in (tree / "lib").glob("python*/site-packages"):
         (packages / "checkout.pth").write_text(WORK + "\n")
+
+
+def _place_mount_points(root: Path) -> None:
+    """All that a run mounts over, and links: what is made here once need not be made for every run."""
+    for folder in ("usr", "proc", "dev/shm", "tmp", WORK.lstrip("/")):
+        (root / folder).mkdir(parents=True)
+    for name in SYSTEM_FOLDERS:
+        outside = Path("/") / name
+        if outside.is_symlink():
+            (root / name).symlink_to(f"usr/{name}")
+        elif outside.is_dir():
+            (root / name).mkdir()
+    for device in DEVICES:
+        (root / device.lstrip("/")).touch()
+    for name, inside in _DEVICE_LINKS.items():
+        (root / "dev" / name).symlink_to(inside)
 
 
 def _open_to_all(target: Path) -> None:

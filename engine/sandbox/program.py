@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from engine.errors import NotConfigured
@@ -30,22 +29,27 @@ from engine.sandbox.stage import put_in, take_out
 from engine.sandbox.watch import Handles, entries_held, look_again_in, memory_held
 
 Ended = Literal["exit", "timeout", "memory", "output", "files", "killed"]
-Command = Callable[[int, int], list[str]]
+Command = Callable[[int, int, int], list[str]]
 
 _SETUP_S = 20.0
 _DEATH_S = 10.0
 _PIECE = 65536
-_FIRST_TO_GO = "1000"
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.02
+_FIRST_TO_GO = b"1000"
+# Setting up is work for a processor alone; more at a time only wait for each other, and look up more often.
+_SETTING_UP = threading.BoundedSemaphore(os.cpu_count() or 1)
+_NOT_STARTED = "bwrap: execvp "
 _KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A set-up sandbox whose shell waits for the word: bubblewrap, its namespace's first process, handles."""
+    """A set-up sandbox that waits for the word: bubblewrap, its namespace's first process, handles."""
 
     process: subprocess.Popen[bytes]
     first: int
     handles: Handles
+    go: int
 
 
 class Program:
@@ -111,12 +115,14 @@ class Program:
         begun = time.monotonic()
         with ExitStack() as cleanup:
             cleanup.callback(self._close_wake)
-            inside = self._set_up(cleanup)
+            with _SETTING_UP:
+                inside = self._set_up(cleanup)
             put_in(inside.handles.places[0], self._request.files)
             ended = self._run(inside)
             code = self._end(inside, ended)
             haul = take_out(inside.handles.places[0], self._request.files, self._limits)
             text, missing = self.take(last=True)
+        code, text = _unless_missing(code, text)
         return RunResult(
             exit_code=code,
             output=text,
@@ -135,58 +141,56 @@ class Program:
             os.close(self._wake_write)
 
     def _set_up(self, cleanup: ExitStack) -> Inside:
-        process, info = self._spawn()
+        process, info, go = self._spawn()
+        cleanup.callback(os.close, go)
         cleanup.callback(_bury, process)
         with os.fdopen(info, "rb") as file:
             told = file.read()
-        self._await_shell(process)
+        if not told:
+            raise _refusal(process)
         first = json.loads(told)["child-pid"]
-        first_handle = os.pidfd_open(first)
+        first_handle = _handle_of(first, process)
         cleanup.callback(os.close, first_handle)
         cleanup.callback(_kill_and_wait, first_handle)
-        handles = _open_handles(first)
-        cleanup.callback(handles.close)
-        _limit(first, self._limits, self._lasts_s)
-        return Inside(process, first_handle, handles)
+        return Inside(process, first_handle, self._await_root(process, first, cleanup), go)
 
-    def _spawn(self) -> tuple[subprocess.Popen[bytes], int]:
-        filter_read, filter_write = os.pipe2(os.O_CLOEXEC)
-        info_read, info_write = os.pipe2(os.O_CLOEXEC)
-        with os.fdopen(filter_write, "wb") as file:
-            file.write(self._filter)
-        try:
+    def _await_root(self, process: subprocess.Popen[bytes], first: int, cleanup: ExitStack) -> Handles:
+        """Wait until bubblewrap has made the new root (it says so to nobody), then set the limits."""
+        ends, wait = time.monotonic() + _SETUP_S, _SHORTEST_WAIT_S
+        while time.monotonic() < ends and process.poll() is None:
+            with suppress(FileNotFoundError, PermissionError, ProcessLookupError), ExitStack() as opened:
+                handles = _open_handles(first, opened)
+                _limit(first, self._limits, self._lasts_s)
+                cleanup.push(opened.pop_all())
+                return handles
+            time.sleep(wait)
+            wait = min(1.5 * wait, _LONGEST_WAIT_S)
+        raise _refusal(process)
+
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], int, int]:
+        """bubblewrap, where its word about itself is read, and where ours to it is written."""
+        with ExitStack() as theirs, ExitStack() as ours:
+            filter_read, filter_write = _pipe(theirs, theirs)
+            info_read, info_write = _pipe(ours, theirs)
+            go_read, go_write = _pipe(theirs, ours)
+            with os.fdopen(os.dup(filter_write), "wb") as file:
+                file.write(self._filter)
             process = subprocess.Popen(  # noqa: S603 the words are ours up to the program, which runs inside
-                self._command(filter_read, info_write),
+                self._command(filter_read, info_write, go_read),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=(filter_read, info_write),
+                pass_fds=(filter_read, info_write, go_read),
                 env={"PATH": "/usr/bin:/bin"},
                 cwd="/",
                 start_new_session=True,
                 bufsize=0,
             )
-        except BaseException:
-            os.close(info_read)
-            raise
-        finally:
-            os.close(filter_read)
-            os.close(info_write)
-        return process, info_read
-
-    def _await_shell(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], _SETUP_S)
-        first = os.read(process.stdout.fileno(), 1) if ready else b""
-        if first != b"\n":
-            process.kill()
-            told = (first + process.stdout.read()).decode("utf-8", "replace").strip()
-            raise NotConfigured(f"The sandbox could not be set up: {told or 'it gave no sign of life'}.")
+            ours.pop_all()
+        return process, info_read, go_write
 
     def _run(self, inside: Inside) -> Ended:
         assert inside.process.stdin is not None
-        with self._lock:
-            self._to_write[:0] = b"\n"  # the word the shell waits for
         os.set_blocking(inside.process.stdin.fileno(), False)
         with selectors.DefaultSelector() as selector:
             assert inside.process.stdout is not None
@@ -195,22 +199,26 @@ class Program:
             exit_handle = os.pidfd_open(inside.process.pid)
             try:
                 selector.register(exit_handle, selectors.EVENT_READ)
-                return self._pump(inside, selector)
+                return self._pump(inside, selector, exit_handle)
             finally:
                 os.close(exit_handle)
 
-    def _pump(self, inside: Inside, selector: selectors.BaseSelector) -> Ended:
+    def _pump(self, inside: Inside, selector: selectors.BaseSelector, exited: int) -> Ended:
         ends = time.monotonic() + self._lasts_s
-        look_at = 0.0
+        look_at = time.monotonic() + look_again_in(0, self._limits.memory)
         self._feed(inside.process)
+        with suppress(BrokenPipeError):  # it died meanwhile, which shows below
+            os.write(inside.go, b"x")
         self.started.set()
         while True:
+            ready = set()
             for key, _ in selector.select(max(0.0, min(look_at, ends) - time.monotonic())):
+                ready.add(key.fd)
                 if key.fileobj is inside.process.stdout and not self._listen(inside.process):
                     selector.unregister(inside.process.stdout)
                 elif key.fd == self._wake_read:
                     os.read(self._wake_read, _PIECE)
-            if inside.process.poll() is not None:
+            if exited in ready and inside.process.poll() is not None:
                 return "exit"
             self._feed(inside.process)
             if over := self._told_to_end(time.monotonic() > ends):
@@ -265,25 +273,60 @@ class Program:
         return code if ended == "exit" and code >= 0 else _KILLED
 
 
-def _open_handles(first: int) -> Handles:
-    root = os.open(f"/proc/{first}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+def _unless_missing(code: int, text: str) -> tuple[int, str]:
+    """What a shell says where a program cannot be started (one that feigns it gains nothing)."""
+    if code != 1 or not text.startswith(_NOT_STARTED):
+        return code, text
+    name, _, reason = text.removeprefix(_NOT_STARTED).strip().rpartition(": ")
+    return (127, f"{name}: not found\n") if reason.startswith("No such") else (126, f"{name}: {reason}\n")
+
+
+def _pipe(read: ExitStack, write: ExitStack) -> tuple[int, int]:
+    ends = os.pipe2(os.O_CLOEXEC)
+    read.callback(os.close, ends[0])
+    write.callback(os.close, ends[1])
+    return ends
+
+
+def _refusal(process: subprocess.Popen[bytes]) -> NotConfigured:
+    assert process.stdout is not None
+    process.kill()
+    told = process.stdout.read().decode("utf-8", "replace").strip()
+    return NotConfigured(f"The sandbox could not be set up: {told or 'it gave no sign of life'}.")
+
+
+def _handle_of(first: int, process: subprocess.Popen[bytes]) -> int:
     try:
-        names = [place.lstrip("/") for place in ("/proc", WORK, TMP, SHM)]
-        proc, *places = [
-            os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
-            for name in names
-        ]
-    finally:
-        os.close(root)
+        return os.pidfd_open(first)
+    except ProcessLookupError:
+        raise _refusal(process) from None
+
+
+def _open_handles(first: int, opened: ExitStack) -> Handles:
+    """Raises FileNotFoundError or PermissionError while bubblewrap is still at work on the root."""
+    way = f"/proc/{first}/root"
+    os.stat(way + WORK)  # noqa: PTH116 the quickest way to fail
+    with ExitStack() as passing:
+        root = os.open(way, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        passing.callback(os.close, root)
+        if os.path.samestat(os.fstat(root), os.stat("/")):  # noqa: PTH116 compared with a handle
+            raise FileNotFoundError("that is still the root of the host")
+        proc, *places = [_open_place(root, place, opened) for place in ("/proc", WORK, TMP, SHM)]
     return Handles(proc, tuple(places))
 
 
+def _open_place(root: int, place: str, opened: ExitStack) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(place.lstrip("/"), flags, dir_fd=root)
+    opened.callback(os.close, handle)
+    return handle
+
+
 def _limit(first: int, limits: SandboxLimits, lasts_s: float) -> None:
-    """Limits for the waiting shell, which its program and all children inherit (hard, so they only sink).
+    """Limits for bubblewrap's inner process, which the program and all children inherit (they only sink).
 
     Set from here, after the namespaces were made: the number of processes counts in the inner one.
     """
-    shell = int(Path(f"/proc/{first}/task/{first}/children").read_text().split()[0])
     values = {
         resource.RLIMIT_AS: limits.memory,
         resource.RLIMIT_NPROC: limits.processes,
@@ -296,9 +339,13 @@ def _limit(first: int, limits: SandboxLimits, lasts_s: float) -> None:
         resource.RLIMIT_SIGPENDING: 256,
     }
     for kind, value in values.items():
-        resource.prlimit(shell, kind, (value, value))
+        resource.prlimit(first, kind, (value, value))
     # When memory runs out the host stays. (Niced as well, runs took twice as long on a busy machine.)
-    Path(f"/proc/{shell}/oom_score_adj").write_text(_FIRST_TO_GO)
+    handle = os.open(f"/proc/{first}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(handle, _FIRST_TO_GO)
+    finally:
+        os.close(handle)
 
 
 def _kill_and_wait(handle: int) -> None:

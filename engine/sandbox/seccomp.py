@@ -19,6 +19,8 @@ _IF_EQUAL, _IF_ABOVE, _IF_AT_LEAST, _IF_ANY_BIT, _AND = 0x15, 0x25, 0x35, 0x45, 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 
+_LONGEST_SKIP = 255
+
 _NAMESPACES = 0x7E020000 | 0x80  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME
 _SET_ID = 0o6000
 _FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: all inside the private network namespace
@@ -44,7 +46,7 @@ def _program(machine: Machine) -> Iterator[Instruction]:
     if machine.foreign is not None:
         yield from _when(_IF_AT_LEAST, machine.foreign, _refuse(errno.ENOSYS))
     yield from _when(_IF_ABOVE, NEWEST_REVIEWED, _refuse(errno.ENOSYS))
-    yield from _search(sorted(_rules(machine).items()))
+    yield from _search(_stretches(_rules(machine)))
 
 
 def _rules(machine: Machine) -> dict[int, list[Instruction]]:
@@ -53,14 +55,30 @@ def _rules(machine: Machine) -> dict[int, list[Instruction]]:
     return {machine.numbers[name]: body for name, body in bodies.items() if name in machine.numbers}
 
 
-def _search(rules: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
-    """Binary search over the numbers: the kernel walks the filter for every call it cannot remember."""
-    if len(rules) == 1:
-        number, body = rules[0]
-        return [*_unless_equal_skip(number, len(body)), *body, _return(_ALLOW)]
-    middle = len(rules) // 2
-    lower, upper = _search(rules[:middle]), _search(rules[middle:])
-    return [(_IF_AT_LEAST, 0, 1, rules[middle][0]), (_JUMP, 0, 0, len(lower)), *lower, *upper]
+def _stretches(rules: dict[int, list[Instruction]]) -> list[tuple[int, list[Instruction]]]:
+    """Where each stretch of numbers with one answer begins, and that answer; every number is in one."""
+    found: list[tuple[int, list[Instruction]]] = []
+    for number in range(NEWEST_REVIEWED + 1):
+        body = [*rules.get(number, []), _return(_ALLOW)]
+        if not found or found[-1][1] != body:
+            found.append((number, body))
+    return found
+
+
+def _search(stretches: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """Binary search: every run loads the filter and the kernel walks it for each call it cannot remember."""
+    if len(stretches) == 1:
+        return _reachable(stretches[0][1])
+    middle = len(stretches) // 2
+    lower, upper = _search(stretches[:middle]), _search(stretches[middle:])
+    first = stretches[middle][0]
+    if len(lower) <= _LONGEST_SKIP:
+        return [(_IF_AT_LEAST, len(lower), 0, first), *lower, *upper]
+    return [(_IF_AT_LEAST, 0, 1, first), (_JUMP, 0, 0, len(lower)), *lower, *upper]
+
+
+def _reachable(body: list[Instruction]) -> list[Instruction]:
+    return body[:1] if body[0][0] == _RETURN else body
 
 
 def _conditions() -> dict[str, list[Instruction]]:
@@ -112,7 +130,3 @@ def _unless_equal(value: int, then: Instruction) -> list[Instruction]:
 
 def _skip_if(value: int, count: int) -> Instruction:
     return (_IF_EQUAL, count, 0, value)
-
-
-def _unless_equal_skip(value: int, count: int) -> list[Instruction]:
-    return [(_IF_EQUAL, 0, count, value)]

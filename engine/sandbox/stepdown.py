@@ -8,6 +8,8 @@ import platform
 
 from engine.sandbox.syscalls import stepping_down
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 
 def step_down(uid: int) -> None:
     """Make the calling thread, and whatever it starts or opens, `uid` with no group but its own.
@@ -18,8 +20,7 @@ def step_down(uid: int) -> None:
     Raises PermissionError when this process may not.
     """
     numbers = stepping_down(platform.machine())
-    libc = ctypes.CDLL(None, use_errno=True)
     for name, words in (("setgroups", (0, None)), ("setresgid", (uid,) * 3), ("setresuid", (uid,) * 3)):
-        if libc.syscall(ctypes.c_long(numbers[name]), *words) != 0:
+        if _LIBC.syscall(ctypes.c_long(numbers[name]), *words) != 0:
             error = ctypes.get_errno()
             raise PermissionError(error, f"{name} to user {uid}: {os.strerror(error)}")

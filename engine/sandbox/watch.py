@@ -23,11 +23,6 @@ class Handles:
     proc: int
     places: tuple[int, ...]
 
-    def close(self) -> None:
-        """Give them back."""
-        for handle in (self.proc, *self.places):
-            os.close(handle)
-
 
 def memory_held(proc: int, limit: int) -> int:
     """Bytes the tree holds: quick and high at first, exact (shared pages once) when that is over `limit`."""
