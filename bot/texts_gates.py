@@ -40,10 +40,17 @@ MEANS: dict[GateKind, dict[str, str]] = {
 """By the engine's options, which are its words, and by the buttons beside them."""
 
 
-def meanings(kind: GateKind, limits: Limits) -> str:
-    """A line of small print for each button of a question of the engine's; "" for an agent's own question."""
+UNANSWERED = "-# **No answer**: work begins by this plan <t:{due}:R>, as after **Approve**."
+
+
+def meanings(kind: GateKind, limits: Limits, due_at: float | None = None) -> str:
+    """A line of small print for each button of a question of the engine's; "" for an agent's own question.
+
+    `due_at`: unix time at which no answer counts as one.
+    """
     values = {"caps": caps(limits), "more": _by_half(limits)}
-    return "\n".join(f"-# **{name}**: {text.format(**values)}" for name, text in MEANS[kind].items())
+    lines = [f"-# **{name}**: {text.format(**values)}" for name, text in MEANS[kind].items()]
+    return "\n".join([*lines, UNANSWERED.format(due=int(due_at))] if due_at else lines)
 
 
 def _by_half(limits: Limits) -> str:

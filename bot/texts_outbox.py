@@ -25,7 +25,7 @@ AGENT_CHANGED = {
 }
 
 PLAN = "🗺️ **The plan.** Work goes on by it; to change it, write to the boss here."
-PLAN_ASKS = "🗺️ **May the agents work by this plan?** They wait for your answer."
+PLAN_ASKS = "🗺️ **May the agents work by this plan?**"
 PLAN_TITLE = "The plan"
 PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"

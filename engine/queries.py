@@ -154,7 +154,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """One gate; `answer` is None while open."""
+    """One gate; `answer` is None while open. Unanswered at `due_at`, a plan is approved within the caps."""
 
     id: int
     task_id: int
@@ -165,6 +165,7 @@ class GateView:
     options: tuple[str, ...]
     answer: str | None
     answered_by: str
+    due_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

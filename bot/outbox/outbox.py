@@ -137,7 +137,7 @@ class Outbox:
             task = await self._engine.look.task(gate.task_id)
         except NotFound:
             return ""  # a gate of an engine that has forgotten it still can be answered
-        return meanings(gate.kind, task.limits)
+        return meanings(gate.kind, task.limits, gate.due_at)
 
     async def _all_fed(self, seq: int) -> bool:
         self._taken.clear()

@@ -261,6 +261,7 @@ def _gate_view(row: AnyRow) -> GateView:
         options=tuple(loads(row.options_json)),
         answer=row.answer,
         answered_by=row.answered_by,
+        due_at=row.due_at,
     )
 
 

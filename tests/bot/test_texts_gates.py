@@ -35,3 +35,10 @@ def test_numbers_stand_with_the_buttons() -> None:
     """What a raise or an approval allows is said as numbers."""
     assert "$7.50, 4,500,001 tokens and 120 more minutes" in meanings("cap", LIMITS)
     assert "60 agents, $5.00, 3,000,001 tokens, 241 minutes" in meanings("plan", LIMITS)
+
+
+def test_a_plan_says_what_silence_leads_to() -> None:
+    """Where no answer counts as one, when is said."""
+    assert "No answer" in meanings("plan", LIMITS, 1_700_000_600.5)
+    assert "<t:1700000600:R>" in meanings("plan", LIMITS, 1_700_000_600.5)
+    assert "No answer" not in meanings("cap", LIMITS)

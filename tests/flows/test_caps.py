@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, ChatRequest
 from tests.flows.conftest import Start
 from tests.flows.team import team
 from tests.flows.test_task_on_discord import GOAL, command, post_with, you
@@ -20,3 +22,26 @@ async def test_a_raise_by_half_allows_what_was_said(start: Start) -> None:
         await post_with(product, "Answered by")
         limits = (await product.engine.engine.look.task(1)).limits
         assert (f"${(limits.cost_micros or 0) / 1e6:.2f}", f"{limits.tokens:,}") == said.groups()
+
+
+def planner(request: ChatRequest) -> ChatAnswer:
+    """A boss that plans for twenty, then waits."""
+    if any(m.tool_calls for m in request.messages):
+        return say("I wait.")
+    plan = {"summary": "Twenty do it.", "groups": ["writers"], "agents": 20, "minutes": 5}
+    return call(("propose_plan", plan))
+
+
+async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) -> None:
+    """Within which caps an approval lets work begin, and when no answer counts as one."""
+    async with start(planner, max_agents=25, max_tokens=70_000) as product:
+        await command(product, "task new", goal=GOAL)
+        asked = await post_with(product, "May the agents work by this plan?")
+        gate = (await product.engine.engine.look.gates(1))[0]
+        assert (
+            "**Approve**: work begins by this plan, within 25 agents, $5.00, 70,000 tokens"
+            in asked["content"]
+        )
+        assert gate.due_at is not None and f"<t:{int(gate.due_at)}:R>" in asked["content"]
+        await you(product).click(asked, label="Approve")
+        await post_with(product, "Answered: Approve")
