@@ -90,9 +90,10 @@ class Engine:
         self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher)
         self._historian = Historian(parts.db, parts.workspace)
         watch = options.turn.tools.watch
-        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch, self._historian.note)
         self._news, self._heard = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
+        look = self._historian.look
+        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch, look)
         self.look = SqlQueries(parts.db, parts.workspace, self._historian.catch_up)
 
     async def start(self) -> None:

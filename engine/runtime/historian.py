@@ -22,13 +22,15 @@ class Historian:
     def __init__(self, db: Database, workspace: Workspace) -> None:
         self._db, self._workspace = db, workspace
         self._due: set[int] = set()
+        self._behind: set[int] = set()
+        self._seen = 0
         self._stir = asyncio.Event()
         self._locks: dict[int, asyncio.Lock] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Catch up with every task that has revisions, then follow."""
-        self._due.update(await self._db.read(_tasks_with_files))
+        await self.look()
         self._stir.set()
         self._loop = asyncio.create_task(self._follow(), name="historian")
 
@@ -36,6 +38,14 @@ class Historian:
         """Revisions of this task were committed."""
         self._due.add(task_id)
         self._stir.set()
+
+    async def look(self) -> None:
+        """Note the tasks with revisions since the last look (other processes tell nobody here), and those
+        whose history could not be written."""
+        found, self._seen = await self._db.read(lambda c: _changed_since(c, self._seen))
+        behind, self._behind = self._behind, set()
+        for task_id in {*found, *behind}:
+            self.note(task_id)
 
     async def catch_up(self, task_id: int) -> None:
         """Return once every revision committed so far is in the task's history."""
@@ -68,13 +78,17 @@ class Historian:
                     self._due.add(task_id)
                     raise
                 except Exception:
-                    log.exception(
-                        "the history of task %s is behind; it is tried again with its next file", task_id
-                    )
+                    self._behind.add(task_id)
+                    log.exception("the history of task %s is behind; it is tried again", task_id)
 
 
-def _tasks_with_files(connection: Connection) -> list[int]:
-    return list(connection.execute(sa.select(REVISIONS.c.task_id).distinct()).scalars())
+def _changed_since(connection: Connection, seen: int) -> tuple[list[int], int]:
+    """Tasks with revisions above `seen`, and the newest one: they are numbered in the order of commits."""
+    newest = connection.execute(sa.select(sa.func.max(REVISIONS.c.id))).scalar() or 0
+    if newest <= seen:
+        return [], seen
+    query = sa.select(REVISIONS.c.task_id).where(REVISIONS.c.id > seen, REVISIONS.c.id <= newest).distinct()
+    return list(connection.execute(query).scalars()), newest
 
 
 def _after(connection: Connection, task_id: int, after: int) -> list[AnyRow]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from engine.commands import AnswerGate
 from engine.domain.picture import WatchOptions
@@ -38,9 +38,9 @@ class Monitor:
         wake: Callable[[tuple[Wake, ...]], None],
         stir: Callable[[], None],
         options: WatchOptions | None = None,
-        swept: Callable[[int], None] = lambda _: None,
+        swept: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`swept(task_id)` hears of each running task at each sweep."""
+        """`swept` is called at the end of each sweep."""
         self._swept = swept
         self._db, self._clock, self._wake, self._stir = db, clock, wake, stir
         self._options = options or WatchOptions()
@@ -88,7 +88,8 @@ class Monitor:
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
             await self._judge(task_id)
-            self._swept(task_id)
+        if self._swept is not None:
+            await self._swept()
 
     async def _start(self, repeat_id: int) -> None:
         now = self._clock.now()
