@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -18,21 +19,18 @@ from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, o
 from engine.commands import StartTask
 from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import ChatModel, Database, RunRequest, RunResult, SandboxSession, SandboxStatus
+from engine.ports import ChatModel, Database, Dispatcher, RunRequest, RunResult, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
-from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.store.database import sync_engine
 from engine.store.people import NewAgent, add_agent
 from engine.store.tasks import Caps, start_task
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
-from tests.fakes.postgres import Cluster
 
 ROOMY = Caps(
     agents=20_000, depth=9, members=20_000, steps=1_000, cost_micros=10**14, tokens=10**14, minutes=600
 )
-QUEUE = QueueOptions(heartbeat_s=0.5, stalled_s=2.0)
 SHORT_TURN = TurnOptions(tools=ToolOptions(audit_rounds=0, plan_approval_over=100_000))
 
 
@@ -89,8 +87,10 @@ def database(store: str, folder: Path) -> Iterator[str]:
 
 
 @cache
-def _cluster() -> Cluster:
+def _cluster() -> Any:
     """One server for all benches of this process, stopped at its end."""
+    from tests.fakes.postgres import Cluster  # noqa: PLC0415 - see _dispatcher
+
     cluster, owner = Cluster(durable=True), os.getpid()
     atexit.register(lambda: cluster.stop() if os.getpid() == owner else None)
     return cluster
@@ -102,6 +102,8 @@ def make_tables(url: str) -> None:
     AGENTS.metadata.create_all(engine)
     engine.dispose()
     if url.startswith("postgresql"):
+        from engine.runtime.procrastinate import create_queue  # noqa: PLC0415
+
         create_queue(url)
 
 
@@ -119,10 +121,16 @@ def build(
     """
     db = open_database(url)
     parts = Parts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
-    dispatcher = (
-        ProcrastinateDispatcher(db, slots) if url.startswith("postgresql") else LocalDispatcher(slots)
-    )
-    return Running(Engine(parts, dispatcher, EngineOptions(ROOMY, turn, sweeps)), db)
+    return Running(Engine(parts, _dispatcher(db, slots), EngineOptions(ROOMY, turn, sweeps)), db)
+
+
+def _dispatcher(db: Database, slots: int) -> Dispatcher:
+    """Imported only where it is used, as the product does: memory is measured here."""
+    if not db.url.startswith("postgresql"):
+        return LocalDispatcher(slots)
+    from engine.runtime.procrastinate import ProcrastinateDispatcher  # noqa: PLC0415
+
+    return ProcrastinateDispatcher(db, slots)
 
 
 def seed_members(connection: Connection, count: int, now: float) -> tuple[int, list[int]]:

@@ -16,15 +16,17 @@ from pathlib import Path
 
 from bench.crash import TURN, seed_at
 from bench.measure import report
-from bench.parts import QUEUE, NoSandbox, database, make_tables
+from bench.parts import NoSandbox, database, make_tables
 from bench.relay import NO_DAMAGE, WORK, Damage, finished, slow_relay, verify, workspace_in
 from engine import EngineOptions, Parts
 from engine.llm.scripted import ScriptedModel
 from engine.runtime.clock import SystemClock
+from engine.runtime.procrastinate import QueueOptions
 from engine.runtime.worker import WorkerOptions, run_worker
 from engine.store.database import open_database, sync_engine
 from engine.store.tasks import Caps
 
+QUEUE = QueueOptions(heartbeat_s=0.5, stalled_s=2.0)
 CAPS = Caps(10_000, 9, 10_000, 1_000, 10**14, 10**14, 600)
 LONGEST_S = 60.0
 

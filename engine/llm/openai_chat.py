@@ -15,7 +15,7 @@ import openai
 from engine.errors import ModelError, ModelRefused, ModelUnavailable, NotConfigured
 from engine.llm.faults import brief, fault_of_status, told_by
 from engine.llm.prices import cost_micros, find_price, most_micros
-from engine.llm.wire import ToolTexts, allowed_tools, parse_answer, request_bytes
+from engine.llm.wire import RequestBody, ToolTexts, allowed_tools, parse_answer
 from engine.ports import ChatAnswer, ChatRequest, Quote
 from engine.settings import EngineSettings, Price
 
@@ -115,11 +115,12 @@ class OpenAIChat:
             head["tool_choice"] = allowed_tools(request)
         if self._endpoint.is_openai:
             head["prompt_cache_key"] = agent
+        body = RequestBody(request, head, self._tools.of(request.tools))
+        headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
+        if self._endpoint.local:
+            headers["X-Agent"] = agent
         response = await self._client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            content=request_bytes(request, head, self._tools.of(request.tools)),
-            options={"headers": {"X-Agent": agent}} if self._endpoint.local else {},
+            "/chat/completions", cast_to=httpx2.Response, content=body, options={"headers": headers}
         )
         return response.content
 

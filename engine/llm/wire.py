@@ -7,7 +7,7 @@ answers (missing choices, null content, arguments that are no JSON) pass through
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from engine.errors import EngineError, ModelRefused
@@ -40,20 +40,21 @@ class ToolTexts:
     """JSON of tool lists, made once for each list (roles share one tuple over thousands of calls)."""
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[tuple[ToolSpec, ...], str]] = {}
+        self._made: dict[int, tuple[tuple[ToolSpec, ...], bytes]] = {}
 
-    def of(self, tools: tuple[ToolSpec, ...]) -> str:
-        """The JSON array of `tools`, "" for none."""
+    def of(self, tools: tuple[ToolSpec, ...]) -> bytes:
+        """The JSON array of `tools`, nothing for none."""
         if not tools:
-            return ""
+            return b""
         kept = self._made.get(id(tools))
         if kept is not None and kept[0] is tools:
             return kept[1]
         if len(self._made) >= MAX_TOOL_LISTS:
             self._made.clear()
         text = json.dumps([_tool_json(tool) for tool in tools], ensure_ascii=False, separators=(",", ":"))
-        self._made[id(tools)] = (tools, text)
-        return text
+        made = text.encode("utf-8", "replace")
+        self._made[id(tools)] = (tools, made)
+        return made
 
 
 def _tool_json(tool: ToolSpec) -> dict[str, Any]:
@@ -70,13 +71,27 @@ def allowed_tools(request: ChatRequest) -> dict[str, Any] | str:
     return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": named}}
 
 
-def request_bytes(request: ChatRequest, head: Mapping[str, Any], tools: str) -> bytes:
-    """The body: `head` (model and limits), messages, and `tools` as JSON. Lone surrogates become `?`."""
-    body = {**head, "messages": [message_json(message) for message in request.messages]}
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    if tools:
-        text = f'{text[:-1]},"tools":{tools}}}'
-    return text.encode("utf-8", "replace")
+class RequestBody:
+    """A body to be sent once, in pieces: `head` (model and limits) and messages, then `tools` as JSON.
+
+    Hundreds of calls wait at once: they share one copy of their tools' JSON, and keep nothing of their own
+    once it is sent. Lone surrogates become `?`.
+    """
+
+    __slots__ = ("_pieces", "size")
+
+    def __init__(self, request: ChatRequest, head: Mapping[str, Any], tools: bytes) -> None:
+        body = {**head, "messages": [message_json(message) for message in request.messages]}
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        own = (f'{text[:-1]},"tools":' if tools else text).encode("utf-8", "replace")
+        self._pieces = [own, tools, b"}"] if tools else [own]
+        self.size = sum(map(len, self._pieces))
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces, each given away."""
+        pieces = self._pieces
+        while pieces:
+            yield pieces.pop(0)
 
 
 def parse_answer(raw: bytes, asked: str) -> ChatAnswer:
