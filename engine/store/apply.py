@@ -344,10 +344,12 @@ def _propose_plan(effect: ProposePlan, pen: Pen) -> None:
     if effect.hold_s is not None:
         question = RaiseGate("plan", effect.summary, PLAN_OPTIONS)
         gate = open_gate(pen, question, pen.home_group, pen.now + effect.hold_s)
+    # A small plan that people were shown allows no large one: that is asked about when it comes.
+    shown = "none" if pen.turn.scene.task.attended else "approved"
     pen.connection.execute(
         TASKS.update()
         .where(TASKS.c.id == pen.task_id)
-        .values(plan_state="proposed" if held else "approved", plan_agents=effect.agents)
+        .values(plan_state="proposed" if held else shown, plan_agents=effect.agents)
     )
     pen.event(
         PlanProposed(

@@ -149,8 +149,11 @@ def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now
         end_by_gate(connection, task, ending, now)
         return ()
     if gate.kind == "plan":
-        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(plan_state="approved"))
-        cap_by_answer(connection, task, read_answer(answer))
+        told = read_answer(answer)
+        # Words change the plan: what comes of them is shown again before many are recruited.
+        state = {"plan_state": "approved"} if told.approved else {"plan_state": "none", "plan_agents": 0}
+        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**state))
+        cap_by_answer(connection, task, told)
     if choice.startswith("wrap") and gate.kind in ("cap", "stall"):
         return _wrapped(connection, task, now)
     if gate.kind == "cap":
@@ -172,7 +175,10 @@ def _gate_words(gate: AnyRow, answer: str) -> str:
         within = f" Within this: {answer}" if told.capped else ""
         return f"The people approved your plan. Go on.{within}"
     if gate.kind == "plan":
-        return f"The people answered your plan: {answer}\nFollow it; then go on."
+        return (
+            f"The people answered your plan: {answer}\nChange the plan by that. If it still needs more than "
+            "a handful of agents, call propose_plan with the changed one; if not, go on."
+        )
     return f'A person answers your question "{gate.question[:300]}": {answer}'
 
 

@@ -15,6 +15,10 @@ from engine.tools.directory import my_members
 TOKENS_AN_AGENT = 60_000
 """Taken for an agent when the boss estimates nothing: about a dozen calls with their prompts."""
 
+MINUTES, AGENTS_A_MINUTE = 13, 16
+"""Taken when the boss estimates no time: a line through the paper's two works (7 agents took 13 minutes,
+590 took 50)."""
+
 
 class NewMember(Arguments):
     """One agent to recruit."""
@@ -153,7 +157,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             arguments.agents,
             tokens,
             estimated_micros(context.held, tokens),
-            arguments.minutes,
+            arguments.minutes or MINUTES + arguments.agents // AGENTS_A_MINUTE,
             context.options.plan_wait_s if hold else None,
         )
     )

@@ -32,11 +32,12 @@ def planner(view: View) -> ChatAnswer:
 
 
 async def test_a_large_plan_waits_and_goes_on_when_approved(stage: Stage) -> None:
-    """Recruiting is refused before the plan; the engine estimates tokens and money itself."""
+    """Recruiting is refused before the plan; the engine estimates tokens, money and minutes itself."""
     play = await stage({"Boss": planner})
     plan = await play.until(PlanProposed)
     assert plan.gate_id is not None
     assert plan.tokens > 0 and plan.cost_micros == plan.tokens * 100 // 1_000
+    assert plan.minutes == 13
     assert (await play.engine.look.task(play.task)).agents == 1
     await play.do(AnswerGate(plan.gate_id, "Approve", "me"))
     assert (await play.end()).report == "recruited"
@@ -61,6 +62,50 @@ async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
     assert plan.gate_id is not None
     await play.do(AnswerGate(plan.gate_id, "only three writers", "me"))
     assert (await play.end()).report == "only three writers"
+
+
+async def test_a_plan_changed_in_words_is_shown_again_before_many_are_recruited(stage: Stage) -> None:
+    """Words approve nothing: the changed plan waits for its own answer, then the boss goes on."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "answered your plan" in view.last:
+            return call(("recruit", {"members": _writers(9)}))
+        if "call propose_plan first" in view.last and "answered your plan" in view.all:
+            return call(("propose_plan", PLAN | {"summary": "nine writers", "agents": 10}))
+        return planner(view)
+
+    play = await stage({"Boss": boss})
+    first = await play.until(PlanProposed)
+    assert first.gate_id is not None
+    await play.do(AnswerGate(first.gate_id, "nine are enough", "me"))
+    second = await play.until(PlanProposed, summary="nine writers")
+    assert second.gate_id is not None
+    assert (await play.engine.look.task(play.task)).agents == 1
+    await play.do(AnswerGate(second.gate_id, "Approve", "me"))
+    assert (await play.end()).report == "recruited"
+
+
+def _writers(count: int) -> list[dict[str, str]]:
+    return [{"name": f"W{n}", "role": "writer", "instructions": "write"} for n in range(count)]
+
+
+async def test_a_small_plan_allows_no_large_organisation(stage: Stage) -> None:
+    """Shown two agents, people are asked before there are ten."""
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("propose_plan"):
+            return call(("propose_plan", PLAN | {"summary": "two writers", "agents": 3}))
+        return planner(view)
+
+    play = await stage({"Boss": boss})
+    large = await play.until(PlanProposed, summary=PLAN["summary"])
+    assert [(plan.summary, plan.gate_id is None) for plan in play.of(PlanProposed)] == [
+        ("two writers", True),
+        ("ten writers", False),
+    ]
+    assert (await play.engine.look.task(play.task)).agents == 1
+    await play.do(AnswerGate(large.gate_id or 0, "Approve", "me"))
+    assert (await play.end()).report == "recruited"
 
 
 async def test_a_plan_can_be_cancelled(stage: Stage) -> None:
@@ -136,13 +181,15 @@ async def test_heads_cannot_grow_a_task_past_the_handful_without_a_plan(stage: S
 
 @pytest.mark.parametrize("attended", [True, False])
 async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: bool) -> None:
-    """A plan of nine that becomes nineteen: people are asked, an unattended task goes on."""
+    """A plan of ten that becomes nineteen: people are asked, an unattended task goes on."""
 
     def grows(view: View) -> ChatAnswer:
         if "A person answers" in view.last or (not attended and view.steps > 60):
             return call(("finish", {"report": "grown"}))
         if not view.did("propose_plan"):
-            return call(("propose_plan", PLAN | {"agents": 8}))
+            return call(("propose_plan", PLAN | {"agents": 10}))
+        if "waits for approval" in view.last:
+            return say("I wait.")
         if not view.did("recruit"):
             members = [{"name": f"W{n}", "role": "w", "instructions": "w"} for n in range(18)]
             return call(("recruit", {"members": members}))
@@ -150,8 +197,10 @@ async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: b
 
     play = await stage({"Boss": grows}, attended=attended, caps=replace(CAPS, steps=9_000))
     if attended:
-        gate = await play.until(GateRaised)
-        assert "The plan you saw named 8 agents" in gate.question
+        plan = await play.until(PlanProposed)
+        await play.do(AnswerGate(plan.gate_id or 0, "Approve", "me"))
+        gate = await play.until(GateRaised, kind="stall")
+        assert "The plan you saw named 10 agents" in gate.question
         await play.do(AnswerGate(gate.gate_id, "Try again", "me"))
     assert (await play.end()).report == "grown"
-    assert len(play.of(GateRaised)) == int(attended)
+    assert len(play.of(GateRaised, kind="stall")) == int(attended)
