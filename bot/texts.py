@@ -84,6 +84,7 @@ CANNOT_READ = (
     "Right-click an agent's message, then Apps, then *Reply to agent*; or use `/agent say`."
 )
 NOTHING_TO_READ = "There is nothing in that message an agent could read. Write some words or attach a file."
+CALLED = "No agents meet in this channel. `/task new` gives a goal to a new group of them; `/help` says more."
 CAP_IN_WORDS = "Words cannot say how much more. Press a button there, or use `/task cap` with numbers."
 READ_LATER = "{name} is paused and reads this when it goes on: `/agent resume`."
 READ_LATER_TASK = "The task is paused, so {name} reads this when it goes on: `/task resume`."

@@ -155,6 +155,7 @@ class RepliesCog(commands.Cog):
             else:
                 addressed = await self._addressed(message)
                 if addressed is None:
+                    await self._greet(message)
                     return False
                 await self._demand(await self._with_member(message), addressed.task)
                 await self._deliver(message, addressed)
@@ -166,6 +167,11 @@ class RepliesCog(commands.Cog):
             later = texts.READ_LATER_TASK if addressed.task.state == "paused" else texts.READ_LATER
             await self._tell(message, later.format(name=plain(addressed.agent.name, 60)))
         return True
+
+    async def _greet(self, message: discord.Message) -> None:
+        """Somebody calls the bot where no agents are: say how to begin."""
+        if self.bot.user is not None and self.bot.user in message.mentions:
+            await self._tell(message, texts.CALLED)
 
     # ------------------------------------------------------------ questions
 

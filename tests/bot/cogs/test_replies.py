@@ -285,3 +285,13 @@ async def test_words_to_somebody_paused_say_when_they_are_read(stage: Stage) -> 
         message = await stage.boss.send(task.room, words)
         assert marks(found(task.room, message)) == ["📨"]
     assert len([m for m in task.room.history() if "/task resume" in m.content]) == 1
+
+
+async def test_the_bot_called_by_name_elsewhere_says_how_to_begin(stage: Stage) -> None:
+    """A mention where no agents are is answered, once; plain talk there is nobody's business."""
+    await stage.boss.send(stage.lobby, "nice weather")
+    assert not [m for m in stage.lobby.history() if m.author.bot]
+    for _ in range(2):
+        await stage.boss.send(stage.lobby, f"<@{stage.env.bot.user.id}> write a game")
+    (answer,) = [m for m in stage.lobby.history() if m.author.bot]
+    assert "/task new" in answer.content and said(stage) == []
