@@ -34,38 +34,6 @@ async def spent(play: Play) -> list[tuple[int | None, int, int]]:
     return [tuple(row) for row in await play.db.read(lambda c: c.execute(query.order_by(BUDGETS.c.id)).all())]
 
 
-async def test_six_hundred_calls_at_once_spend_no_more_than_the_cap(stage: Stage) -> None:
-    """All 600 want a call at the same moment; those that fit are made, the task pauses, none goes over."""
-    allowed = 150
-    begun = 0
-
-    def boss(view: View) -> ChatAnswer:
-        wave = view.steps
-        if wave >= 20:
-            return say("All are here.")
-        names = [f"M{wave} {n}" for n in range(30)]
-        members = [{"name": n, "role": "w", "instructions": "w"} for n in names]
-        given = ("send_message", {"to": ["group"], "text": "Begin."})
-        return call(("recruit", {"members": members}), *([given] if wave == 19 else []))
-
-    def member(view: View) -> ChatAnswer:
-        nonlocal begun
-        begun += 1
-        return replace(call(("list_files", {"prefix": str(view.steps)})), cost_micros=QUOTE)
-
-    parts = {"Boss": boss} | {f"M{wave}": member for wave in range(20)}
-    cap = 21 * 10 + allowed * QUOTE
-    play = await stage(parts, caps=replace(CAPS, cost_micros=cap), slots=700, plan_approval_over=999)
-    await play.until(GateRaised, kind="cap")
-    await asyncio.sleep(0.2)
-    ((_, used, reserved),) = await spent(play)
-    assert used <= cap
-    assert cap - used < 2 * QUOTE
-    assert reserved == 0
-    assert begun == (used - 21 * 10) // QUOTE
-    assert (await play.engine.look.task(play.task)).state == "paused"
-
-
 async def test_the_people_raise_a_cap_and_the_task_goes_on(stage: Stage) -> None:
     """At the cap everything rests; the answer decides."""
     play = await stage({"Boss": boss_of("Ada"), "Ada": worker}, caps=replace(CAPS, cost_micros=QUOTE + 15))

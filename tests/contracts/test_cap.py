@@ -1,0 +1,78 @@
+"""Six hundred calls at once at the cap, on every backend: no more are under way than fit."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from engine import TurnOptions
+from engine.commands import Limits, StartTask
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, ChatRequest
+from engine.store.core import AGENTS, BUDGETS
+from engine.tools import ToolOptions
+from tests.contracts.conftest import World
+from tests.fakes.cast import View
+
+QUOTE = 100
+"""Micro-dollars that the scripted model quotes for a call; it then costs that or less."""
+
+QUIET = TurnOptions(tools=ToolOptions(audit_rounds=0, plan_approval_over=9_999))
+MEMBERS, WAVE = 600, 30
+FIT = 150
+BOSS_COST = 10 * (MEMBERS // WAVE + 1)
+
+
+class Crowd:
+    """600 members who all call at once; the first that fit wait for each other before any is answered."""
+
+    def __init__(self) -> None:
+        self.running = self.most = self.cost = 0
+        self._full = asyncio.Event()
+        self._dice = random.Random(600)
+
+    async def script(self, request: ChatRequest) -> ChatAnswer:
+        """The boss recruits all, then lets them begin."""
+        view = View(request)
+        if view.name != "Boss":
+            return await self._member(view)
+        if view.steps >= MEMBERS // WAVE:
+            return say("All are here.")
+        members = [{"name": f"M{view.steps} {n}", "role": "w", "instructions": "w"} for n in range(WAVE)]
+        begin = ("send_message", {"to": ["group"], "text": "Begin."})
+        last = view.steps == MEMBERS // WAVE - 1
+        return call(("recruit", {"members": members}), *([begin] if last else []))
+
+    async def _member(self, view: View) -> ChatAnswer:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        if self.running == FIT:
+            await asyncio.sleep(0.5)  # time for one too many to come, if one could
+            self._full.set()
+        await self._full.wait()
+        self.running -= 1
+        cost = self._dice.randint(QUOTE // 2, QUOTE)
+        self.cost += cost
+        return replace(call(("list_files", {"prefix": str(view.steps)})), cost_micros=cost)
+
+
+async def test_six_hundred_calls_at_once_never_pass_the_cap(world: World) -> None:
+    """As many calls are under way as their quotes fit, no more; what is spent is within the cap."""
+    crowd = Crowd()
+    engine = await world.start(crowd.script, slots=MEMBERS + 50, turn=QUIET, sweeps=True)
+    cap = BOSS_COST + FIT * QUOTE
+    task = await engine.handle(StartTask("spend", "me", "here", Limits(cost_micros=cap, agents=MEMBERS + 1)))
+
+    async def paused() -> bool:
+        reserved = await world.scalar(sa.select(BUDGETS.c.reserved_micros))
+        return (await engine.look.task(task)).state == "paused" and reserved == 0
+
+    await world.until(paused)
+    assert await world.scalar(sa.select(sa.func.count()).select_from(AGENTS)) == MEMBERS + 1
+    used = (await engine.look.task(task)).spend.cost_micros
+    assert crowd.most == FIT
+    assert used == BOSS_COST + crowd.cost
+    assert cap - QUOTE < used <= cap
