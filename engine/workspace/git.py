@@ -146,7 +146,7 @@ class GitWorkspace:
 
 
 def _bundle(repo: TaskRepository, target: Path) -> None:
-    commits = [str(commit.id) for commit in repo.commits()]
-    if not commits:
+    tip = repo.tip()
+    if tip is None:
         raise NotFound("Nothing is recorded for this task yet. Export again once a file was written.")
-    write_bundle(repo.handle(), commits[0], commits, BRANCH, target)
+    write_bundle(repo.handle(), tip, BRANCH, target)

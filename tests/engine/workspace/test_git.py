@@ -230,6 +230,36 @@ async def test_bundle_can_be_cloned(workspace: GitWorkspace, git: Git, tmp_path:
     assert git("-C", tmp_path / "clone", "rev-list", "--count", "HEAD").strip() == "2"
 
 
+async def test_a_bundle_holds_all_that_the_history_holds(
+    workspace: GitWorkspace, git: Git, tmp_path: Path
+) -> None:
+    """Files beside and below each other, taken away, and a file that became a folder: nothing is missing."""
+    paths = ["top.txt", "a/b.txt", "a/c/d.txt", "é/f.txt", "top.txt", "a/b.txt", "g", "x/y", "x/z"]
+    for id, path in enumerate(paths, start=1):
+        await write(workspace, id, path, f"{path} {id}\n")
+    gone = [Revision(at, TASK, path, None, "Ada", "s", 1.0 * at) for at, path in ((10, "g"), (11, "x/y"))]
+    await workspace.record(TASK, gone)
+    await write(workspace, 12, "g/h", "a folder now\n")
+    bundle = tmp_path / "out.bundle"
+    await workspace.export_bundle(TASK, bundle)
+    git("clone", "-q", "--bare", bundle, tmp_path / "clone")
+    listed = ("rev-list", "--objects", "--all")
+    theirs = git("--git-dir", tmp_path / "clone", *listed)
+    assert sorted(theirs.split()) == sorted(git("--git-dir", repository(workspace), *listed).split())
+    git("--git-dir", tmp_path / "clone", "fsck", "--strict")
+
+
+async def test_a_long_bundle_is_packed_tightly(workspace: GitWorkspace, tmp_path: Path) -> None:
+    """Small changes to one text take little room: Discord's limit is for the bundle as well."""
+    text = [f"line {number} of a text that is long enough\n" for number in range(400)]
+    for id in range(1, 101):
+        text[id] = f"changed by {id}\n"
+        await write(workspace, id, "folder/text.md", "".join(text))
+    bundle = tmp_path / "out.bundle"
+    await workspace.export_bundle(TASK, bundle)
+    assert bundle.stat().st_size < 3 * len("".join(text))
+
+
 async def test_drop_forgets(workspace: GitWorkspace) -> None:
     """After drop the task starts from nothing."""
     await write(workspace, 1, "a", "1")

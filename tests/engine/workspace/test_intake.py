@@ -89,6 +89,23 @@ def test_an_encrypted_zip_is_refused() -> None:
         read_zip(bytes(data), LIMITS)
 
 
+def test_a_zip_of_too_many_entries_is_refused_at_once() -> None:
+    """100,000 names are counted before any is read."""
+    data = zipped([(f"folder/{number}", b"") for number in range(100_000)])
+    with pytest.raises(Invalid, match="10,000 files"):
+        read_zip(data, WorkspaceLimits())
+
+
+def test_a_zip_bomb_is_refused() -> None:
+    """What unpacks to far more than it weighs stops at the limit, by what it says and by what it does."""
+    bomb = zipped([(f"zeros{number}", bytes(60_000)) for number in range(10)])
+    assert len(bomb) < 10_000
+    with pytest.raises(Invalid, match="600,000 bytes"):
+        read_zip(bomb, LIMITS)
+    nested = zipped([("inner.zip", zipped([("zeros", bytes(90_000))]))])
+    assert set(read_zip(nested, LIMITS).files) == {"inner.zip"}
+
+
 def test_a_zip_that_lies_about_its_size_is_refused() -> None:
     """More bytes than the directory says are never unpacked to the end."""
     data = bytearray(zipped([("a", bytes(50_000_000))]))
@@ -173,6 +190,35 @@ async def test_gits_own_bundle_comes_in(tmp_path: Path, git: Git) -> None:
     git("-C", repo, "bundle", "create", "-q", bundle, "main~1..main")
     with pytest.raises(Invalid, match="whole history"):
         read_bundle(bundle.read_bytes(), LIMITS)
+
+
+async def test_a_hostile_bundle_plants_nothing(tmp_path: Path, git: Git) -> None:
+    """Hooks, configuration, submodules, links and ways up in its trees are left out by name."""
+    repo = tmp_path / "repo"
+    git("init", "-q", "--bare", repo)
+    (tmp_path / "evil").write_text("#!/bin/sh\ntouch /tmp/pwned\n")
+    blob = git("--git-dir", repo, "hash-object", "-w", tmp_path / "evil").strip()
+    inner = _tree(git, repo, tmp_path, [f"100755 blob {blob}\tpost-checkout"])
+    dotgit = _tree(git, repo, tmp_path, [f"040000 tree {inner}\thooks", f"100644 blob {blob}\tconfig"])
+    entries = [f"040000 tree {dotgit}\t{name}" for name in (".git", "..", ".GIT", "git~1")]
+    entries += [f"100644 blob {blob}\t{name}" for name in (".gitmodules", ".gitattributes", "good.sh")]
+    entries += [f"160000 commit {'1' * 40}\tmodule", f"120000 blob {blob}\tlink"]
+    tree = _tree(git, repo, tmp_path, entries)
+    words = ("-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", "-m", "x", tree)
+    commit = git("--git-dir", repo, *words).strip()
+    git("--git-dir", repo, "update-ref", "refs/heads/main", commit)
+    git("--git-dir", repo, "bundle", "create", "-q", tmp_path / "evil.bundle", "main")
+    brought = read_bundle((tmp_path / "evil.bundle").read_bytes(), LIMITS)
+    assert set(brought.files) == {"good.sh"}
+    left = {entry.split(":")[0] for entry in brought.left_out}
+    assert left == {".git", "..", ".GIT", "git~1", ".gitmodules", ".gitattributes", "module", "link"}
+
+
+def _tree(git: Git, repo: Path, tmp_path: Path, entries: list[str]) -> str:
+    lines = tmp_path / "entries"
+    lines.write_text("\n".join(entries) + "\n")
+    done = git("--git-dir", repo, "-c", f"alias.fromfile=!git mktree --missing < '{lines}'", "fromfile")
+    return done.strip()
 
 
 @settings(max_examples=80, deadline=None)
