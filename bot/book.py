@@ -137,6 +137,11 @@ class Book:
         }
         await self._database.write(lambda c: put(c, CARDS, {"task_id": card.task_id}, values))
 
+    async def task_of_card(self, message_id: int) -> int | None:
+        """The task whose card a message is, None for any other message."""
+        query = select(CARDS.c.task_id).where(CARDS.c.message_id == message_id)
+        return await self._database.read(lambda c: c.execute(query).scalar())
+
     async def cards(self) -> list[Card]:
         """Every card, by task."""
         query = select(CARDS).order_by(CARDS.c.task_id)

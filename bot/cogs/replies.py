@@ -1,5 +1,7 @@
 """People's plain messages: to the agent replied to, the agent named, or the head of the place.
 
+A reply to a task's card is for its boss, wherever the card stands.
+
 Only from people who may steer the task; anyone else's never reach an agent. A reply to an open question is
 its answer. Every message of a person in a place has a visible outcome: 📨 delivered, or ⛔ and (once) the
 reason. Messages missed while the bot was
@@ -206,6 +208,10 @@ class RepliesCog(commands.Cog):
             if spoke:
                 agent = await look.agent(spoke[0])
                 return await self._one_of(spoke, agent, text)
+            task_id = await self.parts.book.task_of_card(message.reference.message_id)
+            if task_id is not None:
+                task = await look.task(task_id)
+                return Addressed(await look.agent(task.boss_id), task, text)
         if spot is None:
             return None
         task = await look.task(spot.task_id)
@@ -244,7 +250,7 @@ class RepliesCog(commands.Cog):
     # ------------------------------------------------------------ edits, deletions, history
 
     async def _edited(self, message: discord.Message) -> None:
-        if await self.parts.routes.place_of(message.channel.id) is None:
+        if not await self._listens(message.channel.id):
             return
         addressed: Addressed | None = None
         try:
@@ -262,8 +268,12 @@ class RepliesCog(commands.Cog):
         except (Refused, EngineError) as error:
             await self._refuse(message, words_for(error))
 
+    async def _listens(self, channel_id: int) -> bool:
+        """Whether anything written in a channel may have reached an agent."""
+        return channel_id in self._seen or await self.parts.routes.place_of(channel_id) is not None
+
     async def _withdrawn(self, channel_id: int, message_ids: set[int]) -> None:
-        if await self.parts.routes.place_of(channel_id) is None:
+        if not await self._listens(channel_id):
             return
         async with self._lock(channel_id):
             for message_id in sorted(message_ids):

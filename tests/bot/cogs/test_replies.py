@@ -295,3 +295,16 @@ async def test_the_bot_called_by_name_elsewhere_says_how_to_begin(stage: Stage) 
         await stage.boss.send(stage.lobby, f"<@{stage.env.bot.user.id}> write a game")
     (answer,) = [m for m in stage.lobby.history() if m.author.bot]
     assert "/task new" in answer.content and said(stage) == []
+
+
+async def test_a_reply_to_a_card_reaches_the_boss(stage: Stage) -> None:
+    """The card stands where the task was begun; what is written under it can be changed or taken back."""
+    task = await stage.start()
+    card = next(m for m in stage.lobby.history() if m.flags.components_v2)
+    message = await stage.boss.send(stage.lobby, "Use oak", reply_to=card)
+    assert [(c.agent_id, c.text) for c in said(stage)] == [(task.boss, "Use oak")]
+    assert marks(found(stage.lobby, message)) == ["📨"]
+    await stage.boss.edit(message, "Use larch")
+    assert stage.engine.commands[-1] == EditMessage(f"{stage.lobby.id}:{message.id}", "Use larch")
+    await stage.boss.delete(message)
+    assert stage.engine.commands[-1] == WithdrawMessage(f"{stage.lobby.id}:{message.id}")
