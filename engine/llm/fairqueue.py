@@ -98,6 +98,15 @@ class FairQueue(Generic[T]):
         self._flows[flow].in_flight -= 1
         self._forget_idle(flow)
 
+    def in_flight(self, flow: int) -> int:
+        """Popped tickets of `flow` that are not done."""
+        state = self._flows.get(flow)
+        return state.in_flight if state else 0
+
+    def others(self, flow: int) -> int:
+        """Flows beside `flow` that have tickets waiting or in flight."""
+        return len(self._flows) - (flow in self._flows)
+
     def _next(self) -> _Flow[T] | None:
         ready = [flow for flow in self._flows.values() if flow.waiting]
         if not ready:

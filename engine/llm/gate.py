@@ -14,6 +14,7 @@ from engine.llm.breaker import Breaker, BreakerTimes
 from engine.llm.fairqueue import FairQueue, Ticket
 from engine.llm.faults import RateLimited, UnusableAnswer
 from engine.llm.rates import AdaptiveLimit, MinuteBucket
+from engine.llm.seats import Seats
 from engine.ports import ChatAnswer, ChatModel, ChatRequest, Quote
 from engine.settings import EngineSettings
 
@@ -87,6 +88,7 @@ class GatedModel:
         self._weight = weight
         now = time.monotonic()
         self._queue: FairQueue[_Call] = FairQueue()
+        self._seats = Seats()
         self._limit = AdaptiveLimit(settings.model_concurrency)
         self._requests = MinuteBucket(settings.requests_per_minute, now)
         self._tokens = MinuteBucket(settings.tokens_per_minute, now)
@@ -156,6 +158,9 @@ class GatedModel:
             if call.admitted is None or call.admitted.cancelled():
                 self._queue.remove(ticket)
                 continue
+            if self._running + self._seats.of_others(ticket.flow, now) >= self._limit.allowed:
+                self._come_back(self._seats.next_end() - now)
+                return
             wait = self._wait_s(call, now)
             if wait > 0:
                 self._come_back(wait)
@@ -174,6 +179,7 @@ class GatedModel:
     def _start(self, call: _Call, admitted: asyncio.Future[None], now: float) -> None:
         self._requests.take(1, now)
         self._tokens.take(call.tokens, now)
+        self._seats.take(call.request.task_id)
         self._running += 1
         call.began = now
         call.probe = self._breaker.begin()
@@ -268,7 +274,15 @@ class GatedModel:
         self._queue.done(call.request.task_id)
         if abandoned and call.probe:
             self._breaker.abandoned()
+        elif not abandoned:
+            self._keep_seat(call.request.task_id)
         self._admit()
+
+    def _keep_seat(self, task: int) -> None:
+        """Keep the place of a task that has less than its share: its next call mostly follows at once."""
+        others, places = self._queue.others(task), self._limit.allowed
+        if others and self._queue.in_flight(task) * (others + 1) < places:
+            self._seats.keep(task, places, time.monotonic())
 
     def _say_waiting(self, reason: str, retry_in_s: float) -> None:
         self._said_waiting = True

@@ -2,8 +2,8 @@
 
 Each version begins with the model's own account of what is wanted. Where one breaks, that function is
 mended, and the mended version is dropped unless it does as before wherever nothing broke. As long as no
-versions agree, single functions of the best one are written anew, then whole ones: a small model writes a
-function right more often than a program. Nothing here knows what the program is for.
+versions agree, whole ones are written, then single functions of the best one anew. Nothing here knows what
+the program is for.
 """
 
 from __future__ import annotations
@@ -83,14 +83,12 @@ class Author:
     async def write(self) -> Trial:
         """The version to keep, after PATIENCE_TOKENS the best so far: the same on a slow machine."""
         for _ in range(ROUNDS):
-            broken = self._broken() if self.trials else None
-            suspect = self._suspect() if self.trials and broken is None else None
-            if broken is not None:
+            if (broken := self._broken()) is not None:
                 await self._mend(*broken)
-            elif suspect is not None:
-                await self._anew(*suspect)
             elif len(self.lead) < ROOTS:
                 await self._whole(len(self.lead))
+            elif (suspect := self._suspect()) is not None:
+                await self._anew(*suspect)
             else:
                 break
             if agreed(self.trials) or self.written > PATIENCE_TOKENS:
@@ -98,7 +96,7 @@ class Author:
         return choose(self.trials)
 
     def _suspect(self) -> tuple[Trial, Function] | None:
-        """The function of the best version to write anew, None when a whole one is due."""
+        """The function of the best version to write anew."""
         best = choose(self.trials)
         spent = sum(times for (root, _), times in self.tried.items() if root == best.root)
         if not best.asks or spent >= REWRITES + 2:
@@ -109,10 +107,10 @@ class Author:
         return None
 
     def _broken(self) -> tuple[Trial, Function] | None:
-        """The function of the best version that broke and is to be mended. A rule that is not kept is looked
-        for where things are decided, before a crash in the talk."""
-        best = choose(self.trials)
-        if not best.fault or unused_constants(best.text) or self.mends.get(best.text, 0) >= MENDS:
+        """What broke the best version of the newest root, and is to be mended."""
+        newest = [trial for trial in self.trials if trial.root == len(self.lead) - 1]
+        best = choose(newest) if newest else None
+        if best is None or not best.fault or self.mends.get(best.text, 0) >= MENDS:
             return None
         named = (f for f in functions_of(best.text) if f.name == best.fault[0])
         return next(((best, function) for function in named), None)

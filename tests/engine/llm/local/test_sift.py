@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.llm.local.author import Author
+from engine.llm.local.author import ROOTS, Author
 from engine.llm.local.functions import functions_of, suspects, unused_constants, with_function, without
 from engine.llm.local.sift import Seen, Trial, agreed, choose, keeps, rehearse, typed_lines
 from engine.llm.local.texts import Call
@@ -142,15 +142,9 @@ def test_a_number_that_nothing_uses_is_seen() -> None:
 
 
 async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
-    """A whole version that never ends, then its function anew: two that agree are kept."""
-    answers = iter(
-        [
-            "a sum.",
-            NEVER_ENDS,
-            'Too much."""\n    return total >= 31',
-            'Over."""\n    return total > 30',
-        ]
-    )
+    """Whole versions that never end, then the function of one anew: two that agree are kept."""
+    whole = ["a sum.", NEVER_ENDS] * ROOTS
+    answers = iter([*whole, 'Too much."""\n    return total >= 31', 'Over."""\n    return total > 30'])
     asked: list[str] = []
 
     async def pen(
@@ -162,7 +156,7 @@ async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: 
     call = Call("write_file", {"path": "main.py"})
     kept = await Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()
     assert "return total >= 31" in kept.text and kept.ends > 0
-    assert "is_over" in asked[2] and "-1" not in asked[2]
+    assert "is_over" in asked[-1] and "-1" not in asked[-1]
 
 
 MENDED = """    total = 0
@@ -179,7 +173,7 @@ async def test_what_breaks_is_mended_and_must_do_as_before(sandbox: PlainSandbox
     """The model sees the function and how it failed; a mended one that ends elsewhere is dropped."""
     asked: list[str] = []
     elsewhere = MENDED.replace("total += sum", "total += 3 * sum")
-    answers = iter(["a sum.", BREAKS, elsewhere, MENDED, 'Over."""\n    return total >= 31'])
+    answers = iter(["a sum.", BREAKS, elsewhere, MENDED, "a sum.", GUESS])
 
     async def pen(
         messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
