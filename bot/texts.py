@@ -64,6 +64,7 @@ TOO_BIG = (
     "That comes to {size}, and Discord takes {limit} a file here. "
     "Ask the operator to run `megaagent export` on the bot's machine."
 )
+PACKING = "Packing all of it; with a long history that takes a minute or two. It comes here by itself."
 ZIP_PART = "Part {number} of {of}."
 ZIP_LEFT_OUT = (
     "Too big for Discord and left out: {names}. "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import zipfile
+from collections.abc import Coroutine
 from io import BufferedIOBase
 from pathlib import Path
+from typing import TypeVar
 
 import discord
 
@@ -15,7 +17,10 @@ from bot.desk import Interaction, Refused, answer, demand_sight, parts_of
 from bot.words import safe_name, size
 from engine.queries import TaskView
 
+T = TypeVar("T")
+
 ALWAYS_TAKEN = 10 * 1024 * 1024
+PATIENCE_S = 3.0
 
 
 def most_bytes(interaction: Interaction) -> int:
@@ -44,16 +49,29 @@ async def hand_zip(interaction: Interaction, task: TaskView) -> None:
         raise Refused(texts.NO_FILES)
     with tempfile.TemporaryDirectory(prefix="megaagent-zip-") as folder:
         packer = _Packer(Path(folder), task.id, most_bytes(interaction))
-        for file in files:
-            content = await look.read_file(task.id, file.path)
-            await asyncio.to_thread(packer.add, file.path, content)
-        parcels = await asyncio.to_thread(packer.close)
+
+        async def pack() -> list[Path]:
+            for file in files:
+                content = await look.read_file(task.id, file.path)
+                await asyncio.to_thread(packer.add, file.path, content)
+            return await asyncio.to_thread(packer.close)
+
+        parcels = await _patiently(interaction, pack())
         for number, parcel in enumerate(parcels, 1):
             note = texts.ZIP_PART.format(number=number, of=len(parcels)) if len(parcels) > 1 else None
             await answer(interaction, note, files=[discord.File(parcel)])
     if packer.left_out:
         names = texts.listed([f"`{safe_name(path)}`" for path in packer.left_out])
         await answer(interaction, texts.ZIP_LEFT_OUT.format(names=names))
+
+
+async def _patiently(interaction: Interaction, packing: Coroutine[None, None, T]) -> T:
+    """What `packing` gives; when that takes long, the person hears so meanwhile."""
+    work = asyncio.ensure_future(packing)
+    done, _ = await asyncio.wait([work], timeout=PATIENCE_S)
+    if not done:
+        await answer(interaction, texts.PACKING)
+    return await work
 
 
 class _Packer:
@@ -98,6 +116,6 @@ async def hand_bundle(interaction: Interaction, task: TaskView) -> None:
     await demand_sight(interaction, task)
     with tempfile.TemporaryDirectory(prefix="megaagent-bundle-") as folder:
         target = Path(folder) / f"task-{task.id}.bundle"
-        await parts_of(interaction).archive.bundle(task.id, target)
+        await _patiently(interaction, parts_of(interaction).archive.bundle(task.id, target))
         with await asyncio.to_thread(target.open, "rb") as content:
             await hand_over(interaction, target.name, content)

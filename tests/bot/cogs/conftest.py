@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +31,14 @@ class ArchiveSpy:
 
     def __init__(self) -> None:
         self.closed: list[tuple[int, bool]] = []
+        self.takes_s = 0.0
 
     async def close(self, task_id: int, remove: bool) -> dict[str, bytes]:
         self.closed.append((task_id, remove))
         return {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
 
     async def bundle(self, task_id: int, target: Any) -> None:
+        await asyncio.sleep(self.takes_s)
         target.write_bytes(b"# v2 git bundle\n")
 
 

@@ -6,6 +6,9 @@ import io
 import zipfile
 from typing import Any
 
+import pytest
+
+from bot.views import parcels
 from engine.commands import (
     DismissAgent,
     EditAgent,
@@ -257,6 +260,18 @@ async def test_export_hands_over_zip_and_history(stage: Stage) -> None:
     assert [a.filename for a in parcels] == [f"task-{task.id}-1.zip", f"task-{task.id}.bundle"]
     with zipfile.ZipFile(io.BytesIO(await parcels[0].read())) as packed:
         assert sorted(packed.namelist()) == ["README.md", "src/boat.py"]
+
+
+async def test_a_long_export_says_that_it_is_under_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a long history is packed the person hears so, then gets it."""
+    task, ada = await crew(stage)
+    stage.engine.write(ada, "README.md", b"# Boat")
+    monkeypatch.setattr(parcels, "PATIENCE_S", 0.1)
+    stage.archive.takes_s = 0.5
+    result = await stage.boss.slash(task.room, "task export", history=True)
+    said = [result.response, *result.followups]
+    assert [bool(message.attachments) for message in said] == [True, False, True]
+    assert "Packing" in said[1].content
 
 
 async def test_a_file_too_big_for_discord_is_not_lost_for_words(stage: Stage) -> None:
