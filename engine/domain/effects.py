@@ -132,12 +132,16 @@ class ProposePlan:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The boss says the goal is met (or as far as it goes); `lessons` are kept for the space's next tasks."""
+    """The boss says the goal is met (or as far as it goes); `lessons` are kept for the space's next tasks.
+
+    `vectors`: those of the lessons, packed; none without an embedder.
+    """
 
     report: str
     deliverables: tuple[str, ...]
     audit: bool
     lessons: tuple[str, ...] = ()
+    vectors: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,11 @@ class Picture:
         return found
 
     @cached_property
+    def spoke(self) -> frozenset[int]:
+        """Those who wrote to others."""
+        return frozenset(talk.from_id for talk in self.talks)
+
+    @cached_property
     def givers(self) -> frozenset[int]:
         """Those who gave work that is still open."""
         return frozenset(work.giver_id for work in self.work if work.state == "open")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import operator
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,6 +61,28 @@ def likeness(one: bytes, other: bytes) -> float:
     a.frombytes(one)
     b.frombytes(other)
     return float(sum(map(operator.mul, a, b)))
+
+
+def signs_of(packed: bytes) -> bytes:
+    """Of each number of a packed vector whether it is above 0, a bit each: alike vectors differ in few."""
+    numbers = array("f")
+    numbers.frombytes(packed)
+    bits = int("".join("1" if number > 0 else "0" for number in numbers) or "0", 2)
+    return bits.to_bytes((len(numbers) + 7) // 8, "big")
+
+
+def nearest(signs: bytes, others: Iterable[tuple[int, bytes]], limit: int) -> list[int]:
+    """Ids of those `others` (id, signs) that differ from `signs` in the fewest bits, nearest first.
+
+    Those of another length come from another model and are left out.
+    """
+    own, length = int.from_bytes(signs, "big"), len(signs)
+    apart = (
+        ((int.from_bytes(other, "big") ^ own).bit_count(), number)
+        for number, other in others
+        if len(other) == length
+    )
+    return [number for _, number in heapq.nsmallest(limit, apart)]
 
 
 def fuse(rankings: Sequence[Sequence[Recalled]], limit: int) -> list[Recalled]:

@@ -275,9 +275,11 @@ def runaway_recruiting(picture: Picture, now: float, options: WatchOptions) -> I
 
 
 def _is_bored(picture: Picture, agent: Watched, now: float, options: WatchOptions) -> bool:
-    """Recruited some time ago, never given an assignment, idle, and head of nobody."""
+    """Recruited some time ago, idle, head of nobody, and of no use so far: neither given an assignment, nor
+    asked something that it answered."""
     waited = now - agent.joined_at >= options.unassigned_s
-    return waited and agent.id not in picture.given and picture.idle(agent.id) and not agent.leads
+    used = agent.id in picture.given or agent.id in picture.spoke or agent.steps > 1
+    return waited and not used and picture.idle(agent.id) and not agent.leads
 
 
 def _about_recruiting(picture: Picture, head: Watched, bored: Sequence[Watched], times: int) -> Finding:

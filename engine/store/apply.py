@@ -24,6 +24,7 @@ from engine.domain.effects import (
     slot_mark,
 )
 from engine.domain.naming import name_key
+from engine.domain.recall import signs_of
 from engine.errors import Stale
 from engine.events import (
     AgentJoined,
@@ -331,6 +332,7 @@ def _remember(effect: Remember, pen: Pen) -> None:
             text=effect.text,
             source=f"{pen.agent.name}, step {pen.turn.scene.step}",
             embedding=effect.embedding,
+            signs=effect.embedding and signs_of(effect.embedding),
             key=f"{pen.step_key}.r{effect.slot}",
             created_at=pen.now,
         )

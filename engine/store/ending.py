@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.recall import signs_of
 from engine.errors import WrongState
 from engine.events import EventBody, GateClosed, TaskEnded, TaskState
 from engine.store.core import GATES, MEMORIES, TASKS, dumps, loads
@@ -61,17 +63,27 @@ def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:
         sa.select(TASKS.c.space, TASKS.c.goal, TASKS.c.lessons_json).where(TASKS.c.id == task_id)
     ).one()
     source = f"task {task_id}: {' '.join(task.goal.split())[:80]}"
-    for number, text in enumerate(loads(task.lessons_json)):
+    for number, lesson in enumerate(loads(task.lessons_json)):
+        text, packed = _lesson(lesson)
         connection.execute(
             MEMORIES.insert().values(
                 task_id=task_id,
                 space=task.space,
                 text=text,
                 source=source,
+                embedding=packed,
+                signs=packed and signs_of(packed),
                 key=f"t{task_id}.lesson.{number}",
                 created_at=now,
             )
         )
+
+
+def _lesson(kept: str | list[str]) -> tuple[str, bytes | None]:
+    """Text and vector; tasks begun by an older version kept the text alone."""
+    if isinstance(kept, str):
+        return kept, None
+    return kept[0], b64decode(kept[1]) or None
 
 
 def _close_gates(connection: Connection, task_id: int) -> Sequence[EventBody]:

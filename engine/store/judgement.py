@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Literal
 
 import sqlalchemy as sa
@@ -19,7 +20,9 @@ from engine.store.people import NewAgent, add_agent, dismiss
 @apply_effect.register
 def _finish(effect: Finish, pen: Pen) -> None:
     task = TASKS.c.id == pen.task_id
-    pen.connection.execute(TASKS.update().where(task).values(lessons_json=dumps(effect.lessons)))
+    vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
+    lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
+    pen.connection.execute(TASKS.update().where(task).values(lessons_json=lessons))
     if not effect.audit:
         ending = Ending("done", effect.report, effect.deliverables)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):

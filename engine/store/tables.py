@@ -298,7 +298,10 @@ class GateRow(EngineTable, table=True):
 
 
 class MemoryRow(EngineTable, table=True):
-    """Something an agent wants to find again; `space` set when kept for later tasks of that space."""
+    """Something an agent wants to find again; `space` set when kept for later tasks of that space.
+
+    `signs`: of each number of the embedding whether it is above 0, a bit each, to find alike ones fast.
+    """
 
     __tablename__ = "memories"
     __table_args__ = (UniqueConstraint("key"),)
@@ -309,6 +312,7 @@ class MemoryRow(EngineTable, table=True):
     text: str
     source: str
     embedding: bytes | None = None
+    signs: bytes | None = None
     key: str
     created_at: float
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
 from engine.domain.effects import ChangeAssignment, Finish
+from engine.domain.recall import pack
+from engine.errors import ModelError
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.review import check_files
+
+log = logging.getLogger(__name__)
 
 MAX_LESSON = 500
 
@@ -44,9 +50,21 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> str:
     await check_files(context, arguments.deliverables)
     audit = context.options.audit_rounds > 0
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
-    context.stage(Finish(arguments.report, tuple(arguments.deliverables), audit, lessons))
+    vectors = await _vectors(context, lessons)
+    context.stage(Finish(arguments.report, tuple(arguments.deliverables), audit, lessons, vectors))
     context.ends_turn = True
     return "An auditor checks the result now." if audit else "The task is finished."
+
+
+async def _vectors(context: ToolContext, lessons: tuple[str, ...]) -> tuple[bytes, ...]:
+    """None when there is no embedder, or it does not answer: the lessons are then found by their words."""
+    if context.embedder is None or not lessons:
+        return ()
+    try:
+        return tuple(pack(vector) for vector in await context.embedder.embed(list(lessons)))
+    except ModelError as error:
+        log.warning("lessons of task %s are kept without their vectors: %s", context.task.id, error)
+        return ()
 
 
 def _is_judged(connection: Connection, task_id: int) -> bool:

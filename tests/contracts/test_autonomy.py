@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from engine import TurnOptions
 from engine.commands import StartTask
 from engine.domain.picture import Finding, WatchOptions
-from engine.domain.recall import pack
+from engine.domain.recall import pack, signs_of
 from engine.events import AssignmentChanged, Intervened, TaskEnded
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
@@ -45,7 +46,9 @@ def memory(text: str, **values: object) -> dict[str, object]:
         "key": text,
         "created_at": 1.0,
     }
-    return base | values
+    row = base | values
+    packed = row["embedding"]
+    return row | {"signs": signs_of(packed) if isinstance(packed, bytes) else None}
 
 
 async def test_words_and_meanings_find_lines_within_their_scope(world: World) -> None:
@@ -67,6 +70,21 @@ async def test_words_and_meanings_find_lines_within_their_scope(world: World) ->
     assert [line.text for line in await world.db.read(lambda c: recall(c, meant))] == ["A kitten sat."]
     kept = await world.db.read(lambda c: kept_for(c, "guild:1", "parse it"))
     assert [line.text for line in kept] == ["Earlier tasks parsed slowly."]
+
+
+async def test_meaning_reaches_far_back(world: World) -> None:
+    """The line nearest in meaning is found first though thousands came after it."""
+    dice = random.Random(8)
+
+    def vector(like: list[float] | None = None) -> list[float]:
+        return [dice.gauss(0, 1) if like is None else x + dice.gauss(0, 0.4) for x in like or range(96)]
+
+    old = vector()
+    rows = [memory("Long ago: the cat sat.", embedding=pack(old))]
+    rows += [memory(f"Later line {n}.", embedding=pack(vector())) for n in range(3_000)]
+    await world.write(lambda c: c.execute(MEMORIES.insert(), rows))
+    found = await world.db.read(lambda c: recall(c, Asking(1, 1, "guild:1", "feline", pack(vector(old)))))
+    assert found[0].text == "Long ago: the cat sat."
 
 
 async def test_forgotten_lines_are_not_found(world: World) -> None:

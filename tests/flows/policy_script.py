@@ -24,6 +24,7 @@ def play(request: ChatRequest) -> ChatAnswer:
         "Minister": minister,
         "Drafter": drafter,
         "Citizen": citizen,
+        "Auditor": auditor,
     }
     return parts[role](view)
 
@@ -98,6 +99,13 @@ def citizen(view: View) -> ChatAnswer:
         return say("I live my life.")
     words = f"Opinion: I am {view.name}, and it would change my days."
     return call(("send_message", {"to": [asker[1]], "text": words, "wait": True}))
+
+
+def auditor(view: View) -> ChatAnswer:
+    """Looks at what there is, then accepts it."""
+    if not view.did("list_files"):
+        return call(("list_files", {"prefix": "policies/"}))
+    return call(("verdict", {"verdict": "accept", "findings": "every department has its policies"}))
 
 
 def _neighbour(ministry: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.commands import ForgetMemory, StartTask
 from engine.errors import ModelUnavailable
+from engine.events import TaskEnded
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
@@ -141,6 +142,27 @@ async def test_lessons_reach_the_next_boss_of_the_space_and_can_be_deleted(
     for memory in await play.engine.look.memories("guild:1"):
         await play.do(ForgetMemory(memory.id, "me"))
     assert "glue" not in await again("guild:1")
+
+
+async def test_lessons_are_found_by_meaning_in_later_tasks(stage: Stage, tmp_path: Path) -> None:
+    """Their vectors are kept with them; an embedder that is away costs the vectors, not the end."""
+    lessons = ["A kitten slept on the keyboard.", "Rain fell."]
+
+    def boss(view: View) -> ChatAnswer:
+        if "another" in view.request.messages[0].content:
+            if not view.did("recall"):
+                return call(("recall", {"query": "feline"}))
+            return call(("finish", {"report": view.last}))
+        return call(("finish", {"report": "done", "lessons": lessons}))
+
+    play = await stage({"Boss": boss}, embedder=Meanings(), url=sqlite_url(tmp_path))
+    await play.end()
+    second = await play.engine.handle(StartTask("make another thing", "me", "guild:1"))
+    report = (await play.until(TaskEnded, task_id=second)).report
+    assert "kitten" in report and "Rain" not in report
+    away = await stage({"Boss": boss}, embedder=Meanings(fails=True))
+    assert (await away.end()).state == "done"
+    assert len(await away.engine.look.memories("guild:1")) == 2
 
 
 async def test_a_task_that_failed_keeps_no_lessons(stage: Stage) -> None:

@@ -170,11 +170,14 @@ def test_a_head_overreaches_only_while_a_member_idles_and_writes_less() -> None:
 
 
 def test_recruits_without_work_are_counted_by_head() -> None:
-    """Four idle recruits who never had an assignment; giving them work ends it."""
-    picture = Picture(1, tuple(agent(n) for n in range(1, 6)))
+    """Four idle recruits who never had an assignment and never answered anything; being of use ends it."""
+    picture = Picture(1, (agent(1), *(agent(n, steps=1) for n in range(2, 6))))
     (found,) = runaway_recruiting(picture, NOW, OPTIONS)
     assert found.agent_id == 1
     assert not list(runaway_recruiting(replace(picture, given=frozenset({2})), NOW, OPTIONS))
+    assert not list(runaway_recruiting(replace(picture, talks=(talk(1, 2, 1),)), NOW, OPTIONS))
+    asked = (agent(1), agent(2, steps=2), *(agent(n, steps=1) for n in range(3, 6)))
+    assert not list(runaway_recruiting(replace(picture, agents=asked), NOW, OPTIONS))
 
 
 def test_a_relay_is_a_chain_of_heads_with_one_member_each() -> None:
