@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.assembly import OpenEngine, open_engine
-from engine.commands import Limits, StartTask
+from engine.commands import Limits, StartTask, StopTask
+from engine.engine import Engine
 from engine.errors import EngineError
 from engine.events import (
     AgentJoined,
@@ -90,16 +91,26 @@ def say(text: str) -> None:
 async def carry_out(work: Work, settings: EngineSettings, model: ChatModel | None = None) -> Outcome:
     """Run the work to its end, telling what happens. Raises NotConfigured without a usable model."""
     opened = await open_engine(settings, model, say=say)
+    space = f"scenario:{work.name}"
     try:
+        await stop_left(opened.engine, space)
         await opened.engine.start()
         begun = time.monotonic()
-        start = StartTask(work.goal, "scenario", f"scenario:{work.name}", work.limits, attended=False)
+        start = StartTask(work.goal, "scenario", space, work.limits, attended=False)
         task = await opened.engine.handle(start)
         await follow(opened, task, begun)
         return await _outcome(opened, task, time.monotonic() - begun)
     finally:
         await opened.engine.stop()
         await opened.close()
+
+
+async def stop_left(engine: Engine, space: str) -> None:
+    """End what a run that was broken off left: it would go on beside the new one and cost twice."""
+    for task in await engine.look.tasks(space):
+        if task.ended_at is None:
+            await engine.handle(StopTask(task.id, "scenario", "A new run began."))
+            say(f"Task {task.id} of a run that was broken off is stopped.")
 
 
 async def follow(opened: OpenEngine, task: int, begun: float) -> None:

@@ -23,7 +23,7 @@ from engine.errors import NotFound
 from engine.events import TaskEnded
 from engine.ports import ChatModel
 from engine.settings import EngineSettings
-from scenarios.common import run, say
+from scenarios.common import run, say, stop_left
 from scenarios.marking import Item, goal_of, load_items, mark
 
 Kind = Literal["humaneval", "mbpp", "gsm8k"]
@@ -75,6 +75,7 @@ async def run_items(
         endings = Endings(opened.engine)
         listener = asyncio.create_task(endings.listen(), name="endings")
         try:
+            await stop_left(opened.engine, f"items:{todo[0].kind}")
             await opened.engine.start()
             await _all(opened, endings, todo, out, at_once)
         finally:
