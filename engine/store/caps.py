@@ -5,6 +5,7 @@ A task nobody attends asks nobody: it wraps up once, then ends with what there i
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import sqlalchemy as sa
@@ -148,13 +149,31 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
 
 
 def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
+    """Its head reads it with its next mail."""
     cap, spent, limit = as_budget(row).nearest()
-    if row.warned or not is_near(spent, limit):
-        return
-    connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=1))
+    found: list[tuple[int, CapName, int, int]] = []
+    if is_near(spent, limit):
+        found.append((_NEAR_SPEND, cap, spent, limit))
+    if row.deadline_at is not None:
+        minutes = row.cap_minutes - math.ceil((row.deadline_at - now) / 60)
+        if is_near(minutes, row.cap_minutes):
+            found.append((_NEAR_MINUTES, "minutes", minutes, row.cap_minutes))
+    for bit, cap_name, used, most in found:
+        if not row.warned & bit:
+            _say_near(connection, task, row, (cap_name, used, most), now)
+    bits = row.warned | sum(bit for bit, *_ in found)
+    if bits != row.warned:
+        connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=bits))
+
+
+def _say_near(
+    connection: Connection, task: AnyRow, row: AnyRow, at: tuple[CapName, int, int], now: float
+) -> None:
+    cap, used, limit = at
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == row.agent_id)).one()
-    detail = f"{amount(cap, spent)} of {amount(cap, limit)} of the budget of {agent.name} are used"
-    key = f"budget{row.id}.near.{limit}"
+    unit = "" if cap == "cost" else f" {cap}"
+    detail = f"{amount(cap, used)} of {amount(cap, limit)}{unit} of the budget of {agent.name} are used"
+    key = f"budget{row.id}.near.{cap}.{now:.6f}"
     words = f"{detail}. Bring your part to its end within the rest."
     system_letter(connection, task.id, agent.id, words, key, now, wakes=False)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail)

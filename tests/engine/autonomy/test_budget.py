@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -221,6 +222,9 @@ async def test_a_subtree_whose_minutes_are_over_stops_and_its_head_is_asked(stag
     play = await stage({"Boss": boss, "Ada": ada}, caps=replace(CAPS, steps=9_000))
     await play.until(AgentJoined, name="Ada")
     share = BUDGETS.update().where(BUDGETS.c.deadline_at.is_not(None))
+    await play.db.write(lambda c: c.execute(share.values(deadline_at=time.time() + 50)))
+    near = await play.until(Intervened, rule="budget", action="nudged", name="Ada")
+    assert near.detail == "4 of 5 minutes of the budget of Ada are used"
     await play.db.write(lambda c: c.execute(share.values(deadline_at=1.0)))
     await play.until(Intervened, rule="budget", action="paused", name="Ada")
     late.set()
