@@ -9,7 +9,8 @@ from bot import texts
 from bot.access import Right
 from bot.cogs import suggest
 from bot.desk import Interaction, Refused, answer, demand, here, hold, parts_of
-from bot.words import cut, plain
+from bot.views.pages import page_view
+from bot.words import plain
 from engine.commands import ForgetMemory
 
 
@@ -20,14 +21,10 @@ class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.
 
     @app_commands.command(name="list", description=texts.CMD["memory.list"])
     async def list(self, interaction: Interaction) -> None:
-        """All of it, as much as one message takes; for those who may start tasks, as it feeds theirs."""
+        """All of it in pages, newest first."""
         await hold(interaction)
-        await demand(interaction, Right.START)
-        found = await parts_of(interaction).engine.look.memories(here(interaction))
-        lines = [
-            f"**#{m.id}** {plain(m.text, 150)} · {plain(m.source, 40)} · <t:{int(m.at)}:d>" for m in found
-        ]
-        await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_MEMORIES)
+        text, view = await page_view(interaction, "memories", 0, 0)
+        await answer(interaction, text, view=view)
 
     @app_commands.command(name="forget", description=texts.CMD["memory.forget"])
     @app_commands.describe(memory=texts.OPT["memory"])

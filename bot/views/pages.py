@@ -9,18 +9,20 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.desk import Interaction, agent_by_id, demand_sight, parts_of, task_by_id
+from bot.access import Right
+from bot.desk import Interaction, agent_by_id, demand, demand_sight, here, parts_of, task_by_id
 from bot.views.pressed import Pressed
 from bot.views.step_text import all_below, share_text, step_text
 from bot.words import cut, plain
 
 LOG_LINES = 15
+MEMORIES_A_PAGE = 9
 
 
 class PageButton(
     Pressed,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"page:(?P<kind>log|steps):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
+    template=r"page:(?P<kind>log|steps|memories):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
 ):
     """`page:<kind>:<task or agent id>:<page>:<way>`."""
 
@@ -74,5 +76,14 @@ async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[st
     return step_text(agent, steps[page], share), len(steps) > page + 1
 
 
+async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str, bool]:
+    """What is kept for this server; for those who may start tasks, as it feeds theirs."""
+    await demand(interaction, Right.START)
+    found = await parts_of(interaction).engine.look.memories(here(interaction))
+    shown = found[page * MEMORIES_A_PAGE : (page + 1) * MEMORIES_A_PAGE]
+    lines = [f"**#{m.id}** {plain(m.text, 130)} · {plain(m.source, 40)} · <t:{int(m.at)}:d>" for m in shown]
+    return "\n".join(lines) or texts.NO_MEMORIES, len(found) > (page + 1) * MEMORIES_A_PAGE
+
+
 Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
-KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps}
+KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps, "memories": _memories}

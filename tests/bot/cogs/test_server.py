@@ -180,6 +180,17 @@ async def test_memories_are_listed_and_forgotten_here_only(stage: Stage) -> None
     assert "may not start" in refused.response.content
 
 
+async def test_all_memories_can_be_turned_to(stage: Stage) -> None:
+    """Many lines come in pages, the newest first."""
+    for number in range(20):
+        stage.engine.remember(f"guild:{stage.guild.id}", f"Lesson {number} " + "x" * 400)
+    listed = await stage.boss.slash(stage.lobby, "memory list")
+    assert listed.response.content.count("**#") == 9 and "Lesson 0 " in listed.response.content
+    await stage.boss.click(listed.response, label="Older")
+    await stage.boss.click(listed.response, label="Older")
+    assert "Lesson 19 " in listed.response.content and listed.response.content.count("**#") == 2
+
+
 @pytest.mark.parametrize(("mode", "lines"), [("off", 0), ("answers", 2), ("all", 4)])
 async def test_followers_are_told_as_much_as_they_asked(stage: Stage, mode: str, lines: int) -> None:
     """Mentioned by name and nobody else, in the task's first channel; the last setting counts."""
