@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
 WORK = "/task"  # where the checkout lies inside
-_LAYOUT = 4
+_LAYOUT = 5
 _OLDEST = (3, 9)
 _NOT_COPIED = shutil.ignore_patterns(
     "test",
@@ -210,6 +210,9 @@ def _place_small_files(target: Path, tree: Path) -> None:
     # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
     for packages in (tree / "lib").glob("python*/site-packages"):
         (packages / "checkout.pth").write_text(WORK + "\n")
+        # Found before a file of that name in the checkout, which every Python would run as it starts.
+        for name in ("sitecustomize.py", "usercustomize.py"):
+            (packages / name).touch()
 
 
 def _place_mount_points(root: Path) -> None:

@@ -47,6 +47,7 @@ def ways_out(told: dict[str, Any]) -> dict[str, Callable[[], object]]:
             name for name in os.environ if name.endswith(("TOKEN", "KEY"))
         ],
         "open files of the host": _has_foreign_handles,
+        "a process outside the filter": _finds_an_unfiltered_process,
         "forking without end": _forks_without_end,
     }
 
@@ -83,6 +84,11 @@ def _raises_a_limit() -> bool:
 def _has_foreign_handles() -> bool:
     # The one beyond the standard three is the handle that lists them.
     return any(int(path.name) > 2 and path.exists() for path in list(Path("/proc/self/fd").iterdir()))
+
+
+def _finds_an_unfiltered_process() -> bool:
+    states = [path / "status" for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return any("\nSeccomp:\t2\n" not in state.read_text() for state in states)
 
 
 def _forks_without_end() -> bool:

@@ -30,6 +30,8 @@ class Haul:
     refused: list[str] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
     seen: int = 0
+    total: int = 0
+    spellings: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, name: str, reason: str) -> None:
         """Note something that stays behind; a flood of them is cut."""
@@ -73,7 +75,7 @@ def put_in(folder: int, files: Mapping[str, bytes]) -> None:
 
 def take_out(folder: int, before: Mapping[str, bytes], limits: SandboxLimits) -> Haul:
     """What changed below `folder` against `before`. Every process inside must be dead."""
-    haul = Haul()
+    haul = Haul(spellings={folded(path): path for path in before})
     _walk(folder, "", before, limits, haul)
     left = {path for path in before if path not in haul.kept}
     haul.deleted = tuple(sorted(left)) if haul.seen <= limits.files else ()
@@ -145,16 +147,21 @@ def _take_file(
         haul.leave(path, "the file may not be read", before)
         return
     with os.fdopen(handle, "rb") as file:
-        content = file.read(limits.file + 1)
-    if len(content) > limits.file:
-        haul.refuse(path, f"larger than {limits.file:,} bytes")
-    elif before.get(path) != content:
-        _keep(path, content, before, haul)
+        size, sent = os.fstat(handle).st_size, before.get(path)
+        same_size = sent is not None and len(sent) == size
+        if size > limits.file:
+            haul.refuse(path, f"larger than {limits.file:,} bytes")
+        elif haul.total + size > limits.work and not same_size:
+            # Holes and hard links show far more bytes than the place holds.
+            haul.refuse(path, f"more than {limits.work:,} bytes in all")
+        elif (content := file.read(size)) != sent:
+            _keep(path, content, haul)
 
 
-def _keep(path: str, content: bytes, before: Mapping[str, bytes], haul: Haul) -> None:
+def _keep(path: str, content: bytes, haul: Haul) -> None:
+    haul.total += len(content)
     try:
-        check_collision(path, (other for other in (*before, *haul.changed) if folded(other) == folded(path)))
+        check_collision(path, [haul.spellings.setdefault(folded(path), path)])
     except Invalid as error:
         haul.refuse(path, str(error))
         return

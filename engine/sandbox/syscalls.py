@@ -23,7 +23,7 @@ NEWEST_REVIEWED = 456
 # Denied outright. Reasons by line: other processes; mounts and roots; namespaces; keys; kernel surfaces;
 # counted by user;
 # handles past the mounts; modules and boot; clocks and names; ports and segments; special files;
-# memory that no limit sees.
+# memory that no limit sees (attributes of files in memory are such).
 _DENIED = """
 ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise process_mrelease
 mount umount2 pivot_root chroot move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr
@@ -36,12 +36,14 @@ init_module finit_module delete_module kexec_load kexec_file_load reboot swapon 
 acct quotactl quotactl_fd syslog settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname
 iopl ioperm modify_ldt vhangup personality lookup_dcookie
 mknod mknodat
+setxattr lsetxattr fsetxattr
 move_pages mbind migrate_pages set_mempolicy set_mempolicy_home_node vmsplice memfd_secret memfd_create
 shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink
 """
 DENIED = tuple(_DENIED.split())
 
 _X86_64 = """
+setxattr=188 lsetxattr=189 fsetxattr=190
 inotify_init=253 inotify_init1=294
 mmap=9 ioctl=16 socket=41 clone=56 fcntl=72 chmod=90 fchmod=91 fchmodat=268 fchmodat2=452 clone3=435
 ptrace=101 process_vm_readv=310 process_vm_writev=311 kcmp=312 pidfd_getfd=438 process_madvise=440
@@ -59,6 +61,7 @@ msgrcv=70 msgctl=71 mq_open=240 mq_unlink=241
 """
 
 _ARM64 = """
+setxattr=5 lsetxattr=6 fsetxattr=7
 inotify_init1=26
 mmap=222 ioctl=29 socket=198 clone=220 fcntl=25 fchmod=52 fchmodat=53 fchmodat2=452 clone3=435
 ptrace=117 process_vm_readv=270 process_vm_writev=271 kcmp=272 pidfd_getfd=438 process_madvise=440
