@@ -34,9 +34,15 @@ class Item:
 
 
 def load_items(kind: Kind, path: Path) -> list[Item]:
-    """Items of a JSONL file. Raises Invalid for a line that is none of this kind."""
+    """Items of a JSONL file. Raises Invalid for a file that cannot be read or a line of another kind."""
     items: list[Item] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(
+            f"{path} cannot be read ({error}). Give a file of items, one JSON object a line."
+        ) from error
+    for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
                 items.append(_READERS[kind](json.loads(line), number))

@@ -79,8 +79,11 @@ async def test_a_wrong_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "own.jsonl"
     file.write_text(json.dumps(APPLES) + "\n{\n")
     code, printed = await command(endpoint, tmp_path, "scenarios.items", "--kind", "gsm8k", str(file))
-    await endpoint.stop()
     assert code == 1 and "Line 2" in printed and "Traceback" not in printed
+    gone = str(tmp_path / "gone.jsonl")
+    code, printed = await command(endpoint, tmp_path, "scenarios.items", "--kind", "gsm8k", gone)
+    await endpoint.stop()
+    assert code == 1 and "cannot be read" in printed and "Traceback" not in printed
 
 
 async def test_a_run_broken_off_does_not_go_on_beside_the_next(tmp_path: Path) -> None:
