@@ -10,9 +10,10 @@ import sys
 
 BENCHES: dict[str, tuple[str, ...]] = {
     "turns": ("bench.turns", "sqlite"),
-    "turns-10000": ("bench.turns", "sqlite", "10000", "2", "2", "1000"),
+    "turns-10000": ("bench.turns", "sqlite", "10000", "5", "2", "1000"),
     "turns-postgresql": ("bench.turns", "postgresql"),
-    "fairness": ("bench.fairness",),
+    "fairness": ("bench.fairness", "sqlite"),
+    "fairness-postgresql": ("bench.fairness", "postgresql"),
     "fanout-100": ("bench.fanout", "100"),
     "fanout": ("bench.fanout", "590"),
     "fanout-10000": ("bench.fanout", "10000"),

@@ -1,4 +1,6 @@
-"""Fairness: a 5-agent task beside a 500-agent one, against the same task alone: `python -m bench.fairness`.
+"""Fairness: a 5-agent task beside a 500-agent one, against the same task alone.
+
+`python -m bench.fairness [sqlite|postgresql]`: the embedded dispatcher, or Procrastinate's.
 
 The endpoint takes 64 calls at once through the real gate, 250 ms each; what is compared is the small task's
 time from its letters to its end.
@@ -7,6 +9,7 @@ time from its letters to its end.
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,7 +19,7 @@ from sqlalchemy import Connection
 
 from bench.chains import Chains, chain_script, text_of
 from bench.measure import report
-from bench.parts import build, make_tables, seed_letters, seed_members
+from bench.parts import build, database, make_tables, seed_letters, seed_members
 from bench.turns import ONE_LETTER
 from engine.llm.gate import GatedModel
 from engine.llm.scripted import ScriptedModel
@@ -40,9 +43,8 @@ def _left(connection: Connection, task: int) -> bool:
     return connection.execute(unread.limit(1)).first() is not None
 
 
-async def run(beside: bool, folder: Path) -> float:
+async def run(beside: bool, url: str, folder: Path) -> float:
     """Seconds that the small task takes, alone or beside the large one."""
-    url = f"sqlite:///{folder / 'bench.db'}"
     make_tables(url)
     scripts: dict[int, object] = {}
 
@@ -71,15 +73,17 @@ async def run(beside: bool, folder: Path) -> float:
     return seconds
 
 
-def bench() -> bool:
+def bench(store: str) -> bool:
     """Alone, beside, ratio."""
     found = []
     for beside in (False, True):
-        with tempfile.TemporaryDirectory() as folder:
-            found.append(asyncio.run(run(beside, Path(folder))))
+        with tempfile.TemporaryDirectory() as folder, database(store, Path(folder)) as url:
+            found.append(asyncio.run(run(beside, url, Path(folder))))
     alone, together = found
-    return report("fairness, 5 agents beside 500", together / alone, 1.5, alone=alone, beside=together)
+    return report(
+        f"fairness, {store}, 5 agents beside 500", together / alone, 1.5, alone=alone, beside=together
+    )
 
 
 if __name__ == "__main__":
-    bench()
+    bench(sys.argv[1] if len(sys.argv) > 1 else "sqlite")

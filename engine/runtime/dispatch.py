@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -18,6 +18,8 @@ from engine.ports import Wake
 log = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+SPARE_PART, FEW_PART = 4, 16
+"""Of `slots` places: a quarter more for tasks of which less than a sixteenth runs."""
 
 
 class FairQueue:
@@ -40,7 +42,16 @@ class FairQueue:
 
     def pop(self) -> Wake:
         """The next agent; its task goes to the back. Raises KeyError when empty."""
-        task_id, agents = self._tasks.popitem(last=False)
+        return self._pop(next(iter(self._tasks), -1))
+
+    def pop_small(self, running: Mapping[int, int], most: int) -> Wake | None:
+        """The next agent of a task of which less than `most` turns run, None when there is none."""
+        small = (task_id for task_id in self._tasks if running.get(task_id, 0) < most)
+        task_id = next(small, None)
+        return None if task_id is None else self._pop(task_id)
+
+    def _pop(self, task_id: int) -> Wake:
+        agents = self._tasks.pop(task_id)
         _, wake = agents.popitem(last=False)
         if agents:
             self._tasks[task_id] = agents
@@ -48,11 +59,16 @@ class FairQueue:
 
 
 class LocalDispatcher:
-    """At most `slots` turns at once in this process."""
+    """At most `slots` turns at once in this process, and some more for tasks that have few.
+
+    Turns hold their place while they wait for the model; without those few places of their own, agents of a
+    small task would wait for the large task's calls before they may even ask.
+    """
 
     def __init__(self, slots: int) -> None:
-        self._slots = slots
+        self._slots, self._spare, self._few = slots, slots // SPARE_PART, max(1, slots // FEW_PART)
         self._queue = FairQueue()
+        self._turns: Counter[int] = Counter()
         self._running: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, Wake] = {}
         self._timers: set[asyncio.TimerHandle] = set()
@@ -99,10 +115,17 @@ class LocalDispatcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _fill(self) -> None:
-        while self._open and self._queue and len(self._running) < self._slots:
-            wake = self._queue.pop()
+        while self._open and self._queue and (wake := self._next()) is not None:
+            self._turns[wake.task_id] += 1
             task = asyncio.create_task(self._turn(wake), name=f"agent-{wake.agent_id}")
             self._running[wake.agent_id] = task
+
+    def _next(self) -> Wake | None:
+        if len(self._running) < self._slots:
+            return self._queue.pop()
+        if len(self._running) < self._slots + self._spare:
+            return self._queue.pop_small(self._turns, self._few)
+        return None
 
     async def _turn(self, wake: Wake) -> None:
         if self._run is None:
@@ -117,6 +140,9 @@ class LocalDispatcher:
             self._later(wake)
         finally:
             self._running.pop(wake.agent_id, None)
+            self._turns[wake.task_id] -= 1
+            if not self._turns[wake.task_id]:
+                del self._turns[wake.task_id]
             again = self._again.pop(wake.agent_id, None)
             if again is not None and self._open:
                 self._queue.push(again)

@@ -32,18 +32,32 @@ QUEUE = "agents"
 CHANNEL = "procrastinate_queue_v1#agents"
 TASK = "turn"
 RETRY_S = 2.0
-_STEP = 10_000
-"""Jobs of one commit get falling priorities within their class, so that a small task passes a burst."""
+_STEP = 100_000_000
+"""Priorities of one class (people's words, all else). Within it a job stands behind the waiting ones of its own
+task, not behind those of others (start-time fair queueing): a small task is served beside a large one."""
 
 _LOCK = "SELECT id FROM agents WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
 _ENLIST = """
 SELECT procrastinate_defer_jobs_v1(array_agg(
-    ROW('agents', 'turn', w.priority, 'agent:' || w.agent, 'agent:' || w.agent,
-        jsonb_build_object('agent', w.agent), to_timestamp(w.due))::procrastinate_job_to_defer_v1))
-FROM unnest(%s::bigint[], %s::int[], %s::float8[]) AS w(agent, priority, due)
-WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
-                  WHERE j.queueing_lock = 'agent:' || w.agent AND j.status = 'todo')
-  AND NOT (%s AND EXISTS (SELECT 1 FROM agents a WHERE a.id = w.agent AND a.reserved_tokens > 0))
+    ROW('agents', 'turn', GREATEST(w.class - %s + 1, LEAST(w.class, head.at, tail.at - 1) - w.place),
+        'agent:' || w.agent, 'agent:' || w.agent, jsonb_build_object('agent', w.agent, 'task', w.task),
+        to_timestamp(w.due))::procrastinate_job_to_defer_v1))
+FROM (SELECT u.agent, a.task_id AS task, u.class, u.due,
+             (row_number() OVER (PARTITION BY a.task_id, u.class ORDER BY u.number) - 1)::int AS place
+      FROM unnest(%s::bigint[], %s::int[], %s::float8[]) WITH ORDINALITY AS u(agent, class, due, number)
+      JOIN agents a ON a.id = u.agent
+      WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
+                        WHERE j.queueing_lock = 'agent:' || u.agent AND j.status = 'todo')
+        AND NOT (%s AND a.reserved_tokens > 0)) AS w,
+LATERAL (SELECT max(j.priority) AS at FROM procrastinate_jobs j
+         WHERE j.status = 'todo' AND j.priority <= w.class AND j.priority > w.class - %s) AS head,
+LATERAL (SELECT min(j.priority) AS at FROM procrastinate_jobs j
+         WHERE j.status = 'todo' AND j.args->>'task' = w.task::text
+           AND j.priority <= w.class AND j.priority > w.class - %s) AS tail
+"""
+_BY_TASK = """
+CREATE INDEX IF NOT EXISTS megaagent_jobs_by_task ON procrastinate_jobs ((args->>'task'), priority)
+WHERE status = 'todo'
 """
 _IDLE = """
 SELECT a FROM unnest(%s::bigint[]) AS a
@@ -78,6 +92,7 @@ def create_queue(url: str) -> None:
         found = connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()
         if found is None or found[0] is None:
             connection.execute(SchemaManager.get_schema().encode())
+        connection.execute(_BY_TASK)
 
 
 class ProcrastinateDispatcher:
@@ -177,7 +192,7 @@ class ProcrastinateDispatcher:
         await asyncio.gather(*self._waking, return_exceptions=True)
         await self._app.close_async()
 
-    async def _turn(self, agent: int) -> None:
+    async def _turn(self, agent: int, **_for_fairness: int) -> None:
         if self._run is None:
             raise RuntimeError("the dispatcher was not started")
         turn = asyncio.ensure_future(self._run(agent))
@@ -220,11 +235,11 @@ class ProcrastinateDispatcher:
             return
         raw = driver_of(connection)
         ids = [agent for agent, _ in agents]
-        places = [(10 - priority) * _STEP - place for place, (_, priority) in enumerate(agents)]
+        classes = [(10 - priority) * _STEP for _, priority in agents]
         due = time.time() + later_s if later_s else None
         with together(connection):
             raw.execute(_LOCK, [ids])
-            raw.execute(_ENLIST, [ids, places, [due] * len(ids), unless_busy])
+            raw.execute(_ENLIST, [_STEP, ids, classes, [due] * len(ids), unless_busy, _STEP, _STEP])
 
     async def _reap(self) -> None:
         """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""
