@@ -33,8 +33,8 @@ CHANNEL = "procrastinate_queue_v1#agents"
 TASK = "turn"
 RETRY_S = 2.0
 _STEP = 100_000_000
-"""Priorities of one class (people's words, all else). Within it a job stands behind the waiting ones of its own
-task, not behind those of others (start-time fair queueing): a small task is served beside a large one."""
+"""Priorities of one class (people's words, all else). Within it a job stands behind the waiting ones of its
+own task, not behind those of others (start-time fair queueing): a small task is served beside a large one."""
 
 _LOCK = "SELECT id FROM agents WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
 _ENLIST = """

@@ -262,5 +262,25 @@ async def test_wake_ups_that_wait_are_folded_into_one(world: World) -> None:
     assert runs == [agents[0]]
 
 
+async def test_a_small_task_waits_behind_no_more_than_one_of_a_large_one(world: World) -> None:
+    """With one place, tasks take turns, however much a large task enlisted before: then first come first."""
+    large, many = await world.write(lambda c: begin(c, 12))
+    small, few = await world.write(lambda c: begin(c, 2))
+    dispatcher, order = world.dispatcher(1), list[int]()
+    for task, agents in ((large, many), (small, few)):
+        for agent in agents:
+            wakes = [Wake(agent, task)]
+            dispatcher.wake(await world.write(lambda c, w=wakes: list(dispatcher.enlist(c, w))))  # type: ignore[misc]
+
+    async def run(agent: int) -> None:
+        order.append(agent)
+
+    await dispatcher.start(run)
+    await world.until(lambda: _holds(len(order) == len(many) + len(few)))
+    await dispatcher.stop()
+    assert [agent for agent in order if agent in many] == many
+    assert max(order.index(agent) for agent in few) <= 2 * len(few)
+
+
 async def _holds(value: bool) -> bool:
     return value

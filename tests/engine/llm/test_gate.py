@@ -14,6 +14,7 @@ from engine.llm.breaker import BreakerTimes
 from engine.llm.faults import RateLimited
 from engine.llm.gate import GatedModel
 from engine.llm.openai_chat import OpenAIChat
+from engine.llm.seats import SEAT_S
 from engine.ports import ChatAnswer, ChatRequest, Quote
 from tests.engine.llm.conftest import request_with, settings_with
 from tests.fakes import model_endpoint as fake
@@ -120,6 +121,29 @@ async def test_small_task_passes_a_large_one(calls: Start) -> None:
     model.end()
     await settle()
     assert model.order[-1] == 999
+
+
+async def test_a_small_tasks_place_is_kept_for_its_next_call(calls: Start) -> None:
+    """Its call ended, the place is not given to the large task: the next call of the small one goes at once.
+    When none comes, the large task gets the place after a moment."""
+    model = Steered()
+    gate = GatedModel(model, settings_with(model_concurrency=8))
+    calls(gate, task_id=2, agent_id=998)
+    for agent in range(50):
+        calls(gate, task_id=1, agent_id=agent)
+    await settle()
+    model.end()
+    await settle()
+    assert gate.state.running == 7
+    calls(gate, task_id=2, agent_id=999)
+    await settle()
+    assert model.order[-1] == 999
+    for _ in range(8):
+        model.end()
+        await settle()
+    assert gate.state.running == 7
+    await asyncio.sleep(SEAT_S + 0.05)
+    assert gate.state.running == 8
 
 
 async def test_person_goes_first(calls: Start) -> None:

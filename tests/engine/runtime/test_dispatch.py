@@ -71,3 +71,25 @@ async def test_a_large_task_does_not_hold_every_place() -> None:
             await asyncio.sleep(0)
     await dispatcher.stop()
     assert order.index(99) <= 2
+
+
+async def test_a_small_task_starts_while_a_large_one_holds_every_place() -> None:
+    """Places of their own for tasks that have few turns, and not for the large task."""
+    dispatcher, go = LocalDispatcher(16), asyncio.Event()
+    started: list[int] = []
+
+    async def turn(agent: int) -> None:
+        started.append(agent)
+        await go.wait()
+
+    await dispatcher.start(turn)
+    dispatcher.wake([Wake(agent, 1) for agent in range(40)])
+    await asyncio.sleep(0)
+    dispatcher.wake([Wake(99, 2)])
+    await asyncio.sleep(0)
+    assert started == [*range(16), 99]
+    go.set()
+    async with asyncio.timeout(5):
+        while dispatcher.busy:  # noqa: ASYNC110 - the dispatcher tells by its count
+            await asyncio.sleep(0)
+    await dispatcher.stop()
