@@ -90,7 +90,7 @@ _agents = sa.select(
     _busy.label("busy"),
     *(_shares.c[name].label(f"share_{name}") for name in _SHARE),
     sa.case((_shares.c.id.is_not(None), _in_share), else_=0).label("share_agents"),
-).outerjoin(_shares, _shares.c.agent_id == AGENTS.c.id)
+).outerjoin(_shares, sa.and_(_shares.c.task_id == AGENTS.c.task_id, _shares.c.agent_id == AGENTS.c.id))
 
 
 def _spend(row: AnyRow) -> Spend:

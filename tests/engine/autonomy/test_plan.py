@@ -108,6 +108,20 @@ async def test_a_small_plan_allows_no_large_organisation(stage: Stage) -> None:
     assert (await play.end()).report == "recruited"
 
 
+async def test_a_question_is_answered_by_one_agent(stage: Stage) -> None:
+    """A boss that would plan an organisation of one is told to do it; nobody is shown or asked anything."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "One agent needs no plan" in view.last:
+            return call(("finish", {"report": "forty-two"}))
+        return call(("propose_plan", PLAN | {"agents": 1}))
+
+    play = await stage({"Boss": boss})
+    assert (await play.end()).report == "forty-two"
+    assert (await play.engine.look.task(play.task)).agents == 1
+    assert not play.of(PlanProposed) and not play.of(GateRaised)
+
+
 async def test_a_plan_can_be_cancelled(stage: Stage) -> None:
     """Cancelling stops the task."""
     play = await stage({"Boss": planner})

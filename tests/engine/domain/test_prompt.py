@@ -117,9 +117,29 @@ def test_prompts_name_only_tools_that_the_role_has(name: AgentRole) -> None:
     [
         (
             "boss",
-            ("you decide how it is done", "recruit", "assign", "propose_plan", "finish", "exact", "done"),
+            (
+                "you decide how it is done",
+                "A question, or",
+                "do it yourself",
+                "recruit",
+                "assign",
+                "propose_plan",
+                "finish",
+                "exact",
+                "done",
+            ),
         ),
-        ("head", ("Do not do your members' work", "assign", "reject with the exact defect", "submit")),
+        (
+            "head",
+            (
+                "Do not do your members' work",
+                "exact name",
+                '"done" means',
+                "assign",
+                "reject with the exact defect",
+                "submit",
+            ),
+        ),
         ("member", ("submit", "tell your head why", "recruit")),
         ("auditor", ("no part in this work", "break it", "verdict", "how to see each")),
         (
