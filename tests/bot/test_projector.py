@@ -65,6 +65,25 @@ async def test_read_model_and_cursor() -> None:
     await database.close()
 
 
+async def test_a_successor_leads_the_group_it_took_over() -> None:
+    """Words in the group's place go to it, and it looks like a head."""
+    database = InlineDatabase()
+    taken = [
+        ev.GroupFormed(1, 6, 2, 4, "Bo group", 1),
+        ev.AgentLeft(1, 2, 4, "Bo", "slow"),
+        ev.AgentJoined(1, 2, 8, "Bo 2", "writer", 6),
+    ]
+    await database.write(lambda c: project_all(c, story(*taken)))
+    head = await database.read(
+        lambda c: c.execute(select(groups.c.head_id).where(groups.c.group_id == 6)).scalar()
+    )
+    leads = await database.read(
+        lambda c: c.execute(select(agents.c.leads).where(agents.c.agent_id == 8)).scalar()
+    )
+    assert (head, leads) == (8, True)
+    await database.close()
+
+
 async def test_repeats_change_nothing() -> None:
     """The same events again, one by one or together, make no second post."""
     database = InlineDatabase()
