@@ -125,7 +125,8 @@ class TurnRunner:
         self._after(hit.task_id, Committed(wakes, may_fit))
         if may_fit:
             await self._parts.clock.sleep(CAP_RETRY_S)
-        return may_fit
+        # Woken itself (to wrap up) it goes on here: its own job hides that wake from the queue.
+        return may_fit or any(wake.agent_id == hit.agent_id for wake in wakes)
 
     async def _act_and_commit(self, turn: Turn, answer: ChatAnswer, started: float) -> bool:
         """Act, commit; acted again on the same answer when others committed first."""

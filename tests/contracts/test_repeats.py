@@ -152,9 +152,10 @@ async def test_a_repeat_runs_by_itself_and_asks_nobody(world: World) -> None:
         steps = sum(message.role == "assistant" for message in request.messages)
         return call(("search_files", {"pattern": f"x{steps}"}))
 
-    engine = await world.start(endless, turn=SWEEPING, sweeps=True)
+    engine = await world.start(endless, turn=SWEEPING)
     await engine.handle(replace(HOURLY, limits=Limits(cost_micros=300, steps=900)))
     await missed(world, 1)
+    await engine._monitor.sweep()
     await all_ended(world, 1)
     assert (await engine.look.task(1)).report.startswith("half of it")
     assert await engine.look.gates(1, open_only=False) == []
