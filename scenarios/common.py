@@ -10,6 +10,9 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from bot.migrations import upgrade
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits, StartTask, StopTask
 from engine.engine import Engine
@@ -29,6 +32,7 @@ from engine.events import (
 from engine.ports import ChatModel, Sandbox
 from engine.queries import TaskView
 from engine.settings import EngineSettings
+from engine.store.database import sync_engine
 
 TOLD = (
     AgentJoined,
@@ -90,7 +94,7 @@ def say(text: str) -> None:
 
 async def carry_out(work: Work, settings: EngineSettings, model: ChatModel | None = None) -> Outcome:
     """Run the work to its end, telling what happens. Raises NotConfigured without a usable model."""
-    opened = await open_engine(settings, model, say=say)
+    opened = await open_engine(settings, model, migrate=up_to_date, say=say)
     space = f"scenario:{work.name}"
     try:
         await stop_left(opened.engine, space)
@@ -103,6 +107,26 @@ async def carry_out(work: Work, settings: EngineSettings, model: ChatModel | Non
     finally:
         await opened.engine.stop()
         await opened.close()
+
+
+def up_to_date(url: str) -> None:
+    """Bring the tables up to date; a file from before versions were kept is put aside. Blocking."""
+    path = Path(sa.make_url(url).database or "")
+    if path.exists() and not _has_version(url):
+        for suffix in ("", "-wal", "-shm"):
+            old = path.with_name(path.name + suffix)
+            if old.exists():
+                old.rename(path.with_name(f"old-{path.name}{suffix}"))
+        say(f"{path} was made by an older version; it is now old-{path.name}.")
+    upgrade(url)
+
+
+def _has_version(url: str) -> bool:
+    engine = sync_engine(url)
+    try:
+        return sa.inspect(engine).has_table("alembic_version")
+    finally:
+        engine.dispose()
 
 
 async def stop_left(engine: Engine, space: str) -> None:

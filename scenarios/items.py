@@ -23,7 +23,7 @@ from engine.errors import NotFound
 from engine.events import TaskEnded
 from engine.ports import ChatModel
 from engine.settings import EngineSettings
-from scenarios.common import run, say, stop_left
+from scenarios.common import run, say, stop_left, up_to_date
 from scenarios.marking import Item, goal_of, load_items, mark
 
 Kind = Literal["humaneval", "mbpp", "gsm8k"]
@@ -71,7 +71,7 @@ async def run_items(
     before = known(out)
     todo = [item for item in items if item.name not in before]
     if todo:
-        opened = await open_engine(settings, model, say=say)
+        opened = await open_engine(settings, model, migrate=up_to_date, say=say)
         endings = Endings(opened.engine)
         listener = asyncio.create_task(endings.listen(), name="endings")
         try:

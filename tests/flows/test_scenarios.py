@@ -9,14 +9,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from bot.migrations import drift
 from engine.assembly import open_engine
 from engine.commands import Limits, StartTask
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.settings import EngineSettings
-from scenarios.common import carry_out
+from engine.store.database import sync_engine
+from scenarios.common import carry_out, up_to_date
 from scenarios.gobang import GOBANG
 from tests.fakes.cast import cast
+from tests.fakes.parts import make_tables
 from tests.fakes.script_endpoint import ScriptEndpoint
 from tests.flows.gobang_script import parts
 from tests.flows.test_items import ADD, APPLES, solver, write
@@ -89,7 +92,7 @@ async def test_a_wrong_file_is_said_in_a_sentence(tmp_path: Path) -> None:
 async def test_a_run_broken_off_does_not_go_on_beside_the_next(tmp_path: Path) -> None:
     """The task that was left is stopped before anything of it is called again."""
     settings = EngineSettings(data_dir=tmp_path, audit_rounds=0, _env_file=None)  # type: ignore[call-arg]
-    opened = await open_engine(settings, ScriptedModel(lambda _: say("Hm.")))
+    opened = await open_engine(settings, ScriptedModel(lambda _: say("Hm.")), migrate=up_to_date)
     left = await opened.engine.handle(StartTask("old goal", "me", "scenario:Gobang", attended=False))
     await opened.close()
 
@@ -103,3 +106,19 @@ async def test_a_run_broken_off_does_not_go_on_beside_the_next(tmp_path: Path) -
     again = await open_engine(settings, ScriptedModel(script))
     assert (await again.engine.look.task(left)).state == "stopped"
     await again.close()
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """One with a version is migrated and kept; one from before versions is put aside, its file not lost."""
+    kept, bare = tmp_path / "kept.db", tmp_path / "bare.db"
+    up_to_date(f"sqlite:///{kept}")
+    engine = sync_engine(f"sqlite:///{kept}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE memories DROP COLUMN signs")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    engine.dispose()
+    up_to_date(f"sqlite:///{kept}")
+    assert not (tmp_path / "old-kept.db").exists() and drift(f"sqlite:///{kept}") == ""
+    make_tables(f"sqlite:///{bare}")
+    up_to_date(f"sqlite:///{bare}")
+    assert (tmp_path / "old-bare.db").exists() and drift(f"sqlite:///{bare}") == ""
