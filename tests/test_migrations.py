@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from bot.migrations import drift, upgrade
 from bot.tables import BOT_METADATA
+from engine.domain.recall import pack, signs_of
 from engine.errors import NotConfigured
+from engine.store.core import MEMORIES
 from engine.store.database import sync_engine
 from engine.store.tables import ENGINE_METADATA
 
@@ -42,3 +44,20 @@ def test_a_database_from_the_future_is_refused_in_plain_words(tmp_path: Path) ->
     engine.dispose()
     with pytest.raises(NotConfigured, match="Update the checkout"):
         upgrade(url)
+
+
+def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:
+    """Lines remembered by an older version are found by meaning after the update."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    packed = pack([0.5, -1.0, 2.0])
+    line = {"text": "Oak floats", "source": "Boss", "key": "k", "created_at": 1.0, "embedding": packed}
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        connection.execute(MEMORIES.insert().values(**line))
+        connection.exec_driver_sql("ALTER TABLE memories DROP COLUMN signs")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(MEMORIES.c.signs)).scalar_one() == signs_of(packed)
+    engine.dispose()
