@@ -24,6 +24,7 @@ from engine.settings import EngineSettings
 from engine.store import repeats, speech, tasks
 from engine.store.commit import Committed
 from engine.store.core import EVENTS, append_events, loads
+from engine.store.prepared import Prepared
 from engine.store.reads import SqlQueries
 from engine.store.sweep import running_tasks
 from engine.store.tasks import BroughtFile, Caps, Done
@@ -36,6 +37,12 @@ POLL_S = 1.0
 SHARED_POLL_S = 0.25
 """How often events are looked for that nobody here told of: on PostgreSQL other processes write them."""
 
+_page = Prepared(
+    sa.select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.payload_json)
+    .where(EVENTS.c.seq > sa.bindparam("after"))
+    .order_by(EVENTS.c.seq)
+    .limit(PAGE)
+)
 _Work = Callable[[Connection, Any, float], Done]
 _HANDLERS: dict[type, _Work] = {
     c.EditMessage: speech.edit_message,
@@ -238,8 +245,8 @@ def _with_defaults(limits: c.Limits, caps: Caps) -> Caps:
 
 
 def _events_after(connection: Connection, after: int) -> list[Event]:
-    query = sa.select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(PAGE)
-    return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json))) for r in connection.execute(query)]
+    rows = _page.all(connection, after=after)
+    return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json))) for r in rows]
 
 
 async def _first_of(news: asyncio.Event, seconds: float) -> None:

@@ -13,6 +13,8 @@ from engine.store.core import REVISIONS, AnyRow
 
 log = logging.getLogger(__name__)
 
+GATHER_S = 0.1
+
 BATCH = 500
 
 
@@ -69,6 +71,8 @@ class Historian:
     async def _follow(self) -> None:
         while True:
             await self._stir.wait()
+            # One look for many files; who wants to see the history at once catches up by itself.
+            await asyncio.sleep(GATHER_S)
             self._stir.clear()
             while self._due:
                 task_id = self._due.pop()
