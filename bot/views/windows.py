@@ -7,7 +7,7 @@ window's kind, and goes to the function registered for that kind (`bot/cogs/wind
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -93,8 +93,11 @@ def cap_window(task: TaskView) -> discord.ui.Modal:
 
 
 def agent_cap_window(agent: AgentView) -> discord.ui.Modal:
-    """Cap what an agent and all below it may use; empty fields stay as they are."""
-    caps = agent.budget.caps if agent.budget else Limits()
+    """Cap what an agent and all below it may use; empty fields stay as they are.
+
+    Minutes count from when they are sent, so the old ones are not filled in.
+    """
+    caps = replace(agent.budget.caps, minutes=None) if agent.budget else Limits()
     return window(f"agentcap:{agent.id}", texts.MODAL_AGENT_CAP.format(name=agent.name), *_cap_asks(caps))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -204,7 +206,8 @@ def _past_cap(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, .
         )
     )
     later = max(task.deadline_at or now, now) + max(task.max_minutes // 2, 1) * 60
-    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(deadline_at=later))
+    longer = {"deadline_at": later, "max_minutes": math.ceil((later - task.created_at) / 60)}
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**longer))
     if task.state == "paused":
         return reopen(connection, task, "cap raised", now)
     return ready_agents(connection, task.id)

@@ -155,6 +155,10 @@ async def test_minutes_are_a_cap_too(stage: Stage) -> None:
     gate = await play.until(GateRaised, kind="cap")
     assert "minutes" in gate.question
     assert play.of(CapReached, cap="minutes", percent=100)
+    await play.do(AnswerGate(gate.gate_id, "Raise by half", "me"))
+    task = await play.engine.look.task(play.task)
+    assert task.state == "running"
+    assert (task.limits.minutes or 0) * 60 >= time.time() + CAPS.minutes * 30
 
 
 async def test_the_cap_on_agents_is_said_and_recruiting_refused(stage: Stage) -> None:
