@@ -1,9 +1,9 @@
 """What containment costs, as ratios against plain subprocesses in the same run.
 
-    python -m bench.sandbox [--runs 40] [--at-once 50]
+    python -m bench.sandbox [--runs 40] [--at-once 50] [--rounds 9]
 
 One run: the same Python program, plain and inside, alternating (median and 95th percentile).
-At once: 50 started together, both ways, the better of three rounds.
+At once: 50 started together, both ways alternating; the median over the rounds of each round's ratio.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import operator
 import statistics
 import sys
 import time
@@ -28,7 +29,7 @@ async def plain(python: str) -> float:
     """Seconds of one plain subprocess."""
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        python, "-I", "-c", PROGRAM, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        python, "-c", PROGRAM, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
     )
     await process.communicate()
     return time.perf_counter() - begun
@@ -61,10 +62,10 @@ def p95(values: list[float]) -> float:
     return sorted(values)[int(len(values) * 0.95)]
 
 
-async def together(sandbox: Sandbox, python: str, count: int) -> dict[str, float]:
+async def together(sandbox: Sandbox, python: str, count: int, rounds: int) -> dict[str, float]:
     """Seconds until the last of many started at once has ended."""
     plains, insides = [], []
-    for _ in range(3):
+    for _ in range(rounds):
         begun = time.perf_counter()
         await asyncio.gather(*(plain(python) for _ in range(count)))
         plains.append(time.perf_counter() - begun)
@@ -73,13 +74,13 @@ async def together(sandbox: Sandbox, python: str, count: int) -> dict[str, float
         insides.append(time.perf_counter() - begun)
     return {
         "at_once": count,
-        "plain_s": round(min(plains), 3),
-        "inside_s": round(min(insides), 3),
-        "ratio": round(min(insides) / min(plains), 3),
+        "plain_median_s": round(statistics.median(plains), 3),
+        "inside_median_s": round(statistics.median(insides), 3),
+        "ratio": round(statistics.median(map(operator.truediv, insides, plains)), 3),
     }
 
 
-async def measure(runs: int, at_once: int) -> dict[str, object]:
+async def measure(runs: int, at_once: int, rounds: int) -> dict[str, object]:
     """All figures."""
     folder = environment_folder(Path("var"))
     prepared = prepare_environment(folder, ["pytest"])
@@ -91,7 +92,7 @@ async def measure(runs: int, at_once: int) -> dict[str, object]:
     return {
         "mechanism": sandbox.status().mechanism,
         "one": await one_by_one(sandbox, python, runs),
-        "many": await together(sandbox, python, at_once),
+        "many": await together(sandbox, python, at_once, rounds),
         "targets": {"overhead_ms": 40, "ratio_at_once": 1.2},
     }
 
@@ -101,8 +102,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What containment costs")
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=9)
     chosen = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(chosen.runs, chosen.at_once)), indent=2))
+    print(json.dumps(asyncio.run(measure(chosen.runs, chosen.at_once, chosen.rounds)), indent=2))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ Command = Callable[[int, int, int], list[str]]
 _SETUP_S = 20.0
 _DEATH_S = 10.0
 _PIECE = 65536
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.02
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.003, 0.02
 _FIRST_TO_GO = b"1000"
 # Setting up is work for a processor alone; more at a time only wait for each other, and look up more often.
 _SETTING_UP = threading.BoundedSemaphore(os.cpu_count() or 1)

@@ -7,12 +7,14 @@ import ctypes
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.errors import Invalid
 from engine.ports import RunRequest, Sandbox
+from engine.sandbox import choose_sandbox
 from tests.engine.sandbox.arena import LIMITS
 
 
@@ -243,6 +245,16 @@ async def test_session_closes_a_running_program(sandbox: Sandbox) -> None:
     assert not _processes_with("27182.8")
     assert (await session.close()).ended == "killed"
     assert (await session.send("x")).ended == "killed"
+
+
+async def test_a_session_ends_with_its_time(environment: Path) -> None:
+    """One nobody closes is killed with all it started, and what it wrote is kept."""
+    short = choose_sandbox(environment, replace(LIMITS, session_s=0.6))
+    request = RunRequest(("sh", "-c", "echo a > a; setsid sleep 16180.3 & sleep 16180.3"), {}, timeout_s=0.2)
+    session, _ = await short.open(request)
+    result = await session.send("", wait_s=10.0)
+    assert (result.ended, result.changed) == ("timeout", {"a": b"a\n"})
+    assert not _processes_with("16180.3")
 
 
 async def test_session_waits_no_longer_than_asked(sandbox: Sandbox) -> None:
