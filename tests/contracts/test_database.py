@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -21,6 +22,7 @@ from engine.runtime.dispatch import FairQueue
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
 from engine.store.commit import commit_step
 from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISIONS, append_events
+from engine.store.database import conninfo_of
 from engine.store.load import CapHit, load_turn
 from engine.store.people import NewAgent, add_agent
 from engine.store.prepared import driver_of
@@ -280,6 +282,29 @@ async def test_a_small_task_waits_behind_no_more_than_one_of_a_large_one(world: 
     await dispatcher.stop()
     assert [agent for agent in order if agent in many] == many
     assert max(order.index(agent) for agent in few) <= 2 * len(few)
+
+
+async def test_a_worker_outlives_the_loss_of_its_connections(world: World) -> None:
+    """The server ends every connection, as at its restart: agents woken afterwards still run."""
+    if world.backend != "postgresql-procrastinate":
+        return  # one process, no connections to lose
+    _, agents = await world.write(begin)
+    worker, ran = world.dispatcher(4), list[int]()
+
+    async def run(agent: int) -> None:
+        ran.append(agent)
+
+    await worker.start(run)
+    await world.write(lambda c: worker.enlist(c, [Wake(agents[0], 1)]))
+    await world.until(lambda: _holds(ran == agents[:1]))
+    with psycopg.connect(conninfo_of(world.url), autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    await world.write(lambda c: worker.enlist(c, [Wake(agents[1], 1)]))
+    await world.until(lambda: _holds(ran == agents[:2]))
+    await worker.stop()
 
 
 async def _holds(value: bool) -> bool:
