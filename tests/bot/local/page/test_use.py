@@ -152,7 +152,7 @@ async def test_form(page: Page, tmp_path: Path) -> None:
 
 
 async def test_a_link_to_a_message_goes_there(page: Page, house: House) -> None:
-    """Discord's address of a message here is shown by its channel's name and leads there; others are links."""
+    """Discord's address of a message here is shown by its channel's name and leads there; others stay."""
     side = await house.bot.guilds[0].create_text_channel("side")
     target = await side.send("the question")
     away = "https://discord.com/channels/1/2/3"
