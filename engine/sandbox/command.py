@@ -27,9 +27,6 @@ _VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
 }
-# The namespace's first process buries orphans and ends with the program. bubblewrap's own would do so outside
-# the system-call filter, and the program, being the same user, could write into its memory.
-_FIRST = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def settings(bwrap: Bubblewrap, environment: Environment, limits: SandboxLimits)
         *_covered(environment),
         *_proc_and_dev(limits),
         *_writable(limits),
-        *("--chdir", WORK, "--as-pid-1"),
+        *("--chdir", WORK),
     ]
 
 
@@ -60,7 +57,7 @@ def command(
 ) -> list[str]:
     """The whole line. Once all is set up, a byte from `go_fd` lets the program begin."""
     handles = ("--seccomp", str(filter_fd), "--info-fd", str(info_fd), "--block-fd", str(go_fd))
-    return [*settings, *handles, "--", *_FIRST, *argv]
+    return [*settings, *handles, "--", *argv]
 
 
 def _namespaces(bwrap: Bubblewrap) -> list[str]:

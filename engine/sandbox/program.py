@@ -34,10 +34,11 @@ Command = Callable[[int, int, int], list[str]]
 _SETUP_S = 20.0
 _DEATH_S = 10.0
 _PIECE = 65536
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.003, 0.02
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.003, 0.01
 _FIRST_TO_GO = b"1000"
-# Setting up is work for a processor alone; more at a time only wait for each other, and look up more often.
+# Setting up is work for a processor alone; many at a time only wait for each other, and look up more often.
 _SETTING_UP = threading.BoundedSemaphore(os.cpu_count() or 1)
+_NOT_STARTED = "bwrap: execvp "
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -121,6 +122,7 @@ class Program:
             code = self._end(inside, ended)
             haul = take_out(inside.handles.places[0], self._request.files, self._limits)
             text, missing = self.take(last=True)
+        code, text = _unless_missing(code, text)
         return RunResult(
             exit_code=code,
             output=text,
@@ -269,6 +271,14 @@ class Program:
         while self._listen(inside.process):
             continue
         return code if ended == "exit" and code >= 0 else _KILLED
+
+
+def _unless_missing(code: int, text: str) -> tuple[int, str]:
+    """What a shell says where a program cannot be started (one that feigns it gains nothing)."""
+    if code != 1 or not text.startswith(_NOT_STARTED):
+        return code, text
+    name, _, reason = text.removeprefix(_NOT_STARTED).strip().rpartition(": ")
+    return (127, f"{name}: not found\n") if reason.startswith("No such") else (126, f"{name}: {reason}\n")
 
 
 def _pipe(read: ExitStack, write: ExitStack) -> tuple[int, int]:
