@@ -26,11 +26,12 @@ TURN = TurnOptions(tools=ToolOptions(audit_rounds=0), letters=1)
 LONGEST_S = 60.0
 KILLS = (1, 3)
 LIFE_S = (0.05, 0.6)
+STALLED_S = 2.0
 
 
 async def live(url: str, folder: Path) -> None:
     """Run the work until it is finished (or this process is killed)."""
-    running = build(url, folder, ScriptedModel(slow_relay), 16, TURN)
+    running = build(url, folder, ScriptedModel(slow_relay), 16, TURN, stalled_s=STALLED_S)
     await running.engine.start()
     while not await running.db.read(finished):  # noqa: ASYNC110 - the database says when
         await asyncio.sleep(0.02)

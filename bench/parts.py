@@ -114,23 +114,25 @@ def build(
     slots: int,
     turn: TurnOptions = SHORT_TURN,
     sweeps: bool = True,
+    stalled_s: float = 10.0,
 ) -> Running:
     """A real engine around `model` with the dispatcher that belongs to the database.
 
-    Without `sweeps` nobody stirs a boss that has nothing to do: the work is what was seeded.
+    Without `sweeps` nobody stirs a boss that has nothing to do: the work is what was seeded. `stalled_s`:
+    after how long a silence a killed worker's jobs are taken over.
     """
     db = open_database(url)
     parts = Parts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
-    return Running(Engine(parts, _dispatcher(db, slots), EngineOptions(ROOMY, turn, sweeps)), db)
+    return Running(Engine(parts, _dispatcher(db, slots, stalled_s), EngineOptions(ROOMY, turn, sweeps)), db)
 
 
-def _dispatcher(db: Database, slots: int) -> Dispatcher:
+def _dispatcher(db: Database, slots: int, stalled_s: float) -> Dispatcher:
     """Imported only where it is used, as the product does: memory is measured here."""
     if not db.url.startswith("postgresql"):
         return LocalDispatcher(slots)
-    from engine.runtime.procrastinate import ProcrastinateDispatcher  # noqa: PLC0415
+    from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions  # noqa: PLC0415
 
-    return ProcrastinateDispatcher(db, slots)
+    return ProcrastinateDispatcher(db, slots, QueueOptions(stalled_s / 5, stalled_s))
 
 
 def seed_members(connection: Connection, count: int, now: float) -> tuple[int, list[int]]:

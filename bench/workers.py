@@ -21,6 +21,7 @@ from bench.relay import NO_DAMAGE, WORK, Damage, finished, slow_relay, verify, w
 from engine import EngineOptions, Parts
 from engine.llm.scripted import ScriptedModel
 from engine.runtime.clock import SystemClock
+from engine.runtime.historian import Historian
 from engine.runtime.procrastinate import QueueOptions
 from engine.runtime.worker import WorkerOptions, run_worker
 from engine.store.database import open_database, sync_engine
@@ -35,6 +36,15 @@ async def _live(url: str, folder: Path) -> None:
     db = open_database(url)
     parts = Parts(db, ScriptedModel(slow_relay), workspace_in(folder), NoSandbox(), SystemClock())
     await run_worker(parts, EngineOptions(CAPS, TURN), WorkerOptions(slots=6, queue=QUEUE))
+    await db.close()
+
+
+async def write_history(url: str, folder: Path) -> None:
+    """As the bot's process does beside its workers, which write none."""
+    db = open_database(url)
+    historian = Historian(db, workspace_in(folder))
+    await historian.look()
+    await historian.stop()
     await db.close()
 
 
@@ -68,6 +78,7 @@ def one_round(url: str, folder: Path, chance: random.Random) -> tuple[Damage, in
     for worker in (steady, added):
         os.kill(worker, signal.SIGTERM)
         os.waitpid(worker, 0)
+    asyncio.run(write_history(url, folder))
     with engine.connect() as connection:
         damage = verify(connection, workspace_in(folder))
     engine.dispose()
