@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 import pygit2
 from pygit2.enums import ConfigLevel, FileMode, RepositoryOpenFlag
@@ -52,13 +53,16 @@ _ignore_outer_config()
 
 
 def create_bare(path: Path) -> None:
-    """Lay out an empty bare repository by hand: libgit2's template would bring a hooks folder."""
+    """Lay out an empty bare repository by hand: libgit2's template would bring a hooks folder.
+
+    Workers whose agents write a task's first files do so at the same moment: each lays out all of it.
+    """
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
         (path / folder).mkdir(parents=True, exist_ok=True)
-    (path / "config").write_text(_CONFIG)
-    head = path / "HEAD.new"
-    head.write_text(f"ref: {BRANCH}\n")
-    head.rename(path / "HEAD")
+    for name, text in (("config", _CONFIG), ("HEAD", f"ref: {BRANCH}\n")):
+        new = path / f"{name}.{uuid4().hex}"
+        new.write_text(text)
+        new.rename(path / name)
     sync_folder(path)
 
 

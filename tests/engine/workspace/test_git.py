@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from engine.errors import Invalid, NotFound
 from engine.ports import Revision
 from engine.workspace import GitWorkspace
 from engine.workspace.loose import loose_ids
+from engine.workspace.repository import TaskRepository
 from tests.engine.workspace.conftest import Git
 
 TASK = 7
@@ -336,3 +339,18 @@ async def test_a_branch_that_was_cut_off_goes_back(workspace: GitWorkspace) -> N
     (repository(workspace) / "refs/heads/main").write_text("")
     (repository(workspace) / "settled").unlink()
     assert await GitWorkspace(workspace.root).recorded(TASK) == 0
+
+
+def test_many_lay_out_a_repository_at_once(tmp_path: Path) -> None:
+    """Workers whose agents write a task's first files together all find a whole repository."""
+    for number in range(20):
+        place, together = tmp_path / f"{number}.git", threading.Barrier(8)
+
+        def begin(place: Path = place, together: threading.Barrier = together) -> str:
+            together.wait()
+            return TaskRepository(place).put(b"x")
+
+        with ThreadPoolExecutor(8) as threads:
+            blobs = [future.result() for future in [threads.submit(begin) for _ in range(8)]]
+        assert len(set(blobs)) == 1
+        assert not list(place.glob("HEAD.*"))
