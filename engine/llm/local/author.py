@@ -36,8 +36,9 @@ from engine.llm.local.texts import (
 )
 from engine.ports import Sandbox
 
-ROOTS = 3
-ROUNDS = 18
+ROOTS = 6
+ENDLESS_ROOTS = 4
+ROUNDS = 24
 REWRITES = 4
 MENDS = 3
 FUNCTION_TOKENS = 400
@@ -45,7 +46,8 @@ SPEC_TOKENS = 110
 PROGRAM_TOKENS = 1100
 ACCOUNT_WARMTH = 0.3
 PATIENCE_TOKENS = 8_000
-WARMTH = (0.2, 0.4, 0.6, 0.7, 0.8)
+WARMTH = (0.2, 0.3, 0.4, 0.5, 0.5, 0.6)
+ANEW_WARMTH = (0.2, 0.4, 0.6, 0.8)
 
 Messages = list[dict[str, str]]
 
@@ -85,7 +87,7 @@ class Author:
         for _ in range(ROUNDS):
             if (broken := self._broken()) is not None:
                 await self._mend(*broken)
-            elif len(self.lead) < ROOTS:
+            elif not self._enough():
                 await self._whole(len(self.lead))
             elif (suspect := self._suspect()) is not None:
                 await self._anew(*suspect)
@@ -94,6 +96,10 @@ class Author:
             if agreed(self.trials) or self.written > PATIENCE_TOKENS:
                 break
         return choose(self.trials)
+
+    def _enough(self) -> bool:
+        """Whether no more whole ones are worth it: fewer where none comes to an end, so none can be compared."""
+        return len(self.lead) >= (ROOTS if any(trial.ends for trial in self.trials) else ENDLESS_ROOTS)
 
     def _suspect(self) -> tuple[Trial, Function] | None:
         """The function of the best version to write anew."""
@@ -107,13 +113,16 @@ class Author:
         return None
 
     def _broken(self) -> tuple[Trial, Function] | None:
-        """What broke the best version of the newest root, and is to be mended."""
+        """What is to be mended: the best version of the newest root, in the end the best of all. One that
+        only nonsense breaks and that never ends is not worth it before."""
         newest = [trial for trial in self.trials if trial.root == len(self.lead) - 1]
-        best = choose(newest) if newest else None
-        if best is None or not best.fault or self.mends.get(best.text, 0) >= MENDS:
-            return None
-        named = (f for f in functions_of(best.text) if f.name == best.fault[0])
-        return next(((best, function) for function in named), None)
+        last = self._enough()
+        for best in [choose(those) for those in (newest, self.trials if last else ()) if those]:
+            if best.fault and self.mends.get(best.text, 0) < MENDS and (best.crashes or best.ends or last):
+                for function in functions_of(best.text):
+                    if function.name == best.fault[0]:
+                        return best, function
+        return None
 
     async def _whole(self, root: int) -> None:
         warmth = WARMTH[min(root, len(WARMTH) - 1)]
@@ -129,7 +138,7 @@ class Author:
         times = self.mends.get(best.text, 0)
         self.mends[best.text] = times + 1
         asked = self.lead[best.root] + ask_to_mend(self.path, best.text, function, best.fault[1])
-        answer = await self._write(asked, "\n```", WARMTH[times], FUNCTION_TOKENS)
+        answer = await self._write(asked, "\n```", ANEW_WARMTH[times], FUNCTION_TOKENS)
         text = with_function(best.text, function, code_after(answer, f"{function.head}\n"))
         if text is None or text == best.text:
             return
@@ -146,8 +155,7 @@ class Author:
         asked = self.lead[best.root] + ask_to_rewrite(
             self.path, without(best.text, function), function.name, begun, wrong
         )
-        warmth = WARMTH[min(times, len(WARMTH) - 1)]
-        answer = await self._write(asked, "\n```", warmth, FUNCTION_TOKENS)
+        answer = await self._write(asked, "\n```", ANEW_WARMTH[times], FUNCTION_TOKENS)
         text = with_function(best.text, function, code_after(answer, begun))
         if text is not None and text != best.text:
             await self._try(text, best.root, function.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.llm.local.author import ROOTS, Author
+from engine.llm.local.author import ENDLESS_ROOTS, Author
 from engine.llm.local.functions import functions_of, suspects, unused_constants, with_function, without
 from engine.llm.local.sift import Seen, Trial, agreed, choose, keeps, rehearse, typed_lines
 from engine.llm.local.texts import Call
@@ -143,7 +143,7 @@ def test_a_number_that_nothing_uses_is_seen() -> None:
 
 async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
     """Whole versions that never end, then the function of one anew: two that agree are kept."""
-    whole = ["a sum.", NEVER_ENDS] * ROOTS
+    whole = ["a sum.", NEVER_ENDS] * ENDLESS_ROOTS
     answers = iter([*whole, 'Too much."""\n    return total >= 31', 'Over."""\n    return total > 30'])
     asked: list[str] = []
 
