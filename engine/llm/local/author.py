@@ -98,8 +98,9 @@ class Author:
         return choose(self.trials)
 
     def _enough(self) -> bool:
-        """Whether no more whole ones are worth it: fewer where none comes to an end, so none can be compared."""
-        return len(self.lead) >= (ROOTS if any(trial.ends for trial in self.trials) else ENDLESS_ROOTS)
+        """Whether no more whole ones are worth it: fewer where none comes to an end to be compared by."""
+        most = ROOTS if any(trial.ends for trial in self.trials) else ENDLESS_ROOTS
+        return bool(self.tried) or len(self.lead) >= most
 
     def _suspect(self) -> tuple[Trial, Function] | None:
         """The function of the best version to write anew."""
