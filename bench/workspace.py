@@ -171,6 +171,8 @@ async def measure(root: Path, writers: int, revisions: int, rate: float) -> dict
     result["closed"] = await phase(team, closed(team, revisions - len(store.revisions)))
     result[f"paced_after_{len(store.revisions)}"] = await phase(team, paced(team, sample, rate))
     projecting.cancel()
+    # Packing under way ends first: git would miss the loose files it takes away.
+    await asyncio.get_running_loop().shutdown_default_executor()
     result |= {
         "merges": team.merges,
         "conflicts": team.conflicts,
