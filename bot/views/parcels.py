@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import zipfile
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from io import BufferedIOBase
 from pathlib import Path
 from typing import TypeVar
@@ -65,7 +65,7 @@ async def hand_zip(interaction: Interaction, task: TaskView) -> None:
         await answer(interaction, texts.ZIP_LEFT_OUT.format(names=names))
 
 
-async def _patiently(interaction: Interaction, packing: Coroutine[None, None, T]) -> T:
+async def _patiently(interaction: Interaction, packing: Awaitable[T]) -> T:
     """What `packing` gives; when that takes long, the person hears so meanwhile."""
     work = asyncio.ensure_future(packing)
     done, _ = await asyncio.wait([work], timeout=PATIENCE_S)
