@@ -21,8 +21,9 @@ class LocalOptions:
     world over restarts; None keeps it in memory. ``rate_limits`` switches Discord's limits on.
     ``time_scale`` > 1 makes rate windows, waits and heartbeats pass that many times faster;
     interaction deadlines stay real. ``privileged_intents`` are those the portal has approved:
-    asking for another closes the gateway with 4014, as Discord does. ``save_every`` is the
-    longest time in seconds that a change may stay unsaved.
+    asking for another closes the gateway with 4014, as Discord does. What a request
+    changed is saved before it is answered; ``save_every`` is the longest time in seconds that any
+    other change may stay unsaved.
     """
 
     port: int = 0

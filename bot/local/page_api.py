@@ -213,7 +213,9 @@ class PageApi:
             return web.Response(status=404)
         body, files = await _read(request)
         try:
-            return web.json_response({"result": await act(body, files)}, dumps=_dumps)
+            result = await act(body, files)
+            await self._local.saved()
+            return web.json_response({"result": result}, dumps=_dumps)
         except CannotError as error:
             return web.json_response({"error": str(error)})
         except BackendError as error:

@@ -7,7 +7,7 @@ import io
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +34,7 @@ Wire = dict[str, Any]
 
 #: discord.py takes a 429 without this header for a ban by Cloudflare.
 VIA = {"Via": "1.1 loopback"}
+UNSAVED = "the local Discord cannot write its file; its log says why"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,18 @@ class Call:
 
 
 class Rest:
-    """Answers requests: faults, authorization, limits, validation, then the world."""
+    """Answers requests: faults, authorization, limits, validation, then the world.
 
-    def __init__(self, world: World, options: LocalOptions, token: str) -> None:
+    ``saved`` waits until the world is on disk: what was answered as done outlives a kill.
+    """
+
+    def __init__(
+        self, world: World, options: LocalOptions, token: str, saved: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._world = world
         self._options = options
         self._token = token
+        self._saved = saved
         self._routes = RouteTable()
         self._limiter = Limiter()
         self.gaps: list[str] = []
@@ -76,12 +83,17 @@ class Rest:
         if fault is not None:
             self._world.pulse.beat()
         early = await self._before(fault, request)
-        response = early or await self._answer(request, method, path)
+        response = early or await self._lasting(method, await self._answer(request, method, path))
         self.calls.append(Call(method, path, response.status, time.monotonic()))
         del self.calls[:-20_000]
         if fault is not None and fault.kind is FaultKind.DROP_AFTER:
             _cut(request)
         return response
+
+    async def _lasting(self, method: str, response: web.Response) -> web.Response:
+        if method == "GET" or response.status >= 300 or await self._saved():
+            return response
+        return web.Response(status=503, text=UNSAVED, headers=VIA)
 
     async def _before(self, fault: Fault | None, request: web.Request) -> web.Response | None:
         if fault is None or fault.kind is FaultKind.DROP_AFTER:

@@ -87,6 +87,10 @@ class LocalDiscord:
         await asyncio.sleep(down_for)
         await self._listen()
 
+    async def saved(self) -> bool:
+        """Wait until all that has changed so far outlives this process -> whether it does."""
+        return await self._file.saved()
+
     async def _listen(self) -> None:
         app = web.Application(client_max_size=MAX_REQUEST)
         app.middlewares.append(_guarded)
@@ -119,7 +123,7 @@ class LocalDiscord:
         home = self._file.open(self.world, self.options)
         self.token, self.guild_id = home.token, home.guild_id
         self.gateway = Gateway(self.world, self.options, self.token)
-        self.rest = Rest(self.world, self.options, self.token)
+        self.rest = Rest(self.world, self.options, self.token, self.saved)
         self.faults.attach(self.gateway)
         self.you = Human(self.world, home.guild_id, home.you)
         self.guest = Human(self.world, home.guild_id, home.guest)

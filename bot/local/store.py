@@ -1,7 +1,7 @@
-"""The world on disk: one SQLite file, written behind within half a second of a change.
+"""The world on disk: one SQLite file that holds a write before it is answered, the rest soon after.
 
 Only what changed is written: messages one by one, everything else as one small document. Each
-write is one transaction, so a killed process leaves a whole world, at most that much older.
+write is one transaction, so a killed process leaves a whole world with all that was answered.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,11 +95,16 @@ class WorldFile:
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = str(folder / FILE_NAME) if folder else ":memory:"
+        self._outlives = folder is not None
         self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         self._lock = Lock()
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        # A thread of its own: answers wait for it, and the common ones may be busy for seconds.
+        self._writer = ThreadPoolExecutor(1, "local-discord-writer")
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[bool] | None = None
         self._enough = asyncio.Event()
         self._world: World | None = None
         self._home: Home | None = None
@@ -152,22 +158,44 @@ class WorldFile:
         while not self._enough.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), every)
-            changes = self._collect()
-            if changes:
-                await self._write_behind(changes)
+            await self._write_next()
+
+    async def saved(self) -> bool:
+        """Wait until all that has changed so far is on disk -> False (and logged) when it could not be.
+
+        Those who wait meanwhile share the next transaction. A world in memory has nothing to wait for.
+        """
+        if not self._outlives:
+            return True
+        if self._next is None:
+            self._next = asyncio.create_task(self._join_next())
+        return await asyncio.shield(self._next)
+
+    async def _join_next(self) -> bool:
+        async with self._turn:
+            self._next = None
+            return await self._write_behind()
+
+    async def _write_next(self) -> None:
+        async with self._turn:
+            await self._write_behind()
 
     def enough(self) -> None:
         """End ``keep_saving`` after the write it is at; cancelling it could lose that one."""
         self._enough.set()
 
-    async def _write_behind(self, changes: Changes) -> None:
+    async def _write_behind(self) -> bool:
+        changes = self._collect()
+        if not changes:
+            return True
         try:
-            await asyncio.to_thread(self._write, changes)
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._write, changes)
         except sqlite3.Error as error:
             self._put_back(changes)
             _log.error("The local Discord could not be saved to %s: %s", self._path, error)
-        else:
-            self._written(changes)
+            return False
+        self._written(changes)
+        return True
 
     def save(self) -> None:
         """Write what has changed, now."""
@@ -178,6 +206,7 @@ class WorldFile:
 
     def close(self) -> None:
         """Write what has changed and close the file."""
+        self._writer.shutdown()
         self.save()
         with self._lock:
             self._db.close()

@@ -17,7 +17,7 @@ GOAL = "Write add(a, b) in Python with a check."
 
 async def main(folder: Path) -> None:
     """Start (or go on), begin the task at the first start, print each event's number, end with the task."""
-    options = LocalOptions(data=folder / "discord", time_scale=40.0, save_every=0.05)
+    options = LocalOptions(data=folder / "discord", time_scale=40.0)
     model = ScriptedModel(slow_team(0.25))
     async with running(
         engine_settings(folder), bot_settings(), model=model, local_options=options

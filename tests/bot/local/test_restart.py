@@ -14,7 +14,7 @@ import pytest
 
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.local.store import FILE_NAME, BrokenWorldError, Changes, WorldFile
-from tests.bot.local.conftest import close_bot, run_bot
+from tests.bot.local.conftest import close_bot, raw, run_bot
 from tests.bot.local.smallbot import PNG, Card, card_files
 
 
@@ -104,6 +104,78 @@ async def test_a_kill_loses_at_most_a_second(tmp_path: Path) -> None:
     assert kept == list(range(len(kept)))
     due = [n for at, n in said if killed - at > 1.0]
     assert due and set(due) <= set(kept)
+
+
+KILLED = """
+import asyncio, os, pathlib, signal, sys
+import aiohttp
+from bot.local import LocalDiscord, LocalOptions
+
+async def live(folder, life):
+    local = LocalDiscord(LocalOptions(data=folder, save_every=3600, rate_limits=False))
+    await local.start()
+    lobby = local.you.channel("lobby")
+    address = f"{local.api_base}/channels/{lobby['id']}/messages"
+
+    async def post(content):
+        form = aiohttp.FormData({"payload_json": '{"content": "%s"}' % content})
+        form.add_field("files[0]", content.encode(), filename="a.txt")
+        async with session.post(address, data=form) as answer:
+            return (await answer.json())["id"]
+
+    async def told(content):
+        await post(content)
+        print(content, flush=True)
+        if life % 2 or content.endswith("2"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bot {local.token}"}) as session:
+        if life % 4 == 3:
+            async with session.patch(f"{address}/{await post('raw')}", json={"content": f"{life} edited"}):
+                print(f"{life} edited", flush=True)
+                os.kill(os.getpid(), signal.SIGKILL)
+        await asyncio.gather(*(told(f"{life} {n}") for n in range(5)))
+
+for life in range(20):
+    child = os.fork()
+    if not child:
+        asyncio.run(live(pathlib.Path(sys.argv[1]), life))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+"""
+
+
+async def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
+    """Twenty lives, each killed as a post or an edit is answered: all answered ones are there."""
+    command = (sys.executable, "-c", KILLED, str(tmp_path))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
+    said, _ = await asyncio.wait_for(process.communicate(), 90)
+    answered = said.decode().splitlines()
+    assert process.returncode == 0 and {line.split()[0] for line in answered} == set(map(str, range(20)))
+    local = LocalDiscord(LocalOptions(data=tmp_path))
+    await local.start()
+    kept = {m["content"]: m["attachments"][0]["url"] for m in local.you.history(local.you.channel("lobby"))}
+    files = {text: local.world.cdn.get(url) for text, url in kept.items() if text in answered}
+    await local.stop()
+    assert files == {text: b"raw" if text.endswith("edited") else text.encode() for text in answered}
+
+
+async def test_what_cannot_be_saved_is_not_answered_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk is full a post is refused with 503; once there is room, it goes through."""
+    local = LocalDiscord(LocalOptions(data=tmp_path))
+    await local.start()
+    post = f"/channels/{local.you.channel('lobby')['id']}/messages"
+    with monkeypatch.context() as broken:
+
+        def full(self: WorldFile, changes: Changes) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        broken.setattr(WorldFile, "_write_all", full)
+        assert (await raw(local, "POST", post, json={"content": "one"}))[0] == 503
+    assert (await raw(local, "POST", post, json={"content": "two"}))[0] == 200
+    await local.stop()
 
 
 async def test_unreadable_world_is_said(tmp_path: Path) -> None:
