@@ -22,6 +22,7 @@ CHARS_PER_TOKEN = 3.5
 
 MAX_SHOWN = 30
 GO_ON = "Go on with your work."
+ANSWERED = "Go on with your work. Change a file only if you were just asked to."
 PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor", "small")
 
 
@@ -127,8 +128,9 @@ def compose(
     for step in kept:
         messages.extend(replay(step))
     text = ""
-    if scene.inbox or not agent.in_turn or not kept or not kept[-1].calls:
-        text = render_input(scene) or GO_ON
+    answered = bool(kept) and not kept[-1].calls
+    if scene.inbox or not agent.in_turn or not kept or answered:
+        text = render_input(scene) or (ANSWERED if answered and agent.in_turn else GO_ON)
         messages.append(ChatMessage("user", text))
     priority = min((letter.priority for letter in scene.inbox), default=5)
     request = ChatRequest(scene.task.id, agent.id, agent.role, tuple(messages), tools, priority)

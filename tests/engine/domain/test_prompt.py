@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.prompt import (
+    ANSWERED,
     PROMPT_NAMES,
     compose,
     extend_summary,
@@ -190,6 +191,15 @@ def test_each_prompt_begins_with_the_whole_of_the_one_before() -> None:
     later = replace(SCENE, agent=replace(AGENT, in_turn=True, fence=1), inbox=(), past=(past,))
     second = compose(later, (), 10_000, quote)
     assert second.request.messages[: len(first.request.messages)] == first.request.messages
+
+
+def test_after_its_answer_an_agent_is_told_to_go_on() -> None:
+    """A prompt never ends with the agent's own words: small models would go on writing them."""
+    past = PastStep(1, "[from Ann, a person]\nWhich file?", "main.py.", ())
+    answered = replace(SCENE, agent=replace(AGENT, in_turn=True, fence=1), inbox=(), past=(past,))
+    turn = compose(answered, (), 10_000, quote)
+    assert turn.request.messages[-1].role == "user"
+    assert turn.input == ANSWERED
 
 
 STEPS = st.lists(st.integers(0, 3_000), min_size=2, max_size=12).map(
