@@ -75,7 +75,8 @@ def _head(task: TaskView) -> str:
     if task.state == "done":
         state += f" · {texts.VERIFIED if task.verified else texts.UNVERIFIED}"
     reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
-    report = f"\n{plain(task.report.partition("\n\n")[0], 500)}" if task.report and task.state not in LIVE else ""
+    said = task.report.partition("\n\n")[0] if task.state not in LIVE else ""
+    report = f"\n{plain(said, 500)}" if said else ""
     return f"## Task #{task.id} · {state}\n> {plain(task.goal, 300)}{reason}{report}"
 
 
