@@ -13,6 +13,9 @@ from engine.domain.state import TodoItem
 from engine.events import GateKind
 from engine.ports import Usage
 
+NEW_GROUP = 0
+"""In place of a group's id: the one that this step forms, by recruiting."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:

@@ -91,10 +91,10 @@ def _send(effect: SendMessage, pen: Pen) -> None:
     targets = [pen.find(name) for name in effect.to]
     ids = {row.id for row in targets}
     if effect.to_group is not None:
-        ids |= pen.group_ids(effect.to_group)
+        ids |= pen.group_ids(effect.to_group or _work_group(pen))
     for agent_id in sorted(ids - {pen.agent.id}):
         pen.letter(agent_id, effect.text, wakes=effect.wakes)
-    group = effect.group_id
+    group = effect.group_id or _work_group(pen)
     if targets and pen.leads is not None and all(row.group_id == pen.leads for row in targets):
         group = pen.leads
     pen.event(

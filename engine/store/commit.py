@@ -294,7 +294,7 @@ def _take_agents(connection: Connection, pen: Pen, outcome: StepOutcome) -> Fact
     for effect in outcome.effects:
         if isinstance(effect, SendMessage):
             names.update(effect.to)
-            groups |= {effect.to_group} if effect.to_group is not None else set()
+            groups |= {effect.to_group} if effect.to_group else set()
         elif isinstance(effect, Assign):
             names.add(effect.to)
         elif isinstance(effect, Notice) and pen.agent.head_id is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from engine.domain.effects import SendMessage
+from engine.domain.effects import NEW_GROUP, SendMessage
 from engine.domain.naming import name_key
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import PEOPLE, check_names
@@ -49,7 +49,11 @@ def _is_agent(key: str) -> bool:
 
 
 def _group(context: ToolContext) -> int:
-    return context.agent.leads_group_id or context.agent.group_id
+    """The group it leads, be it by this very step; else the one it is in."""
+    own = context.agent
+    if own.leads_group_id is not None:
+        return own.leads_group_id
+    return NEW_GROUP if context.recruited else own.group_id
 
 
 def _refs(context: ToolContext) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import sqlalchemy as sa
@@ -294,6 +295,32 @@ async def test_words_to_the_group_reach_those_recruited_in_the_same_step(world: 
     await engine.handle(StartTask("g", "me", "here"))
     await world.until(lambda: still(world))
     assert len(heard) == 3
+
+
+async def test_words_to_the_group_of_a_new_head_go_to_its_own_members(world: World) -> None:
+    """A member that recruits and writes to "group" in one answer means whom it recruited, not its peers."""
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        newest = request.messages[-1].content
+        if request.role == "boss" and "begins" in newest:
+            members = [{"name": n, "role": "head", "instructions": "i"} for n in ("Lead", "Peer")]
+            notes = {"to": ["Lead"], "text": "recruit now", "wait": True}
+            return call(("recruit", {"members": members}), ("send_message", notes))
+        if "recruit now" in newest:
+            members = [{"name": f"N{n}", "role": "w", "instructions": "i"} for n in range(3)]
+            welcome = ("send_message", {"to": ["group"], "text": "welcome", "wait": True})
+            return call(("recruit", {"members": members}), welcome)
+        return say("ok")
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    hearers = sa.select(AGENTS.c.name, AGENTS.c.group_id).join(MESSAGES, MESSAGES.c.to_agent == AGENTS.c.id)
+    heard = await world.rows(hearers.where(MESSAGES.c.text == "welcome").order_by(AGENTS.c.name))
+    assert [row.name for row in heard] == ["N0", "N1", "N2"]
+    spoken = await world.rows(sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == AgentSpoke.__name__))
+    shown = [json.loads(row.payload_json) for row in spoken if "welcome" in row.payload_json]
+    assert [body["group_id"] for body in shown] == [heard[0].group_id]
 
 
 async def test_a_drained_stop_ends_at_the_next_commit_and_the_turn_goes_on_later(world: World) -> None:
