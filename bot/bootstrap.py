@@ -15,6 +15,7 @@ import discord
 from bot.archive import close_places
 from bot.book import Book
 from bot.client import MegaBot
+from bot.consent import Consent
 from bot.desk import Archive, Parts, Probes
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.login import reads_messages, words_for_login
@@ -144,6 +145,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
         category_of=lambda guild_id: _category_of(book, guild_id),
         options=OutboxOptions(avatar_url_template=settings.avatar_url_template),
     )
+    opened.engine.ask_before_starts(Consent(bot, book))
     return bot, outbox
 
 

@@ -36,6 +36,7 @@ from bot.views.gate_closer import GateCloser
 from bot.views.pages import PageButton
 from bot.views.repeat_button import RepeatButton
 from bot.views.repeat_cards import RepeatCards
+from bot.views.repeat_pauses import RepeatPauses
 from bot.views.starters import Starters
 from bot.views.task_button import TaskButton
 
@@ -75,6 +76,7 @@ class MegaBot(commands.Bot):
         self.usher = Usher(parts.routes, parts.now)
         typist = Typist(self, parts.engine, parts.routes, parts.now)
         repeats = RepeatCards(parts.book, parts.routes, self._open_card)
+        pauses = RepeatPauses(self, parts.engine, parts.book, parts.now)
         self.cards = CardKeeper(
             self,
             parts.engine,
@@ -82,7 +84,7 @@ class MegaBot(commands.Bot):
             parts.routes,
             parts.settings,
             parts.now,
-            (self.crier, self.starters, self.gates, self.usher, typist, repeats),
+            (self.crier, self.starters, self.gates, self.usher, typist, repeats, pauses),
         )
 
     async def _open_card(self, task_id: int, channel_id: int) -> bool:

@@ -19,6 +19,7 @@ CMD = {
     "repeat": "Tasks that start again and again",
     "repeat.new": "Start a task every day, week or month; its cost is said first",
     "repeat.list": "What repeats here, and when it starts next",
+    "repeat.resume": "Let a paused one start again, in your name",
     "repeat.stop": "Start no more of a task that repeats",
     "agent": "Talk to and steer single agents",
     "agent.say": "Say something to an agent",

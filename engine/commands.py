@@ -193,6 +193,17 @@ class EndRepeat:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResumeRepeat:
+    """Let a paused repeat start tasks again, from now on in the name of `by` -> repeat id.
+
+    What it missed while it was paused is not made up for.
+    """
+
+    repeat_id: int
+    by: str
+
+
 Command = (
     StartTask
     | SayToAgent
@@ -211,4 +222,5 @@ Command = (
     | ForgetMemory
     | RepeatTask
     | EndRepeat
+    | ResumeRepeat
 )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from engine import commands as c
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
-from engine.ports import Dispatcher, Wake
+from engine.ports import Dispatcher, StartRight, Wake
 from engine.queries import Queries
 from engine.runtime.historian import Historian
 from engine.runtime.monitor import Monitor
@@ -59,6 +59,7 @@ _HANDLERS: dict[type, _Work] = {
     c.ReplaceAgent: speech.replace_agent,
     c.ForgetMemory: speech.forget_memory,
     c.EndRepeat: repeats.end_repeat,
+    c.ResumeRepeat: repeats.resume_repeat,
 }
 
 
@@ -111,6 +112,10 @@ class Engine:
         await self.resume_ready()
         if self._options.sweeps:
             await self._monitor.start()
+
+    def ask_before_starts(self, right: StartRight) -> None:
+        """From now on the clock starts a task only when `right` says that its maker still may."""
+        self._monitor.right = right
 
     async def resume_ready(self) -> None:
         """Wake everyone with unread mail or an open turn: all that recovery takes, harmless at any time."""

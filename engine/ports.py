@@ -292,6 +292,16 @@ class Dispatcher(Protocol):
         """Take no new turns; with `drain` let running ones reach their next commit, else cancel."""
 
 
+class StartRight(Protocol):
+    """Who may start tasks; asked before each run that the clock starts. Never raises."""
+
+    async def why_not(self, by: str, space: str) -> str | None:
+        """Why `by` may start none in `space` (any more), in a few words; "" when they may.
+
+        None: it cannot be told now; the run waits and it is asked again.
+        """
+
+
 class Clock(Protocol):
     """Time, passed in so that rules stay pure and tests need not wait."""
 

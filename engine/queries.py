@@ -181,7 +181,10 @@ class MemoryView:
 
 @dataclass(frozen=True, slots=True)
 class RepeatView:
-    """A task that starts again and again; `limits` are the caps of each run, every value filled in."""
+    """A task that starts again and again; `limits` are the caps of each run, every value filled in.
+
+    `paused_at` is set, with why in words, while it starts nothing because its maker may not any more.
+    """
 
     id: int
     goal: str
@@ -194,6 +197,8 @@ class RepeatView:
     last_task_id: int | None
     runs: int
     skipped: int
+    paused_at: float | None = None
+    paused_why: str = ""
 
 
 class Queries(Protocol):
@@ -218,4 +223,7 @@ class Queries(Protocol):
     async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]: ...
     async def memories(self, space: str) -> Sequence[MemoryView]: ...
     async def repeats(self, space: str) -> Sequence[RepeatView]:
-        """Those that still start tasks, the next one first."""
+        """Those not stopped, the next one first."""
+
+    async def paused_repeats(self) -> Sequence[RepeatView]:
+        """Those of every space that are paused."""

@@ -1,4 +1,4 @@
-"""`/task repeat new list stop`: tasks that start again and again by the clock."""
+"""`/task repeat new list resume stop`: tasks that start again and again by the clock."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from bot.desk import Interaction, Refused, answer, asker, demand, here, hold, pa
 from bot.recurring import Choice, Day, Every, cron_of, in_words, outlook
 from bot.views.repeat_button import RepeatOrder, keep, sure_view
 from bot.words import cut, plain
-from engine.commands import EndRepeat, Limits
+from engine.commands import EndRepeat, Limits, ResumeRepeat
 from engine.domain import recurrence
+from engine.queries import RepeatView
 
 REPEAT = app_commands.Group(name="repeat", description=texts.CMD["repeat"], parent=TASK)
 
@@ -33,6 +34,22 @@ async def zones(interaction: Interaction, current: str) -> list[app_commands.Cho
 def with_defaults(limits: Limits, usual: Limits) -> Limits:
     """Every cap filled in, as each run will have it."""
     return Limits(**{name: getattr(limits, name) or getattr(usual, name) for name in Limits.__slots__})
+
+
+def next_of(one: RepeatView) -> str:
+    """When it starts next, or why it does not."""
+    if one.paused_at is not None:
+        return texts.REPEAT_HELD.format(why=one.paused_why)
+    return texts.REPEAT_NEXT.format(at=int(one.next_at))
+
+
+async def meant(interaction: Interaction, repeat: str) -> RepeatView:
+    """The repeat of this server under a number. Raises Refused."""
+    digits = repeat.strip().lstrip("#")
+    for one in await parts_of(interaction).engine.look.repeats(here(interaction)):
+        if str(one.id) == digits:
+            return one
+    raise Refused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
 
 
 class TaskRepeat(commands.Cog):
@@ -83,7 +100,7 @@ class TaskRepeat(commands.Cog):
                 id=one.id,
                 goal=plain(one.goal, 80),
                 when=in_words(one.cron, one.zone),
-                next=int(one.next_at),
+                next=next_of(one),
                 runs=one.runs,
                 skipped=texts.REPEAT_SKIPPED.format(count=one.skipped) if one.skipped else "",
                 last=texts.REPEAT_LAST.format(id=one.last_task_id) if one.last_task_id else "",
@@ -93,6 +110,22 @@ class TaskRepeat(commands.Cog):
         ]
         await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_REPEATS)
 
+    @REPEAT.command(name="resume", description=texts.CMD["repeat.resume"])
+    @app_commands.describe(repeat=texts.OPT["repeat"])
+    @app_commands.autocomplete(repeat=suggest.repeats)
+    async def repeat_resume(self, interaction: Interaction, repeat: str) -> None:
+        """Take over a paused one: it takes the rights that making it takes."""
+        await hold(interaction)
+        person, parts = await demand(interaction, Right.START), parts_of(interaction)
+        found = await meant(interaction, repeat)
+        if above(found.limits, parts.defaults):
+            await demand(interaction, Right.SPEND)
+        await parts.engine.handle(ResumeRepeat(found.id, person.key))
+        words = texts.REPEAT_RESUMED.format(
+            id=found.id, when=in_words(found.cron, found.zone), goal=plain(found.goal, 80)
+        )
+        await answer(interaction, words)
+
     @REPEAT.command(name="stop", description=texts.CMD["repeat.stop"])
     @app_commands.describe(repeat=texts.OPT["repeat"])
     @app_commands.autocomplete(repeat=suggest.repeats)
@@ -100,12 +133,9 @@ class TaskRepeat(commands.Cog):
         """Start no more; whoever made it may, and who may steer here."""
         await hold(interaction)
         parts, person = parts_of(interaction), asker(interaction)
-        digits = repeat.strip().lstrip("#")
-        found = [r for r in await parts.engine.look.repeats(here(interaction)) if str(r.id) == digits]
-        if not found:
-            raise Refused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
+        found = await meant(interaction, repeat)
         rules = await parts.book.rules(interaction.guild_id or 0)
-        if not may(person, Right.STEER, rules, owner_id(found[0].by)):
+        if not may(person, Right.STEER, rules, owner_id(found.by)):
             raise Refused(texts.NOT_ALLOWED["steer"])
-        await parts.engine.handle(EndRepeat(found[0].id, person.key))
-        await answer(interaction, texts.REPEAT_STOPPED.format(id=found[0].id, goal=plain(found[0].goal, 80)))
+        await parts.engine.handle(EndRepeat(found.id, person.key))
+        await answer(interaction, texts.REPEAT_STOPPED.format(id=found.id, goal=plain(found.goal, 80)))

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from engine.commands import AnswerGate
 from engine.domain.picture import WatchOptions
 from engine.errors import EngineError, WrongState
-from engine.ports import Clock, Database, Wake
+from engine.ports import Clock, Database, StartRight, Wake
 from engine.runtime.schedule import Schedule
-from engine.store.repeats import due_repeats, start_due
+from engine.store.repeats import Due, due_repeats, pause_repeat, start_due
 from engine.store.speech import answer_gate
 from engine.store.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 
@@ -44,6 +44,7 @@ class Monitor:
         self._swept = swept
         self._db, self._clock, self._wake, self._stir = db, clock, wake, stir
         self._options = options or WatchOptions()
+        self.right: StartRight | None = None
         self._schedule: Schedule | None = None
         self._sweeping = asyncio.Lock()
         self._checks: dict[int, asyncio.Task[None]] = {}
@@ -81,8 +82,9 @@ class Monitor:
 
     async def _sweep(self) -> None:
         now = self._clock.now()
-        for repeat_id in await self._db.read(lambda c: due_repeats(c, now)):
-            await self._start(repeat_id)
+        for due in await self._db.read(lambda c: due_repeats(c, now)):
+            if await self._allowed(due):
+                await self._start(due.id)
         for gate_id in await self._db.read(lambda c: due_plans(c, now)):
             await self._approve(gate_id)
         for task_id in await self._db.read(running_tasks):
@@ -90,6 +92,15 @@ class Monitor:
             await self._judge(task_id)
         if self._swept is not None:
             await self._swept()
+
+    async def _allowed(self, due: Due) -> bool:
+        """Whether who made it may still start tasks; when not, it is paused."""
+        why = "" if self.right is None else await self.right.why_not(due.by, due.space)
+        if why:
+            now = self._clock.now()
+            await self._db.write(lambda c: pause_repeat(c, due, why, now))
+            log.warning("repeat %s is paused: %s", due.id, why)
+        return why == ""
 
     async def _start(self, repeat_id: int) -> None:
         now = self._clock.now()

@@ -38,7 +38,7 @@ from engine.store.core import (
     AnyRow,
     loads,
 )
-from engine.store.repeats import repeat_views
+from engine.store.repeats import paused_views, repeat_views
 
 _unread = (
     sa.select(MESSAGES.c.id)
@@ -381,6 +381,10 @@ class SqlQueries:
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         """Those that still start tasks, the next one first."""
         return await self._db.read(lambda c: repeat_views(c, space))
+
+    async def paused_repeats(self) -> Sequence[RepeatView]:
+        """See `Queries`."""
+        return await self._db.read(paused_views)
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.commands import EndRepeat, Limits, RepeatTask, StartTask
+from engine.commands import EndRepeat, Limits, RepeatTask, ResumeRepeat, StartTask
 from engine.domain.recurrence import Recurrence, checked
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid, NotFound, WrongState
 from engine.queries import RepeatView
 from engine.store.core import REPEATS, TASKS, AnyRow, dumps, loads, new_id
 from engine.store.ending import ENDED
@@ -46,10 +46,44 @@ def end_repeat(connection: Connection, command: EndRepeat, now: float) -> Done:
     return Done(command.repeat_id)
 
 
-def due_repeats(connection: Connection, now: float) -> list[int]:
-    """Ids of those whose time has come."""
-    due = sa.select(REPEATS.c.id).where(REPEATS.c.next_at <= now, REPEATS.c.ended_at.is_(None))
-    return list(connection.execute(due.order_by(REPEATS.c.next_at)).scalars())
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A repeat whose time has come, and who made it where."""
+
+    id: int
+    by: str
+    space: str
+
+
+def due_repeats(connection: Connection, now: float) -> list[Due]:
+    """Those whose time has come."""
+    due = sa.select(REPEATS.c.id, REPEATS.c.by, REPEATS.c.space).where(_is_due(now))
+    return [Due(*row) for row in connection.execute(due.order_by(REPEATS.c.next_at))]
+
+
+def _is_due(now: float) -> sa.ColumnElement[bool]:
+    going = REPEATS.c.ended_at.is_(None) & REPEATS.c.paused_at.is_(None)
+    return going & (REPEATS.c.next_at <= now)
+
+
+def pause_repeat(connection: Connection, due: Due, why: str, now: float) -> None:
+    """No starts until somebody resumes it; one that changed hands meanwhile goes on."""
+    here = sa.and_(REPEATS.c.id == due.id, REPEATS.c.by == due.by, REPEATS.c.paused_at.is_(None))
+    connection.execute(REPEATS.update().where(here).values(paused_at=now, paused_why=why))
+
+
+def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> Done:
+    """Start again at its next time, in the name of who resumes it."""
+    here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
+    row = connection.execute(sa.select(REPEATS).where(here).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
+    if row.paused_at is None:
+        raise WrongState(f"Number {row.id} is not paused. See /task repeat list.")
+    next_at = Recurrence(row.cron, row.zone).next_after(now)
+    values = {"by": command.by, "paused_at": None, "paused_why": "", "next_at": next_at}
+    connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**values))
+    return Done(row.id)
 
 
 def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None:
@@ -57,9 +91,7 @@ def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None
 
     None when nothing starts: it is not due any more, or the run before goes on.
     """
-    query = sa.select(REPEATS).where(
-        REPEATS.c.id == repeat_id, REPEATS.c.next_at <= now, REPEATS.c.ended_at.is_(None)
-    )
+    query = sa.select(REPEATS).where(REPEATS.c.id == repeat_id, _is_due(now))
     row = connection.execute(query.with_for_update()).first()
     if row is None:
         return None
@@ -85,9 +117,15 @@ def _start(connection: Connection, row: AnyRow, now: float) -> Done:
 
 
 def repeat_views(connection: Connection, space: str) -> list[RepeatView]:
-    """Those of a space that still start tasks, the next one first."""
+    """Those of a space that were not stopped, the next one first."""
     query = sa.select(REPEATS).where(REPEATS.c.space == space, REPEATS.c.ended_at.is_(None))
     return [_view(row) for row in connection.execute(query.order_by(REPEATS.c.next_at, REPEATS.c.id))]
+
+
+def paused_views(connection: Connection) -> list[RepeatView]:
+    """Those that are paused, of every space."""
+    paused = REPEATS.c.ended_at.is_(None) & REPEATS.c.paused_at.is_not(None)
+    return [_view(row) for row in connection.execute(sa.select(REPEATS).where(paused))]
 
 
 def _view(row: AnyRow) -> RepeatView:
@@ -103,4 +141,6 @@ def _view(row: AnyRow) -> RepeatView:
         last_task_id=row.last_task_id,
         runs=row.runs,
         skipped=row.skipped,
+        paused_at=row.paused_at,
+        paused_why=row.paused_why,
     )

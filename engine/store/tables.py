@@ -321,7 +321,8 @@ class RepeatRow(EngineTable, table=True):
     """A goal that starts a task again and again; `next_at` is when, `ended_at` set once it was stopped.
 
     `limits_json` holds the caps of each run as they were said when it was made; `skipped` counts the times
-    it did not start because the run before still went on.
+    it did not start because the run before still went on. `paused_at` is set, with why, once its maker may
+    start no tasks any more.
     """
 
     __tablename__ = "repeats"
@@ -338,4 +339,6 @@ class RepeatRow(EngineTable, table=True):
     last_task_id: int | None = None
     runs: int = 0
     skipped: int = 0
+    paused_at: float | None = None
+    paused_why: str = Field(default="", sa_column_kwargs={"server_default": ""})
     ended_at: float | None = None

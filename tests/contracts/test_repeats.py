@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from engine import TurnOptions
-from engine.commands import EndRepeat, Limits, PauseTask, RepeatTask, StopTask
+from engine.commands import EndRepeat, Limits, PauseTask, RepeatTask, ResumeRepeat, StopTask
 from engine.domain.picture import WatchOptions
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid, NotFound, WrongState
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.store.core import EVENTS, REPEATS, TASKS
@@ -159,3 +159,66 @@ async def test_a_repeat_runs_by_itself_and_asks_nobody(world: World) -> None:
     await all_ended(world, 1)
     assert (await engine.look.task(1)).report.startswith("half of it")
     assert await engine.look.gates(1, open_only=False) == []
+
+
+class Rights:
+    """Who may start tasks, as a test says; None when that cannot be told."""
+
+    def __init__(self) -> None:
+        self.answer: str | None = ""
+        self.asked: list[tuple[str, str]] = []
+
+    async def why_not(self, by: str, space: str) -> str | None:
+        """See `StartRight`."""
+        self.asked.append((by, space))
+        return self.answer
+
+
+async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> None:
+    """Its repeat is paused with why, starts nothing, and goes on in another's name."""
+    engine, rights = await world.start(finishes, turn=SWEEPING), Rights()
+    engine.ask_before_starts(rights)
+    number = await engine.handle(HOURLY)
+    rights.answer = "you left"
+    for _ in range(2):
+        await missed(world, 1)
+        await engine._monitor.sweep()
+    (view,) = await engine.look.paused_repeats()
+    assert (view.id, view.paused_why, view.runs, view.skipped) == (number, "you left", 0, 0)
+    assert view.paused_at is not None and await started(world) == 0
+    assert rights.asked == [("me", "guild:1")]
+    assert await engine.handle(ResumeRepeat(number, "she")) == number
+    (view,) = await engine.look.repeats("guild:1")
+    assert (view.by, view.paused_at, view.paused_why) == ("she", None, "") and view.next_at > time.time()
+    with pytest.raises(WrongState):
+        await engine.handle(ResumeRepeat(number, "she"))
+    rights.answer = ""
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    await all_ended(world, 1)
+    assert (await engine.look.task(1)).by == "she" and rights.asked[-1] == ("she", "guild:1")
+
+
+async def test_a_run_waits_while_nobody_can_tell_who_may_start_it(world: World) -> None:
+    """Not started, not paused, not left out: it starts as soon as the answer is there."""
+    engine, rights = await world.start(finishes, turn=SWEEPING), Rights()
+    engine.ask_before_starts(rights)
+    await engine.handle(HOURLY)
+    rights.answer = None
+    await missed(world, 1)
+    await engine._monitor.sweep()
+    (view,) = await engine.look.repeats("guild:1")
+    assert (view.paused_at, view.runs, view.skipped, await started(world)) == (None, 0, 0, 0)
+    rights.answer = ""
+    await engine._monitor.sweep()
+    await all_ended(world, 1)
+
+
+async def test_only_what_is_there_can_be_resumed(world: World) -> None:
+    """A number that names none, or one that was stopped, is refused."""
+    engine = await world.start(finishes)
+    number = await engine.handle(HOURLY)
+    await engine.handle(EndRepeat(number, "me"))
+    for gone in (number, 99):
+        with pytest.raises(NotFound):
+            await engine.handle(ResumeRepeat(gone, "me"))

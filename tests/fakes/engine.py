@@ -21,6 +21,7 @@ from engine.commands import (
     RepeatTask,
     ReplaceAgent,
     ResumeAgent,
+    ResumeRepeat,
     ResumeTask,
     SayToAgent,
     StartTask,
@@ -256,6 +257,18 @@ class FakeEngine(Acts):
         if self.world.repeats.pop(command.repeat_id, None) is None:
             raise NotFound(f"No task repeats under the number {command.repeat_id}.")
         return command.repeat_id
+
+    def pause_repeat(self, repeat_id: int, why: str) -> None:
+        """The clock finds that its maker may start nothing any more."""
+        one = self.world.repeats[repeat_id]
+        self.world.repeats[repeat_id] = replace(one, paused_at=self.now, paused_why=why)
+
+    def _ResumeRepeat(self, command: ResumeRepeat) -> int:
+        one = self.world.repeats[command.repeat_id]
+        if one.paused_at is None:
+            raise WrongState(f"Number {one.id} is not paused. See /task repeat list.")
+        self.world.repeats[one.id] = replace(one, by=command.by, paused_at=None, paused_why="")
+        return one.id
 
     def _ForgetMemory(self, command: ForgetMemory) -> int:
         if self.world.memories.pop(command.memory_id, None) is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import discord
 
-from engine.commands import EndRepeat, RepeatTask
+from engine.commands import EndRepeat, RepeatTask, ResumeRepeat
 from tests.bot.cogs.conftest import Stage
 from tests.bot.cogs.test_card_keeper import drive
 from tests.fakes.engine import DEFAULTS
@@ -110,3 +112,62 @@ async def test_nothing_repeats_for_a_server_the_bot_was_removed_from(stage: Stag
     await stage.boss.click(asked.response, label="Yes, repeat it")
     await stage.env.bot.get_cog("ServerCog").on_guild_remove(stage.env.bot.get_guild(stage.guild.id))
     assert stage.engine.world.repeats == {}
+
+
+async def made(stage: Stage, person: Any, **options: Any) -> int:
+    """A repeat that a person made in the lobby -> its number."""
+    asked = await person.slash(stage.lobby, "task repeat new", goal="Look for news", **options)
+    await person.click(asked.response, label="Yes, repeat it")
+    return max(stage.engine.world.repeats)
+
+
+async def look(stage: Stage) -> list[str]:
+    """What the lobby says once the bot looked again."""
+    stage.clock += 60
+    await drive(stage, stage.env.bot.cards._listeners[-1].tick())
+    return [m.content for m in stage.lobby.history() if "does not start any more" in m.content]
+
+
+async def test_a_pause_is_said_once_where_it_was_made(stage: Stage) -> None:
+    """With what to do; after a restart too it is not said again, a second pause is."""
+    number = await made(stage, stage.boss)
+    assert await look(stage) == []
+    stage.engine.pause_repeat(number, "she left")
+    (said,) = await look(stage)
+    assert "she left" in said and "/task repeat resume" in said and "Look for news" in said
+    await stage.restart()
+    assert await look(stage) == [said]
+    listed = await stage.boss.slash(stage.lobby, "task repeat list")
+    assert "**paused**: she left" in listed.response.content
+    await stage.boss.slash(stage.lobby, "task repeat resume", repeat=str(number))
+    stage.engine.now += 60
+    stage.engine.pause_repeat(number, "she left")
+    assert len(await look(stage)) == 2
+
+
+async def test_where_its_channel_is_gone_the_pause_is_said_elsewhere(stage: Stage) -> None:
+    """In the server's own channel; where there is none, once is tried and no more."""
+    number = await made(stage, stage.boss)
+    home = f"repeat-home:{number}"
+    await stage.book.set_fact(home, "1")
+    stage.engine.pause_repeat(number, "she left")
+    assert await look(stage) == []
+    assert await stage.book.fact(f"repeat-paused:{number}") is not None
+
+
+async def test_taking_over_takes_the_rights_that_making_takes(stage: Stage) -> None:
+    """Start for the task, spend for caps above the usual; from then on it is theirs."""
+    await stage.boss.slash(stage.lobby, "setup", start=stage.role)
+    cheap, dear = await made(stage, stage.boss), await made(stage, stage.boss, budget=99.0)
+    for number in (cheap, dear):
+        stage.engine.pause_repeat(number, "she left")
+    refused = await stage.stranger.slash(stage.lobby, "task repeat resume", repeat=str(cheap))
+    assert "may not start" in refused.response.content
+    refused = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=str(dear))
+    assert "may not raise caps" in refused.response.content
+    taken = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=f"#{cheap}")
+    assert "every day at 09:00" in taken.response.content and "in your name" in taken.response.content
+    resumed = [c for c in stage.engine.commands if isinstance(c, ResumeRepeat)]
+    assert resumed == [ResumeRepeat(cheap, f"discord:{stage.crew.id}")]
+    again = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=str(cheap))
+    assert "not paused" in again.response.content

@@ -1,0 +1,47 @@
+"""Whether the maker of a repeated task may still start tasks: Discord is asked before each run.
+
+The bot has no list of members (that takes a privileged intent), so one member is fetched when it matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import discord
+
+from bot import texts
+from bot.access import Right, guild_of, may, owner_id, person_of
+from bot.book import Book
+from bot.desk import UNDELIVERED
+
+log = logging.getLogger(__name__)
+PATIENCE_S = 10.0
+
+
+class Consent:
+    """See `engine.ports.StartRight`. One whose maker is nobody on Discord may start nothing there."""
+
+    def __init__(self, client: discord.Client, book: Book) -> None:
+        self._client, self._book = client, book
+
+    async def why_not(self, by: str, space: str) -> str | None:
+        """See `StartRight`: unknown while Discord cannot be asked."""
+        if self._client.is_closed() or not self._client.is_ready():
+            return None
+        guild, user_id = self._client.get_guild(guild_of(space) or 0), owner_id(by)
+        if guild is None or user_id is None:
+            return texts.REPEAT_NOBODY
+        if guild.unavailable:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                member = await guild.fetch_member(user_id)
+        except discord.NotFound:
+            return texts.REPEAT_LEFT.format(id=user_id)
+        except UNDELIVERED as error:
+            log.warning("whether %s may still start tasks is not known yet: %s", by, error)
+            return None
+        rules = await self._book.rules(guild.id)
+        allowed = may(person_of(member), Right.START, rules)
+        return "" if allowed else texts.REPEAT_NO_RIGHT.format(id=user_id)
