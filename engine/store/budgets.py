@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -85,14 +86,52 @@ def set_budget(connection: Connection, agent_id: int, share: Share, now: float) 
 def _new_budget(
     connection: Connection, agent: AnyRow, parent: AnyRow, columns: dict[str, int | float]
 ) -> int:
-    values = {"task_id": agent.task_id, "parent_id": parent.id, "agent_id": agent.id, **columns}
-    number = new_id(connection, BUDGETS, values)
-    path = f"{parent.path}{number}/"
-    connection.execute(BUDGETS.update().where(BUDGETS.c.id == number).values(path=path))
-    below = [row.id for row in subtree(connection, agent.id)]
-    mine = AGENTS.update().where(AGENTS.c.id.in_(below), AGENTS.c.budget_id == parent.id)
+    """It takes over what calls under way below it hold, and the budgets given below it earlier."""
+    below = _held(connection, agent.id)
+    holds = {
+        name: sum(getattr(row, name) for row in below) for name in ("reserved_micros", "reserved_tokens")
+    }
+    values = {"task_id": agent.task_id, "agent_id": agent.id, **holds, **columns}
+    number, path = _add(connection, values, parent.id, parent.path)
+    ids = [row.id for row in below]
+    mine = AGENTS.update().where(AGENTS.c.id.in_(ids), AGENTS.c.budget_id == parent.id)
     connection.execute(mine.values(budget_id=number))
+    inner = sa.select(BUDGETS).where(BUDGETS.c.parent_id == parent.id, BUDGETS.c.id != number)
+    for row in connection.execute(inner.where(BUDGETS.c.agent_id.in_(ids))).all():
+        _hang_under(connection, row, number, path)
     return number
+
+
+def _held(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
+    """The agent and all below, locked: none of them reserves, settles or recruits meanwhile."""
+    rows: Sequence[AnyRow] = []
+    wanted = sa.select(AGENTS.c.id, AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens)
+    while len(rows) < len(ids := [row.id for row in subtree(connection, agent_id)]):
+        held = wanted.where(AGENTS.c.id.in_(ids)).order_by(AGENTS.c.id).with_for_update()
+        rows = connection.execute(held).all()
+    return rows
+
+
+def _add(
+    connection: Connection, values: dict[str, object], parent_id: int, parent_path: str
+) -> tuple[int, str]:
+    number = new_id(connection, BUDGETS, values | {"parent_id": parent_id})
+    path = f"{parent_path}{number}/"
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == number).values(path=path))
+    return number, path
+
+
+def _hang_under(connection: Connection, row: AnyRow, parent_id: int, parent_path: str) -> None:
+    """A budget and those below it under another one.
+
+    Each gets a new number, for a path never changes: a call under way sees by the number that it moved.
+    """
+    values = {name: value for name, value in row._mapping.items() if name not in ("id", "path", "parent_id")}
+    number, path = _add(connection, values, parent_id, parent_path)
+    for child in connection.execute(sa.select(BUDGETS).where(BUDGETS.c.parent_id == row.id)).all():
+        _hang_under(connection, child, number, path)
+    connection.execute(AGENTS.update().where(AGENTS.c.budget_id == row.id).values(budget_id=number))
+    connection.execute(BUDGETS.delete().where(BUDGETS.c.id == row.id))
 
 
 def room_for_agents(connection: Connection, path: list[int]) -> int | None:

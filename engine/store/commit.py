@@ -48,7 +48,7 @@ from engine.store.prepared import (
     listed,
     to_the_end,
 )
-from engine.store.settle import settle_budget
+from engine.store.settle import settle_budget, under_budget
 
 _fence = Prepared(
     AGENTS.update()
@@ -113,6 +113,7 @@ def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
             AGENTS.c.group_id,
             AGENTS.c.leads_group_id,
             AGENTS.c.fence,
+            AGENTS.c.budget_id,
             AGENTS.c.reserved_micros,
             AGENTS.c.reserved_tokens,
             TASKS.c.state.label("task_state"),
@@ -193,6 +194,8 @@ def commit_step(
     """
     pen = Pen(connection, turn, now)
     me = _take_agents(connection, pen, outcome)
+    if me.budget_id != pen.agent.budget_id:
+        turn = pen.turn = under_budget(connection, turn, me.budget_id)
     gone = me.task_state not in ("running", "paused") or me.status == "dismissed"
     step = _Step(connection, pen, turn, outcome, me, gone)
     if leave or not all(isinstance(e, _LEAN) for e in step.effects):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.effects import StepOutcome
 from engine.domain.state import Turn
 from engine.ports import ChatAnswer, Usage
-from engine.store.core import BUDGETS
+from engine.store.core import AGENTS, BUDGETS
 from engine.store.load import budget_path
 from engine.store.prepared import Fact, PreparedLists, listed
 
@@ -60,6 +62,15 @@ def _spend(
     )
 
 
+def under_budget(connection: Connection, turn: Turn, budget_id: int) -> Turn:
+    """The turn of an agent that was given another budget while the model thought: it spends from that."""
+    path = connection.execute(sa.select(BUDGETS.c.path).where(BUDGETS.c.id == budget_id)).scalar_one()
+    agent = replace(turn.scene.agent, budget_id=budget_id, budget_path=path)
+    return replace(turn, scene=replace(turn.scene, agent=agent))
+
+
 def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> None:
     """An answer that could not be used was paid for all the same; the reservation stays for the next."""
+    own = sa.select(AGENTS.c.budget_id).where(AGENTS.c.id == turn.scene.agent.id)
+    turn = under_budget(connection, turn, connection.execute(own.with_for_update()).scalar_one())
     _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0))
