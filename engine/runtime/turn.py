@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import get_args
 
 from sqlalchemy.exc import IntegrityError
 
@@ -15,6 +16,7 @@ from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, ModelError, ModelRefused, Stale
 from engine.ports import (
+    AgentRole,
     ChatAnswer,
     ChatModel,
     Clock,
@@ -76,6 +78,10 @@ class TurnRunner:
         self._parts, self._options, self._after, self._dispatcher = parts, options, after_commit, dispatcher
         self._draining = False
         self._sessions = Sessions()
+        for role in get_args(AgentRole):
+            # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
+            # the store's writer waits.
+            specs_for(role, small=options.small)
 
     def drain(self) -> None:
         """From now on each turn ends at its next commit; the agent goes on wherever it is woken next."""

@@ -11,10 +11,11 @@ import logging
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
@@ -28,17 +29,27 @@ T = TypeVar("T")
 GROUP = 16
 """Commits folded into one fsync; groups of 64 were seen to fall into lockstep."""
 
+_FLUSHED, _UNFLUSHED = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
+    _FLUSHED,
     "PRAGMA busy_timeout=30000",
     "PRAGMA foreign_keys=ON",
     "PRAGMA cache_size=-16384",
 )
-_Job = tuple[Callable[[Connection], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
-_Result = tuple[_Job, Any, Exception | None]
-
 log = logging.getLogger(__name__)
+
+
+class _Job(NamedTuple):
+    """Work for the writer, and who waits for it."""
+
+    work: Callable[[Connection], Any]
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    durable: bool
+
+
+_Result = tuple[_Job, Any, Exception | None]
 
 
 def open_database(url: str) -> Database:
@@ -84,13 +95,46 @@ def _set_pragmas(dbapi: Any, _record: object) -> None:
     cursor.close()
 
 
+class _Lines:
+    """Jobs on their way to the writer, in two lines: those that end with a flush, and others."""
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
+        self._durable = False
+        self._closed = False
+
+    def put(self, job: _Job | None) -> None:
+        """From any thread; None closes the lines."""
+        self._arrived.put(job)
+
+    def next_group(self) -> list[_Job]:
+        """Up to GROUP jobs of one line, the lines in turn; none when closed and everything is served."""
+        self._gather()
+        if self._waiting[not self._durable]:
+            self._durable = not self._durable
+        line = self._waiting[self._durable]
+        return [line.popleft() for _ in range(min(GROUP, len(line)))]
+
+    def _gather(self) -> None:
+        while not self._closed:
+            try:
+                job = self._arrived.get(block=not any(self._waiting.values()))
+            except queue.Empty:
+                return
+            if job is None:
+                self._closed = True
+            else:
+                self._waiting[job.durable].append(job)
+
+
 class SqliteDatabase:
     """One file, one process: writes in order through one thread, reads beside it on WAL snapshots."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine = sync_engine(url)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lines = _Lines()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-read")
         self._closed = False
         self._writer = threading.Thread(target=self._serve, name="sqlite-write", daemon=True)
@@ -102,12 +146,12 @@ class SqliteDatabase:
         return self._url
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
-        """See `Database.write`. Always durable: a group shares one flush anyway."""
+        """See `Database.write`."""
         if self._closed:
             raise RuntimeError("the database is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._jobs.put((work, done, loop))
+        self._lines.put(_Job(work, done, loop, durable))
         return await done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -119,7 +163,7 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
-        self._jobs.put(None)
+        self._lines.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
         self._engine.dispose()
@@ -134,7 +178,7 @@ class SqliteDatabase:
                 driver.execute("ROLLBACK")
 
     def _serve(self) -> None:
-        while (jobs := self._next_group()) is not None:
+        while jobs := self._lines.next_group():
             try:
                 connection = self._engine.connect()
             except Exception as error:  # noqa: BLE001 - the file cannot be opened: each caller hears of it
@@ -142,40 +186,26 @@ class SqliteDatabase:
                 continue
             with connection:
                 _deliver(self._commit_group(connection, jobs))
-                while (jobs := self._next_group()) is not None:
+                while jobs := self._lines.next_group():
                     _deliver(self._commit_group(connection, jobs))
             return
-
-    def _next_group(self) -> list[_Job] | None:
-        first = self._jobs.get()
-        if first is None:
-            return None
-        jobs = [first]
-        while len(jobs) < GROUP:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                self._jobs.put(None)
-                break
-            jobs.append(job)
-        return jobs
 
     def _commit_group(self, connection: Connection, jobs: list[_Job]) -> list[_Result]:
         """All at once; when one fails, again with a savepoint each, so that only it is rolled back."""
         raw: Any = connection.connection.driver_connection
         try:
+            # Without its flush a commit stays in the log until the next flush takes all before it along.
+            raw.execute(_FLUSHED if jobs[0].durable else _UNFLUSHED)
             raw.execute("BEGIN IMMEDIATE")
             try:
-                results: list[_Result] = [(job, job[0](connection), None) for job in jobs]
+                results: list[_Result] = [(job, job.work(connection), None) for job in jobs]
             except Exception as error:
                 if len(jobs) == 1 or not raw.in_transaction:
                     raise
                 log.debug("a group of %s is done one by one: %r", len(jobs), error)
                 raw.execute("ROLLBACK")
                 raw.execute("BEGIN IMMEDIATE")
-                results = [(job, *_in_savepoint(connection, raw, job[0])) for job in jobs]
+                results = [(job, *_in_savepoint(connection, raw, job.work)) for job in jobs]
             raw.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, every waiting caller must hear of it
             if raw.in_transaction:
@@ -226,17 +256,17 @@ def plain_error(error: Exception) -> Exception:
 def _deliver(results: list[_Result]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[_Result]] = {}
     for result in results:
-        by_loop.setdefault(result[0][2], []).append(result)
+        by_loop.setdefault(result[0].loop, []).append(result)
     for loop, mine in by_loop.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, mine)
 
 
 def _resolve(results: list[_Result]) -> None:
-    for (_, future, _), value, error in results:
-        if future.done():
+    for job, value, error in results:
+        if job.done.done():
             continue
         if error is None:
-            future.set_result(value)
+            job.done.set_result(value)
         else:
-            future.set_exception(error)
+            job.done.set_exception(error)
