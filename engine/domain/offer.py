@@ -6,8 +6,9 @@ is written, what was written is run before anything is claimed of it, what faile
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from engine.domain.state import PERSON, PastCall, PastStep, Scene
 from engine.ports import AgentRole
@@ -27,6 +28,9 @@ PATIENCE = 3
 """Failed runs after which it may be handed in as it is, with what was seen."""
 
 _WRITES = ("write_file", "edit_file")
+_HANDED_IN = re.compile(r"^Submission of #(\d+)", re.M)
+_ASSIGNED = re.compile(r"Assignment #\S+ given to (.+)\.")
+_REVIEWED = re.compile(r"Assignment #(\d+) (accepted|rejected)")
 _RUNNABLE = (".py", ".js", ".sh")
 MORE_INPUT = "EOFError: EOF when reading a line"
 """How a Python program ends that asks on when everything typed in was read: no fault of its own."""
@@ -48,9 +52,8 @@ def offer_of(scene: Scene) -> Offer:
     if role == "auditor":
         return _auditing(list(calls_of(scene)))
     calls = list(calls_of(scene))
-    if role == "head" or any(call.result.startswith("Joined") for call in calls):
-        return Offer(SMALL[role], talk=True)
-    return _making(scene, calls)
+    led = led_by(scene)
+    return _leading(scene, led) if led.joined else _making(scene, calls)
 
 
 def calls_of(scene: Scene) -> Iterator[PastCall]:
@@ -70,6 +73,64 @@ def ran_well(call: PastCall) -> bool:
 
 def _wrote(call: PastCall) -> bool:
     return call.name in _WRITES and "revision" in call.result and "Read it first" not in call.result
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """A small organisation as its head's own calls and mail tell of it: how many `joined`, who got work
+    (`given`, in `assigned` assignments), which of them wait for a look (`pending`) or are `accepted`."""
+
+    joined: int = 0
+    given: frozenset[str] = frozenset()
+    assigned: int = 0
+    pending: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+
+    @property
+    def shared_out(self) -> bool:
+        """Whether every member has work; one that is left out twice is left out."""
+        return len(self.given) >= self.joined or self.assigned > self.joined + 1
+
+    @property
+    def rests(self) -> bool:
+        """Whether there is nothing to do until somebody hands in."""
+        return self.joined > 0 and self.shared_out and not self.pending and len(self.accepted) < self.assigned
+
+
+def led_by(scene: Scene, newest: Sequence[PastCall] = ()) -> Led:
+    """What the agent leads, with the `newest` calls of the step under way."""
+    mail = "\n".join(letter.text for letter in scene.inbox)
+    led = Led()
+    for text, calls in [*((step.input, step.calls) for step in scene.past), (mail, newest)]:
+        led = replace(led, pending=led.pending.union(_HANDED_IN.findall(text)))
+        for call in calls:
+            led = _after_call(led, call)
+    return led
+
+
+def _after_call(led: Led, call: PastCall) -> Led:
+    if call.name == "recruit" and call.result.startswith("Joined"):
+        names = call.result.partition(". Now assign")[0]
+        return replace(led, joined=led.joined + names.count(", ") + 1)
+    if call.name == "assign" and (made := _ASSIGNED.match(call.result)):
+        return replace(led, assigned=led.assigned + 1, given=led.given | {made.group(1)})
+    if call.name == "review" and (seen := _REVIEWED.match(call.result)):
+        accepted = {seen.group(1)} if seen.group(2) == "accepted" else set()
+        return replace(led, pending=led.pending - {seen.group(1)}, accepted=led.accepted | accepted)
+    return led
+
+
+def _leading(scene: Scene, led: Led) -> Offer:
+    end = "finish" if scene.agent.role == "boss" else "submit"
+    if any(letter.from_kind == "system" and letter.priority == 0 for letter in scene.inbox):
+        return Offer((end,))
+    if not led.shared_out:
+        return Offer(("assign",))
+    if led.pending:
+        return Offer(("review", "read_file"))
+    if led.rests:
+        return Offer(SMALL[scene.agent.role], talk=True)
+    return _after_a_good_run(scene, end)
 
 
 def _making(scene: Scene, calls: list[PastCall]) -> Offer:
@@ -103,7 +164,7 @@ def _after_a_good_run(scene: Scene, end: str) -> Offer:
 def _since_last_mark(scene: Scene) -> Iterator[PastStep]:
     """Steps after the last one that wrote or ran something."""
     marked = [n for n, step in enumerate(scene.past) if any(_wrote(c) or ran(c) for c in step.calls)]
-    return iter(scene.past[marked[-1] + 1 :])
+    return iter(scene.past[marked[-1] + 1 :] if marked else scene.past)
 
 
 def _is_large(scene: Scene) -> bool:

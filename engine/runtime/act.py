@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.domain.effects import CallRecord, Notice, StepOutcome
-from engine.domain.state import Turn
+from engine.domain.offer import led_by
+from engine.domain.state import PastCall, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Stale
 from engine.ports import ChatAnswer, ToolCall
@@ -106,7 +107,7 @@ async def act(
         await _one_call(turn, call, number, context, acted)
     useless = acted.good == 0 and not (answer.text.strip() and not answer.tool_calls)
     bad = agent.bad_answers + 1 if useless else 0
-    ends = context.ends_turn or not (answer.tool_calls or turn.words_only)
+    ends = context.ends_turn or not (answer.tool_calls or turn.words_only) or _rests(turn, acted)
     said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 20_000)
     if useless:
         ends = _give_up(context, bad, agent.name)
@@ -128,6 +129,12 @@ async def act(
         last_calls=tuple(acted.seen[-_REMEMBERED:]),
         doing=_doing(answer),
     )
+
+
+def _rests(turn: Turn, acted: _Acted) -> bool:
+    """Whether a small model's head now only waits: asked what to do it would find something."""
+    made = tuple(PastCall(r.id, r.name, r.arguments, r.result) for r in acted.records)
+    return turn.request.offer is not None and led_by(turn.scene, made).rests
 
 
 def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> StepOutcome:

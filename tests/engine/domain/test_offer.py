@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.domain.offer import MORE_INPUT, SCALE, SMALL, Offer, offer_of
+from engine.domain.offer import MORE_INPUT, SCALE, SMALL, Offer, led_by, offer_of
 from engine.domain.state import PERSON, Letter, PastCall, PastStep, Scene
 from engine.ports import AgentRole
 from engine.tools import TOOLS, specs_for
@@ -18,7 +18,6 @@ RAN = PastCall("b", "run", "{}", "exit code 0, 0.1 s\nhello")
 FAILED = PastCall("c", "run", "{}", "exit code 1, 0.1 s\nTraceback")
 ASKED_ON = PastCall("d", "run", "{}", f"exit code 1, 0.1 s\n{MORE_INPUT}")
 LISTED = PastCall("e", "list_files", "{}", "main.py")
-JOINED = PastCall("f", "recruit", "{}", "Joined your group: Bo.")
 
 
 def scene(role: AgentRole, *calls: PastCall, goal: str = "Make it.", inbox: tuple[Letter, ...] = ()) -> Scene:
@@ -53,8 +52,36 @@ def test_a_member_hands_in_what_ran() -> None:
 def test_only_large_goals_are_shared_out() -> None:
     """A boss may recruit for a long goal, and then has all its tools and may wait."""
     assert "recruit" in offer_of(scene("boss", goal="x" * (SCALE + 1))).names
-    led = offer_of(scene("boss", JOINED))
-    assert led.names == SMALL["boss"] and led.talk
+    assert "recruit" not in offer_of(scene("boss")).names
+
+
+def test_a_head_shares_out_looks_at_what_comes_and_finishes() -> None:
+    """Everybody gets work, then it rests; what is handed in is looked at; sent back, it comes again."""
+    one = PastCall("g", "assign", "{}", "Assignment #1 given to Bo.")
+    two = PastCall("h", "assign", "{}", "Assignment #2 given to Al.")
+    joined = PastCall("f", "recruit", "{}", "Joined your group: Bo, Al. Now assign each its work.")
+    assert offer_of(scene("boss", joined)).names == ("assign",)
+    assert offer_of(scene("boss", joined, one)).names == ("assign",)
+    assert not led_by(scene("boss", joined, one)).rests
+    assert led_by(scene("boss", joined, one), (two,)).rests
+
+    handed = scene(
+        "boss", joined, one, two, inbox=(Letter(1, "agent", "Bo", "Submission of #1 (a): x", None, 5),)
+    )
+    assert offer_of(handed).names == ("review", "read_file") and not led_by(handed).rests
+    back = PastCall("i", "review", "{}", "Assignment #1 rejected.")
+    assert led_by(handed, (back,)).rests
+    good = (PastCall("i", "review", "{}", f"Assignment #{number} accepted.") for number in (1, 2))
+    done = scene("boss", joined, one, two, *good)
+    assert offer_of(done).names == ("finish",) and not led_by(done).rests
+
+
+def test_who_never_gives_one_member_work_is_not_held_to_it() -> None:
+    """A model that gives all to one may leave the others out."""
+    joined = PastCall("f", "recruit", "{}", "Joined your group: Bo, Al, Cy. Now assign each its work.")
+    same = [PastCall("g", "assign", "{}", f"Assignment #{n} given to Bo.") for n in range(1, 6)]
+    assert offer_of(scene("boss", joined, *same[:3])).names == ("assign",)
+    assert led_by(scene("boss", joined, *same)).rests
 
 
 def test_an_auditor_runs_before_it_judges() -> None:
