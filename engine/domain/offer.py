@@ -38,10 +38,12 @@ MORE_INPUT = "EOFError: EOF when reading a line"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Names of tools, and whether words alone fit. No name: words alone, and then the turn goes on."""
+    """Names of tools, and whether words alone fit. No name: words alone, and then the turn goes on. `hint` is
+    what the model is told to do now."""
 
     names: tuple[str, ...]
     talk: bool = False
+    hint: str = ""
 
 
 def offer_of(scene: Scene) -> Offer:
@@ -77,10 +79,10 @@ def _wrote(call: PastCall) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Led:
-    """A small organisation as its head's own calls and mail tell of it: how many `joined`, who got work
+    """A small organisation as its head's own calls and mail tell of it: who `joined`, who got work
     (`given`, in `assigned` assignments), which of them wait for a look (`pending`) or are `accepted`."""
 
-    joined: int = 0
+    joined: tuple[str, ...] = ()
     given: frozenset[str] = frozenset()
     assigned: int = 0
     pending: frozenset[str] = frozenset()
@@ -89,12 +91,14 @@ class Led:
     @property
     def shared_out(self) -> bool:
         """Whether every member has work; one that is left out twice is left out."""
-        return len(self.given) >= self.joined or self.assigned > self.joined + 1
+        return self.given.issuperset(self.joined) or self.assigned > len(self.joined) + 1
 
     @property
     def rests(self) -> bool:
         """Whether there is nothing to do until somebody hands in."""
-        return self.joined > 0 and self.shared_out and not self.pending and len(self.accepted) < self.assigned
+        return (
+            bool(self.joined) and self.shared_out and not self.pending and len(self.accepted) < self.assigned
+        )
 
 
 def led_by(scene: Scene, newest: Sequence[PastCall] = ()) -> Led:
@@ -110,8 +114,8 @@ def led_by(scene: Scene, newest: Sequence[PastCall] = ()) -> Led:
 
 def _after_call(led: Led, call: PastCall) -> Led:
     if call.name == "recruit" and call.result.startswith("Joined"):
-        names = call.result.partition(". Now assign")[0]
-        return replace(led, joined=led.joined + names.count(", ") + 1)
+        names = call.result.partition(". Now assign")[0].partition(": ")[2]
+        return replace(led, joined=(*led.joined, *names.split(", ")))
     if call.name == "assign" and (made := _ASSIGNED.match(call.result)):
         return replace(led, assigned=led.assigned + 1, given=led.given | {made.group(1)})
     if call.name == "review" and (seen := _REVIEWED.match(call.result)):
@@ -125,7 +129,10 @@ def _leading(scene: Scene, led: Led) -> Offer:
     if any(letter.from_kind == "system" and letter.priority == 0 for letter in scene.inbox):
         return Offer((end,))
     if not led.shared_out:
-        return Offer(("assign",))
+        idle = next((name for name in led.joined if name not in led.given), "")
+        return Offer(
+            ("assign",), hint=f"Now give {idle} its part of the work with assign, and no other part."
+        )
     if led.pending:
         return Offer(("review", "read_file"))
     if led.rests:

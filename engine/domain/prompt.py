@@ -127,10 +127,14 @@ def compose(
         messages.append(ChatMessage("user", "[what you did before, shortened]\n" + summary))
     for step in kept:
         messages.extend(replay(step))
-    text = ""
+    parts = []
     answered = bool(kept) and not kept[-1].calls
     if scene.inbox or not agent.in_turn or not kept or answered:
-        text = render_input(scene) or (ANSWERED if answered and agent.in_turn else GO_ON)
+        parts.append(render_input(scene) or (ANSWERED if answered and agent.in_turn else GO_ON))
+    if offer is not None and offer.hint:
+        parts.append(offer.hint)
+    text = "\n\n".join(parts)
+    if text:
         messages.append(ChatMessage("user", text))
     priority = min((letter.priority for letter in scene.inbox), default=5)
     request = ChatRequest(scene.task.id, agent.id, agent.role, tuple(messages), tools, priority)

@@ -54,12 +54,18 @@ def specs_for(role: AgentRole, *, small: bool = False) -> tuple[ToolSpec, ...]:
     """The tools a role may use, in a fixed order (prompts stay prefix-stable); the few of a `small` model."""
     few = SMALL[role] if small else tuple(TOOLS)
     specs = (tool.spec() for tool in TOOLS.values() if role in tool.roles and tool.name in few)
-    return tuple(_without_lessons(spec) if small else spec for spec in specs)
+    return tuple(_for_small(spec) if small else spec for spec in specs)
 
 
-def _without_lessons(spec: ToolSpec) -> ToolSpec:
-    """What a small model would have later tasks know is not worth keeping."""
-    properties = {n: kind for n, kind in spec.parameters.get("properties", {}).items() if n != "lessons"}
+_NOT_SMALL = frozenset({"lessons", "acceptance", "command"})
+"""Optional arguments a small model fills with what does harm: lessons not worth keeping, and checks of an
+assignment that no work can pass (`python menu.md`)."""
+
+
+def _for_small(spec: ToolSpec) -> ToolSpec:
+    every = spec.parameters.get("properties", {})
+    left_out = _NOT_SMALL - set(spec.parameters.get("required", ()))
+    properties = {name: kind for name, kind in every.items() if name not in left_out}
     return replace(spec, parameters={**spec.parameters, "properties": properties})
 
 

@@ -14,7 +14,7 @@ class AssignArguments(Arguments):
     """Arguments of assign."""
 
     to: str = Field(description="exact name of a member of your group")
-    title: str = Field(min_length=1, max_length=200)
+    title: str = Field(min_length=1, max_length=200, description="a few words")
     details: str = Field(min_length=1, description="what to make, in which files")
     acceptance: str = Field("", description="what must hold for it to be accepted")
     command: list[str] = Field(

@@ -29,6 +29,7 @@ from engine.llm.local.texts import (
 from engine.llm.local.translate import (
     Script,
     answer_message,
+    fitted,
     make_script,
     parse_call,
     same_call,
@@ -166,6 +167,7 @@ class Front:
                 script = without_tool(script, call.tool) if attempt == last - 1 else script
                 continue
             if call is not None:
+                call = fitted(call, body)
                 self._type_in(agent, call)
                 await self._write_long(body, script, agent, call, spent)
                 _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))

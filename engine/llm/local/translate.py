@@ -87,6 +87,27 @@ def parse_call(text: str) -> Call | None:
     return Call(answer["tool"], answer["arguments"])
 
 
+def fitted(call: Call, body: Mapping[str, Any]) -> Call:
+    """The call with its texts cut to their longest length at a word: the grammar leaves lengths out, for it
+    would cut anywhere."""
+    for tool in body.get("tools") or ():
+        if tool["function"]["name"] == call.tool:
+            return Call(call.tool, _fit(call.arguments, tool["function"].get("parameters") or {}))
+    return call
+
+
+def _fit(value: Any, schema: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        kinds = schema.get("properties", {})
+        return {name: _fit(one, kinds.get(name, {})) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_fit(one, schema.get("items", {})) for one in value]
+    most = schema.get("maxLength", 0)
+    if not isinstance(value, str) or not 0 < most < len(value):
+        return value
+    return value[: most - 1].rsplit(" ", 1)[0] + "…"
+
+
 def same_call(call: Call, body: Mapping[str, Any]) -> bool:
     """Whether the last call of the conversation was this very call (long texts aside)."""
     for message in reversed(body["messages"]):

@@ -62,6 +62,7 @@ def test_a_head_shares_out_looks_at_what_comes_and_finishes() -> None:
     joined = PastCall("f", "recruit", "{}", "Joined your group: Bo, Al. Now assign each its work.")
     assert offer_of(scene("boss", joined)).names == ("assign",)
     assert offer_of(scene("boss", joined, one)).names == ("assign",)
+    assert "Al" in offer_of(scene("boss", joined, one)).hint
     assert not led_by(scene("boss", joined, one)).rests
     assert led_by(scene("boss", joined, one), (two,)).rests
 

@@ -21,6 +21,7 @@ from engine.llm.local.texts import (
 )
 from engine.llm.local.translate import (
     answer_message,
+    fitted,
     make_script,
     parse_call,
     same_call,
@@ -254,3 +255,18 @@ def test_allowed_tools_narrow_the_schema_and_leave_the_prompt_alone() -> None:
     assert one.messages == talk.messages == every.messages
     assert one.schema is not None and "anyOf" not in one.schema
     assert talk.schema is not None and len(talk.schema["anyOf"]) == 2
+
+
+def test_texts_that_are_too_long_are_cut_at_a_word() -> None:
+    """At every depth, and only there where the tool says how long they may be."""
+    short = {"type": "string", "maxLength": 12}
+    members = {"type": "array", "items": {"type": "object", "properties": {"name": short}}}
+    parameters = {
+        "type": "object",
+        "properties": {"title": short, "members": members, "why": {"type": "string"}},
+    }
+    body = {"tools": [{"type": "function", "function": {"name": "ask", "parameters": parameters}}]}
+    long = "many words and more"
+    call = fitted(Call("ask", {"title": long, "members": [{"name": long}], "why": long}), body)
+    assert call.arguments == {"title": "many words…", "members": [{"name": "many words…"}], "why": long}
+    assert fitted(Call("other", {"title": long}), body).arguments == {"title": long}
