@@ -27,7 +27,7 @@ from engine.commands import (
 from engine.queries import AgentView, GateView, TaskView
 
 DELIVERED = "📨"
-HOLDS_CAP = ("wrap", "stop", "cancel")
+HOLDS_CAP = ("wrap", "stop", "cancel", "dismiss")
 """How answers to a reached cap begin that raise nothing; the engine takes every other for a raise."""
 
 
@@ -124,7 +124,7 @@ async def _shown(
 
 def rights_for(gate: GateView, words: str) -> tuple[Right, ...]:
     """What a person needs to answer so: to approve, and to spend where the answer raises a cap."""
-    raises = gate.kind == "cap" and not words.strip().casefold().startswith(HOLDS_CAP)
+    raises = gate.kind in ("cap", "share") and not words.strip().casefold().startswith(HOLDS_CAP)
     return (Right.APPROVE, Right.SPEND) if raises else (Right.APPROVE,)
 
 

@@ -24,6 +24,12 @@ MEANS: dict[GateKind, dict[str, str]] = {
         "Stop the task": _STOP,
         "/task cap": "work goes on, within caps that you choose.",
     },
+    "share": {
+        "Raise by half": "they go on, within half as much again; for those who may spend.",
+        "Wrap it up": "they hand in what there is. A tenth more may be used for that.",
+        "Dismiss it": "it and all below it leave, their open work is cancelled; the task goes on.",
+        "/agent cap": "they go on, within caps that you choose.",
+    },
     "audit": {
         "Accept as it is": "the task is done, marked as not checked by an auditor.",
         "Another round": "the boss mends what is missing, and it is judged again.",

@@ -66,6 +66,7 @@ RAN_ENDED = {
 GATE = {
     "question": "❓ **{name}** asks: {question}",
     "cap": "💰 **Cap reached.** {question}",
+    "share": "💰 **Cap reached.** {question}",
     "audit": "🔍 **Your judgement is needed.** {question}",
     "stall": "🧱 **The work is stuck.** {question}",
 }
@@ -76,6 +77,9 @@ GATE_MOOT = "✔️ The open question is closed: the task ended."
 PAUSED = "⏸️ Paused: {reason}"
 RESUMED = "▶️ Going on."
 CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
+SHARE_WARNING = (
+    "{setter}⚠️ {percent} % of the {cap} cap of {who} and all below it is used: {spent} of {limit}."
+)
 CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. `/task cap` raises it."
 INTERVENED = "🩺 {who}: {detail}"
 INTERVENED_NAMED = "🩺 {detail}"

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
 AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
-GateKind = Literal["question", "plan", "cap", "audit", "stall"]
+GateKind = Literal["question", "plan", "cap", "share", "audit", "stall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +193,19 @@ class GateClosed:
 
 @dataclass(frozen=True, slots=True)
 class CapReached:
-    """Spend reached `percent` (80: a warning, 100: the task paused) of a cap."""
+    """Spend reached `percent` (80: a warning, 100: the task paused) of a cap.
+
+    With `agent_id` the cap is that of the agent and all below it, which `by` set; they alone stop.
+    """
 
     task_id: int
     cap: Literal["cost", "tokens", "agents", "minutes"]
     percent: int
     spent: int
     limit: int
+    agent_id: int | None = None
+    name: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

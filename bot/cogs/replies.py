@@ -188,7 +188,7 @@ class RepliesCog(commands.Cog):
 
     async def _answer(self, message: discord.Message, gate: GateView) -> None:
         words = without_mention(message.content, self.bot.user.id if self.bot.user else 0).strip()
-        if gate.kind == "cap" and words.casefold() not in map(str.casefold, gate.options):
+        if gate.kind in ("cap", "share") and words.casefold() not in map(str.casefold, gate.options):
             raise Refused(texts.CAP_IN_WORDS)
         task = await self.parts.engine.look.task(gate.task_id)
         message = await self._with_member(message)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from bot import texts_outbox as wording
+from bot.access import owner_id
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.words import cut, dollars, fenced, many, plain, size
@@ -279,9 +280,28 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
     if body.percent >= 100 and body.cap != "agents":
         return []  # a gate asks how to go on, or the wrapping up says why
     amount = dollars if body.cap == "cost" else "{:,}".format
+    if body.agent_id is not None:
+        return [_share(body, amount, at)]
     text = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
     text = text.format(percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))
     return [at.note(text, lane=Lane.STATUS)]
+
+
+def _share(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Post:
+    """A part's cap is near: who set it is told, unless that person wants to hear nothing."""
+    setter = owner_id(body.by) or 0
+    if setter == at.task.owner_id and not at.task.owner_told:
+        setter = 0
+    text = wording.SHARE_WARNING.format(
+        setter=f"<@{setter}> " if setter else "",
+        percent=body.percent,
+        cap=body.cap,
+        who=plain(body.name, NAME),
+        spent=amount(body.spent),
+        limit=amount(body.limit),
+    )
+    pings = (setter,) if setter else ()
+    return replace(at.note(text, lane=Lane.STATUS), silent=not pings, pings=pings)
 
 
 def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:

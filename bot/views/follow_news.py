@@ -25,14 +25,14 @@ def _urgent(body: e.EventBody) -> str | None:
         case e.TaskEnded():
             return texts.NEWS_END.format(id=body.task_id, state=texts.STATE[body.state])
         case e.CapReached() if body.percent >= 100:
-            return texts.NEWS_CAP.format(percent=body.percent, cap=body.cap)
+            return _cap(body)
     return None
 
 
 def _progress(body: e.EventBody) -> str | None:
     match body:
         case e.CapReached():
-            return texts.NEWS_CAP.format(percent=body.percent, cap=body.cap)
+            return _cap(body)
         case e.GroupFormed() if body.parent_id is not None:
             return texts.NEWS_GROUP.format(name=plain(body.name, 80))
         case e.AssignmentChanged() if body.state == "accepted":
@@ -40,3 +40,9 @@ def _progress(body: e.EventBody) -> str | None:
         case e.Audited():
             return texts.NEWS_AUDIT.format(round=body.round, verdict=body.verdict)
     return None
+
+
+def _cap(body: e.CapReached) -> str:
+    if body.agent_id is None:
+        return texts.NEWS_CAP.format(percent=body.percent, cap=body.cap)
+    return texts.NEWS_SHARE.format(percent=body.percent, cap=body.cap, name=plain(body.name, 60))

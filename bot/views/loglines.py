@@ -62,7 +62,8 @@ def _closed(body: e.GateClosed) -> str | None:
 
 
 def _cap(body: e.CapReached) -> str:
-    return f"💰 {body.percent} % of the cap on {body.cap}"
+    whose = f" of {plain(body.name, 40)}" if body.agent_id is not None else ""
+    return f"💰 {body.percent} % of the cap on {body.cap}{whose}"
 
 
 def _intervened(body: e.Intervened) -> str:

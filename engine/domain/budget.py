@@ -10,6 +10,7 @@ from engine.ports import Quote
 
 WARN_PERCENT = 80
 SpendCap = Literal["cost", "tokens"]
+CapName = Literal["cost", "tokens", "agents", "minutes"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,14 +47,18 @@ def as_budget(row: AnyRow, own_micros: int = 0, own_tokens: int = 0) -> Budget:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Caps of a subtree, None for no change: spending in all, agents in all, minutes from now on."""
+    """Caps of a subtree, None for no change: spending in all, agents in all, minutes from now on.
+
+    `by`: the person who sets them, None when a head does.
+    """
 
     micros: int | None = None
     tokens: int | None = None
     agents: int | None = None
     minutes: int | None = None
+    by: str | None = None
 
-    def columns(self, now: float) -> dict[str, int | float]:
+    def columns(self, now: float) -> dict[str, int | float | str]:
         """The columns that change."""
         deadline = None if self.minutes is None else now + self.minutes * 60
         values = {
@@ -63,6 +67,7 @@ class Share:
             "cap_agents": self.agents,
             "cap_minutes": self.minutes,
             "deadline_at": deadline,
+            "set_by": self.by,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -84,7 +89,7 @@ def set_budget(connection: Connection, agent_id: int, share: Share, now: float) 
 
 
 def _new_budget(
-    connection: Connection, agent: AnyRow, parent: AnyRow, columns: dict[str, int | float]
+    connection: Connection, agent: AnyRow, parent: AnyRow, columns: dict[str, int | float | str]
 ) -> int:
     """It takes over what calls under way below it hold, and the budgets given below it earlier."""
     below = _held(connection, agent.id)
@@ -132,6 +137,13 @@ def _hang_under(connection: Connection, row: AnyRow, parent_id: int, parent_path
         _hang_under(connection, child, number, path)
     connection.execute(AGENTS.update().where(AGENTS.c.budget_id == row.id).values(budget_id=number))
     connection.execute(BUDGETS.delete().where(BUDGETS.c.id == row.id))
+
+
+def capped_by(connection: Connection, task_id: int, name_key: str) -> str:
+    """The person who capped the subtree of an agent; "" when nobody did, or its head."""
+    query = sa.select(BUDGETS.c.set_by).join(AGENTS, AGENTS.c.id == BUDGETS.c.agent_id)
+    mine = query.where(AGENTS.c.task_id == task_id, AGENTS.c.name_key == name_key)
+    return connection.execute(mine).scalar() or ""
 
 
 def room_for_agents(connection: Connection, path: list[int]) -> int | None:

@@ -6,23 +6,31 @@ A task nobody attends asks nobody: it wraps up once, then ends with what there i
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.budget import WARN_PERCENT, Budget, amount, is_near, spent_budget
+from engine.domain.budget import WARN_PERCENT, Budget, CapName, amount, is_near, spent_budget
 from engine.events import CapReached, EventBody, Intervened
 from engine.ports import Quote, Wake
 from engine.store.budgets import as_budget, budget_of, budgets_of, freeze
 from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
 from engine.store.intervene import Question, ask_people
 from engine.store.people import system_letter
+from engine.store.shares import ask_about_share, used_of, warn_setter
 from engine.store.tasks import set_state
 from engine.store.wrapup import wrap_up
 
 CAP_OPTIONS = ("Raise by half", "Wrap up", "Stop the task")
-CapName = Literal["cost", "tokens", "agents", "minutes"]
+
+_HEADS = (
+    "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what there "
+    "is.",
+)
+_PEOPLES = (
+    "A person set this cap and nobody attends: do without its work, or dismiss it and use what there is.",
+    "A person set this cap, and the people are asked how to go on. Go on with what does not need it.",
+)
 
 _NEAR_SPEND, _NEAR_MINUTES, _NEAR_AGENTS, _FULL_AGENTS = 1, 2, 4, 8
 
@@ -57,18 +65,18 @@ def _stop_share(
 ) -> tuple[Wake, ...]:
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == budget.agent_id)).one()
     freeze(connection, budget.id, frozen=True)
-    cap, spent, limit = at
-    used = f"{amount(cap, spent)} of {amount(cap, limit)}{'' if cap == 'cost' else f' {cap}'}"
-    detail = f"the budget of {agent.name} is used up ({used})"
+    row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == budget.id)).one()
+    cap, _, limit = at
+    detail = f"the budget of {agent.name} is used up ({used_of(*at)})"
     to = agent.head_id or task.boss_id
     key = f"budget{budget.id}.{cap}.{limit}.{now:.6f}"
-    words = (
-        f"Careful: {detail}; its group has stopped. Raise it with set_budget, or tell it to wrap up and "
-        "raise it a little, or dismiss it and use what there is."
-    )
-    system_letter(connection, task.id, to, words, key, now)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail)
     append_events(connection, [(key, seen)], now)
+    asks = bool(row.set_by) and task.attended
+    if asks:
+        ask_about_share(connection, task, row, agent, at, now)
+    then = (_PEOPLES if row.set_by else _HEADS)[asks]
+    system_letter(connection, task.id, to, f"Careful: {detail}; its group has stopped. {then}", key, now)
     return (Wake(to, task.id),)
 
 
@@ -149,7 +157,9 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
 
 
 def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
-    """Its head reads it with its next mail."""
+    """Its agent reads it with its next mail. One that has stopped was said more already."""
+    if row.frozen:
+        return
     cap, spent, limit = as_budget(row).nearest()
     found: list[tuple[int, CapName, int, int]] = []
     if is_near(spent, limit):
@@ -169,12 +179,12 @@ def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float)
 def _say_near(
     connection: Connection, task: AnyRow, row: AnyRow, at: tuple[CapName, int, int], now: float
 ) -> None:
-    cap, used, limit = at
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == row.agent_id)).one()
-    unit = "" if cap == "cost" else f" {cap}"
-    detail = f"{amount(cap, used)} of {amount(cap, limit)}{unit} of the budget of {agent.name} are used"
-    key = f"budget{row.id}.near.{cap}.{now:.6f}"
+    detail = f"{used_of(*at)} of the budget of {agent.name} are used"
+    key = f"budget{row.id}.near.{at[0]}.{now:.6f}"
     words = f"{detail}. Bring your part to its end within the rest."
     system_letter(connection, task.id, agent.id, words, key, now, wakes=False)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail)
     append_events(connection, [(key, seen)], now)
+    if row.set_by:
+        warn_setter(connection, row, agent, at, now)

@@ -38,6 +38,7 @@ from engine.store.core import (
 from engine.store.ending import ENDED, Ending, end_task
 from engine.store.people import dismiss, system_letter
 from engine.store.replace import replace_agent as put_successor
+from engine.store.shares import answer_share
 from engine.store.tasks import Done, cap_by_answer, get_task, ready_agents, reopen
 from engine.store.wrapup import wrap_up
 
@@ -142,6 +143,8 @@ def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Done
 
 
 def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now: float) -> tuple[Wake, ...]:
+    if gate.kind == "share":
+        return answer_share(connection, gate, task, answer, now)
     choice = answer.casefold()
     if choice.startswith(("stop", "cancel")) and gate.kind != "question":
         end_by_gate(connection, task, Ending("stopped", f"Stopped by a person: {gate.question}"), now)

@@ -65,7 +65,8 @@ class TaskRow(EngineTable, table=True):
 class BudgetRow(EngineTable, table=True):
     """Caps of a task or of the subtree of a head; spending counts for all budgets above too.
 
-    `cap_agents` and `cap_minutes` only for subtrees: a task's own are in its row.
+    `cap_agents` and `cap_minutes` only for subtrees: a task's own are in its row. `set_by`: the person who
+    capped a subtree, empty when its head did.
     """
 
     __tablename__ = "budgets"
@@ -74,6 +75,7 @@ class BudgetRow(EngineTable, table=True):
     parent_id: int | None = Field(default=None, foreign_key="budgets.id")
     path: str = ""
     agent_id: int | None = None
+    set_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
     frozen: bool = False
     cap_agents: int | None = None
     cap_minutes: int | None = None

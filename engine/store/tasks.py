@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -28,7 +28,7 @@ from engine.store.core import (
 )
 from engine.store.ending import ENDED, Ending, end_task
 from engine.store.memory import kept_for
-from engine.store.people import NewAgent, add_agent, form_group
+from engine.store.people import NewAgent, add_agent, close_share_gates, form_group
 
 MAX_GOAL = 8_000
 BOSS_NAME = "Boss"
@@ -291,21 +291,25 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
         raise WrongState(f"Task {task.id} has already ended ({task.state}).")
     check_limits(command.limits)
     if command.agent_id is not None:
-        return _cap_subtree(connection, task, command.agent_id, command.limits, now)
+        return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
     _write_limits(connection, task, command.limits)
     if task.state == "paused" and task.reason.startswith("cap"):
         return Done(task.id, reopen(connection, task, "cap raised", now))
     return Done(task.id)
 
 
-def _cap_subtree(connection: Connection, task: AnyRow, agent_id: int, limits: Limits, now: float) -> Done:
+def _cap_subtree(
+    connection: Connection, task: AnyRow, agent_id: int, limits: Limits, by: str, now: float
+) -> Done:
     belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
     if connection.execute(belongs).first() is None:
         raise NotFound(f"Task {task.id} has no agent {agent_id}. Use /task status to see who works on it.")
     share = Share(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
     if share == Share():
         raise Invalid("The budget of a group is money, tokens, agents or minutes. Give one of them.")
-    set_budget(connection, agent_id, share, now)
+    set_budget(connection, agent_id, replace(share, by=by), now)
+    closed = close_share_gates(connection, [agent_id], "cap raised")
+    append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
     return Done(task.id, ready_agents(connection, task.id))
 
 

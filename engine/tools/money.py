@@ -6,6 +6,7 @@ from pydantic import Field
 
 from engine.domain.effects import SetBudget
 from engine.domain.naming import name_key
+from engine.store.budgets import capped_by
 from engine.tools.base import LEADERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members
 
@@ -28,6 +29,11 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str
     key = name_key(arguments.name)
     if key not in members:
         raise ToolRefused(f"{arguments.name} is not in your group. Yours: {', '.join(members.values())}.")
+    if await context.db.read(lambda c: capped_by(c, context.task.id, key)):
+        raise ToolRefused(
+            f"A person set the cap of {members[key]}, and only people change it. Ask with ask_human if it "
+            "should have more."
+        )
     micros = None if arguments.usd is None else round(arguments.usd * 1e6)
     context.stage(SetBudget(key, micros, arguments.tokens, arguments.agents, arguments.minutes))
     return f"{members[key]} and its members may use so much from now on."

@@ -11,10 +11,12 @@ from engine.events import GateKind, get_args
 from engine.store.apply import PLAN_OPTIONS
 from engine.store.caps import CAP_OPTIONS
 from engine.store.intervene import AUDIT_OPTIONS, STALL_OPTIONS
+from engine.store.shares import SHARE_OPTIONS
 
 OPTIONS: dict[GateKind, tuple[str, ...]] = {
     "plan": PLAN_OPTIONS,
     "cap": CAP_OPTIONS,
+    "share": SHARE_OPTIONS,
     "audit": AUDIT_OPTIONS,
     "stall": STALL_OPTIONS,
 }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import re
+from collections.abc import Awaitable, Callable
 
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
+from tests.fakes.cast import View
 from tests.flows.conftest import Start
 from tests.flows.team import team
 from tests.flows.test_task_on_discord import GOAL, command, post_with, you
@@ -45,3 +49,49 @@ async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) ->
         assert gate.due_at is not None and f"<t:{int(gate.due_at)}:R>" in asked["content"]
         await you(product).click(asked, label="Approve")
         await post_with(product, "Answered: Approve")
+
+
+def endless(capped: asyncio.Event, near: asyncio.Event) -> Callable[[ChatRequest], Awaitable[ChatAnswer]]:
+    """The boss recruits Ada, who works on and on once capped; at 85 % she waits for `near`."""
+
+    calls = itertools.count()
+
+    async def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name == "Ada":
+            await capped.wait()
+            number = next(calls)
+            if number > CALLS * 0.85:
+                await near.wait()
+            return call(("search_files", {"pattern": f"x{number}"}))
+        if view.did("recruit"):
+            return say("I wait.")
+        member = {"name": "Ada", "role": "w", "instructions": "w"}
+        begin = ("send_message", {"to": ["Ada"], "text": "Begin."})
+        return call(("recruit", {"members": [member]}), begin)
+
+    return script
+
+
+CALLS, COST_USD = 100, 0.00001
+"""So many calls of the scripted model, at that price, Ada's part may cost."""
+
+
+async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> None:
+    """Both in the task's channel, the setter named; the button raises the part's cap and it goes on."""
+    capped, told = asyncio.Event(), asyncio.Event()
+    async with start(endless(capped, told), max_steps=9_000) as product:
+        await command(product, "task new", goal=GOAL)
+        await post_with(product, "Ada")
+        await command(product, "agent cap", agent="Ada", budget=CALLS * COST_USD)
+        capped.set()
+        near = await post_with(product, "cap of Ada and all below it is used")
+        assert f"<@{you(product).id}>" in near["content"] and "80 % of the cost cap" in near["content"]
+        told.set()
+        asked = await post_with(product, "The cap set for Ada and all below it is reached")
+        assert asked["channel_id"] == near["channel_id"]
+        assert "they go on, within half as much again" in asked["content"]
+        await you(product).click(asked, label="Raise by half")
+        await post_with(product, "Answered by")
+        budget = (await product.engine.engine.look.agent(2)).budget
+        assert budget is not None and budget.caps.cost_micros == CALLS * COST_USD * 1.5e6
