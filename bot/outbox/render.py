@@ -288,10 +288,8 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
 
 
 def _share(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Post:
-    """A part's cap is near: who set it is told, unless that person wants to hear nothing."""
+    """A part's cap is near: who set it is named and not pinged, there is nothing to decide yet."""
     setter = owner_id(body.by) or 0
-    if setter == at.task.owner_id and not at.task.owner_told:
-        setter = 0
     text = wording.SHARE_WARNING.format(
         setter=f"<@{setter}> " if setter else "",
         percent=body.percent,
@@ -300,8 +298,7 @@ def _share(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Pos
         spent=amount(body.spent),
         limit=amount(body.limit),
     )
-    pings = (setter,) if setter else ()
-    return replace(at.note(text, lane=Lane.STATUS), silent=not pings, pings=pings)
+    return at.note(text, lane=Lane.STATUS)
 
 
 def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
