@@ -28,7 +28,7 @@ READY_S = 300.0
 STOP_S = 5.0
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
-LOCAL_MINUTES = 20
+LOCAL_MINUTES = 45
 ALIAS = "embedded"
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|DATABASE_URL")
 
@@ -88,7 +88,8 @@ class LocalModel:
 
     def fit(self, settings: EngineSettings) -> EngineSettings:
         """`settings` with limits that suit this model: its context, as many calls as slots, patience with
-        it, few tools, and minutes after which a task ends with what there is."""
+        it, few tools, and minutes after which a task ends with what there is, where nobody set them."""
+        own = "max_minutes" in settings.model_fields_set
         return settings.model_copy(
             update={
                 "model_context_tokens": self._settings.local_context,
@@ -97,7 +98,7 @@ class LocalModel:
                 "model_timeout_s": max(settings.model_timeout_s, 900.0),
                 "tool_profile": "small",
                 "audit_rounds": min(settings.audit_rounds, 1),
-                "max_minutes": min(settings.max_minutes, LOCAL_MINUTES),
+                "max_minutes": settings.max_minutes if own else LOCAL_MINUTES,
             }
         )
 
