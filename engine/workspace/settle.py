@@ -7,6 +7,7 @@ recorded again. A file beside the objects names the newest commit known to be wh
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import cast
 
@@ -30,7 +31,8 @@ def settled(path: Path) -> str | None:
 def settle(path: Path, tip: str) -> None:
     """Bring everything up to `tip` to the disk and note it. Blocking, as long as the disk takes."""
     sync_file_system(path)
-    draft = path / f"{_NAME}.{os.getpid()}.new"  # workers on one machine may settle the same history
+    # Workers on one machine, and threads of one, may settle the same history.
+    draft = path / f"{_NAME}.{os.getpid()}.{threading.get_ident()}.new"
     with draft.open("w") as file:
         file.write(tip + "\n")
         file.flush()

@@ -9,6 +9,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from alembic import command as alembic_command
+from alembic.config import Config
+
 from bot.migrations import drift
 from engine.assembly import open_engine
 from engine.commands import Limits, StartTask
@@ -113,9 +116,10 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(tmp_path: Path) ->
     kept, bare = tmp_path / "kept.db", tmp_path / "bare.db"
     up_to_date(f"sqlite:///{kept}")
     engine = sync_engine(f"sqlite:///{kept}")
+    config = Config(str(ROOT / "alembic.ini"))
     with engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE memories DROP COLUMN signs")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+        config.attributes["connection"] = connection
+        alembic_command.downgrade(config, "0002")
     engine.dispose()
     up_to_date(f"sqlite:///{kept}")
     assert not (tmp_path / "old-kept.db").exists() and drift(f"sqlite:///{kept}") == ""

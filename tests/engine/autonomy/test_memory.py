@@ -134,8 +134,10 @@ async def test_lessons_reach_the_next_boss_of_the_space_and_can_be_deleted(
     assert kept.text.startswith("Make things") and f"task {play.task}: make the thing" in kept.source
 
     async def again(space: str) -> str:
-        await play.engine.handle(StartTask("make another thing", "me", space))
-        return await asyncio.wait_for(firsts.get(), 20)
+        task = await play.engine.handle(StartTask("make another thing", "me", space))
+        first = await asyncio.wait_for(firsts.get(), 20)
+        await play.until(TaskEnded, task_id=task)
+        return first
 
     assert "glue dries slowly" in await again("guild:1")
     assert "glue" not in await again("guild:2")

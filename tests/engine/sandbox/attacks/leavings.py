@@ -225,10 +225,9 @@ try:
         os.unlink("/tmp/gone")
         file.write(bytes(MB))
         file.flush()
-        handles = array.array("i", [file.fileno(), two.fileno()])
+        handles = array.array("i", [file.fileno()])
         one.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)])
-        two.close()
-        kept.append(one)
+        kept.append((one, two))
         file.close()
         got += 1
 except OSError as error:
