@@ -32,7 +32,17 @@ def sandbox(environment: Path) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def here(sandbox: Sandbox) -> Iterator[Arena]:
+def forked(environment: Path, sandbox: Sandbox) -> Iterator[OrdinaryUser | None]:
+    """The ordinary user, when the tests run as root; forked before anything runs beside this thread: a copy
+    made while a program starts would hold that program's pipes and its turn for ever."""
+    user = OrdinaryUser(environment) if os.geteuid() == 0 else None
+    yield user
+    if user is not None:
+        user.close()
+
+
+@pytest.fixture(scope="session")
+def here(sandbox: Sandbox, forked: OrdinaryUser | None) -> Iterator[Arena]:
     """Attacks by this very user."""
     arena = Arena(run_here(sandbox))
     yield arena
@@ -40,12 +50,11 @@ def here(sandbox: Sandbox) -> Iterator[Arena]:
 
 
 @pytest.fixture(scope="session")
-def ordinary(environment: Path) -> Iterator[Arena]:
+def ordinary(forked: OrdinaryUser | None) -> Iterator[Arena]:
     """Attacks by an ordinary user, when the tests run as root."""
-    assert os.geteuid() == 0
-    user = OrdinaryUser(environment)
+    assert forked is not None
+    user = forked
     assert user.status.available, user.status.reason
     arena = Arena(user.run)
     yield arena
     arena.close()
-    user.close()
