@@ -186,5 +186,5 @@ export function start() {
   });
   on("reply", setReply);
   on("focus-composer", () => (ui.bar ? ui.bar.querySelector("input, select, textarea") : ui.text).focus());
-  on("live-commands", () => ui.picker.close());
+  on("commands", () => document.activeElement === ui.text && ui.picker.search(ui.text.value));
 }

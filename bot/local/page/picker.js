@@ -2,10 +2,11 @@
 
 import { h, replace } from "./dom.js";
 import { ask } from "./server.js";
-import { kept, state } from "./state.js";
+import { emit, kept, state } from "./state.js";
 
 export async function loadCommands(channel) {
   state.commands = await ask(`commands?channel=${channel}`);
+  emit("commands");
 }
 
 // What people reach for most, first; what is not named here follows in the order of its name.
