@@ -319,8 +319,8 @@ FILES_HEAD = "**Files of task #{id}** · {count}, {size}"
 NEXT_FILES, FILES_BEFORE = "Next files", "Files before"
 NOBODY_YET = "Nobody but the boss yet."
 WAITING_FOR_YOU = "❓ {count} waiting for a person's answer"
-UNVERIFIED = "not checked by an auditor"
-VERIFIED = "checked by an auditor"
+UNVERIFIED = "not confirmed by an audit"
+VERIFIED = "confirmed by an audit"
 
 # ---------------------------------------------------------------- modals
 

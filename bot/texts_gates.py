@@ -31,7 +31,7 @@ MEANS: dict[GateKind, dict[str, str]] = {
         "/agent cap": "they go on, within caps that you choose.",
     },
     "audit": {
-        "Accept as it is": "the task is done, marked as not checked by an auditor.",
+        "Accept as it is": "the task is done, marked as not confirmed by an audit.",
         "Another round": "the boss mends what is missing, and it is judged again.",
         "Stop the task": _STOP,
         BUTTON["say"]: _WORDS,

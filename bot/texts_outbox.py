@@ -88,6 +88,7 @@ MODEL_WAITING = "⏳ The model cannot be used now ({reason}). Work goes on by it
 MODEL_BACK = "🔌 The model answers again."
 AUDIT = {
     "accepted": "🔍 Audit {round}: accepted.",
+    "ran": "🔍 Audit {round}: it runs. Whether it is right was not judged.",
     "rejected": "🔍 Audit {round}: not yet.",
 }
 END = {

@@ -154,7 +154,8 @@ class FileWritten:
 
 @dataclass(frozen=True, slots=True)
 class CodeRan:
-    """An agent ran a program in the sandbox; `output` is capped at 1,500 characters."""
+    """An agent ran a program in the sandbox; `output` is capped at 1,500 characters, `typed` lines were its
+    input."""
 
     task_id: int
     group_id: int
@@ -164,6 +165,7 @@ class CodeRan:
     exit_code: int
     ended: str
     output: str
+    typed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +241,11 @@ class ModelBack:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The auditor judged the goal against the files."""
+    """The auditor judged the goal against the files. "ran": what it ran went well, and nobody judged more."""
 
     task_id: int
     group_id: int
-    verdict: Literal["accepted", "rejected"]
+    verdict: Literal["accepted", "rejected", "ran"]
     findings: str
     round: int
 

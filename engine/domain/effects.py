@@ -99,6 +99,7 @@ class ShowRun:
     exit_code: int
     ended: str
     output: str
+    typed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class ProposePlan:
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The boss says the goal is met (or as far as it goes); `lessons` are kept for the space's next tasks.
+    An empty `report`: the engine tells of runs and files instead.
 
     `vectors`: those of the lessons, packed; none without an embedder.
     """
@@ -163,11 +165,12 @@ class SetBudget:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The auditor's judgement."""
+    """The auditor's judgement. `by_runs`: it is what its runs show, and confirms nothing beyond them."""
 
     accepted: bool
     findings: str
     last_round: bool
+    by_runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _WRITES = ("write_file", "edit_file")
 _HANDED_IN = re.compile(r"^Submission of #(\d+)", re.M)
 _ASSIGNED = re.compile(r"Assignment #\S+ given to (.+)\.")
 _REVIEWED = re.compile(r"Assignment #(\d+) (accepted|rejected)")
-_RUNNABLE = (".py", ".js", ".sh")
+RUNNABLE = (".py", ".js", ".sh")
 MORE_INPUT = "EOFError: EOF when reading a line"
 """How a Python program ends that asks on when everything typed in was read: no fault of its own."""
 
@@ -150,7 +150,7 @@ def _making(scene: Scene, calls: list[PastCall]) -> Offer:
         return Offer((*first, end) if scene.agent.role == "boss" else ("write_file", "read_file"))
     last = marks[-1]
     if _wrote(last):
-        runs = any(suffix in last.arguments for suffix in _RUNNABLE)
+        runs = any(suffix in last.arguments for suffix in RUNNABLE)
         return Offer(("run",) if runs else ("write_file", end))
     if ran_well(last):
         return _after_a_good_run(scene, end)

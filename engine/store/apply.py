@@ -284,6 +284,7 @@ def _show_run(effect: ShowRun, pen: Pen) -> None:
             effect.exit_code,
             effect.ended,
             effect.output,
+            effect.typed,
         )
     )
 

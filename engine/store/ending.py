@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.account import is_account, run_lines
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
 from engine.events import EventBody, GateClosed, TaskEnded, TaskState
 from engine.store.core import GATES, MEMORIES, TASKS, dumps, loads
-from engine.store.evidence import run_section
+from engine.store.evidence import runs_of
 
 ENDED = ("done", "stopped", "failed")
 
@@ -34,8 +35,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
 
     What was run stands under the report, so that it can be held against it.
     """
-    runs = run_section(connection, task_id)
-    report = f"{ending.report}\n\n{runs}" if runs and ending.state != "stopped" else ending.report
+    report = _with_runs(connection, task_id, ending)
     done = connection.execute(
         TASKS.update()
         .where(TASKS.c.id == task_id, TASKS.c.state.not_in(ENDED))
@@ -55,6 +55,13 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
     ended = TaskEnded(task_id, root, ending.state, report, ending.deliverables, ending.verified)
     return [*_close_gates(connection, task_id), ended]
+
+
+def _with_runs(connection: Connection, task_id: int, ending: Ending) -> str:
+    if ending.state == "stopped" or is_account(ending.report):
+        return ending.report
+    runs = run_lines(runs_of(connection, task_id))
+    return f"{ending.report}\n\n{runs}" if runs else ending.report
 
 
 def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:

@@ -12,6 +12,7 @@ from engine.events import AgentJoined, Audited
 from engine.store.apply import apply_effect, open_gate
 from engine.store.core import TASKS, dumps, loads
 from engine.store.ending import Ending, end_task
+from engine.store.evidence import account
 from engine.store.intervene import AUDIT_OPTIONS
 from engine.store.pen import Pen
 from engine.store.people import NewAgent, add_agent, dismiss
@@ -23,8 +24,9 @@ def _finish(effect: Finish, pen: Pen) -> None:
     vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
     lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
     pen.connection.execute(TASKS.update().where(task).values(lessons_json=lessons))
+    report = effect.report or account(pen.connection, pen.task_id)
     if not effect.audit:
-        ending = Ending("done", effect.report, effect.deliverables)
+        ending = Ending("done", report, effect.deliverables)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
         return
@@ -33,7 +35,7 @@ def _finish(effect: Finish, pen: Pen) -> None:
         TASKS.update()
         .where(task)
         .values(
-            report=effect.report,
+            report=report,
             deliverables_json=dumps(effect.deliverables),
             auditor_id=auditor,
             audit_round=TASKS.c.audit_round + 1,
@@ -43,7 +45,7 @@ def _finish(effect: Finish, pen: Pen) -> None:
     files = ", ".join(effect.deliverables) or "none named"
     pen.letter(
         auditor,
-        f"The boss says the goal is met.\nReport: {effect.report}\nDeliverables: {files}\n"
+        f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n"
         "Check it against the files and call verdict.",
     )
 
@@ -72,11 +74,11 @@ def _new_auditor(pen: Pen) -> tuple[int, str]:
 @apply_effect.register
 def _verdict(effect: Verdict, pen: Pen) -> None:
     task = pen.connection.execute(sa.select(TASKS).where(TASKS.c.id == pen.task_id)).one()
-    verdict: Literal["accepted", "rejected"] = "accepted" if effect.accepted else "rejected"
-    pen.event(Audited(pen.task_id, pen.home_group, verdict, effect.findings, task.audit_round))
+    files = tuple(loads(task.deliverables_json))
+    report = account(pen.connection, pen.task_id) if effect.by_runs else task.report
+    pen.event(Audited(pen.task_id, pen.home_group, _word_for(effect), effect.findings, task.audit_round))
     if effect.accepted:
-        report = task.report
-        ending = Ending("done", report, tuple(loads(task.deliverables_json)), verified=True)
+        ending = Ending("done", report, files, verified=not effect.by_runs)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
         return
@@ -84,8 +86,9 @@ def _verdict(effect: Verdict, pen: Pen) -> None:
     for body in dismiss(pen.connection, pen.agent.id, "has judged", pen.now):
         pen.event(body)
     if effect.last_round and not task.attended:
-        report = f"{task.report}\n\nNot verified: the auditor rejected it. {effect.findings}"
-        ending = Ending("done", report, tuple(loads(task.deliverables_json)))
+        ending = Ending(
+            "done", f"{report}\n\nNot verified: the auditor rejected it. {effect.findings}", files
+        )
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
     elif effect.last_round:
@@ -95,3 +98,9 @@ def _verdict(effect: Verdict, pen: Pen) -> None:
         pen.letter(
             task.boss_id, f"The auditor rejected the result:\n{effect.findings}\nMend it, then finish again."
         )
+
+
+def _word_for(effect: Verdict) -> Literal["accepted", "rejected", "ran"]:
+    if not effect.accepted:
+        return "rejected"
+    return "ran" if effect.by_runs else "accepted"

@@ -38,7 +38,8 @@ A = TypeVar("A", bound=Arguments)
 
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
-    """Settings that tools obey. `by_runs`: the auditor's judgement must be what its own runs show."""
+    """Settings that tools obey. `by_runs`: a model's word is worth too little here; reports and the auditor's
+    judgement are what runs show."""
 
     run_timeout_s: float = 30.0
     plan_approval_over: int = 8

@@ -51,7 +51,8 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> str:
     audit = context.options.audit_rounds > 0
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
     vectors = await _vectors(context, lessons)
-    context.stage(Finish(arguments.report, tuple(arguments.deliverables), audit, lessons, vectors))
+    report = "" if context.options.by_runs else arguments.report
+    context.stage(Finish(report, tuple(arguments.deliverables), audit, lessons, vectors))
     context.ends_turn = True
     return "An auditor checks the result now." if audit else "The task is finished."
 

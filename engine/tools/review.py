@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from engine.domain.account import Ran, findings_of
 from engine.domain.effects import ChangeAssignment, Verdict
-from engine.domain.offer import calls_of, ran, ran_well
+from engine.domain.offer import RUNNABLE
 from engine.domain.state import Work
 from engine.errors import Invalid
+from engine.store.evidence import last_run
 from engine.store.load import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import current_files
@@ -108,21 +110,29 @@ class VerdictArguments(Arguments):
 
 async def verdict(context: ToolContext, arguments: VerdictArguments) -> str:
     """Stage the auditor's judgement; where it goes by runs, one that they contradict is refused."""
-    if context.options.by_runs:
-        _check_by_runs(context, accepts=arguments.verdict == "accept")
+    accepts, by_runs = arguments.verdict == "accept", context.options.by_runs
+    findings = arguments.findings
+    if by_runs:
+        seen = await context.db.read(lambda c: last_run(c, context.task.id, context.agent.id))
+        await _check_by_runs(context, seen, accepts=accepts)
+        findings = findings_of(seen) if accepts or seen else findings
     last = context.task.audit_round >= context.options.audit_rounds
-    context.stage(Verdict(arguments.verdict == "accept", arguments.findings, last))
+    context.stage(Verdict(accepts, findings, last, by_runs))
     context.ends_turn = True
     return "Noted."
 
 
-def _check_by_runs(context: ToolContext, *, accepts: bool) -> None:
-    runs = [call for call in calls_of(context.scene) if ran(call)]
-    if runs and accepts != ran_well(runs[-1]):
+async def _check_by_runs(context: ToolContext, last: Ran | None, *, accepts: bool) -> None:
+    if last is not None and accepts != last.well:
         other = "reject" if accepts else "accept"
-        raise ToolRefused(f"Your last run says otherwise: {runs[-1].result[:80]!r}. The verdict is {other}.")
-    if not runs and accepts:
+        raise ToolRefused(f"Your last run says otherwise: {findings_of(last)} The verdict is {other}.")
+    if last is None and accepts and await _has_programs(context):
         raise ToolRefused("You have run nothing. Run it, or reject what cannot be run.")
+
+
+async def _has_programs(context: ToolContext) -> bool:
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    return any(row.path.endswith(RUNNABLE) for row in rows)
 
 
 SUBMIT = Tool("submit", "Hand in an assignment.", SubmitArguments, LED, submit)

@@ -109,7 +109,8 @@ async def execute(
     except Invalid as error:
         raise ToolRefused(str(error)) from error
     shown = clip(result.output, SHOWN)
-    context.stage(ShowRun(shlex.join(command)[:300], result.exit_code, result.ended, shown))
+    typed = len(stdin.splitlines())
+    context.stage(ShowRun(shlex.join(command)[:300], result.exit_code, result.ended, shown, typed))
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.events import Audited
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, RunResult
 from tests.engine.autonomy.conftest import Stage
@@ -44,5 +45,47 @@ async def test_a_judgement_that_runs_contradict_is_refused(stage: Stage) -> None
         return (call(accept), call(RUN), call(reject), call(accept))[min(view.steps, 3)]
 
     play = await stage({"Boss": boss, "Auditor": auditor}, sandbox=behaving(0), audit_rounds=1, by_runs=True)
-    assert (await play.end()).verified
+    await play.end()
     assert "You have run nothing" in heard[1] and "The verdict is accept" in heard[3]
+
+
+def auditor_who_boasts(view: View) -> ChatAnswer:
+    """Runs it, then says more than that."""
+    praise = ("verdict", {"verdict": "accept", "findings": "Every rule of the game is right."})
+    return (call(RUN), call(praise))[min(view.steps, 1)]
+
+
+async def test_where_a_models_word_is_worth_little_the_end_is_told_by_runs(stage: Stage) -> None:
+    """Neither the boss's boast nor the auditor's praise is in the report, and nothing counts as confirmed."""
+    cast = {"Boss": boss, "Auditor": auditor_who_boasts}
+    play = await stage(cast, sandbox=behaving(0), audit_rounds=1, by_runs=True)
+    end = await play.end()
+    assert "All works" not in end.report and "Every rule" not in end.report
+    assert "Works, as far as it was run:\n- python main.py: exit code 0; last line: five" in end.report
+    assert "Made: main0.py, main2.py." in end.report and "Nobody judged" in end.report
+    assert not end.verified
+    [audited] = play.of(Audited)
+    assert (audited.verdict, audited.findings) == ("ran", "python main.py: exit code 0; last line: five.")
+
+
+async def test_a_program_that_breaks_is_told_as_what_does_not_work(stage: Stage) -> None:
+    """By the run itself, with its error."""
+    play = await stage({"Boss": boss}, sandbox=behaving(1), audit_rounds=0, by_runs=True)
+    report = (await play.end()).report
+    assert "Does not work:\n- python main.py: exit code 1; last line: ValueError: five" in report
+    assert "Works, as far" not in report and "All works" not in report
+
+
+async def test_an_auditor_with_nothing_to_run_says_that_it_only_read(stage: Stage) -> None:
+    """Texts cannot be run: reading them is enough to accept, and is told as no more than that."""
+
+    def writer(view: View) -> ChatAnswer:
+        return (call(("write_file", {"path": "menu.md", "content": "x\n"})), call(BOAST))[min(view.steps, 1)]
+
+    def reader(view: View) -> ChatAnswer:
+        return call(("verdict", {"verdict": "accept", "findings": "Delicious."}))
+
+    play = await stage({"Boss": writer, "Auditor": reader}, audit_rounds=1, by_runs=True)
+    end = await play.end()
+    assert "Nothing was run." in end.report and "Made: menu.md." in end.report
+    assert "only read" in play.of(Audited)[0].findings
