@@ -18,13 +18,14 @@ from typing import Any
 
 import procrastinate
 import psycopg
+import sqlalchemy as sa
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
 from engine.ports import Database, Wake
 from engine.runtime.jobs import BatchedJobs, open_connector
 from engine.store.database import conninfo_of
-from engine.store.prepared import driver_of, together
+from engine.store.prepared import Prepared, together
 
 log = logging.getLogger(__name__)
 
@@ -36,42 +37,55 @@ _STEP = 100_000_000
 """Priorities of one class (people's words, all else). Within it a job stands behind the waiting ones of its
 own task, not behind those of others (start-time fair queueing): a small task is served beside a large one."""
 
-_LOCK = "SELECT id FROM agents WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
-_ENLIST = """
-SELECT procrastinate_defer_jobs_v1(array_agg(
-    ROW('agents', 'turn', GREATEST(w.class - %s + 1, LEAST(w.class, head.at, tail.at - 1) - w.place),
+_lock = Prepared(
+    sa.text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE")
+)
+_enlist = Prepared(
+    sa.text("""
+SELECT procrastinate_defer_jobs_v1(jobs) FROM (
+SELECT array_agg(
+    ROW('agents', 'turn', GREATEST(w.class - :span + 1, LEAST(w.class, head.at, tail.at - 1) - w.place),
         'agent:' || w.agent, 'agent:' || w.agent, jsonb_build_object('agent', w.agent, 'task', w.task),
-        to_timestamp(w.due))::procrastinate_job_to_defer_v1))
+        to_timestamp(w.due))::procrastinate_job_to_defer_v1) AS jobs
 FROM (SELECT u.agent, a.task_id AS task, u.class, u.due,
              (row_number() OVER (PARTITION BY a.task_id, u.class ORDER BY u.number) - 1)::int AS place
-      FROM unnest(%s::bigint[], %s::int[], %s::float8[]) WITH ORDINALITY AS u(agent, class, due, number)
+      FROM unnest(CAST(:agents AS bigint[]), CAST(:classes AS int[]), CAST(:dues AS float8[]))
+           WITH ORDINALITY AS u(agent, class, due, number)
       JOIN agents a ON a.id = u.agent
       WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
                         WHERE j.queueing_lock = 'agent:' || u.agent AND j.status = 'todo')
-        AND NOT (%s AND a.reserved_tokens > 0)) AS w,
+        AND NOT (CAST(:unless_busy AS boolean) AND a.reserved_tokens > 0)) AS w,
 LATERAL (SELECT max(j.priority) AS at FROM procrastinate_jobs j
-         WHERE j.status = 'todo' AND j.priority <= w.class AND j.priority > w.class - %s) AS head,
+         WHERE j.status = 'todo' AND j.priority <= w.class AND j.priority > w.class - :span) AS head,
 LATERAL (SELECT min(j.priority) AS at FROM procrastinate_jobs j
          WHERE j.status = 'todo' AND j.args->>'task' = w.task::text
-           AND j.priority <= w.class AND j.priority > w.class - %s) AS tail
-"""
+           AND j.priority <= w.class AND j.priority > w.class - :span) AS tail
+) AS wanted WHERE jobs IS NOT NULL
+""")
+)
 _BY_TASK = """
 CREATE INDEX IF NOT EXISTS megaagent_jobs_by_task ON procrastinate_jobs ((args->>'task'), priority)
 WHERE status = 'todo'
 """
-_IDLE = """
-SELECT a FROM unnest(%s::bigint[]) AS a
+_idle = Prepared(
+    sa.text("""
+SELECT a FROM unnest(CAST(:agents AS bigint[])) AS a
 WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs j
                   WHERE j.lock = 'agent:' || a AND j.status IN ('todo', 'doing'))
-"""
-_STALLED = """
+""")
+)
+_stalled = Prepared(
+    sa.text("""
 SELECT j.id, (j.args->>'agent')::bigint FROM procrastinate_jobs j
 LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
 WHERE j.status = 'doing' AND j.queue_name = 'agents'
-  AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => %s))
-"""
-_STILL_DOING = "SELECT 1 FROM procrastinate_jobs WHERE id = %s AND status = 'doing' FOR UPDATE SKIP LOCKED"
-_FINISH = "SELECT procrastinate_finish_job_v1(%s, 'failed', true)"
+  AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => CAST(:after AS float8)))
+""")
+)
+_still_doing = Prepared(
+    sa.text("SELECT 1 FROM procrastinate_jobs WHERE id = :job AND status = 'doing' FOR UPDATE SKIP LOCKED")
+)
+_finish = Prepared(sa.text("SELECT procrastinate_finish_job_v1(:job, 'failed', true)"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +229,7 @@ class ProcrastinateDispatcher:
         priorities = {wake.agent_id: wake.priority for wake in wakes}
 
         def work(connection: Connection) -> None:
-            idle = driver_of(connection).execute(_IDLE, [list(priorities)]).fetchall()
+            idle = _idle.run(connection, agents=list(priorities)).fetchall()
             self._defer(connection, [(agent, priorities[agent]) for (agent,) in idle])
 
         try:
@@ -233,13 +247,19 @@ class ProcrastinateDispatcher:
     ) -> None:
         if not agents:
             return
-        raw = driver_of(connection)
         ids = [agent for agent, _ in agents]
         classes = [(10 - priority) * _STEP for _, priority in agents]
         due = time.time() + later_s if later_s else None
         with together(connection):
-            raw.execute(_LOCK, [ids])
-            raw.execute(_ENLIST, [_STEP, ids, classes, [due] * len(ids), unless_busy, _STEP, _STEP])
+            _lock.run(connection, ids=ids)
+            _enlist.run(
+                connection,
+                span=_STEP,
+                agents=ids,
+                classes=classes,
+                dues=[due] * len(ids),
+                unless_busy=unless_busy,
+            )
 
     async def _reap(self) -> None:
         """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""
@@ -253,13 +273,12 @@ class ProcrastinateDispatcher:
                 log.exception("jobs of dead workers could not be looked for; tried again")
 
     def _stalled(self, connection: Connection) -> list[tuple[int, int]]:
-        rows = driver_of(connection).execute(_STALLED, [self._options.stalled_s]).fetchall()
+        rows = _stalled.run(connection, after=self._options.stalled_s).fetchall()
         return [(int(job), int(agent)) for job, agent in rows]
 
     def _bury(self, connection: Connection, job: int, agent: int) -> None:
-        raw = driver_of(connection)
-        raw.execute(_LOCK, [[agent]])
-        if raw.execute(_STILL_DOING, [job]).fetchone() is None:
+        _lock.run(connection, ids=[agent])
+        if _still_doing.run(connection, job=job).fetchone() is None:
             return
-        raw.execute(_FINISH, [job])
+        _finish.run(connection, job=job)
         self._defer(connection, [(agent, 5)])

@@ -13,8 +13,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.store.database import plain_error
+from engine.store.prepared import Prepared, to_the_end
 
 T = TypeVar("T")
+_wait_for_disk = Prepared(sa.text("SET LOCAL synchronous_commit TO on"))
+_mark = Prepared(sa.text("SELECT pg_logical_emit_message(true, 'megaagent', '')"))
 _PG_RETRIES = 5
 
 
@@ -32,7 +35,11 @@ class PostgresDatabase:
             "postgresql+psycopg://" + url.split("://", 1)[1],
             pool_size=size + 1,
             max_overflow=2,
-            connect_args={"options": "-c synchronous_commit=off -c plan_cache_mode=force_generic_plan"},
+            # See `Wire`: it prepares what is asked for often.
+            connect_args={
+                "prepare_threshold": None,
+                "options": "-c synchronous_commit=off -c plan_cache_mode=force_generic_plan",
+            },
         )
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="postgres")
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="postgres-flush")
@@ -93,7 +100,7 @@ def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> 
     try:
         result = work(connection)
         raw.commit()
-    except psycopg.OperationalError:
+    except Exception:
         if raw.closed:
             connection.invalidate()
         raise
@@ -102,11 +109,9 @@ def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> 
 
 def _to_disk(connection: Connection) -> None:
     """A commit of its own that waits for the disk: the log is one line, so all before it are there too."""
-    raw: Any = connection.connection.driver_connection
-    with raw.pipeline():
-        raw.execute("SET LOCAL synchronous_commit TO on")
-        raw.execute("SELECT pg_logical_emit_message(true, 'megaagent', '')")
-        raw.commit()
+    with to_the_end(connection):
+        _wait_for_disk.run(connection)
+        _mark.run(connection)
 
 
 def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
