@@ -56,6 +56,8 @@ def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.execute(MEMORIES.insert().values(**line))
         connection.exec_driver_sql("ALTER TABLE memories DROP COLUMN signs")
+        connection.exec_driver_sql("DROP INDEX ix_agents_group")
+        connection.exec_driver_sql("CREATE INDEX ix_agents_group_id ON agents (group_id)")
         connection.exec_driver_sql("ALTER TABLE budgets DROP COLUMN set_by")
         connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN paused_at")
         connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN paused_why")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -88,16 +87,29 @@ _past = Prepared(
     )
     .order_by(STEPS.c.step)
 )
-_colleagues = Prepared(
-    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title)
-    .where(
-        AGENTS.c.group_id == sa.bindparam("group"),
-        AGENTS.c.id != sa.bindparam("agent"),
-        AGENTS.c.status == "active",
+_asks = AGENTS.alias("asks")
+_begins = sa.and_(_asks.c.id == sa.bindparam("agent"), sa.not_(_asks.c.in_turn))
+
+
+def _people_in(group: sa.Select[tuple[int]]) -> Prepared:
+    return Prepared(
+        sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title)
+        .where(
+            AGENTS.c.group_id == group.scalar_subquery(),
+            AGENTS.c.id != sa.bindparam("agent"),
+            AGENTS.c.status == "active",
+        )
+        .order_by(AGENTS.c.id)
+        .limit(sa.bindparam("most", type_=sa.Integer))
     )
-    .order_by(AGENTS.c.id)
-    .limit(sa.bindparam("most", type_=sa.Integer))
+
+
+_peers = _people_in(
+    sa.select(_asks.c.group_id).where(
+        _begins, sa.or_(_asks.c.leads_group_id.is_(None), _asks.c.leads_group_id != _asks.c.group_id)
+    )
 )
+_members = _people_in(sa.select(_asks.c.leads_group_id).where(_begins))
 _giver, _assignee = AGENTS.alias("giver"), AGENTS.alias("assignee")
 _work_columns = (
     sa.select(ASSIGNMENTS, _giver.c.name.label("giver"), _assignee.c.name.label("assignee"))
@@ -176,16 +188,17 @@ def load_turn(
     Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
     inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
-    row, mail, past = _look(connection, agent_id, letters)
-    if row is None:
+    found = _look(connection, agent_id, letters)
+    if found is None:
         return None
+    row = found.agent
     if row.task_state != "running" or row.status != "active" or row.budget_frozen:
         _release(connection, row)
         return None
-    if not row.in_turn and not any(letter.wakes for letter in mail):
+    if not row.in_turn and not any(letter.wakes for letter in found.mail):
         _release(connection, row)
         return None
-    turn = compose(_scene(row, _look_around(connection, row, mail, past)))
+    turn = compose(_scene(row, found))
     _reserve_for(connection, row, turn.held)
     return turn
 
@@ -225,8 +238,9 @@ def budget_path(path: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was read for a step; people and work only at the start of a turn."""
+    """What was read for a step; people only at the start of a turn."""
 
+    agent: Fact
     mail: list[Fact]
     past: list[Fact]
     peers: list[Fact]
@@ -234,33 +248,26 @@ class _Found:
     work: list[Fact]
 
 
-def _look(connection: Connection, agent_id: int, letters: int) -> tuple[Fact | None, list[Fact], list[Fact]]:
-    """The agent, locked; then its mail and its past, which are read once it is."""
+def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
+    """The agent, locked; then the rest, which is read once it is."""
     with together(connection):
         asked = _agent_and_task.run(connection, agent=agent_id)
         mail = _inbox.run(connection, agent=agent_id, most=letters)
         past = _past.run(connection, agent=agent_id)
+        peers = _peers.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
+        members = _members.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
+        work = _work.run(connection, agent=agent_id)
     rows = _agent_and_task.rows(connection, asked)
-    return rows[0] if rows else None, _inbox.rows(connection, mail), _past.rows(connection, past)
-
-
-def _look_around(connection: Connection, row: Fact, mail: list[Fact], past: list[Fact]) -> _Found:
-    """People and work, asked for together."""
-    if row.in_turn:
-        return _Found(mail, past, [], [], [])
-    agent, most = row.id, MAX_SHOWN + 1
-    peers = members = None
-    with together(connection):
-        work = _work.run(connection, agent=agent)
-        if row.group_id != row.leads_group_id:
-            peers = _colleagues.run(connection, group=row.group_id, agent=agent, most=most)
-        if row.leads_group_id is not None:
-            members = _colleagues.run(connection, group=row.leads_group_id, agent=agent, most=most)
-
-    def rows(statement: Prepared, cursor: Any) -> list[Fact]:
-        return [] if cursor is None else statement.rows(connection, cursor)
-
-    return _Found(mail, past, rows(_colleagues, peers), rows(_colleagues, members), rows(_work, work))
+    if not rows:
+        return None
+    return _Found(
+        rows[0],
+        _inbox.rows(connection, mail),
+        _past.rows(connection, past),
+        _peers.rows(connection, peers),
+        _members.rows(connection, members),
+        [] if rows[0].in_turn else _work.rows(connection, work),
+    )
 
 
 def _scene(row: Fact, found: _Found) -> Scene:

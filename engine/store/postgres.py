@@ -53,14 +53,14 @@ class PostgresDatabase:
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""
-        done = await asyncio.get_running_loop().run_in_executor(self._threads, self._write, work)
+        done = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
         if durable:
             await self._flush()
         return done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """See `Database.read`."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
 
     async def close(self) -> None:
         """See `Database.close`."""
@@ -77,9 +77,9 @@ class PostgresDatabase:
     async def _flush_once(self) -> None:
         async with self._flushing:
             self._next_flush = None
-            await asyncio.get_running_loop().run_in_executor(self._flusher, self._write, _to_disk)
+            await asyncio.get_running_loop().run_in_executor(self._flusher, self._run, _to_disk)
 
-    def _write(self, work: Callable[[Connection], T]) -> T:
+    def _run(self, work: Callable[[Connection], T]) -> T:
         for left in range(_PG_RETRIES - 1, -1, -1):
             try:
                 with self._engine.connect() as connection:
@@ -87,12 +87,10 @@ class PostgresDatabase:
             except (DBAPIError, psycopg.Error) as error:
                 if left == 0 or not _may_repeat(error):
                     raise _named(error) from error
+                if _is_lost(error):
+                    # So are most likely the others: each would cost an attempt.
+                    self._engine.dispose()
         raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        # Committed: a rollback makes the driver forget every statement it prepared on this connection.
-        with self._engine.connect() as connection:
-            return _in_transaction(connection, work)
 
 
 def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
@@ -119,10 +117,17 @@ def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
 
     Work is repeatable and its keys are deterministic, so even a commit whose answer was lost is safe.
     """
-    origin = error.orig if isinstance(error, DBAPIError) else error
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    lost = lost or (isinstance(origin, psycopg.OperationalError) and origin.sqlstate is None)
-    return getattr(origin, "sqlstate", "") in ("40P01", "40001") or lost
+    return getattr(_origin(error), "sqlstate", "") in ("40P01", "40001") or _is_lost(error)
+
+
+def _is_lost(error: DBAPIError | psycopg.Error) -> bool:
+    origin = _origin(error)
+    ended = isinstance(origin, psycopg.OperationalError) and origin.sqlstate is None
+    return ended or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def _origin(error: DBAPIError | psycopg.Error) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def _named(error: DBAPIError | psycopg.Error) -> Exception:

@@ -112,6 +112,8 @@ class AgentRow(EngineTable, table=True):
     __tablename__ = "agents"
     __table_args__ = (
         UniqueConstraint("task_id", "name_key"),
+        # In the order in which colleagues are shown: of a large group only the first are read.
+        Index("ix_agents_group", "group_id", "id"),
         Index(
             "ix_agents_open_turn",
             "task_id",
@@ -121,7 +123,7 @@ class AgentRow(EngineTable, table=True):
     )
     id: int | None = Field(default=None, primary_key=True)
     task_id: int = Field(foreign_key="tasks.id", index=True)
-    group_id: int = Field(index=True)
+    group_id: int
     leads_group_id: int | None = None
     head_id: int | None = None
     budget_id: int
