@@ -1,7 +1,8 @@
 """Statements to PostgreSQL on libpq itself, many in one message.
 
-Why not the driver's cursors: measured on 590 agents, a statement through them in pipeline mode took 90 us of
-Python, through here 20; a step runs twenty. Rows are still read, and errors named, by the driver.
+Why not the driver's cursors: measured on 590 agents, a step of two dozen statements took 2.5 ms of CPU time
+through them in pipeline mode, and takes 1.4 ms through here. Rows are still read, and errors named, by the
+driver.
 """
 
 from __future__ import annotations
