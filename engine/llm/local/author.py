@@ -1,9 +1,10 @@
 """Writes a program in several versions and keeps the one that stands its rehearsal (sift.py).
 
-Each version begins with the model's own account of what is wanted. Where one breaks, that function is
-mended, and the mended version is dropped unless it does as before wherever nothing broke. As long as no
-versions agree, whole ones are written, then single functions of the best one anew. Nothing here knows what
-the program is for.
+Each version begins with the model's own account of what is wanted. Where one breaks, or names another at
+its end than it asked last, that function is mended, and the mended version is dropped unless it does as
+before wherever nothing broke. One that does not use a number of its account has what decides written anew.
+As long as no versions agree, whole ones are written, then single functions of the best one anew. Nothing
+here knows what the program is for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from engine.llm.local.functions import (
     Function,
     functions_of,
     suspects,
-    unused_constants,
     with_function,
     without,
 )
@@ -31,6 +31,7 @@ from engine.llm.local.texts import (
     ask_to_rewrite,
     code_after,
     is_sound,
+    numbers_in,
     stop_of,
     text_of,
 )
@@ -41,6 +42,7 @@ ENDLESS_ROOTS = 4
 ROUNDS = 24
 REWRITES = 4
 MENDS = 3
+COMPLETIONS = 2
 FUNCTION_TOKENS = 400
 SPEC_TOKENS = 110
 PROGRAM_TOKENS = 1100
@@ -75,6 +77,8 @@ class Author:
     lead: dict[int, Messages] = field(default_factory=dict)
     tried: dict[tuple[int, str], int] = field(default_factory=dict)
     mends: dict[str, int] = field(default_factory=dict)
+    completed: dict[int, int] = field(default_factory=dict)
+    told: dict[int, frozenset[int]] = field(default_factory=dict)
     written: int = 0
 
     @property
@@ -87,6 +91,8 @@ class Author:
         for _ in range(ROUNDS):
             if (broken := self._broken()) is not None:
                 await self._mend(*broken)
+            elif (lacking := self._lacking()) is not None:
+                await self._complete(*lacking)
             elif not self._enough():
                 await self._whole(len(self.lead))
             elif (suspect := self._suspect()) is not None:
@@ -113,6 +119,25 @@ class Author:
                 return best, function
         return None
 
+    def _lacking(self) -> tuple[Trial, Function] | None:
+        """The version of the newest root that does not use what its own account names, and what decides most
+        in it."""
+        newest = [trial for trial in self.trials if trial.root == len(self.lead) - 1]
+        best = choose(newest) if newest else None
+        if (
+            best is None
+            or not best.asks
+            or not best.lacking
+            or self.completed.get(best.root, 0) >= COMPLETIONS
+        ):
+            return None
+        return next(((best, function) for function in suspects(best.text)), None)
+
+    async def _complete(self, best: Trial, function: Function) -> None:
+        times = self.completed.get(best.root, 0)
+        self.completed[best.root] = times + 1
+        await self._rewrite(best, function, ANEW_WARMTH[times])
+
     def _broken(self) -> tuple[Trial, Function] | None:
         """What is to be mended: the best version of the newest root, in the end the best of all. One that
         only nonsense breaks and that never ends is not worth it before."""
@@ -130,6 +155,7 @@ class Author:
         spec = ask_for_spec(self.call)
         told = await self._write(self.plain + spec, "```", max(warmth, ACCOUNT_WARMTH), SPEC_TOKENS)
         told = told.removeprefix(UNDERSTOOD)
+        self.told[root] = numbers_in(told)
         self.lead[root] = [*self.plain, *spec[:-1], {"role": "assistant", "content": UNDERSTOOD + told}]
         asked = self.lead[root] + ask_for_text(self.call, self.argument)[1:]
         answer = await self._write(asked, stop_of(self.call, self.argument), warmth, PROGRAM_TOKENS)
@@ -150,13 +176,16 @@ class Author:
     async def _anew(self, best: Trial, function: Function) -> None:
         times = self.tried.get((best.root, function.name), 0)
         self.tried[best.root, function.name] = times + 1
-        unused = unused_constants(best.text)
-        wrong = f"So far nothing uses {', '.join(unused)}." if unused else ""
-        begun = f"{function.head}\n{DOCSTRING}{''.join(f'With {name}: ' for name in unused[:1])}"
+        await self._rewrite(best, function, ANEW_WARMTH[times])
+
+    async def _rewrite(self, best: Trial, function: Function, warmth: float) -> None:
+        lacking = best.lacking
+        wrong = f"So far nothing uses {', '.join(lacking)}." if lacking else ""
+        begun = f"{function.head}\n{DOCSTRING}{''.join(f'With {name}: ' for name in lacking[:1])}"
         asked = self.lead[best.root] + ask_to_rewrite(
             self.path, without(best.text, function), function.name, begun, wrong
         )
-        answer = await self._write(asked, "\n```", ANEW_WARMTH[times], FUNCTION_TOKENS)
+        answer = await self._write(asked, "\n```", warmth, FUNCTION_TOKENS)
         text = with_function(best.text, function, code_after(answer, begun))
         if text is not None and text != best.text:
             await self._try(text, best.root, function.name)
@@ -167,7 +196,8 @@ class Author:
         return text
 
     async def _try(self, text: str, root: int, changed: str = "") -> None:
-        trial = Trial(text, {}, root=root, changed=changed, origin=len(self.trials))
+        told = self.told.get(root, frozenset())
+        trial = Trial(text, {}, root=root, changed=changed, origin=len(self.trials), told=told)
         self.trials.append(await self._rehearsed(trial))
 
     async def _rehearsed(self, trial: Trial) -> Trial:

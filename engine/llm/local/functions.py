@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from dataclasses import dataclass
 
@@ -92,6 +93,35 @@ def unused_constants(program: str) -> list[str]:
         for at, (name, value) in enumerate(numbers)
         if name not in used and not _counts_up(numbers, at)
     ]
+
+
+def numbers_of(program: str) -> frozenset[int]:
+    """Every whole number written in a program, none when it does not parse."""
+    try:
+        tree = ast.parse(program)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return frozenset()
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return frozenset(value for value in values if type(value) is int)
+
+
+def saying(program: str, words: frozenset[str]) -> Function | None:
+    """The function that says most of `words` in its own texts, None when none says any."""
+    lines = program.splitlines()
+    counted = [
+        (len(words & _words("\n".join(lines[one.first - 1 : one.last]))), one)
+        for one in functions_of(program)
+        if one.talks
+    ]
+    most, function = max(counted, key=lambda pair: pair[0], default=(0, None))
+    return function if most else None
+
+
+def _words(program: str) -> frozenset[str]:
+    """The words in the texts of a piece of program."""
+    tree = ast.parse(textwrap.dedent(program))
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return frozenset(word for text in texts if isinstance(text, str) for word in re.findall(r"\w+", text))
 
 
 def _number(node: ast.stmt) -> list[tuple[str, int]]:

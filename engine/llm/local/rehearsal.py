@@ -51,6 +51,7 @@ class Typed(io.TextIOBase):
         last = self.said.getvalue().rstrip().splitlines()[-1:]
         self.asked.append(last[0] if last else "")
         self.taken += 1
+        self.said.write("\n")  # as a terminal shows it: the next question begins a line
         return self.lines[self.taken - 1] + "\n"
 
     def ask(self, prompt: object = "") -> str:

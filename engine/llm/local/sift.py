@@ -19,7 +19,7 @@ from importlib import resources
 from typing import Any
 
 from engine.errors import Invalid, NotConfigured
-from engine.llm.local.functions import unused_constants
+from engine.llm.local.functions import numbers_of, saying, unused_constants
 from engine.ports import RunRequest, Sandbox
 
 SESSIONS = 8
@@ -50,7 +50,7 @@ class Trial:
     """A version and what it did; `seen` is empty where it could not be rehearsed.
 
     Versions of one `root` differ in the function `changed`, written anew; a mended version keeps the
-    `origin` of the one it was made from.
+    `origin` of the one it was made from. `told`: the numbers of the account it was written by.
     """
 
     text: str
@@ -59,6 +59,7 @@ class Trial:
     root: int = 0
     changed: str = ""
     origin: int = 0
+    told: frozenset[int] = frozenset()
 
     @property
     def way(self) -> str:
@@ -77,9 +78,21 @@ class Trial:
 
     @property
     def fault(self) -> tuple[str, ...]:
-        """(function, error with its line) of the first crash, also by nonsense; () for none."""
+        """(function, what was wrong) of the first crash, also by nonsense, else of the end that names another
+        than it asked last; () for none."""
         seen = (*self.seen.get(self.way, ()), *((self.nonsense,) if self.nonsense else ()))
-        return next((one.fault for one in seen if one.fault), ())
+        return next((one.fault for one in seen if one.fault), ()) or self.mismatch
+
+    @property
+    def mismatch(self) -> tuple[str, ...]:
+        """(function, what was wrong) where it is not coherent; () where it is."""
+        wrong = [one for one in self.seen.get(self.way, ()) if one.how == "ends" and _fits(one) is False]
+        if self.coherent or not wrong:
+            return ()
+        end = _last_line(wrong[0].said)
+        function = saying(self.text, frozenset(_WORD.findall(end)))
+        told = f'"{wrong[0].asked[-1]}" was answered, and it ended with "{end}", which names the wrong one'
+        return (function.name, told) if function else ()
 
     @property
     def ends(self) -> int:
@@ -107,8 +120,18 @@ class Trial:
 
     @property
     def thorough(self) -> bool:
-        """Whether every number it names is used."""
-        return not unused_constants(self.text)
+        """Whether every number it names is used, and every one of its account named."""
+        return not self.lacking
+
+    @property
+    def lacking(self) -> list[str]:
+        """The numbers that it should use and does not."""
+        return [*unused_constants(self.text), *map(str, sorted(self.told - numbers_of(self.text)))]
+
+    @property
+    def honest(self) -> bool:
+        """Whether nothing it does contradicts its own words."""
+        return self.coherent and self.thorough
 
     @property
     def coherent(self) -> bool:
@@ -128,7 +151,7 @@ def _broken(seen: Sequence[Seen]) -> int:
 
 def _fits(seen: Seen) -> bool | None:
     """The last question is held against those before it: one of them differs in whom it asks."""
-    end = set(_WORD.findall(" ".join(seen.said.strip().splitlines()[-1:])))
+    end = set(_WORD.findall(_last_line(seen.said)))
     last = set(_WORD.findall(seen.asked[-1])) if seen.asked else set()
     for line in reversed(seen.asked[:-1]):
         before = set(_WORD.findall(line))
@@ -138,8 +161,15 @@ def _fits(seen: Seen) -> bool | None:
     return None
 
 
+def _last_line(said: str) -> str:
+    return " ".join(said.strip().splitlines()[-1:]).strip()
+
+
 def keeps(parent: Trial, mended: Trial) -> bool:
-    """Whether a mended version still does what its parent did wherever that did not break."""
+    """Whether a mended version still does what its parent did wherever that did not break; where the parent
+    named the wrong one at its end, it may end elsewhere and names the right one."""
+    if parent.mismatch and parent.fault == parent.mismatch:
+        return mended.coherent and mended.telling
     before, after = parent.seen.get(parent.way, ()), mended.seen.get(parent.way, ())
     pairs = zip(before, after, strict=False)
     return all((a.how, a.taken) == (b.how, b.taken) for a, b in pairs if a.how in SOUND)
@@ -147,18 +177,20 @@ def keeps(parent: Trial, mended: Trial) -> bool:
 
 def agreed(trials: Sequence[Trial]) -> bool:
     """Whether enough sound versions behave alike, so that no more are needed."""
-    return any(_company(trial, trials) > 1 and trial.steady and trial.coherent for trial in trials)
+    return any(_company(trial, trials) > 1 and trial.steady and trial.honest for trial in trials)
 
 
 def choose(trials: Sequence[Trial]) -> Trial:
-    """The version to keep: in company, then sound, then that ends most often; the earliest of equals."""
+    """The version to keep: in company and honest, else honest, else in company, then sound, then that ends
+    most often; the earliest of equals."""
     return max(trials, key=lambda trial: _merit(trial, trials))
 
 
 def _merit(trial: Trial, trials: Sequence[Trial]) -> tuple[object, ...]:
     company = _company(trial, trials)
     sound = trial.steady + trial.coherent + trial.thorough
-    return (bool(trial.seen), not trial.crashes, company > 1, trial.asks, sound, company, trial.ends)
+    works = (bool(trial.seen), not trial.crashes, trial.honest and company > 1, trial.asks)
+    return (*works, trial.honest and trial.telling, company > 1, sound, company, trial.ends)
 
 
 def _company(trial: Trial, trials: Sequence[Trial]) -> int:

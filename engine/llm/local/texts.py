@@ -64,6 +64,12 @@ _LANGUAGES = {
 }  # fmt: skip
 _PROSE = frozenset({"md", "markdown", "rst", "txt"})
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?", re.S)
+NUMBERS = {
+    "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12,
+}  # fmt: skip
+_LINE_NUMBER = re.compile(r"^\s*\d+[.)]\s", re.M)
+_RANGE = re.compile(r"\b\d+\s*(?:-|to|through)\s*\d+\b")
 _FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
 _CLOSING = re.compile(r"\n?```+\s*\Z")
 
@@ -123,6 +129,15 @@ def ask_to_mend(path: str, program: str, function: Function, fault: str) -> list
         {"role": "user", "content": text},
         {"role": "assistant", "content": f"```python\n{function.head}\n"},
     ]
+
+
+def numbers_in(account: str) -> frozenset[int]:
+    """The numbers an account of something names, in digits or words, from three: smaller ones are in every
+    program. Numbers of its lines and ends of ranges are none."""
+    plain = _RANGE.sub(" ", _LINE_NUMBER.sub("", account)).lower()
+    digits = {int(found) for found in re.findall(r"\d{1,4}", plain)}
+    words = {NUMBERS[word] for word in re.findall(r"[a-z]+", plain) if word in NUMBERS}
+    return frozenset(number for number in digits | words if number > 2)
 
 
 def code_after(answer: str, begun: str) -> str:

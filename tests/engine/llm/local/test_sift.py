@@ -13,7 +13,7 @@ import pytest
 from engine.llm.local.author import ENDLESS_ROOTS, Author
 from engine.llm.local.functions import functions_of, suspects, unused_constants, with_function, without
 from engine.llm.local.sift import Seen, Trial, agreed, choose, keeps, rehearse, typed_lines
-from engine.llm.local.texts import Call
+from engine.llm.local.texts import Call, numbers_in
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
 
 GUESS = '''
@@ -139,6 +139,88 @@ def test_a_number_that_nothing_uses_is_seen() -> None:
     """A constant of the top that no code reads is a rule that is not kept; texts and used ones are none."""
     assert unused_constants("LIMIT = 5\nSIZE = 9\nNAME = 'x'\nprint(SIZE)\n") == ["LIMIT = 5"]
     assert unused_constants("EMPTY = 0\nBLACK = 1\nWHITE = 2\nDRAW = 3\n") == []
+
+
+def test_the_numbers_of_an_account() -> None:
+    """In digits and words; numbers of its lines, ends of a range and what is in every program are none."""
+    told = "1. Two players.\n2. The board is 15x15, rows 0-14.\n12. Five in a row win, not 4.\n"
+    assert numbers_in(told) == {15, 5, 4}
+
+
+def test_a_version_that_leaves_out_a_number_of_its_account_does_not_count() -> None:
+    """However many agree with it; one that names it is kept before them."""
+    seen = {"spaced": (Seen(9, "ends"),)}
+    without_it = [Trial("LEFT = 4\nprint(LEFT)", seen, root=n, told=frozenset({5})) for n in range(3)]
+    with_it = Trial("print(5)", {"spaced": (Seen(11, "ends"),)}, root=3, told=frozenset({5}))
+    assert without_it[0].lacking == ["5"] and not with_it.lacking
+    assert not agreed(without_it)
+    assert choose([*without_it, with_it]) is with_it
+
+
+TURNS = """def over(total):
+    return total > 30
+
+def play():
+    total, player = 0, 1
+    while not over(total):
+        total += int(input(f"Player {player}, a number: ").split()[0])
+        player = 3 - player
+    print(f"Player {player} wins!")
+
+play()
+"""
+MENDED_TRY = """try:
+            total += int(input(f"Player {player}, a number: ").split()[0])
+        except (ValueError, IndexError):
+            continue"""
+MENDED_TURNS = """    total, player = 0, 1
+    while True:
+        try:
+            total += int(input(f"Player {player}, a number: ").split()[0])
+        except (ValueError, IndexError):
+            continue
+        if over(total):
+            print(f"Player {player} wins!")
+            return
+        player = 3 - player
+"""
+
+
+async def test_an_end_that_names_the_wrong_one_is_mended(sandbox: PlainSandbox) -> None:
+    """The model is shown whom it had asked last and whom it named, in the function that says it."""
+    asked: list[str] = []
+    caught = TURNS.replace('total += int(input(f"Player {player}, a number: ").split()[0])', MENDED_TRY)
+    answers = iter(["a race.", caught, MENDED_TURNS, "a race.", TURNS, MENDED_TURNS])
+
+    async def pen(
+        messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
+    ) -> tuple[str, int]:
+        asked.append(messages[-2]["content"])
+        return next(answers), 20
+
+    call = Call("write_file", {"path": "main.py"})
+    author = Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
+    kept = await author.write()
+    assert kept.coherent and "return" in kept.text
+    assert "failed in play" in asked[2] and "which names the wrong one" in asked[2]
+
+
+async def test_a_number_left_out_has_what_decides_written_anew(sandbox: PlainSandbox) -> None:
+    """At once, with that number begun for it, and the version that keeps the rule is taken."""
+    asked: list[list[dict[str, str]]] = []
+    answers = iter(["a sum: over 31 it ends.", GUESS, 'over."""\n    return total >= 31', "a sum.", GUESS])
+
+    async def pen(
+        messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
+    ) -> tuple[str, int]:
+        asked.append(messages)
+        return next(answers), 20
+
+    call = Call("write_file", {"path": "main.py"})
+    author = Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
+    kept = await author.write()
+    assert "nothing uses 31" in asked[2][-2]["content"] and "With 31: " in asked[2][-1]["content"]
+    assert "return total >= 31" in kept.text
 
 
 async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
