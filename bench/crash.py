@@ -12,7 +12,9 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from bench.measure import report
 from bench.parts import build, database, make_tables
@@ -38,13 +40,18 @@ async def live(url: str, folder: Path) -> None:
     await running.close()
 
 
+async def _within(life: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.timeout(LONGEST_S):
+        await life
+
+
 def start_process(url: str, folder: Path) -> int:
     """Process id of a child that lives and ends with status 0 when the work is done."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            asyncio.run(asyncio.wait_for(live(url, folder), LONGEST_S))
+            asyncio.run(_within(live(url, folder)))
             status = 0
         finally:
             os._exit(status)

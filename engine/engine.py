@@ -255,7 +255,9 @@ def _events_after(connection: Connection, after: int) -> list[Event]:
 
 
 async def _first_of(news: asyncio.Event, seconds: float) -> None:
+    # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes with the news.
     try:
-        await asyncio.wait_for(news.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await news.wait()
     except TimeoutError:
         return

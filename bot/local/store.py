@@ -157,7 +157,8 @@ class WorldFile:
         """Write what has changed every so many seconds, until ``enough`` is called."""
         while not self._enough.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), every)
+                async with asyncio.timeout(every):
+                    await self._enough.wait()
             await self._write_next()
 
     async def saved(self) -> bool:

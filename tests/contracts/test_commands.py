@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import sqlalchemy as sa
 
@@ -143,3 +145,21 @@ async def test_refusals_are_all_engine_errors(world: World) -> None:
         for command in (StopTask(number, "me"), PauseAgent(number, "me"), AnswerGate(number, "a", "me")):
             with pytest.raises(EngineError):
                 await engine.handle(command)
+
+
+async def test_who_follows_events_can_stop_at_the_moment_something_happens(world: World) -> None:
+    """A reader that is cancelled while news comes in ends: a bot that closes just then must not hang."""
+    engine = await world.start(quiet)
+    task = await engine.handle(StartTask("g", "me", "here"))
+
+    async def follow() -> None:
+        async for _ in engine.events():
+            pass
+
+    for command in (PauseTask(task, "me"), ResumeTask(task, "me"), PauseTask(task, "me")):
+        reader = asyncio.create_task(follow())
+        await asyncio.sleep(0.5)  # it has read all there is and waits
+        await engine.handle(command)
+        reader.cancel()
+        await asyncio.wait([reader], timeout=20)
+        assert reader.cancelled()

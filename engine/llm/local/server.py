@@ -130,7 +130,8 @@ class LocalModel:
         process.stdin.write(config.encode() + b"\n")
         await process.stdin.drain()
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+            async with asyncio.timeout(READY_S):
+                line = await process.stdout.readline()
         except TimeoutError:
             line = b""
         if not line:
@@ -187,7 +188,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), STOP_S)
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()
