@@ -145,7 +145,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
         category_of=lambda guild_id: _category_of(book, guild_id),
         options=OutboxOptions(avatar_url_template=settings.avatar_url_template),
     )
-    opened.engine.ask_before_starts(Consent(bot, book))
+    opened.engine.ask_before_starts(Consent(bot, book, parts.defaults))
     return bot, outbox
 
 

@@ -1,4 +1,4 @@
-"""Whether the maker of a repeated task may still start tasks: Discord is asked before each run.
+"""Whether the maker of a repeated task may still start it: Discord is asked before each run.
 
 The bot has no list of members (that takes a privileged intent), so one member is fetched when it matters.
 """
@@ -11,9 +11,11 @@ import logging
 import discord
 
 from bot import texts
-from bot.access import Right, guild_of, may, owner_id, person_of
+from bot.access import GuildRules, Person, Right, guild_of, may, owner_id, person_of
 from bot.book import Book
+from bot.deeds import above
 from bot.desk import UNDELIVERED
+from engine.commands import Limits
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 10.0
@@ -22,10 +24,10 @@ PATIENCE_S = 10.0
 class Consent:
     """See `engine.ports.StartRight`. One whose maker is nobody on Discord may start nothing there."""
 
-    def __init__(self, client: discord.Client, book: Book) -> None:
-        self._client, self._book = client, book
+    def __init__(self, client: discord.Client, book: Book, defaults: Limits) -> None:
+        self._client, self._book, self._defaults = client, book, defaults
 
-    async def why_not(self, by: str, space: str) -> str | None:
+    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
         """See `StartRight`: unknown while Discord cannot be asked."""
         if self._client.is_closed() or not self._client.is_ready():
             return None
@@ -42,6 +44,10 @@ class Consent:
         except UNDELIVERED as error:
             log.warning("whether %s may still start tasks is not known yet: %s", by, error)
             return None
-        rules = await self._book.rules(guild.id)
-        allowed = may(person_of(member), Right.START, rules)
-        return "" if allowed else texts.REPEAT_NO_RIGHT.format(id=user_id)
+        return self._lacking(person_of(member), limits, await self._book.rules(guild.id))
+
+    def _lacking(self, person: Person, limits: Limits, rules: GuildRules) -> str:
+        if not may(person, Right.START, rules):
+            return texts.REPEAT_NO_RIGHT.format(id=person.id)
+        spends = above(limits, self._defaults) and not may(person, Right.SPEND, rules)
+        return texts.REPEAT_NO_SPEND.format(id=person.id) if spends else ""

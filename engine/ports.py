@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from engine.commands import Limits
+
 T = TypeVar("T")
 
 JsonObject = Mapping[str, Any]
@@ -295,8 +297,8 @@ class Dispatcher(Protocol):
 class StartRight(Protocol):
     """Who may start tasks; asked before each run that the clock starts. Never raises."""
 
-    async def why_not(self, by: str, space: str) -> str | None:
-        """Why `by` may start none in `space` (any more), in a few words; "" when they may.
+    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
+        """Why `by` may start none with such `limits` in `space` (any more), in a few words; "" when they may.
 
         None: it cannot be told now; the run waits and it is asked again.
         """

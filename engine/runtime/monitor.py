@@ -95,7 +95,7 @@ class Monitor:
 
     async def _allowed(self, due: Due) -> bool:
         """Whether who made it may still start tasks; when not, it is paused."""
-        why = "" if self.right is None else await self.right.why_not(due.by, due.space)
+        why = "" if self.right is None else await self.right.why_not(due.by, due.space, due.limits)
         if why:
             now = self._clock.now()
             await self._db.write(lambda c: pause_repeat(c, due, why, now))

@@ -48,17 +48,19 @@ def end_repeat(connection: Connection, command: EndRepeat, now: float) -> Done:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A repeat whose time has come, and who made it where."""
+    """A repeat whose time has come, who made it where, and what a run of it may use."""
 
     id: int
     by: str
     space: str
+    limits: Limits
 
 
 def due_repeats(connection: Connection, now: float) -> list[Due]:
     """Those whose time has come."""
-    due = sa.select(REPEATS.c.id, REPEATS.c.by, REPEATS.c.space).where(_is_due(now))
-    return [Due(*row) for row in connection.execute(due.order_by(REPEATS.c.next_at))]
+    columns = (REPEATS.c.id, REPEATS.c.by, REPEATS.c.space, REPEATS.c.limits_json)
+    rows = connection.execute(sa.select(*columns).where(_is_due(now)).order_by(REPEATS.c.next_at))
+    return [Due(row.id, row.by, row.space, Limits(**loads(row.limits_json))) for row in rows]
 
 
 def _is_due(now: float) -> sa.ColumnElement[bool]:

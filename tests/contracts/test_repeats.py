@@ -167,9 +167,11 @@ class Rights:
     def __init__(self) -> None:
         self.answer: str | None = ""
         self.asked: list[tuple[str, str]] = []
+        self.limits = Limits()
 
-    async def why_not(self, by: str, space: str) -> str | None:
+    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
         """See `StartRight`."""
+        self.limits = limits
         self.asked.append((by, space))
         return self.answer
 
@@ -187,6 +189,7 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
     assert (view.id, view.paused_why, view.runs, view.skipped) == (number, "you left", 0, 0)
     assert view.paused_at is not None and await started(world) == 0
     assert rights.asked == [("me", "guild:1")]
+    assert rights.limits.agents == CAPS.agents
     assert await engine.handle(ResumeRepeat(number, "she")) == number
     (view,) = await engine.look.repeats("guild:1")
     assert (view.by, view.paused_at, view.paused_why) == ("she", None, "") and view.next_at > time.time()

@@ -28,10 +28,10 @@ def local_of(product: Running) -> LocalDiscord:
     return product.local
 
 
-async def make(product: Running, person: Human) -> None:
+async def make(product: Running, person: Human, **caps: float) -> None:
     """The person makes a task repeat, hourly."""
     lobby = person.channel("lobby")
-    asked = await person.slash(lobby, "task repeat new", goal="Look for news", cron="0 * * * *")
+    asked = await person.slash(lobby, "task repeat new", goal="Look for news", cron="0 * * * *", **caps)
     begun = await person.click(asked.message, label="Yes, repeat it")
     assert begun.text.startswith("It starts"), begun.text
 
@@ -44,12 +44,12 @@ async def due(product: Running) -> int:
     return len(await engine.look.tasks())
 
 
-async def crew(product: Running) -> int:
-    """The id of a role that may start tasks, with the guest in it."""
+async def crew(product: Running, right: str = "start") -> int:
+    """The id of a role that has a right, with the guest in it."""
     local = local_of(product)
     role = local.world.create_role(local.guild_id, "crew")
     local.world.add_member_role(local.guild_id, local.guest.id, role.id)
-    await local.you.slash(local.you.channel("lobby"), "setup", start=str(role.id))
+    await local.you.slash(local.you.channel("lobby"), "setup", **{right: str(role.id)})
     return role.id
 
 
@@ -76,3 +76,18 @@ async def test_who_may_start_nothing_any_more_starts_nothing_by_the_clock(start:
         assert "in your name" in taken.text
         assert await due(product) == 2
         assert sum("does not start any more" in str(m) for m in local.you.history(lobby)) == 1
+
+
+async def test_who_may_not_raise_caps_any_more_spends_no_more_by_the_clock(start: Start) -> None:
+    """A repeat with caps above the usual takes the right to spend at each start, not only when it is made."""
+    async with start(finishes) as product:
+        local = local_of(product)
+        await crew(product)
+        spends = await crew(product, "spend")
+        await make(product, local.guest, budget=50.0)
+        assert await due(product) == 1
+        await post_with(product, "No news.")
+        local.world.remove_member_role(local.guild_id, local.guest.id, spends)
+        assert await due(product) == 1
+        said = await post_with(product, "does not start any more")
+        assert f"<@{local.guest.id}>, who made it, may not raise caps here any more" in said["content"]
