@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -16,32 +17,33 @@ from typing import Any
 from engine.llm.local.progress import Progress
 from engine.llm.local.weights import CHUNK, Part, SourceFailed, Weights
 
-HUB_TIMEOUT_S = 10.0
 ATTEMPTS = 3
 
 Download = Callable[[Part, Path, Callable[[int], None]], Path]
 
 
 def from_hub(weights: Weights, folder: Path, progress: Progress) -> Path:
-    """The file from the model hub through `huggingface_hub`, which resumes what it began."""
-    from huggingface_hub import constants, hf_hub_download  # noqa: PLC0415 - heavy, and needed once in a machine's life
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+    """The file from the model hub. What an interrupted download left is gone on with: the hub client's own
+    `hf_hub_download` begins anew in each process since its version 2."""
+    from huggingface_hub import constants, hf_hub_url  # noqa: PLC0415 - heavy, and needed once in a machine's life
+    from huggingface_hub.file_download import http_get  # noqa: PLC0415
 
     assert weights.hub is not None
-    repository, name = weights.hub
     _resolve_host(constants.ENDPOINT)
-    try:
-        got = hf_hub_download(
-            repository,
-            name,
-            local_dir=folder / "hub",
-            etag_timeout=HUB_TIMEOUT_S,
-            tqdm_class=_bar_for(progress, weights.size),
-            token=False,
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        raise SourceFailed(f"it could not be reached ({type(error).__name__})") from error
-    return Path(got)
+    partial = folder / f"{weights.file}.hub"
+    partial.touch()
+    with partial.open("r+b") as file:
+        try:
+            http_get(
+                hf_hub_url(*weights.hub),
+                file,
+                resume_size=file.seek(0, os.SEEK_END),
+                expected_size=weights.size,
+                tqdm_class=_bar_for(progress, weights.size),
+            )
+        except Exception as error:
+            raise SourceFailed(f"it could not be reached ({type(error).__name__})") from error
+    return partial
 
 
 def _resolve_host(url: str) -> None:

