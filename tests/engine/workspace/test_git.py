@@ -308,9 +308,16 @@ async def test_packing_keeps_everything(workspace: GitWorkspace, git: Git) -> No
     assert git("--git-dir", repository(workspace), "rev-list", "--count", "main").strip() == "70"
 
 
+async def at_rest(workspace: GitWorkspace) -> None:
+    """Nothing is done beside the writers any more, which would settle the history again."""
+    if workspace._care:
+        await asyncio.wait(workspace._care.values())
+
+
 async def test_a_power_cut_takes_only_what_can_be_recorded_again(workspace: GitWorkspace, git: Git) -> None:
     """Commits whose objects never reached the disk are dropped on opening, and recording mends it."""
     revisions = [await write(workspace, id, f"d{id % 2}/f", f"{id}") for id in range(1, 6)]
+    await at_rest(workspace)
     repo = workspace._opened(TASK)
     repo.settle()
     settled = set(loose_ids(repo.objects))
@@ -333,6 +340,7 @@ async def test_a_power_cut_takes_only_what_can_be_recorded_again(workspace: GitW
 async def test_a_branch_that_was_cut_off_goes_back(workspace: GitWorkspace) -> None:
     """An empty branch file, as a power cut may leave it, falls back to the settled commit or to nothing."""
     await write(workspace, 1, "a", "1")
+    await at_rest(workspace)
     workspace._opened(TASK).settle()
     (repository(workspace) / "refs/heads/main").write_text("")
     assert await GitWorkspace(workspace.root).recorded(TASK) == 1
