@@ -99,7 +99,7 @@ class WorldFile:
         self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         self._lock = Lock()
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
         # A thread of its own: answers wait for it, and the common ones may be busy for seconds.
         self._writer = ThreadPoolExecutor(1, "local-discord-writer")
