@@ -202,12 +202,16 @@ class Workspace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A program to run in a throw-away copy of `files` (path -> content)."""
+    """A program to run in a throw-away copy of `files` (path -> content).
+
+    `guarded`: what Python brings along and the packages come before anything of the files, whatever its name.
+    """
 
     argv: tuple[str, ...]
     files: Mapping[str, bytes]
     stdin: bytes = b""
     timeout_s: float = 30.0
+    guarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from queue import SimpleQueue
 
 from engine.errors import Invalid
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
 from engine.sandbox.command import Bubblewrap, command, settings
 from engine.sandbox.environment import Environment
+from engine.sandbox.lanes import Lanes
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.program import Program
 from engine.sandbox.seccomp import filter_for
 from engine.sandbox.stage import check_files
-from engine.sandbox.stepdown import step_down
 
 # systemd's table of user ids (UIDS-GIDS.md) leaves 60706-61183 unused; one for each run that goes at once,
 # so that what the kernel counts by user is counted by run.
@@ -45,13 +43,12 @@ class BubblewrapSandbox:
         self.limits = limits or SandboxLimits()
         self._settings = settings(bwrap, environment, self.limits)
         self._filter = filter_for(platform.machine())
-        self._places: SimpleQueue[int | None] = SimpleQueue()
         if os.geteuid() == 0 and len(uids) < self.limits.parallel:
             raise Invalid(
                 f"{self.limits.parallel} runs at once need as many user ids, {len(uids)} were given."
             )
-        for uid in uids[: self.limits.parallel] if os.geteuid() == 0 else [None] * self.limits.parallel:
-            self._places.put(uid)
+        own: list[int | None] = [None] * self.limits.parallel
+        self._lanes = Lanes(uids[: self.limits.parallel] if os.geteuid() == 0 else own)
 
     def status(self) -> SandboxStatus:
         """Available: `choose_sandbox` made this one only after its test of containment passed."""
@@ -89,24 +86,10 @@ class BubblewrapSandbox:
         self, request: RunRequest, lasts_s: float, interactive: bool
     ) -> tuple[Program, Future[RunResult]]:
         def words(filter_fd: int, info_fd: int, go_fd: int) -> list[str]:
-            return command(self._settings, filter_fd, info_fd, go_fd, request.argv)
+            return command(self._settings, filter_fd, info_fd, go_fd, request.argv, request.guarded)
 
         program = Program(request, self.limits, words, self._filter, lasts_s, interactive)
-        future: Future[RunResult] = Future()
-        # A daemon: when this process ends the thread ends, and with it what it started.
-        threading.Thread(target=self._live, args=(program, future), name="sandbox", daemon=True).start()
-        return program, future
-
-    def _live(self, program: Program, future: Future[RunResult]) -> None:
-        uid = self._places.get()
-        try:
-            if uid is not None:
-                step_down(uid)
-            future.set_result(program.work())
-        except BaseException as error:  # noqa: BLE001 carried over to whoever waits
-            future.set_exception(error)
-        finally:
-            self._places.put(uid)
+        return program, self._lanes.start(program.work)
 
 
 class BubblewrapSession:

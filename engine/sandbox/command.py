@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.sandbox.environment import DEVICES, LENT_BY_THE_HOST, SYSTEM_FOLDERS, WORK, Environment
+from engine.sandbox.environment import DEVICES, SYSTEM_FOLDERS, WORK, Environment
 from engine.sandbox.limits import SandboxLimits
 
 INNER_UID = 1000
@@ -27,6 +27,8 @@ _VARIABLES = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTEST_ADDOPTS": "-p no:cacheprovider",
 }
+# Nothing of the checkout comes before Python's own modules: see `_append_checkout` in environment.py.
+_GUARD = {"PYTHONSAFEPATH": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider --import-mode=append"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def settings(bwrap: Bubblewrap, environment: Environment, limits: SandboxLimits)
     return [
         bwrap.program,
         *_namespaces(bwrap),
-        *_environment_variables(),
+        *_environment_variables(_VARIABLES),
         *("--ro-bind", str(environment.root), "/"),
         *_system(),
         *_covered(environment),
@@ -53,11 +55,17 @@ def settings(bwrap: Bubblewrap, environment: Environment, limits: SandboxLimits)
 
 
 def command(
-    settings: Sequence[str], filter_fd: int, info_fd: int, go_fd: int, argv: Sequence[str]
+    settings: Sequence[str],
+    filter_fd: int,
+    info_fd: int,
+    go_fd: int,
+    argv: Sequence[str],
+    guarded: bool = False,
 ) -> list[str]:
     """The whole line. Once all is set up, a byte from `go_fd` lets the program begin."""
     handles = ("--seccomp", str(filter_fd), "--info-fd", str(info_fd), "--block-fd", str(go_fd))
-    return [*settings, *handles, "--", *argv]
+    guard = _environment_variables(_GUARD) if guarded else []
+    return [*settings, *handles, *guard, "--", *argv]
 
 
 def _namespaces(bwrap: Bubblewrap) -> list[str]:
@@ -67,8 +75,8 @@ def _namespaces(bwrap: Bubblewrap) -> list[str]:
     return [*words, "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
 
 
-def _environment_variables() -> list[str]:
-    return [word for name, value in _VARIABLES.items() for word in ("--setenv", name, value)]
+def _environment_variables(variables: Mapping[str, str]) -> list[str]:
+    return [word for name, value in variables.items() for word in ("--setenv", name, value)]
 
 
 def _system() -> list[str]:
@@ -81,11 +89,11 @@ def _system() -> list[str]:
 
 
 def _covered(environment: Environment) -> list[str]:
+    """The host's own packages show as empty; what is empty need not be covered."""
     words = []
     for hidden in environment.hidden:
-        words += ["--ro-bind", str(environment.empty), hidden]
-    for path in LENT_BY_THE_HOST:
-        words += ["--ro-bind-try", path, path]
+        if Path(hidden).is_dir() and any(Path(hidden).iterdir()):
+            words += ["--ro-bind", str(environment.empty), hidden]
     return words
 
 

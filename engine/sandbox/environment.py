@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,10 @@ Say = Callable[[str], None]
 
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
+COPIED_FROM_THE_HOST = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
 WORK = "/task"  # where the checkout lies inside
 _LAYOUT = 5
-_OLDEST = (3, 9)
+_OLDEST = (3, 11)  # the first that can be told to put its own modules first (PYTHONSAFEPATH)
 _NOT_COPIED = shutil.ignore_patterns(
     "test",
     "tests",
@@ -35,7 +36,6 @@ _NOT_COPIED = shutil.ignore_patterns(
     "config-*",
     "*.a",
 )
-LENT_BY_THE_HOST = ("/etc/ld.so.cache", "/etc/alternatives")  # mounted over what `etc` holds for them
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib64")
 DEVICES = ("/dev/null", "/dev/urandom")  # no zero: see seccomp.py on shared pages
 _DEVICE_LINKS = {
@@ -51,6 +51,17 @@ _ETC = {
     "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
+
+_SITECUSTOMIZE = """\
+import sys
+
+if getattr(sys.flags, "safe_path", False):
+    import os
+
+    script = next((word for word in sys.orig_argv[1:] if not word.startswith("-")), "")
+    beside = [os.path.dirname(os.path.abspath(script))] if os.path.isfile(script) else []
+    sys.path += [folder for folder in (*beside, os.getcwd()) if folder not in sys.path]
+"""
 
 
 class _Record(TypedDict):
@@ -122,6 +133,8 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
             _build(target, wanted, say)
         else:
             say(f"The sandbox's Python is ready ({', '.join(wanted) or 'no packages'}).")
+        _take_over(target / "root" / "etc")
+        _append_checkout(target / "root" / "env")
     return load_environment(target)
 
 
@@ -146,7 +159,8 @@ def _read_record(folder: Path) -> _Record | None:
     if not path.exists():
         return None
     record: _Record = json.loads(path.read_text())
-    return record if record["layout"] == _LAYOUT else None
+    recent = tuple(int(part) for part in record["python"].split(".")[:2]) >= _OLDEST
+    return record if record["layout"] == _LAYOUT and recent else None
 
 
 def _place_interpreter(tree: Path, say: Say) -> list[str]:
@@ -205,14 +219,58 @@ def _place_small_files(target: Path, tree: Path) -> None:
     etc.mkdir()
     for name, text in _ETC.items():
         (etc / name).write_text(text)
-    (etc / "ld.so.cache").touch()
-    (etc / "alternatives").mkdir()
     # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
     for packages in (tree / "lib").glob("python*/site-packages"):
         (packages / "checkout.pth").write_text(WORK + "\n")
         # Found before a file of that name in the checkout, which every Python would run as it starts.
-        for name in ("sitecustomize.py", "usercustomize.py"):
-            (packages / name).touch()
+        (packages / "usercustomize.py").touch()
+
+
+def _append_checkout(tree: Path) -> None:
+    """Guarded runs find what lies beside a script or in the working folder last, not first or never."""
+    for packages in (tree / "lib").glob("python*/site-packages"):
+        if _replace_file(packages / "sitecustomize.py", _SITECUSTOMIZE.encode()):
+            compiling = "import py_compile, sys; py_compile.compile(sys.argv[1], doraise=True)"
+            python = [str(tree / "bin" / "python"), "-I", "-c", compiling]
+            _call([*python, str(packages / "sitecustomize.py")], "compile what it starts with")
+            _open_to_all(packages / "__pycache__")
+
+
+def _take_over(etc: Path) -> None:
+    """Copy what programs in /usr need of the host's /etc (to mount it cost each run more).
+
+    Done at each start, whatever changed on the host meanwhile.
+    """
+    for path in COPIED_FROM_THE_HOST:
+        if path.is_dir():
+            links = {link.name: str(link.readlink()) for link in path.iterdir() if link.is_symlink()}
+            _replace_links(etc / path.name, links)
+        elif path.is_file():
+            _replace_file(etc / path.name, path.read_bytes())
+
+
+def _replace_links(folder: Path, wanted: Mapping[str, str]) -> None:
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    present = {link.name: str(link.readlink()) for link in folder.iterdir()}
+    for name in present.keys() - wanted.keys():
+        (folder / name).unlink()
+    for name, leads_to in wanted.items():
+        if present.get(name) != leads_to:
+            new = folder.parent / "new"
+            new.symlink_to(leads_to)
+            new.replace(folder / name)
+
+
+def _replace_file(path: Path, content: bytes) -> bool:
+    """At one stroke, as runs may be reading it -> whether it was another."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    new = path.parent / "new"
+    new.write_bytes(content)
+    new.chmod(0o444)
+    new.replace(path)
+    return True
 
 
 def _place_mount_points(root: Path) -> None:

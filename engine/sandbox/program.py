@@ -6,16 +6,16 @@ The thread that spawns must live as long as the program: bubblewrap dies with th
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import select
-import selectors
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,11 +44,13 @@ _KILLED = 128 + signal.SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A set-up sandbox that waits for the word: bubblewrap, its namespace's first process, handles."""
+    """A set-up sandbox that waits for the word: bubblewrap, handles, pipes (the word goes to `go`)."""
 
     process: subprocess.Popen[bytes]
     first: int
     handles: Handles
+    stdin: int
+    stdout: int
     go: int
 
 
@@ -75,7 +77,11 @@ class Program:
         self._input_ends = not interactive
         self._stop = False
         self._over_for_good = False
-        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._handles: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._first: int | None = None
+        self._input_closed = self._input_waits = False
         self.started = threading.Event()
         self.last_output = time.monotonic()
 
@@ -105,23 +111,23 @@ class Program:
     def _wake(self) -> None:
         with self._lock:
             if not self._over_for_good:
-                with suppress(BlockingIOError):  # a full pipe: it is awake already
-                    os.write(self._wake_write, b"x")
+                os.eventfd_write(self._waker, 1)
 
     # ------------------------------------------------------------ on the program's thread
 
     def work(self) -> RunResult:
         """Set up, run, watch, kill, copy out. Raises NotConfigured when the sandbox cannot be set up."""
         begun = time.monotonic()
-        with ExitStack() as cleanup:
-            cleanup.callback(self._close_wake)
+        try:
             with _SETTING_UP:
-                inside = self._set_up(cleanup)
+                inside = self._set_up()
             put_in(inside.handles.places[0], self._request.files)
             ended = self._run(inside)
             code = self._end(inside, ended)
             haul = take_out(inside.handles.places[0], self._request.files, self._limits)
             text, missing = self.take(last=True)
+        finally:
+            self._clean_up()
         code, text = _unless_missing(code, text)
         return RunResult(
             exit_code=code,
@@ -134,93 +140,105 @@ class Program:
             refused=tuple(haul.refused),
         )
 
-    def _close_wake(self) -> None:
+    def _clean_up(self) -> None:
         with self._lock:
             self._over_for_good = True
-            os.close(self._wake_read)
-            os.close(self._wake_write)
+            os.close(self._waker)
+        try:
+            if self._first is not None:
+                _kill_and_wait(self._first)
+        finally:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait(_DEATH_S)
+            for handle in self._handles:
+                os.close(handle)
 
-    def _set_up(self, cleanup: ExitStack) -> Inside:
-        process, info, go = self._spawn()
-        cleanup.callback(os.close, go)
-        cleanup.callback(_bury, process)
-        with os.fdopen(info, "rb") as file:
-            told = file.read()
+    def _close(self, handle: int) -> None:
+        self._handles.remove(handle)
+        os.close(handle)
+
+    def _pipe(self) -> tuple[int, int]:
+        ends = os.pipe2(os.O_CLOEXEC)
+        self._handles += ends
+        return ends
+
+    def _set_up(self) -> Inside:
+        """Raises NotConfigured. Whatever was opened or started until then is known to `_clean_up`."""
+        stdin, stdout, info, go = (self._pipe() for _ in range(4))
+        process = self._spawn(stdin[0], stdout[1], info[1], go[0])
+        told = b"".join(iter(lambda: os.read(info[0], _PIECE), b""))
         if not told:
-            raise _refusal(process)
-        first = json.loads(told)["child-pid"]
-        first_handle = _handle_of(first, process)
-        cleanup.callback(os.close, first_handle)
-        cleanup.callback(_kill_and_wait, first_handle)
-        return Inside(process, first_handle, self._await_root(process, first, cleanup), go)
+            raise _refusal(process, stdout[0])
+        child = json.loads(told)["child-pid"]
+        try:
+            first = self._first = os.pidfd_open(child)
+        except ProcessLookupError:
+            raise _refusal(process, stdout[0]) from None
+        self._handles.append(first)
+        return Inside(process, first, self._await_root(child, stdout[0]), stdin[1], stdout[0], go[1])
 
-    def _await_root(self, process: subprocess.Popen[bytes], first: int, cleanup: ExitStack) -> Handles:
+    def _spawn(self, stdin: int, stdout: int, info: int, go: int) -> subprocess.Popen[bytes]:
+        filter_read, filter_write = self._pipe()
+        os.write(filter_write, self._filter)
+        self._close(filter_write)
+        theirs = (filter_read, info, go)
+        # A process group of its own: Ctrl+C is the bot's to handle. (A session costs the kernel far more.)
+        self._process = subprocess.Popen(  # noqa: S603 the words are ours up to the program, which runs inside
+            self._command(*theirs),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            pass_fds=theirs,
+            env={"PATH": "/usr/bin:/bin"},
+            cwd="/",
+            process_group=0,
+        )
+        for handle in (*theirs, stdin, stdout):
+            self._close(handle)
+        return self._process
+
+    def _await_root(self, child: int, stdout: int) -> Handles:
         """Wait until bubblewrap has made the new root (it says so to nobody), then set the limits."""
+        assert self._process is not None
         ends, wait = time.monotonic() + _SETUP_S, _SHORTEST_WAIT_S
-        while time.monotonic() < ends and process.poll() is None:
-            with suppress(FileNotFoundError, PermissionError, ProcessLookupError), ExitStack() as opened:
-                handles = _open_handles(first, opened)
-                _limit(first, self._limits, self._lasts_s)
-                cleanup.push(opened.pop_all())
+        while time.monotonic() < ends and self._process.poll() is None:
+            try:
+                handles = _open_handles(child, self._handles)
+                _limit(child, self._limits, self._lasts_s)
+            except (FileNotFoundError, PermissionError, ProcessLookupError):
+                time.sleep(wait)
+                wait = min(1.5 * wait, _LONGEST_WAIT_S)
+            else:
                 return handles
-            time.sleep(wait)
-            wait = min(1.5 * wait, _LONGEST_WAIT_S)
-        raise _refusal(process)
-
-    def _spawn(self) -> tuple[subprocess.Popen[bytes], int, int]:
-        """bubblewrap, where its word about itself is read, and where ours to it is written."""
-        with ExitStack() as theirs, ExitStack() as ours:
-            filter_read, filter_write = _pipe(theirs, theirs)
-            info_read, info_write = _pipe(ours, theirs)
-            go_read, go_write = _pipe(theirs, ours)
-            with os.fdopen(os.dup(filter_write), "wb") as file:
-                file.write(self._filter)
-            process = subprocess.Popen(  # noqa: S603 the words are ours up to the program, which runs inside
-                self._command(filter_read, info_write, go_read),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(filter_read, info_write, go_read),
-                env={"PATH": "/usr/bin:/bin"},
-                cwd="/",
-                start_new_session=True,
-                bufsize=0,
-            )
-            ours.pop_all()
-        return process, info_read, go_write
+        raise _refusal(self._process, stdout)
 
     def _run(self, inside: Inside) -> Ended:
-        assert inside.process.stdin is not None
-        os.set_blocking(inside.process.stdin.fileno(), False)
-        with selectors.DefaultSelector() as selector:
-            assert inside.process.stdout is not None
-            selector.register(inside.process.stdout, selectors.EVENT_READ)
-            selector.register(self._wake_read, selectors.EVENT_READ)
-            exit_handle = os.pidfd_open(inside.process.pid)
-            try:
-                selector.register(exit_handle, selectors.EVENT_READ)
-                return self._pump(inside, selector, exit_handle)
-            finally:
-                os.close(exit_handle)
+        os.set_blocking(inside.stdin, False)
+        exited = os.pidfd_open(inside.process.pid)
+        self._handles.append(exited)
+        poll = select.poll()
+        for handle in (inside.stdout, self._waker, exited):
+            poll.register(handle, select.POLLIN)
+        return self._pump(inside, poll, exited)
 
-    def _pump(self, inside: Inside, selector: selectors.BaseSelector, exited: int) -> Ended:
+    def _pump(self, inside: Inside, poll: select.poll, exited: int) -> Ended:
         ends = time.monotonic() + self._lasts_s
         look_at = time.monotonic() + look_again_in(0, self._limits.memory)
-        self._feed(inside.process)
+        self._feed(inside.stdin, poll)
         with suppress(BrokenPipeError):  # it died meanwhile, which shows below
             os.write(inside.go, b"x")
         self.started.set()
         while True:
-            ready = set()
-            for key, _ in selector.select(max(0.0, min(look_at, ends) - time.monotonic())):
-                ready.add(key.fd)
-                if key.fileobj is inside.process.stdout and not self._listen(inside.process):
-                    selector.unregister(inside.process.stdout)
-                elif key.fd == self._wake_read:
-                    os.read(self._wake_read, _PIECE)
+            wait = max(0.0, min(look_at, ends) - time.monotonic())
+            ready = {handle for handle, _ in poll.poll(math.ceil(wait * 1000))}
+            if inside.stdout in ready and not self._listen(inside.stdout):
+                poll.unregister(inside.stdout)
+            if self._waker in ready:
+                os.eventfd_read(self._waker)
             if exited in ready and inside.process.poll() is not None:
                 return "exit"
-            self._feed(inside.process)
+            self._feed(inside.stdin, poll)
             if over := self._told_to_end(time.monotonic() > ends):
                 return over
             if time.monotonic() >= look_at:
@@ -242,33 +260,40 @@ class Program:
         crowded = any(entries_held(place) > self._limits.files for place in inside.handles.places)
         return "files" if crowded else None
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> bool:
-        assert process.stdout is not None
-        data = os.read(process.stdout.fileno(), _PIECE)
+    def _listen(self, stdout: int) -> bool:
+        data = os.read(stdout, _PIECE)
         with self._lock:
             self._output.add(data)
         self.last_output = time.monotonic()
         return bool(data)
 
-    def _feed(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None
-        if process.stdin.closed:
+    def _feed(self, stdin: int, poll: select.poll) -> None:
+        """Write what there is to write; what does not fit waits until it does."""
+        if self._input_closed:
             return
         with self._lock:
             try:
-                del self._to_write[: os.write(process.stdin.fileno(), self._to_write)]
+                del self._to_write[: os.write(stdin, self._to_write)]
             except BlockingIOError:
-                return
+                pass
             except BrokenPipeError:
                 self._to_write.clear()
+            if self._to_write:
+                poll.register(stdin, select.POLLOUT)
+                self._input_waits = True
+            elif self._input_waits:
+                poll.unregister(stdin)
+                self._input_waits = False
             if not self._to_write and self._input_ends:
-                process.stdin.close()
+                self._input_closed = True
+                self._close(stdin)
 
     def _end(self, inside: Inside, ended: Ended) -> int:
         _kill_and_wait(inside.first)
+        self._first = None
         code = inside.process.wait(_DEATH_S)
         _reap(inside.first)
-        while self._listen(inside.process):
+        while self._listen(inside.stdout):
             continue
         return code if ended == "exit" and code >= 0 else _KILLED
 
@@ -281,44 +306,28 @@ def _unless_missing(code: int, text: str) -> tuple[int, str]:
     return (127, f"{name}: not found\n") if reason.startswith("No such") else (126, f"{name}: {reason}\n")
 
 
-def _pipe(read: ExitStack, write: ExitStack) -> tuple[int, int]:
-    ends = os.pipe2(os.O_CLOEXEC)
-    read.callback(os.close, ends[0])
-    write.callback(os.close, ends[1])
-    return ends
-
-
-def _refusal(process: subprocess.Popen[bytes]) -> NotConfigured:
-    assert process.stdout is not None
+def _refusal(process: subprocess.Popen[bytes], stdout: int) -> NotConfigured:
     process.kill()
-    told = process.stdout.read().decode("utf-8", "replace").strip()
+    told = b"".join(iter(lambda: os.read(stdout, _PIECE), b"")).decode("utf-8", "replace").strip()
     return NotConfigured(f"The sandbox could not be set up: {told or 'it gave no sign of life'}.")
 
 
-def _handle_of(first: int, process: subprocess.Popen[bytes]) -> int:
-    try:
-        return os.pidfd_open(first)
-    except ProcessLookupError:
-        raise _refusal(process) from None
-
-
-def _open_handles(first: int, opened: ExitStack) -> Handles:
+def _open_handles(child: int, opened: list[int]) -> Handles:
     """Raises FileNotFoundError or PermissionError while bubblewrap is still at work on the root."""
-    way = f"/proc/{first}/root"
+    way = f"/proc/{child}/root"
     os.stat(way + WORK)  # noqa: PTH116 the quickest way to fail
-    with ExitStack() as passing:
-        root = os.open(way, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        passing.callback(os.close, root)
-        if os.path.samestat(os.fstat(root), os.stat("/")):  # noqa: PTH116 compared with a handle
-            raise FileNotFoundError("that is still the root of the host")
-        proc, *places = [_open_place(root, place, opened) for place in ("/proc", WORK, TMP, SHM)]
+    root = os.open(way, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    opened.append(root)
+    if os.path.samestat(os.fstat(root), os.stat("/")):  # noqa: PTH116 compared with a handle
+        raise FileNotFoundError("that is still the root of the host")
+    proc, *places = [_open_place(root, place, opened) for place in ("/proc", WORK, TMP, SHM)]
     return Handles(proc, tuple(places))
 
 
-def _open_place(root: int, place: str, opened: ExitStack) -> int:
+def _open_place(root: int, place: str, opened: list[int]) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(place.lstrip("/"), flags, dir_fd=root)
-    opened.callback(os.close, handle)
+    opened.append(handle)
     return handle
 
 
@@ -354,8 +363,9 @@ def _kill_and_wait(handle: int) -> None:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     except ProcessLookupError:
         return
-    ready, _, _ = select.select([handle], [], [], _DEATH_S)
-    if not ready:
+    death = select.poll()  # not select.select, which knows no handle above 1,023
+    death.register(handle, select.POLLIN)
+    if not death.poll(_DEATH_S * 1000):
         raise RuntimeError("a sandbox outlived its kill signal")
 
 
@@ -363,11 +373,3 @@ def _reap(handle: int) -> None:
     """Where orphans come to this process (the first of a container), nobody else takes their remains away."""
     with suppress(ChildProcessError):
         os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOHANG)
-
-
-def _bury(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait(_DEATH_S)
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None and not pipe.closed:
-            pipe.close()
