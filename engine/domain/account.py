@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from engine.domain.checks import named
 from engine.domain.offer import MORE_INPUT
 
 SHOWN = 5
@@ -15,7 +16,8 @@ UNJUDGED = "Nobody judged whether it is what was asked: a small model made it. T
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One run. `typed` lines were typed into it; `stale`: files changed since."""
+    """One run. `typed` lines were typed into it; `stale`: files changed since; `own`: it was the check of
+    somebody's (`by`) work, and went by these files which that one wrote."""
 
     command: str
     exit_code: int
@@ -23,6 +25,8 @@ class Ran:
     output: str
     typed: int = 0
     stale: bool = False
+    own: tuple[str, ...] = ()
+    by: str = ""
 
     @property
     def asked_on(self) -> bool:
@@ -79,7 +83,9 @@ def findings_of(ran: Ran | None) -> str:
 
 def _told(ran: Ran) -> str:
     typed = f"{ran.typed} line{'' if ran.typed == 1 else 's'} typed in, " if ran.typed else ""
-    return f"{typed}{_end(ran)}{' (before the last change of the files)' if ran.stale else ''}"
+    stale = " (before the last change of the files)" if ran.stale else ""
+    own = f" (a check that went by what {ran.by}, who submitted, wrote: {named(ran.own)})" if ran.own else ""
+    return f"{typed}{_end(ran)}{stale}{own}"
 
 
 def _end(ran: Ran) -> str:

@@ -10,24 +10,48 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.account import Ran, account_of, newest
+from engine.domain.checks import shown, whose
 from engine.events import CodeRan, FileWritten
-from engine.store.core import EVENTS, FILES, loads
+from engine.store.core import ASSIGNMENTS, EVENTS, FILES, loads
 
 _KINDS = (CodeRan.__name__, FileWritten.__name__)
 
 
 def runs_of(connection: Connection, task_id: int) -> list[Ran]:
-    """The newest run of each command; one older than the newest change of a file is marked so."""
+    """The newest run of each command; one older than the newest change of a file is marked so, and one that
+    checked work by files of whoever did that work."""
     query = sa.select(EVENTS.c.kind, EVENTS.c.payload_json).where(
         EVENTS.c.task_id == task_id, EVENTS.c.kind.in_(_KINDS)
     )
+    checks = _checks(connection, task_id)
+    authors: dict[str, str] = {}
     runs: list[Ran] = []
     for row in connection.execute(query.order_by(EVENTS.c.seq)):
+        seen = loads(row.payload_json)
         if row.kind == CodeRan.__name__:
-            runs.append(_ran(loads(row.payload_json)))
+            check = checks.get((seen["agent_id"], seen["command"]), ())
+            own = whose(check, authors, seen["name"])[0]
+            runs.append(replace(_ran(seen), own=tuple(own), by=seen["name"]))
         else:
+            _note(authors, seen)
             runs = [replace(ran, stale=True) for ran in newest(runs)]
     return newest(runs)
+
+
+def _checks(connection: Connection, task_id: int) -> dict[tuple[int, str], tuple[str, ...]]:
+    """The commands given with assignments, by whose work they check and as a run of them is shown."""
+    query = sa.select(ASSIGNMENTS.c.assignee_id, ASSIGNMENTS.c.command_json).where(
+        ASSIGNMENTS.c.task_id == task_id
+    )
+    commands = [(assignee, tuple(loads(command))) for assignee, command in connection.execute(query)]
+    return {(assignee, shown(command)): command for assignee, command in commands if command}
+
+
+def _note(authors: dict[str, str], written: Mapping[str, Any]) -> None:
+    if written["change"] == "deleted":
+        authors.pop(written["path"], None)
+    else:
+        authors[written["path"]] = written["name"]
 
 
 def last_run(connection: Connection, task_id: int, agent_id: int) -> Ran | None:

@@ -7,12 +7,13 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from engine.domain.account import is_account, run_lines
 from engine.domain.effects import Finish, RaiseGate, Verdict
 from engine.events import AgentJoined, Audited
 from engine.store.apply import apply_effect, open_gate
 from engine.store.core import TASKS, dumps, loads
 from engine.store.ending import Ending, end_task
-from engine.store.evidence import account
+from engine.store.evidence import account, runs_of
 from engine.store.intervene import AUDIT_OPTIONS
 from engine.store.pen import Pen
 from engine.store.people import NewAgent, add_agent, dismiss
@@ -43,9 +44,11 @@ def _finish(effect: Finish, pen: Pen) -> None:
     )
     pen.event(AgentJoined(pen.task_id, pen.home_group, auditor, name, "auditor"))
     files = ", ".join(effect.deliverables) or "none named"
+    runs = "" if is_account(report) else run_lines(runs_of(pen.connection, pen.task_id))
+    runs += "\n" if runs else ""
     pen.letter(
         auditor,
-        f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n"
+        f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n{runs}"
         "Check it against the files and call verdict.",
     )
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.account import Ran, findings_of
+from engine.domain.checks import hidden_by_python, named, provenance, shown
 from engine.domain.effects import ChangeAssignment, Verdict
 from engine.domain.offer import RUNNABLE
 from engine.domain.state import Work
@@ -35,17 +36,26 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> str:
     if work.state != "open":
         raise ToolRefused(f"Assignment #{work.id} is {work.state}; only an open one can be submitted.")
     await check_files(context, arguments.files)
-    if work.command:
-        result = await execute(context, work.command)
-        if result.exit_code != 0:
-            raise ToolRefused(
-                f"Not submitted: its check failed. {describe(result)}\nMend it, then submit again."
-            )
-    context.stage(
-        ChangeAssignment(work.id, ("open",), "submitted", arguments.summary, tuple(arguments.files))
-    )
+    note = arguments.summary + (await _check(context, work.command) if work.command else "")
+    context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, tuple(arguments.files)))
     context.ends_turn = True
     return f"Submitted to {work.giver}, who reviews it."
+
+
+async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
+    """Run it -> what its giver should know of it, in the engine's words. Raises ToolRefused when it fails."""
+    result = await execute(context, command, guarded=True)
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    name = context.agent.name
+    authors = {row.path: row.agent for row in rows} | dict.fromkeys(context.files, name)
+    if result.exit_code != 0:
+        hidden = named(hidden_by_python(authors))
+        hint = f"A check imports Python's own modules before yours of the same name: {hidden}.\n"
+        raise ToolRefused(
+            f"Not submitted: its check failed. {describe(result)}\n{hint if hidden else ''}"
+            "Mend it, then submit again."
+        )
+    return f"\nIts check ended well: {shown(command)}. {provenance(command, authors, name)}"
 
 
 async def _find(context: ToolContext, number: int) -> Work:

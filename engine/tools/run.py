@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 from pydantic import Field
 
+from engine.domain.checks import runs_tests, shown
 from engine.domain.effects import ShowRun
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
@@ -45,7 +44,7 @@ async def run(context: ToolContext, arguments: RunArguments) -> str:
 
 async def _start(context: ToolContext, arguments: RunArguments) -> str:
     sessions = _sessions(context)
-    command = shlex.join(arguments.command)[:300]
+    command = shown(arguments.command)
     files = await checkout(context)
     request = RunRequest(
         tuple(arguments.command), files, arguments.stdin.encode(), context.options.run_timeout_s
@@ -89,28 +88,35 @@ async def _conversed(context: ToolContext, result: RunResult, command: str) -> s
     if result.exit_code == -1 and result.ended == "exit":
         said = clip(result.output) or "(no output)"
         return f"running\n{said}\n(send_input answers it; it ends with your turn)"
-    shown = clip(result.output, SHOWN)
-    context.stage(ShowRun(command, result.exit_code, result.ended, shown))
+    context.stage(ShowRun(command, result.exit_code, result.ended, clip(result.output, SHOWN)))
     return describe(result) + await _keep_files(context, result)
 
 
 async def execute(
-    context: ToolContext, command: tuple[str, ...], stdin: str = "", timeout_s: float = 30.0
+    context: ToolContext,
+    command: tuple[str, ...],
+    stdin: str = "",
+    timeout_s: float = 30.0,
+    guarded: bool = False,
 ) -> RunResult:
-    """Run `command` on the files as this step sees them and show it to people. Raises ToolRefused."""
+    """Run `command` on the files as this step sees them and show it to people. Raises ToolRefused.
+
+    Tests are always run guarded, so that they say here what they say as a check.
+    """
     files = await checkout(context)
     limit = min(timeout_s, context.options.run_timeout_s * 4)
+    request = RunRequest(command, files, stdin.encode(), limit, guarded or runs_tests(command))
     try:
-        result = await context.sandbox.run(RunRequest(command, files, stdin.encode(), limit))
+        result = await context.sandbox.run(request)
     except NotConfigured as error:
         raise ToolRefused(
             f"Programs cannot be run on this machine: {error} Go on without running."
         ) from error
     except Invalid as error:
         raise ToolRefused(str(error)) from error
-    shown = clip(result.output, SHOWN)
+    said = clip(result.output, SHOWN)
     typed = len(stdin.splitlines())
-    context.stage(ShowRun(shlex.join(command)[:300], result.exit_code, result.ended, shown, typed))
+    context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed))
     return result
 
 

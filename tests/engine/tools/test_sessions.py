@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from engine.events import CodeRan, FileWritten
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, Sandbox
-from engine.sandbox import choose_sandbox, environment_folder, prepare_environment
 from tests.engine.autonomy.conftest import Stage
 from tests.fakes.cast import Part, View
 
@@ -21,16 +16,6 @@ input("more? ")
 print("bye")
 """
 START = ("run", {"command": ["python", "ask.py"], "keep_open": True})
-
-
-@pytest.fixture(scope="session")
-def real() -> Sandbox:
-    """This machine's sandbox."""
-    folder = environment_folder(Path(__file__).parents[3] / "var")
-    prepare_environment(folder, ["pytest"])
-    chosen = choose_sandbox(folder)
-    assert chosen.status().available, chosen.status().reason
-    return chosen
 
 
 def scripted(*answers: ChatAnswer, heard: list[str]) -> Part:

@@ -1,0 +1,90 @@
+"""Which files decide how a check ends, and whose they are.
+
+A check is a command a head gave with an assignment. Its exit code is worth what the files it goes by are
+worth: tests, and settings of the test runner. Whoever wrote those could have it say anything.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+RUNNERS = frozenset({"pytest", "py.test", "unittest"})
+_STEERS = frozenset(
+    {"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "pytest.toml"}
+)
+_METADATA = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
+SHOWN = 6
+SHOWN_COMMAND = 300
+
+
+def shown(command: Sequence[str]) -> str:
+    """A command as people and reports see it."""
+    return shlex.join(command)[:SHOWN_COMMAND]
+
+
+def runs_tests(command: Sequence[str]) -> bool:
+    """Whether a test runner is called, directly or through Python or a shell."""
+    return any(_base(word) in RUNNERS for word in _words(command))
+
+
+def deciding(command: Sequence[str], paths: Iterable[str]) -> list[str]:
+    """Those of `paths` that decide how `command` ends: what it names, and for a test runner its tests
+    (all, where it names none) and whatever steers it."""
+    words = {word.partition("::")[0].removeprefix("./").rstrip("/") for word in _words(command)}
+    words |= {word.replace(".", "/") + end for word in words for end in (".py", "/__main__.py")}
+    present = sorted(set(paths))
+    exact = {path for path in present if path in words}
+    if not runs_tests(command):
+        return sorted(exact)
+    tests = [path for path in present if _is_test(path)]
+    below = [path for path in tests if any(path.startswith(f"{word}/") for word in words)]
+    chosen = exact | set(below) or set(tests)
+    return sorted(chosen | {path for path in present if _steers(path)})
+
+
+def whose(command: Sequence[str], authors: Mapping[str, str], runner: str) -> tuple[list[str], list[str]]:
+    """The files that decide -> (those last written by `runner`, those of somebody else)."""
+    files = deciding(command, authors)
+    own = [path for path in files if authors[path] == runner]
+    return own, [path for path in files if authors[path] != runner]
+
+
+def provenance(command: Sequence[str], authors: Mapping[str, str], runner: str) -> str:
+    """One sentence for whoever judges: whose the files are that a check of `runner`'s work went by."""
+    own, others = whose(command, authors, runner)
+    if not own and not others:
+        return "The check goes by no file of the task."
+    parts = [f"{named(own)} last written by {runner}, who submits"] if own else []
+    parts += [f"{named(others)} by others"] if others else []
+    return f"The check goes by {'; '.join(parts)}."
+
+
+def named(paths: Sequence[str]) -> str:
+    """The first few paths, and how many more."""
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(paths[:SHOWN]) + more
+
+
+def hidden_by_python(paths: Iterable[str]) -> list[str]:
+    """Files named like a part of Python, which a check imports instead of them."""
+    names = {path: _base(path).removesuffix(".py") for path in paths if path.endswith(".py")}
+    return sorted(path for path, name in names.items() if name in sys.stdlib_module_names)
+
+
+def _words(command: Sequence[str]) -> list[str]:
+    return [word.strip("'\"();&|") for argument in command for word in argument.split()]
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _is_test(path: str) -> bool:
+    name = _base(path)
+    return name.endswith(".py") and (name.startswith("test") or name.endswith("_test.py"))
+
+
+def _steers(path: str) -> bool:
+    return _base(path) in _STEERS or path.endswith(_METADATA)

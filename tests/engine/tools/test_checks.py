@@ -1,0 +1,93 @@
+"""Submissions are held against their check in the real sandbox, and whose tests it ran is said."""
+
+from __future__ import annotations
+
+from engine.events import AssignmentChanged
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, Sandbox
+from tests.engine.autonomy.conftest import Play, Stage
+from tests.fakes.cast import Part, View
+
+Call = tuple[str, dict[str, object]]
+COMMAND = ["python", "-m", "pytest", "-q", "tests"]
+RECRUIT: Call = ("recruit", {"members": [{"name": "Ada", "role": "w", "instructions": "w"}]})
+GIVE: Call = ("assign", {"to": "Ada", "title": "t", "details": "d", "command": COMMAND})
+
+
+def write(path: str, content: str) -> Call:
+    """A call that writes a file."""
+    return ("write_file", {"path": path, "content": content})
+
+
+HEADS_TEST = write("tests/test_main.py", "from main import two\n\ndef test_two():\n    assert two == 2\n")
+WRONG, RIGHT = write("main.py", "two = 3\n"), write("main.py", "two = 2\n")
+LIE = write("pytest.py", "raise SystemExit(0)\n")
+OWN_TEST = write("tests/test_more.py", "def test_more():\n    pass\n")
+
+
+def boss(*before: Call) -> Part:
+    """Prepares, gives the work, accepts it, finishes."""
+
+    def part(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(*before, RECRUIT, GIVE)
+        if view.submitted:
+            accept: Call = ("review", {"assignment": view.submitted[0], "verdict": "accept"})
+            return call(accept, ("finish", {"report": "ok"}))
+        return say("Waiting.")
+
+    return part
+
+
+async def played(stage: Stage, real: Sandbox, head: Part, *steps: tuple[Call, ...]) -> tuple[Play, list[str]]:
+    """Ada does `steps`, one an answer, each followed by a submission -> the play, and what she heard."""
+    heard: list[str] = []
+
+    def ada(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if "Assignment #" not in view.all or view.steps >= len(steps):
+            return say("Idle.")
+        return call(*steps[view.steps], ("submit", {"assignment": view.given, "summary": "All good."}))
+
+    play = await stage({"Boss": head, "Ada": ada}, sandbox=real)
+    await play.end()
+    return play, heard
+
+
+async def test_a_module_named_like_the_runner_fakes_no_submission(stage: Stage, real: Sandbox) -> None:
+    """The head's test fails, whatever lies beside it; the work is taken once it is right."""
+    play, heard = await played(stage, real, boss(HEADS_TEST), (LIE, WRONG), (RIGHT,))
+    refusals = [text for text in heard if "its check failed" in text]
+    assert len(refusals) == 1 and "1 failed" in refusals[0]
+    assert play.of(AssignmentChanged, state="submitted")
+
+
+async def test_who_judges_and_who_reads_the_report_hear_whose_tests_it_were(
+    stage: Stage, real: Sandbox
+) -> None:
+    """Tests of the one who submits are named to the head and in the report, the head's own are told apart."""
+    play, _ = await played(stage, real, boss(HEADS_TEST), (RIGHT, OWN_TEST))
+    [submitted] = play.of(AssignmentChanged, state="submitted")
+    assert submitted.note.startswith("All good.\nIts check ended well: python -m pytest -q tests. ")
+    assert (
+        "tests/test_more.py last written by Ada, who submits; tests/test_main.py by others" in submitted.note
+    )
+    report = (await play.end()).report
+    assert "(a check that went by what Ada, who submitted, wrote: tests/test_more.py)" in report
+
+
+async def test_a_check_by_somebody_elses_tests_is_not_marked(stage: Stage, real: Sandbox) -> None:
+    """Nothing is held against whoever passed the head's tests."""
+    play, _ = await played(stage, real, boss(HEADS_TEST), (RIGHT,))
+    assert "who submitted" not in (await play.end()).report
+
+
+async def test_a_file_named_like_a_part_of_python_is_pointed_out(stage: Stage, real: Sandbox) -> None:
+    """The check that imports Python's own says why, so that it can be renamed."""
+    test = write("tests/test_main.py", "from queue import mine\n\ndef test_it():\n    assert mine\n")
+    mine = write("queue.py", "mine = 1\n")
+    edit: Call = ("edit_file", {"path": "tests/test_main.py", "old": "queue", "new": "mine"})
+    renamed = (write("mine.py", "mine = 1\n"), edit)
+    _, heard = await played(stage, real, boss(test), (mine,), renamed)
+    hint = "imports Python's own modules before yours of the same name: queue.py"
+    assert sum(hint in text for text in heard) == 1
