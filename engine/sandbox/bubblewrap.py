@@ -63,11 +63,15 @@ class BubblewrapSandbox:
         return await _wait(program, future)
 
     async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
-        """Start a program that goes on; the result holds its first output."""
+        """Start a program that goes on; the result holds its first output. A cancelled one is dead."""
         self._check(request)
         program, future = self._start(request, self.limits.session_s, interactive=True)
         session = BubblewrapSession(program, future)
-        return session, await session.listen(min(request.timeout_s, _FIRST_WAIT_S))
+        try:
+            return session, await session.listen(min(request.timeout_s, _FIRST_WAIT_S))
+        except BaseException:
+            await session.close()  # nobody knows of it yet, so nobody else will
+            raise
 
     def _check(self, request: RunRequest) -> None:
         if not request.argv or not request.argv[0] or any("\0" in word for word in request.argv):

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
 from engine.events import CodeRan, FileWritten
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, Sandbox
@@ -84,3 +92,70 @@ async def test_without_a_sandbox_the_model_hears_why(stage: Stage) -> None:
     play = await stage({"Boss": scripted(WRITE, call(START), END, heard=heard)})
     await play.end()
     assert "no sessions in this test" in heard[2] and "Go on without running" in heard[2]
+
+
+SILENT = "import sys, time\nif len(sys.argv) > 2: print('ready')\ntime.sleep(300)\n"
+WRITE_SILENT = call(("write_file", {"path": "silent.py", "content": SILENT}))
+
+
+def starting(mark: str, *more: str) -> ChatAnswer:
+    """Starts the silent program with a word by which its processes are known."""
+    return call(("run", {"command": ["python", "silent.py", mark, *more], "keep_open": True}))
+
+
+def alive(mark: str) -> list[str]:
+    """Processes of this machine, inside sandboxes too, that were started with the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if mark.encode() in (process / "cmdline").read_bytes():
+                found.append(process.name)
+    return found
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(30):
+        while not true():  # noqa: ASYNC110 processes tell nobody when they begin or end
+            await asyncio.sleep(0.02)
+
+
+async def test_nothing_of_a_program_is_left_when_its_turn_ends(stage: Stage, real: Sandbox) -> None:
+    """It sleeps for minutes; once the task is over none of its processes is there."""
+    heard, seen, mark = list[str](), list[str](), f"mark-{token_hex(8)}"
+    part = scripted(WRITE_SILENT, starting(mark, "speak"), END, heard=heard)
+
+    def boss(view: View) -> ChatAnswer:
+        seen.extend(alive(mark))
+        return part(view)
+
+    play = await stage({"Boss": boss}, sandbox=real)
+    await play.end()
+    assert seen and heard[2].startswith("running")
+    await until(lambda: not alive(mark))
+
+
+@pytest.mark.parametrize("drain", [False, True])
+async def test_nothing_of_a_program_is_left_when_the_engine_stops(
+    stage: Stage, real: Sandbox, drain: bool
+) -> None:
+    """Stopped while the agent waits for what it typed into it, with and without patience for calls."""
+    heard, mark = list[str](), f"mark-{token_hex(8)}"
+    typing = call(("send_input", {"text": "hello\n"}))
+    parts = {"Boss": scripted(WRITE_SILENT, starting(mark, "speak"), typing, heard=heard)}
+    play = await stage(parts, sandbox=real)
+    await until(lambda: len(heard) == 3)
+    assert alive(mark)
+    await play.engine.stop(drain=drain)
+    assert not alive(mark)
+
+
+async def test_nothing_of_a_program_is_left_when_the_engine_stops_as_it_starts(
+    stage: Stage, real: Sandbox
+) -> None:
+    """Nobody has been told of it yet: it has said nothing, and its first output is still waited for."""
+    mark = f"mark-{token_hex(8)}"
+    play = await stage({"Boss": scripted(WRITE_SILENT, starting(mark), heard=[])}, sandbox=real)
+    await until(lambda: alive(mark))
+    await play.engine.stop(drain=False)
+    assert not alive(mark)
