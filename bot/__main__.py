@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
 
 from bot.bootstrap import probe_model, running
 from bot.migrations import drift, upgrade
@@ -30,7 +31,7 @@ def main() -> int:
         return asyncio.run(_COMMANDS[options.command](options))
     except KeyboardInterrupt:
         return 0
-    except (EngineError, AlreadyRunning, ValidationError, OSError) as error:
+    except (EngineError, AlreadyRunning, ValidationError, SettingsError, OSError) as error:
         _say(f"✗ {error}")
         return 1
 

@@ -230,11 +230,13 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class SandboxStatus:
-    """Whether code can be contained here: `mechanism` (say, bubblewrap) or "" with `reason` and the fix."""
+    """Whether code can be contained here: `mechanism` (say, bubblewrap) or "" with `reason` and the fix;
+    `packages`: what programs may import beyond Python's own."""
 
     available: bool
     mechanism: str
     reason: str = ""
+    packages: tuple[str, ...] = ()
 
 
 class SandboxSession(Protocol):

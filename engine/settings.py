@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Price(BaseModel):
@@ -64,7 +65,17 @@ class EngineSettings(BaseSettings):
 
     run_timeout_s: float = Field(default=30.0, gt=0)
     run_memory_mb: int = Field(default=512, gt=0)
-    run_packages: tuple[str, ...] = ("pytest",)
+    run_packages: Annotated[tuple[str, ...], NoDecode] = ("pytest",)
+
+    @field_validator("run_packages", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """A list in JSON, or words with commas between them."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return json.loads(value)
+        return [word.strip() for word in value.split(",") if word.strip()]
 
     def sqlite_or_url(self) -> str:
         """SQLAlchemy URL of the database: `DATABASE_URL`, or SQLite under the data directory."""

@@ -81,7 +81,7 @@ class TurnRunner:
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
-            specs_for(role, small=options.small)
+            specs_for(role, small=options.small, packages=parts.sandbox.status().packages)
 
     def drain(self) -> None:
         """From now on each turn ends at its next commit; the agent goes on wherever it is woken next."""
@@ -100,7 +100,8 @@ class TurnRunner:
         allowance = self._options.history_tokens // (1 + scene.agent.bad_answers)
         small = self._options.small
         offer = offer_of(scene) if small else None
-        tools = specs_for(scene.agent.role, small=small)
+        packages = self._parts.sandbox.status().packages
+        tools = specs_for(scene.agent.role, small=small, packages=packages)
         return compose(scene, tools, allowance, self._parts.model.quote, offer)
 
     async def _step(self, agent_id: int) -> bool:

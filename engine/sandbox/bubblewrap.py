@@ -41,6 +41,7 @@ class BubblewrapSandbox:
         uids: Sequence[int] = SPARE_UIDS,
     ) -> None:
         self.limits = limits or SandboxLimits()
+        self._packages = environment.names
         self._settings = settings(bwrap, environment, self.limits)
         self._filter = filter_for(platform.machine())
         if os.geteuid() == 0 and len(uids) < self.limits.parallel:
@@ -52,7 +53,7 @@ class BubblewrapSandbox:
 
     def status(self) -> SandboxStatus:
         """Available: `choose_sandbox` made this one only after its test of containment passed."""
-        return SandboxStatus(available=True, mechanism="bubblewrap")
+        return SandboxStatus(available=True, mechanism="bubblewrap", packages=self._packages)
 
     async def run(self, request: RunRequest) -> RunResult:
         """Run to the end. Raises Invalid for bad argv/files; a cancelled run is dead when this returns."""

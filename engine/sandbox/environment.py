@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,11 @@ class Environment:
         return self.folder / "root"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of the packages, without versions and folders."""
+        return tuple(_named(requirement) for requirement in self.packages)
+
+    @property
     def tree(self) -> Path:
         """The interpreter and its packages."""
         return self.root / "env"
@@ -94,6 +100,12 @@ class Environment:
     def empty(self) -> Path:
         """A folder with nothing in it."""
         return self.folder / "empty"
+
+
+def _named(requirement: str) -> str:
+    """`numpy>=2` and `/some/where/numpy-2.0-py3-none-any.whl` are both numpy."""
+    name = requirement.rpartition("/")[2]
+    return name.partition("-")[0] if name.endswith(".whl") else re.split(r"[^\w.-]", name, maxsplit=1)[0]
 
 
 def environment_folder(data_dir: Path) -> Path:
@@ -139,17 +151,21 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
 
 
 def _build(target: Path, packages: list[str], say: Say) -> None:
-    (target / "ready.json").unlink(missing_ok=True)
-    for name in ("root", "empty"):
-        shutil.rmtree(target / name, ignore_errors=True)
-    tree = target / "root" / "env"
-    tree.parent.mkdir()
+    """Beside the one there is, which stays when this fails: a mistyped package costs no good one."""
+    fresh = target / "new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    tree = fresh / "env"
+    fresh.mkdir()
     hidden = _place_interpreter(tree, say)
     _install(tree, packages, say)
-    _place_small_files(target, tree)
-    _place_mount_points(target / "root")
+    _place_small_files(tree)
+    _place_mount_points(fresh)
+    (target / "empty").mkdir(exist_ok=True)
     _open_to_all(target)
     record: _Record = {"layout": _LAYOUT, "python": _version(tree), "packages": packages, "hidden": hidden}
+    (target / "ready.json").unlink(missing_ok=True)
+    shutil.rmtree(target / "root", ignore_errors=True)
+    fresh.rename(target / "root")
     (target / "ready.json").write_text(json.dumps(record))
     (target / "ready.json").chmod(0o644)
 
@@ -202,7 +218,8 @@ def _install(tree: Path, packages: list[str], say: Say) -> None:
         return
     say(f"Installing {', '.join(packages)} for the sandbox.")
     pip = [sys.executable, "-I", "-m", "pip", "--python", str(tree / "bin" / "python"), "install"]
-    _call([*pip, "--quiet", "--disable-pip-version-check", "--no-input", *packages], "install the packages")
+    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
+    _call([*pip, *quiet, *packages], f"install {', '.join(packages)} (RUN_PACKAGES)")
     for script in (tree / "bin").iterdir():
         _point_inside(script, tree)
 
@@ -213,9 +230,8 @@ def _point_inside(script: Path, tree: Path) -> None:
         script.write_bytes(b"#!/env/bin/" + content.removeprefix(outside))
 
 
-def _place_small_files(target: Path, tree: Path) -> None:
-    (target / "empty").mkdir()
-    etc = target / "root" / "etc"
+def _place_small_files(tree: Path) -> None:
+    etc = tree.parent / "etc"
     etc.mkdir()
     for name, text in _ETC.items():
         (etc / name).write_text(text)

@@ -50,11 +50,23 @@ TOOLS: dict[str, Tool[Any]] = {
 
 
 @cache
-def specs_for(role: AgentRole, *, small: bool = False) -> tuple[ToolSpec, ...]:
-    """The tools a role may use, in a fixed order (prompts stay prefix-stable); the few of a `small` model."""
+def specs_for(
+    role: AgentRole, *, small: bool = False, packages: tuple[str, ...] = ()
+) -> tuple[ToolSpec, ...]:
+    """The tools a role may use, in a fixed order (prompts stay prefix-stable); the few of a `small` model.
+
+    `packages` are what programs may import: said with the tool that runs them.
+    """
     few = SMALL[role] if small else tuple(TOOLS)
     specs = (tool.spec() for tool in TOOLS.values() if role in tool.roles and tool.name in few)
-    return tuple(_for_small(spec) if small else spec for spec in specs)
+    return tuple(_for_small(spec) if small else _with_packages(spec, packages) for spec in specs)
+
+
+def _with_packages(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
+    if spec.name != "run" or not packages:
+        return spec
+    there = f"Python has {', '.join(packages)}; nothing can be installed."
+    return replace(spec, description=f"{spec.description} {there}")
 
 
 _NOT_SMALL = frozenset({"lessons", "acceptance", "command"})
