@@ -24,6 +24,7 @@ BENCHES: dict[str, tuple[str, ...]] = {
     "crash-postgresql": ("bench.crash", "postgresql", "200"),
     "workers": ("bench.workers", "5"),
     "outbox": ("bench.outbox",),
+    "sandbox": ("bench.sandbox",),
 }
 
 

@@ -2,6 +2,9 @@
 
     python -m bench.sandbox [--runs 40] [--at-once 50] [--rounds 9]
 
+Both sides get the same files, give back output and changed files, and end a run that takes too long: plain,
+a program does that with a temporary folder and asyncio's subprocesses.
+
 One run: the same Python program, plain and inside, alternating (median and 95th percentile).
 At once: 50 started together, both ways alternating; the median over the rounds of each round's ratio.
 """
@@ -14,6 +17,7 @@ import json
 import operator
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,25 +25,47 @@ from engine.ports import RunRequest, Sandbox
 from engine.sandbox import choose_sandbox, environment_folder, prepare_environment
 
 # What agents' programs do at the least: start, import, compute a little, print.
-PROGRAM = "import json, random, collections; print(sum(i * i for i in range(200_000)))"
-ARGV = ("python", "-c", PROGRAM)
+PROGRAM = b"""import json, random, collections
+print(sum(i * i for i in range(json.load(open("size.json")))))
+open("done.txt", "w").write("done")
+"""
+FILES = {"main.py": PROGRAM, "size.json": b"200000"}
+DONE = {"done.txt": b"done"}
+TIMEOUT_S = 60.0
 
 
 async def plain(python: str) -> float:
     """Seconds of one plain subprocess."""
     begun = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        python, "-c", PROGRAM, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
-    )
-    await process.communicate()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, content in FILES.items():
+            (folder / path).write_bytes(content)
+        process = await asyncio.create_subprocess_exec(
+            python,
+            "main.py",
+            cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(TIMEOUT_S):
+            await process.communicate()
+        assert changed(folder) == DONE
     return time.perf_counter() - begun
+
+
+def changed(folder: Path) -> dict[str, bytes]:
+    """Files that are not as they were given."""
+    left = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {name: content for name, content in left.items() if FILES.get(name) != content}
 
 
 async def inside(sandbox: Sandbox) -> float:
     """Seconds of one contained run."""
     begun = time.perf_counter()
-    result = await sandbox.run(RunRequest(ARGV, {}))
-    assert result.exit_code == 0, result
+    result = await sandbox.run(RunRequest(("python", "main.py"), FILES, timeout_s=TIMEOUT_S))
+    assert (result.exit_code, result.changed) == (0, DONE), result
     return time.perf_counter() - begun
 
 
