@@ -35,7 +35,7 @@ from engine.events import AgentSpoke, MessageRead
 from engine.ports import Wake
 from engine.store import fund, judgement  # noqa: F401 - they register their effects
 from engine.store.apply import apply_effect
-from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order
+from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order, waking
 from engine.store.load import parties
 from engine.store.pen import Pen
 from engine.store.prepared import (
@@ -84,15 +84,6 @@ def _consuming(length: int) -> sa.Update:
 
 _consume = PreparedLists(_consuming)
 _consume_all = PreparedLists(lambda length: demand(_consuming(length).returning(MESSAGES.c.id), length))
-_unread = Prepared(
-    sa.select(MESSAGES.c.priority)
-    .where(
-        MESSAGES.c.to_agent == sa.bindparam("agent"),
-        MESSAGES.c.consumed_step.is_(None),
-        MESSAGES.c.wakes,
-    )
-    .limit(1)
-)
 
 
 def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
@@ -260,7 +251,7 @@ class _Step:
         for effect in self.effects:
             apply_effect(effect, pen)
         _write_step(connection, turn, outcome, pen)
-        return consumed, _unread.run(connection, agent=pen.agent.id)
+        return consumed, waking.run(connection, agent=pen.agent.id)
 
     def close(
         self, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], wakes: Sequence[Wake]

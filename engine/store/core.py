@@ -58,6 +58,16 @@ _ORDER_LOCK = 0x4D656761
 
 _insert_events = insert_into(EVENTS, "task_id", "key", "kind", "payload_json", "at")
 _hold_order = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK).label("held")))
+waking = Prepared(
+    sa.select(MESSAGES.c.priority)
+    .where(
+        MESSAGES.c.to_agent == sa.bindparam("agent"),
+        MESSAGES.c.consumed_step.is_(None),
+        MESSAGES.c.wakes,
+    )
+    .limit(1)
+)
+"""Whether an agent has mail that wakes it."""
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -22,7 +22,7 @@ from engine.domain.state import (
     Work,
 )
 from engine.ports import Quote
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, waking
 from engine.store.prepared import (
     Fact,
     Prepared,
@@ -195,12 +195,19 @@ def load_turn(
     if row.task_state != "running" or row.status != "active" or row.budget_frozen:
         _release(connection, row)
         return None
-    if not row.in_turn and not any(letter.wakes for letter in found.mail):
+    if not row.in_turn and not _is_woken(connection, found, letters):
         _release(connection, row)
         return None
     turn = compose(_scene(row, found))
     _reserve_for(connection, row, turn.held)
     return turn
+
+
+def _is_woken(connection: Connection, found: _Found, letters: int) -> bool:
+    """The letter that wakes may stand behind more of the others than are read at once."""
+    if any(letter.wakes for letter in found.mail):
+        return True
+    return len(found.mail) >= letters and waking.first(connection, agent=found.agent.id) is not None
 
 
 def _release(connection: Connection, row: Fact) -> None:

@@ -18,7 +18,8 @@ from engine.store.prepared import Prepared, to_the_end
 T = TypeVar("T")
 _wait_for_disk = Prepared(sa.text("SET LOCAL synchronous_commit TO on"))
 _mark = Prepared(sa.text("SELECT pg_logical_emit_message(true, 'megaagent', '')"))
-_PG_RETRIES = 5
+_PG_RETRIES = 12
+"""More than a pool has connections: after a restart of the server each of them costs an attempt."""
 
 
 class PostgresDatabase:
@@ -87,9 +88,6 @@ class PostgresDatabase:
             except (DBAPIError, psycopg.Error) as error:
                 if left == 0 or not _may_repeat(error):
                     raise _named(error) from error
-                if _is_lost(error):
-                    # So are most likely the others: each would cost an attempt.
-                    self._engine.dispose()
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -117,17 +115,10 @@ def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
 
     Work is repeatable and its keys are deterministic, so even a commit whose answer was lost is safe.
     """
-    return getattr(_origin(error), "sqlstate", "") in ("40P01", "40001") or _is_lost(error)
-
-
-def _is_lost(error: DBAPIError | psycopg.Error) -> bool:
-    origin = _origin(error)
-    ended = isinstance(origin, psycopg.OperationalError) and origin.sqlstate is None
-    return ended or (isinstance(error, DBAPIError) and error.connection_invalidated)
-
-
-def _origin(error: DBAPIError | psycopg.Error) -> BaseException | None:
-    return error.orig if isinstance(error, DBAPIError) else error
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    lost = lost or (isinstance(origin, psycopg.OperationalError) and origin.sqlstate is None)
+    return getattr(origin, "sqlstate", "") in ("40P01", "40001") or lost
 
 
 def _named(error: DBAPIError | psycopg.Error) -> Exception:

@@ -116,6 +116,21 @@ async def test_readers_never_pass_an_event_that_is_still_to_come(world: World) -
     assert seen == stored
 
 
+async def test_a_letter_that_wakes_is_found_behind_more_than_are_read_at_once(world: World) -> None:
+    """Of a thousand reports only the last asks for an answer; all are read, the first first."""
+    task, agents = await world.write(begin)
+    row = {"task_id": task, "to_agent": agents[1], "from_kind": "agent", "from_name": "s", "text": "t"}
+    for number in range(4):
+        letter = row | {"key": f"seed{number}", "created_at": 1.0, "wakes": number == 3}
+        await world.write(lambda c, letter=letter: c.execute(MESSAGES.insert(), letter) and None)  # type: ignore[misc]
+        turn = await world.write(lambda c: load_turn(c, agents[1], composing(), 2))
+        assert (turn is not None) == (number == 3)
+    assert turn is not None
+    assert len(turn.scene.inbox) == 2
+    committed = await world.write(lambda c: commit_step(c, turn, outcome(), 2.0))
+    assert committed.again
+
+
 async def test_only_the_first_of_two_commits_of_one_turn_counts(world: World) -> None:
     """A worker that was taken over is fenced: its step leaves nothing behind."""
     _, agents = await world.write(begin)
