@@ -17,6 +17,7 @@ from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.words import cut, dollars, fenced, many, plain, size
 from engine import events as ev
+from engine.domain.account import is_account
 
 LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
@@ -328,7 +329,7 @@ def _audited(body: ev.Audited, at: _Frame) -> list[Post]:
 
 def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     lines = [wording.END.get(body.state, body.state), body.report.strip()]
-    if body.state == "done" and not body.verified:
+    if body.state == "done" and not body.verified and not is_account(body.report):
         lines.append(wording.END_UNVERIFIED)
     if body.state != "done":
         lines.append(wording.END_EARLY)
