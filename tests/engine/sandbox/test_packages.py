@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +36,12 @@ def wheel(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where a dropped user can pass."""
-    made = tmp_path / "environment"
-    for parent in (made, *made.parents):
-        if parent.exists() and parent.is_relative_to(tmp_path.parents[1]):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    return made
+def folder() -> Iterator[Path]:
+    """Where a dropped user can pass: pytest's own folders are closed to others."""
+    made = Path(tempfile.mkdtemp(prefix="environment-"))
+    made.chmod(0o755)
+    yield made / "environment"
+    shutil.rmtree(made)
 
 
 async def ran(sandbox: Sandbox, *argv: str) -> str:
