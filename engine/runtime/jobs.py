@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -54,12 +55,21 @@ def open_connector(conninfo: str) -> PsycopgConnector:
     return PsycopgConnector(conninfo=conninfo, pool_factory=pool, min_size=2, max_size=4, kwargs=kwargs)
 
 
-class BatchedJobs(JobManager):
-    """At most `slots` jobs out at once. A server that is away is waited for."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many jobs may be out at once: `slots` of any queue, and `spare` more of the queue `of_few`."""
 
-    def __init__(self, connector: PsycopgConnector, conninfo: str, channel: str, slots: int) -> None:
+    slots: int
+    spare: int
+    of_few: str
+
+
+class BatchedJobs(JobManager):
+    """No more jobs out at once than there are places. A server that is away is waited for."""
+
+    def __init__(self, connector: PsycopgConnector, conninfo: str, channel: str, places: Places) -> None:
         super().__init__(connector)
-        self._conninfo, self._channel, self._slots = conninfo, channel, slots
+        self._conninfo, self._channel, self._places = conninfo, channel, places
         self._kept: deque[Job] = deque()
         self._out = 0
         self._done: list[tuple[int, str, bool]] = []
@@ -73,8 +83,11 @@ class BatchedJobs(JobManager):
         return self._kept.popleft() if self._kept else None
 
     async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> None:
-        most = max(1, min(BATCH, self._slots - self._out))
-        named = None if queues is None else list(queues)
+        places, named = self._places, None if queues is None else list(queues)
+        room = places.slots - self._out
+        if room <= 0:
+            room, named = room + places.spare, [places.of_few]
+        most = max(1, min(BATCH, room))
         try:
             rows = await self.connector.execute_query_all_async(
                 _FETCH, queues=named, worker=worker_id, most=most

@@ -23,14 +23,17 @@ from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection
 
 from engine.ports import Database, Wake
-from engine.runtime.jobs import BatchedJobs, open_connector
+from engine.runtime.jobs import BatchedJobs, Places, open_connector
 from engine.store.database import conninfo_of
 from engine.store.prepared import Prepared, together
 
 log = logging.getLogger(__name__)
 
-QUEUE = "agents"
-CHANNEL = "procrastinate_queue_v1#agents"
+QUEUE, QUEUE_OF_FEW = "agents", "agents-of-few"
+CHANNEL = "procrastinate_any_queue_v1"
+FEW, SPARE_PART = 8, 4
+"""A job goes to the queue of few while its task has fewer than so many waiting; a quarter more places than
+`slots` are for those alone. The others' places are given up in waves, when calls end together."""
 TASK = "turn"
 RETRY_S = 2.0
 _STEP = 100_000_000
@@ -44,7 +47,8 @@ _enlist = Prepared(
     sa.text("""
 SELECT procrastinate_defer_jobs_v1(jobs) FROM (
 SELECT array_agg(
-    ROW('agents', 'turn', GREATEST(w.class - :span + 1, LEAST(w.class, head.at, tail.at - 1) - w.place),
+    ROW(CASE WHEN backlog.size + w.place < :few THEN 'agents-of-few' ELSE 'agents' END,
+        'turn', GREATEST(w.class - :span + 1, LEAST(w.class, head.at, tail.at - 1) - w.place),
         'agent:' || w.agent, 'agent:' || w.agent, jsonb_build_object('agent', w.agent, 'task', w.task),
         to_timestamp(w.due))::procrastinate_job_to_defer_v1) AS jobs
 FROM (SELECT u.agent, a.task_id AS task, u.class, u.due,
@@ -59,7 +63,9 @@ LATERAL (SELECT max(j.priority) AS at FROM procrastinate_jobs j
          WHERE j.status = 'todo' AND j.priority <= w.class AND j.priority > w.class - :span) AS head,
 LATERAL (SELECT min(j.priority) AS at FROM procrastinate_jobs j
          WHERE j.status = 'todo' AND j.args->>'task' = w.task::text
-           AND j.priority <= w.class AND j.priority > w.class - :span) AS tail
+           AND j.priority <= w.class AND j.priority > w.class - :span) AS tail,
+LATERAL (SELECT count(*) AS size FROM (SELECT FROM procrastinate_jobs j
+         WHERE j.status = 'todo' AND j.args->>'task' = w.task::text LIMIT :few) AS those) AS backlog
 ) AS wanted WHERE jobs IS NOT NULL
 """)
 )
@@ -78,7 +84,7 @@ _stalled = Prepared(
     sa.text("""
 SELECT j.id, (j.args->>'agent')::bigint FROM procrastinate_jobs j
 LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
-WHERE j.status = 'doing' AND j.queue_name = 'agents'
+WHERE j.status = 'doing' AND j.queue_name IN ('agents', 'agents-of-few')
   AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => CAST(:after AS float8)))
 """)
 )
@@ -110,14 +116,16 @@ def create_queue(url: str) -> None:
 
 
 class ProcrastinateDispatcher:
-    """At most `slots` turns at once in this process; with 0 it only enlists for workers elsewhere."""
+    """At most `slots` turns at once in this process, and a quarter more of tasks with few waiting; with 0 it
+    only enlists for workers elsewhere."""
 
     def __init__(self, db: Database, slots: int, options: QueueOptions | None = None) -> None:
         self._db, self._slots, self._options = db, slots, options or QueueOptions()
         conninfo = conninfo_of(db.url)
         connector = open_connector(conninfo)
         self._app = procrastinate.App(connector=connector)
-        self._jobs = BatchedJobs(connector, conninfo, CHANNEL, slots)
+        self._spare = slots // SPARE_PART
+        self._jobs = BatchedJobs(connector, conninfo, CHANNEL, Places(slots, self._spare, QUEUE_OF_FEW))
         self._app.job_manager = self._jobs
         self._run: Callable[[int], Awaitable[None]] | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -142,8 +150,8 @@ class ProcrastinateDispatcher:
         while self._open:
             try:
                 await self._app.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=self._slots,
+                    queues=[QUEUE, QUEUE_OF_FEW],
+                    concurrency=self._slots + self._spare,
                     fetch_job_polling_interval=options.poll_s,
                     update_heartbeat_interval=options.heartbeat_s,
                     stalled_worker_timeout=options.stalled_s,
@@ -255,6 +263,7 @@ class ProcrastinateDispatcher:
             _enlist.run(
                 connection,
                 span=_STEP,
+                few=FEW,
                 agents=ids,
                 classes=classes,
                 dues=[due] * len(ids),
