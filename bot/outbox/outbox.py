@@ -125,10 +125,16 @@ class Outbox:
         await self._transport.close()
 
     async def drain(self, seq: int = 0) -> None:
-        """Wait until the event `seq` and everything before it is posted, as far as it can be."""
-        while not await self._all_fed(seq):
-            await self._taken.wait()
-        await self._sender.drain()
+        """Wait until the event `seq` and everything before it is posted, as far as it can be.
+
+        What came of the posting itself (a webhook given up is said) is posted too.
+        """
+        while True:
+            while not await self._all_fed(seq):
+                await self._taken.wait()
+            await self._sender.drain()
+            if await self._all_fed(seq) and self._sender.idle():
+                return
 
     async def _explain(self, gate_id: int) -> str:
         """What a gate's buttons lead to, by the caps as they are now."""

@@ -62,7 +62,7 @@ class Sender:
 
     async def drain(self) -> None:
         """Wait until everything fed so far that can be sent is sent."""
-        while not self._idle():
+        while not self.idle():
             self._quiet.clear()
             await self._quiet.wait()
 
@@ -77,7 +77,8 @@ class Sender:
         """How many posts wait."""
         return sum(map(len, self._queues.values())) + sum(len(w.jobs) for w in self._workers.values())
 
-    def _idle(self) -> bool:
+    def idle(self) -> bool:
+        """Whether everything fed so far that can be sent is sent."""
         busy = any(worker.jobs for worker in self._workers.values()) or not self._reactions.idle
         return not busy and not self._placing and not any(map(self._eager, [*self._queues, *self._left]))
 
