@@ -107,20 +107,17 @@ def numbers_of(program: str) -> frozenset[int]:
 
 def saying(program: str, words: frozenset[str]) -> Function | None:
     """The function that says most of `words` in its own texts, None when none says any."""
-    lines = program.splitlines()
-    counted = [
-        (len(words & _words("\n".join(lines[one.first - 1 : one.last]))), one)
-        for one in functions_of(program)
-        if one.talks
-    ]
+    talking = [one for one in functions_of(program) if one.talks]
+    tree = ast.parse(program) if talking else ast.Module([], [])
+    counted = [(len(words & _words(tree, one)), one) for one in talking]
     most, function = max(counted, key=lambda pair: pair[0], default=(0, None))
     return function if most else None
 
 
-def _words(program: str) -> frozenset[str]:
-    """The words in the texts of a piece of program."""
-    tree = ast.parse(textwrap.dedent(program))
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+def _words(tree: ast.Module, function: Function) -> frozenset[str]:
+    """The words in the texts of one function."""
+    inside = range(function.first, function.last + 1)
+    texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.lineno in inside)
     return frozenset(word for text in texts if isinstance(text, str) for word in re.findall(r"\w+", text))
 
 

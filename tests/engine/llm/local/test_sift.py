@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from engine.llm.local.author import ENDLESS_ROOTS, Author
-from engine.llm.local.functions import functions_of, suspects, unused_constants, with_function, without
+from engine.llm.local.functions import (
+    functions_of,
+    saying,
+    suspects,
+    unused_constants,
+    with_function,
+    without,
+)
 from engine.llm.local.sift import Seen, Trial, agreed, choose, keeps, rehearse, typed_lines
 from engine.llm.local.texts import Call, numbers_in
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
@@ -221,6 +228,15 @@ async def test_a_number_left_out_has_what_decides_written_anew(sandbox: PlainSan
     kept = await author.write()
     assert "nothing uses 31" in asked[2][-2]["content"] and "With 31: " in asked[2][-1]["content"]
     assert "return total >= 31" in kept.text
+
+
+def test_who_says_something_is_found_in_a_method_with_a_text_at_the_margin() -> None:
+    """By the words of its texts, however they are laid out; nobody when nobody says it."""
+    shown = "class A:\n    def show(self):\n        print('''\nBoard\n''')\n"
+    program = f"{shown}\n    def end(self):\n        print(f'Player {{1}} wins!')\n"
+    found = saying(program, frozenset({"Player", "2", "wins"}))
+    assert found is not None and found.name == "end"
+    assert saying(program, frozenset({"draw"})) is None
 
 
 async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: PlainSandbox) -> None:
