@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.account import is_account, run_lines
+from engine.domain.account import run_lines
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
 from engine.events import EventBody, GateClosed, TaskEnded, TaskState
 from engine.store.core import GATES, MEMORIES, TASKS, dumps, loads
-from engine.store.evidence import runs_of
+from engine.store.evidence import account, runs_of
 
 ENDED = ("done", "stopped", "failed")
 
@@ -58,7 +58,8 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
 
 
 def _with_runs(connection: Connection, task_id: int, ending: Ending) -> str:
-    if ending.state == "stopped" or is_account(ending.report):
+    # Held against what runs give, not against its words: those a model could write to hide a run.
+    if ending.state == "stopped" or ending.report.startswith(account(connection, task_id)):
         return ending.report
     runs = run_lines(runs_of(connection, task_id))
     return f"{ending.report}\n\n{runs}" if runs else ending.report

@@ -7,7 +7,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from engine.domain.account import is_account, run_lines
+from engine.domain.account import run_lines
 from engine.domain.effects import Finish, RaiseGate, Verdict
 from engine.events import AgentJoined, Audited
 from engine.store.apply import apply_effect, open_gate
@@ -44,7 +44,7 @@ def _finish(effect: Finish, pen: Pen) -> None:
     )
     pen.event(AgentJoined(pen.task_id, pen.home_group, auditor, name, "auditor"))
     files = ", ".join(effect.deliverables) or "none named"
-    runs = "" if is_account(report) else run_lines(runs_of(pen.connection, pen.task_id))
+    runs = "" if not effect.report else run_lines(runs_of(pen.connection, pen.task_id))
     runs += "\n" if runs else ""
     pen.letter(
         auditor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.domain.account import UNJUDGED
 from engine.events import Audited
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, RunResult
@@ -32,6 +33,17 @@ async def test_a_report_cannot_hide_a_run_that_failed(stage: Stage) -> None:
     assert "What was run, as the engine saw it:" in end.report
     assert "exit code 1; last line: ValueError: five" in end.report
     assert "before the last change of the files" in end.report
+
+
+async def test_a_report_in_the_engines_own_words_hides_no_run_either(stage: Stage) -> None:
+    """A model that writes like the engine is held against what was run all the same."""
+
+    def mimic(view: View) -> ChatAnswer:
+        claim = ("finish", {"report": f"All works. {UNJUDGED}"})
+        return (call(RUN), call(claim))[min(view.steps, 1)]
+
+    end = await (await stage({"Boss": mimic}, sandbox=behaving(1))).end()
+    assert "exit code 1; last line: ValueError: five" in end.report
 
 
 async def test_a_judgement_that_runs_contradict_is_refused(stage: Stage) -> None:
