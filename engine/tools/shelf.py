@@ -3,6 +3,7 @@ against its likely neighbours alone, however many files there are."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -27,9 +28,15 @@ _since = Prepared(
 
 @dataclass(slots=True)
 class Shelf:
-    """Current paths with their sizes, as of revision `last`."""
+    """Current paths with their sizes, as of revision `last`.
+
+    `asked` counts who wanted it up to date; those up to `served` have been.
+    """
 
     last: int = 0
+    asked: int = 0
+    served: int = 0
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     total: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     beside: dict[str, set[str]] = field(default_factory=dict)
@@ -60,16 +67,29 @@ _shelves: WeakKeyDictionary[Database, OrderedDict[int, Shelf]] = WeakKeyDictiona
 
 
 async def shelf_of(db: Database, task_id: int) -> Shelf:
-    """The task's shelf, up to date with what is committed."""
+    """The task's shelf, up to date with what was committed before the call.
+
+    One read serves all who asked before it began: thousands who write at once would each read all the
+    others' revisions.
+    """
     kept = _shelves.setdefault(db, OrderedDict())
     shelf = kept.setdefault(task_id, Shelf())
     kept.move_to_end(task_id)
     while len(kept) > KEPT:
         kept.popitem(last=False)
-    last = shelf.last
+    shelf.asked += 1
+    mine = shelf.asked
+    async with shelf.reading:
+        if shelf.served < mine:
+            await _refresh(db, task_id, shelf)
+    return shelf
+
+
+async def _refresh(db: Database, task_id: int, shelf: Shelf) -> None:
+    covered, last = shelf.asked, shelf.last
     for row in await db.read(lambda c: _changed(c, task_id, last)):
         shelf.put(row)
-    return shelf
+    shelf.served = covered
 
 
 def _changed(connection: Connection, task_id: int, last: int) -> list[Fact]:
