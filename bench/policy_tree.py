@@ -19,6 +19,7 @@ from bench.parts import ROOMY, SHORT_TURN, CappedModel, build, make_tables
 from bench.tree import Tree
 from engine.commands import Limits, StartTask
 from engine.events import TaskEnded
+from engine.llm.scripted import Script
 from engine.store.core import MESSAGES, REVISIONS, STEPS
 
 LIMITS = Limits(agents=ROOMY.agents, members=ROOMY.members, depth=9, steps=100)
@@ -40,7 +41,7 @@ def longest_chain(connection: Connection) -> int:
     return max(depth.values())
 
 
-async def run(tree: Tree, seconds: float, folder: Path) -> tuple[float, int, int, int, float]:
+async def run(tree: Script, seconds: float, folder: Path) -> tuple[float, int, int, int, float]:
     """The task -> (seconds, steps, longest chain, revisions, CPU seconds)."""
     url = f"sqlite:///{folder / 'bench.db'}"
     make_tables(url)

@@ -15,7 +15,7 @@ from string import Template
 
 from engine.domain.offer import Offer
 from engine.domain.state import PERSON, AgentFacts, Colleague, Letter, PastStep, Scene, TaskFacts, Turn, Work
-from engine.ports import ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
+from engine.ports import AgentRole, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
 
 CHARS_PER_TOKEN = 3.5
 """Rough size of a token in English text and code, used only to decide when to compact."""
@@ -23,7 +23,7 @@ CHARS_PER_TOKEN = 3.5
 MAX_SHOWN = 30
 GO_ON = "Go on with your work."
 ANSWERED = "Go on with your work. Change a file only if you were just asked to."
-PROMPT_NAMES = ("rules", "boss", "head", "member", "auditor", "small")
+PROMPT_NAMES = ("rules", "boss", "member", "auditor", "small")
 
 
 @cache
@@ -44,6 +44,11 @@ def prompt_version(name: str) -> int:
     return _prompt_file(name)[0]
 
 
+def prompt_name(role: AgentRole) -> str:
+    """The prompt file of a role: a member that becomes a head keeps its own, or all its prompt were new."""
+    return "member" if role == "head" else role
+
+
 def tokens_of(text: str) -> int:
     """Estimated tokens of a text."""
     return int(len(text) / CHARS_PER_TOKEN) + 1
@@ -52,7 +57,7 @@ def tokens_of(text: str) -> int:
 def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = False) -> str:
     """The agent's stable system prompt: role, goal, instructions, rules; for a `small` model a short one."""
     brief = small and agent.role in ("boss", "member")
-    role = Template(prompt_text("small" if brief else agent.role)).substitute(
+    role = Template(prompt_text("small" if brief else prompt_name(agent.role))).substitute(
         name=agent.name,
         title=agent.title or agent.role,
         goal=task.goal,
@@ -63,11 +68,14 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
     return role if small else f"{role}\n\n{prompt_text('rules')}"
 
 
-def render_input(scene: Scene) -> str:
-    """The newest user message: mail, and at the start of a turn where things stand."""
+def render_input(scene: Scene, *, forgot: bool = False) -> str:
+    """The newest user message: mail, and at the start of a turn where things stand.
+
+    `forgot`: earlier steps were just summed up, and with them went the letters that carried the work.
+    """
     parts = [_mail(scene.inbox)] if scene.inbox else []
-    if not scene.agent.in_turn:
-        parts.append(_standing(scene.agent, scene.colleagues, scene.work))
+    if forgot or not scene.agent.in_turn:
+        parts.append(_standing(scene, whole=forgot))
     return "\n\n".join(p for p in parts if p)
 
 
@@ -81,8 +89,9 @@ def _sender(letter: Letter) -> str:
     return "from the system" if letter.from_kind == "system" else f"from {letter.from_name}"
 
 
-def _standing(agent: AgentFacts, colleagues: Sequence[Colleague], work: Sequence[Work]) -> str:
-    lines = [*_people(colleagues), *(_work_line(agent, w) for w in work)]
+def _standing(scene: Scene, *, whole: bool) -> str:
+    agent = scene.agent
+    lines = [*_people(scene.colleagues), *_work_lines(agent, scene.work, whole=whole)]
     lines += [f"Your todo: [{'x' if t.status == 'done' else ' '}] {t.text}" for t in agent.todo]
     return "[where things stand]\n" + "\n".join(lines) if lines else ""
 
@@ -97,10 +106,20 @@ def _people(colleagues: Sequence[Colleague]) -> list[str]:
     return lines
 
 
-def _work_line(agent: AgentFacts, work: Work) -> str:
+def _work_lines(agent: AgentFacts, work: Sequence[Work], *, whole: bool) -> list[str]:
+    """All that is the agent's own; of what it gave, what waits for its review first."""
+    own = [w for w in work if w.assignee_id == agent.id]
+    given = sorted((w for w in work if w.assignee_id != agent.id), key=lambda w: w.state != "submitted")
+    lines = [_work_line(agent, w, whole=whole) for w in (*own, *given[:MAX_SHOWN])]
+    more = len(given) - MAX_SHOWN
+    return [*lines, f"You gave {more} more that are not closed yet."] if more > 0 else lines
+
+
+def _work_line(agent: AgentFacts, work: Work, *, whole: bool) -> str:
     if work.assignee_id == agent.id:
         done = f" Done when: {work.acceptance}" if work.acceptance else ""
-        return f"Your assignment #{work.id} ({work.state}) from {work.giver}: {work.title}.{done}"
+        details = f"\n{work.details}" if whole and work.details else ""
+        return f"Your assignment #{work.id} ({work.state}) from {work.giver}: {work.title}.{done}{details}"
     hint = " - review it" if work.state == "submitted" else ""
     return f"You gave #{work.id} to {work.assignee} ({work.state}{hint}): {work.title}"
 
@@ -116,12 +135,12 @@ def compose(
 
     `offer` is what a small model may do now; its prompts are short.
     """
-    agent, summary, upto = scene.agent, scene.agent.summary, scene.upto
+    agent, summary, upto, forgot = scene.agent, scene.agent.summary, scene.upto, False
     kept = list(scene.past)
     if sum(step_tokens(s) for s in kept) > allowance and len(kept) > 1:
         old, kept = split_steps(kept, allowance // 2)
         summary = extend_summary(summary, old, allowance // 4)
-        upto = old[-1].step
+        upto, forgot = old[-1].step, True
     messages = [ChatMessage("system", system_text(scene.task, agent, scene.head, small=offer is not None))]
     if summary:
         messages.append(ChatMessage("user", "[what you did before, shortened]\n" + summary))
@@ -129,8 +148,10 @@ def compose(
         messages.extend(replay(step))
     parts = []
     answered = bool(kept) and not kept[-1].calls
-    if scene.inbox or not agent.in_turn or not kept or answered:
-        parts.append(render_input(scene) or (ANSWERED if answered and agent.in_turn else GO_ON))
+    if scene.inbox or not agent.in_turn or not kept or answered or forgot:
+        parts.append(
+            render_input(scene, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
+        )
     if offer is not None and offer.hint:
         parts.append(offer.hint)
     text = "\n\n".join(parts)

@@ -85,6 +85,7 @@ class Work:
     acceptance: str
     command: tuple[str, ...]
     group_id: int
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,8 @@ class AgentFacts:
 class Scene:
     """Everything one step needs to know, loaded in one transaction.
 
-    `past` holds the steps after `upto`, the last one that the agent's summary covers; `colleagues` and
-    `work` are filled only at the start of a turn.
+    `past` holds the steps after `upto`, the last one that the agent's summary covers; `colleagues` are
+    filled only at the start of a turn.
     """
 
     task: TaskFacts

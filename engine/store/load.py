@@ -273,7 +273,7 @@ def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
         _past.rows(connection, past),
         _peers.rows(connection, peers),
         _members.rows(connection, members),
-        [] if rows[0].in_turn else _work.rows(connection, work),
+        _work.rows(connection, work),
     )
 
 
@@ -392,4 +392,5 @@ def _work_of(row: Fact) -> Work:
         acceptance=row.acceptance,
         command=tuple(loads(row.command_json)),
         group_id=row.group_id,
+        details=row.details,
     )

@@ -20,7 +20,6 @@ MAX_RESULT = 6_000
 EVERYONE: frozenset[AgentRole] = frozenset({"boss", "head", "member", "auditor"})
 WORKERS: frozenset[AgentRole] = frozenset({"boss", "head", "member"})
 LED: frozenset[AgentRole] = frozenset({"head", "member"})
-LEADERS: frozenset[AgentRole] = frozenset({"boss", "head"})
 
 
 class ToolRefused(Exception):

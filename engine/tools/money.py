@@ -7,7 +7,7 @@ from pydantic import Field
 from engine.domain.effects import SetBudget
 from engine.domain.naming import name_key
 from engine.store.budgets import capped_by
-from engine.tools.base import LEADERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members
 
 
@@ -28,7 +28,9 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str
     members = await my_members(context)
     key = name_key(arguments.name)
     if key not in members:
-        raise ToolRefused(f"{arguments.name} is not in your group. Yours: {', '.join(members.values())}.")
+        known = ", ".join(members.values())
+        hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
+        raise ToolRefused(f"{arguments.name} is not in your group. {hint}")
     if await context.db.read(lambda c: capped_by(c, context.task.id, key)):
         raise ToolRefused(
             f"A person set the cap of {members[key]}, and only people change it. Ask with ask_human if it "
@@ -40,5 +42,5 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str
 
 
 BUDGET = Tool(
-    "set_budget", "Cap what a member and its group may use.", SetBudgetArguments, LEADERS, set_budget
+    "set_budget", "Cap what a member and its group may use.", SetBudgetArguments, WORKERS, set_budget
 )

@@ -323,6 +323,31 @@ async def test_words_to_the_group_of_a_new_head_go_to_its_own_members(world: Wor
     assert [body["group_id"] for body in shown] == [heard[0].group_id]
 
 
+async def test_a_member_gives_those_it_recruits_their_work_in_the_same_answer(world: World) -> None:
+    """Whoever recruits becomes a head at once: it need not be asked again before it may assign."""
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        newest = request.messages[-1].content
+        if request.role == "boss" and "begins" in newest:
+            lead = {"name": "Lead", "role": "lead", "instructions": "i"}
+            notes = {"to": ["Lead"], "text": "recruit now", "wait": True}
+            return call(("recruit", {"members": [lead]}), ("send_message", notes))
+        if "recruit now" in newest:
+            member = {"name": "Ada", "role": "w", "instructions": "i"}
+            work = {"to": "Ada", "title": "part", "details": "Write part.md."}
+            cap = {"name": "Ada", "tokens": 5_000}
+            return call(("recruit", {"members": [member]}), ("assign", work), ("set_budget", cap))
+        return say("ok")
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    heard = sa.select(MESSAGES.c.text).join(AGENTS, MESSAGES.c.to_agent == AGENTS.c.id)
+    assert "Write part.md." in (await world.rows(heard.where(AGENTS.c.name == "Ada")))[0].text
+    budgets = await world.rows(sa.select(BUDGETS.c.cap_tokens).where(BUDGETS.c.cap_tokens == 5_000))
+    assert len(budgets) == 1
+
+
 async def test_a_drained_stop_ends_at_the_next_commit_and_the_turn_goes_on_later(world: World) -> None:
     """Stopping waits for the step under way; its turn goes on in the next engine, no step made twice."""
     model = Slow("boss", [call(("update_todo", {"items": []})), say("done")])

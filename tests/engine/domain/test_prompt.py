@@ -15,6 +15,7 @@ from engine.domain.prompt import (
     PROMPT_NAMES,
     compose,
     extend_summary,
+    prompt_name,
     prompt_text,
     prompt_version,
     split_steps,
@@ -105,7 +106,7 @@ def test_prompts_are_versioned_short_and_free_of_domains(name: str) -> None:
     assert [word for word in DOMAIN_WORDS if word in lowered] == []
 
 
-@pytest.mark.parametrize("name", ["boss", "head", "member", "auditor"])
+@pytest.mark.parametrize("name", ["boss", "member", "auditor"])
 def test_prompts_name_only_tools_that_the_role_has(name: AgentRole) -> None:
     """A tool that is named in backticks or by its name with an underscore exists for that role."""
     has = {spec.name for spec in specs_for(name)}
@@ -131,17 +132,18 @@ def test_prompts_name_only_tools_that_the_role_has(name: AgentRole) -> None:
             ),
         ),
         (
-            "head",
+            "member",
             (
+                "submit",
+                "tell your head why",
+                "recruit",
                 "Do not do your members' work",
                 "exact name",
                 '"done" means',
                 "assign",
                 "reject with the exact defect",
-                "submit",
             ),
         ),
-        ("member", ("submit", "tell your head why", "recruit")),
         ("auditor", ("no part in this work", "break it", "verdict", "how to see each")),
         (
             "rules",
@@ -160,7 +162,7 @@ def test_every_placeholder_is_filled_and_a_goal_is_taken_literally() -> None:
     for role in ROLES:
         text = system_text(TASK, replace(AGENT, role=role, instructions="Pay ${name}."), "Boss")
         assert "Build a bridge for $5." in text and "Ada" in text
-        assert set(Template(prompt_text(role)).get_identifiers()) <= {
+        assert set(Template(prompt_text(prompt_name(role))).get_identifiers()) <= {
             "name",
             "title",
             "goal",
@@ -184,6 +186,15 @@ def test_the_first_input_says_where_things_stand() -> None:
         assert part in turn.input
 
 
+def test_of_very_much_given_work_what_waits_for_review_is_named_and_the_rest_counted() -> None:
+    """A head of a hundred is not handed a hundred lines each time it wakes."""
+    given = [Work(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1) for n in range(100)]
+    given[90] = replace(given[90], state="submitted")
+    text = compose(replace(SCENE, work=(*SCENE.work, *given)), (), 1_000, quote).input
+    assert "Your assignment #4" in text and "#90 to Bob (submitted - review it)" in text
+    assert text.count("You gave #") == 30 and "You gave 70 more that are not closed yet." in text
+
+
 def test_each_prompt_begins_with_the_whole_of_the_one_before() -> None:
     """Provider caches hit: what changes comes last."""
     first = compose(SCENE, (), 10_000, quote)
@@ -191,6 +202,25 @@ def test_each_prompt_begins_with_the_whole_of_the_one_before() -> None:
     later = replace(SCENE, agent=replace(AGENT, in_turn=True, fence=1), inbox=(), past=(past,))
     second = compose(later, (), 10_000, quote)
     assert second.request.messages[: len(first.request.messages)] == first.request.messages
+
+
+def test_a_member_that_becomes_a_head_keeps_its_prompt_and_tools() -> None:
+    """Recruiting makes nothing before the recruiting new to a provider's cache."""
+    head = replace(SCENE, agent=replace(AGENT, role="head", leads_group_id=2))
+    before, after = (compose(scene, specs_for(scene.agent.role), 10_000, quote) for scene in (SCENE, head))
+    assert before.request.messages[0] == after.request.messages[0]
+    assert before.request.tools == after.request.tools
+
+
+def test_what_was_assigned_is_told_again_when_the_letter_with_it_is_summed_up() -> None:
+    """In the middle of a long turn the older steps go, and the details of the open work come back whole."""
+    work = replace(SCENE.work[0], details="Span 12 m.\n" * 40, command=("python", "load.py"))
+    past = tuple(PastStep(n, "x" * 4_000, "", (PastCall("c", "read_file", "{}", "y"),)) for n in (1, 2, 3))
+    later = replace(SCENE, agent=replace(AGENT, in_turn=True, fence=3), inbox=(), past=past, work=(work,))
+    kept, summed_up = compose(later, (), 10_000, quote), compose(later, (), 2_000, quote)
+    assert kept.input == ""
+    assert (kept.upto, summed_up.upto) == (0, 2)
+    assert f"#4 (open) from Boss: the arch. Done when: it stands\n{work.details}" in summed_up.input
 
 
 def test_after_its_answer_an_agent_is_told_to_go_on() -> None:
