@@ -27,7 +27,8 @@ from engine.tools import ToolOptions
 TURN = TurnOptions(tools=ToolOptions(audit_rounds=0), letters=1)
 LONGEST_S = 60.0
 KILLS = (1, 3)
-LIFE_S = (0.05, 0.6)
+FIRST, LATER = (0.15, 0.7), (0.1, 1.5)
+"""How long a life may be, in parts of what the work takes undisturbed: the first ends in its middle."""
 STALLED_S = 2.0
 
 
@@ -58,14 +59,25 @@ def start_process(url: str, folder: Path) -> int:
     return child
 
 
-def one_run(url: str, folder: Path, chance: random.Random) -> tuple[Damage, int]:
+def undisturbed(url: str, folder: Path) -> float:
+    """Seconds the work takes when nobody kills it."""
+    make_tables(url)
+    asyncio.run(seed_at(url))
+    began = time.perf_counter()
+    _, status = os.waitpid(start_process(url, folder), 0)
+    if status:
+        raise RuntimeError(f"the undisturbed run did not end (status {status})")
+    return time.perf_counter() - began
+
+
+def one_run(url: str, folder: Path, chance: random.Random, whole: float) -> tuple[Damage, int]:
     """Kill a few times, let it end -> (what is wrong, kills that hit)."""
     make_tables(url)
     asyncio.run(seed_at(url))
     hits = 0
-    for _ in range(chance.randint(*KILLS)):
+    for number in range(chance.randint(*KILLS)):
         child = start_process(url, folder)
-        time.sleep(chance.uniform(*LIFE_S))
+        time.sleep(whole * chance.uniform(*(LATER if number else FIRST)))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         hits += os.WIFSIGNALED(status)
@@ -89,20 +101,23 @@ async def seed_at(url: str) -> None:
 def bench(store: str, runs: int, seed_number: int = 1) -> bool:
     """All runs on one store; prints the sums."""
     chance = random.Random(seed_number)
-    total, hits = NO_DAMAGE, 0
+    total, hits, unhurt = NO_DAMAGE, 0, 0
     with tempfile.TemporaryDirectory() as parent:
+        with tempfile.TemporaryDirectory() as first, database(store, Path(first)) as url:
+            whole = undisturbed(url, Path(first))
         for number in range(runs):
             folder = Path(parent) / str(number)
             folder.mkdir()
             with database(store, folder) as url:
-                damage, hit = one_run(url, folder, chance)
-            total, hits = total + damage, hits + hit
+                damage, hit = one_run(url, folder, chance, whole)
+            total, hits, unhurt = total + damage, hits + hit, unhurt + (hit == 0)
     wrong = total.lost + total.twice + total.events_missing + total.files_differing + total.held
     return report(
         f"crash, {store}, {runs} runs, damage",
         wrong,
         0,
         kills=hits,
+        unhurt=unhurt,
         lost=total.lost,
         consumed_twice=total.twice,
         events_missing=total.events_missing,

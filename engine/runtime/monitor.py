@@ -22,9 +22,12 @@ _RUNNING: dict[str, Monitor] = {}
 
 
 async def sweep_at(url: str) -> None:
-    """The stored job: sweep the database at `url`, if a monitor of this process looks after it."""
+    """The stored job: sweep the database at `url`, if a monitor of this process looks after it.
+
+    A sweep over very many agents may still be under way: the next tick makes up for this one.
+    """
     monitor = _RUNNING.get(url)
-    if monitor is not None:
+    if monitor is not None and not monitor.sweeping:
         await monitor.sweep()
 
 
@@ -74,6 +77,11 @@ class Monitor:
             check = asyncio.create_task(self._check(task_id), name=f"quiet-{task_id}")
             self._checks[task_id] = check
             check.add_done_callback(lambda _: self._checks.pop(task_id, None))
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a sweep is under way."""
+        return self._sweeping.locked()
 
     async def sweep(self) -> None:
         """Start what repeats and is due, then look after every running task."""

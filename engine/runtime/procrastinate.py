@@ -36,6 +36,7 @@ FEW, SPARE_PART = 8, 4
 `slots` are for those alone. The others' places are given up in waves, when calls end together."""
 TASK = "turn"
 RETRY_S = 2.0
+NAMED = 10
 _STEP = 100_000_000
 """Priorities of one class (people's words, all else). Within it a job stands behind the waiting ones of its
 own task, not behind those of others (start-time fair queueing): a small task is served beside a large one."""
@@ -275,9 +276,13 @@ class ProcrastinateDispatcher:
         while True:
             await asyncio.sleep(self._options.stalled_s / 2)
             try:
-                for job, agent in await self._db.read(self._stalled):
-                    log.warning("the worker of agent %s is gone; the agent is woken anew", agent)
+                dead = sorted(await self._db.read(self._stalled), key=lambda job: job[1])
+                for job, agent in dead:
                     await self._db.write(lambda c, job=job, agent=agent: self._bury(c, job, agent))  # type: ignore[misc]
+                if dead:
+                    agents = ", ".join(str(agent) for _, agent in dead[:NAMED])
+                    more = f" and {len(dead) - NAMED} more" if len(dead) > NAMED else ""
+                    log.warning("a worker is gone; its agents are woken anew: %s%s", agents, more)
             except Exception:
                 log.exception("jobs of dead workers could not be looked for; tried again")
 

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from engine.runtime.election import Election
 
 STORE_TABLE = "apscheduler_jobs"
+INSTANCES = 2
 
 
 class Schedule:
     """A scheduler whose jobs live in the database; runs only while this process is elected.
 
     A job is a module's function given by its text (`module:function`) with JSON-like arguments, because it
-    is stored; let it only insert messages.
+    is stored; let it only insert messages. It may be called once more while it still runs (a second time is
+    refused by APScheduler, with a warning each): then it returns at once.
     """
 
     def __init__(self, url: str) -> None:
@@ -61,7 +63,7 @@ class Schedule:
             return
         self._scheduler = AsyncIOScheduler(
             jobstores={"default": self._store},
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": INSTANCES},
             timezone=UTC,
         )
         self._scheduler.start(paused=True)
@@ -74,5 +76,8 @@ class Schedule:
         known = scheduler.get_job(name)
         if known is None:
             scheduler.add_job(function, "interval", seconds=seconds, id=name, args=arguments)
-        elif known.trigger.interval.total_seconds() != seconds:
+            return
+        if known.max_instances != INSTANCES:
+            known.modify(max_instances=INSTANCES)
+        if known.trigger.interval.total_seconds() != seconds:
             known.reschedule("interval", seconds=seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,13 @@ import sqlalchemy as sa
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from engine.domain.picture import WatchOptions
+from engine.runtime.clock import SystemClock
 from engine.runtime.election import Election
-from engine.runtime.schedule import Schedule
-from engine.store.database import sync_engine
+from engine.runtime.monitor import Monitor
+from engine.runtime.schedule import INSTANCES, Schedule
+from engine.store.database import open_database, sync_engine
+from tests.fakes.parts import make_tables
 from tests.fakes.postgres import Cluster
 
 RAN: list[str] = []
@@ -72,12 +77,68 @@ def _jobs(engine: sa.Engine) -> int:
 
 def _set_back(url: str) -> None:
     """As if the process had been away for ten hours."""
+    _stored(url, next_run_time=datetime.now(UTC) - timedelta(hours=10))
+
+
+def _stored(url: str, **changes: object) -> tuple[int, float]:
+    """Change the stored job -> (instances, seconds between runs)."""
     engine = sync_engine(url)
     store = SQLAlchemyJobStore(engine=engine, tablename="apscheduler_jobs")
     store.start(AsyncIOScheduler(timezone=UTC), "default")
     job = store.lookup_job("bell")
-    job._modify(next_run_time=datetime.now(UTC) - timedelta(hours=10))
-    store.update_job(job)
+    if changes:
+        job._modify(**changes)
+        store.update_job(job)
+    engine.dispose()
+    return job.max_instances, job.trigger.interval.total_seconds()
+
+
+async def test_a_sweep_longer_than_its_interval_is_neither_doubled_nor_complained_of(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Very many agents take a while: ticks meanwhile are left out, without a line in the log each."""
+    make_tables(url)
+    db = open_database(url)
+    under_way, seen = 0, []
+
+    async def linger() -> None:
+        nonlocal under_way
+        under_way += 1
+        seen.append(under_way)
+        await asyncio.sleep(0.35)
+        under_way -= 1
+
+    options = WatchOptions(sweep_s=0.1)
+    monitor = Monitor(db, SystemClock(), lambda _: None, lambda: None, options, swept=linger)
+    with caplog.at_level(logging.WARNING):
+        await monitor.start()
+        async with asyncio.timeout(20):
+            while len(seen) < 3:  # noqa: ASYNC110 - jobs of the scheduler tell nobody
+                await asyncio.sleep(0.02)
+        await monitor.stop()
+    await db.close()
+    assert set(seen) == {1}
+    assert [r.getMessage() for r in caplog.records if "skipped" in r.getMessage()] == []
+
+
+async def test_an_older_version_s_stored_job_is_brought_up_to_date(url: str) -> None:
+    """What is kept over restarts takes on this version's way to run."""
+    schedule = Schedule(url)
+    schedule.every("bell", 3_600, "tests.contracts.test_schedule:ring", "bell")
+    await schedule.start()
+    engine = sync_engine(url)
+    async with asyncio.timeout(20):
+        while not _jobs(engine):  # noqa: ASYNC110 - the election tells nobody outside
+            await asyncio.sleep(0.02)
+    await schedule.stop()
+    _stored(url, max_instances=1)
+    again = Schedule(url)
+    again.every("bell", 1_800, "tests.contracts.test_schedule:ring", "bell")
+    await again.start()
+    async with asyncio.timeout(20):
+        while _stored(url) != (INSTANCES, 1_800):  # noqa: ASYNC110 - the election tells nobody outside
+            await asyncio.sleep(0.02)
+    await again.stop()
     engine.dispose()
 
 

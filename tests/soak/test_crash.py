@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.crash import one_run
+from bench.crash import one_run, undisturbed
 from bench.relay import NO_DAMAGE
 from tests.fakes.postgres import Cluster
 
@@ -22,12 +22,17 @@ def cluster():  # type: ignore[no-untyped-def]
 
 def runs(url_of, folder: Path, count: int, seed: int) -> None:  # type: ignore[no-untyped-def]
     """`count` runs, none of which may show any damage."""
-    chance = random.Random(seed)
+    chance, kills = random.Random(seed), 0
+    first = folder / "undisturbed"
+    first.mkdir()
+    whole = undisturbed(url_of(first), first)
     for number in range(count):
         here = folder / str(number)
         here.mkdir()
-        damage, _ = one_run(url_of(here), here, chance)
+        damage, hits = one_run(url_of(here), here, chance, whole)
         assert damage == NO_DAMAGE, f"run {number} of seed {seed}"
+        kills += hits
+    assert kills
 
 
 def test_a_killed_engine_on_sqlite_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
