@@ -7,6 +7,7 @@ its step, so each prompt begins with the whole of the agent's previous prompt.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,12 @@ CHARS_PER_TOKEN = 3.5
 """Rough size of a token in English text and code, used only to decide when to compact."""
 
 MAX_SHOWN = 30
+PERSON_CHARS = 600
+"""How much of what a person said outlives the summing up of the step that read it."""
+
+_PERSON_SAID = "- from "
+_HEADER = re.compile(r"^(?=\[(?:from |where things stand\]|what you did before))", re.MULTILINE)
+_SECTION = re.compile(r"^\[(from [^\n]*|where things stand)\]$", re.MULTILINE)
 GO_ON = "Go on with your work."
 ANSWERED = "Go on with your work. Change a file only if you were just asked to."
 PROMPT_NAMES = ("rules", "boss", "member", "auditor", "small")
@@ -80,7 +87,8 @@ def render_input(scene: Scene, *, forgot: bool = False) -> str:
 
 
 def _mail(inbox: Sequence[Letter]) -> str:
-    return "\n\n".join(f"[{_sender(letter)}]\n{letter.text}" for letter in inbox)
+    # A letter whose text has a line like a letter's beginning would pass for several, from whom it likes.
+    return "\n\n".join(f"[{_sender(letter)}]\n{_HEADER.sub(' ', letter.text)}" for letter in inbox)
 
 
 def _sender(letter: Letter) -> str:
@@ -183,16 +191,31 @@ def split_steps(steps: Sequence[PastStep], keep_tokens: int) -> tuple[list[PastS
 
 
 def extend_summary(summary: str, old: Sequence[PastStep], limit_tokens: int) -> str:
-    """One line a step, newest kept when it grows over the limit."""
+    """A few lines a step; over the limit the oldest go, people's words after all others."""
     lines = summary.splitlines() + [line for step in old for line in _digest(step)]
     limit = int(limit_tokens * CHARS_PER_TOKEN)
-    while len(lines) > 1 and sum(len(line) + 1 for line in lines) > limit:
-        lines.pop(0)
+    for by_people in (False, True):
+        lines = _without_oldest(lines, limit, by_people=by_people)
     return "\n".join(lines)[-limit:]
 
 
+def _without_oldest(lines: Sequence[str], limit: int, *, by_people: bool) -> list[str]:
+    over, kept = sum(len(line) + 1 for line in lines) - limit, []
+    for line in lines:
+        if over > 0 and line.startswith(_PERSON_SAID) == by_people:
+            over -= len(line) + 1
+        else:
+            kept.append(line)
+    return kept or list(lines[-1:])
+
+
 def _digest(step: PastStep) -> list[str]:
-    lines = [f"- mail: {_short(step.input, 160)}"] if step.input else []
+    _, *sections = _SECTION.split(step.input)
+    letters = list(zip(sections[::2], sections[1::2], strict=True))
+    lines = [f"- {sender}: {_short(text, PERSON_CHARS)}" for sender, text in letters if PERSON in sender]
+    others = " ".join(f"[{s}] {t}" for s, t in letters if s.startswith("from") and PERSON not in s)
+    if others:
+        lines.append(f"- mail: {_short(others, 160)}")
     if step.said:
         lines.append(f"- you said: {_short(step.said, 160)}")
     lines += [f"- {c.name}({_short(c.arguments, 90)}) -> {_short(c.result, 110)}" for c in step.calls]
