@@ -48,14 +48,7 @@ async def until(ran: int) -> None:
 async def test_a_run_missed_while_nobody_ran_is_made_up_for_once(url: str) -> None:
     """Ten runs overdue after a stop come as one."""
     RAN.clear()
-    schedule = Schedule(url)
-    schedule.every("bell", 3_600, "tests.contracts.test_schedule:ring", "bell")
-    await schedule.start()
-    engine = sync_engine(url)
-    async with asyncio.timeout(20):
-        while not _jobs(engine):  # noqa: ASYNC110 - the election tells nobody outside
-            await asyncio.sleep(0.02)
-    await schedule.stop()
+    await _keep_bell(url)
     assert RAN == []
     _set_back(url)
     again = Schedule(url)
@@ -64,8 +57,19 @@ async def test_a_run_missed_while_nobody_ran_is_made_up_for_once(url: str) -> No
     await until(1)
     await asyncio.sleep(0.2)
     await again.stop()
-    engine.dispose()
     assert RAN == ["bell"]
+
+
+async def _keep_bell(url: str) -> None:
+    """A process that stores the job and stops before it is due."""
+    schedule, engine = Schedule(url), sync_engine(url)
+    schedule.every("bell", 3_600, "tests.contracts.test_schedule:ring", "bell")
+    await schedule.start()
+    async with asyncio.timeout(20):
+        while not _jobs(engine):  # noqa: ASYNC110 - the election tells nobody outside
+            await asyncio.sleep(0.02)
+    await schedule.stop()
+    engine.dispose()
 
 
 def _jobs(engine: sa.Engine) -> int:
@@ -123,14 +127,7 @@ async def test_a_sweep_longer_than_its_interval_is_neither_doubled_nor_complaine
 
 async def test_an_older_version_s_stored_job_is_brought_up_to_date(url: str) -> None:
     """What is kept over restarts takes on this version's way to run."""
-    schedule = Schedule(url)
-    schedule.every("bell", 3_600, "tests.contracts.test_schedule:ring", "bell")
-    await schedule.start()
-    engine = sync_engine(url)
-    async with asyncio.timeout(20):
-        while not _jobs(engine):  # noqa: ASYNC110 - the election tells nobody outside
-            await asyncio.sleep(0.02)
-    await schedule.stop()
+    await _keep_bell(url)
     _stored(url, max_instances=1)
     again = Schedule(url)
     again.every("bell", 1_800, "tests.contracts.test_schedule:ring", "bell")
@@ -139,7 +136,6 @@ async def test_an_older_version_s_stored_job_is_brought_up_to_date(url: str) -> 
         while _stored(url) != (INSTANCES, 1_800):  # noqa: ASYNC110 - the election tells nobody outside
             await asyncio.sleep(0.02)
     await again.stop()
-    engine.dispose()
 
 
 async def test_one_of_two_processes_is_elected_and_the_other_follows(cluster: Cluster) -> None:
