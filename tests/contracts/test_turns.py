@@ -323,7 +323,7 @@ async def test_words_to_the_group_of_a_new_head_go_to_its_own_members(world: Wor
     assert [body["group_id"] for body in shown] == [heard[0].group_id]
 
 
-async def test_a_member_gives_those_it_recruits_their_work_in_the_same_answer(world: World) -> None:
+async def test_a_member_gives_those_it_recruits_work_and_a_cap_in_the_same_answer(world: World) -> None:
     """Whoever recruits becomes a head at once: it need not be asked again before it may assign."""
 
     def script(request: ChatRequest) -> ChatAnswer:
