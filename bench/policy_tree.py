@@ -41,11 +41,11 @@ def longest_chain(connection: Connection) -> int:
     return max(depth.values())
 
 
-async def run(tree: Script, seconds: float, folder: Path) -> tuple[float, int, int, int, float]:
+async def run(brain: Script, seconds: float, folder: Path) -> tuple[float, int, int, int, float]:
     """The task -> (seconds, steps, longest chain, revisions, CPU seconds)."""
     url = f"sqlite:///{folder / 'bench.db'}"
     make_tables(url)
-    model = CappedModel(tree, seconds, 1_000)
+    model = CappedModel(brain, seconds, 1_000)
     running = build(url, folder, model, 700, SHORT_TURN)
     await running.engine.start()
     meter = Meter()

@@ -115,12 +115,10 @@ def _people(colleagues: Sequence[Colleague]) -> list[str]:
 
 
 def _work_lines(agent: AgentFacts, work: Sequence[Work], *, whole: bool) -> list[str]:
-    """All that is the agent's own; of what it gave, what waits for its review first."""
     own = [w for w in work if w.assignee_id == agent.id]
-    given = sorted((w for w in work if w.assignee_id != agent.id), key=lambda w: w.state != "submitted")
+    given = [w for w in work if w.assignee_id != agent.id]
     lines = [_work_line(agent, w, whole=whole) for w in (*own, *given[:MAX_SHOWN])]
-    more = len(given) - MAX_SHOWN
-    return [*lines, f"You gave {more} more that are not closed yet."] if more > 0 else lines
+    return [*lines, "You gave more that is not closed yet."] if len(given) > MAX_SHOWN else lines
 
 
 def _work_line(agent: AgentFacts, work: Work, *, whole: bool) -> str:
@@ -191,22 +189,23 @@ def split_steps(steps: Sequence[PastStep], keep_tokens: int) -> tuple[list[PastS
 
 
 def extend_summary(summary: str, old: Sequence[PastStep], limit_tokens: int) -> str:
-    """A few lines a step; over the limit the oldest go, people's words after all others."""
-    lines = summary.splitlines() + [line for step in old for line in _digest(step)]
+    """A few lines a step; the oldest go over the limit, of which people's words have the first half."""
+    lines = list(enumerate(summary.splitlines() + [line for step in old for line in _digest(step)]))
     limit = int(limit_tokens * CHARS_PER_TOKEN)
-    for by_people in (False, True):
-        lines = _without_oldest(lines, limit, by_people=by_people)
-    return "\n".join(lines)[-limit:]
+    people = _newest([line for line in lines if line[1].startswith(_PERSON_SAID)], limit // 2)
+    room = limit - sum(len(text) + 1 for _, text in people)
+    others = _newest([line for line in lines if not line[1].startswith(_PERSON_SAID)], room)
+    return "\n".join(text for _, text in sorted((*people, *others)))[-limit:]
 
 
-def _without_oldest(lines: Sequence[str], limit: int, *, by_people: bool) -> list[str]:
-    over, kept = sum(len(line) + 1 for line in lines) - limit, []
-    for line in lines:
-        if over > 0 and line.startswith(_PERSON_SAID) == by_people:
-            over -= len(line) + 1
-        else:
-            kept.append(line)
-    return kept or list(lines[-1:])
+def _newest(lines: Sequence[tuple[int, str]], room: int) -> list[tuple[int, str]]:
+    kept: list[tuple[int, str]] = []
+    for number, text in reversed(lines):
+        room -= len(text) + 1
+        if room < 0:
+            break
+        kept.append((number, text))
+    return kept
 
 
 def _digest(step: PastStep) -> list[str]:

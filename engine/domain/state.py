@@ -85,7 +85,7 @@ class Work:
     acceptance: str
     command: tuple[str, ...]
     group_id: int
-    details: str = ""
+    details: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class Scene:
     """Everything one step needs to know, loaded in one transaction.
 
     `past` holds the steps after `upto`, the last one that the agent's summary covers; `colleagues` are
-    filled only at the start of a turn.
+    filled only at the start of a turn. `work` is its own, then what it gave and waits for its review, then
+    what else it gave, as much as is shown and some more.
     """
 
     task: TaskFacts

@@ -116,15 +116,15 @@ _work_columns = (
     .join(_giver, _giver.c.id == ASSIGNMENTS.c.giver_id)
     .join(_assignee, _assignee.c.id == ASSIGNMENTS.c.assignee_id)
 )
-_is_open = sa.or_(ASSIGNMENTS.c.state == "open", ASSIGNMENTS.c.state == "submitted")
-_work = Prepared(
-    _work_columns.where(
-        sa.or_(
-            ASSIGNMENTS.c.giver_id == sa.bindparam("agent"),
-            ASSIGNMENTS.c.assignee_id == sa.bindparam("agent"),
-        ),
-        _is_open,
-    ).order_by(ASSIGNMENTS.c.id)
+_is_own = ASSIGNMENTS.c.assignee_id == sa.bindparam("agent")
+_open_work = _work_columns.where(
+    sa.or_(ASSIGNMENTS.c.giver_id == sa.bindparam("agent"), _is_own),
+    sa.or_(ASSIGNMENTS.c.state == "open", ASSIGNMENTS.c.state == "submitted"),
+)
+_work = Prepared(_open_work.order_by(ASSIGNMENTS.c.id))
+_by_need = sa.case((_is_own, 0), (ASSIGNMENTS.c.state == "submitted", 1), else_=2)
+_shown_work = Prepared(
+    _open_work.order_by(_by_need, ASSIGNMENTS.c.id).limit(sa.bindparam("most", type_=sa.Integer))
 )
 _one_work = Prepared(
     _work_columns.where(
@@ -263,7 +263,7 @@ def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
         past = _past.run(connection, agent=agent_id)
         peers = _peers.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
         members = _members.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
-        work = _work.run(connection, agent=agent_id)
+        work = _shown_work.run(connection, agent=agent_id, most=2 * MAX_SHOWN)
     rows = _agent_and_task.rows(connection, asked)
     if not rows:
         return None
@@ -273,7 +273,7 @@ def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
         _past.rows(connection, past),
         _peers.rows(connection, peers),
         _members.rows(connection, members),
-        _work.rows(connection, work),
+        _shown_work.rows(connection, work),
     )
 
 

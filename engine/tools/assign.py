@@ -6,8 +6,8 @@ from pydantic import Field
 
 from engine.domain.effects import Assign, slot_mark
 from engine.domain.naming import name_key
-from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.directory import my_members
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
+from engine.tools.directory import my_members, not_mine
 
 
 class AssignArguments(Arguments):
@@ -27,9 +27,7 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> str:
     members = await my_members(context)
     key = name_key(arguments.to)
     if key not in members:
-        known = ", ".join(members.values())
-        hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
-        raise ToolRefused(f"{arguments.to} is not in your group. {hint}")
+        raise not_mine(arguments.to, members)
     slot = context.slot()
     context.stage(
         Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, tuple(arguments.command))

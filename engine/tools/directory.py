@@ -61,6 +61,13 @@ async def my_members(context: ToolContext) -> dict[str, str]:
     return known
 
 
+def not_mine(name: str, members: dict[str, str]) -> ToolRefused:
+    """What to answer when a member is named who is not the caller's."""
+    known = ", ".join(members.values())
+    hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
+    return ToolRefused(f"{name} is not in your group. {hint}")
+
+
 def _members(connection: Connection, group: int, head: int) -> dict[str, str]:
     query = sa.select(AGENTS.c.name_key, AGENTS.c.name).where(
         AGENTS.c.group_id == group,

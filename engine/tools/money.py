@@ -8,7 +8,7 @@ from engine.domain.effects import SetBudget
 from engine.domain.naming import name_key
 from engine.store.budgets import capped_by
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.directory import my_members
+from engine.tools.directory import my_members, not_mine
 
 
 class SetBudgetArguments(Arguments):
@@ -28,9 +28,7 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str
     members = await my_members(context)
     key = name_key(arguments.name)
     if key not in members:
-        known = ", ".join(members.values())
-        hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
-        raise ToolRefused(f"{arguments.name} is not in your group. {hint}")
+        raise not_mine(arguments.name, members)
     if await context.db.read(lambda c: capped_by(c, context.task.id, key)):
         raise ToolRefused(
             f"A person set the cap of {members[key]}, and only people change it. Ask with ask_human if it "

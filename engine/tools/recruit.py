@@ -10,7 +10,7 @@ from engine.domain.naming import clean_name, name_key
 from engine.store.budgets import room_for_agents
 from engine.store.load import budget_path
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.directory import my_members
+from engine.tools.directory import my_members, not_mine
 
 TOKENS_AN_AGENT = 60_000
 """Taken for an agent when the boss estimates nothing: about a dozen calls with their prompts."""
@@ -121,13 +121,9 @@ async def dismiss(context: ToolContext, arguments: DismissArguments) -> str:
     """Stage the dismissal of a member."""
     members = await my_members(context)
     if name_key(arguments.name) not in members:
-        raise ToolRefused(f"{arguments.name} is not in your group. Your members: {_names(members)}.")
+        raise not_mine(arguments.name, members)
     context.stage(Dismiss(name_key(arguments.name), arguments.reason))
     return f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled."
-
-
-def _names(members: dict[str, str]) -> str:
-    return ", ".join(members.values()) or "none"
 
 
 class ProposePlanArguments(Arguments):

@@ -18,6 +18,7 @@ from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import Database, Dispatcher
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
+from engine.store.core import AGENTS, MESSAGES
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
 from tests.fakes.parts import CAPS, FakeSandbox, make_tables
@@ -120,3 +121,15 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     for engine in list(made.engines):
         await engine.stop(drain=False)
     await made.db.close()
+
+
+async def unread(world: World) -> int:
+    """Letters nobody has read."""
+    query = sa.select(sa.func.count()).select_from(MESSAGES).where(MESSAGES.c.consumed_step.is_(None))
+    return int(await world.scalar(query))
+
+
+async def still(world: World) -> bool:
+    """Nobody has mail or an open turn."""
+    busy = sa.select(sa.func.count()).select_from(AGENTS).where(AGENTS.c.in_turn)
+    return await unread(world) == 0 and await world.scalar(busy) == 0

@@ -84,7 +84,7 @@ SCENE = Scene(
     (MAIL,),
     (),
     (Colleague(1, "Boss", "boss", "head"), Colleague(3, "Bob", "mason", "peer")),
-    (Work(4, "the arch", 1, 2, "Boss", "Ada", "open", "it stands", (), 1),),
+    (Work(4, "the arch", 1, 2, "Boss", "Ada", "open", "it stands", (), 1, ""),),
     "Boss",
     0,
 )
@@ -186,13 +186,13 @@ def test_the_first_input_says_where_things_stand() -> None:
         assert part in turn.input
 
 
-def test_of_very_much_given_work_what_waits_for_review_is_named_and_the_rest_counted() -> None:
+def test_of_very_much_given_work_the_first_is_named_and_the_rest_mentioned() -> None:
     """A head of a hundred is not handed a hundred lines each time it wakes."""
-    given = [Work(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1) for n in range(100)]
-    given[90] = replace(given[90], state="submitted")
+    given = [Work(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1, "") for n in range(100)]
+    given[0] = replace(given[0], state="submitted")
     text = compose(replace(SCENE, work=(*SCENE.work, *given)), (), 1_000, quote).input
-    assert "Your assignment #4" in text and "#90 to Bob (submitted - review it)" in text
-    assert text.count("You gave #") == 30 and "You gave 70 more that are not closed yet." in text
+    assert "Your assignment #4" in text and "#0 to Bob (submitted - review it)" in text
+    assert text.count("You gave #") == 30 and "You gave more that is not closed yet." in text
 
 
 def test_each_prompt_begins_with_the_whole_of_the_one_before() -> None:
