@@ -47,10 +47,11 @@ async def run_bot(local: LocalDiscord, **options: object) -> House:
 
 
 async def close_bot(house: House) -> None:
-    """Disconnect a bot."""
+    """Disconnect a bot; what it tells of that itself begins, or the loop would close before it."""
     house.running.cancel()
     await asyncio.wait([house.running], timeout=5)
     await house.bot.close()
+    await asyncio.sleep(0)
 
 
 @asynccontextmanager
