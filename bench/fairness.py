@@ -2,8 +2,8 @@
 
 `python -m bench.fairness [sqlite|postgresql]`: the embedded dispatcher, or Procrastinate's.
 
-The endpoint takes 64 calls at once through the real gate, 250 ms each; what is compared is the small task's
-time from its letters to its end.
+The endpoint takes 64 calls at once through the real admission, 250 ms each; what is compared is the small
+task's time from its letters to its end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.chains import Chains, chain_script, text_of
 from bench.measure import report
 from bench.parts import build, database, make_tables, seed_letters, seed_members
 from bench.turns import ONE_LETTER
-from engine.llm.gate import GatedModel
+from engine.llm.admission.model import AdmittedModel
 from engine.llm.scripted import ScriptedModel
 from engine.ports import ChatAnswer, ChatRequest
 from engine.settings import EngineSettings
@@ -55,7 +55,7 @@ async def run(beside: bool, url: str, folder: Path) -> float:
         return answer
 
     settings = EngineSettings(_env_file=None, model_concurrency=SMALL.cap)  # type: ignore[call-arg]
-    model = GatedModel(ScriptedModel(script), settings)
+    model = AdmittedModel(ScriptedModel(script), settings)
     running = build(url, folder, model, SMALL.cap * 2, ONE_LETTER, sweeps=False)
     if beside:
         scripts[await running.db.write(lambda c: _seed(c, LARGE))] = chain_script(LARGE)

@@ -26,8 +26,8 @@ from bench.parts import ROOMY, build, make_tables
 from engine import TurnOptions
 from engine.commands import Limits, StartTask
 from engine.events import TaskEnded
-from engine.llm.gate import GatedModel
-from engine.llm.openai_chat import OpenAIChat
+from engine.llm.admission.model import AdmittedModel
+from engine.llm.providers.openai_chat import OpenAIChat
 from engine.settings import EngineSettings
 from engine.store.core import REVISIONS, STEPS
 from engine.tools import ToolOptions, specs_for
@@ -54,7 +54,7 @@ async def with_engine(base_url: str, agents: int, folder: Path) -> tuple[float, 
     make_tables(url)
     settings = settings_for(base_url, agents)
     chat = OpenAIChat(settings)
-    running = build(url, folder, GatedModel(chat, settings), agents + 50, TURN)
+    running = build(url, folder, AdmittedModel(chat, settings), agents + 50, TURN)
     await running.engine.start()
     began = time.perf_counter()
     task = await running.engine.handle(StartTask("Write a book together.", "bench", "bench", LIMITS))

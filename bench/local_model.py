@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.llm.local import LocalModel
-from engine.llm.openai_chat import OpenAIChat
+from engine.llm.providers.openai_chat import OpenAIChat
 from engine.ports import ChatAnswer, ChatMessage, ChatRequest, ToolSpec
 from engine.settings import EngineSettings
 

@@ -1,4 +1,4 @@
-"""CPU of one model call through OpenAIChat (and the gate) against the bare openai SDK doing the same.
+"""CPU of one model call through OpenAIChat (and admission) against the bare openai SDK doing the same.
 
 590 calls at once of 0.5 s each on a loopback endpoint in a process of its own; prints milliseconds of CPU a
 call and the wall time of the round, the ratio to the bare SDK within the same run.
@@ -18,9 +18,9 @@ import openai
 from aiohttp import web
 from pydantic import SecretStr
 
-from engine.llm.gate import GatedModel
-from engine.llm.openai_chat import Endpoint, OpenAIChat
-from engine.llm.wire import ToolTexts
+from engine.llm.admission.model import AdmittedModel
+from engine.llm.providers.openai_chat import Endpoint, OpenAIChat
+from engine.llm.providers.wire import ToolTexts
 from engine.ports import ChatMessage, ChatModel, ChatRequest, ToolSpec
 from engine.settings import EngineSettings
 
@@ -116,7 +116,7 @@ async def measure(name: str, call: Callable[[int], Awaitable[Any]], calls: int) 
 
 
 async def compare(calls: int) -> None:
-    """Bare SDK, OpenAIChat, OpenAIChat behind the gate."""
+    """Bare SDK, OpenAIChat, OpenAIChat behind admission."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.openai_overhead", "--serve", stdout=asyncio.subprocess.PIPE
     )
@@ -125,10 +125,10 @@ async def compare(calls: int) -> None:
     settings = EngineSettings(openai_api_key=SecretStr("k"), openai_base_url=url, model_concurrency=calls)
     bare = openai.AsyncOpenAI(api_key="k", base_url=url, max_retries=0)
     chat = OpenAIChat(settings, Endpoint(url, "k"))
-    gate = GatedModel(chat, settings)
+    admission = AdmittedModel(chat, settings)
     try:
         floor = await measure("bare SDK", bare_call(bare), calls)
-        for name, model in (("OpenAIChat", chat), ("OpenAIChat behind the gate", gate)):
+        for name, model in (("OpenAIChat", chat), ("OpenAIChat behind admission", admission)):
             cpu, wall = await measure(name, call_of(model), calls)
             print(f"{'':28} {cpu / floor[0]:6.2f} x CPU, {wall / floor[1]:.2f} x wall of the bare SDK")
     finally:

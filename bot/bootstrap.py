@@ -168,15 +168,16 @@ def default_limits(settings: EngineSettings) -> Limits:
 
 async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
     """Whether the model answers a short question within `PROBE_S`, and in words what was seen."""
-    if opened.gate is None:
+    if opened.admission is None:
         return True, "a model given by the caller"
     question = ChatMessage("user", "Answer with the one word: ready")
     request = ChatRequest(0, 0, "member", (question,), priority=0, max_tokens=8)
     try:
         async with asyncio.timeout(PROBE_S):
-            answer = await opened.gate.complete(request)
+            answer = await opened.admission.complete(request)
     except TimeoutError:
-        return False, opened.gate.state.unavailable or f"The model did not answer within {PROBE_S:.0f} s."
+        why = opened.admission.state.unavailable
+        return False, why or f"The model did not answer within {PROBE_S:.0f} s."
     except ModelError as error:
         return False, str(error)
     return True, f"{answer.model} answers"

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from engine.engine import Engine, EngineOptions
 from engine.errors import NotConfigured
 from engine.events import ModelBack, ModelWaiting
-from engine.llm.embeddings import OpenAIEmbedder
-from engine.llm.gate import GatedModel
+from engine.llm.admission.model import AdmittedModel
 from engine.llm.local import LocalModel, Progress
-from engine.llm.openai_chat import Endpoint, OpenAIChat
+from engine.llm.providers.embeddings import OpenAIEmbedder
+from engine.llm.providers.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
@@ -48,14 +48,14 @@ Say = Callable[[str], None]
 class OpenEngine:
     """An engine over real parts, not started yet: `await engine.start()`, use, `await close()`.
 
-    `gate` is None when the model was given from outside.
+    `admission` is None when the model was given from outside.
     """
 
     engine: Engine
     database: Database
     sandbox: Sandbox
     settings: EngineSettings
-    gate: GatedModel | None
+    admission: AdmittedModel | None
     close: Callable[[], Awaitable[None]]
 
 
@@ -67,11 +67,11 @@ class _Herald:
         self._telling: set[asyncio.Task[None]] = set()
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
-        """See `GateObserver`."""
+        """See `AdmissionObserver`."""
         self._tell(lambda task: ModelWaiting(task, reason, retry_in_s))
 
     def on_back(self) -> None:
-        """See `GateObserver`."""
+        """See `AdmissionObserver`."""
         self._tell(ModelBack)
 
     def _tell(self, make: Callable[[int], ModelWaiting | ModelBack]) -> None:
@@ -129,7 +129,7 @@ async def open_engine(
         options = replace(EngineOptions.of(settings, turn_options(settings)), sweeps=sweeps)
         engine = Engine(parts, chosen, options)
         herald.engine = engine
-        return OpenEngine(engine, database, sandbox, settings, brain.gate, stack.pop_all().aclose)
+        return OpenEngine(engine, database, sandbox, settings, brain.admission, stack.pop_all().aclose)
 
 
 async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatcher:
@@ -161,7 +161,7 @@ def turn_options(settings: EngineSettings) -> TurnOptions:
 @dataclass(frozen=True, slots=True)
 class _Brain:
     model: ChatModel
-    gate: GatedModel | None
+    admission: AdmittedModel | None
     embedder: Embedder | None
     settings: EngineSettings
 
@@ -177,8 +177,8 @@ async def _real_brain(
         endpoint, settings = await local.start(progress), local.fit(settings)
     chat = OpenAIChat(settings, endpoint, say)
     stack.push_async_callback(chat.close)
-    gate = GatedModel(chat, settings, herald)
-    return _Brain(gate, gate, _embedder(settings, endpoint, stack), settings)
+    admission = AdmittedModel(chat, settings, herald)
+    return _Brain(admission, admission, _embedder(settings, endpoint, stack), settings)
 
 
 def _embedder(settings: EngineSettings, endpoint: Endpoint | None, stack: AsyncExitStack) -> Embedder | None:

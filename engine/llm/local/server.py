@@ -20,7 +20,7 @@ from engine.llm.faults import brief
 from engine.llm.local.child import ChildConfig
 from engine.llm.local.progress import Progress, Spoken
 from engine.llm.local.weights import resolve
-from engine.llm.openai_chat import Endpoint
+from engine.llm.providers.openai_chat import Endpoint
 from engine.sandbox import environment_folder
 from engine.settings import EngineSettings
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engine.llm.openai_chat import Endpoint, OpenAIChat
+from engine.llm.providers.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatMessage, ChatRequest
 from engine.settings import EngineSettings
 from tests.fakes.model_endpoint import ModelEndpoint

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engine.llm.local import SMALL, LocalModel, Silent, fetch
-from engine.llm.openai_chat import OpenAIChat
+from engine.llm.providers.openai_chat import OpenAIChat
 from engine.settings import EngineSettings
 from tests.engine.llm.conftest import settings_with
 

@@ -12,9 +12,9 @@ import openai
 import pytest
 
 from engine.errors import ModelError, ModelKeyRejected, ModelRefused, ModelUnavailable, NotConfigured
-from engine.llm.gate import GatedModel
+from engine.llm.admission.model import AdmittedModel
 from engine.llm.local import LocalModel
-from engine.llm.openai_chat import Endpoint, OpenAIChat
+from engine.llm.providers.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatMessage, ChatRequest, ToolSpec
 from engine.settings import EngineSettings
 from tests.engine.llm.conftest import settings_with
@@ -120,18 +120,18 @@ async def test_killed_child_comes_back_on_the_same_address(running: Running) -> 
     os.kill(before, signal.SIGKILL)
     with pytest.raises(ModelUnavailable):
         await long
-    # A kept connection may still lead to the dead process; waiting for that is the gate's work.
-    gate = GatedModel(chat, settings_with())
-    assert (await gate.complete(asked("Hi.", tools=(), limit=5))).usage.completion > 0
+    # A kept connection may still lead to the dead process; waiting for that is admission's work.
+    admission = AdmittedModel(chat, settings_with())
+    assert (await admission.complete(asked("Hi.", tools=(), limit=5))).usage.completion > 0
     assert model.pid != before
     assert model.restarts == 1
 
 
-async def test_gate_hides_the_restart(running: Running) -> None:
-    """Behind the gate a killed model is only a delay."""
+async def test_admission_hides_the_restart(running: Running) -> None:
+    """Behind admission a killed model is only a delay."""
     model, chat = running
-    gate = GatedModel(chat, settings_with(model_concurrency=2))
-    calls = [asyncio.create_task(gate.complete(asked("Talk.", n, tools=(), limit=60))) for n in range(4)]
+    admission = AdmittedModel(chat, settings_with(model_concurrency=2))
+    calls = [asyncio.create_task(admission.complete(asked("Talk.", n, tools=(), limit=60))) for n in range(4)]
     await chat.complete(asked("Hi.", 9, tools=(), limit=3))
     assert model.pid is not None
     os.kill(model.pid, signal.SIGKILL)

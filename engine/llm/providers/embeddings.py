@@ -13,7 +13,7 @@ import httpx2
 
 from engine.errors import ModelError, ModelUnavailable, NotConfigured
 from engine.llm.faults import UnusableAnswer
-from engine.llm.openai_chat import Endpoint, connect, endpoint_of, fault_of
+from engine.llm.providers.openai_chat import Endpoint, connect, endpoint_of, fault_of
 from engine.settings import EngineSettings
 
 MAX_BATCH = 256

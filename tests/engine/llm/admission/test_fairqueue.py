@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.llm.fairqueue import URGENT_RUN, FairQueue, Ticket
+from engine.llm.admission.fairqueue import URGENT_RUN, FairQueue, Ticket
 
 
 def test_small_task_is_served_as_if_alone() -> None:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from engine.errors import ModelError, ModelKeyRejected, ModelRefused, ModelUnavailable, NotConfigured
 from engine.llm.faults import RateLimited, UnusableAnswer
-from engine.llm.openai_chat import OpenAIChat
+from engine.llm.providers.openai_chat import OpenAIChat
 from engine.ports import ChatMessage, ToolCall, ToolSpec, Usage
 from engine.settings import Price
 from tests.engine.llm.conftest import request_with, settings_with

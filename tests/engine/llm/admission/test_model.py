@@ -1,4 +1,4 @@
-"""The gate in front of a real OpenAIChat and an endpoint that misbehaves."""
+"""The admission in front of a real OpenAIChat and an endpoint that misbehaves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from engine.errors import ModelKeyRejected, ModelRefused, ModelUnavailable
-from engine.llm.breaker import BreakerTimes
+from engine.llm.admission.breaker import BreakerTimes
+from engine.llm.admission.model import AdmittedModel
+from engine.llm.admission.seats import SEAT_S
 from engine.llm.faults import RateLimited
-from engine.llm.gate import GatedModel
-from engine.llm.openai_chat import OpenAIChat
-from engine.llm.seats import SEAT_S
+from engine.llm.providers.openai_chat import OpenAIChat
 from engine.ports import ChatAnswer, ChatRequest, Quote
 from tests.engine.llm.conftest import request_with, settings_with
 from tests.fakes import model_endpoint as fake
@@ -24,7 +24,7 @@ FAST = BreakerTimes(threshold=3, first_s=0.02, longest_s=0.05, key_s=0.05)
 
 
 class Watcher:
-    """Keeps what the gate told."""
+    """Keeps what the admission told."""
 
     def __init__(self) -> None:
         self.waiting: list[tuple[str, float]] = []
@@ -82,8 +82,8 @@ async def calls() -> AsyncIterator[Callable[..., asyncio.Task[ChatAnswer]]]:
     """Starts calls and cancels what is left of them."""
     tasks: list[asyncio.Task[ChatAnswer]] = []
 
-    def start(gate: GatedModel, **changes: Any) -> asyncio.Task[ChatAnswer]:
-        tasks.append(asyncio.create_task(gate.complete(request_with(**changes))))
+    def start(admission: AdmittedModel, **changes: Any) -> asyncio.Task[ChatAnswer]:
+        tasks.append(asyncio.create_task(admission.complete(request_with(**changes))))
         return tasks[-1]
 
     yield start
@@ -98,12 +98,12 @@ Start = Callable[..., asyncio.Task[ChatAnswer]]
 async def test_no_more_at_once_than_set(calls: Start) -> None:
     """The cap holds, and each end lets the next one in."""
     model = Steered()
-    gate = GatedModel(model, settings_with(model_concurrency=2))
+    admission = AdmittedModel(model, settings_with(model_concurrency=2))
     for agent in range(5):
-        calls(gate, agent_id=agent)
+        calls(admission, agent_id=agent)
     await settle()
     assert model.order == [0, 1]
-    assert (gate.state.waiting, gate.state.running) == (3, 2)
+    assert (admission.state.waiting, admission.state.running) == (3, 2)
     model.end()
     await settle()
     assert model.order == [0, 1, 2]
@@ -112,11 +112,11 @@ async def test_no_more_at_once_than_set(calls: Start) -> None:
 async def test_small_task_passes_a_large_one(calls: Start) -> None:
     """The call of a small task is the next to go, whatever a large task has waiting."""
     model = Steered()
-    gate = GatedModel(model, settings_with(model_concurrency=2))
+    admission = AdmittedModel(model, settings_with(model_concurrency=2))
     for agent in range(50):
-        calls(gate, task_id=1, agent_id=agent)
+        calls(admission, task_id=1, agent_id=agent)
     await settle()
-    calls(gate, task_id=2, agent_id=999)
+    calls(admission, task_id=2, agent_id=999)
     await settle()
     model.end()
     await settle()
@@ -127,34 +127,34 @@ async def test_a_small_tasks_place_is_kept_for_its_next_call(calls: Start) -> No
     """Its call ended, the place is not given to the large task: the next call of the small one goes at once.
     When none comes, the large task gets the place after a moment."""
     model = Steered()
-    gate = GatedModel(model, settings_with(model_concurrency=8))
-    calls(gate, task_id=2, agent_id=998)
+    admission = AdmittedModel(model, settings_with(model_concurrency=8))
+    calls(admission, task_id=2, agent_id=998)
     for agent in range(50):
-        calls(gate, task_id=1, agent_id=agent)
+        calls(admission, task_id=1, agent_id=agent)
     await settle()
     model.end()
     await settle()
-    assert gate.state.running == 7
-    calls(gate, task_id=2, agent_id=999)
+    assert admission.state.running == 7
+    calls(admission, task_id=2, agent_id=999)
     await settle()
     assert model.order[-1] == 999
     for _ in range(8):
         model.end()
         await settle()
-    assert gate.state.running == 7
+    assert admission.state.running == 7
     await asyncio.sleep(SEAT_S + 0.05)
-    assert gate.state.running == 8
+    assert admission.state.running == 8
 
 
 async def test_person_goes_first(calls: Start) -> None:
     """Priority 0 passes what waits in the same task and in others."""
     model = Steered()
-    gate = GatedModel(model, settings_with(model_concurrency=1))
+    admission = AdmittedModel(model, settings_with(model_concurrency=1))
     for agent in range(3):
-        calls(gate, agent_id=agent)
-        calls(gate, task_id=2, agent_id=10 + agent)
+        calls(admission, agent_id=agent)
+        calls(admission, task_id=2, agent_id=10 + agent)
     await settle()
-    calls(gate, agent_id=99, priority=0)
+    calls(admission, agent_id=99, priority=0)
     await settle()
     model.end()
     await settle()
@@ -164,8 +164,8 @@ async def test_person_goes_first(calls: Start) -> None:
 async def test_cancelled_waits_leave_no_trace(calls: Start) -> None:
     """A cancelled call frees its place, waiting or running, at any moment."""
     model = Steered()
-    gate = GatedModel(model, settings_with(model_concurrency=1))
-    running, waiting, last = (calls(gate, agent_id=agent) for agent in range(3))
+    admission = AdmittedModel(model, settings_with(model_concurrency=1))
+    running, waiting, last = (calls(admission, agent_id=agent) for agent in range(3))
     await settle()
     waiting.cancel()
     await settle()
@@ -174,14 +174,14 @@ async def test_cancelled_waits_leave_no_trace(calls: Start) -> None:
     assert model.order == [0, 2]
     model.end()
     assert (await last).text == "ok"
-    assert (gate.state.waiting, gate.state.running) == (0, 0)
+    assert (admission.state.waiting, admission.state.running) == (0, 0)
 
 
 async def test_cancelled_between_admission_and_start(calls: Start) -> None:
     """Cancelled in the very instant its turn came, a call gives the place on."""
     model = Steered()
-    gate = GatedModel(model, settings_with(model_concurrency=1))
-    first, second, third = (calls(gate, agent_id=agent) for agent in range(3))
+    admission = AdmittedModel(model, settings_with(model_concurrency=1))
+    first, second, third = (calls(admission, agent_id=agent) for agent in range(3))
     await settle()
     model.end()
     await first
@@ -189,23 +189,23 @@ async def test_cancelled_between_admission_and_start(calls: Start) -> None:
     await settle()
     model.end()
     assert (await third).text == "ok"
-    assert gate.state.running == 0
+    assert admission.state.running == 0
 
 
 async def test_rate_limit_halves_and_holds_everybody(calls: Start) -> None:
     """After a 429 half as many run, none before Retry-After, and none is lost."""
     model, watcher = Steered(), Watcher()
-    gate = GatedModel(model, settings_with(model_concurrency=8), watcher)
-    tasks = [calls(gate, agent_id=agent) for agent in range(8)]
+    admission = AdmittedModel(model, settings_with(model_concurrency=8), watcher)
+    tasks = [calls(admission, agent_id=agent) for agent in range(8)]
     await settle()
     for _ in range(8):
         model.end(RateLimited("Slow down.", 30.0))
         await settle()
-    assert gate.state.allowed == 4
+    assert admission.state.allowed == 4
     assert len(watcher.waiting) == 1
     await asyncio.sleep(0.6)
     assert len(model.order) == 8
-    gate.retry_now()
+    admission.retry_now()
     await settle()
     assert len(model.running) == 4
     while not all(task.done() for task in tasks):
@@ -217,20 +217,20 @@ async def test_rate_limit_halves_and_holds_everybody(calls: Start) -> None:
 async def test_requests_a_minute_are_obeyed(calls: Start) -> None:
     """With 20 a minute two go at once and the third waits."""
     model = Steered()
-    gate = GatedModel(model, settings_with(requests_per_minute=20))
+    admission = AdmittedModel(model, settings_with(requests_per_minute=20))
     for agent in range(5):
-        calls(gate, agent_id=agent)
+        calls(admission, agent_id=agent)
     await settle()
     assert len(model.running) == 2
-    assert gate.state.waiting == 3
+    assert admission.state.waiting == 3
 
 
 async def test_tokens_a_minute_are_obeyed_and_settled(calls: Start) -> None:
     """Estimates of 100 fill a burst of 200; an answer that used none gives its part back."""
     model = Steered()
-    gate = GatedModel(model, settings_with(tokens_per_minute=2000))
+    admission = AdmittedModel(model, settings_with(tokens_per_minute=2000))
     for agent in range(5):
-        calls(gate, agent_id=agent)
+        calls(admission, agent_id=agent)
     await settle()
     assert len(model.running) == 2
     _, ended = model.running[0]
@@ -242,19 +242,19 @@ async def test_tokens_a_minute_are_obeyed_and_settled(calls: Start) -> None:
 async def test_down_endpoint_is_waited_for(calls: Start) -> None:
     """Calls wait while the endpoint is down, people are told, one probe at a time asks, all end well."""
     model, watcher = Steered(), Watcher()
-    gate = GatedModel(model, settings_with(model_concurrency=4), watcher, FAST)
-    tasks = [calls(gate, agent_id=agent) for agent in range(4)]
+    admission = AdmittedModel(model, settings_with(model_concurrency=4), watcher, FAST)
+    tasks = [calls(admission, agent_id=agent) for agent in range(4)]
     await settle()
     for _ in range(4):
         model.end(ModelUnavailable("Down."))
         await settle()
-    assert gate.state.unavailable == "Down."
+    assert admission.state.unavailable == "Down."
     assert watcher.waiting[0][0] == "Down."
     await asyncio.sleep(0.1)
     assert len(model.running) == 1
     model.end()
     await settle()
-    assert gate.state.unavailable == ""
+    assert admission.state.unavailable == ""
     assert watcher.backs == 1
     while not all(task.done() for task in tasks):
         await asyncio.sleep(0.01)
@@ -266,15 +266,15 @@ async def test_down_endpoint_is_waited_for(calls: Start) -> None:
 async def test_rejected_key_waits_for_a_person(calls: Start) -> None:
     """A 401 fails nothing: it is said, and after the key was changed the calls go on."""
     model, better, watcher = Steered(), Steered(), Watcher()
-    gate = GatedModel(model, settings_with(), watcher)
-    task = calls(gate)
+    admission = AdmittedModel(model, settings_with(), watcher)
+    task = calls(admission)
     await settle()
     model.end(ModelKeyRejected("Bad key."))
     await settle()
     ((reason, retry_in_s),) = watcher.waiting
     assert reason == "Bad key."
     assert 59 < retry_in_s <= 60
-    gate.switch(better)
+    admission.switch(better)
     await settle()
     better.end()
     assert (await task).text == "ok"
@@ -284,12 +284,12 @@ async def test_rejected_key_waits_for_a_person(calls: Start) -> None:
 async def test_cancelled_probe_is_followed_by_another(calls: Start) -> None:
     """The breaker does not stay shut because the probe's agent was stopped."""
     model = Steered()
-    gate = GatedModel(model, settings_with(), times=FAST)
-    first = calls(gate, agent_id=1)
+    admission = AdmittedModel(model, settings_with(), times=FAST)
+    first = calls(admission, agent_id=1)
     await settle()
     model.end(ModelKeyRejected("Bad key."))
     await asyncio.sleep(0.1)
-    second = calls(gate, agent_id=2)
+    second = calls(admission, agent_id=2)
     await settle()
     assert len(model.running) == 1
     first.cancel()
@@ -302,15 +302,15 @@ async def test_cancelled_probe_is_followed_by_another(calls: Start) -> None:
 async def test_refusal_passes_and_shows_life(calls: Start) -> None:
     """A refused request is its caller's business, and a probe that is refused closes the breaker."""
     model = Steered()
-    gate = GatedModel(model, settings_with(), times=FAST)
-    task = calls(gate)
+    admission = AdmittedModel(model, settings_with(), times=FAST)
+    task = calls(admission)
     await settle()
     model.end(ModelKeyRejected("Bad key."))
     await asyncio.sleep(0.1)
     model.end(ModelRefused("Too long."))
     with pytest.raises(ModelRefused, match="Too long"):
         await task
-    assert gate.state.unavailable == ""
+    assert admission.state.unavailable == ""
 
 
 async def test_poisonous_request_is_refused_in_the_end(
@@ -318,10 +318,10 @@ async def test_poisonous_request_is_refused_in_the_end(
 ) -> None:
     """A request that only ever gets garbage fails alone after four tries; the endpoint goes on for others."""
     endpoint.replies = [says(answer(choices=[])) for _ in range(4)]
-    gate = GatedModel(chat_at(), settings_with())
+    admission = AdmittedModel(chat_at(), settings_with())
     with pytest.raises(ModelRefused, match="4 times"):
-        await gate.complete(request_with("poison"))
-    assert (await gate.complete(request_with())).text == "hello"
+        await admission.complete(request_with("poison"))
+    assert (await admission.complete(request_with())).text == "hello"
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -343,9 +343,9 @@ async def test_bad_weather_loses_no_call(
     dice = random.Random(seed)
     endpoint.replies = [dice.choice(weather) if dice.random() < 0.15 else says(answer()) for _ in range(100)]
     settings = settings_with(model_concurrency=16, model_timeout_s=0.3)
-    gate = GatedModel(chat_at(model_timeout_s=0.3), settings, times=FAST)
+    admission = AdmittedModel(chat_at(model_timeout_s=0.3), settings, times=FAST)
     requests = [request_with(str(number), task_id=number % 5) for number in range(100)]
-    answers = await asyncio.gather(*(gate.complete(request) for request in requests))
+    answers = await asyncio.gather(*(admission.complete(request) for request in requests))
     assert [got.text for got in answers] == ["hello"] * 100
     assert endpoint.most_running <= 16
-    assert (gate.state.waiting, gate.state.running) == (0, 0)
+    assert (admission.state.waiting, admission.state.running) == (0, 0)

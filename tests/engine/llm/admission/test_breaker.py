@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.llm.breaker import Breaker, BreakerTimes
+from engine.llm.admission.breaker import Breaker, BreakerTimes
 
 TIMES = BreakerTimes(threshold=3, first_s=1.0, longest_s=8.0, key_s=60.0)
 

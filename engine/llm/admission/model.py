@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.errors import ModelKeyRejected, ModelRefused, ModelUnavailable
-from engine.llm.breaker import Breaker, BreakerTimes
-from engine.llm.fairqueue import FairQueue, Ticket
+from engine.llm.admission.breaker import Breaker, BreakerTimes
+from engine.llm.admission.fairqueue import FairQueue, Ticket
+from engine.llm.admission.rates import AdaptiveLimit, MinuteBucket
+from engine.llm.admission.seats import Seats
 from engine.llm.faults import RateLimited, UnusableAnswer
-from engine.llm.rates import AdaptiveLimit, MinuteBucket
-from engine.llm.seats import Seats
 from engine.ports import ChatAnswer, ChatModel, ChatRequest, Quote
 from engine.settings import EngineSettings
 
@@ -25,7 +25,7 @@ RETRY_FIRST_S = 0.25
 RETRY_LONGEST_S = 8.0
 
 
-class GateObserver(Protocol):
+class AdmissionObserver(Protocol):
     """Told when the model is not to be had, and when it is again. Must return at once."""
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
@@ -46,7 +46,7 @@ class Unwatched:
 
 
 @dataclass(frozen=True, slots=True)
-class GateState:
+class AdmissionState:
     """For people: calls waiting and running, how many may run, and why none may ("" when they may)."""
 
     waiting: int
@@ -66,7 +66,7 @@ class _Call:
     admitted: asyncio.Future[None] | None = None
 
 
-class GatedModel:
+class AdmittedModel:
     """ChatModel that passes calls to `inner` when they may go.
 
     A call waits inside while the endpoint limits its rate, is down, or rejects the key (a person changes
@@ -79,7 +79,7 @@ class GatedModel:
         self,
         inner: ChatModel,
         settings: EngineSettings,
-        observer: GateObserver | None = None,
+        observer: AdmissionObserver | None = None,
         times: BreakerTimes | None = None,
         weight: Callable[[int], float] = lambda _task_id: 1.0,
     ) -> None:
@@ -100,10 +100,10 @@ class GatedModel:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def state(self) -> GateState:
+    def state(self) -> AdmissionState:
         """What people are shown."""
         reason = self._breaker.reason if self._breaker.is_open else ""
-        return GateState(len(self._queue), self._running, self._limit.allowed, reason)
+        return AdmissionState(len(self._queue), self._running, self._limit.allowed, reason)
 
     def quote(self, request: ChatRequest) -> Quote:
         """The inner model's estimate."""

@@ -15,7 +15,7 @@ import openai
 from engine.errors import ModelError, ModelRefused, ModelUnavailable, NotConfigured
 from engine.llm.faults import brief, fault_of_status, told_by
 from engine.llm.prices import cost_micros, find_price, most_micros
-from engine.llm.wire import RequestBody, ToolTexts, allowed_tools, parse_answer
+from engine.llm.providers.wire import RequestBody, ToolTexts, allowed_tools, parse_answer
 from engine.ports import ChatAnswer, ChatRequest, Quote
 from engine.settings import EngineSettings, Price
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.llm.seats import KEPT_PART, SEAT_S, Seats
+from engine.llm.admission.seats import KEPT_PART, SEAT_S, Seats
 
 
 def test_a_kept_place_is_kept_from_others_until_its_time() -> None:

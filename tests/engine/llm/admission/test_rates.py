@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.llm.rates import AdaptiveLimit, MinuteBucket
+from engine.llm.admission.rates import AdaptiveLimit, MinuteBucket
 
 GAPS = st.lists(st.floats(0, 20), min_size=1, max_size=200)
 

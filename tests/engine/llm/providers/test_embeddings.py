@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engine.errors import ModelError, ModelRefused, ModelUnavailable, NotConfigured
-from engine.llm.embeddings import OpenAIEmbedder
 from engine.llm.faults import UnusableAnswer
-from engine.llm.openai_chat import Endpoint
+from engine.llm.providers.embeddings import OpenAIEmbedder
+from engine.llm.providers.openai_chat import Endpoint
 from tests.engine.llm.conftest import settings_with
 from tests.fakes import model_endpoint as fake
 from tests.fakes.model_endpoint import ModelEndpoint, says
