@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 from PIL import Image, ImageDraw
 
+from engine.domain.clean import clean_text
+
 LONGEST = 80
 """Characters of a webhook's username (Discord's rule)."""
 
@@ -54,15 +56,15 @@ def _numbered(base: str) -> list[str]:
 
 def _clean(text: str) -> str:
     """Visible characters only, look-alikes folded so that no disguise of a banned word passes."""
-    text = unicodedata.normalize("NFKC", text)
+    text = clean_text(unicodedata.normalize("NFKC", clean_text(text)))
     kept = "".join(c if unicodedata.category(c)[0] in "LMNPSZ" else " " for c in text if not _unseen(c))
     words = " ".join(_MARKS.sub(" ", kept).split())
     return _BANNED.sub(lambda m: f"{m[1] or m[3]}·{m[2] or m[4]}", words)[:LONGEST].strip()
 
 
 def _unseen(char: str) -> bool:
-    """Zero-width and joining characters, and fillers that draw nothing."""
-    return unicodedata.category(char) in ("Cf", "Cs", "Co", "Cn") or char in "\u115f\u1160\u3164\u2800\u034f"
+    """Joiners, also inside an emoji, and what has no meaning that everybody shares."""
+    return unicodedata.category(char) in ("Cf", "Cs", "Co", "Cn")
 
 
 def face_number(name: str) -> int:

@@ -7,13 +7,15 @@ import unicodedata
 
 import discord
 
+from engine.domain.clean import clean_line, clean_text
+
 INVISIBLE = "\u200b"
 _FENCE = re.compile(r"`{3,}")
 
 
 def plain(text: str, limit: int) -> str:
     """One line of foreign text: no markdown, no mentions, at most `limit` characters with an ellipsis."""
-    line = cut(" ".join(text.split()), limit)
+    line = cut(clean_line(text), limit)
     while len(escaped := escape(line)) > limit and line:
         line = cut(line[:-1], len(line) - 1)
     return escaped
@@ -31,7 +33,7 @@ def cut(text: str, limit: int) -> str:
 
 def fenced(text: str, language: str = "", limit: int = 1800) -> str:
     """A code block that foreign text cannot leave, its content cut at `limit` characters."""
-    safe = _FENCE.sub(lambda m: INVISIBLE.join(m.group()), text)
+    safe = _FENCE.sub(lambda m: INVISIBLE.join(m.group()), clean_text(text))
     return f"```{language}\n{cut(safe, limit)}\n```"
 
 

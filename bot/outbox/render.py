@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from bot import texts_outbox as wording
@@ -18,6 +18,7 @@ from bot.outbox.split import excerpt
 from bot.words import cut, dollars, fenced, many, plain, size
 from engine import events as ev
 from engine.domain.account import is_account
+from engine.domain.clean import clean_text
 
 LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
@@ -83,7 +84,19 @@ def render(event: ev.Event, scene: Scene) -> tuple[Post, ...]:
     make = _MAKERS.get(type(event.body))
     if task is None or make is None:
         return ()
-    return tuple(make(event.body, _Frame(event.seq, task, scene)))
+    return tuple(make(_cleaned(event.body), _Frame(event.seq, task, scene)))
+
+
+def _cleaned(body: ev.EventBody) -> ev.EventBody:
+    """The event with every text in it cleaned, before any mark of ours is put into one."""
+    found = {field.name: _clean_value(getattr(body, field.name)) for field in fields(body)}
+    return replace(body, **found)
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    return tuple(map(_clean_value, value)) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,22 @@ import re
 import unicodedata
 from collections.abc import Collection
 
+from engine.domain.clean import clean_line, clean_text
+
 MAX_NAME = 40
 _UNSAFE = re.compile(r"[^\w .'-]+", re.UNICODE)
 _RESERVED = frozenset({"group", "human", "everyone", "here", "system", "engine", "me", "all"})
 
 
 def name_key(name: str) -> str:
-    """The form in which names are compared: NFKC, case-folded, single spaces, no leading @."""
-    return " ".join(unicodedata.normalize("NFKC", name).lstrip("@").casefold().split())
+    """The form in which names are compared: NFKC, folded, single spaces, nothing unseen, no leading @."""
+    return clean_line(unicodedata.normalize("NFKC", clean_text(name))).lstrip("@").casefold().strip()
 
 
 def clean_name(raw: str) -> str:
     """A name fit to show: letters, digits, space, `.`, `'`, `-`; at most 40 characters; may be empty."""
-    text = _UNSAFE.sub(" ", unicodedata.normalize("NFKC", raw).replace("_", " "))
+    text = clean_text(unicodedata.normalize("NFKC", clean_text(raw)))
+    text = _UNSAFE.sub(" ", text.replace("_", " "))
     return " ".join(text.split())[:MAX_NAME].strip(" .'-")
 
 

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import re
 
-# ECMA-48: CSI, then OSC/DCS/SOS/PM/APC strings up to their terminator, then two-character escapes.
-_ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
-    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)?"
-    r"|\x1b[ -/]*[0-~]?"
-)
-# Controls but tab and line feed, and the marks that reorder or hide text around them.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
+from engine.domain.clean import clean_text
+
 _UNFINISHED = re.compile(rb"(?:\x1b[^\n]{0,64}|[\xc2-\xf4][\x80-\xbf]{0,2})\Z")
 _FINISHED_ESCAPE = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[0-OQ-WYZ\\`-~])"
@@ -21,12 +13,8 @@ _FINISHED_ESCAPE = re.compile(
 
 
 def clean(raw: bytes) -> str:
-    """Text without escape sequences and control characters; only line feeds and tabs stay.
-
-    Invalid UTF-8 becomes U+FFFD, a carriage return (progress bars) a line feed.
-    """
-    text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+    """Return the bytes as harmless text (`clean_text`); invalid UTF-8 becomes U+FFFD."""
+    return clean_text(raw.decode("utf-8", "replace"))
 
 
 class Output:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from engine.domain.clean import clean_text
 from engine.errors import Invalid
 
 MAX_PATH_BYTES = 240
@@ -23,6 +24,8 @@ _WINDOWS_RESERVED = re.compile(
 _GIT_OWN = frozenset({".git", ".gitmodules", ".gitattributes"})
 _GIT_SHORT = re.compile(r"(git[a-z0-9]{0,3}|gi7eba|gi7d29|gi[0-9a-f]{4})~[0-9]+(\..*)?", re.DOTALL)
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Slashes that NFKC keeps but older zip tools and code pages of Windows turn into a separator.
+_BECOME_SLASHES = re.compile("[\u00a5\u2044\u20a9\u2215\u2216\u29f5\u29f8\u29f9]")
 
 
 def normal_path(text: str, depth: int = MAX_DEPTH) -> str:
@@ -47,18 +50,26 @@ def _check_whole(path: str) -> None:
         raise Invalid("The path is absolute. Give it relative to the workspace, without the leading /.")
     if path.endswith("/"):
         raise Invalid("The path ends with / and names a folder. Name a file; folders come by themselves.")
-    if any(unicodedata.category(char) in _HIDDEN_CATEGORIES for char in path):
+    if any(_hidden(form) for form in (path, unicodedata.normalize("NFKC", path))):
         raise Invalid("The path holds control or invisible characters. Use visible characters only.")
 
 
+def _hidden(text: str) -> bool:
+    """Whether part of it is not seen; joiners, which HFS+ ignores, are refused inside an emoji too."""
+    return clean_text(text) != text or any(unicodedata.category(c) in _HIDDEN_CATEGORIES for c in text)
+
+
 def _check_name(name: str) -> None:
-    if name == "..":
+    forms = (name, unicodedata.normalize("NFKC", name))
+    if any(".." in _BECOME_SLASHES.split(form) for form in forms):
         raise Invalid("The path holds `..`. Stay inside the workspace and write the path out.")
+    if {"/", "\\"} & set(forms[1]):
+        raise Invalid(f"{name!r} holds a character that many tools turn into / or a backslash. Leave it out.")
     if _WINDOWS_FORBIDDEN & set(name):
         raise Invalid(f'{name!r} holds one of < > : " | ? *, which Windows cannot store. Leave them out.')
-    if name != name.strip() or name.endswith("."):
+    if any(form != form.strip() or form.endswith(".") for form in forms):
         raise Invalid(f"{name!r} begins or ends with a space or ends with a dot. Take that off.")
-    if name.startswith(("-", "~")):
+    if any(form.startswith(("-", "~")) for form in forms):
         raise Invalid(f"{name!r} begins with - or ~, which tools mistake for an option or a home. Rename it.")
     _check_reserved(name)
 

@@ -26,6 +26,7 @@ from engine.sandbox.output import Output
         (b"\xff\xfe", "\ufffd\ufffd"),
         (b"\x1b(B\x1b=\x1bMx", "x"),
         ("é · 日本 👩‍🔬\n".encode(), "é · 日本 👩‍🔬\n"),
+        ("a\U000e0069\u3164\u2800\u00adb".encode(), "ab"),
         (b"\x1b]0;never ended\nnext", "\nnext"),
     ],
 )

@@ -25,6 +25,9 @@ from engine.workspace import check_collision, check_set, normal_path
         ("console.log", "console.log"),
         ("git.txt", "git.txt"),
         ("a b/c d.txt", "a b/c d.txt"),
+        ("質問\uff1f.md", "質問\uff1f.md"),
+        ("½ and ¥5.md", "½ and ¥5.md"),
+        ("wait….md", "wait….md"),
     ],
 )
 def test_good_paths_have_one_spelling(text: str, path: str) -> None:
@@ -90,6 +93,22 @@ def test_good_paths_have_one_spelling(text: str, path: str) -> None:
         "/".join("a" * 17),
         "/".join(["abcdefghijklmnopqrstuvwxyz"] * 12),
         "\ud800",
+        "\u2024\u2024\uff0f\u2024\u2024\uff0fevil.txt",
+        "\u2025/evil.txt",
+        "\uff0e\uff0e/evil.txt",
+        "a/..\u2215..\u2215evil.txt",
+        "..\u00a5evil.txt",
+        "a\uff0fb",
+        "a\uff3cb",
+        "\u2100.txt",
+        "\u3164",
+        "a/\uffa0",
+        "\u2800.md",
+        "a\u115fb",
+        "a\ufe0f.md",
+        "\u3000",
+        "notes\u2026",
+        "\uff0drf",
     ],
 )
 def test_bad_paths_are_refused_in_a_sentence(text: str) -> None:

@@ -1,0 +1,49 @@
+"""What events become when agents' words hold more than is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
+from engine import events as ev
+
+HIDDEN = "\x1b[31m\x07a\u202eb\U000e0069\u3164"
+SEEN = "ab"
+
+
+@dataclass
+class _Scene:
+    """One task with one agent."""
+
+    def task(self, task_id: int) -> TaskFacts | None:
+        return TaskFacts(task_id, 5, 6, 7, goal="the goal")
+
+    def agent(self, agent_id: int) -> AgentFacts | None:
+        return AgentFacts(agent_id, "Ada", "Ada", False)
+
+    def asked(self, ref: str) -> Asked | None:
+        return None
+
+
+def _texts(body: ev.EventBody) -> str:
+    posts = render(ev.Event(1, 0.0, body), _Scene())
+    assert posts
+    return "\n".join(f"{post.text}\n{post.card}\n{post.head}" for post in posts)
+
+
+def _clean(text: str) -> bool:
+    return SEEN in text and not set(text) & set("\x1b\x07\u202e\U000e0069\u3164")
+
+
+def test_words_of_agents_leave_clean_and_still_ping_nobody() -> None:
+    """Controls and hidden characters go before the marks that kill mentions come."""
+    said = _texts(ev.AgentSpoke(1, 2, 3, "Ada", (), f"{HIDDEN} @every\u200bone <@\u200b&5>"))
+    assert _clean(said)
+    assert "@everyone" not in said
+    assert "<@&5>" not in said
+
+
+def test_questions_and_reports_leave_clean() -> None:
+    """The same for what is asked, found and reported."""
+    assert _clean(_texts(ev.Audited(1, 2, "rejected", HIDDEN, 1)))
+    assert _clean(_texts(ev.TaskEnded(1, 2, "done", HIDDEN, (), True)))
