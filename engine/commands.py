@@ -2,7 +2,8 @@
 
 The id returned is that of the thing made or changed (task, message, gate, agent).
 Errors: NotFound, WrongState, Invalid, each fit to be shown to the person.
-`by` is an opaque name of who asks ("discord:123"); `space` an opaque name of where ("guild:9").
+`by` is an opaque name of who asks ("discord:123"); `space` an opaque name of where ("guild:9"); `origin` an
+opaque name of the place inside it where a task was started ("channel:5"), which comes back in TaskAccepted.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """Begin a task -> task id. `goal` 1 to 8,000 characters; `files` are attachments (path -> bytes)."""
+    """Begin a task -> task id. `goal` 1 to 8,000 characters; `files` are attachments (path -> bytes).
+
+    `origin` is kept with the task's first event, in the same transaction.
+    """
 
     goal: str
     by: str
@@ -35,6 +39,7 @@ class StartTask:
     files: Mapping[str, bytes] = field(default_factory=dict)
     model: str | None = None
     attended: bool = True
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,8 @@ class RepeatTask:
     """Start a task for `goal` again and again -> repeat id. Each run goes by itself, within `limits`.
 
     `cron`: minute, hour, day, month, weekday by the clock of `zone`, at most every 15 minutes. A start missed
-    while nobody ran is made up for once; one that is due while the run before goes on is left out.
+    while nobody ran is made up for once; one that is due while the run before goes on is left out. Each run
+    is started at `origin`.
     """
 
     goal: str
@@ -183,6 +189,7 @@ class RepeatTask:
     zone: str = "UTC"
     limits: Limits = Limits()
     model: str | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ GateKind = Literal["question", "plan", "cap", "share", "audit", "stall"]
 class TaskAccepted:
     """A task exists; its boss and root group follow as AgentJoined and GroupFormed.
 
-    `repeat_id`: the repeat that started it by the clock, None when a person did.
+    `repeat_id`: the repeat that started it by the clock, None when a person did. `origin`: where it was
+    started, as the command said.
     """
 
     task_id: int
@@ -27,6 +28,22 @@ class TaskAccepted:
     by: str
     space: str
     repeat_id: int | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatPaused:
+    """A repeat starts nothing any more, because its maker may not; `task_id` is its last run's, 0 for none.
+
+    `origin` is where it was made.
+    """
+
+    task_id: int
+    repeat_id: int
+    space: str
+    origin: str
+    goal: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +281,7 @@ class TaskEnded:
 
 EventBody = (
     TaskAccepted
+    | RepeatPaused
     | TaskChanged
     | PlanProposed
     | GroupFormed

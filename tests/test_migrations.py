@@ -61,6 +61,7 @@ def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:
         connection.exec_driver_sql("ALTER TABLE budgets DROP COLUMN set_by")
         connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN paused_at")
         connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN paused_why")
+        connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN origin")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
     upgrade(url)
     with engine.connect() as connection:

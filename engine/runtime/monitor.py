@@ -107,6 +107,7 @@ class Monitor:
         if why:
             now = self._clock.now()
             await self._db.write(lambda c: pause_repeat(c, due, why, now))
+            self._stir()
             log.warning("repeat %s is paused: %s", due.id, why)
         return why == ""
 

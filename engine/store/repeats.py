@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from engine.commands import EndRepeat, Limits, RepeatTask, ResumeRepeat, StartTask
 from engine.domain.recurrence import Recurrence, checked
 from engine.errors import Invalid, NotFound, WrongState
+from engine.events import RepeatPaused
 from engine.queries import RepeatView
-from engine.store.core import REPEATS, TASKS, AnyRow, dumps, loads, new_id
+from engine.store.core import REPEATS, TASKS, AnyRow, append_events, dumps, loads, new_id
 from engine.store.ending import ENDED
 from engine.store.tasks import Caps, Done, checked_goal, start_task
 
@@ -34,6 +35,7 @@ def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: fl
         "limits_json": dumps(asdict(caps)),
         "created_at": now,
         "next_at": when.next_after(now),
+        "origin": command.origin,
     }
     return Done(new_id(connection, REPEATS, values))
 
@@ -71,7 +73,12 @@ def _is_due(now: float) -> sa.ColumnElement[bool]:
 def pause_repeat(connection: Connection, due: Due, why: str, now: float) -> None:
     """No starts until somebody resumes it; one that changed hands meanwhile goes on."""
     here = sa.and_(REPEATS.c.id == due.id, REPEATS.c.by == due.by, REPEATS.c.paused_at.is_(None))
-    connection.execute(REPEATS.update().where(here).values(paused_at=now, paused_why=why))
+    pause = REPEATS.update().where(here).values(paused_at=now, paused_why=why)
+    told = (REPEATS.c.goal, REPEATS.c.space, REPEATS.c.origin, REPEATS.c.last_task_id)
+    row = connection.execute(pause.returning(*told)).first()
+    if row is not None:
+        paused = RepeatPaused(row.last_task_id or 0, due.id, row.space, row.origin, row.goal, why)
+        append_events(connection, [(f"r{due.id}.paused.{now:.6f}", paused)], now)
 
 
 def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> Done:
@@ -114,7 +121,9 @@ def _goes_on(connection: Connection, task_id: int | None) -> bool:
 
 def _start(connection: Connection, row: AnyRow, now: float) -> Done:
     caps = Caps(**loads(row.limits_json))
-    command = StartTask(row.goal, row.by, row.space, model=row.model or None, attended=False)
+    command = StartTask(
+        row.goal, row.by, row.space, model=row.model or None, attended=False, origin=row.origin
+    )
     return start_task(connection, command, caps, now, repeat_id=row.id)
 
 

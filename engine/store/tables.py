@@ -326,7 +326,7 @@ class RepeatRow(EngineTable, table=True):
 
     `limits_json` holds the caps of each run as they were said when it was made; `skipped` counts the times
     it did not start because the run before still went on. `paused_at` is set, with why, once its maker may
-    start no tasks any more.
+    start no tasks any more. `origin` is where it was made, and so where each run starts.
     """
 
     __tablename__ = "repeats"
@@ -346,3 +346,4 @@ class RepeatRow(EngineTable, table=True):
     paused_at: float | None = None
     paused_why: str = Field(default="", sa_column_kwargs={"server_default": ""})
     ended_at: float | None = None
+    origin: str = Field(default="", sa_column_kwargs={"server_default": ""})

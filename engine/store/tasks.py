@@ -96,7 +96,7 @@ def start_task(
     connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
     connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
     events: list[EventBody] = [
-        TaskAccepted(task, goal, command.by, command.space, repeat_id),
+        TaskAccepted(task, goal, command.by, command.space, repeat_id, command.origin),
         GroupFormed(task, group, None, boss, "headquarters", 0),
         AgentJoined(task, group, boss, name, "boss"),
     ]

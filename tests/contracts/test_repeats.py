@@ -19,7 +19,7 @@ from engine.tools import ToolOptions
 from tests.contracts.conftest import World
 from tests.fakes.parts import CAPS
 
-HOURLY = RepeatTask("look for news", "me", "guild:1", "0 * * * *")
+HOURLY = RepeatTask("look for news", "me", "guild:1", "0 * * * *", origin="channel:7")
 SWEEPING = TurnOptions(tools=ToolOptions(audit_rounds=0, watch=WatchOptions(sweep_s=0.1, quiet_s=0.05)))
 
 
@@ -63,7 +63,8 @@ async def test_starts_missed_while_nobody_ran_come_as_one(world: World) -> None:
     task = await again.look.task(view.last_task_id or 0)
     assert (task.goal, task.by, task.space, task.state) == ("look for news", "me", "guild:1", "done")
     told = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "TaskAccepted")
-    assert f'"repeat_id":{number}' in str(await world.scalar(told))
+    said = str(await world.scalar(told))
+    assert f'"repeat_id":{number}' in said and '"origin":"channel:7"' in said
     await again._monitor.sweep()
     assert await started(world) == 1
 
@@ -189,6 +190,9 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
     assert (view.id, view.paused_why, view.runs, view.skipped) == (number, "you left", 0, 0)
     assert view.paused_at is not None and await started(world) == 0
     assert rights.asked == [("me", "guild:1")]
+    told = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "RepeatPaused")
+    ((said,),) = await world.rows(told)
+    assert f'"repeat_id":{number}' in said and '"origin":"channel:7"' in said and "you left" in said
     assert rights.limits.agents == CAPS.agents
     assert await engine.handle(ResumeRepeat(number, "she")) == number
     (view,) = await engine.look.repeats("guild:1")
