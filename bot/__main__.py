@@ -13,13 +13,16 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 
+from bot.app.logs import guard_logs
 from bot.bootstrap import probe_model, running
 from bot.migrations import drift, upgrade
 from bot.settings import BotSettings
 from bot.single import AlreadyRunning
 from engine.assembly import open_engine
+from engine.domain.redact import without_password
 from engine.errors import EngineError, NotConfigured
 from engine.llm.local.__main__ import TerminalProgress
+from engine.secrets import redact
 from engine.settings import EngineSettings
 
 
@@ -27,6 +30,7 @@ def main() -> int:
     """Run the chosen command; exit code 0 when it did what was asked, 1 with one plain line otherwise."""
     options = _parser().parse_args()
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    guard_logs()
     try:
         return asyncio.run(_COMMANDS[options.command](options))
     except KeyboardInterrupt:
@@ -101,7 +105,7 @@ async def _doctor(_options: argparse.Namespace) -> int:
     opened = await open_engine(EngineSettings(), migrate=upgrade, say=_say)
     try:
         status = opened.sandbox.status()
-        _say(f"database: {opened.database.url.split('@')[-1]}")
+        _say(f"database: {without_password(opened.database.url)}")
         _say(f"sandbox: {status.mechanism if status.available else 'none. ' + status.reason}")
         answers, said = await probe_model(opened)
         _say(f"model: {said}")
@@ -130,7 +134,7 @@ async def _migrations(_options: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+    print(redact(text), file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
 
 
 _COMMANDS = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
+from bot.app.logs import guard_logs
 from bot.archive import close_places
 from bot.book import Book
 from bot.client import MegaBot
@@ -30,6 +31,7 @@ from engine.commands import Limits
 from engine.errors import ModelError, NotConfigured
 from engine.llm.local import Progress
 from engine.ports import ChatMessage, ChatModel, ChatRequest
+from engine.secrets import redact
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ async def running(
 
     `model` and `local_options` are for tests; without them the settings decide.
     """
+    guard_logs()
     async with AsyncExitStack() as stack:
         # The lock comes first: a second start is refused before it fetches, opens or starts anything.
         url = engine_settings.sqlite_or_url()
@@ -197,7 +200,7 @@ def _login_in_words() -> Iterator[None]:
         raise NotConfigured(words_for_login(error) or str(error)) from error
     except (OSError, discord.HTTPException, aiohttp.ClientError) as error:
         raise NotConfigured(
-            f"Discord cannot be reached ({error}). Check the network, then start again."
+            f"Discord cannot be reached ({redact(str(error))}). Check the network, then start again."
         ) from error
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.secrets import keep_secrets_of
+
 
 class BotSettings(BaseSettings):
     """Names are the environment's names in upper case (`DISCORD_TOKEN`, `AVATAR_URL_TEMPLATE`, …).
@@ -26,6 +28,10 @@ class BotSettings(BaseSettings):
     card_every_s: float = Field(default=15.0, ge=1)
     card_repost_s: float = Field(default=3600.0, ge=60)
     sync_commands: bool = True
+
+    def model_post_init(self, _context: object, /) -> None:
+        """What is read is known to be secret before anything can show it."""
+        keep_secrets_of(self)
 
     @property
     def local(self) -> bool:

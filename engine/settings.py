@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engine.secrets import keep_secrets_of
+
 
 class Price(BaseModel):
     """Dollars a million tokens of one model; `cached` defaults to the input price."""
@@ -66,6 +68,10 @@ class EngineSettings(BaseSettings):
     run_timeout_s: float = Field(default=30.0, gt=0)
     run_memory_mb: int = Field(default=512, gt=0)
     run_packages: Annotated[tuple[str, ...], NoDecode] = ("pytest",)
+
+    def model_post_init(self, _context: object, /) -> None:
+        """What is read is known to be secret before anything can show it."""
+        keep_secrets_of(self)
 
     @field_validator("run_packages", mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from bot import texts
 from bot.desk import UNDELIVERED, Interaction, Refused, answer
 from bot.words import cut
 from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable
+from engine.secrets import redact
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def words_for(error: BaseException) -> str:
     """What to tell the person; an unforeseen error is logged under a short incident number."""
     known = explain(error)
     if known is not None:
-        return cut(known, 1900)
+        return cut(redact(known), 1900)
     incident = secrets.token_hex(3)
     log.error("incident %s", incident, exc_info=error)
     return texts.UNKNOWN.format(incident=incident)

@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import discord
 
+from engine.secrets import redact
+
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
 
@@ -62,9 +64,9 @@ def meaning(error: Exception) -> Exception:
         return Refused(error.retry_after, "user", hidden=False)
     if not isinstance(error, discord.HTTPException):
         connected = not isinstance(error, aiohttp.ClientConnectorError)
-        return Uncertain(repr(error)) if connected else Unreached(str(error))
+        return Uncertain(redact(repr(error))) if connected else Unreached(redact(str(error)))
     if error.status >= 500:
-        return Uncertain(str(error))
+        return Uncertain(redact(str(error)))
     return _refused_request(error)
 
 
@@ -75,7 +77,8 @@ def _refused_request(error: discord.HTTPException) -> Exception:
         return Gone("webhook")
     if error.status == 404:
         return Gone("channel")
-    return Denied(str(error)) if error.status == 403 else Rejected(str(error))
+    said = redact(str(error))
+    return Denied(said) if error.status == 403 else Rejected(said)
 
 
 def _retry_after(error: discord.HTTPException) -> float:

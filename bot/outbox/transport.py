@@ -25,6 +25,7 @@ from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Uncertain, Unreached, meaning, refusal
 from bot.outbox.post import BOT
 from bot.places.records import Hook
+from engine.secrets import redact
 
 _log = logging.getLogger(__name__)
 
@@ -196,9 +197,9 @@ class Transport:
         try:
             response = await handler(request)
         except aiohttp.ClientConnectorError as error:
-            raise Unreached(str(error)) from error
+            raise Unreached(redact(str(error))) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Uncertain(repr(error)) from error
+            raise Uncertain(redact(repr(error))) from error
         match = _WEBHOOK_PATH.search(request.url.path)
         channel_id = self._channels.get(int(match[1]), 0) if match else 0
         if response.status == 429:

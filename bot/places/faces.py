@@ -13,6 +13,7 @@ from bot.outbox.ledger import insert_once
 from bot.personas import default_url, face_number, face_png, template_url
 from bot.tables import faces
 from engine.ports import Database
+from engine.secrets import redact
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ class Faces:
                 _log.warning("faces cannot be uploaded just now: %s", error)
                 await asyncio.sleep(TROUBLE_S)
             except discord.HTTPException as error:
-                self.problem = f"Drawn faces are refused ({error}). Set AVATAR_URL_TEMPLATE, or leave it so."
+                said = redact(str(error))
+                self.problem = f"Drawn faces are refused ({said}). Set AVATAR_URL_TEMPLATE, or leave it so."
                 _log.warning("%s", self.problem)
 
     async def _provide(self, number: int, known: dict[str, discord.Emoji]) -> None:

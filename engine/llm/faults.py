@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import ModelError, ModelKeyRejected, ModelRefused, ModelUnavailable
 from engine.llm.storable import storable
+from engine.secrets import redact
 
 LONGEST_WAIT_S = 86_400.0
 
@@ -66,8 +67,8 @@ def told_by(body: Any) -> str:
 
 
 def brief(text: str, limit: int = 300) -> str:
-    """One storable line of at most `limit` characters."""
-    line = " ".join(storable(text[: limit * 4]).split())
+    """One storable line of at most `limit` characters, without secrets: endpoints repeat the key they got."""
+    line = " ".join(redact(storable(text[: limit * 16])).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
