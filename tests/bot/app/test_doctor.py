@@ -25,7 +25,7 @@ async def test_doctor_shows_no_secret(
         "DATA_DIR": str(tmp_path),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'x.db'}?password=pass-canary-77",
         "OPENAI_API_KEY": KEY,
-        "OPENAI_BASE_URL": endpoint.url + "?key=query-canary-77",
+        "OPENAI_BASE_URL": endpoint.url.replace("//", "//anna:login-canary-77@"),
         "RUN_PACKAGES": "",
     }.items():
         monkeypatch.setenv(name, value)

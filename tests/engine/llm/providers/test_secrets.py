@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from engine.llm.openai_chat import OpenAIChat
 from pydantic import SecretStr
 
 from engine.errors import ModelError
+from engine.llm.providers.openai_chat import OpenAIChat
 from tests.engine.llm.conftest import request_with, settings_with
 from tests.fakes.model_endpoint import ModelEndpoint, Reply, says
 
