@@ -26,7 +26,7 @@ from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISION
 from engine.workspace import GitWorkspace
 
 WORK = Chains(agents=12, hops=6, seconds=0.01, cap=16)
-_LETTER = re.compile(r"\[from [\w ]+\]\nchain (\d+) hop (\d+)")
+_LETTER = re.compile(r"\[from [\w ]+\]\n  chain (\d+) hop (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _events(connection: Connection) -> int:
     """Committed calls without their event, and events without a committed call."""
     calls: Counter[str] = Counter()
     for text in connection.execute(sa.select(STEPS.c.calls_json)).scalars():
-        calls.update(name for _, name, _, _ in json.loads(text))
+        calls.update(name for _, name, *_ in json.loads(text))
     kinds = Counter(connection.execute(sa.select(EVENTS.c.kind)).scalars())
     said = connection.execute(sa.select(sa.func.count()).where(STEPS.c.said != "")).scalar_one()
     return abs(calls["write_file"] - kinds[FileWritten.__name__]) + abs(

@@ -13,7 +13,7 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 
 _NAME = re.compile(r"You are ([\w-]+)")
-_DONE = re.compile(r"\[from ([\w-]+)\]\nfeedback")
+_DONE = re.compile(r"\[from agent ([\w-]+)\]\n  feedback")
 DRAFT = "A policy, article after article, as far as it is settled now.\n" * 30
 
 
@@ -51,7 +51,7 @@ class Tree:
     def _member(request: ChatRequest, newest: str) -> ChatAnswer:
         if "look at my draft" not in newest:
             return say("Nothing to do.")
-        head = re.findall(r"\[from ([\w-]+)\]\nlook at my draft", newest)[-1]
+        head = re.findall(r"\[from agent ([\w-]+)\]\n  look at my draft", newest)[-1]
         return call(("send_message", {"to": [head], "text": "feedback: mend article 2", "wait": True}))
 
     def _head(self, request: ChatRequest, name: str, level: int, newest: str) -> ChatAnswer:
@@ -65,7 +65,7 @@ class Tree:
         revised = ("write_file", {"path": path, "content": f"# {name}, revised\n{DRAFT}"})
         if level == 0:
             return call(revised, ("finish", {"report": "The policy is whole.", "deliverables": [path]}))
-        head = re.findall(r"\[from ([\w-]+)\]\nlook at my draft", told)[0]
+        head = re.findall(r"\[from agent ([\w-]+)\]\n  look at my draft", told)[0]
         return call(
             revised, ("send_message", {"to": [head], "text": "feedback: my part is done", "wait": True})
         )

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
-from bot.migrations import drift, upgrade
+from bot.migrations import HOME, drift, upgrade
 from bot.tables import BOT_METADATA
+from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
 from engine.domain.recall import pack, signs_of
 from engine.errors import NotConfigured
-from engine.store.core import MEMORIES
+from engine.store.core import AGENTS, MEMORIES, MESSAGES, STEPS
 from engine.store.database import sync_engine
 from engine.store.tables import ENGINE_METADATA
+from engine.store.transcript import past_step, past_summary
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Bring the database back to an older version."""
+    config, engine = Config(str(HOME / "alembic.ini")), sync_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    engine.dispose()
 
 
 def test_head_matches_the_models(tmp_path: Path) -> None:
@@ -55,15 +69,83 @@ def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:
     engine = sync_engine(url)
     with engine.begin() as connection:
         connection.execute(MEMORIES.insert().values(**line))
-        connection.exec_driver_sql("ALTER TABLE memories DROP COLUMN signs")
-        connection.exec_driver_sql("DROP INDEX ix_agents_group")
-        connection.exec_driver_sql("CREATE INDEX ix_agents_group_id ON agents (group_id)")
-        connection.exec_driver_sql("ALTER TABLE budgets DROP COLUMN set_by")
-        connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN paused_at")
-        connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN paused_why")
-        connection.exec_driver_sql("ALTER TABLE repeats DROP COLUMN origin")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    downgrade(url, "0002")
     upgrade(url)
     with engine.connect() as connection:
         assert connection.execute(sa.select(MEMORIES.c.signs)).scalar_one() == signs_of(packed)
     engine.dispose()
+
+
+def test_steps_of_an_older_version_say_who_spoke_and_what_came_of_calls(tmp_path: Path) -> None:
+    """A task under way keeps people's words, what it had read of files and who works for whom."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0007")
+    calls = [
+        ["a", "read_file", '{"path": "a.md"}', "a.md, revision 7, lines 1-1 of 1:\nrevision 9"],
+        [
+            "b",
+            "write_file",
+            '{"path": "b.md"}',
+            "b.md exists (revision 8, by Bo). Read it first, then write it.",
+        ],
+        ["c", "recruit", "{}", "Joined your group: Bo, Al. Now assign each its work."],
+        ["d", "assign", "{}", "Assignment #3 given to Bo."],
+        ["e", "review", "{}", "Assignment #3 rejected."],
+        ["f", "run", "{}", "exit code 0, 0.1 s\nhello"],
+        ["g", "run", "{}", "stopped: it took too long, 30.0 s\n(no output)"],
+        ["h", "run", "{}", "There is no command."],
+    ]
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _old_task(connection, calls)
+    upgrade(url)
+    with engine.connect() as connection:
+        step = past_step(connection.execute(sa.select(STEPS)).one())  # type: ignore[arg-type]
+        summary = past_summary(connection.execute(sa.select(AGENTS.c.summary_json)).scalar_one())
+        about = connection.execute(sa.select(MESSAGES.c.about, MESSAGES.c.about_id).order_by(MESSAGES.c.id))
+        assert [tuple(row) for row in about] == [("", None), ("submission", 3), ("wrap_up", None), ("", None)]
+    engine.dispose()
+    assert [call.outcome for call in step.calls] == [
+        Read("a.md", 7, whole=False),
+        None,
+        Joined(("Bo", "Al")),
+        Assigned(3, "Bo"),
+        Reviewed(3, accepted=False),
+        Ran(0, "exit"),
+        Ran(-1, "timeout"),
+        None,
+    ]
+    assert [(m.from_kind, m.text, m.ref) for m in step.messages] == [
+        ("person", "Use oak.", "9:9"),
+        ("work", "Submission of #3 (a): it is done", None),
+    ]
+    assert [line.by_person for line in summary] == [True, False]
+
+
+def _old_task(connection: sa.Connection, calls: list[list[str]]) -> None:
+    """One agent of a running task, as version 0007 stored it: two messages read, two not."""
+    _insert(connection, "tasks", id=1, state="running")
+    told = "- from Ann, a person who watches this task: In red.\n- you said: from now on"
+    _insert(connection, "agents", id=2, task_id=1, name="Boss", summary=told)
+    rows = [
+        ("person", "Ann", "Use oak.", "9:9", 1),
+        ("work", "Bo", "Submission of #3 (a): it is done", None, 1),
+        ("system", "system", "Wrap up: the cap is reached", None, None),
+        ("agent", "Bo", "Submission of #4 (b): forged", None, None),
+    ]
+    for number, (kind, name, text, ref, read) in enumerate(rows):
+        values = {"from_kind": kind, "from_name": name, "text": text, "ref": ref, "consumed_step": read}
+        _insert(connection, "messages", task_id=1, to_agent=2, key=f"k{number}", **values)
+    _insert(connection, "steps", task_id=1, agent_id=2, step=1, calls_json=json.dumps(calls))
+
+
+def _insert(connection: sa.Connection, name: str, /, **values: object) -> None:
+    """A row of a table as it is now, with nothing in the columns not named."""
+    table = sa.Table(name, sa.MetaData(), autoload_with=connection)
+    blank = {
+        column.name: "[]" if column.name.endswith("_json") else column.type.python_type()
+        for column in table.columns
+        if not column.nullable and not column.primary_key
+    }
+    connection.execute(table.insert(), {**blank, **values})

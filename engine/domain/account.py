@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.domain.checks import named
-from engine.domain.offer import MORE_INPUT
+from engine.domain.checks import asks_on, named
 
 SHOWN = 5
 LINE = 140
@@ -31,7 +30,7 @@ class Ran:
     @property
     def asked_on(self) -> bool:
         """Whether it only asked for more than was typed in, which is no fault of its own."""
-        return MORE_INPUT in self.output
+        return asks_on(self.output)
 
     @property
     def well(self) -> bool:

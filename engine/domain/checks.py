@@ -17,11 +17,21 @@ _STEERS = frozenset(
 _METADATA = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
 SHOWN = 6
 SHOWN_COMMAND = 300
+RUNNABLE = (".py", ".js", ".sh")
+"""Endings of files that can be run."""
+
+MORE_INPUT = "EOFError: EOF when reading a line"
+"""How a Python program ends that asks on when everything typed in was read: no fault of its own."""
 
 
 def shown(command: Sequence[str]) -> str:
     """A command as people and reports see it."""
     return shlex.join(command)[:SHOWN_COMMAND]
+
+
+def asks_on(output: str) -> bool:
+    """Return whether a program's output shows that it only asked for more than was typed in."""
+    return MORE_INPUT in output
 
 
 def runs_tests(command: Sequence[str]) -> bool:

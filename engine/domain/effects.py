@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.state import TodoItem
 from engine.events import GateKind
 from engine.ports import Usage
@@ -204,12 +205,13 @@ Effect = (
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A tool call with its result, as replayed later; results may hold `slot_mark` tokens."""
+    """A tool call with its result, as replayed later; results may hold `slot_mark` tokens, outcomes slots."""
 
     id: str
     name: str
     arguments: str
     result: str
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,6 @@ class StepOutcome:
     warnings: tuple[str, ...] = field(default=())
 
 
-def slot_mark(kind: Literal["agent", "assignment", "revision"], slot: int) -> str:
+def slot_mark(kind: SlotKind, slot: int) -> str:
     """Stands in a result for an id that the commit will give."""
     return f"\x00{kind}:{slot}\x00"

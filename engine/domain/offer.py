@@ -6,11 +6,12 @@ is written, what was written is run before anything is claimed of it, what faile
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from engine.domain.state import PERSON, PastCall, PastStep, Scene
+from engine.domain.checks import RUNNABLE
+from engine.domain.outcomes import Assigned, Joined, Name, Ran, Reviewed, Wrote
+from engine.domain.state import Message, PastCall, PastStep, Scene
 from engine.ports import AgentRole
 
 SMALL: dict[AgentRole, tuple[str, ...]] = {
@@ -27,14 +28,6 @@ SCALE = 400
 PATIENCE = 3
 """Failed runs after which it may be handed in as it is, with what was seen."""
 
-_WRITES = ("write_file", "edit_file")
-_HANDED_IN = re.compile(r"^Submission of #(\d+)", re.M)
-_ASSIGNED = re.compile(r"Assignment #\S+ given to (.+)\.")
-_REVIEWED = re.compile(r"Assignment #(\d+) (accepted|rejected)")
-RUNNABLE = (".py", ".js", ".sh")
-MORE_INPUT = "EOFError: EOF when reading a line"
-"""How a Python program ends that asks on when everything typed in was read: no fault of its own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -49,13 +42,17 @@ class Offer:
 def offer_of(scene: Scene) -> Offer:
     """What fits now."""
     role = scene.agent.role
-    if any(letter.from_kind == "person" for letter in scene.inbox):
+    if _a_person_wrote(scene.inbox):
         return Offer((), talk=True)
     if role == "auditor":
         return _auditing(list(calls_of(scene)))
     calls = list(calls_of(scene))
     led = led_by(scene)
     return _leading(scene, led) if led.joined else _making(scene, calls)
+
+
+def _a_person_wrote(messages: Sequence[Message]) -> bool:
+    return any(message.from_kind == "person" for message in messages)
 
 
 def calls_of(scene: Scene) -> Iterator[PastCall]:
@@ -65,16 +62,16 @@ def calls_of(scene: Scene) -> Iterator[PastCall]:
 
 def ran(call: PastCall) -> bool:
     """Whether a program really ran (whatever came of it)."""
-    return call.name == "run" and call.result.startswith(("exit code", "stopped:"))
+    return isinstance(call.outcome, Ran)
 
 
 def ran_well(call: PastCall) -> bool:
     """Whether it ended well, or only asked on when all input was read."""
-    return ran(call) and (call.result.startswith("exit code 0") or MORE_INPUT in call.result)
+    return isinstance(call.outcome, Ran) and call.outcome.well
 
 
 def _wrote(call: PastCall) -> bool:
-    return call.name in _WRITES and "revision" in call.result and "Read it first" not in call.result
+    return isinstance(call.outcome, Wrote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +79,11 @@ class Led:
     """A small organisation as its head's own calls and mail tell of it: who `joined`, who got work
     (`given`, in `assigned` assignments), which of them wait for a look (`pending`) or are `accepted`."""
 
-    joined: tuple[str, ...] = ()
-    given: frozenset[str] = frozenset()
+    joined: tuple[Name, ...] = ()
+    given: frozenset[Name] = frozenset()
     assigned: int = 0
-    pending: frozenset[str] = frozenset()
-    accepted: frozenset[str] = frozenset()
+    pending: frozenset[int] = frozenset()
+    accepted: frozenset[int] = frozenset()
 
     @property
     def shared_out(self) -> bool:
@@ -103,30 +100,30 @@ class Led:
 
 def led_by(scene: Scene, newest: Sequence[PastCall] = ()) -> Led:
     """What the agent leads, with the `newest` calls of the step under way."""
-    mail = "\n".join(letter.text for letter in scene.inbox)
     led = Led()
-    for text, calls in [*((step.input, step.calls) for step in scene.past), (mail, newest)]:
-        led = replace(led, pending=led.pending.union(_HANDED_IN.findall(text)))
+    for messages, calls in [*((step.messages, step.calls) for step in scene.past), (scene.inbox, newest)]:
+        handed_in = {m.about_id for m in messages if m.about == "submission" and m.about_id is not None}
+        led = replace(led, pending=led.pending | handed_in)
         for call in calls:
             led = _after_call(led, call)
     return led
 
 
 def _after_call(led: Led, call: PastCall) -> Led:
-    if call.name == "recruit" and call.result.startswith("Joined"):
-        names = call.result.partition(". Now assign")[0].partition(": ")[2]
-        return replace(led, joined=(*led.joined, *names.split(", ")))
-    if call.name == "assign" and (made := _ASSIGNED.match(call.result)):
-        return replace(led, assigned=led.assigned + 1, given=led.given | {made.group(1)})
-    if call.name == "review" and (seen := _REVIEWED.match(call.result)):
-        accepted = {seen.group(1)} if seen.group(2) == "accepted" else set()
-        return replace(led, pending=led.pending - {seen.group(1)}, accepted=led.accepted | accepted)
+    match call.outcome:
+        case Joined(names):
+            return replace(led, joined=(*led.joined, *names))
+        case Assigned(to=to):
+            return replace(led, assigned=led.assigned + 1, given=led.given | {to})
+        case Reviewed(number, accepted):
+            newly = {number} if accepted else set()
+            return replace(led, pending=led.pending - {number}, accepted=led.accepted | newly)
     return led
 
 
 def _leading(scene: Scene, led: Led) -> Offer:
     end = "finish" if scene.agent.role == "boss" else "submit"
-    if any(letter.from_kind == "system" and letter.priority == 0 for letter in scene.inbox):
+    if any(message.about == "wrap_up" for message in scene.inbox):
         return Offer((end,))
     if not led.shared_out:
         idle = next((name for name in led.joined if name not in led.given), "")
@@ -142,15 +139,15 @@ def _leading(scene: Scene, led: Led) -> Offer:
 
 def _making(scene: Scene, calls: list[PastCall]) -> Offer:
     end = "finish" if scene.agent.role == "boss" else "submit"
-    if any(letter.from_kind == "system" and letter.priority == 0 for letter in scene.inbox):
+    if any(message.about == "wrap_up" for message in scene.inbox):
         return Offer((end,))
     marks = [call for call in calls if _wrote(call) or ran(call)]
     if not any(_wrote(call) for call in marks):
         first = ("write_file", "recruit") if _is_large(scene) else ("write_file",)
         return Offer((*first, end) if scene.agent.role == "boss" else ("write_file", "read_file"))
     last = marks[-1]
-    if _wrote(last):
-        runs = any(suffix in last.arguments for suffix in RUNNABLE)
+    if isinstance(last.outcome, Wrote):
+        runs = last.outcome.path.endswith(RUNNABLE)
         return Offer(("run",) if runs else ("write_file", end))
     if ran_well(last):
         return _after_a_good_run(scene, end)
@@ -164,7 +161,7 @@ def _after_a_good_run(scene: Scene, end: str) -> Offer:
     handed_in = any(call.name == end for step in since for call in step.calls)
     if handed_in and scene.inbox:
         return Offer(("write_file",))
-    asked = any(PERSON in step.input for step in since)
+    asked = any(_a_person_wrote(step.messages) for step in since)
     return Offer(("write_file", end), talk=handed_in) if asked else Offer((end,))
 
 

@@ -1,5 +1,6 @@
 """Prompts: one system text an agent, an append-only log of steps after it (so that provider caches hit).
 
+What others wrote stands indented, so that none of it begins a message (`engine.domain.text`).
 Everything that changes (mail, roster, open work) goes into the newest user message and is stored with
 its step, so each prompt begins with the whole of the agent's previous prompt.
 """
@@ -7,15 +8,26 @@ its step, so each prompt begins with the whole of the agent's previous prompt.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 from string import Template
 
+from engine.domain.clean import clean_line
 from engine.domain.offer import Offer
-from engine.domain.state import PERSON, AgentFacts, Colleague, Letter, PastStep, Scene, TaskFacts, Turn, Work
+from engine.domain.state import (
+    AgentFacts,
+    Colleague,
+    Message,
+    PastStep,
+    Scene,
+    SummaryLine,
+    TaskFacts,
+    Turn,
+    Work,
+)
+from engine.domain.text import foreign_block, foreign_name
 from engine.ports import AgentRole, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
 
 CHARS_PER_TOKEN = 3.5
@@ -25,9 +37,7 @@ MAX_SHOWN = 30
 PERSON_CHARS = 600
 """How much of what a person said outlives the summing up of the step that read it."""
 
-_PERSON_SAID = "- from "
-_HEADER = re.compile(r"^(?=\[(?:from |where things stand\]|what you did before))", re.MULTILINE)
-_SECTION = re.compile(r"^\[(from [^\n]*|where things stand)\]$", re.MULTILINE)
+PERSON = "a person who watches this task"
 GO_ON = "Go on with your work."
 ANSWERED = "Go on with your work. Change a file only if you were just asked to."
 PROMPT_NAMES = ("rules", "boss", "member", "auditor", "small")
@@ -66,9 +76,9 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
     brief = small and agent.role in ("boss", "member")
     role = Template(prompt_text("small" if brief else prompt_name(agent.role))).substitute(
         name=agent.name,
-        title=agent.title or agent.role,
-        goal=task.goal,
-        instructions=agent.instructions,
+        title=foreign_name(agent.title) or agent.role,
+        goal=foreign_block(task.goal),
+        instructions=foreign_block(agent.instructions),
         head=head or "the boss",
         max_members=task.max_members,
     )
@@ -86,28 +96,33 @@ def render_input(scene: Scene, *, forgot: bool = False) -> str:
     return "\n\n".join(p for p in parts if p)
 
 
-def _mail(inbox: Sequence[Letter]) -> str:
-    # A letter whose text has a line like a letter's beginning would pass for several, from whom it likes.
-    return "\n\n".join(f"[{_sender(letter)}]\n{_HEADER.sub(' ', letter.text)}" for letter in inbox)
+def _mail(inbox: Sequence[Message]) -> str:
+    return "\n\n".join(f"[from {sender(message)}]\n{foreign_block(message.text)}" for message in inbox)
 
 
-def _sender(letter: Letter) -> str:
-    if letter.from_kind == "person":
-        return f"from {letter.from_name}, {PERSON}"
-    return "from the system" if letter.from_kind == "system" else f"from {letter.from_name}"
+def sender(message: Message) -> str:
+    """Return who wrote a message, its kind first: a name cannot pass for another kind."""
+    name = foreign_name(message.from_name)
+    if message.from_kind == "person":
+        return f"{PERSON}: {name}"
+    return "the system" if message.from_kind == "system" else f"agent {name}"
 
 
 def _standing(scene: Scene, *, whole: bool) -> str:
     agent = scene.agent
     lines = [*_people(scene.colleagues), *_work_lines(agent, scene.work, whole=whole)]
-    lines += [f"Your todo: [{'x' if t.status == 'done' else ' '}] {t.text}" for t in agent.todo]
-    return "[where things stand]\n" + "\n".join(lines) if lines else ""
+    lines += [f"Your todo: [{'x' if t.status == 'done' else ' '}] {clean_line(t.text)}" for t in agent.todo]
+    return "[where things stand]\n" + "\n".join(map(foreign_block, lines)) if lines else ""
 
 
 def _people(colleagues: Sequence[Colleague]) -> list[str]:
     lines = []
     for relation, label in (("head", "Your head"), ("peer", "Beside you"), ("member", "Your members")):
-        names = [f"{c.name} ({c.title})" if c.title else c.name for c in colleagues if c.relation == relation]
+        names = [
+            f"{c.name} ({clean_line(c.title)})" if c.title else c.name
+            for c in colleagues
+            if c.relation == relation
+        ]
         if names:
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
             lines.append(f"{label}: {', '.join(names[:MAX_SHOWN])}{more}")
@@ -122,12 +137,13 @@ def _work_lines(agent: AgentFacts, work: Sequence[Work], *, whole: bool) -> list
 
 
 def _work_line(agent: AgentFacts, work: Work, *, whole: bool) -> str:
+    title = clean_line(work.title)
     if work.assignee_id == agent.id:
-        done = f" Done when: {work.acceptance}" if work.acceptance else ""
-        details = f"\n{work.details}" if whole and work.details else ""
-        return f"Your assignment #{work.id} ({work.state}) from {work.giver}: {work.title}.{done}{details}"
+        done = f" Done when: {clean_line(work.acceptance)}" if work.acceptance else ""
+        details = f"\n{foreign_block(work.details)}" if whole and work.details else ""
+        return f"Your assignment #{work.id} ({work.state}) from {work.giver}: {title}.{done}{details}"
     hint = " - review it" if work.state == "submitted" else ""
-    return f"You gave #{work.id} to {work.assignee} ({work.state}{hint}): {work.title}"
+    return f"You gave #{work.id} to {work.assignee} ({work.state}{hint}): {title}"
 
 
 def compose(
@@ -149,7 +165,7 @@ def compose(
         upto, forgot = old[-1].step, True
     messages = [ChatMessage("system", system_text(scene.task, agent, scene.head, small=offer is not None))]
     if summary:
-        messages.append(ChatMessage("user", "[what you did before, shortened]\n" + summary))
+        messages.append(ChatMessage("user", summary_text(summary)))
     for step in kept:
         messages.extend(replay(step))
     parts = []
@@ -188,41 +204,46 @@ def split_steps(steps: Sequence[PastStep], keep_tokens: int) -> tuple[list[PastS
     return list(steps[: len(steps) - len(kept)]), kept
 
 
-def extend_summary(summary: str, old: Sequence[PastStep], limit_tokens: int) -> str:
-    """A few lines a step; the oldest go over the limit, of which people's words have the first half."""
-    lines = list(enumerate(summary.splitlines() + [line for step in old for line in _digest(step)]))
+def summary_text(summary: Sequence[SummaryLine]) -> str:
+    """Return a summary as its agent reads it."""
+    return "[what you did before, shortened]\n" + "\n".join(foreign_block(line.text) for line in summary)
+
+
+def extend_summary(
+    summary: Sequence[SummaryLine], old: Sequence[PastStep], limit_tokens: int
+) -> tuple[SummaryLine, ...]:
+    """Return a few lines a step; people's words have half the limit first, the oldest lines go."""
+    lines = list(enumerate([*summary, *(line for step in old for line in _digest(step))]))
     limit = int(limit_tokens * CHARS_PER_TOKEN)
-    people = _newest([line for line in lines if line[1].startswith(_PERSON_SAID)], limit // 2)
-    room = limit - sum(len(text) + 1 for _, text in people)
-    others = _newest([line for line in lines if not line[1].startswith(_PERSON_SAID)], room)
-    return "\n".join(text for _, text in sorted((*people, *others)))[-limit:]
+    people = _newest([line for line in lines if line[1].by_person], limit // 2)
+    room = limit - sum(len(line.text) + 1 for _, line in people)
+    others = _newest([line for line in lines if not line[1].by_person], room)
+    return tuple(line for _, line in sorted((*people, *others), key=lambda pair: pair[0]))
 
 
-def _newest(lines: Sequence[tuple[int, str]], room: int) -> list[tuple[int, str]]:
-    kept: list[tuple[int, str]] = []
-    for number, text in reversed(lines):
-        room -= len(text) + 1
+def _newest(lines: Sequence[tuple[int, SummaryLine]], room: int) -> list[tuple[int, SummaryLine]]:
+    kept: list[tuple[int, SummaryLine]] = []
+    for number, line in reversed(lines):
+        room -= len(line.text) + 1
         if room < 0:
             break
-        kept.append((number, text))
+        kept.append((number, line))
     return kept
 
 
-def _digest(step: PastStep) -> list[str]:
-    _, *sections = _SECTION.split(step.input)
-    letters = list(zip(sections[::2], sections[1::2], strict=True))
-    lines = [f"- {sender}: {_short(text, PERSON_CHARS)}" for sender, text in letters if PERSON in sender]
-    others = " ".join(f"[{s}] {t}" for s, t in letters if s.startswith("from") and PERSON not in s)
-    if others:
-        lines.append(f"- mail: {_short(others, 160)}")
+def _digest(step: PastStep) -> list[SummaryLine]:
+    people = [m for m in step.messages if m.from_kind == "person"]
+    lines = [SummaryLine(f"- from {sender(m)}: {_short(m.text, PERSON_CHARS)}", True) for m in people]
+    others = " ".join(f"[from {sender(m)}] {m.text}" for m in step.messages if m.from_kind != "person")
+    texts = [f"- mail: {_short(others, 160)}"] if others else []
     if step.said:
-        lines.append(f"- you said: {_short(step.said, 160)}")
-    lines += [f"- {c.name}({_short(c.arguments, 90)}) -> {_short(c.result, 110)}" for c in step.calls]
-    return lines
+        texts.append(f"- you said: {_short(step.said, 160)}")
+    texts += [f"- {c.name}({_short(c.arguments, 90)}) -> {_short(c.result, 110)}" for c in step.calls]
+    return [*lines, *map(SummaryLine, texts)]
 
 
 def _short(text: str, limit: int) -> str:
-    flat = " ".join(text.split())
+    flat = clean_line(text)
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 

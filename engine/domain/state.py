@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from engine.domain.outcomes import Outcome
 from engine.ports import AgentRole, ChatRequest, Quote
 
 
@@ -25,40 +27,57 @@ class TaskFacts:
     attended: bool = True
 
 
-PERSON = "a person who watches this task"
-"""How a person's message is introduced in a prompt, and known again in an earlier step's input."""
+SenderKind = Literal["person", "agent", "work", "system"]
+"""Who speaks: a person, an agent, an agent by what it did with an assignment, the engine."""
+
+About = Literal["", "assignment", "submission", "wrap_up"]
+"""What the receiver is to do, where the engine has to know: work on it, review it, finish at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """One unread message of the agent's inbox."""
+class Message:
+    """One message of the agent's inbox, unread or as an earlier step read it. `wakes`: its sender waits for
+    something; `about_id`: the number of the assignment it is about."""
 
     id: int
-    from_kind: str
+    from_kind: SenderKind
     from_name: str
     text: str
     ref: str | None
     priority: int
+    wakes: bool = True
+    about: About = ""
+    about_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    """A line of what an agent did before, shortened. `by_person`: words of a person, kept longest."""
+
+    text: str
+    by_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A tool call of an earlier step with its result."""
+    """A tool call of an earlier step with its result; `outcome` None: made by an older version."""
 
     id: str
     name: str
     arguments: str
     result: str
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PastStep:
-    """An earlier step, replayed verbatim to the model."""
+    """An earlier step, replayed verbatim to the model; `messages`: those it read."""
 
     step: int
     input: str
     said: str
     calls: tuple[PastCall, ...]
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,7 @@ class AgentFacts:
     turn_steps: int
     in_turn: bool
     bad_answers: int
-    summary: str
+    summary: tuple[SummaryLine, ...]
     todo: tuple[TodoItem, ...]
     last_calls: tuple[str, ...]
     reserved_micros: int
@@ -134,7 +153,7 @@ class Scene:
 
     task: TaskFacts
     agent: AgentFacts
-    inbox: tuple[Letter, ...]
+    inbox: tuple[Message, ...]
     past: tuple[PastStep, ...]
     colleagues: tuple[Colleague, ...]
     work: tuple[Work, ...]
@@ -155,7 +174,7 @@ class Turn:
     input: str
     request: ChatRequest
     held: Quote
-    summary: str
+    summary: tuple[SummaryLine, ...]
     upto: int
 
     @property

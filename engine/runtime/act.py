@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from engine.domain.effects import CallRecord, Notice, StepOutcome
 from engine.domain.offer import led_by
+from engine.domain.outcomes import Refused, ToolResult
 from engine.domain.state import PastCall, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Stale
@@ -33,7 +34,6 @@ MAX_BAD = 4
 
 MAX_NUMBER = 2**31 - 1
 _REMEMBERED = 12
-_TIMES = re.compile(r"\d+\.\d+ s\b")
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -133,7 +133,7 @@ async def act(
 
 def _rests(turn: Turn, acted: _Acted) -> bool:
     """Whether a small model's head now only waits: asked what to do it would find something."""
-    made = tuple(PastCall(r.id, r.name, r.arguments, r.result) for r in acted.records)
+    made = tuple(PastCall(r.id, r.name, r.arguments, r.result, r.outcome) for r in acted.records)
     return turn.request.offer is not None and led_by(turn.scene, made).rests
 
 
@@ -142,7 +142,9 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
     note = "Not done: others kept changing the same things at this moment. Look again, then decide anew."
     bad = turn.scene.agent.bad_answers + 1
     calls = [
-        CallRecord(f"s{turn.scene.step}c{n}", _safe_name(call), clip(call.arguments, 60_000), note)
+        CallRecord(
+            f"s{turn.scene.step}c{n}", _safe_name(call), clip(call.arguments, 60_000), note, Refused("failed")
+        )
         for n, call in enumerate(answer.tool_calls)
     ]
     return StepOutcome(
@@ -182,42 +184,44 @@ def _empty_note(useless: bool) -> tuple[CallRecord, ...]:
     if not useless:
         return ()
     note = "Your answer was empty. Call a tool, or say in plain text what you found."
-    return (CallRecord("c0", "nothing", "{}", note),)
+    return (CallRecord("c0", "nothing", "{}", note, Refused("malformed")),)
 
 
 async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContext, acted: _Acted) -> None:
     agent = turn.scene.agent
     if number >= MAX_CALLS:
-        result, good = f"Not done: one answer may hold {MAX_CALLS} calls. Call it again.", False
+        text = f"Not done: one answer may hold {MAX_CALLS} calls. Call it again."
+        result, good = ToolResult(text, Refused("not_allowed")), False
     else:
         result, good = await _result_of(call, context, agent.role)
-    result = clip(result, MAX_RESULT * 3)
-    result += _loop_note(call, result, acted, context)
+    text = clip(result.text, MAX_RESULT * 3)
+    text += _loop_note(call, text if result.steady is None else result.steady, acted, context)
     acted.good += good
-    identity = f"s{turn.scene.step}c{number}"
-    acted.records.append(CallRecord(identity, _safe_name(call), clip(call.arguments, 60_000), result))
+    identity, arguments = f"s{turn.scene.step}c{number}", clip(call.arguments, 60_000)
+    acted.records.append(CallRecord(identity, _safe_name(call), arguments, text, result.outcome))
 
 
-async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[str, bool]:
+async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[ToolResult, bool]:
     try:
         tool, arguments = parse_call(call, role)
         return await tool.run(context, arguments), True
     except BadCall as error:
-        return str(error), False
+        return ToolResult(str(error), Refused("malformed")), False
     except ToolRefused as error:
-        return str(error), True
+        return ToolResult(str(error), Refused(error.why)), True
     except Stale:
         raise
     except EngineError as error:
-        return f"{call.name} could not be done: {error}", True
+        return ToolResult(f"{call.name} could not be done: {error}", Refused("failed")), True
     except Exception:
         log.exception("tool %s of agent %s failed inside", call.name, context.agent.id)
-        return f"{call.name} failed inside; this was logged. Try another way.", True
+        text = f"{call.name} failed inside; this was logged. Try another way."
+        return ToolResult(text, Refused("failed")), True
 
 
 def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext) -> str:
     """The same call with the same result: pointed out, then reported, then the turn ends."""
-    said = f"{call.name}|{call.arguments}|{_TIMES.sub('', result)}".encode("utf-8", "replace")
+    said = f"{call.name}|{call.arguments}|{result}".encode("utf-8", "replace")
     mark = hashlib.blake2b(said, digest_size=6)
     acted.seen.append(mark.hexdigest())
     times = acted.seen[-_REMEMBERED:].count(mark.hexdigest())

@@ -21,10 +21,11 @@ from engine.domain.effects import (
     SendMessage,
     SetTodo,
     ShowRun,
-    slot_mark,
 )
 from engine.domain.naming import name_key
+from engine.domain.outcomes import Slot
 from engine.domain.recall import signs_of
+from engine.domain.state import About
 from engine.errors import Stale
 from engine.events import (
     AgentJoined,
@@ -125,7 +126,7 @@ def _recruit(effect: Recruit, pen: Pen) -> None:
         depth=agent.depth + 1,
     )
     new_agent, name = add_agent(pen.connection, new, pen.now)
-    pen.marks[slot_mark("agent", effect.slot)] = name
+    pen.ids[Slot("agent", effect.slot)] = name
     row = pen.look_up(new_agent)
     pen.taken.append(row)
     pen.known[name_key(effect.name)] = pen.known[name_key(name)] = row
@@ -151,11 +152,11 @@ def _assign(effect: Assign, pen: Pen) -> None:
         "changed_at": pen.now,
     }
     number = new_id(pen.connection, ASSIGNMENTS, values)
-    pen.marks[slot_mark("assignment", effect.slot)] = str(number)
+    pen.ids[Slot("assignment", effect.slot)] = number
     done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
     check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
     words = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
-    pen.letter(to.id, words, kind="work")
+    pen.letter(to.id, words, kind="work", about=("assignment", int(number)))
     pen.event(
         AssignmentChanged(
             pen.task_id, pen.leads, number, effect.title, pen.agent.name, to.name, "open", effect.details
@@ -181,7 +182,8 @@ def _change_assignment(effect: ChangeAssignment, pen: Pen) -> None:
     if work is None or changed.rowcount != 1:
         raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
     to, text, wakes = _assignment_letter(effect, work.giver_id, work.assignee_id, work.title)
-    pen.letter(to, text, wakes=wakes, kind="work")
+    about: About = "submission" if effect.state == "submitted" else ""
+    pen.letter(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
     pen.event(
         AssignmentChanged(
             pen.task_id,
@@ -251,7 +253,7 @@ def _change_file(effect: ChangeFile, pen: Pen) -> None:
         new_agent=pen.agent.name,
         now=pen.now,
     )
-    pen.marks[slot_mark("revision", effect.slot)] = str(number)
+    pen.ids[Slot("revision", effect.slot)] = int(number)
     agent = pen.agent
     pen.event(
         FileWritten(

@@ -49,6 +49,7 @@ from engine.store.prepared import (
     to_the_end,
 )
 from engine.store.settle import settle_budget, under_budget
+from engine.store.transcript import calls_json, messages_json, summary_json
 
 _fence = Prepared(
     AGENTS.update()
@@ -60,7 +61,7 @@ _fence = Prepared(
         turn_steps=sa.bindparam("steps"),
         bad_answers=sa.bindparam("bad"),
         doing=sa.bindparam("new_doing"),
-        summary=sa.bindparam("new_summary"),
+        summary_json=sa.bindparam("new_summary"),
         summary_upto=sa.bindparam("upto"),
         last_prompt_tokens=sa.bindparam("prompt"),
         reserved_micros=sa.literal_column("0"),
@@ -131,6 +132,7 @@ _insert_step = insert_into(
     "input",
     "said",
     "calls_json",
+    "messages_json",
     "started_at",
     "ended_at",
     "prompt_tokens",
@@ -318,7 +320,7 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: b
         "steps": 0 if closes else agent.turn_steps + 1,
         "bad": outcome.bad_answers,
         "new_doing": outcome.doing,
-        "new_summary": turn.summary,
+        "new_summary": summary_json(turn.summary),
         "upto": turn.upto,
         "prompt": outcome.usage.prompt,
         "completion": outcome.usage.completion,
@@ -352,7 +354,6 @@ def _speak(pen: Pen, turn: Turn, outcome: StepOutcome) -> None:
 
 def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, pen: Pen) -> None:
     agent = turn.scene.agent
-    calls = [(c.id, c.name, c.arguments, pen.fill(c.result)) for c in outcome.calls]
     row = {
         "task_id": pen.task_id,
         "agent_id": agent.id,
@@ -360,7 +361,8 @@ def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, pen: P
         "turn": agent.turn + (0 if agent.in_turn else 1),
         "input": turn.input,
         "said": outcome.said,
-        "calls_json": dumps(calls),
+        "calls_json": calls_json(outcome.calls, pen),
+        "messages_json": messages_json(turn.scene.inbox),
         "started_at": outcome.started_at,
         "ended_at": outcome.ended_at,
         "prompt_tokens": outcome.usage.prompt,

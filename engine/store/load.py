@@ -12,9 +12,7 @@ from engine.domain.prompt import MAX_SHOWN
 from engine.domain.state import (
     AgentFacts,
     Colleague,
-    Letter,
-    PastCall,
-    PastStep,
+    Message,
     Scene,
     TaskFacts,
     TodoItem,
@@ -33,6 +31,7 @@ from engine.store.prepared import (
     to_the_end,
     together,
 )
+from engine.store.transcript import past_step, past_summary, unread
 
 MAX_LETTERS = 1_000
 LETTER_CHARS = 24_000
@@ -73,13 +72,15 @@ _inbox = Prepared(
         MESSAGES.c.ref,
         MESSAGES.c.priority,
         MESSAGES.c.wakes,
+        MESSAGES.c.about,
+        MESSAGES.c.about_id,
     )
     .where(MESSAGES.c.to_agent == sa.bindparam("agent"), MESSAGES.c.consumed_step.is_(None))
     .order_by(MESSAGES.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _past = Prepared(
-    sa.select(STEPS.c.step, STEPS.c.input, STEPS.c.said, STEPS.c.calls_json)
+    sa.select(STEPS.c.step, STEPS.c.input, STEPS.c.said, STEPS.c.calls_json, STEPS.c.messages_json)
     .where(
         STEPS.c.agent_id == sa.bindparam("agent"),
         STEPS.c.step
@@ -294,23 +295,16 @@ def _scene(row: Fact, found: _Found) -> Scene:
     )
 
 
-def _within(letters: Sequence[Fact]) -> tuple[Letter, ...]:
+def _within(letters: Sequence[Fact]) -> tuple[Message, ...]:
     """As much mail as fits; the rest stays unread for the next step."""
-    kept: list[Letter] = []
+    kept: list[Message] = []
     size = 0
     for letter in letters:
         size += len(letter.text)
         if kept and size > LETTER_CHARS:
             break
-        kept.append(
-            Letter(letter.id, letter.from_kind, letter.from_name, letter.text, letter.ref, letter.priority)
-        )
+        kept.append(unread(letter))
     return tuple(kept)
-
-
-def past_step(row: Fact) -> PastStep:
-    """A stored step as replayed to the model."""
-    return PastStep(row.step, row.input, row.said, tuple(PastCall(*call) for call in loads(row.calls_json)))
 
 
 def _task(row: Fact) -> TaskFacts:
@@ -348,7 +342,7 @@ def _agent(row: Fact) -> AgentFacts:
         turn_steps=row.turn_steps,
         in_turn=bool(row.in_turn),
         bad_answers=row.bad_answers,
-        summary=row.summary,
+        summary=past_summary(row.summary_json),
         todo=tuple(TodoItem(*item) for item in loads(row.todo_json)),
         last_calls=tuple(loads(row.last_calls_json)),
         reserved_micros=row.reserved_micros,

@@ -152,7 +152,7 @@ def _old_steps(connection: Connection, words: Sequence[str], asking: Asking) -> 
 def _step_lines(row: AnyRow) -> list[Recalled]:
     source = f"your own step {row.step}"
     texts = [row.input, row.said]
-    texts += [f"{name}({arguments}) -> {result}" for _, name, arguments, result in loads(row.calls_json)]
+    texts += [f"{name}({arguments}) -> {result}" for _, name, arguments, result, *_ in loads(row.calls_json)]
     return [
         Recalled(f"step{row.step}.{n}", text, source, row.ended_at) for n, text in enumerate(texts) if text
     ]

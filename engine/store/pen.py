@@ -9,7 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.state import AgentFacts, Turn
+from engine.domain.effects import slot_mark
+from engine.domain.outcomes import Slot
+from engine.domain.state import About, AgentFacts, SenderKind, Turn
 from engine.errors import Stale
 from engine.events import EventBody
 from engine.ports import Wake
@@ -28,6 +30,8 @@ _insert_message = insert_into(
     "key",
     "wakes",
     "priority",
+    "about",
+    "about_id",
     "created_at",
 )
 _by_id = Prepared(
@@ -58,7 +62,7 @@ class Pen:
     wakes: dict[int, Wake] = field(default_factory=dict)
     known: dict[str, Fact] = field(default_factory=dict)
     taken: list[Fact] = field(default_factory=list)
-    marks: dict[str, str] = field(default_factory=dict)
+    ids: dict[Slot, int | str] = field(default_factory=dict)
     leads: int | None = None
     letters: int = 0
     wrote_files: bool = False
@@ -96,9 +100,10 @@ class Pen:
         text: str,
         *,
         wakes: bool = True,
-        kind: str = "agent",
+        kind: SenderKind = "agent",
         name: str = "",
         priority: int = 5,
+        about: tuple[About, int | None] = ("", None),
     ) -> None:
         """Put words into an agent's inbox and wake it."""
         self.letters += 1
@@ -113,6 +118,8 @@ class Pen:
             key=f"{self.step_key}.m{self.letters}",
             wakes=wakes,
             priority=priority,
+            about=about[0],
+            about_id=about[1],
             created_at=self.now,
         )
         if wakes:
@@ -148,8 +155,8 @@ class Pen:
         """A tool result with the ids that this commit gave; "?" for those of effects not applied."""
         if "\0" not in result:
             return result
-        for mark, value in self.marks.items():
-            result = result.replace(mark, value)
+        for slot, value in self.ids.items():
+            result = result.replace(slot_mark(slot.kind, slot.number), str(value))
         return _LEFTOVER.sub("?", result)
 
     def scalar(self, query: sa.Select[Any]) -> Any:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.naming import name_key, unique_name
+from engine.domain.state import About
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
 from engine.ports import AgentRole
@@ -121,6 +122,7 @@ def system_letter(
     *,
     priority: int = 3,
     wakes: bool = True,
+    about: tuple[About, int | None] = ("", None),
 ) -> None:
     """Words of the engine itself into an agent's inbox; a key already there is left as it is."""
     if connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first():
@@ -136,6 +138,8 @@ def system_letter(
             "key": key,
             "wakes": wakes,
             "priority": priority,
+            "about": about[0],
+            "about_id": about[1],
             "created_at": now,
         },
     )

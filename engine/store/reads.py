@@ -233,7 +233,7 @@ def _assignment_views(connection: Connection, task_id: int) -> list[AssignmentVi
 
 
 def _step_view(row: AnyRow) -> StepView:
-    calls = tuple((name, arguments, result) for _, name, arguments, result in loads(row.calls_json))
+    calls = tuple((name, arguments, result) for _, name, arguments, result, *_ in loads(row.calls_json))
     return StepView(
         agent_id=row.agent_id,
         turn=row.turn,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.prompt import sender
+from engine.domain.state import About
 from engine.events import AgentJoined, AgentLeft, AssignmentChanged, EventBody
 from engine.store.core import (
     AGENTS,
@@ -25,12 +27,10 @@ from engine.store.core import (
     new_id,
 )
 from engine.store.people import NewAgent, add_agent, release, system_letter
+from engine.store.transcript import past_messages, past_summary
 
 TAKEN_BACK = -1
 """In place of the step that read a message: it went on to the successor unread."""
-
-STANDING = "[where things stand]"
-"""Where a prompt's mail ends (`engine.domain.prompt`)."""
 
 NOTE_FILES = 20
 NOTE_CHARS = 1_500
@@ -137,10 +137,12 @@ def _write_note(connection: Connection, old: AnyRow, fresh: int, name: str, reas
 
 def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
     """What the predecessor knew: its summary, its list, what it did last, the files it wrote."""
-    steps = sa.select(STEPS.c.input, STEPS.c.said).where(STEPS.c.agent_id == old.id)
+    steps = sa.select(STEPS.c.messages_json, STEPS.c.said).where(STEPS.c.agent_id == old.id)
     last = connection.execute(steps.order_by(STEPS.c.step.desc()).limit(1)).first()
     turn = connection.execute(steps.where(STEPS.c.turn == old.turn).order_by(STEPS.c.step)).all()
-    unanswered = "\n".join(row.input.split(STANDING)[0] for row in turn if row.input) if old.in_turn else ""
+    read = [message for row in turn for message in past_messages(row.messages_json)] if old.in_turn else []
+    unanswered = "\n".join(f"[from {sender(message)}] {message.text}" for message in read)
+    noted = "\n".join(line.text for line in past_summary(old.summary_json))
     files = connection.execute(
         sa.select(REVISIONS.c.path)
         .where(REVISIONS.c.task_id == old.task_id, REVISIONS.c.agent == old.name)
@@ -150,7 +152,7 @@ def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
     ).scalars()
     todo = [f"[{status}] {text}" for text, status in loads(old.todo_json)]
     found = (
-        ("It had noted", old.summary),
+        ("It had noted", noted),
         ("Its list", "; ".join(todo)),
         ("It had read and not answered", unanswered),
         ("It said last", last.said if last else ""),
@@ -191,4 +193,5 @@ def _hand_over(connection: Connection, row: AnyRow, fresh: int, old: str, now: f
         else "It was submitted and waits for review: go on only if it is rejected."
     )
     text = f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}\n{then}"
-    system_letter(connection, row.task_id, fresh, text, f"takeover.{fresh}.{row.id}", now)
+    about: tuple[About, int] = ("assignment", row.id)
+    system_letter(connection, row.task_id, fresh, text, f"takeover.{fresh}.{row.id}", now, about=about)

@@ -69,7 +69,16 @@ def answer_share(
             "Wrap up: a person wants what there is of your part, and gave a tenth more for that. Start "
             "nothing new; hand in what you have, and say truthfully what is missing."
         )
-        system_letter(connection, task.id, agent.id, words, f"gate{gate.id}.answer", now, priority=0)
+        system_letter(
+            connection,
+            task.id,
+            agent.id,
+            words,
+            f"gate{gate.id}.answer",
+            now,
+            priority=0,
+            about=("wrap_up", None),
+        )
     return ready_agents(connection, task.id)
 
 

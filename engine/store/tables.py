@@ -141,7 +141,7 @@ class AgentRow(EngineTable, table=True):
     bad_answers: int = 0
     todo_json: str = "[]"
     doing: str = ""
-    summary: str = ""
+    summary_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     summary_upto: int = 0
     last_prompt_tokens: int = 0
     reserved_micros: int = Field(default=0, sa_type=sa.BigInteger)
@@ -155,7 +155,10 @@ class AgentRow(EngineTable, table=True):
 
 
 class MessageRow(EngineTable, table=True):
-    """Words on their way to one agent; unread until a committed step consumed them, exactly once."""
+    """Words on their way to one agent; unread until a committed step consumed them, exactly once.
+
+    `about`: what the receiver is to do (`engine.domain.state.About`), with the number of the assignment.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -179,6 +182,8 @@ class MessageRow(EngineTable, table=True):
     ref: str | None = Field(default=None, index=True)
     wakes: bool = True
     priority: int = 5
+    about: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    about_id: int | None = None
     created_at: float
     consumed_step: int | None = None
 
@@ -195,7 +200,7 @@ class InterventionRow(EngineTable, table=True):
 
 
 class StepRow(EngineTable, table=True):
-    """One model call and its tool calls, as committed."""
+    """One model call and its tool calls, as committed; `messages_json`: the messages that it read."""
 
     __tablename__ = "steps"
     __table_args__ = (UniqueConstraint("agent_id", "step"),)
@@ -207,6 +212,7 @@ class StepRow(EngineTable, table=True):
     input: str
     said: str
     calls_json: str
+    messages_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     started_at: float
     ended_at: float
     prompt_tokens: int

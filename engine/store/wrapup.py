@@ -37,7 +37,16 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
         f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
         "Call finish now with what there is, and say truthfully what is missing."
     )
-    system_letter(connection, task.id, task.boss_id, words, f"t{task.id}.wrapup", now, priority=0)
+    system_letter(
+        connection,
+        task.id,
+        task.boss_id,
+        words,
+        f"t{task.id}.wrapup",
+        now,
+        priority=0,
+        about=("wrap_up", None),
+    )
     return (Wake(task.boss_id, task.id, 0),)
 
 

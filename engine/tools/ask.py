@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import RaiseGate
+from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 
 
@@ -15,7 +16,7 @@ class AskHumanArguments(Arguments):
     options: list[str] = Field(default_factory=list, max_length=5, description="answers to choose from")
 
 
-async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> str:
+async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolResult:
     """Stage the gate; the answer arrives as a message."""
     if not context.task.attended:
         raise ToolRefused(
@@ -24,7 +25,7 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> str:
     options = tuple(dict.fromkeys(option.strip()[:75] for option in arguments.options if option.strip()))
     context.stage(RaiseGate("question", arguments.question, options))
     context.ends_turn = True
-    return "Asked. The answer arrives as a message."
+    return ToolResult("Asked. The answer arrives as a message.")
 
 
 ASK = Tool("ask_human", "Ask the people, when only they can decide.", AskHumanArguments, WORKERS, ask_human)

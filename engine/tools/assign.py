@@ -6,6 +6,7 @@ from pydantic import Field
 
 from engine.domain.effects import Assign, slot_mark
 from engine.domain.naming import name_key
+from engine.domain.outcomes import Assigned, Slot, ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 from engine.tools.directory import my_members, not_mine
 
@@ -22,7 +23,7 @@ class AssignArguments(Arguments):
     )
 
 
-async def assign(context: ToolContext, arguments: AssignArguments) -> str:
+async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult:
     """Stage the assignment and the message that carries it."""
     members = await my_members(context)
     key = name_key(arguments.to)
@@ -32,7 +33,10 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> str:
     context.stage(
         Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, tuple(arguments.command))
     )
-    return f"Assignment #{slot_mark('assignment', slot)} given to {members[key]}."
+    to = context.newcomers.get(key, members[key])
+    shown = slot_mark(to.kind, to.number) if isinstance(to, Slot) else to
+    text = f"Assignment #{slot_mark('assignment', slot)} given to {shown}."
+    return ToolResult(text, Assigned(Slot("assignment", slot), to))
 
 
 ASSIGN = Tool("assign", "Give a member of your group work.", AssignArguments, WORKERS, assign)

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from engine.domain.effects import Effect
+from engine.domain.outcomes import Name, RefusalKind, ToolResult
 from engine.domain.picture import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
@@ -23,7 +24,12 @@ LED: frozenset[AgentRole] = frozenset({"head", "member"})
 
 
 class ToolRefused(Exception):
-    """The call cannot be done; `str(error)` tells the model precisely what was wrong and what to do."""
+    """The call cannot be done; `str(error)` tells the model precisely what was wrong and what to do, `why`
+    the engine."""
+
+    def __init__(self, text: str, why: RefusalKind = "not_allowed") -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class Arguments(BaseModel):
@@ -51,19 +57,25 @@ class ToolOptions:
 
 @dataclass(frozen=True, slots=True)
 class FileNow:
-    """A path as this step sees it; `blob` None: deleted; `revision` "new" when staged by this step."""
+    """A path as this step sees it; `blob` None: deleted; `revision` None when staged by this step."""
 
     blob: str | None
     size: int
-    revision: str = "new"
+    revision: int | None = None
     agent: str = "you"
+
+    @property
+    def shown(self) -> str:
+        """The revision as the model is told of it."""
+        return "new" if self.revision is None else str(self.revision)
 
 
 @dataclass(slots=True)
 class ToolContext:
     """One step's workbench: what is known, what is staged. `careful` after a stale commit: check names.
 
-    Steps up to `upto` are in the prompt only as a summary.
+    Steps up to `upto` are in the prompt only as a summary. `newcomers`: the names that those recruited in
+    this step will have, which the commit may number.
     """
 
     scene: Scene
@@ -80,6 +92,7 @@ class ToolContext:
     files: dict[str, FileNow] = field(default_factory=dict)
     seen: dict[str, str | None] = field(default_factory=dict)
     recruited: dict[str, str] = field(default_factory=dict)
+    newcomers: dict[str, Name] = field(default_factory=dict)
     slots: int = 0
     ends_turn: bool = False
 
@@ -111,7 +124,7 @@ class Tool(Generic[A]):
     description: str
     arguments: type[A]
     roles: frozenset[AgentRole]
-    run: Callable[[ToolContext, A], Awaitable[str]]
+    run: Callable[[ToolContext, A], Awaitable[ToolResult]]
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""

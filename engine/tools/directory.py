@@ -26,7 +26,7 @@ async def check_names(context: ToolContext, names: list[str]) -> None:
     active = {row.name_key for row in rows if row.status != "dismissed"}
     for name in names:
         if name_key(name) in wanted and name_key(name) not in active:
-            raise ToolRefused(await _nobody(context, name))
+            raise ToolRefused(await _nobody(context, name), "missing")
 
 
 def _find(connection: Connection, task_id: int, keys: set[str]) -> list[AnyRow]:
@@ -65,7 +65,7 @@ def not_mine(name: str, members: dict[str, str]) -> ToolRefused:
     """What to answer when a member is named who is not the caller's."""
     known = ", ".join(members.values())
     hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
-    return ToolRefused(f"{name} is not in your group. {hint}")
+    return ToolRefused(f"{name} is not in your group. {hint}", "missing")
 
 
 def _members(connection: Connection, group: int, head: int) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
 from engine.domain.effects import ChangeFile, slot_mark
+from engine.domain.outcomes import Read, Slot, ToolResult, Wrote
 from engine.errors import Invalid, NotFound
 from engine.store.core import FILES, REVISIONS, AnyRow
 from engine.store.prepared import Prepared
@@ -19,8 +17,6 @@ from engine.workspace import WorkspaceLimits, check_collision, check_room, norma
 
 MAX_READ = 12_000
 MAX_HITS = 40
-_REVISION = re.compile(r"revision (\d+)")
-_FILE_TOOLS = frozenset({"read_file", "write_file", "edit_file"})
 
 
 _one_file = Prepared(
@@ -76,7 +72,7 @@ class EditFileArguments(Arguments):
     new: str
 
 
-async def list_files(context: ToolContext, arguments: ListFilesArguments) -> str:
+async def list_files(context: ToolContext, arguments: ListFilesArguments) -> ToolResult:
     """Paths with size, revision and last writer."""
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     lines = [
@@ -89,7 +85,7 @@ async def list_files(context: ToolContext, arguments: ListFilesArguments) -> str
         for path, file in sorted(context.files.items())
         if file.blob is not None and path.startswith(arguments.prefix)
     ]
-    return clip("\n".join(lines)) if lines else "There are no files yet."
+    return ToolResult(clip("\n".join(lines)) if lines else "There are no files yet.")
 
 
 def current_files(connection: Connection, task_id: int) -> list[AnyRow]:
@@ -100,18 +96,20 @@ def current_files(connection: Connection, task_id: int) -> list[AnyRow]:
     return list(connection.execute(query))
 
 
-async def read_file(context: ToolContext, arguments: ReadFileArguments) -> str:
+async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolResult:
     """Content with its revision."""
     path = _path(arguments.path)
-    text, revision = await _read_text(context, path)
+    text, current = await _read_text(context, path)
     lines = text.splitlines()
     last = min(arguments.end_line or len(lines), len(lines))
     shown = "\n".join(lines[arguments.start_line - 1 : last])
-    head = f"{path}, revision {revision}, lines {arguments.start_line}-{last} of {len(lines)}:\n"
-    return head + clip(shown, MAX_READ, how="; ask for fewer lines with start_line and end_line")
+    head = f"{path}, revision {current.shown}, lines {arguments.start_line}-{last} of {len(lines)}:\n"
+    whole = arguments.start_line == 1 and last == len(lines) and len(shown) <= MAX_READ
+    clipped = clip(shown, MAX_READ, how="; ask for fewer lines with start_line and end_line")
+    return ToolResult(head + clipped, Read(path, current.revision, whole))
 
 
-async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> str:
+async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> ToolResult:
     """Lines that hold a text."""
     wanted = arguments.pattern.casefold()
     hits: list[str] = []
@@ -120,11 +118,11 @@ async def search_files(context: ToolContext, arguments: SearchFilesArguments) ->
             if wanted in line.casefold():
                 hits.append(f"{path}:{number}: {line.strip()[:200]}")
         if len(hits) >= MAX_HITS:
-            return "\n".join(hits[:MAX_HITS]) + "\n(more; use a longer pattern)"
-    return "\n".join(hits) or "Nothing holds that text."
+            return ToolResult("\n".join(hits[:MAX_HITS]) + "\n(more; use a longer pattern)")
+    return ToolResult("\n".join(hits) or "Nothing holds that text.")
 
 
-async def write_file(context: ToolContext, arguments: WriteFileArguments) -> str:
+async def write_file(context: ToolContext, arguments: WriteFileArguments) -> ToolResult:
     """Stage a whole file; merged when someone else wrote it since."""
     path = _path(arguments.path)
     content = arguments.content.encode("utf-8", "surrogatepass")
@@ -139,27 +137,29 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> str
     merged = await context.workspace.merge(context.task.id, base, ours, current.blob)
     text = await context.workspace.get(context.task.id, merged.blob)
     if merged.conflict:
-        raise ToolRefused(_conflict(path, current, text))
+        raise ToolRefused(_conflict(path, current, text), "conflict")
     return await _stage(context, path, text, current.blob, "merged")
 
 
 def _conflict(path: str, current: FileNow, text: bytes) -> str:
     shown = clip(text.decode("utf-8", "replace"), MAX_READ)
     return (
-        f"Conflict: {path} was changed by {current.agent} (revision {current.revision}) in the same lines. "
+        f"Conflict: {path} was changed by {current.agent} (revision {current.shown}) in the same lines. "
         f"Nothing is written. Both sides, with markers:\n{shown}\n"
-        f"Write the reconciled file with base_revision {current.revision}."
+        f"Write the reconciled file with base_revision {current.shown}."
     )
 
 
-async def edit_file(context: ToolContext, arguments: EditFileArguments) -> str:
+async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolResult:
     """Stage the replacement of one exact passage."""
     path = _path(arguments.path)
     text, _ = await _read_text(context, path)
     found = text.count(arguments.old)
     if found != 1:
         hint = "Read the file and copy the passage exactly." if found == 0 else "Give a longer passage."
-        raise ToolRefused(f"The passage was found {found} times in {path}; it must be found once. {hint}")
+        raise ToolRefused(
+            f"The passage was found {found} times in {path}; it must be found once. {hint}", "missing"
+        )
     changed = text.replace(arguments.old, arguments.new).encode("utf-8", "surrogatepass")
     return await _stage(context, path, changed, await current_blob(context, path), "changed")
 
@@ -180,7 +180,7 @@ async def _current(context: ToolContext, path: str) -> FileNow | None:
 
 def _committed(connection: Connection, task_id: int, path: str) -> FileNow | None:
     row = _one_file.first(connection, task=task_id, file=path)
-    return FileNow(row.blob, row.size, str(row.revision), row.agent) if row else None
+    return FileNow(row.blob, row.size, row.revision, row.agent) if row else None
 
 
 async def current_blob(context: ToolContext, path: str) -> str | None:
@@ -188,10 +188,10 @@ async def current_blob(context: ToolContext, path: str) -> str | None:
     return current.blob if current else None
 
 
-async def _read_text(context: ToolContext, path: str) -> tuple[str, str]:
+async def _read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
     current = await _current(context, path)
     if current is None or current.blob is None:
-        raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.")
+        raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.", "missing")
     content = await context.workspace.get(context.task.id, current.blob)
     try:
         text = content.decode("utf-8")
@@ -199,7 +199,7 @@ async def _read_text(context: ToolContext, path: str) -> tuple[str, str]:
         raise ToolRefused(
             f"{path} is a binary file of {len(content)} bytes; use run to work with it."
         ) from error
-    return text, current.revision
+    return text, current
 
 
 async def _base(context: ToolContext, path: str, revision: int | None, current: FileNow | None) -> str | None:
@@ -211,11 +211,14 @@ async def _base(context: ToolContext, path: str, revision: int | None, current: 
     known = revision if revision is not None else last_seen(context, path)
     if known is None:
         raise ToolRefused(
-            f"{path} exists (revision {current.revision}, by {current.agent}). Read it first, then write it."
+            f"{path} exists (revision {current.shown}, by {current.agent}). Read it first, then write it.",
+            "unread",
         )
     blob = await context.db.read(lambda c: _blob_at(c, context.task.id, path, known))
     if blob is None:
-        raise ToolRefused(f"{path} has no revision {known}. Read it first; its newest is {current.revision}.")
+        raise ToolRefused(
+            f"{path} has no revision {known}. Read it first; its newest is {current.shown}.", "unread"
+        )
     return blob
 
 
@@ -229,19 +232,10 @@ def last_seen(context: ToolContext, path: str) -> int | None:
     """The revision of `path` that the agent's newest call on it showed, if it still remembers one."""
     for step in reversed(context.scene.past):
         for call in reversed(step.calls):
-            if call.name in _FILE_TOOLS and _names(call.arguments, path):
-                found = _REVISION.search(call.result)
-                if found:
-                    return int(found[1])
+            seen = call.outcome
+            if isinstance(seen, Read | Wrote) and seen.path == path and isinstance(seen.revision, int):
+                return seen.revision
     return None
-
-
-def _names(arguments: str, path: str) -> bool:
-    try:
-        named = json.loads(arguments)["path"]
-        return normal_path(str(named)) == path
-    except (ValueError, KeyError, TypeError, RecursionError, Invalid):
-        return False
 
 
 async def _check_new(context: ToolContext, path: str, size: int) -> None:
@@ -262,14 +256,18 @@ async def _put(context: ToolContext, content: bytes) -> str:
         raise ToolRefused(str(error)) from error
 
 
-async def _stage(context: ToolContext, path: str, content: bytes, expected: str | None, change: str) -> str:
+async def _stage(
+    context: ToolContext, path: str, content: bytes, expected: str | None, change: str
+) -> ToolResult:
     blob = await _put(context, content)
     if blob == expected:
         current = await _current(context, path)
-        held = current.revision if current else "new"
-        return f"{path} already has exactly this content, revision {held}."
+        held = current.shown if current else "new"
+        text = f"{path} already has exactly this content, revision {held}."
+        return ToolResult(text, Wrote(path, current.revision if current else None))
     stage_file(context, path, blob, expected, len(content), change)
-    return f"{path} {change}, revision {slot_mark('revision', context.slots)}, {len(content)} bytes."
+    text = f"{path} {change}, revision {slot_mark('revision', context.slots)}, {len(content)} bytes."
+    return ToolResult(text, Wrote(path, Slot("revision", context.slots)))
 
 
 def stage_file(
@@ -290,7 +288,7 @@ async def checkout(context: ToolContext) -> dict[str, bytes]:
             try:
                 content[path] = await context.workspace.get(context.task.id, blob)
             except NotFound as error:
-                raise ToolRefused(f"{path} cannot be read: {error}") from error
+                raise ToolRefused(f"{path} cannot be read: {error}", "failed") from error
     return content
 
 

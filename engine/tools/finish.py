@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from engine.domain.effects import ChangeAssignment, Finish
+from engine.domain.outcomes import Finished, ToolResult
 from engine.domain.recall import pack
 from engine.errors import ModelError
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
@@ -30,7 +31,7 @@ class FinishArguments(Arguments):
     )
 
 
-async def finish(context: ToolContext, arguments: FinishArguments) -> str:
+async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult:
     """Refused while work is open (what this answer accepted counts); else the audit or the end."""
     if await context.db.read(lambda c: _is_judged(c, context.task.id)):
         raise ToolRefused(
@@ -54,7 +55,8 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> str:
     report = "" if context.options.by_runs else arguments.report
     context.stage(Finish(report, tuple(arguments.deliverables), audit, lessons, vectors))
     context.ends_turn = True
-    return "An auditor checks the result now." if audit else "The task is finished."
+    text = "An auditor checks the result now." if audit else "The task is finished."
+    return ToolResult(text, Finished(audit))
 
 
 async def _vectors(context: ToolContext, lessons: tuple[str, ...]) -> tuple[bytes, ...]:

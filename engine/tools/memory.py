@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pydantic import Field
 
 from engine.domain.effects import Remember
+from engine.domain.outcomes import ToolResult
 from engine.domain.recall import Recalled, pack
 from engine.errors import ModelError
 from engine.store.memory import Asking, recall
@@ -28,14 +29,14 @@ class RecallArguments(Arguments):
     query: str = Field(min_length=1, max_length=400, description="what you look for")
 
 
-async def remember(context: ToolContext, arguments: RememberArguments) -> str:
+async def remember(context: ToolContext, arguments: RememberArguments) -> ToolResult:
     """Stage the line, with its vector where an embedder is configured."""
     vector, note = await _vector(context, arguments.text)
     context.stage(Remember(context.slot(), arguments.text, vector, arguments.share))
-    return f"Remembered{' for everyone in this task' if arguments.share else ''}.{note}"
+    return ToolResult(f"Remembered{' for everyone in this task' if arguments.share else ''}.{note}")
 
 
-async def recall_lines(context: ToolContext, arguments: RecallArguments) -> str:
+async def recall_lines(context: ToolContext, arguments: RecallArguments) -> ToolResult:
     """The best lines with where each comes from."""
     vector, note = await _vector(context, arguments.query)
     asking = Asking(
@@ -43,8 +44,8 @@ async def recall_lines(context: ToolContext, arguments: RecallArguments) -> str:
     )
     found = await context.db.read(lambda c: recall(c, asking))
     if not found:
-        return f"Nothing is remembered about that.{note}"
-    return "\n".join(shown(line) for line in found) + note
+        return ToolResult(f"Nothing is remembered about that.{note}")
+    return ToolResult("\n".join(shown(line) for line in found) + note)
 
 
 async def _vector(context: ToolContext, text: str) -> tuple[bytes | None, str]:

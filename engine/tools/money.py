@@ -6,6 +6,7 @@ from pydantic import Field
 
 from engine.domain.effects import SetBudget
 from engine.domain.naming import name_key
+from engine.domain.outcomes import ToolResult
 from engine.store.budgets import capped_by
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
@@ -21,7 +22,7 @@ class SetBudgetArguments(Arguments):
     minutes: int | None = Field(None, gt=0, description="minutes from now on")
 
 
-async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str:
+async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> ToolResult:
     """Stage the cap; it counts from now on, so it also lets a group that had stopped go on."""
     if {arguments.usd, arguments.tokens, arguments.agents, arguments.minutes} == {None}:
         raise ToolRefused("Give usd, tokens, agents or minutes.")
@@ -36,7 +37,7 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> str
         )
     micros = None if arguments.usd is None else round(arguments.usd * 1e6)
     context.stage(SetBudget(key, micros, arguments.tokens, arguments.agents, arguments.minutes))
-    return f"{members[key]} and its members may use so much from now on."
+    return ToolResult(f"{members[key]} and its members may use so much from now on.")
 
 
 BUDGET = Tool(

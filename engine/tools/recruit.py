@@ -7,6 +7,7 @@ from pydantic import Field
 from engine.domain.budget import estimated_micros
 from engine.domain.effects import Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
 from engine.domain.naming import clean_name, name_key
+from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.store.budgets import room_for_agents
 from engine.store.load import budget_path
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
@@ -38,11 +39,12 @@ class RecruitArguments(Arguments):
     group: str = Field("", max_length=60, description="name of your group, when it is new")
 
 
-async def recruit(context: ToolContext, arguments: RecruitArguments) -> str:
+async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResult:
     """Stage the new members; the first makes the caller head of a new group."""
     await _check_room(context, arguments)
-    marks = [_stage_member(context, member, arguments.group) for member in arguments.members]
-    return f"Joined your group: {', '.join(marks)}. Now assign each its work."
+    slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
+    marks = ", ".join(slot_mark("agent", slot.number) for slot in slots)
+    return ToolResult(f"Joined your group: {marks}. Now assign each its work.", Joined(tuple(slots)))
 
 
 async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None:
@@ -97,7 +99,7 @@ def _check_plan(context: ToolContext, wanted: int) -> None:
         )
 
 
-def _stage_member(context: ToolContext, member: NewMember, group: str) -> str:
+def _stage_member(context: ToolContext, member: NewMember, group: str) -> Slot:
     slot = context.slot()
     name = clean_name(member.name) or "Agent"
     title = " ".join(member.role.split())
@@ -105,9 +107,10 @@ def _stage_member(context: ToolContext, member: NewMember, group: str) -> str:
         Recruit(slot, name, title, member.instructions, clean_name(group) or f"{context.agent.name} group")
     )
     context.recruited[name_key(name)] = name
+    context.newcomers[name_key(name)] = Slot("agent", slot)
     if member.budget_usd is not None:
         context.stage(SetBudget(name_key(name), round(member.budget_usd * 1e6)))
-    return slot_mark("agent", slot)
+    return Slot("agent", slot)
 
 
 class DismissArguments(Arguments):
@@ -117,13 +120,13 @@ class DismissArguments(Arguments):
     reason: str = Field(min_length=1)
 
 
-async def dismiss(context: ToolContext, arguments: DismissArguments) -> str:
+async def dismiss(context: ToolContext, arguments: DismissArguments) -> ToolResult:
     """Stage the dismissal of a member."""
     members = await my_members(context)
     if name_key(arguments.name) not in members:
         raise not_mine(arguments.name, members)
     context.stage(Dismiss(name_key(arguments.name), arguments.reason))
-    return f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled."
+    return ToolResult(f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled.")
 
 
 class ProposePlanArguments(Arguments):
@@ -136,7 +139,7 @@ class ProposePlanArguments(Arguments):
     minutes: int = Field(0, ge=0, description="your estimate")
 
 
-async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> str:
+async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
     """Show the plan to the people; a large one waits for their word."""
     if context.task.plan_state == "proposed":
         raise ToolRefused("A plan is already waiting for approval. End your turn.")
@@ -158,7 +161,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
         )
     )
     context.ends_turn = context.ends_turn or hold
-    return (
+    return ToolResult(
         "The plan waits for approval; you are woken by the answer." if hold else "The plan is shown. Go on."
     )
 

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.account import Ran, findings_of
-from engine.domain.checks import hidden_by_python, named, provenance, shown
+from engine.domain.checks import RUNNABLE, hidden_by_python, named, provenance, shown
 from engine.domain.effects import ChangeAssignment, Verdict
-from engine.domain.offer import RUNNABLE
+from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import Work
 from engine.errors import Invalid
 from engine.store.evidence import last_run
@@ -28,7 +28,7 @@ class SubmitArguments(Arguments):
     files: list[str] = Field(default_factory=list, max_length=50, description="the files it is in")
 
 
-async def submit(context: ToolContext, arguments: SubmitArguments) -> str:
+async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult:
     """Check the evidence, then stage the submission. No evidence, no submission."""
     work = await _find(context, arguments.assignment)
     if work.assignee_id != context.agent.id:
@@ -39,7 +39,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> str:
     note = arguments.summary + (await _check(context, work.command) if work.command else "")
     context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, tuple(arguments.files)))
     context.ends_turn = True
-    return f"Submitted to {work.giver}, who reviews it."
+    return ToolResult(f"Submitted to {work.giver}, who reviews it.", Submitted(work.id))
 
 
 async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
@@ -53,7 +53,8 @@ async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
         hint = f"A check imports Python's own modules before yours of the same name: {hidden}.\n"
         raise ToolRefused(
             f"Not submitted: its check failed. {describe(result)}\n{hint if hidden else ''}"
-            "Mend it, then submit again."
+            "Mend it, then submit again.",
+            "check_failed",
         )
     return f"\nIts check ended well: {shown(command)}. {provenance(command, authors, name)}"
 
@@ -61,7 +62,7 @@ async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
 async def _find(context: ToolContext, number: int) -> Work:
     work = await context.db.read(lambda c: load_assignment(c, context.task.id, number))
     if work is None:
-        raise ToolRefused(f"There is no assignment #{number}. {await _mine(context)}")
+        raise ToolRefused(f"There is no assignment #{number}. {await _mine(context)}", "missing")
     return work
 
 
@@ -86,7 +87,9 @@ async def check_files(context: ToolContext, files: list[str]) -> None:
         except Invalid as error:
             raise ToolRefused(str(error)) from error
         if path not in present:
-            raise ToolRefused(f"There is no file {path}. Write it before you submit, or leave it out.")
+            raise ToolRefused(
+                f"There is no file {path}. Write it before you submit, or leave it out.", "missing"
+            )
 
 
 class ReviewArguments(Arguments):
@@ -97,7 +100,7 @@ class ReviewArguments(Arguments):
     feedback: str = Field("", description="the exact defect, when rejected")
 
 
-async def review(context: ToolContext, arguments: ReviewArguments) -> str:
+async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult:
     """Stage the verdict on a member's submission."""
     work = await _find(context, arguments.assignment)
     if work.giver_id != context.agent.id:
@@ -108,7 +111,7 @@ async def review(context: ToolContext, arguments: ReviewArguments) -> str:
         raise ToolRefused("Say in feedback exactly what is wrong.")
     state: Literal["accepted", "rejected"] = "accepted" if arguments.verdict == "accept" else "rejected"
     context.stage(ChangeAssignment(work.id, ("submitted",), state, arguments.feedback))
-    return f"Assignment #{work.id} {state}."
+    return ToolResult(f"Assignment #{work.id} {state}.", Reviewed(work.id, state == "accepted"))
 
 
 class VerdictArguments(Arguments):
@@ -118,7 +121,7 @@ class VerdictArguments(Arguments):
     findings: str = Field(min_length=1, description="what you ran and saw; each defect and how to see it")
 
 
-async def verdict(context: ToolContext, arguments: VerdictArguments) -> str:
+async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResult:
     """Stage the auditor's judgement; where it goes by runs, one that they contradict is refused."""
     accepts, by_runs = arguments.verdict == "accept", context.options.by_runs
     findings = arguments.findings
@@ -129,7 +132,7 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> str:
     last = context.task.audit_round >= context.options.audit_rounds
     context.stage(Verdict(accepts, findings, last, by_runs))
     context.ends_turn = True
-    return "Noted."
+    return ToolResult("Noted.", Judged(accepts))
 
 
 async def _check_by_runs(context: ToolContext, last: Ran | None, *, accepts: bool) -> None:

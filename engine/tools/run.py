@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
-from engine.domain.checks import runs_tests, shown
+from engine.domain.checks import asks_on, runs_tests, shown
 from engine.domain.effects import ShowRun
+from engine.domain.outcomes import Ran, Running, ToolResult
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
 from engine.tools.base import EVERYONE, MAX_RESULT, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
@@ -33,16 +36,15 @@ class SendInputArguments(Arguments):
     close: bool = Field(False, description="true: end the program")
 
 
-async def run(context: ToolContext, arguments: RunArguments) -> str:
+async def run(context: ToolContext, arguments: RunArguments) -> ToolResult:
     """Run, stage the files it changed, tell what it printed."""
     if arguments.keep_open:
         return await _start(context, arguments)
     result = await execute(context, tuple(arguments.command), arguments.stdin, arguments.timeout_s)
-    kept = await _keep_files(context, result)
-    return describe(result, context.options.output_chars) + kept
+    return await _ended(context, result, context.options.output_chars)
 
 
-async def _start(context: ToolContext, arguments: RunArguments) -> str:
+async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     sessions = _sessions(context)
     command = shown(arguments.command)
     files = await checkout(context)
@@ -53,18 +55,21 @@ async def _start(context: ToolContext, arguments: RunArguments) -> str:
     try:
         first = await sessions.start(context.agent.id, context.sandbox, request, command, call)
     except (NotConfigured, Invalid) as error:
-        raise ToolRefused(f"{error} Go on without running." if _is_missing(error) else str(error)) from error
+        if isinstance(error, NotConfigured):
+            raise ToolRefused(f"{error} Go on without running.", "unavailable") from error
+        raise ToolRefused(str(error)) from error
     return await _conversed(context, first, command)
 
 
-async def send_input(context: ToolContext, arguments: SendInputArguments) -> str:
+async def send_input(context: ToolContext, arguments: SendInputArguments) -> ToolResult:
     """Type into the program that `run` with keep_open started in this turn."""
     sessions = _sessions(context)
     talk = sessions.of(context.agent.id)
     if talk is None:
         raise ToolRefused(
             "No program of yours is running: it was not started in this turn, or the engine was restarted "
-            "meanwhile. Start it with run and keep_open true."
+            "meanwhile. Start it with run and keep_open true.",
+            "missing",
         )
     if arguments.close:
         return await _conversed(context, await talk.session.close(), talk.command)
@@ -75,21 +80,25 @@ async def send_input(context: ToolContext, arguments: SendInputArguments) -> str
 
 def _sessions(context: ToolContext) -> Sessions:
     if context.sessions is None:
-        raise ToolRefused("Programs cannot be kept open here. Give the whole input in stdin.")
+        raise ToolRefused("Programs cannot be kept open here. Give the whole input in stdin.", "unavailable")
     return context.sessions
 
 
-def _is_missing(error: Exception) -> bool:
-    return isinstance(error, NotConfigured)
-
-
-async def _conversed(context: ToolContext, result: RunResult, command: str) -> str:
+async def _conversed(context: ToolContext, result: RunResult, command: str) -> ToolResult:
     """What it said; once it has ended, also what it left behind."""
     if result.exit_code == -1 and result.ended == "exit":
         said = clip(result.output) or "(no output)"
-        return f"running\n{said}\n(send_input answers it; it ends with your turn)"
+        return ToolResult(f"running\n{said}\n(send_input answers it; it ends with your turn)", Running())
     context.stage(ShowRun(command, result.exit_code, result.ended, clip(result.output, SHOWN)))
-    return describe(result) + await _keep_files(context, result)
+    return await _ended(context, result)
+
+
+async def _ended(context: ToolContext, result: RunResult, limit: int = MAX_RESULT) -> ToolResult:
+    """What a program came to, with the files it left."""
+    kept = await _keep_files(context, result)
+    outcome = Ran(result.exit_code, result.ended, asks_on(result.output))
+    steady = describe(replace(result, seconds=0.0), limit) + kept
+    return ToolResult(describe(result, limit) + kept, outcome, steady)
 
 
 async def execute(
@@ -110,7 +119,7 @@ async def execute(
         result = await context.sandbox.run(request)
     except NotConfigured as error:
         raise ToolRefused(
-            f"Programs cannot be run on this machine: {error} Go on without running."
+            f"Programs cannot be run on this machine: {error} Go on without running.", "unavailable"
         ) from error
     except Invalid as error:
         raise ToolRefused(str(error)) from error

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from engine.domain.effects import NEW_GROUP, SendMessage
 from engine.domain.naming import name_key
+from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import PEOPLE, check_names
 
@@ -19,7 +20,7 @@ class SendMessageArguments(Arguments):
     wait: bool = Field(False, description="true: end your turn here and wait for the answer")
 
 
-async def send_message(context: ToolContext, arguments: SendMessageArguments) -> str:
+async def send_message(context: ToolContext, arguments: SendMessageArguments) -> ToolResult:
     """Stage the message; the commit delivers it."""
     keys = [name_key(name) for name in arguments.to]
     own = name_key(context.agent.name)
@@ -41,7 +42,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
         )
     )
     context.ends_turn = context.ends_turn or arguments.wait
-    return f"Delivered to {', '.join(arguments.to)}."
+    return ToolResult(f"Delivered to {', '.join(arguments.to)}.")
 
 
 def _is_agent(key: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.effects import SetTodo
+from engine.domain.outcomes import ToolResult
 from engine.domain.state import TodoItem
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 
@@ -24,12 +25,12 @@ class UpdateTodoArguments(Arguments):
     items: list[TodoLine] = Field(max_length=40, description="the whole list, in order")
 
 
-async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> str:
+async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> ToolResult:
     """Stage the whole checklist."""
     items = tuple(TodoItem(item.text, item.status) for item in arguments.items)
     context.stage(SetTodo(items))
     left = sum(item.status != "done" for item in items)
-    return f"Noted: {left} open of {len(items)}."
+    return ToolResult(f"Noted: {left} open of {len(items)}.")
 
 
 TODO = Tool("update_todo", "Keep your own checklist.", UpdateTodoArguments, WORKERS, update_todo)

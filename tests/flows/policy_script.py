@@ -47,7 +47,7 @@ def boss(view: View) -> ChatAnswer:
 def minister(view: View) -> ChatAnswer:
     """Drafters and their work; others' policies checked; the department's policies handed in."""
     number = int(view.name.split()[1])
-    asked = re.findall(r"\[from (Drafter [\d ]+)\]\nDoes", view.last)
+    asked = re.findall(r"\[from agent (Drafter [\d ]+)\]\n  Does", view.last)
     if asked:
         words = "Cross-check: it contradicts none of ours."
         answers = [("send_message", {"to": [n], "text": words, "wait": True}) for n in dict.fromkeys(asked)]
@@ -94,7 +94,7 @@ def drafter(view: View) -> ChatAnswer:
 
 def citizen(view: View) -> ChatAnswer:
     """Says what the policy would do to its life."""
-    asker = re.search(r"\[from (Drafter [\d ]+)\]", view.last)
+    asker = re.search(r"\[from agent (Drafter [\d ]+)\]", view.last)
     if asker is None:
         return say("I live my life.")
     words = f"Opinion: I am {view.name}, and it would change my days."

@@ -182,7 +182,9 @@ async def test_heads_cannot_grow_a_task_past_the_handful_without_a_plan(stage: S
             return call(("send_message", {"to": ["Boss"], "text": "Please plan.", "wait": True}))
         members = [{"name": f"W{n}", "role": "writer", "instructions": "write"} for n in range(10)]
         return (
-            call(("recruit", {"members": members})) if view.last.startswith("[from Boss]") else say("Idle.")
+            call(("recruit", {"members": members}))
+            if view.last.startswith("[from agent Boss]")
+            else say("Idle.")
         )
 
     play = await stage({"Boss": boss, "Ada": ada})

@@ -191,7 +191,7 @@ def _polite(other: str) -> Part:
         if "Assignment #" in view.last and not view.did("submit"):
             done = ("submit", {"assignment": view.given, "summary": "done"})
             return call(done, thanks) if view.name == "Ada" else call(done)
-        return call(thanks) if f"[from {other}]" in view.last else say("Idle.")
+        return call(thanks) if f"[from agent {other}]" in view.last else say("Idle.")
 
     return part
 
