@@ -11,6 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
+EndBasis = Literal[
+    "audited", "ran", "unjudged", "rejected", "accepted", "wrapped_up", "stopped", "failed", "unknown"
+]
+"""What the report of a task's end rests on: an audit accepted it, it tells of runs and files alone, nobody
+judged it, the audit rejected it, a person accepted it all the same, the task was wrapped up, it was stopped,
+it came to nothing, it ended under an older version."""
+
+PauseCause = Literal["", "person", "cap", "files"]
+"""Why a task is paused: a person wanted it, a cap is reached, its files are still to come."""
+
 AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
 GateKind = Literal["question", "plan", "cap", "share", "audit", "stall"]
 
@@ -48,11 +58,12 @@ class RepeatPaused:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """The task's state changed between running and paused (ends are TaskEnded)."""
+    """The task's state changed between running and paused (ends are TaskEnded). `cause`: why it is paused."""
 
     task_id: int
     state: TaskState
     reason: str
+    cause: PauseCause = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +240,8 @@ class CapReached:
 
 @dataclass(frozen=True, slots=True)
 class Intervened:
-    """A monitoring rule acted (stall, loop, cycle, silence, …) on an agent, or on the whole task (None)."""
+    """A monitoring rule acted (stall, loop, cycle, silence, …) on an agent, or on the whole task (None).
+    `names`: the detail says itself of whom it speaks."""
 
     task_id: int
     group_id: int
@@ -238,6 +250,7 @@ class Intervened:
     rule: str
     action: Literal["nudged", "reported", "replaced", "paused", "asked"]
     detail: str
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +282,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """The end. `verified` is True only when an audit accepted the result."""
+    """The end. `verified`: an audit accepted the result; `basis`: what the report rests on."""
 
     task_id: int
     group_id: int
@@ -277,6 +290,7 @@ class TaskEnded:
     report: str
     deliverables: tuple[str, ...]
     verified: bool
+    basis: EndBasis = "unknown"
 
 
 EventBody = (

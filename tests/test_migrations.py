@@ -15,7 +15,7 @@ from bot.tables import BOT_METADATA
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
 from engine.domain.recall import pack, signs_of
 from engine.errors import NotConfigured
-from engine.store.core import AGENTS, MEMORIES, MESSAGES, STEPS
+from engine.store.core import AGENTS, MEMORIES, MESSAGES, STEPS, TASKS
 from engine.store.database import sync_engine
 from engine.store.tables import ENGINE_METADATA
 from engine.store.transcript import past_step, past_summary
@@ -103,6 +103,7 @@ def test_steps_of_an_older_version_say_who_spoke_and_what_came_of_calls(tmp_path
     with engine.connect() as connection:
         step = past_step(connection.execute(sa.select(STEPS)).one())  # type: ignore[arg-type]
         summary = past_summary(connection.execute(sa.select(AGENTS.c.summary_json)).scalar_one())
+        assert connection.execute(sa.select(TASKS.c.paused_for)).scalar_one() == "cap"
         about = connection.execute(sa.select(MESSAGES.c.about, MESSAGES.c.about_id).order_by(MESSAGES.c.id))
         assert [tuple(row) for row in about] == [("", None), ("submission", 3), ("wrap_up", None), ("", None)]
     engine.dispose()
@@ -125,7 +126,7 @@ def test_steps_of_an_older_version_say_who_spoke_and_what_came_of_calls(tmp_path
 
 def _old_task(connection: sa.Connection, calls: list[list[str]]) -> None:
     """One agent of a running task, as version 0007 stored it: two messages read, two not."""
-    _insert(connection, "tasks", id=1, state="running")
+    _insert(connection, "tasks", id=1, state="paused", reason="cap on cost reached")
     told = "- from Ann, a person who watches this task: In red.\n- you said: from now on"
     _insert(connection, "agents", id=2, task_id=1, name="Boss", summary=told)
     rows = [

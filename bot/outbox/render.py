@@ -17,7 +17,6 @@ from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.words import cut, dollars, fenced, many, plain, size
 from engine import events as ev
-from engine.domain.account import is_account
 from engine.domain.clean import clean_text
 
 LONGEST_TEXT = 100_000
@@ -320,8 +319,7 @@ def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
         return []  # the gate that follows says it
     who = plain(body.name, NAME) if body.agent_id is not None else wording.WHOLE_TASK
     loud = body.action in ("paused", "replaced")
-    named = body.agent_id is not None and body.detail.startswith(body.name)
-    form = wording.INTERVENED_NAMED if named else wording.INTERVENED
+    form = wording.INTERVENED_NAMED if body.names else wording.INTERVENED
     text = form.format(who=who, detail=plain(body.detail, 400))
     return [at.note(text, body.group_id, Lane.STATUS if loud else Lane.CHATTER)]
 
@@ -342,7 +340,7 @@ def _audited(body: ev.Audited, at: _Frame) -> list[Post]:
 
 def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     lines = [wording.END.get(body.state, body.state), body.report.strip()]
-    if body.state == "done" and not body.verified and not is_account(body.report):
+    if body.state == "done" and body.basis not in ("audited", "ran"):
         lines.append(wording.END_UNVERIFIED)
     if body.state != "done":
         lines.append(wording.END_EARLY)

@@ -68,11 +68,6 @@ def account_of(runs: Sequence[Ran], files: Sequence[str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def is_account(report: str) -> bool:
-    """Whether a report was made of runs and files."""
-    return UNJUDGED in report
-
-
 def findings_of(ran: Ran | None) -> str:
     """What an auditor's last run showed, instead of what it says of it."""
     return (

@@ -182,6 +182,7 @@ class Notice:
     action: Literal["nudged", "reported", "paused"]
     detail: str
     tell_head: bool = False
+    names: bool = False
 
 
 Effect = (

@@ -175,7 +175,9 @@ def _give_up(context: ToolContext, bad: int, name: str) -> bool:
     if bad < MAX_BAD:
         return False
     context.stage(
-        Notice("malformed", "reported", f"{name}'s model gave {bad} useless answers in a row", True)
+        Notice(
+            "malformed", "reported", f"{name}'s model gave {bad} useless answers in a row", True, names=True
+        )
     )
     return True
 

@@ -384,6 +384,13 @@ def _notice(effect: Notice, pen: Pen) -> None:
         )
     pen.event(
         Intervened(
-            pen.task_id, pen.home_group, agent.id, agent.name, effect.rule, effect.action, effect.detail
+            pen.task_id,
+            pen.home_group,
+            agent.id,
+            agent.name,
+            effect.rule,
+            effect.action,
+            effect.detail,
+            effect.names,
         )
     )

@@ -70,7 +70,7 @@ def _stop_share(
     detail = f"the budget of {agent.name} is used up ({used_of(*at)})"
     to = agent.head_id or task.boss_id
     key = f"budget{budget.id}.{cap}.{limit}.{now:.6f}"
-    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail, names=True)
     append_events(connection, [(key, seen)], now)
     asks = bool(row.set_by) and task.attended
     if asks:
@@ -96,7 +96,7 @@ def pause_and_ask(
     if not task.attended:
         append_events(connection, [(key, reached)], now)
         return wrap_up(connection, task, f"the cap on {cap} is reached", now)
-    set_state(connection, task, "paused", f"cap on {cap} reached", now)
+    set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
     text = f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). How to go on?"
     _, raised = ask_people(connection, task, Question("cap", text, CAP_OPTIONS, f"{key}.gate"), now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
@@ -184,7 +184,7 @@ def _say_near(
     key = f"budget{row.id}.near.{at[0]}.{now:.6f}"
     words = f"{detail}. Bring your part to its end within the rest."
     system_letter(connection, task.id, agent.id, words, key, now, wakes=False)
-    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail, names=True)
     append_events(connection, [(key, seen)], now)
     if row.set_by:
         warn_setter(connection, row, agent, at, now)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from engine.domain.account import run_lines
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
-from engine.events import EventBody, GateClosed, TaskEnded, TaskState
-from engine.store.core import GATES, MEMORIES, TASKS, dumps, loads
+from engine.events import EndBasis, EventBody, GateClosed, TaskEnded, TaskState
+from engine.store.core import GATES, MEMORIES, TASKS, AnyRow, dumps, loads
 from engine.store.evidence import account, runs_of
 
 ENDED = ("done", "stopped", "failed")
@@ -24,6 +24,7 @@ class Ending:
     """What the end looks like to people."""
 
     state: TaskState
+    basis: EndBasis
     report: str
     deliverables: tuple[str, ...] = ()
     verified: bool = False
@@ -44,8 +45,10 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
             report=report,
             deliverables_json=dumps(ending.deliverables),
             verified=ending.verified,
+            basis=ending.basis,
             ended_at=now,
             reason="",
+            paused_for="",
         )
     )
     if done.rowcount != 1:
@@ -53,13 +56,17 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     if ending.state == "done":
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
-    ended = TaskEnded(task_id, root, ending.state, report, ending.deliverables, ending.verified)
+    ended = TaskEnded(task_id, root, ending.state, report, ending.deliverables, ending.verified, ending.basis)
     return [*_close_gates(connection, task_id), ended]
 
 
+def told_report(connection: Connection, task: AnyRow) -> str:
+    """Return the report of a task whose boss has finished; one of runs and files tells of the newest."""
+    return account(connection, task.id) if task.basis == "ran" else str(task.report)
+
+
 def _with_runs(connection: Connection, task_id: int, ending: Ending) -> str:
-    # Held against what runs give, not against its words: those a model could write to hide a run.
-    if ending.state == "stopped" or ending.report.startswith(account(connection, task_id)):
+    if ending.state == "stopped" or ending.basis == "ran":
         return ending.report
     runs = run_lines(runs_of(connection, task_id))
     return f"{ending.report}\n\n{runs}" if runs else ending.report

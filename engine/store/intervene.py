@@ -132,6 +132,7 @@ def _told(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:
         finding.rule,
         "reported" if finding.action == "asked" and not task.attended else finding.action,
         finding.detail,
+        names=agent is not None,
     )
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from engine.domain.account import run_lines
 from engine.domain.effects import Finish, RaiseGate, Verdict
-from engine.events import AgentJoined, Audited
+from engine.events import AgentJoined, Audited, EndBasis
 from engine.store.apply import apply_effect, open_gate
 from engine.store.core import TASKS, dumps, loads
-from engine.store.ending import Ending, end_task
+from engine.store.ending import Ending, end_task, told_report
 from engine.store.evidence import account, runs_of
 from engine.store.intervene import AUDIT_OPTIONS
 from engine.store.pen import Pen
@@ -26,8 +26,9 @@ def _finish(effect: Finish, pen: Pen) -> None:
     lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
     pen.connection.execute(TASKS.update().where(task).values(lessons_json=lessons))
     report = effect.report or account(pen.connection, pen.task_id)
+    basis: EndBasis = "unjudged" if effect.report else "ran"
     if not effect.audit:
-        ending = Ending("done", report, effect.deliverables)
+        ending = Ending("done", basis, report, effect.deliverables)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
         return
@@ -37,6 +38,7 @@ def _finish(effect: Finish, pen: Pen) -> None:
         .where(task)
         .values(
             report=report,
+            basis=basis,
             deliverables_json=dumps(effect.deliverables),
             auditor_id=auditor,
             audit_round=TASKS.c.audit_round + 1,
@@ -78,10 +80,11 @@ def _new_auditor(pen: Pen) -> tuple[int, str]:
 def _verdict(effect: Verdict, pen: Pen) -> None:
     task = pen.connection.execute(sa.select(TASKS).where(TASKS.c.id == pen.task_id)).one()
     files = tuple(loads(task.deliverables_json))
-    report = account(pen.connection, pen.task_id) if effect.by_runs else task.report
+    report = told_report(pen.connection, task)
     pen.event(Audited(pen.task_id, pen.home_group, _word_for(effect), effect.findings, task.audit_round))
     if effect.accepted:
-        ending = Ending("done", report, files, verified=not effect.by_runs)
+        ran = effect.by_runs or task.basis == "ran"
+        ending = Ending("done", "ran" if ran else "audited", report, files, verified=not effect.by_runs)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
         return
@@ -89,9 +92,8 @@ def _verdict(effect: Verdict, pen: Pen) -> None:
     for body in dismiss(pen.connection, pen.agent.id, "has judged", pen.now):
         pen.event(body)
     if effect.last_round and not task.attended:
-        ending = Ending(
-            "done", f"{report}\n\nNot verified: the auditor rejected it. {effect.findings}", files
-        )
+        told = f"{report}\n\nNot verified: the auditor rejected it. {effect.findings}"
+        ending = Ending("done", "ran" if task.basis == "ran" else "rejected", told, files)
         for body in end_task(pen.connection, pen.task_id, ending, pen.now):
             pen.event(body)
     elif effect.last_round:

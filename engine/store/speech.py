@@ -21,7 +21,7 @@ from engine.commands import (
 )
 from engine.domain.plan import read_answer
 from engine.errors import Invalid, NotFound, WrongState
-from engine.events import AgentChanged, EventBody, GateClosed
+from engine.events import AgentChanged, EndBasis, EventBody, GateClosed
 from engine.ports import Wake
 from engine.store.core import (
     AGENTS,
@@ -35,7 +35,7 @@ from engine.store.core import (
     loads,
     new_id,
 )
-from engine.store.ending import ENDED, Ending, end_task
+from engine.store.ending import ENDED, Ending, end_task, told_report
 from engine.store.people import dismiss, system_letter
 from engine.store.replace import replace_agent as put_successor
 from engine.store.shares import answer_share
@@ -147,10 +147,13 @@ def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now
         return answer_share(connection, gate, task, answer, now)
     choice = answer.casefold()
     if choice.startswith(("stop", "cancel")) and gate.kind != "question":
-        end_by_gate(connection, task, Ending("stopped", f"Stopped by a person: {gate.question}"), now)
+        end_by_gate(
+            connection, task, Ending("stopped", "stopped", f"Stopped by a person: {gate.question}"), now
+        )
         return ()
     if gate.kind == "audit" and choice.startswith("accept"):
-        ending = Ending("done", task.report, tuple(loads(task.deliverables_json)))
+        basis: EndBasis = "ran" if task.basis == "ran" else "accepted"
+        ending = Ending("done", basis, told_report(connection, task), tuple(loads(task.deliverables_json)))
         end_by_gate(connection, task, ending, now)
         return ()
     if gate.kind == "plan":

@@ -28,13 +28,15 @@ class EngineTable(SQLModel):
 
 
 class TaskRow(EngineTable, table=True):
-    """A goal and what became of it."""
+    """A goal and what became of it. `basis`: what its report rests on (`engine.events.EndBasis`), from the
+    boss's `finish` on; `paused_for`: `PauseCause`."""
 
     __tablename__ = "tasks"
     id: int | None = Field(default=None, primary_key=True)
     goal: str
     state: str = Field(index=True)
     reason: str = ""
+    paused_for: str = Field(default="", sa_column_kwargs={"server_default": ""})
     space: str = Field(index=True)
     by: str
     attended: bool = True
@@ -53,6 +55,7 @@ class TaskRow(EngineTable, table=True):
     report: str = ""
     deliverables_json: str = "[]"
     verified: bool = False
+    basis: str = Field(default="", sa_column_kwargs={"server_default": ""})
     audit_round: int = 0
     auditor_id: int | None = None
     plan_state: str = "none"

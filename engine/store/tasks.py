@@ -10,7 +10,16 @@ from sqlalchemy import Connection
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.domain.plan import PlanAnswer
 from engine.errors import Invalid, NotFound, WrongState
-from engine.events import AgentJoined, EventBody, GateClosed, GroupFormed, TaskAccepted, TaskChanged
+from engine.events import (
+    AgentJoined,
+    EventBody,
+    GateClosed,
+    GroupFormed,
+    PauseCause,
+    TaskAccepted,
+    TaskChanged,
+    TaskState,
+)
 from engine.ports import Wake
 from engine.store.budgets import Share, set_budget
 from engine.store.core import (
@@ -109,7 +118,8 @@ def start_task(
 def start_held(connection: Connection, command: StartTask, caps: Caps, now: float) -> Done:
     """A task whose files are still to come: nobody runs before `release_held`."""
     done = start_task(connection, command, caps, now)
-    held = {"state": "paused", "reason": "its files did not all arrive; stop it and start it anew"}
+    reason = "its files did not all arrive; stop it and start it anew"
+    held = {"state": "paused", "reason": reason, "paused_for": "files"}
     connection.execute(TASKS.update().where(TASKS.c.id == done.id).values(**held))
     return done
 
@@ -117,7 +127,7 @@ def start_held(connection: Connection, command: StartTask, caps: Caps, now: floa
 def release_held(connection: Connection, held: Done) -> Done:
     """The files are there: the task runs."""
     waiting = sa.and_(TASKS.c.id == held.id, TASKS.c.state == "paused")
-    connection.execute(TASKS.update().where(waiting).values(state="running", reason=""))
+    connection.execute(TASKS.update().where(waiting).values(state="running", reason="", paused_for=""))
     return held
 
 
@@ -209,7 +219,7 @@ def pause_task(connection: Connection, command: PauseTask, now: float) -> Done:
     task = get_task(connection, command.task_id)
     if task.state != "running":
         raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.")
-    set_state(connection, task, "paused", "paused by a person", now)
+    set_state(connection, task, "paused", "paused by a person", now, "person")
     return Done(task.id)
 
 
@@ -236,14 +246,21 @@ def reopen(connection: Connection, task: AnyRow, reason: str, now: float) -> tup
     return ready_agents(connection, task.id)
 
 
-def set_state(connection: Connection, task: AnyRow, state: str, reason: str, now: float) -> None:
+def set_state(
+    connection: Connection,
+    task: AnyRow,
+    state: TaskState,
+    reason: str,
+    now: float,
+    cause: PauseCause = "",
+) -> None:
     """Change between running and paused with its event."""
     connection.execute(
         TASKS.update()
         .where(TASKS.c.id == task.id)
-        .values(state=state, reason=reason, progress_at=now, quiet_rounds=0)
+        .values(state=state, reason=reason, paused_for=cause, progress_at=now, quiet_rounds=0)
     )
-    body = TaskChanged(task.id, state, reason)  # type: ignore[arg-type]
+    body = TaskChanged(task.id, state, reason, cause)
     append_events(connection, [(f"t{task.id}.{state}.{now:.6f}", body)], now)
 
 
@@ -279,7 +296,7 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> Done:
             f"Task {task.id} has already ended ({task.state}). Its files stay under /task files."
         )
     report = command.reason or "Stopped by a person."
-    events = end_task(connection, task.id, Ending("stopped", report, by=command.by), now)
+    events = end_task(connection, task.id, Ending("stopped", "stopped", report, by=command.by), now)
     append_events(connection, [(f"t{task.id}.stop.{n}", body) for n, body in enumerate(events)], now)
     return Done(task.id)
 
@@ -293,7 +310,7 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
     if command.agent_id is not None:
         return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
     _write_limits(connection, task, command.limits)
-    if task.state == "paused" and task.reason.startswith("cap"):
+    if task.state == "paused" and task.paused_for == "cap":
         return Done(task.id, reopen(connection, task, "cap raised", now))
     return Done(task.id)
 

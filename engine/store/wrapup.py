@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.events import EventBody, Intervened
+from engine.events import EndBasis, EventBody, Intervened
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
-from engine.store.ending import Ending, end_task
+from engine.store.ending import Ending, end_task, told_report
 from engine.store.people import cancel_work, system_letter
 
 PART = 10
@@ -53,10 +53,11 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
 def _end(connection: Connection, task: AnyRow, why: str, now: float) -> None:
     """Done but not verified when the boss had reported, else failed."""
     if task.report:
-        report = f"{task.report}\n\nNot verified: {why}."
-        ending = Ending("done", report, tuple(loads(task.deliverables_json)))
+        report = f"{told_report(connection, task)}\n\nNot verified: {why}."
+        basis: EndBasis = "ran" if task.basis == "ran" else "wrapped_up"
+        ending = Ending("done", basis, report, tuple(loads(task.deliverables_json)))
     else:
-        ending = Ending("failed", f"Ended before the goal was met: {why}.")
+        ending = Ending("failed", "failed", f"Ended before the goal was met: {why}.")
     events = end_task(connection, task.id, ending, now)
     append_events(connection, [(f"t{task.id}.end.{n}", body) for n, body in enumerate(events)], now)
 

@@ -13,7 +13,9 @@ from bot.outbox.ledger import Ledger
 from bot.outbox.post import Lane, Post, load_post
 from bot.projector import project, project_all
 from bot.tables import agents, cursors, groups, outbox, tasks
+from bot.texts_outbox import END_UNVERIFIED
 from engine import events as ev
+from engine.domain.account import UNJUDGED
 from engine.store.apply import PLAN_OPTIONS
 from tests.fakes.inline_database import InlineDatabase
 
@@ -232,6 +234,17 @@ async def test_an_early_end_says_where_to_look(state: ev.TaskState) -> None:
 
 
 @pytest.mark.parametrize(
+    ("basis", "warned"),
+    [("audited", False), ("ran", False), ("unjudged", True), ("rejected", True), ("wrapped_up", True)],
+)
+async def test_what_a_report_rests_on_is_told_by_its_basis(basis: ev.EndBasis, warned: bool) -> None:
+    """A report that quotes the engine's own words about small models is not taken for one of them."""
+    for report in ("Built.", f"Built. {UNJUDGED}"):
+        (post,) = await projected(ev.TaskEnded(1, 2, "done", report, (), basis == "audited", basis))
+        assert (END_UNVERIFIED in post.text) is warned
+
+
+@pytest.mark.parametrize(
     ("said", "asked"),
     [
         (ev.CapReached(1, "cost", 100, 5_000_000, 5_000_000), "cap"),
@@ -256,7 +269,9 @@ async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
 
 async def test_a_name_is_not_said_twice() -> None:
     """What was seen may begin with the agent's name already; a boss's title is its name."""
-    (told,) = await projected(ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer."))
+    (told,) = await projected(
+        ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer.", names=True)
+    )
     assert told.text == "🩺 Bo's model gave no answer."
     (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent"))
     assert other.text == "🩺 Bo: was silent"

@@ -43,6 +43,7 @@ async def test_a_report_in_the_engines_own_words_hides_no_run_either(stage: Stag
         return (call(RUN), call(claim))[min(view.steps, 1)]
 
     end = await (await stage({"Boss": mimic}, sandbox=behaving(1))).end()
+    assert end.basis == "unjudged"
     assert "exit code 1; last line: ValueError: five" in end.report
 
 
@@ -72,6 +73,7 @@ async def test_where_a_models_word_is_worth_little_the_end_is_told_by_runs(stage
     cast = {"Boss": boss, "Auditor": auditor_who_boasts}
     play = await stage(cast, sandbox=behaving(0), audit_rounds=1, by_runs=True)
     end = await play.end()
+    assert end.basis == "ran" and not end.verified
     assert "All works" not in end.report and "Every rule" not in end.report
     assert "Works, as far as it was run:\n- python main.py: exit code 0; last line: five" in end.report
     assert "Made: main0.py, main2.py." in end.report and "Nobody judged" in end.report
