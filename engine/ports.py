@@ -231,12 +231,14 @@ class RunResult:
 @dataclass(frozen=True, slots=True)
 class SandboxStatus:
     """Whether code can be contained here: `mechanism` (say, bubblewrap) or "" with `reason` and the fix;
-    `packages`: what programs may import beyond Python's own."""
+    `packages`: what programs may import beyond Python's own; a run takes `files` files of `size` bytes."""
 
     available: bool
     mechanism: str
     reason: str = ""
     packages: tuple[str, ...] = ()
+    files: int = 10_000
+    size: int = 256 * 1024 * 1024
 
 
 class SandboxSession(Protocol):

@@ -93,6 +93,14 @@ class ChangeFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckRoom:
+    """With all files of the step written, the task may hold no more than this; Stale when it does."""
+
+    files: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShowRun:
     """Tell people what was run."""
 
@@ -193,6 +201,7 @@ Effect = (
     | Dismiss
     | SetTodo
     | ChangeFile
+    | CheckRoom
     | ShowRun
     | RaiseGate
     | Remember

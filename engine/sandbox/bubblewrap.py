@@ -53,7 +53,13 @@ class BubblewrapSandbox:
 
     def status(self) -> SandboxStatus:
         """Available: `choose_sandbox` made this one only after its test of containment passed."""
-        return SandboxStatus(available=True, mechanism="bubblewrap", packages=self._packages)
+        return SandboxStatus(
+            available=True,
+            mechanism="bubblewrap",
+            packages=self._packages,
+            files=self.limits.files // 2,
+            size=self.limits.work // 2,
+        )
 
     async def run(self, request: RunRequest) -> RunResult:
         """Run to the end. Raises Invalid for bad argv/files; a cancelled run is dead when this returns."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import Invalid
 from engine.sandbox.limits import SandboxLimits
-from engine.workspace.paths import check_collision, check_set, folded, normal_path
+from engine.workspace.paths import PathIndex, check_set, normal_path
 
 _FOLLOW_NOTHING = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _SHOWN = 60
@@ -31,7 +31,6 @@ class Haul:
     kept: set[str] = field(default_factory=set)
     seen: int = 0
     total: int = 0
-    spellings: dict[str, str] = field(default_factory=dict)
 
     def refuse(self, name: str, reason: str) -> None:
         """Note something that stays behind; a flood of them is cut."""
@@ -41,6 +40,10 @@ class Haul:
     def leave(self, path: str, reason: str, before: Mapping[str, bytes]) -> None:
         """Note what could not be looked at: the files sent there count as kept, not as deleted."""
         self.refuse(path, reason)
+        self.keep(path, before)
+
+    def keep(self, path: str, before: Mapping[str, bytes]) -> None:
+        """What was sent at `path` or below it is not taken for deleted."""
         self.kept.update(sent for sent in before if sent == path or sent.startswith(path + "/"))
 
 
@@ -75,11 +78,25 @@ def put_in(folder: int, files: Mapping[str, bytes]) -> None:
 
 def take_out(folder: int, before: Mapping[str, bytes], limits: SandboxLimits) -> Haul:
     """What changed below `folder` against `before`. Every process inside must be dead."""
-    haul = Haul(spellings={folded(path): path for path in before})
+    haul = Haul()
     _walk(folder, "", before, limits, haul)
     left = {path for path in before if path not in haul.kept}
     haul.deleted = tuple(sorted(left)) if haul.seen <= limits.files else ()
+    _drop_collisions(before, haul)
     return haul
+
+
+def _drop_collisions(before: Mapping[str, bytes], haul: Haul) -> None:
+    """Of two names that differ by case only the one that was sent stays, unless the program took it away."""
+    index = PathIndex()
+    for path in sorted(haul.kept & before.keys()):
+        index.add(path)
+    for path in sorted(haul.changed.keys() - before.keys()):
+        try:
+            index.add(path)
+        except Invalid as error:
+            haul.refuse(path, str(error))
+            del haul.changed[path]
 
 
 def _walk(folder: int, prefix: str, before: Mapping[str, bytes], limits: SandboxLimits, haul: Haul) -> None:
@@ -101,6 +118,7 @@ def _take(
     haul: Haul,
 ) -> None:
     if entry.name == _COMPILED or entry.name.endswith(".pyc"):
+        haul.keep(prefix + entry.name, before)
         return  # compiled code would run instead of the source people see
     try:
         path = normal_path(prefix + entry.name)
@@ -120,7 +138,7 @@ def _take(
     elif stat.S_ISREG(kind):
         _take_file(folder, path, entry.name, before, limits, haul)
     else:
-        haul.refuse(path, "only files and folders are kept, no links, pipes, sockets or devices")
+        haul.leave(path, "only files and folders are kept, no links, pipes, sockets or devices", before)
 
 
 def _descend(
@@ -155,14 +173,5 @@ def _take_file(
             # Holes and hard links show far more bytes than the place holds.
             haul.refuse(path, f"more than {limits.work:,} bytes in all")
         elif (content := file.read(size)) != sent:
-            _keep(path, content, haul)
-
-
-def _keep(path: str, content: bytes, haul: Haul) -> None:
-    haul.total += len(content)
-    try:
-        check_collision(path, [haul.spellings.setdefault(folded(path), path)])
-    except Invalid as error:
-        haul.refuse(path, str(error))
-        return
-    haul.changed[path] = content
+            haul.total += len(content)
+            haul.changed[path] = content

@@ -17,6 +17,7 @@ from engine.domain.effects import (
     Assign,
     ChangeAssignment,
     ChangeFile,
+    CheckRoom,
     Dismiss,
     Effect,
     Finish,
@@ -33,7 +34,7 @@ from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
 from engine.ports import Wake
-from engine.store import fund, judgement  # noqa: F401 - they register their effects
+from engine.store import bounds, fund, judgement  # noqa: F401 - they register their effects
 from engine.store.apply import apply_effect
 from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order, waking
 from engine.store.load import parties
@@ -142,7 +143,7 @@ _insert_step = insert_into(
     "model",
 )
 
-_LEAN = (SendMessage, ChangeFile, ShowRun, Notice, SetTodo)
+_LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, Notice, SetTodo)
 """Effects made of prepared statements alone, which may be sent together with the rest."""
 
 _MOVES_TASK = (Assign, ChangeAssignment, ChangeFile, Finish, ProposePlan, Recruit, Verdict, Dismiss)

@@ -14,6 +14,7 @@ from engine.domain.picture import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
 from engine.tools.sessions import Sessions
+from engine.workspace.limits import WorkspaceLimits
 
 MAX_RESULT = 6_000
 """Characters of a tool result that go back to the model; the rest is named, with a way to read it."""
@@ -53,6 +54,7 @@ class ToolOptions:
     by_runs: bool = False
     output_chars: int = MAX_RESULT
     watch: WatchOptions = field(default_factory=WatchOptions)
+    files: WorkspaceLimits = field(default_factory=WorkspaceLimits)
 
 
 @dataclass(frozen=True, slots=True)

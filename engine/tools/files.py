@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
+
 import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
-from engine.domain.effects import ChangeFile, slot_mark
+from engine.domain.effects import ChangeFile, CheckRoom, slot_mark
 from engine.domain.outcomes import Read, Slot, ToolResult, Wrote
 from engine.errors import Invalid, NotFound
 from engine.store.core import FILES, REVISIONS, AnyRow
 from engine.store.prepared import Prepared
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
+from engine.tools.checkout import Checkout
 from engine.tools.shelf import shelf_of
-from engine.workspace import WorkspaceLimits, check_collision, check_room, normal_path
+from engine.workspace import check_collision, check_room, normal_path
+from engine.workspace.fit import fitting
+
+log = logging.getLogger(__name__)
 
 MAX_READ = 12_000
 MAX_HITS = 40
+_PART = 64
 
 
 _one_file = Prepared(
@@ -113,7 +121,7 @@ async def search_files(context: ToolContext, arguments: SearchFilesArguments) ->
     """Lines that hold a text."""
     wanted = arguments.pattern.casefold()
     hits: list[str] = []
-    for path, content in sorted((await checkout(context)).items()):
+    for path, content in sorted((await checkout(context)).files.items()):
         for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
             if wanted in line.casefold():
                 hits.append(f"{path}:{number}: {line.strip()[:200]}")
@@ -129,7 +137,7 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
     current = await _current(context, path)
     base = await _base(context, path, arguments.base_revision, current)
     if current is None or current.blob is None:
-        await _check_new(context, path, len(content))
+        await _check_new(context, path)
         return await _stage(context, path, content, None, "added")
     if base == current.blob:
         return await _stage(context, path, content, current.blob, "changed")
@@ -238,15 +246,31 @@ def last_seen(context: ToolContext, path: str) -> int | None:
     return None
 
 
-async def _check_new(context: ToolContext, path: str, size: int) -> None:
+async def _check_new(context: ToolContext, path: str) -> None:
     shelf = await shelf_of(context.db, context.task.id)
-    staged = {p: f.size for p, f in context.files.items() if f.blob is not None}
-    total = shelf.total + sum(staged.values())
+    gone = {p for p, f in context.files.items() if f.blob is None}
+    staged = context.files.keys() - gone
     try:
-        check_collision(path, {*shelf.neighbours(path), *staged})
-        check_room(WorkspaceLimits(), len(shelf.sizes) + len(staged) + 1, total + size)
+        check_collision(path, {*shelf.neighbours(path), *staged} - gone)
     except Invalid as error:
         raise ToolRefused(str(error)) from error
+
+
+async def _space(context: ToolContext, path: str, size: int) -> tuple[int, int]:
+    """Files and bytes of the task with what this step has staged and `path`. Raises ToolRefused when over."""
+    shelf = await shelf_of(context.db, context.task.id)
+    count, total = len(shelf.sizes), shelf.total
+    for changed, after in (
+        {p: f.size if f.blob else None for p, f in context.files.items()} | {path: size}
+    ).items():
+        before = shelf.sizes.get(changed)
+        count += (after is not None) - (before is not None)
+        total += (after or 0) - (before or 0)
+    try:
+        check_room(context.options.files, count, total)
+    except Invalid as error:
+        raise ToolRefused(str(error)) from error
+    return count, total
 
 
 async def _put(context: ToolContext, content: bytes) -> str:
@@ -265,7 +289,9 @@ async def _stage(
         held = current.shown if current else "new"
         text = f"{path} already has exactly this content, revision {held}."
         return ToolResult(text, Wrote(path, current.revision if current else None))
+    count, total = await _space(context, path, len(content))
     stage_file(context, path, blob, expected, len(content), change)
+    stage_room(context, count, total)
     text = f"{path} {change}, revision {slot_mark('revision', context.slots)}, {len(content)} bytes."
     return ToolResult(text, Wrote(path, Slot("revision", context.slots)))
 
@@ -278,18 +304,58 @@ def stage_file(
     context.files[path] = FileNow(blob, size)
 
 
-async def checkout(context: ToolContext) -> dict[str, bytes]:
-    """Every current file with its content, as this step sees it."""
+def stage_room(context: ToolContext, count: int, total: int) -> None:
+    """Let the commit look once more whether the task's files are within their limits: others write too.
+
+    Not where `count` files of `total` bytes, this step's among them, are so few that all others' steps under
+    way do not matter: counting costs time for each file.
+    """
+    limits = context.options.files
+    mine = [file for file in context.files.values() if file.blob is not None]
+    few = count < limits.files // 2 and len(mine) < limits.files // _PART
+    small = total < limits.total_bytes // 2 and sum(file.size for file in mine) < limits.total_bytes // _PART
+    if few and small:
+        return
+    room = CheckRoom(limits.files, limits.total_bytes)
+    context.effects[:] = [effect for effect in context.effects if effect != room]
+    context.stage(room)
+
+
+async def checkout(context: ToolContext) -> Checkout:
+    """Every current file, as this step sees it. Raises ToolRefused when one cannot be read."""
+    found = await _checked_out(context, await _blobs(context))
+    if found.left_out:
+        raise ToolRefused(f"Its content is missing: {found.left_out[0]}. Tell the people.")
+    return found
+
+
+async def checkout_to_run(context: ToolContext) -> Checkout:
+    """The files for a run: all that can be read, or as many as one takes."""
+    status = context.sandbox.status()
+    held = await _blobs(context)
+    inside, left_out = fitting({path: size for path, (_, size) in held.items()}, status.files, status.size)
+    return await _checked_out(context, {path: held[path] for path in inside}, left_out)
+
+
+async def _blobs(context: ToolContext) -> dict[str, tuple[str, int]]:
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
-    blobs = {row.path: row.blob for row in rows} | {p: f.blob for p, f in context.files.items()}
+    held = {row.path: (row.blob, row.size) for row in rows if row.path not in context.files}
+    staged = {p: (f.blob, f.size) for p, f in context.files.items() if f.blob is not None}
+    return held | staged
+
+
+async def _checked_out(
+    context: ToolContext, held: Mapping[str, tuple[str, int]], left_out: Sequence[str] = ()
+) -> Checkout:
     content: dict[str, bytes] = {}
-    for path, blob in blobs.items():
-        if blob is not None:
-            try:
-                content[path] = await context.workspace.get(context.task.id, blob)
-            except NotFound as error:
-                raise ToolRefused(f"{path} cannot be read: {error}", "failed") from error
-    return content
+    missing: list[str] = []
+    for path, (blob, _) in held.items():
+        try:
+            content[path] = await context.workspace.get(context.task.id, blob)
+        except NotFound:
+            log.exception("file %s of task %s has no content", path, context.task.id)
+            missing.append(path)
+    return Checkout(content, {path: held[path][0] for path in content}, (*left_out, *missing))
 
 
 LIST = Tool("list_files", "Which files there are.", ListFilesArguments, EVERYONE, list_files)

@@ -44,7 +44,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
 
 async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
     """Run it -> what its giver should know of it, in the engine's words. Raises ToolRefused when it fails."""
-    result = await execute(context, command, guarded=True)
+    result, _ = await execute(context, command, guarded=True)
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     name = context.agent.name
     authors = {row.path: row.agent for row in rows} | dict.fromkeys(context.files, name)

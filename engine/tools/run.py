@@ -12,12 +12,13 @@ from engine.domain.outcomes import Ran, Running, ToolResult
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
 from engine.tools.base import EVERYONE, MAX_RESULT, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
-from engine.tools.files import checkout, current_blob, stage_file
+from engine.tools.checkout import Checkout
+from engine.tools.files import checkout_to_run
+from engine.tools.leavings import keep
 from engine.tools.sessions import Sessions
 
 SHOWN = 1_500
 SEND_WAIT_S = 5.0
-_JUNK = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 
 
 class RunArguments(Arguments):
@@ -40,25 +41,26 @@ async def run(context: ToolContext, arguments: RunArguments) -> ToolResult:
     """Run, stage the files it changed, tell what it printed."""
     if arguments.keep_open:
         return await _start(context, arguments)
-    result = await execute(context, tuple(arguments.command), arguments.stdin, arguments.timeout_s)
-    return await _ended(context, result, context.options.output_chars)
+    command = tuple(arguments.command)
+    result, given = await execute(context, command, arguments.stdin, arguments.timeout_s)
+    return await _ended(context, result, given, context.options.output_chars)
 
 
 async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     sessions = _sessions(context)
     command = shown(arguments.command)
-    files = await checkout(context)
+    given = await checkout_to_run(context)
     request = RunRequest(
-        tuple(arguments.command), files, arguments.stdin.encode(), context.options.run_timeout_s
+        tuple(arguments.command), given.files, arguments.stdin.encode(), context.options.run_timeout_s
     )
     call = (context.scene.step, context.slot())
     try:
-        first = await sessions.start(context.agent.id, context.sandbox, request, command, call)
+        first = await sessions.start(context.agent.id, context.sandbox, request, command, given, call)
     except (NotConfigured, Invalid) as error:
         if isinstance(error, NotConfigured):
             raise ToolRefused(f"{error} Go on without running.", "unavailable") from error
         raise ToolRefused(str(error)) from error
-    return await _conversed(context, first, command)
+    return await _conversed(context, first, command, given)
 
 
 async def send_input(context: ToolContext, arguments: SendInputArguments) -> ToolResult:
@@ -72,10 +74,10 @@ async def send_input(context: ToolContext, arguments: SendInputArguments) -> Too
             "missing",
         )
     if arguments.close:
-        return await _conversed(context, await talk.session.close(), talk.command)
+        return await _conversed(context, await talk.session.close(), talk.command, talk.given)
     call = (context.scene.step, context.slot())
     result = await sessions.send(context.agent.id, arguments.text, SEND_WAIT_S, call)
-    return await _conversed(context, result or await talk.session.close(), talk.command)
+    return await _conversed(context, result or await talk.session.close(), talk.command, talk.given)
 
 
 def _sessions(context: ToolContext) -> Sessions:
@@ -84,18 +86,20 @@ def _sessions(context: ToolContext) -> Sessions:
     return context.sessions
 
 
-async def _conversed(context: ToolContext, result: RunResult, command: str) -> ToolResult:
+async def _conversed(context: ToolContext, result: RunResult, command: str, given: Checkout) -> ToolResult:
     """What it said; once it has ended, also what it left behind."""
     if result.exit_code == -1 and result.ended == "exit":
         said = clip(result.output) or "(no output)"
         return ToolResult(f"running\n{said}\n(send_input answers it; it ends with your turn)", Running())
     context.stage(ShowRun(command, result.exit_code, result.ended, clip(result.output, SHOWN)))
-    return await _ended(context, result)
+    return await _ended(context, result, given)
 
 
-async def _ended(context: ToolContext, result: RunResult, limit: int = MAX_RESULT) -> ToolResult:
+async def _ended(
+    context: ToolContext, result: RunResult, given: Checkout, limit: int = MAX_RESULT
+) -> ToolResult:
     """What a program came to, with the files it left."""
-    kept = await _keep_files(context, result)
+    kept = await keep(context, result, given)
     outcome = Ran(result.exit_code, result.ended, asks_on(result.output))
     steady = describe(replace(result, seconds=0.0), limit) + kept
     return ToolResult(describe(result, limit) + kept, outcome, steady)
@@ -107,14 +111,14 @@ async def execute(
     stdin: str = "",
     timeout_s: float = 30.0,
     guarded: bool = False,
-) -> RunResult:
+) -> tuple[RunResult, Checkout]:
     """Run `command` on the files as this step sees them and show it to people. Raises ToolRefused.
 
     Tests are always run guarded, so that they say here what they say as a check.
     """
-    files = await checkout(context)
+    given = await checkout_to_run(context)
     limit = min(timeout_s, context.options.run_timeout_s * 4)
-    request = RunRequest(command, files, stdin.encode(), limit, guarded or runs_tests(command))
+    request = RunRequest(command, given.files, stdin.encode(), limit, guarded or runs_tests(command))
     try:
         result = await context.sandbox.run(request)
     except NotConfigured as error:
@@ -126,7 +130,7 @@ async def execute(
     said = clip(result.output, SHOWN)
     typed = len(stdin.splitlines())
     context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed))
-    return result
+    return result, given
 
 
 def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
@@ -134,24 +138,6 @@ def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
     ends = {"exit": f"exit code {result.exit_code}", "timeout": "stopped: it took too long"}
     how = ends.get(result.ended, f"stopped: too much {result.ended}")
     return f"{how}, {result.seconds:.1f} s\n{clip(result.output, limit) or '(no output)'}"
-
-
-async def _keep_files(context: ToolContext, result: RunResult) -> str:
-    if context.agent.role == "auditor":
-        return ""
-    changed = {path: data for path, data in result.changed.items() if not _is_junk(path)}
-    for path, data in sorted(changed.items()):
-        before = await current_blob(context, path)
-        blob = await context.workspace.put(context.task.id, data)
-        if blob != before:
-            stage_file(context, path, blob, before, len(data), "changed" if before else "added")
-    lines = [f"\nfiles written: {', '.join(sorted(changed))}"] if changed else []
-    lines += [f"\nnot kept: {', '.join(result.refused[:10])}"] if result.refused else []
-    return "".join(lines)
-
-
-def _is_junk(path: str) -> bool:
-    return any(part in _JUNK for part in path.split("/")) or path.endswith(".pyc")
 
 
 RUN = Tool("run", "Run a program on a copy of the files.", RunArguments, EVERYONE, run)

@@ -5,19 +5,19 @@ They live in this process's memory: after a restart there are none, and the tool
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession
+from engine.tools.checkout import Checkout
 
 
 @dataclass(slots=True)
 class Conversation:
-    """A running program with what it was given. `answers`: what it said to call `(step, number)`."""
+    """A running program with the files it was given. `answers`: what it said to call `(step, number)`."""
 
     session: SandboxSession
     command: str
-    files: Mapping[str, bytes]
+    given: Checkout
     answers: dict[tuple[int, int], RunResult] = field(default_factory=dict)
 
 
@@ -32,7 +32,13 @@ class Sessions:
         return self._open.get(agent_id)
 
     async def start(
-        self, agent_id: int, sandbox: Sandbox, request: RunRequest, command: str, call: tuple[int, int]
+        self,
+        agent_id: int,
+        sandbox: Sandbox,
+        request: RunRequest,
+        command: str,
+        given: Checkout,
+        call: tuple[int, int],
     ) -> RunResult:
         """Start a program and give its first output; the agent's older one is closed.
 
@@ -43,7 +49,7 @@ class Sessions:
             return old.answers[call]
         await self.close(agent_id)
         session, first = await sandbox.open(request)
-        self._open[agent_id] = Conversation(session, command, request.files, {call: first})
+        self._open[agent_id] = Conversation(session, command, given, {call: first})
         return first
 
     async def send(self, agent_id: int, text: str, wait_s: float, call: tuple[int, int]) -> RunResult | None:

@@ -113,17 +113,30 @@ def check_collision(path: str, existing: Iterable[str]) -> None:
 
 def check_set(paths: Iterable[str]) -> None:
     """Raise Invalid when any two of `paths` cannot stand beside each other; time grows with their number."""
-    files: dict[str, str] = {}
-    folders: dict[str, tuple[str, str]] = {}  # key -> its spelling and a file in it
+    index = PathIndex()
     for path in paths:
+        index.add(path)
+
+
+class PathIndex:
+    """Paths that can stand beside each other everywhere."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        self._folders: dict[str, tuple[str, str]] = {}  # key -> its spelling and a file in it
+
+    def add(self, path: str) -> None:
+        """Take `path` in; repeatable. Raise Invalid, and stay as it was, when it cannot stand there."""
         *above, (own, _) = _prefixes(path).items()
         for key, spelling in above:
-            known, inside = folders.setdefault(key, (spelling, path))
-            if key in files or known != spelling:
-                check_collision(path, [files.get(key, inside)])
-        if own in folders or own in files:
-            check_collision(path, [files[own] if own in files else folders[own][1]])
-        files[own] = path
+            known, inside = self._folders.get(key, (spelling, path))
+            if key in self._files or known != spelling:
+                check_collision(path, [self._files.get(key, inside)])
+        if own in self._folders or own in self._files:
+            check_collision(path, [self._files[own] if own in self._files else self._folders[own][1]])
+        for key, spelling in above:
+            self._folders.setdefault(key, (spelling, path))
+        self._files[own] = path
 
 
 def _prefixes(path: str) -> dict[str, str]:

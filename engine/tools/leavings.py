@@ -1,0 +1,137 @@
+"""What a run left becomes part of the step: files one by one, each kept or refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from engine.errors import Invalid
+from engine.ports import RunResult
+from engine.tools.base import FileNow, ToolContext
+from engine.tools.checkout import Checkout
+from engine.tools.files import current_files, stage_file, stage_room
+from engine.workspace import check_file, check_room
+from engine.workspace.paths import PathIndex
+
+SHOWN = 20
+_JUNK = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+
+
+async def keep(context: ToolContext, result: RunResult, given: Checkout) -> str:
+    """Stage what the run changed and deleted -> lines for the model: what was kept and what was not, and why.
+
+    An auditor only looks: nothing of its runs stays. A file that somebody else wrote since the run began is
+    merged with what they wrote; where that cannot be done theirs stays.
+    """
+    left_out = _names("not in the run, it takes no more", given.left_out)
+    if context.agent.role == "auditor":
+        return left_out
+    leavings = await _Leavings.of(context, given.blobs)
+    deleted = [path for path in result.deleted if leavings.delete(path)]
+    written = [
+        path
+        for path, data in sorted(result.changed.items())
+        if not _is_junk(path) and await leavings.write(path, data)
+    ]
+    if written:
+        stage_room(context, *leavings.held)
+    return (
+        _names("files written", written)
+        + _names("files deleted", deleted)
+        + _names("not kept", [*result.refused, *leavings.refused])
+        + left_out
+    )
+
+
+class _Leavings:
+    """The task's files as this step sees them, while those of a run are put among them."""
+
+    def __init__(self, context: ToolContext, given: Mapping[str, str], now: dict[str, FileNow]) -> None:
+        self._context = context
+        self._given = given
+        self._now = now
+        self._total = sum(file.size for file in now.values())
+        self._index: PathIndex | None = None
+        self.refused: list[str] = []
+
+    @classmethod
+    async def of(cls, context: ToolContext, given: Mapping[str, str]) -> _Leavings:
+        """Read what there is now."""
+        rows = await context.db.read(lambda c: current_files(c, context.task.id))
+        now = {row.path: FileNow(row.blob, row.size, row.revision, row.agent) for row in rows}
+        now |= context.files
+        return cls(context, given, {path: file for path, file in now.items() if file.blob is not None})
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """Files and bytes of the task with what is staged."""
+        return len(self._now), self._total
+
+    def delete(self, path: str) -> bool:
+        """Stage a deletion; False when there is nothing to delete, or somebody wrote it meanwhile."""
+        now = self._now.get(path)
+        if now is None:
+            return False
+        if now.blob != self._given.get(path):
+            self.refused.append(f"{path}: not deleted, {now.agent} wrote it meanwhile")
+            return False
+        stage_file(self._context, path, None, now.blob, 0, "deleted")
+        self._total -= now.size
+        del self._now[path]
+        return True
+
+    async def write(self, path: str, data: bytes) -> bool:
+        """Stage a content; False when it is there already, or refused."""
+        try:
+            return await self._write(path, data)
+        except Invalid as error:
+            self.refused.append(f"{path}: {error}")
+            return False
+
+    async def _write(self, path: str, data: bytes) -> bool:
+        context, now = self._context, self._now.get(path)
+        limits = context.options.files
+        check_file(limits, len(data))
+        count = len(self._now) + (now is None)
+        check_room(limits, count, self._total - (now.size if now else 0) + len(data))
+        self._paths().add(path)
+        blob = await context.workspace.put(context.task.id, data)
+        before, change = now.blob if now else None, "changed" if now else "added"
+        if now is not None and before not in (blob, self._given.get(path)):
+            blob, data = await self._merged(path, now, blob)
+            change = "merged"
+        if blob == before:
+            return False
+        stage_file(context, path, blob, before, len(data), change)
+        self._total += len(data) - (now.size if now else 0)
+        self._now[path] = FileNow(blob, len(data))
+        return True
+
+    async def _merged(self, path: str, now: FileNow, ours: str) -> tuple[str, bytes]:
+        task, workspace = self._context.task.id, self._context.workspace
+        assert now.blob is not None
+        merged = await workspace.merge(task, self._given.get(path), ours, now.blob)
+        if merged.conflict:
+            raise Invalid(f"{now.agent} wrote the same lines meanwhile; theirs stays.")
+        return merged.blob, await workspace.get(task, merged.blob)
+
+    def _paths(self) -> PathIndex:
+        """Made after the deletions, so that a file may take the place of one that went."""
+        if self._index is None:
+            self._index = PathIndex()
+            for path in self._now:
+                with suppress(Invalid):  # stored under older rules
+                    self._index.add(path)
+        return self._index
+
+
+def _names(what: str, names: list[str] | tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    between = "; " if what == "not kept" else ", "
+    return f"\n{what}: {between.join(names[:SHOWN])}{more}"
+
+
+def _is_junk(path: str) -> bool:
+    return bool(_JUNK & set(path.split("/"))) or path.endswith(".pyc")
