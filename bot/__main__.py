@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -31,6 +32,7 @@ def main() -> int:
     options = _parser().parse_args()
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     guard_logs()
+    os.umask(0o077)
     try:
         return asyncio.run(_COMMANDS[options.command](options))
     except KeyboardInterrupt:
@@ -64,7 +66,8 @@ async def _run(options: argparse.Namespace) -> int:
     async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
         progress.close()
         where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
-        _say(
+        # Past `_say`: the page's address holds its key, which is for whoever reads this terminal.
+        _print(
             f"● MegaAgent runs: {where}\n  Type /task new there. Ctrl+C stops; all goes on at the next start."
         )
         stopped = asyncio.create_task(stop.wait())
@@ -134,7 +137,11 @@ async def _migrations(_options: argparse.Namespace) -> int:
 
 
 def _say(text: str) -> None:
-    print(redact(text), file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+    _print(redact(text))
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
 
 
 _COMMANDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -31,7 +32,7 @@ from engine.commands import Limits
 from engine.errors import ModelError, NotConfigured
 from engine.llm.local import Progress
 from engine.ports import ChatMessage, ChatModel, ChatRequest
-from engine.secrets import redact
+from engine.secrets import keep_secret, redact
 from engine.settings import EngineSettings
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ async def running(
     """
     guard_logs()
     async with AsyncExitStack() as stack:
+        # Whatever any library writes meanwhile is for this user alone.
+        stack.callback(os.umask, os.umask(0o077))
         # The lock comes first: a second start is refused before it fetches, opens or starts anything.
         url = engine_settings.sqlite_or_url()
         if url.startswith("sqlite"):
@@ -80,6 +83,8 @@ async def running(
         if not url.startswith("sqlite"):
             await stack.enter_async_context(only_bot(opened.database, engine_settings.data_dir, time.time))
         local = await _local_discord(bot_settings, opened.settings, local_options, stack)
+        if local:
+            keep_secret(local.token, local.page_key)
         token = local.token if local else bot_settings.discord_token.get_secret_value()
         with _login_in_words():
             reads = await reads_messages(token, bot_settings.message_content)

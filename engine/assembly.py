@@ -16,6 +16,7 @@ from engine.llm.local import LocalModel, Progress
 from engine.llm.providers.embeddings import OpenAIEmbedder
 from engine.llm.providers.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
+from engine.private import keep_private
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
 from engine.runtime.turn import Parts, TurnOptions
@@ -104,7 +105,7 @@ async def open_engine(
     Raises NotConfigured with the next step.
     """
     async with AsyncExitStack() as stack:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(keep_private, settings.data_dir, say)
         url = settings.sqlite_or_url()
         await asyncio.to_thread(migrate, url)
         database = open_database(url)

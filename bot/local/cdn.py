@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import mimetypes
 import re
 from collections.abc import Callable
@@ -21,12 +22,16 @@ def clean_filename(name: str) -> str:
 
 
 class LocalCdn(CdnStore):
-    """Blobs by path. What is not in memory any more is read with ``load``."""
+    """Blobs by path. What is not in memory any more is read with ``load``.
 
-    def __init__(self, base: str, load: Callable[[str], bytes | None]) -> None:
+    An address ends with a signature by ``key``, as Discord's do: who was given it may fetch it.
+    """
+
+    def __init__(self, base: str, load: Callable[[str], bytes | None], key: str) -> None:
         super().__init__()
         self.base = base
         self._load = load
+        self._key = key.encode()
         self.unsaved: dict[str, bytes] = {}
 
     def store_attachment(
@@ -54,11 +59,20 @@ class LocalCdn(CdnStore):
     def keep(self, path: str, data: bytes) -> str:
         """Keep ``data`` under ``path`` and return its URL."""
         self.unsaved[path] = data
-        return self.base + quote(path)
+        return f"{self.base}{quote(path)}?hm={self.signature(path)}"
+
+    def signature(self, path: str) -> str:
+        """What an address of ``path`` must carry."""
+        return hmac.digest(self._key, path.encode(), "sha256").hex()
+
+    def sign(self, text: str) -> str:
+        """Complete addresses that were written down before addresses carried a signature."""
+        bare = re.compile(re.escape(self.base) + r"(/cdn/(?:attachments|avatars)/[^\s\"\\?]+)(?![^\s\"\\])")
+        return bare.sub(lambda m: f"{m[0]}?hm={self.signature(unquote(m[1]))}", text)
 
     def get(self, url: str) -> bytes | None:
         """The bytes under a URL or path of this store, or None."""
-        path = unquote(url.removeprefix(self.base))
+        path = unquote(url.removeprefix(self.base).partition("?")[0])
         found = self.unsaved.get(path)
         return self._load(path) if found is None else found
 

@@ -1,12 +1,21 @@
 """Who may talk to the loopback server: the bot, and the one page it serves itself.
 
 A page on the internet can make a browser send requests to 127.0.0.1 (CSRF), or point its own
-name there (DNS rebinding). Both show: in the Host, Origin and Sec-Fetch-Site headers.
+name there (DNS rebinding). Both show: in the Host, Origin and Sec-Fetch-Site headers. Other users
+of the machine can send any header they like; what they lack is the key in the printed address,
+which a browser that opens it keeps as a cookie.
 """
 
 from __future__ import annotations
 
+import hmac
+
 from aiohttp import web
+
+#: Name of the key in the address that people open.
+KEY = "key"
+COOKIE_S = 365 * 24 * 3600
+CLOSED = "Open the whole address that was printed when the bot started; it ends with ?key=…"
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
@@ -20,6 +29,30 @@ def right_host(request: web.Request) -> bool:
     """Whether the request was addressed to a loopback name and our own port."""
     sock = request.transport.get_extra_info("sockname") if request.transport else None
     return sock is not None and request.headers.get("Host") in expected_hosts(sock[1])
+
+
+def cookie_name(request: web.Request) -> str:
+    """The cookie of this server; browsers keep one jar for all ports of an address."""
+    return f"megaagent-{request.url.port}"
+
+
+def same(given: str | None, right: str) -> bool:
+    """Whether a given secret is the right one, in constant time."""
+    return hmac.compare_digest((given or "").encode(), right.encode())
+
+
+def has_key(request: web.Request, key: str) -> bool:
+    """Whether the browser opened the printed address before."""
+    return same(request.cookies.get(cookie_name(request)), key)
+
+
+def enter(request: web.Request, key: str) -> web.Response:
+    """Trade the key in the address for a cookie, so that it leaves the address bar."""
+    response = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
+    response.set_cookie(
+        cookie_name(request), key, max_age=COOKIE_S, path="/", httponly=True, samesite="Strict"
+    )
+    return response
 
 
 def from_browser(request: web.Request) -> bool:

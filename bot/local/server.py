@@ -17,7 +17,7 @@ from discord.http import Route
 from bot.local.actors import Human
 from bot.local.cdn import INLINE_TYPES, LocalCdn
 from bot.local.gateway import Gateway
-from bot.local.guard import from_browser, right_host, same_origin
+from bot.local.guard import CLOSED, KEY, enter, from_browser, has_key, right_host, same, same_origin
 from bot.local.options import LocalOptions
 from bot.local.page_api import PageApi
 from bot.local.rest import API, Rest
@@ -34,7 +34,8 @@ class LocalDiscord:
     """A Discord of one's own on loopback, for an unmodified discord.py and for a browser.
 
     After ``start()``: ``api_base`` and ``gateway_url`` for the bot (see ``point_discord_at``),
-    ``page_url`` for people, ``token`` for both. ``you`` is the human at the page, ``guest`` one
+    ``token``; for people ``page_url``, which holds the key without which nothing is shown (``base_url``
+    is the address without it). ``you`` is the human at the page, ``guest`` one
     without any rights. ``gaps`` lists what was asked for and is not known here: a test asserts
     that it is empty. ``notice`` is one line of plain text the page shows on top.
     """
@@ -45,7 +46,7 @@ class LocalDiscord:
         self.token = ""
         self._notice = ""
         self.guild_id = 0
-        self.api_base = self.gateway_url = self.page_url = ""
+        self.api_base = self.gateway_url = self.base_url = ""
         self._port = self.options.port
         self._runner: web.AppRunner | None = None
         self._saver: asyncio.Task[None] | None = None
@@ -59,7 +60,7 @@ class LocalDiscord:
         try:
             await self._listen()
             base = f"http://{HOST}:{self._port}"
-            self.api_base, self.page_url = base + API, base + "/"
+            self.api_base, self.base_url = base + API, base + "/"
             self.gateway_url = f"ws://{HOST}:{self._port}/gateway/"
             self._open_world(base)
         except (OSError, BrokenWorldError):
@@ -93,7 +94,7 @@ class LocalDiscord:
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=MAX_REQUEST)
-        app.middlewares.append(_guarded)
+        app.middlewares.append(self._guarded)
         app.router.add_route("*", API + "/{tail:.*}", self._on_rest)
         app.router.add_get("/gateway/", self._on_gateway)
         app.router.add_get("/cdn/{tail:.*}", self._on_file)
@@ -114,7 +115,7 @@ class LocalDiscord:
             self._runner = None
 
     def _open_world(self, base: str) -> None:
-        self.world = World(LocalCdn(base, self._file.load_blob))
+        self.world = World(LocalCdn(base, self._file.load_blob, self._file.page_key))
         self.world.gateway_url = self.gateway_url
         self.world.time_scale = self.options.time_scale
         self.world.limits_edits = self.options.rate_limits
@@ -127,6 +128,16 @@ class LocalDiscord:
         self.faults.attach(self.gateway)
         self.you = Human(self.world, home.guild_id, home.you)
         self.guest = Human(self.world, home.guild_id, home.guest)
+
+    @property
+    def page_url(self) -> str:
+        """What people open: the page's address with its key."""
+        return f"{self.base_url}?{KEY}={self.page_key}"
+
+    @property
+    def page_key(self) -> str:
+        """What a browser must have been given to see or do anything."""
+        return self._file.page_key
 
     @property
     def gaps(self) -> list[str]:
@@ -147,6 +158,26 @@ class LocalDiscord:
     def notice(self, text: str) -> None:
         self._notice = text
         self._page.notice_changed(text)
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let in whoever has the secret of what is asked for: the page's key, or the bot's token.
+
+        REST and the gateway ask for the token themselves; an uploaded file's address may be enough.
+        """
+        if not right_host(request):
+            return web.Response(status=421, text="this server only answers to its loopback address")
+        if request.path.startswith(API + "/") or request.path == "/gateway/":
+            return await handler(request)
+        if request.path == "/" and same_origin(request) and same(request.query.get(KEY), self.page_key):
+            return enter(request, self.page_key)
+        if has_key(request, self.page_key) or self._signed(request):
+            return await handler(request)
+        return web.Response(status=401, text=CLOSED, headers={"Cache-Control": "no-store"})
+
+    def _signed(self, request: web.Request) -> bool:
+        path = request.path
+        return path.startswith("/cdn/") and same(request.query.get("hm"), self.world.cdn.signature(path))
 
     async def _on_rest(self, request: web.Request) -> web.StreamResponse:
         return await self.rest.handle(request)
@@ -178,13 +209,6 @@ def file_response(path: str, data: bytes) -> web.Response:
             "Cross-Origin-Resource-Policy": "same-origin",
         },
     )
-
-
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if not right_host(request):
-        return web.Response(status=421, text="this server only answers to its loopback address")
-    return await handler(request)
 
 
 @contextmanager

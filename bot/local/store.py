@@ -92,15 +92,14 @@ class WorldFile:
     """Loads a world when it starts and writes its changes while it lives."""
 
     def __init__(self, folder: Path | None) -> None:
-        if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = str(folder / FILE_NAME) if folder else ":memory:"
+        self._path = str(_private(folder) / FILE_NAME) if folder else ":memory:"
         self._outlives = folder is not None
         self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         self._lock = Lock()
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
+        self.page_key = self._kept_key()
         # A thread of its own: answers wait for it, and the common ones may be busy for seconds.
         self._writer = ThreadPoolExecutor(1, "local-discord-writer")
         self._turn = asyncio.Lock()
@@ -108,6 +107,12 @@ class WorldFile:
         self._enough = asyncio.Event()
         self._world: World | None = None
         self._home: Home | None = None
+
+    def _kept_key(self) -> str:
+        """The key of the page's address, the same at each start: a page left open goes on."""
+        self._db.execute("INSERT OR IGNORE INTO world VALUES ('key', ?)", (secrets.token_urlsafe(32),))
+        (key,) = self._db.execute("SELECT value FROM world WHERE key = 'key'").fetchone()
+        return str(key)
 
     # ----------------------------------------------------------------- loading
 
@@ -126,11 +131,11 @@ class WorldFile:
 
     def _load(self, world: World, text: str) -> Home:
         old_base = _CORE.validate_json(text).base
-        core = _CORE.validate_json(text.replace(old_base, world.cdn.base))
+        core = _CORE.validate_json(world.cdn.sign(text.replace(old_base, world.cdn.base)))
         _restore(world, core)
         rows = self._db.execute("SELECT value FROM messages ORDER BY channel, id")
         for (value,) in rows:
-            message = _MESSAGE.validate_json(value.replace(old_base, world.cdn.base))
+            message = _MESSAGE.validate_json(world.cdn.sign(value.replace(old_base, world.cdn.base)))
             channel = world.channels.get(message.channel_id)
             if channel is not None:
                 world.messages[channel.id][message.id] = message
@@ -267,6 +272,16 @@ class WorldFile:
         if self._world is not None:
             for path, _ in changes.blobs:
                 self._world.cdn.unsaved.pop(path, None)
+
+
+def _private(folder: Path) -> Path:
+    """The folder and the world in it for this user alone; sqlite's other files take after the first."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    (folder / FILE_NAME).touch(mode=0o600)
+    for file in folder.glob(FILE_NAME + "*"):
+        file.chmod(0o600)
+    return folder
 
 
 def _snapshot(world: World, home: Home) -> Core:

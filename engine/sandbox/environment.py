@@ -137,7 +137,7 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
     Blocking; takes seconds the first time and nothing after. `say` hears one sentence a step. Raises
     NotConfigured when no interpreter or no installer is there, or a package cannot be installed.
     """
-    target.mkdir(parents=True, exist_ok=True)
+    _make_passable(target)
     wanted = sorted(set(packages))
     with _only_one(target / "prepare.lock"):
         record = _read_record(target)
@@ -148,6 +148,14 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
         _take_over(target / "root" / "etc")
         _append_checkout(target / "root" / "env")
     return load_environment(target)
+
+
+def _make_passable(target: Path) -> None:
+    """Make the folder and what is missing above it, open to dropped users whatever this process's umask."""
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        folder.chmod(0o755)
 
 
 def _build(target: Path, packages: list[str], say: Say) -> None:

@@ -192,6 +192,7 @@ class Program:
             pass_fds=theirs,
             env={"PATH": "/usr/bin:/bin"},
             cwd="/",
+            umask=0o022,
             process_group=0,
         )
         for handle in (*theirs, stdin, stdout):

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import NotConfigured
 from engine.ports import Database
+from engine.private import private_file
 
 T = TypeVar("T")
 
@@ -81,8 +82,11 @@ def sync_engine(url: str) -> sa.Engine:
     if not url.startswith("sqlite"):
         return sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1])
     path = sa.make_url(url).database
-    if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if path and path != ":memory:" and not path.startswith("file:"):
+        try:
+            private_file(Path(path))
+        except OSError as error:
+            raise _unwritable() from error
     engine = sa.create_engine(url)
     event.listen(engine, "connect", _set_pragmas)
     return engine
@@ -243,13 +247,17 @@ def plain_error(error: Exception) -> Exception:
         or "disk i/o error" in text
         or "unable to open" in text
     ):
-        told = NotConfigured(
-            "The database cannot be written (disk full or read-only). "
-            "Free space on the disk of the data folder, then try again."
-        )
+        told = _unwritable()
         told.__cause__ = error
         return told
     return error
+
+
+def _unwritable() -> NotConfigured:
+    return NotConfigured(
+        "The database cannot be written (disk full or read-only). "
+        "Free space on the disk of the data folder, then try again."
+    )
 
 
 def _deliver(results: list[_Result]) -> None:

@@ -46,7 +46,7 @@ async def test_everything_is_there_again(tmp_path: Path) -> None:
     await second.start()
     assert second.token == token
     base = str({c["id"]: second.you.history(c) for c in second.you.channels()})
-    assert base == str(before).replace(first.page_url[:-1], second.page_url[:-1])
+    assert base == str(before).replace(first.base_url[:-1], second.base_url[:-1])
     with point_discord_at(second):
         house = await run_bot(second)
         again = discord.Webhook.partial(hook.id, str(hook.token), client=house.bot)
