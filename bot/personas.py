@@ -18,6 +18,7 @@ from urllib.parse import quote
 from PIL import Image, ImageDraw
 
 from engine.domain.clean import clean_text
+from engine.domain.lookalikes import look
 
 LONGEST = 80
 """Characters of a webhook's username (Discord's rule)."""
@@ -29,7 +30,7 @@ _HUES = (4, 22, 40, 58, 95, 140, 168, 190, 212, 240, 275, 320)
 _SHAPES, _EYES, _MOUTHS = 4, 5, 5
 _SIDE = 128
 _INK = (32, 34, 41)
-_RESERVED = {"everyone", "here", "system message", "wumpus"}
+_RESERVED = frozenset(map(look, ("everyone", "here", "system message", "wumpus")))
 _BANNED = re.compile(r"(d)(iscord)|(c)(lyde)", re.IGNORECASE)
 _MARKS = re.compile(r"[@#:`*_~|<>\\]+")
 
@@ -38,16 +39,16 @@ def persona_name(name: str, title: str = "", taken: Collection[str] = ()) -> str
     """The name an agent appears under: 1 to 80 characters, not in `taken`, accepted by Discord.
 
     A short title follows the name. Look-alikes of "discord" and "clyde" are broken with a dot, mark-up and
-    invisible characters go. Names differ in more than case.
+    invisible characters go. No two look alike.
     """
     base = _clean(name) or "Agent"
     role = _clean(title)
     if role and len(role) <= 32 and role.casefold() not in base.casefold():
         base = _clean(f"{base} · {role}")
-    if base.casefold() in _RESERVED:
+    if look(base) in _RESERVED:
         base = f"{base} (agent)"
-    known = {other.casefold() for other in taken}
-    return next(each for each in _numbered(base) if each.casefold() not in known)
+    known = {look(other) for other in taken}
+    return next(each for each in _numbered(base) if look(each) not in known)
 
 
 def _numbered(base: str) -> list[str]:

@@ -12,6 +12,7 @@ from alembic.config import Config
 
 from bot.migrations import HOME, drift, upgrade
 from bot.tables import BOT_METADATA
+from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
 from engine.domain.recall import pack, signs_of
 from engine.errors import NotConfigured
@@ -150,3 +151,20 @@ def _insert(connection: sa.Connection, name: str, /, **values: object) -> None:
         if not column.nullable and not column.primary_key
     }
     connection.execute(table.insert(), {**blank, **values})
+
+
+def test_agents_of_an_older_version_are_found_by_how_their_names_look(tmp_path: Path) -> None:
+    """Of two that look alike the first keeps the name."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0009")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _insert(connection, "tasks", id=1)
+        for number, name in enumerate(("Ali", "All", "Zoe"), 1):
+            _insert(connection, "agents", id=number, task_id=1, name=name, name_key=name.lower())
+    upgrade(url)
+    with engine.connect() as connection:
+        keys = list(connection.execute(sa.select(AGENTS.c.name_key).order_by(AGENTS.c.id)).scalars())
+    engine.dispose()
+    assert keys == [name_key("Ali"), f"{name_key('All')} #2", name_key("Zoe")]

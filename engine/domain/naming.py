@@ -1,4 +1,4 @@
-"""Names of agents and groups: short, distinct within a task, safe to show."""
+"""Names of agents and groups: short, distinct within a task for the eye, safe to show."""
 
 from __future__ import annotations
 
@@ -6,30 +6,67 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from engine.domain.clean import clean_line, clean_text
+from engine.domain.clean import clean_text
+from engine.domain.lookalikes import folded, look
 
 MAX_NAME = 40
 _UNSAFE = re.compile(r"[^\w .'-]+", re.UNICODE)
-_RESERVED = frozenset({"group", "human", "everyone", "here", "system", "engine", "me", "all"})
+_ARTICLES = frozenset({"the", "a", "an"})
 
 
 def name_key(name: str) -> str:
-    """The form in which names are compared: NFKC, folded, single spaces, nothing unseen, no leading @."""
-    return clean_line(unicodedata.normalize("NFKC", clean_text(name))).lstrip("@").casefold().strip()
+    """Return the form in which names are compared: equal for names that a reader takes for each other."""
+    return look(name)
+
+
+GROUP = name_key("group")
+PEOPLE = frozenset(map(name_key, ("human", "humans", "person", "people", "user", "users")))
+"""By these names an agent writes to its group, and to the people who watch."""
+
+_ENGINE = ("system", "engine", "system message", "megaagent", "bot", "discord", "clyde")
+_OTHERS = ("everyone", "everybody", "somebody", "nobody", "admin", "administrator", "moderator", "owner")
+_WORDS = frozenset({"here", "me", "all", "you"})
+_RESERVED = PEOPLE | {GROUP} | frozenset(map(name_key, (*_ENGINE, *_OTHERS)))
+_ROLES = frozenset(map(name_key, ("boss", "head", "member", "auditor")))
+_PERSON = name_key("person who watches")
 
 
 def clean_name(raw: str) -> str:
-    """A name fit to show: letters, digits, space, `.`, `'`, `-`; at most 40 characters; may be empty."""
+    """Return a name fit to show: letters, digits, space, `.`, `'`, `-`, at most 40, perhaps none."""
     text = clean_text(unicodedata.normalize("NFKC", clean_text(raw)))
     text = _UNSAFE.sub(" ", text.replace("_", " "))
     return " ".join(text.split())[:MAX_NAME].strip(" .'-")
 
 
+def is_reserved(name: str) -> bool:
+    """Return whether a name passes for the engine, for people, or for a word that addresses somebody."""
+    bare = _bare(name)
+    return bare in _WORDS or look(bare) in _RESERVED or _PERSON in name_key(name)
+
+
+def is_role(name: str) -> bool:
+    """Return whether a name passes for a role of the organisation."""
+    return look(_bare(name)) in _ROLES
+
+
+def _bare(name: str) -> str:
+    """Return a name without an article before it and numbers behind it."""
+    words = folded(name).split()
+    while len(words) > 1 and words[0] in _ARTICLES:
+        words.pop(0)
+    while len(words) > 1 and words[-1].isdecimal():
+        words.pop()
+    return " ".join(words)
+
+
 def unique_name(wanted: str, taken: Collection[str]) -> str:
-    """`wanted` cleaned, numbered when its key is in `taken` or reserved; "Agent" when nothing is left."""
+    """Return `wanted` cleaned, marked as an agent's when it is reserved, numbered when its key is in `taken`;
+    "Agent" when nothing is left."""
     base = clean_name(wanted) or "Agent"
+    if is_reserved(base):
+        base = f"Agent called {base}"[:MAX_NAME].strip(" .'-")
     name, number = base, 2
-    while name_key(name) in taken or name_key(name) in _RESERVED:
+    while name_key(name) in taken:
         name = f"{base[: MAX_NAME - 6]} {number}"
         number += 1
     return name

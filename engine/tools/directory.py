@@ -11,8 +11,6 @@ from engine.domain.naming import name_key
 from engine.store.core import AGENTS, AnyRow
 from engine.tools.base import ToolContext, ToolRefused
 
-PEOPLE = frozenset({"human", "person", "people", "user", "humans"})
-
 
 async def check_names(context: ToolContext, names: list[str]) -> None:
     """Raises ToolRefused with the names that exist when one of `names` is nobody.

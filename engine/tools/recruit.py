@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine.domain.budget import estimated_micros
 from engine.domain.effects import Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
-from engine.domain.naming import clean_name, name_key
+from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.store.budgets import room_for_agents
 from engine.store.load import budget_path
@@ -53,6 +53,11 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
         raise ToolRefused(f"The hierarchy may be {task.max_depth} deep. Do this part yourself.")
     members = await my_members(context)
     for member in arguments.members:
+        if is_reserved(member.name) or is_role(member.name):
+            raise ToolRefused(
+                f"{clean_name(member.name)} would pass for the engine, a person or a role. "
+                "Give it a name of its own."
+            )
         if name_key(clean_name(member.name)) in members:
             raise ToolRefused(f"{member.name} is already in your group. Assign the work to it instead.")
     if len(members) + wanted > task.max_members:

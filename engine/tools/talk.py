@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import NEW_GROUP, SendMessage
-from engine.domain.naming import name_key
+from engine.domain.naming import GROUP, PEOPLE, name_key
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.directory import PEOPLE, check_names
+from engine.tools.directory import check_names
 
 
 class SendMessageArguments(Arguments):
@@ -29,7 +29,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
     named = [name for name, key in zip(arguments.to, keys, strict=True) if _is_agent(key) and key != own]
     await check_names(context, named)
     people = any(key in PEOPLE for key in keys)
-    group = _group(context) if "group" in keys else None
+    group = _group(context) if GROUP in keys else None
     context.stage(
         SendMessage(
             to=tuple(dict.fromkeys(name_key(name) for name in named)),
@@ -46,7 +46,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
 
 
 def _is_agent(key: str) -> bool:
-    return key not in PEOPLE and key != "group"
+    return key not in PEOPLE and key != GROUP
 
 
 def _group(context: ToolContext) -> int:

@@ -27,6 +27,8 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((), ("assign", {"to": "Ada", "title": "t", "details": "d"}), "recruit first"),
         ((RECRUIT,), ("assign", {"to": "Bob", "title": "t", "details": "d"}), "Your members: Ada"),
         ((RECRUIT,), RECRUIT, "already in your group"),
+        ((), ("recruit", {"members": [ADA | {"name": "the syst\u0435m"}]}), "Give it a name of its own"),
+        ((), ("recruit", {"members": [ADA | {"name": "Auditor 2"}]}), "Give it a name of its own"),
         ((RECRUIT,), ("dismiss", {"name": "Bob", "reason": "r"}), "Your members: Ada"),
         ((), ("send_message", {"to": ["Boss"], "text": "hi"}), "That is yourself"),
         ((), ("send_message", {"to": ["Nobody"], "text": "hi"}), "Use an exact name"),

@@ -1,0 +1,92 @@
+"""Names that a reader would take for somebody else's are told apart or refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.domain.naming import MAX_NAME, clean_name, is_reserved, is_role, name_key, unique_name
+
+TWINS = [
+    "boss",
+    "BOSS",
+    "Bo\u0455s",
+    "\u0412\u043e\u0455\u0455",
+    "\uff22\uff4f\uff53\uff53",
+    "Boss\u3164",
+    "Bo\u200bss",
+    "B0ss",
+    "Bo\u0301ss",
+    "\u0392\u03bf\u0455s",
+    "@Boss",
+    "Boss\U000e0041",
+    "B\u01a1ss",
+    "\U0001d401\U0001d428\U0001d42c\U0001d42c",
+]
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_what_looks_like_a_name_is_that_name(twin: str) -> None:
+    """Case, width, fillers, accents and letters of other scripts make no other name."""
+    assert name_key(twin) == name_key("Boss")
+    assert unique_name(twin, {name_key("Boss")}).endswith(" 2")
+    assert is_role(twin) and is_role(f"the {twin}") and is_role(f"{twin} 7")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "the system",
+        "System",
+        "SYSTEM 2",
+        "\u0405ystem",
+        "Person",
+        "User",
+        "users",
+        "People",
+        "Humans",
+        "hum\u0430n",
+        "a person",
+        "The Engine",
+        "everyone",
+        "Ada a person who watches this task",
+        "group",
+        "me",
+        "All",
+    ],
+)
+def test_nobody_is_called_like_the_engine_or_a_person(name: str) -> None:
+    """Such a name is refused where it is chosen, and marked where it comes all the same."""
+    assert is_reserved(name)
+    made = unique_name(name, ())
+    assert made.startswith("Agent called ") and len(made) <= MAX_NAME
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ali",
+        "Ian",
+        "System Architect",
+        "User Interface",
+        "Head of Design",
+        "People Ops",
+        "Jos\u00e9",
+        "\u5c0f\u660e",
+    ],
+)
+def test_ordinary_names_stay_as_they_are(name: str) -> None:
+    """Nothing is refused for a word inside it."""
+    assert not is_reserved(name) and not is_role(name)
+    assert unique_name(name, ()) == name
+
+
+@given(st.lists(st.text(max_size=60), max_size=12))
+def test_names_of_a_task_never_look_alike(wanted: list[str]) -> None:
+    """However they are asked for: each is short, clean and unlike those before."""
+    taken: set[str] = set()
+    for each in wanted:
+        name = unique_name(each, taken)
+        assert name_key(name) not in taken and 0 < len(name) <= MAX_NAME and clean_name(name) == name
+        taken.add(name_key(name))
