@@ -36,6 +36,7 @@ from bot.places.layout import Group, Placement, place
 from bot.tables import BOT_METADATA, deliveries, outbox
 from engine import events as ev
 from engine.errors import Invalid, NotFound
+from engine.queries import GateView
 from engine.store.database import open_database, sync_engine
 
 SECONDS, A_MINUTE, GROUPS, AGENTS = 300.0, 1000, 100, 590
@@ -264,7 +265,9 @@ async def measured(name: str, weights: list[float], scale: float, seconds: float
         source = Source()
         ladder = Ladder().scaled(scale)
         options = OutboxOptions(rates=Rates().scaled(scale), pace=Pace(0.05, 1.0, ladder))
-        box = build_outbox(client, source, database, gate_view=_no_buttons, options=options)
+        box = build_outbox(
+            client, source, database, gate_view=_no_buttons, closed_gate=_no_change, options=options
+        )
         await box.start()
         found(source, local.guild_id, local.you.id, len(weights))
         await box.drain(len(source.log))
@@ -303,6 +306,10 @@ def _when_ready(ready: asyncio.Event) -> Any:
 
 def _no_buttons(_gate_id: int, _options: Sequence[str]) -> discord.ui.View:
     return discord.ui.View(timeout=None)
+
+
+def _no_change(_gate: GateView) -> dict[str, Any]:
+    return {}
 
 
 def _note(arrived: dict[int, tuple[float, int]], event: str, data: Any) -> None:

@@ -82,6 +82,17 @@ def guild_of(space: str) -> int | None:
     return int(rest) if kind == "guild" and rest.isdecimal() else None
 
 
+def origin_of(channel_id: int) -> str:
+    """The engine's name of the channel where something was started."""
+    return f"channel:{channel_id}"
+
+
+def origin_channel(origin: str) -> int | None:
+    """Discord id of the channel out of an engine name ("channel:5"); None when it names none."""
+    kind, _, rest = origin.partition(":")
+    return int(rest) if kind == "channel" and rest.isdecimal() else None
+
+
 def may(person: Person, right: Right, rules: GuildRules, owner: int | None = None) -> bool:
     """Whether `person` holds `right`; `owner` is who started the task in question, if one is meant."""
     if person.manages_guild:

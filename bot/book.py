@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, select, update
 
 from bot.access import GuildRules, Right
+from bot.storage.upsert import upsert
 from bot.tables import groups, tasks
 from bot.tables_guild import CardRow, FactRow, FollowRow, GuildRow, LogRow, SeenRow
 from engine.ports import Database
@@ -26,7 +26,10 @@ LOG, SEEN, FACTS = _table(LogRow), _table(SeenRow), _table(FactRow)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Where a task's live card stands; `message_id` 0 before the first post. Times are unix seconds."""
+    """Where a task's live card stands; `message_id` 0 before the first post. Times are unix seconds.
+
+    See `CardRow` for who writes what.
+    """
 
     task_id: int
     channel_id: int
@@ -34,6 +37,10 @@ class Card:
     posted_at: float = 0.0
     edited_at: float = 0.0
     digest: str = ""
+    changed_seq: int = 0
+    shown_seq: int = 0
+    begun_at: float = 0.0
+    stale_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +51,6 @@ class LogLine:
     task_id: int
     at: float
     line: str
-
-
-def put(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Update the row of `key`, or insert it."""
-    matches = [table.c[name] == value for name, value in key.items()]
-    if not connection.execute(update(table).where(*matches).values(**values)).rowcount:
-        connection.execute(insert(table).values(**key, **values))
 
 
 def follow_mode_query(task_id: int, user_id: int) -> Select[Any]:
@@ -94,12 +94,12 @@ class Book:
         """Keep the server's rules, replacing those before."""
         values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
         values["category_id"] = rules.category_id
-        await self._database.write(lambda c: put(c, GUILDS, {"guild_id": rules.guild_id}, values))
+        await self._database.write(lambda c: upsert(c, GUILDS, {"guild_id": rules.guild_id}, values))
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
         """Set how much a person is told of a task."""
         key = {"task_id": task_id, "user_id": user_id}
-        await self._database.write(lambda c: put(c, FOLLOWS, key, {"mode": mode}))
+        await self._database.write(lambda c: upsert(c, FOLLOWS, key, {"mode": mode}))
 
     async def follow_mode(self, task_id: int, user_id: int) -> FollowMode | None:
         """How much a person asked to be told of a task, None when they never did."""
@@ -126,27 +126,25 @@ class Book:
         row = await self._database.read(lambda c: c.execute(query).mappings().first())
         return Card(**row) if row else None
 
-    async def set_card(self, card: Card) -> None:
-        """Keep where a card stands."""
-        values = {
-            "channel_id": card.channel_id,
-            "message_id": card.message_id,
-            "posted_at": card.posted_at,
-            "edited_at": card.edited_at,
-            "digest": card.digest,
-        }
-        await self._database.write(lambda c: put(c, CARDS, {"task_id": card.task_id}, values))
+    async def change_card(self, task_id: int, *, durable: bool = True, **values: Any) -> None:
+        """Change columns of a card that the card keeper owns (see `CardRow`)."""
+        change = update(CARDS).where(CARDS.c.task_id == task_id).values(**values)
+        await self._database.write(lambda c: c.execute(change), durable=durable)
 
     async def task_of_card(self, message_id: int) -> int | None:
         """The task whose card a message is, None for any other message."""
         query = select(CARDS.c.task_id).where(CARDS.c.message_id == message_id)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
-    async def cards(self) -> list[Card]:
-        """Every card, by task."""
-        query = select(CARDS).order_by(CARDS.c.task_id)
-        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
-        return [Card(**row) for row in rows]
+    async def cards_to_show(self, newest: int) -> list[int]:
+        """Tasks whose card must be brought up to date, and the `newest` ones whatever they show."""
+        behind = select(CARDS.c.task_id).where(CARDS.c.changed_seq > CARDS.c.shown_seq)
+        last = select(CARDS.c.task_id).order_by(CARDS.c.task_id.desc()).limit(newest)
+
+        def look(connection: Connection) -> set[int]:
+            return {*connection.execute(behind).scalars(), *connection.execute(last).scalars()}
+
+        return sorted(await self._database.read(look))
 
     async def log(self, task_id: int, limit: int, skip: int = 0) -> list[LogLine]:
         """Lines of a task's log, newest first, after leaving out `skip`."""
@@ -156,21 +154,6 @@ class Book:
         rows = await self._database.read(lambda c: c.execute(query).mappings().all())
         return [LogLine(**row) for row in rows]
 
-    async def add_log(self, lines: Sequence[LogLine], cursor: int) -> None:
-        """Add lines and move the cursor of the events they came from; repeats are harmless."""
-
-        def work(connection: Connection) -> None:
-            for line in lines:
-                values = {"task_id": line.task_id, "at": line.at, "line": line.line}
-                put(connection, LOG, {"seq": line.seq}, values)
-            put(connection, FACTS, {"name": "log_cursor"}, {"value": str(cursor)})
-
-        await self._database.write(work)
-
-    async def log_cursor(self) -> int:
-        """Seq of the last event the log has taken, 0 before the first."""
-        return int(await self.fact("log_cursor") or 0)
-
     async def seen(self) -> dict[int, int]:
         """Newest message dealt with, a channel."""
         rows = await self._database.read(lambda c: c.execute(select(SEEN)).all())
@@ -179,7 +162,7 @@ class Book:
     async def set_seen(self, channel_id: int, message_id: int) -> None:
         """A channel's messages up to `message_id` are dealt with."""
         key = {"channel_id": channel_id}
-        await self._database.write(lambda c: put(c, SEEN, key, {"message_id": message_id}))
+        await self._database.write(lambda c: upsert(c, SEEN, key, {"message_id": message_id}))
 
     async def forget_channel(self, channel_id: int) -> None:
         """A channel is gone."""
@@ -206,4 +189,4 @@ class Book:
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a single value."""
-        await self._database.write(lambda c: put(c, FACTS, {"name": name}, {"value": value}))
+        await self._database.write(lambda c: upsert(c, FACTS, {"name": name}, {"value": value}))

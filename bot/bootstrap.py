@@ -22,11 +22,13 @@ from bot.desk import Archive, Parts, Probes
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.login import reads_messages, words_for_login
 from bot.migrations import upgrade
+from bot.notifications.ephemeral import run_listeners
 from bot.outbox.ledger import Ledger
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.settings import BotSettings
 from bot.single import OnlyBot, only_bot
 from bot.views.gate import gate_view
+from bot.views.windows import closed_message
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits
 from engine.errors import ModelError, NotConfigured
@@ -98,6 +100,8 @@ async def running(
         stack.push_async_callback(outbox.stop)
         cards = asyncio.create_task(_keep_cards(bot), name="cards")
         stack.push_async_callback(_cancel, cards)
+        signs = asyncio.create_task(run_listeners(bot.listeners), name="listeners")
+        stack.push_async_callback(_cancel, signs)
         if local is not None and opened.settings.openai_base_url == "" and model is None:
             local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
         yield Running(bot, opened, outbox, local, bot_task)
@@ -150,8 +154,10 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
         opened.engine,
         opened.database,
         gate_view=gate_view,
+        closed_gate=closed_message,
         category_of=lambda guild_id: _category_of(book, guild_id),
-        options=OutboxOptions(avatar_url_template=settings.avatar_url_template),
+        options=OutboxOptions(avatar_url_template=settings.avatar_url_template, limiter=parts.limiter),
+        heard=bot.heard,
     )
     opened.engine.ask_before_starts(Consent(bot, book, parts.defaults))
     return bot, outbox

@@ -25,20 +25,18 @@ from bot.cogs.task import TaskCog
 from bot.cogs.task_new import OpenOrders
 from bot.cogs.windows import WindowsCog
 from bot.desk import Parts
+from bot.notifications.ephemeral import EphemeralListener
 from bot.places.typist import Typist
 from bot.places.usher import Usher
 from bot.views.agent_button import AgentButton
 from bot.views.card_keeper import CardKeeper
-from bot.views.crier import Crier
 from bot.views.file_view import FileButton, FilesButton, FileSelect
 from bot.views.gate import GateButton
-from bot.views.gate_closer import GateCloser
 from bot.views.pages import PageButton
 from bot.views.repeat_button import RepeatButton
-from bot.views.repeat_cards import RepeatCards
-from bot.views.repeat_pauses import RepeatPauses
 from bot.views.starters import Starters
 from bot.views.task_button import TaskButton
+from engine.events import Event
 
 log = logging.getLogger(__name__)
 ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton, RepeatButton)
@@ -53,7 +51,7 @@ def intents(message_content: bool) -> discord.Intents:
 
 
 class MegaBot(commands.Bot):
-    """The Discord client. `run` of `cards` is the caller's to start; everything else starts with the bot.
+    """The Discord client. `run` of `cards` and `run_listeners` for `listeners` are the caller's to start.
 
     Commands are registered globally: they are the same everywhere, a new server has them at once, and no
     server uses up its 200 registrations a day. They are sent only when they changed.
@@ -70,13 +68,9 @@ class MegaBot(commands.Bot):
         )
         self.parts = parts
         self.orders = OpenOrders(parts.book, parts.now)
-        self.crier = Crier(self, parts.engine, parts.book, parts.routes)
         self.starters = Starters(parts.now)
-        self.gates = GateCloser(self, parts.engine, parts.routes)
         self.usher = Usher(parts.routes, parts.now)
         typist = Typist(self, parts.engine, parts.routes, parts.now)
-        repeats = RepeatCards(parts.book, parts.routes, self._open_card)
-        pauses = RepeatPauses(self, parts.engine, parts.book, parts.now)
         self.cards = CardKeeper(
             self,
             parts.engine,
@@ -84,11 +78,16 @@ class MegaBot(commands.Bot):
             parts.routes,
             parts.settings,
             parts.now,
-            (self.crier, self.starters, self.gates, self.usher, typist, repeats, pauses),
+            parts.limiter,
         )
+        self.listeners: tuple[EphemeralListener, ...] = (self.starters, self.usher, typist)
 
-    async def _open_card(self, task_id: int, channel_id: int) -> bool:
-        return await self.cards.open(task_id, channel_id)
+    def heard(self, events: Sequence[Event]) -> None:
+        """The reader of events has written what these events lead to; show it."""
+        self.cards.take(events)
+        for listener in self.listeners:
+            for event in events:
+                listener.take(event)
 
     async def setup_hook(self) -> None:
         """Load everything before the first event arrives."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -21,6 +21,7 @@ from bot import texts
 from bot.access import Person, Right, may, owner_id, person_of, space_of
 from bot.book import Book
 from bot.outbox.ledger import Sent, Spot
+from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi
 from bot.settings import BotSettings
 from bot.words import plain
@@ -54,9 +55,6 @@ class Routes(Protocol):
 
     async def channel_of(self, group_id: int) -> int | None:
         """Id of the channel or thread of a group, None while it has none."""
-
-    async def set_home(self, task_id: int, channel_id: int) -> None:
-        """A task was begun in a channel."""
 
     async def gate_message(self, gate_id: int) -> Sent | None:
         """Where the message of a gate stands, None before it is sent."""
@@ -95,7 +93,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything the bot's cogs and views work with."""
+    """Everything the bot's cogs and views work with; the outbox shares `limiter`."""
 
     engine: EngineApi
     routes: Routes
@@ -105,6 +103,7 @@ class Parts:
     probes: Probes
     archive: Archive
     now: Callable[[], float] = time.time
+    limiter: Limiter = field(default_factory=Limiter)
 
 
 def parts_of(interaction: Interaction) -> Parts:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
-from bot.outbox.post import BOT, Post, load_post
+from bot.outbox.post import ACTS, BOT, Post, load_post
 from bot.outbox.split import closed
 from bot.tables import groups, outbox
 from engine.ports import Database
@@ -26,6 +26,10 @@ _STYLE = (
 _POLICY = (
     "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
 )
+
+
+UNSAID = (*ACTS, "ping")
+"""Kinds of posts that say nothing of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +127,4 @@ def _lines(connection: Connection, task_id: int, group_id: int | None) -> list[L
         query = query.where(outbox.c.group_id == group_id)
     rows = connection.execute(query).all()
     posts = ((load_post(data), at, name or "") for data, at, name in rows)
-    return [line_of(post, at, name) for post, at, name in posts if post.kind != "react"]
+    return [line_of(post, at, name) for post, at, name in posts if post.kind not in UNSAID]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import discord
 
 from engine.commands import Command
 from engine.events import Event
+from engine.queries import GateView as GateRecord
 from engine.queries import Queries
 
 GateView = Callable[[int, Sequence[str]], discord.ui.View]
 """Builds the buttons of a gate from its id and options; they must work after a restart."""
+
+
+ClosedGate = Callable[[GateRecord], Mapping[str, Any]]
+"""What the message of a gate that was answered or is closed changes to, as arguments of an edit."""
 
 
 class EngineApi(Protocol):

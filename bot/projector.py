@@ -1,7 +1,8 @@
-"""Reads the engine's events and writes what is to be posted, each event exactly once.
+"""The one reader of the engine's events: it writes all that must reach Discord, each event exactly once.
 
-The read model (tasks, groups, agents), the outbox rows and the cursor move in one transaction; keys are
-made from the event's number, so a repeat changes nothing.
+The read model (tasks, groups, agents), the log's lines, the outbox rows (posts, pings, buttons to take off),
+the marks of cards to be brought up to date and the cursor move in one transaction; keys are made from the
+event's number, so a repeat changes nothing. Who only shows signs of life is told after the commit.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, select, update
 
-from bot.book import follow_mode_query
-from bot.outbox.ledger import enqueue, insert_once
+from bot.access import guild_of, origin_channel, owner_id
+from bot.book import CARDS, FOLLOWS, LOG, follow_mode_query
+from bot.notifications.followers import Followers
+from bot.outbox.ledger import enqueue
 from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
 from bot.personas import persona_name
 from bot.places.layout import Group, Placement, place
 from bot.ports import EngineApi
+from bot.storage.upsert import insert_once, upsert
 from bot.tables import agents, cursors, groups, incoming, tasks
+from bot.views.loglines import log_line
 from engine import events as ev
+from engine.errors import NotFound
 from engine.ports import Database
 
 _log = logging.getLogger(__name__)
@@ -33,20 +39,20 @@ BATCH = 200
 
 
 class Projector:
-    """Runs until cancelled; `wake` is called whenever `seq` moved, `joined` with every agent's name."""
+    """Runs until cancelled; `wake` is called whenever `seq` moved, `heard` with the events behind it."""
 
     def __init__(
         self,
         engine: EngineApi,
         database: Database,
         wake: Callable[[], None],
-        joined: Callable[[str], None],
+        heard: Callable[[Sequence[ev.Event]], None],
         pause_s: float = 1.0,
     ) -> None:
         self._engine = engine
         self._database = database
         self._wake = wake
-        self._joined = joined
+        self._heard = heard
         self._pause_s = pause_s
         self.seq = 0
 
@@ -60,7 +66,9 @@ class Projector:
                 await asyncio.sleep(self._pause_s)
 
     async def _follow(self) -> None:
-        self.seq = await self._database.read(_cursor)
+        seq = await self._database.read(_cursor)
+        await repair_tasks(self._engine, self._database, seq)
+        self.seq = seq
         self._wake()
         waiting: asyncio.Queue[ev.Event] = asyncio.Queue(BATCH)
         async with asyncio.TaskGroup() as group:
@@ -79,28 +87,37 @@ class Projector:
                 events.append(waiting.get_nowait())
             await self._database.write(partial(project_all, events=events))
             self.seq = events[-1].seq
-            for event in events:
-                if isinstance(event.body, ev.AgentJoined):
-                    self._joined(event.body.name)
+            self._heard(events)
             self._wake()
 
 
 def project_all(connection: Connection, events: Sequence[ev.Event]) -> None:
     """Apply events in order, in the caller's transaction."""
-    for event in events:
-        project(connection, event)
+    after = _cursor(connection)
+    fresh = [event for event in events if event.seq > after]
+    for event in fresh:
+        _apply(connection, event)
+    for task_id, seq in {event.body.task_id: event.seq for event in fresh}.items():
+        mark = update(CARDS).where(CARDS.c.task_id == task_id).values(changed_seq=seq)
+        connection.execute(mark)
+    if fresh:
+        upsert(connection, cursors, {"name": CURSOR}, {"seq": fresh[-1].seq})
 
 
-def project(connection: Connection, event: ev.Event) -> None:
-    """Apply one event: read model, outbox, cursor; in the caller's transaction."""
-    if event.seq <= _cursor(connection):
-        return
+def _apply(connection: Connection, event: ev.Event) -> None:
     learn = _LEARN.get(type(event.body))
     if learn is not None:
         learn(connection, event.body)
+    line = log_line(event.body)
+    if line is not None:
+        values = {"seq": event.seq, "task_id": event.body.task_id, "at": event.at, "line": line}
+        insert_once(connection, LOG, values)
+    _enqueue_all(connection, event)
+
+
+def _enqueue_all(connection: Connection, event: ev.Event) -> None:
     for i, post in enumerate(render(event, _Scene(connection))):
         enqueue(connection, f"{event.seq}:{i}", post, event.at)
-    _put(connection, cursors, {"name": CURSOR}, {"seq": event.seq})
 
 
 def _cursor(connection: Connection) -> int:
@@ -108,32 +125,25 @@ def _cursor(connection: Connection) -> int:
     return int(found or 0)
 
 
-def _put(connection: Connection, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
-    matches = [table.c[name] == value for name, value in key.items()]
-    if not connection.execute(update(table).where(*matches).values(**values)).rowcount:
-        insert_once(connection, table, key | values)
-
-
 # ---------------------------------------------------------------- the read model
 
 
-def _number(name: str, kind: str) -> int:
-    """Discord's id out of an engine name ("guild:9"), 0 when it names nothing on Discord."""
-    head, _, rest = name.partition(":")
-    return int(rest) if head == kind and rest.isdecimal() else 0
-
-
 def _task_accepted(connection: Connection, body: ev.TaskAccepted) -> None:
-    values = {
-        "guild_id": _number(body.space, "guild"),
-        "owner_id": _number(body.by, "discord"),
+    """The task, and its card in the channel where it was started."""
+    origin = origin_channel(body.origin) or 0
+    owned = {
+        "guild_id": guild_of(body.space) or 0,
+        "owner_id": owner_id(body.by) or 0,
         "goal": body.goal,
         "state": "running",
     }
-    blank = {"home_id": 0, "category_id": 0, "category_repairs": 0, "channels_full": False}
-    known = {"task_id": body.task_id}
-    if not connection.execute(update(tasks).where(tasks.c.task_id == body.task_id).values(**values)).rowcount:
-        insert_once(connection, tasks, known | values | blank)
+    blank = {"category_id": 0, "category_repairs": 0, "channels_full": False}
+    if origin:
+        owned["home_id"] = origin
+        insert_once(connection, CARDS, {"task_id": body.task_id, "channel_id": origin, "message_id": 0})
+    else:
+        blank["home_id"] = 0
+    upsert(connection, tasks, {"task_id": body.task_id}, owned, blank)
 
 
 def _task_changed(connection: Connection, body: ev.TaskChanged | ev.TaskEnded) -> None:
@@ -196,6 +206,45 @@ _LEARN: dict[type, Callable[[Connection, Any], None]] = {
 }
 
 
+async def repair_tasks(engine: EngineApi, database: Database, seq: int) -> None:
+    """Complete rows of tasks that an older version left blank (server and owner 0), and post what is missing.
+
+    Two writers that came at once could leave such a row; nothing of its task was ever posted then. A task
+    that goes on gets its events up to `seq` posted now; of one that has ended the row alone is completed.
+    """
+    blank = select(tasks.c.task_id).where(tasks.c.guild_id == 0, tasks.c.goal == "")
+    going: set[int] = set()
+    for task_id in await database.read(lambda c: c.execute(blank).scalars().all()):
+        try:
+            task = await engine.look.task(task_id)
+        except NotFound:
+            continue
+        _log.warning("the row of task %s was blank and is repaired", task_id)
+        values = {
+            "guild_id": guild_of(task.space) or 0,
+            "owner_id": owner_id(task.by) or 0,
+            "goal": task.goal,
+            "state": task.state,
+        }
+        change = update(tasks).where(tasks.c.task_id == task_id).values(**values)
+        await database.write(lambda c, change=change: c.execute(change))  # type: ignore[misc]
+        if task.ended_at is None:
+            going.add(task_id)
+    if going:
+        await _post_again(engine, database, going, seq)
+
+
+async def _post_again(engine: EngineApi, database: Database, task_ids: set[int], seq: int) -> None:
+    """Enqueue what events of these tasks up to `seq` show; what is in the outbox already stays as it is."""
+    async for event in engine.events(after=0):
+        if event.seq > seq:
+            return
+        if event.body.task_id in task_ids:
+            await database.write(partial(_enqueue_all, event=event))
+        if event.seq == seq:
+            return
+
+
 class _Scene:
     """What is known, read within the transaction; see `bot.outbox.render.Scene`."""
 
@@ -217,6 +266,11 @@ class _Scene:
         columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)
         row = self._connection.execute(select(*columns).where(agents.c.agent_id == agent_id)).first()
         return AgentFacts(*row) if row else None
+
+    def followers(self, task_id: int) -> Followers:
+        query = select(FOLLOWS.c.user_id, FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id)
+        rows = self._connection.execute(query.order_by(FOLLOWS.c.user_id)).all()
+        return Followers(*(tuple(r.user_id for r in rows if r.mode == mode) for mode in ("answers", "all")))
 
     def asked(self, ref: str) -> Asked | None:
         columns = (incoming.c.user_id, incoming.c.excerpt)

@@ -18,7 +18,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import texts
-from bot.book import FACTS, put
+from bot.book import FACTS
+from bot.storage.upsert import upsert
 from engine.ports import Database
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Lease:
         if held and held["me"] != self._me and held["until"] > self._now():
             return str(held["who"])
         value = json.dumps({"me": self._me, "who": here(), "until": self._now() + LEASE_S})
-        put(connection, FACTS, {"name": "bot"}, {"value": value})
+        upsert(connection, FACTS, {"name": "bot"}, {"value": value})
         return None
 
     def _free(self, connection: Connection) -> None:

@@ -36,7 +36,10 @@ class Cursor(BotTable, table=True):
 
 
 class TaskRow(BotTable, table=True):
-    """A task as the bot needs it; `home_id` is the channel in which it was begun (0: unknown)."""
+    """A task as the bot needs it; `home_id` is its origin, the channel where it was started (0: unknown).
+
+    The reader of events owns what comes from TaskAccepted and the state; who makes places owns the rest.
+    """
 
     __tablename__ = "bot_task"
     task_id: int = Field(primary_key=True)

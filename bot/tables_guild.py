@@ -30,15 +30,24 @@ class FollowRow(BotTable, table=True):
 
 
 class CardRow(BotTable, table=True):
-    """The live card of a task: where it stands (0: not yet), and what it shows."""
+    """The live card of a task: where it stands (`message_id` 0: not yet), and what it shows.
+
+    The reader of events owns `changed_seq`, the newest event of the task: while it is above `shown_seq`, the
+    card must be brought up to date. Everything else is the card keeper's: `begun_at` is when a post began
+    whose answer is not known (0: none), `stale_id` a message that the present one replaced and that must go.
+    """
 
     __tablename__ = "bot_cards"
     task_id: int = Field(primary_key=True)
     channel_id: int = Field(sa_type=BigInteger)
-    message_id: int = Field(sa_type=BigInteger)
+    message_id: int = Field(default=0, sa_type=BigInteger)
     posted_at: float = 0.0
     edited_at: float = 0.0
     digest: str = ""
+    changed_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    shown_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    begun_at: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+    stale_id: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class LogRow(BotTable, table=True):
@@ -60,7 +69,7 @@ class SeenRow(BotTable, table=True):
 
 
 class FactRow(BotTable, table=True):
-    """Single values: digest of the commands Discord knows, cursor of the card keeper, orders being typed."""
+    """Single values: digest of the commands Discord knows, orders being typed."""
 
     __tablename__ = "bot_facts"
     name: str = Field(primary_key=True)

@@ -10,13 +10,15 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from bot.book import CARDS, FACTS
 from bot.migrations import HOME, drift, upgrade
-from bot.tables import BOT_METADATA
+from bot.tables import BOT_METADATA, cursors
+from bot.tables import tasks as bot_tasks
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
 from engine.domain.recall import pack, signs_of
 from engine.errors import NotConfigured
-from engine.store.core import AGENTS, MEMORIES, MESSAGES, STEPS, TASKS
+from engine.store.core import AGENTS, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
 from engine.store.database import sync_engine
 from engine.store.tables import ENGINE_METADATA
 from engine.store.transcript import past_step, past_summary
@@ -59,6 +61,42 @@ def test_a_database_from_the_future_is_refused_in_plain_words(tmp_path: Path) ->
     engine.dispose()
     with pytest.raises(NotConfigured, match="Update the checkout"):
         upgrade(url)
+
+
+def test_tasks_cards_and_repeats_survive_the_one_reader(tmp_path: Path) -> None:
+    """Cards stay, a forgotten one appears, repeats keep their channel, the slower reader goes on."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0010")
+    engine = sync_engine(url)
+    task = {"guild_id": 9, "owner_id": 7, "goal": "g", "category_repairs": 0, "channels_full": False}
+    repeat = {"goal": "g", "space": "guild:9", "by": "discord:7", "cron": "0 * * * *", "zone": "UTC"}
+    repeat |= {"model": "", "limits_json": "{}", "runs": 0, "skipped": 0}
+    rows = [(1, "running", 55), (2, "done", 55), (3, "paused", 56), (4, "running", 0)]
+    with engine.begin() as connection:
+        for task_id, state, home in rows:
+            values = {"task_id": task_id, "state": state, "home_id": home, "category_id": 0}
+            connection.execute(bot_tasks.insert().values(**task, **values))
+        for task_id in (1, 2):
+            card = {"task_id": task_id, "channel_id": 55, "message_id": task_id}
+            old = sa.table("bot_cards", *(sa.column(n) for n in (*card, "posted_at", "edited_at", "digest")))
+            connection.execute(old.insert().values(**card, posted_at=1.0, edited_at=1.0, digest="x"))
+        connection.execute(REPEATS.insert().values(id=5, created_at=1.0, next_at=2.0, **repeat))
+        connection.execute(cursors.insert().values(name="outbox", seq=40))
+        facts = {"repeat-home:5": "55", "repeat-paused:5": "1.0", "log_cursor": "38", "commands": "abc"}
+        for name, value in facts.items():
+            connection.execute(FACTS.insert().values(name=name, value=value))
+    upgrade(url)
+    with engine.connect() as connection:
+        cards = connection.execute(sa.select(CARDS).order_by(CARDS.c.task_id)).mappings().all()
+        kept = [(c["task_id"], c["channel_id"], c["message_id"], c["changed_seq"] > 0) for c in cards]
+        assert kept == [(1, 55, 1, True), (2, 55, 2, False), (3, 56, 0, True)]
+        assert connection.execute(sa.select(REPEATS.c.origin)).scalar_one() == "channel:55"
+        assert connection.execute(sa.select(cursors.c.seq)).scalar_one() == 38
+        assert connection.execute(sa.select(FACTS.c.name)).scalars().all() == ["commands"]
+        assert connection.execute(sa.select(sa.func.count()).select_from(bot_tasks)).scalar_one() == 4
+    engine.dispose()
+    assert drift(url) == ""
 
 
 def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:

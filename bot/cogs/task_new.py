@@ -13,7 +13,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
-from bot.access import Right
+from bot.access import Right, origin_of
 from bot.attached import files_of
 from bot.book import Book
 from bot.cogs.task_group import TASK
@@ -91,12 +91,19 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
     parts = parts_of(interaction)
     files = await files_of(order.attachments)
     goal = checked(goal or goal_in_files(files))
-    task_id = await parts.engine.handle(
-        StartTask(goal, person.key, here(interaction), order.limits, files, order.model)
-    )
     channel_id = interaction.channel_id or 0
-    await parts.routes.set_home(task_id, channel_id)
-    shown = await bot_of(interaction).cards.open(task_id, channel_id)
+    task_id = await parts.engine.handle(
+        StartTask(
+            goal,
+            person.key,
+            here(interaction),
+            order.limits,
+            files,
+            order.model,
+            origin=origin_of(channel_id),
+        )
+    )
+    shown = await bot_of(interaction).cards.opened(task_id, channel_id)
     bot_of(interaction).starters.watch(task_id, interaction)
     told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
     await answer(interaction, told.format(id=task_id, where=where))

@@ -48,6 +48,8 @@ def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
         texts = (TextFile(wording.WHOLE_FILE, text),)
     silent = all(post.silent for post in posts)
     wires = [Wire(first.task_id, first.group_id, first.persona, first.face, part) for part in parts]
+    if first.channel_id:
+        wires = [replace(wire, channel_id=first.channel_id, guild_id=first.guild_id) for wire in wires]
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
     cards = (Card(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
     wires[-1] = replace(wires[-1], gate_id=first.gate_id, options=first.options, cards=cards)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, Text, cast, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, insert, select, update
 
-from bot.outbox.post import Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
-from bot.tables import agents, deliveries, groups, incoming, outbox, tasks
+from bot.outbox.post import ACTS, Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
+from bot.storage.upsert import insert_once
+from bot.tables import agents, deliveries, groups, incoming, outbox
 from engine.ports import Database
 
 UNSETTLED = ("pending", "sending")
@@ -25,6 +25,11 @@ class Delivery:
     group_id: int
     wire: Wire
     begun_at: float = 0.0
+
+    @property
+    def place_key(self) -> int:
+        """As `Post.place_key`."""
+        return self.group_id or -self.wire.channel_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +47,6 @@ class Sent:
 
     channel_id: int
     message_id: int
-
-
-def insert_once(connection: Connection, table: Table, values: dict[str, Any]) -> bool:
-    """Insert a row unless its key is there already; True when it is new."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    key = next(iter(table.primary_key.columns))
-    new = make(table).values(**values).on_conflict_do_nothing().returning(key)
-    return connection.execute(new).first() is not None
 
 
 def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
@@ -146,7 +143,7 @@ class Ledger:
         """Empty what was settled before unix time `before` -> how many messages.
 
         Their content is on Discord. Kept is what leads from a message back to agents and events, and what
-        was said, for transcripts; reactions go altogether.
+        was said, for transcripts; acts go altogether.
         """
         settled = deliveries.c.state.not_in(UNSETTLED) & (deliveries.c.begun_at < before)
         lone = outbox.c.state.not_in(UNSETTLED) & outbox.c.batch_id.is_(None) & (outbox.c.at < before)
@@ -154,7 +151,7 @@ class Ledger:
         def work(connection: Connection) -> int:
             bare = select(deliveries.c.id).where(settled, cast(deliveries.c.wire, Text) != "{}")
             change = update(deliveries).where(deliveries.c.id.in_(bare)).values(wire={})
-            connection.execute(delete(outbox).where(lone, outbox.c.post["kind"].as_string() == "react"))
+            connection.execute(delete(outbox).where(lone, outbox.c.post["kind"].as_string().in_(ACTS)))
             return connection.execute(change).rowcount
 
         return await self._database.write(work)
@@ -240,16 +237,6 @@ class Ledger:
         """Remember a person's message handed to an agent, so that the answer can name and ping them."""
         values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}
         await self._database.write(lambda c: insert_once(c, incoming, values))
-
-    async def set_home(self, task_id: int, channel_id: int) -> None:
-        """The channel where a task was begun; its threads hang there when channels cannot be made.
-
-        May come before the task's first event was read.
-        """
-        change = update(tasks).where(tasks.c.task_id == task_id).values(home_id=channel_id)
-        blank = {"guild_id": 0, "owner_id": 0, "goal": "", "state": "running"}
-        new = {"task_id": task_id, "home_id": channel_id, **blank}
-        await self._database.write(lambda c: c.execute(change).rowcount or insert_once(c, tasks, new))
 
 
 def _insert(connection: Connection, batch_id: int, part: int, wire: Wire, begun_at: float) -> Delivery:

@@ -101,6 +101,15 @@ class Limiter:
         self._budget(channel_id, now).sent.append(now)
         self._all.append(now)
 
+    def wait_overall(self, now: float) -> float:
+        """Seconds until one more request that is no post (an edit) is allowed, 0 when it is now."""
+        until = max(self._closed_until, _free_at(self._all, self._rates.overall))
+        return until - now if until - now > _NEGLIGIBLE_S else 0.0
+
+    def spend_overall(self, now: float) -> None:
+        """A request that is no post goes out now."""
+        self._all.append(now)
+
     def landed(self, channel_id: int, now: float) -> None:
         """The last post was answered. Discord counted it some time since `spend`: now is safe to assume."""
         sent = self._budget(channel_id, now).sent

@@ -1,11 +1,11 @@
-"""The way out, wired: events → projector → ledger → sender → Discord."""
+"""The way out, wired: events → projector (the one reader) → ledger → sender → Discord."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import discord
@@ -24,10 +24,11 @@ from bot.places.faces import Faces
 from bot.places.provision import CategoryOf, Provision
 from bot.places.records import PlaceRecords
 from bot.places.webhooks import Webhooks
-from bot.ports import EngineApi, GateView
+from bot.ports import ClosedGate, EngineApi, GateView
 from bot.projector import Projector
 from bot.texts_gates import meanings
 from engine.errors import NotFound
+from engine.events import AgentJoined, Event
 from engine.ports import Database
 
 _log = logging.getLogger(__name__)
@@ -38,13 +39,17 @@ KEPT_S = 30 * DAY_S
 
 @dataclass(frozen=True, slots=True)
 class OutboxOptions:
-    """What an operator or a test may set; `clock` is the limiter's, `wall` unix time."""
+    """What an operator or a test may set; `clock` is the limiter's, `wall` unix time.
+
+    `limiter` is given when others post for the same bot too; without it one is made for `rates`.
+    """
 
     avatar_url_template: str = ""
     rates: Rates = field(default_factory=Rates)
     pace: Pace = field(default_factory=Pace)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
+    limiter: Limiter | None = None
 
 
 class _Said:
@@ -70,19 +75,22 @@ class Outbox:
         engine: EngineApi,
         database: Database,
         gate_view: GateView,
+        closed_gate: ClosedGate,
         category_of: CategoryOf,
         options: OutboxOptions,
+        heard: Callable[[Sequence[Event]], None],
     ) -> None:
         self.ledger = Ledger(database)
         self.transcripts = Transcripts(database)
         self.faces = Faces(client, database, options.avatar_url_template)
         self._engine = engine
+        self._closed_gate, self._listeners = closed_gate, heard
         self._wall = options.wall
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
         records = PlaceRecords(database)
         said = _Said(self.ledger, options.wall, self._news.set)
-        limiter = Limiter(options.rates)
+        limiter = options.limiter or Limiter(options.rates)
         self._transport = Transport(client, limiter, options.clock)
         self.webhooks = Webhooks(client, records, said)
         self.provision = Provision(client, records, said, category_of)
@@ -98,9 +106,10 @@ class Outbox:
             options.clock,
             options.wall,
             self._explain,
+            self._close_gate,
         )
         self._sender = Sender(means)
-        self._projector = Projector(engine, database, self._news.set, self.faces.want)
+        self._projector = Projector(engine, database, self._news.set, self._heard)
         self._tasks: list[asyncio.Task[None]] = []
         self._fed = 0
 
@@ -135,6 +144,19 @@ class Outbox:
             await self._sender.drain()
             if await self._all_fed(seq) and self._sender.idle():
                 return
+
+    def _heard(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event.body, AgentJoined):
+                self.faces.want(event.body.name)
+        self._listeners(events)
+
+    async def _close_gate(self, gate_id: int) -> None:
+        """Take the buttons off a gate's message; nothing where it was never sent."""
+        where = await self.ledger.gate_message(gate_id)
+        if where is not None:
+            gate = await self._engine.look.gate(gate_id)
+            await self._transport.edit(where, self._closed_gate(gate))
 
     async def _explain(self, gate_id: int) -> str:
         """What a gate's buttons lead to, by the caps as they are now."""
@@ -184,14 +206,25 @@ async def no_category(_guild_id: int) -> int | None:
     return None
 
 
+def nobody_listens(_events: Sequence[Event]) -> None:
+    """For an outbox whose events concern nobody else."""
+
+
 def build_outbox(
     client: discord.Client,
     engine: EngineApi,
     database: Database,
     *,
     gate_view: GateView,
+    closed_gate: ClosedGate,
     category_of: CategoryOf = no_category,
     options: OutboxOptions | None = None,
+    heard: Callable[[Sequence[Event]], None] = nobody_listens,
 ) -> Outbox:
-    """The outbox of one client; `gate_view` makes a gate's buttons, `category_of` is `/setup`'s choice."""
-    return Outbox(client, engine, database, gate_view, category_of, options or OutboxOptions())
+    """The outbox of one client.
+
+    `gate_view` makes a gate's buttons, `closed_gate` what its message becomes; `category_of` is `/setup`'s
+    choice; `heard` is told of events after they were written.
+    """
+    chosen = options or OutboxOptions()
+    return Outbox(client, engine, database, gate_view, closed_gate, category_of, chosen, heard)

@@ -4,7 +4,8 @@ One post → one persona's lines merged, past others' where that lets all out so
 embeds when the channel's budget does not let out soon what waits, one by one → a digest with the transcript
 attached when more than 60 wait. What fits into one plain message is never rolled up; nor is little for
 having waited long: it only goes oldest first. A long answer to a person is an embed too, so that it comes in
-one message. Answers stay to be seen even in a digest, and what must stand alone (gates, the end) does. Posts
+one message. Answers stay to be seen even in a digest, and what must stand alone (gates, the end) does. Pings
+to followers that wait together are one message of their own. Posts
 of one agent keep their order: an answer takes what its agent said before it along to the front.
 """
 
@@ -148,6 +149,8 @@ def take(
     if pressure == "overdue":
         order.sort(key=lambda pair: (pair[0] != Lane.ANSWER, pair[1].id))
     lane, first = order[0]
+    if first.post.kind == "ping":
+        return _merge([entry for _, entry in order if entry.post.kind == "ping"])
     if first.post.alone:
         return Batch("post", (first,))
     together = [pair for pair in order if not pair[1].post.alone]

@@ -9,7 +9,10 @@ from typing import Any, Literal
 BOT = "MegaAgent"
 """The name of the bot's own voice where a message has to name it."""
 
-PostKind = Literal["say", "note", "gate", "end", "react"]
+PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate"]
+
+ACTS: tuple[PostKind, ...] = ("react", "close_gate")
+"""Kinds that make no message but change one that is there."""
 
 
 class Lane(IntEnum):
@@ -29,7 +32,8 @@ class Post:
     `head` is a line of small print above `text`, `card` is shown as an embed under it. `ref` is "channel
     id:message id" (of what is answered, or of what a reaction goes on). Notes with the same `fold` that
     follow each other become one line. `eager` False never makes a place: the post waits until something else
-    does. `pings` are people's ids.
+    does. `pings` are people's ids. A post of no group has `group_id` 0 and goes to `channel_id`; where that
+    is closed or gone, to the system channel of `guild_id`.
     """
 
     task_id: int
@@ -52,11 +56,18 @@ class Post:
     options: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     card: str = ""
+    channel_id: int = 0
+    guild_id: int = 0
+
+    @property
+    def place_key(self) -> int:
+        """Its group's id, or the channel's below zero for a post of no group."""
+        return self.group_id or -self.channel_id
 
     @property
     def alone(self) -> bool:
         """True when it is never put into one message with others."""
-        return self.kind in ("gate", "end", "react") or bool(self.card)
+        return self.kind in ("gate", "end", "ping", *ACTS) or bool(self.card or self.channel_id)
 
     @property
     def voice(self) -> tuple[int | None, str]:
@@ -111,6 +122,8 @@ class Wire:
     silent: bool = True
     gate_id: int | None = None
     options: tuple[str, ...] = ()
+    channel_id: int = 0
+    guild_id: int = 0
 
 
 def dump_post(post: Post) -> dict[str, Any]:

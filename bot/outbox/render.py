@@ -1,7 +1,7 @@
 """Events as posts; pure. The bot states mechanics, the persona states meaning.
 
 Agents' text never pings: what goes out carries allowed mentions of `pings` only, and those are filled for
-an answer, a gate and the end alone.
+an answer, a gate, the end and followers alone.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
+from bot import texts
 from bot import texts_outbox as wording
-from bot.access import owner_id
+from bot.access import guild_of, origin_channel, owner_id
+from bot.notifications.followers import Followers, ping
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.words import cut, dollars, fenced, many, plain, size
@@ -76,14 +78,22 @@ class Scene(Protocol):
     def asked(self, ref: str) -> Asked | None:
         """None when the message did not come through this bot."""
 
+    def followers(self, task_id: int) -> Followers:
+        """Who follows a task."""
+
 
 def render(event: ev.Event, scene: Scene) -> tuple[Post, ...]:
     """The posts of an event, in order; () when it shows nothing."""
+    event = replace(event, body=_cleaned(event.body))
+    if isinstance(event.body, ev.RepeatPaused):
+        return _repeat_paused(event.body, event.seq)
     task = scene.task(event.body.task_id)
-    make = _MAKERS.get(type(event.body))
-    if task is None or make is None:
+    if task is None:
         return ()
-    return tuple(make(_cleaned(event.body), _Frame(event.seq, task, scene)))
+    make = _MAKERS.get(type(event.body))
+    posts = make(event.body, _Frame(event.seq, task, scene)) if make is not None else []
+    told = ping(event, task.root_group_id, task.owner_id, scene.followers)
+    return (*posts, told) if told is not None else tuple(posts)
 
 
 def _cleaned(body: ev.EventBody) -> ev.EventBody:
@@ -96,6 +106,18 @@ def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     return tuple(map(_clean_value, value)) if isinstance(value, tuple) else value
+
+
+def _repeat_paused(body: ev.RepeatPaused, seq: int) -> tuple[Post, ...]:
+    """Said where the repeat was made; what was made before origins were kept goes to the server's channel."""
+    guild_id = guild_of(body.space)
+    if guild_id is None:
+        return ()
+    text = texts.REPEAT_PAUSED.format(id=body.repeat_id, goal=plain(body.goal, 120), why=body.reason)
+    # No channel has a server's id: Discord says so, and the post goes to the system channel.
+    channel_id = origin_channel(body.origin) or guild_id
+    post = Post(0, 0, seq, "note", Lane.STATUS, defused(text), silent=False)
+    return (replace(post, channel_id=channel_id, guild_id=guild_id),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +296,18 @@ def _asking(text: str, group_id: int, gate_id: int, options: tuple[str, ...], at
 
 
 def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
+    """What became of it, and its buttons taken off, which may be pressed until then."""
+    told = _answered(body, at)
+    return [told, replace(told, kind="close_gate", text="", gate_id=body.gate_id)]
+
+
+def _answered(body: ev.GateClosed, at: _Frame) -> Post:
     if not body.answer:
-        return [at.note(wording.GATE_MOOT, body.group_id, Lane.STATUS)]
+        return at.note(wording.GATE_MOOT, body.group_id, Lane.STATUS)
     kind, _, person = body.by.partition(":")
     who = f"<@{person}>" if kind == "discord" and person.isdecimal() else plain(body.by, NAME)
     text = wording.GATE_CLOSED.format(who=who, answer=plain(body.answer, 300))
-    return [at.note(text, body.group_id, Lane.STATUS)]
+    return at.note(text, body.group_id, Lane.STATUS)
 
 
 def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:

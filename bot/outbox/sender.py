@@ -7,10 +7,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
+from bot.outbox.acts import Acts
 from bot.outbox.ledger import Delivery
 from bot.outbox.pace import wait_for
 from bot.outbox.post import Entry
-from bot.outbox.reactions import Reactions
 from bot.outbox.worker import ChannelWorker, Job, Means
 from bot.places.provision import Away, Closed, Place
 from engine.errors import NotFound
@@ -31,27 +31,27 @@ class Sender:
         self._running: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
         transport = means.posting.transport
-        self._reactions = Reactions(means.ledger, transport, means.pace, self._quiet.set)
+        self._acts = Acts(means.ledger, transport, means.close_gate, means.pace, self._quiet.set)
 
     def start(self) -> None:
-        """Begin to react; posting begins with the first entry fed."""
-        self._running.append(asyncio.create_task(self._reactions.run()))
+        """Begin to act; posting begins with the first entry fed."""
+        self._running.append(asyncio.create_task(self._acts.run()))
 
     def feed(self, entries: Sequence[Entry]) -> None:
         """Take entries over; they must be new to this sender and come in the order of their ids."""
         for entry in entries:
             if entry.post.kind == "react":
-                self._reactions.feed(entry)
+                self._acts.feed(entry)
             else:
-                self._queues[entry.post.group_id].append(entry)
-        for group_id in {entry.post.group_id for entry in entries}:
+                self._queues[entry.post.place_key].append(entry)
+        for group_id in {entry.post.place_key for entry in entries}:
             self._stir(group_id)
 
     def resume(self, deliveries: Sequence[Delivery]) -> None:
         """Finish batches begun before a restart, before anything new is sent to their places."""
         for delivery in deliveries:
-            self._left[delivery.group_id].append(Job(delivery, look=bool(delivery.begun_at)))
-        for group_id in {delivery.group_id for delivery in deliveries}:
+            self._left[delivery.place_key].append(Job(delivery, look=bool(delivery.begun_at)))
+        for group_id in {delivery.place_key for delivery in deliveries}:
             self._stir(group_id)
 
     def try_again(self) -> None:
@@ -79,7 +79,7 @@ class Sender:
 
     def idle(self) -> bool:
         """Whether everything fed so far that can be sent is sent."""
-        busy = any(worker.jobs for worker in self._workers.values()) or not self._reactions.idle
+        busy = any(worker.jobs for worker in self._workers.values()) or not self._acts.idle
         return not busy and not self._placing and not any(map(self._eager, [*self._queues, *self._left]))
 
     def _eager(self, group_id: int) -> bool:
@@ -139,7 +139,9 @@ class Sender:
         worker.news.set()
 
     def _open(self, channel_id: int) -> ChannelWorker:
-        worker = ChannelWorker(channel_id, self._means, self._queues, self._adopt, self._quiet.set)
+        worker = ChannelWorker(
+            channel_id, self._means, self._queues, self._adopt, self._quiet.set, self._acts.feed
+        )
         self._workers[channel_id] = worker
         self._running.append(asyncio.create_task(worker.run()))
         return worker

@@ -8,11 +8,12 @@ before discord.py sees it (`outcomes`).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -158,6 +159,17 @@ class Transport:
         target = self.client.get_partial_messageable(int(channel_id))
         try:
             await target.get_partial_message(int(message_id)).add_reaction(emoji)
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise meaning(error) from error
+
+    async def edit(self, where: Sent, changes: Mapping[str, Any]) -> None:
+        """Change a message of the bot's own; a repeat changes nothing."""
+        while (pause := self.limiter.wait_overall(self.clock())) > 0:  # noqa: ASYNC110 - it is time we wait for
+            await asyncio.sleep(pause)
+        self.limiter.spend_overall(self.clock())
+        message = self.client.get_partial_messageable(where.channel_id).get_partial_message(where.message_id)
+        try:
+            await message.edit(**changes)
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise meaning(error) from error
 

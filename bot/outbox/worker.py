@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from bot.outbox.acts import CloseGate
 from bot.outbox.compose import compose
 from bot.outbox.ledger import Delivery, Ledger, Sent
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
 from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import Pressure, pressure, take, urgency, weight
-from bot.outbox.post import Entry, Wire
+from bot.outbox.post import ACTS, Entry, Wire
 from bot.outbox.posting import Posting
 from bot.personas import persona_name
 from bot.places.provision import Away, Closed, Place, Provision
@@ -32,7 +33,8 @@ ATTEMPTS = 5
 class Means:
     """What workers share. `clock` is the limiter's, `wall` unix time; `retry` is set when to look again.
 
-    `explain` says what a gate's buttons lead to, "" when there is nothing to say.
+    `explain` says what a gate's buttons lead to, "" when there is nothing to say; `close_gate` takes them
+    off.
     """
 
     ledger: Ledger
@@ -43,6 +45,7 @@ class Means:
     clock: Callable[[], float]
     wall: Callable[[], float]
     explain: Callable[[int], Awaitable[str]]
+    close_gate: CloseGate
     retry: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -65,6 +68,7 @@ class ChannelWorker:
         queues: dict[int, list[Entry]],
         moved: Callable[[Place], None],
         settled: Callable[[], None],
+        act: Callable[[Entry], None],
     ) -> None:
         self.channel_id = channel_id
         self.places: dict[int, Place] = {}
@@ -74,6 +78,7 @@ class ChannelWorker:
         self._queues = queues
         self._moved = moved
         self._settled = settled
+        self._act = act
         self._mended: dict[int, Place] = {}
 
     async def run(self) -> None:
@@ -118,12 +123,21 @@ class ChannelWorker:
         means, ladder = self._means, self._means.pace.ladder
         queues = [queue for group in self.places if (queue := self._queues.get(group))]
         batch = take(self._queues[group_id], sum(map(weight, queues)), press, ladder)
+        if batch.entries[0].post.kind in ACTS:
+            # What came before in this queue is settled: the message to act on is there, or never will be.
+            self._leave(group_id, batch.entries)
+            self._act(batch.entries[0])
+            return
         composed = compose(batch, persona_name(self.places[group_id].name))
         wires = [await self._explained(wire) for wire in composed]
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
-        taken = {entry.id for entry in batch.entries}
-        self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
+        self._leave(group_id, batch.entries)
         self.jobs.extend(Job(delivery, look=False) for delivery in deliveries)
+
+    def _leave(self, group_id: int, entries: Sequence[Entry]) -> None:
+        """Take entries out of their queue."""
+        taken = {entry.id for entry in entries}
+        self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
 
     async def _explained(self, wire: Wire) -> Wire:
         """A gate with what its buttons lead to: settled here, so that the message can be found again."""
@@ -149,7 +163,7 @@ class ChannelWorker:
 
     async def _finish(self, job: Job) -> None:
         delivery = job.delivery
-        place = await self._place(delivery.group_id)
+        place = await self._place(delivery.place_key)
         if not delivery.begun_at:
             delivery = job.delivery = await self._means.ledger.sending(delivery, self._means.wall())
         if not (job.look and await self._found(place, delivery)):
@@ -181,7 +195,7 @@ class ChannelWorker:
                     return
             except (Gone, Denied, Away) as error:
                 failures += 1
-                place = await self._changed(place, error, failures)
+                place = await self._changed(place, delivery, error, failures)
             except Rejected:
                 _log.exception("message %s of channel %s is refused", delivery.id, place.channel_id)
                 await means.ledger.drop(delivery)
@@ -222,10 +236,15 @@ class ChannelWorker:
                     await means.ledger.sent(delivery, sent)
                 return sent is not None
 
-    async def _changed(self, place: Place, error: Exception, failures: int) -> Place:
-        """A place that people deleted is mended; a permission or guild that is missing is waited for."""
+    async def _changed(self, place: Place, delivery: Delivery, error: Exception, failures: int) -> Place:
+        """A place that people deleted is mended; a permission or guild that is missing is waited for.
+
+        A post of no group goes to the server's system channel instead; raises Closed where there is none.
+        """
         means = self._means
         _log.warning("channel %s: %s", place.channel_id, error)
+        if delivery.wire.channel_id:
+            return means.provision.elsewhere(place, delivery.wire.guild_id)
         if isinstance(error, Gone) and failures < ATTEMPTS:
             try:
                 mended = await means.provision.repair(place)

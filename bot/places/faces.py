@@ -9,8 +9,8 @@ import aiohttp
 import discord
 from sqlalchemy import select
 
-from bot.outbox.ledger import insert_once
 from bot.personas import default_url, face_number, face_png, template_url
+from bot.storage.upsert import insert_once
 from bot.tables import faces
 from engine.ports import Database
 from engine.secrets import redact

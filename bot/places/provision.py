@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import discord
 
 from bot import texts_outbox as wording
+from bot.outbox.post import BOT
 from bot.places.layout import HOME, LONGEST, Placement, host, place_name
 from bot.places.notices import Notices
 from bot.places.records import GroupPlace, PlaceRecords, TaskHome
@@ -75,7 +76,12 @@ class Provision:
         self._categories: dict[int, asyncio.Lock] = {}
 
     async def ensure(self, group_id: int) -> Place:
-        """The group's place, made now if need be. Raises NotFound for an unknown group, Away, Closed."""
+        """The group's place, made now if need be. Raises NotFound for an unknown group, Away, Closed.
+
+        A number below zero names a channel itself (`Post.place_key`).
+        """
+        if group_id < 0:
+            return Place(0, group_id, -group_id, 0, BOT)
         task = self._making.get(group_id)
         if task is None:
             task = self._making[group_id] = asyncio.create_task(self._ensure(group_id))
@@ -100,6 +106,14 @@ class Provision:
         text = wording.PLACE_REPAIRED.format(group=row.name)
         await self._notices.say(f"place:{row.group_id}", row.task_id, row.group_id, text)
         return mended
+
+    def elsewhere(self, place: Place, guild_id: int) -> Place:
+        """Where a post of no group goes when its channel is closed or gone. Raises Closed for nowhere."""
+        guild = self._client.get_guild(guild_id)
+        system = guild.system_channel if guild else None
+        if system is None or system.id == place.channel_id:
+            raise Closed(f"nothing can be said in guild {guild_id}")
+        return replace(place, channel_id=system.id)
 
     async def close(self) -> None:
         """Stop what is being made."""

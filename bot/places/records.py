@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from bot.outbox.ledger import insert_once
+from bot.storage.upsert import insert_once, upsert
 from bot.tables import cursors, groups, tasks, webhooks
 from engine.errors import NotFound
 from engine.ports import Database
@@ -126,6 +126,5 @@ class PlaceRecords:
     async def keep_hook(self, hook: Hook) -> None:
         """Keep the webhook of a channel in place of the one before."""
         values = {"webhook_id": hook.webhook_id, "token": hook.token, "repairs": hook.repairs}
-        change = update(webhooks).where(webhooks.c.channel_id == hook.channel_id).values(**values)
-        new = webhooks.insert().values(channel_id=hook.channel_id, **values)
-        await self._database.write(lambda c: c.execute(change).rowcount or c.execute(new))
+        key = {"channel_id": hook.channel_id}
+        await self._database.write(lambda c: upsert(c, webhooks, key, values))

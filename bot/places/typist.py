@@ -15,7 +15,7 @@ import discord
 from bot.desk import UNDELIVERED, Routes
 from bot.ports import EngineApi
 from engine.errors import NotFound
-from engine.events import Event, TaskEnded
+from engine.events import Event, RepeatPaused, TaskEnded
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Typist:
 
     def take(self, event: Event) -> None:
         """Note which tasks go on."""
-        if self._live is not None:
+        if self._live is not None and not isinstance(event.body, RepeatPaused):
             change = self._live.discard if isinstance(event.body, TaskEnded) else self._live.add
             change(event.body.task_id)
 

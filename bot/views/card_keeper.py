@@ -1,24 +1,30 @@
-"""Keeps the cards true: follows the engine's events, edits seldom, re-posts hourly, survives deletion.
+"""Keeps live cards up to date: edits seldom, re-posts hourly, survives deletion.
 
-Discord limits edits of messages older than an hour (30046), hence the re-post. The card is the bot's own
-message, never a webhook's, so its edits wait behind no persona.
+What must be done is in the card's row: the reader of events writes which task changed in its own transaction
+(`changed_seq`), and the row is behind until the card shows it. Edits are idempotent, so each is made at least
+once. A post is begun in the row first and looked up before it is repeated; what it replaces stays in the row
+until it is deleted. Discord limits edits of messages older than an hour (30046), hence the re-post. The card
+is the bot's own message, never a webhook's, so its edits wait behind no persona.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Literal, Protocol
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Literal
 
 import discord
 
-from bot.book import Book, Card, LogLine
+from bot.book import Book, Card
 from bot.desk import UNDELIVERED, Routes
+from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi
 from bot.settings import BotSettings
-from bot.views.loglines import log_line
 from bot.views.task_card import LIVE, CardModel, card_view, digest
 from engine.errors import NotFound
 from engine.events import Event
@@ -26,7 +32,14 @@ from engine.events import Event
 log = logging.getLogger(__name__)
 Move = Literal["nothing", "wait", "edit", "post"]
 SHOWN_LINES = 5
-BATCH, NEWEST = 200, 50
+NEWEST = 50
+OPENED_S = 10.0
+"""How long the answer to a start waits for the reader of events to write the card's row."""
+
+CLOCK_SLACK_S = 90.0
+"""How far our clock and Discord's may differ when a card is looked up by time."""
+
+_CARD_ID = re.compile(r"task:[a-z_]+:(\d+)")
 
 
 def next_move(card: Card, seen: str, now: float, every_s: float, repost_s: float, live: bool) -> Move:
@@ -43,18 +56,11 @@ def next_move(card: Card, seen: str, now: float, every_s: float, repost_s: float
     return "post" if live and now - card.posted_at >= repost_s else "edit"
 
 
-class Listener(Protocol):
-    """Something else that follows the same events; `tick` comes about once a second and never raises."""
-
-    def take(self, event: Event) -> None:
-        """Note an event."""
-
-    async def tick(self) -> None:
-        """Do what is due."""
-
-
 class CardKeeper:
-    """One per bot. `run` follows and keeps for good; `take`, `flush`, `refresh` and `tick` are its steps."""
+    """One per bot. `run` keeps for good; `take` says which cards to look at, `tick` looks.
+
+    What `take` notes is only which rows changed since `run` began; a restart finds them in the rows.
+    """
 
     def __init__(
         self,
@@ -64,60 +70,48 @@ class CardKeeper:
         routes: Routes,
         settings: BotSettings,
         now: Callable[[], float],
-        listeners: Sequence[Listener] = (),
+        limiter: Limiter,
     ) -> None:
-        self._listeners = listeners
+        self._limiter = limiter
         self._client, self._engine, self._book, self._routes = client, engine, book, routes
         self._settings, self._now = settings, now
         self._dirty: set[int] = set()
-        self._lines: list[LogLine] = []
-        self._cursor = 0
+        self._news = asyncio.Event()
         self._locks: dict[int, asyncio.Lock] = {}
 
-    async def open(self, task_id: int, channel_id: int) -> bool:
-        """Give a new task its card in a channel, and post it; False when that has to wait or move."""
-        await self._book.set_card(Card(task_id, channel_id))
+    async def opened(self, task_id: int, channel_id: int) -> bool:
+        """Show a task that was just started; False when its card has to wait or move."""
+        try:
+            async with asyncio.timeout(OPENED_S):
+                await self._written(task_id)
+        except TimeoutError:
+            log.warning("the card of task %s is not written yet", task_id)
+            return False
         self._dirty.add(task_id)
         await self._settle(task_id, hurry=True)
         card = await self._book.card(task_id)
         return card is not None and bool(card.message_id) and card.channel_id == channel_id
 
-    async def run(self) -> None:
-        """Follow events and keep every card, the newest also if nothing happens, until cancelled."""
-        self._dirty.update(card.task_id for card in (await self._book.cards())[-NEWEST:])
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow())
-            group.create_task(self._keep())
-
-    async def _follow(self) -> None:
-        async for event in self._engine.events(await self._book.log_cursor()):
-            self.take(event)
-            if len(self._lines) >= BATCH:
-                await self.flush()
-
-    async def _keep(self) -> None:
+    async def _written(self, task_id: int) -> None:
+        """Return once the reader has written the card's row."""
         while True:
-            await self.flush()
+            news = self._news
+            if await self._book.card(task_id) is not None:
+                return
+            await news.wait()
+
+    async def run(self) -> None:
+        """Keep every card whose row is behind, the newest also if nothing happens, until cancelled."""
+        self._dirty.update(await self._book.cards_to_show(NEWEST))
+        while True:
             await self.tick()
-            for listener in self._listeners:
-                await listener.tick()
             await asyncio.sleep(1)
 
-    def take(self, event: Event) -> None:
-        """Note an event: its line for the log, its task's card for the next tick."""
-        self._cursor = event.seq
-        self._dirty.add(event.body.task_id)
-        if (line := log_line(event.body)) is not None:
-            self._lines.append(LogLine(event.seq, event.body.task_id, event.at, line))
-        for listener in self._listeners:
-            listener.take(event)
-
-    async def flush(self) -> None:
-        """Write the noted lines and how far the events were read."""
-        if self._cursor:
-            lines, cursor = self._lines, self._cursor
-            self._lines, self._cursor = [], 0
-            await self._book.add_log(lines, cursor)
+    def take(self, events: Sequence[Event]) -> None:
+        """Look at the cards of these events' tasks at the next tick; their rows are written."""
+        self._dirty.update(event.body.task_id for event in events)
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def tick(self) -> None:
         """Look at every card something happened to."""
@@ -128,7 +122,6 @@ class CardKeeper:
 
     async def refresh(self, task_id: int) -> None:
         """Show the task as it is now, without waiting: a person just did something to it."""
-        await self.flush()
         await self._settle(task_id, hurry=True)
 
     async def _settle(self, task_id: int, hurry: bool) -> Move:
@@ -157,10 +150,15 @@ class CardKeeper:
             log.warning("card of task %s cannot be shown in channel %s: %s", card.task_id, place, error)
             return "nothing"
         if place is not None:
-            await self._book.set_card(Card(card.task_id, place))
+            moved = asdict(Card(card.task_id, place))
+            await self._book.change_card(
+                card.task_id, channel_id=place, **{name: moved[name] for name in _OWNED}
+            )
         return "wait"
 
     async def _bring(self, card: Card, every_s: float) -> Move:
+        if card.stale_id:
+            await self._drop(card)
         model = await self._model(card.task_id)
         view = card_view(model)
         live = model.task.state in LIVE
@@ -170,6 +168,8 @@ class CardKeeper:
             await self._post(card, view, now)
         elif move == "edit":
             await self._edit(card, view, now)
+        elif move == "nothing" and card.changed_seq > card.shown_seq:
+            await self._book.change_card(card.task_id, durable=False, shown_seq=card.changed_seq)
         return move
 
     async def _model(self, task_id: int) -> CardModel:
@@ -183,23 +183,61 @@ class CardKeeper:
         return self._client.get_partial_messageable(channel_id)
 
     async def _post(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
-        """Post anew. The nonce names what is replaced: a repeat after a lost answer finds the first try."""
-        channel = self._channel(card.channel_id)
-        message = await channel.send(view=view, silent=True, nonce=f"c{card.task_id}-{card.message_id}")
-        await self._book.set_card(
-            replace(card, message_id=message.id, posted_at=now, edited_at=now, digest=digest(view))
-        )
-        if card.message_id:
-            await self._drop(channel.get_partial_message(card.message_id))
+        """Post anew; one begun before whose answer is not known is looked for first.
 
-    async def _drop(self, message: discord.PartialMessage) -> None:
+        The nonce names what is replaced: a repeat within minutes finds the first try on Discord's side too.
+        """
+        found = await self._find(card) if card.begun_at else None
+        if found is not None:
+            await self._posted(card, found, card.begun_at, "")
+            return
+        await self._book.change_card(card.task_id, begun_at=now)
+        channel = self._channel(card.channel_id)
+        await self._allowed(card.channel_id)
+        message = await channel.send(view=view, silent=True, nonce=f"c{card.task_id}-{card.message_id}")
+        await self._posted(card, message.id, now, digest(view))
+
+    async def _posted(self, card: Card, message_id: int, at: float, shown: str) -> None:
+        """The card stands in this message; the one it replaces goes."""
+        new = replace(
+            card,
+            message_id=message_id,
+            posted_at=at,
+            edited_at=at,
+            digest=shown,
+            shown_seq=card.changed_seq if shown else card.shown_seq,
+            begun_at=0.0,
+            stale_id=card.message_id,
+        )
+        values = {name: getattr(new, name) for name in _OWNED}
+        await self._book.change_card(card.task_id, **values)
+        if new.stale_id:
+            await self._drop(new)
+
+    async def _find(self, card: Card) -> int | None:
+        """A card of this task posted since `begun_at`; None without the permission to look."""
+        after = datetime.fromtimestamp(card.begun_at - CLOCK_SLACK_S, UTC)
+        me = self._client.user
         try:
-            await message.delete()
+            async for message in self._channel(card.channel_id).history(limit=200, after=after):
+                mine = me is not None and message.author.id == me.id and message.flags.components_v2
+                if mine and message.id != card.message_id and _task_of(message) == card.task_id:
+                    return message.id
+        except discord.Forbidden as error:
+            log.warning("cannot look for the card of task %s: %s", card.task_id, error)
+        return None
+
+    async def _drop(self, card: Card) -> None:
+        """Delete the message that the card replaced."""
+        try:
+            await self._channel(card.channel_id).get_partial_message(card.stale_id).delete()
         except discord.NotFound:
-            log.info("old card %s was gone already", message.id)
+            log.info("old card %s was gone already", card.stale_id)
+        await self._book.change_card(card.task_id, durable=False, stale_id=0)
 
     async def _edit(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
         message = self._channel(card.channel_id).get_partial_message(card.message_id)
+        await self._allowed(0)
         try:
             await message.edit(view=view)
         except discord.NotFound as gone:
@@ -207,4 +245,30 @@ class CardKeeper:
                 raise
             await self._post(card, view, now)
             return
-        await self._book.set_card(replace(card, edited_at=now, digest=digest(view)))
+        # Not forced to disk: a power cut that loses this only makes the next start edit once more.
+        shown = {"edited_at": now, "digest": digest(view), "shown_seq": card.changed_seq}
+        await self._book.change_card(card.task_id, durable=False, **shown)
+
+    async def _allowed(self, channel_id: int) -> None:
+        """Wait for the limiter, then count a post into a channel, or with 0 an edit."""
+        channel = self._client.get_channel(channel_id) if channel_id else None
+        key = channel.parent_id if isinstance(channel, discord.Thread) else channel_id
+        while True:
+            now = time.monotonic()
+            pause = self._limiter.wait(key, now, chatter=False) if key else self._limiter.wait_overall(now)
+            if pause <= 0:
+                break
+            await asyncio.sleep(pause)
+        if key:
+            self._limiter.spend(key, now)
+        else:
+            self._limiter.spend_overall(now)
+
+
+_OWNED = ("message_id", "posted_at", "edited_at", "digest", "shown_seq", "begun_at", "stale_id")
+
+
+def _task_of(message: discord.Message) -> int | None:
+    """The task whose buttons a message carries."""
+    found = _CARD_ID.search(str([component.to_dict() for component in message.components]))
+    return int(found[1]) if found else None

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.access import Right
+from bot.access import Right, origin_of
 from bot.desk import Interaction, Refused, answer, demand, here, hold, parts_of
 from bot.recurring import in_words
 from bot.views.pressed import Pressed
@@ -79,17 +79,18 @@ class RepeatButton(
         person = await demand(interaction, Right.START)
         parts = parts_of(interaction)
         command = RepeatTask(
-            order.goal, person.key, here(interaction), order.cron, order.zone, order.limits, order.model
+            order.goal,
+            person.key,
+            here(interaction),
+            order.cron,
+            order.zone,
+            order.limits,
+            order.model,
+            origin=origin_of(interaction.channel_id or 0),
         )
         number = await parts.engine.handle(command)
-        await parts.book.set_fact(home_fact(number), str(interaction.channel_id or 0))
         words = texts.REPEAT_BEGUN.format(id=number, when=in_words(order.cron, order.zone))
         await answer(interaction, words)
-
-
-def home_fact(repeat_id: int) -> str:
-    """Name under which the channel is kept in which a repeat was made."""
-    return f"repeat-home:{repeat_id}"
 
 
 def sure_view(number: int) -> discord.ui.View:

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from bot.book import Book, FollowMode
-from bot.outbox.ledger import Ledger
 from bot.outbox.post import Lane, Post, load_post
-from bot.projector import project, project_all
+from bot.projector import project_all
 from bot.tables import agents, cursors, groups, outbox, tasks
 from bot.texts_outbox import END_UNVERIFIED
 from engine import events as ev
@@ -119,7 +118,7 @@ async def test_a_fault_leaves_neither_post_nor_cursor() -> None:
     before = await posts(database)
 
     def fails(connection: Any) -> None:
-        project(connection, story(SPEECH)[-1])
+        project_all(connection, story(SPEECH))
         raise RuntimeError("disk on fire")
 
     with pytest.raises(RuntimeError):
@@ -129,14 +128,21 @@ async def test_a_fault_leaves_neither_post_nor_cursor() -> None:
     await database.close()
 
 
-async def test_home_may_be_known_before_the_task() -> None:
-    """A home noted before TaskAccepted survives it."""
+async def test_a_task_comes_with_its_place_and_its_card() -> None:
+    """Where it was started is written with it, and so is the card that must be shown there."""
     database = InlineDatabase()
-    await Ledger(database).set_home(1, 55)
-    await database.write(lambda c: project_all(c, story(SPEECH)))
+    accepted = ev.TaskAccepted(1, "goal", "discord:7", "guild:9", origin="channel:55")
+    begun = [ev.Event(1, 1.0, accepted), *story(SPEECH)[1:]]
+    await database.write(lambda c: project_all(c, begun))
     task = await database.read(lambda c: c.execute(select(tasks)).mappings().one())
     assert (task["home_id"], task["guild_id"]) == (55, 9)
-    assert len([post for post in await posts(database) if post.kind == "say"]) == 1
+    card = await Book(database).card(1)
+    assert card is not None and (card.channel_id, card.message_id) == (55, 0)
+    assert card.changed_seq == begun[-1].seq > card.shown_seq
+    await Book(database).change_card(1, message_id=8, shown_seq=card.changed_seq)
+    await database.write(lambda c: project_all(c, begun))
+    card = await Book(database).card(1)
+    assert card is not None and (card.message_id, card.changed_seq) == (8, card.shown_seq)
     await database.close()
 
 
@@ -201,7 +207,7 @@ EVERY: list[ev.EventBody] = [
 @pytest.mark.parametrize("body", EVERY, ids=lambda body: type(body).__name__)
 async def test_every_event_is_told_once_in_the_bots_voice(body: ev.EventBody) -> None:
     """Mechanics make one post of the bot's, without a template's gap left open."""
-    (post,) = await projected(body)
+    (post,) = [post for post in await projected(body) if post.kind != "close_gate"]
     assert post.persona == "" and post.text.strip()
     assert "{" not in post.text and "}" not in post.text
 

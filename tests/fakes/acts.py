@@ -44,6 +44,7 @@ class Acts:
         self.world = World()
         self.look = FakeLook(self.world)
         self.log: list[Event] = []
+        self.told: Callable[[Event], None] = lambda _event: None
         self.now = 1_700_000_000.0
         self._ids = itertools.count(1)
         self._more = asyncio.Event()
@@ -70,6 +71,7 @@ class Acts:
         self.now += 1
         event = Event(len(self.log) + 1, self.now, body)
         self.log.append(event)
+        self.told(event)
         self._more.set()
         return event
 

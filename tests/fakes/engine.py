@@ -36,6 +36,7 @@ from engine.events import (
     AgentLeft,
     GateClosed,
     GroupFormed,
+    RepeatPaused,
     TaskAccepted,
     TaskChanged,
 )
@@ -60,6 +61,7 @@ class FakeEngine(Acts):
     def __init__(self) -> None:
         super().__init__()
         self.commands: list[Command] = []
+        self._origins: dict[int, str] = {}
         self.fail: EngineError | OSError | None = None
 
     async def handle(self, command: Command) -> int:
@@ -100,7 +102,8 @@ class FakeEngine(Acts):
         )
         self.world.groups[group_id] = GroupView(group_id, task_id, "Root", None, boss_id, 0, ())
         self.world.agents[boss_id] = self._agent(boss_id, task_id, "Boss", group_id, None, 0, leads=group_id)
-        self.emit(TaskAccepted(task_id, command.goal, command.by, command.space, repeat_id))
+        accepted = TaskAccepted(task_id, command.goal, command.by, command.space, repeat_id, command.origin)
+        self.emit(accepted)
         self.emit(GroupFormed(task_id, group_id, None, boss_id, "Root", 0))
         self.emit(AgentJoined(task_id, group_id, boss_id, "Boss", "boss"))
         for path, content in command.files.items():
@@ -230,6 +233,7 @@ class FakeEngine(Acts):
     def _RepeatTask(self, command: RepeatTask) -> int:
         when = checked(command.cron, command.zone, self.now)
         number = next(self._ids)
+        self._origins[number] = command.origin
         at = when.next_after(self.now)
         self.world.repeats[number] = RepeatView(
             number,
@@ -249,7 +253,9 @@ class FakeEngine(Acts):
     def start_repeat(self, repeat_id: int) -> int:
         """The clock starts a run."""
         one = self.world.repeats[repeat_id]
-        task_id = self._StartTask(StartTask(one.goal, one.by, one.space, one.limits), repeat_id)
+        origin = self._origins[repeat_id]
+        command = StartTask(one.goal, one.by, one.space, one.limits, origin=origin)
+        task_id = self._StartTask(command, repeat_id)
         self.world.repeats[repeat_id] = replace(one, last_task_id=task_id, runs=one.runs + 1)
         return task_id
 
@@ -262,6 +268,8 @@ class FakeEngine(Acts):
         """The clock finds that its maker may start nothing any more."""
         one = self.world.repeats[repeat_id]
         self.world.repeats[repeat_id] = replace(one, paused_at=self.now, paused_why=why)
+        last, origin = one.last_task_id or 0, self._origins[repeat_id]
+        self.emit(RepeatPaused(last, repeat_id, one.space, origin, one.goal, why))
 
     def _ResumeRepeat(self, command: ResumeRepeat) -> int:
         one = self.world.repeats[command.repeat_id]

@@ -28,6 +28,10 @@ class InlineDatabase:
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction."""
+        return self.write_now(work)
+
+    def write_now(self, work: Callable[[Connection], T]) -> T:
+        """As `write`, for callers that cannot wait."""
         with self._engine.begin() as connection:
             return work(connection)
 

@@ -14,8 +14,11 @@ from bot.book import Book
 from bot.client import MegaBot
 from bot.desk import Archive, Parts, Probes
 from bot.outbox.ledger import Ledger
+from bot.outbox.post import Post
+from bot.places.records import PlaceRecords
+from bot.projector import project_all
 from bot.settings import BotSettings
-from bot.tables import GroupRow
+from engine.events import Event
 from engine.ports import SandboxStatus
 from tests.fakes.engine import DEFAULTS, FakeEngine
 from tests.fakes.inline_database import InlineDatabase
@@ -47,6 +50,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.engine, self.database = FakeEngine(), InlineDatabase()
+        self.engine.told = self._read
         self.ledger = Ledger(self.database)
         self.book, self.archive = Book(self.database), ArchiveSpy()
         self.settings = BotSettings(_env_file=None)  # type: ignore[call-arg]
@@ -56,6 +60,14 @@ class Stage:
         self.content = True
         self.clock = 1_700_000_000.0
         self.env: Any = None
+
+    def _read(self, event: Event) -> None:
+        """The reader of events, at once."""
+        self.database.write_now(lambda c: project_all(c, [event]))
+
+    async def pings(self) -> list[Post]:
+        """What followers are told, as it waits to be posted."""
+        return [entry.post for entry in await self.ledger.waiting() if entry.post.kind == "ping"]
 
     def _again(self) -> None:
         self.tried_again += 1
@@ -97,19 +109,8 @@ class Stage:
         return Task(task.id, task.boss_id, room)
 
     async def meets(self, group_id: int, room: Any) -> None:
-        """A group gets a place, as the projector and the provision would record it."""
-        group = self.engine.world.groups[group_id]
-        row = GroupRow(
-            group_id=group_id,
-            task_id=group.task_id,
-            parent_id=group.parent_id,
-            head_id=group.head_id,
-            name=group.name,
-            depth=group.depth,
-            kind="channel",
-            channel_id=room.id,
-        )
-        await self.database.write(lambda c: c.execute(tables.groups.insert().values(**row.model_dump())))
+        """A group gets a place, as the provision would record it."""
+        await PlaceRecords(self.database).set_group(group_id, kind="channel", channel_id=room.id)
 
     async def posted(self, room: Any, *agent_ids: int, text: str = "Hello.") -> Any:
         """Agents' words arrive in a room by webhook, as the outbox would record it."""

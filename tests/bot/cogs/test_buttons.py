@@ -116,26 +116,6 @@ async def test_the_second_of_two_answers_is_told(stage: Stage) -> None:
     assert task.room.last_message.components[0].children[0].label == "Answered: Oak"
 
 
-@pytest.mark.parametrize("by_end", [False, True], ids=["answered elsewhere", "the task ended"])
-async def test_a_gate_closed_elsewhere_loses_its_buttons(stage: Stage, by_end: bool) -> None:
-    """Nobody is asked what is settled already."""
-    task = await stage.start()
-    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
-    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
-    await stage.gate_posted(task.id, gate_id, message)
-    if by_end:
-        stage.engine.end(task.id)
-    else:
-        await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
-    for event in stage.engine.log:
-        stage.env.bot.gates.take(event)
-    with stage.env._bot_scope():
-        await stage.env.bot.gates.tick()
-    await stage.env.settle()
-    (button,) = task.room.last_message.components[0].children
-    assert button.disabled and button.label == ("Closed" if by_end else "Answered: Oak")
-
-
 async def test_an_answered_gate_opens_no_window(stage: Stage) -> None:
     """Nobody types an answer for nothing."""
     task = await stage.start()

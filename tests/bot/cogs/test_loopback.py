@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -147,11 +149,65 @@ async def test_a_card_posted_twice_for_a_lost_answer_is_one_card(loop: Loop) -> 
     loop.local.faults.drop_after("POST", POST)
     await loop.begin()
     loop.stage.clock += 60
-    loop.bot.cards.take(loop.stage.engine.log[-1])
+    loop.bot.cards.take(loop.stage.engine.log[-1:])
     await loop.bot.cards.tick()
     assert len(await loop.cards()) == 1
     card = await loop.stage.book.card(1)
     assert card is not None and card.message_id
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["before it was sent", "after it was sent"])
+async def test_killed_around_the_post_of_a_card_there_is_one(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    """The bot dies with the post begun; later, when no nonce helps, the next one finds it or posts it."""
+    real = discord.abc.Messageable.send
+    reached = asyncio.Event()
+
+    async def dies(self: Any, *args: Any, **options: Any) -> Any:
+        if "view" in options and isinstance(options["view"], discord.ui.LayoutView):
+            if sent:
+                await real(self, *args, **options | {"nonce": "another"})
+            reached.set()
+            return await asyncio.Event().wait()
+        return await real(self, *args, **options)
+
+    monkeypatch.setattr(discord.abc.Messageable, "send", dies)
+    order = StartTask("x", f"discord:{loop.local.you.id}", f"guild:{loop.local.guild_id}")
+    loop.stage.clock = time.time()
+    await loop.stage.engine.handle(replace(order, origin=f"channel:{loop.lobby}"))
+    keeping = asyncio.create_task(loop.bot.cards.run())
+    async with asyncio.timeout(10):
+        await reached.wait()
+    keeping.cancel()
+    await loop.close()
+    monkeypatch.undo()
+    assert len(loop.local.you.history(loop.lobby)) == int(sent)
+    await loop.connect()
+    keeping = asyncio.create_task(loop.bot.cards.run())
+    await loop.local.world.pulse.until(lambda: bool(loop.local.you.history(loop.lobby)), 10)
+    async with asyncio.timeout(10):
+        while (card := await loop.stage.book.card(1)) is None or not card.message_id:  # noqa: ASYNC110 - its row says so
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    (shown,) = await loop.cards()
+    assert shown.id == card.message_id and not card.begun_at
+
+
+async def test_an_old_card_that_could_not_be_deleted_goes_later(loop: Loop) -> None:
+    """The new card is posted, the one before it is deleted though Discord failed and the bot died then."""
+    await loop.begin()
+    loop.stage.clock += 3600
+    loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
+    loop.bot.cards.take(loop.stage.engine.log[-1:])
+    loop.local.faults.fail("DELETE", CARD_EDIT, status=503)
+    await loop.bot.cards.tick()
+    assert len(await loop.cards()) == 2
+    await loop.close()
+    await loop.connect()
+    loop.bot.cards.take(loop.stage.engine.log[-1:])
+    await loop.bot.cards.tick()
+    assert len(await loop.cards()) == 1
 
 
 async def test_a_card_edit_that_fails_is_made_later(loop: Loop) -> None:
@@ -160,7 +216,7 @@ async def test_a_card_edit_that_fails_is_made_later(loop: Loop) -> None:
     boss = loop.stage.engine.world.tasks[task_id].boss_id
     loop.stage.engine.recruit(boss, "Ada")
     loop.stage.clock += 60
-    loop.bot.cards.take(loop.stage.engine.log[-1])
+    loop.bot.cards.take(loop.stage.engine.log[-1:])
     loop.local.faults.fail("PATCH", CARD_EDIT, status=503)
     await loop.bot.cards.tick()
     loop.local.faults.clear()
@@ -178,7 +234,7 @@ async def test_a_card_deleted_by_hand_comes_back(loop: Loop) -> None:
     await loop.local.you.delete(wire)
     loop.stage.clock += 60
     loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
-    loop.bot.cards.take(loop.stage.engine.log[-1])
+    loop.bot.cards.take(loop.stage.engine.log[-1:])
     await loop.bot.cards.tick()
     assert len(await loop.cards()) == 1
 

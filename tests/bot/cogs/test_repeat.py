@@ -96,11 +96,8 @@ async def test_a_run_has_its_card_where_it_was_made_to_repeat(stage: Stage) -> N
     await stage.boss.click(asked.response, label="Yes, repeat it")
     (number,) = stage.engine.world.repeats
     task_id = stage.engine.start_repeat(number)
-    cards = stage.env.bot.cards
-    for event in stage.engine.log:
-        cards.take(event)
-    for listener in cards._listeners:
-        await drive(stage, listener.tick())
+    stage.env.bot.cards.take(stage.engine.log)
+    await drive(stage, stage.env.bot.cards.tick())
     card = await stage.book.card(task_id)
     assert card is not None and card.channel_id == stage.lobby.id and card.message_id
     assert stage.lobby.last_message.id == card.message_id
@@ -122,37 +119,24 @@ async def made(stage: Stage, person: Any, **options: Any) -> int:
 
 
 async def look(stage: Stage) -> list[str]:
-    """What the lobby says once the bot looked again."""
-    stage.clock += 60
-    await drive(stage, stage.env.bot.cards._listeners[-1].tick())
-    return [m.content for m in stage.lobby.history() if "does not start any more" in m.content]
+    """What is to be said in the lobby about pauses."""
+    posts = [entry.post for entry in await stage.ledger.waiting()]
+    return [p.text for p in posts if "does not start any more" in p.text and p.channel_id == stage.lobby.id]
 
 
 async def test_a_pause_is_said_once_where_it_was_made(stage: Stage) -> None:
-    """With what to do; after a restart too it is not said again, a second pause is."""
+    """With what to do; a second pause is said again."""
     number = await made(stage, stage.boss)
     assert await look(stage) == []
     stage.engine.pause_repeat(number, "she left")
     (said,) = await look(stage)
     assert "she left" in said and "/task repeat resume" in said and "Look for news" in said
-    await stage.restart()
-    assert await look(stage) == [said]
     listed = await stage.boss.slash(stage.lobby, "task repeat list")
     assert "**paused**: she left" in listed.response.content
     await stage.boss.slash(stage.lobby, "task repeat resume", repeat=str(number))
     stage.engine.now += 60
     stage.engine.pause_repeat(number, "she left")
     assert len(await look(stage)) == 2
-
-
-async def test_where_its_channel_is_gone_the_pause_is_said_elsewhere(stage: Stage) -> None:
-    """In the server's own channel; where there is none, once is tried and no more."""
-    number = await made(stage, stage.boss)
-    home = f"repeat-home:{number}"
-    await stage.book.set_fact(home, "1")
-    stage.engine.pause_repeat(number, "she left")
-    assert await look(stage) == []
-    assert await stage.book.fact(f"repeat-paused:{number}") is not None
 
 
 async def test_taking_over_takes_the_rights_that_making_takes(stage: Stage) -> None:

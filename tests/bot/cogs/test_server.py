@@ -193,27 +193,20 @@ async def test_all_memories_can_be_turned_to(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("mode", "lines"), [("off", 0), ("answers", 2), ("all", 4)])
 async def test_followers_are_told_as_much_as_they_asked(stage: Stage, mode: str, lines: int) -> None:
-    """Mentioned by name and nobody else, in the task's first channel; the last setting counts."""
+    """Mentioned by name and nobody else, in the task's first place; its owner, told anyway, is not."""
     task = await stage.start()
     await stage.crew.slash(task.room, "follow all")
     await stage.crew.slash(task.room, f"follow {mode}")
+    await stage.boss.slash(task.room, "follow answers")
     (ada,) = stage.engine.recruit(task.boss, "Ada")
     stage.engine.recruit(ada, "Ben")
     stage.engine.assign(task.boss, ada, "Saw @everyone", "accepted")
     stage.engine.raise_gate(task.boss, "Which wood?")
     stage.engine.end(task.id)
-    for event in stage.engine.log:
-        stage.env.bot.crier.take(event)
-    await drive(stage, stage.env.bot.crier.tick())
-    await stage.env.settle()
-    told = [m for m in task.room.history() if f"<@{stage.crew.id}>" in m.content]
+    told = await stage.pings()
     assert len(told) == lines
-    owner = f"<@{stage.boss.id}>"
-    await stage.boss.slash(task.room, "follow answers")
-    stage.env.bot.crier.take(stage.engine.log[-1])
-    await drive(stage, stage.env.bot.crier.tick())
-    assert not any(owner in m.content for m in task.room.history())
-    assert all([u.id for u in m.mentions] == [stage.crew.id] and not m.mention_everyone for m in told)
+    assert all(post.pings == (stage.crew.id,) and f"<@{stage.crew.id}>" in post.text for post in told)
+    assert {post.group_id for post in told} <= {stage.engine.world.tasks[task.id].root_group_id}
 
 
 async def test_help_and_its_marks(stage: Stage) -> None:

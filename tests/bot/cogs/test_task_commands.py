@@ -145,9 +145,6 @@ async def test_status_list_tree_and_log_show_the_task(stage: Stage) -> None:
     task = await stage.start("Build a boat")
     (ada,) = stage.engine.recruit(task.boss, "Ada")
     stage.engine.assign(task.boss, ada, "Cut the planks", "accepted")
-    for event in stage.engine.log:
-        stage.env.bot.cards.take(event)
-    await stage.env.bot.cards.flush()
     status = await stage.boss.slash(task.room, "task status")
     assert status.ephemeral and "Build a boat" in str(status.response.components)
     assert "1 of 1 assignments" in str(status.response.components)
@@ -167,9 +164,6 @@ async def test_pages_of_the_log_turn_after_a_restart(stage: Stage) -> None:
     (ada,) = stage.engine.recruit(task.boss, "Ada")
     for number in range(20):
         stage.engine.assign(task.boss, ada, f"Part {number}")
-    for event in stage.engine.log:
-        stage.env.bot.cards.take(event)
-    await stage.env.bot.cards.flush()
     log = await stage.boss.slash(task.room, "task log")
     assert "Part 19" in log.response.content and "Part 2)" not in log.response.content
     await stage.restart()

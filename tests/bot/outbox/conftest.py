@@ -17,6 +17,7 @@ from bot.outbox.limiter import Rates
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
 from bot.tables import BOT_METADATA
+from bot.views.windows import closed_message
 from engine.commands import StartTask
 from engine.ports import Database
 from engine.store.database import open_database, sync_engine
@@ -50,9 +51,8 @@ class Stage:
     async def task(self, goal: str = "a small game") -> int:
         """Begin a task in the lobby."""
         you, guild = self.local.you, self.local.guild_id
-        task_id = await self.engine.handle(StartTask(goal, f"discord:{you.id}", f"guild:{guild}"))
-        await self.outbox.ledger.set_home(task_id, int(you.channel("lobby")["id"]))
-        return task_id
+        origin = f"channel:{you.channel('lobby')['id']}"
+        return await self.engine.handle(StartTask(goal, f"discord:{you.id}", f"guild:{guild}", origin=origin))
 
     def boss(self, task_id: int) -> int:
         """The boss's id."""
@@ -77,7 +77,9 @@ class Stage:
 def make_outbox(client: discord.Client, engine: FakeEngine, database: Database) -> Outbox:
     """The real outbox with fast clocks."""
     options = OutboxOptions(rates=Rates().scaled(SCALE), pace=PACE)
-    return build_outbox(client, engine, database, gate_view=Buttons, options=options)
+    return build_outbox(
+        client, engine, database, gate_view=Buttons, closed_gate=closed_message, options=options
+    )
 
 
 async def connect(local: LocalDiscord) -> tuple[discord.Client, asyncio.Task[None]]:

@@ -21,7 +21,7 @@ from tests.fakes.postgres import Cluster
 
 BIG = 1_574_681_296_343_400_448
 STORY = (
-    ev.TaskAccepted(1, "goal", f"discord:{BIG}", f"guild:{BIG + 1}"),
+    ev.TaskAccepted(1, "goal", f"discord:{BIG}", f"guild:{BIG + 1}", origin=f"channel:{BIG + 2}"),
     ev.GroupFormed(1, 2, None, 3, "Root", 0),
     ev.AgentJoined(1, 2, 3, "Ada", "boss"),
     ev.AgentSpoke(1, 2, 3, "Ada", (), "one"),
@@ -134,12 +134,9 @@ async def test_gates_people_and_homes(database: Database) -> None:
     assert await ledger.gate_message(8) == Sent(BIG, BIG + 9)
     for _ in range(2):
         await ledger.note_incoming("1:2", BIG, 3, "x" * 500, 1.0)
-    await ledger.set_home(1, BIG)
-    await ledger.set_home(77, BIG)
     records = PlaceRecords(database)
     task = await records.task(1)
-    assert (task.home_id, task.owner_id, task.guild_id) == (BIG, BIG, BIG + 1)
-    assert (await records.task(77)).home_id == BIG
+    assert (task.home_id, task.owner_id, task.guild_id) == (BIG + 2, BIG, BIG + 1)
 
 
 async def test_places_and_hooks(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.notifications.followers import Followers
 from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
 from engine import events as ev
 
@@ -23,6 +24,9 @@ class _Scene:
 
     def asked(self, ref: str) -> Asked | None:
         return None
+
+    def followers(self, task_id: int) -> Followers:
+        return Followers(everything=(8,))
 
 
 def _texts(body: ev.EventBody) -> str:

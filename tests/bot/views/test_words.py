@@ -145,8 +145,8 @@ async def test_only_bot_locks_a_file_for_sqlite(tmp_path: Path) -> None:
 
 
 def test_every_event_worth_a_line_has_one() -> None:
-    """All kinds but speech and reading; each as one short line."""
-    silent = {events.AgentSpoke, events.MessageRead}
+    """All kinds but speech, reading and what belongs to no task; each as one short line."""
+    silent = {events.AgentSpoke, events.MessageRead, events.RepeatPaused}
     assert set(LINES) == set(events.EventBody.__args__) - silent  # type: ignore[attr-defined]
 
 

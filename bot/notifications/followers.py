@@ -1,0 +1,51 @@
+"""Pings to followers as outbox rows (pure): one line each, mentioning only who follows closely enough.
+
+The owner is already named by the messages of gates and of the end, so is not mentioned twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.outbox.post import Lane, Post
+from bot.views.follow_news import news
+from bot.words import cut
+from engine.events import CapReached, Event, GateRaised, TaskEnded
+
+MOST_MENTIONS = 40
+LINE = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """Ids of those who follow a task, ascending: whom only urgent news concern, and who wants all of it."""
+
+    answers: tuple[int, ...] = ()
+    everything: tuple[int, ...] = ()
+
+
+def ping(event: Event, group_id: int, owner_id: int, followers_of: Callable[[int], Followers]) -> Post | None:
+    """The ping of an event in the place of `group_id` (the root group), None when it concerns nobody."""
+    told = news(event.body)
+    if told is None:
+        return None
+    line, modes = told
+    task_id = event.body.task_id
+    followers = followers_of(task_id)
+    people = set(followers.everything) | set(followers.answers if "answers" in modes else ())
+    if isinstance(event.body, GateRaised | TaskEnded):
+        people.discard(owner_id)
+    if not people:
+        return None
+    chosen = tuple(sorted(people)[:MOST_MENTIONS])
+    mentions = " ".join(f"<@{person}>" for person in chosen)
+    text = f"{cut(line, LINE)}\n-# {mentions}"
+    lane = Lane.STATUS if _urgent(event) else Lane.CHATTER
+    return Post(task_id, group_id, event.seq, "ping", lane, text, silent=False, pings=chosen)
+
+
+def _urgent(event: Event) -> bool:
+    """True where a person has to act; the end comes after the message that tells it."""
+    body = event.body
+    return isinstance(body, GateRaised) or (isinstance(body, CapReached) and body.percent >= 100)
