@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from bot import texts
 from bot import texts_outbox as wording
-from bot.access import guild_of, origin_channel, owner_id
+from bot.access import owner_id
 from bot.notifications.followers import Followers, ping
+from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.words import cut, dollars, fenced, many, plain, size
@@ -86,7 +86,8 @@ def render(event: ev.Event, scene: Scene) -> tuple[Post, ...]:
     """The posts of an event, in order; () when it shows nothing."""
     event = replace(event, body=_cleaned(event.body))
     if isinstance(event.body, ev.RepeatPaused):
-        return _repeat_paused(event.body, event.seq)
+        post = repeat_paused(event.body, event.seq)
+        return (replace(post, text=defused(post.text)),) if post is not None else ()
     task = scene.task(event.body.task_id)
     if task is None:
         return ()
@@ -106,18 +107,6 @@ def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     return tuple(map(_clean_value, value)) if isinstance(value, tuple) else value
-
-
-def _repeat_paused(body: ev.RepeatPaused, seq: int) -> tuple[Post, ...]:
-    """Said where the repeat was made; what was made before origins were kept goes to the server's channel."""
-    guild_id = guild_of(body.space)
-    if guild_id is None:
-        return ()
-    text = texts.REPEAT_PAUSED.format(id=body.repeat_id, goal=plain(body.goal, 120), why=body.reason)
-    # No channel has a server's id: Discord says so, and the post goes to the system channel.
-    channel_id = origin_channel(body.origin) or guild_id
-    post = Post(0, 0, seq, "note", Lane.STATUS, defused(text), silent=False)
-    return (replace(post, channel_id=channel_id, guild_id=guild_id),)
 
 
 @dataclass(frozen=True, slots=True)
