@@ -65,6 +65,7 @@ def build_engine(
     db: Database | None = None,
     embedder: Embedder | None = None,
     history_tokens: int = 16_000,
+    small: bool = False,
 ) -> tuple[Engine, Database]:
     """An engine over real parts and a scripted model."""
     database = db or open_database(url)
@@ -76,5 +77,5 @@ def build_engine(
         clock=SystemClock(),
         embedder=embedder,
     )
-    turn = TurnOptions(history_tokens, tools=options or ToolOptions(audit_rounds=0))
+    turn = TurnOptions(history_tokens, options or ToolOptions(audit_rounds=0), small=small)
     return Engine(parts, LocalDispatcher(slots), EngineOptions(caps, turn)), database

@@ -118,4 +118,4 @@ def _accepted(messages: tuple[ChatMessage, ...]) -> int:
 
 
 def _person_said(text: str) -> str:
-    return text.split("]\n", 1)[1].split("\n", 1)[0]
+    return text.split("]\n", 1)[1].split("\n", 1)[0].strip()
