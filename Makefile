@@ -1,6 +1,8 @@
 .PHONY: run test check bench soak setup setup-test migration lock gobang policy items clean
 
 PY = .venv/bin/python
+LOCK = $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate --group build
 
 run: setup            ## start the bot (with DISCORD_TOKEN: on Discord; without: on this machine, in a browser)
 	@$(PY) -m bot run
@@ -36,12 +38,14 @@ setup:
 setup-test:
 	@scripts/setup.sh test
 
-migration: setup      ## make migration NAME=what_changed
+migration: setup-test      ## make migration NAME=what_changed
 	@$(PY) -m alembic revision --autogenerate -m "$(NAME)"
 
-lock: setup           ## pin anew: names, versions and hashes only
-	@$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --no-annotate --extra dev --upgrade -o requirements.lock pyproject.toml
+lock: setup-test      ## pin anew: names, versions and hashes only
+	@$(LOCK) --upgrade --extra dev -o requirements.lock pyproject.toml
+	@$(LOCK) -c requirements.lock -o requirements/core.lock pyproject.toml
+	@$(LOCK) -c requirements.lock --extra local -o requirements/local.lock pyproject.toml
+	@$(LOCK) -c requirements.lock --extra postgres -o requirements/postgres.lock pyproject.toml
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

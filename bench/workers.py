@@ -18,12 +18,12 @@ from bench.crash import TURN, seed_at
 from bench.measure import report
 from bench.parts import NoSandbox, database, make_tables
 from bench.relay import NO_DAMAGE, WORK, Damage, finished, slow_relay, verify, workspace_in
-from engine import EngineOptions, Parts
+from engine import Engine, EngineOptions, Parts
 from engine.llm.scripted import ScriptedModel
 from engine.runtime.clock import SystemClock
 from engine.runtime.historian import Historian
-from engine.runtime.procrastinate import QueueOptions
-from engine.runtime.worker import WorkerOptions, run_worker
+from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
+from engine.runtime.worker import run_worker
 from engine.store.database import open_database, sync_engine
 from engine.store.tasks import Caps
 
@@ -35,7 +35,8 @@ LONGEST_S = 60.0
 async def _live(url: str, folder: Path) -> None:
     db = open_database(url)
     parts = Parts(db, ScriptedModel(slow_relay), workspace_in(folder), NoSandbox(), SystemClock())
-    await run_worker(parts, EngineOptions(CAPS, TURN), WorkerOptions(slots=6, queue=QUEUE))
+    dispatcher = ProcrastinateDispatcher(db, 6, QUEUE)
+    await run_worker(Engine(parts, dispatcher, EngineOptions(CAPS, TURN, sweeps=False)), lambda: None)
     await db.close()
 
 

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,10 +20,13 @@ from bot.settings import BotSettings
 from bot.single import AlreadyRunning
 from engine.assembly import open_engine
 from engine.domain.redact import without_password
-from engine.errors import EngineError, NotConfigured
+from engine.errors import EngineError
 from engine.llm.local.__main__ import TerminalProgress
+from engine.runtime.worker import check_worker, run_worker, stop_signal
 from engine.secrets import redact
 from engine.settings import EngineSettings
+
+WORKER_RUNS = "● A worker runs. SIGTERM or Ctrl+C lets running steps reach their commit, then ends it."
 
 
 def main() -> int:
@@ -62,7 +64,11 @@ async def _run(options: argparse.Namespace) -> int:
     if options.command == "local":
         bot_settings = bot_settings.model_copy(update={"discord_token": SecretStr("")})
     progress = TerminalProgress()
-    stop = _stop_signal()
+    with stop_signal() as stop:
+        return await _run_until(stop, bot_settings, progress)
+
+
+async def _run_until(stop: asyncio.Event, bot_settings: BotSettings, progress: TerminalProgress) -> int:
     async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
         progress.close()
         where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
@@ -81,27 +87,13 @@ async def _run(options: argparse.Namespace) -> int:
 async def _worker(_options: argparse.Namespace) -> int:
     """Turns only, beside a bot on the same PostgreSQL and the same DATA_DIR (shared between machines)."""
     settings = EngineSettings()
-    if not settings.sqlite_or_url().startswith("postgres"):
-        raise NotConfigured(
-            "Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name in .env."
-        )
-    stop = _stop_signal()
+    check_worker(settings)
     opened = await open_engine(settings, migrate=upgrade, say=_say, sweeps=False)
     try:
-        await opened.engine.start()
-        _say("● A worker runs. SIGTERM or Ctrl+C lets running steps reach their commit, then ends it.")
-        await stop.wait()
-        await opened.engine.stop(drain=True)
+        await run_worker(opened.engine, lambda: _say(WORKER_RUNS))
     finally:
         await opened.close()
     return 0
-
-
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 async def _doctor(_options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
@@ -19,7 +20,6 @@ from bot.book import Book
 from bot.client import MegaBot
 from bot.consent import Consent
 from bot.desk import Archive, Parts, Probes
-from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.login import reads_messages, words_for_login
 from bot.migrations import upgrade
 from bot.notifications.ephemeral import run_listeners
@@ -32,10 +32,14 @@ from bot.views.windows import closed_message
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits
 from engine.errors import ModelError, NotConfigured
+from engine.extras import require
 from engine.llm.local import Progress
 from engine.ports import ChatMessage, ChatModel, ChatRequest
 from engine.secrets import keep_secret, redact
 from engine.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from bot.local import LocalDiscord, LocalOptions
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +77,8 @@ async def running(
     `model` and `local_options` are for tests; without them the settings decide.
     """
     guard_logs()
+    if bot_settings.local:
+        require("local", "Running without DISCORD_TOKEN")
     async with AsyncExitStack() as stack:
         # Whatever any library writes meanwhile is for this user alone.
         stack.callback(os.umask, os.umask(0o077))
@@ -113,6 +119,8 @@ async def _local_discord(
     """The loopback Discord when there is no token; discord.py is pointed at it while it runs."""
     if not settings.local:
         return None
+    from bot.local import LocalDiscord, LocalOptions, point_discord_at  # noqa: PLC0415 - of the extra [local]
+
     chosen = options or LocalOptions(port=settings.local_port, data=engine.data_dir / "local")
     local = LocalDiscord(chosen)
     try:

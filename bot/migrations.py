@@ -1,24 +1,37 @@
-"""Database migrations, run at every start; `current` tells whether the models have drifted from them."""
+"""Database migrations, run at every start; `drift` tells whether the models have changed since."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 
+import bot
 from engine.errors import NotConfigured
 from engine.store.database import sync_engine
 
-HOME = Path(__file__).resolve().parent.parent
+INSTALLED = "megaagent_migrations"
+"""The package that setup.py makes of the folder `alembic/` for the wheel."""
 
 
 def _config() -> Config:
-    found = HOME / "alembic.ini"
-    if not found.exists():
-        raise NotConfigured(f"{found.name} is missing. Run the bot from its checkout (make run).")
-    return Config(str(found))
+    config = Config()
+    config.set_main_option("script_location", str(_folder()).replace("%", "%%"))
+    return config
+
+
+def _folder() -> Path:
+    """The migrations: of the checkout, or of the installed wheel (whose `alembic/` is the library)."""
+    checkout = Path(bot.__file__).resolve().parent.parent / "alembic"
+    if (checkout / "versions").is_dir():
+        return checkout
+    found = find_spec(INSTALLED)
+    if found is None or not found.submodule_search_locations:
+        raise NotConfigured("The database migrations are missing. Install megaagent again from its wheel.")
+    return Path(next(iter(found.submodule_search_locations)))
 
 
 def upgrade(url: str) -> None:

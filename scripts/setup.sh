@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes this checkout ready: scripts/setup.sh run | test. Safe to repeat; says what it does, does only what is missing.
+# Makes this checkout ready: scripts/setup.sh run | test | local | postgres. Safe to repeat; says what it does, does
+# only what is missing. `run` installs what the settings need; `local` and `postgres` add that extra to it.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-run}
@@ -59,13 +60,44 @@ make_environment() {
     "$python" -m venv .venv
 }
 
+# setting NAME: its value as the product reads it, from the environment or else from .env.
+setting() {
+    if printenv "$1"; then return; fi
+    [ -f .env ] || return 0
+    sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{0,1\}$1[[:space:]]*=[[:space:]]*//p" .env | tail -n 1 |
+        sed 's/[[:space:]]*$//; s/^"\(.*\)"$/\1/; s/^'"'"'\(.*\)'"'"'$/\1/'
+}
+
+# The locks to install: everything for tests, else the core and what the settings need.
+wanted_locks() {
+    if [ "$purpose" = test ]; then
+        echo requirements.lock
+        return
+    fi
+    echo requirements/core.lock
+    if [ "$purpose" = local ] || [ -z "$(setting DISCORD_TOKEN)" ] ||
+        [ -z "$(setting OPENAI_API_KEY)$(setting OPENAI_BASE_URL)" ]; then
+        echo requirements/local.lock
+    fi
+    case $purpose:$(setting DATABASE_URL) in
+        postgres:* | *:postgres*) echo requirements/postgres.lock ;;
+    esac
+}
+
 install_packages() {
-    lock=$(cksum requirements.lock pyproject.toml | cksum)
-    [ -f .venv/.installed ] && [ "$(cat .venv/.installed)" = "$lock" ] && return
-    say "installing the Python packages pinned in requirements.lock (a few minutes the first time)"
-    .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-    .venv/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
-    echo "$lock" >.venv/.installed
+    pinned=$(cat requirements.lock requirements/*.lock pyproject.toml | cksum)
+    missing=
+    for lock in $(wanted_locks); do
+        grep -qsFx -e "$pinned $lock" -e "$pinned requirements.lock" .venv/.installed || missing="$missing $lock"
+    done
+    [ -n "$missing" ] || return 0
+    say "installing the Python packages pinned in$missing (a few minutes the first time)"
+    for lock in $missing; do
+        .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r "$lock"
+    done
+    # setuptools warns that an editable installation follows the folder; that is what it is for.
+    PYTHONWARNINGS=ignore .venv/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+    for lock in $missing; do echo "$pinned $lock"; done >>.venv/.installed
 }
 
 system_for_run() {
@@ -89,10 +121,10 @@ have git || need git git "the workspace's tests and bundles"
 make_environment
 install_packages
 case $purpose in
-    run) system_for_run ;;
+    run | local | postgres) system_for_run ;;
     test)
         system_for_test
         .venv/bin/python -m engine.llm.local fetch small
         ;;
-    *) fail "scripts/setup.sh run | test" ;;
+    *) fail "scripts/setup.sh run | test | local | postgres" ;;
 esac

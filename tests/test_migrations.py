@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 
 from bot.book import CARDS, FACTS
-from bot.migrations import HOME, drift, upgrade
+from bot.migrations import drift, upgrade
 from bot.tables import BOT_METADATA, cursors
 from bot.tables import tasks as bot_tasks
 from engine.domain.naming import name_key
@@ -22,11 +22,12 @@ from engine.store.core import AGENTS, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
 from engine.store.database import sync_engine
 from engine.store.tables import ENGINE_METADATA
 from engine.store.transcript import past_step, past_summary
+from tests.test_boundaries import ROOT
 
 
 def downgrade(url: str, revision: str) -> None:
     """Bring the database back to an older version."""
-    config, engine = Config(str(HOME / "alembic.ini")), sync_engine(url)
+    config, engine = Config(str(ROOT / "alembic.ini")), sync_engine(url)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)

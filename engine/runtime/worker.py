@@ -1,4 +1,4 @@
-"""A worker: turns and nothing else, on as many machines as wanted. SIGTERM drains it.
+"""The worker: an engine that runs turns and nothing else, until it is asked to stop.
 
 It carries out no commands and does not sweep; the process that does is elected (see `schedule`).
 """
@@ -6,49 +6,47 @@ It carries out no commands and does not sweep; the process that does is elected 
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from engine.engine import Engine, EngineOptions
-from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
-from engine.runtime.turn import Parts
+from engine.engine import Engine
+from engine.errors import NotConfigured
+from engine.settings import EngineSettings
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """`slots`: turns at once in this process, some of which wait for the model."""
-
-    slots: int = 128
-    queue: QueueOptions = field(default_factory=QueueOptions)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def build_worker(parts: Parts, options: EngineOptions, worker: WorkerOptions) -> Engine:
-    """An engine that only runs turns; its database must be PostgreSQL with `create_queue` done.
+def check_worker(settings: EngineSettings) -> None:
+    """Return when workers can share the configured database. Raise NotConfigured for SQLite."""
+    if not settings.sqlite_or_url().startswith("postgres"):
+        raise NotConfigured(
+            "Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name in .env."
+        )
 
-    Raises NotConfigured for another database.
+
+async def run_worker(engine: Engine, ready: Callable[[], None]) -> None:
+    """Run turns until SIGTERM or SIGINT, then let running steps reach their commit, and return.
+
+    `engine` was built with `sweeps=False` and is not started; `ready` is called once it is.
     """
-    dispatcher = ProcrastinateDispatcher(parts.db, worker.slots, worker.queue)
-    return Engine(parts, dispatcher, replace(options, sweeps=False))
+    with stop_signal() as stop:
+        await engine.start()
+        try:
+            ready()
+            await stop.wait()
+        finally:
+            await engine.stop(drain=True)
 
 
-async def run_worker(
-    parts: Parts, options: EngineOptions, worker: WorkerOptions, stop: asyncio.Event | None = None
-) -> None:
-    """Run until SIGTERM, SIGINT or `stop`; then let running steps reach their commit, and return."""
-    stopped = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    engine = build_worker(parts, options, worker)
-    await engine.start()
-    log.info("worker ready: %s turns at once", worker.slots)
+@contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM or SIGINT sets while the block lasts."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop.set)
     try:
-        await stopped.wait()
-        log.info("worker stops: running steps reach their commit")
+        yield stop
     finally:
-        await engine.stop(drain=True)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in SIGNALS:
             loop.remove_signal_handler(number)

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import NotConfigured
+from engine.extras import require
 from engine.ports import Database
 from engine.private import private_file
 
@@ -60,7 +61,8 @@ def open_database(url: str) -> Database:
     if scheme == "sqlite":
         return SqliteDatabase(url)
     if scheme in ("postgresql", "postgres"):
-        # Imported here: its driver's megabytes are for those who use PostgreSQL.
+        require("postgres", "DATABASE_URL on PostgreSQL")
+        # Imported here: its driver is of that extra, and its megabytes are for those who use PostgreSQL.
         from engine.store.postgres import PostgresDatabase  # noqa: PLC0415
 
         return PostgresDatabase(url)
@@ -78,8 +80,12 @@ def conninfo_of(url: str) -> str:
 
 
 def sync_engine(url: str) -> sa.Engine:
-    """A plain SQLAlchemy engine for the same URL, with the same pragmas (migrations, tools, tests)."""
+    """A plain SQLAlchemy engine for the same URL, with the same pragmas (migrations, tools, tests).
+
+    Raises NotConfigured where the extra [postgres] is needed and missing.
+    """
     if not url.startswith("sqlite"):
+        require("postgres", "DATABASE_URL on PostgreSQL")
         return sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1])
     path = sa.make_url(url).database
     if path and path != ":memory:" and not path.startswith("file:"):

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from engine.errors import NotConfigured
+from engine.extras import require
 from engine.llm.local.weights import SMALL, STANDARD, fetch
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class TerminalProgress:
-    """A progress bar with size and time left, and plain lines above it."""
+    """A progress bar with size and time left, and plain lines above it.
+
+    Only the embedded model has progress to show, so only its extra [local] has the library that draws it.
+    """
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
 
     def say(self, text: str) -> None:
         """Print a line."""
+        from tqdm import tqdm  # noqa: PLC0415 - see the class
+
         tqdm.write(text, file=sys.stderr)
 
     def at(self, done: int, total: int) -> None:
         """Move the bar."""
+        from tqdm import tqdm  # noqa: PLC0415 - see the class
+
         if self._bar is None:
             self._bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, file=sys.stderr)
         self._bar.update(done - self._bar.n)
@@ -40,6 +50,11 @@ def main() -> int:
     fetching = commands.add_parser("fetch", help="fetch and verify weights")
     fetching.add_argument("which", choices=["small", "standard"])
     which = parser.parse_args().which
+    try:
+        require("local", "The embedded model")
+    except NotConfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     progress = TerminalProgress()
     try:
         path = fetch(SMALL if which == "small" else STANDARD, progress)

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.errors import NotConfigured
+from engine.extras import require
 from engine.llm.faults import brief
 from engine.llm.local.child import ChildConfig
 from engine.llm.local.progress import Progress, Spoken
@@ -60,8 +61,10 @@ class LocalModel:
     async def start(self, progress: Progress | None = None) -> Endpoint:
         """Fetch the weights where they are missing (said through `progress` or `say`), start, await ready.
 
-        Raises NotConfigured with the next step when weights cannot be had or the child does not start.
+        Raises NotConfigured with the next step when the extra [local] is missing, weights cannot be had or
+        the child does not start.
         """
+        require("local", "The embedded model")
         path = await asyncio.to_thread(resolve, self._settings.local_model, progress or Spoken(self._say))
         self._socket = _listening()
         try:

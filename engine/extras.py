@@ -1,0 +1,33 @@
+"""What is installed only on demand: the extras of the package, each checked where its part begins."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+from engine.errors import NotConfigured
+
+Extra = Literal["local", "postgres"]
+
+MODULES: dict[Extra, tuple[str, ...]] = {
+    "local": ("huggingface_hub", "simcord", "tqdm", "xllamacpp"),
+    "postgres": ("procrastinate", "psycopg", "psycopg_pool"),
+}
+"""The modules of each extra; nothing is imported to look for them."""
+
+
+def require(extra: Extra, purpose: str) -> None:
+    """Return when the extra's modules are there. Raise NotConfigured that names the extra to install."""
+    missing = [name for name in MODULES[extra] if not _is_installed(name)]
+    if missing:
+        raise NotConfigured(
+            f"{purpose} needs the extra [{extra}] ({', '.join(missing)} missing). "
+            f"Install it: pip install 'megaagent[{extra}]', or in a checkout: scripts/setup.sh {extra}."
+        )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
