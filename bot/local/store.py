@@ -88,17 +88,30 @@ class BrokenWorldError(Exception):
     """The saved world cannot be read; the message names the file and what to do."""
 
 
+def _open_database(path: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.executescript(_SCHEMA)
+    except sqlite3.Error as error:
+        database.close()
+        if type(error) is not sqlite3.DatabaseError:  # its subclasses speak of a lock, a disk or our words
+            raise
+        raise BrokenWorldError(
+            f"{path} cannot be read ({error}); move the file away to start with a new one"
+        ) from error
+    return database
+
+
 class WorldFile:
     """Loads a world when it starts and writes its changes while it lives."""
 
     def __init__(self, folder: Path | None) -> None:
         self._path = str(_private(folder) / FILE_NAME) if folder else ":memory:"
         self._outlives = folder is not None
-        self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._db = _open_database(self._path)
         self._lock = Lock()
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
         self.page_key = self._kept_key()
         # A thread of its own: answers wait for it, and the common ones may be busy for seconds.
         self._writer = ThreadPoolExecutor(1, "local-discord-writer")

@@ -100,10 +100,13 @@ def sync_engine(url: str) -> sa.Engine:
 
 def _set_pragmas(dbapi: Any, _record: object) -> None:
     dbapi.isolation_level = None
-    cursor = dbapi.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+    try:
+        for pragma in _PRAGMAS:
+            dbapi.execute(pragma).close()
+    except sqlite3.Error:
+        # The pool does not know this connection yet, so nobody else would close it.
+        dbapi.close()
+        raise
 
 
 class _Lines:

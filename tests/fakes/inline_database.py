@@ -41,4 +41,8 @@ class InlineDatabase:
 
     async def close(self) -> None:
         """Drop everything."""
+        self.dispose()
+
+    def dispose(self) -> None:
+        """Drop everything, without a loop."""
         self._engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,9 +159,11 @@ class Task:
 
 
 @pytest.fixture
-def offstage() -> Stage:
+def offstage() -> Iterator[Stage]:
     """The parts, before anybody is there."""
-    return Stage()
+    stage = Stage()
+    yield stage
+    stage.database.dispose()
 
 
 @pytest.fixture

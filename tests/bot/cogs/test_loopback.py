@@ -83,6 +83,7 @@ async def loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loop]:
         await loop.connect()
         yield loop
         await loop.close()
+        loop.stage.database.dispose()
     await local.stop()
     assert local.gaps == []
 

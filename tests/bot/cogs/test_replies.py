@@ -217,11 +217,10 @@ class TestWithoutReadingRights:
     """The same without the message-content intent."""
 
     @pytest.fixture
-    def offstage(self) -> Stage:
+    def offstage(self, offstage: Stage) -> Stage:
         """A bot that may not read."""
-        stage = Stage()
-        stage.content = False
-        return stage
+        offstage.content = False
+        return offstage
 
     async def test_it_says_how_to_talk_instead(self, stage: Stage) -> None:
         """A message it cannot read is refused with the menu and the command that work."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ JSON = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def place() -> tuple[World, dict[str, str], WorldFile]:
+def place() -> Iterator[tuple[World, dict[str, str], WorldFile]]:
     """A world, and the ids a path can name in it."""
     file = WorldFile(None)
     world = World(LocalCdn("http://127.0.0.1:1", file.load_blob))
@@ -55,7 +57,8 @@ def place() -> tuple[World, dict[str, str], WorldFile]:
         "interaction_id": str(record.id),
         "target_id": str(home.guild_id),
     }
-    return world, names, file
+    yield world, names, file
+    file.close()
 
 
 MESSAGE = "content embeds components flags allowed_mentions message_reference nonce tts attachments"

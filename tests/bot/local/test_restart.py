@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
@@ -189,6 +190,26 @@ async def test_unreadable_world_is_said(tmp_path: Path) -> None:
     broken = LocalDiscord(LocalOptions(data=tmp_path))
     with pytest.raises(BrokenWorldError, match="move the file away"):
         await broken.start()
+
+
+def test_a_file_that_is_no_database_is_closed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is overwritten, nothing stays open."""
+    path = tmp_path / FILE_NAME
+    path.write_bytes(b"no database at all, and long enough to have a header of a hundred bytes" * 9)
+    before = path.read_bytes()
+    opened: list[sqlite3.Connection] = []
+    real = sqlite3.connect
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(real(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(BrokenWorldError, match="move the file away"):
+        LocalDiscord(LocalOptions(data=tmp_path))
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+    assert path.read_bytes() == before
 
 
 async def test_a_failed_write_is_said_and_repeated(

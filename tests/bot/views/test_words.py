@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,10 +112,17 @@ def test_a_second_bot_is_refused_until_the_first_has_left(tmp_path: Path) -> Non
         pass
 
 
-async def test_a_shared_database_is_leased_to_one_bot() -> None:
+@pytest.fixture
+def database() -> Iterator[InlineDatabase]:
+    """With the tables of the bot."""
+    made = InlineDatabase()
+    yield made
+    made.dispose()
+
+
+async def test_a_shared_database_is_leased_to_one_bot(database: InlineDatabase) -> None:
     """The second is refused while the first renews or for a minute after it died; leaving frees at once."""
     clock = [1000.0]
-    database = InlineDatabase()
     first, second = (Lease(database, lambda: clock[0]) for _ in range(2))
     await first.claim()
     clock[0] += 50
@@ -133,9 +141,8 @@ async def test_a_shared_database_is_leased_to_one_bot() -> None:
     await first.claim()
 
 
-async def test_only_bot_locks_a_file_for_sqlite(tmp_path: Path) -> None:
+async def test_only_bot_locks_a_file_for_sqlite(database: InlineDatabase, tmp_path: Path) -> None:
     """What the bootstrap uses: refused inside, free after."""
-    database = InlineDatabase()
     async with only_bot(database, tmp_path, lambda: 0.0):
         with pytest.raises(AlreadyRunning):
             async with only_bot(database, tmp_path, lambda: 0.0):

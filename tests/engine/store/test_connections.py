@@ -1,0 +1,37 @@
+"""Connections to SQLite that nobody else would close."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from engine.store.database import open_database
+
+
+async def test_a_connection_that_cannot_be_set_up_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is no database is said to every caller, and stays open for none."""
+    path = tmp_path / "megaagent.sqlite3"
+    path.write_bytes(b"no database, and long enough for a header of a hundred bytes" * 9)
+    opened: list[sqlite3.Connection] = []
+    real = sqlite3.dbapi2.connect
+
+    def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(real(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", connect)
+    database = open_database(f"sqlite:///{path}")
+    for ask in (database.read, database.write):
+        with pytest.raises(sa.exc.DatabaseError, match="not a database"):
+            await ask(lambda connection: connection.execute(sa.text("SELECT 1")))
+    await database.close()
+    assert len(opened) >= 2
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
