@@ -5,39 +5,28 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from engine.errors import NotConfigured
+from engine.sandbox.interpreter import OLDEST, Inside, Say, call, place_interpreter
 
-Say = Callable[[str], None]
-
-SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
 ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
 COPIED_FROM_THE_HOST = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
 WORK = "/task"  # where the checkout lies inside
-_LAYOUT = 5
-_OLDEST = (3, 11)  # the first that can be told to put its own modules first (PYTHONSAFEPATH)
-_NOT_COPIED = shutil.ignore_patterns(
-    "test",
-    "tests",
-    "idlelib",
-    "tkinter",
-    "turtledemo",
-    "ensurepip",
-    "lib2to3",
-    "site-packages",
-    "config-*",
-    "*.a",
-)
+_LAYOUT = 6
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib64")
+_INSIDE = Inside(
+    mounted=("/usr", *(f"/{name}" for name in SYSTEM_FOLDERS)),
+    covered=("/tmp", "/dev", "/proc", WORK),  # noqa: S108 folders inside, other ones than the host's
+)
 DEVICES = ("/dev/null", "/dev/urandom")  # no zero: see seccomp.py on shared pages
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
@@ -135,13 +124,14 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
     """Make the environment in `target` hold exactly `packages` (pip requirements), once.
 
     Blocking; takes seconds the first time and nothing after. `say` hears one sentence a step. Raises
-    NotConfigured when no interpreter or no installer is there, or a package cannot be installed.
+    NotConfigured on another system than Linux, when no interpreter can be used inside, or when a package
+    cannot be installed.
     """
+    require_linux()
     _make_passable(target)
     wanted = sorted(set(packages))
     with _only_one(target / "prepare.lock"):
-        record = _read_record(target)
-        if record is None or record["packages"] != wanted:
+        if not _is_current(target, wanted):
             _build(target, wanted, say)
         else:
             say(f"The sandbox's Python is ready ({', '.join(wanted) or 'no packages'}).")
@@ -158,13 +148,33 @@ def _make_passable(target: Path) -> None:
         folder.chmod(0o755)
 
 
+def _is_current(target: Path, wanted: list[str]) -> bool:
+    """Tell whether what is there can stay: a system's upgrade replaces the Python that it is based on."""
+    record = _read_record(target)
+    if record is None or record["packages"] != wanted:
+        return False
+    try:
+        return _version(target / "root" / "env") == record["python"]
+    except (NotConfigured, OSError):
+        return False
+
+
+def require_linux() -> None:
+    """Raise NotConfigured on a system where nothing can contain programs."""
+    if sys.platform != "linux":
+        raise NotConfigured(
+            f"Containing code needs bubblewrap, which exists on Linux only; this is {platform.system()}. "
+            "Run the bot on Linux, a virtual machine will do."
+        )
+
+
 def _build(target: Path, packages: list[str], say: Say) -> None:
     """Beside the one there is, which stays when this fails: a mistyped package costs no good one."""
     fresh = target / "new"
     shutil.rmtree(fresh, ignore_errors=True)
     tree = fresh / "env"
     fresh.mkdir()
-    hidden = _place_interpreter(tree, say)
+    hidden = place_interpreter(tree, _INSIDE, say)
     _install(tree, packages, say)
     _place_small_files(tree)
     _place_mount_points(fresh)
@@ -183,42 +193,8 @@ def _read_record(folder: Path) -> _Record | None:
     if not path.exists():
         return None
     record: _Record = json.loads(path.read_text())
-    recent = tuple(int(part) for part in record["python"].split(".")[:2]) >= _OLDEST
+    recent = tuple(int(part) for part in record["python"].split(".")[:2]) >= OLDEST
     return record if record["layout"] == _LAYOUT and recent else None
-
-
-def _place_interpreter(tree: Path, say: Say) -> list[str]:
-    """Put an interpreter into `tree`; give the host's package folders that must show as empty."""
-    for python in SYSTEM_PYTHONS:
-        if python.exists() and (hidden := _inspect(python)) is not None:
-            say(f"Basing the sandbox's Python on {python}.")
-            _call([str(python), "-I", "-m", "venv", "--without-pip", str(tree)], "make a virtual environment")
-            return hidden
-    say(f"Copying the Python of {sys.base_prefix} for the sandbox.")
-    _copy_interpreter(tree)
-    return []
-
-
-def _inspect(python: Path) -> list[str] | None:
-    """The interpreter's own package folders, None when it is too old."""
-    program = "import json, site, sys; print(json.dumps([sys.version_info[:2], site.getsitepackages()]))"
-    version, folders = json.loads(_call([str(python), "-I", "-c", program], "ask Python for its version"))
-    if tuple(version) < _OLDEST:
-        return None
-    return [folder for folder in folders if folder.startswith("/usr/") and Path(folder).is_dir()]
-
-
-def _copy_interpreter(tree: Path) -> None:
-    base = Path(sys.base_prefix)
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    (tree / "bin").mkdir(parents=True)
-    shutil.copy2((base / "bin" / name).resolve(), tree / "bin" / name)
-    for alias in ("python", "python3"):
-        (tree / "bin" / alias).symlink_to(name)
-    shutil.copytree(base / "lib" / name, tree / "lib" / name, ignore=_NOT_COPIED)
-    (tree / "lib" / name / "site-packages").mkdir()
-    for library in (base / "lib").glob("libpython*.so*"):
-        shutil.copy2(library, tree / "lib" / library.name)
 
 
 def _install(tree: Path, packages: list[str], say: Say) -> None:
@@ -227,7 +203,7 @@ def _install(tree: Path, packages: list[str], say: Say) -> None:
     say(f"Installing {', '.join(packages)} for the sandbox.")
     pip = [sys.executable, "-I", "-m", "pip", "--python", str(tree / "bin" / "python"), "install"]
     quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
-    _call([*pip, *quiet, *packages], f"install {', '.join(packages)} (RUN_PACKAGES)")
+    call([*pip, *quiet, *packages], f"install {', '.join(packages)} (RUN_PACKAGES)")
     for script in (tree / "bin").iterdir():
         _point_inside(script, tree)
 
@@ -256,7 +232,7 @@ def _append_checkout(tree: Path) -> None:
         if _replace_file(packages / "sitecustomize.py", _SITECUSTOMIZE.encode()):
             compiling = "import py_compile, sys; py_compile.compile(sys.argv[1], doraise=True)"
             python = [str(tree / "bin" / "python"), "-I", "-c", compiling]
-            _call([*python, str(packages / "sitecustomize.py")], "compile what it starts with")
+            call([*python, str(packages / "sitecustomize.py")], "compile what it starts with")
             _open_to_all(packages / "__pycache__")
 
 
@@ -323,19 +299,9 @@ def _open_to_all(target: Path) -> None:
 
 
 def _version(tree: Path) -> str:
-    return _call(
+    return call(
         [str(tree / "bin" / "python"), "-I", "-c", "print(__import__('sys').version)"], "start"
     ).strip()
-
-
-def _call(words: list[str], doing: str) -> str:
-    done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603 our words only
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise NotConfigured(
-            f"The sandbox's Python could not {doing}: {lines[-1]}. Mend that and run the set-up again."
-        )
-    return done.stdout
 
 
 @contextmanager

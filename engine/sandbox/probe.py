@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import platform
 import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -19,7 +17,7 @@ from engine.errors import EngineError, NotConfigured
 from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
 from engine.sandbox.bubblewrap import SPARE_UIDS, BubblewrapSandbox
 from engine.sandbox.command import Bubblewrap
-from engine.sandbox.environment import load_environment
+from engine.sandbox.environment import load_environment, require_linux
 from engine.sandbox.limits import SandboxLimits
 
 _TEST_S = 20.0
@@ -68,11 +66,7 @@ def choose_sandbox(
 
 
 def _find_bubblewrap() -> Bubblewrap:
-    if sys.platform != "linux":
-        raise NotConfigured(
-            f"Containing code needs bubblewrap, which exists on Linux only; this is {platform.system()}. "
-            "Run the bot on Linux, a virtual machine will do."
-        )
+    require_linux()
     program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
     if program is None:
         raise NotConfigured("bubblewrap is missing. Install it (Debian, Ubuntu: apt install bubblewrap).")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -108,26 +107,6 @@ def test_another_list_of_packages_is_built_anew(tmp_path: Path) -> None:
     assert made.packages == ()
     assert load_environment(tmp_path / "env") == made
     assert not list(made.tree.glob("lib/python*/site-packages/pytest"))
-
-
-def test_without_a_system_python_ours_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host whose only Python lies in a home directory still gets a sandbox, by copying it."""
-    monkeypatch.setattr(environment_module, "SYSTEM_PYTHONS", ())
-    folder = Path(environment_module.__file__).parents[2] / "var" / f"copied-{tmp_path.name}"
-    try:
-        made = prepare_environment(folder, [])
-        sandbox = choose_sandbox(folder)
-        assert sandbox.status().available, sandbox.status().reason
-        found = probe._run_aside(
-            sandbox,  # type: ignore[arg-type]
-            RunRequest(
-                ("python", "-c", "import json, sys; print(json.dumps([sys.prefix, sys.executable]))"), {}
-            ),
-        )
-        assert json.loads(found.output) == ["/env", "/env/bin/python"]
-        assert made.hidden == ()
-    finally:
-        shutil.rmtree(folder)
 
 
 def test_a_home_directory_is_no_place_for_roots_environment(
