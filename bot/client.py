@@ -22,7 +22,6 @@ from bot.cogs.replies import RepliesCog
 from bot.cogs.server import ServerCog
 from bot.cogs.setup import SetupCog
 from bot.cogs.task import TaskCog
-from bot.cogs.task_new import OpenOrders
 from bot.cogs.windows import WindowsCog
 from bot.desk import Parts
 from bot.notifications.ephemeral import EphemeralListener
@@ -67,7 +66,6 @@ class MegaBot(commands.Bot):
             **options,
         )
         self.parts = parts
-        self.orders = OpenOrders(parts.book, parts.now)
         self.starters = Starters(parts.now)
         self.usher = Usher(parts.routes, parts.now)
         typist = Typist(self, parts.engine, parts.routes, parts.now)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import discord
 
 from bot import texts
-from bot.access import Right
+from bot.access import Person, Right
 from bot.desk import Interaction, Refused, bot_of, demand, parts_of
 from bot.words import cut, escape, plain
 from engine.commands import (
@@ -66,6 +66,14 @@ def above(limits: Limits, default: Limits) -> bool:
     """Whether any cap asked for is above the default, so that it needs the right to spend."""
     pairs = [(getattr(limits, name), getattr(default, name)) for name in Limits.__slots__]
     return any(asked is not None and usual is not None and asked > usual for asked, usual in pairs)
+
+
+async def demand_start(interaction: Interaction, limits: Limits) -> Person:
+    """The person, who may start tasks with these caps. Raises Refused."""
+    person = await demand(interaction, Right.START)
+    if above(limits, parts_of(interaction).defaults):
+        await demand(interaction, Right.SPEND)
+    return person
 
 
 async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -137,14 +137,28 @@ async def demand(interaction: Interaction, right: Right, task: TaskView | None =
 
 async def demand_sight(interaction: Interaction, task: TaskView) -> None:
     """The person may look into the task: sees its first place on Discord, or may steer it. Raises Refused."""
-    asker(interaction)
+    if not await seen_of(interaction, [task]):
+        raise Refused(texts.NOT_ALLOWED[Right.STEER.value])
+
+
+async def seen_of(interaction: Interaction, tasks: Iterable[TaskView]) -> list[TaskView]:
+    """Those of the tasks that the person may look into. Raises Refused outside a server."""
+    person = asker(interaction)
+    rules = await parts_of(interaction).book.rules(interaction.guild_id or 0)
+    return [
+        task
+        for task in tasks
+        if may(person, Right.STEER, rules, owner_id(task.by)) or await _sees_place(interaction, task)
+    ]
+
+
+async def _sees_place(interaction: Interaction, task: TaskView) -> bool:
     channel_id = await parts_of(interaction).routes.channel_of(task.root_group_id)
     place = interaction.guild and channel_id and interaction.guild.get_channel_or_thread(channel_id)
     if place and isinstance(interaction.user, discord.Member):
         with contextlib.suppress(discord.ClientException):  # a thread whose parent is not known (any more)
-            if place.permissions_for(interaction.user).view_channel:
-                return
-    await demand(interaction, Right.STEER, task)
+            return place.permissions_for(interaction.user).view_channel
+    return False
 
 
 def demand_manager(interaction: Interaction) -> Person:
@@ -175,6 +189,12 @@ async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
     return task
 
 
+async def going_here(interaction: Interaction) -> list[TaskView]:
+    """Tasks of this server that go on, as far as the person may look into them, newest first."""
+    tasks = await parts_of(interaction).engine.look.tasks(here(interaction))
+    return await seen_of(interaction, (task for task in tasks if task.ended_at is None))
+
+
 async def task_for(interaction: Interaction, name: str | None) -> TaskView:
     """The task meant by "5", "#5" or, unnamed, by the channel or as the only one. Raises Refused."""
     if name:
@@ -202,13 +222,15 @@ async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentVie
 
 
 async def agents_near(interaction: Interaction) -> list[AgentView]:
-    """Agents a person here may mean: of the channel's task, else of every task that goes on, newest first."""
+    """Agents a person here may mean: of the channel's task, else of every task that goes on, newest first;
+    of tasks that the person may look into."""
     parts = parts_of(interaction)
     spot = await parts.routes.place_of(interaction.channel_id or 0)
-    if spot is not None:
-        return list(await parts.engine.look.agents((await task_by_id(interaction, spot.task_id)).id))
-    going = [t for t in await parts.engine.look.tasks(here(interaction)) if t.ended_at is None]
-    return [agent for task in going for agent in await parts.engine.look.agents(task.id)]
+    if spot is None:
+        tasks = await going_here(interaction)
+    else:
+        tasks = await seen_of(interaction, [await task_by_id(interaction, spot.task_id)])
+    return [agent for task in tasks for agent in await parts.engine.look.agents(task.id)]
 
 
 async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, TaskView]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from discord import app_commands
 
-from bot.desk import Interaction, agents_near, groups_near, here, parts_of
+from bot.access import Right, may, owner_id
+from bot.desk import Interaction, agents_near, asker, groups_near, here, parts_of, seen_of
 from bot.words import cut, many
 
 Choices = list[app_commands.Choice[str]]
@@ -19,8 +20,8 @@ def _matching(current: str, pairs: Iterable[tuple[str, str]]) -> Choices:
 
 
 async def tasks(interaction: Interaction, current: str) -> Choices:
-    """Tasks of this server, those that go on first."""
-    found = await parts_of(interaction).engine.look.tasks(here(interaction))
+    """Tasks of this server that the person may look into, those that go on first."""
+    found = await seen_of(interaction, await parts_of(interaction).engine.look.tasks(here(interaction)))
     ordered = sorted(found, key=lambda t: (t.ended_at is not None, -t.id))
     return _matching(
         current, ((f"#{t.id} {t.state}: {' '.join(t.goal.split())}", str(t.id)) for t in ordered)
@@ -42,12 +43,19 @@ async def groups(interaction: Interaction, current: str) -> Choices:
 
 
 async def repeats(interaction: Interaction, current: str) -> Choices:
-    """What repeats in this server."""
-    found = await parts_of(interaction).engine.look.repeats(here(interaction))
+    """What repeats in this server: for those who may start or steer here all of it, for others their own."""
+    person = asker(interaction)
+    rules = await parts_of(interaction).book.rules(interaction.guild_id or 0)
+    everything = may(person, Right.START, rules) or may(person, Right.STEER, rules)
+    repeated = await parts_of(interaction).engine.look.repeats(here(interaction))
+    found = [repeat for repeat in repeated if everything or owner_id(repeat.by) == person.id]
     return _matching(current, ((f"#{r.id} {' '.join(r.goal.split())}", str(r.id)) for r in found))
 
 
 async def memories(interaction: Interaction, current: str) -> Choices:
-    """What is remembered for this server."""
+    """What is remembered for this server, for those who may list it."""
+    rules = await parts_of(interaction).book.rules(interaction.guild_id or 0)
+    if not may(asker(interaction), Right.START, rules):
+        return []
     found = await parts_of(interaction).engine.look.memories(here(interaction))
     return _matching(current, ((f"#{m.id} {' '.join(m.text.split())}", str(m.id)) for m in found))

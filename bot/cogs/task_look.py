@@ -10,13 +10,15 @@ from discord.ext import commands
 from bot import texts
 from bot.cogs import suggest
 from bot.cogs.task_group import TASK
-from bot.desk import Interaction, answer, demand_sight, here, hold, parts_of, task_for
+from bot.desk import Interaction, answer, demand_sight, here, hold, parts_of, seen_of, task_for
 from bot.views.drawings import show_organisation, show_timeline
 from bot.views.pages import page_view
 from bot.views.task_card import CardModel, card_view
 from bot.views.tree import tree_text
 from bot.words import dollars, many, plain
 from engine.queries import TaskView
+
+LISTED, LOOKED_AT = 15, 100
 
 
 def task_line(task: TaskView) -> str:
@@ -33,10 +35,11 @@ class TaskLook(commands.Cog):
 
     @TASK.command(name="list", description=texts.CMD["task.list"])
     async def list(self, interaction: Interaction) -> None:
-        """The newest tasks of this server."""
+        """The newest tasks of this server that the person may look into."""
         await hold(interaction)
-        tasks = await parts_of(interaction).engine.look.tasks(here(interaction), limit=15)
-        await answer(interaction, "\n".join(task_line(task) for task in tasks) or texts.NO_TASKS)
+        newest = await parts_of(interaction).engine.look.tasks(here(interaction), limit=LOOKED_AT)
+        tasks = await seen_of(interaction, newest)
+        await answer(interaction, "\n".join(task_line(task) for task in tasks[:LISTED]) or texts.NO_TASKS)
 
     @TASK.command(name="status", description=texts.CMD["task.status"])
     @app_commands.describe(task=texts.OPT["task"])

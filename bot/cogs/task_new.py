@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from io import BytesIO
 
@@ -13,19 +11,18 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
-from bot.access import Right, origin_of
+from bot.access import origin_of
 from bot.attached import files_of
-from bot.book import Book
 from bot.cogs.task_group import TASK
-from bot.deeds import above, limits_of
-from bot.desk import Interaction, Refused, answer, bot_of, demand, here, hold, parts_of
+from bot.deeds import demand_start, limits_of
+from bot.desk import Interaction, Refused, answer, bot_of, here, hold, parts_of
+from bot.orders import keep_order, see_order, take_order
 from bot.views.windows import Ask, window
 from engine.commands import Limits, StartTask
 
 GOAL_MOST = 8000
 TEXT_ENDINGS = (".txt", ".md")
-LASTS_S = 86_400.0
-"""How long an order waits for its goal; Discord's links to the files last about as long."""
+KIND = "order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,34 +34,33 @@ class Order:
     attachments: tuple[discord.Attachment, ...]
 
 
-class OpenOrders:
-    """Orders whose goal is still being typed: on disk, so that a restart loses none, for a day."""
+async def keep(interaction: Interaction, order: Order) -> int:
+    """Number under which `goal_typed` finds the order again."""
+    kept = {
+        "limits": asdict(order.limits),
+        "model": order.model,
+        "attachments": [attachment.to_dict() for attachment in order.attachments],
+    }
+    return await keep_order(interaction, KIND, kept)
 
-    def __init__(self, book: Book, now: Callable[[], float]) -> None:
-        self._book, self._now = book, now
 
-    async def keep(self, order: Order) -> int:
-        """Number under which `take` gives it back."""
-        now = self._now()
-        number = int(now * 1000) * 1000 + secrets.randbelow(1000)
-        await self._book.drop_facts("order:", f"order:{int((now - LASTS_S) * 1000) * 1000}")
-        kept = {
-            "limits": asdict(order.limits),
-            "model": order.model,
-            "attachments": [attachment.to_dict() for attachment in order.attachments],
-        }
-        await self._book.set_fact(f"order:{number}", json.dumps(kept))
-        return number
+async def _kept(interaction: Interaction, number: int) -> Order | None:
+    kept = await see_order(interaction, KIND, number)
+    if kept is None:
+        return None
+    state = bot_of(interaction)._connection
+    files = tuple(discord.Attachment(data=data, state=state) for data in kept["attachments"])
+    return Order(Limits(**kept["limits"]), kept["model"], files)
 
-    async def take(self, number: int, interaction: Interaction) -> Order | None:
-        """The order, once."""
-        text = await self._book.take_fact(f"order:{number}")
-        if text is None:
-            return None
-        kept = json.loads(text)
-        state = bot_of(interaction)._connection
-        files = tuple(discord.Attachment(data=data, state=state) for data in kept["attachments"])
-        return Order(Limits(**kept["limits"]), kept["model"], files)
+
+async def _taken(interaction: Interaction, number: int) -> Order:
+    """The order, once its person may still start it; then it is gone. Raises Refused."""
+    order = await _kept(interaction, number)
+    if order is not None:
+        await demand_start(interaction, order.limits)
+    if order is None or not await take_order(interaction, KIND, number):
+        raise Refused(texts.ORDER_LOST)
+    return order
 
 
 def goal_in_files(files: Mapping[str, bytes]) -> str:
@@ -86,8 +82,9 @@ def checked(goal: str) -> str:
 
 
 async def start(interaction: Interaction, goal: str, order: Order) -> None:
-    """Start the task, show its card here, tell the person where."""
-    person = await demand(interaction, Right.START)
+    """Start the task, show its card here, tell the person where. The rights are asked here, where it counts:
+    a window may have stood open for a day."""
+    person = await demand_start(interaction, order.limits)
     parts = parts_of(interaction)
     files = await files_of(order.attachments)
     goal = checked(goal or goal_in_files(files))
@@ -113,14 +110,13 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
-    """The window with a long goal was sent; when it was open for too long the words are given back."""
+    """The window with a long goal was sent; when it is refused the words are given back."""
     await hold(interaction)
-    order = await bot_of(interaction).orders.take(number, interaction)
-    if order is None:
+    try:
+        await start(interaction, values["goal"], await _taken(interaction, number))
+    except Refused as refused:
         words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
-        await answer(interaction, texts.ORDER_LOST, files=[words])
-        return
-    await start(interaction, values["goal"], order)
+        await answer(interaction, str(refused), files=[words])
 
 
 def goal_window(number: int) -> discord.ui.Modal:
@@ -160,12 +156,10 @@ class TaskNew(commands.Cog):
         limits = limits_of(budget, agents, minutes, tokens)
         given = tuple(file for file in (file1, file2, file3) if file is not None)
         order = Order(limits, model, given)
-        await demand(interaction, Right.START)
-        if above(limits, parts_of(interaction).defaults):
-            await demand(interaction, Right.SPEND)
+        await demand_start(interaction, limits)
         told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
         if goal is None and not told:
-            number = await bot_of(interaction).orders.keep(order)
+            number = await keep(interaction, order)
             await interaction.response.send_modal(goal_window(number))
             return
         await hold(interaction)

@@ -12,7 +12,7 @@ from bot.access import Right, may, owner_id
 from bot.cogs import suggest
 from bot.cogs.task_group import TASK
 from bot.cogs.task_new import checked
-from bot.deeds import above, limits_of
+from bot.deeds import demand_start, limits_of
 from bot.desk import Interaction, Refused, answer, asker, demand, here, hold, parts_of
 from bot.recurring import Choice, Day, Every, cron_of, in_words, outlook
 from bot.views.repeat_button import RepeatOrder, keep, sure_view
@@ -77,10 +77,8 @@ class TaskRepeat(commands.Cog):
     ) -> None:
         """Say when it starts and what it may cost; the button then makes it so."""
         await hold(interaction)
-        await demand(interaction, Right.START)
         parts, limits = parts_of(interaction), limits_of(budget, agents, minutes, tokens)
-        if above(limits, parts.defaults):
-            await demand(interaction, Right.SPEND)
+        await demand_start(interaction, limits)
         now = parts.now()
         when = recurrence.checked(cron_of(Choice(every, at, on, cron)), zone, now)
         whole = with_defaults(limits, parts.defaults)
@@ -116,10 +114,9 @@ class TaskRepeat(commands.Cog):
     async def repeat_resume(self, interaction: Interaction, repeat: str) -> None:
         """Take over a paused one: it takes the rights that making it takes."""
         await hold(interaction)
-        person, parts = await demand(interaction, Right.START), parts_of(interaction)
-        found = await meant(interaction, repeat)
-        if above(found.limits, parts.defaults):
-            await demand(interaction, Right.SPEND)
+        await demand(interaction, Right.START)
+        parts, found = parts_of(interaction), await meant(interaction, repeat)
+        person = await demand_start(interaction, found.limits)
         await parts.engine.handle(ResumeRepeat(found.id, person.key))
         words = texts.REPEAT_RESUMED.format(
             id=found.id, when=in_words(found.cron, found.zone), goal=plain(found.goal, 80)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import secrets
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import discord
 
 from bot import texts
-from bot.access import Right, origin_of
-from bot.desk import Interaction, Refused, answer, demand, here, hold, parts_of
+from bot.access import origin_of
+from bot.deeds import demand_start
+from bot.desk import Interaction, Refused, answer, asker, here, hold, parts_of
+from bot.orders import keep_order, see_order, take_order
 from bot.recurring import in_words
 from bot.views.pressed import Pressed
 from engine.commands import Limits, RepeatTask
 
-LASTS_S = 86_400.0
+KIND = "repeat-order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,14 @@ class RepeatOrder:
 
 
 async def keep(interaction: Interaction, order: RepeatOrder) -> int:
-    """Number under which the buttons find the order, also after a restart, for a day."""
-    parts = parts_of(interaction)
-    now = parts.now()
-    await parts.book.drop_facts("repeat-order:", f"repeat-order:{int((now - LASTS_S) * 1000) * 1000}")
-    number = int(now * 1000) * 1000 + secrets.randbelow(1000)
-    await parts.book.set_fact(f"repeat-order:{number}", json.dumps(asdict(order)))
-    return number
+    """Number under which the buttons find the order."""
+    return await keep_order(interaction, KIND, asdict(order))
 
 
-async def _take(interaction: Interaction, number: int) -> RepeatOrder:
-    kept = await parts_of(interaction).book.take_fact(f"repeat-order:{number}")
-    if kept is None:
+async def _kept(interaction: Interaction, number: int) -> RepeatOrder:
+    values = await see_order(interaction, KIND, number)
+    if values is None:
         raise Refused(texts.REPEAT_LOST)
-    values = json.loads(kept)
     return RepeatOrder(**values | {"limits": Limits(**values["limits"])})
 
 
@@ -70,27 +64,31 @@ class RepeatButton(
         return cls(int(match["number"]), match["verb"])
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Begin to repeat, or leave it."""
+        """Begin to repeat, or leave it. The rights are asked here again: a day may lie between."""
         await hold(interaction)
-        order = await _take(interaction, self.number)
-        if self.verb == "no":
-            await answer(interaction, texts.REPEAT_NOT)
-            return
-        person = await demand(interaction, Right.START)
-        parts = parts_of(interaction)
-        command = RepeatTask(
-            order.goal,
-            person.key,
-            here(interaction),
-            order.cron,
-            order.zone,
-            order.limits,
-            order.model,
-            origin=origin_of(interaction.channel_id or 0),
-        )
-        number = await parts.engine.handle(command)
-        words = texts.REPEAT_BEGUN.format(id=number, when=in_words(order.cron, order.zone))
-        await answer(interaction, words)
+        order = await _kept(interaction, self.number)
+        if self.verb == "yes":
+            await demand_start(interaction, order.limits)
+        if not await take_order(interaction, KIND, self.number):
+            raise Refused(texts.REPEAT_LOST)
+        told = await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT
+        await answer(interaction, told)
+
+
+async def _begun(interaction: Interaction, order: RepeatOrder) -> str:
+    parts, person = parts_of(interaction), asker(interaction)
+    command = RepeatTask(
+        order.goal,
+        person.key,
+        here(interaction),
+        order.cron,
+        order.zone,
+        order.limits,
+        order.model,
+        origin=origin_of(interaction.channel_id or 0),
+    )
+    number = await parts.engine.handle(command)
+    return texts.REPEAT_BEGUN.format(id=number, when=in_words(order.cron, order.zone))
 
 
 def sure_view(number: int) -> discord.ui.View:
