@@ -304,7 +304,7 @@ def _when_ready(ready: asyncio.Event) -> Any:
     return on_ready
 
 
-def _no_buttons(_gate_id: int, _options: Sequence[str]) -> discord.ui.View:
+def _no_buttons(_gate: GateView) -> discord.ui.View:
     return discord.ui.View(timeout=None)
 
 

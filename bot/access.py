@@ -7,10 +7,14 @@ Four rights: start tasks, steer (talk to agents, pause, resume, stop), approve (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Literal
 
 import discord
+
+from engine.domain.gates import Choice, GateEffect
 
 
 class Right(Enum):
@@ -23,6 +27,30 @@ class Right(Enum):
 
 
 OWNERS_RIGHTS = frozenset({Right.STEER, Right.APPROVE})
+
+GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
+    "approve": (Right.APPROVE,),
+    "cancel": (Right.APPROVE,),
+    "raise_half": (Right.APPROVE, Right.SPEND),
+    "wrap_up": (Right.APPROVE,),
+    "stop": (Right.APPROVE,),
+    "dismiss": (Right.APPROVE,),
+    "accept": (Right.APPROVE,),
+    "another_round": (Right.APPROVE,),
+    "retry": (Right.APPROVE,),
+    "option": (Right.APPROVE,),
+    "text": (Right.APPROVE,),
+}
+"""What a person needs to answer a gate, by the effect of the choice; "text" is an answer in words.
+
+The tenth that wrapping up may use is given once for each cap (`engine.domain.gates`), so it needs no right to
+spend.
+"""
+
+
+def gate_rights(choice: Choice | None) -> tuple[Right, ...]:
+    """All rights that answering with this choice needs; None is an answer in words."""
+    return GATE_RIGHTS[choice.effect if choice else "text"]
 
 
 @dataclass(frozen=True, slots=True)

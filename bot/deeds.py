@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import discord
 
 from bot import texts
-from bot.access import Person, Right
+from bot.access import Person, Right, gate_rights
 from bot.desk import Interaction, Refused, bot_of, demand, parts_of
+from bot.texts_gates import answer_words, choice_named
 from bot.words import cut, escape, plain
 from engine.commands import (
     AnswerGate,
@@ -24,11 +25,11 @@ from engine.commands import (
     SayToAgent,
     StopTask,
 )
+from engine.domain.gates import TAKES_TEXT, Choice, choice_of
+from engine.errors import WrongState
 from engine.queries import AgentView, GateView, TaskView
 
 DELIVERED = "📨"
-HOLDS_CAP = ("wrap", "stop", "cancel", "dismiss")
-"""How answers to a reached cap begin that raise nothing; the engine takes every other for a raise."""
 
 
 async def pause_task(interaction: Interaction, task: TaskView) -> str:
@@ -130,19 +131,41 @@ async def _shown(
     return await bot_of(interaction).get_partial_messageable(channel_id).send(told, silent=True)
 
 
-def rights_for(gate: GateView, words: str) -> tuple[Right, ...]:
-    """What a person needs to answer so: to approve, and to spend where the answer raises a cap."""
-    raises = gate.kind in ("cap", "share") and not words.strip().casefold().startswith(HOLDS_CAP)
-    return (Right.APPROVE, Right.SPEND) if raises else (Right.APPROVE,)
+async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> str:
+    """A person's answer; the engine lets exactly one through. The right comes from the choice's effect.
 
-
-async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> str:
-    """A person's answer; the engine lets exactly one through. One that raises a cap needs the right to."""
-    person = await demand(interaction, Right.APPROVE, task)
-    for right in rights_for(gate, words):
+    Raises Refused for a choice that the gate does not have, and for words where it takes none.
+    """
+    await demand(interaction, Right.APPROVE, task)
+    choice = answerable(gate, given.choice_id)
+    for right in gate_rights(choice):
         await demand(interaction, right, task)
-    await parts_of(interaction).engine.handle(AnswerGate(gate.id, words, person.key))
+    if given.limits is not None and above(given.limits, task.limits):
+        raise Refused(texts.PLAN_CAP_ABOVE)
+    await parts_of(interaction).engine.handle(given)
+    words = answer_words(choice, given.text, given.limits)
     return texts.ANSWERED.format(answer=plain(words, 300))
+
+
+def answerable(gate: GateView, choice_id: str | None) -> Choice | None:
+    """The gate's choice, None for an answer in words.
+
+    Raises WrongState for a gate that is closed, Refused for an answer that it does not take.
+    """
+    if gate.basis is not None:
+        raise WrongState(texts.GATE_CLOSED)
+    choice = choice_of(gate.choices, choice_id)
+    if choice is None and choice_id is not None:
+        raise Refused(texts.NO_CHOICE)
+    if choice is None and gate.kind not in TAKES_TEXT:
+        raise Refused(texts.CAP_IN_WORDS)
+    return choice
+
+
+def answer_in_words(gate: GateView, words: str, by: str) -> AnswerGate:
+    """What somebody typed: the choice whose label it is, letter by letter, else free text."""
+    choice = choice_named(gate.choices, words)
+    return AnswerGate(gate.id, by, choice.id) if choice else AnswerGate(gate.id, by, text=words)
 
 
 async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
 import discord
 
 from engine.commands import Command
 from engine.events import Event
-from engine.queries import GateView as GateRecord
-from engine.queries import Queries
+from engine.queries import GateView, Queries
 
-GateView = Callable[[int, Sequence[str]], discord.ui.View]
-"""Builds the buttons of a gate from its id and options; they must work after a restart."""
+GateButtons = Callable[[GateView], discord.ui.View]
+"""Builds the buttons of an open gate; they must work after a restart."""
 
 
-ClosedGate = Callable[[GateRecord], Mapping[str, Any]]
+ClosedGate = Callable[[GateView], Mapping[str, Any]]
 """What the message of a gate that was answered or is closed changes to, as arguments of an edit."""
 
 

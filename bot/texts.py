@@ -86,6 +86,7 @@ CANNOT_READ = (
 )
 NOTHING_TO_READ = "There is nothing in that message an agent could read. Write some words or attach a file."
 CALLED = "No agents meet in this channel. `/task new` gives a goal to a new group of them; `/help` says more."
+NO_CHOICE = "That question offers no such answer. Use one of the buttons under it."
 CAP_IN_WORDS = "Words cannot say how much more. Press a button there, or use `/task cap` with numbers."
 READ_LATER = "{name} is paused and reads this when it goes on: `/agent resume`."
 READ_LATER_TASK = "The task is paused, so {name} reads this when it goes on: `/task resume`."
@@ -184,6 +185,7 @@ NO_REPEATS = "Nothing repeats in this server. `/task repeat new` starts a task e
 AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
 ANSWERED = "Answered: {answer}"
 GATE_MOOT = "Closed"
+GATE_TIMEOUT = "Approved: nobody answered in time"
 GATE_CLOSED = "That question has been answered already. What was answered stands under it."
 GROUP_AT = "{name} meets in {where}."
 FOLLOW_SET = {
@@ -231,12 +233,6 @@ that for you alone: `off`, `answers` (the same, for any task you can see), or `a
 **Results:** `/task files`, `/task export`. **See why:** right-click a message, then *Why?*
 📨 your message was delivered · 👀 it was read · ⛔ it went nowhere, and a line says why.
 **For server managers:** `/setup` says who may do what; `/doctor` checks everything."""
-
-
-def approval(limits: Limits) -> str:
-    """A plan's approval within caps, as the engine reads it (`engine.domain.plan`)."""
-    within = caps(limits)
-    return f"Approve within {within}" if within else "Approve"
 
 
 def caps(limits: Limits) -> str:
@@ -297,7 +293,6 @@ BUTTON = {
     "stop_yes": "Yes, stop it",
     "stop_no": "No, go on",
     "say": "Answer in words",
-    "approve": "Approve",
     "edit": "Change in words",
     "plan_cap": "Approve within caps",
     "reply": "Reply",

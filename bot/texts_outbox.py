@@ -35,8 +35,6 @@ PLAN_GROUP = "• {group}"
 PLAN_MORE = "\n• and {count} more"
 PLAN_NO_PRICE = "no known price"
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
-PLAN_OPTIONS = ("Approve", "Cancel the task")
-"""The engine's own options of a plan's gate, in its order: a button is known by its number."""
 ASSIGNMENT = {
     "open": "📌 #{id} **{title}**: {giver} → {assignee}",
     "submitted": "📬 #{id} **{title}**: submitted by {assignee}",
@@ -72,7 +70,6 @@ GATE = {
 }
 GATE_ENGINE = "MegaAgent"
 GATE_CLOSED = "✔️ Answered by {who}: {answer}"
-GATE_MOOT = "✔️ The open question is closed: the task ended."
 
 PAUSED = "⏸️ Paused: {reason}"
 RESUMED = "▶️ Going on."

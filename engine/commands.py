@@ -71,11 +71,17 @@ class WithdrawMessage:
 
 @dataclass(frozen=True, slots=True)
 class AnswerGate:
-    """Answer a gate, once (WrongState the second time) -> gate id. `answer`: an option or free text."""
+    """Answer a gate, once (WrongState the second time) -> gate id.
+
+    `choice_id`: of one of its choices; None for free text, where its kind takes that. `limits`: lower caps
+    that come with the approval of a plan. What the gate does not take is Invalid (`engine.domain.gates`).
+    """
 
     gate_id: int
-    answer: str
     by: str
+    choice_id: str | None = None
+    text: str = ""
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

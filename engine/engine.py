@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from engine import commands as c
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
+from engine.handlers import gates
 from engine.ports import Dispatcher, StartRight, Wake
 from engine.queries import Queries
 from engine.runtime.historian import Historian
@@ -47,7 +48,7 @@ _Work = Callable[[Connection, Any, float], Done]
 _HANDLERS: dict[type, _Work] = {
     c.EditMessage: speech.edit_message,
     c.WithdrawMessage: speech.withdraw_message,
-    c.AnswerGate: speech.answer_gate,
+    c.AnswerGate: gates.answer_gate,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,
     c.StopTask: tasks.stop_task,

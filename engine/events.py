@@ -7,8 +7,11 @@ Names in events are exact agent names, unique within a task.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
+
+from engine.commands import Limits
+from engine.domain.gates import Choice, GateBasis, GateKind
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
 EndBasis = Literal[
@@ -22,7 +25,6 @@ PauseCause = Literal["", "person", "cap", "files"]
 """Why a task is paused: a person wanted it, a cap is reached, its files are still to come."""
 
 AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
-GateKind = Literal["question", "plan", "cap", "share", "audit", "stall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,10 @@ class CodeRan:
 
 @dataclass(frozen=True, slots=True)
 class GateRaised:
-    """Only a person may answer this; `agent_id` None when the engine itself asks."""
+    """Only a person may answer this; `agent_id` None when the engine itself asks.
+
+    `choices`: what it offers; labels of the engine's own choices are for those who show them.
+    """
 
     task_id: int
     group_id: int
@@ -207,18 +212,24 @@ class GateRaised:
     agent_id: int | None
     name: str
     question: str
-    options: tuple[str, ...]
+    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GateClosed:
-    """A gate was answered by a person, or closed because its task ended (`answer` empty)."""
+    """A gate is closed; `basis` says why. Answered: by a `choice`, by free `text`, or by both.
+
+    `limits`: the lower caps that came with an approval.
+    """
 
     task_id: int
     group_id: int
     gate_id: int
-    answer: str
-    by: str
+    basis: GateBasis
+    by: str = ""
+    choice: Choice | None = None
+    text: str = ""
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +341,25 @@ class Event:
 
 
 def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
-    """Kind and JSON-ready payload of an event body (flat: numbers, texts, tuples of texts)."""
-    return type(body).__name__, {name: getattr(body, name) for name in body.__slots__}
+    """Kind and JSON-ready payload of an event body (numbers, texts, choices, limits, tuples of them)."""
+    return type(body).__name__, {name: _dumped(getattr(body, name)) for name in body.__slots__}
+
+
+def _dumped(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_dumped(one) for one in value)
+    return asdict(value) if isinstance(value, Choice | Limits) else value
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> EventBody:
     """Inverse of `dump_event`. Raises KeyError for a kind this version does not know."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in payload.items()}
+    values = {name: _loaded(value) for name, value in payload.items()}
     return cast(EventBody, _KINDS[kind](**values))
+
+
+def _loaded(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_loaded(one) for one in value)
+    if isinstance(value, dict):
+        return Choice(**value) if "effect" in value else Limits(**value)
+    return value

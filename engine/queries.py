@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.commands import Limits
-from engine.events import AssignmentState, GateKind, TaskState
+from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
+from engine.events import AssignmentState, TaskState
 from engine.ports import AgentRole, BlameLine, Revision
 
 
@@ -154,7 +155,11 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """One gate; `answer` is None while open. Unanswered at `due_at`, a plan is approved within the caps."""
+    """One gate. `basis`: why it is closed, None while open; answered by a choice, by free text, or both.
+
+    Unanswered at `due_at`, a plan is approved within the caps. `agent_id`: who asks, or whom it is about.
+    `limits`: the lower caps that came with an approval.
+    """
 
     id: int
     task_id: int
@@ -162,10 +167,19 @@ class GateView:
     kind: GateKind
     name: str
     question: str
-    options: tuple[str, ...]
-    answer: str | None
-    answered_by: str
+    choices: tuple[Choice, ...]
+    basis: GateBasis | None = None
+    choice_id: str | None = None
+    text: str = ""
+    answered_by: str = ""
     due_at: float | None = None
+    agent_id: int | None = None
+    limits: Limits | None = None
+
+    @property
+    def chosen(self) -> Choice | None:
+        """The choice that answered it."""
+        return choice_of(self.choices, self.choice_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,14 @@ import discord
 from discord.ext import commands
 
 from bot import texts
-from bot.access import Right, may, owner_id, person_of
+from bot.access import Right, gate_rights, may, owner_id, person_of
 from bot.attached import files_of
 from bot.cogs.address import named, without_mention
 from bot.cogs.errors import words_for
-from bot.deeds import DELIVERED, rights_for
+from bot.deeds import DELIVERED, answer_in_words, answerable
 from bot.desk import UNDELIVERED, Refused
 from bot.words import plain
-from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
+from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
 
@@ -184,18 +184,18 @@ class RepliesCog(commands.Cog):
         if gate_id is None or not message.content.strip() or message.attachments:
             return None
         gate = await self.parts.engine.look.gate(gate_id)
-        return gate if gate.answer is None else None
+        return gate if gate.basis is None else None
 
     async def _answer(self, message: discord.Message, gate: GateView) -> None:
         words = without_mention(message.content, self.bot.user.id if self.bot.user else 0).strip()
-        if gate.kind in ("cap", "share") and words.casefold() not in map(str.casefold, gate.options):
-            raise Refused(texts.CAP_IN_WORDS)
         task = await self.parts.engine.look.task(gate.task_id)
         message = await self._with_member(message)
-        for right in rights_for(gate, words):
-            await self._demand(message, task, right)
+        await self._demand(message, task, Right.APPROVE)
         person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
-        await self.parts.engine.handle(AnswerGate(gate.id, words, person.key))
+        given = answer_in_words(gate, words, person.key)
+        for right in gate_rights(answerable(gate, given.choice_id)):
+            await self._demand(message, task, right)
+        await self.parts.engine.handle(given)
 
     # ------------------------------------------------------------ to whom
 

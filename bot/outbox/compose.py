@@ -52,7 +52,7 @@ def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
         wires = [replace(wire, channel_id=first.channel_id, guild_id=first.guild_id) for wire in wires]
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
     cards = (Card(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
-    wires[-1] = replace(wires[-1], gate_id=first.gate_id, options=first.options, cards=cards)
+    wires[-1] = replace(wires[-1], gate_id=first.gate_id, cards=cards)
     if first.files:
         files = Wire(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
         wires.append(replace(files, files=first.files))

@@ -24,12 +24,14 @@ from bot.places.faces import Faces
 from bot.places.provision import CategoryOf, Provision
 from bot.places.records import PlaceRecords
 from bot.places.webhooks import Webhooks
-from bot.ports import ClosedGate, EngineApi, GateView
+from bot.ports import ClosedGate, EngineApi, GateButtons
 from bot.projector import Projector
 from bot.texts_gates import meanings
+from engine.commands import Limits
 from engine.errors import NotFound
 from engine.events import AgentJoined, Event
 from engine.ports import Database
+from engine.queries import GateView, TaskView
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Outbox:
         client: discord.Client,
         engine: EngineApi,
         database: Database,
-        gate_view: GateView,
+        gate_view: GateButtons,
         closed_gate: ClosedGate,
         category_of: CategoryOf,
         options: OutboxOptions,
@@ -83,7 +85,7 @@ class Outbox:
         self.ledger = Ledger(database)
         self.transcripts = Transcripts(database)
         self.faces = Faces(client, database, options.avatar_url_template)
-        self._engine = engine
+        self._engine, self._gate_view = engine, gate_view
         self._closed_gate, self._listeners = closed_gate, heard
         self._wall = options.wall
         self._news = asyncio.Event()
@@ -95,7 +97,7 @@ class Outbox:
         self.webhooks = Webhooks(client, records, said)
         self.provision = Provision(client, records, said, category_of)
         posting = Posting(
-            self.ledger, self._transport, self.webhooks, self.faces, engine.look.read_file, gate_view
+            self.ledger, self._transport, self.webhooks, self.faces, engine.look.read_file, self._buttons
         )
         means = Means(
             self.ledger,
@@ -163,9 +165,24 @@ class Outbox:
         try:
             gate = await self._engine.look.gate(gate_id)
             task = await self._engine.look.task(gate.task_id)
+            return meanings(gate, await self._caps_of(gate, task))
         except NotFound:
-            return ""  # a gate of an engine that has forgotten it still can be answered
-        return meanings(gate.kind, task.limits, gate.due_at)
+            return ""
+
+    async def _caps_of(self, gate: GateView, task: TaskView) -> Limits:
+        """The caps a gate is about: those of a part where its cap is reached, else the task's."""
+        if gate.kind != "share" or gate.agent_id is None:
+            return task.limits
+        budget = (await self._engine.look.agent(gate.agent_id)).budget
+        return budget.caps if budget else task.limits
+
+    async def _buttons(self, gate_id: int) -> discord.ui.View | None:
+        """The buttons of an open gate."""
+        try:
+            gate = await self._engine.look.gate(gate_id)
+        except NotFound:
+            return None
+        return self._gate_view(gate) if gate.basis is None else None
 
     async def _all_fed(self, seq: int) -> bool:
         self._taken.clear()
@@ -215,7 +232,7 @@ def build_outbox(
     engine: EngineApi,
     database: Database,
     *,
-    gate_view: GateView,
+    gate_view: GateButtons,
     closed_gate: ClosedGate,
     category_of: CategoryOf = no_category,
     options: OutboxOptions | None = None,

@@ -53,7 +53,6 @@ class Post:
     eager: bool = True
     pings: tuple[int, ...] = ()
     gate_id: int | None = None
-    options: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     card: str = ""
     channel_id: int = 0
@@ -121,7 +120,6 @@ class Wire:
     pings: tuple[int, ...] = ()
     silent: bool = True
     gate_id: int | None = None
-    options: tuple[str, ...] = ()
     channel_id: int = 0
     guild_id: int = 0
 
@@ -149,4 +147,6 @@ def load_wire(data: dict[str, Any]) -> Wire:
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    """Rows of versions before gates had choices name `options` too, which are asked of the engine now."""
+    kept = {name: value for name, value in data.items() if name != "options"}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}

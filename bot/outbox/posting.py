@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+import discord
+
 from bot import texts_outbox as wording
 from bot.outbox.ledger import Delivery, Ledger, Sent
 from bot.outbox.outcomes import Denied, Gone, Rejected
@@ -16,7 +18,6 @@ from bot.places.faces import Faces
 from bot.places.provision import Place
 from bot.places.records import Hook
 from bot.places.webhooks import Webhooks
-from bot.ports import GateView
 from engine.errors import NotFound
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ FILE_BYTES = 10 * 1024 * 1024
 """Largest file, and here the largest sum of files, of one message (Discord's default limit)."""
 
 FILES = 10
+
+GateButtonsOf = Callable[[int], Awaitable[discord.ui.View | None]]
+"""The buttons of a gate by its id; None when it is closed."""
 
 ReadFile = Callable[[int, str], Awaitable[bytes]]
 """(task id, path) -> content; raises NotFound."""
@@ -39,7 +43,7 @@ class Posting:
     webhooks: Webhooks
     faces: Faces
     read_file: ReadFile
-    gate_view: GateView
+    gate_buttons: GateButtonsOf
     _refused_names: set[str] = field(default_factory=set, init=False)
 
     async def post(self, place: Place, delivery: Delivery) -> Sent:
@@ -115,7 +119,7 @@ class Posting:
             files=files,
             pings=wire.pings,
             silent=wire.silent,
-            view=self.gate_view(wire.gate_id, wire.options) if wire.gate_id is not None else None,
+            view=await self.gate_buttons(wire.gate_id) if wire.gate_id is not None else None,
         )
 
     async def _files(self, wire: Wire) -> tuple[tuple[tuple[str, bytes], ...], str]:

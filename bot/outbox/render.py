@@ -17,6 +17,7 @@ from bot.notifications.followers import Followers, ping
 from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
+from bot.texts_gates import CLOSED, answer_words
 from bot.words import cut, dollars, fenced, many, plain, size
 from engine import events as ev
 from engine.domain.clean import clean_text
@@ -195,7 +196,7 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
     )
     if body.gate_id is None:
         return [replace(at.note(wording.PLAN, body.group_id, Lane.STATUS), card=card)]
-    post = _asking(wording.PLAN_ASKS, body.group_id, body.gate_id, wording.PLAN_OPTIONS, at)
+    post = _asking(wording.PLAN_ASKS, body.group_id, body.gate_id, at)
     return [replace(post, card=card)]
 
 
@@ -273,15 +274,15 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
     most = QUESTION if body.kind == "question" else EXPLAINED
     text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, most))
-    return [_asking(text, body.group_id, body.gate_id, body.options, at)]
+    return [_asking(text, body.group_id, body.gate_id, at)]
 
 
-def _asking(text: str, group_id: int, gate_id: int, options: tuple[str, ...], at: _Frame) -> Post:
+def _asking(text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
     """A gate's post: the owner is told, unless that person wants to hear nothing."""
     owner = at.task.told_id
     note = at.note(f"<@{owner}> {text}" if owner else text, group_id, Lane.STATUS)
     pings = (owner,) if owner else ()
-    return replace(note, kind="gate", silent=False, pings=pings, gate_id=gate_id, options=options)
+    return replace(note, kind="gate", silent=False, pings=pings, gate_id=gate_id)
 
 
 def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
@@ -291,12 +292,12 @@ def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
 
 
 def _answered(body: ev.GateClosed, at: _Frame) -> Post:
-    if not body.answer:
-        return at.note(wording.GATE_MOOT, body.group_id, Lane.STATUS)
+    if body.basis != "person":
+        return at.note(CLOSED[body.basis], body.group_id, Lane.STATUS)
     kind, _, person = body.by.partition(":")
     who = f"<@{person}>" if kind == "discord" and person.isdecimal() else plain(body.by, NAME)
-    text = wording.GATE_CLOSED.format(who=who, answer=plain(body.answer, 300))
-    return at.note(text, body.group_id, Lane.STATUS)
+    answer = plain(answer_words(body.choice, body.text, body.limits), 300)
+    return at.note(wording.GATE_CLOSED.format(who=who, answer=answer), body.group_id, Lane.STATUS)
 
 
 def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bot.texts_gates import answer_words
 from bot.words import plain, size
 from engine import events as e
 
@@ -58,7 +59,10 @@ def _gate(body: e.GateRaised) -> str:
 
 
 def _closed(body: e.GateClosed) -> str | None:
-    return f"💬 Answered: {plain(body.answer, 90)}" if body.answer else None
+    if body.basis == "timeout":
+        return "💬 Nobody answered in time"
+    words = answer_words(body.choice, body.text, body.limits)
+    return f"💬 Answered: {plain(words, 90)}" if body.basis == "person" else None
 
 
 def _cap(body: e.CapReached) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 import discord
 
 from bot import deeds, texts
-from bot.desk import Interaction, Refused, agent_by_id, answer, gate_by_id, hold, task_by_id
+from bot.desk import Interaction, Refused, agent_by_id, answer, asker, gate_by_id, hold, task_by_id
+from bot.texts_gates import answer_words
 from bot.words import cut, plain
-from engine.commands import Limits
+from engine.commands import AnswerGate, Limits
 from engine.queries import AgentView, GateView, TaskView
 
 Submitted = Callable[[Interaction, int, Mapping[str, str]], Awaitable[None]]
@@ -142,16 +143,17 @@ async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, 
     else:
         await interaction.response.defer()
     gate, task = await gate_by_id(interaction, gate_id)
-    await settle_gate(interaction, gate, task, values["text"])
+    given = deeds.answer_in_words(gate, values.get("text", ""), asker(interaction).key)
+    await settle_gate(interaction, gate, task, given)
 
 
-async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, words: str) -> None:
+async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> None:
     """Answer, tell the person, and take the buttons off; also when somebody else was first."""
     try:
-        await answer(interaction, await deeds.answer_gate(interaction, gate, task, words))
+        await answer(interaction, await deeds.answer_gate(interaction, gate, task, given))
     finally:
         now, _ = await gate_by_id(interaction, gate.id)
-        if interaction.message is not None and now.answer is not None:
+        if interaction.message is not None and now.basis is not None:
             await interaction.edit_original_response(**closed_message(now))
 
 
@@ -159,16 +161,20 @@ def closed_message(gate: GateView) -> dict[str, Any]:
     """What the message of an answered or closed gate changes to; a plan's card stays to be read."""
     changed: dict[str, Any] = {"view": closed_view(gate)}
     if gate.kind == "plan":
-        changed["content"] = texts.PLAN_ANSWERED if gate.answer else texts.PLAN_MOOT
+        answered = gate.basis in ("person", "timeout")
+        changed["content"] = texts.PLAN_ANSWERED if answered else texts.PLAN_MOOT
     return changed
 
 
 def closed_view(gate: GateView) -> discord.ui.View:
     """One dead button that says what was answered, if anything."""
     view = discord.ui.View(timeout=None)
-    words = " ".join((gate.answer or "").split())
-    label = cut(texts.ANSWERED.format(answer=words), 80) if words else texts.GATE_MOOT
-    style = discord.ButtonStyle.success if words else discord.ButtonStyle.secondary
+    words = " ".join(answer_words(gate.chosen, gate.text, gate.limits).split())
+    label, style = texts.GATE_MOOT, discord.ButtonStyle.secondary
+    if gate.basis == "person":
+        label, style = cut(texts.ANSWERED.format(answer=words), 80), discord.ButtonStyle.success
+    elif gate.basis == "timeout":
+        label = texts.GATE_TIMEOUT
     view.add_item(discord.ui.Button(label=label, style=style, disabled=True, custom_id=f"closed:{gate.id}"))
     return view
 
@@ -191,10 +197,8 @@ async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[st
     """Approve a plan within caps. Raises Refused for higher ones than now: an approval raises none."""
     await interaction.response.defer()
     gate, task = await gate_by_id(interaction, gate_id)
-    limits = _caps(values)
-    if deeds.above(limits, task.limits):
-        raise Refused(texts.PLAN_CAP_ABOVE)
-    await settle_gate(interaction, gate, task, texts.approval(limits))
+    given = AnswerGate(gate.id, asker(interaction).key, "approve", limits=_caps(values))
+    await settle_gate(interaction, gate, task, given)
 
 
 def _caps(values: Mapping[str, str]) -> Limits:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.state import TodoItem
-from engine.events import GateKind
 from engine.ports import Usage
 
 NEW_GROUP = 0
@@ -117,7 +117,7 @@ class RaiseGate:
 
     kind: GateKind
     question: str
-    options: tuple[str, ...]
+    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True, slots=True)

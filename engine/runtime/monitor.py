@@ -6,13 +6,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from engine.commands import AnswerGate
 from engine.domain.picture import WatchOptions
 from engine.errors import EngineError, WrongState
+from engine.handlers.gates import approve_unanswered
 from engine.ports import Clock, Database, StartRight, Wake
 from engine.runtime.schedule import Schedule
 from engine.store.repeats import Due, due_repeats, pause_repeat, start_due
-from engine.store.speech import answer_gate
 from engine.store.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 
 log = logging.getLogger(__name__)
@@ -124,9 +123,8 @@ class Monitor:
 
     async def _approve(self, gate_id: int) -> None:
         now = self._clock.now()
-        command = AnswerGate(gate_id, "Approve (nobody answered in time)", "system")
         try:
-            done = await self._db.write(lambda c: answer_gate(c, command, now))
+            done = await self._db.write(lambda c: approve_unanswered(c, gate_id, now))
         except WrongState:
             return
         self._wake(done.wakes)

@@ -22,6 +22,7 @@ from engine.domain.effects import (
     SetTodo,
     ShowRun,
 )
+from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Slot
 from engine.domain.recall import signs_of
@@ -33,7 +34,6 @@ from engine.events import (
     AssignmentChanged,
     CodeRan,
     FileWritten,
-    GateRaised,
     GroupFormed,
     Intervened,
     PlanProposed,
@@ -42,19 +42,17 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     FILES,
-    GATES,
     MEMORIES,
     REVISIONS,
     TASKS,
     dumps,
     new_id,
 )
+from engine.store.gates import Question, raise_gate
 from engine.store.load import load_assignment
 from engine.store.pen import Pen
 from engine.store.people import NewAgent, add_agent, dismiss, form_group
 from engine.store.prepared import Prepared
-
-PLAN_OPTIONS = ("Approve", "Cancel the task")
 
 _at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
 _now_there: dict[str, Any] = {
@@ -298,32 +296,19 @@ def _raise_gate(effect: RaiseGate, pen: Pen) -> None:
 
 def open_gate(pen: Pen, effect: RaiseGate, group: int, due_at: float | None = None) -> int:
     """A question to the people, asked by the agent -> gate id."""
-    values = {
-        "task_id": pen.task_id,
-        "group_id": group,
-        "agent_id": pen.agent.id,
-        "kind": effect.kind,
-        "name": pen.agent.name,
-        "question": effect.question,
-        "options_json": dumps(effect.options),
-        "key": f"{pen.step_key}.g{len(pen.events)}",
-        "created_at": pen.now,
-        "due_at": due_at,
-    }
-    number = new_id(pen.connection, GATES, values)
-    pen.event(
-        GateRaised(
-            pen.task_id,
-            group,
-            number,
-            effect.kind,
-            pen.agent.id,
-            pen.agent.name,
-            effect.question,
-            effect.options,
-        )
+    question = Question(
+        effect.kind,
+        effect.question,
+        effect.choices,
+        f"{pen.step_key}.g{len(pen.events)}",
+        group,
+        pen.agent.id,
+        pen.agent.name,
+        due_at,
     )
-    return number
+    raised = raise_gate(pen.connection, pen.task_id, question, pen.now)
+    pen.event(raised)
+    return raised.gate_id
 
 
 @apply_effect.register
@@ -347,7 +332,7 @@ def _propose_plan(effect: ProposePlan, pen: Pen) -> None:
     held = effect.hold_s is not None
     gate = None
     if effect.hold_s is not None:
-        question = RaiseGate("plan", effect.summary, PLAN_OPTIONS)
+        question = RaiseGate("plan", effect.summary, choices_of("plan"))
         gate = open_gate(pen, question, pen.home_group, pen.now + effect.hold_s)
     # A small plan that people were shown allows no large one: that is asked about when it comes.
     shown = "none" if pen.turn.scene.task.attended else "approved"

@@ -11,17 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.budget import WARN_PERCENT, Budget, CapName, amount, is_near, spent_budget
+from engine.domain.gates import choices_of
 from engine.events import CapReached, EventBody, Intervened
 from engine.ports import Quote, Wake
 from engine.store.budgets import as_budget, budget_of, budgets_of, freeze
 from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
-from engine.store.intervene import Question, ask_people
+from engine.store.gates import Question, raise_gate
 from engine.store.people import system_letter
 from engine.store.shares import ask_about_share, used_of, warn_setter
 from engine.store.tasks import set_state
 from engine.store.wrapup import wrap_up
-
-CAP_OPTIONS = ("Raise by half", "Wrap up", "Stop the task")
 
 _HEADS = (
     "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what there "
@@ -98,7 +97,8 @@ def pause_and_ask(
         return wrap_up(connection, task, f"the cap on {cap} is reached", now)
     set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
     text = f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). How to go on?"
-    _, raised = ask_people(connection, task, Question("cap", text, CAP_OPTIONS, f"{key}.gate"), now)
+    question = Question("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
+    raised = raise_gate(connection, task.id, question, now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
     return ()
 

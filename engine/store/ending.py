@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,9 +11,10 @@ from sqlalchemy import Connection
 from engine.domain.account import run_lines
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
-from engine.events import EndBasis, EventBody, GateClosed, TaskEnded, TaskState
+from engine.events import EndBasis, EventBody, TaskEnded, TaskState
 from engine.store.core import GATES, MEMORIES, TASKS, AnyRow, dumps, loads
 from engine.store.evidence import account, runs_of
+from engine.store.gates import close_gates
 
 ENDED = ("done", "stopped", "failed")
 
@@ -57,7 +57,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
     ended = TaskEnded(task_id, root, ending.state, report, ending.deliverables, ending.verified, ending.basis)
-    return [*_close_gates(connection, task_id), ended]
+    return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]
 
 
 def told_report(connection: Connection, task: AnyRow) -> str:
@@ -99,13 +99,3 @@ def _lesson(kept: str | list[str]) -> tuple[str, bytes | None]:
     if isinstance(kept, str):
         return kept, None
     return kept[0], b64decode(kept[1]) or None
-
-
-def _close_gates(connection: Connection, task_id: int) -> Sequence[EventBody]:
-    left = connection.execute(
-        sa.select(GATES.c.id, GATES.c.group_id).where(GATES.c.task_id == task_id, GATES.c.answer.is_(None))
-    ).all()
-    connection.execute(
-        GATES.update().where(GATES.c.task_id == task_id, GATES.c.answer.is_(None)).values(answer="")
-    )
-    return [GateClosed(task_id, row.group_id, row.id, "", "") for row in left]

@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.gates import choices_of
 from engine.domain.picture import Finding
-from engine.events import EventBody, GateKind, GateRaised, Intervened
+from engine.events import EventBody, Intervened
 from engine.ports import Wake
 from engine.store.core import (
     AGENTS,
-    GATES,
     INTERVENTIONS,
     MESSAGES,
     AnyRow,
     append_events,
-    dumps,
-    new_id,
 )
+from engine.store.gates import Question, raise_gate
 from engine.store.people import system_letter
 from engine.store.replace import replace_agent
-
-AUDIT_OPTIONS = ("Accept as it is", "Another round", "Stop the task")
-STALL_OPTIONS = ("Try again", "Wrap up with what there is", "Stop the task")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A gate that the engine itself raises in the task's root group."""
-
-    kind: GateKind
-    text: str
-    options: tuple[str, ...]
-    key: str
-    agent_id: int | None = None
-
-
-def ask_people(
-    connection: Connection, task: AnyRow, question: Question, now: float
-) -> tuple[int, GateRaised]:
-    """Raise a gate -> its id and event."""
-    values = {
-        "task_id": task.id,
-        "group_id": task.root_group_id,
-        "agent_id": question.agent_id,
-        "kind": question.kind,
-        "name": "",
-        "question": question.text,
-        "options_json": dumps(question.options),
-        "key": question.key,
-        "created_at": now,
-    }
-    gate = new_id(connection, GATES, values)
-    body = GateRaised(
-        task.id, task.root_group_id, gate, question.kind, None, "", question.text, question.options
-    )
-    return gate, body
 
 
 def intervene(
@@ -98,7 +60,8 @@ def intervene(
 def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -> list[EventBody]:
     """A gate; where nobody attends, the boss decides in the people's stead."""
     if task.attended:
-        return [ask_people(connection, task, Question("stall", ask, STALL_OPTIONS, f"{key}.gate"), now)[1]]
+        question = Question("stall", ask, choices_of("stall"), f"{key}.gate", task.root_group_id)
+        return [raise_gate(connection, task.id, question, now)]
     system_letter(connection, task.id, task.boss_id, f"{ask} Nobody attends: decide yourself.", key, now)
     return []
 

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from engine.domain.account import run_lines
 from engine.domain.effects import Finish, RaiseGate, Verdict
+from engine.domain.gates import choices_of
 from engine.events import AgentJoined, Audited, EndBasis
 from engine.store.apply import apply_effect, open_gate
 from engine.store.core import TASKS, dumps, loads
 from engine.store.ending import Ending, end_task, told_report
 from engine.store.evidence import account, runs_of
-from engine.store.intervene import AUDIT_OPTIONS
 from engine.store.pen import Pen
 from engine.store.people import NewAgent, add_agent, dismiss
 
@@ -98,7 +98,7 @@ def _verdict(effect: Verdict, pen: Pen) -> None:
             pen.event(body)
     elif effect.last_round:
         question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"
-        open_gate(pen, RaiseGate("audit", question, AUDIT_OPTIONS), pen.home_group)
+        open_gate(pen, RaiseGate("audit", question, choices_of("audit")), pen.home_group)
     else:
         pen.letter(
             task.boss_id, f"The auditor rejected the result:\n{effect.findings}\nMend it, then finish again."

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.gates import GateBasis
 from engine.domain.naming import name_key, unique_name
 from engine.domain.state import About
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
 from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, MESSAGES, TASKS
+from engine.store.gates import close_gates
 from engine.store.load import budget_path
 from engine.store.prepared import Prepared
 
@@ -157,15 +159,12 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
         TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
     )
     release(connection, ids)
-    return [*events, *close_share_gates(connection, ids, "it was dismissed")]
+    return [*events, *close_share_gates(connection, ids, "dismissed")]
 
 
-def close_share_gates(connection: Connection, agents: list[int], answer: str) -> list[GateClosed]:
-    """Questions about the caps of these agents answer themselves -> the events to append."""
-    asked = sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == "share", GATES.c.answer.is_(None))
-    gates = connection.execute(sa.select(GATES.c.id, GATES.c.task_id, GATES.c.group_id).where(asked)).all()
-    connection.execute(GATES.update().where(asked).values(answer=answer))
-    return [GateClosed(gate.task_id, gate.group_id, gate.id, answer, "") for gate in gates]
+def close_share_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:
+    """Close what is asked about the caps of these agents -> the events to append."""
+    return close_gates(connection, sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == "share"), basis)
 
 
 def release(connection: Connection, agents: list[int]) -> None:

@@ -141,7 +141,7 @@ def _talks(connection: Connection, task_id: int) -> tuple[Talk, ...]:
 
 def _asking(connection: Connection, task_id: int) -> frozenset[int]:
     query = sa.select(GATES.c.agent_id).where(
-        GATES.c.task_id == task_id, GATES.c.answer.is_(None), GATES.c.agent_id.is_not(None)
+        GATES.c.task_id == task_id, GATES.c.basis.is_(None), GATES.c.agent_id.is_not(None)
     )
     return frozenset(connection.execute(query).scalars())
 

@@ -75,7 +75,7 @@ _tasks = sa.select(
     _count(ASSIGNMENTS, ASSIGNMENTS.c.state != "cancelled").label("given"),
     _count(ASSIGNMENTS, ASSIGNMENTS.c.state == "accepted").label("accepted"),
     _count(FILES, FILES.c.blob.is_not(None)).label("file_count"),
-    _count(GATES, GATES.c.answer.is_(None)).label("open_gates"),
+    _count(GATES, GATES.c.basis.is_(None)).label("open_gates"),
 ).join(BUDGETS, sa.and_(BUDGETS.c.task_id == TASKS.c.id, BUDGETS.c.parent_id.is_(None)))
 _shares, _below, _under = BUDGETS.alias("shares"), BUDGETS.alias("below"), AGENTS.alias("under")
 _in_share = (
@@ -250,21 +250,6 @@ def _step_view(row: AnyRow) -> StepView:
     )
 
 
-def _gate_view(row: AnyRow) -> GateView:
-    return GateView(
-        id=row.id,
-        task_id=row.task_id,
-        group_id=row.group_id,
-        kind=row.kind,
-        name=row.name,
-        question=row.question,
-        options=tuple(loads(row.options_json)),
-        answer=row.answer,
-        answered_by=row.answered_by,
-        due_at=row.due_at,
-    )
-
-
 class SqlQueries:
     """`engine.look`: every read on a consistent snapshot; history and blame after catching up git."""
 
@@ -331,13 +316,13 @@ class SqlQueries:
         """Gates of a task, newest first."""
         query = sa.select(GATES).where(GATES.c.task_id == task_id).order_by(GATES.c.id.desc())
         if open_only:
-            query = query.where(GATES.c.answer.is_(None))
-        return [_gate_view(row) for row in await self._all(query)]
+            query = query.where(GATES.c.basis.is_(None))
+        return [gate_view(row) for row in await self._all(query)]
 
     async def gate(self, gate_id: int) -> GateView:
         """One gate."""
         query = sa.select(GATES).where(GATES.c.id == gate_id)
-        return _gate_view(await self._one(query, f"There is no question {gate_id}."))
+        return gate_view(await self._one(query, f"There is no question {gate_id}."))
 
     async def files(self, task_id: int) -> Sequence[FileView]:
         """Current files by path."""

@@ -112,7 +112,7 @@ def _hand_down(connection: Connection, old: AnyRow, fresh: int, now: float) -> N
     connection.execute(ASSIGNMENTS.update().where(mine, still).values(**taken))
     connection.execute(ASSIGNMENTS.update().where(given, still).values(giver_id=fresh))
     connection.execute(BUDGETS.update().where(BUDGETS.c.agent_id == old.id).values(agent_id=fresh))
-    asked = sa.and_(GATES.c.agent_id == old.id, GATES.c.answer.is_(None))
+    asked = sa.and_(GATES.c.agent_id == old.id, GATES.c.basis.is_(None))
     connection.execute(GATES.update().where(asked).values(agent_id=fresh))
     connection.execute(MEMORIES.update().where(MEMORIES.c.agent_id == old.id).values(agent_id=fresh))
 

@@ -1,14 +1,11 @@
-"""Commands of people to agents and gates, as transactions."""
+"""Commands of people to agents, as transactions."""
 
 from __future__ import annotations
-
-import math
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import (
-    AnswerGate,
     DismissAgent,
     EditAgent,
     EditMessage,
@@ -19,28 +16,22 @@ from engine.commands import (
     SayToAgent,
     WithdrawMessage,
 )
-from engine.domain.plan import read_answer
 from engine.errors import Invalid, NotFound, WrongState
-from engine.events import AgentChanged, EndBasis, EventBody, GateClosed
+from engine.events import AgentChanged, EventBody
 from engine.ports import Wake
 from engine.store.core import (
     AGENTS,
-    BUDGETS,
-    GATES,
     MEMORIES,
     MESSAGES,
     TASKS,
     AnyRow,
     append_events,
-    loads,
     new_id,
 )
-from engine.store.ending import ENDED, Ending, end_task, told_report
+from engine.store.ending import ENDED
 from engine.store.people import dismiss, system_letter
 from engine.store.replace import replace_agent as put_successor
-from engine.store.shares import answer_share
-from engine.store.tasks import Done, cap_by_answer, get_task, ready_agents, reopen
-from engine.store.wrapup import wrap_up
+from engine.store.tasks import Done, get_task
 
 MAX_WORDS = 20_000
 WITHDRAWN = -1
@@ -118,111 +109,6 @@ def _take_back(connection: Connection, ref: str) -> AnyRow:
     if taken.rowcount != 1:
         raise WrongState("The agent has read that message already. Write a new one instead.")
     return row
-
-
-def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Done:
-    """The first answer counts."""
-    gate = connection.execute(sa.select(GATES).where(GATES.c.id == command.gate_id)).first()
-    if gate is None:
-        raise NotFound(f"There is no question {command.gate_id}.")
-    answer = command.answer.strip()
-    if not answer:
-        raise Invalid("The answer is empty. Choose an option or write one.")
-    taken = connection.execute(
-        GATES.update()
-        .where(GATES.c.id == gate.id, GATES.c.answer.is_(None))
-        .values(answer=answer, answered_by=command.by)
-    )
-    if taken.rowcount != 1:
-        raise WrongState("That question was answered already.")
-    closed = GateClosed(gate.task_id, gate.group_id, gate.id, answer, command.by)
-    append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
-    task = get_task(connection, gate.task_id)
-    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
-    return Done(gate.id, _act_on(connection, gate, task, answer, now))
-
-
-def _act_on(connection: Connection, gate: AnyRow, task: AnyRow, answer: str, now: float) -> tuple[Wake, ...]:
-    if gate.kind == "share":
-        return answer_share(connection, gate, task, answer, now)
-    choice = answer.casefold()
-    if choice.startswith(("stop", "cancel")) and gate.kind != "question":
-        end_by_gate(
-            connection, task, Ending("stopped", "stopped", f"Stopped by a person: {gate.question}"), now
-        )
-        return ()
-    if gate.kind == "audit" and choice.startswith("accept"):
-        basis: EndBasis = "ran" if task.basis == "ran" else "accepted"
-        ending = Ending("done", basis, told_report(connection, task), tuple(loads(task.deliverables_json)))
-        end_by_gate(connection, task, ending, now)
-        return ()
-    if gate.kind == "plan":
-        told = read_answer(answer)
-        # Words change the plan: what comes of them is shown again before many are recruited.
-        state = {"plan_state": "approved"} if told.approved else {"plan_state": "none", "plan_agents": 0}
-        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**state))
-        cap_by_answer(connection, task, told)
-    if choice.startswith("wrap") and gate.kind in ("cap", "stall"):
-        return _wrapped(connection, task, now)
-    if gate.kind == "cap":
-        return _past_cap(connection, task, now)
-    if gate.kind == "audit":
-        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(auditor_id=None))
-    to = gate.agent_id or task.boss_id
-    if gate.kind == "audit":
-        to = task.boss_id
-    system_letter(
-        connection, task.id, to, _gate_words(gate, answer), f"gate{gate.id}.answer", now, priority=0
-    )
-    return (Wake(to, task.id, 0),)
-
-
-def _gate_words(gate: AnyRow, answer: str) -> str:
-    told = read_answer(answer)
-    if gate.kind == "plan" and told.approved:
-        within = f" Within this: {answer}" if told.capped else ""
-        return f"The people approved your plan. Go on.{within}"
-    if gate.kind == "plan":
-        return (
-            f"The people answered your plan: {answer}\nChange the plan by that. If it still needs more than "
-            "a handful of agents, call propose_plan with the changed one; if not, go on."
-        )
-    return f'A person answers your question "{gate.question[:300]}": {answer}'
-
-
-def _wrapped(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
-    """Everyone but the boss stops; the task runs again for the boss to finish."""
-    wakes = wrap_up(connection, task, "a person asked to wrap up", now)
-    state = get_task(connection, task.id).state
-    if state == "paused":
-        reopen(connection, task, "wrapping up", now)
-    return wakes
-
-
-def _past_cap(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
-    """Raise by half."""
-    root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
-    connection.execute(
-        BUDGETS.update()
-        .where(root)
-        .values(
-            cap_micros=BUDGETS.c.cap_micros + BUDGETS.c.cap_micros // 2,
-            cap_tokens=BUDGETS.c.cap_tokens + BUDGETS.c.cap_tokens // 2,
-            warned=0,
-        )
-    )
-    later = max(task.deadline_at or now, now) + max(task.max_minutes // 2, 1) * 60
-    longer = {"deadline_at": later, "max_minutes": math.ceil((later - task.created_at) / 60)}
-    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**longer))
-    if task.state == "paused":
-        return reopen(connection, task, "cap raised", now)
-    return ready_agents(connection, task.id)
-
-
-def end_by_gate(connection: Connection, task: AnyRow, ending: Ending, now: float) -> None:
-    """End the task and append its events."""
-    events = end_task(connection, task.id, ending, now)
-    append_events(connection, [(f"t{task.id}.end.{n}", body) for n, body in enumerate(events)], now)
 
 
 def pause_agent(connection: Connection, command: PauseAgent, now: float) -> Done:

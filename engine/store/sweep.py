@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.gates import choices_of
 from engine.domain.picture import Finding, Nudge, WatchOptions
 from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waiting_in_circles
 from engine.events import EventBody, Intervened
 from engine.ports import Wake
 from engine.store.caps import at_deadline, stop_late_subtrees, warn_near_caps
 from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
-from engine.store.intervene import AUDIT_OPTIONS, STALL_OPTIONS, Question, ask_people, intervene
+from engine.store.gates import Question, raise_gate
+from engine.store.intervene import intervene
 from engine.store.people import system_letter
 from engine.store.picture import open_work, take_picture
 from engine.store.tasks import ready_agents
@@ -87,7 +89,7 @@ def _one_each(nudges: list[Nudge]) -> list[Nudge]:
 
 
 def _waits_for_people(connection: Connection, task_id: int) -> bool:
-    query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.answer.is_(None))
+    query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.basis.is_(None))
     return connection.execute(query).first() is not None
 
 
@@ -110,8 +112,8 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
     if not task.attended:
         return wrap_up(connection, task, STANDSTILL[ask.rule], now)
     key = f"t{task.id}.stall.{now:.6f}"
-    options = AUDIT_OPTIONS if ask.rule == "audit" else STALL_OPTIONS
-    _, raised = ask_people(connection, task, Question(ask.rule, ask.question, options, key), now)
+    question = Question(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)
+    raised = raise_gate(connection, task.id, question, now)
     events: list[EventBody] = [
         Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),
         raised,
@@ -123,6 +125,6 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
 def due_plans(connection: Connection, now: float) -> list[int]:
     """Plan gates nobody answered in time: they are approved, within the caps."""
     query = sa.select(GATES.c.id).where(
-        GATES.c.answer.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
+        GATES.c.basis.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
     )
     return list(connection.execute(query).scalars())

@@ -69,7 +69,8 @@ class BudgetRow(EngineTable, table=True):
     """Caps of a task or of the subtree of a head; spending counts for all budgets above too.
 
     `cap_agents` and `cap_minutes` only for subtrees: a task's own are in its row. `set_by`: the person who
-    capped a subtree, empty when its head did.
+    capped a subtree, empty when its head did. `wrapped`: it got a part more to wrap up in, which is given
+    once.
     """
 
     __tablename__ = "budgets"
@@ -80,6 +81,7 @@ class BudgetRow(EngineTable, table=True):
     agent_id: int | None = None
     set_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
     frozen: bool = False
+    wrapped: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     cap_agents: int | None = None
     cap_minutes: int | None = None
     deadline_at: float | None = None
@@ -291,7 +293,11 @@ class EventRow(EngineTable, table=True):
 
 
 class GateRow(EngineTable, table=True):
-    """A question only a person may answer; `answer` None while open."""
+    """A question only a person may answer; `basis` says why it is closed, None while open.
+
+    `choices_json`: id, effect and, of an agent's own, text of each. `text`: what was written as the answer;
+    `limits_json`: the caps that came with an approval.
+    """
 
     __tablename__ = "gates"
     __table_args__ = (UniqueConstraint("key"),)
@@ -302,8 +308,11 @@ class GateRow(EngineTable, table=True):
     kind: str
     name: str
     question: str
-    options_json: str = "[]"
-    answer: str | None = None
+    choices_json: str = "[]"
+    basis: str | None = None
+    choice_id: str | None = None
+    text: str = ""
+    limits_json: str | None = None
     answered_by: str = ""
     key: str
     created_at: float

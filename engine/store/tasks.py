@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
-from engine.domain.plan import PlanAnswer
+from engine.domain.gates import GateBasis, check_lower
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
     EventBody,
-    GateClosed,
     GroupFormed,
     PauseCause,
     TaskAccepted,
@@ -36,6 +36,7 @@ from engine.store.core import (
     new_id,
 )
 from engine.store.ending import ENDED, Ending, end_task
+from engine.store.gates import close_gates
 from engine.store.memory import kept_for
 from engine.store.people import NewAgent, add_agent, close_share_gates, form_group
 
@@ -228,21 +229,22 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Done
     task = get_task(connection, command.task_id)
     if task.state != "paused":
         raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.")
-    return Done(task.id, reopen(connection, task, "resumed by a person", now))
+    return Done(task.id, reopen(connection, task, "resumed", now))
 
 
-def reopen(connection: Connection, task: AnyRow, reason: str, now: float) -> tuple[Wake, ...]:
+_REOPENED: Mapping[GateBasis, str] = {
+    "resumed": "resumed by a person",
+    "cap_raised": "cap raised",
+    "wrapped_up": "wrapping up",
+}
+
+
+def reopen(connection: Connection, task: AnyRow, basis: GateBasis, now: float) -> tuple[Wake, ...]:
     """Set the task running, close its cap gates -> whom to wake."""
-    set_state(connection, task, "running", reason, now)
-    open_caps = connection.execute(
-        sa.select(GATES.c.id, GATES.c.group_id).where(
-            GATES.c.task_id == task.id, GATES.c.kind == "cap", GATES.c.answer.is_(None)
-        )
-    ).all()
-    for gate in open_caps:
-        connection.execute(GATES.update().where(GATES.c.id == gate.id).values(answer=reason))
-        closed = GateClosed(task.id, gate.group_id, gate.id, reason, "")
-        append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
+    set_state(connection, task, "running", _REOPENED[basis], now)
+    caps = sa.and_(GATES.c.task_id == task.id, GATES.c.kind == "cap")
+    closed = close_gates(connection, caps, basis)
+    append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
     return ready_agents(connection, task.id)
 
 
@@ -311,7 +313,7 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
         return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
     _write_limits(connection, task, command.limits)
     if task.state == "paused" and task.paused_for == "cap":
-        return Done(task.id, reopen(connection, task, "cap raised", now))
+        return Done(task.id, reopen(connection, task, "cap_raised", now))
     return Done(task.id)
 
 
@@ -325,7 +327,7 @@ def _cap_subtree(
     if share == Share():
         raise Invalid("The budget of a group is money, tokens, agents or minutes. Give one of them.")
     set_budget(connection, agent_id, replace(share, by=by), now)
-    closed = close_share_gates(connection, [agent_id], "cap raised")
+    closed = close_share_gates(connection, [agent_id], "cap_raised")
     append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
     return Done(task.id, ready_agents(connection, task.id))
 
@@ -338,22 +340,23 @@ def check_limits(limits: Limits) -> None:
             raise Invalid(f"The limit on {name.replace('_micros', '')} must be more than 0.")
 
 
-def cap_by_answer(connection: Connection, task: AnyRow, answer: PlanAnswer) -> None:
-    """Lower the task's caps to those an approval names; none is raised by it."""
-    root = connection.execute(
-        sa.select(BUDGETS).where(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
-    ).one()
-    limits = Limits(
-        agents=_lower(answer.agents, task.max_agents),
-        cost_micros=_lower(answer.cost_micros, root.cap_micros),
-        tokens=_lower(answer.tokens, root.cap_tokens),
-        minutes=_lower(answer.minutes, task.max_minutes),
-    )
+def lower_caps(connection: Connection, task: AnyRow, limits: Limits) -> None:
+    """Set the caps that came with an approval. Raises Invalid for one that is no cap or above the task's."""
+    check_limits(limits)
+    check_lower(limits, caps_now(connection, task))
     _write_limits(connection, task, limits)
 
 
-def _lower(named: int | None, now: int | None) -> int | None:
-    return named if named is None or now is None else min(named, now)
+def caps_now(connection: Connection, task: AnyRow) -> Limits:
+    """What a task may use of money, tokens, agents and minutes; its budget stays locked."""
+    root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+    row = connection.execute(sa.select(BUDGETS).where(root).with_for_update()).one()
+    return Limits(
+        agents=task.max_agents,
+        cost_micros=row.cap_micros,
+        tokens=row.cap_tokens,
+        minutes=task.max_minutes,
+    )
 
 
 def _write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.gates import TENTH, extension
 from engine.events import EndBasis, EventBody, Intervened
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
 from engine.store.ending import Ending, end_task, told_report
 from engine.store.people import cancel_work, system_letter
-
-PART = 10
-"""The boss gets a tenth of each cap more to wrap up in."""
+from engine.store.tasks import caps_now
 
 
 def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
@@ -63,10 +62,14 @@ def _end(connection: Connection, task: AnyRow, why: str, now: float) -> None:
 
 
 def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
+    """A tenth of each cap, to wrap up in."""
     root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
-    more = {name: BUDGETS.c[name] + BUDGETS.c[name] // PART + 1 for name in ("cap_micros", "cap_tokens")}
-    connection.execute(BUDGETS.update().where(root).values(**more))
-    later = max(task.deadline_at or now, now) + max(task.max_minutes // PART, 1) * 60
+    more = extension(caps_now(connection, task), TENTH)
+    raised = {"cap_micros": more.cost_micros, "cap_tokens": more.tokens}
+    values = {name: BUDGETS.c[name] + extra for name, extra in raised.items() if extra is not None}
+    if values:
+        connection.execute(BUDGETS.update().where(root).values(**values))
+    later = max(task.deadline_at or now, now) + (more.minutes or 0) * 60
     kept = {"deadline_at": later, "quiet_rounds": 0}
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**kept))
 

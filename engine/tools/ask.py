@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import RaiseGate
+from engine.domain.gates import choices_of
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 
@@ -23,7 +24,7 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolR
             "Nobody attends this task. Decide yourself, and say in the report what you assumed."
         )
     options = tuple(dict.fromkeys(option.strip()[:75] for option in arguments.options if option.strip()))
-    context.stage(RaiseGate("question", arguments.question, options))
+    context.stage(RaiseGate("question", arguments.question, choices_of("question", options)))
     context.ends_turn = True
     return ToolResult("Asked. The answer arrives as a message.")
 

@@ -14,8 +14,9 @@ from bot.projector import project_all
 from bot.tables import agents, cursors, groups, outbox, tasks
 from bot.texts_outbox import END_UNVERIFIED
 from engine import events as ev
+from engine.commands import Limits
 from engine.domain.account import UNJUDGED
-from engine.store.apply import PLAN_OPTIONS
+from engine.domain.gates import Choice, GateBasis, GateKind, choices_of
 from tests.fakes.inline_database import InlineDatabase
 
 SPEECH = ev.AgentSpoke(1, 2, 3, "Ada", ("Bo",), "Hello @everyone", ())
@@ -161,7 +162,7 @@ async def test_lanes() -> None:
         ev.AgentSpoke(1, 2, 4, "Bo", (), "chatter"),
         SPEECH,
         ev.AgentSpoke(1, 2, 4, "Bo", (), "answer", ("5:6",)),
-        ev.GateRaised(1, 2, 8, "question", 3, "Ada", "Go?", ("yes",)),
+        ev.GateRaised(1, 2, 8, "question", 3, "Ada", "Go?", choices_of("question", ("yes",))),
         ev.CapReached(1, "cost", 80, 4_000_000, 5_000_000),
     )
     assert [post.lane for post in made] == [Lane.CHATTER, Lane.HEAD, Lane.ANSWER, Lane.STATUS, Lane.STATUS]
@@ -187,13 +188,10 @@ EVERY: list[ev.EventBody] = [
     ),
     ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
     ev.CodeRan(1, 2, 4, "Bo", "sleep 99", -1, "timeout", ""),
-    *(
-        ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ())
-        for kind in ev.get_args(ev.GateKind)
-        if kind != "plan"
-    ),
-    ev.GateClosed(1, 2, 8, "yes", "discord:7"),
-    ev.GateClosed(1, 2, 8, "", ""),
+    *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in ev.get_args(GateKind) if kind != "plan"),
+    ev.GateClosed(1, 2, 8, "person", "discord:7", text="yes"),
+    ev.GateClosed(1, 2, 8, "person", "discord:7", Choice("approve", "approve"), limits=Limits(agents=3)),
+    *(ev.GateClosed(1, 2, 8, basis) for basis in ev.get_args(GateBasis) if basis != "person"),
     ev.CapReached(1, "agents", 100, 5, 5),
     ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
     ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),
@@ -213,11 +211,11 @@ async def test_every_event_is_told_once_in_the_bots_voice(body: ev.EventBody) ->
 
 
 async def test_a_plan_is_one_card_that_asks_once() -> None:
-    """Groups, reasons and estimates stand on the card with the engine's options; the gate adds nothing."""
-    gate = ev.GateRaised(1, 2, 5, "plan", 3, "Boss", "First @everyone this.", PLAN_OPTIONS)
+    """Groups, reasons and estimates stand on the card once; the gate adds nothing."""
+    gate = ev.GateRaised(1, 2, 5, "plan", 3, "Boss", "First @everyone this.", choices_of("plan"))
     plan = ev.PlanProposed(1, 2, 5, "First @everyone this.", ("*a*", "b"), 9, 100_000, 250_000, 30)
     (post,) = await projected(gate, plan)
-    assert (post.kind, post.gate_id, post.options, post.pings) == ("gate", 5, PLAN_OPTIONS, (7,))
+    assert (post.kind, post.gate_id, post.pings) == ("gate", 5, (7,))
     for part in ("• \\*a\\*", "• b", "First @\u200beveryone this.", "9 agents", "100,000", "$0.25", "30 min"):
         assert part in post.card
     (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))
@@ -257,7 +255,7 @@ async def test_what_a_report_rests_on_is_told_by_its_basis(basis: ev.EndBasis, w
         (ev.Intervened(1, 2, None, "", "stall", "asked", "Nobody goes on. What now?"), "stall"),
     ],
 )
-async def test_what_a_question_says_is_not_said_before_it(said: ev.EventBody, asked: ev.GateKind) -> None:
+async def test_what_a_question_says_is_not_said_before_it(said: ev.EventBody, asked: GateKind) -> None:
     """One voice for one fact."""
     (post,) = await projected(said, ev.GateRaised(1, 2, 8, asked, None, "", "Nobody goes on. What now?", ()))
     assert post.kind == "gate"

@@ -37,7 +37,7 @@ UNKNOWN: list[Command] = [
     SayToAgent(99, "hi", "me", "Me"),
     EditMessage("nope", "text"),
     WithdrawMessage("nope"),
-    AnswerGate(99, "yes", "me"),
+    AnswerGate(99, "me", text="yes"),
     PauseTask(99, "me"),
     ResumeTask(99, "me"),
     StopTask(99, "me"),
@@ -142,7 +142,7 @@ async def test_refusals_are_all_engine_errors(world: World) -> None:
     """Whatever id a person names, only errors made for people come out."""
     engine = await world.start(quiet)
     for number in (0, -1, 2**31 - 1):
-        for command in (StopTask(number, "me"), PauseAgent(number, "me"), AnswerGate(number, "a", "me")):
+        for command in (StopTask(number, "me"), PauseAgent(number, "me"), AnswerGate(number, "me", text="a")):
             with pytest.raises(EngineError):
                 await engine.handle(command)
 

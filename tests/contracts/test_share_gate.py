@@ -101,7 +101,7 @@ async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) 
     pair = Pair()
     engine, task, ada = await capped(world, pair)
     gate = await asked(world, engine, task)
-    assert (gate.kind, gate.options) == ("share", ("Raise by half", "Wrap it up", "Dismiss it"))
+    assert (gate.kind, [c.effect for c in gate.choices]) == ("share", ["raise_half", "wrap_up", "dismiss"])
     assert "Ada and all below it" in gate.question
     near, full = await told(world, CapReached)
     assert isinstance(near, CapReached) and isinstance(full, CapReached)
@@ -110,7 +110,7 @@ async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) 
         assert (one.cap, one.limit, one.agent_id, one.name, one.by) == ("cost", CAP, ada, "Ada", "discord:7")
     assert await stopped(engine, ada) and (await engine.look.task(task)).state == "running"
     calls = pair.ada
-    await engine.handle(AnswerGate(gate.id, "Raise by half", "discord:7"))
+    await engine.handle(AnswerGate(gate.id, "discord:7", "raise_half"))
     await asked(world, engine, task, 2)
     assert pair.ada > calls
     budget = (await engine.look.agent(ada)).budget
@@ -122,7 +122,7 @@ async def test_wrapping_up_a_part_tells_it_and_gives_a_tenth(world: World) -> No
     """Its agent reads what is wanted; nobody else is stopped."""
     engine, task, ada = await capped(world, Pair())
     gate = await asked(world, engine, task)
-    await engine.handle(AnswerGate(gate.id, "Wrap it up", "discord:7"))
+    await engine.handle(AnswerGate(gate.id, "discord:7", "wrap_up"))
     budget = (await engine.look.agent(ada)).budget
     assert budget is not None and budget.caps.cost_micros == CAP + CAP // 10
     steps = await engine.look.steps(ada, 200)
@@ -136,7 +136,7 @@ async def test_a_part_is_let_go_at_its_cap(world: World) -> None:
     pair = Pair()
     engine, task, ada = await capped(world, pair)
     gate = await asked(world, engine, task)
-    await engine.handle(AnswerGate(gate.id, "Dismiss it", "discord:7"))
+    await engine.handle(AnswerGate(gate.id, "discord:7", "dismiss"))
     assert (await engine.look.agent(ada)).state == "dismissed"
 
     async def heard() -> bool:
@@ -151,10 +151,10 @@ async def test_the_question_answers_itself_when_it_is_moot(world: World) -> None
     engine, task, ada = await capped(world, Pair())
     first = await asked(world, engine, task)
     await engine.handle(RaiseCap(task, Limits(cost_micros=2 * CAP), "discord:7", ada))
-    assert (await engine.look.gate(first.id)).answer == "cap raised"
+    assert (await engine.look.gate(first.id)).basis == "cap_raised"
     second = await asked(world, engine, task, 2)
     await engine.handle(DismissAgent(ada, "discord:7"))
-    assert (await engine.look.gate(second.id)).answer == "it was dismissed"
+    assert (await engine.look.gate(second.id)).basis == "dismissed"
 
 
 async def test_a_head_does_not_change_what_a_person_set(world: World) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
+from engine.domain.gates import GateKind, choices_of
 from engine.events import (
     AgentJoined,
     AgentSpoke,
@@ -16,7 +17,6 @@ from engine.events import (
     EventBody,
     FileWritten,
     GateClosed,
-    GateKind,
     GateRaised,
     GroupFormed,
     MessageRead,
@@ -165,12 +165,13 @@ class Acts:
         """An agent asks a person."""
         agent = self.world.agents[agent_id]
         gate_id = next(self._ids)
+        choices = choices_of(kind, options)
         self.world.gates[gate_id] = GateView(
-            gate_id, agent.task_id, agent.group_id, kind, agent.name, question, options, None, ""
+            gate_id, agent.task_id, agent.group_id, kind, agent.name, question, choices
         )
         self._count(agent.task_id, open_gates=1)
         self.emit(
-            GateRaised(agent.task_id, agent.group_id, gate_id, kind, agent_id, agent.name, question, options)
+            GateRaised(agent.task_id, agent.group_id, gate_id, kind, agent_id, agent.name, question, choices)
         )
         return gate_id
 
@@ -229,9 +230,9 @@ class Acts:
         self, task_id: int, state: Any = "done", report: str = "All done.", verified: bool = False
     ) -> None:
         """The task ends; open gates close with it."""
-        for gate in [g for g in self.world.gates.values() if g.task_id == task_id and g.answer is None]:
-            self.world.gates[gate.id] = replace(gate, answer="")
-            self.emit(GateClosed(task_id, gate.group_id, gate.id, "", ""))
+        for gate in [g for g in self.world.gates.values() if g.task_id == task_id and g.basis is None]:
+            self.world.gates[gate.id] = replace(gate, basis="task_ended")
+            self.emit(GateClosed(task_id, gate.group_id, gate.id, "task_ended"))
         task = self.world.tasks[task_id]
         self.world.tasks[task_id] = replace(
             task, state=state, report=report, verified=verified, ended_at=self.now, working=0, open_gates=0

@@ -28,6 +28,7 @@ from engine.commands import (
     StopTask,
     WithdrawMessage,
 )
+from engine.domain.gates import check_answer
 from engine.domain.recurrence import checked
 from engine.errors import EngineError, Invalid, NotFound, WrongState
 from engine.events import (
@@ -147,11 +148,14 @@ class FakeEngine(Acts):
 
     def _AnswerGate(self, command: AnswerGate) -> int:
         gate = self.look.find_gate(command.gate_id)
-        if gate.answer is not None:
+        if gate.basis is not None:
             raise WrongState("This question has been answered already.")
-        self.world.gates[gate.id] = replace(gate, answer=command.answer, answered_by=command.by)
+        given = check_answer(gate.kind, gate.choices, command.choice_id, command.text, command.limits)
+        said = {"choice_id": command.choice_id, "text": given.text, "limits": given.limits}
+        self.world.gates[gate.id] = replace(gate, basis="person", answered_by=command.by, **said)
         self._count(gate.task_id, open_gates=-1)
-        self.emit(GateClosed(gate.task_id, gate.group_id, gate.id, command.answer, command.by))
+        answer = (given.choice, given.text, given.limits)
+        self.emit(GateClosed(gate.task_id, gate.group_id, gate.id, "person", command.by, *answer))
         return gate.id
 
     def _PauseTask(self, command: PauseTask) -> int:

@@ -110,7 +110,7 @@ class FakeLook:
 
     async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
         found = [g for g in self._world.gates.values() if g.task_id == task_id]
-        return [g for g in found if g.answer is None or not open_only]
+        return [g for g in found if g.basis is None or not open_only]
 
     async def gate(self, gate_id: int) -> GateView:
         return self.find_gate(gate_id)

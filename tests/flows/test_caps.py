@@ -90,7 +90,7 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         told.set()
         asked = await post_with(product, "The cap set for Ada and all below it is reached")
         assert asked["channel_id"] == near["channel_id"]
-        assert "they go on, within half as much again" in asked["content"]
+        assert "they go on, within $0.00" in asked["content"]
         await you(product).click(asked, label="Raise by half")
         await post_with(product, "Answered by")
         budget = (await product.engine.engine.look.agent(2)).budget

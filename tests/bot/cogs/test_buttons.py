@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bot.views.gate import gate_view
-from engine.commands import AnswerGate, PauseTask, RaiseCap, ResumeTask, StopTask
-from engine.domain.plan import PlanAnswer, read_answer
-from engine.store.caps import CAP_OPTIONS
+from engine.commands import AnswerGate, Limits, PauseTask, RaiseCap, ResumeTask, StopTask
 from tests.bot.cogs.conftest import Stage, Task
+
+CAP_LABELS = ["Raise by half", "Wrap up", "Stop the task"]
 
 
 def card(stage: Stage) -> Any:
@@ -18,11 +18,11 @@ def card(stage: Stage) -> Any:
     return next(m for m in stage.lobby.history()[::-1] if m.flags.components_v2)
 
 
-async def post_gate(stage: Stage, task: Task, gate_id: int, *options: str) -> Any:
+async def post_gate(stage: Stage, task: Task, gate_id: int) -> Any:
     """A gate's message as the outbox posts it."""
     with stage.env._bot_scope():
         channel = stage.env.bot.get_channel(task.room.id)
-        await channel.send("Which wood?", view=gate_view(gate_id, options))
+        await channel.send("Which wood?", view=gate_view(await stage.engine.look.gate(gate_id)))
     await stage.env.settle()
     return task.room.last_message
 
@@ -95,11 +95,11 @@ async def test_a_gate_is_answered_by_option_once(stage: Stage, restarts: bool) -
     """The first answer counts and takes the buttons off; nothing is left to press twice."""
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
-    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
+    message = await post_gate(stage, task, gate_id)
     if restarts:
         await stage.restart()
     result = await stage.boss.click(message, label="Ash")
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Ash", f"discord:{stage.boss.id}")
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.boss.id}", "o2")
     assert result.acknowledged
     buttons = [b for row in task.room.last_message.components for b in row.children]
     assert [(b.label, b.disabled) for b in buttons] == [("Answered: Ash", True)]
@@ -109,8 +109,8 @@ async def test_the_second_of_two_answers_is_told(stage: Stage) -> None:
     """Somebody else was first: the words say so and the buttons show the answer."""
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
-    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
-    await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+    message = await post_gate(stage, task, gate_id)
+    await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
     result = await stage.boss.click(message, label="Ash")
     assert "answered already" in result.followups[-1].content
     assert task.room.last_message.components[0].children[0].label == "Answered: Oak"
@@ -120,8 +120,8 @@ async def test_an_answered_gate_opens_no_window(stage: Stage) -> None:
     """Nobody types an answer for nothing."""
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak",))
-    message = await post_gate(stage, task, gate_id, "Oak")
-    await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+    message = await post_gate(stage, task, gate_id)
+    await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
     result = await stage.boss.click(message, label="Answer in words")
     assert result.modal is None and "answered already" in result.response.content
 
@@ -129,9 +129,9 @@ async def test_an_answered_gate_opens_no_window(stage: Stage) -> None:
 async def test_an_answered_plan_opens_no_window_for_caps(stage: Stage) -> None:
     """Somebody else was first: no caps are typed for nothing."""
     task = await stage.start()
-    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
-    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
-    await stage.engine.handle(AnswerGate(gate_id, "Approve", "discord:1"))
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
+    message = await post_gate(stage, task, gate_id)
+    await stage.engine.handle(AnswerGate(gate_id, "discord:1", "approve"))
     result = await stage.boss.click(message, label="Approve within caps")
     assert result.modal is None and "answered already" in result.response.content
 
@@ -140,40 +140,44 @@ async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None
     """Free text through a window, which may outlive the bot."""
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
-    message = await post_gate(stage, task, gate_id, "Oak", "Ash")
+    message = await post_gate(stage, task, gate_id)
     shown = await stage.boss.click(message, label="Answer in words")
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"text": "Larch @everyone"})
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Larch @everyone", f"discord:{stage.boss.id}")
+    assert stage.engine.commands[-1] == AnswerGate(
+        gate_id, f"discord:{stage.boss.id}", text="Larch @everyone"
+    )
     assert task.room.last_message.components[0].children[0].disabled
 
 
 async def test_a_plan_can_be_approved_changed_capped_or_cancelled(stage: Stage) -> None:
     """A plan's buttons: its options, a change in words, its caps."""
     task = await stage.start()
-    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
-    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
+    message = await post_gate(stage, task, gate_id)
     labels = [b.label for row in message.components for b in row.children]
     assert labels == ["Approve", "Cancel the task", "Change in words", "Approve within caps"]
     shown = await stage.boss.click(message, label="Change in words")
     assert shown.modal["title"] == "Change the plan"
     await stage.boss.submit_modal(shown, {"text": "Only three groups"})
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Only three groups", f"discord:{stage.boss.id}")
+    assert stage.engine.commands[-1] == AnswerGate(
+        gate_id, f"discord:{stage.boss.id}", text="Only three groups"
+    )
 
 
 async def test_a_plan_is_approved_within_caps(stage: Stage, restarts: bool) -> None:
-    """One answer that the engine reads as an approval with caps; the message says that it is settled."""
+    """The caps travel beside the choice, as numbers; the message says that it is settled."""
     task = await stage.start()
-    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
-    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
+    message = await post_gate(stage, task, gate_id)
     shown = await stage.boss.click(message, label="Approve within caps")
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"dollars": "2.5", "agents": "12", "minutes": "30"})
-    given = stage.engine.commands[-1]
-    assert isinstance(given, AnswerGate)
-    assert read_answer(given.answer) == PlanAnswer(True, agents=12, cost_micros=2_500_000, minutes=30)
+    caps = Limits(agents=12, cost_micros=2_500_000, minutes=30)
+    by = f"discord:{stage.boss.id}"
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, by, "approve", limits=caps)
     settled = task.room.last_message
     assert settled.components[0].children[0].disabled and "has been answered" in settled.content
 
@@ -182,8 +186,8 @@ async def test_an_approval_raises_no_cap(stage: Stage) -> None:
     """Higher caps than the task's answer nothing and name the way; lower ones approve."""
     await stage.boss.slash(stage.lobby, "setup", approve=stage.role)
     task = await stage.start()
-    gate_id = stage.engine.raise_gate(task.boss, "Five groups", ("Approve", "Cancel the task"), "plan")
-    message = await post_gate(stage, task, gate_id, "Approve", "Cancel the task")
+    gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
+    message = await post_gate(stage, task, gate_id)
     for agents, closed in (("9999", False), ("5", True)):
         shown = await stage.crew.click(message, label="Approve within caps")
         result = await stage.crew.submit_modal(shown, {"dollars": "", "agents": agents, "minutes": ""})
@@ -195,14 +199,14 @@ async def test_a_reached_cap_is_raised_only_by_who_may_spend(stage: Stage) -> No
     """Its question offers no words for an amount; who may only approve can wrap up, not raise."""
     await stage.boss.slash(stage.lobby, "setup", approve=stage.role)
     task = await stage.start()
-    gate_id = stage.engine.raise_gate(task.boss, "The cap on cost is reached.", CAP_OPTIONS, "cap")
-    message = await post_gate(stage, task, gate_id, *CAP_OPTIONS)
-    assert [b.label for row in message.components for b in row.children] == list(CAP_OPTIONS)
+    gate_id = stage.engine.raise_gate(task.boss, "The cap on cost is reached.", kind="cap")
+    message = await post_gate(stage, task, gate_id)
+    assert [b.label for row in message.components for b in row.children] == CAP_LABELS
     refused = await stage.crew.click(message, label="Raise by half")
     assert "may not raise caps" in refused.followups[-1].content
     assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
     await stage.crew.click(message, label="Wrap up")
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Wrap up", f"discord:{stage.crew.id}")
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.crew.id}", "wrap_up")
 
 
 async def test_a_button_that_breaks_says_so(stage: Stage) -> None:
@@ -219,7 +223,7 @@ async def test_buttons_check_who_presses(stage: Stage) -> None:
     """A stranger can press nothing that changes anything, and is told whom to ask."""
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak",))
-    message = await post_gate(stage, task, gate_id, "Oak")
+    message = await post_gate(stage, task, gate_id)
     before = len(stage.engine.commands)
     for label in ("Pause", "Stop", "Raise cap"):
         result = await stage.stranger.click(card(stage), label=label)

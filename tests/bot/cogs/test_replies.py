@@ -12,8 +12,7 @@ from simcord.backend.serializers import message_payload
 from bot.cogs.replies import has_outcome
 from bot.views.gate import gate_view
 from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
-from engine.events import GateKind
-from engine.store.caps import CAP_OPTIONS
+from engine.domain.gates import GateKind
 from tests.bot.cogs.conftest import Stage, Task
 
 
@@ -243,7 +242,7 @@ async def asked(stage: Stage, task: Task, kind: GateKind, *options: str) -> tupl
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", options, kind)
     with stage.env._bot_scope():
         channel = stage.env.bot.get_channel(task.room.id)
-        await channel.send("Which wood?", view=gate_view(gate_id, options))
+        await channel.send("Which wood?", view=gate_view(await stage.engine.look.gate(gate_id)))
     await stage.env.settle()
     message = task.room.last_message
     await stage.gate_posted(task.id, gate_id, message)
@@ -255,7 +254,7 @@ async def test_a_reply_to_a_question_is_its_answer(stage: Stage) -> None:
     task = await stage.start()
     gate_id, question = await asked(stage, task, "question", "Oak", "Ash")
     message = await stage.boss.send(task.room, "Larch, please", reply_to=question)
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, "Larch, please", f"discord:{stage.boss.id}")
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Larch, please")
     assert marks(found(task.room, message)) == ["📨"] and said(stage) == []
     await stage.boss.send(task.room, "And oil it", reply_to=question)
     assert [c.text for c in said(stage)] == ["And oil it"]
@@ -268,7 +267,7 @@ async def test_who_may_not_answer_does_not_by_reply(stage: Stage) -> None:
     _, question = await asked(stage, task, "question", "Oak", "Ash")
     message = await stage.crew.send(task.room, "Ash", reply_to=question)
     assert marks(found(task.room, message)) == ["⛔"]
-    _, full = await asked(stage, task, "cap", *CAP_OPTIONS)
+    _, full = await asked(stage, task, "cap")
     await stage.boss.send(task.room, "a bit more", reply_to=full)
     assert "/task cap" in task.room.last_message.content
     assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from bot.outbox.limiter import Rates
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
 from bot.tables import BOT_METADATA
+from bot.texts_gates import label
 from bot.views.windows import closed_message
 from engine.commands import StartTask
 from engine.ports import Database
+from engine.queries import GateView
 from engine.store.database import open_database, sync_engine
 from tests.fakes.engine import FakeEngine
 
@@ -30,10 +32,10 @@ PACE = Pace(pause=0.02, longest_pause=0.3)
 class Buttons(discord.ui.View):
     """A gate's buttons, as the cogs would make them."""
 
-    def __init__(self, gate_id: int, options: Sequence[str]) -> None:
+    def __init__(self, gate: GateView) -> None:
         super().__init__(timeout=None)
-        for i, option in enumerate(options):
-            self.add_item(discord.ui.Button(label=option, custom_id=f"gate:{gate_id}:{i}"))
+        for choice in gate.choices:
+            self.add_item(discord.ui.Button(label=label(choice), custom_id=f"gate:{gate.id}:{choice.id}"))
 
 
 @dataclass

@@ -108,7 +108,7 @@ async def test_a_gate_pings_the_owner_and_has_buttons(stage: Stage) -> None:
 async def test_a_plan_comes_as_a_card_with_buttons(stage: Stage) -> None:
     """Groups and estimates in an embed of the bot's own message; its gate finds it again."""
     task_id, boss = await begun(stage)
-    gate = stage.engine.raise_gate(boss, "Two groups", ("Approve", "Cancel the task"), "plan")
+    gate = stage.engine.raise_gate(boss, "Two groups", kind="plan")
     root = stage.engine.world.tasks[task_id].root_group_id
     stage.engine.emit(PlanProposed(task_id, root, gate, "It is big.", ("hull", "sails"), 12, 90_000, 0, 40))
     await stage.drain()

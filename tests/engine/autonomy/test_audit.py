@@ -70,7 +70,7 @@ async def test_after_the_last_round_a_person_decides(stage: Stage) -> None:
     play = await stage({"Boss": boss, "Auditor": _rejects}, audit_rounds=2)
     gate = await play.until(GateRaised, kind="audit")
     assert "2 times" in gate.question
-    await play.do(AnswerGate(gate.gate_id, "Accept as it is", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", "accept"))
     end = await play.end()
     assert (end.state, end.verified) == ("done", False)
 
@@ -84,7 +84,7 @@ async def test_another_round_can_be_asked_for(stage: Stage) -> None:
     parts = {"Boss": boss, "Auditor": _rejects, "Auditor 3": third}
     play = await stage(parts, audit_rounds=2)
     gate = await play.until(GateRaised, kind="audit")
-    await play.do(AnswerGate(gate.gate_id, "Another round", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", "another_round"))
     assert (await play.end()).verified
 
 
@@ -117,7 +117,7 @@ async def test_an_auditor_that_never_judges_is_put_to_the_people(stage: Stage) -
     parts = {"Boss": boss, "Auditor": lambda _: say("Nice!"), "Auditor 2": fresh}
     play = await stage(parts, audit_rounds=2)
     gate = await play.until(GateRaised, kind="audit")
-    await play.do(AnswerGate(gate.gate_id, "Another round", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", "another_round"))
     assert (await play.end()).verified
 
 

@@ -42,7 +42,7 @@ async def test_the_people_raise_a_cap_and_the_task_goes_on(stage: Stage) -> None
     assert play.of(CapReached, percent=100, cap="cost")
     await play.do(RaiseCap(play.task, Limits(cost_micros=10**6), "me"))
     assert (await play.end()).state == "done"
-    assert (await play.engine.look.gate(gate.gate_id)).answer == "cap raised"
+    assert (await play.engine.look.gate(gate.gate_id)).basis == "cap_raised"
 
 
 async def test_wrapping_up_stops_everyone_but_the_boss(stage: Stage) -> None:
@@ -59,7 +59,7 @@ async def test_wrapping_up_stops_everyone_but_the_boss(stage: Stage) -> None:
     caps = replace(CAPS, cost_micros=1_500, steps=9_000)
     play = await stage({"Boss": boss, "Ada": endless, "Bob": endless}, caps=caps)
     gate = await play.until(GateRaised, kind="cap")
-    await play.do(AnswerGate(gate.gate_id, "Wrap up", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", "wrap_up"))
     end = await play.end()
     assert (end.state, end.report) == ("done", "half of it")
     assert {a.state for a in await play.engine.look.assignments(play.task)} == {"cancelled"}
@@ -155,7 +155,7 @@ async def test_minutes_are_a_cap_too(stage: Stage) -> None:
     gate = await play.until(GateRaised, kind="cap")
     assert "minutes" in gate.question
     assert play.of(CapReached, cap="minutes", percent=100)
-    await play.do(AnswerGate(gate.gate_id, "Raise by half", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", "raise_half"))
     task = await play.engine.look.task(play.task)
     assert task.state == "running"
     assert (task.limits.minutes or 0) * 60 >= time.time() + CAPS.minutes * 30

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.commands import AnswerGate
+from engine.commands import AnswerGate, Limits
+from engine.errors import Invalid
 from engine.events import GateClosed, GateRaised, PlanProposed
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
@@ -39,20 +40,33 @@ async def test_a_large_plan_waits_and_goes_on_when_approved(stage: Stage) -> Non
     assert plan.tokens > 0 and plan.cost_micros == plan.tokens * 100 // 1_000
     assert plan.minutes == 13
     assert (await play.engine.look.task(play.task)).agents == 1
-    await play.do(AnswerGate(plan.gate_id, "Approve", "me"))
+    await play.do(AnswerGate(plan.gate_id, "me", "approve"))
     assert (await play.end()).report == "recruited"
 
 
 async def test_an_approval_can_name_caps(stage: Stage) -> None:
-    """They lower the task's own, never raise them, and the boss hears of them."""
-    play = await stage({"Boss": planner})
+    """They lower the task's own, one that would raise them is refused whole, and the boss hears of them."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        return planner(view)
+
+    play = await stage({"Boss": boss})
     plan = await play.until(PlanProposed)
     assert plan.gate_id is not None
-    words = "Approve, at most 11 agents, $3 and 9,000,000 minutes"
-    await play.do(AnswerGate(plan.gate_id, words, "me"))
+    before = (await play.engine.look.task(play.task)).limits
+    for limits in (Limits(agents=11, minutes=9_000_000), Limits(steps=1), Limits(agents=0)):
+        with pytest.raises(Invalid):
+            await play.do(AnswerGate(plan.gate_id, "me", "approve", limits=limits))
+    assert (await play.engine.look.task(play.task)).limits == before
+    lower = Limits(agents=11, cost_micros=3_000_000)
+    await play.do(AnswerGate(plan.gate_id, "me", "approve", limits=lower))
     assert (await play.end()).report == "recruited"
-    limits = (await play.engine.look.task(play.task)).limits
-    assert (limits.agents, limits.cost_micros, limits.minutes) == (11, 3_000_000, CAPS.minutes)
+    now = (await play.engine.look.task(play.task)).limits
+    assert (now.agents, now.cost_micros, now.minutes) == (11, 3_000_000, CAPS.minutes)
+    assert (await play.engine.look.gate(plan.gate_id)).limits == lower
+    assert any("approved your plan" in words and "11 agents, $3.00" in words for words in heard)
 
 
 async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
@@ -60,7 +74,7 @@ async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
     play = await stage({"Boss": planner})
     plan = await play.until(PlanProposed)
     assert plan.gate_id is not None
-    await play.do(AnswerGate(plan.gate_id, "only three writers", "me"))
+    await play.do(AnswerGate(plan.gate_id, "me", text="only three writers"))
     assert (await play.end()).report == "only three writers"
 
 
@@ -77,11 +91,11 @@ async def test_a_plan_changed_in_words_is_shown_again_before_many_are_recruited(
     play = await stage({"Boss": boss})
     first = await play.until(PlanProposed)
     assert first.gate_id is not None
-    await play.do(AnswerGate(first.gate_id, "nine are enough", "me"))
+    await play.do(AnswerGate(first.gate_id, "me", text="nine are enough"))
     second = await play.until(PlanProposed, summary="nine writers")
     assert second.gate_id is not None
     assert (await play.engine.look.task(play.task)).agents == 1
-    await play.do(AnswerGate(second.gate_id, "Approve", "me"))
+    await play.do(AnswerGate(second.gate_id, "me", "approve"))
     assert (await play.end()).report == "recruited"
 
 
@@ -104,7 +118,7 @@ async def test_a_small_plan_allows_no_large_organisation(stage: Stage) -> None:
         ("ten writers", False),
     ]
     assert (await play.engine.look.task(play.task)).agents == 1
-    await play.do(AnswerGate(large.gate_id or 0, "Approve", "me"))
+    await play.do(AnswerGate(large.gate_id or 0, "me", "approve"))
     assert (await play.end()).report == "recruited"
 
 
@@ -127,7 +141,7 @@ async def test_a_plan_can_be_cancelled(stage: Stage) -> None:
     play = await stage({"Boss": planner})
     plan = await play.until(PlanProposed)
     assert plan.gate_id is not None
-    await play.do(AnswerGate(plan.gate_id, "Cancel the task", "me"))
+    await play.do(AnswerGate(plan.gate_id, "me", "cancel"))
     assert (await play.end()).state == "stopped"
 
 
@@ -135,7 +149,8 @@ async def test_a_plan_nobody_answers_is_gone_on_with(stage: Stage) -> None:
     """After the wait the engine approves it in the people's stead."""
     play = await stage({"Boss": planner}, plan_wait_s=0.1)
     closed = await play.until(GateClosed)
-    assert closed.by == "system"
+    assert (closed.basis, closed.by) == ("timeout", "")
+    assert closed.choice is not None and closed.choice.effect == "approve"
     assert (await play.end()).report == "recruited"
 
 
@@ -190,7 +205,7 @@ async def test_heads_cannot_grow_a_task_past_the_handful_without_a_plan(stage: S
     play = await stage({"Boss": boss, "Ada": ada})
     plan = await play.until(PlanProposed)
     assert plan.gate_id is not None
-    await play.do(AnswerGate(plan.gate_id, "Approve", "me"))
+    await play.do(AnswerGate(plan.gate_id, "me", "approve"))
     assert (await play.end()).state == "done"
     assert (await play.engine.look.task(play.task)).agents == 12
 
@@ -214,9 +229,9 @@ async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: b
     play = await stage({"Boss": grows}, attended=attended, caps=replace(CAPS, steps=9_000))
     if attended:
         plan = await play.until(PlanProposed)
-        await play.do(AnswerGate(plan.gate_id or 0, "Approve", "me"))
+        await play.do(AnswerGate(plan.gate_id or 0, "me", "approve"))
         gate = await play.until(GateRaised, kind="stall")
         assert "The plan you saw named 10 agents" in gate.question
-        await play.do(AnswerGate(gate.gate_id, "Try again", "me"))
+        await play.do(AnswerGate(gate.gate_id, "me", "retry"))
     assert (await play.end()).report == "grown"
     assert len(play.of(GateRaised, kind="stall")) == int(attended)

@@ -41,7 +41,7 @@ async def test_a_standstill_that_nudges_cannot_mend_is_put_to_the_people(stage: 
     play = await stage({"Boss": stubborn})
     gate = await play.until(GateRaised, kind="stall")
     assert len(play.of(Intervened, rule="stall", action="nudged")) == CALM.quiet_rounds
-    await play.do(AnswerGate(gate.gate_id, "Try again", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", "retry"))
     assert (await play.end()).report == "nothing was needed"
 
 
@@ -278,7 +278,7 @@ async def test_recruiting_without_giving_work_is_told_and_then_asked_about(stage
     play = await stage({"Boss": boss}, watch=FAST, caps=_caps(5_000))
     gate = await play.until(GateRaised, kind="stall")
     assert [e.action for e in play.of(Intervened, rule="recruiting")] == ["nudged", "asked"]
-    await play.do(AnswerGate(gate.gate_id, "do it alone", "me"))
+    await play.do(AnswerGate(gate.gate_id, "me", text="do it alone"))
     assert (await play.end()).report == "done alone"
 
 

@@ -1,0 +1,273 @@
+"""Answers to gates, as transactions. The effect of the choice decides what an answer does, never words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import AnswerGate, Limits
+from engine.domain.budget import amount
+from engine.domain.gates import (
+    HALF,
+    TENTH,
+    Answer,
+    GateBasis,
+    GateEffect,
+    check_answer,
+    extension,
+    load_choices,
+)
+from engine.domain.state import About
+from engine.errors import NotFound, WrongState
+from engine.events import EndBasis, GateClosed
+from engine.ports import Wake
+from engine.store.budgets import freeze
+from engine.store.core import AGENTS, BUDGETS, GATES, TASKS, AnyRow, append_events, dumps, loads
+from engine.store.ending import Ending, end_task, told_report
+from engine.store.people import dismiss, system_letter
+from engine.store.tasks import Done, caps_now, get_task, lower_caps, ready_agents, reopen
+from engine.store.wrapup import wrap_up
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A gate that this transaction closed: its row, its task's, and how it was answered."""
+
+    connection: Connection
+    gate: AnyRow
+    task: AnyRow
+    answer: Answer
+    basis: GateBasis
+    now: float
+
+    def tell(self, agent_id: int, text: str, about: About = "") -> tuple[Wake, ...]:
+        """Send an agent what came of the gate -> its wake."""
+        key = f"gate{self.gate.id}.answer"
+        system_letter(
+            self.connection, self.task.id, agent_id, text, key, self.now, priority=0, about=(about, None)
+        )
+        return (Wake(agent_id, self.task.id, 0),)
+
+    def set_task(self, **values: object) -> None:
+        """Change the task's row."""
+        self.connection.execute(TASKS.update().where(TASKS.c.id == self.task.id).values(**values))
+
+
+def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Done:
+    """Close the gate with a person's answer; the first one counts.
+
+    Raises NotFound, WrongState for one that is closed, Invalid for an answer that it does not take.
+    """
+    gate = connection.execute(sa.select(GATES).where(GATES.c.id == command.gate_id)).first()
+    if gate is None:
+        raise NotFound(f"There is no question {command.gate_id}.")
+    if gate.basis is not None:
+        raise WrongState("That question was answered already.")
+    choices = load_choices(loads(gate.choices_json))
+    answer = check_answer(gate.kind, choices, command.choice_id, command.text, command.limits)
+    return _close(connection, gate, answer, "person", command.by, now)
+
+
+def approve_unanswered(connection: Connection, gate_id: int, now: float) -> Done:
+    """Approve a plan that nobody answered in time. Raises WrongState when somebody just did."""
+    gate = connection.execute(sa.select(GATES).where(GATES.c.id == gate_id)).one()
+    answer = check_answer(gate.kind, load_choices(loads(gate.choices_json)), "approve", "", None)
+    return _close(connection, gate, answer, "timeout", "", now)
+
+
+def _close(
+    connection: Connection, gate: AnyRow, answer: Answer, basis: GateBasis, by: str, now: float
+) -> Done:
+    chosen = answer.choice.id if answer.choice else None
+    limits = dumps(asdict(answer.limits)) if answer.limits else None
+    taken = connection.execute(
+        GATES.update()
+        .where(GATES.c.id == gate.id, GATES.c.basis.is_(None))
+        .values(basis=basis, choice_id=chosen, text=answer.text, limits_json=limits, answered_by=by)
+    )
+    if taken.rowcount != 1:
+        raise WrongState("That question was answered already.")
+    closed = GateClosed(
+        gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits
+    )
+    append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
+    answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now)
+    answered.set_task(progress_at=now, quiet_rounds=0)
+    act = _ACTS[answer.choice.effect] if answer.choice else _in_words
+    return Done(gate.id, act(answered))
+
+
+# ---------------------------------------------------------------- effects
+
+
+def _approve(at: _Answered) -> tuple[Wake, ...]:
+    at.set_task(plan_state="approved")
+    if at.answer.limits:
+        lower_caps(at.connection, at.task, at.answer.limits)
+    people = at.basis == "person"
+    who = "The people approved your plan." if people else "Nobody answered in time: work by your plan."
+    caps = _in_numbers(at.answer.limits or Limits())
+    within = f" Within these caps: {caps}." if caps else ""
+    return at.tell(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Go on.{within}", at))
+
+
+def _in_numbers(caps: Limits) -> str:
+    """Caps for an agent to read; "" when there are none."""
+    named = (
+        ("agents", caps.agents, " agents"),
+        ("cost", caps.cost_micros, ""),
+        ("tokens", caps.tokens, " tokens"),
+        ("minutes", caps.minutes, " minutes"),
+    )
+    return ", ".join(f"{amount(cap, value)}{unit}" for cap, value, unit in named if value is not None)
+
+
+def _stop(at: _Answered) -> tuple[Wake, ...]:
+    return _end(at, Ending("stopped", "stopped", f"Stopped by a person: {at.gate.question}"))
+
+
+def _accept(at: _Answered) -> tuple[Wake, ...]:
+    basis: EndBasis = "ran" if at.task.basis == "ran" else "accepted"
+    report = told_report(at.connection, at.task)
+    return _end(at, Ending("done", basis, report, tuple(loads(at.task.deliverables_json))))
+
+
+def _end(at: _Answered, ending: Ending) -> tuple[Wake, ...]:
+    events = end_task(at.connection, at.task.id, ending, at.now)
+    keyed = [(f"t{at.task.id}.end.{number}", body) for number, body in enumerate(events)]
+    append_events(at.connection, keyed, at.now)
+    return ()
+
+
+def _another_round(at: _Answered) -> tuple[Wake, ...]:
+    at.set_task(auditor_id=None)
+    return _hand_on(at, _with_note("another round: repair what is missing, then call finish again.", at))
+
+
+def _retry(at: _Answered) -> tuple[Wake, ...]:
+    return _hand_on(at, _with_note("go on and try again.", at))
+
+
+def _with_note(words: str, at: _Answered) -> str:
+    return f"{words}\nThey add: {at.answer.text}" if at.answer.text else words
+
+
+def _option(at: _Answered) -> tuple[Wake, ...]:
+    """An agent gets the answer that it worded itself."""
+    chosen = at.answer.choice.text if at.answer.choice else ""
+    return _hand_on(at, "\n".join(part for part in (chosen, at.answer.text) if part))
+
+
+def _in_words(at: _Answered) -> tuple[Wake, ...]:
+    """Free text goes to the agent that is to act on it; it decides nothing by itself."""
+    if at.gate.kind == "plan":
+        # Words change the plan: what comes of them is shown again before many are recruited.
+        at.set_task(plan_state="none", plan_agents=0)
+        words = (
+            f"The people answered your plan: {at.answer.text}\nChange the plan by that. If it still needs "
+            "more than a handful of agents, call propose_plan with the changed one; if not, go on."
+        )
+        return at.tell(at.gate.agent_id or at.task.boss_id, words)
+    if at.gate.kind == "audit":
+        at.set_task(auditor_id=None)
+    return _hand_on(at, at.answer.text)
+
+
+def _hand_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
+    to = at.task.boss_id if at.gate.kind == "audit" else at.gate.agent_id or at.task.boss_id
+    return at.tell(to, f'A person answers your question "{at.gate.question[:300]}": {answer}')
+
+
+def _raise_half(at: _Answered) -> tuple[Wake, ...]:
+    if at.gate.kind == "share":
+        return _extend_subtree(at, HALF)
+    more = extension(caps_now(at.connection, at.task), HALF)
+    root = sa.and_(BUDGETS.c.task_id == at.task.id, BUDGETS.c.parent_id.is_(None))
+    raised = {"cap_micros": more.cost_micros, "cap_tokens": more.tokens}
+    values = {name: BUDGETS.c[name] + extra for name, extra in raised.items() if extra is not None}
+    at.connection.execute(BUDGETS.update().where(root).values(warned=0, **values))
+    later = max(at.task.deadline_at or at.now, at.now) + (more.minutes or 0) * 60
+    at.set_task(deadline_at=later, max_minutes=math.ceil((later - at.task.created_at) / 60))
+    if at.task.state == "paused":
+        return reopen(at.connection, at.task, "cap_raised", at.now)
+    return ready_agents(at.connection, at.task.id)
+
+
+def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
+    """A task: everyone but the boss stops and it runs again for the boss to finish. A subtree goes on."""
+    if at.gate.kind == "share":
+        return _extend_subtree(at, TENTH)
+    wakes = wrap_up(at.connection, at.task, "a person asked to wrap up", at.now)
+    if get_task(at.connection, at.task.id).state == "paused":
+        reopen(at.connection, at.task, "wrapped_up", at.now)
+    return wakes
+
+
+# ---------------------------------------------------------------- a subtree at its cap
+
+
+def _subtree(at: _Answered) -> tuple[AnyRow, AnyRow | None]:
+    """The agent that a cap was set for, and its budget; None when it left meanwhile or has none any more."""
+    agent = at.connection.execute(sa.select(AGENTS).where(AGENTS.c.id == at.gate.agent_id)).one()
+    row = at.connection.execute(
+        sa.select(BUDGETS).where(BUDGETS.c.agent_id == agent.id).with_for_update()
+    ).first()
+    return agent, None if agent.status == "dismissed" else row
+
+
+def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
+    """Each cap there is grows by one `part`-th, minutes from now on; the subtree goes on.
+
+    The part to wrap up in comes once: `wrapped` stays until somebody raises by half.
+    """
+    agent, row = _subtree(at)
+    if row is None:
+        return ()
+    caps = Limits(cost_micros=row.cap_micros, tokens=row.cap_tokens, minutes=row.cap_minutes)
+    more = extension(caps, part)
+    extra = {"cap_micros": more.cost_micros, "cap_tokens": more.tokens, "cap_minutes": more.minutes}
+    values: dict[str, object] = {name: getattr(row, name) + n for name, n in extra.items() if n is not None}
+    if row.deadline_at is not None:
+        values["deadline_at"] = max(row.deadline_at, at.now) + (more.minutes or 0) * 60
+    values |= {"warned": 0, "wrapped": part == TENTH}
+    at.connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(**values))
+    freeze(at.connection, row.id, frozen=False)
+    if part == TENTH:
+        words = (
+            "Wrap up: a person wants what there is of your part, and gave a tenth more for that. Start "
+            "nothing new; hand in what you have, and say truthfully what is missing."
+        )
+        at.tell(agent.id, words, "wrap_up")
+    return ready_agents(at.connection, at.task.id)
+
+
+def _dismiss(at: _Answered) -> tuple[Wake, ...]:
+    agent, row = _subtree(at)
+    if row is None:
+        return ()
+    events = dismiss(at.connection, agent.id, "dismissed by a person at its cap", at.now)
+    keyed = [(f"gate{at.gate.id}.left.{number}", body) for number, body in enumerate(events)]
+    append_events(at.connection, keyed, at.now)
+    words = (
+        f"{agent.name} had used its cap, and a person dismissed it. Its open assignments are cancelled; do "
+        "without them, or give them to others."
+    )
+    return at.tell(agent.head_id or at.task.boss_id, words)
+
+
+_ACTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
+    "approve": _approve,
+    "cancel": _stop,
+    "raise_half": _raise_half,
+    "wrap_up": _wrap_up,
+    "stop": _stop,
+    "dismiss": _dismiss,
+    "accept": _accept,
+    "another_round": _another_round,
+    "retry": _retry,
+    "option": _option,
+}

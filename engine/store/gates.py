@@ -1,0 +1,83 @@
+"""Gates as rows: raised, closed for whatever reason, and seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import Limits
+from engine.domain.gates import Choice, GateBasis, GateKind, dump_choices, load_choices
+from engine.events import GateClosed, GateRaised
+from engine.queries import GateView
+from engine.store.core import GATES, AnyRow, dumps, loads, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A gate to raise. `name`: the agent that asks, "" when the engine does about `agent_id`."""
+
+    kind: GateKind
+    text: str
+    choices: tuple[Choice, ...]
+    key: str
+    group_id: int
+    agent_id: int | None = None
+    name: str = ""
+    due_at: float | None = None
+
+
+def raise_gate(connection: Connection, task_id: int, question: Question, now: float) -> GateRaised:
+    """Store an open gate -> its event, to be appended."""
+    values = {
+        "task_id": task_id,
+        "group_id": question.group_id,
+        "agent_id": question.agent_id,
+        "kind": question.kind,
+        "name": question.name,
+        "question": question.text,
+        "choices_json": dumps(dump_choices(question.choices)),
+        "key": question.key,
+        "created_at": now,
+        "due_at": question.due_at,
+    }
+    return GateRaised(
+        task_id,
+        question.group_id,
+        new_id(connection, GATES, values),
+        question.kind,
+        question.agent_id if question.name else None,
+        question.name,
+        question.text,
+        question.choices,
+    )
+
+
+def close_gates(connection: Connection, where: sa.ColumnElement[bool], basis: GateBasis) -> list[GateClosed]:
+    """Close the open gates that `where` names, because something made them moot -> the events to append."""
+    asked = sa.and_(where, GATES.c.basis.is_(None))
+    found = sa.select(GATES.c.id, GATES.c.task_id, GATES.c.group_id).where(asked).order_by(GATES.c.id)
+    gates = connection.execute(found).all()
+    connection.execute(GATES.update().where(asked).values(basis=basis))
+    return [GateClosed(gate.task_id, gate.group_id, gate.id, basis) for gate in gates]
+
+
+def gate_view(row: AnyRow) -> GateView:
+    """Return a gate's row as people see it."""
+    return GateView(
+        id=row.id,
+        task_id=row.task_id,
+        group_id=row.group_id,
+        kind=row.kind,
+        name=row.name,
+        question=row.question,
+        choices=load_choices(loads(row.choices_json)),
+        basis=row.basis,
+        choice_id=row.choice_id,
+        text=row.text,
+        answered_by=row.answered_by,
+        due_at=row.due_at,
+        agent_id=row.agent_id,
+        limits=Limits(**loads(row.limits_json)) if row.limits_json else None,
+    )
