@@ -14,12 +14,15 @@ from bot.book import CARDS, FACTS
 from bot.migrations import drift, upgrade
 from bot.tables import BOT_METADATA, cursors
 from bot.tables import tasks as bot_tasks
+from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
 from engine.domain.recall import pack, signs_of
 from engine.errors import NotConfigured
-from engine.store.core import AGENTS, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
+from engine.events import GateClosed, GateRaised, load_event
+from engine.store.core import AGENTS, EVENTS, GATES, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
 from engine.store.database import sync_engine
+from engine.store.gates import gate_view
 from engine.store.tables import ENGINE_METADATA
 from engine.store.transcript import past_step, past_summary
 from tests.test_boundaries import ROOT
@@ -207,3 +210,72 @@ def test_agents_of_an_older_version_are_found_by_how_their_names_look(tmp_path: 
         keys = list(connection.execute(sa.select(AGENTS.c.name_key).order_by(AGENTS.c.id)).scalars())
     engine.dispose()
     assert keys == [name_key("Ali"), f"{name_key('All')} #2", name_key("Zoe")]
+
+
+OLD_GATES: dict[str, tuple[str, ...]] = {
+    "question": ("Stop", "Oak"),
+    "plan": ("Approve", "Cancel the task"),
+    "cap": ("Raise by half", "Wrap up", "Stop the task"),
+    "share": ("Raise by half", "Wrap it up", "Dismiss it"),
+    "audit": ("Accept as it is", "Another round", "Stop the task"),
+    "stall": ("Try again", "Wrap up with what there is", "Stop the task"),
+}
+"""What version 0011 stored as the options of each kind."""
+
+CLOSED_THEN: list[tuple[str, str, str, tuple[str, str | None, str]]] = [
+    ("cap", "raise by half", "discord:7", ("person", "raise_half", "")),
+    ("cap", "a bit more", "discord:7", ("person", None, "a bit more")),
+    ("cap", "cap raised", "", ("cap_raised", None, "")),
+    ("cap", "resumed by a person", "", ("resumed", None, "")),
+    ("cap", "wrapping up", "", ("wrapped_up", None, "")),
+    ("share", "it was dismissed", "", ("dismissed", None, "")),
+    ("plan", "Approve within $2", "discord:7", ("person", None, "Approve within $2")),
+    ("plan", "Approve (nobody answered in time)", "system", ("timeout", "approve", "")),
+    ("question", "Oak", "discord:7", ("person", "o2", "")),
+    ("audit", "", "", ("task_ended", None, "")),
+]
+"""Kind, answer and who of gates closed by then -> basis, choice and text now."""
+
+
+def test_gates_of_an_older_version_keep_their_choices_and_answers(tmp_path: Path) -> None:
+    """Open ones offer by id what their buttons said, in that order; events tell the same."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0011")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _insert(connection, "tasks", id=1, state="running")
+        for number, kind in enumerate(OLD_GATES, 1):
+            _old_gate(connection, number, kind, None, "")
+        for number, (kind, answer, by, _) in enumerate(CLOSED_THEN, 20):
+            _old_gate(connection, number, kind, answer, by)
+    upgrade(url)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(GATES).order_by(GATES.c.id)).all()
+        kept = connection.execute(
+            sa.select(EVENTS.c.kind, EVENTS.c.payload_json).order_by(EVENTS.c.seq)
+        ).all()
+    engine.dispose()
+    views = [gate_view(row) for row in rows]
+    told = [load_event(row.kind, json.loads(row.payload_json)) for row in kept]
+    for view in views[: len(OLD_GATES)]:
+        assert (view.basis, view.choices) == (None, choices_of(view.kind, OLD_GATES[view.kind]))
+    assert [(v.basis, v.choice_id, v.text) for v in views[len(OLD_GATES) :]] == [c[3] for c in CLOSED_THEN]
+    assert [e.choices for e in told if isinstance(e, GateRaised)] == [view.choices for view in views]
+    closed = [event for event in told if isinstance(event, GateClosed)]
+    assert [(e.basis, e.choice and e.choice.id, e.text) for e in closed] == [c[3] for c in CLOSED_THEN]
+    assert [event.by for event in closed] == [view.answered_by for view in views[len(OLD_GATES) :]]
+
+
+def _old_gate(connection: sa.Connection, number: int, kind: str, answer: str | None, by: str) -> None:
+    """A gate and its events, as version 0011 stored them."""
+    options = json.dumps(OLD_GATES[kind])
+    where = {"task_id": 1, "group_id": 2}
+    values = {"id": number, "kind": kind, "options_json": options, "answer": answer, "answered_by": by}
+    _insert(connection, "gates", key=f"g{number}", name="Boss", question="?", **where, **values)
+    raised = {**where, "gate_id": number, "kind": kind, "agent_id": None, "name": "", "question": "?"}
+    payload = json.dumps({**raised, "options": OLD_GATES[kind]})
+    _insert(connection, "events", task_id=1, key=f"r{number}", kind="GateRaised", payload_json=payload)
+    if answer is not None:
+        payload = json.dumps({**where, "gate_id": number, "answer": answer, "by": by})
+        _insert(connection, "events", task_id=1, key=f"c{number}", kind="GateClosed", payload_json=payload)

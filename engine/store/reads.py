@@ -38,6 +38,7 @@ from engine.store.core import (
     AnyRow,
     loads,
 )
+from engine.store.gates import gate_view
 from engine.store.repeats import paused_views, repeat_views
 
 _unread = (

@@ -1,0 +1,80 @@
+"""Questions say in words what each way to answer them leads to; no effect is without a label or a right."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from bot.access import GATE_RIGHTS
+from bot.texts_gates import CLOSED, LABELS, MEANS, answer_words, choice_named, label, meanings, ways
+from bot.views.gate import gate_view
+from engine.commands import Limits
+from engine.domain.gates import EFFECTS, Choice, GateBasis, GateEffect, GateKind, choices_of
+from engine.queries import GateView
+
+LIMITS = Limits(agents=60, cost_micros=5_000_000, tokens=3_000_001, minutes=241)
+KINDS: tuple[GateKind, ...] = get_args(GateKind)
+
+
+def gate_of(kind: GateKind, due_at: float | None = None) -> GateView:
+    """An open gate of a kind."""
+    return GateView(1, 1, 1, kind, "Boss", "How to go on?", choices_of(kind, ("Oak",)), due_at=due_at)
+
+
+def test_every_effect_has_a_label_and_a_right() -> None:
+    """An effect that the engine gets is one that people can read and that is decided who may use it."""
+    effects = set(get_args(GateEffect))
+    assert effects == set(LABELS) | {"option"}
+    assert effects | {"text"} == set(GATE_RIGHTS) and all(GATE_RIGHTS.values())
+    assert set(CLOSED) | {"person"} == set(get_args(GateBasis))
+    assert len(set(LABELS.values())) == len(LABELS)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "question"])
+async def test_every_button_of_the_engines_questions_is_explained(kind: GateKind) -> None:
+    """No button without a meaning and no meaning without a way; an agent's own question explains itself."""
+    gate = gate_of(kind)
+    labels = {getattr(item, "label", None) or item.item.label for item in gate_view(gate).children}  # type: ignore[attr-defined]
+    named = {name for _, name in ways(gate) if not name.startswith("/")}
+    assert named == labels
+    assert {way for way, _ in ways(gate)} == set(MEANS[kind]) >= set(EFFECTS[kind])
+    assert "{" not in meanings(gate, LIMITS) and len(meanings(gate, LIMITS)) < 800
+
+
+def test_an_agents_own_question_explains_itself() -> None:
+    """Its options are its own words."""
+    assert meanings(gate_of("question"), LIMITS) == ""
+
+
+def test_numbers_stand_with_the_buttons() -> None:
+    """What a raise or an approval allows is said as numbers."""
+    assert "$7.50, 4,500,001 tokens and 120 more minutes" in meanings(gate_of("cap"), LIMITS)
+    assert "within $0.15;" in meanings(gate_of("share"), Limits(cost_micros=100_000))
+    assert "60 agents, $5.00, 3,000,001 tokens, 241 minutes" in meanings(gate_of("plan"), LIMITS)
+
+
+def test_a_plan_says_what_silence_leads_to() -> None:
+    """Where no answer counts as one, when is said."""
+    told = meanings(gate_of("plan", 1_700_000_600.5), LIMITS)
+    assert "No answer" in told and "<t:1700000600:R>" in told
+    assert "No answer" not in meanings(gate_of("cap"), LIMITS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_label_typed_is_its_choice_and_nothing_else_is(kind: GateKind) -> None:
+    """Case and white space aside; a label with a word more is free text."""
+    choices = choices_of(kind, ("Oak", "Ash"))
+    for choice in choices:
+        assert choice_named(choices, f"  {label(choice).upper()} ") == choice
+        for words in (f"{label(choice)} please", f"do not {label(choice)}", choice.id + "!", ""):
+            assert choice_named(choices, words) is None
+
+
+def test_an_answer_reads_well() -> None:
+    """Choice, caps and words."""
+    approve = Choice("approve", "approve")
+    assert answer_words(approve, "") == "Approve"
+    assert answer_words(approve, "soon", Limits(agents=3)) == "Approve within 3 agents: soon"
+    assert answer_words(Choice("o1", "option", "Oak"), "") == "Oak"
+    assert answer_words(None, "Larch") == "Larch"
