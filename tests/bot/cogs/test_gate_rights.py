@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -168,9 +168,11 @@ def _raise(connection: sa.Connection, task: Any, kind: GateKind) -> None:
 
 
 @pytest.fixture
-def offstage(tmp_path: Path) -> Stage:
+def offstage(tmp_path: Path) -> Iterator[Stage]:
     """The parts with the real engine."""
-    return Court(tmp_path)
+    court = Court(tmp_path)
+    yield court
+    court.database.dispose()
 
 
 @pytest.fixture
