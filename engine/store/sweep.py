@@ -125,6 +125,6 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
 def due_plans(connection: Connection, now: float) -> list[int]:
     """Plan gates nobody answered in time: they are approved, within the caps."""
     query = sa.select(GATES.c.id).where(
-        GATES.c.basis.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
+        GATES.c.kind == "plan", GATES.c.basis.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
     )
     return list(connection.execute(query).scalars())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import sqlalchemy as sa
 
 from engine import Engine, TurnOptions
 from engine.commands import AnswerGate, DismissAgent, Limits, RaiseCap, StartTask
 from engine.domain.picture import WatchOptions
+from engine.errors import Invalid
 from engine.events import CapReached, EventBody, Intervened, load_event
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
@@ -119,15 +121,19 @@ async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) 
 
 
 async def test_wrapping_up_a_part_tells_it_and_gives_a_tenth(world: World) -> None:
-    """Its agent reads what is wanted; nobody else is stopped."""
+    """Its agent reads what is wanted; nobody else is stopped; there is no second tenth."""
     engine, task, ada = await capped(world, Pair())
     gate = await asked(world, engine, task)
     await engine.handle(AnswerGate(gate.id, "discord:7", "wrap_up"))
     budget = (await engine.look.agent(ada)).budget
     assert budget is not None and budget.caps.cost_micros == CAP + CAP // 10
     steps = await engine.look.steps(ada, 200)
-    await asked(world, engine, task, 2)
+    again = await asked(world, engine, task, 2)
     assert len(await engine.look.steps(ada, 200)) > len(steps)
+    assert [c.effect for c in again.choices] == ["raise_half", "dismiss"]
+    with pytest.raises(Invalid):
+        await engine.handle(AnswerGate(again.id, "discord:7", "wrap_up"))
+    assert await stopped(engine, ada) and (await engine.look.gate(again.id)).basis is None
     assert (await engine.look.task(task)).state == "running"
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.access import GuildRules
+from bot.texts_gates import LABELS
 from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions
 from engine.commands import AnswerGate, Limits, RaiseCap, StartTask
 from engine.domain.gates import TAKES_TEXT, GateEffect, GateKind, choices_of
@@ -247,6 +248,26 @@ async def test_words_in_a_window_decide_nothing(court: Court, kind: GateKind, ro
             assert state[0][0].plan_state != "approved"
         else:
             assert await court.state(gate.task_id) == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_reply_is_a_choice_only_by_its_whole_label(court: Court, kind: GateKind, role: str) -> None:
+    """Labels of this gate are its choices, with their rights; those of other kinds and all else are words."""
+    for words in (*LABELS.values(), "Oak", *WORDS):
+        gate = await court.ask(kind)
+        before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
+        message = await court.forged("button", gate.gate_id, "0")
+        await court.gate_posted(gate.task_id, gate.gate_id, message)
+        await court.roles[role].send(court.lobby, words, reply_to=message)
+        named = [c.id for c in gate.choices if (c.text or LABELS.get(c.effect, "")).lower() == words.lower()]
+        if named or role == "stranger" or kind not in TAKES_TEXT:
+            chosen = named[0] if named and may(role, named[0]) else None
+            await check(court, gate, before, cap, chosen)
+        else:
+            now = await court.real.look.gate(gate.gate_id)
+            assert (now.basis, now.choice_id, now.text) == ("person", None, words)
+            assert await court.cap(gate.task_id) == cap
 
 
 @pytest.mark.parametrize("role", ROLES)
