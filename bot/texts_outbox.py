@@ -82,6 +82,7 @@ INTERVENED = "🩺 {who}: {detail}"
 INTERVENED_NAMED = "🩺 {detail}"
 WHOLE_TASK = "The whole task"
 MODEL_WAITING = "⏳ The model cannot be used now ({reason}). Work goes on by itself, perhaps in {seconds} s."
+MODEL_NOTICE = "📎 {text}"
 MODEL_BACK = "🔌 The model answers again."
 AUDIT = {
     "accepted": "🔍 Audit {round}: accepted.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from engine.engine import Engine, EngineOptions
 from engine.errors import NotConfigured
-from engine.events import ModelBack, ModelWaiting
+from engine.events import ModelBack, ModelNotice, ModelWaiting
 from engine.llm.admission.model import AdmittedModel
 from engine.llm.local import LocalModel, Progress
 from engine.llm.providers.embeddings import OpenAIEmbedder
@@ -75,7 +75,11 @@ class _Herald:
         """See `AdmissionObserver`."""
         self._tell(ModelBack)
 
-    def _tell(self, make: Callable[[int], ModelWaiting | ModelBack]) -> None:
+    def on_notice(self, text: str) -> None:
+        """Something about the model that people should read, said once."""
+        self._tell(lambda task: ModelNotice(task, text))
+
+    def _tell(self, make: Callable[[int], ModelWaiting | ModelBack | ModelNotice]) -> None:
         if self.engine is not None:
             telling = asyncio.create_task(self.engine.tell_running(make), name="herald")
             self._telling.add(telling)
@@ -146,7 +150,8 @@ async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatche
 
 def turn_options(settings: EngineSettings) -> TurnOptions:
     """How turns are made under these settings."""
-    room = settings.model_context_tokens - settings.model_max_tokens
+    context = settings.model_context_tokens
+    room = context - min(settings.model_max_tokens, max(4_096, context // 8), context // 2)
     small = settings.tool_profile == "small"
     tools = ToolOptions(
         run_timeout_s=settings.run_timeout_s,
@@ -156,7 +161,8 @@ def turn_options(settings: EngineSettings) -> TurnOptions:
         by_runs=small,
         output_chars=SMALL_OUTPUT if small else MAX_RESULT,
     )
-    return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools, small=small)
+    narrow = max(settings.model_max_tokens // 4, 1_000)
+    return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools, small=small, narrow_answer=narrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,7 @@ async def _real_brain(
         local = LocalModel(settings, say)
         stack.push_async_callback(local.stop)
         endpoint, settings = await local.start(progress), local.fit(settings)
-    chat = OpenAIChat(settings, endpoint, say)
+    chat = OpenAIChat(settings, endpoint, say, herald.on_notice)
     stack.push_async_callback(chat.close)
     admission = AdmittedModel(chat, settings, herald)
     return _Brain(admission, admission, _embedder(settings, endpoint, stack), settings)

@@ -9,8 +9,12 @@ EngineError
 ├── Fenced              this turn was taken over by another worker (never reaches people)
 └── ModelError          the model endpoint
     ├── ModelUnavailable    try later; `retry_after_s` when the endpoint said so
-    ├── ModelKeyRejected    401/403: a person must change the key
-    └── ModelRefused        this one request was refused (400, content filter, too long)
+    ├── ModelNeedsPerson    no call can succeed before a person changes a setting or the account
+    │   ├── ModelKeyRejected        the key is wrong, or the account has no credit
+    │   └── ModelMisconfigured      model's name, base URL, a flag of the server, …
+    ├── ModelBadAnswer      the model answered in a way its endpoint refuses: tell the model
+    └── ModelRefused        this one request was refused for good (moderation, unknown reasons)
+        └── ModelTooLong    the prompt is too long: shorten it
 
 Every message is one or two plain sentences that end with what to do next.
 """
@@ -58,9 +62,29 @@ class ModelUnavailable(ModelError):
         self.retry_after_s = retry_after_s
 
 
-class ModelKeyRejected(ModelError):
-    """The endpoint rejected the API key (401, 403)."""
+class ModelNeedsPerson(ModelError):
+    """No call to this endpoint and model can succeed before a person changes something."""
+
+
+class ModelKeyRejected(ModelNeedsPerson):
+    """The endpoint rejected the API key, or its account has no credit."""
+
+
+class ModelMisconfigured(ModelNeedsPerson):
+    """A setting other than the key is wrong; the message names it."""
+
+
+class ModelBadAnswer(ModelError):
+    """The endpoint refused what the model answered; `str(error)` tells the model what was wrong."""
 
 
 class ModelRefused(ModelError):
-    """The endpoint refused this request for good (400, 404, 413, content filter)."""
+    """The endpoint refused this request for good. `tell`: words for the model that may help a second try."""
+
+    def __init__(self, message: str, tell: str = "") -> None:
+        super().__init__(message)
+        self.tell = tell
+
+
+class ModelTooLong(ModelRefused):
+    """The prompt is longer than the endpoint takes; a shorter one may pass."""

@@ -274,6 +274,14 @@ class ModelWaiting:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelNotice:
+    """Something about the model that people should know, such as a price that had to be assumed."""
+
+    task_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelBack:
     """The model endpoint answers again."""
 
@@ -324,6 +332,7 @@ EventBody = (
     | Intervened
     | ModelWaiting
     | ModelBack
+    | ModelNotice
     | Audited
     | TaskEnded
 )

@@ -43,21 +43,31 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a chat; `tool_calls` only on assistant, `tool_call_id` only on tool messages."""
+    """One message of a chat; `tool_calls` only on assistant, `tool_call_id` only on tool messages.
+
+    `kept`: on an assistant message what its endpoint wants back, as `ChatAnswer.kept` had it.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call as the provider counted them; `cached` is the part of `prompt` read from cache."""
+    """Tokens of one call as the provider counted them; `cached` is the part of `prompt` read from cache.
+
+    `written`: the part of `prompt` that was put into a cache. `estimated`: the provider counted nothing, this
+    is the adapter's estimate.
+    """
 
     prompt: int = 0
     cached: int = 0
     completion: int = 0
+    written: int = 0
+    estimated: bool = False
 
     @property
     def total(self) -> int:
@@ -86,7 +96,12 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChatAnswer:
-    """The model's answer; `cost_micros` is None when the model has no known price."""
+    """The model's answer; `cost_micros` is None when the model has no known price.
+
+    `guessed`: nobody knows the price, a ceiling stands in. `finish_reason` "length": it was cut at `limit`
+    tokens, and the last call may be cut too. `kept`: what the endpoint wants back with this answer, opaque,
+    to be stored and sent as it is. `trouble`: why the answer cannot be used as it is, for the model.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
@@ -94,6 +109,15 @@ class ChatAnswer:
     model: str = ""
     finish_reason: str = "stop"
     cost_micros: int | None = None
+    guessed: bool = False
+    limit: int = 0
+    kept: str = ""
+    trouble: str = ""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the answer ended at its limit, not where the model would have ended it."""
+        return self.finish_reason == "length"
 
 
 @dataclass(frozen=True, slots=True)

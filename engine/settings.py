@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -40,8 +40,17 @@ class EngineSettings(BaseSettings):
     model_auditor: str = ""
     embedding_model: str = ""
     model_prices: dict[str, Price] = Field(default_factory=dict)
+    model_ceiling_price: Price = Price(input=5.0, output=25.0)
+    model_unpriced: Literal["ceiling", "refuse"] = "ceiling"
+    model_prices_update: bool = False
+    extra_fields: dict[str, Any] = Field(default_factory=dict, validation_alias="model_extra")
+    model_extra_boss: dict[str, Any] = Field(default_factory=dict)
+    model_extra_head: dict[str, Any] = Field(default_factory=dict)
+    model_extra_member: dict[str, Any] = Field(default_factory=dict)
+    model_extra_auditor: dict[str, Any] = Field(default_factory=dict)
     model_timeout_s: float = Field(default=120.0, gt=0)
-    model_max_tokens: int = Field(default=4096, gt=0)
+    model_max_tokens: int = Field(default=16_384, gt=0)
+    model_max_tokens_raised: int = Field(default=65_536, gt=0)
     model_context_tokens: int = Field(default=32_000, gt=1000)
     model_concurrency: int = Field(default=64, gt=0)
     requests_per_minute: int = Field(default=0, ge=0)
@@ -90,3 +99,7 @@ class EngineSettings(BaseSettings):
     def model_for(self, role: str) -> str:
         """The model's name for a role, `model` unless set apart."""
         return str(getattr(self, f"model_{role}", "")) or self.model
+
+    def extra_for(self, role: str) -> dict[str, Any]:
+        """Fields added to the requests of a role: MODEL_EXTRA, then the role's own over it."""
+        return {**self.extra_fields, **getattr(self, f"model_extra_{role}", {})}

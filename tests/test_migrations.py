@@ -279,3 +279,21 @@ def _old_gate(connection: sa.Connection, number: int, kind: str, answer: str | N
     if answer is not None:
         payload = json.dumps({**where, "gate_id": number, "answer": answer, "by": by})
         _insert(connection, "events", task_id=1, key=f"c{number}", kind="GateClosed", payload_json=payload)
+
+
+def test_steps_and_agents_of_an_older_version_keep_nothing_for_their_endpoint(tmp_path: Path) -> None:
+    """A task under way goes on: its steps have nothing opaque, its agents no trouble with their model."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0010")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _old_task(connection, [["s1c0", "read_file", "{}", "a.md"]])
+    upgrade(url)
+    with engine.connect() as connection:
+        assert set(connection.execute(sa.select(STEPS.c.kept)).scalars()) == {""}
+        found = connection.execute(
+            sa.select(AGENTS.c.answer_tokens, AGENTS.c.too_long, AGENTS.c.refusals, AGENTS.c.refused)
+        )
+        assert {tuple(row) for row in found} == {(0, 0, 0, "")}
+    engine.dispose()

@@ -347,6 +347,10 @@ def _model_waiting(body: ev.ModelWaiting, at: _Frame) -> list[Post]:
     return [at.note(text, lane=Lane.STATUS)]
 
 
+def _model_notice(body: ev.ModelNotice, at: _Frame) -> list[Post]:
+    return [at.note(wording.MODEL_NOTICE.format(text=plain(body.text, 400)), lane=Lane.STATUS)]
+
+
 def _model_back(body: ev.ModelBack, at: _Frame) -> list[Post]:
     return [at.note(wording.MODEL_BACK, lane=Lane.STATUS)]
 
@@ -387,6 +391,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.Intervened: _intervened,
     ev.ModelWaiting: _model_waiting,
     ev.ModelBack: _model_back,
+    ev.ModelNotice: _model_notice,
     ev.Audited: _audited,
     ev.TaskEnded: _ended,
 }

@@ -103,6 +103,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.CapReached: _cap,
     e.Intervened: _intervened,
     e.ModelWaiting: _waiting,
+    e.ModelNotice: lambda body: f"📎 {plain(body.text, 200)}",
     e.ModelBack: lambda body: "🔌 The model answers again",
     e.Audited: _audited,
     e.TaskEnded: lambda body: f"🏁 Ended: {body.state}",

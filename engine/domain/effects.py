@@ -11,7 +11,7 @@ from typing import Literal
 
 from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
-from engine.domain.state import TodoItem
+from engine.domain.state import ModelState, TodoItem
 from engine.ports import Usage
 
 NEW_GROUP = 0
@@ -193,6 +193,13 @@ class Notice:
     names: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The model refuses this agent for good: it stops until a person or its head turns to it."""
+
+    reason: str
+
+
 Effect = (
     SendMessage
     | Recruit
@@ -210,6 +217,7 @@ Effect = (
     | SetBudget
     | Verdict
     | Notice
+    | GiveUp
 )
 
 
@@ -240,6 +248,9 @@ class StepOutcome:
     bad_answers: int = 0
     last_calls: tuple[str, ...] = ()
     doing: str = ""
+    guessed: bool = False
+    kept: str = ""
+    state: ModelState = field(default_factory=ModelState)
     warnings: tuple[str, ...] = field(default=())
 
 

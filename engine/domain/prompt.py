@@ -14,9 +14,11 @@ from functools import cache
 from importlib import resources
 from string import Template
 
+from engine.domain.call_ids import call_id
 from engine.domain.clean import clean_line
 from engine.domain.offer import Offer
 from engine.domain.state import (
+    NOTE,
     AgentFacts,
     Colleague,
     Message,
@@ -40,6 +42,9 @@ PERSON_CHARS = 600
 PERSON = "a person who watches this task"
 GO_ON = "Go on with your work."
 ANSWERED = "Go on with your work. Change a file only if you were just asked to."
+EMPTY = "(empty)"
+"""In place of an empty result: some endpoints refuse empty texts."""
+
 PROMPT_NAMES = ("rules", "boss", "member", "auditor", "small")
 
 
@@ -152,10 +157,12 @@ def compose(
     allowance: int,
     quote: Callable[[ChatRequest], Quote],
     offer: Offer | None = None,
+    most_answer: int | None = None,
 ) -> Turn:
     """The whole prompt and what it may cost; past steps over `allowance` tokens are summed up, older half.
 
-    `offer` is what a small model may do now; its prompts are short.
+    `offer` is what a small model may do now; its prompts are short. `most_answer`: a budget has no room for
+    a longer answer.
     """
     agent, summary, upto, forgot = scene.agent, scene.agent.summary, scene.upto, False
     kept = list(scene.past)
@@ -166,10 +173,12 @@ def compose(
     messages = [ChatMessage("system", system_text(scene.task, agent, scene.head, small=offer is not None))]
     if summary:
         messages.append(ChatMessage("user", summary_text(summary)))
+    if agent.model.too_long:
+        kept = squeezed(kept, allowance)
     for step in kept:
         messages.extend(replay(step))
     parts = []
-    answered = bool(kept) and not kept[-1].calls
+    answered = bool(kept) and bool(kept[-1].said) and not kept[-1].calls
     if scene.inbox or not agent.in_turn or not kept or answered or forgot:
         parts.append(
             render_input(scene, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
@@ -177,10 +186,15 @@ def compose(
     if offer is not None and offer.hint:
         parts.append(offer.hint)
     text = "\n\n".join(parts)
+    if agent.model.too_long > 1:
+        text = cut_middle(text, int(allowance * CHARS_PER_TOKEN))
     if text:
         messages.append(ChatMessage("user", text))
     priority = min((letter.priority for letter in scene.inbox), default=5)
-    request = ChatRequest(scene.task.id, agent.id, agent.role, tuple(messages), tools, priority)
+    limit = most_answer or agent.model.answer_tokens or None
+    request = ChatRequest(
+        scene.task.id, agent.id, agent.role, joined(messages), tools, priority, max_tokens=limit
+    )
     if offer is not None:
         request = replace(request, offer=offer.names, talk=offer.talk)
     return Turn(scene, text, request, quote(request), summary, upto)
@@ -189,7 +203,41 @@ def compose(
 def step_tokens(step: PastStep) -> int:
     """Estimated tokens a replayed step takes."""
     calls = sum(len(c.arguments) + len(c.result) + len(c.name) for c in step.calls)
-    return int((len(step.input) + len(step.said) + calls) / CHARS_PER_TOKEN) + 8
+    return int((len(step.input) + len(step.said) + len(step.kept) + calls) / CHARS_PER_TOKEN) + 8
+
+
+def squeezed(steps: Sequence[PastStep], allowance: int) -> list[PastStep]:
+    """The steps with their longest texts cut so that all together come to about `allowance` tokens."""
+    if sum(map(step_tokens, steps)) <= allowance:
+        return list(steps)
+    texts = sum(2 + len(step.calls) for step in steps)
+    most = max(int(allowance * CHARS_PER_TOKEN) // texts, 200)
+    return [
+        replace(
+            step,
+            input=cut_middle(step.input, most),
+            said=cut_middle(step.said, most),
+            calls=tuple(
+                replace(call, result=cut_middle(call.result, most), arguments=_fitting(call.arguments, most))
+                for call in step.calls
+            ),
+        )
+        for step in steps
+    ]
+
+
+def cut_middle(text: str, most: int) -> str:
+    """`text` within about `most` characters, its beginning and end kept, the cut named."""
+    if len(text) <= most:
+        return text
+    part = most // 2
+    return f"{text[:part]}\n… {len(text) - 2 * part} characters left out …\n{text[-part:]}"
+
+
+def _fitting(arguments: str, most: int) -> str:
+    if len(arguments) <= most:
+        return arguments
+    return json.dumps({"shortened": arguments[: most // 2]}, ensure_ascii=False)
 
 
 def split_steps(steps: Sequence[PastStep], keep_tokens: int) -> tuple[list[PastStep], list[PastStep]]:
@@ -248,12 +296,28 @@ def _short(text: str, limit: int) -> str:
 
 
 def replay(step: PastStep) -> list[ChatMessage]:
-    """A past step as chat messages. Arguments that are no JSON object are wrapped: endpoints refuse them."""
+    """A past step as chat messages that every endpoint takes: ids are made anew, arguments that are no JSON
+    object are wrapped, no text is empty, notes of the engine are said by the user."""
     messages = [ChatMessage("user", step.input)] if step.input else []
-    calls = tuple(ToolCall(c.id, c.name, _json_object(c.arguments)) for c in step.calls)
-    messages.append(ChatMessage("assistant", step.said or ("" if calls else "(nothing)"), calls))
-    messages += [ChatMessage("tool", c.result, (), c.id) for c in step.calls]
+    made = [c for c in step.calls if c.name != NOTE]
+    ids = [call_id(step.step, number) for number in range(len(made))]
+    calls = tuple(ToolCall(i, c.name, _json_object(c.arguments)) for i, c in zip(ids, made, strict=True))
+    if step.said or calls:
+        messages.append(ChatMessage("assistant", step.said, calls, kept=step.kept))
+    messages += [ChatMessage("tool", c.result or EMPTY, (), i) for i, c in zip(ids, made, strict=True)]
+    messages += [ChatMessage("user", c.result) for c in step.calls if c.name == NOTE]
     return messages
+
+
+def joined(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """The messages with neighbours of the role user as one: many chat templates refuse two in a row."""
+    made: list[ChatMessage] = []
+    for message in messages:
+        if made and message.role == made[-1].role == "user":
+            made[-1] = replace(message, content=f"{made[-1].content}\n\n{message.content}")
+        else:
+            made.append(message)
+    return tuple(made)
 
 
 def _json_object(text: str) -> str:

@@ -69,15 +69,32 @@ class PastCall:
     outcome: Outcome | None = None
 
 
+NOTE = "nothing"
+"""Name of the record in a step's calls that is no call: words of the engine about the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class PastStep:
-    """An earlier step, replayed verbatim to the model; `messages`: those it read."""
+    """An earlier step, replayed verbatim to the model; `messages`: those it read; `kept` goes back to its
+    endpoint unread."""
 
     step: int
     input: str
     said: str
     calls: tuple[PastCall, ...]
     messages: tuple[Message, ...] = ()
+    kept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """How one agent fares with its model. `answer_tokens`: the raised limit of its answers, 0 for the usual
+    one; `too_long`: how often in a row its prompt was refused for its length; `refusals`: in a row for
+    other reasons."""
+
+    answer_tokens: int = 0
+    too_long: int = 0
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +157,7 @@ class AgentFacts:
     last_calls: tuple[str, ...]
     reserved_micros: int
     reserved_tokens: int
+    model: ModelState = ModelState()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,11 @@ class QuietTask:
 
 @dataclass(frozen=True, slots=True)
 class AskPeople:
-    """Nudging did not help: people decide."""
+    """Nudging did not help, or cannot (`why`): people decide."""
 
     question: str
     rule: Literal["stall", "audit"] = "stall"
+    why: str = ""
 
 
 def judge_quiet(task: QuietTask, options: WatchOptions) -> list[Nudge] | AskPeople:

@@ -28,7 +28,7 @@ from engine.ports import Wake
 from engine.store.budgets import freeze
 from engine.store.core import AGENTS, BUDGETS, GATES, TASKS, AnyRow, append_events, dumps, loads
 from engine.store.ending import Ending, end_task, told_report
-from engine.store.people import dismiss, system_letter
+from engine.store.people import dismiss, system_letter, take_up
 from engine.store.tasks import Done, caps_now, get_task, lower_caps, ready_agents, reopen
 from engine.store.wrapup import wrap_up
 
@@ -47,6 +47,7 @@ class _Answered:
     def tell(self, agent_id: int, text: str, about: About = "") -> tuple[Wake, ...]:
         """Send an agent what came of the gate -> its wake."""
         key = f"gate{self.gate.id}.answer"
+        take_up(self.connection, agent_id)
         system_letter(
             self.connection, self.task.id, agent_id, text, key, self.now, priority=0, about=(about, None)
         )

@@ -1,22 +1,30 @@
-"""Maps what can go wrong at an endpoint to the engine's errors, pure."""
+"""What can go wrong at an endpoint, sorted into the engine's errors: by its words first, then by its status.
+
+Providers use the same status for very different things (400 for a prompt that is too long, for an empty
+account, for a wrong key, for a call the model wrote badly), so what they say decides.
+"""
 
 from __future__ import annotations
 
-import email.utils
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from engine.errors import ModelError, ModelKeyRejected, ModelRefused, ModelUnavailable
-from engine.llm.storable import storable
-from engine.secrets import redact
+from engine.errors import (
+    ModelBadAnswer,
+    ModelError,
+    ModelKeyRejected,
+    ModelMisconfigured,
+    ModelRefused,
+    ModelTooLong,
+    ModelUnavailable,
+)
+from engine.llm import phrases
+from engine.llm.waits import wait_told
+from engine.llm.words import brief, decoded, page_title, told_by
 
-LONGEST_WAIT_S = 86_400.0
-
-_NO_CREDIT = ("insufficient_quota", "billing_not_active", "insufficient_balance", "insufficient balance")
-_RETRYABLE = frozenset({408, 409, 423, 425})
-_SPAN = re.compile(r"([\d.]+)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_RETRYABLE = frozenset({408, 409, 421, 423, 425, 499})
 
 
 class RateLimited(ModelUnavailable):
@@ -27,102 +35,196 @@ class UnusableAnswer(ModelUnavailable):
     """The endpoint said 200, but its body is no answer; other requests may fare better."""
 
 
-def fault_of_status(status: int, told: str, headers: Mapping[str, str], now: float) -> ModelError:
-    """The error for an HTTP status; `told` is the endpoint's own message, `now` unix time.
-
-    402 and "no credit" 429s need a person just as a rejected key does, so they are ModelKeyRejected.
-    """
-    quoted = f' It says: "{brief(told)}".' if told else ""
-    if status in (401, 403):
-        return ModelKeyRejected(f"The model endpoint rejected the API key ({status}).{quoted} Check the key.")
-    if status == 402 or (status == 429 and any(mark in told.lower() for mark in _NO_CREDIT)):
-        return ModelKeyRejected(
-            f"The model account has no credit ({status}).{quoted} Top it up or change the key."
-        )
-    wait = retry_after_s(headers, now)
-    if status == 429:
-        return RateLimited(f"The model endpoint limits its rate (429).{quoted} It can be tried again.", wait)
-    if status in _RETRYABLE or status >= 500:
-        return ModelUnavailable(f"The model endpoint failed ({status}).{quoted} It can be tried again.", wait)
-    return ModelRefused(f"The model endpoint refused the request ({status}).{quoted} Change the request.")
+class TooSlow(ModelUnavailable):
+    """No answer within MODEL_TIMEOUT_S; each such call may have been paid for."""
 
 
-def fault_in_body(body: Mapping[str, Any]) -> ModelError | None:
-    """The error some endpoints send inside a 200 as `{"error": {...}}`, or None."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an endpoint said when it refused: everything a rule may look at."""
+
+    status: int
+    words: str
+    wait_s: float | None = None
+    body: Any = None
+    page: bool = False
+
+    @property
+    def quoted(self) -> str:
+        """The words for people, as the end of a sentence; nothing where it said nothing."""
+        return f' It says: "{brief(self.words)}".' if self.words else ""
+
+    def says(self, pattern: re.Pattern[str]) -> bool:
+        """Whether its words hold `pattern`."""
+        return pattern.search(self.words) is not None
+
+
+def told(status: int, raw: Any, headers: Mapping[str, str], now: float) -> Told:
+    """What was said in a body (bytes, text or JSON) and headers, whose names are lower case."""
+    body = decoded(raw)
+    words = told_by(body)
+    page = isinstance(body, str) and page_title(body) is not None
+    return Told(status, words, wait_told(headers, now, body, words), body, page)
+
+
+def fault_of(said: Told) -> ModelError:
+    """The error for a refusal: the first rule whose words fit, else what its status means."""
+    for fits, make in _RULES:
+        if fits(said):
+            return make(said)
+    return _by_status(said)
+
+
+def fault_in_body(body: Mapping[str, Any], now: float) -> ModelError | None:
+    """The error some endpoints send inside a 200 as `{"error": …}`, beside choices or not, or None."""
     error = body.get("error")
-    if not error or body.get("choices"):
+    if not error:
         return None
-    status = error.get("code") if isinstance(error, dict) else None
+    status = error.get("code") if isinstance(error, Mapping) else None
+    if isinstance(status, str) and status.isdigit():
+        status = int(status)
     known = status if isinstance(status, int) and 400 <= status < 600 else 500
-    return fault_of_status(known, told_by(body), {}, 0.0)
+    return fault_of(told(known, dict(body) | {"choices": None, "model": None}, {}, now))
 
 
-def told_by(body: Any) -> str:
-    """The human-readable part of an error body of any shape."""
-    inner = body.get("error", body) if isinstance(body, dict) else body
-    if isinstance(inner, dict):
-        parts = [inner.get("message"), inner.get("code"), inner.get("type")]
-        return " ".join(part for part in parts if isinstance(part, str))
-    return inner if isinstance(inner, str) else ""
+# ---------------------------------------------------------------- rules
 
 
-def brief(text: str, limit: int = 300) -> str:
-    """One storable line of at most `limit` characters, without secrets: endpoints repeat the key they got."""
-    line = " ".join(redact(storable(text[: limit * 16])).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+def _credit(said: Told) -> ModelError:
+    return ModelKeyRejected(
+        f"The model account has no credit ({said.status}).{said.quoted} Top it up, or change OPENAI_API_KEY."
+    )
 
 
-def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds the endpoint asks to wait: `retry-after-ms`, `retry-after` (seconds or date), or
-    `x-ratelimit-reset-requests/-tokens` of the budget that ran out. None when it does not say.
-
-    At most a day; names are lower case. Formats: RFC 9110 §10.2.3 and OpenAI's rate-limit guide.
-    """
-    told = _milliseconds(headers.get("retry-after-ms")) or _after(headers.get("retry-after"), now)
-    if told is None:
-        told = _reset(headers)
-    return None if told is None else min(max(told, 0.0), LONGEST_WAIT_S)
+def _key(said: Told) -> ModelError:
+    return ModelKeyRejected(
+        f"The model endpoint rejected the API key ({said.status}).{said.quoted} "
+        "Check the key in OPENAI_API_KEY."
+    )
 
 
-def _milliseconds(value: str | None) -> float | None:
-    number = _number(value)
-    return None if number is None else number / 1000
+def _moderated(said: Told) -> ModelError:
+    return ModelRefused(
+        f"The endpoint's content filter refused the request ({said.status}).{said.quoted} "
+        "Word what the agent is asked differently.",
+        tell="The endpoint's content filter refused your last request. Say what you need in other words, "
+        "without quoting what may have set it off.",
+    )
 
 
-def _after(value: str | None, now: float) -> float | None:
-    number = _number(value)
-    if number is not None or not value:
-        return number
-    try:
-        return email.utils.parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, OverflowError):
-        return None
+def _too_long(said: Told) -> ModelError:
+    return ModelTooLong(
+        f"The prompt is too long for the model endpoint ({said.status}).{said.quoted} "
+        "If this goes on, set MODEL_CONTEXT_TOKENS to what the model takes."
+    )
 
 
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if 0 <= number < 1e9 else None
+def _bad_answer(said: Told) -> ModelError:
+    return ModelBadAnswer(
+        f"Your last answer was refused by the endpoint: {brief(said.words, 900)} "
+        "Call one of your tools with exactly the arguments its schema names."
+    )
 
 
-def _reset(headers: Mapping[str, str]) -> float | None:
-    spans = {kind: _span(headers.get(f"x-ratelimit-reset-{kind}")) for kind in ("requests", "tokens")}
-    known = {kind: span for kind, span in spans.items() if span is not None}
-    if not known:
-        return None
-    empty = [span for kind, span in known.items() if headers.get(f"x-ratelimit-remaining-{kind}") == "0"]
-    return max(empty) if empty else min(known.values())
+def _flag(said: Told) -> ModelError:
+    return ModelMisconfigured(
+        f"The model server does not read tool calls ({said.status}).{said.quoted} Start it with these flags."
+    )
 
 
-def _span(value: str | None) -> float | None:
-    """`6m0s`, `20ms`, `1h2m`, or plain seconds."""
-    number = _number(value)
-    if number is not None or not value:
-        return number
-    parts = _SPAN.findall(value)
-    try:
-        return sum(float(amount) * _SECONDS[unit] for amount, unit in parts) if parts else None
-    except ValueError:
-        return None
+def _no_tools(said: Told) -> ModelError:
+    return ModelMisconfigured(
+        f"The model takes no tools ({said.status}).{said.quoted} Set MODEL to one that does."
+    )
+
+
+def _other_api(said: Told) -> ModelError:
+    return ModelMisconfigured(
+        f"The model is not offered in Chat Completions ({said.status}).{said.quoted} "
+        "Set MODEL=openai-responses:NAME, or another model."
+    )
+
+
+def _no_model(said: Told) -> ModelError:
+    return ModelMisconfigured(
+        f"The endpoint does not offer the model ({said.status}).{said.quoted} "
+        "Set MODEL (or the role's, such as MODEL_BOSS) to a name it offers."
+    )
+
+
+def _no_path(said: Told) -> ModelError:
+    return ModelMisconfigured(
+        f"There is no Chat Completions API at this address ({said.status}).{said.quoted} Set OPENAI_BASE_URL "
+        "to the address that ends before /chat/completions; most end with /v1."
+    )
+
+
+def _place(said: Told) -> ModelError:
+    return ModelMisconfigured(
+        f"The account may not use the model ({said.status}).{said.quoted} "
+        "Change the account, or set OPENAI_BASE_URL, OPENAI_API_KEY and MODEL to another."
+    )
+
+
+def _rate(said: Told) -> ModelError:
+    return RateLimited(
+        f"The model endpoint limits its rate ({said.status}).{said.quoted} It can be tried again.",
+        said.wait_s,
+    )
+
+
+def _busy(said: Told) -> ModelError:
+    return ModelUnavailable(
+        f"The model endpoint failed ({said.status}).{said.quoted} It can be tried again.", said.wait_s
+    )
+
+
+def _is(pattern: re.Pattern[str], *, below: int = 600) -> Callable[[Told], bool]:
+    return lambda said: said.status < below and said.says(pattern)
+
+
+def _path_is_missing(said: Told) -> bool:
+    return said.status in (404, 405) and (said.page or said.says(phrases.NO_PATH))
+
+
+def _is_credit(said: Told) -> bool:
+    """Google words an ordinary rate limit as an exceeded quota, but says when to try again."""
+    return said.says(phrases.NO_CREDIT) or (said.says(phrases.OVER_QUOTA) and said.wait_s is None)
+
+
+_RULES: tuple[tuple[Callable[[Told], bool], Callable[[Told], ModelError]], ...] = (
+    (lambda said: said.status < 500 and _is_credit(said), _credit),
+    (lambda said: said.status < 500 and said.status != 429 and said.says(phrases.BAD_KEY), _key),
+    (lambda said: said.status == 401, _key),
+    (lambda said: said.status == 402, _credit),
+    (_is(phrases.TOO_LARGE_FOR_RATE, below=500), _too_long),
+    (lambda said: said.status == 429, _rate),
+    (_is(phrases.MODERATED, below=500), _moderated),
+    (_is(phrases.PARSER_FLAG), _flag),
+    (_is(phrases.BAD_ANSWER), _bad_answer),
+    (_is(phrases.NO_TOOLS, below=500), _no_tools),
+    (_is(phrases.OTHER_API, below=500), _other_api),
+    (_is(phrases.TOO_LONG), _too_long),
+    (lambda said: said.status == 413, _too_long),
+    (_is(phrases.NO_MODEL, below=500), _no_model),
+    (_path_is_missing, _no_path),
+    (_is(phrases.PLACE, below=500), _place),
+    (_is(phrases.RATE, below=500), _rate),
+    (_is(phrases.BUSY, below=500), _busy),
+    (lambda said: said.status in (404, 405) or (said.status == 400 and said.says(phrases.VERSION)), _no_path),
+)
+
+
+def _by_status(said: Told) -> ModelError:
+    if said.status == 403:
+        return _key(said)
+    if 300 <= said.status < 400:
+        return ModelMisconfigured(
+            f"The model endpoint sends to another address ({said.status}).{said.quoted} "
+            "Set OPENAI_BASE_URL to that address."
+        )
+    if said.status in _RETRYABLE or said.status >= 500:
+        return _busy(said)
+    return ModelRefused(
+        f"The model endpoint refused the request ({said.status}).{said.quoted} Change the request."
+    )

@@ -1,55 +1,163 @@
-"""What models cost: a small built-in table, overridden by `MODEL_PRICES`.
+"""What models cost: the operator's `MODEL_PRICES`, else the data package `genai-prices`, else a ceiling.
 
-The table holds list prices in US dollars a million tokens as published on the providers' price pages,
-as of October 2025. Prices change: set `MODEL_PRICES` for exact books or for models not listed.
+Never nothing: a model whose price nobody knows is counted at `MODEL_CEILING_PRICE`, so that a cap in money
+holds for it, or refused with `MODEL_UNPRICED=refuse`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from engine.ports import Usage
 from engine.settings import Price
 
-AS_OF = "2025-10"
+Source = Literal["MODEL_PRICES", "price list", "ceiling", "free"]
 
-KNOWN: Mapping[str, Price] = {
-    "gpt-4o": Price(input=2.50, output=10.00, cached=1.25),
-    "gpt-4o-mini": Price(input=0.15, output=0.60, cached=0.075),
-    "gpt-4.1": Price(input=2.00, output=8.00, cached=0.50),
-    "gpt-4.1-mini": Price(input=0.40, output=1.60, cached=0.10),
-    "gpt-4.1-nano": Price(input=0.10, output=0.40, cached=0.025),
-    "gpt-5": Price(input=1.25, output=10.00, cached=0.125),
-    "gpt-5-mini": Price(input=0.25, output=2.00, cached=0.025),
-    "gpt-5-nano": Price(input=0.05, output=0.40, cached=0.005),
-    "o3": Price(input=2.00, output=8.00, cached=0.50),
-    "o4-mini": Price(input=1.10, output=4.40, cached=0.275),
-    "deepseek-chat": Price(input=0.28, output=0.42, cached=0.028),
-    "deepseek-reasoner": Price(input=0.28, output=0.42, cached=0.028),
-}
-
-_DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
+_DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
+_VARIANT = re.compile(r":(?:free|nitro|floor|online|thinking|extended|exacto|beta)$")
+_ROUTE = re.compile(r"^(?:openai|azure|anthropic|gemini|google|vertex_ai|bedrock|openrouter|mistral|groq)/")
 
 
-def find_price(model: str, own: Mapping[str, Price]) -> Price | None:
-    """The model's price: by exact name, without its date, without its vendor (`openai/gpt-4o`); own first."""
-    undated = _DATED.sub("", model)
-    for name in (model, undated, undated.rsplit("/", 1)[-1]):
-        price = own.get(name) or KNOWN.get(name)
-        if price is not None:
-            return price
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Dollars a million tokens of a call whose prompt has at least `start` tokens."""
+
+    start: int
+    input: float
+    output: float
+    cached: float
+    written: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a model costs, by the size of the prompt; `source` says who knows."""
+
+    tiers: tuple[Tier, ...]
+    source: Source = "price list"
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nobody knows, and the ceiling stands in."""
+        return self.source == "ceiling"
+
+    def at(self, prompt: int) -> Tier:
+        """The tier of a prompt of so many tokens."""
+        return next((tier for tier in reversed(self.tiers) if prompt >= tier.start), self.tiers[0])
+
+    def __str__(self) -> str:
+        first = self.tiers[0]
+        return f"${first.input:g} in, ${first.output:g} out a million tokens ({self.source})"
+
+
+FREE = Rates((Tier(0, 0.0, 0.0, 0.0, 0.0),), "free")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """What the data package knows of a model; 0 and None where it does not."""
+
+    rates: Rates | None = None
+    window: int = 0
+
+
+def rates_of(price: Price, source: Source) -> Rates:
+    """An operator's price as rates."""
+    cached = price.input if price.cached is None else price.cached
+    return Rates((Tier(0, price.input, price.output, cached, price.input * 1.25),), source)
+
+
+def own_rates(model: str, own: Mapping[str, Price]) -> Rates | None:
+    """The operator's price: by exact name, without its date, without its vendor (`openai/gpt-4o`)."""
+    for name in _names(model):
+        if name in own:
+            return rates_of(own[name], "MODEL_PRICES")
     return None
 
 
-def cost_micros(price: Price, usage: Usage) -> int:
+def known_model(model: str, base_url: str) -> KnownModel:
+    """What the data package knows: first by the endpoint's address, then by the model's name alone."""
+    if _VARIANT.search(model) and model.endswith(":free"):
+        return KnownModel(FREE)
+    for name in _names(model):
+        for address in (base_url or "https://api.openai.com/v1", None):
+            found = _looked_up(name, address)
+            if found is not None:
+                return KnownModel(_listed(found), found.context_window or 0)
+    return KnownModel()
+
+
+def _names(model: str) -> Iterator[str]:
+    seen = dict.fromkeys((model, _VARIANT.sub("", model), _DATED.sub("", model)))
+    seen |= dict.fromkeys(_ROUTE.sub("", name) for name in list(seen))
+    seen |= dict.fromkeys(name.rsplit("/", 1)[-1] for name in list(seen))
+    return iter(seen)
+
+
+def _looked_up(name: str, address: str | None) -> Any:
+    # Imported here: the data take a moment to load, and only endpoints that cost something need them.
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
+
+    try:
+        return get_snapshot().find_provider_model(name, None, None, address)[1]
+    except LookupError:
+        return None
+
+
+def _listed(model: Any) -> Rates | None:
+    """The package's prices of today as rates; None where a token has no price."""
+    prices = model.get_prices(datetime.now(tz=UTC))
+    if getattr(prices, "input_mtok", None) is None or getattr(prices, "output_mtok", None) is None:
+        return None
+    starts = {0}
+    for name in ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"):
+        value = getattr(prices, name, None)
+        starts |= {tier.start for tier in getattr(value, "tiers", ())}
+    return Rates(tuple(_tier(prices, start) for start in sorted(starts)))
+
+
+def _tier(prices: Any, start: int) -> Tier:
+    def at(name: str, default: float) -> float:
+        value = getattr(prices, name, None)
+        if value is None:
+            return default
+        if hasattr(value, "tiers"):
+            value = next((tier.price for tier in reversed(value.tiers) if start >= tier.start), value.base)
+        return float(value)
+
+    given = at("input_mtok", 0.0)
+    return Tier(
+        start,
+        given,
+        at("output_mtok", 0.0),
+        at("cache_read_mtok", given),
+        at("cache_write_mtok", given * 1.25),
+    )
+
+
+def cost_micros(rates: Rates, usage: Usage) -> int:
     """Micro-dollars of a call, rounded up; dollars a million tokens are micro-dollars a token."""
+    tier = rates.at(usage.prompt)
     cached = min(usage.cached, usage.prompt)
-    rate = price.input if price.cached is None else price.cached
-    return math.ceil((usage.prompt - cached) * price.input + cached * rate + usage.completion * price.output)
+    written = min(usage.written, usage.prompt - cached)
+    plain = usage.prompt - cached - written
+    return math.ceil(
+        round(
+            plain * tier.input
+            + cached * tier.cached
+            + written * tier.written
+            + usage.completion * tier.output,
+            6,
+        )
+    )
 
 
-def most_micros(price: Price, prompt: int, completion: int) -> int:
-    """Most a call of so many tokens may cost: nothing is taken to be cached."""
-    return math.ceil(prompt * max(price.input, price.cached or 0.0) + completion * price.output)
+def most_micros(rates: Rates, prompt: int, completion: int) -> int:
+    """Most a call of so many tokens may cost: nothing is taken to be cached, all of it to be written."""
+    tier = rates.at(prompt)
+    return math.ceil(prompt * max(tier.input, tier.cached) + completion * tier.output)

@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.domain.call_ids import call_id
 from engine.domain.effects import CallRecord, Notice, StepOutcome
 from engine.domain.offer import led_by
-from engine.domain.outcomes import Refused, ToolResult
-from engine.domain.state import PastCall, Turn
+from engine.domain.outcomes import Outcome, Refused, ToolResult
+from engine.domain.state import NOTE, ModelState, PastCall, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Stale
 from engine.ports import ChatAnswer, ToolCall
@@ -103,12 +104,17 @@ async def act(
     """Run the answer's calls into `context` and say what the step commits. Raises Stale to be repeated."""
     agent = turn.scene.agent
     acted = _Acted([], 0, list(agent.last_calls))
-    for number, call in enumerate(answer.tool_calls):
+    whole = answer.tool_calls[:-1] if answer.cut else answer.tool_calls
+    for number, call in enumerate(whole):
         await _one_call(turn, call, number, context, acted)
-    useless = acted.good == 0 and not (answer.text.strip() and not answer.tool_calls)
+    note = _note_on(answer)
+    for call in answer.tool_calls[len(whole) :]:
+        acted.records.append(_record(turn, len(whole), call, note, Refused("malformed")))
+    useless = acted.good == 0 and (bool(note) or not answer.text.strip() or bool(answer.tool_calls))
     bad = agent.bad_answers + 1 if useless else 0
-    ends = context.ends_turn or not (answer.tool_calls or turn.words_only) or _rests(turn, acted)
-    said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 20_000)
+    goes_on = answer.tool_calls or note or turn.words_only
+    ends = context.ends_turn or not goes_on or _rests(turn, acted)
+    said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 2_000 if note else 20_000)
     if useless:
         ends = _give_up(context, bad, agent.name)
         bad = 0 if ends else bad
@@ -117,7 +123,7 @@ async def act(
         context.stage(Notice("steps", "reported", f"took {agent.turn_steps + 1} steps in one turn", True))
     return StepOutcome(
         said=said,
-        calls=tuple(acted.records) or _empty_note(useless),
+        calls=tuple(acted.records) or _alone(turn, note or (EMPTY_ANSWER if useless else "")),
         effects=tuple(context.effects),
         ends_turn=ends,
         usage=answer.usage,
@@ -128,7 +134,37 @@ async def act(
         bad_answers=bad,
         last_calls=tuple(acted.seen[-_REMEMBERED:]),
         doing=_doing(answer),
+        guessed=answer.guessed,
+        kept=answer.kept,
+        state=_state_after(turn, answer),
     )
+
+
+def _state_after(turn: Turn, answer: ChatAnswer) -> ModelState:
+    """An answer that was cut gets twice the room from now on; the adapter knows how much there is."""
+    before = turn.scene.agent.model.answer_tokens
+    return ModelState(answer_tokens=answer.limit * 2 if answer.cut else before)
+
+
+def _note_on(answer: ChatAnswer) -> str:
+    """What the model has to hear about its answer, beside the results of its calls."""
+    if not answer.cut:
+        return answer.trouble
+    at = f"Your answer was cut at its limit of {answer.limit:,} tokens"
+    if answer.tool_calls:
+        name = _safe_name(answer.tool_calls[-1])
+        return (
+            f"Not done: {at}, so {name} came incomplete and was not run. Write long content in parts: "
+            "a first part now, then add the rest piece by piece with further calls."
+        )
+    if answer.text.strip():
+        return f"{at}. Say it shorter, and put what is long into files, in parts."
+    return f"{at} before anything was said: thinking used all of it. Think less and call a tool soon."
+
+
+def _record(turn: Turn, number: int, call: ToolCall, result: str, outcome: Outcome | None) -> CallRecord:
+    identity = call_id(turn.scene.step, number)
+    return CallRecord(identity, _safe_name(call), clip(call.arguments, 60_000), result, outcome)
 
 
 def _rests(turn: Turn, acted: _Acted) -> bool:
@@ -141,12 +177,7 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
     """An answer that could not be applied: the model hears so, the spending counts, nothing else happens."""
     note = "Not done: others kept changing the same things at this moment. Look again, then decide anew."
     bad = turn.scene.agent.bad_answers + 1
-    calls = [
-        CallRecord(
-            f"s{turn.scene.step}c{n}", _safe_name(call), clip(call.arguments, 60_000), note, Refused("failed")
-        )
-        for n, call in enumerate(answer.tool_calls)
-    ]
+    calls = [_record(turn, n, call, note, Refused("failed")) for n, call in enumerate(answer.tool_calls)]
     return StepOutcome(
         said="",
         calls=tuple(calls),
@@ -159,6 +190,9 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
         ended_at=now,
         bad_answers=0 if bad >= MAX_BAD else bad,
         last_calls=turn.scene.agent.last_calls,
+        guessed=answer.guessed,
+        kept=answer.kept,
+        state=turn.scene.agent.model,
     )
 
 
@@ -182,11 +216,16 @@ def _give_up(context: ToolContext, bad: int, name: str) -> bool:
     return True
 
 
-def _empty_note(useless: bool) -> tuple[CallRecord, ...]:
-    if not useless:
-        return ()
-    note = "Your answer was empty. Call a tool, or say in plain text what you found."
-    return (CallRecord("c0", "nothing", "{}", note, Refused("malformed")),)
+EMPTY_ANSWER = "Your answer was empty. Call a tool, or say in plain text what you found."
+
+
+def note_record(step: int, note: str) -> CallRecord:
+    """Words of the engine about an answer, kept with its step."""
+    return CallRecord(call_id(step, 0), NOTE, "{}", note, Refused("malformed"))
+
+
+def _alone(turn: Turn, note: str) -> tuple[CallRecord, ...]:
+    return (note_record(turn.scene.step, note),) if note else ()
 
 
 async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContext, acted: _Acted) -> None:
@@ -199,8 +238,7 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
     text = clip(result.text, MAX_RESULT * 3)
     text += _loop_note(call, text if result.steady is None else result.steady, acted, context)
     acted.good += good
-    identity, arguments = f"s{turn.scene.step}c{number}", clip(call.arguments, 60_000)
-    acted.records.append(CallRecord(identity, _safe_name(call), arguments, text, result.outcome))
+    acted.records.append(_record(turn, number, call, text, result.outcome))
 
 
 async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[ToolResult, bool]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import get_args
 
 from sqlalchemy.exc import IntegrityError
 
-from engine.domain.effects import Notice, StepOutcome
+from engine.domain.effects import GiveUp, Notice, StepOutcome
 from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
-from engine.domain.state import Scene, Turn
-from engine.errors import Fenced, ModelError, ModelRefused, Stale
+from engine.domain.state import ModelState, Scene, Turn
+from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale
 from engine.ports import (
     AgentRole,
     ChatAnswer,
@@ -27,7 +28,7 @@ from engine.ports import (
     Usage,
     Workspace,
 )
-from engine.runtime.act import MAX_BAD, act, nothing_done
+from engine.runtime.act import act, note_record, nothing_done
 from engine.store.caps import at_cap
 from engine.store.commit import Committed, InboxChanged, commit_step
 from engine.store.load import MAX_LETTERS, CapHit, load_turn
@@ -40,6 +41,9 @@ log = logging.getLogger(__name__)
 STALE_TRIES = 12
 RETRY_S = 5.0
 CAP_RETRY_S = 1.0
+MAX_TOO_LONG = 5
+MAX_REFUSALS = 2
+"""Refusals in a row for a reason other than length: what cannot heal is asked no third time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,15 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """`history_tokens`: how much of an agent's past steps is replayed verbatim; `letters`: read at once;
+    """`history_tokens`: how much of an agent's past steps is replayed verbatim; `narrow_answer`: tokens of an
+    answer where the budget has no room for a longer one; `letters`: read at once;
     `small`: a small model works here, with few tools of which those are offered that fit (offer.py)."""
 
     history_tokens: int = 16_000
     tools: ToolOptions = field(default_factory=ToolOptions)
     letters: int = MAX_LETTERS
     small: bool = False
+    narrow_answer: int = 4_096
 
 
 class TurnRunner:
@@ -95,21 +101,19 @@ class TurnRunner:
         finally:
             await self._sessions.close(agent_id)
 
-    def _compose(self, scene: Scene) -> Turn:
-        # An endpoint that refuses a prompt mostly finds it too long: each refusal halves what is replayed.
-        allowance = self._options.history_tokens // (1 + scene.agent.bad_answers)
+    def _compose(self, scene: Scene, most_answer: int | None = None) -> Turn:
+        # Each time an endpoint finds the prompt too long, half of what was replayed is left.
+        allowance = self._options.history_tokens >> scene.agent.model.too_long
         small = self._options.small
         offer = offer_of(scene) if small else None
         packages = self._parts.sandbox.status().packages
         tools = specs_for(scene.agent.role, small=small, packages=packages)
-        return compose(scene, tools, allowance, self._parts.model.quote, offer)
+        return compose(scene, tools, allowance, self._parts.model.quote, offer, most_answer)
 
     async def _step(self, agent_id: int) -> bool:
-        parts, letters = self._parts, self._options.letters
+        parts = self._parts
         try:
-            turn = await parts.db.write(
-                lambda c: load_turn(c, agent_id, self._compose, letters), durable=False
-            )
+            turn = await self._load(agent_id)
         except CapHit as hit:
             return await self._at_cap(hit)
         if turn is None:
@@ -119,11 +123,22 @@ class TurnRunner:
             answer = await parts.model.complete(turn.request)
         except ModelRefused as error:
             return await self._refused(turn, error, started)
+        except ModelBadAnswer as error:
+            answer = ChatAnswer("", cost_micros=0, trouble=str(error))
         except ModelError as error:
             log.warning("agent %s waits: %s", agent_id, error)
             await parts.clock.sleep(min(getattr(error, "retry_after_s", None) or RETRY_S, 60.0))
             return True
         return await self._act_and_commit(turn, answer, started)
+
+    async def _load(self, agent_id: int) -> Turn | None:
+        """The next step with its spending reserved; near a cap with room for a short answer only."""
+        db, letters = self._parts.db, self._options.letters
+        try:
+            return await db.write(lambda c: load_turn(c, agent_id, self._compose, letters), durable=False)
+        except CapHit:
+            short = partial(self._compose, most_answer=self._options.narrow_answer)
+        return await db.write(lambda c: load_turn(c, agent_id, short, letters), durable=False)
 
     async def _at_cap(self, hit: CapHit) -> bool:
         """Wait for calls under way to settle when that may make room; else the cap is asked about."""
@@ -178,13 +193,15 @@ class TurnRunner:
         return committed.again
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:
-        """The endpoint refused the prompt for good: shorten it and try again, then report."""
-        bad = turn.scene.agent.bad_answers + 1
-        ends = bad >= MAX_BAD
-        effects = (Notice("refused", "reported", f"the model refused: {error}"[:600], True),) if ends else ()
+        """The endpoint refused the prompt: a shorter one is tried when it was too long, any other prompt
+        once more; then the agent gives up and the reason is reported."""
+        state = _after_refusal(turn.scene.agent.model, error)
+        ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
+        detail = f"the model refused: {error}"[:600]
+        effects = (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
         outcome = StepOutcome(
             said="",
-            calls=(),
+            calls=(note_record(turn.scene.step, error.tell),) if error.tell else (),
             effects=effects,
             ends_turn=ends,
             usage=Usage(),
@@ -192,8 +209,9 @@ class TurnRunner:
             model="",
             started_at=started,
             ended_at=self._parts.clock.now(),
-            bad_answers=0 if ends else bad,
+            bad_answers=turn.scene.agent.bad_answers,
             last_calls=turn.scene.agent.last_calls,
+            state=state,
         )
         return await self._commit_or_leave(turn, outcome)
 
@@ -204,3 +222,9 @@ class TurnRunner:
             return False
         except Stale:
             return True
+
+
+def _after_refusal(before: ModelState, error: ModelRefused) -> ModelState:
+    if isinstance(error, ModelTooLong):
+        return replace(before, too_long=before.too_long + 1)
+    return replace(before, refusals=before.refusals + 1)

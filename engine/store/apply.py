@@ -13,6 +13,7 @@ from engine.domain.effects import (
     ChangeFile,
     Dismiss,
     Effect,
+    GiveUp,
     Notice,
     ProposePlan,
     RaiseGate,
@@ -29,6 +30,7 @@ from engine.domain.recall import signs_of
 from engine.domain.state import About
 from engine.errors import Stale
 from engine.events import (
+    AgentChanged,
     AgentJoined,
     AgentSpoke,
     AssignmentChanged,
@@ -51,7 +53,7 @@ from engine.store.core import (
 from engine.store.gates import Question, raise_gate
 from engine.store.load import load_assignment
 from engine.store.pen import Pen
-from engine.store.people import NewAgent, add_agent, dismiss, form_group
+from engine.store.people import NewAgent, add_agent, dismiss, form_group, take_up
 from engine.store.prepared import Prepared
 
 _at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
@@ -91,6 +93,9 @@ def _send(effect: SendMessage, pen: Pen) -> None:
     ids = {row.id for row in targets}
     if effect.to_group is not None:
         ids |= pen.group_ids(effect.to_group or _work_group(pen))
+    for row in targets:
+        if row.refused:
+            take_up(pen.connection, row.id)
     for agent_id in sorted(ids - {pen.agent.id}):
         pen.letter(agent_id, effect.text, wakes=effect.wakes)
     group = effect.group_id or _work_group(pen)
@@ -379,3 +384,11 @@ def _notice(effect: Notice, pen: Pen) -> None:
             effect.names,
         )
     )
+
+
+@apply_effect.register
+def _give_up(effect: GiveUp, pen: Pen) -> None:
+    agent = pen.agent
+    stopped = {"status": "paused", "refused": effect.reason}
+    pen.connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(**stopped))
+    pen.event(AgentChanged(pen.task_id, pen.home_group, agent.id, agent.name, "paused"))

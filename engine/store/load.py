@@ -13,6 +13,7 @@ from engine.domain.state import (
     AgentFacts,
     Colleague,
     Message,
+    ModelState,
     Scene,
     TaskFacts,
     TodoItem,
@@ -80,7 +81,14 @@ _inbox = Prepared(
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _past = Prepared(
-    sa.select(STEPS.c.step, STEPS.c.input, STEPS.c.said, STEPS.c.calls_json, STEPS.c.messages_json)
+    sa.select(
+        STEPS.c.step,
+        STEPS.c.input,
+        STEPS.c.said,
+        STEPS.c.calls_json,
+        STEPS.c.messages_json,
+        STEPS.c.kept,
+    )
     .where(
         STEPS.c.agent_id == sa.bindparam("agent"),
         STEPS.c.step
@@ -347,6 +355,7 @@ def _agent(row: Fact) -> AgentFacts:
         last_calls=tuple(loads(row.last_calls_json)),
         reserved_micros=row.reserved_micros,
         reserved_tokens=row.reserved_tokens,
+        model=ModelState(row.answer_tokens, row.too_long, row.refusals),
     )
 
 

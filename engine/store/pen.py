@@ -39,15 +39,21 @@ _by_id = Prepared(
         AGENTS.c.id,
         AGENTS.c.name,
         AGENTS.c.status,
+        AGENTS.c.refused,
         AGENTS.c.group_id,
         AGENTS.c.leads_group_id,
         AGENTS.c.name_key,
     ).where(AGENTS.c.id == sa.bindparam("agent"))
 )
 _by_name = Prepared(
-    sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.status, AGENTS.c.group_id, AGENTS.c.name_key).where(
-        AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name")
-    )
+    sa.select(
+        AGENTS.c.id,
+        AGENTS.c.name,
+        AGENTS.c.status,
+        AGENTS.c.refused,
+        AGENTS.c.group_id,
+        AGENTS.c.name_key,
+    ).where(AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name"))
 )
 
 

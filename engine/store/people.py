@@ -147,6 +147,12 @@ def system_letter(
     )
 
 
+def take_up(connection: Connection, agent_id: int) -> None:
+    """Someone turned to the agent: if it had given up on its model, it tries again."""
+    gave_up = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.refused != "")
+    connection.execute(AGENTS.update().where(gave_up).values(status="active", refused=""))
+
+
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
     """The agent and everyone below it leave; their open assignments are cancelled."""
     gone = subtree(connection, agent_id)

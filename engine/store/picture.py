@@ -97,7 +97,7 @@ def _assigned(connection: Connection, task_id: int) -> dict[int, float]:
 def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
     """Assignments that are open or wait for review, in order of giving."""
     rows = connection.execute(
-        sa.select(ASSIGNMENTS, AGENTS.c.status, BUDGETS.c.frozen)
+        sa.select(ASSIGNMENTS, AGENTS.c.status, AGENTS.c.refused, BUDGETS.c.frozen)
         .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
         .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
         .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
@@ -111,6 +111,8 @@ def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
 def _why_stuck(row: AnyRow) -> str:
     if row.frozen:
         return "the budget of its agent is used up"
+    if row.refused:
+        return str(row.refused)
     return "" if row.status == "active" else f"its agent is {row.status}"
 
 

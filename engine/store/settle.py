@@ -42,11 +42,19 @@ _settle = PreparedLists(_settling)
 
 def settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: Fact) -> None:
     """What the agent's row says is reserved goes back: nothing, when its reservation was released."""
-    _spend(connection, turn, outcome.usage, outcome.cost_micros, (me.reserved_micros, me.reserved_tokens))
+    held = (me.reserved_micros, me.reserved_tokens)
+    known = outcome.cost_micros is not None and not outcome.guessed
+    _spend(connection, turn, outcome.usage, outcome.cost_micros, held, known=known)
 
 
 def _spend(
-    connection: Connection, turn: Turn, usage: Usage, cost_micros: int | None, held: tuple[int, int]
+    connection: Connection,
+    turn: Turn,
+    usage: Usage,
+    cost_micros: int | None,
+    held: tuple[int, int],
+    *,
+    known: bool,
 ) -> None:
     settle, ids = _settle.of(path=budget_path(turn.scene.agent.budget_path))
     settle.run(
@@ -58,7 +66,7 @@ def _spend(
         prompt=usage.prompt,
         cached=usage.cached,
         completion=usage.completion,
-        no_price=int(cost_micros is None),
+        no_price=int(not known),
     )
 
 
@@ -73,4 +81,5 @@ def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> Non
     """An answer that could not be used was paid for all the same; the reservation stays for the next."""
     own = sa.select(AGENTS.c.budget_id).where(AGENTS.c.id == turn.scene.agent.id)
     turn = under_budget(connection, turn, connection.execute(own.with_for_update()).scalar_one())
-    _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0))
+    known = answer.cost_micros is not None and not answer.guessed
+    _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0), known=known)

@@ -29,7 +29,7 @@ from engine.store.core import (
     new_id,
 )
 from engine.store.ending import ENDED
-from engine.store.people import dismiss, system_letter
+from engine.store.people import dismiss, system_letter, take_up
 from engine.store.replace import replace_agent as put_successor
 from engine.store.tasks import Done, get_task
 
@@ -78,6 +78,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Don
         "created_at": now,
     }
     number = new_id(connection, MESSAGES, values)
+    take_up(connection, agent.id)
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
     return Done(number, (Wake(agent.id, task.id, 0),))
 
@@ -128,7 +129,7 @@ def resume_agent(connection: Connection, command: ResumeAgent, now: float) -> Do
 def _switch(connection: Connection, agent: AnyRow, old: str, new: str, now: float) -> None:
     if agent.status != old:
         raise WrongState(f"{agent.name} is {agent.status}, not {old}.")
-    connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(status=new))
+    connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(status=new, refused=""))
     change: EventBody = AgentChanged(
         agent.task_id, agent.group_id, agent.id, agent.name, "paused" if new == "paused" else "resumed"
     )
@@ -143,6 +144,7 @@ def edit_agent(connection: Connection, command: EditAgent, now: float) -> Done:
     if not text or len(text) > MAX_WORDS:
         raise Invalid(f"Instructions have 1 to {MAX_WORDS:,} characters.")
     connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(instructions=text))
+    take_up(connection, agent.id)
     words = f"A person changed your instructions. They are now:\n{text}"
     system_letter(connection, agent.task_id, agent.id, words, f"edit.{agent.id}.{now:.6f}", now, priority=0)
     change: EventBody = AgentChanged(agent.task_id, agent.group_id, agent.id, agent.name, "edited")

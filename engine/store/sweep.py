@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -17,7 +19,7 @@ from engine.store.intervene import intervene
 from engine.store.people import system_letter
 from engine.store.picture import open_work, take_picture
 from engine.store.tasks import ready_agents
-from engine.store.wrapup import wrap_up
+from engine.store.wrapup import end_short, wrap_up
 
 STANDSTILL = {"stall": "nobody went on by themselves", "audit": "the auditor gave no judgement"}
 
@@ -66,6 +68,9 @@ def stir_quiet(connection: Connection, task: AnyRow, now: float, options: WatchO
     """Nobody is ready. With no question open to people, wake those concerned or ask the people."""
     if _waits_for_people(connection, task.id):
         return ()
+    gave_up = _gave_up(connection, task)
+    if gave_up is not None:
+        return _ask_or_end(connection, task, gave_up, now)
     auditor = task.auditor_id if task.auditor_id and _is_active(connection, task) else None
     quiet = QuietTask(task.boss_id, auditor, open_work(connection, task.id), task.quiet_rounds)
     verdict = judge_quiet(quiet, options)
@@ -78,6 +83,20 @@ def stir_quiet(connection: Connection, task: AnyRow, now: float, options: WatchO
     if circles:
         return intervene(connection, task, circles, now)
     return tuple(_nudge(connection, task, nudge, now) for nudge in _one_each(verdict))
+
+
+def _gave_up(connection: Connection, task: AnyRow) -> AskPeople | None:
+    """The boss or the auditor has no model that answers it: nothing goes on before people decide."""
+    ids = [task.boss_id, task.auditor_id] if task.report else [task.boss_id]
+    stopped = sa.and_(
+        AGENTS.c.id.in_([i for i in ids if i]), AGENTS.c.refused != "", AGENTS.c.status == "paused"
+    )
+    row = connection.execute(sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.refused).where(stopped)).first()
+    if row is None:
+        return None
+    rule: Literal["stall", "audit"] = "audit" if row.id == task.auditor_id else "stall"
+    asked = "Accept the result as it is?" if rule == "audit" else "How to go on?"
+    return AskPeople(f"{row.name} cannot go on: {row.refused} {asked}", rule, row.refused)
 
 
 def _one_each(nudges: list[Nudge]) -> list[Nudge]:
@@ -110,6 +129,9 @@ def _nudge(connection: Connection, task: AnyRow, nudge: Nudge, now: float) -> Wa
 
 def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float) -> tuple[Wake, ...]:
     if not task.attended:
+        if ask.why:
+            end_short(connection, task, ask.why, now)
+            return ()
         return wrap_up(connection, task, STANDSTILL[ask.rule], now)
     key = f"t{task.id}.stall.{now:.6f}"
     question = Question(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)

@@ -112,7 +112,10 @@ class GroupRow(EngineTable, table=True):
 
 
 class AgentRow(EngineTable, table=True):
-    """One agent. `fence` counts its committed steps and is compared and set by each commit."""
+    """One agent. `fence` counts its committed steps and is compared and set by each commit.
+
+    `refused`: why the model refuses it for good; it is paused then, until someone turns to it.
+    """
 
     __tablename__ = "agents"
     __table_args__ = (
@@ -149,6 +152,10 @@ class AgentRow(EngineTable, table=True):
     summary_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     summary_upto: int = 0
     last_prompt_tokens: int = 0
+    answer_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    too_long: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    refusals: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    refused: str = Field(default="", sa_column_kwargs={"server_default": ""})
     reserved_micros: int = Field(default=0, sa_type=sa.BigInteger)
     reserved_tokens: int = 0
     spent_micros: int = Field(default=0, sa_type=sa.BigInteger)
@@ -205,7 +212,8 @@ class InterventionRow(EngineTable, table=True):
 
 
 class StepRow(EngineTable, table=True):
-    """One model call and its tool calls, as committed; `messages_json`: the messages that it read."""
+    """One model call and its tool calls, as committed; `messages_json`: the messages that it read; `kept`:
+    what its endpoint wants back, unread."""
 
     __tablename__ = "steps"
     __table_args__ = (UniqueConstraint("agent_id", "step"),)
@@ -218,6 +226,7 @@ class StepRow(EngineTable, table=True):
     said: str
     calls_json: str
     messages_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
+    kept: str = Field(default="", sa_column_kwargs={"server_default": ""})
     started_at: float
     ended_at: float
     prompt_tokens: int

@@ -88,7 +88,7 @@ def past_messages(stored: str) -> tuple[Message, ...]:
 def past_step(row: Fact) -> PastStep:
     """Return a stored step as it is replayed to the model."""
     messages = past_messages(row.messages_json)
-    return PastStep(row.step, row.input, row.said, past_calls(row.calls_json), messages)
+    return PastStep(row.step, row.input, row.said, past_calls(row.calls_json), messages, row.kept)
 
 
 def summary_json(summary: Sequence[SummaryLine]) -> str:

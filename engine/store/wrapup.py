@@ -22,8 +22,9 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
             INTERVENTIONS.c.task_id == task.id, INTERVENTIONS.c.rule == "wrapup"
         )
     ).scalar()
-    if again or (task.auditor_id is not None and task.report):
-        _end(connection, task, why, now)
+    boss = connection.execute(sa.select(AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)).scalar()
+    if again or boss or (task.auditor_id is not None and task.report):
+        end_short(connection, task, why, now)
         return ()
     connection.execute(
         INTERVENTIONS.insert().values(task_id=task.id, rule="wrapup", subject="task", times=1, at=now)
@@ -49,8 +50,8 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     return (Wake(task.boss_id, task.id, 0),)
 
 
-def _end(connection: Connection, task: AnyRow, why: str, now: float) -> None:
-    """Done but not verified when the boss had reported, else failed."""
+def end_short(connection: Connection, task: AnyRow, why: str, now: float) -> None:
+    """End the task with what there is. Done but not verified when the boss had reported, else failed."""
     if task.report:
         report = f"{told_report(connection, task)}\n\nNot verified: {why}."
         basis: EndBasis = "ran" if task.basis == "ran" else "wrapped_up"

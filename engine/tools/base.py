@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,6 +13,7 @@ from engine.domain.outcomes import Name, RefusalKind, ToolResult
 from engine.domain.picture import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
+from engine.tools.schema import common_schema
 from engine.tools.sessions import Sessions
 from engine.workspace.limits import WorkspaceLimits
 
@@ -130,28 +131,7 @@ class Tool(Generic[A]):
 
     def spec(self) -> ToolSpec:
         """The tool as the model sees it."""
-        return ToolSpec(self.name, self.description, _trim(self.arguments.model_json_schema()))
-
-
-def _trim(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without titles and with references resolved: shorter prompts, wider support."""
-    definitions = schema.get("$defs", {})
-
-    def clean(node: Any, *, names: bool = False) -> Any:
-        if isinstance(node, list):
-            return [clean(item) for item in node]
-        if not isinstance(node, Mapping):
-            return node
-        if "$ref" in node:
-            return clean(definitions[str(node["$ref"]).rsplit("/", 1)[1]])
-        return {
-            key: clean(value, names=key == "properties")
-            for key, value in node.items()
-            if names or key not in ("title", "$defs")
-        }
-
-    cleaned: dict[str, Any] = clean(schema)
-    return cleaned
+        return ToolSpec(self.name, self.description, common_schema(self.arguments.model_json_schema()))
 
 
 def clip(text: str, limit: int = MAX_RESULT, how: str = "") -> str:

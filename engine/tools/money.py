@@ -17,9 +17,9 @@ class SetBudgetArguments(Arguments):
 
     name: str = Field(description="exact name of a member of your group")
     usd: float | None = Field(None, gt=0, description="dollars from now on")
-    tokens: int | None = Field(None, gt=0, description="tokens from now on")
-    agents: int | None = Field(None, gt=0, description="how many they may be, itself counted")
-    minutes: int | None = Field(None, gt=0, description="minutes from now on")
+    tokens: int | None = Field(None, ge=1, description="tokens from now on")
+    agents: int | None = Field(None, ge=1, description="how many they may be, itself counted")
+    minutes: int | None = Field(None, ge=1, description="minutes from now on")
 
 
 async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> ToolResult:

@@ -197,6 +197,7 @@ EVERY: list[ev.EventBody] = [
     ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),
     ev.ModelWaiting(1, "rate limit", 12.4),
     ev.ModelBack(1),
+    ev.ModelNotice(1, "No price is known for it."),
     ev.Audited(1, 2, "rejected", "No tests.", 1),
     *(ev.TaskEnded(1, 2, state, "The report.", ("a.md",), False) for state in ("done", "stopped", "failed")),
 ]

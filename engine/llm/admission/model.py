@@ -9,17 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.errors import ModelKeyRejected, ModelRefused, ModelUnavailable
+from engine.errors import ModelBadAnswer, ModelNeedsPerson, ModelRefused, ModelUnavailable
 from engine.llm.admission.breaker import Breaker, BreakerTimes
 from engine.llm.admission.fairqueue import FairQueue, Ticket
 from engine.llm.admission.rates import AdaptiveLimit, MinuteBucket
 from engine.llm.admission.seats import Seats
-from engine.llm.faults import RateLimited, UnusableAnswer
+from engine.llm.faults import RateLimited, TooSlow, UnusableAnswer
 from engine.ports import ChatAnswer, ChatModel, ChatRequest, Quote
 from engine.settings import EngineSettings
 
 UNUSABLE_TRIES = 4
 TRIES_WHILE_OTHERS_WORK = 6
+SLOW_TRIES = 2
+"""Times one request may run into MODEL_TIMEOUT_S before all wait and people read which setting to change."""
 HOLD_WORTH_SAYING_S = 2.0
 RETRY_FIRST_S = 0.25
 RETRY_LONGEST_S = 8.0
@@ -69,9 +71,10 @@ class _Call:
 class AdmittedModel:
     """ChatModel that passes calls to `inner` when they may go.
 
-    A call waits inside while the endpoint limits its rate, is down, or rejects the key (a person changes
-    it, then `retry_now`); ModelRefused passes through. A request that keeps failing while others are
-    answered, or keeps getting unusable answers, becomes ModelRefused instead of blocking for ever.
+    A call waits inside while the endpoint limits its rate, is down, or needs a person (who changes a key,
+    the account or a setting, then `retry_now`); ModelRefused and ModelBadAnswer pass through. A request that
+    keeps failing while others are answered, or keeps getting unusable answers, becomes ModelRefused instead
+    of blocking for ever.
     `weight` gives a task's share (1.0 by default).
     """
 
@@ -202,9 +205,9 @@ class AdmittedModel:
             self._limited(call, error)
         except ModelUnavailable as error:
             self._unavailable(call, error)
-        except ModelKeyRejected as error:
-            self._key_rejected(call, error)
-        except ModelRefused:
+        except ModelNeedsPerson as error:
+            self._needs_person(call, error)
+        except (ModelRefused, ModelBadAnswer):
             self._alive(call)
             raise
         except BaseException:
@@ -234,7 +237,7 @@ class AdmittedModel:
         self._limit.limited(call.began, now)
         self._count_failure(call)
         hold = self._retry_s(call.failures) if error.retry_after_s is None else error.retry_after_s
-        longer = now + hold - self._hold_until >= HOLD_WORTH_SAYING_S
+        longer = now + hold - max(self._hold_until, now) >= HOLD_WORTH_SAYING_S
         self._hold_until = max(self._hold_until, now + hold)
         if longer:
             self._say_waiting(str(error), hold)
@@ -243,13 +246,16 @@ class AdmittedModel:
     def _unavailable(self, call: _Call, error: ModelUnavailable) -> None:
         now = time.monotonic()
         self._count_failure(call)
+        if isinstance(error, TooSlow) and call.failures >= SLOW_TRIES:
+            self._needs_person(call, error)
+            return
         if self._breaker.failed(now, call.probe, str(error), error.retry_after_s):
             self._limit.limited(call.began, now)
             self._say_waiting(str(error), self._breaker.wait_s(now))
         self._leave(call)
         self._refuse_poison(call, error)
 
-    def _key_rejected(self, call: _Call, error: ModelKeyRejected) -> None:
+    def _needs_person(self, call: _Call, error: ModelNeedsPerson | TooSlow) -> None:
         now = time.monotonic()
         if self._breaker.rejected(now, call.probe, str(error)):
             self._say_waiting(str(error), self._breaker.wait_s(now))

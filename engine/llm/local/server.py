@@ -17,11 +17,11 @@ from pathlib import Path
 
 from engine.errors import NotConfigured
 from engine.extras import require
-from engine.llm.faults import brief
 from engine.llm.local.child import ChildConfig
 from engine.llm.local.progress import Progress, Spoken
 from engine.llm.local.weights import resolve
 from engine.llm.providers.openai_chat import Endpoint
+from engine.llm.words import brief
 from engine.sandbox import environment_folder
 from engine.settings import EngineSettings
 

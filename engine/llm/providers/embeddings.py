@@ -9,11 +9,16 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx2
-
-from engine.errors import ModelError, ModelUnavailable, NotConfigured
-from engine.llm.faults import UnusableAnswer
-from engine.llm.providers.openai_chat import Endpoint, connect, endpoint_of, fault_of
+from engine.errors import ModelUnavailable, NotConfigured
+from engine.llm.faults import UnusableAnswer, fault_of
+from engine.llm.providers.endpoint import (
+    Endpoint,
+    Refusal,
+    connect,
+    endpoint_of,
+    fault_of_transport,
+    post,
+)
 from engine.settings import EngineSettings
 
 MAX_BATCH = 256
@@ -31,7 +36,7 @@ class OpenAIEmbedder:
         if not settings.embedding_model:
             raise NotConfigured("No embedding model is set. Set EMBEDDING_MODEL to recall by meaning.")
         self._model = settings.embedding_model
-        self._timeout_s = settings.model_timeout_s
+        self._settings, self._timeout_s = settings, settings.model_timeout_s
         self._client = connect(endpoint or endpoint_of(settings), settings)
 
     async def close(self) -> None:
@@ -53,14 +58,14 @@ class OpenAIEmbedder:
         raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.post("/embeddings", cast_to=httpx2.Response, content=raw)
-        except ModelError:
-            raise
+                answer = await post(self._client, "/embeddings", raw, {"Content-Type": "application/json"})
+        except Refusal as refusal:
+            raise fault_of(refusal.said) from refusal
         except TimeoutError as error:
             raise ModelUnavailable("The embedding endpoint did not answer in time. Try again.") from error
         except Exception as error:
-            raise fault_of(error) from error
-        return parse_vectors(response.content, len(texts))
+            raise fault_of_transport(error, self._settings) from error
+        return parse_vectors(answer, len(texts))
 
 
 def parse_vectors(raw: bytes, count: int) -> list[list[float]]:

@@ -4,52 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import httpx2
-import openai
-
-from engine.errors import ModelError, ModelRefused, ModelUnavailable, NotConfigured
-from engine.llm.faults import brief, fault_of_status, told_by
-from engine.llm.prices import cost_micros, find_price, most_micros
-from engine.llm.providers.wire import RequestBody, ToolTexts, allowed_tools, parse_answer
+from engine.errors import ModelError, ModelMisconfigured, ModelTooLong
+from engine.llm.faults import fault_of
+from engine.llm.prices import most_micros
+from engine.llm.providers.addresses import address_of, moved_to
+from engine.llm.providers.answers import is_stream, parse_answer
+from engine.llm.providers.catalog import Catalog, ModelFacts
+from engine.llm.providers.counting import CutWatch, prompt_bytes, prompt_tokens, settled
+from engine.llm.providers.endpoint import (
+    Endpoint,
+    Refusal,
+    check_key,
+    connect,
+    endpoint_of,
+    fault_of_transport,
+    post,
+    too_slow,
+)
+from engine.llm.providers.kept import kept_for
+from engine.llm.providers.quirks import Quirks
+from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, window_told
+from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
+from engine.llm.reading import read_answer
 from engine.ports import ChatAnswer, ChatRequest, Quote
-from engine.settings import EngineSettings, Price
+from engine.settings import EngineSettings
 
-MAX_BODY = 8_000_000
-CONNECT_S = 10.0
-BYTES_PER_TOKEN = 3
-TOKENS_PER_MESSAGE = 8
-SPARE_CONNECTIONS = 8
+__all__ = ["Endpoint", "OpenAIChat", "endpoint_of"]
+
+PATH = "/chat/completions"
+MOST_MOVES = 3
 
 _log = logging.getLogger(__name__)
-_FREE = Price(input=0.0, output=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the model is. `model` overrides the settings' per-role names; `local` costs nothing and is
-    told which agent asks (header `X-Agent`), so that it can keep that agent's prompt in memory."""
-
-    base_url: str
-    api_key: str
-    model: str = ""
-    local: bool = False
-
-    @property
-    def is_openai(self) -> bool:
-        """Whether it is OpenAI's own API, which takes fields that others refuse."""
-        return not self.base_url or "//api.openai.com" in self.base_url
 
 
 class OpenAIChat:
-    """ChatModel over `openai.AsyncOpenAI`; one client and one connection pool, no retries of its own.
+    """ChatModel over `openai.AsyncOpenAI`; one client and one connection pool, no retries of its own but
+    those that change the request as a refusal asks for, each remembered for its (endpoint, model).
 
-    `say` gets each thing worth saying once (an unknown price, a changed parameter). Raises NotConfigured
-    without a key. Call `close()` at the end.
+    `say` gets each thing worth saying once, `tell` those of them that people should read. Raises
+    NotConfigured without a key. Call `close()` at the end.
     """
 
     def __init__(
@@ -57,180 +55,215 @@ class OpenAIChat:
         settings: EngineSettings,
         endpoint: Endpoint | None = None,
         say: Callable[[str], None] = _log.warning,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
         self._endpoint = endpoint or endpoint_of(settings)
-        self._say = say
+        self._say, self._people = say, tell
         self._said: set[str] = set()
         self._tools = ToolTexts()
-        self._limit_name = "max_completion_tokens" if self._endpoint.is_openai else "max_tokens"
+        self._address = address_of(self._endpoint.base_url)
+        self._url, self._moves = PATH, 0
+        self._catalog = Catalog(
+            settings, self._address.base, local=self._endpoint.local, tell=self._tell_once
+        )
+        self._cuts: dict[str, CutWatch] = {}
         self._client = connect(self._endpoint, settings)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
+    def facts(self, role: str) -> ModelFacts:
+        """The model of a role as it is used now."""
+        return self._catalog.facts(self._model_of(role))
+
+    def window(self, role: str) -> int:
+        """Tokens that prompt and answer of a role's model have together, as far as it is known."""
+        window, known = self._catalog.window(self._model_of(role))
+        return min(window, self._settings.model_context_tokens) if known else window
+
     def quote(self, request: ChatRequest) -> Quote:
-        """Upper estimate: a token for every 3 bytes of UTF-8 (English has 4 and more, code 3 and more, other
-        scripts about one character of 3 bytes), 8 a message, the tools' JSON, and the whole answer limit;
-        no input taken to be cached. Text made to be unusual, such as hexadecimal digests, can exceed it.
-        """
-        prompt = sum(_size(m.content) for m in request.messages)
-        prompt += sum(_size(c.arguments) + _size(c.name) + 24 for m in request.messages for c in m.tool_calls)
-        prompt += len(self._tools.of(request.tools))
-        tokens = prompt // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * (len(request.messages) + 1)
-        answer = request.max_tokens or self._settings.model_max_tokens
-        price = self._price(self._model(request))
-        return Quote(tokens + answer, most_micros(price, tokens, answer) if price else 0)
+        """Upper estimate of prompt and answer, the whole answer limit taken; no input taken to be cached."""
+        model = self._model(request)
+        prompt = prompt_tokens(request, len(self._tool_text(request, self._catalog.quirks(model))))
+        answer = self._catalog.answer_limit(model, prompt, request.max_tokens)
+        return Quote(prompt + answer, most_micros(self._catalog.rates(model), prompt, answer))
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` within `model_timeout_s`, at most 8 MB. Raises ModelError subclasses only."""
-        try:
-            async with asyncio.timeout(self._settings.model_timeout_s):
-                raw = await self._post(request)
-        except ModelError:
-            raise
-        except TimeoutError as error:
-            raise ModelUnavailable("The model did not answer in time. It can be tried again.") from error
-        except Exception as error:
-            raise fault_of(error) from error
+        check_key(self._endpoint)
         model = self._model(request)
-        return self._priced(parse_answer(raw, model), model)
+        self._refuse_unpriced(model)
+        for _ in range(MOST_REPAIRS):
+            quirks = self._catalog.quirks(model)
+            sent, body = self._request(request, model, quirks)
+            try:
+                raw = await self._post(request, body)
+            except Refusal as refusal:
+                if not self._mended(model, quirks, refusal, sent):
+                    raise self._fault(model, refusal, sent) from refusal
+                continue
+            return self._read(raw, request, model, quirks, sent)
+        raise ModelMisconfigured(
+            f"The endpoint refuses requests for {model} whatever their form. Set MODEL to another."
+        )
 
-    async def _post(self, request: ChatRequest) -> bytes:
-        try:
-            return await self._send(request)
-        except openai.BadRequestError as error:
-            if not self._other_limit_name(error):
-                raise
-        return await self._send(request)
+    # ------------------------------------------------------------ asking
 
-    async def _send(self, request: ChatRequest) -> bytes:
-        head: dict[str, Any] = {
-            "model": self._model(request),
-            self._limit_name: request.max_tokens or self._settings.model_max_tokens,
-        }
-        agent = f"{request.task_id}.{request.agent_id}"
+    def _request(self, request: ChatRequest, model: str, quirks: Quirks) -> tuple[Sent, RequestBody]:
+        tools = self._tool_text(request, quirks)
+        prompt = prompt_tokens(request, len(tools))
+        limit = self._catalog.answer_limit(model, prompt, request.max_tokens)
+        own = self._settings.extra_for(request.role)
+        head = self._head(request, model, quirks, limit) | own
+        target = Target(self._origin(model), quirks, plain=self._endpoint.local)
+        messages = messages_json(request.messages, target)
+        sent = Sent(
+            limit=limit,
+            prompt=prompt,
+            fields=frozenset(head) - {"model", quirks.limit_name} | _kept_fields(request, target),
+            own=frozenset(own),
+            tools=bool(tools),
+            null_content=any(message.get("content") is None for message in messages),
+            many_calls=any(len(message.tool_calls) > 1 for message in request.messages),
+            system=not quirks.merge_system,
+        )
+        return sent, RequestBody(messages, head, tools)
+
+    def _head(self, request: ChatRequest, model: str, quirks: Quirks, limit: int) -> dict[str, Any]:
+        head: dict[str, Any] = {"model": model, quirks.limit_name: limit}
+        if quirks.stream:
+            head["stream"] = False
+        if quirks.effort and request.tools:
+            head["reasoning_effort"] = quirks.effort
+        if quirks.cache_key:
+            head["prompt_cache_key"] = f"{request.task_id}.{request.agent_id}"
         if self._endpoint.local and request.offer is not None:
             head["tool_choice"] = allowed_tools(request)
-        if self._endpoint.is_openai:
-            head["prompt_cache_key"] = agent
-        body = RequestBody(request, head, self._tools.of(request.tools))
+        return {name: value for name, value in head.items() if name not in quirks.drop}
+
+    async def _post(self, request: ChatRequest, body: RequestBody) -> bytes:
         headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         if self._endpoint.local:
-            headers["X-Agent"] = agent
-        response = await self._client.post(
-            "/chat/completions", cast_to=httpx2.Response, content=body, options={"headers": headers}
-        )
-        return response.content
+            headers["X-Agent"] = f"{request.task_id}.{request.agent_id}"
+        try:
+            async with asyncio.timeout(self._settings.model_timeout_s):
+                return await post(self._client, self._url, body, headers)
+        except (ModelError, Refusal):
+            raise
+        except TimeoutError as error:
+            raise too_slow(self._settings) from error
+        except Exception as error:
+            raise fault_of_transport(error, self._settings) from error
 
-    def _other_limit_name(self, error: openai.BadRequestError) -> bool:
-        """Newer models refuse `max_tokens`, other endpoints know nothing else: change once, and say so."""
-        other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[
-            self._limit_name
-        ]
-        if self._limit_name not in told_by(error.body) or "limit" in self._said:
+    def _tool_text(self, request: ChatRequest, quirks: Quirks) -> bytes:
+        return self._tools.of(request.tools, quirks.schema_drop)
+
+    def _origin(self, model: str) -> str:
+        return f"{self._address.base or 'https://api.openai.com/v1'}|{model}"
+
+    # ------------------------------------------------------------ refusals
+
+    def _mended(self, model: str, sent_with: Quirks, refusal: Refusal, sent: Sent) -> bool:
+        """Whether the request is worth sending once more: it has another form now."""
+        if 300 <= refusal.said.status < 400:
+            return self._moved(refusal)
+        if self._catalog.quirks(model) != sent_with:
+            return True
+        repaired = learn(sent_with, refusal.said, sent)
+        if repaired is None:
             return False
-        self._said.add("limit")
-        self._say(f"The model endpoint refuses {self._limit_name}; {other} is used instead.")
-        self._limit_name = other
+        self._catalog.learn(model, repaired.quirks, repaired.said)
         return True
 
-    def _model(self, request: ChatRequest) -> str:
-        return self._endpoint.model or self._settings.model_for(request.role)
+    def _moved(self, refusal: Refusal) -> bool:
+        """Follow a redirect, from now on: the body goes to the new address as it is."""
+        asked = str(self._client.base_url).rstrip("/") + PATH if self._url == PATH else self._url
+        target = moved_to(asked, refusal.location) if refusal.location else None
+        if target is None or target == self._url or self._moves >= MOST_MOVES:
+            return False
+        self._moves += 1
+        base = re.sub(r"/chat/completions.*$", "", target)
+        self._tell_once(
+            f"moved|{target}",
+            f"The model endpoint has moved: requests go to {base}. Set OPENAI_BASE_URL={base}.",
+        )
+        self._url = target
+        return True
 
-    def _price(self, model: str) -> Price | None:
-        if self._endpoint.local:
-            return _FREE
-        return find_price(model, self._settings.model_prices)
-
-    def _priced(self, answer: ChatAnswer, asked: str) -> ChatAnswer:
-        price = self._price(answer.model) or self._price(asked)
-        if price is not None:
-            return replace(answer, cost_micros=cost_micros(price, answer.usage))
-        if answer.model not in self._said:
-            self._said.add(answer.model)
-            self._say(
-                f"No price is known for {brief(answer.model, 80)}: tokens are counted, money is not. "
-                "Set MODEL_PRICES to change that."
+    def _fault(self, model: str, refusal: Refusal, sent: Sent) -> ModelError:
+        said = refusal.said
+        named = [name for name in sent.own if re.search(rf"\b{re.escape(name)}\b", said.words)]
+        error = fault_of(said)
+        if named and not isinstance(error, ModelTooLong):
+            return ModelMisconfigured(
+                f"The endpoint refuses {', '.join(named)}, set by MODEL_EXTRA ({said.status}).{said.quoted} "
+                "Change MODEL_EXTRA."
             )
-        return answer
+        if isinstance(error, ModelTooLong):
+            self._catalog.learn_window(model, window_told(said, sent) or sent.prompt * 9 // 10)
+        if isinstance(error, ModelMisconfigured) and said.status in (404, 405):
+            return self._with_address(error)
+        return error
+
+    def _with_address(self, error: ModelMisconfigured) -> ModelMisconfigured:
+        """A 404 names the address it was for, and the one that is likely meant."""
+        base = self._address.base
+        if not base or "OPENAI_BASE_URL" not in str(error):
+            return error
+        likely = "" if re.search(r"/v\d", base) else f" Try OPENAI_BASE_URL={base}/v1."
+        return ModelMisconfigured(f"{error} Asked was {base}{PATH}.{likely}")
+
+    def _refuse_unpriced(self, model: str) -> None:
+        if self._settings.model_unpriced == "refuse" and self._catalog.rates(model).guessed:
+            raise ModelMisconfigured(
+                f"No price is known for {model}, and MODEL_UNPRICED=refuse. Set MODEL_PRICES to its price."
+            )
+
+    # ------------------------------------------------------------ answers
+
+    def _read(self, raw: bytes, request: ChatRequest, model: str, quirks: Quirks, sent: Sent) -> ChatAnswer:
+        if not quirks.stream and is_stream(raw):
+            self._catalog.learn(model, replace(quirks, stream=True), "it is told that no stream is wanted")
+        answer = parse_answer(raw, model, self._origin(model))
+        rates = self._catalog.rates_of_answer(answer.model, model)
+        answer = settled(answer, sent.prompt, sent.limit, rates)
+        self._watch_prompt(model, request, quirks, answer)
+        return read_answer(answer, request.tools, quirks.filler)
+
+    def _watch_prompt(self, model: str, request: ChatRequest, quirks: Quirks, answer: ChatAnswer) -> None:
+        if self._endpoint.local:
+            return
+        size = prompt_bytes(request, len(self._tool_text(request, quirks)))
+        if self._cuts.setdefault(model, CutWatch()).seems_cut(size, answer.usage):
+            read = answer.usage.prompt
+            self._tell_once(
+                f"cut|{model}",
+                f"The server of {model} seems to read only {read:,} tokens of prompts and to drop the rest "
+                "silently. Raise its context (num_ctx, OLLAMA_CONTEXT_LENGTH), or set "
+                f"MODEL_CONTEXT_TOKENS={read}.",
+            )
+
+    def _tell_once(self, key: str, text: str) -> None:
+        if key in self._said:
+            return
+        self._said.add(key)
+        self._say(text)
+        if self._people is not None and key.split("|", maxsplit=1)[0] in ("cut", "price", "moved"):
+            self._people(text)
+
+    def _model(self, request: ChatRequest) -> str:
+        return self._model_of(request.role)
+
+    def _model_of(self, role: str) -> str:
+        return self._endpoint.model or self._settings.model_for(role)
 
 
-def endpoint_of(settings: EngineSettings) -> Endpoint:
-    """The configured endpoint. Raises NotConfigured when there is neither key nor base URL."""
-    key = settings.openai_api_key.get_secret_value()
-    if not key and not settings.openai_base_url:
-        raise NotConfigured("No model is configured. Set OPENAI_API_KEY, or use the embedded model.")
-    return Endpoint(settings.openai_base_url, key or "none")
-
-
-def connect(endpoint: Endpoint, settings: EngineSettings) -> openai.AsyncOpenAI:
-    """A client over aiohttp (a fifth of the CPU of the SDK's default transport at 590 calls at once)."""
-    connections = settings.model_concurrency + SPARE_CONNECTIONS
-    timeout = httpx2.Timeout(settings.model_timeout_s, connect=CONNECT_S, pool=None)
-    http = openai.DefaultAioHttpClient(
-        timeout=timeout,
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        event_hooks={"response": [_cap_body]},
-    )
-    return openai.AsyncOpenAI(
-        api_key=endpoint.api_key,
-        base_url=endpoint.base_url or None,
-        timeout=timeout,
-        max_retries=0,
-        http_client=http,
-        default_headers={"Accept-Encoding": "identity"},
-    )
-
-
-async def _cap_body(response: httpx2.Response) -> None:
-    """Bound what is read of a body; a compressed one (unasked for) can unpack a thousandfold."""
-    limit = MAX_BODY // 16 if response.headers.get("content-encoding") else MAX_BODY
-    response.stream = _CappedStream(response.stream, limit)
-
-
-class TooLong(Exception):
-    """A body passed its limit; never leaves this module."""
-
-
-class _CappedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: Any, limit: int) -> None:
-        self._inner = inner
-        self._left = limit
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._inner:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise TooLong
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def fault_of(error: Exception) -> ModelError:
-    """The engine's error for anything the SDK or its transport raises."""
-    if isinstance(error, TooLong) or isinstance(error.__cause__, TooLong):
-        return ModelRefused("The model's answer was endless (over 8 MB) and was dropped. Ask for less.")
-    if isinstance(error, openai.APIStatusError):
-        told = told_by(error.body) if error.body is not None else error.message
-        return fault_of_status(error.status_code, told, error.response.headers, time.time())
-    root = _root(error)
-    if isinstance(root, (TimeoutError, httpx2.TimeoutException)):
-        return ModelUnavailable("The model endpoint did not answer in time. It can be tried again.")
-    reason = brief(str(root) or type(root).__name__, 160)
-    return ModelUnavailable(f"The connection to the model endpoint failed ({reason}). It can be tried again.")
-
-
-def _root(error: BaseException) -> BaseException:
-    """What happened first; the SDK calls every lost connection a timeout."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _size(text: str) -> int:
-    """Bytes of UTF-8, surrogates or not."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+def _kept_fields(request: ChatRequest, target: Target) -> frozenset[str]:
+    """Names of the opaque fields that go back with the messages."""
+    names: set[str] = set()
+    for message in request.messages:
+        own, extras = kept_for(message.kept, target.origin)
+        names.update(own, *extras)
+    return frozenset(names)

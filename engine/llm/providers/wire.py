@@ -1,65 +1,150 @@
-"""Chat Completions on the wire: requests to JSON and answers from JSON, pure.
-
-Answers are read by hand, not through the SDK's pydantic models: that costs a fifth of the CPU, and odd
-answers (missing choices, null content, arguments that are no JSON) pass through instead of raising.
-"""
+"""Requests in Chat Completions form: what every endpoint takes, and what this one is known to want; pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.errors import EngineError, ModelRefused
-from engine.llm.faults import UnusableAnswer, fault_in_body
-from engine.llm.storable import storable, storable_json
-from engine.ports import ChatAnswer, ChatMessage, ChatRequest, ToolCall, ToolSpec, Usage
+from engine.llm.providers.kept import kept_for
+from engine.llm.providers.quirks import Quirks
+from engine.ports import ChatMessage, ChatRequest, ToolCall, ToolSpec
 
-MAX_TEXT = 200_000
-MAX_ARGUMENTS = 1_000_000
-MAX_CALLS = 64
 MAX_TOOL_LISTS = 256
+BETWEEN = "Done."
+"""Said by the assistant between a tool's result and a person's words: Mistral's format has to have it."""
+
+THOUGHTS_STAND_IN = " "
+SIGNATURE_STAND_IN = "skip_thought_signature_validator"
+"""Google's documented stand-in for a signature that is not there."""
 
 
-def message_json(message: ChatMessage) -> dict[str, Any]:
-    """One message as the API wants it."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a request is for: `origin` names endpoint and model, `plain` leaves out what only strict remote
+    endpoints need (the embedded model)."""
+
+    origin: str
+    quirks: Quirks
+    plain: bool = False
+
+
+def messages_json(messages: Sequence[ChatMessage], target: Target) -> list[dict[str, Any]]:
+    """The messages as this endpoint takes them."""
+    quirks = target.quirks
+    if quirks.merge_system:
+        messages = list(_without_system(messages))
+    if quirks.one_call:
+        messages = list(_one_call_each(messages))
+    made: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role == "user" and made and made[-1]["role"] == "tool" and not target.plain:
+            made.append(_between(quirks))
+        made.append(_message_json(message, target))
+    return made
+
+
+def _between(quirks: Quirks) -> dict[str, Any]:
+    made = {"role": "assistant", "content": BETWEEN}
+    if "thoughts" in quirks.stand_ins and "reasoning_content" not in quirks.drop:
+        made["reasoning_content"] = THOUGHTS_STAND_IN
+    return made
+
+
+def _message_json(message: ChatMessage, target: Target) -> dict[str, Any]:
     body: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        body["content"] = message.content or None
-        body["tool_calls"] = [_call_json(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
+    if message.role != "assistant":
+        return body
+    quirks = target.quirks
+    own, extras = kept_for(message.kept, target.origin)
+    if message.tool_calls:
+        body["content"] = message.content or quirks.filler or None
+        body["tool_calls"] = [
+            _call_json(call, extras[n] if n < len(extras) else {}, quirks, signed=any(extras))
+            for n, call in enumerate(message.tool_calls)
+        ]
+    body |= {name: value for name, value in own.items() if name not in quirks.drop}
+    if "thoughts" in quirks.stand_ins and not any(name.startswith("reasoning") for name in own):
+        body["reasoning_content"] = THOUGHTS_STAND_IN
     return body
 
 
-def _call_json(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+def _call_json(call: ToolCall, extra: Mapping[str, Any], quirks: Quirks, *, signed: bool) -> dict[str, Any]:
+    made = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    made |= {name: value for name, value in extra.items() if name not in quirks.drop}
+    if "signature" in quirks.stand_ins and not signed and "extra_content" not in quirks.drop:
+        made["extra_content"] = {"google": {"thought_signature": SIGNATURE_STAND_IN}}
+    return made
+
+
+def _without_system(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
+    rules = "\n\n".join(message.content for message in messages if message.role == "system")
+    for message in messages:
+        if message.role == "user" and rules:
+            yield replace(message, content=f"{rules}\n\n{message.content}")
+            rules = ""
+        elif message.role != "system":
+            yield message
+
+
+def _one_call_each(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
+    """An answer with several calls as several answers with one, each before its result."""
+    waiting: dict[str, ChatMessage] = {}
+    for message in messages:
+        if len(message.tool_calls) > 1:
+            for number, call in enumerate(message.tool_calls):
+                text = message.content if number == 0 else ""
+                waiting[call.id] = replace(message, content=text, tool_calls=(call,), kept="")
+            continue
+        if message.tool_call_id in waiting:
+            yield waiting.pop(message.tool_call_id)
+        yield message
 
 
 class ToolTexts:
     """JSON of tool lists, made once for each list (roles share one tuple over thousands of calls)."""
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[tuple[ToolSpec, ...], bytes]] = {}
+        self._made: dict[tuple[int, frozenset[str]], tuple[tuple[ToolSpec, ...], bytes]] = {}
 
-    def of(self, tools: tuple[ToolSpec, ...]) -> bytes:
-        """The JSON array of `tools`, nothing for none."""
+    def of(self, tools: tuple[ToolSpec, ...], without: frozenset[str] = frozenset()) -> bytes:
+        """The JSON array of `tools`, keywords `without` left out of their schemas; nothing for none."""
         if not tools:
             return b""
-        kept = self._made.get(id(tools))
+        key = (id(tools), without)
+        kept = self._made.get(key)
         if kept is not None and kept[0] is tools:
             return kept[1]
         if len(self._made) >= MAX_TOOL_LISTS:
             self._made.clear()
-        text = json.dumps([_tool_json(tool) for tool in tools], ensure_ascii=False, separators=(",", ":"))
-        made = text.encode("utf-8", "replace")
-        self._made[id(tools)] = (tools, made)
+        listed = [_tool_json(tool, without) for tool in tools]
+        made = json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        self._made[key] = (tools, made)
         return made
 
 
-def _tool_json(tool: ToolSpec) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+def _tool_json(tool: ToolSpec, without: frozenset[str]) -> dict[str, Any]:
+    parameters = without_keywords(dict(tool.parameters), without) if without else dict(tool.parameters)
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": function}
+
+
+def without_keywords(schema: Any, names: frozenset[str]) -> Any:
+    """`schema` without the keywords `names`; names of properties are no keywords."""
+    if isinstance(schema, list):
+        return [without_keywords(item, names) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        key: {name: without_keywords(inner, names) for name, inner in value.items()}
+        if key == "properties" and isinstance(value, Mapping)
+        else without_keywords(value, names)
+        for key, value in schema.items()
+        if key not in names
+    }
 
 
 def allowed_tools(request: ChatRequest) -> dict[str, Any] | str:
@@ -80,9 +165,8 @@ class RequestBody:
 
     __slots__ = ("_pieces", "size")
 
-    def __init__(self, request: ChatRequest, head: Mapping[str, Any], tools: bytes) -> None:
-        body = {**head, "messages": [message_json(message) for message in request.messages]}
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    def __init__(self, messages: list[dict[str, Any]], head: Mapping[str, Any], tools: bytes) -> None:
+        text = json.dumps({**head, "messages": messages}, ensure_ascii=False, separators=(",", ":"))
         own = (f'{text[:-1]},"tools":' if tools else text).encode("utf-8", "replace")
         self._pieces = [own, tools, b"}"] if tools else [own]
         self.size = sum(map(len, self._pieces))
@@ -92,114 +176,3 @@ class RequestBody:
         pieces = self._pieces
         while pieces:
             yield pieces.pop(0)
-
-
-def parse_answer(raw: bytes, asked: str) -> ChatAnswer:
-    """The answer in a 200 body; `asked` names the model when the body does not.
-
-    Texts are storable and capped (`MAX_TEXT`, `MAX_ARGUMENTS`; what is cut has finish_reason "length"), at
-    most `MAX_CALLS` calls. Raises UnusableAnswer for a body without an answer, ModelRefused when a
-    content filter took it, or the error an endpoint hid in a 200.
-    """
-    body = _decoded(raw)
-    hidden = fault_in_body(body)
-    if hidden is not None:
-        raise hidden
-    choice = _first_choice(body)
-    message = _mapping(choice.get("message"))
-    finish = _text_of(choice.get("finish_reason")) or "stop"
-    calls = _tool_calls(message)
-    text = _text_of(message.get("content"))
-    if not text and isinstance(message.get("refusal"), str):
-        text, finish = message["refusal"], "refusal"
-    if finish == "content_filter" and not text and not calls:
-        raise ModelRefused("The endpoint's content filter withheld the answer. Word the request differently.")
-    if len(text) > MAX_TEXT or any(len(call.arguments) >= MAX_ARGUMENTS for call in calls):
-        finish = "length"
-    return ChatAnswer(
-        text=storable(text[:MAX_TEXT]),
-        tool_calls=calls,
-        usage=parse_usage(body.get("usage")),
-        model=storable(_text_of(body.get("model")) or asked),
-        finish_reason=storable(finish),
-    )
-
-
-def _decoded(raw: bytes) -> Mapping[str, Any]:
-    try:
-        try:
-            body = json.loads(raw)
-        except UnicodeDecodeError:
-            body = json.loads(raw.decode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise unusable("was not JSON") from error
-    if not isinstance(body, dict):
-        raise unusable("was no JSON object")
-    return body
-
-
-def unusable(what: str) -> EngineError:
-    """The error for a 200 whose body is no answer."""
-    return UnusableAnswer(f"The model endpoint's answer {what}. The request can be repeated.")
-
-
-def _first_choice(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise unusable("held no choice")
-    return choices[0]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text_of(value: Any) -> str:
-    """Text, or the joined text parts some endpoints send instead."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "".join(_text_of(_mapping(part).get("text")) for part in value)
-    return ""
-
-
-def _tool_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
-    listed = message.get("tool_calls")
-    found = [call for call in listed if isinstance(call, dict)] if isinstance(listed, list) else []
-    if not found and isinstance(message.get("function_call"), dict):
-        found = [{"function": message["function_call"]}]
-    calls: list[ToolCall] = []
-    seen: set[str] = set()
-    for number, call in enumerate(found[:MAX_CALLS]):
-        function = _mapping(call.get("function"))
-        identity = storable(_text_of(call.get("id")))
-        if not identity or identity in seen:
-            identity = f"call_{number}_{len(identity)}"
-        seen.add(identity)
-        calls.append(ToolCall(identity, storable(_text_of(function.get("name"))), _arguments(function)))
-    return tuple(calls)
-
-
-def _arguments(function: Mapping[str, Any]) -> str:
-    """The raw text; some endpoints send the object itself."""
-    raw = function.get("arguments")
-    if raw is None:
-        return "{}"
-    text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
-    return storable_json(text[:MAX_ARGUMENTS])
-
-
-def parse_usage(usage: Any) -> Usage:
-    """Tokens as the provider counted them; cached input in OpenAI's or DeepSeek's field."""
-    told = _mapping(usage)
-    details = _mapping(told.get("prompt_tokens_details"))
-    cached = _count(details.get("cached_tokens")) or _count(told.get("prompt_cache_hit_tokens"))
-    return Usage(
-        prompt=_count(told.get("prompt_tokens")),
-        cached=cached,
-        completion=_count(told.get("completion_tokens")),
-    )
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e12 else 0

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ModelError
-from engine.llm.faults import LONGEST_WAIT_S, fault_of_status, retry_after_s, told_by
+from engine.errors import (
+    ModelBadAnswer,
+    ModelError,
+    ModelKeyRejected,
+    ModelMisconfigured,
+    ModelRefused,
+    ModelTooLong,
+    ModelUnavailable,
+)
+from engine.llm.faults import RateLimited, fault_of, told
 from engine.llm.storable import storable, storable_json
+from engine.llm.waits import LONGEST_WAIT_S, wait_told
+from engine.llm.words import told_by
 
 NOW = 1_700_000_000.0
 
@@ -38,11 +48,16 @@ NOW = 1_700_000_000.0
         ),
         ({"x-ratelimit-reset-tokens": "1h2m3.5s"}, 3723.5),
         ({"x-ratelimit-reset-tokens": "..s"}, None),
+        ({"x-ms-retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "1m30s"}, 90.0),
+        ({"anthropic-ratelimit-tokens-reset": "2023-11-14T22:14:20Z"}, 60.0),
+        ({"x-ratelimit-reset": str(int(NOW * 1000) + 4000)}, 4.0),
+        ({"ratelimit": "limit=100, remaining=0, reset=12"}, 12.0),
     ],
 )
 def test_wait_is_read_from_every_header(headers: dict[str, str], seconds: float | None) -> None:
     """Retry-After in seconds or as a date, its millisecond form, and OpenAI's resets are understood."""
-    assert retry_after_s(headers, NOW) == seconds
+    assert wait_told(headers, NOW) == seconds
 
 
 @given(
@@ -55,9 +70,9 @@ def test_wait_is_read_from_every_header(headers: dict[str, str], seconds: float 
     st.integers(400, 599),
     st.text(),
 )
-def test_any_headers_and_words_make_an_error(headers: dict[str, str], status: int, told: str) -> None:
+def test_any_headers_and_words_make_an_error(headers: dict[str, str], status: int, words: str) -> None:
     """No header or message whatever makes the mapping itself fail."""
-    error = fault_of_status(status, told, headers, NOW)
+    error = fault_of(told(status, words, headers, NOW))
     assert isinstance(error, ModelError)
     str(error).encode()
 
@@ -86,3 +101,127 @@ def test_good_text_is_left_alone(text: str) -> None:
 def test_escaped_surrogates_in_keys_are_mended() -> None:
     """Keys of objects are strings too."""
     assert storable_json('{"\\ud800": [1, {"a": "\\udfff"}]}') == '{"\ufffd": [1, {"a": "\ufffd"}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ({"error": {"message": "Rate limit reached. Please try again in 20.5s. Visit us."}}, 20.5),
+        ({"error": {"message": "Please try again in 6m0s."}}, 360.0),
+        ({"error": {"message": "Please try again in 350ms."}}, 0.35),
+        ({"error": {"message": "Please retry after 26 seconds."}}, 26.0),
+        ({"error": {"message": "wait 1 minute and 5 seconds"}}, 65.0),
+        ([{"error": {"message": "Quota", "details": [{"retryDelay": "39s"}]}}], 39.0),
+        ({"error": {"metadata": {"headers": {"X-RateLimit-Reset": str(int(NOW * 1000) + 7000)}}}}, 7.0),
+        ({"detail": "slow down", "retry_after": 3}, 3.0),
+        ({"error": {"message": "Limit 30000, Used 29937, Requested 3850."}}, None),
+    ],
+)
+def test_wait_is_read_from_bodies(body: object, seconds: float | None) -> None:
+    """In sentences, in Google's details, in OpenRouter's copied headers, in fields of proxies."""
+    assert told(429, body, {}, NOW).wait_s == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([{"error": {"code": 400, "message": "API key not valid."}}], "API key not valid."),
+        ({"detail": "Not allowed here"}, "Not allowed here"),
+        ({"detail": [{"msg": "Input should be a string", "loc": ["body", 1]}]}, "Input should be a string"),
+        ({"message": {"detail": [{"type": "extra_forbidden"}]}}, "extra_forbidden"),
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "metadata": {"raw": '{"message":"must be a-z"}'},
+                }
+            },
+            "must be a-z",
+        ),
+        ({"error": "plain words"}, "plain words"),
+        ({"errors": [{"message": "in a list"}]}, "in a list"),
+        ("<html><head><title>502 Bad Gateway</title></head><body>x</body></html>", "502 Bad Gateway"),
+    ],
+)
+def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> None:
+    """List bodies, `detail`, `metadata.raw`, JSON in JSON; of a web page only the title."""
+    said = told(400, body, {}, NOW)
+    assert words in said.words
+    assert "<" not in said.words
+
+
+KEY, ACCOUNT, SETTING, LONG, THIS, ANSWER, LATER, RATE = (
+    ModelKeyRejected,
+    ModelKeyRejected,
+    ModelMisconfigured,
+    ModelTooLong,
+    ModelRefused,
+    ModelBadAnswer,
+    ModelUnavailable,
+    RateLimited,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind"),
+    [
+        (401, "Incorrect API key provided", KEY),
+        (400, "API key not valid. Please pass a valid API key.", KEY),
+        (400, "Incorrect API key provided: xa***", KEY),
+        (403, "Your API key was reported as leaked.", KEY),
+        (400, "Your credit balance is too low to access the Anthropic API.", ACCOUNT),
+        (429, "Your team has used all available credits", ACCOUNT),
+        (429, "You exceeded your current quota, please check your plan. insufficient_quota", ACCOUNT),
+        (402, "Insufficient Balance", ACCOUNT),
+        (429, "You exceeded your current quota. Please retry in 39.5s.", RATE),
+        (404, "The model `gpt-6-typo` does not exist or you do not have access to it.", SETTING),
+        (400, "model 'llama9' not found, try pulling it first", SETTING),
+        (400, "registry.ollama.ai/library/gemma3 does not support tools", SETTING),
+        (404, "No endpoints found that support tool use.", SETTING),
+        (
+            400,
+            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+            SETTING,
+        ),
+        (500, "tools param requires --jinja flag", SETTING),
+        (
+            404,
+            "This is not a chat model and thus not supported in the v1/chat/completions endpoint.",
+            SETTING,
+        ),
+        (404, "404 page not found", SETTING),
+        (404, {"detail": "Not Found"}, SETTING),
+        (405, "Method Not Allowed", SETTING),
+        (400, "This model's maximum context length is 12000 tokens.", LONG),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", LONG),
+        (413, "<html><title>413 Request Entity Too Large</title></html>", LONG),
+        (400, "the request exceeds the available context size. try increasing the context size", LONG),
+        (429, "Request too large for gpt-4o on tokens per min (TPM): Limit 12000, Requested 15000.", LONG),
+        (
+            413,
+            "Request too large for model on tokens per minute (TPM), please reduce your message size",
+            LONG,
+        ),
+        (403, 'Your input was flagged for "violence".', THIS),
+        (
+            400,
+            "The response was filtered due to the prompt triggering Azure's content management policy.",
+            THIS,
+        ),
+        (400, "Content Exists Risk", THIS),
+        (400, "tool call validation failed: parameters for tool x did not match schema", ANSWER),
+        (400, "Failed to call a function. See 'failed_generation' for more details.", ANSWER),
+        (500, "Failed to parse tool call arguments as JSON", ANSWER),
+        (529, "Overloaded", LATER),
+        (503, "Loading model", LATER),
+        (502, "<html><title>502 Bad Gateway</title></html>", LATER),
+        (403, "API rate limit exceeded for user", RATE),
+        (400, "something nobody has seen", THIS),
+    ],
+)
+def test_refusals_are_sorted_by_words_then_status(status: int, words: object, kind: type[ModelError]) -> None:
+    """The same status means very different things; what is said decides."""
+    body = words if not isinstance(words, str) or words.startswith("<") else {"error": {"message": words}}
+    error = fault_of(told(status, body, {}, NOW))
+    assert type(error) is kind
+    assert "<" not in str(error)

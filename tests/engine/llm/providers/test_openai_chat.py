@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engine.errors import ModelError, ModelKeyRejected, ModelRefused, ModelUnavailable, NotConfigured
+from engine.errors import (
+    ModelError,
+    ModelKeyRejected,
+    ModelMisconfigured,
+    ModelRefused,
+    ModelUnavailable,
+    NotConfigured,
+)
 from engine.llm.faults import RateLimited, UnusableAnswer
 from engine.llm.providers.openai_chat import OpenAIChat
 from engine.ports import ChatMessage, ToolCall, ToolSpec, Usage
@@ -116,8 +123,6 @@ async def test_surrogates_and_nul_are_made_storable(endpoint: ModelEndpoint, cha
             Usage(9, 5, 2),
         ),
         ({"prompt_tokens": 9, "completion_tokens": 2, "prompt_cache_hit_tokens": 4}, Usage(9, 4, 2)),
-        ({"prompt_tokens": "many", "completion_tokens": -3}, Usage()),
-        (None, Usage()),
     ],
 )
 async def test_usage_is_the_providers(
@@ -136,15 +141,47 @@ async def test_cached_input_is_priced_apart(endpoint: ModelEndpoint, chat_at: Ma
     assert got.cost_micros == 60 * 2 + 40 * 0.5 + 10 * 8
 
 
-async def test_unknown_price_is_said_once(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
-    """A model without a price costs None, and that is said one time, not at each call."""
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": "many", "completion_tokens": -3}])
+async def test_what_is_not_counted_is_estimated(
+    endpoint: ModelEndpoint, chat_at: MakeChat, usage: Any
+) -> None:
+    """An endpoint that counts nothing, or nonsense, does not make calls free."""
+    endpoint.then = says(answer("word " * 300, usage=usage))
+    got = await chat_at().complete(request_with("hello " * 1000))
+    assert got.usage.estimated
+    assert 1_500 < got.usage.prompt < 3_000
+    assert 300 < got.usage.completion < 700
+    assert got.cost_micros
+
+
+async def test_a_providers_own_figure_counts(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
+    """OpenRouter says in dollars what a call cost; that is what was paid."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost": 0.0123}
+    endpoint.then = says(answer(usage=usage))
+    assert (await chat_at().complete(request_with())).cost_micros == 12_300
+
+
+async def test_an_unknown_price_is_a_ceiling_and_said_once(
+    endpoint: ModelEndpoint, chat_at: MakeChat
+) -> None:
+    """A model nobody knows counts at the stated ceiling, never as nothing; that is said one time."""
     endpoint.then = says(answer(model="nobody-knows"))
     said: list[str] = []
     chat = chat_at(said, model="nobody-knows")
-    costs = [(await chat.complete(request_with())).cost_micros for _ in range(3)]
-    assert costs == [None, None, None]
+    answers = [await chat.complete(request_with()) for _ in range(3)]
+    assert [(got.cost_micros, got.guessed) for got in answers] == [(100 * 5 + 10 * 25, True)] * 3
     assert len(said) == 1
     assert "nobody-knows" in said[0]
+    assert "MODEL_PRICES" in said[0]
+
+
+async def test_without_a_price_nothing_is_asked_where_the_operator_wants_so(
+    endpoint: ModelEndpoint, chat_at: MakeChat
+) -> None:
+    """MODEL_UNPRICED=refuse: not one token is spent on a model without a price."""
+    with pytest.raises(ModelMisconfigured, match="MODEL_PRICES"):
+        await chat_at(model="nobody-knows", model_unpriced="refuse").complete(request_with())
+    assert endpoint.bodies == []
 
 
 async def test_local_endpoint_is_free_and_told_the_agent(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
@@ -165,7 +202,7 @@ async def test_local_endpoint_is_free_and_told_the_agent(endpoint: ModelEndpoint
         (says({"error": {"message": "slow down"}}, 429), RateLimited),
         (says({"error": {"message": "slow down", "code": 429}}), RateLimited),
         (says({"error": {"message": "too long", "code": "context_length_exceeded"}}, 400), ModelRefused),
-        (says({"error": "no such model"}, 404), ModelRefused),
+        (says({"error": "no such model"}, 404), ModelMisconfigured),
         (says(b"too large", 413), ModelRefused),
         (says({"detail": []}, 422), ModelRefused),
         (says(b"<html>oops", 500), ModelUnavailable),
@@ -287,7 +324,7 @@ def test_no_key_and_no_url_is_not_configured() -> None:
         OpenAIChat(settings_with(openai_api_key=SecretStr("")))
 
 
-@pytest.mark.parametrize(("reply", "words"), [(fake.drops, "connection"), (fake.hangs, "in time")])
+@pytest.mark.parametrize(("reply", "words"), [(fake.drops, "connection"), (fake.hangs, "MODEL_TIMEOUT_S")])
 async def test_lost_connections_are_told_from_timeouts(
     endpoint: ModelEndpoint, chat_at: MakeChat, reply: fake.Reply, words: str
 ) -> None:

@@ -1,0 +1,93 @@
+# ruff: noqa: E501 - phrases are easier to compare on one line
+"""Phrases with which endpoints say what is wrong, gathered from public reports, by what they mean."""
+
+from __future__ import annotations
+
+import re
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.I)
+
+
+NO_CREDIT = _any(
+    r"insufficient[_ ](?:quota|balance|credits?|funds)",
+    r"billing[_ ](?:not[_ ]active|hard[_ ]limit|disabled)",
+    r"credit balance is too low",
+    r"(?:out of|no|not enough|run out of|lack) (?:remaining |available |more )?credits?\b(?! were)",
+    r"used all (?:available|of your|your) credits",
+    r"(?:requires?|need|purchase|add|buy) (?:more|additional)?\s?credits?\b",
+    r"can only afford",
+    r"payment required|payment_required|arrears|overdue|recharge|top up your",
+    r"(?:account|balance).{0,40}(?:suspended|exhausted|depleted|negative|insufficient)",
+    r"(?:spend|spending|monthly|budget)[ _](?:limit|cap|has been|exceeded)",
+)
+OVER_QUOTA = _any(r"exceeded your current quota")
+BAD_KEY = _any(
+    r"(?:invalid|incorrect|wrong|expired|missing|malformed|unknown|disabled|revoked|no)(?: or \w+)?[ _-](?:x-)?api[ _-]?key",
+    r"api[ _-]?key.{0,30}(?:not valid|invalid|incorrect|expired|missing|required|revoked|disabled|not found|was reported|leaked|blocked)",
+    r"api_key_invalid|invalid_api_key|authentication_error|invalid_authentication|invalid subscription key",
+    r"(?:invalid|incorrect|expired|missing|no) (?:auth(?:entication|orization)?|bearer|access)[ _](?:token|credentials?|header)",
+    r"could not (?:resolve|find).{0,20}api key|you didn't provide an api key|no auth credentials",
+)
+MODERATED = _any(
+    r"\bflagged\b|\bmoderation\b|content[_ ](?:filter|policy|management policy)|responsibleaipolicy",
+    r"data_?inspection_?failed|inappropriate content|content exists risk|safety (?:system|reasons|filter|policy)",
+    r"blocked (?:by|due to|for) .{0,30}(?:safety|policy|filter)|prohibited[_ ]content|sensitive (?:content|words?)",
+    r"usage (?:polic(?:y|ies)|guidelines)|violat\w+ .{0,40}(?:polic(?:y|ies)|terms)|unsafe content|harmful content",
+)
+TOO_LARGE_FOR_RATE = _any(
+    r"request too large.{0,200}(?:tokens per|tpm|rate)",
+    r"(?:input or output tokens|message) must be reduced",
+    r"reduce your message size",
+)
+TOO_LONG = _any(
+    r"context[_ ]length|context[_ ]window|context[_ ]size|maximum context|max(?:imum)?[_ ]model[_ ]len|num_ctx",
+    r"(?:prompt|input|request|messages?)(?: is| are| was)? (?:too long|too large)",
+    r"too many (?:input |prompt )?tokens\b(?! per)",
+    r"(?:prompt|input|messages?)(?:'s)? (?:token count|tokens?|length|size)\b.{0,60}(?:exceed|longer|larger|greater|too|maximum|limit)",
+    r"(?:tokens?|token count|length).{0,50}exceeds?.{0,60}(?:maximum|limit|context|allowed)",
+    r"exceeds? (?:the )?(?:model'?s? )?(?:maximum|max|limit of|available|allowed).{0,30}(?:tokens?|context|length)",
+    r"reduce the length|request[_ ]entity[_ ]too[_ ]large|payload too large|request_too_large|string_above_max_length",
+    r"larger than the (?:model's|maximum)|longer than the (?:model's|maximum)",
+)
+BAD_ANSWER = _any(
+    r"tool_use_failed|failed_generation|failed to call a function|tool call validation failed",
+    r"malformed_function_call|malformed function call|invalid tool call|invalid_tool_call",
+    r"(?:failed|unable|could not|couldn't|error) ?(?:to )?(?:parse|parsing|decode|decoding).{0,40}(?:tool|function|model|output|generat|response|input at pos)",
+    r"output_parse_failed|json_validate_failed|model (?:produced|generated|returned|output) (?:an )?(?:invalid|malformed)",
+)
+RATE = _any(
+    r"rate[ _-]?limit",
+    r"too many requests|throttl|resource_exhausted|resource has been exhausted|quota[_ ]exceeded|request limit|per minute",
+)
+BUSY = _any(
+    r"overloaded|over capacity|at capacity|temporarily unavailable|try again later|server is busy",
+    r"service unavailable|model is (?:currently )?(?:loading|starting|busy)|loading model|high demand",
+)
+NO_TOOLS = _any(
+    r"(?:does|do|did) not (?:currently )?support (?:the )?(?:tools?|function|tool)[ _-]?(?:use|calls?|calling|choice)?",
+    r"(?:tools?|tool[ _]use|tool[ _]calls?|tool calling|functions?|function calling)(?: \w+)? (?:is|are) not (?:supported|available|enabled|allowed)",
+    r"support tool use|unsupported.{0,20}\btools?\b|tools? (?:param(?:eter)?|field) (?:is )?not (?:supported|allowed)",
+)
+PARSER_FLAG = _any(r"--enable-auto-tool-choice|--tool-call-parser|--jinja|auto.{0,10}tool choice requires")
+OTHER_API = _any(
+    r"v1/responses|responses api|not a chat model|only (?:supported|available) in .{0,20}responses",
+    r"not supported (?:in|with|by) (?:the )?(?:v1/)?chat[/ _]completions",
+)
+NO_MODEL = _any(
+    r"model_?not_?found|model_?not_?exist|invalid_?model|unknown_?model|deploymentnotfound|no_such_model|unsupported_model|unsupported model",
+    r"model\b.{0,160}(?:does not exist|doesn't exist|not exist|not found|not available|is unavailable|not a valid|is invalid|isn't available|not supported|not loaded|unknown|deprecated|decommissioned|retired|no longer|deactivated|has been removed|shut ?down)",
+    r"(?:unknown|invalid|no such|not a valid|no|missing|unrecognized|nonexistent|unsupported|incorrect) model\b",
+    r"(?:access to|find|pulling) (?:the )?model|try pulling|pull the model|not have access to.{0,30}model",
+    r"no endpoints? found|no (?:allowed )?providers? (?:are |is )?available|no instances? available|you must provide a model|model (?:is )?required",
+)
+NO_PATH = _any(
+    r"^\s*$|^404|page not found|^not[ _]found\b|cannot (?:post|get)|invalid url|unexpected endpoint|no route|unknown (?:url|path|route|endpoint)",
+    r"resource not found|no such (?:route|endpoint|path)|method not allowed|requested url was not found|^error$|path .{0,60}not found|endpoint .{0,60}not (?:found|supported)|unrecognized request url",
+)
+PLACE = _any(
+    r"unsupported_country|country, region|not available in your (?:country|region)|location is not supported",
+    r"(?:organization|account).{0,40}(?:verified|disabled|deactivated|terminated)|permission_?denied|does not have permission|not (?:been )?(?:enabled|used) in project|missing scopes?|insufficient permissions",
+)
+VERSION = _any(r"api[ -]?version")

@@ -1,0 +1,247 @@
+"""Answers in Chat Completions form, read from JSON by hand, pure.
+
+Not through the SDK's models: that costs a fifth of the CPU, and odd answers (missing choices, null content,
+arguments that are no JSON, a stream nobody asked for) pass through instead of raising.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.errors import EngineError, ModelBadAnswer, ModelRefused
+from engine.llm.faults import UnusableAnswer, fault_in_body
+from engine.llm.providers.kept import kept_of
+from engine.llm.storable import storable, storable_json
+from engine.llm.words import page_title
+from engine.ports import ChatAnswer, ToolCall, Usage
+
+MAX_TEXT = 200_000
+MAX_ARGUMENTS = 1_000_000
+MAX_CALLS = 64
+
+_CUT = frozenset(
+    {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
+)
+_FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
+_MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
+FILTERED = "The endpoint's content filter withheld the answer. Word what the agent is asked differently."
+TELL_FILTERED = "The endpoint's content filter withheld your last answer. Say it in other words."
+
+
+def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
+    """The answer in a 200 body; `asked` names the model when the body does not, `origin` marks what is kept.
+
+    Texts are storable and capped (`MAX_TEXT`, `MAX_ARGUMENTS`; what is cut has finish_reason "length"), at
+    most `MAX_CALLS` calls. Raises UnusableAnswer for a body without an answer, ModelRefused when a
+    content filter took it, ModelBadAnswer for a call the endpoint could not read, or the error an endpoint
+    hid in a 200.
+    """
+    body = _decoded(raw)
+    hidden = fault_in_body(body, time.time())
+    choice = _first_choice(body, hidden)
+    message = _mapping(choice.get("message"))
+    finish = (_text_of(choice.get("finish_reason")) or "stop").lower()
+    listed = _listed_calls(message)
+    calls = _tool_calls(listed)
+    text = _text_of(message.get("content"))
+    if hidden is not None and not text and not calls:
+        raise hidden
+    if not text and isinstance(message.get("refusal"), str):
+        text, finish = message["refusal"], "refusal"
+    _raise_if_withheld(finish, bool(text or calls), choice)
+    if len(text) > MAX_TEXT or any(len(call.arguments) >= MAX_ARGUMENTS for call in calls):
+        finish = "length"
+    return ChatAnswer(
+        text=storable(text[:MAX_TEXT]),
+        tool_calls=calls,
+        usage=parse_usage(body.get("usage")),
+        model=storable(_text_of(body.get("model")) or asked),
+        finish_reason="length" if finish in _CUT else storable(finish),
+        cost_micros=told_cost(body.get("usage")),
+        kept=kept_of(message, listed, origin),
+    )
+
+
+def _raise_if_withheld(finish: str, answered: bool, choice: Mapping[str, Any]) -> None:
+    if answered:
+        return
+    if finish in _FILTERED:
+        raise ModelRefused(FILTERED, tell=TELL_FILTERED)
+    if finish in _MALFORMED:
+        raise ModelBadAnswer(
+            "Your last tool call could not be read by the endpoint. Call one tool again, with plain JSON."
+        )
+    if finish == "error" or choice.get("error"):
+        raise fault_in_body({"error": choice.get("error") or "error"}, time.time()) or unusable(
+            "was an error"
+        )
+
+
+def _decoded(raw: bytes) -> Mapping[str, Any]:
+    text = raw.decode("utf-8", "replace")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if (streamed := _joined_stream(text)) is not None:
+            return streamed
+        title = page_title(text)
+        what = "was not JSON" if title is None else f'was a web page ("{title}"), not JSON'
+        raise unusable(what) from error
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        body = body[0]
+    if not isinstance(body, dict):
+        raise unusable("was no JSON object")
+    return body
+
+
+def is_stream(raw: bytes) -> bool:
+    """Whether a body is a stream of events, though none was asked for."""
+    return raw.lstrip()[:6] in (b"data: ", b"data:{", b"event:") or raw.lstrip().startswith(b": ")
+
+
+def _joined_stream(text: str) -> Mapping[str, Any] | None:
+    """The chunks of a stream as one answer; None when it is none."""
+    lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
+    chunks = []
+    for line in lines:
+        if line and line != "[DONE]":
+            try:
+                chunks.append(json.loads(line))
+            except (ValueError, RecursionError):
+                return None
+    chunks = [chunk for chunk in chunks if isinstance(chunk, dict)]
+    if not chunks:
+        return None
+    whole: dict[str, Any] = {}
+    message: dict[str, Any] = {"content": ""}
+    calls: dict[int, dict[str, Any]] = {}
+    finish = None
+    for chunk in chunks:
+        whole |= {key: value for key, value in chunk.items() if key != "choices" and value is not None}
+        for choice in (chunk.get("choices") or [])[:1]:
+            finish = choice.get("finish_reason") or finish
+            _add_delta(message, calls, _mapping(choice.get("delta") or choice.get("message")))
+    if calls:
+        message["tool_calls"] = [calls[index] for index in sorted(calls)]
+    return {**whole, "choices": [{"message": message, "finish_reason": finish}]}
+
+
+def _add_delta(message: dict[str, Any], calls: dict[int, dict[str, Any]], delta: Mapping[str, Any]) -> None:
+    for key, value in delta.items():
+        if key == "tool_calls":
+            continue
+        if (isinstance(value, str) and isinstance(message.get(key), str)) or (
+            isinstance(value, list) and isinstance(message.get(key), list)
+        ):
+            message[key] += value
+        elif value is not None:
+            message[key] = value
+    for number, part in enumerate(delta.get("tool_calls") or []):
+        call = calls.setdefault(part.get("index", number), {"function": {"name": "", "arguments": ""}})
+        function = _mapping(part.get("function"))
+        call["function"]["name"] += function.get("name") or ""
+        arguments = function.get("arguments")
+        call["function"]["arguments"] += arguments if isinstance(arguments, str) else ""
+        call |= {key: value for key, value in part.items() if key not in ("function", "index") and value}
+
+
+def unusable(what: str) -> EngineError:
+    """The error for a 200 whose body is no answer."""
+    return UnusableAnswer(
+        f"The model endpoint's answer {what}. The request can be repeated; "
+        "if it stays so, check OPENAI_BASE_URL."
+    )
+
+
+def _first_choice(body: Mapping[str, Any], hidden: EngineError | None) -> Mapping[str, Any]:
+    choices = body.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        return choices[0]
+    raise hidden or unusable("held no choice")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text_of(value: Any) -> str:
+    """Text, or the joined text parts some endpoints send instead; parts that are thoughts are left out."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(
+            part if isinstance(part, str) else _text_of(_mapping(part).get("text")) for part in value
+        )
+    return ""
+
+
+def _listed_calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    listed = message.get("tool_calls")
+    found = [call for call in listed if isinstance(call, dict)] if isinstance(listed, list) else []
+    if not found and isinstance(message.get("function_call"), dict):
+        found = [{"function": message["function_call"]}]
+    return found[:MAX_CALLS]
+
+
+def _tool_calls(listed: Sequence[Mapping[str, Any]]) -> tuple[ToolCall, ...]:
+    calls: list[ToolCall] = []
+    seen: set[str] = set()
+    for number, call in enumerate(listed):
+        function = _mapping(call.get("function")) or call
+        identity = storable(_text_of(call.get("id")))
+        if not identity or identity in seen:
+            identity = f"call_{number}_{len(identity)}"
+        seen.add(identity)
+        calls.append(ToolCall(identity, storable(_text_of(function.get("name"))), _arguments(function)))
+    return tuple(calls)
+
+
+def _arguments(function: Mapping[str, Any]) -> str:
+    """The raw text; some endpoints send the object itself."""
+    raw = function.get("arguments")
+    if raw is None:
+        raw = function.get("parameters", function.get("input"))
+    if raw is None:
+        return "{}"
+    text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
+    return storable_json(text[:MAX_ARGUMENTS])
+
+
+def parse_usage(usage: Any) -> Usage:
+    """Tokens as the provider counted them; cached input in OpenAI's or DeepSeek's field."""
+    told = _mapping(usage)
+    details = _mapping(told.get("prompt_tokens_details"))
+    cached = _count(details.get("cached_tokens")) or _count(told.get("prompt_cache_hit_tokens"))
+    prompt = _count(told.get("prompt_tokens")) or _count(told.get("input_tokens"))
+    completion = _count(told.get("completion_tokens")) or _count(told.get("output_tokens"))
+    total = _count(told.get("total_tokens"))
+    # Some count thinking in the total only; what was thought is paid for all the same.
+    return Usage(
+        prompt=prompt, cached=cached, completion=max(completion, total - prompt if prompt else completion)
+    )
+
+
+def told_cost(usage: Any) -> int | None:
+    """What the provider says the call cost, in micro-dollars; None where it does not say."""
+    told = _mapping(usage)
+    cost = told.get("cost")
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost")
+    upstream = _mapping(told.get("cost_details")).get("upstream_inference_cost")
+    ticks = told.get("cost_in_usd_ticks")
+    if isinstance(ticks, int | float):
+        cost = ticks / 1e10
+    dollars = _dollars(cost) + (_dollars(upstream) if told.get("is_byok") else 0.0)
+    return round(dollars * 1e6) if dollars > 0 else None
+
+
+def _dollars(value: Any) -> float:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+    return float(value) if known else 0.0
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e12 else 0

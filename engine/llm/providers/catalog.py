@@ -1,0 +1,130 @@
+"""What is known of each model at one endpoint: price, window, the shape of its requests, what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from engine.llm.prices import FREE, KnownModel, Rates, known_model, own_rates, rates_of
+from engine.llm.providers.families import first_quirks
+from engine.llm.providers.quirks import Quirks
+from engine.settings import EngineSettings
+
+LEAST_ANSWER = 256
+_MARGIN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """One model as it is used now, for people: where, in which way, at what price and within what limits."""
+
+    model: str
+    endpoint: str
+    family: str
+    price: str
+    guessed: bool
+    window: int
+    answer: int
+    repaired: tuple[str, ...]
+
+
+class Catalog:
+    """Facts by model at one endpoint. Shared by all calls; what is learned holds from the next call on."""
+
+    def __init__(
+        self, settings: EngineSettings, base_url: str, *, local: bool, tell: Callable[[str, str], None]
+    ) -> None:
+        """`tell(key, text)` gets each thing worth saying; the same key is said once."""
+        self._settings, self._base_url, self._local, self._tell = settings, base_url, local, tell
+        self._quirks: dict[str, Quirks] = {}
+        self._known: dict[str, KnownModel] = {}
+        self._rates: dict[str, Rates] = {}
+
+    def quirks(self, model: str) -> Quirks:
+        """How the endpoint wants requests for `model`."""
+        found = self._quirks.get(model)
+        if found is None:
+            found = self._quirks[model] = first_quirks(self._base_url, model)
+        return found
+
+    def learn(self, model: str, quirks: Quirks, said: str = "") -> None:
+        """Remember another shape of requests for `model`."""
+        self._quirks[model] = quirks
+        if said:
+            self._tell(f"{model}|{said}", f"The endpoint of {model} was asked in another way: {said}.")
+
+    def learn_window(self, model: str, tokens: int) -> None:
+        """A prompt of so many tokens was too long."""
+        quirks = self.quirks(model)
+        if tokens > 0 and (not quirks.window or tokens < quirks.window):
+            self._quirks[model] = replace(quirks, window=tokens)
+
+    def rates(self, model: str) -> Rates:
+        """What `model` costs; the ceiling where nobody knows."""
+        found = self._rates.get(model)
+        if found is None:
+            found = self._rates[model] = self._find_rates(model)
+        return found
+
+    def rates_of_answer(self, answered: str, asked: str) -> Rates:
+        """What the model costs that answered (routers choose one), else the one that was asked."""
+        return self.rates(asked) if answered == asked else self._known_rates(answered) or self.rates(asked)
+
+    def _known_rates(self, model: str) -> Rates | None:
+        if self._local:
+            return FREE
+        return own_rates(model, self._settings.model_prices) or self._data(model).rates
+
+    def _find_rates(self, model: str) -> Rates:
+        rates = self._known_rates(model)
+        if rates is not None:
+            return rates
+        rates = rates_of(self._settings.model_ceiling_price, "ceiling")
+        self._tell(
+            f"price|{model}",
+            f"No price is known for {model}: it counts as {rates}. Set MODEL_PRICES to the real price.",
+        )
+        return rates
+
+    def _data(self, model: str) -> KnownModel:
+        found = self._known.get(model)
+        if found is None:
+            found = self._known[model] = known_model(model, self._base_url)
+        return found
+
+    def window(self, model: str) -> tuple[int, bool]:
+        """(tokens that prompt and answer have together, whether that is known or only assumed)."""
+        told = self._settings.model_context_tokens
+        learned, listed = self.quirks(model).window, 0 if self._local else self._data(model).window
+        if self._local or "model_context_tokens" in self._settings.model_fields_set:
+            return min(told, learned or told), True
+        known = min((size for size in (learned, listed) if size), default=0)
+        return (known, True) if known else (told, False)
+
+    def answer_limit(self, model: str, prompt: int, asked: int | None) -> int:
+        """Tokens an answer may have: what is asked for within what the model gives, the operator allows and
+        the window leaves."""
+        settings, quirks = self._settings, self.quirks(model)
+        limit = asked or settings.model_max_tokens
+        limit = min(limit, max(settings.model_max_tokens_raised, settings.model_max_tokens))
+        limit = min(limit, quirks.most_answer or limit)
+        window, known = self.window(model)
+        if asked and not known:
+            return limit
+        left = window - prompt - _MARGIN
+        return max(min(limit, left), LEAST_ANSWER if known else min(limit, settings.model_max_tokens // 4))
+
+    def facts(self, model: str) -> ModelFacts:
+        """The model as it is used now."""
+        quirks, rates = self.quirks(model), self.rates(model)
+        window, known = self.window(model)
+        return ModelFacts(
+            model=model,
+            endpoint="embedded" if self._local else self._base_url or "https://api.openai.com/v1",
+            family=quirks.family,
+            price=str(rates),
+            guessed=rates.guessed,
+            window=window if known else 0,
+            answer=self.answer_limit(model, 0, None),
+            repaired=quirks.repaired,
+        )

@@ -1,0 +1,81 @@
+"""What a call used: estimated before it, settled after it; and whether all that was sent was read; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.llm.prices import Rates, cost_micros
+from engine.ports import ChatAnswer, ChatRequest, Usage
+
+BYTES_PER_TOKEN = 3
+TOKENS_PER_MESSAGE = 8
+_LEAST_CUT = 1_024
+_GREW, _DENSER, _IMPOSSIBLE = 1.2, 1.5, 9.0
+
+
+def size_of(text: str) -> int:
+    """Bytes of UTF-8, surrogates or not."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def prompt_bytes(request: ChatRequest, tools: int) -> int:
+    """Bytes of a prompt with `tools` bytes of tools."""
+    size = sum(size_of(m.content) + size_of(m.kept) for m in request.messages)
+    size += sum(size_of(c.arguments) + size_of(c.name) + 24 for m in request.messages for c in m.tool_calls)
+    return size + tools
+
+
+def prompt_tokens(request: ChatRequest, tools: int) -> int:
+    """Upper estimate: a token for every 3 bytes of UTF-8 (English has 4 and more, code 3 and more, other
+    scripts about one character of 3 bytes) and 8 a message. Text made to be unusual, such as hexadecimal
+    digests, can exceed it."""
+    return prompt_bytes(request, tools) // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * (len(request.messages) + 1)
+
+
+def settled(answer: ChatAnswer, prompt: int, limit: int, rates: Rates) -> ChatAnswer:
+    """The answer with its usage and cost: as the provider counted and charged, else as estimated.
+
+    An answer as long as its limit was cut, whatever its `finish_reason` says.
+    """
+    usage = answer.usage
+    if not usage.total:
+        words = (
+            size_of(answer.text)
+            + size_of(answer.kept)
+            + sum(size_of(c.arguments) + size_of(c.name) for c in answer.tool_calls)
+        )
+        usage = Usage(prompt, 0, min(words // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE, limit), estimated=True)
+    told = answer.cost_micros
+    finish = "length" if limit and usage.completion >= limit and not usage.estimated else answer.finish_reason
+    return replace(
+        answer,
+        usage=usage,
+        cost_micros=cost_micros(rates, usage) if told is None else told,
+        guessed=rates.guessed and told is None,
+        limit=limit,
+        finish_reason=finish,
+    )
+
+
+@dataclass(slots=True)
+class CutWatch:
+    """Notices a server that silently reads only a part of long prompts (Ollama's `num_ctx`)."""
+
+    densest: float = 0.0
+    last_bytes: int = 0
+    last_read: int = 0
+
+    def seems_cut(self, sent: int, usage: Usage) -> bool:
+        """Whether of `sent` bytes only a part was read: the count stands still while prompts grow, and comes
+        to far more bytes a token than before, or to more than any text has."""
+        if usage.estimated or usage.prompt < _LEAST_CUT:
+            return False
+        ratio = sent / usage.prompt
+        grew = sent > self.last_bytes * _GREW and self.last_read > 0 and usage.prompt <= self.last_read * 1.02
+        found = (
+            ratio > _IMPOSSIBLE or (grew and ratio > 1.1 * self.densest) or 0 < self.densest * _DENSER < ratio
+        )
+        if not found:
+            self.densest = max(min(self.densest or ratio, ratio), 2.0)
+            self.last_bytes, self.last_read = sent, usage.prompt
+        return found

@@ -1,0 +1,157 @@
+"""One endpoint over HTTP: the client, what is read of a body, and what the transport can do wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import openai
+
+from engine.errors import ModelError, ModelMisconfigured, ModelRefused, ModelUnavailable, NotConfigured
+from engine.llm.faults import Told, TooSlow, told
+from engine.llm.providers.addresses import address_of, cleaned_key, odd_in_key
+from engine.llm.words import brief
+from engine.settings import EngineSettings
+
+MAX_BODY = 8_000_000
+CONNECT_S = 10.0
+SPARE_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the model is. `model` overrides the settings' per-role names; `local` costs nothing and is
+    told which agent asks (header `X-Agent`), so that it can keep that agent's prompt in memory."""
+
+    base_url: str
+    api_key: str
+    model: str = ""
+    local: bool = False
+
+
+class Refusal(Exception):
+    """The endpoint answered with an error; never leaves the providers. `said` is all that it said, `location`
+    where a redirect leads."""
+
+    def __init__(self, said: Told, location: str = "") -> None:
+        super().__init__(said.words)
+        self.said, self.location = said, location
+
+
+def endpoint_of(settings: EngineSettings) -> Endpoint:
+    """The configured endpoint. Raises NotConfigured when there is neither key nor base URL."""
+    key = cleaned_key(settings.openai_api_key.get_secret_value())
+    if not key and not settings.openai_base_url.strip():
+        raise NotConfigured("No model is configured. Set OPENAI_API_KEY, or use the embedded model.")
+    return Endpoint(settings.openai_base_url, key or "none")
+
+
+def connect(endpoint: Endpoint, settings: EngineSettings) -> openai.AsyncOpenAI:
+    """A client over aiohttp (a fifth of the CPU of the SDK's default transport at 590 calls at once)."""
+    connections = settings.model_concurrency + SPARE_CONNECTIONS
+    timeout = httpx2.Timeout(settings.model_timeout_s, connect=CONNECT_S, pool=None)
+    http = openai.DefaultAioHttpClient(
+        timeout=timeout,
+        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        event_hooks={"response": [_cap_body]},
+    )
+    address, key = address_of(endpoint.base_url), cleaned_key(endpoint.api_key)
+    headers = {"Accept-Encoding": "identity"}
+    if address.azure and not odd_in_key(key):
+        headers["api-key"] = key
+    return openai.AsyncOpenAI(
+        api_key="odd" if odd_in_key(key) else key or "none",
+        base_url=address.base or None,
+        timeout=timeout,
+        max_retries=0,
+        http_client=http,
+        default_headers=headers,
+        default_query=dict(address.query) or None,
+    )
+
+
+def check_key(endpoint: Endpoint) -> None:
+    """Raise ModelMisconfigured for a key that no header can carry."""
+    odd = odd_in_key(cleaned_key(endpoint.api_key))
+    if odd:
+        raise ModelMisconfigured(
+            f"OPENAI_API_KEY holds a character that no key has ({odd!r}). Copy the key once more."
+        )
+
+
+async def post(client: openai.AsyncOpenAI, path: str, body: Any, headers: dict[str, str]) -> bytes:
+    """Send a body -> the body of the answer. Raises Refusal, or what the transport raises."""
+    options: Any = {"headers": headers, "follow_redirects": False}
+    try:
+        response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
+    except openai.APIStatusError as error:
+        raw = error.body if error.body is not None else _text_of(error.response)
+        names = {name.lower(): value for name, value in error.response.headers.items()}
+        said = told(error.status_code, raw, names, time.time())
+        raise Refusal(said, names.get("location", "")) from error
+    return response.content
+
+
+def _text_of(response: httpx2.Response) -> str:
+    try:
+        return response.text
+    except (httpx2.ResponseNotRead, UnicodeDecodeError, LookupError):
+        return ""
+
+
+async def _cap_body(response: httpx2.Response) -> None:
+    """Bound what is read of a body; a compressed one (unasked for) can unpack a thousandfold."""
+    limit = MAX_BODY // 16 if response.headers.get("content-encoding") else MAX_BODY
+    response.stream = _CappedStream(response.stream, limit)
+
+
+class TooLong(Exception):
+    """A body passed its limit; never leaves this module."""
+
+
+class _CappedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: Any, limit: int) -> None:
+        self._inner = inner
+        self._left = limit
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._inner:
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise TooLong
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def too_slow(settings: EngineSettings) -> TooSlow:
+    """The error for a model that took longer than the setting allows."""
+    return TooSlow(
+        f"The model did not answer within {settings.model_timeout_s:g} seconds. If it needs longer, set "
+        "MODEL_TIMEOUT_S higher; each such call may be paid for."
+    )
+
+
+def fault_of_transport(error: Exception, settings: EngineSettings) -> ModelError:
+    """The engine's error for anything the SDK or its transport raises beside refusals."""
+    if isinstance(error, TooLong) or isinstance(error.__cause__, TooLong):
+        return ModelRefused("The model's answer was endless (over 8 MB) and was dropped. Ask for less.")
+    root = _root(error)
+    if isinstance(root, (TimeoutError, httpx2.TimeoutException)):
+        return too_slow(settings)
+    reason = brief(str(root) or type(root).__name__, 160)
+    return ModelUnavailable(
+        f"The connection to the model endpoint failed ({reason}). It can be tried again; if it "
+        "stays so, check OPENAI_BASE_URL."
+    )
+
+
+def _root(error: BaseException) -> BaseException:
+    """What happened first; the SDK calls every lost connection a timeout."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -1,0 +1,91 @@
+"""What is known of providers and models before the first call, by host and by the model's name.
+
+Only what an endpoint cannot be asked about cheaply stands here; the rest is learned from its refusals
+(`repairs.py`). Each line rests on the provider's documentation or on public reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from engine.llm.providers.quirks import Quirks
+
+CALLS_A_TOOL = "(calls a tool)"
+"""In place of null beside calls, where null is refused; never said aloud when a model repeats it."""
+
+_HOSTS: tuple[tuple[str, str], ...] = (
+    (r"(^|\.)openai\.com$", "openai"),
+    (r"\.openai\.azure\.com$|\.cognitiveservices\.azure\.com$|\.services\.ai\.azure\.com$", "azure"),
+    (r"generativelanguage\.googleapis\.com$|aiplatform\.googleapis\.com$", "google"),
+    (r"(^|\.)anthropic\.com$", "anthropic"),
+    (r"(^|\.)deepseek\.com$", "deepseek"),
+    (r"(^|\.)mistral\.ai$", "mistral"),
+    (r"(^|\.)groq\.com$", "groq"),
+    (r"(^|\.)x\.ai$", "xai"),
+    (r"(^|\.)moonshot\.(ai|cn)$", "moonshot"),
+    (r"dashscope.*\.aliyuncs\.com$", "qwen"),
+    (r"(^|\.)openrouter\.ai$", "openrouter"),
+    (r"(^|\.)together\.(xyz|ai)$", "together"),
+    (r"(^|\.)fireworks\.ai$", "fireworks"),
+    (r"(^|\.)cerebras\.ai$", "cerebras"),
+    (r"(^|\.)cloudflare\.com$", "cloudflare"),
+    (r"(^|\.)amazonaws\.com$", "bedrock"),
+    (r"(^|\.)z\.ai$|(^|\.)bigmodel\.cn$", "zhipu"),
+    (r"(^|\.)minimaxi?\.(io|chat|com)$", "minimax"),
+)
+_PORTS = {11434: "ollama", 1234: "lmstudio", 4000: "litellm"}
+_KNOWN_HOSTS = frozenset(family for _, family in _HOSTS)
+
+
+def family_of(base_url: str) -> str:
+    """The family of an endpoint by its address, `openai-compatible` when it is none of the known."""
+    if not base_url:
+        return "openai"
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    for pattern, family in _HOSTS:
+        if re.search(pattern, host):
+            return family
+    try:
+        return _PORTS.get(parts.port or 0, "openai-compatible")
+    except ValueError:
+        return "openai-compatible"
+
+
+def first_quirks(base_url: str, model: str) -> Quirks:
+    """What is known of `model` at this address."""
+    family = family_of(base_url)
+    quirks = Quirks(family=family, stream=family in _KNOWN_HOSTS)
+    if family in _BY_FAMILY:
+        quirks = _BY_FAMILY[family](quirks)
+    for pattern, families, change in _BY_MODEL:
+        if (not families or family in families) and re.search(pattern, model, re.I):
+            quirks = change(quirks)
+    return quirks
+
+
+def _openai(quirks: Quirks) -> Quirks:
+    return replace(quirks, limit_name="max_completion_tokens", cache_key=True)
+
+
+def _filled(quirks: Quirks) -> Quirks:
+    return replace(quirks, filler=CALLS_A_TOOL)
+
+
+_BY_FAMILY: dict[str, Callable[[Quirks], Quirks]] = {
+    "openai": _openai,
+    "azure": lambda quirks: replace(quirks, limit_name="max_completion_tokens"),
+    "groq": lambda quirks: replace(quirks, drop=frozenset({"reasoning_content"})),
+    "cloudflare": _filled,
+    "lmstudio": _filled,
+    "bedrock": _filled,
+    "google": lambda quirks: replace(quirks, stand_ins=frozenset({"signature"})),
+}
+_BY_MODEL: tuple[tuple[str, frozenset[str], Callable[[Quirks], Quirks]], ...] = (
+    # Chat Completions takes tools of these only without thinking; the Responses API takes both.
+    (r"^gpt-5\.(?:[5-9]|\d\d)", frozenset({"openai", "azure"}), lambda q: replace(q, effort="none")),
+    (r"gemini-(?:[3-9]|\d\d)", frozenset(), lambda q: replace(q, stand_ins=frozenset({"signature"}))),
+)

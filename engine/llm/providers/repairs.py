@@ -1,0 +1,231 @@
+# ruff: noqa: E501 - patterns are read whole
+"""What an endpoint's refusal teaches about how it wants requests: one change each, pure.
+
+A repair is remembered for (endpoint, model); the request is sent again at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from engine.llm import phrases
+from engine.llm.faults import Told
+from engine.llm.providers.families import CALLS_A_TOOL
+from engine.llm.providers.quirks import Quirks
+
+MOST_REPAIRS = 8
+LEAST_ANSWER = 256
+LEAST_WINDOW = 1_024
+
+_REFUSES = re.compile(
+    r"unsupported|not support|un(?:known|recogni[sz]ed|expected)|extra|not permitted|not allowed|forbidden"
+    r"|invalid|cannot find field|no such field|additional propert|instead|is deprecated|does not exist",
+    re.I,
+)
+_LACKS = re.compile(
+    r"missing|required|must be (?:passed|provided|included|sent)|pass(?:ed)? back|expected|lacks", re.I
+)
+_OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_NUMBER = r"\[?`?'?\"?\(?\b(\d[\d,_]{2,})\b"
+_LIMITS = (
+    re.compile(
+        r"(?:maximum|\bmax\b|limit|context[_ ](?:length|size|window)|n_ctx|allowed|at most|up to|less than or equal to"
+        rf"|smaller than|below|exceed\w*)[^\d\[]{{0,60}}{_NUMBER}",
+        re.I,
+    ),
+    re.compile(rf">\s*{_NUMBER}"),
+    re.compile(rf"{_NUMBER}\s*(?:tokens?\s*)?(?:maximum|max\b)", re.I),
+    re.compile(rf"\[\s*\d+\s*,\s*{_NUMBER}\s*\]"),
+)
+_PROMPT = (
+    re.compile(rf"{_NUMBER} (?:tokens )?(?:in the messages|in your prompt|input tokens|in the prompt)", re.I),
+    re.compile(rf"(?:resulted in|requested|contains?|has|request \(?)\s*{_NUMBER}", re.I),
+    re.compile(rf"{_NUMBER}\s*(?:\+\s*\d+\s*)?>"),
+)
+_SCHEMA = re.compile(r"schema|function_declaration|parameters|tools\W|unknown name", re.I)
+_KEYWORDS = ("anyOf", "enum", "minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a refused request was: its answer limit, the estimate of its prompt, its optional fields, and
+    what in it may have given offence."""
+
+    limit: int
+    prompt: int
+    fields: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    tools: bool = False
+    null_content: bool = False
+    many_calls: bool = False
+    system: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The shape from now on, and what people are told of it, once."""
+
+    quirks: Quirks
+    said: str
+
+
+Learn = Callable[[Quirks, Told, Sent], Quirks | None]
+
+
+def learn(quirks: Quirks, said: Told, sent: Sent) -> Repaired | None:
+    """The one change that this refusal asks for; None when it asks for none that is known."""
+    if said.status not in (400, 402, 404, 405, 406, 409, 413, 415, 422, 429, 500, 501):
+        return None
+    for name, words, rule in _REPAIRS:
+        changed = rule(quirks, said, sent)
+        if changed is not None and changed != quirks:
+            return Repaired(replace(changed, repaired=(*quirks.repaired, name)), words.format(q=changed))
+    return None
+
+
+def window_told(said: Told, sent: Sent) -> int:
+    """The window that a refusal for length names, 0 when it names none that can be."""
+    found = [number for number in _numbers(said.words, _LIMITS) if number >= LEAST_WINDOW]
+    fitting = [number for number in found if number < (sent.prompt + sent.limit) * 2]
+    return min(fitting, default=0)
+
+
+def _numbers(words: str, patterns: tuple[re.Pattern[str], ...]) -> Iterator[int]:
+    for pattern in patterns:
+        for match in pattern.finditer(words):
+            yield int(match.group(1).replace(",", "").replace("_", ""))
+
+
+def _too_long(said: Told) -> bool:
+    return said.says(phrases.TOO_LONG) or said.says(phrases.TOO_LARGE_FOR_RATE)
+
+
+def _limit_name(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    name, other = quirks.limit_name, _OTHER_NAME[quirks.limit_name]
+    swapped = "limit name" in quirks.repaired
+    mentions = re.search(rf"\b{name}\b", said.words)
+    if swapped or not mentions or not said.says(_REFUSES) or _too_long(said):
+        return None
+    if next(_numbers(said.words, _LIMITS), 0) and other not in said.words:
+        return None
+    return replace(quirks, limit_name=other)
+
+
+def _most_answer(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    """The answer's limit is larger than the model gives, or than the account can pay for."""
+    about = re.search(
+        r"max_(?:completion_|output_)?tokens|max_new_tokens|completion tokens|output tokens|can only afford",
+        said.words,
+        re.I,
+    )
+    if not about or (
+        said.says(phrases.TOO_LONG) and not re.search(r"at most|less than or equal|range", said.words)
+    ):
+        return None
+    afford = re.search(rf"can only afford {_NUMBER}", said.words)
+    found = [int(afford.group(1).replace(",", ""))] if afford else list(_numbers(said.words, _LIMITS))
+    fitting = [number for number in found if LEAST_ANSWER <= number < sent.limit]
+    if afford and (not fitting or fitting[0] < LEAST_WINDOW):
+        return None
+    return replace(quirks, most_answer=max(fitting)) if fitting else None
+
+
+def _window(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    """Prompt and answer together are too long, though the prompt alone would fit: a shorter answer will do."""
+    if not _too_long(said):
+        return None
+    window = window_told(said, sent)
+    if not window or (quirks.window and window >= quirks.window):
+        return None
+    told = [number for number in _numbers(said.words, _PROMPT) if number != window]
+    prompt = min([sent.prompt, *(number for number in told if number < sent.prompt)])
+    if window - prompt < LEAST_ANSWER * 2:
+        return None
+    return replace(quirks, window=window)
+
+
+def _effort(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    if not sent.tools or not re.search(r"reasoning[_. ]effort", said.words, re.I):
+        return None
+    if "reasoning_effort" in sent.own:
+        return None
+    if quirks.effort:
+        return replace(quirks, effort="", drop=quirks.drop | {"reasoning_effort"})
+    return replace(quirks, effort="none") if "reasoning_effort" not in quirks.drop else None
+
+
+def _content(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    wrong = re.search(
+        r"null|none|empty|missing|required|must be|should be|expected|invalid|valid string", said.words, re.I
+    )
+    about = re.search(r"\bcontents?\b", said.words, re.I)
+    if quirks.filler or not sent.null_content or not wrong or not about:
+        return None
+    return replace(quirks, filler=CALLS_A_TOOL)
+
+
+def _thoughts(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    """Thoughts or signatures of earlier answers are wanted back, and are not there."""
+    if not said.says(_LACKS):
+        return None
+    if re.search(r"thought[_ ]?signature", said.words, re.I):
+        return replace(quirks, stand_ins=quirks.stand_ins | {"signature"})
+    if re.search(r"reasoning_content|thinking mode", said.words, re.I):
+        return replace(
+            quirks, stand_ins=quirks.stand_ins | {"thoughts"}, drop=quirks.drop - {"reasoning_content"}
+        )
+    return None
+
+
+def _fields(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    """An optional field is not known there."""
+    if not said.says(_REFUSES):
+        return None
+    named = {name for name in sent.fields - sent.own - quirks.drop if re.search(rf"\b{name}\b", said.words)}
+    # "reasoning" is a word too; as a field it is quoted.
+    if "reasoning" in named and not re.search(r"[\"'`.]reasoning\b", said.words):
+        named -= {"reasoning"}
+    return replace(quirks, drop=quirks.drop | named) if named else None
+
+
+def _one_call(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    wanted = re.search(
+        r"single tool[- ]calls?|one tool call (?:at a time|per)|multiple tool calls|parallel (?:tool|function) call|"
+        r"more than one tool",
+        said.words,
+        re.I,
+    )
+    return replace(quirks, one_call=True) if wanted and sent.many_calls else None
+
+
+def _system(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    wanted = re.search(
+        r"(?:system|developer)(?:[_ ](?:role|message|instruction|prompt)s?)?\b.{0,40}"
+        r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) role.{0,10}system",
+        said.words,
+        re.I,
+    )
+    return replace(quirks, merge_system=True) if wanted and sent.system else None
+
+
+def _schema(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+    if not sent.tools or not said.says(_SCHEMA):
+        return None
+    named = {word for word in _KEYWORDS if re.search(rf"\b{word}\b", said.words)} - quirks.schema_drop
+    return replace(quirks, schema_drop=quirks.schema_drop | named) if named else None
+
+
+_REPAIRS: tuple[tuple[str, str, Learn], ...] = (
+    ("limit name", "the answer's limit is named {q.limit_name}", _limit_name),
+    ("longest answer", "answers have at most {q.most_answer} tokens", _most_answer),
+    ("window", "prompt and answer have {q.window} tokens together (MODEL_CONTEXT_TOKENS)", _window),
+    ("thinking", "with tools the thinking effort is said to be {q.effort!r}", _effort),
+    ("kept thoughts", "thoughts of earlier answers are sent back or stood in for", _thoughts),
+    ("fields", "it does not take {q.drop}", _fields),
+    ("content", "calls are accompanied by a text", _content),
+    ("one call", "calls are sent back one at a time", _one_call),
+    ("system", "the rules go into the first user message", _system),
+    ("schema", "tool schemas go without {q.schema_drop}", _schema),
+)

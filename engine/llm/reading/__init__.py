@@ -1,0 +1,47 @@
+"""What a model plainly meant: thoughts taken off, names and arguments repaired, calls written as text read.
+
+Pure, the same for every provider; only whole calls are read, and only of tools that were offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.llm.reading.arguments import repaired_arguments
+from engine.llm.reading.names import expanded, known_name
+from engine.llm.reading.textcalls import calls_in_text
+from engine.llm.reading.thinking import without_thoughts
+from engine.ports import ChatAnswer, ToolCall, ToolSpec
+
+UNREAD = (
+    "Your last answer held a tool call written as text, which was not understood and not done. Call tools "
+    "through the tool interface, with the arguments as one JSON object."
+)
+
+
+def read_answer(answer: ChatAnswer, tools: tuple[ToolSpec, ...], filler: str = "") -> ChatAnswer:
+    """The answer as the model meant it; `filler` is a text it may have copied from its own history."""
+    text = without_thoughts(answer.text)
+    schemas = {tool.name: tool.parameters for tool in tools}
+    calls = tuple(_repaired(call, schemas) for made in answer.tool_calls for call in expanded(made))
+    trouble = answer.trouble
+    if tools:
+        found = calls_in_text(text, schemas)
+        text = found.rest
+        if not calls:
+            read = [
+                _repaired(ToolCall(f"text{n}", c.name, c.arguments), schemas)
+                for n, c in enumerate(found.calls)
+            ]
+            calls = tuple(read)
+            trouble = trouble or (UNREAD if found.broken and not read else "")
+    text = "" if filler and text.strip() == filler else text
+    return replace(answer, text=text, tool_calls=calls, trouble=trouble)
+
+
+def _repaired(call: ToolCall, schemas: Mapping[str, Mapping[str, Any]]) -> ToolCall:
+    name = known_name(call.name, schemas)
+    arguments = repaired_arguments(call.arguments, schemas.get(name, {}))
+    return ToolCall(call.id, name, arguments)

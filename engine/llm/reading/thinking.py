@@ -1,0 +1,52 @@
+"""Thoughts that stand in the text of an answer, taken off before anything is said or sent back."""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = (
+    r"think|thinking|thought|thoughts|reasoning|reflection|scratchpad|seed:think|mm:think|inner_monologue"
+)
+_PAIRED = re.compile(rf"(?<!`)<({_NAMES})\b[^>\n]{{0,80}}>.*?</\1\s*>(?!`)", re.I | re.S)
+_OTHERS = (
+    re.compile(r"◁think▷.*?◁/think▷", re.S),
+    re.compile(r"\[THINK\].*?\[/THINK\]", re.S),
+    re.compile(r"<\|begin_of_thought\|>.*?<\|end_of_thought\|>", re.S),
+    re.compile(r"<\|START_THINKING\|>.*?<\|END_THINKING\|>", re.S),
+    re.compile(r"<\|channel>(?:thought|analysis)\b.*?<channel\|>", re.S),
+    re.compile(
+        r"(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>.*?"
+        r"(?:<\|end\|>|(?=<\|start\|>)|(?=<\|channel\|>)|\Z)",
+        re.S,
+    ),
+)
+_CLOSED_ONLY = re.compile(rf"\A.*</({_NAMES})\s*>(?!`)|\A.*◁/think▷|\A.*\[/THINK\]", re.I | re.S)
+_OPEN_ONLY = re.compile(
+    rf"\A\s*<({_NAMES})\b[^>\n]{{0,80}}>.*\Z|\A\s*◁think▷.*\Z|\A\s*\[THINK\].*\Z", re.I | re.S
+)
+_FINAL = re.compile(
+    r"(?:<\|start\|>assistant)?<\|channel\|>(?:final|commentary)(?:<\|constrain\|>\w+)?<\|message\|>"
+    r"|<\|(?:end|return|im_end|eot_id|endoftext|START_RESPONSE|END_RESPONSE)\|>"
+)
+_SIGNS = ("think", "thought", "reason", "reflection", "THINK", "<|", "scratchpad", "monologue")
+
+
+def without_thoughts(text: str) -> str:
+    """`text` without thoughts in tags: pairs anywhere but in backticks, all before a closing tag alone (the
+    opening one stood in the prompt), all after an opening one alone that begins the text."""
+    if not any(sign in text for sign in _SIGNS):
+        return text
+    left = _PAIRED.sub("", text)
+    for pattern in _OTHERS:
+        left = pattern.sub("", left)
+    if not _in_code(left):
+        left = _CLOSED_ONLY.sub("", left)
+    left = _OPEN_ONLY.sub("", left)
+    left = _FINAL.sub("", left)
+    return left.strip() if left != text else text
+
+
+def _in_code(text: str) -> bool:
+    """Whether a closing tag is only spoken of, in a block of code."""
+    fence = text.find("```")
+    return 0 <= fence < text.find("</")

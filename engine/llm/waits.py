@@ -1,0 +1,173 @@
+# ruff: noqa: E501 - patterns are read whole
+"""How long an endpoint asks to wait, wherever and in whatever form it says so, pure.
+
+Forms seen: RFC 9110 `retry-after` (seconds or a date), `retry-after-ms`, OpenAI's and Groq's
+`x-ratelimit-reset-*` spans, Anthropic's times of day, OpenRouter's epoch milliseconds, the IETF draft's
+`ratelimit-reset`, Google's `retryDelay`, numbers named `retry_after…`, and sentences.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+LONGEST_WAIT_S = 86_400.0
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_UNITS = {
+    "millisecond": "ms",
+    "msec": "ms",
+    "second": "s",
+    "sec": "s",
+    "minute": "m",
+    "min": "m",
+    "hour": "h",
+    "hr": "h",
+    "day": "d",
+}
+_SPAN = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b|(\d+(?:\.\d+)?)(h|m)(?=\d)",
+    re.I,
+)
+_SENTENCE = re.compile(
+    r"(?:try(?:ing)?(?: your request)? again|retry(?:ing)?|wait(?:ing)?|available(?: again)?|resets?)"
+    r"(?: (?:in|after|for|at least|about|another))* *:? *"
+    r"((?:\d+(?:\.\d+)? ?(?:milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)(?![a-z])[, ]*(?:and )?|\d+(?:\.\d+)?[hm](?=\d))+)",
+    re.I,
+)
+_FIELDS = {
+    "retry_after": 1.0,
+    "retryafter": 1.0,
+    "retry_after_seconds": 1.0,
+    "retry_after_ms": 0.001,
+    "retryafterms": 0.001,
+    "retrydelay": 1.0,
+    "retry-after": 1.0,
+    "retry-after-ms": 0.001,
+    "retry_in": 1.0,
+    "retry_after_s": 1.0,
+}
+_RESETS = ("requests", "tokens", "input-tokens", "output-tokens")
+_EPOCH = 1e9
+_DEEPEST = 8
+
+
+def wait_told(headers: Mapping[str, str], now: float, body: Any = None, words: str = "") -> float | None:
+    """Seconds the endpoint asks to wait, at most a day; None when it does not say. Header names are lower
+    case, `now` is unix time."""
+    told = [
+        _in_headers(headers, now),
+        *_in_body(body, now),
+        _in_words(words),
+    ]
+    known = [seconds for seconds in told if seconds is not None]
+    found = max(known) if known else _reset(headers, now)
+    return None if found is None else min(max(found, 0.0), LONGEST_WAIT_S)
+
+
+def _in_headers(headers: Mapping[str, str], now: float) -> float | None:
+    precise = _number(headers.get("retry-after-ms") or headers.get("x-ms-retry-after-ms"))
+    return _after(headers.get("retry-after"), now) if precise is None else precise / 1000
+
+
+def _after(value: str | None, now: float) -> float | None:
+    """Seconds, a span, or a date."""
+    if not value:
+        return None
+    number = _number(value)
+    if number is not None:
+        return _until(number, now)
+    if span := _span(value):
+        return span
+    return _date(value, now)
+
+
+def _until(number: float, now: float) -> float:
+    """A small number is seconds; a large one a time, in seconds or milliseconds."""
+    if number < _EPOCH:
+        return number
+    return (number / 1000 if number > _EPOCH * 100 else number) - now
+
+
+def _date(value: str, now: float) -> float | None:
+    try:
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() - now
+    except ValueError:
+        pass
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+
+
+def _in_body(body: Any, now: float, depth: int = 0) -> Iterator[float | None]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(body, list):
+        for item in body:
+            yield from _in_body(item, now, depth + 1)
+    elif isinstance(body, Mapping):
+        for key, value in body.items():
+            scale = _FIELDS.get(str(key).lower())
+            if scale is not None and isinstance(value, int | float | str):
+                number = _number(str(value))
+                yield _scaled(number, scale) if number is not None else _after(str(value), now)
+            elif str(key).lower() == "headers" and isinstance(value, Mapping):
+                yield wait_told({str(k).lower(): str(v) for k, v in value.items()}, now)
+            else:
+                yield from _in_body(value, now, depth + 1)
+
+
+def _in_words(words: str) -> float | None:
+    found = [_span(match.group(1)) for match in _SENTENCE.finditer(words[:4_000])]
+    return max((span for span in found if span is not None), default=None)
+
+
+def _reset(headers: Mapping[str, str], now: float) -> float | None:
+    """The budget that ran out says when it is full again; without saying which, the first one."""
+    known: dict[str, float] = {}
+    for kind in _RESETS:
+        for prefix in ("x-ratelimit", "anthropic-ratelimit"):
+            name = f"{prefix}-reset-{kind}" if prefix == "x-ratelimit" else f"{prefix}-{kind}-reset"
+            told = _after(headers.get(name), now)
+            if told is not None:
+                known[name] = told
+    if known:
+        empty = [
+            told for name, told in known.items() if headers.get(name.replace("reset", "remaining")) == "0"
+        ]
+        return max(empty) if empty else min(known.values())
+    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-after"):
+        told = _after(headers.get(name), now)
+        if told is not None:
+            return told
+    draft = re.search(r"(?:reset|\bt)=(\d+)", headers.get("ratelimit", ""))
+    return float(draft.group(1)) if draft else None
+
+
+def _scaled(number: float | None, scale: float) -> float | None:
+    return None if number is None else number * scale
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < 1e14 else None
+
+
+def _span(value: str) -> float | None:
+    """`6m0s`, `20ms`, `1h2m`, `1 minute and 5 seconds`."""
+    total, seen = 0.0, False
+    for match in _SPAN.finditer(value):
+        amount, unit = (
+            (match.group(1), match.group(2)) if match.group(1) else (match.group(3), match.group(4))
+        )
+        short = unit.lower() if unit.lower() in _SECONDS else _UNITS[unit.lower().rstrip("s")]
+        total += float(amount) * _SECONDS[short]
+        seen = True
+    return total if seen else None

@@ -1,0 +1,126 @@
+"""What an endpoint says in an error, found wherever it stands, pure."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from engine.llm.storable import storable
+from engine.secrets import redact
+
+_DEEPEST = 8
+_SAYING = (
+    "message",
+    "detail",
+    "details",
+    "msg",
+    "error",
+    "errors",
+    "error_description",
+    "reason",
+    "title",
+    "raw",
+)
+_NAMING = ("code", "type", "status", "param", "reasons", "error_code", "failed_generation")
+_NESTED = (
+    "error",
+    "errors",
+    "detail",
+    "details",
+    "metadata",
+    "message",
+    "innererror",
+    "inner_error",
+    "cause",
+    "body",
+    "data",
+    "response",
+    "content_filter_result",
+)
+_HTML = re.compile(r"<\s*(?:!doctype|html|head|body|title|center)\b", re.I)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>|<h1[^>]*>(.*?)</h1>", re.I | re.S)
+_TAG = re.compile(r"<[^>]{0,400}>")
+
+
+def decoded(raw: Any) -> Any:
+    """The body as JSON where it is JSON, else its text."""
+    if isinstance(raw, bytes):
+        raw = raw.decode("utf-8", "replace")
+    if isinstance(raw, str):
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            return raw
+    return raw
+
+
+def told_by(body: Any) -> str:
+    """The human-readable part of an error body of any shape, its codes after it; never HTML."""
+    said = list(dict.fromkeys(part for part in _sayings(body, 0) if part))
+    named = [part for part in dict.fromkeys(_names(body, 0)) if part not in said]
+    return " ".join((*said, *named))
+
+
+def page_title(text: str) -> str | None:
+    """The title of an HTML page ("" for one without); None for what is no page."""
+    if not _HTML.search(text[:2_000]):
+        return None
+    found = _TITLE.search(text[:20_000])
+    title = (found.group(1) or found.group(2)) if found else ""
+    return " ".join(html.unescape(_TAG.sub(" ", title)).split())[:120]
+
+
+def brief(text: str, limit: int = 300) -> str:
+    """One storable line of at most `limit` characters, without secrets: endpoints repeat the key they got."""
+    line = " ".join(redact(storable(text[: limit * 16])).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _plain(text: str) -> str:
+    title = page_title(text)
+    return text.strip() if title is None else title
+
+
+def _sayings(node: Any, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(node, str):
+        inner = decoded(node) if node.lstrip().startswith(("{", "[")) else node
+        if isinstance(inner, str):
+            yield _plain(inner)
+        else:
+            yield from _sayings(inner, depth + 1)
+    elif isinstance(node, list):
+        for item in node[:20]:
+            yield from _sayings(item, depth + 1)
+    elif isinstance(node, Mapping):
+        for key in _SAYING:
+            if isinstance(node.get(key), str):
+                yield from _sayings(node[key], depth + 1)
+        for key in _NESTED:
+            if isinstance(node.get(key), Mapping | list):
+                yield from _sayings(node[key], depth + 1)
+
+
+def _names(node: Any, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST:
+        return
+    if isinstance(node, list):
+        for item in node[:20]:
+            yield from _names(item, depth + 1)
+    elif isinstance(node, Mapping):
+        for key in _NAMING:
+            value = node.get(key)
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, list):
+                yield from (item for item in value if isinstance(item, str))
+        for key in _NESTED:
+            value = node.get(key)
+            if isinstance(value, str) and value.lstrip().startswith("{"):
+                value = decoded(value)
+            if isinstance(value, Mapping | list):
+                yield from _names(value, depth + 1)

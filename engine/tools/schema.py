@@ -1,0 +1,131 @@
+"""JSON schemas of tools with the keywords that every model provider takes, pure.
+
+What providers refuse (`exclusiveMinimum`, `$ref`, `const`, `oneOf`, `additionalProperties`, …) is said in
+other words or left out: what a model then sends is still validated by the tool's own arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+KEYWORDS = frozenset(
+    {
+        "type",
+        "description",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "anyOf",
+        "minimum",
+        "maximum",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "maxLength",
+    }
+)
+"""The common set; the least of the documented ones is Gemini's."""
+
+_SAME = KEYWORDS - {"properties", "items", "anyOf", "type"}
+_DEEPEST = 12
+
+
+def common_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """`schema`, of type object, in the common keywords, references resolved.
+
+    An optional value is one that is not required: its null and its default are left out, a default that says
+    something stands in the description.
+    """
+    made = _common(schema, {**schema.get("definitions", {}), **schema.get("$defs", {})}, 0)
+    made.pop("description", None)
+    return {"type": "object", "properties": {}, **made}
+
+
+def _common(node: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    if depth > _DEEPEST:
+        return {"type": "object"}
+    node = _flat(_resolved(node, definitions), definitions)
+    made = {key: value for key, value in node.items() if key in _SAME}
+    if "const" in node:
+        made["enum"] = [node["const"]]
+    kind = _kind(node)
+    if kind:
+        made["type"] = kind
+    _limits(node, made)
+    if isinstance(node.get("properties"), Mapping):
+        inner = {
+            name: _common(_mapping(value), definitions, depth + 1)
+            for name, value in node["properties"].items()
+        }
+        made["properties"] = inner
+        made["required"] = [name for name in node.get("required", ()) if name in inner]
+        if not made["required"]:
+            del made["required"]
+    if made.get("type") == "array":
+        items = node.get("items", {"type": "string"})
+        made["items"] = _common(_mapping(items), definitions, depth + 1)
+    if node.get("anyOf"):
+        made["anyOf"] = [_common(_mapping(one), definitions, depth + 1) for one in node["anyOf"]]
+    return _with_default(made, node.get("default"))
+
+
+def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    for _ in range(_DEEPEST):
+        if "$ref" not in node:
+            break
+        named = definitions.get(str(node["$ref"]).rsplit("/", 1)[-1], {})
+        node = {**_mapping(named), **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Choices as `anyOf` without null; one that is left alone takes the node's place."""
+    if isinstance(node.get("allOf"), list):
+        parts = [_resolved(_mapping(part), definitions) for part in node["allOf"]]
+        node = {**{k: v for part in parts for k, v in part.items()}, **_without(node, "allOf")}
+    choices = node.get("anyOf") or node.get("oneOf")
+    if not isinstance(choices, list):
+        return node
+    kept = [one for one in choices if _mapping(one).get("type") != "null"]
+    rest = _without(node, "anyOf", "oneOf")
+    if len(kept) == 1:
+        return {**_resolved(_mapping(kept[0]), definitions), **rest}
+    return {**rest, "anyOf": kept}
+
+
+def _kind(node: Mapping[str, Any]) -> str:
+    """One type: of several the first that is not null."""
+    told = node.get("type")
+    if isinstance(told, list):
+        told = next((kind for kind in told if kind != "null"), "string")
+    if isinstance(told, str):
+        return told
+    return "object" if "properties" in node else ""
+
+
+def _limits(node: Mapping[str, Any], made: dict[str, Any]) -> None:
+    """Exclusive limits of whole numbers as the next number; of others they are left to the tool."""
+    if made.get("type") != "integer":
+        return
+    for name, inclusive, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
+        value = node.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            made[inclusive] = int(value) + step
+
+
+def _with_default(made: dict[str, Any], default: Any) -> dict[str, Any]:
+    if default in (None, "", [], {}, False):
+        return made
+    said = str(default).lower() if isinstance(default, bool) else str(default)
+    made["description"] = f"{made.get('description', '')} (default {said})".strip()
+    return made
+
+
+def _without(node: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in node.items() if key not in names}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,77 @@
+"""Tool schemas hold nothing that a provider refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from engine.tools import TOOLS
+from engine.tools.schema import KEYWORDS, common_schema
+
+
+def keywords(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Every keyword of a schema, names of properties left out."""
+    for key, value in schema.items():
+        yield key
+        if key == "properties":
+            for inner in value.values():
+                yield from keywords(inner)
+        elif isinstance(value, Mapping):
+            yield from keywords(value)
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, Mapping):
+                    yield from keywords(item)
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_every_tool_keeps_to_the_common_keywords(name: str) -> None:
+    """Gemini, Mistral, Groq and the others refuse a request for one keyword they do not know."""
+    parameters = TOOLS[name].spec().parameters
+    assert parameters["type"] == "object"
+    assert set(keywords(parameters)) <= KEYWORDS
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
+        ({"type": "number", "exclusiveMinimum": 0}, {"type": "number"}),
+        (
+            {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}], "default": None},
+            {"type": "integer", "minimum": 1},
+        ),
+        ({"type": ["string", "null"]}, {"type": "string"}),
+        ({"const": "a"}, {"enum": ["a"]}),
+        (
+            {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+            {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        ),
+        ({"$ref": "#/$defs/Colour"}, {"type": "string", "enum": ["red"]}),
+        (
+            {"type": "integer", "default": 30, "description": "seconds"},
+            {"type": "integer", "description": "seconds (default 30)"},
+        ),
+        ({"type": "string", "format": "uri", "pattern": "^h", "examples": ["x"]}, {"type": "string"}),
+        ({"type": "array"}, {"type": "array", "items": {"type": "string"}}),
+    ],
+)
+def test_what_providers_refuse_is_said_otherwise(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Foreign schemas, such as those of MCP servers, come out in the common keywords with their meaning."""
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"it": given},
+        "required": ["it"],
+        "$defs": {"Colour": {"type": "string", "enum": ["red"]}},
+    }
+    assert common_schema(schema) == {"type": "object", "properties": {"it": expected}, "required": ["it"]}
+
+
+def test_a_schema_that_refers_to_itself_ends() -> None:
+    """A tree of nodes is cut, not followed for ever."""
+    node = {"type": "object", "properties": {"child": {"$ref": "#/$defs/Node"}}}
+    made = common_schema({"$ref": "#/$defs/Node", "$defs": {"Node": node}})
+    assert set(keywords(made)) <= KEYWORDS
