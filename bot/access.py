@@ -2,7 +2,8 @@
 
 Four rights: start tasks, steer (talk to agents, pause, resume, stop), approve (answer gates), spend
 (raise caps). A right belongs to the roles `/setup` gave it and to people with Manage Server; before
-`/setup` only the latter. Who started a task may also steer it and answer its gates, never raise its caps.
+`/setup` only the latter. Who started a task may also steer it and answer its gates, never raise its caps
+(but for the single tenth that wrapping up may use).
 """
 
 from __future__ import annotations
