@@ -50,7 +50,7 @@ def test_an_agents_own_question_explains_itself() -> None:
 def test_numbers_stand_with_the_buttons() -> None:
     """What a raise or an approval allows is said as numbers."""
     assert "$7.50, 4,500,001 tokens and 120 more minutes" in meanings(gate_of("cap"), LIMITS)
-    assert "within $0.15;" in meanings(gate_of("share"), Limits(cost_micros=100_000))
+    assert "within $0.15." in meanings(gate_of("share"), Limits(cost_micros=100_000))
     assert "60 agents, $5.00, 3,000,001 tokens, 241 minutes" in meanings(gate_of("plan"), LIMITS)
 
 
