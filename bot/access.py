@@ -15,6 +15,7 @@ from typing import Literal
 
 import discord
 
+from bot.discord.identities import person_key
 from engine.domain.gates import Choice, GateEffect
 
 
@@ -84,7 +85,7 @@ class Person:
     @property
     def key(self) -> str:
         """The person's name towards the engine."""
-        return f"discord:{self.id}"
+        return person_key(self.id)
 
 
 def person_of(member: discord.Member) -> Person:
@@ -92,34 +93,6 @@ def person_of(member: discord.Member) -> Person:
     roles = frozenset(role.id for role in member.roles)
     manages = member.guild_permissions.manage_guild or member.guild.owner_id == member.id
     return Person(member.id, member.display_name, roles, manages)
-
-
-def owner_id(by: str) -> int | None:
-    """Discord id out of an engine name ("discord:123"); None when it names nobody on Discord."""
-    kind, _, rest = by.partition(":")
-    return int(rest) if kind == "discord" and rest.isdecimal() else None
-
-
-def space_of(guild_id: int) -> str:
-    """The engine's name of a server."""
-    return f"guild:{guild_id}"
-
-
-def guild_of(space: str) -> int | None:
-    """Discord id of the server out of an engine name ("guild:9"); None when it names none."""
-    kind, _, rest = space.partition(":")
-    return int(rest) if kind == "guild" and rest.isdecimal() else None
-
-
-def origin_of(channel_id: int) -> str:
-    """The engine's name of the channel where something was started."""
-    return f"channel:{channel_id}"
-
-
-def origin_channel(origin: str) -> int | None:
-    """Discord id of the channel out of an engine name ("channel:5"); None when it names none."""
-    kind, _, rest = origin.partition(":")
-    return int(rest) if kind == "channel" and rest.isdecimal() else None
 
 
 def may(person: Person, right: Right, rules: GuildRules, owner: int | None = None) -> bool:

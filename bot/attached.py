@@ -8,9 +8,9 @@ import discord
 
 from bot import texts
 from bot.desk import Refused
+from bot.discord.limits import FILE_BYTES
 from bot.words import safe_name, size
 
-FILE_MOST = 10 * 1024 * 1024
 FOLDER = "attachments"
 
 
@@ -19,8 +19,8 @@ async def files_of(attachments: Sequence[discord.Attachment], folder: str = FOLD
     files: dict[str, bytes] = {}
     for attachment in attachments:
         name = safe_name(attachment.filename)
-        if attachment.size > FILE_MOST:
-            told = texts.BIG_FILE.format(name=name, size=size(attachment.size), limit=size(FILE_MOST))
+        if attachment.size > FILE_BYTES:
+            told = texts.BIG_FILE.format(name=name, size=size(attachment.size), limit=size(FILE_BYTES))
             raise Refused(told)
         files[free_path(f"{folder}/{name}", files)] = await attachment.read()
     return files

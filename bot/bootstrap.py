@@ -29,8 +29,8 @@ from bot.settings import BotSettings
 from bot.single import OnlyBot, only_bot
 from bot.views.gate import gate_view
 from bot.views.windows import closed_message
+from engine import EngineOptions
 from engine.assembly import OpenEngine, open_engine
-from engine.commands import Limits
 from engine.errors import ModelError, NotConfigured
 from engine.extras import require
 from engine.llm.local import Progress
@@ -142,7 +142,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
         routes=ledger,
         book=book,
         settings=settings,
-        defaults=default_limits(opened.settings),
+        defaults=EngineOptions.of(opened.settings).caps.limits(),
         probes=Probes(
             lambda: probe_model(opened),
             opened.sandbox.status,
@@ -173,19 +173,6 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBo
 
 async def _category_of(book: Book, guild_id: int) -> int | None:
     return (await book.rules(guild_id)).category_id
-
-
-def default_limits(settings: EngineSettings) -> Limits:
-    """The caps a task gets when nobody names any."""
-    return Limits(
-        agents=settings.max_agents,
-        depth=settings.max_depth,
-        members=settings.max_members,
-        steps=settings.max_steps,
-        cost_micros=int(settings.max_cost_usd * 1e6),
-        tokens=settings.max_tokens,
-        minutes=settings.max_minutes,
-    )
 
 
 async def probe_model(opened: OpenEngine) -> tuple[bool, str]:

@@ -11,10 +11,11 @@ import logging
 import discord
 
 from bot import texts
-from bot.access import GuildRules, Person, Right, guild_of, may, owner_id, person_of
+from bot.access import GuildRules, Person, Right, may, person_of
 from bot.book import Book
 from bot.deeds import above
 from bot.desk import UNDELIVERED
+from bot.discord.identities import guild_of, owner_id
 from engine.commands import Limits
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ import discord
 from bot import texts
 from bot.access import Person, Right, gate_rights
 from bot.desk import Interaction, Refused, bot_of, demand, parts_of
+from bot.discord.identities import message_ref
 from bot.texts_gates import answer_words, choice_named
 from bot.words import cut, escape, plain
 from engine.commands import (
@@ -111,7 +112,7 @@ async def say(
     person = await demand(interaction, Right.STEER, task)
     parts = parts_of(interaction)
     shown = await _shown(interaction, agent, person.name, text, files or {})
-    ref = f"{shown.channel.id}:{shown.id}"
+    ref = message_ref(shown.channel.id, shown.id)
     try:
         await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
         await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))

@@ -18,8 +18,9 @@ import discord
 from discord.utils import MISSING
 
 from bot import texts
-from bot.access import Person, Right, may, owner_id, person_of, space_of
+from bot.access import Person, Right, may, person_of
 from bot.book import Book
+from bot.discord.identities import owner_id, space_of
 from bot.outbox.ledger import Sent, Spot
 from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi

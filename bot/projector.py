@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from bot.access import guild_of, origin_channel, owner_id
 from bot.book import CARDS, FOLLOWS, LOG, follow_mode_query
+from bot.discord.identities import guild_of, origin_channel, owner_id
 from bot.notifications.followers import Followers
 from bot.outbox.ledger import enqueue
 from bot.outbox.render import AgentFacts, Asked, TaskFacts, render

@@ -23,11 +23,6 @@ MENU_PAUSE = "Pause this agent"
 # ---------------------------------------------------------------- refusals
 
 GUILD_ONLY = "This works only in a server. Go to a channel of your server and try again."
-EMPTY_GOAL = "A goal needs some words. Run `/task new` again and say what is to be done."
-LONG_GOAL = (
-    "That goal has {length:,} characters; up to 8,000 fit. "
-    "Put the long part in a text file, attach it, and name it in a short goal."
-)
 ORDER_LOST = (
     "That window was open for so long that I no longer have the limits and files you chose, or it was sent "
     "twice. Your goal is attached: run `/task new` again with it as a file."

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine import commands as c
+from engine.domain.goals import checked_goal
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
 from engine.handlers import gates
@@ -200,7 +201,7 @@ class Engine:
 
     async def _start_task(self, command: c.StartTask, now: float) -> int:
         command = command if self._options.asks_people else replace(command, attended=False)
-        tasks.checked_goal(command.goal)
+        checked_goal(command.goal)
         tasks.check_limits(command.limits)
         paths = _checked_paths(command.files)
         caps = _with_defaults(command.limits, self._options.caps)

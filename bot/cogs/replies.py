@@ -22,12 +22,13 @@ import discord
 from discord.ext import commands
 
 from bot import texts
-from bot.access import Right, gate_rights, may, owner_id, person_of
+from bot.access import Right, gate_rights, may, person_of
 from bot.attached import files_of
 from bot.cogs.address import named, without_mention
 from bot.cogs.errors import words_for
 from bot.deeds import DELIVERED, answer_in_words, answerable
 from bot.desk import UNDELIVERED, Refused
+from bot.discord.identities import message_ref, owner_id, space_of
 from bot.words import plain
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
@@ -52,11 +53,6 @@ class Addressed:
     agent: AgentView
     task: TaskView
     text: str
-
-
-def ref_of(channel_id: int, message_id: int) -> str:
-    """The reference of a Discord message towards the engine."""
-    return f"{channel_id}:{message_id}"
 
 
 class RepliesCog(commands.Cog):
@@ -233,7 +229,7 @@ class RepliesCog(commands.Cog):
         if not isinstance(message.author, discord.Member):
             raise Refused(texts.REPLY_REFUSED)
         rules = await self.parts.book.rules(message.author.guild.id)
-        same_server = task.space == f"guild:{message.author.guild.id}"
+        same_server = task.space == space_of(message.author.guild.id)
         if not same_server or not may(person_of(message.author), right, rules, owner_id(task.by)):
             raise Refused(texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value])
 
@@ -243,7 +239,7 @@ class RepliesCog(commands.Cog):
             raise Refused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
         person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
         files = await files_of(message.attachments)
-        ref = ref_of(message.channel.id, message.id)
+        ref = message_ref(message.channel.id, message.id)
         await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, self.parts.now())
         await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.name, ref, files))
 
@@ -258,7 +254,7 @@ class RepliesCog(commands.Cog):
             if addressed is None:
                 return
             await self._demand(await self._with_member(message), addressed.task)
-            ref = ref_of(message.channel.id, message.id)
+            ref = message_ref(message.channel.id, message.id)
             await self.parts.engine.handle(EditMessage(ref, addressed.text))
         except NotFound:
             return  # it was never delivered, and whoever wrote it saw why
@@ -278,7 +274,7 @@ class RepliesCog(commands.Cog):
         async with self._lock(channel_id):
             for message_id in sorted(message_ids):
                 try:
-                    await self.parts.engine.handle(WithdrawMessage(ref_of(channel_id, message_id)))
+                    await self.parts.engine.handle(WithdrawMessage(message_ref(channel_id, message_id)))
                 except (NotFound, WrongState) as error:
                     log.debug("deleted message %s changes nothing: %s", message_id, error)
 

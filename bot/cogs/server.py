@@ -9,9 +9,10 @@ import discord
 from discord.ext import commands
 
 from bot import texts
-from bot.access import Right, space_of, without_role
+from bot.access import Right, without_role
 from bot.cogs.doctor import IN_PLACE, lacking
 from bot.desk import UNDELIVERED
+from bot.discord.identities import SERVER_LEFT, space_of
 from engine.commands import EndRepeat, PauseTask
 from engine.errors import EngineError
 
@@ -54,13 +55,13 @@ class ServerCog(commands.Cog):
         """Nobody could watch or stop the tasks of a server left: they pause, and none starts."""
         for repeat in await self.parts.engine.look.repeats(space_of(guild.id)):
             try:
-                await self.parts.engine.handle(EndRepeat(repeat.id, "discord:left"))
+                await self.parts.engine.handle(EndRepeat(repeat.id, SERVER_LEFT))
             except EngineError as error:
                 log.warning("repeat %s of a server left could not be ended: %s", repeat.id, error)
         for task in await self.parts.engine.look.tasks(space_of(guild.id)):
             if task.state == "running":
                 try:
-                    await self.parts.engine.handle(PauseTask(task.id, "discord:left"))
+                    await self.parts.engine.handle(PauseTask(task.id, SERVER_LEFT))
                 except EngineError as error:
                     log.warning("task %s of a server left could not be paused: %s", task.id, error)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from discord import app_commands
 
-from bot.access import Right, may, owner_id
+from bot.access import Right, may
 from bot.desk import Interaction, agents_near, asker, groups_near, here, parts_of, seen_of
+from bot.discord.identities import owner_id
 from bot.words import cut, many
 
 Choices = list[app_commands.Choice[str]]

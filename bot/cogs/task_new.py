@@ -11,16 +11,16 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
-from bot.access import origin_of
 from bot.attached import files_of
 from bot.cogs.task_group import TASK
 from bot.deeds import demand_start, limits_of
 from bot.desk import Interaction, Refused, answer, bot_of, here, hold, parts_of
+from bot.discord.identities import origin_of
 from bot.orders import keep_order, see_order, take_order
 from bot.views.windows import Ask, window
 from engine.commands import Limits, StartTask
+from engine.domain.goals import checked_goal
 
-GOAL_MOST = 8000
 TEXT_ENDINGS = (".txt", ".md")
 KIND = "order"
 
@@ -71,23 +71,13 @@ def goal_in_files(files: Mapping[str, bytes]) -> str:
     return ""
 
 
-def checked(goal: str) -> str:
-    """The goal without blanks around it. Raises Refused when empty or too long."""
-    goal = goal.strip()
-    if not goal:
-        raise Refused(texts.EMPTY_GOAL)
-    if len(goal) > GOAL_MOST:
-        raise Refused(texts.LONG_GOAL.format(length=len(goal)))
-    return goal
-
-
 async def start(interaction: Interaction, goal: str, order: Order) -> None:
     """Start the task, show its card here, tell the person where. The rights are asked here, where it counts:
     a window may have stood open for a day."""
     person = await demand_start(interaction, order.limits)
     parts = parts_of(interaction)
     files = await files_of(order.attachments)
-    goal = checked(goal or goal_in_files(files))
+    goal = checked_goal(goal or goal_in_files(files))
     channel_id = interaction.channel_id or 0
     task_id = await parts.engine.handle(
         StartTask(
@@ -163,4 +153,4 @@ class TaskNew(commands.Cog):
             await interaction.response.send_modal(goal_window(number))
             return
         await hold(interaction)
-        await start(interaction, "" if goal is None else checked(goal), order)
+        await start(interaction, "" if goal is None else checked_goal(goal), order)

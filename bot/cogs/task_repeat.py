@@ -8,17 +8,18 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
-from bot.access import Right, may, owner_id
+from bot.access import Right, may
 from bot.cogs import suggest
 from bot.cogs.task_group import TASK
-from bot.cogs.task_new import checked
 from bot.deeds import demand_start, limits_of
 from bot.desk import Interaction, Refused, answer, asker, demand, here, hold, parts_of
+from bot.discord.identities import owner_id
 from bot.recurring import Choice, Day, Every, cron_of, in_words, outlook
 from bot.views.repeat_button import RepeatOrder, keep, sure_view
 from bot.words import cut, plain
 from engine.commands import EndRepeat, Limits, ResumeRepeat
 from engine.domain import recurrence
+from engine.domain.goals import checked_goal
 from engine.queries import RepeatView
 
 REPEAT = app_commands.Group(name="repeat", description=texts.CMD["repeat"], parent=TASK)
@@ -82,7 +83,7 @@ class TaskRepeat(commands.Cog):
         now = parts.now()
         when = recurrence.checked(cron_of(Choice(every, at, on, cron)), zone, now)
         whole = with_defaults(limits, parts.defaults)
-        order = RepeatOrder(checked(goal), when.cron, when.zone, whole, model)
+        order = RepeatOrder(checked_goal(goal), when.cron, when.zone, whole, model)
         words = texts.REPEAT_SURE.format(
             goal=plain(goal, 200), when=in_words(when.cron, when.zone), outlook=outlook(when, whole, now)
         )

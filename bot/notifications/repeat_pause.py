@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import texts
-from bot.access import guild_of, origin_channel
+from bot.discord.identities import guild_of, origin_channel
 from bot.outbox.post import Lane, Post
 from bot.words import plain
 from engine.events import RepeatPaused

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import discord
 
 from bot import texts_outbox as wording
+from bot.discord.limits import FILE_BYTES
 from bot.outbox.ledger import Delivery, Ledger, Sent
 from bot.outbox.outcomes import Denied, Gone, Rejected
 from bot.outbox.post import BOT, Wire
@@ -21,9 +22,6 @@ from bot.places.webhooks import Webhooks
 from engine.errors import NotFound
 
 _log = logging.getLogger(__name__)
-
-FILE_BYTES = 10 * 1024 * 1024
-"""Largest file, and here the largest sum of files, of one message (Discord's default limit)."""
 
 FILES = 10
 

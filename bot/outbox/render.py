@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from bot import texts_outbox as wording
-from bot.access import owner_id
+from bot.discord.identities import owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
@@ -294,8 +294,8 @@ def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
 def _answered(body: ev.GateClosed, at: _Frame) -> Post:
     if body.basis != "person":
         return at.note(CLOSED[body.basis], body.group_id, Lane.STATUS)
-    kind, _, person = body.by.partition(":")
-    who = f"<@{person}>" if kind == "discord" and person.isdecimal() else plain(body.by, NAME)
+    person = owner_id(body.by)
+    who = f"<@{person}>" if person is not None else plain(body.by, NAME)
     answer = plain(answer_words(body.choice, body.text, body.limits), 300)
     return at.note(wording.GATE_CLOSED.format(who=who, answer=answer), body.group_id, Lane.STATUS)
 

@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.discord.identities import message_of
 from bot.outbox.ledger import Sent
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Uncertain, Unreached, meaning, refusal
@@ -155,10 +156,10 @@ class Transport:
 
     async def react(self, ref: str, emoji: str) -> None:
         """Put a reaction on "channel id:message id"; a repeat changes nothing."""
-        channel_id, _, message_id = ref.partition(":")
-        target = self.client.get_partial_messageable(int(channel_id))
+        channel_id, message_id = message_of(ref)
+        target = self.client.get_partial_messageable(channel_id)
         try:
-            await target.get_partial_message(int(message_id)).add_reaction(emoji)
+            await target.get_partial_message(message_id).add_reaction(emoji)
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise meaning(error) from error
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 
 from bot import texts
 from bot.desk import UNDELIVERED, Interaction, Routes
+from bot.discord.limits import INTERACTION_S
 from engine.events import Event
 
 _log = logging.getLogger(__name__)
-
-TOKEN_LASTS_S = 14 * 60
-"""An interaction's answer can be changed for fifteen minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Usher:
 
     def watch(self, interaction: Interaction, task_id: int, group_id: int, card_at: str) -> None:
         """The answer to this interaction said that the task has begun; `card_at` mentions a channel."""
-        until = self._now() + TOKEN_LASTS_S
+        until = self._now() + INTERACTION_S
         self._waiting.append(_Waiting(interaction, task_id, group_id, card_at, until))
 
     def take(self, event: Event) -> None:

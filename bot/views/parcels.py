@@ -14,18 +14,18 @@ import discord
 
 from bot import texts
 from bot.desk import Interaction, Refused, answer, demand_sight, parts_of
+from bot.discord.limits import FILE_BYTES
 from bot.words import safe_name, size
 from engine.queries import TaskView
 
 T = TypeVar("T")
 
-ALWAYS_TAKEN = 10 * 1024 * 1024
 PATIENCE_S = 3.0
 
 
 def most_bytes(interaction: Interaction) -> int:
     """What one message may carry here; boosted servers take more."""
-    return interaction.guild.filesize_limit if interaction.guild else ALWAYS_TAKEN
+    return interaction.guild.filesize_limit if interaction.guild else FILE_BYTES
 
 
 async def hand_over(

@@ -9,9 +9,9 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.access import origin_of
 from bot.deeds import demand_start
 from bot.desk import Interaction, Refused, answer, asker, here, hold, parts_of
+from bot.discord.identities import origin_of
 from bot.orders import keep_order, see_order, take_order
 from bot.recurring import in_words
 from bot.views.pressed import Pressed

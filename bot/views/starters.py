@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from bot import texts
 from bot.desk import UNDELIVERED, Interaction
+from bot.discord.limits import INTERACTION_S
 from bot.words import cut, escape
 from engine.events import Event, ModelBack, ModelWaiting
 
 log = logging.getLogger(__name__)
-TOKEN_LASTS_S = 14 * 60
 
 
 class Starters:
@@ -28,7 +28,7 @@ class Starters:
 
     def watch(self, task_id: int, interaction: Interaction) -> None:
         """Somebody started a task with this interaction."""
-        self._watched[task_id] = (interaction, self._now() + TOKEN_LASTS_S)
+        self._watched[task_id] = (interaction, self._now() + INTERACTION_S)
 
     def take(self, event: Event) -> None:
         """Note which tasks wait for the model, and why."""

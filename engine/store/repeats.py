@@ -8,13 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import EndRepeat, Limits, RepeatTask, ResumeRepeat, StartTask
+from engine.domain.goals import checked_goal
 from engine.domain.recurrence import Recurrence, checked
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import RepeatPaused
 from engine.queries import RepeatView
 from engine.store.core import REPEATS, TASKS, AnyRow, append_events, dumps, loads, new_id
 from engine.store.ending import ENDED
-from engine.store.tasks import Caps, Done, checked_goal, start_task
+from engine.store.tasks import Caps, Done, start_task
 
 MOST_IN_A_SPACE = 25
 

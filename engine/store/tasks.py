@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.domain.gates import GateBasis, check_lower
+from engine.domain.goals import checked_goal
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
@@ -40,7 +41,6 @@ from engine.store.gates import close_gates
 from engine.store.memory import kept_for
 from engine.store.people import NewAgent, add_agent, close_share_gates, form_group
 
-MAX_GOAL = 8_000
 BOSS_NAME = "Boss"
 
 
@@ -64,6 +64,10 @@ class Caps:
     tokens: int
     minutes: int
 
+    def limits(self) -> Limits:
+        """Return them as a command names them."""
+        return Limits(**asdict(self))
+
 
 @dataclass(frozen=True, slots=True)
 class BroughtFile:
@@ -72,19 +76,6 @@ class BroughtFile:
     path: str
     blob: str
     size: int
-
-
-def checked_goal(goal: str) -> str:
-    """The goal without outer white space. Raises Invalid when it is empty or too long."""
-    text = goal.strip()
-    if not text:
-        raise Invalid("The goal is empty. Say in a sentence or more what should come out of it.")
-    if len(text) > MAX_GOAL:
-        raise Invalid(
-            f"The goal has {len(text):,} characters; {MAX_GOAL:,} fit. "
-            "Put the long part into a file and attach it to the task."
-        )
-    return text
 
 
 def start_task(

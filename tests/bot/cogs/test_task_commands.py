@@ -75,9 +75,9 @@ async def test_a_long_goal_comes_as_a_text_file(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"goal": "   "}, "needs some words"),
+        ({"goal": "   "}, "The goal is empty"),
         ({"file1": ("goal.txt", b"x" * 10_000)}, "10,000 characters"),
-        ({"file1": ("goal.txt", b"")}, "needs some words"),
+        ({"file1": ("goal.txt", b"")}, "The goal is empty"),
         ({"goal": "x", "budget": 0.0}, "more than 0 dollars"),
         ({"goal": "x", "budget": -3.0}, "more than 0 dollars"),
     ],

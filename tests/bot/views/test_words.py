@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.access import GuildRules, Person, Right, guild_of, may, owner_id, space_of, without_role
+from bot.access import GuildRules, Person, Right, may, without_role
 from bot.attached import free_path
+from bot.discord.identities import guild_of, owner_id, space_of
 from bot.settings import BotSettings
 from bot.single import AlreadyRunning, Lease, OnlyBot, only_bot
 from bot.views.loglines import LINES, log_line

@@ -1,0 +1,1 @@
+"""What is Discord's own: identities, limits, interactions, rights."""
