@@ -1,0 +1,151 @@
+"""The product, dying at one exact point: `python -m tests.flows.dying_product FOLDER [POINT]`.
+
+A task is started by `/task new`, a follower hears of its question, the task is stopped and the question with
+it. Without a point it goes on where it was left, to the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from bot.book import Book
+from bot.bootstrap import Running, running
+from bot.client import MegaBot
+from bot.local import LocalOptions
+from bot.outbox.ledger import Ledger
+from bot.outbox.transport import Transport
+from bot.views.card_keeper import CardKeeper
+from engine.commands import StopTask
+from engine.events import Event, GateRaised, TaskAccepted, TaskEnded
+from engine.llm.scripted import ScriptedModel, call, say
+from engine.ports import ChatAnswer, ChatRequest
+from tests.flows.conftest import bot_settings, engine_settings
+
+FOLLOWER = 424_242
+KILLED = 9
+
+
+def die() -> None:
+    """As kill -9: nothing is flushed, closed or said."""
+    os._exit(KILLED)
+
+
+def around(owner: Any, name: str, when: Callable[..., bool], after: bool) -> None:
+    """Die before or after a call of an asynchronous method whose arguments are so."""
+    real = getattr(owner, name)
+
+    async def dies(*args: Any, **options: Any) -> Any:
+        meant = when(*args, **options)
+        if meant and not after:
+            die()
+        answer = await real(*args, **options)
+        if meant:
+            die()
+        return answer
+
+    setattr(owner, name, dies)
+
+
+def heard(kind: type) -> None:
+    """Die when the reader has committed an event of this kind, before anybody hears of it."""
+    real = MegaBot.heard
+
+    def dies(self: MegaBot, events: Sequence[Event]) -> None:
+        if any(isinstance(event.body, kind) for event in events):
+            die()
+        real(self, events)
+
+    MegaBot.heard = dies  # type: ignore[method-assign]
+
+
+def _is_card(*_args: Any, **options: Any) -> bool:
+    return isinstance(options.get("view"), discord.ui.LayoutView)
+
+
+def _is_ping(_self: Any, _channel: int, message: Any, **_options: Any) -> bool:
+    return f"<@{FOLLOWER}>" in message.content
+
+
+def _any(*_args: Any, **_options: Any) -> bool:
+    return True
+
+
+def _has_buttons(_self: Any, delivery: Any, *_args: Any) -> bool:
+    return delivery.wire.gate_id is not None
+
+
+POINTS: dict[str, Callable[[], None]] = {
+    "started": lambda: around(CardKeeper, "opened", _any, False),
+    "start committed": lambda: heard(TaskAccepted),
+    "card about to be sent": lambda: around(discord.abc.Messageable, "send", _is_card, False),
+    "card sent": lambda: around(discord.abc.Messageable, "send", _is_card, True),
+    "card written": lambda: around(CardKeeper, "_posted", _any, True),
+    "answer about to be given": lambda: around(CardKeeper, "opened", _any, True),
+    "question committed": lambda: heard(GateRaised),
+    "question sent": lambda: around(Ledger, "sent", _has_buttons, False),
+    "ping about to be sent": lambda: around(Transport, "by_bot", _is_ping, False),
+    "ping sent": lambda: around(Transport, "by_bot", _is_ping, True),
+    "end committed": lambda: heard(TaskEnded),
+    "buttons about to go": lambda: around(Transport, "edit", _any, False),
+    "buttons gone": lambda: around(Transport, "edit", _any, True),
+}
+
+
+class Boss:
+    """Asks one question once it may."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+
+    async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        await self.may.wait()
+        if any(message.role == "tool" for message in request.messages):
+            return say("I wait.")
+        return call(("ask_human", {"question": "Which wood?", "options": ["Oak", "Ash"]}))
+
+
+async def play(product: Running, boss: Boss) -> None:
+    """To the end, from wherever it stands."""
+    assert product.local is not None
+    engine, person = product.engine.engine, product.local.you
+    if not await engine.look.tasks():
+        await person.slash(person.channel("lobby"), "task new", goal="Build a boat")
+    await Book(product.engine.database).follow(1, FOLLOWER, "all")
+    boss.may.set()
+    async for event in engine.events():
+        if isinstance(event.body, GateRaised) and (await engine.look.task(1)).ended_at is None:
+            await product.outbox.drain(event.seq)
+            await engine.handle(StopTask(1, f"discord:{person.id}"))
+        if isinstance(event.body, TaskEnded):
+            await product.outbox.drain(event.seq)
+            break
+    async with asyncio.timeout(20):
+        while await _behind(product):  # noqa: ASYNC110 - the card's row says when it is up to date
+            await asyncio.sleep(0.05)
+
+
+async def _behind(product: Running) -> bool:
+    card = await Book(product.engine.database).card(1)
+    return card is None or not card.message_id or card.shown_seq < card.changed_seq
+
+
+async def main(folder: Path, point: str) -> None:
+    """Start (or go on), and die at the point."""
+    if point:
+        POINTS[point]()
+    boss = Boss()
+    options = LocalOptions(data=folder / "discord", time_scale=40.0)
+    settings = engine_settings(folder)
+    async with running(settings, bot_settings(), model=ScriptedModel(boss), local_options=options) as product:
+        await play(product, boss)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""))

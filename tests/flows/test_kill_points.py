@@ -1,0 +1,58 @@
+"""kill -9 at each write of a start and before and after each notification: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.local import LocalDiscord, LocalOptions
+from tests.flows.dying_product import FOLLOWER, KILLED, POINTS
+
+
+async def run(folder: Path, point: str = "") -> tuple[int, str]:
+    """Run the product -> its exit code and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.flows.dying_product",
+        str(folder),
+        point,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(90):
+        said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()[-3000:]
+
+
+async def shown(folder: Path) -> list[dict[str, Any]]:
+    """Everything on Discord."""
+    local = LocalDiscord(LocalOptions(data=folder / "discord"))
+    await local.start()
+    try:
+        readable = [c for c in local.you.channels() if c["type"] in (0, 11)]
+        return [m for c in readable for m in local.you.history(c)]
+    finally:
+        await local.stop()
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_at_a_point_nothing_is_lost_or_doubled(home: Path, point: str) -> None:
+    """One card that shows the end, one opening, one question without buttons, each ping once."""
+    code, said = await run(home, point)
+    assert code == KILLED, said
+    code, said = await run(home)
+    assert code == 0, said
+    messages = await shown(home)
+    cards = [m for m in messages if "Task #1" in str(m["components"])]
+    assert len(cards) == 1 and "task:stop:1" not in str(cards[0]["components"])
+    assert sum("reads the goal" in m["content"] for m in messages) == 1
+    (question,) = [m for m in messages if "Which wood?" in m["content"] and m["components"]]
+    assert [b["disabled"] for row in question["components"] for b in row["components"]] == [True]
+    pings = [m["content"] for m in messages if f"<@{FOLLOWER}>" in m["content"]]
+    assert sum(text.count("Which wood?") for text in pings) == 1
+    assert sum("#1" in text for text in pings) == 1
