@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,44 +39,32 @@ def here() -> str:
 class OnlyBot:
     """Holds a lock file beside a database of one machine for as long as the process lives.
 
-    The lock is the operating system's (flock), so it is gone the moment its process is, killed or not;
-    the file itself stays and only says who holds it. Use as a context manager, or `claim` and `leave`.
+    The lock is the operating system's, so it is gone the moment its process is, killed or not; the file
+    itself stays and only says who holds it. Use as a context manager.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: int | None = None
-
-    def claim(self) -> None:
-        """Take the lock. Raises AlreadyRunning."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            who = os.read(file, 200).decode("utf-8", "replace").strip()
-            os.close(file)
-            raise AlreadyRunning(texts.TWICE.format(who=who or "process unknown")) from None
-        os.ftruncate(file, 0)
-        os.write(file, f"{here()}\n".encode())
-        self._file = file
-
-    def leave(self) -> None:
-        """Give the lock back; repeatable."""
-        if self._file is not None:
-            file, self._file = self._file, None
-            with suppress(OSError):  # closing is what frees it; truncating only keeps the file honest
-                os.ftruncate(file, 0)
-            os.close(file)
+        self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
 
     def __enter__(self) -> OnlyBot:
-        self.claim()
+        """Take the lock. Raises AlreadyRunning."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            who = self._path.read_text(encoding="utf-8", errors="replace").strip()
+            raise AlreadyRunning(texts.TWICE.format(who=who or "process unknown")) from None
+        self._path.write_text(f"{here()}\n", encoding="utf-8")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.leave()
+        """Give the lock back."""
+        with suppress(OSError):  # releasing is what frees it; emptying only keeps the file honest
+            self._path.write_text("", encoding="utf-8")
+        self._lock.release()
 
 
 class Lease:

@@ -18,6 +18,7 @@ from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
 from engine.domain.recall import pack, signs_of
+from engine.domain.recurrence import Recurrence
 from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
 from engine.store.core import AGENTS, EVENTS, GATES, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
@@ -297,3 +298,34 @@ def test_steps_and_agents_of_an_older_version_keep_nothing_for_their_endpoint(tm
         )
         assert {tuple(row) for row in found} == {(0, 0, 0, "")}
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("30 6 * * fri-mon", "30 6 * * 0,1,5,6"),
+        ("30 6 * * fri-sun", "30 6 * * 0,5,6"),
+        ("0 9 * * mon/2", "0 9 * * 1"),
+        ("0 9 * * */3", "0 9 * * 0,3,6"),
+        ("0 9 last * *", "0 9 L * *"),
+        ("0 9 * * 1-5", "0 9 * * 1-5"),
+        ("*/30 8 1 jan-mar *", "*/30 8 1 jan-mar *"),
+    ],
+)
+def test_repeats_of_an_older_version_start_when_they_did(tmp_path: Path, older: str, newer: str) -> None:
+    """Their expressions are stored as the library reads them; after a downgrade, as the old parser did."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0013")
+    repeat = {"goal": "g", "space": "s", "by": "b", "zone": "UTC", "limits_json": "{}", "created_at": 1.0}
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        connection.execute(REPEATS.insert().values(**repeat, next_at=1.0, cron=older))
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(REPEATS.c.cron)).scalar_one() == newer
+    downgrade(url, "0013")
+    with engine.connect() as connection:
+        assert "L" not in connection.execute(sa.select(REPEATS.c.cron)).scalar_one()
+    engine.dispose()
+    assert Recurrence(newer, "UTC").next_after(0.0) > 0

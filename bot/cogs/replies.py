@@ -15,10 +15,11 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import aiohttp
 import discord
+import stamina
 from discord.ext import commands
 
 from bot import texts
@@ -43,7 +44,20 @@ SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
 CATCH_UP, CATCH_UP_NEW = 1000, 100
 FRESH_S = 60.0
-RETRY_S = (2.0, 10.0)
+TROUBLE = (discord.DiscordServerError, aiohttp.ClientError)
+
+
+class Patience(TypedDict, total=False):
+    """How often and how long Discord in trouble is asked again; see `stamina.retry_context`."""
+
+    attempts: int
+    timeout: float | None
+    wait_initial: float
+    wait_max: float
+    wait_jitter: float
+
+
+PATIENCE: Patience = {"attempts": 3, "timeout": None, "wait_initial": 2.0, "wait_max": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,13 +310,10 @@ class RepliesCog(commands.Cog):
         """People's messages after an id in order; a few tries when Discord is in trouble."""
         channel = self.bot.get_partial_messageable(channel_id)
         since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
-        for wait_s in RETRY_S:
-            try:
+        async for attempt in stamina.retry_context(on=TROUBLE, **PATIENCE):
+            with attempt:
                 return await _persons(channel.history(limit=most, after=since))
-            except (discord.DiscordServerError, aiohttp.ClientError) as error:
-                log.warning("history of channel %s in %s s again: %s", channel_id, wait_s, error)
-                await asyncio.sleep(wait_s)
-        return await _persons(channel.history(limit=most, after=since))
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
         """History and edits may carry a plain user; rights need the member."""

@@ -1,18 +1,19 @@
 """When a repeated task starts: a cron expression read by the clock on the wall of a time zone. Pure.
 
-Each time on the wall comes once: in the hour that is skipped in spring it comes an hour later, in the one
-that is repeated in autumn only the first time.
+When clocks change, cronsim does as Debian's cron: a time that is skipped in spring starts right after the
+gap, one that comes twice in autumn starts the first time; "every hour" goes on every sixty minutes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
+from cronsim import CronSim, CronSimError
 
 from engine.errors import Invalid
 
@@ -20,7 +21,8 @@ CLOSEST_S = 15 * 60
 LOOKED_AT = 100
 """So many runs are looked at for two that are too close."""
 
-DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_TO_SUNDAY = re.compile(r"-(sun|0)(?![0-9a-z])")
+"""Sunday as the last day of a range: cron's 7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,9 @@ class Recurrence:
 
     def after(self, at: float) -> Iterator[float]:
         """Every start after a moment, in order, without end."""
-        zone, trigger = ZoneInfo(self.zone), _trigger(self.cron)
-        wall = datetime.fromtimestamp(at, zone).replace(tzinfo=UTC, microsecond=0)
-        while True:
-            wall = trigger.get_next_fire_time(None, wall + timedelta(seconds=1))
-            real = wall.replace(tzinfo=zone).timestamp()
-            if real > at:
-                yield real
-                at = real
+        begin = datetime.fromtimestamp(at, ZoneInfo(self.zone))
+        for start in CronSim(self.cron, begin):
+            yield start.timestamp()
 
     def count(self, since: float, until: float) -> int:
         """How many starts lie after `since` and not after `until`."""
@@ -60,7 +57,8 @@ def checked(cron: str, zone: str, now: float) -> Recurrence:
     except (KeyError, ValueError, OSError):
         raise Invalid(f"There is no time zone {zone[:60]!r}. Write one such as Europe/Berlin.") from None
     found = Recurrence(_plain(cron), zone)
-    starts = list(islice(found.after(now), LOOKED_AT))
+    # By UTC, so that what is allowed does not depend on the next change of clocks.
+    starts = list(islice(Recurrence(found.cron, "UTC").after(now), LOOKED_AT))
     if min(later - earlier for earlier, later in pairwise(starts)) < CLOSEST_S:
         raise Invalid(f"Starts lie at least {CLOSEST_S // 60} minutes apart. Choose fewer.")
     return found
@@ -74,46 +72,10 @@ def _plain(cron: str) -> str:
         )
     if fields[2] != "*" and fields[4] != "*":
         raise Invalid("Give a day of the month or a weekday, not both.")
+    fields[4] = _TO_SUNDAY.sub("-7", fields[4])
     text = " ".join(fields)
     try:
-        comes = _trigger(text).get_next_fire_time(None, datetime(2024, 1, 1, tzinfo=UTC))
-    except ValueError as error:
-        raise Invalid(f"That cron expression cannot be read: {error}.") from error
-    if comes is None:
-        raise Invalid("That date never comes. Choose another.")
+        CronSim(text, datetime(2024, 1, 1))
+    except CronSimError as error:
+        raise Invalid(f"That cron expression cannot be read: {str(error).lower()}.") from error
     return text
-
-
-def _trigger(cron: str) -> CronTrigger:
-    """APScheduler's trigger; its weekdays begin on Monday, cron's on Sunday, so they go by name."""
-    minute, hour, day, month, weekday = cron.split()
-    return CronTrigger(
-        minute=minute, hour=hour, day=day, month=month, day_of_week=_named(weekday), timezone=UTC
-    )
-
-
-def _named(weekday: str) -> str:
-    if weekday == "*":
-        return weekday
-    days = {day for part in weekday.split(",") for day in _days(part)}
-    return ",".join(DAYS[day] for day in sorted(days))
-
-
-def _days(part: str) -> Iterator[int]:
-    """Weekdays of one part: 3, mon, 1-5, */2, fri-sun. Raises ValueError."""
-    span, _, step = part.partition("/")
-    first, _, last = ("0", "", "6") if span == "*" else span.partition("-")
-    begin = _day(first)
-    end = _day(last) if last else begin
-    if end < begin:
-        end += 7
-    for day in range(begin, end + 1, int(step or 1)):
-        yield day % 7
-
-
-def _day(text: str) -> int:
-    if text in DAYS:
-        return DAYS.index(text)
-    if not text.isdecimal() or int(text) > 7:
-        raise ValueError(f"{text!r} is no weekday")
-    return int(text)

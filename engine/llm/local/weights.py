@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import platformdirs
 
 from engine.errors import NotConfigured
 from engine.llm.local.progress import Progress
@@ -91,14 +91,8 @@ SMALL = Weights(
 
 
 def cache_dir() -> Path:
-    """The user's folder for downloads: `XDG_CACHE_HOME`, `~/Library/Caches` on macOS, `LOCALAPPDATA`."""
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "megaagent" / "models"
+    """The user's folder for downloads, as the system has it (`XDG_CACHE_HOME`, `~/Library/Caches`, …)."""
+    return platformdirs.user_cache_path("megaagent") / "models"
 
 
 def resolve(choice: Literal["auto", "small", "off"] | Path, progress: Progress) -> Path:

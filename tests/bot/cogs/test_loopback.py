@@ -127,7 +127,8 @@ async def test_catching_up_outlasts_trouble_with_the_history(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Discord in trouble for a moment is asked again; for longer, at the next session, with nothing lost."""
-    monkeypatch.setattr("bot.cogs.replies.RETRY_S", (0.01, 0.01))
+    quick = {"attempts": 3, "timeout": None, "wait_initial": 0.01, "wait_jitter": 0.0}
+    monkeypatch.setattr("bot.cogs.replies.PATIENCE", quick)
     await loop.begin()
     loop.local.faults.fail("GET", POST, status=503)
     loop.local.faults.invalidate()

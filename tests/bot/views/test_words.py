@@ -106,9 +106,9 @@ def test_a_second_bot_is_refused_until_the_first_has_left(tmp_path: Path) -> Non
     """In plain words that name who runs; afterwards the place is free."""
     first, second = OnlyBot(tmp_path / "bot.lock"), OnlyBot(tmp_path / "bot.lock")
     with first:
-        with pytest.raises(AlreadyRunning, match=r"already running.*process \d+.*Stop the other one"):
-            second.claim()
-        second.leave()
+        with pytest.raises(AlreadyRunning, match=r"already running.*process \d+.*Stop the other one"), second:
+            pass
+        assert (tmp_path / "bot.lock").read_text().startswith("process ")
     with second:
         pass
 

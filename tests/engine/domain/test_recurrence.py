@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ def days(cron: str, count: int) -> list[str]:
         ("0 9 * * 0", ["Sun 09:00", "Sun 09:00"]),
         ("0 9 * * 7", ["Sun 09:00", "Sun 09:00"]),
         ("30 6 * * FRI-sun", ["Sat 06:30", "Sun 06:30", "Fri 06:30"]),
+        ("30 6 * * fri-0", ["Sat 06:30", "Sun 06:30", "Fri 06:30"]),
         ("0 8,20 * * */3", ["Sat 08:00", "Sat 20:00", "Sun 08:00", "Sun 20:00", "Wed 08:00"]),
     ],
 )
@@ -39,13 +40,29 @@ def test_weekdays_are_crons(cron: str, expected: list[str]) -> None:
 
 
 def test_each_day_has_one_start_when_clocks_change() -> None:
-    """Half past two comes once on every day of the year: later in spring, the first time in autumn."""
+    """Half past two comes once a day: after the gap in spring, the first time in autumn."""
     begin = datetime(2026, 1, 1, tzinfo=BERLIN).timestamp()
     starts = islice(Recurrence("30 2 * * *", "Europe/Berlin").after(begin), 365)
     dates = [datetime.fromtimestamp(at, BERLIN) for at in starts]
     assert len({date.date() for date in dates}) == 365
     odd = [f"{date:%m-%d %H:%M}" for date in dates if (date.hour, date.minute) != (2, 30)]
-    assert odd == ["03-29 03:30"]
+    assert odd == ["03-29 03:00"]
+    autumn = next(date for date in dates if (date.month, date.day) == (10, 25))
+    assert autumn.utcoffset() == timedelta(hours=2)
+
+
+def test_every_hour_goes_on_each_hour_when_clocks_change() -> None:
+    """The hour that comes twice has two starts, the one that is skipped none."""
+    for month, day in ((3, 29), (10, 25)):
+        begin = datetime(2026, month, day, tzinfo=BERLIN).timestamp()
+        starts = list(islice(Recurrence("0 * * * *", "Europe/Berlin").after(begin), 6))
+        assert {later - earlier for earlier, later in pairwise(starts)} == {3600.0}
+
+
+def test_what_is_close_on_one_day_of_the_year_is_allowed_on_every_day() -> None:
+    """Starts that lie near each other only where clocks change do not depend on when they are asked for."""
+    for when in (NOW, datetime(2026, 3, 28, 12, tzinfo=UTC).timestamp()):
+        assert checked("10 1-3 * * *", "Europe/Berlin", when).cron == "10 1-3 * * *"
 
 
 @given(
@@ -71,9 +88,10 @@ def test_counting_a_month() -> None:
     [
         ("soon", "five parts"),
         ("61 * * * *", "cannot be read"),
-        ("0 9 * * 8", "no weekday"),
+        ("0 9 * * 8", "bad day-of-week"),
         ("0 9 1 * 1", "not both"),
-        ("0 0 30 2 *", "never comes"),
+        ("0 0 30 2 *", "bad day-of-month"),
+        ("0 0 31 4,6 *", "bad day-of-month"),
         ("*/10 * * * *", f"{CLOSEST_S // 60} minutes apart"),
         ("0 9 * * 1/0", "cannot be read"),
     ],
