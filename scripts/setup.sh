@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes this checkout ready: scripts/setup.sh run | test | local | postgres. Safe to repeat; says what it does, does
 # only what is missing. `run` installs what the settings need; `local` and `postgres` add that extra to it.
+# PYTHON names the interpreter for a new .venv; otherwise a supported one is looked for.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-run}
@@ -39,25 +40,33 @@ need() {
     fi
 }
 
+# supported PYTHON: whether it starts and is of a version that the tests run on.
+supported() {
+    have "$1" && "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null
+}
+
 find_python() {
-    for candidate in python3.13 python3.12 python3.11 python3; do
-        if have "$candidate" && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.14 python3.11}; do
+        if supported "$candidate"; then
             echo "$candidate"
             return
         fi
     done
-    fail "Python 3.11 or newer is needed. Install it, then run this again."
+    fail "${PYTHON:+PYTHON=$PYTHON is not it: }Python 3.11, 3.12, 3.13 or 3.14 is needed. Install one, then run this again."
 }
 
 make_environment() {
-    [ -x .venv/bin/python ] && return
+    if [ -e .venv ] || [ -L .venv ]; then
+        supported .venv/bin/python && return
+        say "the virtual environment's Python is gone or not a supported one: making it anew"
+    fi
     python=$(find_python)
     say "making a virtual environment with $("$python" --version)"
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         need "python$version-venv" - "Python's virtual environment"
     fi
-    "$python" -m venv .venv
+    "$python" -m venv --clear .venv
 }
 
 # setting NAME: its value as the product reads it, from the environment or else from .env.
@@ -103,6 +112,11 @@ install_packages() {
 system_for_run() {
     [ "$(uname)" = Linux ] || return 0
     have bwrap || need bubblewrap - "running agents' code in a sandbox"
+    # The embedded model's wheel brings everything but this library of the compiler.
+    if .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("xllamacpp") is None)'; then
+        .venv/bin/python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null ||
+            need libgomp1 - "running the embedded model"
+    fi
 }
 
 system_for_test() {
