@@ -6,6 +6,7 @@ Sent into a run as source (standard library only, Python 3.9 or later); argument
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import resource
@@ -83,7 +84,20 @@ def _raises_a_limit() -> bool:
 
 def _has_foreign_handles() -> bool:
     # The one beyond the standard three is the handle that lists them.
-    return any(int(path.name) > 2 and path.exists() for path in list(Path("/proc/self/fd").iterdir()))
+    handles = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
+    return any(handle > 2 and _is_foreign(handle) for handle in handles)
+
+
+def _is_foreign(handle: int) -> bool:
+    """Tell whether it leads to what this process could not open by itself (libffi keeps its library open)."""
+    try:
+        held, writes = os.fstat(handle), fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return False  # it listed the others and is closed
+    try:
+        return writes or not os.path.samestat(held, Path(f"/proc/self/fd/{handle}").readlink().stat())
+    except OSError:
+        return True
 
 
 def _finds_an_unfiltered_process() -> bool:

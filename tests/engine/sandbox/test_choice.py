@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -119,3 +120,21 @@ def test_a_home_directory_is_no_place_for_roots_environment(
     assert environment_folder(closed) == environment_module.ROOT_FOLDER
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert environment_folder(closed) == closed / "sandbox-env"
+
+
+@pytest.mark.parametrize(
+    ("opening", "foreign"),
+    [
+        ("", False),
+        ("kept = open(os.__file__)", False),
+        ("kept = open(os.devnull, 'w')", True),
+        ("kept = os.pipe()", True),
+        ("name = tempfile.mkstemp()[1]; kept = open(name); os.unlink(name)", True),
+    ],
+)
+def test_handles_of_the_host_are_told_from_own_ones(opening: str, foreign: bool) -> None:
+    """A library that keeps its own file open to read, as newer releases of libffi do, leads nowhere."""
+    words = f"import os, tempfile\nfrom engine.sandbox.escapes import ways_out\n{opening}\n"
+    words += "print(ways_out({})['open files of the host']())"
+    told = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == str(foreign)
