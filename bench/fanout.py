@@ -71,7 +71,7 @@ async def with_engine(base_url: str, agents: int, folder: Path) -> tuple[float, 
     return seconds, steps, revisions
 
 
-def _count(table: sa.Table, task: int) -> sa.Select[tuple[int]]:
+def _count(table: sa.Table, task: int) -> sa.Select[int]:
     return sa.select(sa.func.count()).select_from(table).where(table.c.task_id == task)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from engine.errors import ModelKeyRejected, ModelRefused, ModelUnavailable
@@ -68,7 +69,7 @@ def _many(chance: random.Random) -> ChatAnswer:
     return replace(one, tool_calls=calls)
 
 
-_WAYS = {
+_WAYS: dict[str, Callable[[random.Random], ChatAnswer]] = {
     "not json": lambda c: raw("write_file", '{"path": "a.txt", "content": '),
     "half a string": lambda c: raw("send_message", '{"to": ["Boss"], "text": "hal'),
     "no object": lambda c: raw("list_files", c.choice(["[]", "7", "null", '"{}"', "true"])),

@@ -85,11 +85,15 @@ class Watched:
         return answer
 
 
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
 def measure(name: str, brain: Script, carry: Carry) -> bool:
     """One task; prints the part of all tokens that were new, of prompts after an agent's first."""
     watched = Watched(brain)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        asyncio.run(carry(watched, Path(folder)))
+        asyncio.run(_awaited(carry(watched, Path(folder))))
     tokens = sum(length for _, length in watched.repeats)
     part = sum(same for same, _ in watched.repeats) / tokens
     return report(

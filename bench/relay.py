@@ -125,10 +125,8 @@ def _events(connection: Connection) -> int:
 async def _files(connection: Connection, workspace: GitWorkspace) -> int:
     """Files, revisions and git objects that differ from what events reported."""
     task = int(connection.execute(sa.select(AGENTS.c.task_id).limit(1)).scalar_one())
-    told = {
-        (body["path"], body["revision"])
-        for body in map(json.loads, connection.execute(_payloads(FileWritten.__name__)).scalars())
-    }
+    payloads = connection.execute(_payloads(FileWritten.__name__)).scalars()
+    told = {(body["path"], body["revision"]) for body in (json.loads(payload) for payload in payloads)}
     revisions = connection.execute(sa.select(REVISIONS)).all()
     wrong = len(told ^ {(row.path, row.id) for row in revisions})
     for row in connection.execute(sa.select(FILES)):
@@ -140,7 +138,7 @@ async def _files(connection: Connection, workspace: GitWorkspace) -> int:
     return wrong + (recorded != max((row.id for row in revisions), default=0))
 
 
-def _payloads(kind: str) -> sa.Select[tuple[str]]:
+def _payloads(kind: str) -> sa.Select[str]:
     return sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == kind)
 
 
@@ -151,7 +149,7 @@ def _blob_id(content: bytes) -> str:
 def _held(connection: Connection) -> int:
     """Money and tokens still reserved when nobody calls."""
     row = connection.execute(sa.select(BUDGETS.c.reserved_micros, BUDGETS.c.reserved_tokens)).one()
-    return abs(row[0]) + abs(row[1])
+    return abs(int(row[0])) + abs(int(row[1]))
 
 
 def workspace_in(folder: Path) -> GitWorkspace:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,12 +30,13 @@ class _Reported(sqlite3.Connection):
 
 
 if sys.version_info < (3, 13):
-    _connect = sqlite3.connect
+    _connect: Any = sqlite3.connect
 
-    def _connect_reported(*args: Any, **options: Any) -> sqlite3.Connection:
+    def _connect_reported(*args: Any, **options: Any) -> Any:
         return _connect(*args, **{"factory": _Reported, **options})
 
-    sqlite3.connect = sqlite3.dbapi2.connect = _connect_reported
+    for module in (sqlite3, sqlite3.dbapi2):
+        setattr(module, "connect", _connect_reported)  # noqa: B010 - what it returns is a connection still
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
@@ -46,10 +47,12 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> object:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """What the set-up should have installed may not quietly be missing where it counts."""
     report = yield
-    if isinstance(report, pytest.TestReport) and report.skipped and os.environ.get("CI"):
+    if report.skipped and os.environ.get("CI"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and in CI a skip is a failure: {report.longrepr}"
     return report

@@ -46,13 +46,15 @@ def distribution(requirement: str) -> str:
 
 def of_product() -> dict[str, set[str]]:
     """The distributions that each part of the declared dependencies names: core, local, postgres."""
-    parts = {"core": PROJECT["dependencies"], **{extra: EXTRAS[extra] for extra in MODULES}}
+    extras: dict[str, list[str]] = {extra: EXTRAS[extra] for extra in MODULES}
+    parts: dict[str, list[str]] = {"core": PROJECT["dependencies"]} | extras
     return {part: {distribution(line) for line in lines} for part, lines in parts.items()}
 
 
 def imported_distributions() -> dict[str, set[str]]:
     """Distribution -> files of the product that import it."""
-    known, found = packages_distributions(), dict[str, set[str]]()
+    known = packages_distributions()
+    found: dict[str, set[str]] = {}
     for path in [*modules("engine"), *modules("bot"), *modules("alembic")]:
         for name in {name.split(".")[0] for name in imported(path)} - OWN - set(sys.stdlib_module_names):
             assert name in known, f"{path} imports {name}, which nothing installed provides"

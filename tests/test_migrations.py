@@ -75,7 +75,13 @@ def test_tasks_cards_and_repeats_survive_the_one_reader(tmp_path: Path) -> None:
     downgrade(url, "0010")
     engine = sync_engine(url)
     task = {"guild_id": 9, "owner_id": 7, "goal": "g", "category_repairs": 0, "channels_full": False}
-    repeat = {"goal": "g", "space": "guild:9", "by": "discord:7", "cron": "0 * * * *", "zone": "UTC"}
+    repeat: dict[str, object] = {
+        "goal": "g",
+        "space": "guild:9",
+        "by": "discord:7",
+        "cron": "0 * * * *",
+        "zone": "UTC",
+    }
     repeat |= {"model": "", "limits_json": "{}", "runs": 0, "skipped": 0}
     rows = [(1, "running", 55), (2, "done", 55), (3, "paused", 56), (4, "running", 0)]
     with engine.begin() as connection:
@@ -145,7 +151,7 @@ def test_steps_of_an_older_version_say_who_spoke_and_what_came_of_calls(tmp_path
         _old_task(connection, calls)
     upgrade(url)
     with engine.connect() as connection:
-        step = past_step(connection.execute(sa.select(STEPS)).one())  # type: ignore[arg-type]
+        step = past_step(connection.execute(sa.select(STEPS)).one())
         summary = past_summary(connection.execute(sa.select(AGENTS.c.summary_json)).scalar_one())
         assert connection.execute(sa.select(TASKS.c.paused_for)).scalar_one() == "cap"
         about = connection.execute(sa.select(MESSAGES.c.about, MESSAGES.c.about_id).order_by(MESSAGES.c.id))

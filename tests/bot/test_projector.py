@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import select
@@ -70,7 +70,7 @@ async def test_read_model_and_cursor() -> None:
 async def test_a_successor_leads_the_group_it_took_over() -> None:
     """Words in the group's place go to it, and it looks like a head."""
     database = InlineDatabase()
-    taken = [
+    taken: list[ev.EventBody] = [
         ev.GroupFormed(1, 6, 2, 4, "Bo group", 1),
         ev.AgentLeft(1, 2, 4, "Bo", "slow"),
         ev.AgentJoined(1, 2, 8, "Bo 2", "writer", 6),
@@ -180,7 +180,7 @@ EVERY: list[ev.EventBody] = [
     ev.AgentChanged(1, 2, 4, "Bo", "paused"),
     *(
         ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", state, "a note")
-        for state in ev.get_args(ev.AssignmentState)
+        for state in get_args(ev.AssignmentState)
     ),
     *(
         ev.FileWritten(1, 2, 4, "Bo", "a/`b`.md", 3, 2048, change)
@@ -188,10 +188,10 @@ EVERY: list[ev.EventBody] = [
     ),
     ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
     ev.CodeRan(1, 2, 4, "Bo", "sleep 99", -1, "timeout", ""),
-    *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in ev.get_args(GateKind) if kind != "plan"),
+    *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in get_args(GateKind) if kind != "plan"),
     ev.GateClosed(1, 2, 8, "person", "discord:7", text="yes"),
     ev.GateClosed(1, 2, 8, "person", "discord:7", Choice("approve", "approve"), limits=Limits(agents=3)),
-    *(ev.GateClosed(1, 2, 8, basis) for basis in ev.get_args(GateBasis) if basis != "person"),
+    *(ev.GateClosed(1, 2, 8, basis) for basis in get_args(GateBasis) if basis != "person"),
     ev.CapReached(1, "agents", 100, 5, 5),
     ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
     ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),

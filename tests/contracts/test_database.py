@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, Stale
 from engine.events import ModelBack
-from engine.ports import Quote, Usage, Wake
+from engine.ports import ChatAnswer, Quote, Usage, Wake
 from engine.runtime.dispatch import FairQueue
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
 from engine.store.commit import commit_step
@@ -82,7 +83,7 @@ async def test_an_error_rolls_back_its_own_work_and_no_other(world: World) -> No
             raise Stale("seven")
 
     written = await asyncio.gather(
-        *(world.write(lambda c, n=n: tell(n, c)) for n in range(20)), return_exceptions=True
+        *(world.write(partial(tell, n)) for n in range(20)), return_exceptions=True
     )
     assert [type(one) for one in written if one is not None] == [Stale]
     kept = {row.task_id for row in await world.rows(sa.select(EVENTS.c.task_id))}
@@ -105,7 +106,7 @@ async def test_readers_never_pass_an_event_that_is_still_to_come(world: World) -
             time.sleep(0.005)
         append_events(connection, [(f"b{number}", ModelBack(number))], 1.0)
 
-    writing = asyncio.gather(*(world.write(lambda c, n=n: slowly(n, c)) for n in range(40)))
+    writing = asyncio.gather(*(world.write(partial(slowly, n)) for n in range(40)))
     seen: list[int] = []
     while len(seen) < 80:
         after = seen[-1] if seen else 0
@@ -218,13 +219,11 @@ async def test_reservations_cannot_overshoot_a_cap(world: World) -> None:
     await world.write(lambda c: spend_dropped(c, turns[0], _answer()))
     assert await world.scalar(sa.select(BUDGETS.c.spent_tokens)) == 15
     for turn in turns:
-        await world.write(lambda c, turn=turn: commit_step(c, turn, outcome(), 2.0))
+        await world.write(partial(commit_step, turn=turn, outcome=outcome(), now=2.0))
     assert await world.scalar(sa.select(BUDGETS.c.reserved_tokens)) == 0
 
 
-def _answer():  # type: ignore[no-untyped-def]
-    from engine.ports import ChatAnswer
-
+def _answer() -> ChatAnswer:
     return ChatAnswer("x", usage=Usage(10, 0, 5), cost_micros=7)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import psycopg
 import pytest
@@ -46,7 +47,13 @@ _of_keys = PreparedLists(lambda n: sa.select(MESSAGES.c.key).where(MESSAGES.c.ke
 
 def put(connection: Connection, key: str, text: str = "", **other: object) -> object:
     """A letter -> what its insert answers."""
-    row = {"task_id": 1, "to_agent": 2, "from_agent": None, "from_kind": "system", "from_name": "x"}
+    row: dict[str, object] = {
+        "task_id": 1,
+        "to_agent": 2,
+        "from_agent": None,
+        "from_kind": "system",
+        "from_name": "x",
+    }
     row |= {"text": text, "key": key, "wakes": True, "created_at": 1.0} | other
     return _insert.run(connection, **row)
 
@@ -66,7 +73,7 @@ async def test_values_come_back_as_they_went(world: World, text: str) -> None:
         put(connection, "a", text, from_agent=2**31 - 1, wakes=False, created_at=1764190000.123456)
         return _by_key.first(connection, wanted="a")
 
-    row = await world.write(work)
+    row: Any = await world.write(work)
     assert (row.text, row.from_agent, bool(row.wakes), row.ref) == (text, 2**31 - 1, False, None)
     assert row.created_at == 1764190000.123456
 

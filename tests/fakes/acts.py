@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.domain.gates import GateKind, choices_of
+from engine.errors import NotFound, WrongState
 from engine.events import (
     AgentJoined,
     AgentSpoke,
@@ -32,7 +33,7 @@ from engine.queries import (
     Spend,
     StepView,
 )
-from tests.fakes.look import FakeLook, World
+from tests.fakes.look import FakeLook, Note, World
 
 NAMES = ("Ada", "Ben", "Cleo", "Dai", "Esme", "Finn", "Gus", "Hana", "Ivo", "June")
 
@@ -137,6 +138,15 @@ class Acts:
         """An agent says something."""
         agent = self.world.agents[agent_id]
         return self.emit(AgentSpoke(agent.task_id, agent.group_id, agent_id, agent.name, (), text, refs))
+
+    def _unread(self, ref: str) -> Note:
+        """A person's message that its agent has not read. Raises what the real engine does."""
+        found = [n for n in self.world.notes if n.command.ref == ref]
+        if not found:
+            raise NotFound("No agent was sent that message.")
+        if found[0].read:
+            raise WrongState("The agent has read this message already. Send another one.")
+        return found[0]
 
     def read(self, ref: str) -> Event:
         """The agent reads a person's message."""

@@ -61,9 +61,13 @@ class FakeEngine(Acts):
 
     def __init__(self) -> None:
         super().__init__()
-        self.commands: list[Command] = []
+        self.commands: list[Any] = []  # tests ask each kind for its own fields
         self._origins: dict[int, str] = {}
         self.fail: EngineError | OSError | None = None
+
+    def kinds(self) -> list[type[Command]]:
+        """What kinds of commands were asked, in order."""
+        return [type(command) for command in self.commands]
 
     async def handle(self, command: Command) -> int:
         """As EngineApi.handle; raises `fail` once when set."""
@@ -128,14 +132,6 @@ class FakeEngine(Acts):
             self.write(agent.id, path, content)
         return note.id
 
-    def _unread(self, ref: str) -> Note:
-        found = [n for n in self.world.notes if n.command.ref == ref]
-        if not found:
-            raise NotFound("No agent was sent that message.")
-        if found[0].read:
-            raise WrongState("The agent has read this message already. Send another one.")
-        return found[0]
-
     def _EditMessage(self, command: EditMessage) -> int:
         note = self._unread(command.ref)
         note.command = replace(note.command, text=command.text)
@@ -151,7 +147,7 @@ class FakeEngine(Acts):
         if gate.basis is not None:
             raise WrongState("This question has been answered already.")
         given = check_answer(gate.kind, gate.choices, command.choice_id, command.text, command.limits)
-        said = {"choice_id": command.choice_id, "text": given.text, "limits": given.limits}
+        said: dict[str, Any] = {"choice_id": command.choice_id, "text": given.text, "limits": given.limits}
         self.world.gates[gate.id] = replace(gate, basis="person", answered_by=command.by, **said)
         self._count(gate.task_id, open_gates=-1)
         answer = (given.choice, given.text, given.limits)

@@ -9,7 +9,7 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from tests.fakes.cast import View
 from tests.flows.conftest import Start
-from tests.flows.test_task_on_discord import GOAL, command, ended, you
+from tests.flows.test_task_on_discord import GOAL, command, ended, wire, you
 
 FIRST = "# Boats\n\nOak floats.\nAsh bends.\n"
 CHANGED = "# Boats\n\nOak floats well, it is said.\nAsh bends.\nLarch lasts.\n"
@@ -51,14 +51,14 @@ async def test_a_file_is_found_read_and_its_lines_have_their_writers(start: Star
         person = you(product)
         listed = await command(product, "task files", task="1")
         assert "3 files" in listed.text, listed.text
-        menu = listed.message["components"][0]["components"][0]
+        menu = wire(listed)["components"][0]["components"][0]
         values = {option["label"]: option["value"] for option in menu["options"]}
         assert sorted(values) == ["drop.txt", "empty.txt", PATH]
-        viewed = await person.select(listed.message, [values[PATH]])
+        viewed = await person.select(wire(listed), [values[PATH]])
         assert "by Bo" in viewed.text and f"```md\n{CHANGED}" in viewed.text
-        history = await person.click(viewed.message, label="History")
+        history = await person.click(wire(viewed), label="History")
         assert re.findall(r"(Ada|Bo)", history.text) == ["Bo", "Bo", "Ada"], history.text
-        blame = await person.click(history.message, label="Who wrote it")
+        blame = await person.click(wire(history), label="Who wrote it")
         assert _writers(blame) == {
             "# Boats": "Ada",
             "": "Ada",
@@ -66,15 +66,15 @@ async def test_a_file_is_found_read_and_its_lines_have_their_writers(start: Star
             "Ash bends.": "Ada",
             "Larch lasts.": "Bo",
         }
-        got = await person.click(blame.message, label="Download")
-        (attachment,) = got.message["attachments"]
+        got = await person.click(wire(blame), label="Download")
+        (attachment,) = wire(got)["attachments"]
         assert product.local is not None
         assert product.local.world.cdn.get(attachment["url"]) == CHANGED.encode()
-        back = await person.click(got.message, label="View")
+        back = await person.click(wire(got), label="View")
         assert back.text == viewed.text
-        empty = await person.select(listed.message, [values["empty.txt"]])
+        empty = await person.select(wire(listed), [values["empty.txt"]])
         assert "empty" in empty.text
-        nobody = await person.click(empty.message, label="Who wrote it")
+        nobody = await person.click(wire(empty), label="Who wrote it")
         assert "empty" in nobody.text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,11 @@ def local_of(product: Running) -> LocalDiscord:
     return product.local
 
 
-async def make(product: Running, person: Human, **caps: float) -> None:
+async def make(product: Running, person: Human, **caps: Any) -> None:
     """The person makes a task repeat, hourly."""
     lobby = person.channel("lobby")
     asked = await person.slash(lobby, "task repeat new", goal="Look for news", cron="0 * * * *", **caps)
+    assert asked.message is not None
     begun = await person.click(asked.message, label="Yes, repeat it")
     assert begun.text.startswith("It starts"), begun.text
 
@@ -49,7 +51,8 @@ async def crew(product: Running, right: str = "start") -> int:
     local = local_of(product)
     role = local.world.create_role(local.guild_id, "crew")
     local.world.add_member_role(local.guild_id, local.guest.id, role.id)
-    await local.you.slash(local.you.channel("lobby"), "setup", **{right: str(role.id)})
+    options: dict[str, Any] = {right: str(role.id)}
+    await local.you.slash(local.you.channel("lobby"), "setup", **options)
     return role.id
 
 

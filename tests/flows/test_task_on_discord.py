@@ -27,7 +27,13 @@ def you(product: Running) -> Human:
     return product.local.you
 
 
-async def command(product: Running, name: str, **options: object) -> Outcome:
+def wire(outcome: Outcome) -> dict[str, Any]:
+    """The message that an answer is."""
+    assert outcome.message is not None
+    return outcome.message
+
+
+async def command(product: Running, name: str, **options: Any) -> Outcome:
     """Use a slash command in the lobby."""
     person = you(product)
     return await person.slash(person.channel("lobby"), name, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,7 +160,7 @@ class Seen:
 
 def settings_for(provider: Provider, folder: Path, base: str = "/v1", **changes: Any) -> EngineSettings:
     """Settings of a task at the provider."""
-    given = {
+    given: dict[str, Any] = {
         "data_dir": folder,
         "openai_base_url": provider.url + base,
         "openai_api_key": SecretStr("k"),
@@ -169,7 +169,7 @@ def settings_for(provider: Provider, folder: Path, base: str = "/v1", **changes:
         "run_packages": (),
         "model_prices": {"mock-1": {"input": 1, "output": 2}},
     }
-    return EngineSettings(_env_file=None, **{**given, **changes})  # type: ignore[arg-type]
+    return EngineSettings(**{"_env_file": None, **given, **changes})
 
 
 async def carry_out(
@@ -180,7 +180,7 @@ async def carry_out(
     seconds: float = 20.0,
     limits: Limits | None = None,
     attended: bool = False,
-    beside: Callable[[OpenEngine, int], Awaitable[None]] | None = None,
+    beside: Callable[[OpenEngine, int], Coroutine[Any, Any, None]] | None = None,
     until: Callable[[Seen], bool] = lambda seen: False,
     **settings: Any,
 ) -> Seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import discord
 import pytest
@@ -17,6 +17,7 @@ from bot.desk import Archive, Parts, Probes
 from bot.outbox.ledger import Ledger
 from bot.outbox.post import Post
 from bot.places.records import PlaceRecords
+from bot.ports import EngineApi
 from bot.projector import project_all
 from bot.settings import BotSettings
 from engine.events import Event
@@ -76,7 +77,7 @@ class Stage:
     def bot(self) -> MegaBot:
         """A new bot over the same parts, as after a restart."""
         parts = Parts(
-            self.engine,
+            cast(EngineApi, self.engine),
             self.ledger,
             self.book,
             self.settings,

@@ -105,7 +105,7 @@ async def test_a_part_of_a_task_is_capped_and_shows_what_it_used(stage: Stage) -
     assert "$0.25 of $1.00 · 900 of 5,000 tokens" in capped.response.content
     window = await stage.boss.click(capped.response, label="Cap its part")
     await stage.boss.submit_modal(window, {"dollars": "0.50", "tokens": "", "agents": "3", "minutes": ""})
-    assert stage.engine.commands[-1].limits == Limits(cost_micros=500_000, agents=3)  # type: ignore[union-attr]
+    assert stage.engine.commands[-1].limits == Limits(cost_micros=500_000, agents=3)
 
 
 async def test_whoever_steers_may_lower_a_cap_and_not_raise_it(stage: Stage) -> None:
@@ -162,7 +162,7 @@ async def test_the_menu_on_a_rollup_asks_which_agent(stage: Stage) -> None:
     which = await stage.boss.context_menu(task.room, "Reply to agent", words)
     shown = await stage.boss.click(which.response, label="Ben")
     await stage.boss.submit_modal(shown, {"text": "You"})
-    assert stage.engine.commands[-1].agent_id == ben  # type: ignore[union-attr]
+    assert stage.engine.commands[-1].agent_id == ben
     paused = await stage.boss.context_menu(task.room, "Pause this agent", words)
     assert "/agent pause" in paused.response.content
 

@@ -26,9 +26,9 @@ def marks(message: discord.Message) -> list[str]:
     return [str(reaction.emoji) for reaction in message.reactions]
 
 
-def found(room: object, message: discord.Message) -> discord.Message:
+def found(room: Any, message: discord.Message) -> Any:
     """The message as it stands now."""
-    return next(m for m in room.history() if m.id == message.id)  # type: ignore[attr-defined]
+    return next(m for m in room.history() if m.id == message.id)
 
 
 async def crew(stage: Stage) -> tuple[Task, int, int]:
@@ -72,6 +72,7 @@ async def test_a_thread_belongs_to_its_group(stage: Stage) -> None:
     _, ada, _ = await crew(stage)
     stage.engine.recruit(ada, "Finn")
     group_id = stage.engine.world.agents[ada].leads_group_id
+    assert group_id is not None
     room = stage.guild.create_text_channel("adas-room")
     await stage.meets(group_id, room)
     await stage.boss.send(room, "What next?")

@@ -177,11 +177,11 @@ async def test_pause_resume_and_stop_by_command(stage: Stage) -> None:
     """Each deed once; the engine's own words when the state does not allow it."""
     task = await stage.start()
     await stage.boss.slash(task.room, "task pause")
-    assert isinstance(stage.engine.commands[-1], PauseTask)
+    assert stage.engine.kinds()[-1] is PauseTask
     again = await stage.boss.slash(task.room, "task pause")
     assert "is paused" in again.response.content
     await stage.boss.slash(task.room, "task resume")
-    assert isinstance(stage.engine.commands[-1], ResumeTask)
+    assert stage.engine.kinds()[-1] is ResumeTask
     asked = await stage.boss.slash(task.room, "task stop")
     await stage.boss.click(asked.response, label="No, go on")
     assert not any(isinstance(c, StopTask) for c in stage.engine.commands)

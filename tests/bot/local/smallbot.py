@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from typing import Any, cast
 
 import discord
 from discord import app_commands
@@ -24,7 +25,7 @@ class PauseButton(
 
     @classmethod
     async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item, match: re.Match[str]
+        cls, interaction: discord.Interaction, item: discord.ui.Item[Any], match: re.Match[str]
     ) -> PauseButton:
         return cls(int(match["task"]))
 
@@ -36,8 +37,10 @@ class PauseButton(
 class Ask(discord.ui.Modal, title="Ask an agent"):
     """A form with text, a choice and a file."""
 
-    question = discord.ui.Label(text="Question", component=discord.ui.TextInput(custom_id="question"))
-    mood = discord.ui.Label(
+    question: discord.ui.Label[Any] = discord.ui.Label(
+        text="Question", component=discord.ui.TextInput(custom_id="question")
+    )
+    mood: discord.ui.Label[Any] = discord.ui.Label(
         text="Mood",
         component=discord.ui.Select(
             custom_id="mood",
@@ -45,12 +48,17 @@ class Ask(discord.ui.Modal, title="Ask an agent"):
             options=[discord.SelectOption(label="Calm"), discord.SelectOption(label="Hasty")],
         ),
     )
-    paper = discord.ui.Label(text="Paper", component=discord.ui.FileUpload(custom_id="paper", required=False))
+    paper: discord.ui.Label[Any] = discord.ui.Label(
+        text="Paper", component=discord.ui.FileUpload(custom_id="paper", required=False)
+    )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        asked = self.question.component.value
-        mood = ",".join(self.mood.component.values)
-        files = [len(await a.read()) for a in self.paper.component.values]
+        question, moods, papers = (
+            cast(Any, label.component) for label in (self.question, self.mood, self.paper)
+        )
+        asked = question.value
+        mood = ",".join(moods.values)
+        files = [len(await a.read()) for a in papers.values]
         await interaction.response.send_message(f"asked {asked} {mood} {files}", ephemeral=True)
 
 
@@ -59,7 +67,7 @@ class Card(discord.ui.LayoutView):
 
     def __init__(self, title: str) -> None:
         super().__init__(timeout=None)
-        box = discord.ui.Container(accent_colour=discord.Colour.green())
+        box: discord.ui.Container[Any] = discord.ui.Container(accent_colour=discord.Colour.green())
         box.add_item(
             discord.ui.Section(
                 discord.ui.TextDisplay(f"## {title}"),
@@ -106,7 +114,7 @@ def card_files() -> list[discord.File]:
 class SmallBot(commands.Bot):
     """Answers /task, /ask, /slow, /silent and a context-menu command."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         intents = discord.Intents.default()
         intents.message_content = bool(options.pop("message_content", True))
         super().__init__("!", intents=intents, guild_ready_timeout=0.05, **options)
@@ -114,9 +122,11 @@ class SmallBot(commands.Bot):
         self.log: list[str] = []
         self.heard: list[discord.Message] = []
         self.errors: list[BaseException] = []
-        self.tree.on_error = self.on_tree_error
+        self.tree.error(self.on_tree_error)
         task = app_commands.Group(name="task", description="Tasks")
-        new = task.command(name="new", description="Start a task")(self.task_new)
+        new: app_commands.Command[Any, Any, Any] = task.command(name="new", description="Start a task")(
+            self.task_new
+        )
         new.autocomplete("kind")(self.complete_kind)
         self.tree.add_command(task)
         self.tree.command(name="ask", description="Open a form")(self.ask)
@@ -146,7 +156,7 @@ class SmallBot(commands.Bot):
         self._note("disconnect")
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        data = interaction.data or {}
+        data: Any = interaction.data or {}
         if data.get("custom_id") == "follow":
             chosen = ", ".join(data.get("values", []))
             await interaction.response.send_message(f"following {chosen}", ephemeral=True)

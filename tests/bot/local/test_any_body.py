@@ -41,7 +41,7 @@ JSON = st.recursive(
 def place() -> Iterator[tuple[World, dict[str, str], WorldFile]]:
     """A world, and the ids a path can name in it."""
     file = WorldFile(None)
-    world = World(LocalCdn("http://127.0.0.1:1", file.load_blob))
+    world = World(LocalCdn("http://127.0.0.1:1", file.load_blob, file.page_key))
     home = file.open(world, LocalOptions())
     lobby = next(c for c in world.channels.values() if c.name == "lobby")
     hook = world.create_webhook(lobby.id, "agents", world.bot_user.id)

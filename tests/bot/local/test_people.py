@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import discord
 import pytest
@@ -92,7 +93,8 @@ async def test_bot_is_thrown_out(house: House) -> None:
 
 async def test_select_of_people_roles_and_channels(house: House) -> None:
     """Entity menus take ids and hand the bot the people, roles and channels chosen."""
-    you, chosen = house.local.you, []
+    you = house.local.you
+    chosen: list[int] = []
     view = discord.ui.View(timeout=None)
     menus: list[discord.ui.Item[discord.ui.View]] = [
         discord.ui.UserSelect(custom_id="u"),
@@ -102,8 +104,9 @@ async def test_select_of_people_roles_and_channels(house: House) -> None:
     ]
 
     async def note(interaction: discord.Interaction) -> None:
-        menu = next(m for m in menus if m.custom_id == (interaction.data or {})["custom_id"])  # type: ignore[attr-defined]
-        chosen.extend(value.id for value in menu.values)  # type: ignore[attr-defined]
+        data: Any = interaction.data
+        menu: Any = next(m for m in menus if m.custom_id == data["custom_id"])  # type: ignore[attr-defined]
+        chosen.extend(value.id for value in menu.values)
         await interaction.response.defer()
 
     for menu in menus:

@@ -108,6 +108,9 @@ async def test_history_in_every_direction(house: House) -> None:
     assert await texts(limit=None, after=discord.Object(ids[0])) == [str(n) for n in range(1, 12)]
 
 
+Overwrites = dict[discord.Role | discord.Member | discord.Object, discord.PermissionOverwrite]
+
+
 async def test_reactions_and_pins(house: House) -> None:
     """The bot reacts and pins, people see it, and the other way round."""
     message = await house.lobby.send("look")
@@ -120,6 +123,7 @@ async def test_reactions_and_pins(house: House) -> None:
     fresh = await house.lobby.fetch_message(message.id)
     assert [(str(r), r.count, r.me) for r in fresh.reactions] == [("👀", 2, True)]
     assert {u.name async for u in fresh.reactions[0].users()} == {house.local.options.bot_name, "you"}
+    assert house.bot.user is not None
     await message.remove_reaction("👀", house.bot.user)
     await message.clear_reactions()
     await message.unpin()
@@ -137,14 +141,15 @@ async def test_threads_from_messages_archive_and_come_back(house: House) -> None
     await thread.send("back")
     assert [t.id for t in await house.bot.guilds[0].active_threads()] == [thread.id]
     await thread.edit(name="talked", locked=True, archived=True)
-    assert (await house.bot.fetch_channel(thread.id)).name == "talked"
+    talked = await house.bot.fetch_channel(thread.id)
+    assert isinstance(talked, discord.Thread) and talked.name == "talked"
     await thread.delete()
 
 
 async def test_overwrites_hide_and_close_channels(house: House) -> None:
     """Overwrites made by the bot decide what people can do."""
     guild = house.bot.guilds[0]
-    own = {guild.me: discord.PermissionOverwrite(view_channel=True, send_messages=True)}
+    own: Overwrites = {guild.me: discord.PermissionOverwrite(view_channel=True, send_messages=True)}
     channel = await guild.create_text_channel("staff", overwrites=own)
     await channel.set_permissions(guild.default_role, view_channel=False)
     assert not house.local.guest.can_see(channel.id) and house.local.you.can_see(channel.id)
@@ -153,7 +158,7 @@ async def test_overwrites_hide_and_close_channels(house: House) -> None:
         await house.local.guest.send(channel.id, "hello")
     await channel.set_permissions(guild.default_role, overwrite=None)
     await house.local.guest.send(channel.id, "hello")
-    closed = own | {guild.default_role: discord.PermissionOverwrite(send_messages=False)}
+    closed: Overwrites = own | {guild.default_role: discord.PermissionOverwrite(send_messages=False)}
     await channel.edit(overwrites=closed)
     fresh = await house.bot.fetch_channel(channel.id)
     assert isinstance(fresh, discord.TextChannel) and fresh.overwrites == closed

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import discord
 import pytest
@@ -16,6 +16,7 @@ from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.outbox.limiter import Rates
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
+from bot.ports import EngineApi
 from bot.tables import BOT_METADATA
 from bot.texts_gates import label
 from bot.views.windows import closed_message
@@ -80,7 +81,12 @@ def make_outbox(client: discord.Client, engine: FakeEngine, database: Database) 
     """The real outbox with fast clocks."""
     options = OutboxOptions(rates=Rates().scaled(SCALE), pace=PACE)
     return build_outbox(
-        client, engine, database, gate_view=Buttons, closed_gate=closed_message, options=options
+        client,
+        cast(EngineApi, engine),
+        database,
+        gate_view=Buttons,
+        closed_gate=closed_message,
+        options=options,
     )
 
 

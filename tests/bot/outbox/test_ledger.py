@@ -20,7 +20,7 @@ from engine.store.database import open_database, sync_engine
 from tests.fakes.postgres import Cluster
 
 BIG = 1_574_681_296_343_400_448
-STORY = (
+STORY: tuple[ev.EventBody, ...] = (
     ev.TaskAccepted(1, "goal", f"discord:{BIG}", f"guild:{BIG + 1}", origin=f"channel:{BIG + 2}"),
     ev.GroupFormed(1, 2, None, 3, "Root", 0),
     ev.AgentJoined(1, 2, 3, "Ada", "boss"),

@@ -60,7 +60,8 @@ def test_numbers_for_people() -> None:
 
 
 ROLE = 5
-RULES = GuildRules(1, *(frozenset({ROLE + n}) for n in range(4)), configured=True)
+START, STEER, APPROVE, SPEND = (frozenset({ROLE + n}) for n in range(4))
+RULES = GuildRules(1, START, STEER, APPROVE, SPEND, configured=True)
 
 
 @pytest.mark.parametrize("right", list(Right))
@@ -155,7 +156,7 @@ async def test_only_bot_locks_a_file_for_sqlite(database: InlineDatabase, tmp_pa
 def test_every_event_worth_a_line_has_one() -> None:
     """All kinds but speech, reading and what belongs to no task; each as one short line."""
     silent = {events.AgentSpoke, events.MessageRead, events.RepeatPaused}
-    assert set(LINES) == set(events.EventBody.__args__) - silent  # type: ignore[attr-defined]
+    assert set(LINES) == set(events.EventBody.__args__) - silent
 
 
 async def test_lines_are_short_and_harmless() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,11 @@ async def test_a_look_notes_once_what_others_wrote(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path)
     make_tables(url)
     db, workspace = open_database(url), Counting(GitWorkspace(tmp_path / "workspaces"))
-    historian = Historian(db, workspace)  # type: ignore[arg-type]
+    historian = Historian(db, workspace)
     start = StartTask("g", "me", "here")
     await db.write(lambda c: [start_task(c, start, CAPS, 1.0) for _ in range(2)])
-    await db.write(lambda c: [_revision(c, task) for task in (1, 2)])
+    for task in (1, 2):
+        await db.write(partial(_revision, task=task))
     await historian.start()
     await _until(lambda: workspace.looked, [1, 1, 2, 2])
     await db.write(lambda c: _revision(c, 2))

@@ -39,7 +39,7 @@ async def page(house: House, browser: Browser) -> AsyncIterator[Page]:
     opened = await browser.new_page(viewport={"width": 1100, "height": 800})
     trouble: list[str] = []
     opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("console", lambda m: m.type == "error" and trouble.append(m.text))
+    opened.on("console", lambda m: trouble.extend([m.text] if m.type == "error" else []))
     await opened.goto(house.local.page_url)
     await expect(opened.locator("#channel-name")).to_have_text("lobby")
     yield opened

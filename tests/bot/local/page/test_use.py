@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from tests.bot.local.conftest import House
 from tests.bot.local.page.conftest import open_channel, pick
@@ -195,7 +195,7 @@ async def test_mentions_and_changes_around_a_draft(page: Page, house: House) -> 
     """@name and #channel become mentions; a role made meanwhile disturbs nothing being written."""
     await page.locator("#composer-text").fill("@MegaAgent look at #lobby, not at `@MegaAgent`")
     await page.locator("#composer-files").set_input_files(
-        [{"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"}]
+        [FilePayload(name="a.txt", mimeType="text/plain", buffer=b"a")]
     )
     await house.bot.guilds[0].create_role(name="steer")
     await expect(page.locator(".chips")).to_contain_text("a.txt")
