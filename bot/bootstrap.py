@@ -23,10 +23,13 @@ from bot.desk import Archive, Parts, Probes
 from bot.login import reads_messages, words_for_login
 from bot.migrations import upgrade
 from bot.notifications.ephemeral import run_listeners
+from bot.notifications.wiring import Notifications, build_notifications
 from bot.outbox.ledger import Ledger
+from bot.outbox.limiter import Limiter
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.settings import BotSettings
 from bot.single import OnlyBot, only_bot
+from bot.views.card_keeper import CardKeeper
 from bot.views.gate import gate_view
 from bot.views.windows import closed_message
 from engine import EngineOptions
@@ -96,7 +99,8 @@ async def running(
         token = local.token if local else bot_settings.discord_token.get_secret_value()
         with _login_in_words():
             reads = await reads_messages(token, bot_settings.message_content)
-        bot, outbox = _bot(opened, bot_settings, reads)
+        made = _bot(opened, bot_settings, reads)
+        bot, outbox, notifications = made.client, made.outbox, made.notifications
         await opened.engine.start()
         stack.push_async_callback(opened.engine.stop)
         bot_task = asyncio.create_task(_connect(bot, token), name="discord")
@@ -104,9 +108,9 @@ async def running(
         await _until_ready(bot, bot_task)
         await outbox.start()
         stack.push_async_callback(outbox.stop)
-        cards = asyncio.create_task(_keep_cards(bot), name="cards")
+        cards = asyncio.create_task(_keep_cards(notifications.cards), name="cards")
         stack.push_async_callback(_cancel, cards)
-        signs = asyncio.create_task(run_listeners(bot.listeners), name="listeners")
+        signs = asyncio.create_task(run_listeners(notifications.listeners), name="listeners")
         stack.push_async_callback(_cancel, signs)
         if local is not None and opened.settings.openai_base_url == "" and model is None:
             local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
@@ -135,40 +139,52 @@ async def _local_discord(
     return local
 
 
-def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> tuple[MegaBot, Outbox]:
-    ledger, book = Ledger(opened.database), Book(opened.database)
+@dataclass(frozen=True, slots=True)
+class _Bot:
+    """The Discord side, built but not connected."""
+
+    client: MegaBot
+    outbox: Outbox
+    notifications: Notifications
+
+
+def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> _Bot:
+    engine, database = opened.engine, opened.database
+    ledger, book, limiter = Ledger(database), Book(database), Limiter()
+    # discord.py waits so long after the last server it hears of; on loopback they all come at once.
+    waits = {"guild_ready_timeout": 0.3} if settings.local else {}
+    bot = MegaBot(settings, message_content=reads, **waits)
+    notifications = build_notifications(bot, engine, book, ledger, settings, time.time, limiter)
+    outbox = build_outbox(
+        bot,
+        engine,
+        database,
+        gate_view=gate_view,
+        closed_gate=closed_message,
+        category_of=lambda guild_id: _category_of(book, guild_id),
+        options=OutboxOptions(avatar_url_template=settings.avatar_url_template, limiter=limiter),
+        heard=notifications.heard,
+    )
     parts = Parts(
-        engine=opened.engine,
+        engine=engine,
         routes=ledger,
         book=book,
         settings=settings,
         defaults=EngineOptions.of(opened.settings).caps.limits(),
         probes=Probes(
-            lambda: probe_model(opened),
-            opened.sandbox.status,
-            lambda: outbox.faces.problem,
-            lambda: outbox.try_again(),  # noqa: PLW0108 - the outbox is made after this
+            lambda: probe_model(opened), opened.sandbox.status, lambda: outbox.faces.problem, outbox.try_again
         ),
         archive=Archive(
-            lambda task_id, remove: close_places(bot, opened.database, outbox.transcripts, task_id, remove),
-            opened.engine.export_bundle,
+            lambda task_id, remove: close_places(bot, database, outbox.transcripts, task_id, remove),
+            engine.export_bundle,
         ),
+        cards=notifications.cards,
+        outages=notifications.outages,
+        start_replies=notifications.start_replies,
     )
-    # discord.py waits so long after the last server it hears of; on loopback they all come at once.
-    waits = {"guild_ready_timeout": 0.3} if settings.local else {}
-    bot = MegaBot(parts, message_content=reads, **waits)
-    outbox = build_outbox(
-        bot,
-        opened.engine,
-        opened.database,
-        gate_view=gate_view,
-        closed_gate=closed_message,
-        category_of=lambda guild_id: _category_of(book, guild_id),
-        options=OutboxOptions(avatar_url_template=settings.avatar_url_template, limiter=parts.limiter),
-        heard=bot.heard,
-    )
-    opened.engine.ask_before_starts(Consent(bot, book, parts.defaults))
-    return bot, outbox
+    bot.use(parts)
+    engine.ask_before_starts(Consent(bot, book, parts.defaults))
+    return _Bot(bot, outbox, notifications)
 
 
 async def _category_of(book: Book, guild_id: int) -> int | None:
@@ -210,11 +226,11 @@ def _login_in_words() -> Iterator[None]:
         ) from error
 
 
-async def _keep_cards(bot: MegaBot) -> None:
+async def _keep_cards(cards: CardKeeper) -> None:
     """The cards' keeper, begun again when it falls: a card that stands still would be a lie."""
     while True:
         try:
-            await bot.cards.run()
+            await cards.run()
         except* Exception as fallen:
             log.exception("the cards stopped and are begun again: %s", fallen.exceptions)
             await asyncio.sleep(5)

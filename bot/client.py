@@ -24,18 +24,13 @@ from bot.cogs.setup import SetupCog
 from bot.cogs.task import TaskCog
 from bot.cogs.windows import WindowsCog
 from bot.desk import Parts
-from bot.notifications.ephemeral import EphemeralListener
-from bot.places.typist import Typist
-from bot.places.usher import Usher
+from bot.settings import BotSettings
 from bot.views.agent_button import AgentButton
-from bot.views.card_keeper import CardKeeper
 from bot.views.file_view import FileButton, FilesButton, FileSelect
 from bot.views.gate import GateButton
 from bot.views.pages import PageButton
 from bot.views.repeat_button import RepeatButton
-from bot.views.starters import Starters
 from bot.views.task_button import TaskButton
-from engine.events import Event
 
 log = logging.getLogger(__name__)
 ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton, RepeatButton)
@@ -50,42 +45,27 @@ def intents(message_content: bool) -> discord.Intents:
 
 
 class MegaBot(commands.Bot):
-    """The Discord client. `run` of `cards` and `run_listeners` for `listeners` are the caller's to start.
+    """The Discord client: give it what its commands and buttons work with (`use`), then start it.
 
     Commands are registered globally: they are the same everywhere, a new server has them at once, and no
     server uses up its 200 registrations a day. They are sent only when they changed.
     """
 
-    def __init__(self, parts: Parts, *, message_content: bool, **options: Any) -> None:
+    parts: Parts
+
+    def __init__(self, settings: BotSettings, *, message_content: bool, **options: Any) -> None:
         super().__init__(
             commands.when_mentioned,
             help_command=None,
             intents=intents(message_content),
             allowed_mentions=discord.AllowedMentions.none(),
-            max_ratelimit_timeout=parts.settings.max_ratelimit_timeout_s,
+            max_ratelimit_timeout=settings.max_ratelimit_timeout_s,
             **options,
         )
-        self.parts = parts
-        self.starters = Starters(parts.now)
-        self.usher = Usher(parts.routes, parts.now)
-        typist = Typist(self, parts.engine, parts.routes, parts.now)
-        self.cards = CardKeeper(
-            self,
-            parts.engine,
-            parts.book,
-            parts.routes,
-            parts.settings,
-            parts.now,
-            parts.limiter,
-        )
-        self.listeners: tuple[EphemeralListener, ...] = (self.starters, self.usher, typist)
 
-    def heard(self, events: Sequence[Event]) -> None:
-        """The reader of events has written what these events lead to; show it."""
-        self.cards.take(events)
-        for listener in self.listeners:
-            for event in events:
-                listener.take(event)
+    def use(self, parts: Parts) -> None:
+        """Set what commands and buttons work with; once, before the start."""
+        self.parts = parts
 
     async def setup_hook(self) -> None:
         """Load everything before the first event arrives."""
@@ -107,7 +87,13 @@ class MegaBot(commands.Bot):
             DoctorCog(),
             HelpCog(),
         )
-        return (*commanding, MenusCog(self), WindowsCog(), RepliesCog(self), ServerCog(self))
+        return (
+            *commanding,
+            MenusCog(self),
+            WindowsCog(),
+            RepliesCog(self, self.parts),
+            ServerCog(self, self.parts),
+        )
 
     async def on_message(self, message: discord.Message, /) -> None:
         """No prefix commands: people's messages are for agents (`RepliesCog`)."""

@@ -8,7 +8,7 @@ import discord
 
 from bot import texts
 from bot.access import Person, Right, gate_rights
-from bot.desk import Interaction, Refused, bot_of, demand, parts_of
+from bot.desk import Interaction, Refused, demand, parts_of
 from bot.discord.identities import message_ref
 from bot.texts_gates import answer_words, choice_named
 from bot.words import cut, escape, plain
@@ -129,7 +129,8 @@ async def _shown(
     channel_id = await parts_of(interaction).routes.channel_of(agent.group_id) or interaction.channel_id or 0
     words = "\n".join([escape(text), *(f"`{path}`" for path in files)])
     told = texts.SPOKEN.format(who=plain(who, 60), to=plain(agent.name, 60), text=cut(words, 1800))
-    return await bot_of(interaction).get_partial_messageable(channel_id).send(told, silent=True)
+    client: discord.Client = interaction.client
+    return await client.get_partial_messageable(channel_id).send(told, silent=True)
 
 
 async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import aiohttp
 import discord
@@ -22,7 +22,6 @@ from bot.access import Person, Right, may, person_of
 from bot.book import Book
 from bot.discord.identities import owner_id, space_of
 from bot.outbox.ledger import Sent, Spot
-from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi
 from bot.settings import BotSettings
 from bot.words import plain
@@ -30,9 +29,6 @@ from engine.commands import Limits
 from engine.errors import NotFound
 from engine.ports import SandboxStatus
 from engine.queries import AgentView, GateView, GroupView, TaskView
-
-if TYPE_CHECKING:
-    from bot.client import MegaBot
 
 Interaction = discord.Interaction[Any]
 
@@ -92,9 +88,33 @@ class Archive:
     bundle: Callable[[int, Path], Awaitable[None]]
 
 
+class Cards(Protocol):
+    """The live cards of tasks (`bot.views.card_keeper`)."""
+
+    async def opened(self, task_id: int, channel_id: int) -> bool:
+        """Show a task that was just started; False when its card has to wait or move."""
+
+    async def refresh(self, task_id: int) -> None:
+        """Show what just changed, now."""
+
+
+class OutageNotices(Protocol):
+    """Private notices to who started a task while the model cannot be used (`bot.views.starters`)."""
+
+    def watch(self, task_id: int, interaction: Interaction) -> None:
+        """Follow up this start of a task while its interaction can still be answered."""
+
+
+class StartReplies(Protocol):
+    """Replies to `/task new` that name the first place once it is there (`bot.places.usher`)."""
+
+    def watch(self, interaction: Interaction, task_id: int, group_id: int, card_at: str) -> None:
+        """Complete the reply to this start of a task; `card_at` mentions the channel of its card."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything the bot's cogs and views work with; the outbox shares `limiter`."""
+    """Everything the bot's cogs and views work with."""
 
     engine: EngineApi
     routes: Routes
@@ -103,18 +123,21 @@ class Parts:
     defaults: Limits
     probes: Probes
     archive: Archive
+    cards: Cards
+    outages: OutageNotices
+    start_replies: StartReplies
     now: Callable[[], float] = time.time
-    limiter: Limiter = field(default_factory=Limiter)
+
+
+class HasParts(Protocol):
+    """The client that commands and buttons arrive at."""
+
+    parts: Parts
 
 
 def parts_of(interaction: Interaction) -> Parts:
-    """The parts of the bot that got the interaction."""
-    return bot_of(interaction).parts
-
-
-def bot_of(interaction: Interaction) -> MegaBot:
-    """The bot that got the interaction."""
-    return cast("MegaBot", interaction.client)
+    """Return the parts that the interaction's client was built with."""
+    return cast(HasParts, interaction.client).parts
 
 
 # ---------------------------------------------------------------- who asks, and may they

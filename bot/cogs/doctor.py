@@ -10,7 +10,7 @@ from discord.ext import commands
 
 from bot import texts
 from bot.access import GuildRules, Right
-from bot.desk import Interaction, answer, bot_of, demand_manager, hold, parts_of
+from bot.desk import Interaction, answer, demand_manager, hold, parts_of
 from bot.words import cut, many
 from engine.ports import SandboxStatus
 
@@ -89,7 +89,7 @@ class DoctorCog(commands.Cog):
         assert guild is not None
         parts.probes.again()
         lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
-        reads = bot_of(interaction).intents.message_content
+        reads = interaction.client.intents.message_content
         lines.append(texts.DOCTOR_INTENT_ON if reads else texts.DOCTOR_INTENT_OFF)
         answers, detail = await parts.probes.model()
         lines.append((texts.DOCTOR_MODEL_OK if answers else texts.DOCTOR_MODEL_BAD).format(detail=detail))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -28,9 +26,6 @@ from bot.views.windows import say_window
 from bot.words import plain
 from engine.queries import AgentView, TaskView
 
-if TYPE_CHECKING:
-    from bot.client import MegaBot
-
 LOOK_BACK = 50
 CLOCKS_DIFFER_S = 5.0
 
@@ -53,7 +48,7 @@ async def step_at(interaction: Interaction, agent: AgentView, at: float) -> int:
 class MenusCog(commands.Cog):
     """Reply to agent, Inspect turn, Why?, Pause this agent."""
 
-    def __init__(self, bot: MegaBot) -> None:
+    def __init__(self, bot: commands.Bot) -> None:
         self._tree = bot.tree
         entries = (
             (texts.MENU_REPLY, self.reply),

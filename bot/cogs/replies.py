@@ -15,7 +15,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import aiohttp
 import discord
@@ -28,15 +28,12 @@ from bot.attached import files_of
 from bot.cogs.address import named, without_mention
 from bot.cogs.errors import words_for
 from bot.deeds import DELIVERED, answer_in_words, answerable
-from bot.desk import UNDELIVERED, Refused
+from bot.desk import UNDELIVERED, Parts, Refused
 from bot.discord.identities import message_ref, owner_id, space_of
 from bot.words import plain
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
-
-if TYPE_CHECKING:
-    from bot.client import MegaBot
 
 log = logging.getLogger(__name__)
 REFUSED = "⛔"
@@ -72,8 +69,8 @@ class Addressed:
 class RepliesCog(commands.Cog):
     """Listens to messages, their edits and deletions, and catches up on READY."""
 
-    def __init__(self, bot: MegaBot) -> None:
-        self.bot, self.parts = bot, bot.parts
+    def __init__(self, bot: discord.Client, parts: Parts) -> None:
+        self.bot, self.parts = bot, parts
         self._locks: dict[int, asyncio.Lock] = {}
         self._seen: dict[int, int] = {}
         self._since: Mapping[int, int] | None = None
@@ -365,6 +362,6 @@ def has_outcome(message: discord.Message) -> bool:
     return any(r.me and str(r.emoji) in (DELIVERED, REFUSED) for r in message.reactions)
 
 
-def _guild_of(bot: MegaBot, channel_id: int) -> discord.Guild | None:
+def _guild_of(bot: discord.Client, channel_id: int) -> discord.Guild | None:
     channel = bot.get_channel(channel_id)
     return channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
@@ -11,13 +10,10 @@ from discord.ext import commands
 from bot import texts
 from bot.access import Right, without_role
 from bot.cogs.doctor import IN_PLACE, lacking
-from bot.desk import UNDELIVERED
+from bot.desk import UNDELIVERED, Parts
 from bot.discord.identities import SERVER_LEFT, space_of
 from engine.commands import EndRepeat, PauseTask
 from engine.errors import EngineError
-
-if TYPE_CHECKING:
-    from bot.client import MegaBot
 
 log = logging.getLogger(__name__)
 Place = discord.abc.GuildChannel | discord.Thread
@@ -26,8 +22,8 @@ Place = discord.abc.GuildChannel | discord.Thread
 class ServerCog(commands.Cog):
     """Listens to the server itself."""
 
-    def __init__(self, bot: MegaBot) -> None:
-        self.bot, self.parts = bot, bot.parts
+    def __init__(self, bot: discord.Client, parts: Parts) -> None:
+        self.bot, self.parts = bot, parts
         self._lacking: dict[int, frozenset[str]] = {}
 
     @commands.Cog.listener()

@@ -14,7 +14,7 @@ from bot import texts
 from bot.attached import files_of
 from bot.cogs.task_group import TASK
 from bot.deeds import demand_start, limits_of
-from bot.desk import Interaction, Refused, answer, bot_of, here, hold, parts_of
+from bot.desk import Interaction, Refused, answer, here, hold, parts_of
 from bot.discord.identities import origin_of
 from bot.orders import keep_order, see_order, take_order
 from bot.views.windows import Ask, window
@@ -48,7 +48,7 @@ async def _kept(interaction: Interaction, number: int) -> Order | None:
     kept = await see_order(interaction, KIND, number)
     if kept is None:
         return None
-    state = bot_of(interaction)._connection
+    state = interaction.client._connection
     files = tuple(discord.Attachment(data=data, state=state) for data in kept["attachments"])
     return Order(Limits(**kept["limits"]), kept["model"], files)
 
@@ -90,13 +90,13 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
             origin=origin_of(channel_id),
         )
     )
-    shown = await bot_of(interaction).cards.opened(task_id, channel_id)
-    bot_of(interaction).starters.watch(task_id, interaction)
+    shown = await parts_of(interaction).cards.opened(task_id, channel_id)
+    parts_of(interaction).outages.watch(task_id, interaction)
     told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
     await answer(interaction, told.format(id=task_id, where=where))
     if shown:
         root = (await parts.engine.look.task(task_id)).root_group_id
-        bot_of(interaction).usher.watch(interaction, task_id, root, where)
+        parts_of(interaction).start_replies.watch(interaction, task_id, root, where)
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:

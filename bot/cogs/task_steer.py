@@ -9,7 +9,7 @@ from bot import deeds, texts
 from bot.access import Right
 from bot.cogs import suggest
 from bot.cogs.task_group import TASK
-from bot.desk import Interaction, answer, bot_of, demand, hold, task_for
+from bot.desk import Interaction, answer, demand, hold, parts_of, task_for
 from bot.views.task_button import ask_to_stop
 from bot.views.windows import cap_window
 from engine.commands import Limits
@@ -26,7 +26,7 @@ class TaskSteer(commands.Cog):
         await hold(interaction)
         meant = await task_for(interaction, task)
         await answer(interaction, await deeds.pause_task(interaction, meant))
-        await bot_of(interaction).cards.refresh(meant.id)
+        await parts_of(interaction).cards.refresh(meant.id)
 
     @TASK.command(name="resume", description=texts.CMD["task.resume"])
     @app_commands.describe(task=texts.OPT["task"])
@@ -36,7 +36,7 @@ class TaskSteer(commands.Cog):
         await hold(interaction)
         meant = await task_for(interaction, task)
         await answer(interaction, await deeds.resume_task(interaction, meant))
-        await bot_of(interaction).cards.refresh(meant.id)
+        await parts_of(interaction).cards.refresh(meant.id)
 
     @TASK.command(name="stop", description=texts.CMD["task.stop"])
     @app_commands.describe(task=texts.OPT["task"])
@@ -74,4 +74,4 @@ class TaskSteer(commands.Cog):
             return
         await hold(interaction)
         await answer(interaction, await deeds.raise_cap(interaction, meant, limits))
-        await bot_of(interaction).cards.refresh(meant.id)
+        await parts_of(interaction).cards.refresh(meant.id)

@@ -11,7 +11,7 @@ import discord
 from bot import deeds, texts
 from bot.access import Right
 from bot.book import FollowMode
-from bot.desk import Interaction, Refused, answer, bot_of, demand, demand_sight, hold, parts_of, task_by_id
+from bot.desk import Interaction, Refused, answer, demand, demand_sight, hold, parts_of, task_by_id
 from bot.views.drawings import show_organisation, show_timeline
 from bot.views.file_view import files_page
 from bot.views.parcels import hand_bundle, hand_zip
@@ -58,12 +58,12 @@ class TaskButton(
 
 async def _pause(interaction: Interaction, task: TaskView) -> None:
     await answer(interaction, await deeds.pause_task(interaction, task))
-    await bot_of(interaction).cards.refresh(task.id)
+    await parts_of(interaction).cards.refresh(task.id)
 
 
 async def _resume(interaction: Interaction, task: TaskView) -> None:
     await answer(interaction, await deeds.resume_task(interaction, task))
-    await bot_of(interaction).cards.refresh(task.id)
+    await parts_of(interaction).cards.refresh(task.id)
 
 
 async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
@@ -76,7 +76,7 @@ async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
 
 async def _stop_yes(interaction: Interaction, task: TaskView) -> None:
     await answer(interaction, await deeds.stop_task(interaction, task))
-    await bot_of(interaction).cards.refresh(task.id)
+    await parts_of(interaction).cards.refresh(task.id)
 
 
 async def _stop_no(interaction: Interaction, task: TaskView) -> None:

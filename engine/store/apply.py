@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,6 @@ from engine.domain.effects import (
     ChangeAssignment,
     ChangeFile,
     Dismiss,
-    Effect,
     GiveUp,
     Notice,
     ProposePlan,
@@ -81,14 +79,7 @@ _insert_revision = Prepared(
 )
 
 
-@singledispatch
-def apply_effect(effect: Effect, pen: Pen) -> None:
-    """Write one effect."""
-    raise TypeError(f"no statements for {type(effect).__name__}")
-
-
-@apply_effect.register
-def _send(effect: SendMessage, pen: Pen) -> None:
+def apply_send_message(effect: SendMessage, pen: Pen) -> None:
     targets = [pen.find(name) for name in effect.to]
     ids = {row.id for row in targets}
     if effect.to_group is not None:
@@ -106,8 +97,7 @@ def _send(effect: SendMessage, pen: Pen) -> None:
     )
 
 
-@apply_effect.register
-def _recruit(effect: Recruit, pen: Pen) -> None:
+def apply_recruit(effect: Recruit, pen: Pen) -> None:
     agent = pen.agent
     if pen.leads is None:
         pen.leads = form_group(
@@ -136,8 +126,7 @@ def _recruit(effect: Recruit, pen: Pen) -> None:
     pen.event(AgentJoined(pen.task_id, pen.leads, new_agent, name, effect.title))
 
 
-@apply_effect.register
-def _assign(effect: Assign, pen: Pen) -> None:
+def apply_assign(effect: Assign, pen: Pen) -> None:
     to = pen.find(effect.to)
     if pen.leads is None or to.group_id != pen.leads:
         raise Stale(f"{to.name} is not in the caller's group")
@@ -167,8 +156,7 @@ def _assign(effect: Assign, pen: Pen) -> None:
     )
 
 
-@apply_effect.register
-def _change_assignment(effect: ChangeAssignment, pen: Pen) -> None:
+def apply_change_assignment(effect: ChangeAssignment, pen: Pen) -> None:
     work = load_assignment(pen.connection, pen.task_id, effect.assignment_id)
     values: dict[str, object] = {"state": effect.state, "changed_at": pen.now}
     if effect.state == "submitted":
@@ -214,8 +202,7 @@ def _assignment_letter(
     return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"
 
 
-@apply_effect.register
-def _dismiss(effect: Dismiss, pen: Pen) -> None:
+def apply_dismiss(effect: Dismiss, pen: Pen) -> None:
     row = pen.find(effect.name)
     if pen.leads is None or row.group_id != pen.leads:
         raise Stale(f"{row.name} is not in the caller's group")
@@ -223,14 +210,12 @@ def _dismiss(effect: Dismiss, pen: Pen) -> None:
         pen.event(body)
 
 
-@apply_effect.register
-def _set_todo(effect: SetTodo, pen: Pen) -> None:
+def apply_set_todo(effect: SetTodo, pen: Pen) -> None:
     items = [(item.text, item.status) for item in effect.items]
     _update_todo.run(pen.connection, agent=pen.agent.id, todo=dumps(items))
 
 
-@apply_effect.register
-def _change_file(effect: ChangeFile, pen: Pen) -> None:
+def apply_change_file(effect: ChangeFile, pen: Pen) -> None:
     pen.wrote_files = True
     row = _file.first(pen.connection, at_task=pen.task_id, at_path=effect.path)
     if (row.blob if row else None) != effect.expected:
@@ -277,8 +262,7 @@ def _work_group(pen: Pen) -> int:
     return pen.leads if pen.leads is not None else pen.home_group
 
 
-@apply_effect.register
-def _show_run(effect: ShowRun, pen: Pen) -> None:
+def apply_show_run(effect: ShowRun, pen: Pen) -> None:
     pen.event(
         CodeRan(
             pen.task_id,
@@ -294,8 +278,7 @@ def _show_run(effect: ShowRun, pen: Pen) -> None:
     )
 
 
-@apply_effect.register
-def _raise_gate(effect: RaiseGate, pen: Pen) -> None:
+def apply_raise_gate(effect: RaiseGate, pen: Pen) -> None:
     open_gate(pen, effect, pen.home_group)
 
 
@@ -316,8 +299,7 @@ def open_gate(pen: Pen, effect: RaiseGate, group: int, due_at: float | None = No
     return raised.gate_id
 
 
-@apply_effect.register
-def _remember(effect: Remember, pen: Pen) -> None:
+def apply_remember(effect: Remember, pen: Pen) -> None:
     pen.connection.execute(
         MEMORIES.insert().values(
             task_id=pen.task_id,
@@ -332,8 +314,7 @@ def _remember(effect: Remember, pen: Pen) -> None:
     )
 
 
-@apply_effect.register
-def _propose_plan(effect: ProposePlan, pen: Pen) -> None:
+def apply_propose_plan(effect: ProposePlan, pen: Pen) -> None:
     held = effect.hold_s is not None
     gate = None
     if effect.hold_s is not None:
@@ -361,8 +342,7 @@ def _propose_plan(effect: ProposePlan, pen: Pen) -> None:
     )
 
 
-@apply_effect.register
-def _notice(effect: Notice, pen: Pen) -> None:
+def apply_notice(effect: Notice, pen: Pen) -> None:
     agent = pen.agent
     if effect.tell_head and agent.head_id is not None:
         pen.letter(
@@ -386,8 +366,7 @@ def _notice(effect: Notice, pen: Pen) -> None:
     )
 
 
-@apply_effect.register
-def _give_up(effect: GiveUp, pen: Pen) -> None:
+def apply_give_up(effect: GiveUp, pen: Pen) -> None:
     agent = pen.agent
     stopped = {"status": "paused", "refused": effect.reason}
     pen.connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(**stopped))

@@ -6,7 +6,6 @@ import sqlalchemy as sa
 
 from engine.domain.effects import CheckRoom
 from engine.errors import Stale
-from engine.store.apply import apply_effect
 from engine.store.core import FILES
 from engine.store.pen import Pen
 from engine.store.prepared import Prepared
@@ -18,8 +17,7 @@ _room = Prepared(
 )
 
 
-@apply_effect.register
-def _check_room(effect: CheckRoom, pen: Pen) -> None:
+def apply_check_room(effect: CheckRoom, pen: Pen) -> None:
     held = _room.first(pen.connection, at_task=pen.task_id)
     if held is not None and (held.files > effect.files or (held.total or 0) > effect.total):
         raise Stale("the task's files are over their limits")

@@ -34,9 +34,8 @@ from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
 from engine.ports import Wake
-from engine.store import bounds, fund, judgement  # noqa: F401 - they register their effects
-from engine.store.apply import apply_effect
 from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order, waking
+from engine.store.effects import apply_effect
 from engine.store.load import parties
 from engine.store.pen import Pen
 from engine.store.prepared import (

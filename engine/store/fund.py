@@ -6,15 +6,13 @@ import sqlalchemy as sa
 
 from engine.domain.effects import SetBudget
 from engine.errors import Stale
-from engine.store.apply import apply_effect
 from engine.store.budgets import Share, set_budget
 from engine.store.core import AGENTS, BUDGETS
 from engine.store.pen import Pen
 from engine.store.tasks import ready_agents
 
 
-@apply_effect.register
-def _set_budget(effect: SetBudget, pen: Pen) -> None:
+def apply_set_budget(effect: SetBudget, pen: Pen) -> None:
     row = pen.find(effect.name)
     if pen.leads is None or row.group_id != pen.leads:
         raise Stale(f"{row.name} is not in the caller's group")

@@ -11,7 +11,7 @@ from engine.domain.account import run_lines
 from engine.domain.effects import Finish, RaiseGate, Verdict
 from engine.domain.gates import choices_of
 from engine.events import AgentJoined, Audited, EndBasis
-from engine.store.apply import apply_effect, open_gate
+from engine.store.apply import open_gate
 from engine.store.core import TASKS, dumps, loads
 from engine.store.ending import Ending, end_task, told_report
 from engine.store.evidence import account, runs_of
@@ -19,8 +19,7 @@ from engine.store.pen import Pen
 from engine.store.people import NewAgent, add_agent, dismiss
 
 
-@apply_effect.register
-def _finish(effect: Finish, pen: Pen) -> None:
+def apply_finish(effect: Finish, pen: Pen) -> None:
     task = TASKS.c.id == pen.task_id
     vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
     lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
@@ -76,8 +75,7 @@ def _new_auditor(pen: Pen) -> tuple[int, str]:
     return add_agent(pen.connection, new, pen.now)
 
 
-@apply_effect.register
-def _verdict(effect: Verdict, pen: Pen) -> None:
+def apply_verdict(effect: Verdict, pen: Pen) -> None:
     task = pen.connection.execute(sa.select(TASKS).where(TASKS.c.id == pen.task_id)).one()
     files = tuple(loads(task.deliverables_json))
     report = told_report(pen.connection, task)

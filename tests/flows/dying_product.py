@@ -17,8 +17,8 @@ import discord
 
 from bot.book import Book
 from bot.bootstrap import Running, running
-from bot.client import MegaBot
 from bot.local import LocalOptions
+from bot.notifications.wiring import Notifications
 from bot.outbox.ledger import Ledger
 from bot.outbox.transport import Transport
 from bot.views.card_keeper import CardKeeper
@@ -55,14 +55,14 @@ def around(owner: Any, name: str, when: Callable[..., bool], after: bool) -> Non
 
 def heard(kind: type) -> None:
     """Die when the reader has committed an event of this kind, before anybody hears of it."""
-    real = MegaBot.heard
+    real = Notifications.heard
 
-    def dies(self: MegaBot, events: Sequence[Event]) -> None:
+    def dies(self: Notifications, events: Sequence[Event]) -> None:
         if any(isinstance(event.body, kind) for event in events):
             die()
         real(self, events)
 
-    MegaBot.heard = dies  # type: ignore[method-assign]
+    Notifications.heard = dies  # type: ignore[method-assign]
 
 
 def _is_card(*_args: Any, **options: Any) -> bool:

@@ -14,7 +14,9 @@ from bot import tables
 from bot.book import Book
 from bot.client import MegaBot
 from bot.desk import Archive, Parts, Probes
+from bot.notifications.wiring import build_notifications
 from bot.outbox.ledger import Ledger
+from bot.outbox.limiter import Limiter
 from bot.outbox.post import Post
 from bot.places.records import PlaceRecords
 from bot.ports import EngineApi
@@ -76,17 +78,27 @@ class Stage:
 
     def bot(self) -> MegaBot:
         """A new bot over the same parts, as after a restart."""
-        parts = Parts(
-            cast(EngineApi, self.engine),
-            self.ledger,
-            self.book,
-            self.settings,
-            DEFAULTS,
-            self.probes,
-            Archive(self.archive.close, self.archive.bundle),
-            lambda: self.clock,
+        engine = cast(EngineApi, self.engine)
+        bot = MegaBot(self.settings, message_content=self.content, guild_ready_timeout=0.05)
+        self.shown = build_notifications(
+            bot, engine, self.book, self.ledger, self.settings, lambda: self.clock, Limiter()
         )
-        return MegaBot(parts, message_content=self.content, guild_ready_timeout=0.05)
+        bot.use(
+            Parts(
+                engine,
+                self.ledger,
+                self.book,
+                self.settings,
+                DEFAULTS,
+                self.probes,
+                Archive(self.archive.close, self.archive.bundle),
+                self.shown.cards,
+                self.shown.outages,
+                self.shown.start_replies,
+                lambda: self.clock,
+            )
+        )
+        return bot
 
     def people(self) -> None:
         """Who and where."""

@@ -29,7 +29,7 @@ def writes(stage: Stage) -> int:
 
 async def tell(stage: Stage, since: int = 0) -> None:
     """The keeper takes what happened after `since`."""
-    stage.env.bot.cards.take(stage.engine.log[since:])
+    stage.shown.cards.take(stage.engine.log[since:])
 
 
 async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
@@ -40,15 +40,15 @@ async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
     for number in range(30):
         stage.engine.assign(task.boss, ada, f"Part {number}", "accepted")
         await tell(stage, len(stage.engine.log) - 1)
-        await drive(stage, stage.env.bot.cards.tick())
+        await drive(stage, stage.shown.cards.tick())
     assert writes(stage) == before
     stage.clock += 15
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     assert writes(stage) == before + 1
     assert "30 of 30" in str(cards(stage)[-1].components[0].to_dict())
     stage.clock += 60
     await tell(stage)
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     assert writes(stage) == before + 1
 
 
@@ -59,7 +59,7 @@ async def test_an_hour_later_it_is_posted_anew(stage: Stage) -> None:
     stage.clock += 3600
     stage.engine.recruit(task.boss, "Ada")
     await tell(stage)
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     assert len(cards(stage)) == 1 and cards(stage)[0].id != old.id
 
 
@@ -73,7 +73,7 @@ async def test_a_deleted_card_comes_back(stage: Stage) -> None:
     stage.clock += 15
     stage.engine.recruit(task.boss, "Ada")
     await tell(stage)
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     assert len(cards(stage)) == 1
 
 
@@ -84,8 +84,8 @@ async def test_a_card_that_cannot_be_shown_is_tried_again(stage: Stage) -> None:
     stage.clock += 15
     await tell(stage)
     stage.env.inject_error("PATCH", "/channels/*/messages/*", status=500)
-    await drive(stage, stage.env.bot.cards.tick())
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     assert "Ada" in str(cards(stage)[-1].components[0].to_dict())
 
 
@@ -96,11 +96,11 @@ async def test_a_card_that_may_not_stand_here_moves_to_the_tasks_channel(stage: 
     result = await stage.boss.slash(stage.lobby, "task new", goal="x")
     assert "could not post its card" in result.response.content and not cards(stage)
     task = stage.engine.world.tasks[1]
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     room = stage.guild.create_text_channel("task-1")
     await stage.meets(task.root_group_id, room)
     for _ in range(2):
-        await drive(stage, stage.env.bot.cards.tick())
+        await drive(stage, stage.shown.cards.tick())
     assert [m.flags.components_v2 for m in room.history()] == [True]
 
 
@@ -112,7 +112,7 @@ async def test_a_card_whose_channel_was_deleted_moves_too(stage: Stage) -> None:
     stage.clock += 15
     await tell(stage)
     for _ in range(2):
-        await drive(stage, stage.env.bot.cards.tick())
+        await drive(stage, stage.shown.cards.tick())
     assert [m.flags.components_v2 for m in task.room.history()] == [True]
 
 
@@ -132,7 +132,7 @@ async def test_one_cards_trouble_does_not_stop_the_others(
     stage.engine.recruit(second.boss, "Ada")
     stage.clock += 15
     await tell(stage)
-    await drive(stage, stage.env.bot.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
     assert "Ada" in str(cards(stage)[-1].components[0].to_dict()) and "unforeseen" in caplog.text
 
 

@@ -151,8 +151,8 @@ async def test_a_card_posted_twice_for_a_lost_answer_is_one_card(loop: Loop) -> 
     loop.local.faults.drop_after("POST", POST)
     await loop.begin()
     loop.stage.clock += 60
-    loop.bot.cards.take(loop.stage.engine.log[-1:])
-    await loop.bot.cards.tick()
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
     assert len(await loop.cards()) == 1
     card = await loop.stage.book.card(1)
     assert card is not None and card.message_id
@@ -178,7 +178,7 @@ async def test_killed_around_the_post_of_a_card_there_is_one(
     order = StartTask("x", f"discord:{loop.local.you.id}", f"guild:{loop.local.guild_id}")
     loop.stage.clock = time.time()
     await loop.stage.engine.handle(replace(order, origin=f"channel:{loop.lobby}"))
-    keeping = asyncio.create_task(loop.bot.cards.run())
+    keeping = asyncio.create_task(loop.stage.shown.cards.run())
     async with asyncio.timeout(10):
         await reached.wait()
     keeping.cancel()
@@ -186,7 +186,7 @@ async def test_killed_around_the_post_of_a_card_there_is_one(
     monkeypatch.undo()
     assert len(loop.local.you.history(loop.lobby)) == int(sent)
     await loop.connect()
-    keeping = asyncio.create_task(loop.bot.cards.run())
+    keeping = asyncio.create_task(loop.stage.shown.cards.run())
     await loop.local.world.pulse.until(lambda: bool(loop.local.you.history(loop.lobby)), 10)
     async with asyncio.timeout(10):
         while (card := await loop.stage.book.card(1)) is None or not card.message_id:  # noqa: ASYNC110 - its row says so
@@ -201,14 +201,14 @@ async def test_an_old_card_that_could_not_be_deleted_goes_later(loop: Loop) -> N
     await loop.begin()
     loop.stage.clock += 3600
     loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
-    loop.bot.cards.take(loop.stage.engine.log[-1:])
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
     loop.local.faults.fail("DELETE", CARD_EDIT, status=503)
-    await loop.bot.cards.tick()
+    await loop.stage.shown.cards.tick()
     assert len(await loop.cards()) == 2
     await loop.close()
     await loop.connect()
-    loop.bot.cards.take(loop.stage.engine.log[-1:])
-    await loop.bot.cards.tick()
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
     assert len(await loop.cards()) == 1
 
 
@@ -218,13 +218,13 @@ async def test_a_card_edit_that_fails_is_made_later(loop: Loop) -> None:
     boss = loop.stage.engine.world.tasks[task_id].boss_id
     loop.stage.engine.recruit(boss, "Ada")
     loop.stage.clock += 60
-    loop.bot.cards.take(loop.stage.engine.log[-1:])
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
     loop.local.faults.fail("PATCH", CARD_EDIT, status=503)
-    await loop.bot.cards.tick()
+    await loop.stage.shown.cards.tick()
     loop.local.faults.clear()
     loop.local.faults.drop_before("PATCH", CARD_EDIT)
-    await loop.bot.cards.tick()
-    await loop.bot.cards.tick()
+    await loop.stage.shown.cards.tick()
+    await loop.stage.shown.cards.tick()
     (card,) = await loop.cards()
     assert "Ada" in str(card.components[0].to_dict())
 
@@ -236,8 +236,8 @@ async def test_a_card_deleted_by_hand_comes_back(loop: Loop) -> None:
     await loop.local.you.delete(wire)
     loop.stage.clock += 60
     loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
-    loop.bot.cards.take(loop.stage.engine.log[-1:])
-    await loop.bot.cards.tick()
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
     assert len(await loop.cards()) == 1
 
 

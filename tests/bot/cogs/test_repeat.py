@@ -96,8 +96,8 @@ async def test_a_run_has_its_card_where_it_was_made_to_repeat(stage: Stage) -> N
     await stage.boss.click(asked.response, label="Yes, repeat it")
     (number,) = stage.engine.world.repeats
     task_id = stage.engine.start_repeat(number)
-    stage.env.bot.cards.take(stage.engine.log)
-    await drive(stage, stage.env.bot.cards.tick())
+    stage.shown.cards.take(stage.engine.log)
+    await drive(stage, stage.shown.cards.tick())
     card = await stage.book.card(task_id)
     assert card is not None and card.channel_id == stage.lobby.id and card.message_id
     assert stage.lobby.last_message.id == card.message_id

@@ -219,14 +219,14 @@ async def test_who_started_a_task_is_told_when_the_model_cannot_be_used(stage: S
     result = await stage.boss.slash(stage.lobby, "task new", goal="x")
     for _ in range(3):
         event = stage.engine.emit(ModelWaiting(1, "The endpoint rejected the API key (401).", 60.0))
-        stage.env.bot.starters.take(event)
+        stage.shown.outages.take(event)
         with stage.env._bot_scope():
-            await stage.env.bot.starters.tick()
+            await stage.shown.outages.tick()
     await stage.boss.slash(stage.lobby, "task new", goal="y")
     stage.clock += 15 * 60
-    stage.env.bot.starters.take(stage.engine.emit(ModelWaiting(4, "No answer.", 60.0)))
+    stage.shown.outages.take(stage.engine.emit(ModelWaiting(4, "No answer.", 60.0)))
     with stage.env._bot_scope():
-        await stage.env.bot.starters.tick()
+        await stage.shown.outages.tick()
     webhooks = [r for r in stage.env.http_requests if "/webhooks/" in r.path and "No answer." in str(r.json)]
     assert not webhooks
     (told,) = result.followups[1:] if len(result.followups) > 1 else result.followups
