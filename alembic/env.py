@@ -7,8 +7,8 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection
 
-import bot.tables
-import bot.tables_guild
+import bot.storage.guild_tables
+import bot.storage.tables
 from engine.settings import EngineSettings
 from engine.store.database import sync_engine
 from engine.store.tables import ENGINE_METADATA
@@ -27,7 +27,7 @@ def run(connection: Connection) -> None:
     """Migrate over an open connection."""
     context.configure(
         connection=connection,
-        target_metadata=[ENGINE_METADATA, bot.tables.BOT_METADATA],
+        target_metadata=[ENGINE_METADATA, bot.storage.tables.BOT_METADATA],
         include_object=include_object,
         render_as_batch=True,
         compare_type=True,

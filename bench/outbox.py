@@ -33,7 +33,7 @@ from bot.outbox.pace import Pace
 from bot.outbox.plan import Ladder, pressure, take, urgency, weight
 from bot.outbox.post import Entry, Lane, Post
 from bot.places.layout import Group, Placement, place
-from bot.tables import BOT_METADATA, deliveries, outbox
+from bot.storage.tables import BOT_METADATA, deliveries, outbox
 from engine import events as ev
 from engine.errors import Invalid, NotFound
 from engine.queries import GateView

@@ -17,14 +17,15 @@ from sqlalchemy import Connection
 
 from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
 from engine.commands import StartTask
+from engine.domain.limits import Caps
 from engine.errors import NotConfigured
+from engine.handlers.tasks import start_task
+from engine.lifecycle.agents import NewAgent, add_agent
 from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import ChatModel, Database, Dispatcher, RunRequest, RunResult, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
 from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.store.database import sync_engine
-from engine.store.people import NewAgent, add_agent
-from engine.store.tasks import Caps, start_task
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
 

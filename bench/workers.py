@@ -19,13 +19,13 @@ from bench.measure import report
 from bench.parts import NoSandbox, database, make_tables
 from bench.relay import NO_DAMAGE, WORK, Damage, finished, slow_relay, verify, workspace_in
 from engine import Engine, EngineOptions, Parts
+from engine.domain.limits import Caps
 from engine.llm.scripted import ScriptedModel
 from engine.runtime.clock import SystemClock
-from engine.runtime.historian import Historian
+from engine.runtime.git_history import GitHistory
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
 from engine.runtime.worker import run_worker
 from engine.store.database import open_database, sync_engine
-from engine.store.tasks import Caps
 
 QUEUE = QueueOptions(heartbeat_s=0.5, stalled_s=2.0)
 CAPS = Caps(10_000, 9, 10_000, 1_000, 10**14, 10**14, 600)
@@ -43,9 +43,9 @@ async def _live(url: str, folder: Path) -> None:
 async def write_history(url: str, folder: Path) -> None:
     """As the bot's process does beside its workers, which write none."""
     db = open_database(url)
-    historian = Historian(db, workspace_in(folder))
-    await historian.look()
-    await historian.stop()
+    git_history = GitHistory(db, workspace_in(folder))
+    await git_history.look()
+    await git_history.stop()
     await db.close()
 
 

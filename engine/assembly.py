@@ -60,7 +60,7 @@ class OpenEngine:
     close: Callable[[], Awaitable[None]]
 
 
-class _Herald:
+class _OutageNotifier:
     """Tells running tasks that the model cannot be had, and that it is back."""
 
     def __init__(self) -> None:
@@ -114,10 +114,10 @@ async def open_engine(
         await asyncio.to_thread(migrate, url)
         database = open_database(url)
         stack.push_async_callback(database.close)
-        herald = _Herald()
-        stack.push_async_callback(herald.close)
+        outage_notifier = _OutageNotifier()
+        stack.push_async_callback(outage_notifier.close)
         if model is None:
-            brain = await _real_brain(settings, herald, stack, progress, say)
+            brain = await _real_brain(settings, outage_notifier, stack, progress, say)
         else:
             brain = _Brain(model, None, None, settings)
         settings = brain.settings
@@ -133,7 +133,7 @@ async def open_engine(
         chosen = dispatcher or await _dispatcher(database, settings)
         options = replace(EngineOptions.of(settings, turn_options(settings)), sweeps=sweeps)
         engine = Engine(parts, chosen, options)
-        herald.engine = engine
+        outage_notifier.engine = engine
         return OpenEngine(engine, database, sandbox, settings, brain.admission, stack.pop_all().aclose)
 
 
@@ -174,7 +174,11 @@ class _Brain:
 
 
 async def _real_brain(
-    settings: EngineSettings, herald: _Herald, stack: AsyncExitStack, progress: Progress | None, say: Say
+    settings: EngineSettings,
+    outage_notifier: _OutageNotifier,
+    stack: AsyncExitStack,
+    progress: Progress | None,
+    say: Say,
 ) -> _Brain:
     """The configured endpoint; with neither key nor base URL the embedded model, settings made to fit it."""
     endpoint: Endpoint | None = None
@@ -182,9 +186,9 @@ async def _real_brain(
         local = LocalModel(settings, say)
         stack.push_async_callback(local.stop)
         endpoint, settings = await local.start(progress), local.fit(settings)
-    chat = OpenAIChat(settings, endpoint, say, herald.on_notice)
+    chat = OpenAIChat(settings, endpoint, say, outage_notifier.on_notice)
     stack.push_async_callback(chat.close)
-    admission = AdmittedModel(chat, settings, herald)
+    admission = AdmittedModel(chat, settings, outage_notifier)
     return _Brain(admission, admission, _embedder(settings, endpoint, stack), settings)
 
 

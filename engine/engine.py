@@ -13,23 +13,27 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine import commands as c
+from engine.domain import limits
 from engine.domain.goals import checked_goal
+from engine.domain.limits import Caps
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
-from engine.handlers import gates
+from engine.handlers import agents, attachments, gates, memories, messages, repeats, tasks
+from engine.handlers.attachments import BroughtFile
+from engine.handlers.result import Done
+from engine.lifecycle import task_state
+from engine.monitoring.sweep import running_tasks
 from engine.ports import Dispatcher, StartRight, Wake
 from engine.queries import Queries
-from engine.runtime.historian import Historian
+from engine.runtime.git_history import GitHistory
 from engine.runtime.monitor import Monitor
 from engine.runtime.turn import Parts, TurnOptions, TurnRunner
 from engine.settings import EngineSettings
-from engine.store import repeats, speech, tasks
-from engine.store.commit import Committed
+from engine.steps.commit import Committed
+from engine.store import lookup
 from engine.store.core import EVENTS, append_events, loads
 from engine.store.prepared import Prepared
-from engine.store.reads import SqlQueries
-from engine.store.sweep import running_tasks
-from engine.store.tasks import BroughtFile, Caps, Done
+from engine.store.sql_queries import SqlQueries
 from engine.workspace import normal_path
 
 log = logging.getLogger(__name__)
@@ -47,19 +51,19 @@ _page = Prepared(
 )
 _Work = Callable[[Connection, Any, float], Done]
 _HANDLERS: dict[type, _Work] = {
-    c.EditMessage: speech.edit_message,
-    c.WithdrawMessage: speech.withdraw_message,
+    c.EditMessage: messages.edit_message,
+    c.WithdrawMessage: messages.withdraw_message,
     c.AnswerGate: gates.answer_gate,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,
     c.StopTask: tasks.stop_task,
     c.RaiseCap: tasks.raise_cap,
-    c.PauseAgent: speech.pause_agent,
-    c.ResumeAgent: speech.resume_agent,
-    c.EditAgent: speech.edit_agent,
-    c.DismissAgent: speech.dismiss_agent,
-    c.ReplaceAgent: speech.replace_agent,
-    c.ForgetMemory: speech.forget_memory,
+    c.PauseAgent: agents.pause_agent,
+    c.ResumeAgent: agents.resume_agent,
+    c.EditAgent: agents.edit_agent,
+    c.DismissAgent: agents.dismiss_agent,
+    c.ReplaceAgent: agents.replace_agent,
+    c.ForgetMemory: memories.forget_memory,
     c.EndRepeat: repeats.end_repeat,
     c.ResumeRepeat: repeats.resume_repeat,
 }
@@ -98,19 +102,19 @@ class Engine:
     def __init__(self, parts: Parts, dispatcher: Dispatcher, options: EngineOptions) -> None:
         self._parts, self._dispatcher, self._options = parts, dispatcher, options
         self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher)
-        self._historian = Historian(parts.db, parts.workspace)
+        self._git_history = GitHistory(parts.db, parts.workspace)
         watch = options.turn.tools.watch
         self._news, self._heard = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
-        look = self._historian.look
+        look = self._git_history.look
         self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch, look)
-        self.look = SqlQueries(parts.db, parts.workspace, self._historian.catch_up)
+        self.look = SqlQueries(parts.db, parts.workspace, self._git_history.catch_up)
 
     async def start(self) -> None:
         """Recover what a stop or crash left, then run."""
         await self._dispatcher.start(self._runner.run_turn)
         if self._options.sweeps:
-            await self._historian.start()
+            await self._git_history.start()
         await self.resume_ready()
         if self._options.sweeps:
             await self._monitor.start()
@@ -121,14 +125,14 @@ class Engine:
 
     async def resume_ready(self) -> None:
         """Wake everyone with unread mail or an open turn: all that recovery takes, harmless at any time."""
-        self._dispatcher.wake(await self._parts.db.read(tasks.ready_agents))
+        self._dispatcher.wake(await self._parts.db.read(task_state.ready_agents))
 
     async def stop(self, drain: bool = True) -> None:
         """Take no new turns; what runs reaches its commit or is repeated at the next start."""
         await self._monitor.stop()
         self._runner.drain()
         await self._dispatcher.stop(drain)
-        await self._historian.stop()
+        await self._git_history.stop()
 
     async def handle(self, command: c.Command) -> int:
         """Carry out one command -> id. Raises NotFound, WrongState, Invalid, NotConfigured."""
@@ -138,7 +142,7 @@ class Engine:
         if isinstance(command, c.SayToAgent):
             return await self._say(command, now)
         if isinstance(command, c.RepeatTask):
-            tasks.check_limits(command.limits)
+            limits.check_limits(command.limits)
             repeated, caps = command, _with_defaults(command.limits, self._options.caps)
             return await self._carry_out(lambda db: repeats.repeat_task(db, repeated, caps, now))
         work = _HANDLERS[type(command)]
@@ -160,7 +164,7 @@ class Engine:
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
         """Write the task's history as a git bundle to `target`. Raises NotFound when it has no files."""
-        await self._historian.catch_up(task_id)
+        await self._git_history.catch_up(task_id)
         await self._parts.workspace.export_bundle(task_id, target)
 
     async def tell_running(self, make: Callable[[int], EventBody]) -> None:
@@ -184,7 +188,7 @@ class Engine:
             self._dispatcher.wake(committed.wakes)
         # One process writes the history: workers' files are found by its sweeps.
         if committed.files and self._options.sweeps:
-            self._historian.note(task_id)
+            self._git_history.note(task_id)
         if self._options.sweeps and not committed.again and not committed.woke:
             self._monitor.maybe_quiet(task_id)
         self._stir()
@@ -202,7 +206,7 @@ class Engine:
     async def _start_task(self, command: c.StartTask, now: float) -> int:
         command = command if self._options.asks_people else replace(command, attended=False)
         checked_goal(command.goal)
-        tasks.check_limits(command.limits)
+        limits.check_limits(command.limits)
         paths = _checked_paths(command.files)
         caps = _with_defaults(command.limits, self._options.caps)
         if not paths:
@@ -215,10 +219,10 @@ class Engine:
     async def _say(self, command: c.SayToAgent, now: float) -> int:
         paths = _checked_paths(command.files)
         if paths:
-            agent = await self._parts.db.read(lambda db: speech.get_agent(db, command.agent_id))
+            agent = await self._parts.db.read(lambda db: lookup.get_agent(db, command.agent_id))
             key = f"say.{command.ref or f'{agent.id}.{now:.6f}'}"
             await self._bring(agent.task_id, paths, command.by_name, key, now)
-        return await self._carry_out(lambda db: speech.say_to_agent(db, command, now))
+        return await self._carry_out(lambda db: messages.say_to_agent(db, command, now))
 
     async def _bring(self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float) -> None:
         brought = tuple(
@@ -227,8 +231,8 @@ class Engine:
                 for path, data in files.items()
             ]
         )
-        await self._parts.db.write(lambda db: tasks.bring_files(db, task_id, brought, by, key, now))
-        self._historian.note(task_id)
+        await self._parts.db.write(lambda db: attachments.bring_files(db, task_id, brought, by, key, now))
+        self._git_history.note(task_id)
 
 
 def _no_work(_connection: Connection) -> None:

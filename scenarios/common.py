@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bot.migrations import upgrade
+from bot.app.migrations import upgrade
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits, StartTask, StopTask
 from engine.engine import Engine

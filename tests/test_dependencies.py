@@ -28,12 +28,12 @@ for name in {blocked!r}:
 
 IMPORT_ALL = """
 import importlib, pkgutil, bot, engine
-skipped = ("bot.local", "engine.llm.local.child", "bot.__main__", *{postgres!r})
+skipped = ("bot.local", "engine.llm.local.process.child", "bot.app.cli", *{postgres!r})
 for package in (engine, bot):
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=lambda name: None):
         if not found.name.startswith(skipped):
             importlib.import_module(found.name)
-import bot.__main__
+import bot.app.cli
 """
 
 
@@ -132,7 +132,7 @@ def test_a_missing_extra_is_named_in_one_sentence(
     extra: str, purpose: str, settings: dict[str, str], tmp_path: Path
 ) -> None:
     """`megaagent run` says what needs it and how to install it, and ends with status 1."""
-    code = "import sys; sys.argv = ['megaagent', 'run']; import bot.__main__; sys.exit(bot.__main__.main())"
+    code = "import sys; sys.argv = ['megaagent', 'run']; import bot.app.cli; sys.exit(bot.app.cli.main())"
     done = python(code, tmp_path, MODULES[extra], RUN_PACKAGES="", **settings)  # type: ignore[index]
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

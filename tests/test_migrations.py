@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from bot.book import CARDS, FACTS
-from bot.migrations import drift, upgrade
-from bot.tables import BOT_METADATA, cursors
-from bot.tables import tasks as bot_tasks
+from bot.app.migrations import drift, upgrade
+from bot.storage.guild_settings import CARDS, FACTS
+from bot.storage.tables import BOT_METADATA, cursors
+from bot.storage.tables import tasks as bot_tasks
 from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
@@ -21,11 +21,11 @@ from engine.domain.recall import pack, signs_of
 from engine.domain.recurrence import Recurrence
 from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
+from engine.lifecycle.gates import gate_view
+from engine.steps.transcript import past_step, past_summary
 from engine.store.core import AGENTS, EVENTS, GATES, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
 from engine.store.database import sync_engine
-from engine.store.gates import gate_view
 from engine.store.tables import ENGINE_METADATA
-from engine.store.transcript import past_step, past_summary
 from tests.test_boundaries import ROOT
 
 

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-OURS = ("bot", "bot.client", "engine.store.database", "tests.conftest", "bench.parts", "scenarios.common")
+OURS = ("bot", "bot.app.client", "engine.store.database", "tests.conftest", "bench.parts", "scenarios.common")
 MIGRATIONS = ("env_py", "0001_first_tables_py")
 FOREIGN = ("discord.ext.tasks.__init__", "discord.player", "enginex", "botocore.session", "sqlalchemy.engine")
 DEPRECATIONS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)

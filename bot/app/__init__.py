@@ -1,0 +1,1 @@
+"""Start, wire and stop the bot: command line, settings, migrations, login."""

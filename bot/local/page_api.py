@@ -10,20 +10,18 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from simcord.backend.errors import BackendError
 from simcord.enums import AppCommandType
 
 from bot.local.actors import Human, Outcome
+from bot.local.gateway import Gateway
 from bot.local.guard import same_origin
 from bot.local.interactions import CannotError
 from bot.local.page_feed import Feed
 from bot.local.world import World
-
-if TYPE_CHECKING:
-    from bot.local.server import LocalDiscord
 
 Wire = dict[str, Any]
 File = tuple[str, bytes]
@@ -50,10 +48,22 @@ PAGE_SIZE = 50
 BATCH = 0.04
 
 
+class Server(Protocol):
+    """What the page shows of the local Discord (`bot.local.server`)."""
+
+    world: World
+    gateway: Gateway
+    you: Human
+    notice: str
+
+    async def saved(self) -> bool:
+        """Return once what was answered is on disk; False when it could not be written."""
+
+
 class PageApi:
     """Serves the page, its data and its live events."""
 
-    def __init__(self, local: LocalDiscord) -> None:
+    def __init__(self, local: Server) -> None:
         self._local = local
         self._feed: Feed | None = None
         self._acts: Mapping[str, Callable[[Wire, dict[str, File]], Awaitable[object]]] = {

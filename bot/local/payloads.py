@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from copy import deepcopy
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 from simcord.backend import serializers
 from simcord.backend.models import Message, Webhook
 
-if TYPE_CHECKING:
-    from bot.local.world import World
-
 MAX_UPLOAD = 10 * 1024 * 1024
+
+
+class World(Protocol):
+    """What payloads are completed from (`bot.local.world`)."""
+
+    messages: dict[int, dict[int, Message]]
+    application_id: int
+    completing: int
+    hook_avatars: dict[int, str]
+
+    @property
+    def cdn(self) -> Files:
+        """Where avatars are served."""
+
+    def avatar_of(self, message: Message) -> str | None:
+        """Return the address of the persona's avatar."""
+
+
+class Files(Protocol):
+    """Where files are served."""
+
+    base: str
 
 
 def finish(world: World, event: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -79,12 +98,14 @@ def _finish_interaction(world: World, payload: dict[str, Any]) -> None:
 
 def message_payload(world: World, message: Message, *, viewer: int | None = None) -> dict[str, Any]:
     """A message as Discord's API shows it to ``viewer`` (whose own reactions are marked)."""
-    return finish_message(world, dict(serializers.message_payload(world, message, for_user=viewer)))
+    return finish_message(
+        world, dict(serializers.message_payload(cast(Any, world), message, for_user=viewer))
+    )
 
 
 def webhook_payload(world: World, hook: Webhook, *, token: bool = True) -> dict[str, Any]:
     """A webhook that the bot's application owns."""
-    payload = serializers.webhook_payload(world, hook, include_token=token)
+    payload = serializers.webhook_payload(cast(Any, world), hook, include_token=token)
     avatar = world.hook_avatars.get(hook.id)
     payload["application_id"] = str(world.application_id)
     payload["avatar"] = face_hash(world, avatar)

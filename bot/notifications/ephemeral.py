@@ -1,7 +1,7 @@
 """Listeners whose work may be forgotten: signs of life and later edits of an answer, nothing that is owed.
 
-What must reach Discord is a row written by the reader (`bot.projector`). These are told of events after that
-transaction, keep what they noted in memory, and lose it when the process ends: that is their contract.
+What must reach Discord is a row written by the reader (`bot.outbox.projector`). These are notified of events
+after that transaction, keep what they noted in memory, and lose it when the process ends: their contract.
 """
 
 from __future__ import annotations

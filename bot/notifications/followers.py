@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bot.discord.formatting import cut
+from bot.notifications.follow_news import news
 from bot.outbox.post import Lane, Post
-from bot.views.follow_news import news
-from bot.words import cut
 from engine.events import CapReached, Event, GateRaised, TaskEnded
 
 MOST_MENTIONS = 40

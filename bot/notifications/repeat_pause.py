@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot import texts
+from bot.discord.formatting import plain
 from bot.discord.identities import guild_of, origin_channel
 from bot.outbox.post import Lane, Post
-from bot.words import plain
 from engine.events import RepeatPaused
 
 

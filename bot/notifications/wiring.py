@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.book import Book
-from bot.desk import Routes
+from bot.app.settings import BotSettings
+from bot.discord.context import Routes
 from bot.notifications.ephemeral import EphemeralListener
+from bot.notifications.live_card import LiveCards
+from bot.notifications.outage import OutageNotice
+from bot.notifications.start_reply import StartReply
+from bot.notifications.typing_indicator import TypingIndicator
 from bot.outbox.limiter import Limiter
-from bot.places.typist import Typist
-from bot.places.usher import Usher
 from bot.ports import EngineApi
-from bot.settings import BotSettings
-from bot.views.card_keeper import CardKeeper
-from bot.views.starters import Starters
+from bot.storage.guild_settings import BotRecords
 from engine.events import Event
 
 
@@ -24,10 +24,10 @@ from engine.events import Event
 class Notifications:
     """Running `cards.run()` and `run_listeners(listeners)` is the caller's."""
 
-    cards: CardKeeper
-    outages: Starters
-    start_replies: Usher
-    typing: Typist
+    cards: LiveCards
+    outages: OutageNotice
+    start_replies: StartReply
+    typing: TypingIndicator
 
     @property
     def listeners(self) -> tuple[EphemeralListener, ...]:
@@ -45,7 +45,7 @@ class Notifications:
 def build_notifications(
     client: discord.Client,
     engine: EngineApi,
-    book: Book,
+    records: BotRecords,
     routes: Routes,
     settings: BotSettings,
     now: Callable[[], float],
@@ -53,8 +53,8 @@ def build_notifications(
 ) -> Notifications:
     """Return the notifications that `client` sends; `limiter` is shared with the outbox."""
     return Notifications(
-        CardKeeper(client, engine, book, routes, settings, now, limiter),
-        Starters(now),
-        Usher(routes, now),
-        Typist(client, engine, routes, now),
+        LiveCards(client, engine, records, routes, settings, now, limiter),
+        OutageNotice(now),
+        StartReply(routes, now),
+        TypingIndicator(client, engine, routes, now),
     )

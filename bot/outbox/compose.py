@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from bot import digests
-from bot import texts_outbox as wording
+from bot.outbox import transcripts
 from bot.outbox.plan import CARD_MOST, Batch, card_room, spare_room
 from bot.outbox.post import BOT, Card, Entry, Lane, Post, TextFile, Wire
 from bot.outbox.split import MESSAGE, closed, excerpt, split
+from bot.texts import outbox as wording
 
 PART = MESSAGE - 120
 """Room for what the bot's voice puts in front of a persona's words, and for a note under them."""
@@ -125,6 +125,6 @@ def _card(posts: Sequence[Post], spare: int) -> Card:
 
 
 def _transcript(entries: Sequence[Entry]) -> TextFile:
-    lines = [digests.line_of(entry.post, entry.at) for entry in entries]
+    lines = [transcripts.line_of(entry.post, entry.at) for entry in entries]
     title = wording.DIGEST_TITLE.format(count=len(lines))
-    return TextFile(wording.TRANSCRIPT_FILE, digests.markdown(lines, title))
+    return TextFile(wording.TRANSCRIPT_FILE, transcripts.markdown(lines, title))

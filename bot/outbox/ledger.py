@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, insert, select, update
 
 from bot.outbox.post import ACTS, Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
+from bot.storage.tables import agents, deliveries, groups, incoming, outbox
 from bot.storage.upsert import insert_once
-from bot.tables import agents, deliveries, groups, incoming, outbox
 from engine.ports import Database
 
 UNSETTLED = ("pending", "sending")

@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 import discord
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.digests import Transcripts
 from bot.outbox.ledger import Ledger
 from bot.outbox.limiter import Limiter, Rates
 from bot.outbox.pace import Pace
 from bot.outbox.post import Lane, Post
 from bot.outbox.posting import Posting
+from bot.outbox.projector import Projector
 from bot.outbox.sender import Sender
+from bot.outbox.transcripts import Transcripts
 from bot.outbox.transport import Transport
 from bot.outbox.worker import Means
-from bot.places.faces import Faces
+from bot.personas.avatars import Faces
 from bot.places.provision import CategoryOf, Provision
 from bot.places.records import PlaceRecords
 from bot.places.webhooks import Webhooks
 from bot.ports import ClosedGate, EngineApi, GateButtons
-from bot.projector import Projector
-from bot.texts_gates import meanings
+from bot.texts.gates import meanings
 from engine.commands import Limits
 from engine.errors import NotFound
 from engine.events import AgentJoined, Event

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field, replace
 
 import discord
 
-from bot import texts_outbox as wording
 from bot.discord.limits import FILE_BYTES
 from bot.outbox.ledger import Delivery, Ledger, Sent
 from bot.outbox.outcomes import Denied, Gone, Rejected
 from bot.outbox.post import BOT, Wire
 from bot.outbox.split import MESSAGE, excerpt
 from bot.outbox.transport import Message, Transport, embed
-from bot.places.faces import Faces
+from bot.personas.avatars import Faces
 from bot.places.provision import Place
 from bot.places.records import Hook
 from bot.places.webhooks import Webhooks
+from bot.texts import outbox as wording
 from engine.errors import NotFound
 
 _log = logging.getLogger(__name__)

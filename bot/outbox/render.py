@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
-from bot import texts_outbox as wording
+from bot.discord.formatting import cut, dollars, fenced, many, plain, size
 from bot.discord.identities import owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
-from bot.texts_gates import CLOSED, answer_words
-from bot.words import cut, dollars, fenced, many, plain, size
+from bot.texts import outbox as wording
+from bot.texts.gates import CLOSED, answer_words
 from engine import events as ev
 from engine.domain.clean import clean_text
 

@@ -20,7 +20,7 @@ from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import Pressure, pressure, take, urgency, weight
 from bot.outbox.post import ACTS, Entry, Wire
 from bot.outbox.posting import Posting
-from bot.personas import persona_name
+from bot.personas.names import persona_name
 from bot.places.provision import Away, Closed, Place, Provision
 
 _log = logging.getLogger(__name__)

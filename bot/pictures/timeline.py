@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from bot.discord.formatting import dollars, span
 from bot.pictures import canvas as c
-from bot.words import dollars, span
 from engine.queries import AgentView
 
 MOST_ROWS = 60

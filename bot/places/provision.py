@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 import discord
 
-from bot import texts_outbox as wording
 from bot.outbox.post import BOT
 from bot.places.layout import HOME, LONGEST, Placement, host, place_name
 from bot.places.notices import Notices
 from bot.places.records import GroupPlace, PlaceRecords, TaskHome
+from bot.texts import outbox as wording
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Provision:
             raise Closed(f"group {row.group_id} is archived")
         if (row.channel_id, row.thread_id) != (place.channel_id, place.thread_id):
             return await self.ensure(place.group_id)
-        await self._mend_host(row)
+        await self._repair_host(row)
         if row.repairs:
             return await self._give_up(row)
         await self._records.set_group(row.group_id, channel_id=0, thread_id=0, repairs=1)
@@ -258,7 +258,7 @@ class Provision:
 
     # ------------------------------------------------------------ mending
 
-    async def _mend_host(self, row: GroupPlace) -> None:
+    async def _repair_host(self, row: GroupPlace) -> None:
         """A thread whose channel is gone needs the channel first."""
         if row.host_id == HOME:
             return

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from bot.storage.tables import cursors, groups, tasks, webhooks
 from bot.storage.upsert import insert_once, upsert
-from bot.tables import cursors, groups, tasks, webhooks
 from engine.errors import NotFound
 from engine.ports import Database
 

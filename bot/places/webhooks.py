@@ -7,11 +7,11 @@ import logging
 
 import discord
 
-from bot import texts_outbox as wording
 from bot.outbox.outcomes import Gone
 from bot.places.notices import Notices
 from bot.places.provision import Away, Place
 from bot.places.records import Hook, PlaceRecords
+from bot.texts import outbox as wording
 
 _log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.domain.picture import Acted, Finding, Nudge, OpenWork, Picture, Talk, Watched, WatchOptions
-from engine.domain.waiting import waits, waits_for_cycles
+from engine.domain.snapshot import Acted, Finding, Nudge, OpenWork, Snapshot, Talk, Watched, WatchOptions
+from engine.domain.wait_graph import waits, waits_for_cycles
 
-Rule = Callable[[Picture, float, WatchOptions], Iterator[Finding]]
+Rule = Callable[[Snapshot, float, WatchOptions], Iterator[Finding]]
 
 
 # ---------------------------------------------------------------- the whole task stands still
@@ -95,41 +95,41 @@ def judge_loop(times: int, options: WatchOptions) -> Literal["", "nudged", "repo
 # ---------------------------------------------------------------- rules over the picture
 
 
-def judge(picture: Picture, now: float, options: WatchOptions) -> list[Finding]:
+def judge(snapshot: Snapshot, now: float, options: WatchOptions) -> list[Finding]:
     """Everything the rules find at this moment."""
-    return [finding for rule in RULES for finding in rule(picture, now, options)]
+    return [finding for rule in RULES for finding in rule(snapshot, now, options)]
 
 
 def _before(
-    picture: Picture, rule: str, subject: str, now: float, options: WatchOptions, since: float = 0.0
+    snapshot: Snapshot, rule: str, subject: str, now: float, options: WatchOptions, since: float = 0.0
 ) -> int | None:
     """How often the rule acted on the subject since `since`; None while it must keep still."""
-    acted = picture.acted.get((rule, subject), Acted(0, 0.0))
+    acted = snapshot.acted.get((rule, subject), Acted(0, 0.0))
     if acted.times and now - acted.at < options.cooldown_s:
         return None
     return acted.times if acted.at >= since else 0
 
 
-def silent_agents(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def silent_agents(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """Work is open, its agent does nothing and waits for nobody: nudge, tell the head, replace, ask."""
-    for work in picture.work:
-        agent = picture.by_id.get(work.assignee_id)
-        if work.state != "open" or agent is None or not _is_silent(picture, agent, now, options):
+    for work in snapshot.work:
+        agent = snapshot.by_id.get(work.assignee_id)
+        if work.state != "open" or agent is None or not _is_silent(snapshot, agent, now, options):
             continue
-        times = _before(picture, "silence", f"#{work.id}", now, options)
+        times = _before(snapshot, "silence", f"#{work.id}", now, options)
         if times is not None:
-            yield _about_silence(picture, work, agent, times, options)
+            yield _about_silence(snapshot, work, agent, times, options)
 
 
-def _is_silent(picture: Picture, agent: Watched, now: float, options: WatchOptions) -> bool:
-    asked = picture.owed.get(agent.id, {})
-    waits = agent.id in picture.asking or agent.id in picture.givers
-    waits = waits or any(picture.by_id[b].busy for b in asked if b in picture.by_id)
-    return not waits and picture.idle(agent.id) and now - agent.active_at >= options.silent_s
+def _is_silent(snapshot: Snapshot, agent: Watched, now: float, options: WatchOptions) -> bool:
+    asked = snapshot.owed.get(agent.id, {})
+    waits = agent.id in snapshot.asking or agent.id in snapshot.givers
+    waits = waits or any(snapshot.by_id[b].busy for b in asked if b in snapshot.by_id)
+    return not waits and snapshot.idle(agent.id) and now - agent.active_at >= options.silent_s
 
 
 def _about_silence(
-    picture: Picture, work: OpenWork, agent: Watched, times: int, options: WatchOptions
+    snapshot: Snapshot, work: OpenWork, agent: Watched, times: int, options: WatchOptions
 ) -> Finding:
     subject, what = f"#{work.id}", f"assignment #{work.id} ({work.title})"
     nudge = Nudge(agent.id, f"You are silent, and {what} is open. Go on with it and submit it.")
@@ -146,20 +146,20 @@ def _about_silence(
     return Finding("silence", subject, "reported", agent.id, detail, (nudge, Nudge(agent.head_id, words)))
 
 
-def unanswered(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def unanswered(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """An idle agent owes one whose work is open an answer: reminded, then the asker is told to go on.
 
     Words to agents without open work need no reminder: nothing waits, and a reminder costs two calls.
     """
-    at_work = {work.assignee_id for work in picture.work if work.state == "open"}
-    for wait in waits(picture):
+    at_work = {work.assignee_id for work in snapshot.work if work.state == "open"}
+    for wait in waits(snapshot):
         if wait.agent_id not in at_work or not wait.asked_at or now - wait.asked_at < options.silent_s / 2:
             continue
         subject = f"{wait.agent_id}-{wait.for_id}"
-        times = _before(picture, "unanswered", subject, now, options, wait.asked_at)
+        times = _before(snapshot, "unanswered", subject, now, options, wait.asked_at)
         if times is None or times > 1:
             continue
-        asker, asked = picture.name(wait.agent_id), picture.name(wait.for_id)
+        asker, asked = snapshot.name(wait.agent_id), snapshot.name(wait.for_id)
         detail = f"{asker} waits for {asked}: {wait.why}"
         reminder = Nudge(wait.for_id, f"{asker} still waits for {wait.why}. Answer with send_message.")
         go_on = Nudge(wait.agent_id, f"No answer comes from {asked}. Decide yourself and go on.")
@@ -167,54 +167,54 @@ def unanswered(picture: Picture, now: float, options: WatchOptions) -> Iterator[
         yield Finding("unanswered", subject, "nudged", letter.agent_id, detail, (letter,))
 
 
-def waiting_in_circles(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """Idle agents who wait for each other in a circle: named to all of them, then to the boss."""
-    for cycle in waits_for_cycles(picture):
+    for cycle in waits_for_cycles(snapshot):
         subject = "-".join(str(wait.agent_id) for wait in sorted(cycle, key=lambda w: w.agent_id))
-        times = _before(picture, "cycle", subject, now, options)
+        times = _before(snapshot, "cycle", subject, now, options)
         if times is None:
             continue
         chain = "; ".join(
-            f"{picture.name(w.agent_id)} waits for {picture.name(w.for_id)} ({w.why})" for w in cycle
+            f"{snapshot.name(w.agent_id)} waits for {snapshot.name(w.for_id)} ({w.why})" for w in cycle
         )
         letters = [
             Nudge(w.agent_id, f"You wait in a circle: {chain}. Break it: answer, decide, or go on without.")
             for w in cycle
         ]
         if times:
-            letters.append(Nudge(picture.boss_id, f"Agents wait in a circle: {chain}. Decide for them."))
+            letters.append(Nudge(snapshot.boss_id, f"Agents wait in a circle: {chain}. Decide for them."))
         action: Literal["reported", "nudged"] = "reported" if times else "nudged"
         yield Finding("cycle", subject, action, cycle[0].agent_id, chain, tuple(letters))
 
 
-def chatter(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def chatter(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """Two agents who answer each other shortly and produce nothing: told, then no longer woken by it."""
-    for (one, other), talks in _exchanges(picture).items():
-        last = _empty_exchange(picture, talks, options)
+    for (one, other), talks in _exchanges(snapshot).items():
+        last = _empty_exchange(snapshot, talks, options)
         if len(last) < options.chatter:
             continue
         subject = f"{one}-{other}"
-        acted = picture.acted.get(("chatter", subject), Acted(0, 0.0))
+        acted = snapshot.acted.get(("chatter", subject), Acted(0, 0.0))
         fresh = sum(talk.at > acted.at for talk in last)
         if acted.times and fresh < options.chatter // 2:
             continue
-        yield _about_chatter(picture, (one, other), len(last), acted.times)
+        yield _about_chatter(snapshot, (one, other), len(last), acted.times)
 
 
-def _exchanges(picture: Picture) -> dict[tuple[int, int], list[Talk]]:
+def _exchanges(snapshot: Snapshot) -> dict[tuple[int, int], list[Talk]]:
     found: dict[tuple[int, int], list[Talk]] = {}
-    for talk in picture.talks:
+    for talk in snapshot.talks:
         pair = (min(talk.from_id, talk.to_id), max(talk.from_id, talk.to_id))
         found.setdefault(pair, []).append(talk)
     return found
 
 
-def _empty_exchange(picture: Picture, talks: Sequence[Talk], options: WatchOptions) -> list[Talk]:
+def _empty_exchange(snapshot: Snapshot, talks: Sequence[Talk], options: WatchOptions) -> list[Talk]:
     """The newest talks that alternate, are short, and come after the last thing either produced."""
     kept: list[Talk] = []
     for talk in reversed(talks):
-        sender = picture.by_id.get(talk.from_id)
-        other = picture.by_id.get(talk.to_id)
+        sender = snapshot.by_id.get(talk.from_id)
+        other = snapshot.by_id.get(talk.to_id)
         if sender is None or other is None or talk.chars > options.chatter_chars:
             break
         if talk.at <= max(sender.produced_at, other.produced_at):
@@ -225,8 +225,8 @@ def _empty_exchange(picture: Picture, talks: Sequence[Talk], options: WatchOptio
     return kept
 
 
-def _about_chatter(picture: Picture, pair: tuple[int, int], count: int, times: int) -> Finding:
-    one, other = picture.by_id[pair[0]], picture.by_id[pair[1]]
+def _about_chatter(snapshot: Snapshot, pair: tuple[int, int], count: int, times: int) -> Finding:
+    one, other = snapshot.by_id[pair[0]], snapshot.by_id[pair[1]]
     detail = f"{one.name} and {other.name} exchanged {count} messages in a row and produced nothing"
     words = (
         "Your last messages changed nothing. Send no more thanks or confirmations: work, or end your turn."
@@ -236,25 +236,25 @@ def _about_chatter(picture: Picture, pair: tuple[int, int], count: int, times: i
         return Finding("chatter", f"{one.id}-{other.id}", "nudged", one.id, detail, letters)
     heads = {a.head_id for a in (one, other) if a.head_id is not None} - set(pair)
     told = tuple(Nudge(head, f"{detail}. Their talk no longer wakes them.") for head in sorted(heads))
-    return Finding("chatter", f"{one.id}-{other.id}", "reported", one.id, detail, letters + told, hush=pair)
+    return Finding("chatter", f"{one.id}-{other.id}", "reported", one.id, detail, letters + told, mute=pair)
 
 
-def heads_at_members_work(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def heads_at_members_work(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """A head that writes the files itself while a member has nothing to do: told, then reported."""
-    for head_id, members in picture.members.items():
-        head = picture.by_id.get(head_id)
+    for head_id, members in snapshot.members.items():
+        head = snapshot.by_id.get(head_id)
         if head is None or head.writes < options.head_writes or not head.active:
             continue
         theirs = sum(member.writes for member in members)
-        idle = [m.name for m in members if picture.idle(m.id)]
+        idle = [m.name for m in members if snapshot.idle(m.id)]
         if theirs >= head.writes or not idle:
             continue
-        times = _before(picture, "overreach", str(head.id), now, options)
+        times = _before(snapshot, "overreach", str(head.id), now, options)
         if times is not None:
-            yield _about_overreach(picture, head, idle, times)
+            yield _about_overreach(snapshot, head, idle, times)
 
 
-def _about_overreach(picture: Picture, head: Watched, idle: Sequence[str], times: int) -> Finding:
+def _about_overreach(snapshot: Snapshot, head: Watched, idle: Sequence[str], times: int) -> Finding:
     detail = f"{head.name} wrote {head.writes} times itself while {', '.join(idle[:5])} had nothing to do"
     words = f"You do your members' work: {', '.join(idle[:5])} can do it. Assign it, or dismiss them."
     letters = [Nudge(head.id, words, wakes=False)]
@@ -264,26 +264,26 @@ def _about_overreach(picture: Picture, head: Watched, idle: Sequence[str], times
     return Finding("overreach", str(head.id), "nudged", head.id, detail, tuple(letters))
 
 
-def runaway_recruiting(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def runaway_recruiting(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """Members nobody gives work: said to their head, reported, then the people are asked."""
-    for head_id, members in picture.members.items():
-        bored = [m for m in members if _is_bored(picture, m, now, options)]
-        if len(bored) < options.unassigned or head_id not in picture.by_id:
+    for head_id, members in snapshot.members.items():
+        bored = [m for m in members if _is_bored(snapshot, m, now, options)]
+        if len(bored) < options.unassigned or head_id not in snapshot.by_id:
             continue
-        times = _before(picture, "recruiting", str(head_id), now, options)
+        times = _before(snapshot, "recruiting", str(head_id), now, options)
         if times is not None:
-            yield _about_recruiting(picture, picture.by_id[head_id], bored, times)
+            yield _about_recruiting(snapshot, snapshot.by_id[head_id], bored, times)
 
 
-def _is_bored(picture: Picture, agent: Watched, now: float, options: WatchOptions) -> bool:
+def _is_bored(snapshot: Snapshot, agent: Watched, now: float, options: WatchOptions) -> bool:
     """Recruited some time ago, idle, head of nobody, and of no use so far: neither given an assignment, nor
     asked something that it answered."""
     waited = now - agent.joined_at >= options.unassigned_s
-    used = agent.id in picture.given or agent.id in picture.spoke or agent.steps > 1
-    return waited and not used and picture.idle(agent.id) and not agent.leads
+    used = agent.id in snapshot.given or agent.id in snapshot.spoke or agent.steps > 1
+    return waited and not used and snapshot.idle(agent.id) and not agent.leads
 
 
-def _about_recruiting(picture: Picture, head: Watched, bored: Sequence[Watched], times: int) -> Finding:
+def _about_recruiting(snapshot: Snapshot, head: Watched, bored: Sequence[Watched], times: int) -> Finding:
     names = ", ".join(agent.name for agent in bored[:6])
     detail = f"{head.name} recruited {len(bored)} agents and gave them no work: {names}"
     subject = str(head.id)
@@ -299,13 +299,13 @@ def _about_recruiting(picture: Picture, head: Watched, bored: Sequence[Watched],
     return Finding("recruiting", subject, "asked", head.id, detail, ask=f"{detail}. What should the boss do?")
 
 
-def delegation_relays(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def delegation_relays(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """Work handed down a chain of heads with one member each, nobody doing it: the last one is told."""
-    for agent in picture.agents:
-        chain = _relay_above(picture, agent)
+    for agent in snapshot.agents:
+        chain = _relay_above(snapshot, agent)
         if agent.leads or len(chain) < options.relay or any(above.writes for above in chain):
             continue
-        times = _before(picture, "relay", str(agent.id), now, options, agent.produced_at)
+        times = _before(snapshot, "relay", str(agent.id), now, options, agent.produced_at)
         if times is None or times > 1:
             continue
         detail = f"the work went through {' > '.join(a.name for a in reversed(chain))} to {agent.name}"
@@ -317,11 +317,11 @@ def delegation_relays(picture: Picture, now: float, options: WatchOptions) -> It
         )
 
 
-def _relay_above(picture: Picture, agent: Watched) -> list[Watched]:
+def _relay_above(snapshot: Snapshot, agent: Watched) -> list[Watched]:
     """Heads above, nearest first, as long as each leads exactly one agent."""
     chain: list[Watched] = []
-    while agent.head_id is not None and len(picture.members.get(agent.head_id, ())) == 1:
-        above = picture.by_id.get(agent.head_id)
+    while agent.head_id is not None and len(snapshot.members.get(agent.head_id, ())) == 1:
+        above = snapshot.by_id.get(agent.head_id)
         if above is None:
             break
         chain.append(above)
@@ -329,13 +329,13 @@ def _relay_above(picture: Picture, agent: Watched) -> list[Watched]:
     return chain
 
 
-def beyond_the_plan(picture: Picture, now: float, options: WatchOptions) -> Iterator[Finding]:
+def beyond_the_plan(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """More agents than the approved plan named, by `plan_excess`: the people are asked, once."""
-    limit = picture.plan_agents * options.plan_excess
-    count = len(picture.agents)
-    if picture.plan_agents and count > limit and ("plan", "task") not in picture.acted:
-        detail = f"the plan named {picture.plan_agents} agents, and there are {count}"
-        ask = f"The plan you saw named {picture.plan_agents} agents; there are {count} now. Go on?"
+    limit = snapshot.plan_agents * options.plan_excess
+    count = len(snapshot.agents)
+    if snapshot.plan_agents and count > limit and ("plan", "task") not in snapshot.acted:
+        detail = f"the plan named {snapshot.plan_agents} agents, and there are {count}"
+        ask = f"The plan you saw named {snapshot.plan_agents} agents; there are {count} now. Go on?"
         yield Finding("plan", "task", "asked", None, detail, ask=ask)
 
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.limits import caps_now, lower_caps
+from engine.budget.tree import freeze
 from engine.commands import AnswerGate, Limits
 from engine.domain.budget import amount
 from engine.domain.gates import (
@@ -24,13 +26,15 @@ from engine.domain.gates import (
 from engine.domain.state import About
 from engine.errors import NotFound, WrongState
 from engine.events import EndBasis, GateClosed
+from engine.handlers.result import Done
+from engine.lifecycle.agents import dismiss, take_up
+from engine.lifecycle.ending import Ending, end_task, told_report
+from engine.lifecycle.task_state import ready_agents, reopen
+from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Wake
-from engine.store.budgets import freeze
 from engine.store.core import AGENTS, BUDGETS, GATES, TASKS, AnyRow, append_events, dumps, loads
-from engine.store.ending import Ending, end_task, told_report
-from engine.store.people import dismiss, system_letter, take_up
-from engine.store.tasks import Done, caps_now, get_task, lower_caps, ready_agents, reopen
-from engine.store.wrapup import wrap_up
+from engine.store.lookup import get_task
+from engine.store.messages import add_system_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class _Answered:
         """Send an agent what came of the gate -> its wake."""
         key = f"gate{self.gate.id}.answer"
         take_up(self.connection, agent_id)
-        system_letter(
+        add_system_message(
             self.connection, self.task.id, agent_id, text, key, self.now, priority=0, about=(about, None)
         )
         return (Wake(agent_id, self.task.id, 0),)

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from engine.domain.picture import WatchOptions
+from engine.domain.snapshot import WatchOptions
 from engine.errors import EngineError, WrongState
 from engine.handlers.gates import approve_unanswered
+from engine.handlers.repeats import Due, due_repeats, pause_repeat, start_due
+from engine.monitoring.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 from engine.ports import Clock, Database, StartRight, Wake
 from engine.runtime.schedule import Schedule
-from engine.store.repeats import Due, due_repeats, pause_repeat, start_due
-from engine.store.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,8 @@ from typing import get_args
 
 from sqlalchemy.exc import IntegrityError
 
+from engine.budget.caps import at_cap
+from engine.budget.settlement import spend_dropped
 from engine.domain.effects import GiveUp, Notice, StepOutcome
 from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
@@ -28,11 +30,9 @@ from engine.ports import (
     Usage,
     Workspace,
 )
-from engine.runtime.act import act, note_record, nothing_done
-from engine.store.caps import at_cap
-from engine.store.commit import Committed, InboxChanged, commit_step
-from engine.store.load import MAX_LETTERS, CapHit, load_turn
-from engine.store.settle import spend_dropped
+from engine.steps.act import act, note_record, nothing_done
+from engine.steps.commit import Committed, InboxChanged, commit_step
+from engine.steps.load import MAX_INBOX_MESSAGES, CapHit, load_turn
 from engine.tools import ToolContext, ToolOptions, specs_for
 from engine.tools.sessions import Sessions
 
@@ -66,7 +66,7 @@ class TurnOptions:
 
     history_tokens: int = 16_000
     tools: ToolOptions = field(default_factory=ToolOptions)
-    letters: int = MAX_LETTERS
+    letters: int = MAX_INBOX_MESSAGES
     small: bool = False
     narrow_answer: int = 4_096
 

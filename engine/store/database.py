@@ -20,12 +20,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import NotConfigured
 from engine.extras import require
 from engine.ports import Database
 from engine.private import private_file
+from engine.store.driver_errors import plain_error, unwritable
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ def sync_engine(url: str) -> sa.Engine:
         try:
             private_file(Path(path))
         except OSError as error:
-            raise _unwritable() from error
+            raise unwritable() from error
     engine = sa.create_engine(url)
     event.listen(engine, "connect", _set_pragmas)
     return engine
@@ -241,32 +241,6 @@ def _in_savepoint(
         return None, plain_error(error)
     raw.execute("RELEASE job")
     return result, None
-
-
-def plain_error(error: Exception) -> Exception:
-    """Full disks and read-only files in words a person can act on; driver errors as SQLAlchemy's."""
-    if isinstance(error, sqlite3.IntegrityError):
-        return IntegrityError("a prepared statement", None, error)
-    if not isinstance(error, sqlite3.Error | DBAPIError):
-        return error
-    text = str(error).lower()
-    if (
-        "disk is full" in text
-        or "readonly database" in text
-        or "disk i/o error" in text
-        or "unable to open" in text
-    ):
-        told = _unwritable()
-        told.__cause__ = error
-        return told
-    return error
-
-
-def _unwritable() -> NotConfigured:
-    return NotConfigured(
-        "The database cannot be written (disk full or read-only). "
-        "Free space on the disk of the data folder, then try again."
-    )
 
 
 def _deliver(results: list[_Result]) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from engine.store.database import plain_error
+from engine.store.driver_errors import plain_error
 from engine.store.prepared import Prepared, to_the_end
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.domain.effects import Effect
 from engine.domain.outcomes import Name, RefusalKind, ToolResult
-from engine.domain.picture import WatchOptions
+from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
 from engine.tools.schema import common_schema

@@ -16,7 +16,7 @@ from engine.store.core import FILES, REVISIONS, AnyRow
 from engine.store.prepared import Prepared
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
-from engine.tools.shelf import shelf_of
+from engine.tools.path_index import path_index_of
 from engine.workspace import check_collision, check_room, normal_path
 from engine.workspace.fit import fitting
 
@@ -247,23 +247,23 @@ def last_seen(context: ToolContext, path: str) -> int | None:
 
 
 async def _check_new(context: ToolContext, path: str) -> None:
-    shelf = await shelf_of(context.db, context.task.id)
+    path_index = await path_index_of(context.db, context.task.id)
     gone = {p for p, f in context.files.items() if f.blob is None}
     staged = context.files.keys() - gone
     try:
-        check_collision(path, {*shelf.neighbours(path), *staged} - gone)
+        check_collision(path, {*path_index.neighbours(path), *staged} - gone)
     except Invalid as error:
         raise ToolRefused(str(error)) from error
 
 
 async def _space(context: ToolContext, path: str, size: int) -> tuple[int, int]:
     """Files and bytes of the task with what this step has staged and `path`. Raises ToolRefused when over."""
-    shelf = await shelf_of(context.db, context.task.id)
-    count, total = len(shelf.sizes), shelf.total
+    path_index = await path_index_of(context.db, context.task.id)
+    count, total = len(path_index.sizes), path_index.total
     for changed, after in (
         {p: f.size if f.blob else None for p, f in context.files.items()} | {path: size}
     ).items():
-        before = shelf.sizes.get(changed)
+        before = path_index.sizes.get(changed)
         count += (after is not None) - (before is not None)
         total += (after or 0) - (before or 0)
     try:

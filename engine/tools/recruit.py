@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from engine.budget.tree import room_for_agents
 from engine.domain.budget import estimated_micros
 from engine.domain.effects import Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
 from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
-from engine.store.budgets import room_for_agents
-from engine.store.load import budget_path
+from engine.store.lookup import budget_path
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
 

@@ -12,8 +12,8 @@ from engine.domain.effects import ChangeAssignment, Verdict
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import Work
 from engine.errors import Invalid
-from engine.store.evidence import last_run
-from engine.store.load import load_assignment, load_work
+from engine.lifecycle.run_evidence import last_run
+from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import current_files
 from engine.tools.run import describe, execute

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from bot.access import GATE_RIGHTS
-from bot.texts_gates import CLOSED, LABELS, MEANS, answer_words, choice_named, label, meanings, ways
-from bot.views.gate import gate_view
+from bot.discord.access import GATE_RIGHTS
+from bot.features.gates.buttons import gate_view
+from bot.texts.gates import CLOSED, LABELS, MEANS, answer_words, choice_named, label, meanings, ways
 from engine.commands import Limits
 from engine.domain.gates import EFFECTS, Choice, GateBasis, GateEffect, GateKind, choices_of
 from engine.queries import GateView

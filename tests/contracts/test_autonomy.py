@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from engine import TurnOptions
 from engine.commands import StartTask
-from engine.domain.picture import Finding, WatchOptions
 from engine.domain.recall import pack, signs_of
+from engine.domain.snapshot import Finding, WatchOptions
 from engine.events import AssignmentChanged, Intervened, TaskEnded
 from engine.llm.scripted import call, say
+from engine.monitoring.intervention import intervene
 from engine.ports import ChatAnswer
 from engine.store.core import AGENTS, BUDGETS, MEMORIES, STEPS, TASKS
-from engine.store.intervene import intervene
 from engine.store.memory import Asking, kept_for, recall
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World, ended

@@ -12,23 +12,24 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from engine.budget.settlement import spend_dropped
 from engine.commands import StartTask
 from engine.domain.effects import ChangeFile, SendMessage, StepOutcome
+from engine.domain.limits import Caps
 from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, Stale
 from engine.events import ModelBack
+from engine.handlers.tasks import start_task
+from engine.lifecycle.agents import NewAgent, add_agent
 from engine.ports import ChatAnswer, Quote, Usage, Wake
 from engine.runtime.dispatch import FairQueue
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
-from engine.store.commit import commit_step
+from engine.steps.commit import commit_step
+from engine.steps.load import CapHit, load_turn
 from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISIONS, append_events
 from engine.store.database import conninfo_of
-from engine.store.load import CapHit, load_turn
-from engine.store.people import NewAgent, add_agent
 from engine.store.prepared import driver_of
-from engine.store.settle import spend_dropped
-from engine.store.tasks import Caps, start_task
 from tests.contracts.conftest import World
 from tests.fakes.parts import CAPS
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from engine import TurnOptions
 from engine.commands import EndRepeat, Limits, PauseTask, RepeatTask, ResumeRepeat, StopTask
-from engine.domain.picture import WatchOptions
+from engine.domain.snapshot import WatchOptions
 from engine.errors import Invalid, NotFound, WrongState
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest

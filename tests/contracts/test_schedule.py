@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from engine.domain.picture import WatchOptions
+from engine.domain.snapshot import WatchOptions
 from engine.runtime.clock import SystemClock
 from engine.runtime.election import Election
 from engine.runtime.monitor import Monitor

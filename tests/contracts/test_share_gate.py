@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from engine import Engine, TurnOptions
 from engine.commands import AnswerGate, DismissAgent, Limits, RaiseCap, StartTask
-from engine.domain.picture import WatchOptions
+from engine.domain.snapshot import WatchOptions
 from engine.errors import Invalid
 from engine.events import CapReached, EventBody, Intervened, load_event
 from engine.llm.scripted import call, say

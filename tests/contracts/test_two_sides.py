@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from bot.book import CARDS, FOLLOWS, Book
+from bot.outbox.projector import project_all
 from bot.places.records import PlaceRecords
-from bot.projector import project_all
+from bot.storage.guild_settings import CARDS, FOLLOWS, BotRecords
+from bot.storage.tables import BOT_METADATA, tasks
 from bot.storage.upsert import upsert
-from bot.tables import BOT_METADATA, tasks
 from engine import events as ev
 from engine.ports import Database
 from engine.store.database import open_database, sync_engine
@@ -70,7 +70,7 @@ async def interleaved(database: Database, number: int, pause: float) -> None:
 
     await asyncio.gather(
         database.write(read),
-        Book(database).change_card(number, message_id=number, digest="x"),
+        BotRecords(database).change_card(number, message_id=number, digest="x"),
         PlaceRecords(database).set_task(number, category_id=number, channels_full=True),
     )
 
@@ -123,6 +123,6 @@ async def test_an_upsert_changes_no_other_row(database: Database) -> None:
             [{"task_id": t, "user_id": u, "mode": "all"} for t in (1, 2) for u in (1, 2)],
         )
     )
-    await Book(database).follow(1, 2, "off")
+    await BotRecords(database).follow(1, 2, "off")
     rows = await database.read(lambda c: c.execute(select(FOLLOWS)).all())
     assert {tuple(r) for r in rows} == {(1, 1, "all"), (1, 2, "off"), (2, 1, "all"), (2, 2, "all")}

@@ -8,8 +8,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
-from bot import tables_guild
-from bot.tables import BOT_METADATA
+from bot.storage import guild_tables
+from bot.storage.tables import BOT_METADATA
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class InlineDatabase:
         self._engine = create_engine(
             self.url, poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
-        assert tables_guild.GuildRow.metadata is BOT_METADATA
+        assert guild_tables.GuildRow.metadata is BOT_METADATA
         BOT_METADATA.create_all(self._engine)
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:

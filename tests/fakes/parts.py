@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine.domain.limits import Caps
 from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import Database, Embedder, RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
 from engine.runtime.clock import SystemClock
 from engine.store.create import create_tables
-from engine.store.tasks import Caps
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace, WorkspaceLimits
 

@@ -19,8 +19,8 @@ import pytest
 from engine.domain import account, checks, prompt
 from engine.domain.outcomes import ToolResult
 from engine.ports import ChatAnswer, ChatRequest
-from engine.store import people, tasks
-from engine.store.pen import Pen
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store import messages
 from engine.tools import TOOLS, Tool, ToolRefused
 
 _MARKED = re.compile("\u27e6(.*?)\u27e7", re.S)
@@ -74,21 +74,23 @@ def _reworded(tool: Tool[Any]) -> Callable[..., Any]:
 
 
 def _reword_messages(patch: pytest.MonkeyPatch) -> None:
-    old_letter, old_system, old_first = Pen.letter, people.system_letter, tasks.letter
+    old_letter, old_system, old_first = UnitOfWork.letter, messages.add_system_message, messages.letter
 
-    def letter(pen: Pen, to: int, text: str, **options: Any) -> None:
+    def letter(pen: UnitOfWork, to: int, text: str, **options: Any) -> None:
         ours = options.get("kind", "agent") != "agent"
         old_letter(pen, to, _marked(text) if ours else text, **options)
 
-    def system_letter(connection: Any, task: int, to: int, text: str, *rest: Any, **options: Any) -> None:
+    def add_system_message(
+        connection: Any, task: int, to: int, text: str, *rest: Any, **options: Any
+    ) -> None:
         old_system(connection, task, to, _marked(text), *rest, **options)
 
     def first(connection: Any, task: int, to: int, text: str, key: str, now: float) -> None:
         old_first(connection, task, to, _marked(text), key, now)
 
-    patch.setattr(Pen, "letter", letter)
+    patch.setattr(UnitOfWork, "letter", letter)
     for module in _modules("engine."):
-        for old, new in ((old_system, system_letter), (old_first, first)):
+        for old, new in ((old_system, add_system_message), (old_first, first)):
             for name, value in list(vars(module).items()):
                 if value is old:
                     patch.setattr(module, name, new)

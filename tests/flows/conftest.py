@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.bootstrap import Running, running
+from bot.app.bootstrap import Running, running
+from bot.app.settings import BotSettings
 from bot.local import LocalOptions
-from bot.settings import BotSettings
 from engine.llm.scripted import Script, ScriptedModel
 from engine.settings import EngineSettings
 from tests.flows.team import team

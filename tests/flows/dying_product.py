@@ -15,13 +15,13 @@ from typing import Any
 
 import discord
 
-from bot.book import Book
-from bot.bootstrap import Running, running
+from bot.app.bootstrap import Running, running
 from bot.local import LocalOptions
+from bot.notifications.live_card import LiveCards
 from bot.notifications.wiring import Notifications
 from bot.outbox.ledger import Ledger
 from bot.outbox.transport import Transport
-from bot.views.card_keeper import CardKeeper
+from bot.storage.guild_settings import BotRecords
 from engine.commands import StopTask
 from engine.events import Event, GateRaised, TaskAccepted, TaskEnded
 from engine.llm.scripted import ScriptedModel, call, say
@@ -82,12 +82,12 @@ def _has_buttons(_self: Any, delivery: Any, *_args: Any) -> bool:
 
 
 POINTS: dict[str, Callable[[], None]] = {
-    "started": lambda: around(CardKeeper, "opened", _any, False),
+    "started": lambda: around(LiveCards, "opened", _any, False),
     "start committed": lambda: heard(TaskAccepted),
     "card about to be sent": lambda: around(discord.abc.Messageable, "send", _is_card, False),
     "card sent": lambda: around(discord.abc.Messageable, "send", _is_card, True),
-    "card written": lambda: around(CardKeeper, "_posted", _any, True),
-    "answer about to be given": lambda: around(CardKeeper, "opened", _any, True),
+    "card written": lambda: around(LiveCards, "_posted", _any, True),
+    "answer about to be given": lambda: around(LiveCards, "opened", _any, True),
     "question committed": lambda: heard(GateRaised),
     "question sent": lambda: around(Ledger, "sent", _has_buttons, False),
     "ping about to be sent": lambda: around(Transport, "by_bot", _is_ping, False),
@@ -117,7 +117,7 @@ async def play(product: Running, boss: Boss) -> None:
     engine, person = product.engine.engine, product.local.you
     if not await engine.look.tasks():
         await person.slash(person.channel("lobby"), "task new", goal="Build a boat")
-    await Book(product.engine.database).follow(1, FOLLOWER, "all")
+    await BotRecords(product.engine.database).follow(1, FOLLOWER, "all")
     boss.may.set()
     async for event in engine.events():
         if isinstance(event.body, GateRaised) and (await engine.look.task(1)).ended_at is None:
@@ -132,7 +132,7 @@ async def play(product: Running, boss: Boss) -> None:
 
 
 async def _behind(product: Running) -> bool:
-    card = await Book(product.engine.database).card(1)
+    card = await BotRecords(product.engine.database).card(1)
     return card is None or not card.message_id or card.shown_seq < card.changed_seq
 
 

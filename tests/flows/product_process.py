@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bot.bootstrap import running
+from bot.app.bootstrap import running
 from bot.local import LocalOptions
 from engine.llm.scripted import ScriptedModel
 from tests.flows.conftest import bot_settings, engine_settings

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.bootstrap import Running
+from bot.app.bootstrap import Running
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.store.core import MESSAGES

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.bootstrap import Running
+from bot.app.bootstrap import Running
 from bot.local import LocalDiscord
 from bot.local.actors import Human
 from engine.llm.scripted import call

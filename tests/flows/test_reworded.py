@@ -11,15 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from bot.outbox.post import Post, load_post
-from bot.projector import project_all
-from bot.tables import outbox
+from bot.outbox.projector import project_all
+from bot.storage.tables import outbox
 from engine.commands import SayToAgent, StartTask
 from engine.domain.offer import SCALE
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest, RunRequest, RunResult
+from engine.steps.transcript import past_step
 from engine.store.core import ASSIGNMENTS, FILES, MESSAGES, STEPS, TASKS
-from engine.store.transcript import past_step
 from engine.tools import ToolOptions
 from tests.fakes.inline_database import InlineDatabase
 from tests.fakes.parts import FakeSandbox, build_engine, make_tables, sqlite_url

@@ -12,7 +12,7 @@ from pathlib import Path
 from alembic import command as alembic_command
 from alembic.config import Config
 
-from bot.migrations import drift
+from bot.app.migrations import drift
 from engine.assembly import open_engine
 from engine.commands import Limits, StartTask
 from engine.llm.scripted import ScriptedModel, call, say

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.bootstrap import Running
+from bot.app.bootstrap import Running
 from bot.local import Human, Outcome
 from engine.commands import StartTask
 from engine.errors import Invalid

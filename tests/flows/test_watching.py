@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.bootstrap import Running
-from bot.places.typist import Typist
+from bot.app.bootstrap import Running
+from bot.notifications.typing_indicator import TypingIndicator
 from engine.ports import ChatAnswer, ChatRequest
 from tests.flows.conftest import Start
 from tests.flows.team import team
@@ -76,7 +76,7 @@ async def test_nobody_is_shown_typing_after_the_end(slow: tuple[Running, Slow, l
     await command(product, "task new", goal=GOAL)
     await post_with(product, "reads the goal")
     clock = itertools.count(1_000.0, 60.0)
-    typist = Typist(product.bot, product.engine.engine, product.outbox.ledger, lambda: next(clock))
+    typist = TypingIndicator(product.bot, product.engine.engine, product.outbox.ledger, lambda: next(clock))
     for _ in range(2):
         typed.clear()
         await typist.tick()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import NotConfigured
 from engine.extras import require
-from engine.llm.local.weights import SMALL, STANDARD, fetch
+from engine.llm.local.process.catalog import SMALL, STANDARD
+from engine.llm.local.process.weights import fetch
 
 if TYPE_CHECKING:
     from tqdm import tqdm

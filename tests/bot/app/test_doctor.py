@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import bot.__main__ as command
+import bot.app.cli as command
 from tests.fakes.model_endpoint import ModelEndpoint, says
 
 KEY = "doctor.canary-Zk42-0815"

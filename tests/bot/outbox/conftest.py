@@ -12,14 +12,14 @@ from typing import Any, cast
 import discord
 import pytest
 
+from bot.features.gates.windows import closed_message
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.outbox.limiter import Rates
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
 from bot.ports import EngineApi
-from bot.tables import BOT_METADATA
-from bot.texts_gates import label
-from bot.views.windows import closed_message
+from bot.storage.tables import BOT_METADATA
+from bot.texts.gates import label
 from engine.commands import StartTask
 from engine.ports import Database
 from engine.queries import GateView

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from bot.archive import close_places
+from bot.features.files.archive import close_places
 from engine.commands import SayToAgent
 from engine.events import PlanProposed, TaskEnded
 from tests.bot.outbox.conftest import Stage

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.digests import Transcripts
 from bot.outbox.ledger import Ledger, Sent
 from bot.outbox.post import Entry, Lane, Post, Wire
+from bot.outbox.projector import project_all
+from bot.outbox.transcripts import Transcripts
 from bot.places.records import Hook, PlaceRecords
-from bot.projector import project_all
-from bot.tables import BOT_METADATA
+from bot.storage.tables import BOT_METADATA
 from engine import events as ev
 from engine.errors import NotFound
 from engine.ports import Database

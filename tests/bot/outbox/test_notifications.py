@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from bot.book import Book
 from bot.outbox.ledger import Ledger
 from bot.outbox.transport import Transport
-from bot.tables import outbox, tasks
+from bot.storage.guild_settings import BotRecords
+from bot.storage.tables import outbox, tasks
 from engine.commands import AnswerGate, RepeatTask
 from tests.bot.outbox.conftest import Stage
 
@@ -25,7 +25,7 @@ async def followed(stage: Stage) -> tuple[int, int]:
     """A task with its place and one who follows all of it: (task id, boss)."""
     task_id = await stage.task()
     await stage.drain()
-    await Book(stage.database).follow(task_id, FOLLOWER, "all")
+    await BotRecords(stage.database).follow(task_id, FOLLOWER, "all")
     return task_id, stage.boss(task_id)
 
 

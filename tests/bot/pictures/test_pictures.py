@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from bot.features.tasks.tree import tree_text
 from bot.pictures.layout import round_about, two_sided
 from bot.pictures.organisation import draw_organisation, wheel_size
 from bot.pictures.timeline import MOST_ROWS, cost_curve, draw_timeline, marks, rows_of
-from bot.views.tree import tree_text
 from tests.fakes.crowd import crowd, steps_of
 
 

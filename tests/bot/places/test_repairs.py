@@ -8,9 +8,9 @@ from typing import Any
 import discord
 import pytest
 
-from bot import texts_outbox as wording
 from bot.local import channel_rules
 from bot.places.records import PlaceRecords
+from bot.texts import outbox as wording
 from tests.bot.outbox.conftest import Stage
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from engine import Engine
 from engine.commands import Command, StartTask
-from engine.domain.picture import WatchOptions
+from engine.domain.limits import Caps
+from engine.domain.snapshot import WatchOptions
 from engine.events import EventBody, TaskEnded
 from engine.ports import Database, Embedder, Sandbox
-from engine.store.tasks import Caps
 from engine.tools import ToolOptions
 from tests.fakes.cast import Part, cast
 from tests.fakes.parts import CAPS, build_engine, make_tables, sqlite_url

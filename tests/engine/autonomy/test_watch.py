@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engine.commands import AnswerGate
+from engine.domain.limits import Caps
 from engine.events import AgentLeft, AgentSpoke, AssignmentChanged, FileWritten, GateRaised, Intervened
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
-from engine.store.tasks import Caps
 from tests.engine.autonomy.conftest import CALM, FAST, Stage
 from tests.fakes.cast import Part, View, boss_of, reviewing, worker
 from tests.fakes.parts import CAPS

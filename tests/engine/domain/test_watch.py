@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.picture import Acted, OpenWork, Picture, Talk, Watched, WatchOptions
-from engine.domain.waiting import waits_for_cycles
+from engine.domain.snapshot import Acted, OpenWork, Snapshot, Talk, Watched, WatchOptions
+from engine.domain.wait_graph import waits_for_cycles
 from engine.domain.watch import (
     QuietTask,
     beyond_the_plan,
@@ -58,24 +58,24 @@ def work(number: int, assignee: int, state: str = "open", giver: int = 1) -> Ope
 
 def test_a_silent_agent_is_found_only_when_idle_with_work_and_waiting_for_nobody() -> None:
     """Busy agents, those without work, those who ask people and those who wait for a busy one are left."""
-    picture = Picture(1, (agent(1), agent(2), agent(3, busy=True), agent(4)), (work(7, 2), work(8, 3)))
-    found = list(silent_agents(picture, NOW, OPTIONS))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3, busy=True), agent(4)), (work(7, 2), work(8, 3)))
+    found = list(silent_agents(snapshot, NOW, OPTIONS))
     assert [(f.agent_id, f.action) for f in found] == [(2, "nudged")]
-    asking = replace(picture, asking=frozenset({2}))
+    asking = replace(snapshot, asking=frozenset({2}))
     assert not list(silent_agents(asking, NOW, OPTIONS))
-    waiting = replace(picture, talks=(talk(1, 2, 3),))
+    waiting = replace(snapshot, talks=(talk(1, 2, 3),))
     assert not list(silent_agents(waiting, NOW, OPTIONS))
-    recent = replace(picture, agents=(agent(1), agent(2, active_at=NOW - 5)))
+    recent = replace(snapshot, agents=(agent(1), agent(2, active_at=NOW - 5)))
     assert not list(silent_agents(recent, NOW, OPTIONS))
 
 
 def test_silence_climbs_from_nudge_to_report_to_replacement_to_the_people() -> None:
     """What the rule did before decides what it does next; a cooldown lies between."""
-    picture = Picture(1, (agent(1), agent(2)), (work(7, 2),))
+    snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),))
 
     def after(times: int, ago: float = 1_000) -> list[str]:
         acted = {("silence", "#7"): Acted(times, NOW - ago)} if times else {}
-        return [f.action for f in silent_agents(replace(picture, acted=acted), NOW, OPTIONS)]
+        return [f.action for f in silent_agents(replace(snapshot, acted=acted), NOW, OPTIONS)]
 
     assert [after(n) for n in (0, 1, 2, 5)] == [["nudged"], ["reported"], ["replaced"], ["asked"]]
     assert after(1, ago=1) == []
@@ -84,26 +84,26 @@ def test_silence_climbs_from_nudge_to_report_to_replacement_to_the_people() -> N
 def test_a_head_with_members_is_never_replaced() -> None:
     """Its group would be left without it: it is reported instead."""
     acted = {("silence", "#7"): Acted(OPTIONS.replace_after, 0.0)}
-    picture = Picture(1, (agent(1), agent(2, leads=True)), (work(7, 2),), acted=acted)
-    assert [f.action for f in silent_agents(picture, NOW, OPTIONS)] == ["reported"]
+    snapshot = Snapshot(1, (agent(1), agent(2, leads=True)), (work(7, 2),), acted=acted)
+    assert [f.action for f in silent_agents(snapshot, NOW, OPTIONS)] == ["reported"]
 
 
 def test_a_circle_needs_every_agent_in_it_idle() -> None:
     """A asks B, B asks A: named to both; when one of them is at work there is no circle."""
     talks = (talk(1, 2, 3), talk(2, 3, 4), talk(3, 4, 2))
-    picture = Picture(1, (agent(1), agent(2), agent(3), agent(4)), talks=talks)
-    (found,) = waiting_in_circles(picture, NOW, OPTIONS)
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3), agent(4)), talks=talks)
+    (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
     assert {letter.agent_id for letter in found.letters} == {2, 3, 4}
-    busy = replace(picture, agents=(agent(1), agent(2), agent(3, busy=True), agent(4)))
+    busy = replace(snapshot, agents=(agent(1), agent(2), agent(3, busy=True), agent(4)))
     assert not list(waiting_in_circles(busy, NOW, OPTIONS))
-    answered = replace(picture, talks=(*talks, talk(4, 2, 4, needs_answer=False)))
+    answered = replace(snapshot, talks=(*talks, talk(4, 2, 4, needs_answer=False)))
     assert not list(waiting_in_circles(answered, NOW, OPTIONS))
 
 
 def test_a_circle_through_work_and_words_is_found() -> None:
     """The boss waits for the work, its member for the boss's answer."""
-    picture = Picture(1, (agent(1), agent(2)), (work(7, 2),), (talk(1, 2, 1),))
-    (found,) = waiting_in_circles(picture, NOW, OPTIONS)
+    snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),), (talk(1, 2, 1),))
+    (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
     assert {letter.agent_id for letter in found.letters} == {1, 2}
 
 
@@ -111,8 +111,8 @@ def test_a_circle_through_work_and_words_is_found() -> None:
 def test_circles_are_circles_and_share_no_agent(pairs: list[tuple[int, int]]) -> None:
     """Each found circle closes, and no agent is in two of them; one exists if the graph has a cycle."""
     talks = tuple(talk(n, a, b) for n, (a, b) in enumerate(pairs) if a != b)
-    picture = Picture(1, tuple(agent(n) for n in range(1, 7)), talks=talks)
-    cycles = waits_for_cycles(picture)
+    snapshot = Snapshot(1, tuple(agent(n) for n in range(1, 7)), talks=talks)
+    cycles = waits_for_cycles(snapshot)
     seen: list[int] = []
     for cycle in cycles:
         ids = [wait.agent_id for wait in cycle]
@@ -123,30 +123,30 @@ def test_circles_are_circles_and_share_no_agent(pairs: list[tuple[int, int]]) ->
 
 def test_an_unanswered_question_is_brought_to_mind_then_given_up() -> None:
     """First the one who owes the answer hears, then the one who waits; then nobody."""
-    picture = Picture(1, (agent(1), agent(2), agent(3)), (work(7, 2),), (talk(1, 2, 3),))
-    assert not list(unanswered(replace(picture, work=()), NOW, OPTIONS))
-    (first,) = unanswered(picture, NOW, OPTIONS)
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), (work(7, 2),), (talk(1, 2, 3),))
+    assert not list(unanswered(replace(snapshot, work=()), NOW, OPTIONS))
+    (first,) = unanswered(snapshot, NOW, OPTIONS)
     assert first.agent_id == 3
-    again = replace(picture, acted={("unanswered", "2-3"): Acted(1, NOW - 100)})
+    again = replace(snapshot, acted={("unanswered", "2-3"): Acted(1, NOW - 100)})
     (second,) = unanswered(again, NOW, OPTIONS)
     assert second.agent_id == 2
     assert not list(
-        unanswered(replace(picture, acted={("unanswered", "2-3"): Acted(2, NOW - 99)}), NOW, OPTIONS)
+        unanswered(replace(snapshot, acted={("unanswered", "2-3"): Acted(2, NOW - 99)}), NOW, OPTIONS)
     )
 
 
 def test_chatter_counts_only_short_words_in_turn_after_the_last_product() -> None:
     """Six alternating short messages are chatter; a written file, a long text or a monologue is not."""
     talks = tuple(talk(n, 2 + n % 2, 3 - n % 2) for n in range(6))
-    picture = Picture(1, (agent(1), agent(2), agent(3)), talks=talks)
-    (found,) = chatter(picture, NOW, OPTIONS)
-    assert found.hush is None and not any(letter.wakes for letter in found.letters)
-    assert not list(chatter(replace(picture, talks=talks[:5]), NOW, OPTIONS))
-    wrote = replace(picture, agents=(agent(1), agent(2, produced_at=NOW - 497), agent(3)))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), talks=talks)
+    (found,) = chatter(snapshot, NOW, OPTIONS)
+    assert found.mute is None and not any(letter.wakes for letter in found.letters)
+    assert not list(chatter(replace(snapshot, talks=talks[:5]), NOW, OPTIONS))
+    wrote = replace(snapshot, agents=(agent(1), agent(2, produced_at=NOW - 497), agent(3)))
     assert not list(chatter(wrote, NOW, OPTIONS))
-    long = replace(picture, talks=(*talks[:3], replace(talks[3], chars=2_000), *talks[4:]))
+    long = replace(snapshot, talks=(*talks[:3], replace(talks[3], chars=2_000), *talks[4:]))
     assert not list(chatter(long, NOW, OPTIONS))
-    alone = replace(picture, talks=tuple(talk(n, 2, 3) for n in range(6)))
+    alone = replace(snapshot, talks=tuple(talk(n, 2, 3) for n in range(6)))
     assert not list(chatter(alone, NOW, OPTIONS))
 
 
@@ -154,50 +154,50 @@ def test_chatter_that_goes_on_is_hushed_and_reported() -> None:
     """The second time their talk no longer wakes them and their head hears of it."""
     talks = tuple(talk(n, 2 + n % 2, 3 - n % 2) for n in range(8))
     acted = {("chatter", "2-3"): Acted(1, NOW - 497)}
-    (found,) = chatter(Picture(1, (agent(1), agent(2), agent(3)), talks=talks, acted=acted), NOW, OPTIONS)
-    assert found.hush == (2, 3)
+    (found,) = chatter(Snapshot(1, (agent(1), agent(2), agent(3)), talks=talks, acted=acted), NOW, OPTIONS)
+    assert found.mute == (2, 3)
     assert [letter.agent_id for letter in found.letters if letter.wakes] == [1]
 
 
 def test_a_head_overreaches_only_while_a_member_idles_and_writes_less() -> None:
     """Six writes of its own with an idle member; a member that writes as much is no reason."""
     head = agent(1, writes=6)
-    (found,) = heads_at_members_work(Picture(1, (head, agent(2))), NOW, OPTIONS)
+    (found,) = heads_at_members_work(Snapshot(1, (head, agent(2))), NOW, OPTIONS)
     assert found.agent_id == 1
-    assert not list(heads_at_members_work(Picture(1, (head, agent(2, busy=True))), NOW, OPTIONS))
-    assert not list(heads_at_members_work(Picture(1, (head, agent(2, writes=6))), NOW, OPTIONS))
-    assert not list(heads_at_members_work(Picture(1, (head,)), NOW, OPTIONS))
+    assert not list(heads_at_members_work(Snapshot(1, (head, agent(2, busy=True))), NOW, OPTIONS))
+    assert not list(heads_at_members_work(Snapshot(1, (head, agent(2, writes=6))), NOW, OPTIONS))
+    assert not list(heads_at_members_work(Snapshot(1, (head,)), NOW, OPTIONS))
 
 
 def test_recruits_without_work_are_counted_by_head() -> None:
     """Four idle recruits who never had an assignment and never answered anything; being of use ends it."""
-    picture = Picture(1, (agent(1), *(agent(n, steps=1) for n in range(2, 6))))
-    (found,) = runaway_recruiting(picture, NOW, OPTIONS)
+    snapshot = Snapshot(1, (agent(1), *(agent(n, steps=1) for n in range(2, 6))))
+    (found,) = runaway_recruiting(snapshot, NOW, OPTIONS)
     assert found.agent_id == 1
-    assert not list(runaway_recruiting(replace(picture, given=frozenset({2})), NOW, OPTIONS))
-    assert not list(runaway_recruiting(replace(picture, talks=(talk(1, 2, 1),)), NOW, OPTIONS))
+    assert not list(runaway_recruiting(replace(snapshot, given=frozenset({2})), NOW, OPTIONS))
+    assert not list(runaway_recruiting(replace(snapshot, talks=(talk(1, 2, 1),)), NOW, OPTIONS))
     asked = (agent(1), agent(2, steps=2), *(agent(n, steps=1) for n in range(3, 6)))
-    assert not list(runaway_recruiting(replace(picture, agents=asked), NOW, OPTIONS))
+    assert not list(runaway_recruiting(replace(snapshot, agents=asked), NOW, OPTIONS))
 
 
 def test_a_relay_is_a_chain_of_heads_with_one_member_each() -> None:
     """Three heads with one member each above an agent: told to do it itself; a chain that works is left."""
     chain = tuple(agent(n, head_id=n - 1 if n > 1 else None, leads=n < 4) for n in range(1, 5))
-    (found,) = delegation_relays(Picture(1, chain), NOW, OPTIONS)
+    (found,) = delegation_relays(Snapshot(1, chain), NOW, OPTIONS)
     assert found.agent_id == 4
     worked = (chain[0], replace(chain[1], writes=1), *chain[2:])
-    assert not list(delegation_relays(Picture(1, worked), NOW, OPTIONS))
-    assert not list(delegation_relays(Picture(1, (*chain, agent(9))), NOW, OPTIONS))
+    assert not list(delegation_relays(Snapshot(1, worked), NOW, OPTIONS))
+    assert not list(delegation_relays(Snapshot(1, (*chain, agent(9))), NOW, OPTIONS))
 
 
 def test_the_people_are_asked_once_when_the_plan_is_outgrown() -> None:
     """Beyond one and a half times the agents they saw."""
     crowd = tuple(agent(n) for n in range(1, 8))
-    (found,) = beyond_the_plan(Picture(1, crowd, plan_agents=4), NOW, OPTIONS)
+    (found,) = beyond_the_plan(Snapshot(1, crowd, plan_agents=4), NOW, OPTIONS)
     assert found.action == "asked" and found.ask
-    assert not list(beyond_the_plan(Picture(1, crowd, plan_agents=5), NOW, OPTIONS))
+    assert not list(beyond_the_plan(Snapshot(1, crowd, plan_agents=5), NOW, OPTIONS))
     told = {("plan", "task"): Acted(1, 0.0)}
-    assert not list(beyond_the_plan(Picture(1, crowd, plan_agents=4, acted=told), NOW, OPTIONS))
+    assert not list(beyond_the_plan(Snapshot(1, crowd, plan_agents=4, acted=told), NOW, OPTIONS))
 
 
 def test_a_loop_is_said_reported_and_ended() -> None:
@@ -236,5 +236,5 @@ def test_a_healthy_task_is_left_alone() -> None:
     """Agents at work, work given, questions answered: no rule has anything to say."""
     agents = (agent(1), agent(2, busy=True), agent(3, busy=True))
     talks = (talk(1, 2, 3), talk(2, 3, 2, needs_answer=False))
-    picture = Picture(1, agents, (work(7, 2), work(8, 3)), talks, given=frozenset({2, 3}))
-    assert judge(picture, NOW, OPTIONS) == []
+    snapshot = Snapshot(1, agents, (work(7, 2), work(8, 3)), talks, given=frozenset({2, 3}))
+    assert judge(snapshot, NOW, OPTIONS) == []

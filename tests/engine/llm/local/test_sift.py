@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.llm.local.author import ENDLESS_ROOTS, Author
-from engine.llm.local.functions import (
+from engine.llm.local.authoring.candidate_selection import (
+    Seen,
+    Trial,
+    agreed,
+    choose,
+    keeps,
+    rehearse,
+    typed_lines,
+)
+from engine.llm.local.authoring.functions import (
     functions_of,
     saying,
     suspects,
@@ -19,8 +27,8 @@ from engine.llm.local.functions import (
     with_function,
     without,
 )
-from engine.llm.local.sift import Seen, Trial, agreed, choose, keeps, rehearse, typed_lines
-from engine.llm.local.texts import Call, numbers_in
+from engine.llm.local.authoring.program_writer import ENDLESS_ROOTS, Author
+from engine.llm.local.protocol.prompts import Call, numbers_in
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
 
 GUESS = '''
@@ -199,14 +207,14 @@ async def test_an_end_that_names_the_wrong_one_is_mended(sandbox: PlainSandbox) 
     caught = TURNS.replace('total += int(input(f"Player {player}, a number: ").split()[0])', MENDED_TRY)
     answers = iter(["a race.", caught, MENDED_TURNS, "a race.", TURNS, MENDED_TURNS])
 
-    async def pen(
+    async def unit(
         messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
     ) -> tuple[str, int]:
         asked.append(messages[-2]["content"])
         return next(answers), 20
 
     call = Call("write_file", {"path": "main.py"})
-    author = Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
+    author = Author(unit, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
     kept = await author.write()
     assert kept.coherent and "return" in kept.text
     assert "failed in play" in asked[2] and "which names the wrong one" in asked[2]
@@ -217,14 +225,14 @@ async def test_a_number_left_out_has_what_decides_written_anew(sandbox: PlainSan
     asked: list[list[dict[str, str]]] = []
     answers = iter(["a sum: over 31 it ends.", GUESS, 'over."""\n    return total >= 31', "a sum.", GUESS])
 
-    async def pen(
+    async def unit(
         messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
     ) -> tuple[str, int]:
         asked.append(messages)
         return next(answers), 20
 
     call = Call("write_file", {"path": "main.py"})
-    author = Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
+    author = Author(unit, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
     kept = await author.write()
     assert "nothing uses 31" in asked[2][-2]["content"] and "With 31: " in asked[2][-1]["content"]
     assert "return total >= 31" in kept.text
@@ -245,14 +253,14 @@ async def test_an_author_rewrites_the_function_that_spoils_the_program(sandbox: 
     answers = iter([*whole, 'Too much."""\n    return total >= 31', 'Over."""\n    return total > 30'])
     asked: list[str] = []
 
-    async def pen(
+    async def unit(
         messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
     ) -> tuple[str, int]:
         asked.append(messages[-2]["content"])
         return next(answers), 20
 
     call = Call("write_file", {"path": "main.py"})
-    kept = await Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()
+    kept = await Author(unit, sandbox, [{"role": "user", "content": "Go."}], call, "content", {}).write()
     assert "return total >= 31" in kept.text and kept.ends > 0
     assert "is_over" in asked[-1] and "-1" not in asked[-1]
 
@@ -273,14 +281,14 @@ async def test_what_breaks_is_mended_and_must_do_as_before(sandbox: PlainSandbox
     elsewhere = MENDED.replace("total += sum", "total += 3 * sum")
     answers = iter(["a sum.", BREAKS, elsewhere, MENDED, "a sum.", GUESS])
 
-    async def pen(
+    async def unit(
         messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
     ) -> tuple[str, int]:
         asked.append(messages[-2]["content"])
         return next(answers), 20
 
     call = Call("write_file", {"path": "main.py"})
-    author = Author(pen, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
+    author = Author(unit, sandbox, [{"role": "user", "content": "Go."}], call, "content", {})
     kept = await author.write()
     assert kept.steady and "3 *" not in kept.text and len(author.trials) == 3
     assert "except KeyError" in asked[2] and "ValueError" in asked[2]

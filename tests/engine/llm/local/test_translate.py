@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.llm.local.texts import (
+from engine.llm.local.protocol.prompts import (
     EXPLAINED,
     WRITING,
     Call,
@@ -19,7 +19,7 @@ from engine.llm.local.texts import (
     stop_of,
     text_of,
 )
-from engine.llm.local.translate import (
+from engine.llm.local.protocol.translate import (
     answer_message,
     fitted,
     make_script,

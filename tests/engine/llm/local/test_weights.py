@@ -15,19 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NotConfigured
-from engine.llm.local.progress import Progress, Spoken, spoken_time
-from engine.llm.local.sources import _resolve_host, join_parts
-from engine.llm.local.weights import (
-    SMALL,
-    STANDARD,
-    NamedSource,
-    Part,
-    SourceFailed,
-    Weights,
-    cache_dir,
-    fetch,
-    resolve,
-)
+from engine.llm.local.process.catalog import SMALL, STANDARD, NamedSource, Part, SourceFailed, Weights
+from engine.llm.local.process.progress import Progress, Spoken, spoken_time
+from engine.llm.local.process.sources import _resolve_host, join_parts
+from engine.llm.local.process.weights import cache_dir, fetch, resolve
 
 BYTES = bytes(range(256)) * 40
 SIZES = (4000, 4000, len(BYTES) - 8000)

@@ -1,0 +1,255 @@
+"""The ONE place that wires the real parts: database, engine, model, sandbox, Discord (real or local)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+import discord
+
+from bot.app.client import MegaBot
+from bot.app.instance_lock import OnlyBot, only_bot
+from bot.app.login import reads_messages, words_for_login
+from bot.app.logs import guard_logs
+from bot.app.migrations import upgrade
+from bot.app.settings import BotSettings
+from bot.discord.context import Archive, Parts, Probes
+from bot.features.files.archive import close_places
+from bot.features.gates.buttons import gate_view
+from bot.features.gates.windows import closed_message
+from bot.features.repeats.start_authorization import StartAuthorization
+from bot.notifications.ephemeral import run_listeners
+from bot.notifications.live_card import LiveCards
+from bot.notifications.wiring import Notifications, build_notifications
+from bot.outbox.ledger import Ledger
+from bot.outbox.limiter import Limiter
+from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
+from bot.storage.guild_settings import BotRecords
+from engine import EngineOptions
+from engine.assembly import OpenEngine, open_engine
+from engine.errors import ModelError, NotConfigured
+from engine.extras import require
+from engine.llm.local import Progress
+from engine.ports import ChatMessage, ChatModel, ChatRequest
+from engine.secrets import keep_secret, redact
+from engine.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from bot.local import LocalDiscord, LocalOptions
+
+log = logging.getLogger(__name__)
+
+PROBE_S = 8.0
+
+NOTICE = (
+    "The agents think with a small model on this machine: its work is often wrong. "
+    "For a strong one set OPENAI_API_KEY (or OPENAI_BASE_URL and MODEL) in .env and start again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A product that runs: wait on `bot_task`, which ends when the bot does."""
+
+    bot: MegaBot
+    engine: OpenEngine
+    outbox: Outbox
+    local: LocalDiscord | None
+    bot_task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(
+    engine_settings: EngineSettings,
+    bot_settings: BotSettings,
+    *,
+    model: ChatModel | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = log.warning,
+    local_options: LocalOptions | None = None,
+) -> AsyncIterator[Running]:
+    """Start everything, stop it in the reverse order. Raises NotConfigured with the next step.
+
+    `model` and `local_options` are for tests; without them the settings decide.
+    """
+    guard_logs()
+    if bot_settings.local:
+        require("local", "Running without DISCORD_TOKEN")
+    async with AsyncExitStack() as stack:
+        # Whatever any library writes meanwhile is for this user alone.
+        stack.callback(os.umask, os.umask(0o077))
+        # The lock comes first: a second start is refused before it fetches, opens or starts anything.
+        url = engine_settings.sqlite_or_url()
+        if url.startswith("sqlite"):
+            stack.enter_context(OnlyBot(engine_settings.data_dir / "bot.lock"))
+        opened = await open_engine(engine_settings, model, migrate=upgrade, progress=progress, say=say)
+        stack.push_async_callback(opened.close)
+        if not url.startswith("sqlite"):
+            await stack.enter_async_context(only_bot(opened.database, engine_settings.data_dir, time.time))
+        local = await _local_discord(bot_settings, opened.settings, local_options, stack)
+        if local:
+            keep_secret(local.token, local.page_key)
+        token = local.token if local else bot_settings.discord_token.get_secret_value()
+        with _login_in_words():
+            reads = await reads_messages(token, bot_settings.message_content)
+        made = _bot(opened, bot_settings, reads)
+        bot, outbox, notifications = made.client, made.outbox, made.notifications
+        await opened.engine.start()
+        stack.push_async_callback(opened.engine.stop)
+        bot_task = asyncio.create_task(_connect(bot, token), name="discord")
+        stack.push_async_callback(_close_bot, bot, bot_task)
+        await _until_ready(bot, bot_task)
+        await outbox.start()
+        stack.push_async_callback(outbox.stop)
+        cards = asyncio.create_task(_keep_cards(notifications.cards), name="cards")
+        stack.push_async_callback(_cancel, cards)
+        signs = asyncio.create_task(run_listeners(notifications.listeners), name="listeners")
+        stack.push_async_callback(_cancel, signs)
+        if local is not None and opened.settings.openai_base_url == "" and model is None:
+            local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
+        yield Running(bot, opened, outbox, local, bot_task)
+
+
+async def _local_discord(
+    settings: BotSettings, engine: EngineSettings, options: LocalOptions | None, stack: AsyncExitStack
+) -> LocalDiscord | None:
+    """The loopback Discord when there is no token; discord.py is pointed at it while it runs."""
+    if not settings.local:
+        return None
+    from bot.local import LocalDiscord, LocalOptions, point_discord_at  # noqa: PLC0415 - of the extra [local]
+
+    chosen = options or LocalOptions(port=settings.local_port, data=engine.data_dir / "local")
+    local = LocalDiscord(chosen)
+    try:
+        await local.start()
+    except OSError as error:
+        raise NotConfigured(
+            f"Port {chosen.port} is taken, perhaps by another copy of the bot. "
+            "Stop that one, or set LOCAL_PORT in .env to another number."
+        ) from error
+    stack.push_async_callback(local.stop)
+    stack.enter_context(point_discord_at(local))
+    return local
+
+
+@dataclass(frozen=True, slots=True)
+class _Bot:
+    """The Discord side, built but not connected."""
+
+    client: MegaBot
+    outbox: Outbox
+    notifications: Notifications
+
+
+def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> _Bot:
+    engine, database = opened.engine, opened.database
+    ledger, records, limiter = Ledger(database), BotRecords(database), Limiter()
+    # discord.py waits so long after the last server it hears of; on loopback they all come at once.
+    waits = {"guild_ready_timeout": 0.3} if settings.local else {}
+    bot = MegaBot(settings, message_content=reads, **waits)
+    notifications = build_notifications(bot, engine, records, ledger, settings, time.time, limiter)
+    outbox = build_outbox(
+        bot,
+        engine,
+        database,
+        gate_view=gate_view,
+        closed_gate=closed_message,
+        category_of=lambda guild_id: _category_of(records, guild_id),
+        options=OutboxOptions(avatar_url_template=settings.avatar_url_template, limiter=limiter),
+        heard=notifications.heard,
+    )
+    parts = Parts(
+        engine=engine,
+        routes=ledger,
+        records=records,
+        settings=settings,
+        defaults=EngineOptions.of(opened.settings).caps.limits(),
+        probes=Probes(
+            lambda: probe_model(opened), opened.sandbox.status, lambda: outbox.faces.problem, outbox.try_again
+        ),
+        archive=Archive(
+            lambda task_id, remove: close_places(bot, database, outbox.transcripts, task_id, remove),
+            engine.export_bundle,
+        ),
+        cards=notifications.cards,
+        outages=notifications.outages,
+        start_replies=notifications.start_replies,
+    )
+    bot.use(parts)
+    engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults))
+    return _Bot(bot, outbox, notifications)
+
+
+async def _category_of(records: BotRecords, guild_id: int) -> int | None:
+    return (await records.rules(guild_id)).category_id
+
+
+async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
+    """Whether the model answers a short question within `PROBE_S`, and in words what was seen."""
+    if opened.admission is None:
+        return True, "a model given by the caller"
+    question = ChatMessage("user", "Answer with the one word: ready")
+    request = ChatRequest(0, 0, "member", (question,), priority=0, max_tokens=8)
+    try:
+        async with asyncio.timeout(PROBE_S):
+            answer = await opened.admission.complete(request)
+    except TimeoutError:
+        why = opened.admission.state.unavailable
+        return False, why or f"The model did not answer within {PROBE_S:.0f} s."
+    except ModelError as error:
+        return False, str(error)
+    return True, f"{answer.model} answers"
+
+
+async def _connect(bot: MegaBot, token: str) -> None:
+    with _login_in_words():
+        await bot.start(token)
+
+
+@contextmanager
+def _login_in_words() -> Iterator[None]:
+    """A refused login as NotConfigured with the next step."""
+    try:
+        yield
+    except (discord.LoginFailure, discord.PrivilegedIntentsRequired) as error:
+        raise NotConfigured(words_for_login(error) or str(error)) from error
+    except (OSError, discord.HTTPException, aiohttp.ClientError) as error:
+        raise NotConfigured(
+            f"Discord cannot be reached ({redact(str(error))}). Check the network, then start again."
+        ) from error
+
+
+async def _keep_cards(cards: LiveCards) -> None:
+    """The cards' keeper, begun again when it falls: a card that stands still would be a lie."""
+    while True:
+        try:
+            await cards.run()
+        except* Exception as fallen:
+            log.exception("the cards stopped and are begun again: %s", fallen.exceptions)
+            await asyncio.sleep(5)
+
+
+async def _until_ready(bot: MegaBot, task: asyncio.Task[None]) -> None:
+    """Until the gateway said READY; what ended `task` before that is raised here."""
+    while not bot.is_ready():
+        if task.done():
+            task.result()
+            raise NotConfigured("Discord closed the connection before the bot was ready. Try again.")
+        await asyncio.sleep(0.05)
+
+
+async def _close_bot(bot: MegaBot, task: asyncio.Task[None]) -> None:
+    await bot.close()
+    await _cancel(task)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,146 @@
+"""The `megaagent` command: run · local · worker · doctor · export · migrations."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
+
+from bot.app.bootstrap import probe_model, running
+from bot.app.instance_lock import AlreadyRunning
+from bot.app.logs import guard_logs
+from bot.app.migrations import drift, upgrade
+from bot.app.settings import BotSettings
+from engine.assembly import open_engine
+from engine.domain.redact import without_password
+from engine.errors import EngineError
+from engine.llm.local.__main__ import TerminalProgress
+from engine.runtime.worker import check_worker, run_worker, stop_signal
+from engine.secrets import redact
+from engine.settings import EngineSettings
+
+WORKER_RUNS = "● A worker runs. SIGTERM or Ctrl+C lets running steps reach their commit, then ends it."
+
+
+def main() -> int:
+    """Run the chosen command; exit code 0 when it did what was asked, 1 with one plain line otherwise."""
+    options = _parser().parse_args()
+    logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    guard_logs()
+    os.umask(0o077)
+    try:
+        return asyncio.run(_COMMANDS[options.command](options))
+    except KeyboardInterrupt:
+        return 0
+    except (EngineError, AlreadyRunning, ValidationError, SettingsError, OSError) as error:
+        _say(f"✗ {error}")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="megaagent", description="Autonomous agents inside Discord.")
+    parser.add_argument("--log", default="warning", choices=["debug", "info", "warning", "error"])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the bot: on Discord with DISCORD_TOKEN, else on this machine")
+    commands.add_parser("local", help="run the bot on this machine even when a token is set")
+    commands.add_parser("worker", help="run turns beside the bot, on PostgreSQL")
+    commands.add_parser("doctor", help="look at database, sandbox and model, say what is missing")
+    commands.add_parser("migrations", help="check that the migrations match the models")
+    export = commands.add_parser("export", help="write a task's files as a git bundle")
+    export.add_argument("task", type=int)
+    export.add_argument("target", type=Path)
+    return parser
+
+
+async def _run(options: argparse.Namespace) -> int:
+    bot_settings = BotSettings()
+    if options.command == "local":
+        bot_settings = bot_settings.model_copy(update={"discord_token": SecretStr("")})
+    progress = TerminalProgress()
+    with stop_signal() as stop:
+        return await _run_until(stop, bot_settings, progress)
+
+
+async def _run_until(stop: asyncio.Event, bot_settings: BotSettings, progress: TerminalProgress) -> int:
+    async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
+        progress.close()
+        where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
+        # Past `_say`: the page's address holds its key, which is for whoever reads this terminal.
+        _print(
+            f"● MegaAgent runs: {where}\n  Type /task new there. Ctrl+C stops; all goes on at the next start."
+        )
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopped, product.bot_task}, return_when=asyncio.FIRST_COMPLETED)
+        if product.bot_task.done():
+            product.bot_task.result()
+        stopped.cancel()
+    return 0
+
+
+async def _worker(_options: argparse.Namespace) -> int:
+    """Turns only, beside a bot on the same PostgreSQL and the same DATA_DIR (shared between machines)."""
+    settings = EngineSettings()
+    check_worker(settings)
+    opened = await open_engine(settings, migrate=upgrade, say=_say, sweeps=False)
+    try:
+        await run_worker(opened.engine, lambda: _say(WORKER_RUNS))
+    finally:
+        await opened.close()
+    return 0
+
+
+async def _doctor(_options: argparse.Namespace) -> int:
+    opened = await open_engine(EngineSettings(), migrate=upgrade, say=_say)
+    try:
+        status = opened.sandbox.status()
+        _say(f"database: {without_password(opened.database.url)}")
+        _say(f"sandbox: {status.mechanism if status.available else 'none. ' + status.reason}")
+        answers, said = await probe_model(opened)
+        _say(f"model: {said}")
+        return 0 if status.available and answers else 1
+    finally:
+        await opened.close()
+
+
+async def _export(options: argparse.Namespace) -> int:
+    opened = await open_engine(EngineSettings(), migrate=upgrade, say=_say)
+    try:
+        await opened.engine.export_bundle(options.task, options.target)
+        _say(f"written: {options.target}. Clone it: git clone {options.target} task-{options.task}")
+        return 0
+    finally:
+        await opened.close()
+
+
+async def _migrations(_options: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/check.db"
+        await asyncio.to_thread(upgrade, url)
+        found = await asyncio.to_thread(drift, url)
+    _say(found or "migrations match the models")
+    return 1 if found else 0
+
+
+def _say(text: str) -> None:
+    _print(redact(text))
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+
+
+_COMMANDS = {
+    "run": _run,
+    "local": _run,
+    "worker": _worker,
+    "doctor": _doctor,
+    "export": _export,
+    "migrations": _migrations,
+}

@@ -1,0 +1,119 @@
+"""The bot itself: its cogs, its buttons, its commands on Discord, nothing else; all parts are given to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.app.settings import BotSettings
+from bot.app.window_router import WindowsCog
+from bot.discord.context import Parts
+from bot.discord.error_reports import on_command_error
+from bot.features.agents.buttons import AgentButton
+from bot.features.agents.cog import AgentCog, GroupCog
+from bot.features.agents.menus import MenusCog
+from bot.features.files.browser import FileButton, FilesButton, FileSelect
+from bot.features.follow.cog import FollowCog
+from bot.features.gates.buttons import GateButton
+from bot.features.memory.cog import MemoryCog
+from bot.features.repeats.buttons import RepeatButton
+from bot.features.replies.cog import RepliesCog
+from bot.features.setup.cog import SetupCog
+from bot.features.setup.doctor import DoctorCog
+from bot.features.setup.help import HelpCog
+from bot.features.setup.server import ServerCog
+from bot.features.tasks.buttons import TaskButton
+from bot.features.tasks.cog import TaskCog
+from bot.features.tasks.pages import PageButton
+
+log = logging.getLogger(__name__)
+ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton, RepeatButton)
+
+
+def intents(message_content: bool) -> discord.Intents:
+    """Servers and messages; reading them only with the privileged intent. No members, no presences."""
+    chosen = discord.Intents.none()
+    chosen.guilds = chosen.guild_messages = True
+    chosen.message_content = message_content
+    return chosen
+
+
+class MegaBot(commands.Bot):
+    """The Discord client: give it what its commands and buttons work with (`use`), then start it.
+
+    Commands are registered globally: they are the same everywhere, a new server has them at once, and no
+    server uses up its 200 registrations a day. They are sent only when they changed.
+    """
+
+    parts: Parts
+
+    def __init__(self, settings: BotSettings, *, message_content: bool, **options: Any) -> None:
+        super().__init__(
+            commands.when_mentioned,
+            help_command=None,
+            intents=intents(message_content),
+            allowed_mentions=discord.AllowedMentions.none(),
+            max_ratelimit_timeout=settings.max_ratelimit_timeout_s,
+            **options,
+        )
+
+    def use(self, parts: Parts) -> None:
+        """Set what commands and buttons work with; once, before the start."""
+        self.parts = parts
+
+    async def setup_hook(self) -> None:
+        """Load everything before the first event arrives."""
+        self.tree.on_error = on_command_error  # type: ignore[method-assign]
+        self.add_dynamic_items(*ITEMS)
+        for cog in self._cogs():
+            await self.add_cog(cog)
+        if self.parts.settings.sync_commands:
+            await self._sync()
+
+    def _cogs(self) -> Sequence[commands.Cog]:
+        commanding = (
+            TaskCog(),
+            AgentCog(),
+            GroupCog(),
+            FollowCog(),
+            MemoryCog(),
+            SetupCog(),
+            DoctorCog(),
+            HelpCog(),
+        )
+        return (
+            *commanding,
+            MenusCog(self),
+            WindowsCog(),
+            RepliesCog(self, self.parts),
+            ServerCog(self, self.parts),
+        )
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """No prefix commands: people's messages are for agents (`RepliesCog`)."""
+
+    async def _sync(self) -> None:
+        """Send the commands if they changed, or if Discord does not have them (another application)."""
+        wanted = command_digest(self)
+        known = {(command.name, command.type) for command in await self.tree.fetch_commands()}
+        mine = {
+            (c.name, getattr(c, "type", discord.AppCommandType.chat_input)) for c in self.tree.get_commands()
+        }
+        if known == mine and await self.parts.records.fact("commands") == wanted:
+            return
+        await self.tree.sync()
+        await self.parts.records.set_fact("commands", wanted)
+        log.info("commands sent to Discord")
+
+
+def command_digest(bot: commands.Bot) -> str:
+    """A short name of the command set and the application it belongs to."""
+    drawn = [command.to_dict(bot.tree) for command in bot.tree.get_commands()]
+    text = json.dumps([bot.application_id, sorted(drawn, key=str)], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

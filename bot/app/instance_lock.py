@@ -1,0 +1,132 @@
+"""One bot a database: two would post everything twice. The second start is refused in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import texts
+from bot.storage.guild_settings import FACTS
+from bot.storage.upsert import upsert
+from engine.ports import Database
+
+log = logging.getLogger(__name__)
+LEASE_S = 60.0
+BEAT_S = 15.0
+
+
+class AlreadyRunning(Exception):
+    """Another bot holds the database; the text says which and what to do."""
+
+
+def here() -> str:
+    """This process in words."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+class OnlyBot:
+    """Holds a lock file beside a database of one machine for as long as the process lives.
+
+    The lock is the operating system's, so it is gone the moment its process is, killed or not; the file
+    itself stays and only says who holds it. Use as a context manager.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
+
+    def __enter__(self) -> OnlyBot:
+        """Take the lock. Raises AlreadyRunning."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            who = self._path.read_text(encoding="utf-8", errors="replace").strip()
+            raise AlreadyRunning(texts.TWICE.format(who=who or "process unknown")) from None
+        self._path.write_text(f"{here()}\n", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the lock back."""
+        with suppress(OSError):  # releasing is what frees it; emptying only keeps the file honest
+            self._path.write_text("", encoding="utf-8")
+        self._lock.release()
+
+
+class Lease:
+    """Holds a database that several machines share: a row that says who runs, renewed every 15 seconds.
+
+    A bot that died without leaving blocks others for at most a minute.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], float]) -> None:
+        self._database, self._now = database, now
+        self._me = secrets.token_hex(8)
+
+    async def claim(self) -> None:
+        """Take or renew the lease. Raises AlreadyRunning while somebody else holds it."""
+        holder = await self._database.write(self._take)
+        if holder is not None:
+            raise AlreadyRunning(texts.TWICE.format(who=holder))
+
+    async def leave(self) -> None:
+        """Give it back, if it is still ours."""
+        await self._database.write(self._free)
+
+    async def keep(self) -> None:
+        """Renew until cancelled. Raises AlreadyRunning when it was lost to another bot."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            try:
+                await self.claim()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("the lease could not be renewed, next try soon: %s", error)
+
+    def _take(self, connection: Connection) -> str | None:
+        row = connection.execute(FACTS.select().where(FACTS.c.name == "bot").with_for_update()).first()
+        held = json.loads(row.value) if row else {}
+        if held and held["me"] != self._me and held["until"] > self._now():
+            return str(held["who"])
+        value = json.dumps({"me": self._me, "who": here(), "until": self._now() + LEASE_S})
+        upsert(connection, FACTS, {"name": "bot"}, {"value": value})
+        return None
+
+    def _free(self, connection: Connection) -> None:
+        row = connection.execute(FACTS.select().where(FACTS.c.name == "bot")).first()
+        if row and json.loads(row.value)["me"] == self._me:
+            connection.execute(FACTS.delete().where(FACTS.c.name == "bot"))
+
+
+@asynccontextmanager
+async def only_bot(database: Database, data_dir: Path, now: Callable[[], float]) -> AsyncIterator[None]:
+    """Be the only bot on `database` while inside. Raises AlreadyRunning, also when a lease is lost.
+
+    SQLite is one machine's: a lock file in `data_dir`. Any other database may be shared: a lease in it.
+    """
+    if database.url.startswith("sqlite"):
+        with OnlyBot(data_dir / "bot.lock"):
+            yield
+        return
+    lease = Lease(database, now)
+    await lease.claim()
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(lease.keep(), name="lease")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await lease.leave()

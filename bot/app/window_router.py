@@ -1,0 +1,33 @@
+"""Takes in submitted windows by their custom id, so that one opened before a restart still works after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import discord
+from discord.ext import commands
+
+from bot.app.windows import WINDOWS
+from bot.discord.context import Interaction
+from bot.discord.error_reports import report
+from bot.discord.windows import Submitted, typed
+from bot.features.tasks.new import goal_typed
+
+ALL: Mapping[str, Submitted] = {**WINDOWS, "goal": goal_typed}
+
+
+class WindowsCog(commands.Cog):
+    """Listens for modal submissions."""
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Hand a submission to the function of its kind."""
+        if interaction.type is not discord.InteractionType.modal_submit or not interaction.data:
+            return
+        kind, _, number = str(interaction.data.get("custom_id", "")).partition(":")
+        if kind not in ALL or not number.isdecimal():
+            return
+        try:
+            await ALL[kind](interaction, int(number), typed(interaction.data))
+        except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
+            await report(interaction, error)

@@ -1,0 +1,19 @@
+"""Which function handles the submission of each kind of window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.discord.windows import Submitted
+from bot.features.agents.windows import agent_capped, edited, said
+from bot.features.gates.windows import answered, plan_capped
+from bot.features.tasks.windows import capped
+
+WINDOWS: Mapping[str, Submitted] = {
+    "say": said,
+    "edit": edited,
+    "gate": answered,
+    "cap": capped,
+    "agentcap": agent_capped,
+    "plancap": plan_capped,
+}

@@ -1,0 +1,64 @@
+"""Autocomplete: at most 25 choices of what a person here may mean. Never raises over an empty server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from discord import app_commands
+
+from bot.discord.access import Right, may
+from bot.discord.context import Interaction, parts_of
+from bot.discord.formatting import cut, many
+from bot.discord.identities import owner_id
+from bot.discord.interactions import asker, seen_of
+from bot.discord.lookup import agents_near, groups_near, here
+
+Choices = list[app_commands.Choice[str]]
+
+
+def _matching(current: str, pairs: Iterable[tuple[str, str]]) -> Choices:
+    wanted = current.casefold().lstrip("#@")
+    found = [(name, value) for name, value in pairs if wanted in name.casefold()]
+    return [app_commands.Choice(name=cut(name, 100), value=value) for name, value in found[:25]]
+
+
+async def tasks(interaction: Interaction, current: str) -> Choices:
+    """Tasks of this server that the person may look into, those that go on first."""
+    found = await seen_of(interaction, await parts_of(interaction).engine.look.tasks(here(interaction)))
+    ordered = sorted(found, key=lambda t: (t.ended_at is not None, -t.id))
+    return _matching(
+        current, ((f"#{t.id} {t.state}: {' '.join(t.goal.split())}", str(t.id)) for t in ordered)
+    )
+
+
+async def agents(interaction: Interaction, current: str) -> Choices:
+    """Agents of the channel's task, or of every task that goes on."""
+    found = [a for a in await agents_near(interaction) if a.state != "dismissed"]
+    return _matching(current, ((f"{a.name} ({a.state}): {a.title}", str(a.id)) for a in found))
+
+
+async def groups(interaction: Interaction, current: str) -> Choices:
+    """Groups of the channel's task, or of every task that goes on."""
+    found = await groups_near(interaction)
+    return _matching(
+        current, ((f"{g.name}, {many(len(g.member_ids) + 1, 'agent')}", str(g.id)) for g in found)
+    )
+
+
+async def repeats(interaction: Interaction, current: str) -> Choices:
+    """What repeats in this server: for those who may start or steer here all of it, for others their own."""
+    person = asker(interaction)
+    rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
+    everything = may(person, Right.START, rules) or may(person, Right.STEER, rules)
+    repeated = await parts_of(interaction).engine.look.repeats(here(interaction))
+    found = [repeat for repeat in repeated if everything or owner_id(repeat.by) == person.id]
+    return _matching(current, ((f"#{r.id} {' '.join(r.goal.split())}", str(r.id)) for r in found))
+
+
+async def memories(interaction: Interaction, current: str) -> Choices:
+    """What is remembered for this server, for those who may list it."""
+    rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
+    if not may(asker(interaction), Right.START, rules):
+        return []
+    found = await parts_of(interaction).engine.look.memories(here(interaction))
+    return _matching(current, ((f"#{m.id} {' '.join(m.text.split())}", str(m.id)) for m in found))

@@ -1,0 +1,119 @@
+"""The typed context that every command, button and window works with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import discord
+
+from bot.app.settings import BotSettings
+from bot.outbox.ledger import Sent, Spot
+from bot.ports import EngineApi
+from bot.storage.guild_settings import BotRecords
+from engine.commands import Limits
+from engine.ports import SandboxStatus
+
+Interaction = discord.Interaction[Any]
+
+
+class Routes(Protocol):
+    """Where things are on Discord: messages to agents, channels to groups, and back (`bot.outbox.ledger`)."""
+
+    async def agents_of(self, message_id: int) -> Sequence[int]:
+        """Agents whose words a message carries, in the order they speak in it; none for any other message."""
+
+    async def place_of(self, channel_id: int) -> Spot | None:
+        """The group that meets in a channel or thread, None for any other channel."""
+
+    async def channel_of(self, group_id: int) -> int | None:
+        """Id of the channel or thread of a group, None while it has none."""
+
+    async def gate_message(self, gate_id: int) -> Sent | None:
+        """Where the message of a gate stands, None before it is sent."""
+
+    async def gate_of(self, message_id: int) -> int | None:
+        """The gate a message asks, None for any other message."""
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many posts are in which state."""
+
+    async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
+        """A person's message was handed to an agent (for whom to answer, and the mark when read)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Looks at the other parts; each answers in at most a few seconds and never raises.
+
+    `faces` says why agents have no drawn faces, "" when they do. `again` makes the outbox try at once what
+    it waits with (a permission may have been granted).
+    """
+
+    model: Callable[[], Awaitable[tuple[bool, str]]]
+    sandbox: Callable[[], SandboxStatus]
+    faces: Callable[[], str]
+    again: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """`close(task, remove)` closes the places -> transcript; `bundle(task, target)` writes the history."""
+
+    close: Callable[[int, bool], Awaitable[Mapping[str, bytes]]]
+    bundle: Callable[[int, Path], Awaitable[None]]
+
+
+class Cards(Protocol):
+    """The live cards of tasks (`bot.notifications.live_card`)."""
+
+    async def opened(self, task_id: int, channel_id: int) -> bool:
+        """Show a task that was just started; False when its card has to wait or move."""
+
+    async def refresh(self, task_id: int) -> None:
+        """Show what just changed, now."""
+
+
+class OutageNotices(Protocol):
+    """Private notices to who started a task while the model cannot be used (`bot.notifications.outage`)."""
+
+    def watch(self, task_id: int, interaction: Interaction) -> None:
+        """Follow up this start of a task while its interaction can still be answered."""
+
+
+class StartReplies(Protocol):
+    """Replies to `/task new` that name the first place once it is there (`bot.notifications.start_reply`)."""
+
+    def watch(self, interaction: Interaction, task_id: int, group_id: int, card_at: str) -> None:
+        """Complete the reply to this start of a task; `card_at` mentions the channel of its card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the bot's cogs and views work with."""
+
+    engine: EngineApi
+    routes: Routes
+    records: BotRecords
+    settings: BotSettings
+    defaults: Limits
+    probes: Probes
+    archive: Archive
+    cards: Cards
+    outages: OutageNotices
+    start_replies: StartReplies
+    now: Callable[[], float] = time.time
+
+
+class HasParts(Protocol):
+    """The client that commands and buttons arrive at."""
+
+    parts: Parts
+
+
+def parts_of(interaction: Interaction) -> Parts:
+    """Return the parts that the interaction's client was built with."""
+    return cast(HasParts, interaction.client).parts

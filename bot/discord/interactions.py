@@ -1,0 +1,95 @@
+"""Acknowledge and answer interactions; check who asks and whether they may.
+
+Nothing here trusts the client: rights are checked on the server side at the moment of use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import discord
+from discord.utils import MISSING
+
+from bot import texts
+from bot.discord.access import Person, Right, may, person_of
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.identities import owner_id
+from engine.queries import TaskView
+
+
+def asker(interaction: Interaction) -> Person:
+    """Who asks. Raises Refused outside a server."""
+    if not isinstance(interaction.user, discord.Member):
+        raise Refused(texts.GUILD_ONLY)
+    return person_of(interaction.user)
+
+
+async def demand(interaction: Interaction, right: Right, task: TaskView | None = None) -> Person:
+    """The person, who holds `right` here (for `task`, if given). Raises Refused."""
+    person = asker(interaction)
+    rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
+    if not may(person, right, rules, owner_id(task.by) if task else None):
+        raise Refused(texts.NOT_ALLOWED[right.value])
+    return person
+
+
+async def demand_sight(interaction: Interaction, task: TaskView) -> None:
+    """The person may look into the task: sees its first place on Discord, or may steer it. Raises Refused."""
+    if not await seen_of(interaction, [task]):
+        raise Refused(texts.NOT_ALLOWED[Right.STEER.value])
+
+
+async def seen_of(interaction: Interaction, tasks: Iterable[TaskView]) -> list[TaskView]:
+    """Those of the tasks that the person may look into. Raises Refused outside a server."""
+    person = asker(interaction)
+    rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
+    return [
+        task
+        for task in tasks
+        if may(person, Right.STEER, rules, owner_id(task.by)) or await _sees_place(interaction, task)
+    ]
+
+
+async def _sees_place(interaction: Interaction, task: TaskView) -> bool:
+    channel_id = await parts_of(interaction).routes.channel_of(task.root_group_id)
+    place = interaction.guild and channel_id and interaction.guild.get_channel_or_thread(channel_id)
+    if place and isinstance(interaction.user, discord.Member):
+        with contextlib.suppress(discord.ClientException):  # a thread whose parent is not known (any more)
+            return place.permissions_for(interaction.user).view_channel
+    return False
+
+
+def demand_manager(interaction: Interaction) -> Person:
+    """The person, who has Manage Server. Raises Refused."""
+    person = asker(interaction)
+    if not person.manages_guild:
+        raise Refused(texts.NEEDS_MANAGE)
+    return person
+
+
+async def hold(interaction: Interaction) -> None:
+    """Acknowledge at once, so that what follows may take longer than three seconds."""
+    if not interaction.response.is_done():
+        await interaction.response.defer(ephemeral=True, thinking=True)
+
+
+async def answer(
+    interaction: Interaction,
+    text: str | None = None,
+    *,
+    view: discord.ui.View | discord.ui.LayoutView | None = None,
+    files: Sequence[discord.File] = (),
+) -> None:
+    """Answer only the person who asked; first answer or later one, whichever is due."""
+    sends: Any = (
+        interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
+    )
+    await sends(
+        text if text is not None else MISSING,
+        view=view if view is not None else MISSING,
+        files=list(files) or MISSING,
+        ephemeral=True,
+    )

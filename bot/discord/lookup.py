@@ -1,0 +1,121 @@
+"""Find the task, agent, group or gate that a person means.
+
+Ids in options and custom ids are looked up again and must belong to the server of the interaction.
+"""
+
+from __future__ import annotations
+
+from bot import texts
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.formatting import plain
+from bot.discord.identities import space_of
+from bot.discord.interactions import seen_of
+from engine.errors import NotFound
+from engine.queries import AgentView, GateView, GroupView, TaskView
+
+
+def here(interaction: Interaction) -> str:
+    """The engine's name of the server the interaction came from."""
+    return space_of(interaction.guild_id or 0)
+
+
+async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
+    """A task of this server. Raises Refused; tasks of other servers do not exist here."""
+    missing = Refused(texts.NO_TASK.format(name=f"#{task_id}"))
+    try:
+        task = await parts_of(interaction).engine.look.task(task_id)
+    except NotFound:
+        raise missing from None
+    if task.space != here(interaction):
+        raise missing
+    return task
+
+
+async def going_here(interaction: Interaction) -> list[TaskView]:
+    """Tasks of this server that go on, as far as the person may look into them, newest first."""
+    tasks = await parts_of(interaction).engine.look.tasks(here(interaction))
+    return await seen_of(interaction, (task for task in tasks if task.ended_at is None))
+
+
+async def task_for(interaction: Interaction, name: str | None) -> TaskView:
+    """The task meant by "5", "#5" or, unnamed, by the channel or as the only one. Raises Refused."""
+    if name:
+        digits = name.strip().lstrip("#")
+        if not digits.isdecimal() or len(digits) > 12:
+            raise Refused(texts.NO_TASK.format(name=f"“{plain(name, 40)}”"))
+        return await task_by_id(interaction, int(digits))
+    parts = parts_of(interaction)
+    spot = await parts.routes.place_of(interaction.channel_id or 0)
+    if spot is not None:
+        return await task_by_id(interaction, spot.task_id)
+    going = [t for t in await parts.engine.look.tasks(here(interaction)) if t.ended_at is None]
+    if len(going) != 1:
+        raise Refused(texts.NO_TASK_HERE)
+    return going[0]
+
+
+async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentView, TaskView]:
+    """An agent of this server with its task. Raises Refused."""
+    try:
+        agent = await parts_of(interaction).engine.look.agent(agent_id)
+        return agent, await task_by_id(interaction, agent.task_id)
+    except (NotFound, Refused):
+        raise Refused(texts.NO_AGENT.format(name=f"#{agent_id}")) from None
+
+
+async def agents_near(interaction: Interaction) -> list[AgentView]:
+    """Agents a person here may mean: of the channel's task, else of every task that goes on, newest first;
+    of tasks that the person may look into."""
+    parts = parts_of(interaction)
+    spot = await parts.routes.place_of(interaction.channel_id or 0)
+    if spot is None:
+        tasks = await going_here(interaction)
+    else:
+        tasks = await seen_of(interaction, [await task_by_id(interaction, spot.task_id)])
+    return [agent for task in tasks for agent in await parts.engine.look.agents(task.id)]
+
+
+async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, TaskView]:
+    """The agent meant by id or name. Raises Refused."""
+    digits = name.strip().lstrip("#")
+    if digits.isdecimal() and len(digits) <= 12:
+        return await agent_by_id(interaction, int(digits))
+    wanted = name.strip().lstrip("@").casefold()
+    for agent in await agents_near(interaction):
+        if agent.name.casefold() == wanted and agent.state != "dismissed":
+            return await agent_by_id(interaction, agent.id)
+    raise Refused(texts.NO_AGENT.format(name=f"“{plain(name, 40)}”"))
+
+
+async def groups_near(interaction: Interaction) -> list[GroupView]:
+    """Groups a person here may mean, as `agents_near`."""
+    look = parts_of(interaction).engine.look
+    tasks = dict.fromkeys(agent.task_id for agent in await agents_near(interaction))
+    return [group for task_id in tasks for group in await look.groups(task_id)]
+
+
+async def group_for(interaction: Interaction, name: str) -> tuple[GroupView, TaskView]:
+    """The group meant by id or name. Raises Refused."""
+    missing = Refused(texts.NO_GROUP.format(name=f"“{plain(name, 40)}”"))
+    digits = name.strip().lstrip("#")
+    if not digits.isdecimal() or len(digits) > 12:
+        wanted = name.strip().casefold()
+        found = [g for g in await groups_near(interaction) if g.name.casefold() == wanted]
+        if not found:
+            raise missing
+        return found[0], await task_by_id(interaction, found[0].task_id)
+    try:
+        group = await parts_of(interaction).engine.look.group(int(digits))
+        return group, await task_by_id(interaction, group.task_id)
+    except (NotFound, Refused):
+        raise missing from None
+
+
+async def gate_by_id(interaction: Interaction, gate_id: int) -> tuple[GateView, TaskView]:
+    """A gate of this server with its task. Raises Refused."""
+    try:
+        gate = await parts_of(interaction).engine.look.gate(gate_id)
+        return gate, await task_by_id(interaction, gate.task_id)
+    except (NotFound, Refused):
+        raise Refused(texts.NO_GATE) from None

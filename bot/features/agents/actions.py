@@ -1,0 +1,112 @@
+"""What people may do to an agent: check the right, send the engine command, return the answer text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import discord
+
+from bot import texts
+from bot.discord.access import Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.formatting import cut, escape, plain
+from bot.discord.identities import message_ref
+from bot.discord.interactions import demand
+from bot.features.tasks.actions import above
+from engine.commands import (
+    DismissAgent,
+    EditAgent,
+    Limits,
+    PauseAgent,
+    RaiseCap,
+    ReplaceAgent,
+    ResumeAgent,
+    SayToAgent,
+)
+from engine.queries import AgentView, TaskView
+
+DELIVERED = "📨"
+
+
+async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, limits: Limits) -> str:
+    """What an agent and all below it may use. Lowering takes the right to steer, raising that to spend."""
+    had = agent.budget.caps if agent.budget else Limits()
+    person = await demand(interaction, Right.SPEND if above(limits, had) else Right.STEER, task)
+    parts = parts_of(interaction)
+    await parts.engine.handle(RaiseCap(task.id, limits, person.key, agent.id))
+    now = (await parts.engine.look.agent(agent.id)).budget
+    return texts.AGENT_CAPPED.format(name=plain(agent.name, 60), caps=texts.caps(now.caps if now else limits))
+
+
+async def say(
+    interaction: Interaction,
+    agent: AgentView,
+    task: TaskView,
+    text: str,
+    files: Mapping[str, bytes] | None = None,
+) -> str:
+    """Words of a person to an agent, by window or command.
+
+    They are shown in the agent's place first, so that others can follow, and so that the marks for
+    delivered and read and the answer have a message to hang on; taken back when the engine refuses.
+    """
+    person = await demand(interaction, Right.STEER, task)
+    parts = parts_of(interaction)
+    shown = await _shown(interaction, agent, person.name, text, files or {})
+    ref = message_ref(shown.channel.id, shown.id)
+    try:
+        await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
+        await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))
+    except Exception:
+        await shown.delete()
+        raise
+    await shown.add_reaction(DELIVERED)
+    return texts.SAID.format(name=plain(agent.name, 60))
+
+
+async def _shown(
+    interaction: Interaction, agent: AgentView, who: str, text: str, files: Mapping[str, bytes]
+) -> discord.Message:
+    channel_id = await parts_of(interaction).routes.channel_of(agent.group_id) or interaction.channel_id or 0
+    words = "\n".join([escape(text), *(f"`{path}`" for path in files)])
+    told = texts.SPOKEN.format(who=plain(who, 60), to=plain(agent.name, 60), text=cut(words, 1800))
+    client: discord.Client = interaction.client
+    return await client.get_partial_messageable(channel_id).send(told, silent=True)
+
+
+async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:
+    """New instructions from its next turn on."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(EditAgent(agent.id, instructions, person.key))
+    return texts.EDITED.format(name=plain(agent.name, 60))
+
+
+async def pause_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
+    """No new turns."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(PauseAgent(agent.id, person.key))
+    return texts.AGENT_PAUSED.format(name=plain(agent.name, 60))
+
+
+async def resume_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
+    """Go on."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(ResumeAgent(agent.id, person.key))
+    return texts.AGENT_RESUMED.format(name=plain(agent.name, 60))
+
+
+async def dismiss_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
+    """Out of the task."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason))
+    return texts.AGENT_DISMISSED.format(name=plain(agent.name, 60))
+
+
+async def replace_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
+    """A fresh agent in its place."""
+    person = await demand(interaction, Right.STEER, task)
+    parts = parts_of(interaction)
+    fresh = await parts.engine.look.agent(
+        await parts.engine.handle(ReplaceAgent(agent.id, person.key, reason))
+    )
+    return texts.AGENT_REPLACED.format(name=plain(agent.name, 60), fresh=plain(fresh.name, 60))

@@ -1,0 +1,101 @@
+"""Buttons about one agent: reply to it, look at its steps, cap its part, confirm that it is replaced."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.discord.access import Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.formatting import cut, plain
+from bot.discord.interactions import answer, demand, hold
+from bot.discord.lookup import agent_by_id
+from bot.discord.reporting_item import Pressed
+from bot.features.agents import actions as agent_actions
+from bot.features.agents.windows import agent_cap_window, say_window
+from bot.features.tasks.pages import page_view
+from engine.queries import AgentView, TaskView
+
+
+class AgentButton(
+    Pressed,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"agent:(?P<verb>reply|inspect|cap|replace_yes|replace_no):(?P<agent>\d{1,12})",
+):
+    """`agent:<verb>:<agent id>`."""
+
+    def __init__(self, agent_id: int, verb: str, label: str) -> None:
+        style = discord.ButtonStyle.danger if verb == "replace_yes" else discord.ButtonStyle.secondary
+        custom_id = f"agent:{verb}:{agent_id}"
+        super().__init__(discord.ui.Button(label=cut(label, 80), style=style, custom_id=custom_id))
+        self.agent_id, self.verb = agent_id, verb
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> AgentButton:
+        """The button that was pressed, from its id alone."""
+        return cls(int(match["agent"]), match["verb"], match["verb"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Open the window, show the newest step, or do what was confirmed."""
+        if self.verb.startswith("replace"):
+            await hold(interaction)
+            await answer(interaction, await self._settled(interaction))
+            return
+        if self.verb == "inspect":
+            await hold(interaction)
+            await inspect(interaction, self.agent_id)
+            return
+        agent, task = await agent_by_id(interaction, self.agent_id)
+        await demand(interaction, Right.STEER, task)
+        shown = agent_cap_window(agent) if self.verb == "cap" else say_window(agent)
+        await interaction.response.send_modal(shown)
+
+    async def _settled(self, interaction: Interaction) -> str:
+        agent, task = await agent_by_id(interaction, self.agent_id)
+        reason = await parts_of(interaction).records.take_fact(_reason_key(interaction, agent.id))
+        if self.verb == "replace_no":
+            return texts.REPLACE_NOT.format(name=plain(agent.name, 60))
+        return await agent_actions.replace_agent(interaction, agent, task, reason or "")
+
+
+async def inspect(interaction: Interaction, agent_id: int) -> None:
+    """Its newest step, older ones and its cap by button."""
+    text, view = await page_view(interaction, "steps", agent_id, 0)
+    view.add_item(AgentButton(agent_id, "cap", texts.BUTTON["agent_cap"]))
+    await answer(interaction, text, view=view)
+
+
+def _reason_key(interaction: Interaction, agent_id: int) -> str:
+    return f"replace:{agent_id}:{interaction.user.id}"
+
+
+async def ask_to_replace(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> None:
+    """Ask once more, before the buttons do it. Raises Refused."""
+    await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).records.set_fact(_reason_key(interaction, agent.id), reason)
+    view = discord.ui.View(timeout=None)
+    for verb in ("replace_yes", "replace_no"):
+        view.add_item(AgentButton(agent.id, verb, texts.BUTTON[verb]))
+    group = texts.REPLACE_GROUP if agent.leads_group_id else ""
+    words = texts.REPLACE_SURE.format(name=plain(agent.name, 60), group=group)
+    await answer(interaction, words, view=view)
+
+
+def which_view(agents: list[AgentView], verb: str) -> discord.ui.View:
+    """One button an agent, for a message that carries the words of several."""
+    view = discord.ui.View(timeout=None)
+    for agent in agents[:25]:
+        view.add_item(AgentButton(agent.id, verb, agent.name))
+    return view
+
+
+def reply_view(agent: AgentView) -> discord.ui.View:
+    """A Reply button under something about one agent."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(AgentButton(agent.id, "reply", f"{texts.BUTTON['reply']}: {agent.name}"))
+    return view

@@ -1,0 +1,174 @@
+"""`/agent` and `/group`: one agent, one group."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord import autocomplete
+from bot.discord.access import Right
+from bot.discord.attachments import files_of
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.formatting import plain
+from bot.discord.interactions import answer, demand, demand_sight, hold
+from bot.discord.lookup import agent_by_id, agent_for, group_for
+from bot.features.agents import actions as agent_actions
+from bot.features.agents.buttons import ask_to_replace, inspect
+from bot.features.agents.windows import agent_cap_window, edit_window, say_window
+from bot.features.tasks import actions as task_actions
+from engine.commands import Limits
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(send_messages=True)
+class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CMD["agent"]):
+    """Every `/agent` subcommand."""
+
+    @app_commands.command(name="say", description=texts.CMD["agent.say"])
+    @app_commands.describe(agent=texts.OPT["agent"], text=texts.OPT["text"], file=texts.OPT["file"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def say(
+        self,
+        interaction: Interaction,
+        agent: str,
+        text: str | None = None,
+        file: discord.Attachment | None = None,
+    ) -> None:
+        """Say it at once, or open the window for longer words."""
+        meant, task = await agent_for(interaction, agent)
+        await demand(interaction, Right.STEER, task)
+        if text is None and file is None:
+            await interaction.response.send_modal(say_window(meant))
+            return
+        await hold(interaction)
+        files = await files_of([file] if file else [])
+        await answer(interaction, await agent_actions.say(interaction, meant, task, text or "", files))
+
+    @app_commands.command(name="inspect", description=texts.CMD["agent.inspect"])
+    @app_commands.describe(agent=texts.OPT["agent"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def inspect(self, interaction: Interaction, agent: str) -> None:
+        """Its newest step, and older ones by button."""
+        await hold(interaction)
+        meant, _ = await agent_for(interaction, agent)
+        await inspect(interaction, meant.id)
+
+    @app_commands.command(name="edit", description=texts.CMD["agent.edit"])
+    @app_commands.describe(agent=texts.OPT["agent"], instructions=texts.OPT["instructions"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def edit(self, interaction: Interaction, agent: str, instructions: str | None = None) -> None:
+        """Take the new instructions, or open the window with those it has."""
+        meant, task = await agent_for(interaction, agent)
+        await demand(interaction, Right.STEER, task)
+        if instructions is None:
+            await interaction.response.send_modal(edit_window(meant))
+            return
+        await hold(interaction)
+        await answer(interaction, await agent_actions.edit_agent(interaction, meant, task, instructions))
+
+    @app_commands.command(name="pause", description=texts.CMD["agent.pause"])
+    @app_commands.describe(agent=texts.OPT["agent"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def pause(self, interaction: Interaction, agent: str) -> None:
+        """No new turns."""
+        await hold(interaction)
+        await answer(
+            interaction, await agent_actions.pause_agent(interaction, *await agent_for(interaction, agent))
+        )
+
+    @app_commands.command(name="resume", description=texts.CMD["agent.resume"])
+    @app_commands.describe(agent=texts.OPT["agent"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def resume(self, interaction: Interaction, agent: str) -> None:
+        """Go on."""
+        await hold(interaction)
+        await answer(
+            interaction, await agent_actions.resume_agent(interaction, *await agent_for(interaction, agent))
+        )
+
+    @app_commands.command(name="dismiss", description=texts.CMD["agent.dismiss"])
+    @app_commands.describe(agent=texts.OPT["agent"], reason=texts.OPT["reason"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def dismiss(
+        self, interaction: Interaction, agent: str, reason: app_commands.Range[str, 1, 300] | None = None
+    ) -> None:
+        """Out of the task."""
+        await hold(interaction)
+        meant, task = await agent_for(interaction, agent)
+        await answer(interaction, await agent_actions.dismiss_agent(interaction, meant, task, reason or ""))
+
+    @app_commands.command(name="replace", description=texts.CMD["agent.replace"])
+    @app_commands.describe(agent=texts.OPT["agent"], reason=texts.OPT["reason"])
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def replace(
+        self, interaction: Interaction, agent: str, reason: app_commands.Range[str, 1, 300] | None = None
+    ) -> None:
+        """Ask once more: the answer's buttons do it."""
+        await hold(interaction)
+        meant, task = await agent_for(interaction, agent)
+        await ask_to_replace(interaction, meant, task, reason or "")
+
+    @app_commands.command(name="cap", description=texts.CMD["agent.cap"])
+    @app_commands.describe(
+        agent=texts.OPT["agent"],
+        budget=texts.OPT["budget"],
+        tokens=texts.OPT["tokens"],
+        agents=texts.OPT["agents"],
+        minutes=texts.OPT["minutes"],
+    )
+    @app_commands.autocomplete(agent=autocomplete.agents)
+    async def cap(
+        self,
+        interaction: Interaction,
+        agent: str,
+        budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
+        agents: app_commands.Range[int, 1, 10_000] | None = None,
+        minutes: app_commands.Range[int, 1, 43_200] | None = None,
+    ) -> None:
+        """Set the caps given for it and all below it, or open the window for them when none is."""
+        meant, task = await agent_for(interaction, agent)
+        limits = task_actions.limits_of(budget, agents, minutes, tokens)
+        if limits == Limits():
+            await demand(interaction, Right.STEER, task)
+            await interaction.response.send_modal(agent_cap_window(meant))
+            return
+        await hold(interaction)
+        await answer(interaction, await agent_actions.cap_agent(interaction, meant, task, limits))
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(send_messages=True)
+class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CMD["group"]):
+    """Every `/group` subcommand."""
+
+    @app_commands.command(name="say", description=texts.CMD["group.say"])
+    @app_commands.describe(group=texts.OPT["group"], text=texts.OPT["text"])
+    @app_commands.autocomplete(group=autocomplete.groups)
+    async def say(self, interaction: Interaction, group: str, text: str | None = None) -> None:
+        """Words to the group's head."""
+        meant, task = await group_for(interaction, group)
+        await demand(interaction, Right.STEER, task)
+        head, _ = await agent_by_id(interaction, meant.head_id)
+        if text is None:
+            await interaction.response.send_modal(say_window(head))
+            return
+        await hold(interaction)
+        await answer(interaction, await agent_actions.say(interaction, head, task, text))
+
+    @app_commands.command(name="open", description=texts.CMD["group.open"])
+    @app_commands.describe(group=texts.OPT["group"])
+    @app_commands.autocomplete(group=autocomplete.groups)
+    async def open(self, interaction: Interaction, group: str) -> None:
+        """Where the group meets."""
+        await hold(interaction)
+        meant, task = await group_for(interaction, group)
+        await demand_sight(interaction, task)
+        channel_id = await parts_of(interaction).routes.channel_of(meant.id)
+        if channel_id is None:
+            raise Refused(texts.NO_PLACE)
+        name = plain(meant.name, 60)
+        await answer(interaction, texts.GROUP_AT.format(name=name, where=f"<#{channel_id}>"))

@@ -1,0 +1,60 @@
+"""`/task files export archive`: what came out, and closing up."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord import autocomplete
+from bot.discord.access import Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.interactions import answer, demand, hold
+from bot.discord.lookup import task_for
+from bot.features.files.browser import files_page
+from bot.features.files.delivery import hand_bundle, hand_zip, most_bytes
+from bot.features.tasks.command_group import TASK
+
+
+class TaskFiles(commands.Cog):
+    """The part of the task cog that hands out what there is."""
+
+    @TASK.command(name="files", description=texts.CMD["task.files"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def files(self, interaction: Interaction, task: str | None = None) -> None:
+        """A list to choose from."""
+        await hold(interaction)
+        text, view = await files_page(interaction, await task_for(interaction, task), 0)
+        await answer(interaction, text, view=view)
+
+    @TASK.command(name="export", description=texts.CMD["task.export"])
+    @app_commands.describe(task=texts.OPT["task"], history=texts.OPT["history"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def export(self, interaction: Interaction, task: str | None = None, history: bool = False) -> None:
+        """All files as zip, and the history as a git bundle if wanted."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await hand_zip(interaction, meant)
+        if history:
+            await hand_bundle(interaction, meant)
+
+    @TASK.command(name="archive", description=texts.CMD["task.archive"])
+    @app_commands.describe(task=texts.OPT["task"], remove=texts.OPT["remove"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def archive(self, interaction: Interaction, task: str | None = None, remove: bool = False) -> None:
+        """Close the places, hand over the transcript. Only after the end: a running task still needs them."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand(interaction, Right.STEER, meant)
+        if meant.ended_at is None:
+            await answer(interaction, texts.ARCHIVE_RUNNING.format(id=meant.id))
+            return
+        transcript = await parts_of(interaction).archive.close(meant.id, remove)
+        limit = most_bytes(interaction)
+        files = [discord.File(BytesIO(data), name) for name, data in transcript.items() if len(data) <= limit]
+        how = texts.REMOVED if remove else texts.READ_ONLY
+        await answer(interaction, texts.ARCHIVED.format(id=meant.id, how=how), files=files)

@@ -1,0 +1,123 @@
+"""Files handed to people: within what Discord takes in this server, otherwise the way to get them is said."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import zipfile
+from collections.abc import Awaitable
+from io import BufferedIOBase
+from pathlib import Path
+from typing import TypeVar
+
+import discord
+
+from bot import texts
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.formatting import safe_name, size
+from bot.discord.interactions import answer, demand_sight
+from bot.discord.limits import FILE_BYTES
+from engine.queries import TaskView
+
+T = TypeVar("T")
+
+PATIENCE_S = 3.0
+
+
+def most_bytes(interaction: Interaction) -> int:
+    """What one message may carry here; boosted servers take more."""
+    return interaction.guild.filesize_limit if interaction.guild else FILE_BYTES
+
+
+async def hand_over(
+    interaction: Interaction, name: str, content: BufferedIOBase, *, view: discord.ui.View | None = None
+) -> None:
+    """Attach `content` from its start. Raises Refused over the limit."""
+    count = content.seek(0, 2)
+    content.seek(0)
+    if count > most_bytes(interaction):
+        limit = size(most_bytes(interaction))
+        raise Refused(texts.TOO_BIG.format(size=size(count), limit=limit))
+    await answer(interaction, view=view, files=[discord.File(content, name)])
+
+
+async def hand_zip(interaction: Interaction, task: TaskView) -> None:
+    """All current files, one at a time through a file on disk, in as many zips as needed."""
+    await demand_sight(interaction, task)
+    look = parts_of(interaction).engine.look
+    files = list(await look.files(task.id))
+    if not files:
+        raise Refused(texts.NO_FILES)
+    with tempfile.TemporaryDirectory(prefix="megaagent-zip-") as folder:
+        packer = _Packer(Path(folder), task.id, most_bytes(interaction))
+
+        async def pack() -> list[Path]:
+            for file in files:
+                content = await look.read_file(task.id, file.path)
+                await asyncio.to_thread(packer.add, file.path, content)
+            return await asyncio.to_thread(packer.close)
+
+        parcels = await _patiently(interaction, pack())
+        for number, parcel in enumerate(parcels, 1):
+            note = texts.ZIP_PART.format(number=number, of=len(parcels)) if len(parcels) > 1 else None
+            await answer(interaction, note, files=[discord.File(parcel)])
+    if packer.left_out:
+        names = texts.listed([f"`{safe_name(path)}`" for path in packer.left_out])
+        await answer(interaction, texts.ZIP_LEFT_OUT.format(names=names))
+
+
+async def _patiently(interaction: Interaction, packing: Awaitable[T]) -> T:
+    """What `packing` gives; when that takes long, the person hears so meanwhile."""
+    work = asyncio.ensure_future(packing)
+    done, _ = await asyncio.wait([work], timeout=PATIENCE_S)
+    if not done:
+        await answer(interaction, texts.PACKING)
+    return await work
+
+
+class _Packer:
+    """Fills zips up to a size; what alone is too big is left out and named. Runs in a thread."""
+
+    def __init__(self, folder: Path, task_id: int, limit: int) -> None:
+        self._folder, self._task_id, self._limit = folder, task_id, limit - 64 * 1024
+        self._paths: list[Path] = []
+        self._open: zipfile.ZipFile | None = None
+        self._used = 0
+        self.left_out: list[str] = []
+
+    def add(self, path: str, content: bytes) -> None:
+        """Take a file; its own bytes and twice its name are the most it can add."""
+        cost = len(content) + 2 * len(path.encode()) + 200
+        if cost > self._limit:
+            self.left_out.append(path)
+            return
+        if self._open is None or self._used + cost > self._limit:
+            self._begin()
+        assert self._open is not None
+        self._open.writestr(path, content)
+        self._used += self._open.infolist()[-1].compress_size + 2 * len(path.encode()) + 200
+
+    def _begin(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        path = self._folder / f"task-{self._task_id}-{len(self._paths) + 1}.zip"
+        self._paths.append(path)
+        self._open = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED)
+        self._used = 0
+
+    def close(self) -> list[Path]:
+        """Finish; the zips in order."""
+        if self._open is not None:
+            self._open.close()
+        return self._paths
+
+
+async def hand_bundle(interaction: Interaction, task: TaskView) -> None:
+    """The whole history as a git bundle: `git clone task-1.bundle`."""
+    await demand_sight(interaction, task)
+    with tempfile.TemporaryDirectory(prefix="megaagent-bundle-") as folder:
+        target = Path(folder) / f"task-{task.id}.bundle"
+        await _patiently(interaction, parts_of(interaction).archive.bundle(task.id, target))
+        with await asyncio.to_thread(target.open, "rb") as content:
+            await hand_over(interaction, target.name, content)

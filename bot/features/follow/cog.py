@@ -1,0 +1,47 @@
+"""`/follow`: how much a person is told of a task."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord import autocomplete
+from bot.discord.context import Interaction, parts_of
+from bot.discord.interactions import answer, demand_sight, hold
+from bot.discord.lookup import task_for
+from bot.storage.guild_settings import FollowMode
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(send_messages=True)
+class FollowCog(commands.GroupCog, group_name="follow", group_description=texts.CMD["follow"]):
+    """How much a person is told of a task."""
+
+    async def _set(self, interaction: Interaction, task: str | None, mode: FollowMode) -> None:
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand_sight(interaction, meant)
+        await parts_of(interaction).records.follow(meant.id, interaction.user.id, mode)
+        await answer(interaction, texts.FOLLOW_SET[mode].format(id=meant.id))
+
+    @app_commands.command(name="off", description=texts.CMD["follow.off"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def off(self, interaction: Interaction, task: str | None = None) -> None:
+        """Nothing any more."""
+        await self._set(interaction, task, "off")
+
+    @app_commands.command(name="answers", description=texts.CMD["follow.answers"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def answers(self, interaction: Interaction, task: str | None = None) -> None:
+        """What needs people, and the end."""
+        await self._set(interaction, task, "answers")
+
+    @app_commands.command(name="all", description=texts.CMD["follow.all"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def all(self, interaction: Interaction, task: str | None = None) -> None:
+        """Every step forward besides."""
+        await self._set(interaction, task, "all")

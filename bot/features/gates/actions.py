@@ -1,0 +1,55 @@
+"""Answer a gate: check the right, send the engine command, return the answer text."""
+
+from __future__ import annotations
+
+from bot import texts
+from bot.discord.access import Right, gate_rights
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.formatting import plain
+from bot.discord.interactions import demand
+from bot.features.tasks.actions import above
+from bot.texts.gates import answer_words, choice_named
+from engine.commands import (
+    AnswerGate,
+)
+from engine.domain.gates import TAKES_TEXT, Choice, choice_of
+from engine.errors import WrongState
+from engine.queries import GateView, TaskView
+
+
+async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> str:
+    """A person's answer; the engine lets exactly one through. The right comes from the choice's effect.
+
+    Raises Refused for a choice that the gate does not have, and for words where it takes none.
+    """
+    await demand(interaction, Right.APPROVE, task)
+    choice = answerable(gate, given.choice_id)
+    for right in gate_rights(choice):
+        await demand(interaction, right, task)
+    if given.limits is not None and above(given.limits, task.limits):
+        raise Refused(texts.PLAN_CAP_ABOVE)
+    await parts_of(interaction).engine.handle(given)
+    words = answer_words(choice, given.text, given.limits)
+    return texts.ANSWERED.format(answer=plain(words, 300))
+
+
+def answerable(gate: GateView, choice_id: str | None) -> Choice | None:
+    """The gate's choice, None for an answer in words.
+
+    Raises WrongState for a gate that is closed, Refused for an answer that it does not take.
+    """
+    if gate.basis is not None:
+        raise WrongState(texts.GATE_CLOSED)
+    choice = choice_of(gate.choices, choice_id)
+    if choice is None and choice_id is not None:
+        raise Refused(texts.NO_CHOICE)
+    if choice is None and gate.kind not in TAKES_TEXT:
+        raise Refused(texts.CAP_IN_WORDS)
+    return choice
+
+
+def answer_in_words(gate: GateView, words: str, by: str) -> AnswerGate:
+    """What somebody typed: the choice whose label it is, letter by letter, else free text."""
+    choice = choice_named(gate.choices, words)
+    return AnswerGate(gate.id, by, choice.id) if choice else AnswerGate(gate.id, by, text=words)

@@ -1,0 +1,45 @@
+"""`/memory`: what a server's tasks leave behind for later ones."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord import autocomplete
+from bot.discord.access import Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.formatting import plain
+from bot.discord.interactions import answer, demand, hold
+from bot.discord.lookup import here
+from bot.features.tasks.pages import page_view
+from engine.commands import ForgetMemory
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(send_messages=True)
+class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.CMD["memory"]):
+    """What a server's tasks leave behind for later ones."""
+
+    @app_commands.command(name="list", description=texts.CMD["memory.list"])
+    async def list(self, interaction: Interaction) -> None:
+        """All of it in pages, newest first."""
+        await hold(interaction)
+        text, view = await page_view(interaction, "memories", 0, 0)
+        await answer(interaction, text, view=view)
+
+    @app_commands.command(name="forget", description=texts.CMD["memory.forget"])
+    @app_commands.describe(memory=texts.OPT["memory"])
+    @app_commands.autocomplete(memory=autocomplete.memories)
+    async def forget(self, interaction: Interaction, memory: str) -> None:
+        """One thing, for good; only if it is of this server."""
+        await hold(interaction)
+        person = await demand(interaction, Right.START)
+        engine = parts_of(interaction).engine
+        digits = memory.strip().lstrip("#")
+        found = [m for m in await engine.look.memories(here(interaction)) if str(m.id) == digits]
+        if not found:
+            raise Refused(texts.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
+        await engine.handle(ForgetMemory(found[0].id, person.key))
+        await answer(interaction, texts.FORGOTTEN.format(text=plain(found[0].text, 300)))

@@ -1,0 +1,102 @@
+"""The buttons that confirm a repeated task, once its cost was said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.identities import origin_of
+from bot.discord.interactions import answer, asker, hold
+from bot.discord.lookup import here
+from bot.discord.reporting_item import Pressed
+from bot.features.repeats.recurrence import in_words
+from bot.features.tasks.actions import demand_start
+from bot.features.tasks.orders import keep_order, see_order, take_order
+from engine.commands import Limits, RepeatTask
+
+KIND = "repeat-order"
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatOrder:
+    """What was asked, until it is confirmed."""
+
+    goal: str
+    cron: str
+    zone: str
+    limits: Limits
+    model: str | None
+
+
+async def keep(interaction: Interaction, order: RepeatOrder) -> int:
+    """Number under which the buttons find the order."""
+    return await keep_order(interaction, KIND, asdict(order))
+
+
+async def _kept(interaction: Interaction, number: int) -> RepeatOrder:
+    values = await see_order(interaction, KIND, number)
+    if values is None:
+        raise Refused(texts.REPEAT_LOST)
+    return RepeatOrder(**values | {"limits": Limits(**values["limits"])})
+
+
+class RepeatButton(
+    Pressed,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"repeat:(?P<verb>yes|no):(?P<number>\d{1,20})",
+):
+    """`repeat:<yes or no>:<number of the order>`."""
+
+    def __init__(self, number: int, verb: str) -> None:
+        style = discord.ButtonStyle.success if verb == "yes" else discord.ButtonStyle.secondary
+        label = texts.BUTTON[f"repeat_{verb}"]
+        super().__init__(discord.ui.Button(label=label, style=style, custom_id=f"repeat:{verb}:{number}"))
+        self.number, self.verb = number, verb
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> RepeatButton:
+        """The button that was pressed, from its id alone."""
+        return cls(int(match["number"]), match["verb"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Begin to repeat, or leave it. The rights are asked here again: a day may lie between."""
+        await hold(interaction)
+        order = await _kept(interaction, self.number)
+        if self.verb == "yes":
+            await demand_start(interaction, order.limits)
+        if not await take_order(interaction, KIND, self.number):
+            raise Refused(texts.REPEAT_LOST)
+        told = await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT
+        await answer(interaction, told)
+
+
+async def _begun(interaction: Interaction, order: RepeatOrder) -> str:
+    parts, person = parts_of(interaction), asker(interaction)
+    command = RepeatTask(
+        order.goal,
+        person.key,
+        here(interaction),
+        order.cron,
+        order.zone,
+        order.limits,
+        order.model,
+        origin=origin_of(interaction.channel_id or 0),
+    )
+    number = await parts.engine.handle(command)
+    return texts.REPEAT_BEGUN.format(id=number, when=in_words(order.cron, order.zone))
+
+
+def sure_view(number: int) -> discord.ui.View:
+    """Asks once more before a task repeats."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(RepeatButton(number, "yes"))
+    view.add_item(RepeatButton(number, "no"))
+    return view

@@ -1,0 +1,142 @@
+"""`/task repeat new list resume stop`: tasks that start again and again by the clock."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord import autocomplete
+from bot.discord.access import Right, may
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.formatting import cut, plain
+from bot.discord.identities import owner_id
+from bot.discord.interactions import answer, asker, demand, hold
+from bot.discord.lookup import here
+from bot.features.repeats.buttons import RepeatOrder, keep, sure_view
+from bot.features.repeats.recurrence import Choice, Day, Every, cron_of, in_words, outlook
+from bot.features.tasks.actions import demand_start, limits_of
+from bot.features.tasks.command_group import TASK
+from engine.commands import EndRepeat, Limits, ResumeRepeat
+from engine.domain import recurrence
+from engine.domain.goals import checked_goal
+from engine.queries import RepeatView
+
+REPEAT = app_commands.Group(name="repeat", description=texts.CMD["repeat"], parent=TASK)
+
+
+async def zones(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Time zones whose name holds what was typed."""
+    wanted = current.casefold().replace(" ", "_")
+    found = sorted(name for name in available_timezones() if wanted in name.casefold())
+    return [app_commands.Choice(name=name, value=name) for name in found[:25]]
+
+
+def with_defaults(limits: Limits, usual: Limits) -> Limits:
+    """Every cap filled in, as each run will have it."""
+    return Limits(**{name: getattr(limits, name) or getattr(usual, name) for name in Limits.__slots__})
+
+
+def next_of(one: RepeatView) -> str:
+    """When it starts next, or why it does not."""
+    if one.paused_at is not None:
+        return texts.REPEAT_HELD.format(why=one.paused_why)
+    return texts.REPEAT_NEXT.format(at=int(one.next_at))
+
+
+async def meant(interaction: Interaction, repeat: str) -> RepeatView:
+    """The repeat of this server under a number. Raises Refused."""
+    digits = repeat.strip().lstrip("#")
+    for one in await parts_of(interaction).engine.look.repeats(here(interaction)):
+        if str(one.id) == digits:
+            return one
+    raise Refused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
+
+
+class TaskRepeat(commands.Cog):
+    """The part of the task cog that repeats."""
+
+    @REPEAT.command(name="new", description=texts.CMD["repeat.new"])
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("goal", "model", "agents", "budget")})
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("tokens", "minutes", "every", "at")})
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("on", "zone", "cron")})
+    @app_commands.autocomplete(zone=zones)
+    async def repeat_new(
+        self,
+        interaction: Interaction,
+        goal: str,
+        every: Every = "day",
+        at: str = "09:00",
+        on: Day = "Monday",
+        zone: str = "UTC",
+        cron: str | None = None,
+        model: app_commands.Range[str, 1, 100] | None = None,
+        agents: app_commands.Range[int, 1, 10_000] | None = None,
+        budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
+        minutes: app_commands.Range[int, 1, 43_200] | None = None,
+    ) -> None:
+        """Say when it starts and what it may cost; the button then makes it so."""
+        await hold(interaction)
+        parts, limits = parts_of(interaction), limits_of(budget, agents, minutes, tokens)
+        await demand_start(interaction, limits)
+        now = parts.now()
+        when = recurrence.checked(cron_of(Choice(every, at, on, cron)), zone, now)
+        whole = with_defaults(limits, parts.defaults)
+        order = RepeatOrder(checked_goal(goal), when.cron, when.zone, whole, model)
+        words = texts.REPEAT_SURE.format(
+            goal=plain(goal, 200), when=in_words(when.cron, when.zone), outlook=outlook(when, whole, now)
+        )
+        await answer(interaction, words, view=sure_view(await keep(interaction, order)))
+
+    @REPEAT.command(name="list", description=texts.CMD["repeat.list"])
+    async def repeat_list(self, interaction: Interaction) -> None:
+        """When each starts next, how often it ran, what a run may cost."""
+        await hold(interaction)
+        await demand(interaction, Right.START)
+        lines = [
+            texts.REPEAT_LINE.format(
+                id=one.id,
+                goal=plain(one.goal, 80),
+                when=in_words(one.cron, one.zone),
+                next=next_of(one),
+                runs=one.runs,
+                skipped=texts.REPEAT_SKIPPED.format(count=one.skipped) if one.skipped else "",
+                last=texts.REPEAT_LAST.format(id=one.last_task_id) if one.last_task_id else "",
+                caps=texts.caps(Limits(cost_micros=one.limits.cost_micros, tokens=one.limits.tokens)),
+            )
+            for one in await parts_of(interaction).engine.look.repeats(here(interaction))
+        ]
+        await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_REPEATS)
+
+    @REPEAT.command(name="resume", description=texts.CMD["repeat.resume"])
+    @app_commands.describe(repeat=texts.OPT["repeat"])
+    @app_commands.autocomplete(repeat=autocomplete.repeats)
+    async def repeat_resume(self, interaction: Interaction, repeat: str) -> None:
+        """Take over a paused one: it takes the rights that making it takes."""
+        await hold(interaction)
+        await demand(interaction, Right.START)
+        parts, found = parts_of(interaction), await meant(interaction, repeat)
+        person = await demand_start(interaction, found.limits)
+        await parts.engine.handle(ResumeRepeat(found.id, person.key))
+        words = texts.REPEAT_RESUMED.format(
+            id=found.id, when=in_words(found.cron, found.zone), goal=plain(found.goal, 80)
+        )
+        await answer(interaction, words)
+
+    @REPEAT.command(name="stop", description=texts.CMD["repeat.stop"])
+    @app_commands.describe(repeat=texts.OPT["repeat"])
+    @app_commands.autocomplete(repeat=autocomplete.repeats)
+    async def repeat_stop(self, interaction: Interaction, repeat: str) -> None:
+        """Start no more; whoever made it may, and who may steer here."""
+        await hold(interaction)
+        parts, person = parts_of(interaction), asker(interaction)
+        found = await meant(interaction, repeat)
+        rules = await parts.records.rules(interaction.guild_id or 0)
+        if not may(person, Right.STEER, rules, owner_id(found.by)):
+            raise Refused(texts.NOT_ALLOWED["steer"])
+        await parts.engine.handle(EndRepeat(found.id, person.key))
+        await answer(interaction, texts.REPEAT_STOPPED.format(id=found.id, goal=plain(found.goal, 80)))

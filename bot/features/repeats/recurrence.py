@@ -1,0 +1,67 @@
+"""When a task repeats, between what people choose and a cron expression (pure)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from bot import texts
+from bot.discord.errors import Refused
+from bot.discord.formatting import dollars
+from engine.commands import Limits
+from engine.domain.recurrence import Recurrence
+
+Every = Literal["day", "working day", "week", "month"]
+Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+AHEAD_S = 30 * 86_400
+_TIME = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
+_PLAIN = re.compile(r"(\d+) (\d+) (\*|\d+) \* (\*|\d|1-5)")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose; `cron` alone decides when given."""
+
+    every: Every = "day"
+    at: str = "09:00"
+    on: Day = "Monday"
+    cron: str | None = None
+
+
+def cron_of(choice: Choice) -> str:
+    """The cron expression of a choice. Raises Refused for a time that is none."""
+    if choice.cron:
+        return choice.cron.strip()
+    found = _TIME.fullmatch(choice.at.strip())
+    if found is None:
+        raise Refused(texts.BAD_TIME.format(value=choice.at[:20]))
+    time = f"{int(found[2])} {int(found[1])}"
+    week = f"* * {DAYS.index(choice.on)}"
+    days = {"day": "* * *", "working day": "* * 1-5", "week": week, "month": "1 * *"}
+    return f"{time} {days[choice.every]}"
+
+
+def in_words(cron: str, zone: str) -> str:
+    """ "every Monday at 09:00 (Europe/Berlin)"; an expression that is not plain stands as it is."""
+    found = _PLAIN.fullmatch(cron)
+    if found is None:
+        return texts.REPEAT_CRON.format(cron=cron, zone=zone)
+    minute, hour, day, weekday = found.groups()
+    if day != "*":
+        days = texts.REPEAT_MONTHLY.format(day=day)
+    elif weekday == "1-5":
+        days = texts.REPEAT_WORKING
+    else:
+        days = texts.REPEAT_DAILY if weekday == "*" else f"every {DAYS[int(weekday) % 7]}"
+    return texts.REPEAT_WHEN.format(days=days, time=f"{int(hour):02}:{int(minute):02}", zone=zone)
+
+
+def outlook(when: Recurrence, limits: Limits, now: float) -> str:
+    """What the next thirty days may come to at most."""
+    count = when.count(now, now + AHEAD_S)
+    most = dollars((limits.cost_micros or 0) * count)
+    return texts.REPEAT_OUTLOOK.format(
+        count=count, caps=texts.caps(limits), most=most, first=int(when.next_after(now))
+    )

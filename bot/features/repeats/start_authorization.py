@@ -1,0 +1,54 @@
+"""Whether the maker of a repeated task may still start it: Discord is asked before each run.
+
+The bot has no list of members (that takes a privileged intent), so one member is fetched when it matters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import discord
+
+from bot import texts
+from bot.discord.access import GuildRules, Person, Right, may, person_of
+from bot.discord.errors import UNDELIVERED
+from bot.discord.identities import guild_of, owner_id
+from bot.features.tasks.actions import above
+from bot.storage.guild_settings import BotRecords
+from engine.commands import Limits
+
+log = logging.getLogger(__name__)
+PATIENCE_S = 10.0
+
+
+class StartAuthorization:
+    """See `engine.ports.StartRight`. One whose maker is nobody on Discord may start nothing there."""
+
+    def __init__(self, client: discord.Client, records: BotRecords, defaults: Limits) -> None:
+        self._client, self._records, self._defaults = client, records, defaults
+
+    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
+        """See `StartRight`: unknown while Discord cannot be asked."""
+        if self._client.is_closed() or not self._client.is_ready():
+            return None
+        guild, user_id = self._client.get_guild(guild_of(space) or 0), owner_id(by)
+        if guild is None or user_id is None:
+            return texts.REPEAT_NOBODY
+        if guild.unavailable:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                member = await guild.fetch_member(user_id)
+        except discord.NotFound:
+            return texts.REPEAT_LEFT.format(id=user_id)
+        except UNDELIVERED as error:
+            log.warning("whether %s may still start tasks is not known yet: %s", by, error)
+            return None
+        return self._lacking(person_of(member), limits, await self._records.rules(guild.id))
+
+    def _lacking(self, person: Person, limits: Limits, rules: GuildRules) -> str:
+        if not may(person, Right.START, rules):
+            return texts.REPEAT_NO_RIGHT.format(id=person.id)
+        spends = above(limits, self._defaults) and not may(person, Right.SPEND, rules)
+        return texts.REPEAT_NO_SPEND.format(id=person.id) if spends else ""

@@ -1,0 +1,369 @@
+"""People's plain messages: to the agent replied to, the agent named, or the head of the place.
+
+A reply to a task's card is for its boss, wherever the card stands.
+
+Only from people who may steer the task; anyone else's never reach an agent. A reply to an open question is
+its answer. Every message of a person in a place has a visible outcome: 📨 delivered, or ⛔ and (once) the
+reason. Messages missed while the bot was
+away, or lost to an invalid session, are caught up with from the channels' history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+import aiohttp
+import discord
+import stamina
+from discord.ext import commands
+
+from bot import texts
+from bot.discord.access import Right, gate_rights, may, person_of
+from bot.discord.attachments import files_of
+from bot.discord.context import Parts
+from bot.discord.error_reports import words_for
+from bot.discord.errors import UNDELIVERED, Refused
+from bot.discord.formatting import plain
+from bot.discord.identities import message_ref, owner_id, space_of
+from bot.features.agents.actions import DELIVERED
+from bot.features.gates.actions import answer_in_words, answerable
+from bot.features.replies.addressing import named, without_mention
+from engine.commands import EditMessage, SayToAgent, WithdrawMessage
+from engine.errors import EngineError, NotFound, WrongState
+from engine.queries import AgentView, GateView, TaskView
+
+log = logging.getLogger(__name__)
+REFUSED = "⛔"
+SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
+MOST_REMEMBERED = 5000
+CATCH_UP, CATCH_UP_NEW = 1000, 100
+FRESH_S = 60.0
+TROUBLE = (discord.DiscordServerError, aiohttp.ClientError)
+
+
+class Patience(TypedDict, total=False):
+    """How often and how long Discord in trouble is asked again; see `stamina.retry_context`."""
+
+    attempts: int
+    timeout: float | None
+    wait_initial: float
+    wait_max: float
+    wait_jitter: float
+
+
+PATIENCE: Patience = {"attempts": 3, "timeout": None, "wait_initial": 2.0, "wait_max": 10.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message on its way: to whom, and the words without the name in front."""
+
+    agent: AgentView
+    task: TaskView
+    text: str
+
+
+class RepliesCog(commands.Cog):
+    """Listens to messages, their edits and deletions, and catches up on READY."""
+
+    def __init__(self, bot: discord.Client, parts: Parts) -> None:
+        self.bot, self.parts = bot, parts
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._seen: dict[int, int] = {}
+        self._since: Mapping[int, int] | None = None
+        self._behind: dict[int, int] = {}
+        self._done: OrderedDict[int, None] = OrderedDict()
+        self._told: set[tuple[int, int, str]] = set()
+
+    async def cog_load(self) -> None:
+        """Know where each channel was left."""
+        self._seen = await self.parts.records.seen()
+
+    # ------------------------------------------------------------ what Discord tells
+
+    @commands.Cog.listener()
+    async def on_connect(self) -> None:
+        """A new session: what is newer than this moment's marks may have been missed."""
+        if self._since is None:
+            self._since = dict(self._seen)
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Catch up with what was said meanwhile."""
+        since, self._since = {**(self._since or {}), **self._behind}, None
+        self._behind.clear()
+        for channel_id in await self.parts.records.open_channels():
+            await self._catch_up(channel_id, since.get(channel_id, 0))
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Deliver a person's message."""
+        if is_persons(message):
+            await self._in_order(message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Change a message its agent has not read yet."""
+        message = payload.message
+        if not is_persons(message) or message.edited_at is None:
+            return
+        if payload.cached_message is not None and payload.cached_message.content == message.content:
+            return
+        if (discord.utils.utcnow() - message.edited_at).total_seconds() > FRESH_S:
+            return  # a pin or an unfurled link tells of an old edit again
+        async with self._lock(payload.channel_id):
+            await self._edited(message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Take back a message its agent has not read yet."""
+        await self._withdrawn(payload.channel_id, {payload.message_id})
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Take back many."""
+        await self._withdrawn(payload.channel_id, payload.message_ids)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """Forget a channel that is gone."""
+        self._seen.pop(channel.id, None)
+        await self.parts.records.forget_channel(channel.id)
+
+    # ------------------------------------------------------------ delivering
+
+    def _lock(self, channel_id: int) -> asyncio.Lock:
+        return self._locks.setdefault(channel_id, asyncio.Lock())
+
+    async def _in_order(self, message: discord.Message) -> None:
+        """One message of a channel at a time, each once, in the order they were written."""
+        async with self._lock(message.channel.id):
+            if message.id in self._done:
+                return
+            self._done[message.id] = None
+            while len(self._done) > MOST_REMEMBERED:
+                self._done.popitem(last=False)
+            if await self._take(message):
+                await self._mark_seen(message.channel.id, message.id)
+
+    async def _mark_seen(self, channel_id: int, message_id: int) -> None:
+        if message_id > self._seen.get(channel_id, 0):
+            self._seen[channel_id] = message_id
+            await self.parts.records.set_seen(channel_id, message_id)
+
+    async def _take(self, message: discord.Message) -> bool:
+        """Deliver or refuse, visibly; False for messages that are none of the agents' business."""
+        addressed: Addressed | None = None
+        try:
+            gate = await self._asked(message)
+            if gate is not None:
+                await self._answer(message, gate)
+            else:
+                addressed = await self._addressed(message)
+                if addressed is None:
+                    await self._greet(message)
+                    return False
+                await self._demand(await self._with_member(message), addressed.task)
+                await self._deliver(message, addressed)
+        except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
+            await self._refuse(message, words_for(error))
+            return True
+        await self._react(message, DELIVERED)
+        if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
+            later = texts.READ_LATER_TASK if addressed.task.state == "paused" else texts.READ_LATER
+            await self._tell(message, later.format(name=plain(addressed.agent.name, 60)))
+        return True
+
+    async def _greet(self, message: discord.Message) -> None:
+        """Somebody calls the bot where no agents are: say how to begin."""
+        if self.bot.user is not None and self.bot.user in message.mentions:
+            await self._tell(message, texts.CALLED)
+
+    # ------------------------------------------------------------ questions
+
+    async def _asked(self, message: discord.Message) -> GateView | None:
+        """The open question a message replies to in words alone; with a file it goes to an agent."""
+        replied = message.reference.message_id if message.reference else None
+        gate_id = await self.parts.routes.gate_of(replied) if replied else None
+        if gate_id is None or not message.content.strip() or message.attachments:
+            return None
+        gate = await self.parts.engine.look.gate(gate_id)
+        return gate if gate.basis is None else None
+
+    async def _answer(self, message: discord.Message, gate: GateView) -> None:
+        words = without_mention(message.content, self.bot.user.id if self.bot.user else 0).strip()
+        task = await self.parts.engine.look.task(gate.task_id)
+        message = await self._with_member(message)
+        await self._demand(message, task, Right.APPROVE)
+        person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
+        given = answer_in_words(gate, words, person.key)
+        for right in gate_rights(answerable(gate, given.choice_id)):
+            await self._demand(message, task, right)
+        await self.parts.engine.handle(given)
+
+    # ------------------------------------------------------------ to whom
+
+    async def _addressed(self, message: discord.Message) -> Addressed | None:
+        look = self.parts.engine.look
+        spot = await self.parts.routes.place_of(message.channel.id)
+        text = without_mention(message.content, self.bot.user.id if self.bot.user else 0)
+        if message.reference and message.reference.message_id:
+            spoke = await self.parts.routes.agents_of(message.reference.message_id)
+            if spoke:
+                agent = await look.agent(spoke[0])
+                return await self._one_of(spoke, agent, text)
+            task_id = await self.parts.records.task_of_card(message.reference.message_id)
+            if task_id is not None:
+                task = await look.task(task_id)
+                return Addressed(await look.agent(task.boss_id), task, text)
+        if spot is None:
+            return None
+        task = await look.task(spot.task_id)
+        by_name = named(text, await look.agents(spot.task_id))
+        if by_name is not None:
+            return Addressed(by_name[0], task, by_name[1])
+        return Addressed(await look.agent(spot.head_id), task, text)
+
+    async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> Addressed:
+        """A reply to a roll-up of several agents goes to the one it names, else to the first in it."""
+        look = self.parts.engine.look
+        task = await look.task(first.task_id)
+        if len(spoke) == 1:
+            return Addressed(first, task, text)
+        by_name = named(text, [await look.agent(agent_id) for agent_id in spoke])
+        return Addressed(*(by_name[0], task, by_name[1]) if by_name else (first, task, text))
+
+    async def _demand(self, message: discord.Message, task: TaskView, right: Right = Right.STEER) -> None:
+        if not isinstance(message.author, discord.Member):
+            raise Refused(texts.REPLY_REFUSED)
+        rules = await self.parts.records.rules(message.author.guild.id)
+        same_server = task.space == space_of(message.author.guild.id)
+        if not same_server or not may(person_of(message.author), right, rules, owner_id(task.by)):
+            raise Refused(texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value])
+
+    async def _deliver(self, message: discord.Message, to: Addressed) -> None:
+        if not to.text.strip() and not message.attachments:
+            readable = self.bot.intents.message_content
+            raise Refused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
+        person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
+        files = await files_of(message.attachments)
+        ref = message_ref(message.channel.id, message.id)
+        await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, self.parts.now())
+        await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.name, ref, files))
+
+    # ------------------------------------------------------------ edits, deletions, history
+
+    async def _edited(self, message: discord.Message) -> None:
+        if not await self._listens(message.channel.id):
+            return
+        addressed: Addressed | None = None
+        try:
+            addressed = await self._addressed(message)
+            if addressed is None:
+                return
+            await self._demand(await self._with_member(message), addressed.task)
+            ref = message_ref(message.channel.id, message.id)
+            await self.parts.engine.handle(EditMessage(ref, addressed.text))
+        except NotFound:
+            return  # it was never delivered, and whoever wrote it saw why
+        except WrongState:
+            name = plain(addressed.agent.name, 60) if addressed else ""
+            await self._refuse(message, texts.READ_ALREADY.format(name=name))
+        except (Refused, EngineError) as error:
+            await self._refuse(message, words_for(error))
+
+    async def _listens(self, channel_id: int) -> bool:
+        """Whether anything written in a channel may have reached an agent."""
+        return channel_id in self._seen or await self.parts.routes.place_of(channel_id) is not None
+
+    async def _withdrawn(self, channel_id: int, message_ids: set[int]) -> None:
+        if not await self._listens(channel_id):
+            return
+        async with self._lock(channel_id):
+            for message_id in sorted(message_ids):
+                try:
+                    await self.parts.engine.handle(WithdrawMessage(message_ref(channel_id, message_id)))
+                except (NotFound, WrongState) as error:
+                    log.debug("deleted message %s changes nothing: %s", message_id, error)
+
+    async def _catch_up(self, channel_id: int, after: int) -> None:
+        try:
+            missed = await self._history(channel_id, after)
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("cannot catch up in channel %s: %s", channel_id, error)
+            return
+        except UNDELIVERED as error:
+            log.warning("cannot catch up in channel %s before the next session: %s", channel_id, error)
+            self._behind[channel_id] = after
+            return
+        for message in missed:
+            if not has_outcome(message):
+                await self._in_order(message)
+
+    async def _history(self, channel_id: int, after: int) -> list[discord.Message]:
+        """People's messages after an id in order; a few tries when Discord is in trouble."""
+        channel = self.bot.get_partial_messageable(channel_id)
+        since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
+        async for attempt in stamina.retry_context(on=TROUBLE, **PATIENCE):
+            with attempt:
+                return await _persons(channel.history(limit=most, after=since))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _with_member(self, message: discord.Message) -> discord.Message:
+        """History and edits may carry a plain user; rights need the member."""
+        guild = message.guild or _guild_of(self.bot, message.channel.id)
+        if guild is not None and not isinstance(message.author, discord.Member):
+            try:
+                message.author = guild.get_member(message.author.id) or await guild.fetch_member(
+                    message.author.id
+                )
+            except discord.NotFound:
+                log.info("the writer of message %s has left", message.id)
+        return message
+
+    # ------------------------------------------------------------ outcomes
+
+    async def _refuse(self, message: discord.Message, words: str) -> None:
+        await self._react(message, REFUSED)
+        await self._tell(message, words)
+
+    async def _tell(self, message: discord.Message, words: str) -> None:
+        """A line under a message, the same one to a person once in a channel."""
+        key = (message.author.id, message.channel.id, words)
+        if key in self._told:
+            return
+        self._told.add(key)
+        try:
+            await message.reply(words, mention_author=False, silent=True)
+        except UNDELIVERED as error:
+            log.warning("could not say what became of message %s: %s", message.id, error)
+
+    async def _react(self, message: discord.Message, mark: str) -> None:
+        try:
+            await message.add_reaction(mark)
+        except UNDELIVERED as error:
+            log.warning("could not mark message %s with %s: %s", message.id, mark, error)
+
+
+def is_persons(message: discord.Message) -> bool:
+    """Written by a person: no bot, no webhook, no notice of Discord's own."""
+    return not message.author.bot and message.webhook_id is None and message.type in SPOKEN
+
+
+async def _persons(history: AsyncIterator[discord.Message]) -> list[discord.Message]:
+    return sorted([m async for m in history if is_persons(m)], key=lambda m: m.id)
+
+
+def has_outcome(message: discord.Message) -> bool:
+    """Already delivered or refused by the bot."""
+    return any(r.me and str(r.emoji) in (DELIVERED, REFUSED) for r in message.reactions)
+
+
+def _guild_of(bot: discord.Client, channel_id: int) -> discord.Guild | None:
+    channel = bot.get_channel(channel_id)
+    return channel.guild if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None

@@ -1,0 +1,106 @@
+"""`/doctor`: what is missing, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord.access import GuildRules, Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.formatting import cut, many
+from bot.discord.interactions import answer, demand_manager, hold
+from engine.ports import SandboxStatus
+
+IN_SERVER: Mapping[str, str] = {
+    "manage_channels": "Manage Channels",
+    "manage_webhooks": "Manage Webhooks",
+    "manage_threads": "Manage Threads",
+}
+IN_PLACE: Mapping[str, str] = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "send_messages_in_threads": "Send Messages in Threads",
+    "create_public_threads": "Create Public Threads",
+    "embed_links": "Embed Links",
+    "attach_files": "Attach Files",
+    "read_message_history": "Read Message History",
+    "add_reactions": "Add Reactions",
+    "manage_webhooks": "Manage Webhooks",
+}
+NEEDED = discord.Permissions(**dict.fromkeys({**IN_SERVER, **IN_PLACE}, True))
+"""What an invitation asks for. Administrator is never among it."""
+
+
+def lacking(has: discord.Permissions, needed: Mapping[str, str]) -> list[str]:
+    """Names, as Discord shows them, of the needed permissions that are not there."""
+    return [shown for name, shown in needed.items() if not getattr(has, name)]
+
+
+def permission_lines(
+    server: discord.Permissions, places: Sequence[tuple[str, discord.Permissions]]
+) -> list[str]:
+    """A line for each place (mention, permissions there) that lacks something, or one that all is clear."""
+    missing = lacking(server, IN_SERVER)
+    lines = [texts.DOCTOR_SERVER.format(missing=", ".join(missing))] if missing else []
+    for mention, has in places:
+        if lack := lacking(has, IN_PLACE):
+            lines.append(texts.DOCTOR_CHANNEL.format(where=mention, missing=", ".join(lack)))
+    return lines or [texts.DOCTOR_ALL_RIGHT.format(count=many(len(places), "place"))]
+
+
+def rights_lines(rules: GuildRules, role_ids: frozenset[int]) -> list[str]:
+    """What is wrong with who may do what."""
+    if not rules.start & role_ids:
+        return [texts.DOCTOR_ROLES]
+    gone = [right for right in Right if rules.roles(right) - role_ids]
+    return [texts.DOCTOR_ROLE_GONE.format(right=right.value) for right in gone]
+
+
+def sandbox_line(status: SandboxStatus) -> str:
+    """Whether code can be run."""
+    if status.available:
+        return texts.DOCTOR_SANDBOX_OK.format(mechanism=status.mechanism)
+    return texts.DOCTOR_SANDBOX_BAD.format(reason=status.reason)
+
+
+async def places_of(interaction: Interaction) -> list[tuple[str, discord.Permissions]]:
+    """The channel asked in and every open place of this server, with what the bot may do there."""
+    guild = interaction.guild
+    assert guild is not None
+    ids = dict.fromkeys([interaction.channel_id or 0, *await parts_of(interaction).records.open_channels()])
+    found = [channel for i in ids if (channel := guild.get_channel_or_thread(i)) is not None]
+    return [(channel.mention, channel.permissions_for(guild.me)) for channel in found]
+
+
+class DoctorCog(commands.Cog):
+    """One command."""
+
+    @app_commands.command(name="doctor", description=texts.CMD["doctor"])
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_guild=True)
+    async def doctor(self, interaction: Interaction) -> None:
+        """Look at everything, say what to mend; posts that waited for it are tried at once."""
+        await hold(interaction)
+        demand_manager(interaction)
+        parts, guild = parts_of(interaction), interaction.guild
+        assert guild is not None
+        parts.probes.again()
+        lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
+        reads = interaction.client.intents.message_content
+        lines.append(texts.DOCTOR_INTENT_ON if reads else texts.DOCTOR_INTENT_OFF)
+        answers, detail = await parts.probes.model()
+        lines.append((texts.DOCTOR_MODEL_OK if answers else texts.DOCTOR_MODEL_BAD).format(detail=detail))
+        counts = await parts.routes.counts()
+        if counts:
+            told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+            lines.append(texts.DOCTOR_OUTBOX.format(counts=told))
+        lines.append(sandbox_line(parts.probes.sandbox()))
+        if problem := parts.probes.faces():
+            lines.append(texts.DOCTOR_FACES.format(problem=problem))
+        roles = frozenset(role.id for role in guild.roles)
+        lines += rights_lines(await parts.records.rules(guild.id), roles)
+        await answer(interaction, cut("\n".join(lines), 2000))

@@ -1,0 +1,113 @@
+"""What happens to the server under a task: the bot is removed, roles vanish, permissions are withdrawn."""
+
+from __future__ import annotations
+
+import logging
+
+import discord
+from discord.ext import commands
+
+from bot import texts
+from bot.discord.access import Right, without_role
+from bot.discord.context import Parts
+from bot.discord.errors import UNDELIVERED
+from bot.discord.identities import SERVER_LEFT, space_of
+from bot.features.setup.doctor import IN_PLACE, lacking
+from engine.commands import EndRepeat, PauseTask
+from engine.errors import EngineError
+
+log = logging.getLogger(__name__)
+Place = discord.abc.GuildChannel | discord.Thread
+
+
+class ServerCog(commands.Cog):
+    """Listens to the server itself."""
+
+    def __init__(self, bot: discord.Client, parts: Parts) -> None:
+        self.bot, self.parts = bot, parts
+        self._lacking: dict[int, frozenset[str]] = {}
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Know what was missing already, so that only what goes missing later is announced."""
+        for guild in self.bot.guilds:
+            for place in await self._places(guild):
+                self._lacking[place.id] = self._lack(place)
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Say once how to begin; what waited for this server goes out now."""
+        self.parts.probes.again()
+        for channel in (guild.system_channel, *guild.text_channels):
+            if channel is not None and channel.permissions_for(guild.me).send_messages:
+                try:
+                    await channel.send(texts.WELCOME, silent=True)
+                except UNDELIVERED as error:
+                    log.warning("cannot say in %s how to begin: %s", channel, error)
+                else:
+                    return
+
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Nobody could watch or stop the tasks of a server left: they pause, and none starts."""
+        for repeat in await self.parts.engine.look.repeats(space_of(guild.id)):
+            try:
+                await self.parts.engine.handle(EndRepeat(repeat.id, SERVER_LEFT))
+            except EngineError as error:
+                log.warning("repeat %s of a server left could not be ended: %s", repeat.id, error)
+        for task in await self.parts.engine.look.tasks(space_of(guild.id)):
+            if task.state == "running":
+                try:
+                    await self.parts.engine.handle(PauseTask(task.id, SERVER_LEFT))
+                except EngineError as error:
+                    log.warning("task %s of a server left could not be paused: %s", task.id, error)
+
+    @commands.Cog.listener()
+    async def on_guild_role_delete(self, role: discord.Role) -> None:
+        """A right that hung on the role falls back to managers; the log and `/doctor` say so."""
+        rules = await self.parts.records.rules(role.guild.id)
+        if any(role.id in rules.roles(right) for right in Right):
+            await self.parts.records.set_rules(without_role(rules, role.id))
+            log.warning("role %s of server %s carried rights and was deleted", role.id, role.guild.id)
+
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        """Permissions of a role changed."""
+        if before.permissions != after.permissions:
+            await self._compare(after.guild)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """Permissions in a channel changed."""
+        if before.overwrites != after.overwrites:
+            await self._compare(after.guild)
+
+    async def _places(self, guild: discord.Guild) -> list[Place]:
+        ids = await self.parts.records.open_channels()
+        return [place for i in ids if (place := guild.get_channel_or_thread(i)) is not None]
+
+    def _lack(self, place: Place) -> frozenset[str]:
+        return frozenset(lacking(place.permissions_for(place.guild.me), IN_PLACE))
+
+    async def _compare(self, guild: discord.Guild) -> None:
+        """Say once, in each place, what went missing there."""
+        for place in await self._places(guild):
+            now = self._lack(place)
+            lost = now - self._lacking.get(place.id, frozenset())
+            self._lacking[place.id] = now
+            if lost:
+                await self._announce(place, sorted(lost))
+
+    async def _announce(self, place: Place, lost: list[str]) -> None:
+        words = texts.PERMISSION_LOST.format(where=place.mention, missing=", ".join(lost))
+        elsewhere = place.guild.system_channel
+        for target in (place, elsewhere):
+            if isinstance(target, discord.abc.Messageable):
+                try:
+                    await target.send(words, silent=True)
+                except UNDELIVERED as error:
+                    log.warning("cannot say in %s what is missing there: %s", target, error)
+                else:
+                    return

@@ -1,0 +1,71 @@
+"""What people may do to a task: check the right, send the engine command, return the answer text."""
+
+from __future__ import annotations
+
+from bot import texts
+from bot.discord.access import Person, Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.interactions import demand
+from engine.commands import (
+    Limits,
+    PauseTask,
+    RaiseCap,
+    ResumeTask,
+    StopTask,
+)
+from engine.queries import TaskView
+
+
+async def pause_task(interaction: Interaction, task: TaskView) -> str:
+    """Pause; the words to answer with. Raises Refused and the engine's errors, as all below."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(PauseTask(task.id, person.key))
+    return texts.TASK_PAUSED.format(id=task.id)
+
+
+async def resume_task(interaction: Interaction, task: TaskView) -> str:
+    """Go on."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(ResumeTask(task.id, person.key))
+    return texts.TASK_RESUMED.format(id=task.id)
+
+
+async def stop_task(interaction: Interaction, task: TaskView, reason: str = "") -> str:
+    """End for good."""
+    person = await demand(interaction, Right.STEER, task)
+    await parts_of(interaction).engine.handle(StopTask(task.id, person.key, reason))
+    return texts.TASK_STOPPED.format(id=task.id)
+
+
+def limits_of(
+    dollars: float | None, agents: int | None, minutes: int | None, tokens: int | None = None
+) -> Limits:
+    """Caps as the engine counts them. Raises Refused for a budget that is none."""
+    if dollars is not None and not 0 < dollars < 1_000_000:  # also catches NaN
+        raise Refused(texts.BAD_BUDGET)
+    micros = None if dollars is None else round(dollars * 1_000_000)
+    return Limits(agents=agents, cost_micros=micros, minutes=minutes, tokens=tokens)
+
+
+def above(limits: Limits, default: Limits) -> bool:
+    """Whether any cap asked for is above the default, so that it needs the right to spend."""
+    pairs = [(getattr(limits, name), getattr(default, name)) for name in Limits.__slots__]
+    return any(asked is not None and usual is not None and asked > usual for asked, usual in pairs)
+
+
+async def demand_start(interaction: Interaction, limits: Limits) -> Person:
+    """The person, who may start tasks with these caps. Raises Refused."""
+    person = await demand(interaction, Right.START)
+    if above(limits, parts_of(interaction).defaults):
+        await demand(interaction, Right.SPEND)
+    return person
+
+
+async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) -> str:
+    """New caps; resumes a task that paused at its old ones."""
+    person = await demand(interaction, Right.SPEND, task)
+    parts = parts_of(interaction)
+    await parts.engine.handle(RaiseCap(task.id, limits, person.key))
+    now = (await parts.engine.look.task(task.id)).limits
+    return texts.TASK_CAPPED.format(id=task.id, caps=texts.caps(now))

@@ -1,0 +1,125 @@
+"""The buttons of a task: on its card, and where stopping it is confirmed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.discord.access import Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.interactions import answer, demand, demand_sight, hold
+from bot.discord.lookup import task_by_id
+from bot.discord.reporting_item import Pressed
+from bot.features.files.browser import files_page
+from bot.features.files.delivery import hand_bundle, hand_zip
+from bot.features.tasks import actions as task_actions
+from bot.features.tasks.button_style import task_button
+from bot.features.tasks.drawings import show_organisation, show_timeline
+from bot.features.tasks.windows import cap_window
+from bot.storage.guild_settings import FollowMode
+from engine.queries import TaskView
+
+Verb = Callable[[Interaction, TaskView], Awaitable[None]]
+
+
+class TaskButton(
+    Pressed,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"task:(?P<verb>[a-z_]+):(?P<task>\d{1,12})",
+):
+    """`task:<verb>:<task id>`; the verb is looked up in `VERBS` when pressed."""
+
+    def __init__(self, task_id: int, verb: str) -> None:
+        super().__init__(task_button(task_id, verb))
+        self.task_id, self.verb = task_id, verb
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> TaskButton:
+        """The button that was pressed, from its id alone."""
+        return cls(int(match["task"]), match["verb"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Do the verb to the task, if it is of this server."""
+        if self.verb not in OPENS_WINDOW:
+            await hold(interaction)
+        await VERBS[self.verb](interaction, await task_by_id(interaction, self.task_id))
+
+
+async def _pause(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, await task_actions.pause_task(interaction, task))
+    await parts_of(interaction).cards.refresh(task.id)
+
+
+async def _resume(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, await task_actions.resume_task(interaction, task))
+    await parts_of(interaction).cards.refresh(task.id)
+
+
+async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
+    """Ask once more, before the buttons stop it. Raises Refused for a task that has ended."""
+    await demand(interaction, Right.STEER, task)
+    if task.ended_at is not None:
+        raise Refused(texts.ENDED_ALREADY.format(id=task.id, state=task.state))
+    await answer(interaction, texts.STOP_SURE.format(id=task.id), view=stop_view(task.id))
+
+
+async def _stop_yes(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, await task_actions.stop_task(interaction, task))
+    await parts_of(interaction).cards.refresh(task.id)
+
+
+async def _stop_no(interaction: Interaction, task: TaskView) -> None:
+    await answer(interaction, texts.STOP_NOT.format(id=task.id))
+
+
+async def _files(interaction: Interaction, task: TaskView) -> None:
+    text, view = await files_page(interaction, task, 0)
+    await answer(interaction, text, view=view)
+
+
+async def _follow(interaction: Interaction, task: TaskView) -> None:
+    """The next of off, answers, all."""
+    await demand_sight(interaction, task)
+    records = parts_of(interaction).records
+    now = await records.follow_mode(task.id, interaction.user.id) or "off"
+    mode = NEXT_MODE[now]
+    await records.follow(task.id, interaction.user.id, mode)
+    await answer(interaction, f"{texts.FOLLOW_SET[mode].format(id=task.id)} {texts.FOLLOW_AGAIN}")
+
+
+async def _cap(interaction: Interaction, task: TaskView) -> None:
+    await demand(interaction, Right.SPEND, task)
+    await interaction.response.send_modal(cap_window(task))
+
+
+def stop_view(task_id: int) -> discord.ui.View:
+    """Asks once more before a task is stopped."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(TaskButton(task_id, "stop_yes"))
+    view.add_item(TaskButton(task_id, "stop_no"))
+    return view
+
+
+NEXT_MODE: Mapping[FollowMode, FollowMode] = {"off": "answers", "answers": "all", "all": "off"}
+OPENS_WINDOW = frozenset({"cap"})
+VERBS: Mapping[str, Verb] = {
+    "pause": _pause,
+    "resume": _resume,
+    "stop": ask_to_stop,
+    "stop_yes": _stop_yes,
+    "stop_no": _stop_no,
+    "cap": _cap,
+    "follow": _follow,
+    "files": _files,
+    "zip": hand_zip,
+    "bundle": hand_bundle,
+    "picture": show_organisation,
+    "timeline": show_timeline,
+}

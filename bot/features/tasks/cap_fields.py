@@ -1,0 +1,50 @@
+"""Text inputs for caps: build them and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot import texts
+from bot.discord.errors import Refused
+from bot.discord.formatting import plain
+from bot.discord.windows import Ask
+from bot.features.tasks import actions as task_actions
+from engine.commands import Limits
+
+
+def cap_asks(caps: Limits) -> list[Ask]:
+    numbers = (
+        ("dollars", texts.MODAL_CAP_DOLLARS, f"{caps.cost_micros / 1e6:.2f}" if caps.cost_micros else ""),
+        ("tokens", texts.MODAL_CAP_TOKENS, str(caps.tokens or "")),
+        ("agents", texts.MODAL_CAP_AGENTS, str(caps.agents or "")),
+        ("minutes", texts.MODAL_CAP_MINUTES, str(caps.minutes or "")),
+    )
+    return [
+        Ask(name, label, default, long=False, required=False, most=12) for name, label, default in numbers
+    ]
+
+
+def caps_of(values: Mapping[str, str]) -> Limits:
+    return task_actions.limits_of(
+        _dollars(values.get("dollars", "")),
+        _whole(values.get("agents", "")),
+        _whole(values.get("minutes", "")),
+        _whole(values.get("tokens", "")),
+    )
+
+
+def _dollars(text: str) -> float | None:
+    cleaned = text.strip().lstrip("$").replace(",", ".")
+    try:
+        return float(cleaned) if cleaned else None
+    except ValueError:
+        raise Refused(texts.BAD_BUDGET) from None
+
+
+def _whole(text: str) -> int | None:
+    cleaned = text.strip()
+    if not cleaned:
+        return None
+    if not cleaned.isdecimal() or int(cleaned) == 0:
+        raise Refused(texts.BAD_NUMBER.format(value=plain(cleaned, 20)))
+    return int(cleaned)

@@ -1,0 +1,106 @@
+"""The live card of a task: one LayoutView, within 40 components and 4,000 characters of text (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.discord.formatting import bar, cut, dollars, many, plain
+from bot.features.tasks.buttons import TaskButton
+from bot.features.tasks.tree import tree_text
+from engine.events import TaskState
+from engine.queries import AgentView, TaskView
+
+COLOUR: dict[TaskState, int] = {
+    "running": 0x3BA55D,
+    "paused": 0xFAA61A,
+    "done": 0x5865F2,
+    "stopped": 0x747F8D,
+    "failed": 0xED4245,
+}
+LIVE = frozenset({"running", "paused"})
+
+
+@dataclass(frozen=True, slots=True)
+class CardModel:
+    """All a card shows; two equal models look the same."""
+
+    task: TaskView
+    agents: tuple[AgentView, ...]
+    lines: tuple[str, ...]
+
+
+def card_view(model: CardModel) -> discord.ui.LayoutView:
+    """The card; its buttons work after a restart."""
+    view = discord.ui.LayoutView(timeout=None)
+    box: discord.ui.Container[discord.ui.LayoutView] = discord.ui.Container(
+        accent_colour=discord.Colour(COLOUR[model.task.state])
+    )
+    for index, text in enumerate(_blocks(model)):
+        if index:
+            box.add_item(discord.ui.Separator())
+        box.add_item(discord.ui.TextDisplay(text))
+    for row in _rows(model.task):
+        box.add_item(discord.ui.ActionRow(*row))
+    view.add_item(box)
+    return view
+
+
+def digest(view: discord.ui.LayoutView) -> str:
+    """A short name of what a card shows, to edit only on change."""
+    drawn = json.dumps(_components(view), sort_keys=True, default=str)
+    return hashlib.sha256(drawn.encode()).hexdigest()[:16]
+
+
+def _components(view: discord.ui.LayoutView) -> Any:
+    return view.to_components()  # type: ignore[no-untyped-call]
+
+
+def _blocks(model: CardModel) -> list[str]:
+    agents = model.agents if model.task.state in LIVE else [replace(a, doing="") for a in model.agents]
+    blocks = [_head(model.task), _numbers(model.task), tree_text(agents)]
+    if model.lines:
+        blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
+    return blocks
+
+
+def _head(task: TaskView) -> str:
+    state = texts.STATE[task.state]
+    if task.state == "done":
+        state += f" · {texts.VERIFIED if task.verified else texts.UNVERIFIED}"
+    reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
+    said = task.report.partition("\n\n")[0] if task.state not in LIVE else ""
+    report = f"\n{plain(said, 500)}" if said else ""
+    return f"## Task #{task.id} · {state}\n> {plain(task.goal, 300)}{reason}{report}"
+
+
+def _numbers(task: TaskView) -> str:
+    caps = task.limits
+    spent = dollars(task.spend.cost_micros) + (
+        "" if task.spend.priced else " (some calls have no known price)"
+    )
+    tokens = task.spend.prompt_tokens + task.spend.completion_tokens
+    lines = [
+        f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done",
+        f"👥 {many(task.agents, 'agent')}, {task.working} working · 📄 {many(task.files, 'file')}",
+        f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} of {caps.tokens or 0:,} tokens",
+        f"⏱️ since <t:{int(task.created_at)}:R>, at most {caps.minutes} min",
+    ]
+    if task.open_gates:
+        lines.append(texts.WAITING_FOR_YOU.format(count=task.open_gates))
+    return "\n".join(lines)
+
+
+def _rows(task: TaskView) -> Sequence[Sequence[TaskButton]]:
+    look = [TaskButton(task.id, verb) for verb in ("picture", "timeline", "files")]
+    if task.state not in LIVE:
+        return [look]
+    first = "pause" if task.state == "running" else "resume"
+    steer = [TaskButton(task.id, verb) for verb in (first, "stop", "follow", "cap")]
+    return [steer, look]

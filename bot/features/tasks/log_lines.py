@@ -1,0 +1,116 @@
+"""One short line a event, for the card and the log (pure). None: not worth a line there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.discord.formatting import plain, size
+from bot.texts.gates import answer_words
+from engine import events as e
+
+
+def _plan(body: e.PlanProposed) -> str:
+    return f"📝 Plan: {len(body.groups)} groups, {body.agents} agents"
+
+
+def _group(body: e.GroupFormed) -> str:
+    return f"🏠 Group {plain(body.name, 60)} formed"
+
+
+def _joined(body: e.AgentJoined) -> str:
+    title = "" if body.title.casefold() == body.name.casefold() else f": {plain(body.title, 60)}"
+    return f"👋 {plain(body.name, 40)} joined{title}"
+
+
+def _left(body: e.AgentLeft) -> str:
+    return f"🚪 {plain(body.name, 40)} left: {plain(body.reason, 80)}"
+
+
+def _changed(body: e.AgentChanged) -> str:
+    return f"✋ {plain(body.name, 40)} was {body.change} by a person"
+
+
+ASSIGNMENT = {
+    "open": "📌 {giver} gave {assignee}: {title}",
+    "submitted": "📬 {assignee} submitted: {title}",
+    "accepted": "✅ {giver} accepted from {assignee}: {title}",
+    "rejected": "↩️ {giver} sent back to {assignee}: {title}",
+    "cancelled": "🚫 Cancelled: {title}",
+}
+
+
+def _assignment(body: e.AssignmentChanged) -> str:
+    names = {"giver": plain(body.giver, 40), "assignee": plain(body.assignee, 40)}
+    return ASSIGNMENT[body.state].format(title=plain(body.title, 70), **names)
+
+
+def _file(body: e.FileWritten) -> str:
+    return f"📄 {plain(body.name, 40)} {body.change} {plain(body.path, 80)} ({size(body.size)})"
+
+
+def _ran(body: e.CodeRan) -> str:
+    outcome = "ok" if body.exit_code == 0 else f"exit {body.exit_code}"
+    return f"⚙️ {plain(body.name, 40)} ran {plain(body.command, 60)}: {outcome}"
+
+
+def _gate(body: e.GateRaised) -> str:
+    return f"❓ {plain(body.name, 40)} asks: {plain(body.question, 90)}"
+
+
+def _closed(body: e.GateClosed) -> str | None:
+    if body.basis == "timeout":
+        return "💬 Nobody answered in time"
+    words = answer_words(body.choice, body.text, body.limits)
+    return f"💬 Answered: {plain(words, 90)}" if body.basis == "person" else None
+
+
+def _cap(body: e.CapReached) -> str:
+    whose = f" of {plain(body.name, 40)}" if body.agent_id is not None else ""
+    return f"💰 {body.percent} % of the cap on {body.cap}{whose}"
+
+
+def _intervened(body: e.Intervened) -> str:
+    return f"🛟 {plain(body.name, 40)} {body.action}: {plain(body.detail, 90)}"
+
+
+def _waiting(body: e.ModelWaiting) -> str:
+    return f"⏳ The model does not answer: {plain(body.reason, 90)}"
+
+
+def _audited(body: e.Audited) -> str:
+    return f"🔎 Audit {body.round}: {body.verdict}"
+
+
+def _task(body: e.TaskChanged) -> str:
+    reason = f": {plain(body.reason, 90)}" if body.reason else ""
+    return f"{'▶️ Goes on' if body.state == 'running' else '⏸️ Paused'}{reason}"
+
+
+LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
+    e.TaskAccepted: lambda body: "🚀 Task begun",
+    e.TaskChanged: _task,
+    e.PlanProposed: _plan,
+    e.GroupFormed: _group,
+    e.AgentJoined: _joined,
+    e.AgentLeft: _left,
+    e.AgentChanged: _changed,
+    e.AssignmentChanged: _assignment,
+    e.FileWritten: _file,
+    e.CodeRan: _ran,
+    e.GateRaised: _gate,
+    e.GateClosed: _closed,
+    e.CapReached: _cap,
+    e.Intervened: _intervened,
+    e.ModelWaiting: _waiting,
+    e.ModelNotice: lambda body: f"📎 {plain(body.text, 200)}",
+    e.ModelBack: lambda body: "🔌 The model answers again",
+    e.Audited: _audited,
+    e.TaskEnded: lambda body: f"🏁 Ended: {body.state}",
+}
+
+
+def log_line(body: e.EventBody) -> str | None:
+    """What an event says in one line; speech and reading are shown elsewhere."""
+    words = LINES.get(type(body))
+    return words(body) if words else None

@@ -1,0 +1,88 @@
+"""`/task list status log tree`: how things stand."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord import autocomplete
+from bot.discord.context import Interaction, parts_of
+from bot.discord.formatting import dollars, many, plain
+from bot.discord.interactions import answer, demand_sight, hold, seen_of
+from bot.discord.lookup import here, task_for
+from bot.features.tasks.card import CardModel, card_view
+from bot.features.tasks.command_group import TASK
+from bot.features.tasks.drawings import show_organisation, show_timeline
+from bot.features.tasks.pages import page_view
+from bot.features.tasks.tree import tree_text
+from engine.queries import TaskView
+
+LISTED, LOOKED_AT = 15, 100
+
+
+def task_line(task: TaskView) -> str:
+    """One task in one line."""
+    done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else many(task.agents, "agent")
+    return (
+        f"**#{task.id}** {texts.STATE[task.state]} · {done} · {dollars(task.spend.cost_micros)}"
+        f" · {plain(task.goal, 80)}"
+    )
+
+
+class TaskLook(commands.Cog):
+    """The part of the task cog that shows."""
+
+    @TASK.command(name="list", description=texts.CMD["task.list"])
+    async def list(self, interaction: Interaction) -> None:
+        """The newest tasks of this server that the person may look into."""
+        await hold(interaction)
+        newest = await parts_of(interaction).engine.look.tasks(here(interaction), limit=LOOKED_AT)
+        tasks = await seen_of(interaction, newest)
+        await answer(interaction, "\n".join(task_line(task) for task in tasks[:LISTED]) or texts.NO_TASKS)
+
+    @TASK.command(name="status", description=texts.CMD["task.status"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def status(self, interaction: Interaction, task: str | None = None) -> None:
+        """A card of the task as it is now, for the one who asked."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand_sight(interaction, meant)
+        parts = parts_of(interaction)
+        lines = await parts.records.log(meant.id, 5)
+        agents = await parts.engine.look.agents(meant.id)
+        model = CardModel(meant, tuple(agents), tuple(line.line for line in lines))
+        await answer(interaction, view=card_view(model))
+
+    @TASK.command(name="tree", description=texts.CMD["task.tree"])
+    @app_commands.describe(task=texts.OPT["task"], picture=texts.OPT["picture"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def tree(
+        self,
+        interaction: Interaction,
+        task: str | None = None,
+        picture: Literal["organisation", "timeline"] | None = None,
+    ) -> None:
+        """The organisation, in as much detail as one message takes, or as a picture."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        if picture is not None:
+            await (show_organisation if picture == "organisation" else show_timeline)(interaction, meant)
+            return
+        await demand_sight(interaction, meant)
+        agents = await parts_of(interaction).engine.look.agents(meant.id)
+        await answer(interaction, tree_text(agents, limit=1900, lines=60))
+
+    @TASK.command(name="log", description=texts.CMD["task.log"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def log(self, interaction: Interaction, task: str | None = None) -> None:
+        """What happened, newest first, in pages."""
+        await hold(interaction)
+        meant = await task_for(interaction, task)
+        await demand_sight(interaction, meant)
+        text, view = await page_view(interaction, "log", meant.id, 0)
+        await answer(interaction, text, view=view)

@@ -1,0 +1,159 @@
+"""`/task new`: a goal by option, by text file, or in a window when it is long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from io import BytesIO
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import texts
+from bot.discord.attachments import files_of
+from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import Refused
+from bot.discord.identities import origin_of
+from bot.discord.interactions import answer, hold
+from bot.discord.lookup import here
+from bot.discord.windows import Ask, window
+from bot.features.tasks.actions import demand_start, limits_of
+from bot.features.tasks.command_group import TASK
+from bot.features.tasks.orders import keep_order, see_order, take_order
+from engine.commands import Limits, StartTask
+from engine.domain.goals import checked_goal
+
+TEXT_ENDINGS = (".txt", ".md")
+KIND = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked besides the goal, while a window is open for it."""
+
+    limits: Limits
+    model: str | None
+    attachments: tuple[discord.Attachment, ...]
+
+
+async def keep(interaction: Interaction, order: Order) -> int:
+    """Number under which `goal_typed` finds the order again."""
+    kept = {
+        "limits": asdict(order.limits),
+        "model": order.model,
+        "attachments": [attachment.to_dict() for attachment in order.attachments],
+    }
+    return await keep_order(interaction, KIND, kept)
+
+
+async def _kept(interaction: Interaction, number: int) -> Order | None:
+    kept = await see_order(interaction, KIND, number)
+    if kept is None:
+        return None
+    state = interaction.client._connection
+    files = tuple(discord.Attachment(data=data, state=state) for data in kept["attachments"])
+    return Order(Limits(**kept["limits"]), kept["model"], files)
+
+
+async def _taken(interaction: Interaction, number: int) -> Order:
+    """The order, once its person may still start it; then it is gone. Raises Refused."""
+    order = await _kept(interaction, number)
+    if order is not None:
+        await demand_start(interaction, order.limits)
+    if order is None or not await take_order(interaction, KIND, number):
+        raise Refused(texts.ORDER_LOST)
+    return order
+
+
+def goal_in_files(files: Mapping[str, bytes]) -> str:
+    """The first text file's words, as the goal when none was typed; "" when there is no such file."""
+    for path, content in files.items():
+        if path.lower().endswith(TEXT_ENDINGS):
+            return content.decode("utf-8", "replace").strip()
+    return ""
+
+
+async def start(interaction: Interaction, goal: str, order: Order) -> None:
+    """Start the task, show its card here, tell the person where. The rights are asked here, where it counts:
+    a window may have stood open for a day."""
+    person = await demand_start(interaction, order.limits)
+    parts = parts_of(interaction)
+    files = await files_of(order.attachments)
+    goal = checked_goal(goal or goal_in_files(files))
+    channel_id = interaction.channel_id or 0
+    task_id = await parts.engine.handle(
+        StartTask(
+            goal,
+            person.key,
+            here(interaction),
+            order.limits,
+            files,
+            order.model,
+            origin=origin_of(channel_id),
+        )
+    )
+    shown = await parts_of(interaction).cards.opened(task_id, channel_id)
+    parts_of(interaction).outages.watch(task_id, interaction)
+    told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
+    await answer(interaction, told.format(id=task_id, where=where))
+    if shown:
+        root = (await parts.engine.look.task(task_id)).root_group_id
+        parts_of(interaction).start_replies.watch(interaction, task_id, root, where)
+
+
+async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
+    """The window with a long goal was sent; when it is refused the words are given back."""
+    await hold(interaction)
+    try:
+        await start(interaction, values["goal"], await _taken(interaction, number))
+    except Refused as refused:
+        words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
+        await answer(interaction, str(refused), files=[words])
+
+
+def goal_window(number: int) -> discord.ui.Modal:
+    """The window for a long goal."""
+    return window(f"goal:{number}", texts.MODAL_GOAL, Ask("goal", texts.MODAL_GOAL_LABEL))
+
+
+class TaskNew(commands.Cog):
+    """The part of the task cog that starts tasks."""
+
+    @TASK.command(name="new", description=texts.CMD["task.new"])
+    @app_commands.describe(
+        goal=texts.OPT["goal"],
+        file1=texts.OPT["file"],
+        file2=texts.OPT["file"],
+        file3=texts.OPT["file"],
+        model=texts.OPT["model"],
+        agents=texts.OPT["agents"],
+        budget=texts.OPT["budget"],
+        tokens=texts.OPT["tokens"],
+        minutes=texts.OPT["minutes"],
+    )
+    async def new(
+        self,
+        interaction: Interaction,
+        goal: str | None = None,
+        file1: discord.Attachment | None = None,
+        file2: discord.Attachment | None = None,
+        file3: discord.Attachment | None = None,
+        model: app_commands.Range[str, 1, 100] | None = None,
+        agents: app_commands.Range[int, 1, 10_000] | None = None,
+        budget: float | None = None,
+        tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
+        minutes: app_commands.Range[int, 1, 43_200] | None = None,
+    ) -> None:
+        """Start at once, or open the window when neither goal nor file says what to do."""
+        limits = limits_of(budget, agents, minutes, tokens)
+        given = tuple(file for file in (file1, file2, file3) if file is not None)
+        order = Order(limits, model, given)
+        await demand_start(interaction, limits)
+        told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
+        if goal is None and not told:
+            number = await keep(interaction, order)
+            await interaction.response.send_modal(goal_window(number))
+            return
+        await hold(interaction)
+        await start(interaction, "" if goal is None else checked_goal(goal), order)

@@ -1,0 +1,43 @@
+"""Orders that are not complete yet: a goal is still typed, a confirmation is awaited.
+
+On disk, so that a restart loses none, for a day. An order is its person's in the server it was placed in:
+whoever sends a forged window or button with its number from elsewhere, or as somebody else, finds nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from bot.discord.context import Interaction, parts_of
+
+LASTS_S = 86_400.0
+"""How long an order waits; Discord's links to the files last about as long."""
+
+
+def _name(interaction: Interaction, kind: str, number: int) -> str:
+    # The number comes first: names sort by age, which is how old ones are dropped.
+    return f"{kind}:{number}:{interaction.guild_id or 0}:{interaction.user.id}"
+
+
+async def keep_order(interaction: Interaction, kind: str, order: Mapping[str, Any]) -> int:
+    """Keep an order for who asks, here; the number under which only they find it."""
+    parts = parts_of(interaction)
+    now = parts.now()
+    await parts.records.drop_facts(f"{kind}:", f"{kind}:{int((now - LASTS_S) * 1000) * 1000}")
+    number = int(now * 1000) * 1000 + secrets.randbelow(1000)
+    await parts.records.set_fact(_name(interaction, kind, number), json.dumps(order))
+    return number
+
+
+async def see_order(interaction: Interaction, kind: str, number: int) -> dict[str, Any] | None:
+    """The order who asks placed here under a number; None when there is none (any more)."""
+    kept = await parts_of(interaction).records.fact(_name(interaction, kind, number))
+    return None if kept is None else json.loads(kept)
+
+
+async def take_order(interaction: Interaction, kind: str, number: int) -> bool:
+    """Take the order away; whether it was still there. Of several at once only one gets True."""
+    return await parts_of(interaction).records.take_fact(_name(interaction, kind, number)) is not None

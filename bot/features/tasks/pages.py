@@ -1,0 +1,91 @@
+"""Pages to turn: logs and steps. Which page of what is in the button's id, so a restart loses nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import discord
+
+from bot import texts
+from bot.discord.access import Right
+from bot.discord.context import Interaction, parts_of
+from bot.discord.formatting import cut, plain
+from bot.discord.interactions import demand, demand_sight
+from bot.discord.lookup import agent_by_id, here, task_by_id
+from bot.discord.reporting_item import Pressed
+from bot.features.agents.step_text import all_below, share_text, step_text
+
+LOG_LINES = 15
+MEMORIES_A_PAGE = 9
+
+
+class PageButton(
+    Pressed,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"page:(?P<kind>log|steps|memories):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
+):
+    """`page:<kind>:<task or agent id>:<page>:<way>`."""
+
+    def __init__(self, kind: str, of: int, page: int, way: str) -> None:
+        label = texts.BUTTON["earlier" if way == "older" else "later"]
+        super().__init__(discord.ui.Button(label=label, custom_id=f"page:{kind}:{of}:{page}:{way}"))
+        self.kind, self.of, self.page = kind, of, page
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> PageButton:
+        """The button that was pressed, from its id alone."""
+        return cls(match["kind"], int(match["of"]), int(match["page"]), match["way"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Turn to the page in the same message."""
+        await interaction.response.defer()
+        text, view = await page_view(interaction, self.kind, self.of, self.page)
+        await interaction.edit_original_response(content=text, view=view)
+
+
+async def page_view(interaction: Interaction, kind: str, of: int, page: int) -> tuple[str, discord.ui.View]:
+    """Text and buttons of a page, checked anew for who may see it. Raises Refused."""
+    text, more = await KINDS[kind](interaction, of, page)
+    view = discord.ui.View(timeout=None)
+    if page:
+        view.add_item(PageButton(kind, of, page - 1, "newer"))
+    if more:
+        view.add_item(PageButton(kind, of, page + 1, "older"))
+    return text, view
+
+
+async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, bool]:
+    task = await task_by_id(interaction, task_id)
+    await demand_sight(interaction, task)
+    lines = await parts_of(interaction).records.log(task_id, LOG_LINES + 1, page * LOG_LINES)
+    shown = [f"<t:{int(line.at)}:T> {cut(line.line, 110)}" for line in lines[:LOG_LINES]]
+    return "\n".join(shown) or texts.NOTHING_LOGGED, len(lines) > LOG_LINES
+
+
+async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[str, bool]:
+    agent, task = await agent_by_id(interaction, agent_id)
+    await demand_sight(interaction, task)
+    look = parts_of(interaction).engine.look
+    steps = await look.steps(agent_id, page + 2)
+    share = share_text(agent, all_below(agent, await look.agents(task.id)))
+    if page >= len(steps):
+        none = texts.NO_STEPS.format(name=plain(agent.name, 60))
+        return f"{none}\n{share}" if share else none, False
+    return step_text(agent, steps[page], share), len(steps) > page + 1
+
+
+async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str, bool]:
+    """What is kept for this server; for those who may start tasks, as it feeds theirs."""
+    await demand(interaction, Right.START)
+    found = await parts_of(interaction).engine.look.memories(here(interaction))
+    shown = found[page * MEMORIES_A_PAGE : (page + 1) * MEMORIES_A_PAGE]
+    lines = [f"**#{m.id}** {plain(m.text, 130)} · {plain(m.source, 40)} · <t:{int(m.at)}:d>" for m in shown]
+    return "\n".join(lines) or texts.NO_MEMORIES, len(found) > (page + 1) * MEMORIES_A_PAGE
+
+
+Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
+KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps, "memories": _memories}

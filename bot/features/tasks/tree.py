@@ -1,0 +1,108 @@
+"""The tree of who works for whom, as lines of text: whole when it fits, sensibly folded when not (pure)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot import texts
+from bot.discord.formatting import cut, plain
+from engine.queries import AgentView
+
+ORDER = ("working", "idle", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much to show: heads down to `depth`, members by name or only counted, what each does or not."""
+
+    depth: int
+    members: bool
+    doing: bool
+
+
+LADDER = (
+    Detail(99, True, True),
+    Detail(99, True, False),
+    Detail(99, False, True),
+    Detail(99, False, False),
+    Detail(2, False, False),
+    Detail(1, False, False),
+)
+
+
+class _Tree:
+    def __init__(self, agents: Sequence[AgentView]) -> None:
+        self.there = [a for a in agents if a.state != "dismissed"]
+        self.roots = [a for a in self.there if a.head_id is None]
+        self.under: dict[int, list[AgentView]] = {}
+        known = {a.id for a in self.there}
+        for agent in self.there:
+            if agent.head_id is not None:
+                head = agent.head_id if agent.head_id in known else self.roots[0].id
+                self.under.setdefault(head, []).append(agent)
+
+    def below(self, agent: AgentView) -> Iterator[AgentView]:
+        """Everyone under an agent, at any depth."""
+        for child in self.under.get(agent.id, []):
+            yield child
+            yield from self.below(child)
+
+    def lines(self, agent: AgentView, detail: Detail, indent: str = "") -> Iterator[str]:
+        """The agent's line, with whoever is folded away under it counted, and those of whoever is not."""
+        children = self.under.get(agent.id, [])
+        if agent.depth >= detail.depth:
+            shown, folded = [], list(self.below(agent))
+        else:
+            shown = [c for c in children if detail.members or c.id in self.under]
+            folded = [c for c in children if c not in shown]
+        yield indent + _line(agent, detail.doing) + _counted(folded)
+        for child in shown:
+            yield from self.lines(child, detail, indent + "  ")
+
+
+def _line(agent: AgentView, doing: bool) -> str:
+    mark = texts.WORKING.get(agent.state, "▫️")
+    tool, _, hint = agent.doing.partition(" ")
+    thinks = texts.THINKS if agent.state == "working" and not agent.steps else ""
+    what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or thinks or agent.title
+    tail = f" · {plain(what, 60)}" if doing and what.casefold() != agent.name.casefold() and what else ""
+    return f"{mark} **{plain(agent.name, 40)}**{tail}"
+
+
+def _counted(agents: list[AgentView]) -> str:
+    if not agents:
+        return ""
+    states = Counter(agent.state for agent in agents)
+    counts = ", ".join(f"{states[state]} {state}" for state in ORDER if states[state])
+    return f" · with {len(agents)}: {counts}"
+
+
+def tree_text(agents: Sequence[AgentView], limit: int = 1850, lines: int = 30) -> str:
+    """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits."""
+    tree = _Tree(agents)
+    roots = tree.roots
+    if len(tree.there) <= 1:
+        return "\n".join(_line(root, True) for root in roots) + f"\n-# {texts.NOBODY_YET}"
+    drawn: list[str] = []
+    for detail in LADDER:
+        drawn = [_quoted(line) for root in roots for line in tree.lines(root, detail)]
+        if len(drawn) <= lines and len("\n".join(drawn)) <= limit:
+            return "\n".join(drawn)
+    return _first(drawn, limit, lines)
+
+
+def _quoted(line: str) -> str:
+    """Discord drops leading spaces, so wide ones indent."""
+    bare = line.lstrip(" ")
+    return "\u2003" * ((len(line) - len(bare)) // 2) + bare
+
+
+def _first(drawn: list[str], limit: int, lines: int) -> str:
+    kept: list[str] = []
+    for line in drawn[: lines - 1]:
+        if len("\n".join([*kept, line])) > limit - 40:
+            break
+        kept.append(line)
+    return cut("\n".join([*kept, f"… {len(drawn) - len(kept)} more lines in `/task tree`"]), limit)

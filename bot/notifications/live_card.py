@@ -1,0 +1,275 @@
+"""Keeps live cards up to date: edits seldom, re-posts hourly, survives deletion.
+
+What must be done is in the card's row: the reader of events writes which task changed in its own transaction
+(`changed_seq`), and the row is behind until the card shows it. Edits are idempotent, so each is made at least
+once. A post is begun in the row first and looked up before it is repeated; what it replaces stays in the row
+until it is deleted. Discord limits edits of messages older than an hour (30046), hence the re-post. The card
+is the bot's own message, never a webhook's, so its edits wait behind no persona.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import discord
+
+from bot.app.settings import BotSettings
+from bot.discord.context import Routes
+from bot.discord.errors import UNDELIVERED
+from bot.features.tasks.card import LIVE, CardModel, card_view, digest
+from bot.outbox.limiter import Limiter
+from bot.ports import EngineApi
+from bot.storage.guild_settings import BotRecords, Card
+from engine.errors import NotFound
+from engine.events import Event
+
+log = logging.getLogger(__name__)
+Move = Literal["nothing", "wait", "edit", "post"]
+SHOWN_LINES = 5
+NEWEST = 50
+OPENED_S = 10.0
+"""How long the answer to a start waits for the reader of events to write the card's row."""
+
+CLOCK_SLACK_S = 90.0
+"""How far our clock and Discord's may differ when a card is looked up by time."""
+
+_CARD_ID = re.compile(r"task:[a-z_]+:(\d+)")
+
+
+def next_move(card: Card, seen: str, now: float, every_s: float, repost_s: float, live: bool) -> Move:
+    """What is due for a card that should look like `seen` (pure).
+
+    A live card is posted anew once it is `repost_s` old; changes wait until `every_s` after the last edit.
+    """
+    if not card.message_id:
+        return "post"
+    if card.digest == seen:
+        return "nothing"
+    if now - card.edited_at < every_s:
+        return "wait"
+    return "post" if live and now - card.posted_at >= repost_s else "edit"
+
+
+class LiveCards:
+    """One per bot. `run` keeps for good; `take` says which cards to look at, `tick` looks.
+
+    What `take` notes is only which rows changed since `run` began; a restart finds them in the rows.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        engine: EngineApi,
+        records: BotRecords,
+        routes: Routes,
+        settings: BotSettings,
+        now: Callable[[], float],
+        limiter: Limiter,
+    ) -> None:
+        self._limiter = limiter
+        self._client, self._engine, self._records, self._routes = client, engine, records, routes
+        self._settings, self._now = settings, now
+        self._dirty: set[int] = set()
+        self._news = asyncio.Event()
+        self._locks: dict[int, asyncio.Lock] = {}
+
+    async def opened(self, task_id: int, channel_id: int) -> bool:
+        """Show a task that was just started; False when its card has to wait or move."""
+        try:
+            async with asyncio.timeout(OPENED_S):
+                await self._written(task_id)
+        except TimeoutError:
+            log.warning("the card of task %s is not written yet", task_id)
+            return False
+        self._dirty.add(task_id)
+        await self._settle(task_id, hurry=True)
+        card = await self._records.card(task_id)
+        return card is not None and bool(card.message_id) and card.channel_id == channel_id
+
+    async def _written(self, task_id: int) -> None:
+        """Return once the reader has written the card's row."""
+        while True:
+            news = self._news
+            if await self._records.card(task_id) is not None:
+                return
+            await news.wait()
+
+    async def run(self) -> None:
+        """Keep every card whose row is behind, the newest also if nothing happens, until cancelled."""
+        self._dirty.update(await self._records.cards_to_show(NEWEST))
+        while True:
+            await self.tick()
+            await asyncio.sleep(1)
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Look at the cards of these events' tasks at the next tick; their rows are written."""
+        self._dirty.update(event.body.task_id for event in events)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def tick(self) -> None:
+        """Look at every card something happened to."""
+        for task_id in sorted(self._dirty):
+            self._dirty.discard(task_id)
+            if await self._settle(task_id, hurry=False) == "wait":
+                self._dirty.add(task_id)
+
+    async def refresh(self, task_id: int) -> None:
+        """Show the task as it is now, without waiting: a person just did something to it."""
+        await self._settle(task_id, hurry=True)
+
+    async def _settle(self, task_id: int, hurry: bool) -> Move:
+        async with self._locks.setdefault(task_id, asyncio.Lock()):
+            card = await self._records.card(task_id)
+            if card is None:
+                return "nothing"
+            try:
+                return await self._bring(card, 0 if hurry else self._settings.card_every_s)
+            except NotFound:
+                return "nothing"  # the task was dropped from the store; its old card stays as it is
+            except (discord.Forbidden, discord.NotFound) as error:
+                return await self._elsewhere(card, error)
+            except (*UNDELIVERED, OSError) as error:
+                log.warning("card of task %s not shown, next try soon: %s", task_id, error)
+                return "wait"
+            except Exception:
+                log.exception("card of task %s; the others go on", task_id)
+                return "nothing"
+
+    async def _elsewhere(self, card: Card, error: discord.HTTPException) -> Move:
+        """The card's channel is closed to the bot or gone: it moves to the task's own first channel."""
+        task = await self._engine.look.task(card.task_id)
+        place = await self._routes.channel_of(task.root_group_id)
+        if place == card.channel_id:
+            log.warning("card of task %s cannot be shown in channel %s: %s", card.task_id, place, error)
+            return "nothing"
+        if place is not None:
+            moved = asdict(Card(card.task_id, place))
+            await self._records.change_card(
+                card.task_id, channel_id=place, **{name: moved[name] for name in _OWNED}
+            )
+        return "wait"
+
+    async def _bring(self, card: Card, every_s: float) -> Move:
+        if card.stale_id:
+            await self._drop(card)
+        model = await self._model(card.task_id)
+        view = card_view(model)
+        live = model.task.state in LIVE
+        now = self._now()
+        move = next_move(card, digest(view), now, every_s, self._settings.card_repost_s, live)
+        if move == "post":
+            await self._post(card, view, now)
+        elif move == "edit":
+            await self._edit(card, view, now)
+        elif move == "nothing" and card.changed_seq > card.shown_seq:
+            await self._records.change_card(card.task_id, durable=False, shown_seq=card.changed_seq)
+        return move
+
+    async def _model(self, task_id: int) -> CardModel:
+        look = self._engine.look
+        lines = await self._records.log(task_id, SHOWN_LINES)
+        return CardModel(
+            await look.task(task_id), tuple(await look.agents(task_id)), tuple(x.line for x in lines)
+        )
+
+    def _channel(self, channel_id: int) -> discord.PartialMessageable:
+        return self._client.get_partial_messageable(channel_id)
+
+    async def _post(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
+        """Post anew; one begun before whose answer is not known is looked for first.
+
+        The nonce names what is replaced: a repeat within minutes finds the first try on Discord's side too.
+        """
+        found = await self._find(card) if card.begun_at else None
+        if found is not None:
+            await self._posted(card, found, card.begun_at, "")
+            return
+        await self._records.change_card(card.task_id, begun_at=now)
+        channel = self._channel(card.channel_id)
+        await self._allowed(card.channel_id)
+        message = await channel.send(view=view, silent=True, nonce=f"c{card.task_id}-{card.message_id}")
+        await self._posted(card, message.id, now, digest(view))
+
+    async def _posted(self, card: Card, message_id: int, at: float, shown: str) -> None:
+        """The card stands in this message; the one it replaces goes."""
+        new = replace(
+            card,
+            message_id=message_id,
+            posted_at=at,
+            edited_at=at,
+            digest=shown,
+            shown_seq=card.changed_seq if shown else card.shown_seq,
+            begun_at=0.0,
+            stale_id=card.message_id,
+        )
+        values = {name: getattr(new, name) for name in _OWNED}
+        await self._records.change_card(card.task_id, **values)
+        if new.stale_id:
+            await self._drop(new)
+
+    async def _find(self, card: Card) -> int | None:
+        """A card of this task posted since `begun_at`; None without the permission to look."""
+        after = datetime.fromtimestamp(card.begun_at - CLOCK_SLACK_S, UTC)
+        me = self._client.user
+        try:
+            async for message in self._channel(card.channel_id).history(limit=200, after=after):
+                mine = me is not None and message.author.id == me.id and message.flags.components_v2
+                if mine and message.id != card.message_id and _task_of(message) == card.task_id:
+                    return message.id
+        except discord.Forbidden as error:
+            log.warning("cannot look for the card of task %s: %s", card.task_id, error)
+        return None
+
+    async def _drop(self, card: Card) -> None:
+        """Delete the message that the card replaced."""
+        try:
+            await self._channel(card.channel_id).get_partial_message(card.stale_id).delete()
+        except discord.NotFound:
+            log.info("old card %s was gone already", card.stale_id)
+        await self._records.change_card(card.task_id, durable=False, stale_id=0)
+
+    async def _edit(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
+        message = self._channel(card.channel_id).get_partial_message(card.message_id)
+        await self._allowed(0)
+        try:
+            await message.edit(view=view)
+        except discord.NotFound as gone:
+            if gone.code == 10003:  # the channel itself
+                raise
+            await self._post(card, view, now)
+            return
+        # Not forced to disk: a power cut that loses this only makes the next start edit once more.
+        shown = {"edited_at": now, "digest": digest(view), "shown_seq": card.changed_seq}
+        await self._records.change_card(card.task_id, durable=False, **shown)
+
+    async def _allowed(self, channel_id: int) -> None:
+        """Wait for the limiter, then count a post into a channel, or with 0 an edit."""
+        channel = self._client.get_channel(channel_id) if channel_id else None
+        key = channel.parent_id if isinstance(channel, discord.Thread) else channel_id
+        while True:
+            now = time.monotonic()
+            pause = self._limiter.wait(key, now, chatter=False) if key else self._limiter.wait_overall(now)
+            if pause <= 0:
+                break
+            await asyncio.sleep(pause)
+        if key:
+            self._limiter.spend(key, now)
+        else:
+            self._limiter.spend_overall(now)
+
+
+_OWNED = ("message_id", "posted_at", "edited_at", "digest", "shown_seq", "begun_at", "stale_id")
+
+
+def _task_of(message: discord.Message) -> int | None:
+    """The task whose buttons a message carries."""
+    found = _CARD_ID.search(str([component.to_dict() for component in message.components]))
+    return int(found[1]) if found else None

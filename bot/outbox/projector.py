@@ -1,0 +1,278 @@
+"""The one reader of the engine's events: it writes all that must reach Discord, each event exactly once.
+
+The read model (tasks, groups, agents), the log's lines, the outbox rows (posts, pings, buttons to take off),
+the marks of cards to be brought up to date and the cursor move in one transaction; keys are made from the
+event's number, so a repeat changes nothing. Who only shows signs of life is told after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from bot.discord.identities import guild_of, origin_channel, owner_id
+from bot.features.tasks.log_lines import log_line
+from bot.notifications.followers import Followers
+from bot.outbox.ledger import enqueue
+from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
+from bot.personas.names import persona_name
+from bot.places.layout import Group, Placement, place
+from bot.ports import EngineApi
+from bot.storage.guild_settings import CARDS, FOLLOWS, LOG, follow_mode_query
+from bot.storage.tables import agents, cursors, groups, incoming, tasks
+from bot.storage.upsert import insert_once, upsert
+from engine import events as ev
+from engine.errors import NotFound
+from engine.ports import Database
+
+_log = logging.getLogger(__name__)
+
+CURSOR = "outbox"
+
+BATCH = 200
+"""Most events in one transaction."""
+
+
+class Projector:
+    """Runs until cancelled; `wake` is called whenever `seq` moved, `heard` with the events behind it."""
+
+    def __init__(
+        self,
+        engine: EngineApi,
+        database: Database,
+        wake: Callable[[], None],
+        heard: Callable[[Sequence[ev.Event]], None],
+        pause_s: float = 1.0,
+    ) -> None:
+        self._engine = engine
+        self._database = database
+        self._wake = wake
+        self._heard = heard
+        self._pause_s = pause_s
+        self.seq = 0
+
+    async def run(self) -> None:
+        """Project for ever; a fault of the database or the engine is logged and tried again."""
+        while True:
+            try:
+                await self._follow()
+            except Exception:  # noqa: BLE001 - posting must survive whatever the store says; logged, tried again
+                _log.exception("events cannot be projected now")
+                await asyncio.sleep(self._pause_s)
+
+    async def _follow(self) -> None:
+        seq = await self._database.read(_cursor)
+        await repair_tasks(self._engine, self._database, seq)
+        self.seq = seq
+        self._wake()
+        waiting: asyncio.Queue[ev.Event] = asyncio.Queue(BATCH)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(waiting))
+            group.create_task(self._write(waiting))
+
+    async def _read(self, waiting: asyncio.Queue[ev.Event]) -> None:
+        async for event in self._engine.events(after=self.seq):
+            await waiting.put(event)
+
+    async def _write(self, waiting: asyncio.Queue[ev.Event]) -> None:
+        """One transaction for all that came while the last one was written."""
+        while True:
+            events = [await waiting.get()]
+            while not waiting.empty():
+                events.append(waiting.get_nowait())
+            await self._database.write(partial(project_all, events=events))
+            self.seq = events[-1].seq
+            self._heard(events)
+            self._wake()
+
+
+def project_all(connection: Connection, events: Sequence[ev.Event]) -> None:
+    """Apply events in order, in the caller's transaction."""
+    after = _cursor(connection)
+    fresh = [event for event in events if event.seq > after]
+    for event in fresh:
+        _apply(connection, event)
+    for task_id, seq in {event.body.task_id: event.seq for event in fresh}.items():
+        mark = update(CARDS).where(CARDS.c.task_id == task_id).values(changed_seq=seq)
+        connection.execute(mark)
+    if fresh:
+        upsert(connection, cursors, {"name": CURSOR}, {"seq": fresh[-1].seq})
+
+
+def _apply(connection: Connection, event: ev.Event) -> None:
+    learn = _LEARN.get(type(event.body))
+    if learn is not None:
+        learn(connection, event.body)
+    line = log_line(event.body)
+    if line is not None:
+        values = {"seq": event.seq, "task_id": event.body.task_id, "at": event.at, "line": line}
+        insert_once(connection, LOG, values)
+    _enqueue_all(connection, event)
+
+
+def _enqueue_all(connection: Connection, event: ev.Event) -> None:
+    for i, post in enumerate(render(event, _Scene(connection))):
+        enqueue(connection, f"{event.seq}:{i}", post, event.at)
+
+
+def _cursor(connection: Connection) -> int:
+    found = connection.execute(select(cursors.c.seq).where(cursors.c.name == CURSOR)).scalar()
+    return int(found or 0)
+
+
+# ---------------------------------------------------------------- the read model
+
+
+def _task_accepted(connection: Connection, body: ev.TaskAccepted) -> None:
+    """The task, and its card in the channel where it was started."""
+    origin = origin_channel(body.origin) or 0
+    owned = {
+        "guild_id": guild_of(body.space) or 0,
+        "owner_id": owner_id(body.by) or 0,
+        "goal": body.goal,
+        "state": "running",
+    }
+    blank = {"category_id": 0, "category_repairs": 0, "channels_full": False}
+    if origin:
+        owned["home_id"] = origin
+        insert_once(connection, CARDS, {"task_id": body.task_id, "channel_id": origin, "message_id": 0})
+    else:
+        blank["home_id"] = 0
+    upsert(connection, tasks, {"task_id": body.task_id}, owned, blank)
+
+
+def _task_changed(connection: Connection, body: ev.TaskChanged | ev.TaskEnded) -> None:
+    connection.execute(update(tasks).where(tasks.c.task_id == body.task_id).values(state=body.state))
+
+
+def _group_formed(connection: Connection, body: ev.GroupFormed) -> None:
+    where = _placement(connection, body)
+    values = {
+        "group_id": body.group_id,
+        "task_id": body.task_id,
+        "parent_id": body.parent_id,
+        "head_id": body.head_id,
+        "name": body.name,
+        "depth": body.depth,
+        "kind": where.kind,
+        "host_id": where.host_id,
+        "channel_id": 0,
+        "thread_id": 0,
+        "repairs": 0,
+        "archived": False,
+    }
+    insert_once(connection, groups, values)
+    connection.execute(update(agents).where(agents.c.agent_id == body.head_id).values(leads=True))
+
+
+def _placement(connection: Connection, body: ev.GroupFormed) -> Placement:
+    columns = (groups.c.group_id, groups.c.kind, groups.c.host_id)
+    rows = connection.execute(select(*columns).where(groups.c.task_id == body.task_id)).all()
+    placed = {group_id: Placement(kind, host_id) for group_id, kind, host_id in rows}
+    full = connection.execute(select(tasks.c.channels_full).where(tasks.c.task_id == body.task_id)).scalar()
+    return place(Group(body.group_id, body.parent_id, body.depth), placed, bool(full))
+
+
+def _agent_joined(connection: Connection, body: ev.AgentJoined) -> None:
+    if body.leads_group_id is not None:
+        led = update(groups).where(groups.c.group_id == body.leads_group_id)
+        connection.execute(led.values(head_id=body.agent_id))
+    mine = agents.c.task_id == body.task_id
+    taken = connection.execute(select(agents.c.persona).where(mine)).scalars().all()
+    head_of = select(groups.c.group_id).where(groups.c.head_id == body.agent_id)
+    values = {
+        "agent_id": body.agent_id,
+        "task_id": body.task_id,
+        "group_id": body.group_id,
+        "name": body.name,
+        "title": body.title,
+        "persona": persona_name(body.name, body.title, taken),
+        "leads": connection.execute(head_of).first() is not None,
+    }
+    insert_once(connection, agents, values)
+
+
+_LEARN: dict[type, Callable[[Connection, Any], None]] = {
+    ev.TaskAccepted: _task_accepted,
+    ev.TaskChanged: _task_changed,
+    ev.TaskEnded: _task_changed,
+    ev.GroupFormed: _group_formed,
+    ev.AgentJoined: _agent_joined,
+}
+
+
+async def repair_tasks(engine: EngineApi, database: Database, seq: int) -> None:
+    """Complete rows of tasks that an older version left blank (server and owner 0), and post what is missing.
+
+    Two writers that came at once could leave such a row; nothing of its task was ever posted then. A task
+    that goes on gets its events up to `seq` posted now; of one that has ended the row alone is completed.
+    """
+    blank = select(tasks.c.task_id).where(tasks.c.guild_id == 0, tasks.c.goal == "")
+    going: set[int] = set()
+    for task_id in await database.read(lambda c: c.execute(blank).scalars().all()):
+        try:
+            task = await engine.look.task(task_id)
+        except NotFound:
+            continue
+        _log.warning("the row of task %s was blank and is repaired", task_id)
+        values = {
+            "guild_id": guild_of(task.space) or 0,
+            "owner_id": owner_id(task.by) or 0,
+            "goal": task.goal,
+            "state": task.state,
+        }
+        change = update(tasks).where(tasks.c.task_id == task_id).values(**values)
+        await database.write(lambda c, change=change: c.execute(change))  # type: ignore[misc]
+        if task.ended_at is None:
+            going.add(task_id)
+    if going:
+        await _post_again(engine, database, going, seq)
+
+
+async def _post_again(engine: EngineApi, database: Database, task_ids: set[int], seq: int) -> None:
+    """Enqueue what events of these tasks up to `seq` show; what is in the outbox already stays as it is."""
+    async for event in engine.events(after=0):
+        if event.seq > seq:
+            return
+        if event.body.task_id in task_ids:
+            await database.write(partial(_enqueue_all, event=event))
+        if event.seq == seq:
+            return
+
+
+class _Scene:
+    """What is known, read within the transaction; see `bot.outbox.render.Scene`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def task(self, task_id: int) -> TaskFacts | None:
+        columns = (tasks.c.guild_id, tasks.c.owner_id, tasks.c.goal)
+        query = select(*columns).where(tasks.c.task_id == task_id)
+        row = self._connection.execute(query).first()
+        if row is None or not row.guild_id:
+            return None
+        root = select(groups.c.group_id).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
+        root_id = self._connection.execute(root).scalar() or 0
+        mode = self._connection.execute(follow_mode_query(task_id, row.owner_id)).scalar()
+        return TaskFacts(task_id, row.guild_id, row.owner_id, root_id, mode != "off", row.goal)
+
+    def agent(self, agent_id: int) -> AgentFacts | None:
+        columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)
+        row = self._connection.execute(select(*columns).where(agents.c.agent_id == agent_id)).first()
+        return AgentFacts(*row) if row else None
+
+    def followers(self, task_id: int) -> Followers:
+        query = select(FOLLOWS.c.user_id, FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id)
+        rows = self._connection.execute(query.order_by(FOLLOWS.c.user_id)).all()
+        return Followers(*(tuple(r.user_id for r in rows if r.mode == mode) for mode in ("answers", "all")))
+
+    def asked(self, ref: str) -> Asked | None:
+        columns = (incoming.c.user_id, incoming.c.excerpt)
+        row = self._connection.execute(select(*columns).where(incoming.c.ref == ref)).first()
+        return Asked(*row) if row else None

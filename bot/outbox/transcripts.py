@@ -1,0 +1,130 @@
+"""What was said, as a file: Markdown for digests, Markdown and HTML for logs and archives."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Connection, select
+
+from bot.outbox.post import ACTS, BOT, Post, load_post
+from bot.outbox.split import closed
+from bot.storage.tables import groups, outbox
+from engine.ports import Database
+
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;"
+    "background:#313338;color:#dbdee1}h1,h2{color:#f2f3f5}"
+    "article{padding:.4rem 0;border-top:1px solid #3f4147}"
+    "b{color:#f2f3f5}time{color:#949ba4;font-size:.8em;margin-left:.5em}small{color:#949ba4}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2rem 0;font:inherit}"
+)
+
+_POLICY = (
+    "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+)
+
+
+UNSAID = (*ACTS, "ping")
+"""Kinds of posts that say nothing of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing said in `place` at unix time `at`; `head` is its line of small print, "" for none."""
+
+    at: float
+    place: str
+    author: str
+    head: str
+    text: str
+
+
+def line_of(post: Post, at: float, place: str = "") -> Line:
+    """A post as a line of a transcript."""
+    return Line(
+        at,
+        place,
+        post.persona or BOT,
+        post.head.removeprefix("-# "),
+        f"{post.text}\n{post.card}" if post.card else post.text,
+    )
+
+
+def markdown(lines: Sequence[Line], title: str) -> str:
+    """A transcript as Markdown, times in UTC; a code fence left open in a text is closed."""
+    parts = [f"# {_one_line(title)}\n"]
+    place = ""
+    for line in lines:
+        if line.place != place:
+            place = line.place
+            parts.append(f"## {_one_line(place)}\n")
+        head = f"_{_one_line(line.head)}_\n\n" if line.head else ""
+        parts.append(f"**{_one_line(line.author)}** · {_clock(line.at)}\n\n{head}{closed(line.text)}\n")
+    return "\n".join(parts)
+
+
+def page(lines: Sequence[Line], title: str) -> str:
+    """A transcript as one HTML page that loads nothing and runs nothing; all text is escaped."""
+    body, place = [], ""
+    for line in lines:
+        if line.place != place:
+            place = line.place
+            body.append(f"<h2>{html.escape(place)}</h2>")
+        body.append(_article(line))
+    name = html.escape(title)
+    head = f"<meta charset='utf-8'>{_POLICY}<title>{name}</title><style>{_STYLE}</style>"
+    content = f"<h1>{name}</h1>{''.join(body)}"
+    return f"<!doctype html><html lang='en'><head>{head}</head><body>{content}</body></html>\n"
+
+
+def _article(line: Line) -> str:
+    head = f"<br><small>{html.escape(line.head)}</small>" if line.head else ""
+    return (
+        f"<article><b>{html.escape(line.author)}</b><time>{_clock(line.at)}</time>{head}"
+        f"<pre>{html.escape(line.text)}</pre></article>"
+    )
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class Transcripts:
+    """Reads what the outbox holds or held; posts still waiting are in it too."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def lines(self, task_id: int, group_id: int | None = None) -> list[Line]:
+        """Everything said in a task, or in one group, in the order it was said; empty when unknown."""
+        return await self._database.read(lambda connection: _lines(connection, task_id, group_id))
+
+    async def text(self, task_id: int, group_id: int | None, title: str, form: Literal["md", "html"]) -> str:
+        """The transcript as a file's content; a task's is ordered by group, a group's by time."""
+        lines = await self.lines(task_id, group_id)
+        if group_id is None:
+            order = {place: i for i, place in enumerate(dict.fromkeys(line.place for line in lines))}
+            lines.sort(key=lambda line: order[line.place])
+        return markdown(lines, title) if form == "md" else page(lines, title)
+
+
+def _lines(connection: Connection, task_id: int, group_id: int | None) -> list[Line]:
+    query = (
+        select(outbox.c.post, outbox.c.at, groups.c.name)
+        .join(groups, groups.c.group_id == outbox.c.group_id, isouter=True)
+        .where(outbox.c.task_id == task_id)
+        .order_by(outbox.c.id)
+    )
+    if group_id is not None:
+        query = query.where(outbox.c.group_id == group_id)
+    rows = connection.execute(query).all()
+    posts = ((load_post(data), at, name or "") for data, at, name in rows)
+    return [line_of(post, at, name) for post, at, name in posts if post.kind not in UNSAID]

@@ -1,0 +1,1 @@
+"""How an agent appears on Discord: name and face."""

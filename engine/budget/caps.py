@@ -1,0 +1,190 @@
+"""Caps: at 80 % it is said; at 100 % a subtree stops and its head is asked, or the task stops and the people.
+
+A task nobody attends asks nobody: it wraps up once, then ends with what there is.
+"""
+
+from __future__ import annotations
+
+import math
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.budget.subtree_caps import ask_about_share, used_of, warn_setter
+from engine.budget.tree import as_budget, budget_of, budgets_of, freeze
+from engine.domain.budget import WARN_PERCENT, Budget, CapName, amount, is_near, spent_budget
+from engine.domain.gates import choices_of
+from engine.events import CapReached, EventBody, Intervened
+from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.task_state import set_state
+from engine.lifecycle.wrap_up import wrap_up
+from engine.ports import Quote, Wake
+from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
+from engine.store.messages import add_system_message
+
+_HEADS = (
+    "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what there "
+    "is.",
+)
+_PEOPLES = (
+    "A person set this cap and nobody attends: do without its work, or dismiss it and use what there is.",
+    "A person set this cap, and the people are asked how to go on. Go on with what does not need it.",
+)
+
+_NEAR_SPEND, _NEAR_MINUTES, _NEAR_AGENTS, _FULL_AGENTS = 1, 2, 4, 8
+
+
+def at_cap(
+    connection: Connection, task_id: int, agent_id: int, need: Quote, now: float
+) -> tuple[bool, tuple[Wake, ...]]:
+    """A reservation of `need` did not fit -> (whether trying again soon may help, whom to wake).
+
+    It may help while calls under way hold what they will not use. Else the spent budget's subtree stops
+    and its head is asked; the task's own budget pauses the task and asks the people.
+    """
+    task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).one()
+    if task.state != "running":
+        return False, ()
+    spent = spent_budget(budget_of(connection, agent_id), need)
+    if spent is None:
+        return True, ()
+    if spent.agent_id is not None:
+        return False, _stop_subtree(connection, task, spent, need, now)
+    return False, pause_and_ask(connection, task, spent.binding(need), now)
+
+
+def _stop_subtree(
+    connection: Connection, task: AnyRow, budget: Budget, need: Quote, now: float
+) -> tuple[Wake, ...]:
+    return _stop_share(connection, task, budget, budget.binding(need), now)
+
+
+def _stop_share(
+    connection: Connection, task: AnyRow, budget: Budget, at: tuple[CapName, int, int], now: float
+) -> tuple[Wake, ...]:
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == budget.agent_id)).one()
+    freeze(connection, budget.id, frozen=True)
+    row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == budget.id)).one()
+    cap, _, limit = at
+    detail = f"the budget of {agent.name} is used up ({used_of(*at)})"
+    to = agent.head_id or task.boss_id
+    key = f"budget{budget.id}.{cap}.{limit}.{now:.6f}"
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail, names=True)
+    append_events(connection, [(key, seen)], now)
+    asks = bool(row.set_by) and task.attended
+    if asks:
+        ask_about_share(connection, task, row, agent, at, now)
+    then = (_PEOPLES if row.set_by else _HEADS)[asks]
+    add_system_message(connection, task.id, to, f"Careful: {detail}; its group has stopped. {then}", key, now)
+    return (Wake(to, task.id),)
+
+
+def at_deadline(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """The task's minutes are over."""
+    minutes = int((now - task.created_at) // 60)
+    return pause_and_ask(connection, task, ("minutes", minutes, task.max_minutes), now)
+
+
+def pause_and_ask(
+    connection: Connection, task: AnyRow, at: tuple[CapName, int, int], now: float
+) -> tuple[Wake, ...]:
+    """Pause a running task at a cap and ask; one nobody attends wraps up with a tenth more instead."""
+    cap, spent, limit = at
+    key = f"t{task.id}.cap.{now:.6f}"
+    reached = CapReached(task.id, cap, 100, spent, limit)
+    if not task.attended:
+        append_events(connection, [(key, reached)], now)
+        return wrap_up(connection, task, f"the cap on {cap} is reached", now)
+    set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
+    text = f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). How to go on?"
+    question = Question("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
+    raised = raise_gate(connection, task.id, question, now)
+    append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
+    return ()
+
+
+def warn_near_caps(connection: Connection, task_id: int, now: float) -> None:
+    """Say once of each cap that 80 % of it is used."""
+    task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).one()
+    for row in budgets_of(connection, task_id):
+        if row.agent_id is None:
+            _warn_task(connection, task, row, now)
+        else:
+            _warn_subtree(connection, task, row, now)
+
+
+def stop_late_subtrees(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
+    """Subtrees whose minutes are over stop, and their heads are asked -> whom to wake."""
+    late = [
+        row
+        for row in budgets_of(connection, task.id)
+        if row.deadline_at is not None and now > row.deadline_at and not row.frozen
+    ]
+    wakes: list[Wake] = []
+    for row in late:
+        at: tuple[CapName, int, int] = ("minutes", row.cap_minutes, row.cap_minutes)
+        wakes += _stop_share(connection, task, as_budget(row), at, now)
+    return tuple(wakes)
+
+
+def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
+    minutes = int((now - task.created_at) / 60)
+    cap, spent, limit = as_budget(row).nearest()
+    found: list[tuple[int, CapName, int, int, int]] = []
+    if is_near(spent, limit):
+        found.append((_NEAR_SPEND, cap, WARN_PERCENT, spent, limit))
+    if is_near(minutes, task.max_minutes):
+        found.append((_NEAR_MINUTES, "minutes", WARN_PERCENT, minutes, task.max_minutes))
+    if is_near(task.agents, task.max_agents):
+        found.append((_NEAR_AGENTS, "agents", WARN_PERCENT, task.agents, task.max_agents))
+    if task.agents >= task.max_agents:
+        found.append((_FULL_AGENTS, "agents", 100, task.agents, task.max_agents))
+    new = [warning for warning in found if not row.warned & warning[0]]
+    if not new:
+        return
+    bits = row.warned | sum(warning[0] for warning in new)
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=bits))
+    events: list[EventBody] = [CapReached(task.id, c, percent, s, m) for _, c, percent, s, m in new]
+    append_events(
+        connection, [(f"t{task.id}.warn.{now:.6f}.{n}", body) for n, body in enumerate(events)], now
+    )
+    if any(bit in (_NEAR_SPEND, _NEAR_MINUTES) for bit, *_ in new):
+        words = (
+            f"{WARN_PERCENT} % of what this task may use is used. Start nothing large; bring it to its end."
+        )
+        key = f"t{task.id}.warn.{now:.6f}"
+        add_system_message(connection, task.id, task.boss_id, words, key, now, wakes=False)
+
+
+def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
+    """Its agent reads it with its next mail. One that has stopped was said more already."""
+    if row.frozen:
+        return
+    cap, spent, limit = as_budget(row).nearest()
+    found: list[tuple[int, CapName, int, int]] = []
+    if is_near(spent, limit):
+        found.append((_NEAR_SPEND, cap, spent, limit))
+    if row.deadline_at is not None:
+        minutes = row.cap_minutes - math.ceil((row.deadline_at - now) / 60)
+        if is_near(minutes, row.cap_minutes):
+            found.append((_NEAR_MINUTES, "minutes", minutes, row.cap_minutes))
+    for bit, cap_name, used, most in found:
+        if not row.warned & bit:
+            _say_near(connection, task, row, (cap_name, used, most), now)
+    bits = row.warned | sum(bit for bit, *_ in found)
+    if bits != row.warned:
+        connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=bits))
+
+
+def _say_near(
+    connection: Connection, task: AnyRow, row: AnyRow, at: tuple[CapName, int, int], now: float
+) -> None:
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == row.agent_id)).one()
+    detail = f"{used_of(*at)} of the budget of {agent.name} are used"
+    key = f"budget{row.id}.near.{at[0]}.{now:.6f}"
+    words = f"{detail}. Bring your part to its end within the rest."
+    add_system_message(connection, task.id, agent.id, words, key, now, wakes=False)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail, names=True)
+    append_events(connection, [(key, seen)], now)
+    if row.set_by:
+        warn_setter(connection, row, agent, at, now)

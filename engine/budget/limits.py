@@ -1,0 +1,54 @@
+"""Change a task's caps, and read what they are now."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import Limits
+from engine.domain.gates import check_lower
+from engine.domain.limits import check_limits
+from engine.store.core import (
+    BUDGETS,
+    TASKS,
+    AnyRow,
+)
+
+
+def lower_caps(connection: Connection, task: AnyRow, limits: Limits) -> None:
+    """Set the caps that came with an approval. Raises Invalid for one that is no cap or above the task's."""
+    check_limits(limits)
+    check_lower(limits, caps_now(connection, task))
+    write_limits(connection, task, limits)
+
+
+def caps_now(connection: Connection, task: AnyRow) -> Limits:
+    """What a task may use of money, tokens, agents and minutes; its budget stays locked."""
+    root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+    row = connection.execute(sa.select(BUDGETS).where(root).with_for_update()).one()
+    return Limits(
+        agents=task.max_agents,
+        cost_micros=row.cap_micros,
+        tokens=row.cap_tokens,
+        minutes=task.max_minutes,
+    )
+
+
+def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
+    columns = {
+        "max_agents": limits.agents,
+        "max_depth": limits.depth,
+        "max_members": limits.members,
+        "max_steps": limits.steps,
+        "max_minutes": limits.minutes,
+    }
+    changed = {name: value for name, value in columns.items() if value is not None}
+    if limits.minutes is not None:
+        changed["deadline_at"] = task.created_at + limits.minutes * 60
+    if changed:
+        connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**changed))
+    money = {"cap_micros": limits.cost_micros, "cap_tokens": limits.tokens}
+    kept = {name: value for name, value in money.items() if value is not None}
+    if kept:
+        root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+        connection.execute(BUDGETS.update().where(root).values(warned=0, **kept))

@@ -1,0 +1,85 @@
+"""What a step cost, into the budgets above its agent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.effects import StepOutcome
+from engine.domain.state import Turn
+from engine.ports import ChatAnswer, Usage
+from engine.store.core import AGENTS, BUDGETS
+from engine.store.lookup import budget_path
+from engine.store.prepared import Fact, PreparedLists, listed
+
+
+def _settling(length: int) -> sa.Update:
+    prompt, completion = (
+        sa.bindparam("prompt", type_=sa.BigInteger),
+        sa.bindparam("completion", type_=sa.BigInteger),
+    )
+    return (
+        BUDGETS.update()
+        .where(BUDGETS.c.id.in_(listed("path", length)))
+        .values(
+            reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("held_micros", type_=sa.BigInteger),
+            reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("held_tokens", type_=sa.BigInteger),
+            spent_micros=BUDGETS.c.spent_micros + sa.bindparam("micros", type_=sa.BigInteger),
+            spent_tokens=BUDGETS.c.spent_tokens + prompt + completion,
+            prompt_tokens=BUDGETS.c.prompt_tokens + prompt,
+            cached_tokens=BUDGETS.c.cached_tokens + sa.bindparam("cached", type_=sa.BigInteger),
+            completion_tokens=BUDGETS.c.completion_tokens + completion,
+            calls=BUDGETS.c.calls + 1,
+            unpriced=BUDGETS.c.unpriced + sa.bindparam("no_price", type_=sa.Integer),
+        )
+    )
+
+
+_settle = PreparedLists(_settling)
+
+
+def settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: Fact) -> None:
+    """What the agent's row says is reserved goes back: nothing, when its reservation was released."""
+    held = (me.reserved_micros, me.reserved_tokens)
+    known = outcome.cost_micros is not None and not outcome.guessed
+    _spend(connection, turn, outcome.usage, outcome.cost_micros, held, known=known)
+
+
+def _spend(
+    connection: Connection,
+    turn: Turn,
+    usage: Usage,
+    cost_micros: int | None,
+    held: tuple[int, int],
+    *,
+    known: bool,
+) -> None:
+    settle, ids = _settle.of(path=budget_path(turn.scene.agent.budget_path))
+    settle.run(
+        connection,
+        **ids,
+        held_micros=held[0],
+        held_tokens=held[1],
+        micros=cost_micros or 0,
+        prompt=usage.prompt,
+        cached=usage.cached,
+        completion=usage.completion,
+        no_price=int(not known),
+    )
+
+
+def under_budget(connection: Connection, turn: Turn, budget_id: int) -> Turn:
+    """The turn of an agent that was given another budget while the model thought: it spends from that."""
+    path = connection.execute(sa.select(BUDGETS.c.path).where(BUDGETS.c.id == budget_id)).scalar_one()
+    agent = replace(turn.scene.agent, budget_id=budget_id, budget_path=path)
+    return replace(turn, scene=replace(turn.scene, agent=agent))
+
+
+def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> None:
+    """An answer that could not be used was paid for all the same; the reservation stays for the next."""
+    own = sa.select(AGENTS.c.budget_id).where(AGENTS.c.id == turn.scene.agent.id)
+    turn = under_budget(connection, turn, connection.execute(own.with_for_update()).scalar_one())
+    known = answer.cost_micros is not None and not answer.guessed
+    _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0), known=known)

@@ -1,0 +1,46 @@
+"""A cap that a person set for an agent and all below it: said at 80 %, at 100 % the people are asked."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.budget import WARN_PERCENT, CapName, amount
+from engine.domain.gates import choices_of
+from engine.events import CapReached
+from engine.lifecycle.gates import Question, raise_gate
+from engine.store.core import GATES, AnyRow, append_events
+
+
+def used_of(cap: CapName, spent: int, limit: int) -> str:
+    """ "$0.80 of $1.00", "4 of 5 minutes"."""
+    return f"{amount(cap, spent)} of {amount(cap, limit)}{'' if cap == 'cost' else f' {cap}'}"
+
+
+def warn_setter(
+    connection: Connection, row: AnyRow, agent: AnyRow, at: tuple[CapName, int, int], now: float
+) -> None:
+    """80 % of a budget (its row) are used."""
+    reached = CapReached(row.task_id, at[0], WARN_PERCENT, at[1], at[2], agent.id, agent.name, row.set_by)
+    append_events(connection, [(f"budget{row.id}.near.{at[0]}.{now:.6f}.cap", reached)], now)
+
+
+def ask_about_share(
+    connection: Connection, task: AnyRow, row: AnyRow, agent: AnyRow, at: tuple[CapName, int, int], now: float
+) -> None:
+    """100 % are used and the subtree has stopped: one question, whatever caps are reached."""
+    asked = sa.select(GATES.c.id).where(
+        GATES.c.agent_id == agent.id, GATES.c.kind == "share", GATES.c.basis.is_(None)
+    )
+    if connection.execute(asked).first() is not None:
+        return
+    key = f"budget{row.id}.full.{now:.6f}"
+    text = (
+        f"The cap set for {agent.name} and all below it is reached ({used_of(*at)}). They have stopped, the "
+        "others go on. How to go on?"
+    )
+    reached = CapReached(task.id, at[0], 100, at[1], at[2], agent.id, agent.name, row.set_by)
+    choices = choices_of("share", wrapped=row.wrapped)
+    question = Question("share", text, choices, f"{key}.gate", task.root_group_id, agent.id)
+    raised = raise_gate(connection, task.id, question, now)
+    append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)

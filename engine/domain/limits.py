@@ -1,0 +1,33 @@
+"""Caps of a task: checked, and with every default filled in. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from engine.commands import Limits
+from engine.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits with every default filled in."""
+
+    agents: int
+    depth: int
+    members: int
+    steps: int
+    cost_micros: int
+    tokens: int
+    minutes: int
+
+    def limits(self) -> Limits:
+        """Return them as a command names them."""
+        return Limits(**asdict(self))
+
+
+def check_limits(limits: Limits) -> None:
+    """Raises Invalid for a limit that is not positive."""
+    for name in ("agents", "depth", "members", "steps", "cost_micros", "tokens", "minutes"):
+        value = getattr(limits, name)
+        if value is not None and value <= 0:
+            raise Invalid(f"The limit on {name.replace('_micros', '')} must be more than 0.")

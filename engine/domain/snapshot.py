@@ -1,0 +1,174 @@
+"""A running task as the monitoring rules see it: frozen, nothing in it can be asked back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from engine.ports import AgentRole
+
+Action = Literal["nudged", "reported", "replaced", "paused", "asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """When rules act. Times in seconds, counts of things seen; see the rules in `watch` for each."""
+
+    sweep_s: float = 5.0
+    quiet_s: float = 0.2
+    quiet_rounds: int = 3
+    cooldown_s: float = 60.0
+    loop: int = 3
+    silent_s: float = 120.0
+    replace_after: int = 2
+    ask_after: int = 5
+    chatter: int = 6
+    chatter_chars: int = 280
+    head_writes: int = 6
+    window_s: float = 900.0
+    unassigned: int = 4
+    unassigned_s: float = 90.0
+    relay: int = 3
+    plan_excess: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One agent that has not left. `busy`: a turn is open or due; `writes`: files it wrote in the window."""
+
+    id: int
+    name: str
+    role: AgentRole
+    group_id: int
+    head_id: int | None
+    leads: bool
+    active: bool
+    busy: bool
+    active_at: float
+    joined_at: float
+    steps: int
+    writes: int = 0
+    produced_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """An assignment that is not closed; `stuck` says why its agent cannot run, "" when it can."""
+
+    id: int
+    title: str
+    state: str
+    giver_id: int
+    assignee_id: int
+    changed_at: float = 0.0
+    stuck: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Words from one agent to another, in order of `id`; not those that carry assignments."""
+
+    id: int
+    from_id: int
+    to_id: int
+    needs_answer: bool
+    chars: int
+    at: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """How often a rule acted on a subject, and when last."""
+
+    times: int
+    at: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A running task at one moment. `asking`: agents whose question waits for people."""
+
+    boss_id: int
+    agents: tuple[Watched, ...]
+    work: tuple[OpenWork, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    asking: frozenset[int] = frozenset()
+    given: frozenset[int] = frozenset()
+    acted: Mapping[tuple[str, str], Acted] = field(default_factory=dict)
+    plan_agents: int = 0
+
+    @cached_property
+    def by_id(self) -> dict[int, Watched]:
+        """Agents by id."""
+        return {agent.id: agent for agent in self.agents}
+
+    @cached_property
+    def owed(self) -> dict[int, dict[int, Talk]]:
+        """Asker -> who owes it an answer -> to which words (the newest)."""
+        found: dict[int, dict[int, Talk]] = {}
+        for talk in self.talks:
+            found.get(talk.to_id, {}).pop(talk.from_id, None)
+            if talk.needs_answer:
+                found.setdefault(talk.from_id, {})[talk.to_id] = talk
+        return found
+
+    @cached_property
+    def spoke(self) -> frozenset[int]:
+        """Those who wrote to others."""
+        return frozenset(talk.from_id for talk in self.talks)
+
+    @cached_property
+    def givers(self) -> frozenset[int]:
+        """Those who gave work that is still open."""
+        return frozenset(work.giver_id for work in self.work if work.state == "open")
+
+    def idle(self, agent_id: int) -> bool:
+        """Whether the agent is there and has nothing due."""
+        agent = self.by_id.get(agent_id)
+        return agent is not None and agent.active and not agent.busy
+
+    def name(self, agent_id: int) -> str:
+        """The agent's name, or that it has left."""
+        agent = self.by_id.get(agent_id)
+        return agent.name if agent else "someone who has left"
+
+    @cached_property
+    def members(self) -> dict[int, list[Watched]]:
+        """Members of each head."""
+        found: dict[int, list[Watched]] = {}
+        for agent in self.agents:
+            if agent.head_id is not None and agent.role != "auditor":
+                found.setdefault(agent.head_id, []).append(agent)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Words for an agent's inbox; they wake it unless `wakes` is false."""
+
+    agent_id: int
+    text: str
+    rule: str = "stall"
+    wakes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule wants done, once. `agent_id` None: it is about the whole task.
+
+    `mute`: unread talk between these two no longer wakes them. `replace`: this agent leaves and a fresh
+    one takes over its work. `ask`: the question of a gate.
+    """
+
+    rule: str
+    subject: str
+    action: Action
+    agent_id: int | None
+    detail: str
+    letters: tuple[Nudge, ...] = ()
+    mute: tuple[int, int] | None = None
+    replace: int | None = None
+    ask: str = ""

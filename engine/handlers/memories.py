@@ -1,0 +1,24 @@
+"""Handle commands about what a server's tasks have kept."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from engine.commands import (
+    ForgetMemory,
+)
+from engine.errors import NotFound
+from engine.handlers.result import Done
+from engine.store.core import (
+    MEMORIES,
+)
+
+
+def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> Done:
+    """Delete a kept line."""
+    gone = connection.execute(
+        MEMORIES.delete().where(MEMORIES.c.id == command.memory_id, MEMORIES.c.space.is_not(None))
+    )
+    if gone.rowcount != 1:
+        raise NotFound(f"There is no kept memory {command.memory_id}. Use /memory list.")
+    return Done(command.memory_id)

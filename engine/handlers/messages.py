@@ -1,0 +1,95 @@
+"""Handle people's messages to agents: say, edit, withdraw."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import (
+    EditMessage,
+    SayToAgent,
+    WithdrawMessage,
+)
+from engine.errors import Invalid, NotFound, WrongState
+from engine.handlers.result import Done
+from engine.lifecycle.agents import take_up
+from engine.lifecycle.ending import ENDED
+from engine.ports import Wake
+from engine.store.core import (
+    MESSAGES,
+    TASKS,
+    AnyRow,
+    new_id,
+)
+from engine.store.lookup import get_agent, get_task
+
+MAX_WORDS = 20_000
+
+
+WITHDRAWN = -1
+"""In place of the step that read a message: its person took it back first."""
+
+
+def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Done:
+    """A person's words go ahead of everything else in the inbox's order of service."""
+    agent = get_agent(connection, command.agent_id)
+    task = get_task(connection, agent.task_id)
+    if task.state in ENDED:
+        raise WrongState(f"Task {task.id} has ended ({task.state}); its agents no longer answer.")
+    if agent.status == "dismissed":
+        raise WrongState(f"{agent.name} was dismissed. Write to its head instead.")
+    text = command.text.strip()
+    if not text and not command.files:
+        raise Invalid("The message is empty. Write what the agent should know.")
+    if len(text) > MAX_WORDS:
+        raise Invalid(f"The message has {len(text):,} characters; {MAX_WORDS:,} fit. Attach it as a file.")
+    if command.files:
+        text = f"{text}\n(files brought: {', '.join(sorted(command.files))})".strip()
+    key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
+    known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
+    if known is not None:
+        return Done(int(known))
+    values = {
+        "task_id": task.id,
+        "to_agent": agent.id,
+        "from_kind": "person",
+        "from_name": command.by_name,
+        "text": text,
+        "key": key,
+        "ref": command.ref,
+        "priority": 0,
+        "created_at": now,
+    }
+    number = new_id(connection, MESSAGES, values)
+    take_up(connection, agent.id)
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
+    return Done(number, (Wake(agent.id, task.id, 0),))
+
+
+def edit_message(connection: Connection, command: EditMessage, now: float) -> Done:
+    """A new row under the same ref, so that an agent reading the old one at this moment begins anew."""
+    old = _take_back(connection, command.ref)
+    values = {k: v for k, v in old._mapping.items() if k != "id"}
+    values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
+    return Done(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
+
+
+def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> Done:
+    """Gone, as if it had never been said."""
+    return Done(_take_back(connection, command.ref).id)
+
+
+def _take_back(connection: Connection, ref: str) -> AnyRow:
+    """The unread message as it was. Its row stays, empty: SQLite gives the ids of deleted rows again, and
+    an answer being made from the old words would consume the new ones under that id."""
+    row = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.ref == ref)).first()
+    if row is None:
+        raise NotFound("That message is not one an agent was sent.")
+    taken = connection.execute(
+        MESSAGES.update()
+        .where(MESSAGES.c.id == row.id, MESSAGES.c.consumed_step.is_(None))
+        .values(consumed_step=WITHDRAWN, text="", ref=None)
+    )
+    if taken.rowcount != 1:
+        raise WrongState("The agent has read that message already. Write a new one instead.")
+    return row

@@ -1,0 +1,160 @@
+"""Tasks that start again and again: made and ended by people, started by the clock."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import EndRepeat, Limits, RepeatTask, ResumeRepeat, StartTask
+from engine.domain.goals import checked_goal
+from engine.domain.limits import Caps
+from engine.domain.recurrence import Recurrence, checked
+from engine.errors import Invalid, NotFound, WrongState
+from engine.events import RepeatPaused
+from engine.handlers.result import Done
+from engine.handlers.tasks import start_task
+from engine.lifecycle.ending import ENDED
+from engine.queries import RepeatView
+from engine.store.core import REPEATS, TASKS, AnyRow, append_events, dumps, loads, new_id
+
+MOST_IN_A_SPACE = 25
+
+
+def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: float) -> Done:
+    """Keep it, with the caps of each run as they are now."""
+    goal = checked_goal(command.goal)
+    when = checked(command.cron, command.zone, now)
+    if len(repeat_views(connection, command.space)) >= MOST_IN_A_SPACE:
+        raise Invalid(f"{MOST_IN_A_SPACE} tasks repeat here already. Stop one with /task repeat stop first.")
+    values = {
+        "goal": goal,
+        "space": command.space,
+        "by": command.by,
+        "cron": when.cron,
+        "zone": when.zone,
+        "model": command.model or "",
+        "limits_json": dumps(asdict(caps)),
+        "created_at": now,
+        "next_at": when.next_after(now),
+        "origin": command.origin,
+    }
+    return Done(new_id(connection, REPEATS, values))
+
+
+def end_repeat(connection: Connection, command: EndRepeat, now: float) -> Done:
+    """No more starts."""
+    here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
+    if connection.execute(REPEATS.update().where(here).values(ended_at=now)).rowcount != 1:
+        raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
+    return Done(command.repeat_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A repeat whose time has come, who made it where, and what a run of it may use."""
+
+    id: int
+    by: str
+    space: str
+    limits: Limits
+
+
+def due_repeats(connection: Connection, now: float) -> list[Due]:
+    """Those whose time has come."""
+    columns = (REPEATS.c.id, REPEATS.c.by, REPEATS.c.space, REPEATS.c.limits_json)
+    rows = connection.execute(sa.select(*columns).where(_is_due(now)).order_by(REPEATS.c.next_at))
+    return [Due(row.id, row.by, row.space, Limits(**loads(row.limits_json))) for row in rows]
+
+
+def _is_due(now: float) -> sa.ColumnElement[bool]:
+    going = REPEATS.c.ended_at.is_(None) & REPEATS.c.paused_at.is_(None)
+    return going & (REPEATS.c.next_at <= now)
+
+
+def pause_repeat(connection: Connection, due: Due, why: str, now: float) -> None:
+    """No starts until somebody resumes it; one that changed hands meanwhile goes on."""
+    here = sa.and_(REPEATS.c.id == due.id, REPEATS.c.by == due.by, REPEATS.c.paused_at.is_(None))
+    pause = REPEATS.update().where(here).values(paused_at=now, paused_why=why)
+    told = (REPEATS.c.goal, REPEATS.c.space, REPEATS.c.origin, REPEATS.c.last_task_id)
+    row = connection.execute(pause.returning(*told)).first()
+    if row is not None:
+        paused = RepeatPaused(row.last_task_id or 0, due.id, row.space, row.origin, row.goal, why)
+        append_events(connection, [(f"r{due.id}.paused.{now:.6f}", paused)], now)
+
+
+def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> Done:
+    """Start again at its next time, in the name of who resumes it."""
+    here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
+    row = connection.execute(sa.select(REPEATS).where(here).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
+    if row.paused_at is None:
+        raise WrongState(f"Number {row.id} is not paused. See /task repeat list.")
+    next_at = Recurrence(row.cron, row.zone).next_after(now)
+    values = {"by": command.by, "paused_at": None, "paused_why": "", "next_at": next_at}
+    connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**values))
+    return Done(row.id)
+
+
+def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None:
+    """Start one run, however many times were missed, and set the next time; both or neither.
+
+    None when nothing starts: it is not due any more, or the run before goes on.
+    """
+    query = sa.select(REPEATS).where(REPEATS.c.id == repeat_id, _is_due(now))
+    row = connection.execute(query.with_for_update()).first()
+    if row is None:
+        return None
+    started = None if _goes_on(connection, row.last_task_id) else _start(connection, row, now)
+    kept: dict[str, object] = {"next_at": Recurrence(row.cron, row.zone).next_after(now)}
+    if started is None:
+        kept["skipped"] = row.skipped + 1
+    else:
+        kept |= {"last_task_id": started.id, "runs": row.runs + 1}
+    connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**kept))
+    return started
+
+
+def _goes_on(connection: Connection, task_id: int | None) -> bool:
+    state = connection.execute(sa.select(TASKS.c.state).where(TASKS.c.id == task_id)).scalar()
+    return state is not None and state not in ENDED
+
+
+def _start(connection: Connection, row: AnyRow, now: float) -> Done:
+    caps = Caps(**loads(row.limits_json))
+    command = StartTask(
+        row.goal, row.by, row.space, model=row.model or None, attended=False, origin=row.origin
+    )
+    return start_task(connection, command, caps, now, repeat_id=row.id)
+
+
+def repeat_views(connection: Connection, space: str) -> list[RepeatView]:
+    """Those of a space that were not stopped, the next one first."""
+    query = sa.select(REPEATS).where(REPEATS.c.space == space, REPEATS.c.ended_at.is_(None))
+    return [_view(row) for row in connection.execute(query.order_by(REPEATS.c.next_at, REPEATS.c.id))]
+
+
+def paused_views(connection: Connection) -> list[RepeatView]:
+    """Those that are paused, of every space."""
+    paused = REPEATS.c.ended_at.is_(None) & REPEATS.c.paused_at.is_not(None)
+    return [_view(row) for row in connection.execute(sa.select(REPEATS).where(paused))]
+
+
+def _view(row: AnyRow) -> RepeatView:
+    return RepeatView(
+        id=row.id,
+        goal=row.goal,
+        space=row.space,
+        by=row.by,
+        cron=row.cron,
+        zone=row.zone,
+        limits=Limits(**loads(row.limits_json)),
+        next_at=row.next_at,
+        last_task_id=row.last_task_id,
+        runs=row.runs,
+        skipped=row.skipped,
+        paused_at=row.paused_at,
+        paused_why=row.paused_why,
+    )

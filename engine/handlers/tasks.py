@@ -1,0 +1,174 @@
+"""Commands of people as transactions: each returns the id asked for and whom to wake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.budget.limits import write_limits
+from engine.budget.tree import Share, set_budget
+from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
+from engine.domain.goals import checked_goal
+from engine.domain.limits import Caps, check_limits
+from engine.errors import Invalid, NotFound, WrongState
+from engine.events import (
+    AgentJoined,
+    EventBody,
+    GroupFormed,
+    TaskAccepted,
+)
+from engine.handlers.result import Done
+from engine.lifecycle.agents import NewAgent, add_agent, close_share_gates, form_group
+from engine.lifecycle.ending import ENDED, Ending, end_task
+from engine.lifecycle.task_state import ready_agents, reopen, set_state
+from engine.ports import Wake
+from engine.store.core import (
+    AGENTS,
+    BUDGETS,
+    TASKS,
+    AnyRow,
+    append_events,
+    new_id,
+)
+from engine.store.lookup import get_task
+from engine.store.memory import kept_for
+from engine.store.messages import letter
+
+BOSS_NAME = "Boss"
+
+
+def start_task(
+    connection: Connection, command: StartTask, caps: Caps, now: float, repeat_id: int | None = None
+) -> Done:
+    """A task with its root group, its boss and the first message."""
+    goal = checked_goal(command.goal)
+    task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
+    budget = new_id(
+        connection, BUDGETS, {"task_id": task, "cap_micros": caps.cost_micros, "cap_tokens": caps.tokens}
+    )
+    connection.execute(BUDGETS.update().where(BUDGETS.c.id == budget).values(path=f"{budget}/"))
+    boss, name = add_agent(
+        connection,
+        NewAgent(task, 0, None, budget, BOSS_NAME, "boss", "", "boss", 0),
+        now,
+    )
+    group = form_group(connection, task, None, boss, "headquarters", 0)
+    connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
+    connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
+    events: list[EventBody] = [
+        TaskAccepted(task, goal, command.by, command.space, repeat_id, command.origin),
+        GroupFormed(task, group, None, boss, "headquarters", 0),
+        AgentJoined(task, group, boss, name, "boss"),
+    ]
+    append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)
+    words = _first_words(command) + _lessons(connection, command.space, goal)
+    letter(connection, task, boss, words, f"t{task}.goal", now)
+    return Done(task, (Wake(boss, task),))
+
+
+def start_held(connection: Connection, command: StartTask, caps: Caps, now: float) -> Done:
+    """A task whose files are still to come: nobody runs before `release_held`."""
+    done = start_task(connection, command, caps, now)
+    reason = "its files did not all arrive; stop it and start it anew"
+    held = {"state": "paused", "reason": reason, "paused_for": "files"}
+    connection.execute(TASKS.update().where(TASKS.c.id == done.id).values(**held))
+    return done
+
+
+def release_held(connection: Connection, held: Done) -> Done:
+    """The files are there: the task runs."""
+    waiting = sa.and_(TASKS.c.id == held.id, TASKS.c.state == "paused")
+    connection.execute(TASKS.update().where(waiting).values(state="running", reason="", paused_for=""))
+    return held
+
+
+def _task_values(command: StartTask, goal: str, caps: Caps, now: float) -> dict[str, object]:
+    return {
+        "goal": goal,
+        "state": "running",
+        "space": command.space,
+        "by": command.by,
+        "attended": command.attended,
+        "model": command.model or "",
+        "created_at": now,
+        "progress_at": now,
+        "deadline_at": now + caps.minutes * 60,
+        "max_agents": caps.agents,
+        "max_depth": caps.depth,
+        "max_members": caps.members,
+        "max_steps": caps.steps,
+        "max_minutes": caps.minutes,
+    }
+
+
+def _first_words(command: StartTask) -> str:
+    if not command.files:
+        return "The task begins. Decide how it is done, and begin."
+    return f"The task begins. Files that came with it: {', '.join(sorted(command.files))}. Begin."
+
+
+def _lessons(connection: Connection, space: str, goal: str) -> str:
+    """What earlier tasks of this space left for it: information, with where each line comes from."""
+    lines = [f"- {line.text} ({line.source})" for line in kept_for(connection, space, goal)]
+    return "\n\nWhat earlier tasks here noted:\n" + "\n".join(lines) if lines else ""
+
+
+def pause_task(connection: Connection, command: PauseTask, now: float) -> Done:
+    """running -> paused."""
+    task = get_task(connection, command.task_id)
+    if task.state != "running":
+        raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.")
+    set_state(connection, task, "paused", "paused by a person", now, "person")
+    return Done(task.id)
+
+
+def resume_task(connection: Connection, command: ResumeTask, now: float) -> Done:
+    """paused -> running; everyone with something to do is woken."""
+    task = get_task(connection, command.task_id)
+    if task.state != "paused":
+        raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.")
+    return Done(task.id, reopen(connection, task, "resumed", now))
+
+
+def stop_task(connection: Connection, command: StopTask, now: float) -> Done:
+    """Any state that is not an end -> stopped."""
+    task = get_task(connection, command.task_id)
+    if task.state in ENDED:
+        raise WrongState(
+            f"Task {task.id} has already ended ({task.state}). Its files stay under /task files."
+        )
+    report = command.reason or "Stopped by a person."
+    events = end_task(connection, task.id, Ending("stopped", "stopped", report, by=command.by), now)
+    append_events(connection, [(f"t{task.id}.stop.{n}", body) for n, body in enumerate(events)], now)
+    return Done(task.id)
+
+
+def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
+    """New caps; a task paused at its cap goes on."""
+    task = get_task(connection, command.task_id)
+    if task.state in ENDED:
+        raise WrongState(f"Task {task.id} has already ended ({task.state}).")
+    check_limits(command.limits)
+    if command.agent_id is not None:
+        return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
+    write_limits(connection, task, command.limits)
+    if task.state == "paused" and task.paused_for == "cap":
+        return Done(task.id, reopen(connection, task, "cap_raised", now))
+    return Done(task.id)
+
+
+def _cap_subtree(
+    connection: Connection, task: AnyRow, agent_id: int, limits: Limits, by: str, now: float
+) -> Done:
+    belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
+    if connection.execute(belongs).first() is None:
+        raise NotFound(f"Task {task.id} has no agent {agent_id}. Use /task status to see who works on it.")
+    share = Share(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
+    if share == Share():
+        raise Invalid("The budget of a group is money, tokens, agents or minutes. Give one of them.")
+    set_budget(connection, agent_id, replace(share, by=by), now)
+    closed = close_share_gates(connection, [agent_id], "cap_raised")
+    append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
+    return Done(task.id, ready_agents(connection, task.id))

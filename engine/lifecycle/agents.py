@@ -1,0 +1,204 @@
+"""Agents and groups: joining, leaving, letters from the system; shared by steps and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.gates import GateBasis
+from engine.domain.naming import name_key, unique_name
+from engine.errors import Stale
+from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
+from engine.lifecycle.gates import close_gates
+from engine.ports import AgentRole
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, TASKS
+from engine.store.lookup import budget_path
+from engine.store.prepared import Prepared
+
+_count_in = Prepared(
+    TASKS.update()
+    .where(TASKS.c.id == sa.bindparam("task"), TASKS.c.agents < TASKS.c.max_agents)
+    .values(agents=TASKS.c.agents + sa.literal_column("1"))
+)
+
+
+_insert_agent = Prepared(
+    AGENTS.insert().returning(AGENTS.c.id),
+    (
+        "task_id",
+        "group_id",
+        "head_id",
+        "budget_id",
+        "name",
+        "name_key",
+        "role",
+        "title",
+        "instructions",
+        "depth",
+        "created_at",
+        "active_at",
+    ),
+)
+
+
+_insert_group = Prepared(
+    GROUPS.insert().returning(GROUPS.c.id), ("task_id", "parent_id", "head_id", "name", "depth")
+)
+
+
+_lead = Prepared(
+    AGENTS.update().where(AGENTS.c.id == sa.bindparam("head")).values(leads_group_id=sa.bindparam("led"))
+)
+
+
+_has_name = Prepared(
+    sa.select(AGENTS.c.id).where(
+        AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name")
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgent:
+    """Who is to join, and where."""
+
+    task_id: int
+    group_id: int
+    head_id: int | None
+    budget_id: int
+    name: str
+    title: str
+    instructions: str
+    role: AgentRole
+    depth: int
+
+
+def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, str]:
+    """Insert an agent under a name distinct in its task -> (id, name). Raises Stale at the task's cap."""
+    if _count_in.run(connection, task=new.task_id).rowcount != 1:
+        raise Stale("the task has as many agents as it may have")
+    name = _free_name(connection, new.task_id, new.name)
+    made = _insert_agent.scalar(
+        connection,
+        task_id=new.task_id,
+        group_id=new.group_id,
+        head_id=new.head_id,
+        budget_id=new.budget_id,
+        name=name,
+        name_key=name_key(name),
+        role=new.role,
+        title=new.title,
+        instructions=new.instructions,
+        depth=new.depth,
+        created_at=now,
+        active_at=now,
+    )
+    return int(made), name
+
+
+def _free_name(connection: Connection, task_id: int, wanted: str) -> str:
+    """`wanted` made distinct in its task: nearly always as it is, found by the index alone."""
+    name = unique_name(wanted, ())
+    key = name_key(name)
+    if not _has_name.first(connection, task=task_id, name=key):
+        return name
+    found = sa.select(AGENTS.c.name_key).where(
+        AGENTS.c.task_id == task_id, AGENTS.c.name_key.startswith(key[:8], autoescape=True)
+    )
+    return unique_name(wanted, set(connection.execute(found).scalars()))
+
+
+def form_group(
+    connection: Connection, task_id: int, parent_id: int | None, head_id: int, name: str, depth: int
+) -> int:
+    """A group with its head -> group id."""
+    values = {"task_id": task_id, "parent_id": parent_id, "head_id": head_id, "name": name, "depth": depth}
+    group = int(_insert_group.scalar(connection, **values))
+    _lead.run(connection, head=head_id, led=group)
+    return group
+
+
+def take_up(connection: Connection, agent_id: int) -> None:
+    """Someone turned to the agent: if it had given up on its model, it tries again."""
+    gave_up = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.refused != "")
+    connection.execute(AGENTS.update().where(gave_up).values(status="active", refused=""))
+
+
+def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
+    """The agent and everyone below it leave; their open assignments are cancelled."""
+    gone = subtree(connection, agent_id)
+    ids = sorted(row.id for row in gone)
+    connection.execute(AGENTS.update().where(AGENTS.c.id.in_(ids)).values(status="dismissed", in_turn=False))
+    events: list[EventBody] = [AgentLeft(r.task_id, r.group_id, r.id, r.name, reason) for r in gone]
+    events += cancel_work(connection, ids, reason, now)
+    task_id = gone[0].task_id
+    connection.execute(
+        TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
+    )
+    release(connection, ids)
+    return [*events, *close_share_gates(connection, ids, "dismissed")]
+
+
+def close_share_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:
+    """Close what is asked about the caps of these agents -> the events to append."""
+    return close_gates(connection, sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == "share"), basis)
+
+
+def release(connection: Connection, agents: list[int]) -> None:
+    """Give back what the agents hold of their budgets: they will not call again."""
+    held = connection.execute(
+        sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(AGENTS.c.id.in_(agents))
+        .order_by(AGENTS.c.id)
+        .with_for_update(of=AGENTS)
+    ).all()
+    for micros, tokens, path in held:
+        if micros or tokens:
+            connection.execute(
+                BUDGETS.update()
+                .where(BUDGETS.c.id.in_(budget_path(path)))
+                .values(
+                    reserved_micros=BUDGETS.c.reserved_micros - micros,
+                    reserved_tokens=BUDGETS.c.reserved_tokens - tokens,
+                )
+            )
+    none_held = {"reserved_micros": 0, "reserved_tokens": 0}
+    connection.execute(AGENTS.update().where(AGENTS.c.id.in_(agents)).values(**none_held))
+
+
+def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, int, str]]:
+    """(id, task_id, group_id, name) of the agent and all active agents below it, it first."""
+    base = (
+        sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
+        .where(AGENTS.c.id == agent_id)
+        .cte("below", recursive=True)
+    )
+    below = base.union_all(
+        sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
+        .join(base, AGENTS.c.head_id == base.c.id)
+        .where(AGENTS.c.status != "dismissed")
+    )
+    return connection.execute(sa.select(below.c.id, below.c.task_id, below.c.group_id, below.c.name)).all()
+
+
+def cancel_work(connection: Connection, agents: list[int], reason: str, now: float) -> list[EventBody]:
+    """Open and submitted assignments of these agents are cancelled -> the events to append."""
+    giver, assignee = AGENTS.alias(), AGENTS.alias()
+    open_work = connection.execute(
+        sa.select(ASSIGNMENTS, giver.c.name.label("giver"), assignee.c.name.label("assignee"))
+        .join(giver, giver.c.id == ASSIGNMENTS.c.giver_id)
+        .join(assignee, assignee.c.id == ASSIGNMENTS.c.assignee_id)
+        .where(ASSIGNMENTS.c.assignee_id.in_(agents), ASSIGNMENTS.c.state.in_(("open", "submitted")))
+    ).all()
+    ids = [row.id for row in open_work]
+    connection.execute(
+        ASSIGNMENTS.update().where(ASSIGNMENTS.c.id.in_(ids)).values(state="cancelled", changed_at=now)
+    )
+    return [
+        AssignmentChanged(r.task_id, r.group_id, r.id, r.title, r.giver, r.assignee, "cancelled", reason)
+        for r in open_work
+    ]

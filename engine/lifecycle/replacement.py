@@ -1,0 +1,200 @@
+"""A fresh agent in the place of one that leaves: its group, its work, its unread mail and its budget stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.prompt import sender
+from engine.domain.state import About
+from engine.events import AgentJoined, AgentLeft, AssignmentChanged, EventBody
+from engine.lifecycle.agents import NewAgent, add_agent, release
+from engine.steps.transcript import past_messages, past_summary
+from engine.store.core import (
+    AGENTS,
+    ASSIGNMENTS,
+    BUDGETS,
+    GATES,
+    GROUPS,
+    MEMORIES,
+    MESSAGES,
+    REVISIONS,
+    STEPS,
+    TASKS,
+    AnyRow,
+    loads,
+    new_id,
+)
+from engine.store.messages import add_system_message
+
+TAKEN_BACK = -1
+"""In place of the step that read a message: it went on to the successor unread."""
+
+NOTE_FILES = 20
+NOTE_CHARS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """Who took over, under which name, and what is to be told."""
+
+    id: int
+    name: str
+    events: tuple[EventBody, ...]
+
+
+def replace_agent(
+    connection: Connection, old: AnyRow, reason: str, now: float, instructions: str = ""
+) -> Successor:
+    """Put a fresh agent in the place of `old` (its row, locked by the caller), who leaves.
+
+    The successor has the same role, head, members and budget, the open assignments and the mail nobody
+    read, and a letter with what its predecessor noted. `instructions`, when given, replace the old ones.
+    """
+    work = _work_of(connection, old.id)
+    events: list[EventBody] = [_leave(connection, old, reason, now)]
+    new = NewAgent(
+        task_id=old.task_id,
+        group_id=old.group_id,
+        head_id=old.head_id,
+        budget_id=old.budget_id,
+        name=old.name,
+        title=old.title,
+        instructions=instructions or old.instructions,
+        role=old.role,
+        depth=old.depth,
+    )
+    fresh, name = add_agent(connection, new, now)
+    events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, old.leads_group_id))
+    _hand_down(connection, old, fresh, now)
+    _pass_on_mail(connection, old.id, fresh, now)
+    _write_note(connection, old, fresh, name, reason, now)
+    _tell_members(connection, old, fresh, name, now)
+    for row in work:
+        _hand_over(connection, row, fresh, old.name, now)
+    giver = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == old.head_id)).scalar() or ""
+    told = f"taken over from {old.name}"
+    events += [
+        AssignmentChanged(w.task_id, w.group_id, w.id, w.title, giver, name, "open", told)
+        for w in work
+        if w.state == "open"
+    ]
+    return Successor(fresh, name, tuple(events))
+
+
+def _work_of(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
+    query = sa.select(ASSIGNMENTS).where(
+        ASSIGNMENTS.c.assignee_id == agent_id, ASSIGNMENTS.c.state.in_(("open", "submitted"))
+    )
+    return connection.execute(query.order_by(ASSIGNMENTS.c.id)).all()
+
+
+def _leave(connection: Connection, old: AnyRow, reason: str, now: float) -> AgentLeft:
+    gone = {"status": "dismissed", "in_turn": False, "leads_group_id": None}
+    connection.execute(AGENTS.update().where(AGENTS.c.id == old.id).values(**gone))
+    left = {"agents": TASKS.c.agents - 1, "progress_at": now, "quiet_rounds": 0}
+    connection.execute(TASKS.update().where(TASKS.c.id == old.task_id).values(**left))
+    release(connection, [old.id])
+    return AgentLeft(old.task_id, old.group_id, old.id, old.name, reason)
+
+
+def _hand_down(connection: Connection, old: AnyRow, fresh: int, now: float) -> None:
+    """Members, group, assignments both ways, budget, open questions and own notes change hands."""
+    connection.execute(AGENTS.update().where(AGENTS.c.id == fresh).values(leads_group_id=old.leads_group_id))
+    members = sa.and_(AGENTS.c.head_id == old.id, AGENTS.c.status != "dismissed")
+    connection.execute(AGENTS.update().where(members).values(head_id=fresh))
+    connection.execute(GROUPS.update().where(GROUPS.c.head_id == old.id).values(head_id=fresh))
+    still = ASSIGNMENTS.c.state.in_(("open", "submitted"))
+    mine, given = ASSIGNMENTS.c.assignee_id == old.id, ASSIGNMENTS.c.giver_id == old.id
+    taken = {"assignee_id": fresh, "changed_at": now}
+    connection.execute(ASSIGNMENTS.update().where(mine, still).values(**taken))
+    connection.execute(ASSIGNMENTS.update().where(given, still).values(giver_id=fresh))
+    connection.execute(BUDGETS.update().where(BUDGETS.c.agent_id == old.id).values(agent_id=fresh))
+    asked = sa.and_(GATES.c.agent_id == old.id, GATES.c.basis.is_(None))
+    connection.execute(GATES.update().where(asked).values(agent_id=fresh))
+    connection.execute(MEMORIES.update().where(MEMORIES.c.agent_id == old.id).values(agent_id=fresh))
+
+
+def _pass_on_mail(connection: Connection, old: int, fresh: int, now: float) -> None:
+    """Unread letters as new rows: an answer being made from the old ones must not consume them."""
+    unread = sa.and_(MESSAGES.c.to_agent == old, MESSAGES.c.consumed_step.is_(None))
+    letters = connection.execute(sa.select(MESSAGES).where(unread).order_by(MESSAGES.c.id)).all()
+    back = {"consumed_step": TAKEN_BACK, "text": "", "ref": None}
+    connection.execute(MESSAGES.update().where(unread).values(**back))
+    for letter in letters:
+        values = {name: value for name, value in letter._mapping.items() if name != "id"}
+        new_id(connection, MESSAGES, values | {"to_agent": fresh, "key": f"{letter.key}.to{fresh}"})
+
+
+def _write_note(connection: Connection, old: AnyRow, fresh: int, name: str, reason: str, now: float) -> None:
+    parts = [f"You are {name} and take over from {old.name}, who has left: {reason}"]
+    parts += _notes_of(connection, old)
+    parts += _group_of(connection, fresh)
+    add_system_message(connection, old.task_id, fresh, "\n".join(parts), f"takeover.{fresh}", now)
+
+
+def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
+    """What the predecessor knew: its summary, its list, what it did last, the files it wrote."""
+    steps = sa.select(STEPS.c.messages_json, STEPS.c.said).where(STEPS.c.agent_id == old.id)
+    last = connection.execute(steps.order_by(STEPS.c.step.desc()).limit(1)).first()
+    turn = connection.execute(steps.where(STEPS.c.turn == old.turn).order_by(STEPS.c.step)).all()
+    read = [message for row in turn for message in past_messages(row.messages_json)] if old.in_turn else []
+    unanswered = "\n".join(f"[from {sender(message)}] {message.text}" for message in read)
+    noted = "\n".join(line.text for line in past_summary(old.summary_json))
+    files = connection.execute(
+        sa.select(REVISIONS.c.path)
+        .where(REVISIONS.c.task_id == old.task_id, REVISIONS.c.agent == old.name)
+        .group_by(REVISIONS.c.path)
+        .order_by(sa.func.max(REVISIONS.c.id).desc())
+        .limit(NOTE_FILES)
+    ).scalars()
+    todo = [f"[{status}] {text}" for text, status in loads(old.todo_json)]
+    found = (
+        ("It had noted", noted),
+        ("Its list", "; ".join(todo)),
+        ("It had read and not answered", unanswered),
+        ("It said last", last.said if last else ""),
+        ("It wrote", ", ".join(files)),
+    )
+    return [f"{label}: {text[:NOTE_CHARS]}" for label, text in found if text]
+
+
+def _group_of(connection: Connection, head: int) -> list[str]:
+    """The group a successor leads: who is in it, and what each has open."""
+    members = connection.execute(
+        sa.select(AGENTS.c.name).where(AGENTS.c.head_id == head, AGENTS.c.status != "dismissed")
+    ).scalars()
+    named = ", ".join(members)
+    given = connection.execute(
+        sa.select(ASSIGNMENTS.c.id, ASSIGNMENTS.c.title, ASSIGNMENTS.c.state, AGENTS.c.name)
+        .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
+        .where(ASSIGNMENTS.c.giver_id == head, ASSIGNMENTS.c.state.in_(("open", "submitted")))
+        .order_by(ASSIGNMENTS.c.id)
+    )
+    waits = {"open": "in work", "submitted": "waits for your review"}
+    lines = [f"#{row.id} {row.title} ({row.name}): {waits[row.state]}" for row in given]
+    return ([f"You lead: {named}."] if named else []) + lines
+
+
+def _tell_members(connection: Connection, old: AnyRow, fresh: int, name: str, now: float) -> None:
+    members = sa.select(AGENTS.c.id).where(AGENTS.c.head_id == fresh, AGENTS.c.status != "dismissed")
+    words = f"Your head is now {name}, in the place of {old.name}."
+    for member in connection.execute(members).scalars().all():
+        add_system_message(
+            connection, old.task_id, member, words, f"newhead.{fresh}.{member}", now, wakes=False
+        )
+
+
+def _hand_over(connection: Connection, row: AnyRow, fresh: int, old: str, now: float) -> None:
+    done = f"\nDone when: {row.acceptance}" if row.acceptance else ""
+    then = (
+        "Look at the files first: part of it may be there."
+        if row.state == "open"
+        else "It was submitted and waits for review: go on only if it is rejected."
+    )
+    text = f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}\n{then}"
+    about: tuple[About, int] = ("assignment", row.id)
+    add_system_message(connection, row.task_id, fresh, text, f"takeover.{fresh}.{row.id}", now, about=about)

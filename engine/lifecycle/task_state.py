@@ -1,0 +1,83 @@
+"""Change a task's state, and find the agents that are ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.gates import GateBasis
+from engine.events import (
+    PauseCause,
+    TaskChanged,
+    TaskState,
+)
+from engine.lifecycle.gates import close_gates
+from engine.ports import Wake
+from engine.store.core import (
+    AGENTS,
+    BUDGETS,
+    GATES,
+    MESSAGES,
+    TASKS,
+    AnyRow,
+    append_events,
+)
+
+_REOPENED: Mapping[GateBasis, str] = {
+    "resumed": "resumed by a person",
+    "cap_raised": "cap raised",
+    "wrapped_up": "wrapping up",
+}
+
+
+def reopen(connection: Connection, task: AnyRow, basis: GateBasis, now: float) -> tuple[Wake, ...]:
+    """Set the task running, close its cap gates -> whom to wake."""
+    set_state(connection, task, "running", _REOPENED[basis], now)
+    caps = sa.and_(GATES.c.task_id == task.id, GATES.c.kind == "cap")
+    closed = close_gates(connection, caps, basis)
+    append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
+    return ready_agents(connection, task.id)
+
+
+def set_state(
+    connection: Connection,
+    task: AnyRow,
+    state: TaskState,
+    reason: str,
+    now: float,
+    cause: PauseCause = "",
+) -> None:
+    """Change between running and paused with its event."""
+    connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == task.id)
+        .values(state=state, reason=reason, paused_for=cause, progress_at=now, quiet_rounds=0)
+    )
+    body = TaskChanged(task.id, state, reason, cause)
+    append_events(connection, [(f"t{task.id}.{state}.{now:.6f}", body)], now)
+
+
+def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wake, ...]:
+    """Recovery in one query: active agents of running tasks with unread mail or an open turn."""
+    unread = (
+        sa.select(MESSAGES.c.id)
+        .where(MESSAGES.c.to_agent == AGENTS.c.id, MESSAGES.c.consumed_step.is_(None), MESSAGES.c.wakes)
+        .exists()
+    )
+    query = (
+        sa.select(AGENTS.c.id, AGENTS.c.task_id)
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(
+            TASKS.c.state == "running",
+            AGENTS.c.status == "active",
+            ~BUDGETS.c.frozen,
+            sa.or_(AGENTS.c.in_turn, unread),
+        )
+        .order_by(AGENTS.c.id)
+    )
+    if task_id is not None:
+        query = query.where(AGENTS.c.task_id == task_id)
+    return tuple(Wake(row.id, row.task_id) for row in connection.execute(query))

@@ -1,0 +1,83 @@
+"""Wrapping up: everyone but the boss stops, and the boss finishes with what there is."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.budget.limits import caps_now
+from engine.domain.gates import TENTH, extension
+from engine.events import EndBasis, EventBody, Intervened
+from engine.lifecycle.agents import cancel_work
+from engine.lifecycle.ending import Ending, end_task, told_report
+from engine.ports import Wake
+from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
+from engine.store.messages import add_system_message
+
+
+def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
+    """Stop the others, give the boss a little more -> whom to wake. The second time, or when only the
+    judgement was missing, the task ends with what there is."""
+    again = connection.execute(
+        sa.select(INTERVENTIONS.c.times).where(
+            INTERVENTIONS.c.task_id == task.id, INTERVENTIONS.c.rule == "wrapup"
+        )
+    ).scalar()
+    boss = connection.execute(sa.select(AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)).scalar()
+    if again or boss or (task.auditor_id is not None and task.report):
+        end_short(connection, task, why, now)
+        return ()
+    connection.execute(
+        INTERVENTIONS.insert().values(task_id=task.id, rule="wrapup", subject="task", times=1, at=now)
+    )
+    _allow_more(connection, task, now)
+    events = _stop_others(connection, task, why, now)
+    events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
+    append_events(connection, [(f"t{task.id}.wrapup.{n}", body) for n, body in enumerate(events)], now)
+    words = (
+        f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
+        "Call finish now with what there is, and say truthfully what is missing."
+    )
+    add_system_message(
+        connection,
+        task.id,
+        task.boss_id,
+        words,
+        f"t{task.id}.wrapup",
+        now,
+        priority=0,
+        about=("wrap_up", None),
+    )
+    return (Wake(task.boss_id, task.id, 0),)
+
+
+def end_short(connection: Connection, task: AnyRow, why: str, now: float) -> None:
+    """End the task with what there is. Done but not verified when the boss had reported, else failed."""
+    if task.report:
+        report = f"{told_report(connection, task)}\n\nNot verified: {why}."
+        basis: EndBasis = "ran" if task.basis == "ran" else "wrapped_up"
+        ending = Ending("done", basis, report, tuple(loads(task.deliverables_json)))
+    else:
+        ending = Ending("failed", "failed", f"Ended before the goal was met: {why}.")
+    events = end_task(connection, task.id, ending, now)
+    append_events(connection, [(f"t{task.id}.end.{n}", body) for n, body in enumerate(events)], now)
+
+
+def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
+    """A tenth of each cap, to wrap up in."""
+    root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
+    more = extension(caps_now(connection, task), TENTH)
+    raised = {"cap_micros": more.cost_micros, "cap_tokens": more.tokens}
+    values = {name: BUDGETS.c[name] + extra for name, extra in raised.items() if extra is not None}
+    if values:
+        connection.execute(BUDGETS.update().where(root).values(**values))
+    later = max(task.deadline_at or now, now) + (more.minutes or 0) * 60
+    kept = {"deadline_at": later, "quiet_rounds": 0}
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**kept))
+
+
+def _stop_others(connection: Connection, task: AnyRow, why: str, now: float) -> list[EventBody]:
+    others = sa.and_(AGENTS.c.task_id == task.id, AGENTS.c.id != task.boss_id, AGENTS.c.status == "active")
+    ids = list(connection.execute(sa.select(AGENTS.c.id).where(others)).scalars())
+    connection.execute(AGENTS.update().where(others).values(status="paused"))
+    return cancel_work(connection, ids, why, now)

@@ -1,0 +1,1 @@
+"""Program writing for the embedded model: candidates, trial runs, selection."""

@@ -1,0 +1,1 @@
+"""The embedded model's process: weights, download, start and watch."""

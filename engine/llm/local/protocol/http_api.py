@@ -1,0 +1,307 @@
+"""The embedded model's OpenAI-compatible endpoint: turns tools into a script, asks llama.cpp, turns back."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from engine.llm.local.authoring.candidate_selection import Trial, typed_lines
+from engine.llm.local.authoring.program_writer import Author
+from engine.llm.local.protocol.prompts import (
+    EXPLAINED,
+    EXPLAINED_TOKENS,
+    Call,
+    ask_for_text,
+    is_sound,
+    stop_of,
+    text_of,
+)
+from engine.llm.local.protocol.translate import (
+    Script,
+    answer_message,
+    fitted,
+    make_script,
+    parse_call,
+    same_call,
+    without_tool,
+    written_files,
+)
+from engine.ports import Sandbox
+
+MAX_REQUEST = 8_000_000
+TEMPERATURES = (0.2, 0.6, 0.9)
+DEFAULT_TOKENS = 1024
+CALL_TOKENS = 800
+TEXT_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """llama.cpp's own HTTP server inside this process."""
+
+    url: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One turn for llama.cpp: free text (`short`: a few lines), under a `schema`, or up to `stop`."""
+
+    messages: list[dict[str, str]]
+    schema: Mapping[str, Any] | None = None
+    stop: str = ""
+    attempt: int = 0
+    short: bool = False
+    temperature: float = 0.0
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program to be written: the call's `argument`, and where its tokens are counted."""
+
+    call: Call
+    argument: str
+    spent: Spent
+
+
+class UpstreamError(Exception):
+    """llama.cpp answered with an error; passed on with its status."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        super().__init__(str(body))
+        self.status = status
+        self.body = body
+
+
+class Front:
+    """`POST /v1/chat/completions` and `GET /v1/models`, behind a bearer key.
+
+    An answer that was cut off is sampled again, warmer; so is the very call the agent made last, and when
+    it comes a second time that tool is left out: small models repeat themselves for ever otherwise. A text
+    that was cut off, or does not parse, is written once more; a Python program is written in versions that
+    are rehearsed in the sandbox (author.py), where there is one.
+    With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
+    same answers; without, llama.cpp chooses.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        key: str,
+        alias: str,
+        seed: int | None,
+        open_sandbox: Callable[[], Sandbox] | None = None,
+    ) -> None:
+        self._upstream = upstream
+        self._key = key
+        self._alias = alias
+        self._seed = seed
+        self._open_sandbox = open_sandbox
+        self._sandbox: Sandbox | None = None
+        self._kept: dict[tuple[str, str], Trial] = {}
+        self._counters: defaultdict[str, itertools.count[int]] = defaultdict(itertools.count)
+        self._session: aiohttp.ClientSession | None = None
+
+    def app(self) -> web.Application:
+        """The application; llama.cpp is asked over one pooled session."""
+        app = web.Application(client_max_size=MAX_REQUEST, middlewares=[self._guard])
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.cleanup_ctx.append(self._connected)
+        return app
+
+    async def _connected(self, _app: web.Application) -> Any:
+        headers = {"Authorization": f"Bearer {self._upstream.key}"}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as self._session:
+            yield
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {self._key}".encode()):
+            return _error(401, "The key of the embedded model's endpoint is wrong.")
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": self._alias, "object": "model"}]})
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        try:
+            body = await request.json()
+            script = make_script(body)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _error(400, f"This is no Chat Completions request ({type(error).__name__}: {error}).")
+        agent = request.headers.get("X-Agent") or str(body.get("user", ""))
+        try:
+            return web.json_response(await self._answer(body, script, agent))
+        except UpstreamError as error:
+            return web.json_response(error.body, status=error.status)
+
+    async def _answer(self, body: Mapping[str, Any], script: Script, agent: str) -> dict[str, Any]:
+        if script.schema is None:
+            stop = body.get("stop") or ""
+            first = stop if isinstance(stop, str) else str(stop[0])
+            return await self._ask(body, agent, Question(script.messages, stop=first))
+        answer: dict[str, Any] = {}
+        spent = Spent()
+        last = len(TEMPERATURES) - 1
+        for attempt in range(len(TEMPERATURES)):
+            question = Question(script.messages, script.schema, attempt=attempt)
+            answer = await self._ask(body, agent, question)
+            spent.add(answer["usage"])
+            call = parse_call(answer["choices"][0]["message"]["content"] or "")
+            if call is not None and attempt < last and same_call(call, body):
+                script = without_tool(script, call.tool) if attempt == last - 1 else script
+                continue
+            if call is not None:
+                call = fitted(call, body)
+                self._type_in(agent, call)
+                await self._write_long(body, script, agent, call, spent)
+                _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
+                break
+        else:
+            answer["choices"][0]["message"]["content"] = ""
+        answer["usage"] = spent.usage()
+        return answer
+
+    async def _write_long(
+        self, body: Mapping[str, Any], script: Script, agent: str, call: Call, spent: Spent
+    ) -> None:
+        argument = script.long.get(call.tool)
+        if argument is None:
+            return
+        if await self._is_rehearsed(call, argument):
+            await self._write_program(body, script, agent, Job(call, argument, spent))
+            return
+        stop = stop_of(call, argument)
+        short = argument in EXPLAINED
+        messages = script.plain + ask_for_text(call, argument)
+        for attempt in range(TEXT_TRIES):
+            answer = await self._ask(body, agent, Question(messages, stop=stop, attempt=attempt, short=short))
+            spent.add(answer["usage"])
+            text = text_of(answer["choices"][0]["message"]["content"] or "", argument)
+            call.arguments[argument] = text
+            whole = short or answer["choices"][0]["finish_reason"] != "length"
+            if whole and is_sound(str(call.arguments.get("path", "")), text):
+                return
+
+    async def _is_rehearsed(self, call: Call, argument: str) -> bool:
+        """Whether it is a program, and programs can be run here."""
+        if argument in EXPLAINED or not str(call.arguments.get("path", "")).endswith(".py"):
+            return False
+        if self._sandbox is None and self._open_sandbox is not None:
+            self._sandbox = await asyncio.to_thread(self._open_sandbox)
+        return self._sandbox is not None and self._sandbox.status().available
+
+    async def _write_program(self, body: Mapping[str, Any], script: Script, agent: str, job: Job) -> None:
+        assert self._sandbox is not None
+
+        async def pen(
+            messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
+        ) -> tuple[str, int]:
+            question = Question(messages, stop=stop, temperature=temperature, limit=limit)
+            answer = await self._ask(body, agent, question)
+            job.spent.add(answer["usage"])
+            text = str(answer["choices"][0]["message"]["content"] or "")
+            return text, int(answer["usage"]["completion_tokens"])
+
+        files = written_files(body["messages"])
+        author = Author(pen, self._sandbox, script.plain, job.call, job.argument, files)
+        kept = await author.write()
+        job.call.arguments[job.argument] = kept.text
+        self._kept[_task_of(agent), author.path] = kept
+
+    def _type_in(self, agent: str, call: Call) -> None:
+        """What a run of a rehearsed program reads: the lines that brought it to its end, which a small model
+        cannot think of."""
+        command = call.arguments.get("command")
+        if call.tool != "run" or not isinstance(command, list):
+            return
+        for word in command:
+            kept = self._kept.get((_task_of(agent), str(word)))
+            if kept is not None:
+                call.arguments["stdin"] = typed_lines(kept)
+
+    async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
+        warmth = question.temperature or TEMPERATURES[question.attempt]
+        temperature = max(warmth, float(body.get("temperature") or 0.0))
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS
+        if question.schema is not None or question.short:
+            limit = min(limit, EXPLAINED_TOKENS if question.short else CALL_TOKENS)
+        limit = min(limit, question.limit or limit)
+        asked: dict[str, Any] = {
+            "messages": question.messages,
+            "temperature": temperature,
+            "max_tokens": limit,
+            "cache_prompt": True,
+        }
+        if self._seed is not None:
+            number = next(self._counters[agent])
+            asked["seed"] = zlib.crc32(f"{self._seed}/{agent}/{number}".encode())
+        if question.schema is not None:
+            wrapped = {"name": "call", "strict": True, "schema": question.schema}
+            asked["response_format"] = {"type": "json_schema", "json_schema": wrapped}
+        if question.short:
+            # Verbatim repetition of more than a few words is made unlikely (llama.cpp's DRY sampler).
+            asked |= {"dry_multiplier": 0.8, "dry_allowed_length": 6}
+        if question.stop:
+            asked["stop"] = [question.stop]
+        return await self._post(asked)
+
+    async def _post(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._session is not None
+        url = f"{self._upstream.url}/v1/chat/completions"
+        async with self._session.post(url, data=json.dumps(asked).encode()) as response:
+            answer: dict[str, Any] = await response.json(content_type=None)
+            if response.status != 200:
+                raise UpstreamError(response.status, answer)
+            answer["model"] = self._alias
+            return answer
+
+
+class Spent:
+    """Tokens of all turns behind one answer."""
+
+    def __init__(self) -> None:
+        self._prompt = self._cached = self._completion = 0
+
+    def add(self, usage: Mapping[str, Any]) -> None:
+        """Count one turn's usage as llama.cpp tells it."""
+        self._prompt += usage["prompt_tokens"]
+        self._cached += usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+        self._completion += usage["completion_tokens"]
+
+    def usage(self) -> dict[str, Any]:
+        """In the words of Chat Completions."""
+        return {
+            "prompt_tokens": self._prompt,
+            "completion_tokens": self._completion,
+            "total_tokens": self._prompt + self._completion,
+            "prompt_tokens_details": {"cached_tokens": self._cached},
+        }
+
+
+def _put(answer: dict[str, Any], message: dict[str, Any]) -> None:
+    finish = "tool_calls" if message.get("tool_calls") else "stop"
+    answer["choices"] = [{"index": 0, "message": message, "finish_reason": finish}]
+
+
+def _task_of(agent: str) -> str:
+    return agent.partition(".")[0]
+
+
+def _error(status: int, message: str) -> web.Response:
+    return web.json_response({"error": {"message": message, "code": status}}, status=status)

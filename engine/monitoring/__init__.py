@@ -1,0 +1,4 @@
+"""Monitoring at three levels: snapshot, sweep, intervention.
+
+May touch: store, lifecycle, budget.
+"""

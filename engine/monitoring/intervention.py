@@ -1,0 +1,122 @@
+"""What a monitoring rule wants done, as statements: letters, a fresh agent, a question to the people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.gates import choices_of
+from engine.domain.snapshot import Finding
+from engine.events import EventBody, Intervened
+from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.replacement import replace_agent
+from engine.ports import Wake
+from engine.store.core import (
+    AGENTS,
+    INTERVENTIONS,
+    MESSAGES,
+    AnyRow,
+    append_events,
+)
+from engine.store.messages import add_system_message
+
+
+def intervene(
+    connection: Connection, task: AnyRow, findings: Sequence[Finding], now: float
+) -> tuple[Wake, ...]:
+    """Do what the rules want -> whom to wake. A finding that another sweep acted on already is left."""
+    wakes: dict[int, Wake] = {}
+    for finding in findings:
+        times = _count(connection, task.id, finding, now)
+        key = f"t{task.id}.{finding.rule}.{finding.subject}.{times}"
+        events: list[EventBody] = [_told(connection, task, finding)]
+        for number, letter in enumerate(finding.letters):
+            add_system_message(
+                connection,
+                task.id,
+                letter.agent_id,
+                letter.text,
+                f"{key}.m{number}",
+                now,
+                wakes=letter.wakes,
+            )
+            if letter.wakes:
+                wakes[letter.agent_id] = Wake(letter.agent_id, task.id)
+        if finding.mute is not None:
+            _mute(connection, task.id, finding.mute)
+        if finding.replace is not None:
+            fresh, more = _replace(connection, task, finding, now)
+            events += more
+            wakes[fresh] = Wake(fresh, task.id)
+        if finding.ask:
+            events += _ask(connection, task, finding.ask, key, now)
+            wakes |= {} if task.attended else {task.boss_id: Wake(task.boss_id, task.id)}
+        append_events(connection, [(f"{key}.e{n}", body) for n, body in enumerate(events)], now)
+    return tuple(wakes.values())
+
+
+def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -> list[EventBody]:
+    """A gate; where nobody attends, the boss decides in the people's stead."""
+    if task.attended:
+        question = Question("stall", ask, choices_of("stall"), f"{key}.gate", task.root_group_id)
+        return [raise_gate(connection, task.id, question, now)]
+    add_system_message(connection, task.id, task.boss_id, f"{ask} Nobody attends: decide yourself.", key, now)
+    return []
+
+
+def _count(connection: Connection, task_id: int, finding: Finding, now: float) -> int:
+    """How often the rule has acted on this subject, this time included."""
+    here = sa.and_(
+        INTERVENTIONS.c.task_id == task_id,
+        INTERVENTIONS.c.rule == finding.rule,
+        INTERVENTIONS.c.subject == finding.subject,
+    )
+    times = int(connection.execute(sa.select(INTERVENTIONS.c.times).where(here)).scalar() or 0) + 1
+    if times == 1:
+        values = {"task_id": task_id, "rule": finding.rule, "subject": finding.subject}
+        connection.execute(INTERVENTIONS.insert().values(**values, times=1, at=now))
+    else:
+        connection.execute(INTERVENTIONS.update().where(here).values(times=times, at=now))
+    return times
+
+
+def _told(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:
+    agent = None
+    if finding.agent_id is not None:
+        found = sa.select(AGENTS.c.id, AGENTS.c.group_id, AGENTS.c.name)
+        agent = connection.execute(found.where(AGENTS.c.id == finding.agent_id)).first()
+    return Intervened(
+        task.id,
+        agent.group_id if agent else task.root_group_id,
+        agent.id if agent else None,
+        agent.name if agent else "",
+        finding.rule,
+        "reported" if finding.action == "asked" and not task.attended else finding.action,
+        finding.detail,
+        names=agent is not None,
+    )
+
+
+def _mute(connection: Connection, task_id: int, pair: tuple[int, int]) -> None:
+    connection.execute(
+        MESSAGES.update()
+        .where(
+            MESSAGES.c.task_id == task_id,
+            MESSAGES.c.from_agent.in_(pair),
+            MESSAGES.c.to_agent.in_(pair),
+            MESSAGES.c.from_kind == "agent",
+            MESSAGES.c.consumed_step.is_(None),
+        )
+        .values(wakes=False)
+    )
+
+
+def _replace(
+    connection: Connection, task: AnyRow, finding: Finding, now: float
+) -> tuple[int, list[EventBody]]:
+    """A fresh agent with the same role and instructions gets the open work; the old one leaves."""
+    query = sa.select(AGENTS).where(AGENTS.c.id == finding.replace).with_for_update()
+    successor = replace_agent(connection, connection.execute(query).one(), finding.detail, now)
+    return successor.id, list(successor.events)

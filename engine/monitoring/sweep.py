@@ -1,0 +1,154 @@
+"""What sweeps find and write: rules over a picture of the task, quiet tasks, deadlines, plans unanswered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.budget.caps import at_deadline, stop_late_subtrees, warn_near_caps
+from engine.domain.gates import choices_of
+from engine.domain.snapshot import Finding, Nudge, WatchOptions
+from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waiting_in_circles
+from engine.events import EventBody, Intervened
+from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.task_state import ready_agents
+from engine.lifecycle.wrap_up import end_short, wrap_up
+from engine.monitoring.intervention import intervene
+from engine.monitoring.snapshot import open_work, take_snapshot
+from engine.ports import Wake
+from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
+from engine.store.messages import add_system_message
+
+STANDSTILL = {"stall": "nobody went on by themselves", "audit": "the auditor gave no judgement"}
+
+
+def running_tasks(connection: Connection) -> list[int]:
+    """Ids of running tasks."""
+    return list(connection.execute(sa.select(TASKS.c.id).where(TASKS.c.state == "running")).scalars())
+
+
+def look_over(connection: Connection, task_id: int, now: float, options: WatchOptions) -> list[Finding]:
+    """What the rules find in one running task; only reads."""
+    task = _running(connection, task_id, alone=False)
+    return judge(take_snapshot(connection, task, now, options), now, options) if task is not None else []
+
+
+def act_on(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
+    """Judge again in this transaction and act -> whom to wake."""
+    task = _running(connection, task_id)
+    if task is None:
+        return ()
+    found = judge(take_snapshot(connection, task, now, options), now, options)
+    return intervene(connection, task, found, now)
+
+
+def _running(connection: Connection, task_id: int, *, alone: bool = True) -> AnyRow | None:
+    """The task's row if it runs; `alone` lets one process at a time look after it."""
+    query = sa.select(TASKS).where(TASKS.c.id == task_id)
+    task = connection.execute(query.with_for_update() if alone else query).first()
+    return task if task is not None and task.state == "running" else None
+
+
+def sweep_task(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
+    """Look after one running task -> whom to wake. Agents ready but asleep are woken again, always."""
+    task = _running(connection, task_id)
+    if task is None:
+        return ()
+    if task.deadline_at is not None and now > task.deadline_at:
+        return at_deadline(connection, task, now)
+    warn_near_caps(connection, task_id, now)
+    stop_late_subtrees(connection, task, now)
+    ready = ready_agents(connection, task_id)
+    return ready or wake_quiet_tasks(connection, task, now, options)
+
+
+def wake_quiet_tasks(
+    connection: Connection, task: AnyRow, now: float, options: WatchOptions
+) -> tuple[Wake, ...]:
+    """Nobody is ready. With no question open to people, wake those concerned or ask the people."""
+    if _waits_for_people(connection, task.id):
+        return ()
+    gave_up = _gave_up(connection, task)
+    if gave_up is not None:
+        return _ask_or_end(connection, task, gave_up, now)
+    auditor = task.auditor_id if task.auditor_id and _is_active(connection, task) else None
+    quiet = QuietTask(task.boss_id, auditor, open_work(connection, task.id), task.quiet_rounds)
+    verdict = judge_quiet(quiet, options)
+    connection.execute(
+        TASKS.update().where(TASKS.c.id == task.id).values(quiet_rounds=TASKS.c.quiet_rounds + 1)
+    )
+    if isinstance(verdict, AskPeople):
+        return _ask_or_end(connection, task, verdict, now)
+    circles = list(waiting_in_circles(take_snapshot(connection, task, now, options), now, options))
+    if circles:
+        return intervene(connection, task, circles, now)
+    return tuple(_nudge(connection, task, nudge, now) for nudge in _one_each(verdict))
+
+
+def _gave_up(connection: Connection, task: AnyRow) -> AskPeople | None:
+    """The boss or the auditor has no model that answers it: nothing goes on before people decide."""
+    ids = [task.boss_id, task.auditor_id] if task.report else [task.boss_id]
+    stopped = sa.and_(
+        AGENTS.c.id.in_([i for i in ids if i]), AGENTS.c.refused != "", AGENTS.c.status == "paused"
+    )
+    row = connection.execute(sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.refused).where(stopped)).first()
+    if row is None:
+        return None
+    rule: Literal["stall", "audit"] = "audit" if row.id == task.auditor_id else "stall"
+    asked = "Accept the result as it is?" if rule == "audit" else "How to go on?"
+    return AskPeople(f"{row.name} cannot go on: {row.refused} {asked}", rule, row.refused)
+
+
+def _one_each(nudges: list[Nudge]) -> list[Nudge]:
+    """One letter an agent, naming all that is open for it."""
+    texts: dict[int, list[str]] = {}
+    for nudge in nudges:
+        texts.setdefault(nudge.agent_id, []).append(nudge.text)
+    return [Nudge(agent, "\n".join(lines)) for agent, lines in texts.items()]
+
+
+def _waits_for_people(connection: Connection, task_id: int) -> bool:
+    query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.basis.is_(None))
+    return connection.execute(query).first() is not None
+
+
+def _is_active(connection: Connection, task: AnyRow) -> bool:
+    """An auditor whose verdict is out: it was called and the report stands unjudged."""
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == task.auditor_id)).one()
+    return bool(agent.status == "active" and task.report)
+
+
+def _nudge(connection: Connection, task: AnyRow, nudge: Nudge, now: float) -> Wake:
+    agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == nudge.agent_id)).one()
+    key = f"quiet.{agent.id}.{agent.fence}.{task.quiet_rounds}"
+    add_system_message(connection, task.id, agent.id, nudge.text, key, now)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, nudge.rule, "nudged", nudge.text)
+    append_events(connection, [(f"{key}.{now:.6f}", seen)], now)
+    return Wake(agent.id, task.id)
+
+
+def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float) -> tuple[Wake, ...]:
+    if not task.attended:
+        if ask.why:
+            end_short(connection, task, ask.why, now)
+            return ()
+        return wrap_up(connection, task, STANDSTILL[ask.rule], now)
+    key = f"t{task.id}.stall.{now:.6f}"
+    question = Question(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)
+    raised = raise_gate(connection, task.id, question, now)
+    events: list[EventBody] = [
+        Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),
+        raised,
+    ]
+    append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(events)], now)
+    return ()
+
+
+def due_plans(connection: Connection, now: float) -> list[int]:
+    """Plan gates nobody answered in time: they are approved, within the caps."""
+    query = sa.select(GATES.c.id).where(
+        GATES.c.kind == "plan", GATES.c.basis.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
+    )
+    return list(connection.execute(query).scalars())

@@ -1,0 +1,375 @@
+"""Each effect of a step as statements of its commit. Raises Stale where the world moved meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.domain.effects import (
+    Assign,
+    ChangeAssignment,
+    ChangeFile,
+    Dismiss,
+    GiveUp,
+    Notice,
+    ProposePlan,
+    RaiseGate,
+    Recruit,
+    Remember,
+    SendMessage,
+    SetTodo,
+    ShowRun,
+)
+from engine.domain.gates import choices_of
+from engine.domain.naming import name_key
+from engine.domain.outcomes import Slot
+from engine.domain.recall import signs_of
+from engine.domain.state import About
+from engine.errors import Stale
+from engine.events import (
+    AgentChanged,
+    AgentJoined,
+    AgentSpoke,
+    AssignmentChanged,
+    CodeRan,
+    FileWritten,
+    GroupFormed,
+    Intervened,
+    PlanProposed,
+)
+from engine.lifecycle.agents import NewAgent, add_agent, dismiss, form_group, take_up
+from engine.lifecycle.gates import Question, raise_gate
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store.assignments import load_assignment
+from engine.store.core import (
+    AGENTS,
+    ASSIGNMENTS,
+    FILES,
+    MEMORIES,
+    REVISIONS,
+    TASKS,
+    dumps,
+    new_id,
+)
+from engine.store.prepared import Prepared
+
+_at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
+_now_there: dict[str, Any] = {
+    "blob": sa.bindparam("new_blob"),
+    "revision": sa.bindparam("new_revision"),
+    "size": sa.bindparam("new_size"),
+    "agent": sa.bindparam("new_agent"),
+    "changed_at": sa.bindparam("now"),
+}
+_make_head = Prepared(
+    AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent"), AGENTS.c.role == "member").values(role="head")
+)
+_update_todo = Prepared(
+    AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent")).values(todo_json=sa.bindparam("todo"))
+)
+_file = Prepared(sa.select(FILES.c.blob).where(_at))
+_insert_file = Prepared(
+    FILES.insert().values(task_id=sa.bindparam("at_task"), path=sa.bindparam("at_path"), **_now_there)
+)
+_update_file = Prepared(FILES.update().where(_at).values(**_now_there))
+_insert_revision = Prepared(
+    REVISIONS.insert().returning(REVISIONS.c.id),
+    ("task_id", "path", "blob", "agent", "step", "key", "at", "note"),
+)
+
+
+def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
+    targets = [unit.find(name) for name in effect.to]
+    ids = {row.id for row in targets}
+    if effect.to_group is not None:
+        ids |= unit.group_ids(effect.to_group or _work_group(unit))
+    for row in targets:
+        if row.refused:
+            take_up(unit.connection, row.id)
+    for agent_id in sorted(ids - {unit.agent.id}):
+        unit.letter(agent_id, effect.text, wakes=effect.wakes)
+    group = effect.group_id or _work_group(unit)
+    if targets and unit.leads is not None and all(row.group_id == unit.leads for row in targets):
+        group = unit.leads
+    unit.event(
+        AgentSpoke(
+            unit.task_id, group, unit.agent.id, unit.agent.name, effect.shown, effect.text, effect.refs
+        )
+    )
+
+
+def apply_recruit(effect: Recruit, unit: UnitOfWork) -> None:
+    agent = unit.agent
+    if unit.leads is None:
+        unit.leads = form_group(
+            unit.connection, unit.task_id, agent.group_id, agent.id, effect.group_name, agent.depth
+        )
+        _make_head.run(unit.connection, agent=agent.id)
+        unit.event(
+            GroupFormed(unit.task_id, unit.leads, agent.group_id, agent.id, effect.group_name, agent.depth)
+        )
+    new = NewAgent(
+        task_id=unit.task_id,
+        group_id=unit.leads,
+        head_id=agent.id,
+        budget_id=agent.budget_id,
+        name=effect.name,
+        title=effect.title,
+        instructions=effect.instructions,
+        role="member",
+        depth=agent.depth + 1,
+    )
+    new_agent, name = add_agent(unit.connection, new, unit.now)
+    unit.ids[Slot("agent", effect.slot)] = name
+    row = unit.look_up(new_agent)
+    unit.taken.append(row)
+    unit.known[name_key(effect.name)] = unit.known[name_key(name)] = row
+    unit.event(AgentJoined(unit.task_id, unit.leads, new_agent, name, effect.title))
+
+
+def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
+    to = unit.find(effect.to)
+    if unit.leads is None or to.group_id != unit.leads:
+        raise Stale(f"{to.name} is not in the caller's group")
+    values = {
+        "task_id": unit.task_id,
+        "group_id": unit.leads,
+        "giver_id": unit.agent.id,
+        "assignee_id": to.id,
+        "title": effect.title,
+        "details": effect.details,
+        "acceptance": effect.acceptance,
+        "command_json": dumps(effect.command),
+        "key": f"{unit.step_key}.a{effect.slot}",
+        "created_at": unit.now,
+        "changed_at": unit.now,
+    }
+    number = new_id(unit.connection, ASSIGNMENTS, values)
+    unit.ids[Slot("assignment", effect.slot)] = number
+    done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
+    check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
+    words = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
+    unit.letter(to.id, words, kind="work", about=("assignment", int(number)))
+    unit.event(
+        AssignmentChanged(
+            unit.task_id, unit.leads, number, effect.title, unit.agent.name, to.name, "open", effect.details
+        )
+    )
+
+
+def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
+    work = load_assignment(unit.connection, unit.task_id, effect.assignment_id)
+    values: dict[str, object] = {"state": effect.state, "changed_at": unit.now}
+    if effect.state == "submitted":
+        values |= {"summary": effect.note, "files_json": dumps(effect.files)}
+    else:
+        values |= {"feedback": effect.note}
+    if effect.state == "rejected":
+        values["state"] = "open"
+    changed = unit.connection.execute(
+        ASSIGNMENTS.update()
+        .where(ASSIGNMENTS.c.id == effect.assignment_id, ASSIGNMENTS.c.state.in_(effect.expected))
+        .values(**values)
+    )
+    if work is None or changed.rowcount != 1:
+        raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
+    to, text, wakes = _assignment_message(effect, work.giver_id, work.assignee_id, work.title)
+    about: About = "submission" if effect.state == "submitted" else ""
+    unit.letter(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
+    unit.event(
+        AssignmentChanged(
+            unit.task_id,
+            work.group_id,
+            work.id,
+            work.title,
+            work.giver,
+            work.assignee,
+            effect.state,
+            effect.note,
+        )
+    )
+
+
+def _assignment_message(
+    effect: ChangeAssignment, giver: int, assignee: int, title: str
+) -> tuple[int, str, bool]:
+    """Who hears of it. An acceptance asks nothing of anybody, so it wakes nobody."""
+    name = f"#{effect.assignment_id} ({title})"
+    if effect.state == "submitted":
+        files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
+        return giver, f"Submission of {name}: {effect.note}{files}\nReview it.", True
+    if effect.state == "rejected":
+        return assignee, f"Your {name} was rejected: {effect.note}\nMend it and submit again.", True
+    return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"
+
+
+def apply_dismiss(effect: Dismiss, unit: UnitOfWork) -> None:
+    row = unit.find(effect.name)
+    if unit.leads is None or row.group_id != unit.leads:
+        raise Stale(f"{row.name} is not in the caller's group")
+    for body in dismiss(unit.connection, row.id, effect.reason, unit.now):
+        unit.event(body)
+
+
+def apply_set_todo(effect: SetTodo, unit: UnitOfWork) -> None:
+    items = [(item.text, item.status) for item in effect.items]
+    _update_todo.run(unit.connection, agent=unit.agent.id, todo=dumps(items))
+
+
+def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
+    unit.wrote_files = True
+    row = _file.first(unit.connection, at_task=unit.task_id, at_path=effect.path)
+    if (row.blob if row else None) != effect.expected:
+        raise Stale(f"{effect.path} was written by someone else meanwhile")
+    number = _insert_revision.scalar(
+        unit.connection,
+        task_id=unit.task_id,
+        path=effect.path,
+        blob=effect.blob,
+        agent=unit.agent.name,
+        step=unit.step_key,
+        key=f"{unit.step_key}.f{effect.slot}",
+        at=unit.now,
+        note=effect.change,
+    )
+    (_insert_file if row is None else _update_file).run(
+        unit.connection,
+        at_task=unit.task_id,
+        at_path=effect.path,
+        new_blob=effect.blob,
+        new_revision=number,
+        new_size=effect.size,
+        new_agent=unit.agent.name,
+        now=unit.now,
+    )
+    unit.ids[Slot("revision", effect.slot)] = int(number)
+    agent = unit.agent
+    unit.event(
+        FileWritten(
+            unit.task_id,
+            _work_group(unit),
+            agent.id,
+            agent.name,
+            effect.path,
+            number,
+            effect.size,
+            effect.change,
+        )
+    )
+
+
+def _work_group(unit: UnitOfWork) -> int:
+    """Where an agent's own work is shown: among its members if it has any, else at home."""
+    return unit.leads if unit.leads is not None else unit.home_group
+
+
+def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
+    unit.event(
+        CodeRan(
+            unit.task_id,
+            _work_group(unit),
+            unit.agent.id,
+            unit.agent.name,
+            effect.command,
+            effect.exit_code,
+            effect.ended,
+            effect.output,
+            effect.typed,
+        )
+    )
+
+
+def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
+    open_gate(unit, effect, unit.home_group)
+
+
+def open_gate(unit: UnitOfWork, effect: RaiseGate, group: int, due_at: float | None = None) -> int:
+    """A question to the people, asked by the agent -> gate id."""
+    question = Question(
+        effect.kind,
+        effect.question,
+        effect.choices,
+        f"{unit.step_key}.g{len(unit.events)}",
+        group,
+        unit.agent.id,
+        unit.agent.name,
+        due_at,
+    )
+    raised = raise_gate(unit.connection, unit.task_id, question, unit.now)
+    unit.event(raised)
+    return raised.gate_id
+
+
+def apply_remember(effect: Remember, unit: UnitOfWork) -> None:
+    unit.connection.execute(
+        MEMORIES.insert().values(
+            task_id=unit.task_id,
+            agent_id=None if effect.shared else unit.agent.id,
+            text=effect.text,
+            source=f"{unit.agent.name}, step {unit.turn.scene.step}",
+            embedding=effect.embedding,
+            signs=effect.embedding and signs_of(effect.embedding),
+            key=f"{unit.step_key}.r{effect.slot}",
+            created_at=unit.now,
+        )
+    )
+
+
+def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
+    held = effect.hold_s is not None
+    gate = None
+    if effect.hold_s is not None:
+        question = RaiseGate("plan", effect.summary, choices_of("plan"))
+        gate = open_gate(unit, question, unit.home_group, unit.now + effect.hold_s)
+    # A small plan that people were shown allows no large one: that is asked about when it comes.
+    shown = "none" if unit.turn.scene.task.attended else "approved"
+    unit.connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == unit.task_id)
+        .values(plan_state="proposed" if held else shown, plan_agents=effect.agents)
+    )
+    unit.event(
+        PlanProposed(
+            unit.task_id,
+            unit.home_group,
+            gate,
+            effect.summary,
+            effect.groups,
+            effect.agents,
+            effect.tokens,
+            effect.cost_micros,
+            effect.minutes,
+        )
+    )
+
+
+def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
+    agent = unit.agent
+    if effect.tell_head and agent.head_id is not None:
+        unit.letter(
+            agent.head_id,
+            f"{agent.name} is in trouble: {effect.detail}",
+            kind="system",
+            name="system",
+            priority=3,
+        )
+    unit.event(
+        Intervened(
+            unit.task_id,
+            unit.home_group,
+            agent.id,
+            agent.name,
+            effect.rule,
+            effect.action,
+            effect.detail,
+            effect.names,
+        )
+    )
+
+
+def apply_give_up(effect: GiveUp, unit: UnitOfWork) -> None:
+    agent = unit.agent
+    stopped = {"status": "paused", "refused": effect.reason}
+    unit.connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(**stopped))
+    unit.event(AgentChanged(unit.task_id, unit.home_group, agent.id, agent.name, "paused"))

@@ -1,0 +1,23 @@
+"""Limits held at the commit, whatever was true when the tools looked: many agents write at once."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from engine.domain.effects import CheckRoom
+from engine.errors import Stale
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store.core import FILES
+from engine.store.prepared import Prepared
+
+_room = Prepared(
+    sa.select(sa.func.count().label("files"), sa.func.sum(FILES.c.size).label("total")).where(
+        FILES.c.task_id == sa.bindparam("at_task"), FILES.c.blob.is_not(None)
+    )
+)
+
+
+def apply_check_room(effect: CheckRoom, unit: UnitOfWork) -> None:
+    held = _room.first(unit.connection, at_task=unit.task_id)
+    if held is not None and (held.files > effect.files or (held.total or 0) > effect.total):
+        raise Stale("the task's files are over their limits")

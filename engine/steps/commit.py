@@ -1,0 +1,385 @@
+"""The last transaction of a step: everything the step did becomes visible at once, or not at all.
+
+Order: lock the agent and its recipients by ascending id, compare and set the fence, consume the inbox,
+apply the effects, write the step, settle the budget, append events (DESIGN §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.budget.settlement import settle_budget, under_budget
+from engine.domain.effects import (
+    Assign,
+    ChangeAssignment,
+    ChangeFile,
+    CheckRoom,
+    Dismiss,
+    Effect,
+    Finish,
+    Notice,
+    ProposePlan,
+    Recruit,
+    SendMessage,
+    SetTodo,
+    ShowRun,
+    StepOutcome,
+    Verdict,
+)
+from engine.domain.state import Turn
+from engine.errors import Fenced, Stale
+from engine.events import AgentSpoke, MessageRead
+from engine.ports import Wake
+from engine.steps.effects import apply_effect
+from engine.steps.transcript import calls_json, messages_json, summary_json
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store.assignments import parties
+from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order, waking
+from engine.store.prepared import (
+    Fact,
+    Prepared,
+    PreparedLists,
+    demand,
+    denied,
+    insert_into,
+    listed,
+    to_the_end,
+)
+
+_fence = Prepared(
+    AGENTS.update()
+    .where(AGENTS.c.id == sa.bindparam("agent"), AGENTS.c.fence == sa.bindparam("old"))
+    .values(
+        fence=sa.bindparam("new"),
+        turn=sa.bindparam("new_turn"),
+        in_turn=sa.bindparam("open"),
+        turn_steps=sa.bindparam("steps"),
+        bad_answers=sa.bindparam("bad"),
+        doing=sa.bindparam("new_doing"),
+        summary_json=sa.bindparam("new_summary"),
+        summary_upto=sa.bindparam("upto"),
+        last_prompt_tokens=sa.bindparam("prompt"),
+        answer_tokens=sa.bindparam("answer"),
+        too_long=sa.bindparam("long"),
+        refusals=sa.bindparam("refused"),
+        reserved_micros=sa.literal_column("0"),
+        reserved_tokens=sa.literal_column("0"),
+        spent_micros=AGENTS.c.spent_micros + sa.bindparam("micros"),
+        prompt_tokens=AGENTS.c.prompt_tokens + sa.bindparam("prompt"),
+        completion_tokens=AGENTS.c.completion_tokens + sa.bindparam("completion"),
+        last_calls_json=sa.bindparam("calls"),
+        active_at=sa.bindparam("now"),
+    )
+)
+
+
+def _consuming(length: int) -> sa.Update:
+    return (
+        MESSAGES.update()
+        .where(MESSAGES.c.id.in_(listed("ids", length)), MESSAGES.c.consumed_step.is_(None))
+        .values(consumed_step=sa.bindparam("step"))
+    )
+
+
+_consume = PreparedLists(_consuming)
+_consume_all = PreparedLists(lambda length: demand(_consuming(length).returning(MESSAGES.c.id), length))
+
+
+def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
+    """Lock the agents of a commit by ascending id, in one statement with what it needs to know of them."""
+    wanted: list[sa.ColumnElement[bool]] = [AGENTS.c.id.in_(listed("ids", ids))]
+    if names:
+        named = AGENTS.c.name_key.in_(listed("names", names))
+        wanted.append(sa.and_(AGENTS.c.task_id == sa.bindparam("task"), named))
+    if groups:
+        wanted.append(AGENTS.c.group_id.in_(listed("groups", groups)))
+        wanted.append(AGENTS.c.leads_group_id.in_(listed("groups", groups)))
+    return (
+        sa.select(
+            AGENTS.c.id,
+            AGENTS.c.name,
+            AGENTS.c.name_key,
+            AGENTS.c.status,
+            AGENTS.c.refused,
+            AGENTS.c.group_id,
+            AGENTS.c.leads_group_id,
+            AGENTS.c.fence,
+            AGENTS.c.budget_id,
+            AGENTS.c.reserved_micros,
+            AGENTS.c.reserved_tokens,
+            TASKS.c.state.label("task_state"),
+        )
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .where(sa.or_(*wanted))
+        .order_by(AGENTS.c.id)
+        .with_for_update(of=AGENTS)
+    )
+
+
+_take = PreparedLists(_taking)
+_progress = Prepared(
+    TASKS.update()
+    .where(TASKS.c.id == sa.bindparam("task"))
+    .values(progress_at=sa.bindparam("now"), quiet_rounds=sa.literal_column("0"))
+)
+_insert_step = insert_into(
+    STEPS,
+    "task_id",
+    "agent_id",
+    "step",
+    "turn",
+    "input",
+    "said",
+    "calls_json",
+    "messages_json",
+    "kept",
+    "started_at",
+    "ended_at",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "cost_micros",
+    "model",
+)
+
+_LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, Notice, SetTodo)
+"""Effects made of prepared statements alone, which may be sent together with the rest."""
+
+_MOVES_TASK = (Assign, ChangeAssignment, ChangeFile, Finish, ProposePlan, Recruit, Verdict, Dismiss)
+"""Effects that touch the task's row: it is locked before the budget's, always in that order."""
+
+
+class InboxChanged(Stale):
+    """A person edited or withdrew a message that this answer was made from: read again, think again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the runtime does next: whom to wake, and whether this agent goes on."""
+
+    wakes: tuple[Wake, ...]
+    again: bool
+    files: bool = False
+    dropped: bool = False
+    woke: bool = False
+
+
+def _all_left(_connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
+    return wakes
+
+
+def commit_step(
+    connection: Connection,
+    turn: Turn,
+    outcome: StepOutcome,
+    now: float,
+    enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]] = _all_left,
+    *,
+    leave: bool = False,
+) -> Committed:
+    """Commit one step. Raises Fenced (drop it) or Stale (reload and act again); nothing is changed then.
+
+    `enlist` is the dispatcher's; with `leave` the agent's turn is handed back to it instead of going on.
+
+    When the task ended or the agent was dismissed while the model thought, only the spending and the
+    transcript are kept. Rows are locked in one order everywhere: agents by id, task, budgets, the order
+    of events (which is also that of revisions).
+    """
+    unit = UnitOfWork(connection, turn, now)
+    me = _take_agents(connection, unit, outcome)
+    if me.budget_id != unit.agent.budget_id:
+        turn = unit.turn = under_budget(connection, turn, me.budget_id)
+    gone = me.task_state not in ("running", "paused") or me.status == "dismissed"
+    step = _Step(connection, unit, turn, outcome, me, gone)
+    if leave or not all(isinstance(e, _LEAN) for e in step.effects):
+        return _in_two(step, enlist, leave=leave)
+    try:
+        with to_the_end(connection):
+            consumed, unread = step.write()
+            left = step.close(enlist, list(unit.wakes.values()))
+    except Exception as error:
+        if denied(error):
+            raise _changed() from error
+        raise
+    step.check(consumed)
+    return step.committed(left, again=step.goes_on(unread), woke=bool(unit.wakes))
+
+
+def _in_two(
+    step: _Step, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], *, leave: bool
+) -> Committed:
+    """What is written has to be looked at before the end."""
+    consumed, unread = step.write()
+    step.check(consumed)
+    again, wakes = step.goes_on(unread), list(step.unit.wakes.values())
+    if again and leave:
+        wakes, again = [*wakes, Wake(step.unit.agent.id, step.unit.task_id)], False
+    with to_the_end(step.connection):
+        left = step.close(enlist, wakes)
+    return step.committed(left, again=again, woke=bool(wakes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step on its way into the database; the agents it touches are locked."""
+
+    connection: Connection
+    unit: UnitOfWork
+    turn: Turn
+    outcome: StepOutcome
+    me: Fact
+    gone: bool
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        return () if self.gone else self.outcome.effects
+
+    @property
+    def numbers_revisions(self) -> bool:
+        return any(isinstance(effect, ChangeFile) for effect in self.effects)
+
+    def write(self) -> tuple[Any, Any]:
+        """All but the wake-ups and events -> cursors of the consumed mail and of mail left."""
+        connection, unit, turn, outcome = self.connection, self.unit, self.turn, self.outcome
+        _set_fence(connection, turn, outcome, self.gone, unit.now)
+        consumed = _consume_inbox(connection, turn, unit)
+        if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
+            _progress.run(connection, task=unit.task_id, now=unit.now)
+        if self.numbers_revisions:
+            settle_budget(connection, turn, outcome, self.me)
+            hold_order(connection)
+        if not self.gone:
+            _speak(unit, turn, outcome)
+        for effect in self.effects:
+            apply_effect(effect, unit)
+        _write_step(connection, turn, outcome, unit)
+        return consumed, waking.run(connection, agent=unit.agent.id)
+
+    def close(
+        self, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], wakes: Sequence[Wake]
+    ) -> tuple[Wake, ...]:
+        """Wake-ups, budget and events: rows that many steps want, so they come last."""
+        left = tuple(enlist(self.connection, wakes))
+        if not self.numbers_revisions:
+            settle_budget(self.connection, self.turn, self.outcome, self.me)
+        append_events(self.connection, self.unit.events, self.unit.now)
+        return left
+
+    def check(self, consumed: Any) -> None:
+        """Mail that is no longer there rolls everything back (on PostgreSQL the statement demands it)."""
+        inbox = self.turn.scene.inbox
+        if self.connection.dialect.name != "postgresql" and inbox and consumed.rowcount != len(inbox):
+            raise _changed()
+
+    def goes_on(self, unread: Any) -> bool:
+        return not self.gone and (not self.outcome.ends_turn or unread.fetchone() is not None)
+
+    def committed(self, left: tuple[Wake, ...], *, again: bool, woke: bool) -> Committed:
+        return Committed(left, again, self.unit.wrote_files, self.gone, woke)
+
+
+def _changed() -> InboxChanged:
+    return InboxChanged("a message was withdrawn while the agent was reading it")
+
+
+def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome) -> Fact:
+    """Lock the agent and everyone this step writes to -> the agent's row. Raises Fenced when it is gone."""
+    names: set[str] = set()
+    groups: set[int] = set()
+    ids = {unit.agent.id}
+    for effect in outcome.effects:
+        if isinstance(effect, SendMessage):
+            names.update(effect.to)
+            groups |= {effect.to_group} if effect.to_group else set()
+        elif isinstance(effect, Assign):
+            names.add(effect.to)
+        elif isinstance(effect, Notice) and unit.agent.head_id is not None:
+            ids.add(unit.agent.head_id)
+        elif isinstance(effect, ChangeAssignment):
+            ids |= parties(connection, unit.task_id, effect.assignment_id)
+    take, values = _take.of(ids=sorted(ids), names=sorted(names), groups=sorted(groups))
+    rows = take.all(connection, **values, task=unit.task_id)
+    unit.known.update((row.name_key, row) for row in rows if row.name_key in names)
+    unit.taken = rows
+    for row in rows:
+        if row.id == unit.agent.id and row.fence == unit.agent.fence:
+            return row
+    raise Fenced(f"agent {unit.agent.id} moved past step {unit.agent.fence}, or is no more")
+
+
+def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> None:
+    """Its row is held since `_take_agents` compared the fence."""
+    agent = turn.scene.agent
+    closes = outcome.ends_turn or gone
+    values = {
+        "agent": agent.id,
+        "old": agent.fence,
+        "new": agent.fence + 1,
+        "new_turn": agent.turn + (0 if agent.in_turn else 1),
+        "open": not closes,
+        "steps": 0 if closes else agent.turn_steps + 1,
+        "bad": outcome.bad_answers,
+        "new_doing": outcome.doing,
+        "new_summary": summary_json(turn.summary),
+        "upto": turn.upto,
+        "prompt": outcome.usage.prompt,
+        "answer": outcome.state.answer_tokens,
+        "long": outcome.state.too_long,
+        "refused": outcome.state.refusals,
+        "completion": outcome.usage.completion,
+        "micros": outcome.cost_micros or 0,
+        "calls": dumps(outcome.last_calls),
+        "now": now,
+    }
+    _fence.run(connection, **values)
+
+
+def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:
+    inbox = turn.scene.inbox
+    if not inbox:
+        return None
+    all_or_none = connection.dialect.name == "postgresql"
+    consume, ids = (_consume_all if all_or_none else _consume).of(ids=[letter.id for letter in inbox])
+    consumed = consume.run(connection, **ids, step=turn.scene.step)
+    for letter in inbox:
+        if letter.ref:
+            unit.event(MessageRead(unit.task_id, unit.agent.id, letter.ref))
+    return consumed
+
+
+def _speak(unit: UnitOfWork, turn: Turn, outcome: StepOutcome) -> None:
+    """Plain text is what the persona says; said to a person it answers, it names that person's message."""
+    if not outcome.said.strip():
+        return
+    refs = tuple(letter.ref for letter in turn.scene.inbox if letter.ref)
+    unit.event(
+        AgentSpoke(unit.task_id, unit.home_group, unit.agent.id, unit.agent.name, (), outcome.said, refs)
+    )
+
+
+def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, unit: UnitOfWork) -> None:
+    agent = turn.scene.agent
+    row = {
+        "task_id": unit.task_id,
+        "agent_id": agent.id,
+        "step": turn.scene.step,
+        "turn": agent.turn + (0 if agent.in_turn else 1),
+        "input": turn.input,
+        "said": outcome.said,
+        "calls_json": calls_json(outcome.calls, unit),
+        "messages_json": messages_json(turn.scene.inbox),
+        "kept": outcome.kept,
+        "started_at": outcome.started_at,
+        "ended_at": outcome.ended_at,
+        "prompt_tokens": outcome.usage.prompt,
+        "cached_tokens": outcome.usage.cached,
+        "completion_tokens": outcome.usage.completion,
+        "cost_micros": outcome.cost_micros,
+        "model": outcome.model,
+    }
+    _insert_step.run(connection, **row)

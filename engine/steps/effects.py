@@ -1,0 +1,71 @@
+"""How each effect of a step is applied in its commit: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.domain.effects import (
+    Assign,
+    ChangeAssignment,
+    ChangeFile,
+    CheckRoom,
+    Dismiss,
+    Effect,
+    Finish,
+    GiveUp,
+    Notice,
+    ProposePlan,
+    RaiseGate,
+    Recruit,
+    Remember,
+    SendMessage,
+    SetBudget,
+    SetTodo,
+    ShowRun,
+    Verdict,
+)
+from engine.steps.apply import (
+    apply_assign,
+    apply_change_assignment,
+    apply_change_file,
+    apply_dismiss,
+    apply_give_up,
+    apply_notice,
+    apply_propose_plan,
+    apply_raise_gate,
+    apply_recruit,
+    apply_remember,
+    apply_send_message,
+    apply_set_todo,
+    apply_show_run,
+)
+from engine.steps.bounds import apply_check_room
+from engine.steps.finish import apply_finish, apply_verdict
+from engine.steps.set_budget import apply_set_budget
+from engine.steps.unit_of_work import UnitOfWork
+
+EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
+    SendMessage: apply_send_message,
+    Recruit: apply_recruit,
+    Assign: apply_assign,
+    ChangeAssignment: apply_change_assignment,
+    Dismiss: apply_dismiss,
+    SetTodo: apply_set_todo,
+    ChangeFile: apply_change_file,
+    ShowRun: apply_show_run,
+    RaiseGate: apply_raise_gate,
+    Remember: apply_remember,
+    ProposePlan: apply_propose_plan,
+    Notice: apply_notice,
+    GiveUp: apply_give_up,
+    SetBudget: apply_set_budget,
+    CheckRoom: apply_check_room,
+    Finish: apply_finish,
+    Verdict: apply_verdict,
+}
+
+
+def apply_effect(effect: Effect, unit: UnitOfWork) -> None:
+    """Write one effect. Raises Stale where the world moved meanwhile."""
+    EFFECTS[type(effect)](effect, unit)

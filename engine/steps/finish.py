@@ -1,0 +1,109 @@
+"""The last steps of a task: the boss finishes, an auditor with a fresh context judges, people decide."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Literal
+
+import sqlalchemy as sa
+
+from engine.domain.account import run_lines
+from engine.domain.effects import Finish, RaiseGate, Verdict
+from engine.domain.gates import choices_of
+from engine.events import AgentJoined, Audited, EndBasis
+from engine.lifecycle.agents import NewAgent, add_agent, dismiss
+from engine.lifecycle.ending import Ending, end_task, told_report
+from engine.lifecycle.run_evidence import account, runs_of
+from engine.steps.apply import open_gate
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store.core import TASKS, dumps, loads
+
+
+def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
+    task = TASKS.c.id == unit.task_id
+    vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
+    lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
+    unit.connection.execute(TASKS.update().where(task).values(lessons_json=lessons))
+    report = effect.report or account(unit.connection, unit.task_id)
+    basis: EndBasis = "unjudged" if effect.report else "ran"
+    if not effect.audit:
+        ending = Ending("done", basis, report, effect.deliverables)
+        for body in end_task(unit.connection, unit.task_id, ending, unit.now):
+            unit.event(body)
+        return
+    auditor, name = _new_auditor(unit)
+    unit.connection.execute(
+        TASKS.update()
+        .where(task)
+        .values(
+            report=report,
+            basis=basis,
+            deliverables_json=dumps(effect.deliverables),
+            auditor_id=auditor,
+            audit_round=TASKS.c.audit_round + 1,
+        )
+    )
+    unit.event(AgentJoined(unit.task_id, unit.home_group, auditor, name, "auditor"))
+    files = ", ".join(effect.deliverables) or "none named"
+    runs = "" if not effect.report else run_lines(runs_of(unit.connection, unit.task_id))
+    runs += "\n" if runs else ""
+    unit.letter(
+        auditor,
+        f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n{runs}"
+        "Check it against the files and call verdict.",
+    )
+
+
+def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
+    """A fresh agent each round, so that it has no part in the work; the cap on agents makes room for it."""
+    unit.connection.execute(
+        TASKS.update()
+        .where(TASKS.c.id == unit.task_id, TASKS.c.agents >= TASKS.c.max_agents)
+        .values(max_agents=TASKS.c.agents + 1)
+    )
+    new = NewAgent(
+        task_id=unit.task_id,
+        group_id=unit.home_group,
+        head_id=None,
+        budget_id=unit.agent.budget_id,
+        name="Auditor",
+        title="auditor",
+        instructions="",
+        role="auditor",
+        depth=1,
+    )
+    return add_agent(unit.connection, new, unit.now)
+
+
+def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
+    task = unit.connection.execute(sa.select(TASKS).where(TASKS.c.id == unit.task_id)).one()
+    files = tuple(loads(task.deliverables_json))
+    report = told_report(unit.connection, task)
+    unit.event(Audited(unit.task_id, unit.home_group, _word_for(effect), effect.findings, task.audit_round))
+    if effect.accepted:
+        ran = effect.by_runs or task.basis == "ran"
+        ending = Ending("done", "ran" if ran else "audited", report, files, verified=not effect.by_runs)
+        for body in end_task(unit.connection, unit.task_id, ending, unit.now):
+            unit.event(body)
+        return
+    unit.connection.execute(TASKS.update().where(TASKS.c.id == unit.task_id).values(auditor_id=None))
+    for body in dismiss(unit.connection, unit.agent.id, "has judged", unit.now):
+        unit.event(body)
+    if effect.last_round and not task.attended:
+        told = f"{report}\n\nNot verified: the auditor rejected it. {effect.findings}"
+        ending = Ending("done", "ran" if task.basis == "ran" else "rejected", told, files)
+        for body in end_task(unit.connection, unit.task_id, ending, unit.now):
+            unit.event(body)
+    elif effect.last_round:
+        question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"
+        open_gate(unit, RaiseGate("audit", question, choices_of("audit")), unit.home_group)
+    else:
+        unit.letter(
+            task.boss_id, f"The auditor rejected the result:\n{effect.findings}\nMend it, then finish again."
+        )
+
+
+def _word_for(effect: Verdict) -> Literal["accepted", "rejected", "ran"]:
+    if not effect.accepted:
+        return "rejected"
+    return "ran" if effect.by_runs else "accepted"

@@ -1,0 +1,362 @@
+"""The first transaction of a step: who may run, what it reads, and the reservation of its spending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.prompt import MAX_SHOWN
+from engine.domain.state import (
+    AgentFacts,
+    Colleague,
+    Message,
+    ModelState,
+    Scene,
+    TaskFacts,
+    TodoItem,
+    Turn,
+)
+from engine.ports import Quote
+from engine.steps.transcript import past_step, past_summary, unread
+from engine.store.assignments import shown_work, work_of
+from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, waking
+from engine.store.lookup import budget_path
+from engine.store.prepared import (
+    Fact,
+    Prepared,
+    PreparedLists,
+    demand,
+    denied,
+    listed,
+    to_the_end,
+    together,
+)
+
+MAX_INBOX_MESSAGES = 1_000
+
+
+MESSAGE_CHARS = 24_000
+
+
+_chief = AGENTS.alias("chief")
+
+
+_agent_and_task = Prepared(
+    sa.select(
+        AGENTS,
+        TASKS.c.goal,
+        TASKS.c.state.label("task_state"),
+        TASKS.c.space,
+        TASKS.c.boss_id,
+        TASKS.c.agents,
+        TASKS.c.max_agents,
+        TASKS.c.max_depth,
+        TASKS.c.max_members,
+        TASKS.c.max_steps,
+        TASKS.c.audit_round,
+        TASKS.c.plan_state,
+        TASKS.c.attended,
+        BUDGETS.c.path.label("budget_path"),
+        BUDGETS.c.frozen.label("budget_frozen"),
+        _chief.c.name.label("chief_name"),
+        _chief.c.title.label("chief_title"),
+    )
+    .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+    .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+    .outerjoin(_chief, _chief.c.id == AGENTS.c.head_id)
+    .where(AGENTS.c.id == sa.bindparam("agent"))
+    .with_for_update(of=AGENTS)
+)
+
+
+_inbox = Prepared(
+    sa.select(
+        MESSAGES.c.id,
+        MESSAGES.c.from_kind,
+        MESSAGES.c.from_name,
+        MESSAGES.c.text,
+        MESSAGES.c.ref,
+        MESSAGES.c.priority,
+        MESSAGES.c.wakes,
+        MESSAGES.c.about,
+        MESSAGES.c.about_id,
+    )
+    .where(MESSAGES.c.to_agent == sa.bindparam("agent"), MESSAGES.c.consumed_step.is_(None))
+    .order_by(MESSAGES.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+
+_past = Prepared(
+    sa.select(
+        STEPS.c.step,
+        STEPS.c.input,
+        STEPS.c.said,
+        STEPS.c.calls_json,
+        STEPS.c.messages_json,
+        STEPS.c.kept,
+    )
+    .where(
+        STEPS.c.agent_id == sa.bindparam("agent"),
+        STEPS.c.step
+        > sa.select(AGENTS.c.summary_upto).where(AGENTS.c.id == sa.bindparam("agent")).scalar_subquery(),
+    )
+    .order_by(STEPS.c.step)
+)
+
+
+_asks = AGENTS.alias("asks")
+
+
+_begins = sa.and_(_asks.c.id == sa.bindparam("agent"), sa.not_(_asks.c.in_turn))
+
+
+def _people_in(group: sa.Select[tuple[int]]) -> Prepared:
+    return Prepared(
+        sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title)
+        .where(
+            AGENTS.c.group_id == group.scalar_subquery(),
+            AGENTS.c.id != sa.bindparam("agent"),
+            AGENTS.c.status == "active",
+        )
+        .order_by(AGENTS.c.id)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+    )
+
+
+_peers = _people_in(
+    sa.select(_asks.c.group_id).where(
+        _begins, sa.or_(_asks.c.leads_group_id.is_(None), _asks.c.leads_group_id != _asks.c.group_id)
+    )
+)
+
+
+_members = _people_in(sa.select(_asks.c.leads_group_id).where(_begins))
+
+
+def _room(cap: sa.Column[int], used: sa.ColumnElement[int], more: str) -> sa.ColumnElement[bool]:
+    return sa.or_(cap.is_(None), used + sa.bindparam(more, type_=sa.BigInteger) <= cap)
+
+
+def _reserving(length: int) -> sa.Update:
+    money, tokens = BUDGETS.c.reserved_micros, BUDGETS.c.reserved_tokens
+    return (
+        BUDGETS.update()
+        .where(
+            BUDGETS.c.id.in_(listed("path", length)),
+            _room(BUDGETS.c.cap_micros, BUDGETS.c.spent_micros + money, "micros"),
+            _room(BUDGETS.c.cap_tokens, BUDGETS.c.spent_tokens + tokens, "tokens"),
+        )
+        .values(
+            reserved_micros=money + sa.bindparam("micros", type_=sa.BigInteger),
+            reserved_tokens=tokens + sa.bindparam("tokens", type_=sa.BigInteger),
+        )
+    )
+
+
+_reserve = PreparedLists(_reserving)
+
+
+_reserve_all = PreparedLists(lambda length: demand(_reserving(length).returning(BUDGETS.c.id), length))
+
+
+_give_back = PreparedLists(
+    lambda length: (
+        BUDGETS.update()
+        .where(BUDGETS.c.id.in_(listed("path", length)))
+        .values(
+            reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("micros", type_=sa.BigInteger),
+            reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("tokens", type_=sa.BigInteger),
+        )
+    )
+)
+
+
+_hold = Prepared(
+    AGENTS.update()
+    .where(AGENTS.c.id == sa.bindparam("agent"))
+    .values(reserved_micros=sa.bindparam("micros"), reserved_tokens=sa.bindparam("tokens"))
+)
+
+
+class CapHit(Exception):
+    """A reservation of `need` would exceed a cap of the budget path."""
+
+    def __init__(self, task_id: int, agent_id: int, need: Quote) -> None:
+        super().__init__(task_id, agent_id, need)
+        self.task_id, self.agent_id, self.need = task_id, agent_id, need
+
+
+def load_turn(
+    connection: Connection, agent_id: int, compose: Callable[[Scene], Turn], letters: int = MAX_INBOX_MESSAGES
+) -> Turn | None:
+    """The agent's next step, its spending reserved; None when it has nothing to do or may not run.
+
+    Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
+    inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
+    """
+    found = _look(connection, agent_id, letters)
+    if found is None:
+        return None
+    row = found.agent
+    if row.task_state != "running" or row.status != "active" or row.budget_frozen:
+        _release(connection, row)
+        return None
+    if not row.in_turn and not _is_woken(connection, found, letters):
+        _release(connection, row)
+        return None
+    turn = compose(_scene(row, found))
+    _reserve_for(connection, row, turn.held)
+    return turn
+
+
+def _is_woken(connection: Connection, found: _Found, letters: int) -> bool:
+    """The letter that wakes may stand behind more of the others than are read at once."""
+    if any(letter.wakes for letter in found.mail):
+        return True
+    return len(found.mail) >= letters and waking.first(connection, agent=found.agent.id) is not None
+
+
+def _release(connection: Connection, row: Fact) -> None:
+    """No step comes: what an answer that was dropped still holds goes back, be the cap what it may."""
+    if not row.reserved_micros and not row.reserved_tokens:
+        return
+    give_back, ids = _give_back.of(path=budget_path(row.budget_path))
+    give_back.run(connection, **ids, micros=row.reserved_micros, tokens=row.reserved_tokens)
+    _hold.run(connection, agent=row.id, micros=0, tokens=0)
+
+
+def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:
+    micros, tokens = quote.cost_micros - row.reserved_micros, quote.tokens - row.reserved_tokens
+    if not micros and not tokens:
+        return
+    path = budget_path(row.budget_path)
+    at_once = connection.dialect.name == "postgresql"
+    reserve, ids = (_reserve_all if at_once else _reserve).of(path=path)
+    try:
+        with to_the_end(connection):
+            reserved = reserve.run(connection, **ids, micros=micros, tokens=tokens)
+            _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
+    except Exception as error:
+        if denied(error):
+            raise CapHit(row.task_id, row.id, quote) from error
+        raise
+    if not at_once and reserved.rowcount != len(path):
+        raise CapHit(row.task_id, row.id, quote)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was read for a step; people only at the start of a turn."""
+
+    agent: Fact
+    mail: list[Fact]
+    past: list[Fact]
+    peers: list[Fact]
+    members: list[Fact]
+    work: list[Fact]
+
+
+def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
+    """The agent, locked; then the rest, which is read once it is."""
+    with together(connection):
+        asked = _agent_and_task.run(connection, agent=agent_id)
+        mail = _inbox.run(connection, agent=agent_id, most=letters)
+        past = _past.run(connection, agent=agent_id)
+        peers = _peers.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
+        members = _members.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
+        work = shown_work.run(connection, agent=agent_id, most=2 * MAX_SHOWN)
+    rows = _agent_and_task.rows(connection, asked)
+    if not rows:
+        return None
+    return _Found(
+        rows[0],
+        _inbox.rows(connection, mail),
+        _past.rows(connection, past),
+        _peers.rows(connection, peers),
+        _members.rows(connection, members),
+        shown_work.rows(connection, work),
+    )
+
+
+def _scene(row: Fact, found: _Found) -> Scene:
+    agent = _agent(row)
+    head = None
+    if agent.head_id is not None:
+        head = Colleague(agent.head_id, row.chief_name, row.chief_title, "head")
+    return Scene(
+        task=_task(row),
+        agent=agent,
+        inbox=_within(found.mail),
+        past=tuple(map(past_step, found.past)),
+        colleagues=() if agent.in_turn else _colleagues_of(agent, head, found),
+        work=tuple(map(work_of, found.work)),
+        head=head.name if head else "",
+        upto=row.summary_upto,
+    )
+
+
+def _within(letters: Sequence[Fact]) -> tuple[Message, ...]:
+    """As much mail as fits; the rest stays unread for the next step."""
+    kept: list[Message] = []
+    size = 0
+    for letter in letters:
+        size += len(letter.text)
+        if kept and size > MESSAGE_CHARS:
+            break
+        kept.append(unread(letter))
+    return tuple(kept)
+
+
+def _task(row: Fact) -> TaskFacts:
+    return TaskFacts(
+        id=row.task_id,
+        goal=row.goal,
+        space=row.space,
+        boss_id=row.boss_id,
+        agents=row.agents,
+        max_agents=row.max_agents,
+        max_depth=row.max_depth,
+        max_members=row.max_members,
+        max_steps=row.max_steps,
+        audit_round=row.audit_round,
+        plan_state=row.plan_state,
+        attended=row.attended,
+    )
+
+
+def _agent(row: Fact) -> AgentFacts:
+    return AgentFacts(
+        id=row.id,
+        name=row.name,
+        role=row.role,
+        title=row.title,
+        instructions=row.instructions,
+        group_id=row.group_id,
+        leads_group_id=row.leads_group_id,
+        head_id=row.head_id,
+        budget_id=row.budget_id,
+        budget_path=row.budget_path,
+        depth=row.depth,
+        fence=row.fence,
+        turn=row.turn,
+        turn_steps=row.turn_steps,
+        in_turn=bool(row.in_turn),
+        bad_answers=row.bad_answers,
+        summary=past_summary(row.summary_json),
+        todo=tuple(TodoItem(*item) for item in loads(row.todo_json)),
+        last_calls=tuple(loads(row.last_calls_json)),
+        reserved_micros=row.reserved_micros,
+        reserved_tokens=row.reserved_tokens,
+        model=ModelState(row.answer_tokens, row.too_long, row.refusals),
+    )
+
+
+def _colleagues_of(agent: AgentFacts, head: Colleague | None, found: _Found) -> tuple[Colleague, ...]:
+    known = [head] if head else []
+    for rows, relation in ((found.peers, "peer"), (found.members, "member")):
+        known += [Colleague(row.id, row.name, row.title, relation) for row in rows if row.id != agent.head_id]
+    return tuple(known)

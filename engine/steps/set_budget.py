@@ -1,0 +1,30 @@
+"""The effect of set_budget: a head gives a member a share of its own budget."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from engine.budget.tree import Share, set_budget
+from engine.domain.effects import SetBudget
+from engine.errors import Stale
+from engine.lifecycle.task_state import ready_agents
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store.core import AGENTS, BUDGETS
+
+
+def apply_set_budget(effect: SetBudget, unit: UnitOfWork) -> None:
+    row = unit.find(effect.name)
+    if unit.leads is None or row.group_id != unit.leads:
+        raise Stale(f"{row.name} is not in the caller's group")
+    spent = unit.connection.execute(
+        sa.select(BUDGETS.c.agent_id, BUDGETS.c.spent_micros, BUDGETS.c.spent_tokens)
+        .join(AGENTS, AGENTS.c.budget_id == BUDGETS.c.id)
+        .where(AGENTS.c.id == row.id)
+    ).one()
+    own = spent.agent_id == row.id
+    micros = None if effect.micros is None else effect.micros + (spent.spent_micros if own else 0)
+    tokens = None if effect.tokens is None else effect.tokens + (spent.spent_tokens if own else 0)
+    share = Share(micros, tokens, effect.agents, effect.minutes)
+    set_budget(unit.connection, row.id, share, unit.now)
+    for wake in ready_agents(unit.connection, unit.task_id):
+        unit.wake(wake.agent_id)

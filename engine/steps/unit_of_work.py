@@ -1,0 +1,170 @@
+"""What one commit writes with: the connection, the ids of this step, events and wake-ups gathered."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.effects import slot_mark
+from engine.domain.outcomes import Slot
+from engine.domain.state import About, AgentFacts, SenderKind, Turn
+from engine.errors import Stale
+from engine.events import EventBody
+from engine.ports import Wake
+from engine.store.core import AGENTS, MESSAGES
+from engine.store.prepared import Fact, Prepared, insert_into
+
+_LEFTOVER = re.compile("\x00[a-z]+:\\d+\x00")
+_insert_message = insert_into(
+    MESSAGES,
+    "task_id",
+    "to_agent",
+    "from_agent",
+    "from_kind",
+    "from_name",
+    "text",
+    "key",
+    "wakes",
+    "priority",
+    "about",
+    "about_id",
+    "created_at",
+)
+_by_id = Prepared(
+    sa.select(
+        AGENTS.c.id,
+        AGENTS.c.name,
+        AGENTS.c.status,
+        AGENTS.c.refused,
+        AGENTS.c.group_id,
+        AGENTS.c.leads_group_id,
+        AGENTS.c.name_key,
+    ).where(AGENTS.c.id == sa.bindparam("agent"))
+)
+_by_name = Prepared(
+    sa.select(
+        AGENTS.c.id,
+        AGENTS.c.name,
+        AGENTS.c.status,
+        AGENTS.c.refused,
+        AGENTS.c.group_id,
+        AGENTS.c.name_key,
+    ).where(AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.name_key == sa.bindparam("name"))
+)
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """Mutable state of one commit; lives only inside its transaction."""
+
+    connection: Connection
+    turn: Turn
+    now: float
+    events: list[tuple[str, EventBody]] = field(default_factory=list)
+    wakes: dict[int, Wake] = field(default_factory=dict)
+    known: dict[str, Fact] = field(default_factory=dict)
+    taken: list[Fact] = field(default_factory=list)
+    ids: dict[Slot, int | str] = field(default_factory=dict)
+    leads: int | None = None
+    letters: int = 0
+    wrote_files: bool = False
+
+    def __post_init__(self) -> None:
+        self.leads = self.agent.leads_group_id
+
+    @property
+    def agent(self) -> AgentFacts:
+        """The agent whose step this is."""
+        return self.turn.scene.agent
+
+    @property
+    def task_id(self) -> int:
+        """Its task."""
+        return self.turn.scene.task.id
+
+    @property
+    def step_key(self) -> str:
+        """The step's name in keys, trailers and logs: `agent.step`."""
+        return f"{self.agent.id}.{self.turn.scene.step}"
+
+    @property
+    def home_group(self) -> int:
+        """Where the agent speaks to nobody in particular."""
+        return self.agent.group_id
+
+    def event(self, body: EventBody) -> None:
+        """Tell the world; the key makes a repeat harmless."""
+        self.events.append((f"{self.step_key}.e{len(self.events)}", body))
+
+    def letter(
+        self,
+        to: int,
+        text: str,
+        *,
+        wakes: bool = True,
+        kind: SenderKind = "agent",
+        name: str = "",
+        priority: int = 5,
+        about: tuple[About, int | None] = ("", None),
+    ) -> None:
+        """Put words into an agent's inbox and wake it."""
+        self.letters += 1
+        _insert_message.run(
+            self.connection,
+            task_id=self.task_id,
+            to_agent=to,
+            from_agent=None if kind == "system" else self.agent.id,
+            from_kind=kind,
+            from_name=name or self.agent.name,
+            text=text,
+            key=f"{self.step_key}.m{self.letters}",
+            wakes=wakes,
+            priority=priority,
+            about=about[0],
+            about_id=about[1],
+            created_at=self.now,
+        )
+        if wakes:
+            self.wake(to, priority)
+
+    def wake(self, agent_id: int, priority: int = 5) -> None:
+        """The agent may run once this is committed."""
+        self.wakes[agent_id] = Wake(agent_id, self.task_id, priority)
+
+    def find(self, name_key: str) -> Fact:
+        """The active agent of that name. Raises Stale: acting again will answer with the names that exist."""
+        row = self.known.get(name_key)
+        if row is None:
+            row = _by_name.first(self.connection, task=self.task_id, name=name_key)
+        if row is None or row.status == "dismissed":
+            raise Stale(f"nobody is called {name_key!r}")
+        self.known[name_key] = row
+        return row
+
+    def look_up(self, agent_id: int) -> Fact:
+        """The agent of that id."""
+        row = _by_id.first(self.connection, agent=agent_id)
+        if row is None:
+            raise Stale(f"agent {agent_id} is no more")
+        return row
+
+    def group_ids(self, group: int) -> set[int]:
+        """Head and active members of a group whose agents this commit holds."""
+        rows = [row for row in self.taken if group in (row.group_id, row.leads_group_id)]
+        return {row.id for row in rows if row.status != "dismissed"}
+
+    def fill(self, result: str) -> str:
+        """A tool result with the ids that this commit gave; "?" for those of effects not applied."""
+        if "\0" not in result:
+            return result
+        for slot, value in self.ids.items():
+            result = result.replace(slot_mark(slot.kind, slot.number), str(value))
+        return _LEFTOVER.sub("?", result)
+
+    def scalar(self, query: sa.Select[Any]) -> Any:
+        """First column of the first row."""
+        return self.connection.execute(query).scalar()

@@ -1,0 +1,382 @@
+"""Queries for people's screens (the `Queries` port) over the tables; plain reads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import Limits
+from engine.errors import NotFound
+from engine.handlers.repeats import paused_views, repeat_views
+from engine.lifecycle.gates import gate_view
+from engine.ports import BlameLine, Database, Revision, Workspace
+from engine.queries import (
+    AgentView,
+    AssignmentView,
+    BudgetView,
+    FileView,
+    GateView,
+    GroupView,
+    MemoryView,
+    RepeatView,
+    Spend,
+    StepView,
+    TaskView,
+)
+from engine.store.core import (
+    AGENTS,
+    ASSIGNMENTS,
+    BUDGETS,
+    FILES,
+    GATES,
+    GROUPS,
+    MEMORIES,
+    MESSAGES,
+    REVISIONS,
+    STEPS,
+    TASKS,
+    AnyRow,
+    loads,
+)
+
+_unread = (
+    sa.select(MESSAGES.c.id)
+    .where(MESSAGES.c.to_agent == AGENTS.c.id, MESSAGES.c.consumed_step.is_(None), MESSAGES.c.wakes)
+    .correlate(AGENTS)
+    .exists()
+)
+_busy = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
+
+
+_SHARE = (
+    "id",
+    "cap_micros",
+    "cap_tokens",
+    "cap_agents",
+    "cap_minutes",
+    "spent_micros",
+    "spent_tokens",
+    "deadline_at",
+    "frozen",
+)
+"""Columns of a subtree's budget that an agent's view shows."""
+
+
+def _count(target: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    query = sa.select(sa.func.count()).select_from(target).where(target.c.task_id == TASKS.c.id, *where)
+    return query.correlate(TASKS).scalar_subquery()
+
+
+_tasks = sa.select(
+    TASKS,
+    BUDGETS,
+    _count(AGENTS, _busy).label("working"),
+    _count(ASSIGNMENTS, ASSIGNMENTS.c.state != "cancelled").label("given"),
+    _count(ASSIGNMENTS, ASSIGNMENTS.c.state == "accepted").label("accepted"),
+    _count(FILES, FILES.c.blob.is_not(None)).label("file_count"),
+    _count(GATES, GATES.c.basis.is_(None)).label("open_gates"),
+).join(BUDGETS, sa.and_(BUDGETS.c.task_id == TASKS.c.id, BUDGETS.c.parent_id.is_(None)))
+_shares, _below, _under = BUDGETS.alias("shares"), BUDGETS.alias("below"), AGENTS.alias("under")
+_in_share = (
+    sa.select(sa.func.count())
+    .select_from(_under.join(_below, _below.c.id == _under.c.budget_id))
+    .where(_below.c.path.startswith(_shares.c.path), _under.c.status != "dismissed")
+    .correlate(_shares)
+    .scalar_subquery()
+)
+_agents = sa.select(
+    AGENTS,
+    _busy.label("busy"),
+    *(_shares.c[name].label(f"share_{name}") for name in _SHARE),
+    sa.case((_shares.c.id.is_not(None), _in_share), else_=0).label("share_agents"),
+).outerjoin(_shares, sa.and_(_shares.c.task_id == AGENTS.c.task_id, _shares.c.agent_id == AGENTS.c.id))
+
+
+def _spend(row: AnyRow) -> Spend:
+    return Spend(
+        cost_micros=row.spent_micros,
+        prompt_tokens=row.prompt_tokens,
+        cached_tokens=row.cached_tokens,
+        completion_tokens=row.completion_tokens,
+        calls=row.calls,
+        priced=row.unpriced == 0,
+    )
+
+
+def _task_view(row: AnyRow) -> TaskView:
+    limits = Limits(
+        agents=row.max_agents,
+        depth=row.max_depth,
+        members=row.max_members,
+        steps=row.max_steps,
+        cost_micros=row.cap_micros,
+        tokens=row.cap_tokens,
+        minutes=row.max_minutes,
+    )
+    return TaskView(
+        id=row.id,
+        goal=row.goal,
+        state=row.state,
+        reason=row.reason,
+        space=row.space,
+        by=row.by,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+        root_group_id=row.root_group_id,
+        boss_id=row.boss_id,
+        agents=row.agents,
+        working=row.working if row.state == "running" else 0,
+        assignments=row.given,
+        accepted=row.accepted,
+        files=row.file_count,
+        open_gates=row.open_gates,
+        spend=_spend(row),
+        limits=limits,
+        report=row.report if row.ended_at else "",
+        verified=row.verified,
+    )
+
+
+def _budget_view(row: AnyRow) -> BudgetView | None:
+    if row.share_id is None:
+        return None
+    caps = Limits(
+        agents=row.share_cap_agents,
+        cost_micros=row.share_cap_micros,
+        tokens=row.share_cap_tokens,
+        minutes=row.share_cap_minutes,
+    )
+    return BudgetView(
+        caps=caps,
+        spent_micros=row.share_spent_micros,
+        spent_tokens=row.share_spent_tokens,
+        agents=row.share_agents,
+        ends_at=row.share_deadline_at,
+        stopped=bool(row.share_frozen),
+    )
+
+
+def _agent_view(row: AnyRow) -> AgentView:
+    state = row.status if row.status != "active" else ("working" if row.busy else "idle")
+    return AgentView(
+        id=row.id,
+        task_id=row.task_id,
+        name=row.name,
+        role=row.role,
+        title=row.title,
+        instructions=row.instructions,
+        state=state,
+        group_id=row.group_id,
+        leads_group_id=row.leads_group_id,
+        head_id=row.head_id,
+        depth=row.depth,
+        doing=row.doing,
+        todo=tuple((text, status) for text, status in loads(row.todo_json)),
+        steps=row.fence,
+        spend=Spend(
+            cost_micros=row.spent_micros,
+            prompt_tokens=row.prompt_tokens,
+            completion_tokens=row.completion_tokens,
+            calls=row.fence,
+        ),
+        last_active_at=row.active_at,
+        budget=_budget_view(row),
+    )
+
+
+def _group_views(connection: Connection, *where: sa.ColumnElement[bool]) -> list[GroupView]:
+    groups = connection.execute(sa.select(GROUPS).where(*where).order_by(GROUPS.c.id)).all()
+    if not groups:
+        return []
+    members: dict[int, list[int]] = {row.id: [] for row in groups}
+    heads = {row.id: row.head_id for row in groups}
+    found = connection.execute(
+        sa.select(AGENTS.c.id, AGENTS.c.group_id)
+        .where(AGENTS.c.group_id.in_(list(members)), AGENTS.c.status != "dismissed")
+        .order_by(AGENTS.c.id)
+    )
+    for row in found:
+        if heads[row.group_id] != row.id:
+            members[row.group_id].append(row.id)
+    return [
+        GroupView(g.id, g.task_id, g.name, g.parent_id, g.head_id, g.depth, tuple(members[g.id]))
+        for g in groups
+    ]
+
+
+def _assignment_views(connection: Connection, task_id: int) -> list[AssignmentView]:
+    giver, assignee = AGENTS.alias(), AGENTS.alias()
+    rows = connection.execute(
+        sa.select(ASSIGNMENTS, giver.c.name.label("giver"), assignee.c.name.label("assignee"))
+        .join(giver, giver.c.id == ASSIGNMENTS.c.giver_id)
+        .join(assignee, assignee.c.id == ASSIGNMENTS.c.assignee_id)
+        .where(ASSIGNMENTS.c.task_id == task_id)
+        .order_by(ASSIGNMENTS.c.id)
+    )
+    return [
+        AssignmentView(
+            id=r.id,
+            task_id=r.task_id,
+            title=r.title,
+            details=r.details,
+            acceptance=r.acceptance,
+            giver=r.giver,
+            assignee=r.assignee,
+            state=r.state,
+            summary=r.summary,
+            feedback=r.feedback,
+            files=tuple(loads(r.files_json)),
+        )
+        for r in rows
+    ]
+
+
+def _step_view(row: AnyRow) -> StepView:
+    calls = tuple((name, arguments, result) for _, name, arguments, result, *_ in loads(row.calls_json))
+    return StepView(
+        agent_id=row.agent_id,
+        turn=row.turn,
+        step=row.step,
+        at=row.ended_at,
+        seconds=row.ended_at - row.started_at,
+        read=row.input,
+        said=row.said,
+        calls=calls,
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        cost_micros=row.cost_micros or 0,
+        model=row.model,
+    )
+
+
+class SqlQueries:
+    """`engine.look`: every read on a consistent snapshot; history and blame after catching up git."""
+
+    def __init__(
+        self, db: Database, workspace: Workspace, catch_up: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._db, self._workspace, self._catch_up = db, workspace, catch_up
+
+    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
+        """Newest first."""
+        query = _tasks.order_by(TASKS.c.id.desc()).limit(limit)
+        if space is not None:
+            query = query.where(TASKS.c.space == space)
+        return [_task_view(row) for row in await self._all(query)]
+
+    async def task(self, task_id: int) -> TaskView:
+        """One task."""
+        return _task_view(
+            await self._one(_tasks.where(TASKS.c.id == task_id), f"There is no task {task_id}.")
+        )
+
+    async def agents(self, task_id: int) -> Sequence[AgentView]:
+        """All agents of a task, the dismissed too, in order of joining."""
+        query = _agents.where(AGENTS.c.task_id == task_id).order_by(AGENTS.c.id)
+        return [_agent_view(row) for row in await self._all(query)]
+
+    async def agent(self, agent_id: int) -> AgentView:
+        """One agent."""
+        row = await self._one(_agents.where(AGENTS.c.id == agent_id), f"There is no agent {agent_id}.")
+        return _agent_view(row)
+
+    async def groups(self, task_id: int) -> Sequence[GroupView]:
+        """All groups of a task in order of forming."""
+        return await self._db.read(lambda c: _group_views(c, GROUPS.c.task_id == task_id))
+
+    async def group(self, group_id: int) -> GroupView:
+        """One group."""
+        found = await self._db.read(lambda c: _group_views(c, GROUPS.c.id == group_id))
+        if not found:
+            raise NotFound(f"There is no group {group_id}.")
+        return found[0]
+
+    async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
+        """All assignments of a task in order of giving."""
+        return await self._db.read(lambda c: _assignment_views(c, task_id))
+
+    async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]:
+        """Newest first."""
+        query = (
+            sa.select(STEPS).where(STEPS.c.agent_id == agent_id).order_by(STEPS.c.step.desc()).limit(limit)
+        )
+        return [_step_view(row) for row in await self._all(query)]
+
+    async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
+        """See `Queries.timeline`."""
+        query = (
+            sa.select(STEPS.c.agent_id, STEPS.c.started_at, STEPS.c.ended_at, STEPS.c.cost_micros)
+            .where(STEPS.c.task_id == task_id)
+            .order_by(STEPS.c.started_at)
+        )
+        return [(r.agent_id, r.started_at, r.ended_at, r.cost_micros or 0) for r in await self._all(query)]
+
+    async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
+        """Gates of a task, newest first."""
+        query = sa.select(GATES).where(GATES.c.task_id == task_id).order_by(GATES.c.id.desc())
+        if open_only:
+            query = query.where(GATES.c.basis.is_(None))
+        return [gate_view(row) for row in await self._all(query)]
+
+    async def gate(self, gate_id: int) -> GateView:
+        """One gate."""
+        query = sa.select(GATES).where(GATES.c.id == gate_id)
+        return gate_view(await self._one(query, f"There is no question {gate_id}."))
+
+    async def files(self, task_id: int) -> Sequence[FileView]:
+        """Current files by path."""
+        query = sa.select(FILES).where(FILES.c.task_id == task_id, FILES.c.blob.is_not(None))
+        rows = await self._all(query.order_by(FILES.c.path))
+        return [FileView(r.path, r.revision, r.size, r.agent, r.changed_at) for r in rows]
+
+    async def read_file(self, task_id: int, path: str, revision: int | None = None) -> bytes:
+        """Content of a path, now or at one of its revisions."""
+        query = (
+            sa.select(REVISIONS.c.blob)
+            .where(REVISIONS.c.task_id == task_id, REVISIONS.c.path == path)
+            .order_by(REVISIONS.c.id.desc())
+            .limit(1)
+        )
+        if revision is not None:
+            query = query.where(REVISIONS.c.id <= revision)
+        row = await self._one(
+            query, f"Task {task_id} has no file {path}. Use /task files to see what there is."
+        )
+        if row.blob is None:
+            raise NotFound(f"{path} was deleted. Its history is still there.")
+        return await self._workspace.get(task_id, row.blob)
+
+    async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]:
+        """Revisions of a file, newest first."""
+        await self._catch_up(task_id)
+        return await self._workspace.history(task_id, path, limit)
+
+    async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]:
+        """Who wrote each line."""
+        await self._catch_up(task_id)
+        return await self._workspace.blame(task_id, path)
+
+    async def memories(self, space: str) -> Sequence[MemoryView]:
+        """What was kept for a space's later tasks, newest first."""
+        query = sa.select(MEMORIES).where(MEMORIES.c.space == space).order_by(MEMORIES.c.id.desc())
+        rows = await self._all(query)
+        return [MemoryView(r.id, r.space, r.text, r.source, r.created_at) for r in rows]
+
+    async def repeats(self, space: str) -> Sequence[RepeatView]:
+        """Those that still start tasks, the next one first."""
+        return await self._db.read(lambda c: repeat_views(c, space))
+
+    async def paused_repeats(self) -> Sequence[RepeatView]:
+        """See `Queries`."""
+        return await self._db.read(paused_views)
+
+    async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
+        return await self._db.read(lambda c: c.execute(query).all())
+
+    async def _one(self, query: sa.Select[*tuple[object, ...]], missing: str) -> AnyRow:
+        rows = await self._all(query)
+        if not rows:
+            raise NotFound(missing)
+        return rows[0]

@@ -1,0 +1,96 @@
+"""What paths a task has, kept in memory and brought up to date by the revisions since: a new file is checked
+against its likely neighbours alone, however many files there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.ports import Database
+from engine.store.core import FILES, REVISIONS
+from engine.store.prepared import Fact, Prepared
+
+KEPT = 64
+"""Tasks remembered a database; the rest is read again when needed."""
+
+_since = Prepared(
+    sa.select(REVISIONS.c.id, FILES.c.path, FILES.c.blob, FILES.c.size)
+    .join(FILES, sa.and_(FILES.c.task_id == REVISIONS.c.task_id, FILES.c.path == REVISIONS.c.path))
+    .where(REVISIONS.c.task_id == sa.bindparam("task"), REVISIONS.c.id > sa.bindparam("last"))
+    .order_by(REVISIONS.c.id)
+)
+
+
+@dataclass(slots=True)
+class PathIndex:
+    """Current paths with their sizes, as of revision `last`.
+
+    `asked` counts who wanted it up to date; those up to `served` have been.
+    """
+
+    last: int = 0
+    asked: int = 0
+    served: int = 0
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    total: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, set[str]] = field(default_factory=dict)
+
+    def put(self, row: Fact) -> None:
+        """Take note of a path's present state; a repeat changes nothing."""
+        self.last = max(self.last, row.id)
+        self.total -= self.sizes.pop(row.path, 0)
+        neighbours = self.beside.setdefault(first_part(row.path), set())
+        if row.blob is None:
+            neighbours.discard(row.path)
+            return
+        self.sizes[row.path] = row.size
+        self.total += row.size
+        neighbours.add(row.path)
+
+    def neighbours(self, path: str) -> set[str]:
+        """All paths that could collide with `path`."""
+        return self.beside.get(first_part(path), set())
+
+
+def first_part(path: str) -> str:
+    """What paths must share, case aside, to get in each other's way."""
+    return path.split("/", 1)[0].casefold()
+
+
+_shelves: WeakKeyDictionary[Database, OrderedDict[int, PathIndex]] = WeakKeyDictionary()
+
+
+async def path_index_of(db: Database, task_id: int) -> PathIndex:
+    """The task's shelf, up to date with what was committed before the call.
+
+    One read serves all who asked before it began: thousands who write at once would each read all the
+    others' revisions.
+    """
+    kept = _shelves.setdefault(db, OrderedDict())
+    path_index = kept.setdefault(task_id, PathIndex())
+    kept.move_to_end(task_id)
+    while len(kept) > KEPT:
+        kept.popitem(last=False)
+    path_index.asked += 1
+    mine = path_index.asked
+    async with path_index.reading:
+        if path_index.served < mine:
+            await _refresh(db, task_id, path_index)
+    return path_index
+
+
+async def _refresh(db: Database, task_id: int, path_index: PathIndex) -> None:
+    covered, last = path_index.asked, path_index.last
+    for row in await db.read(lambda c: _changed(c, task_id, last)):
+        path_index.put(row)
+    path_index.served = covered
+
+
+def _changed(connection: Connection, task_id: int, last: int) -> list[Fact]:
+    return _since.all(connection, task=task_id, last=last)

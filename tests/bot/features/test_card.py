@@ -1,0 +1,132 @@
+"""The card and its tree: within Discord's limits at any size, harmless whatever agents call themselves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import discord
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.features.tasks.card import CardModel, card_view, digest
+from bot.features.tasks.tree import tree_text
+from bot.notifications.live_card import next_move
+from bot.storage.guild_settings import Card
+from engine.commands import Limits
+from engine.queries import AgentView, Spend, TaskView
+from tests.fakes.crowd import crowd
+from tests.fakes.engine import DEFAULTS
+
+TASK = TaskView(
+    id=7,
+    goal="Build a boat",
+    state="running",
+    reason="",
+    space="guild:1",
+    by="discord:2",
+    created_at=1000.0,
+    ended_at=None,
+    root_group_id=1,
+    boss_id=1,
+    agents=590,
+    working=100,
+    assignments=40,
+    accepted=10,
+    files=3,
+    open_gates=1,
+    spend=Spend(1_234_567, 1000, 0, 500, 3),
+    limits=DEFAULTS,
+)
+
+
+def texts(view: discord.ui.LayoutView) -> list[str]:
+    """All text displays."""
+    return [item.content for item in view.walk_children() if isinstance(item, discord.ui.TextDisplay)]
+
+
+def buttons(view: discord.ui.LayoutView) -> list[str]:
+    """Labels of all buttons."""
+    found: list[str] = []
+    for item in view.walk_children():
+        inner: Any = item.item if isinstance(item, discord.ui.DynamicItem) else item
+        if isinstance(inner, discord.ui.Button):
+            found.append(inner.label or "")
+    return found
+
+
+def card(task: TaskView, agents: list[AgentView], lines: tuple[str, ...] = ()) -> discord.ui.LayoutView:
+    """A card of these."""
+    return card_view(CardModel(task, tuple(agents), lines))
+
+
+@given(
+    count=st.sampled_from([1, 7, 60, 590]),
+    words=st.text(max_size=3000),
+    lines=st.lists(st.text(max_size=400), max_size=5),
+)
+@settings(max_examples=40, deadline=None)
+def test_cards_stay_within_discords_limits(count: int, words: str, lines: list[str]) -> None:
+    """At most 40 components and 4,000 characters, whatever goals, names and reports say."""
+    agents = [replace(a, name=(words[:90] or a.name), doing=words[:200]) for a in crowd(count)]
+    task = replace(TASK, goal=words, reason=words, report=words, state="done")
+    view = card(task, agents, tuple(lines))
+    assert len(list(view.walk_children())) <= 40
+    assert sum(map(len, texts(view))) <= 4000
+    assert "@everyone" not in "".join(texts(view))
+
+
+def test_590_agents_are_folded_to_what_matters() -> None:
+    """Heads by name with counts of the rest; nobody is left out of the counts."""
+    shown = tree_text(crowd(590))
+    assert len(shown) <= 1850 and 20 <= len(shown.splitlines()) <= 30
+    folded = [int(count) for count in re.findall(r" · with (\d+): ", shown)]
+    assert sum(folded) + len(shown.splitlines()) == 590
+
+
+def test_7_agents_are_shown_with_what_they_do() -> None:
+    """Small organisations are shown whole, indented under their heads."""
+    agents = crowd(7)
+    shown = tree_text(agents)
+    assert all(a.name in shown for a in agents)
+    assert len(shown.splitlines()) == 7
+    assert [line.count("\u2003") for line in shown.splitlines()] == sorted_depths(agents, shown)
+
+
+def sorted_depths(agents: list[AgentView], shown: str) -> list[int]:
+    """Depth of the agent on each line."""
+    return [next(a.depth for a in agents if f"**{a.name}**" in line) for line in shown.splitlines()]
+
+
+def test_numbers_say_progress_and_spend() -> None:
+    """Accepted of all as bar and words, spend against cap, questions waiting."""
+    text = "\n".join(texts(card(TASK, crowd(7), ("📄 Ada added x",))))
+    assert "`████░░░░░░░░░░░░` 10 of 40" in text and "$1.23 of $5.00" in text
+    assert "1 waiting" in text and "📄 Ada added x" in text
+
+
+def test_buttons_follow_the_state() -> None:
+    """Running: Pause; paused: Resume; ended: only looking is left."""
+    assert buttons(card(TASK, crowd(7)))[:4] == ["Pause", "Stop", "Follow", "Raise cap"]
+    assert buttons(card(replace(TASK, state="paused"), crowd(7)))[0] == "Resume"
+    assert buttons(card(replace(TASK, state="done"), crowd(7))) == ["Picture", "Timeline", "Files"]
+
+
+def test_equal_cards_have_equal_digests_and_others_not() -> None:
+    """What the keeper compares to edit only on change."""
+    assert digest(card(TASK, crowd(7))) == digest(card(TASK, crowd(7)))
+    changed = replace(TASK, limits=replace(TASK.limits, cost_micros=6_000_000))
+    assert digest(card(TASK, crowd(7))) != digest(card(changed, crowd(7)))
+    assert isinstance(changed.limits, Limits)
+
+
+def test_next_move_edits_seldom_and_reposts_hourly() -> None:
+    """Post; nothing without change; wait within 15 s; edit; post anew after an hour if live."""
+    shown = Card(7, 1, 99, posted_at=1000.0, edited_at=1000.0, digest="a")
+    assert next_move(Card(7, 1), "a", 0.0, 15, 3600, True) == "post"
+    assert next_move(shown, "a", 9999.0, 15, 3600, True) == "nothing"
+    assert next_move(shown, "b", 1014.0, 15, 3600, True) == "wait"
+    assert next_move(shown, "b", 1015.0, 15, 3600, True) == "edit"
+    assert next_move(shown, "b", 4600.0, 15, 3600, True) == "post"
+    assert next_move(shown, "b", 4600.0, 15, 3600, False) == "edit"

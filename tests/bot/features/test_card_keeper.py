@@ -1,0 +1,144 @@
+"""The card on Discord: few edits, re-posted hourly, back after deletion, no matter who restarts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.outbox.projector import project_all
+from tests.bot.features.conftest import Stage
+
+
+async def drive(stage: Stage, work: Any) -> None:
+    """Run something as the bot."""
+    with stage.env._bot_scope():
+        await stage.env._loop.create_task(work)
+    await stage.env.settle()
+
+
+def cards(stage: Stage) -> list[Any]:
+    """Cards in the lobby, oldest first."""
+    return [m for m in stage.lobby.history() if m.flags.components_v2]
+
+
+def writes(stage: Stage) -> int:
+    """Posts and edits of messages so far."""
+    return sum(r.method in ("POST", "PATCH") and "/messages" in r.path for r in stage.env.http_requests)
+
+
+async def tell(stage: Stage, since: int = 0) -> None:
+    """The keeper takes what happened after `since`."""
+    stage.shown.cards.take(stage.engine.log[since:])
+
+
+async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
+    """Many changes within the interval are one edit after it; no change is none."""
+    task = await stage.start()
+    before = writes(stage)
+    (ada,) = stage.engine.recruit(task.boss, "Ada")
+    for number in range(30):
+        stage.engine.assign(task.boss, ada, f"Part {number}", "accepted")
+        await tell(stage, len(stage.engine.log) - 1)
+        await drive(stage, stage.shown.cards.tick())
+    assert writes(stage) == before
+    stage.clock += 15
+    await drive(stage, stage.shown.cards.tick())
+    assert writes(stage) == before + 1
+    assert "30 of 30" in str(cards(stage)[-1].components[0].to_dict())
+    stage.clock += 60
+    await tell(stage)
+    await drive(stage, stage.shown.cards.tick())
+    assert writes(stage) == before + 1
+
+
+async def test_an_hour_later_it_is_posted_anew(stage: Stage) -> None:
+    """Edits of old messages are limited, so the old card goes and a new one comes."""
+    task = await stage.start()
+    old = cards(stage)[-1]
+    stage.clock += 3600
+    stage.engine.recruit(task.boss, "Ada")
+    await tell(stage)
+    await drive(stage, stage.shown.cards.tick())
+    assert len(cards(stage)) == 1 and cards(stage)[0].id != old.id
+
+
+async def test_a_deleted_card_comes_back(stage: Stage) -> None:
+    """Somebody deleted the message: the next change posts another, also after a restart."""
+    task = await stage.start()
+    await stage.restart()
+    channel = stage.env.bot.get_channel(stage.lobby.id)
+    await drive(stage, channel.get_partial_message(cards(stage)[-1].id).delete())
+    assert not cards(stage)
+    stage.clock += 15
+    stage.engine.recruit(task.boss, "Ada")
+    await tell(stage)
+    await drive(stage, stage.shown.cards.tick())
+    assert len(cards(stage)) == 1
+
+
+async def test_a_card_that_cannot_be_shown_is_tried_again(stage: Stage) -> None:
+    """A server error leaves the change for the next tick; a missing permission does not stop the rest."""
+    task = await stage.start()
+    stage.engine.recruit(task.boss, "Ada")
+    stage.clock += 15
+    await tell(stage)
+    stage.env.inject_error("PATCH", "/channels/*/messages/*", status=500)
+    await drive(stage, stage.shown.cards.tick())
+    await drive(stage, stage.shown.cards.tick())
+    assert "Ada" in str(cards(stage)[-1].components[0].to_dict())
+
+
+async def test_a_card_that_may_not_stand_here_moves_to_the_tasks_channel(stage: Stage) -> None:
+    """Started where the bot may not write: said, and the card appears with the first group's channel."""
+    channel = stage.env.bot.get_channel(stage.lobby.id)
+    await drive(stage, channel.set_permissions(channel.guild.me, send_messages=False))
+    result = await stage.boss.slash(stage.lobby, "task new", goal="x")
+    assert "could not post its card" in result.response.content and not cards(stage)
+    task = stage.engine.world.tasks[1]
+    await drive(stage, stage.shown.cards.tick())
+    room = stage.guild.create_text_channel("task-1")
+    await stage.meets(task.root_group_id, room)
+    for _ in range(2):
+        await drive(stage, stage.shown.cards.tick())
+    assert [m.flags.components_v2 for m in room.history()] == [True]
+
+
+async def test_a_card_whose_channel_was_deleted_moves_too(stage: Stage) -> None:
+    """By hand, mid-task."""
+    task = await stage.start()
+    await drive(stage, stage.env.bot.get_channel(stage.lobby.id).delete())
+    stage.engine.recruit(task.boss, "Ada")
+    stage.clock += 15
+    await tell(stage)
+    for _ in range(2):
+        await drive(stage, stage.shown.cards.tick())
+    assert [m.flags.components_v2 for m in task.room.history()] == [True]
+
+
+async def test_one_cards_trouble_does_not_stop_the_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something nobody foresaw in one card is logged; the next card is still kept."""
+    first, second = await stage.start(), await stage.start()
+    real = stage.engine.look.agents
+
+    async def broken(task_id: int) -> Any:
+        if task_id == first.id:
+            raise ValueError("unforeseen")
+        return await real(task_id)
+
+    monkeypatch.setattr(stage.engine.look, "agents", broken)
+    stage.engine.recruit(second.boss, "Ada")
+    stage.clock += 15
+    await tell(stage)
+    await drive(stage, stage.shown.cards.tick())
+    assert "Ada" in str(cards(stage)[-1].components[0].to_dict()) and "unforeseen" in caplog.text
+
+
+async def test_the_log_is_written_once_even_if_events_come_twice(stage: Stage) -> None:
+    """Events read again after a crash change nothing."""
+    await stage.start()
+    await stage.database.write(lambda c: project_all(c, stage.engine.log))
+    lines = await stage.records.log(1, 50)
+    assert len(lines) == len({line.seq for line in lines}) == 3

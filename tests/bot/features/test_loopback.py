@@ -1,0 +1,307 @@
+"""The bot over real HTTP and websocket: what in-process simulation cannot show."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+import pytest
+
+from bot.app.login import reads_messages, words_for_login
+from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from engine.commands import PauseTask, SayToAgent, StartTask
+from tests.bot.features.conftest import Stage
+
+CARD_EDIT = r"/channels/\d+/messages/\d+"
+POST = r"/channels/\d+/messages"
+
+
+class Loop:
+    """A local Discord, the bot connected to it, its engine behind."""
+
+    def __init__(self, local: LocalDiscord) -> None:
+        self.local, self.stage = local, Stage()
+        self.lobby = int(local.you.channel("lobby")["id"])
+
+    async def connect(self) -> None:
+        """A new bot over the same parts."""
+        self.bot = self.stage.bot()
+        ready = asyncio.Event()
+
+        async def on_ready() -> None:
+            ready.set()
+
+        self.bot.add_listener(on_ready)
+        self.running = asyncio.create_task(self.bot.start(self.local.token))
+        async with asyncio.timeout(10):
+            await ready.wait()
+
+    async def close(self) -> None:
+        """Away."""
+        await self.bot.close()
+        await asyncio.wait([self.running], timeout=5)
+
+    async def begin(self) -> int:
+        """A task whose root group meets in the lobby; its id."""
+        await self.local.you.slash(self.lobby, "task new", goal="Build a boat")
+        task = self.stage.engine.world.tasks[1]
+        await self.stage.meets(task.root_group_id, discord.Object(self.lobby))
+        return task.id
+
+    def said(self) -> list[str]:
+        """What reached agents."""
+        return [c.text for c in self.stage.engine.commands if isinstance(c, SayToAgent)]
+
+    async def until(self, *texts: str) -> None:
+        """Wait until exactly these words reached agents."""
+        await self.local.world.pulse.until(lambda: self.said() == list(texts), 10)
+
+    async def cards(self) -> list[discord.Message]:
+        """Cards in the lobby."""
+        channel: Any = self.bot.get_channel(self.lobby)
+        return [m async for m in channel.history() if m.flags.components_v2]
+
+
+@pytest.fixture
+async def loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loop]:
+    """Connected; reconnects do not dawdle."""
+    monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda self: 0.05)
+
+    async def at_once(self: discord.Client, shard_id: int | None, *, initial: bool = False) -> None:
+        """Discord allows one login in five seconds; the local one does not mind."""
+
+    monkeypatch.setattr(discord.Client, "before_identify_hook", at_once)
+    local = LocalDiscord(LocalOptions(time_scale=50))
+    await local.start()
+    with point_discord_at(local):
+        loop = Loop(local)
+        await loop.connect()
+        yield loop
+        await loop.close()
+        loop.stage.database.dispose()
+    await local.stop()
+    assert local.gaps == []
+
+
+async def test_a_task_is_started_watched_and_paused(loop: Loop) -> None:
+    """Command, card, button and plain message over the wire."""
+    await loop.begin()
+    assert isinstance(loop.stage.engine.commands[0], StartTask)
+    (card,) = await loop.cards()
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["id"] == str(card.id))
+    pressed = await loop.local.you.click(wire, "Pause")
+    assert pressed.ephemeral and isinstance(loop.stage.engine.commands[-1], PauseTask)
+    await loop.local.you.send(loop.lobby, "How far?")
+    await loop.until("How far?")
+
+
+async def test_messages_lost_to_an_invalid_session_are_caught_up_with_once(loop: Loop) -> None:
+    """After op 9 Discord never repeats what was said meanwhile; the history does."""
+    await loop.begin()
+    await loop.local.you.send(loop.lobby, "Before")
+    await loop.until("Before")
+    loop.local.faults.invalidate()
+    for text in ("Lost 1", "Lost 2"):
+        await loop.local.you.send(loop.lobby, text)
+    await loop.until("Before", "Lost 1", "Lost 2")
+    await loop.local.you.send(loop.lobby, "After")
+    await loop.until("Before", "Lost 1", "Lost 2", "After")
+
+
+async def test_messages_of_the_time_away_are_caught_up_with(loop: Loop) -> None:
+    """Stopped, spoken to, started: delivered in order."""
+    await loop.begin()
+    await loop.close()
+    for text in ("One", "Two"):
+        await loop.local.you.send(loop.lobby, text)
+    await loop.connect()
+    await loop.until("One", "Two")
+
+
+async def test_catching_up_outlasts_trouble_with_the_history(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord in trouble for a moment is asked again; for longer, at the next session, with nothing lost."""
+    quick = {"attempts": 3, "timeout": None, "wait_initial": 0.01, "wait_jitter": 0.0}
+    monkeypatch.setattr("bot.features.replies.cog.PATIENCE", quick)
+    await loop.begin()
+    loop.local.faults.fail("GET", POST, status=503)
+    loop.local.faults.invalidate()
+    await loop.local.you.send(loop.lobby, "One")
+    await loop.until("One")
+    loop.local.faults.fail("GET", POST, status=503, times=3)
+    loop.local.faults.invalidate()
+    await loop.local.you.send(loop.lobby, "Two")
+    replies: Any = loop.bot.cogs["RepliesCog"]
+    async with asyncio.timeout(10):
+        while loop.lobby not in replies._behind:  # noqa: ASYNC110 - nobody is told that it gave up
+            await asyncio.sleep(0.01)
+    loop.local.faults.invalidate()
+    await loop.local.you.send(loop.lobby, "Three")
+    await loop.until("One", "Two", "Three")
+
+
+async def test_a_card_posted_twice_for_a_lost_answer_is_one_card(loop: Loop) -> None:
+    """The connection drops after Discord took the post: the repeat finds it instead of doubling it."""
+    loop.local.faults.drop_after("POST", POST)
+    await loop.begin()
+    loop.stage.clock += 60
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
+    assert len(await loop.cards()) == 1
+    card = await loop.stage.records.card(1)
+    assert card is not None and card.message_id
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["before it was sent", "after it was sent"])
+async def test_killed_around_the_post_of_a_card_there_is_one(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, sent: bool
+) -> None:
+    """The bot dies with the post begun; later, when no nonce helps, the next one finds it or posts it."""
+    real = discord.abc.Messageable.send
+    reached = asyncio.Event()
+
+    async def dies(self: Any, *args: Any, **options: Any) -> Any:
+        if "view" in options and isinstance(options["view"], discord.ui.LayoutView):
+            if sent:
+                await real(self, *args, **options | {"nonce": "another"})
+            reached.set()
+            return await asyncio.Event().wait()
+        return await real(self, *args, **options)
+
+    monkeypatch.setattr(discord.abc.Messageable, "send", dies)
+    order = StartTask("x", f"discord:{loop.local.you.id}", f"guild:{loop.local.guild_id}")
+    loop.stage.clock = time.time()
+    await loop.stage.engine.handle(replace(order, origin=f"channel:{loop.lobby}"))
+    keeping = asyncio.create_task(loop.stage.shown.cards.run())
+    async with asyncio.timeout(10):
+        await reached.wait()
+    keeping.cancel()
+    await loop.close()
+    monkeypatch.undo()
+    assert len(loop.local.you.history(loop.lobby)) == int(sent)
+    await loop.connect()
+    keeping = asyncio.create_task(loop.stage.shown.cards.run())
+    await loop.local.world.pulse.until(lambda: bool(loop.local.you.history(loop.lobby)), 10)
+    async with asyncio.timeout(10):
+        while (card := await loop.stage.records.card(1)) is None or not card.message_id:  # noqa: ASYNC110 - its row says so
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    (shown,) = await loop.cards()
+    assert shown.id == card.message_id and not card.begun_at
+
+
+async def test_an_old_card_that_could_not_be_deleted_goes_later(loop: Loop) -> None:
+    """The new card is posted, the one before it is deleted though Discord failed and the bot died then."""
+    await loop.begin()
+    loop.stage.clock += 3600
+    loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    loop.local.faults.fail("DELETE", CARD_EDIT, status=503)
+    await loop.stage.shown.cards.tick()
+    assert len(await loop.cards()) == 2
+    await loop.close()
+    await loop.connect()
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
+    assert len(await loop.cards()) == 1
+
+
+async def test_a_card_edit_that_fails_is_made_later(loop: Loop) -> None:
+    """Neither a server error nor a dropped connection loses a change or stops the keeper."""
+    task_id = await loop.begin()
+    boss = loop.stage.engine.world.tasks[task_id].boss_id
+    loop.stage.engine.recruit(boss, "Ada")
+    loop.stage.clock += 60
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    loop.local.faults.fail("PATCH", CARD_EDIT, status=503)
+    await loop.stage.shown.cards.tick()
+    loop.local.faults.clear()
+    loop.local.faults.drop_before("PATCH", CARD_EDIT)
+    await loop.stage.shown.cards.tick()
+    await loop.stage.shown.cards.tick()
+    (card,) = await loop.cards()
+    assert "Ada" in str(card.components[0].to_dict())
+
+
+async def test_a_card_deleted_by_hand_comes_back(loop: Loop) -> None:
+    """An edit of a deleted message becomes a new card."""
+    await loop.begin()
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["components"])
+    await loop.local.you.delete(wire)
+    loop.stage.clock += 60
+    loop.stage.engine.recruit(loop.stage.engine.world.tasks[1].boss_id, "Ada")
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
+    assert len(await loop.cards()) == 1
+
+
+async def test_a_guest_is_refused(loop: Loop) -> None:
+    """Somebody without rights: the command, the button, the message."""
+    await loop.begin()
+    refused = await loop.local.guest.slash(loop.lobby, "task new", goal="x")
+    assert refused.ephemeral and "may not start" in refused.text
+    message = await loop.local.guest.send(loop.lobby, "Do my homework")
+    await loop.local.world.pulse.until(lambda: "⛔" in marks(loop, message["id"]), 5)
+    assert loop.said() == []
+
+
+async def test_removed_from_the_server_its_tasks_pause(loop: Loop) -> None:
+    """Kicked: nobody there could watch or stop them; the bot lives on."""
+    await loop.begin()
+    await loop.local.you.kick_bot()
+    async with asyncio.timeout(5):
+        await loop.stage.engine.until(lambda: loop.stage.engine.world.tasks[1].state == "paused")
+    assert not loop.running.done()
+
+
+async def test_a_permission_withdrawn_mid_task_is_said_where_it_is_missing(loop: Loop) -> None:
+    """By a person in the channel's settings; once, with the fix."""
+    await loop.begin()
+    await loop.local.you.overwrite(loop.lobby, loop.local.you.bot_role, deny=["attach_files"])
+    await loop.local.you.sees(loop.lobby, "Attach Files")
+
+
+async def test_a_deleted_role_takes_its_rights_along(loop: Loop) -> None:
+    """The guest's role may start tasks until it is deleted."""
+    role = await loop.local.you.create_role("crew")
+    await loop.local.you.give_role(loop.local.guest.id, role)
+    await loop.local.you.slash(loop.lobby, "setup", start=role)
+    allowed = await loop.local.guest.slash(loop.lobby, "task new", goal="x")
+    assert "has begun" in allowed.text
+    await loop.local.you.delete_role(role)
+    refused = await loop.local.guest.slash(loop.lobby, "task new", goal="y")
+    assert "may not start" in refused.text
+
+
+@pytest.mark.parametrize(("flags", "reads"), [(1 << 19, True), (1 << 18, True), (0, False)])
+async def test_whether_it_may_read_is_asked_of_discord(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, flags: int, reads: bool
+) -> None:
+    """ "auto" follows the application's own flags; "on" and "off" ask nobody; a bad token is plain."""
+
+    async def about(client: discord.Client) -> SimpleNamespace:
+        return SimpleNamespace(
+            id=1, interactions_endpoint_url=None, flags=discord.ApplicationFlags._from_value(flags)
+        )
+
+    with monkeypatch.context() as patched:
+        patched.setattr(discord.Client, "application_info", about)
+        assert await reads_messages(loop.local.token, "auto") is reads
+    assert await reads_messages("nonsense", "on") is True and await reads_messages("nonsense", "off") is False
+    with pytest.raises(discord.LoginFailure) as refused:
+        await reads_messages("nonsense", "auto")
+    assert "DISCORD_TOKEN" in (words_for_login(refused.value) or "")
+    assert "MESSAGE_CONTENT=off" in (words_for_login(discord.PrivilegedIntentsRequired(None)) or "")
+    assert words_for_login(OSError()) is None
+
+
+def marks(loop: Loop, message_id: str) -> list[str]:
+    """Reactions on a message."""
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["id"] == message_id)
+    return [r["emoji"]["name"] for r in wire.get("reactions", [])]

@@ -1,0 +1,309 @@
+"""People's plain messages: to whom they go, who is heard, edits, deletions, what was missed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import discord
+import pytest
+from simcord.backend.serializers import message_payload
+
+from bot.features.gates.buttons import gate_view
+from bot.features.replies.cog import has_outcome
+from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
+from engine.domain.gates import GateKind
+from tests.bot.features.conftest import Stage, Task
+
+
+def said(stage: Stage) -> list[SayToAgent]:
+    """What reached agents."""
+    return [c for c in stage.engine.commands if isinstance(c, SayToAgent)]
+
+
+def marks(message: discord.Message) -> list[str]:
+    """Reactions on a message."""
+    return [str(reaction.emoji) for reaction in message.reactions]
+
+
+def found(room: Any, message: discord.Message) -> Any:
+    """The message as it stands now."""
+    return next(m for m in room.history() if m.id == message.id)
+
+
+async def crew(stage: Stage) -> tuple[Task, int, int]:
+    """A task with Ada and Ada Byron."""
+    task = await stage.start()
+    ada, byron = stage.engine.recruit(task.boss, "Ada", "Ada Byron")
+    return task, ada, byron
+
+
+async def test_a_reply_to_a_persona_reaches_that_agent(stage: Stage) -> None:
+    """Whoever's channel it is, the agent replied to gets it, and the ledger knows who asked."""
+    task, ada, _ = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    message = await stage.boss.send(task.room, "Why oak?", reply_to=words)
+    assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Why oak?")
+    assert said(stage)[-1].by_name == stage.boss.name
+    assert marks(found(task.room, message)) == ["📨"]
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "words"),
+    [
+        ("@Ada hurry", "ada", "hurry"),
+        ("ada, hurry", "ada", "hurry"),
+        ("Ada Byron: hurry", "byron", "hurry"),
+        ("@Ada Byron hurry", "byron", "hurry"),
+        ("Ada hurries too much", "boss", "Ada hurries too much"),
+        ("Adam, hurry", "boss", "Adam, hurry"),
+    ],
+)
+async def test_a_name_at_the_start_says_to_whom(stage: Stage, text: str, who: str, words: str) -> None:
+    """A mention or a name with a comma or colon addresses; a name within a sentence does not."""
+    task, ada, byron = await crew(stage)
+    await stage.boss.send(task.room, text)
+    assert said(stage)[-1].agent_id == {"ada": ada, "byron": byron, "boss": task.boss}[who]
+    assert said(stage)[-1].text == words
+
+
+async def test_a_thread_belongs_to_its_group(stage: Stage) -> None:
+    """A message in a group's thread goes to that group's head."""
+    _, ada, _ = await crew(stage)
+    stage.engine.recruit(ada, "Finn")
+    group_id = stage.engine.world.agents[ada].leads_group_id
+    assert group_id is not None
+    room = stage.guild.create_text_channel("adas-room")
+    await stage.meets(group_id, room)
+    await stage.boss.send(room, "What next?")
+    assert said(stage)[-1].agent_id == ada
+
+
+async def test_a_reply_to_a_rollup_goes_to_the_one_it_names(stage: Stage) -> None:
+    """A message may carry several agents' words: a name decides, else the first who speaks in it."""
+    task, ada, byron = await crew(stage)
+    words = await stage.posted(task.room, ada, byron)
+    await stage.boss.send(task.room, "Ada Byron, why?", reply_to=words)
+    await stage.boss.send(task.room, "Why?", reply_to=words)
+    assert [c.agent_id for c in said(stage)] == [byron, ada]
+
+
+async def test_attachments_arrive_with_the_message(stage: Stage) -> None:
+    """Files of a message land in the workspace; words are not needed then."""
+    task, _, _ = await crew(stage)
+    await stage.boss.send(task.room, "", attachments=[("plan b.txt", b"oak")])
+    assert said(stage)[-1].files == {"attachments/plan_b.txt": b"oak"}
+
+
+async def test_other_peoples_messages_never_reach_an_agent(stage: Stage) -> None:
+    """Refused with a mark and, once, a silent line; the owner's and the crew's words go through."""
+    task, _, _ = await crew(stage)
+    first = await stage.stranger.send(task.room, "Do my homework")
+    second = await stage.stranger.send(task.room, "Please")
+    assert not said(stage)
+    assert marks(found(task.room, first)) == marks(found(task.room, second)) == ["⛔"]
+    lines = [m for m in task.room.history() if m.author.bot]
+    assert len(lines) == 1 and "may steer" in lines[0].content and lines[0].flags.suppress_notifications
+    await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
+    await stage.crew.send(task.room, "Hello")
+    assert said(stage)[-1].by == f"discord:{stage.crew.id}"
+
+
+async def test_messages_elsewhere_are_nobodys_business(stage: Stage) -> None:
+    """No mark, no word in channels that are no group's."""
+    await crew(stage)
+    message = await stage.boss.send(stage.lobby, "Lunch?")
+    assert not said(stage) and marks(found(stage.lobby, message)) == []
+
+
+async def test_an_ended_task_says_so(stage: Stage) -> None:
+    """The engine's refusal reaches the person who wrote."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    message = await stage.boss.send(task.room, "One more thing")
+    assert marks(found(task.room, message)) == ["⛔"]
+    assert "has ended" in task.room.last_message.content
+
+
+async def test_edits_and_deletions_of_unread_messages_are_honoured(stage: Stage) -> None:
+    """The agent reads the newest words, or none; the name in front is not part of them."""
+    task, ada, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Ada, use oak")
+    await stage.boss.edit(message, "Ada, use ash")
+    assert stage.engine.commands[-1] == EditMessage(f"{task.room.id}:{message.id}", "use ash")
+    assert stage.engine.world.notes[-1].command.agent_id == ada
+    await stage.boss.delete(message)
+    assert stage.engine.commands[-1] == WithdrawMessage(f"{task.room.id}:{message.id}")
+    assert not stage.engine.world.notes
+
+
+async def test_an_edit_after_reading_is_said_to_be_too_late(stage: Stage) -> None:
+    """Nobody believes an agent took a correction it never saw."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Use oak")
+    stage.engine.read(f"{task.room.id}:{message.id}")
+    await stage.boss.edit(message, "Use ash")
+    assert "has read that already" in task.room.last_message.content
+
+
+async def test_a_pin_of_a_message_edited_long_ago_changes_nothing(stage: Stage) -> None:
+    """Discord tells of a pin as of an edit; a bot that does not remember the message is not fooled."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Use oak")
+    await stage.boss.edit(message, "Use ash")
+    stage.engine.read(f"{task.room.id}:{message.id}")
+    await stage.env.advance_time(120)
+    await stage.restart()
+    stored = stage.env.backend.get_message(task.room.id, message.id)
+    assert stored.edited_timestamp is not None
+    stage.env.backend.emit("MESSAGE_UPDATE", message_payload(stage.env.backend, stored))
+    await stage.env.settle()
+    assert not any("has read that already" in m.content for m in task.room.history())
+    assert stage.engine.world.notes[0].command.text == "Use ash"
+
+
+async def test_what_was_missed_is_caught_up_with_once(stage: Stage) -> None:
+    """Messages of the time the bot was away are delivered in order after it is back, none twice."""
+    task, _, _ = await crew(stage)
+    heard = await stage.boss.send(task.room, "Before")
+    backend, room = stage.env.backend, task.room
+    stage.env.bot.remove_listener(stage.env.bot.cogs["RepliesCog"].on_message, "on_message")
+    missed = [await stage.boss.send(room, text) for text in ("While away 1", "While away 2")]
+    assert backend is not None and len(said(stage)) == 1
+    await stage.restart()
+    await stage.env.settle()
+    assert [c.text for c in said(stage)] == ["Before", "While away 1", "While away 2"]
+    assert all(marks(found(room, m)) == ["📨"] for m in (heard, *missed))
+    await stage.restart()
+    await stage.env.settle()
+    assert len(said(stage)) == 3
+
+
+async def test_a_repeated_event_delivers_once(stage: Stage) -> None:
+    """A resumed session may tell of a message again."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Once")
+    stored = stage.env.backend.get_message(task.room.id, message.id)
+    stage.env.backend.emit("MESSAGE_CREATE", message_payload(stage.env.backend, stored))
+    await stage.env.settle()
+    assert len(said(stage)) == 1
+
+
+@pytest.mark.parametrize(
+    ("emoji", "me", "outcome"),
+    [("📨", True, True), ("⛔", True, True), ("📨", False, False), ("👍", True, False)],
+)
+async def test_only_the_bots_own_marks_are_outcomes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, emoji: str, me: bool, outcome: bool
+) -> None:
+    """After a crash the bot believes its own mark on a message, nobody else's (SimCord never says `me`)."""
+    task, _, _ = await crew(stage)
+    message = await stage.boss.send(task.room, "Once")
+    payload: Any = {"emoji": {"id": None, "name": emoji}, "count": 1, "me": me, "burst_count": 0}
+    monkeypatch.setattr(message, "reactions", [discord.Reaction(message=message, data=payload)])
+    assert has_outcome(message) is outcome
+
+
+async def test_a_foreign_servers_room_cannot_steer(stage: Stage) -> None:
+    """Even a manager elsewhere is nobody to a task of this server."""
+    task, _, _ = await crew(stage)
+    view = stage.engine.world.tasks[task.id]
+    stage.engine.world.tasks[task.id] = replace(view, space="guild:1")
+    message = await stage.boss.send(task.room, "Hello")
+    assert not said(stage) and marks(found(task.room, message)) == ["⛔"]
+
+
+class TestWithoutReadingRights:
+    """The same without the message-content intent."""
+
+    @pytest.fixture
+    def offstage(self, offstage: Stage) -> Stage:
+        """A bot that may not read."""
+        offstage.content = False
+        return offstage
+
+    async def test_it_says_how_to_talk_instead(self, stage: Stage) -> None:
+        """A message it cannot read is refused with the menu and the command that work."""
+        task, _, _ = await crew(stage)
+        message = await stage.boss.send(task.room, "Hello?")
+        assert not said(stage) and marks(found(task.room, message)) == ["⛔"]
+        assert "Reply to agent" in task.room.last_message.content
+
+    async def test_the_menu_reaches_the_agent(self, stage: Stage) -> None:
+        """Right-click, Reply to agent, type: delivered."""
+        task, ada, _ = await crew(stage)
+        words = await stage.posted(task.room, ada)
+        shown = await stage.boss.context_menu(task.room, "Reply to agent", words)
+        await stage.boss.submit_modal(shown, {"text": "Use oak"})
+        assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Use oak")
+
+
+async def asked(stage: Stage, task: Task, kind: GateKind, *options: str) -> tuple[int, Any]:
+    """A question of the boss's as the outbox posted it: its id and message."""
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", options, kind)
+    with stage.env._bot_scope():
+        channel = stage.env.bot.get_channel(task.room.id)
+        await channel.send("Which wood?", view=gate_view(await stage.engine.look.gate(gate_id)))
+    await stage.env.settle()
+    message = task.room.last_message
+    await stage.gate_posted(task.id, gate_id, message)
+    return gate_id, message
+
+
+async def test_a_reply_to_a_question_is_its_answer(stage: Stage) -> None:
+    """Words in reply to an open question answer it, once; after that they go to the head."""
+    task = await stage.start()
+    gate_id, question = await asked(stage, task, "question", "Oak", "Ash")
+    message = await stage.boss.send(task.room, "Larch, please", reply_to=question)
+    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Larch, please")
+    assert marks(found(task.room, message)) == ["📨"] and said(stage) == []
+    await stage.boss.send(task.room, "And oil it", reply_to=question)
+    assert [c.text for c in said(stage)] == ["And oil it"]
+
+
+async def test_who_may_not_answer_does_not_by_reply(stage: Stage) -> None:
+    """The rights of the buttons hold for words too, and words never say how far a cap is raised."""
+    await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
+    task = await stage.start()
+    _, question = await asked(stage, task, "question", "Oak", "Ash")
+    message = await stage.crew.send(task.room, "Ash", reply_to=question)
+    assert marks(found(task.room, message)) == ["⛔"]
+    _, full = await asked(stage, task, "cap")
+    await stage.boss.send(task.room, "a bit more", reply_to=full)
+    assert "/task cap" in task.room.last_message.content
+    assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
+    await stage.boss.send(task.room, "wrap up", reply_to=full)
+    assert isinstance(stage.engine.commands[-1], AnswerGate)
+
+
+async def test_words_to_somebody_paused_say_when_they_are_read(stage: Stage) -> None:
+    """Delivered, with one line that says what makes it go on."""
+    task = await stage.start()
+    await stage.boss.slash(task.room, "task pause")
+    for words in ("hello?", "anybody?"):
+        message = await stage.boss.send(task.room, words)
+        assert marks(found(task.room, message)) == ["📨"]
+    assert len([m for m in task.room.history() if "/task resume" in m.content]) == 1
+
+
+async def test_the_bot_called_by_name_elsewhere_says_how_to_begin(stage: Stage) -> None:
+    """A mention where no agents are is answered, once; plain talk there is nobody's business."""
+    await stage.boss.send(stage.lobby, "nice weather")
+    assert not [m for m in stage.lobby.history() if m.author.bot]
+    for _ in range(2):
+        await stage.boss.send(stage.lobby, f"<@{stage.env.bot.user.id}> write a game")
+    (answer,) = [m for m in stage.lobby.history() if m.author.bot]
+    assert "/task new" in answer.content and said(stage) == []
+
+
+async def test_a_reply_to_a_card_reaches_the_boss(stage: Stage) -> None:
+    """The card stands where the task was begun; what is written under it can be changed or taken back."""
+    task = await stage.start()
+    card = next(m for m in stage.lobby.history() if m.flags.components_v2)
+    message = await stage.boss.send(stage.lobby, "Use oak", reply_to=card)
+    assert [(c.agent_id, c.text) for c in said(stage)] == [(task.boss, "Use oak")]
+    assert marks(found(stage.lobby, message)) == ["📨"]
+    await stage.boss.edit(message, "Use larch")
+    assert stage.engine.commands[-1] == EditMessage(f"{stage.lobby.id}:{message.id}", "Use larch")
+    await stage.boss.delete(message)
+    assert stage.engine.commands[-1] == WithdrawMessage(f"{stage.lobby.id}:{message.id}")

@@ -1,0 +1,129 @@
+"""Rights count when something is done, not when asked for; nobody is shown what they may not see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import pytest
+
+from bot.storage import tables
+from engine.commands import RepeatTask, StartTask
+from tests.bot.features.conftest import Stage
+
+DEAR = 900.0
+"""A budget above the usual one."""
+
+
+async def grant(stage: Stage, **roles: Any) -> None:
+    """Give rights to roles, by the command a manager uses."""
+    await stage.boss.slash(stage.lobby, "setup", **roles)
+
+
+def others(stage: Stage) -> Any:
+    """A role nobody here has."""
+    return stage.guild.create_role("others", permissions=discord.Permissions())
+
+
+def custom_ids(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every component of a message that has a custom id."""
+    found = []
+    for part in components:
+        found += [part] if "custom_id" in part else []
+        found += custom_ids(part.get("components", []))
+    return found
+
+
+@pytest.mark.parametrize("right", ["start", "spend"])
+async def test_a_window_starts_nothing_after_the_right_was_taken_away(stage: Stage, right: str) -> None:
+    """The goal comes back, so that what was typed is not lost."""
+    await grant(stage, start=stage.role, spend=stage.role)
+    shown = await stage.crew.slash(stage.lobby, "task new", budget=DEAR)
+    await grant(stage, **{right: others(stage)})
+    told = await stage.crew.submit_modal(shown, {"goal": "Spend it all"})
+    assert stage.engine.commands == []
+    assert f"may not {'start' if right == 'start' else 'raise caps'}" in told.response.content
+    assert await told.response.attachments[0].read() == b"Spend it all"
+
+
+@pytest.mark.parametrize("right", ["start", "spend"])
+async def test_a_confirmation_repeats_nothing_after_the_right_was_taken_away(
+    stage: Stage, right: str
+) -> None:
+    """Given back, the same button works: the order was not used up."""
+    await grant(stage, start=stage.role, spend=stage.role)
+    asked = await stage.crew.slash(stage.lobby, "task repeat new", goal="Look for news", budget=DEAR)
+    await grant(stage, **{right: others(stage)})
+    told = await stage.crew.click(asked.response, label="Yes, repeat it")
+    assert stage.engine.commands == []
+    assert f"may not {'start' if right == 'start' else 'raise caps'}" in told.response.content
+    await grant(stage, **{right: stage.role})
+    await stage.crew.click(asked.response, label="Yes, repeat it")
+    assert isinstance(stage.engine.commands[-1], RepeatTask)
+
+
+async def test_a_window_with_anothers_number_finds_nothing(stage: Stage) -> None:
+    """The manager's order of $900 stays the manager's, whoever sends its number."""
+    await grant(stage, start=stage.role)
+    dear = await stage.boss.slash(stage.lobby, "task new", budget=DEAR)
+    own = await stage.crew.slash(stage.lobby, "task new")
+    own._interaction.modal["custom_id"] = dear.modal["custom_id"]
+    told = await stage.crew.submit_modal(own, {"goal": "Somebody else's money"})
+    assert stage.engine.commands == []
+    assert await told.response.attachments[0].read() == b"Somebody else's money"
+    await stage.boss.submit_modal(dear, {"goal": "My own"})
+    (command,) = stage.engine.commands
+    assert isinstance(command, StartTask) and command.goal == "My own"
+
+
+async def test_a_window_of_another_server_finds_nothing(stage: Stage) -> None:
+    """Also for the same person: limits and files were allowed there, not here."""
+    elsewhere = stage.env.create_guild()
+    hall = elsewhere.create_text_channel("hall")
+    managers = elsewhere.create_role("managers", permissions=discord.Permissions(manage_guild=True))
+    twin = elsewhere.add_member(stage.boss, roles=[managers])
+    there = await twin.slash(hall, "task new", budget=DEAR)
+    here = await stage.boss.slash(stage.lobby, "task new")
+    here._interaction.modal["custom_id"] = there.modal["custom_id"]
+    await stage.boss.submit_modal(here, {"goal": "Across servers"})
+    assert stage.engine.commands == []
+
+
+async def test_a_button_with_anothers_number_confirms_nothing(stage: Stage) -> None:
+    """Neither yes nor no: the order stays whole for who placed it."""
+    await grant(stage, start=stage.role)
+    theirs = await stage.boss.slash(stage.lobby, "task repeat new", goal="Look for news", budget=DEAR)
+    ids = [c["custom_id"] for c in custom_ids(theirs.response.components)]
+    for label in ("Yes, repeat it", "No"):
+        own = await stage.crew.slash(stage.lobby, "task repeat new", goal="Mine")
+        stored = stage.env.backend.get_message(stage.lobby.id, own.response.id)
+        for part, forged in zip(custom_ids(stored.components), ids, strict=True):
+            part["custom_id"] = forged
+        told = await stage.crew.click(own.response, label=label)
+        assert "answered already" in told.response.content
+    assert stage.engine.commands == []
+    await stage.boss.click(theirs.response, label="Yes, repeat it")
+    assert isinstance(stage.engine.commands[-1], RepeatTask)
+
+
+async def test_lists_and_completions_show_only_what_one_may_see(stage: Stage) -> None:
+    """A task in a channel the stranger cannot open: no goal, agent, group, repeat or memory of it."""
+    task = await stage.start("A secret merger")
+    stage.engine.recruit(task.boss, "Ada", "Ben")
+    stage.engine.remember(f"guild:{stage.guild.id}", "The price is 12")
+    asked = await stage.boss.slash(stage.lobby, "task repeat new", goal="Watch the merger")
+    await stage.boss.click(asked.response, label="Yes, repeat it")
+    hidden = discord.PermissionOverwrite(view_channel=False)
+    room = stage.guild.create_text_channel("closed", overwrites={stage.guild.default_role: hidden})
+    await stage.database.write(lambda c: c.execute(tables.groups.update().values(channel_id=room.id)))
+    options = (
+        ("task status", "task"), ("agent say", "agent"), ("group open", "group"),
+        ("task repeat stop", "repeat"), ("memory forget", "memory"),
+    )  # fmt: skip
+    for name, option in options:
+        assert await stage.boss.autocomplete(stage.lobby, name, option, "") != [], name
+        assert await stage.stranger.autocomplete(stage.lobby, name, option, "") == [], name
+    assert "merger" in (await stage.boss.slash(stage.lobby, "task list")).response.content
+    assert "merger" not in (await stage.stranger.slash(stage.lobby, "task list")).response.content
+    await grant(stage, steer=stage.role)
+    assert "merger" in (await stage.crew.slash(stage.lobby, "task list")).response.content

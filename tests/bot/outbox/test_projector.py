@@ -1,0 +1,284 @@
+"""Events become outbox rows exactly once, in one transaction with the cursor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from sqlalchemy import select
+
+from bot.outbox.post import Lane, Post, load_post
+from bot.outbox.projector import project_all
+from bot.storage.guild_settings import BotRecords, FollowMode
+from bot.storage.tables import agents, cursors, groups, outbox, tasks
+from bot.texts.outbox import END_UNVERIFIED
+from engine import events as ev
+from engine.commands import Limits
+from engine.domain.account import UNJUDGED
+from engine.domain.gates import Choice, GateBasis, GateKind, choices_of
+from tests.fakes.inline_database import InlineDatabase
+
+SPEECH = ev.AgentSpoke(1, 2, 3, "Ada", ("Bo",), "Hello @everyone", ())
+
+
+def story(*more: ev.EventBody) -> list[ev.Event]:
+    """A task with a root group and two agents, then more."""
+    bodies: list[ev.EventBody] = [
+        ev.TaskAccepted(1, "goal", "discord:7", "guild:9"),
+        ev.GroupFormed(1, 2, None, 3, "Root", 0),
+        ev.AgentJoined(1, 2, 3, "Ada", "boss"),
+        ev.AgentJoined(1, 2, 4, "Bo", "writer"),
+        *more,
+    ]
+    return [ev.Event(i, 1000.0 + i, body) for i, body in enumerate(bodies, 1)]
+
+
+async def posts(database: InlineDatabase) -> list[Post]:
+    """What waits in the outbox."""
+    rows = await database.read(
+        lambda c: c.execute(select(outbox.c.post).order_by(outbox.c.id)).scalars().all()
+    )
+    return [load_post(row) for row in rows]
+
+
+async def projected(*more: ev.EventBody) -> list[Post]:
+    """Posts of the events after the beginning of the story."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    before = len(await posts(database))
+    await database.write(lambda c: project_all(c, story(*more)))
+    made = (await posts(database))[before:]
+    await database.close()
+    return made
+
+
+async def test_read_model_and_cursor() -> None:
+    """Task, group, agents and the cursor stand after the transaction."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story(SPEECH)))
+    task = await database.read(lambda c: c.execute(select(tasks)).mappings().one())
+    assert (task["guild_id"], task["owner_id"], task["state"]) == (9, 7, "running")
+    group = await database.read(lambda c: c.execute(select(groups)).mappings().one())
+    assert (group["kind"], group["head_id"]) == ("channel", 3)
+    names = await database.read(lambda c: c.execute(select(agents.c.persona, agents.c.leads)).all())
+    assert [tuple(row) for row in names] == [("Ada · boss", True), ("Bo · writer", False)]
+    assert await database.read(lambda c: c.execute(select(cursors.c.seq)).scalar()) == 5
+    await database.close()
+
+
+async def test_a_successor_leads_the_group_it_took_over() -> None:
+    """Words in the group's place go to it, and it looks like a head."""
+    database = InlineDatabase()
+    taken: list[ev.EventBody] = [
+        ev.GroupFormed(1, 6, 2, 4, "Bo group", 1),
+        ev.AgentLeft(1, 2, 4, "Bo", "slow"),
+        ev.AgentJoined(1, 2, 8, "Bo 2", "writer", 6),
+    ]
+    await database.write(lambda c: project_all(c, story(*taken)))
+    head = await database.read(
+        lambda c: c.execute(select(groups.c.head_id).where(groups.c.group_id == 6)).scalar()
+    )
+    leads = await database.read(
+        lambda c: c.execute(select(agents.c.leads).where(agents.c.agent_id == 8)).scalar()
+    )
+    assert (head, leads) == (8, True)
+    await database.close()
+
+
+async def test_repeats_change_nothing() -> None:
+    """The same events again, one by one or together, make no second post."""
+    database = InlineDatabase()
+    for _ in range(3):
+        await database.write(lambda c: project_all(c, story(SPEECH)))
+    assert [post.text for post in await posts(database) if post.kind == "say"] == ["Hello @\u200beveryone"]
+    await database.close()
+
+
+@pytest.mark.parametrize("mode", [None, "off", "answers", "all"])
+async def test_an_owner_who_wants_to_hear_nothing_is_not_pinged(mode: FollowMode | None) -> None:
+    """Gates and the end mention who started the task, until that person chose `/follow off`."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    if mode is not None:
+        await BotRecords(database).follow(1, 7, mode)
+    gate = ev.GateRaised(1, 2, 5, "question", 3, "Ada", "Which wood?", ())
+    end = ev.TaskEnded(1, 2, "done", "Built.", (), True)
+    await database.write(lambda c: project_all(c, story(gate, end)))
+    asked, ended = [post for post in await posts(database) if post.kind in ("gate", "end")]
+    told = () if mode == "off" else (7,)
+    assert asked.pings == ended.pings == told
+    assert ("<@7>" in asked.text, "<@7>" in ended.text) == (bool(told), bool(told))
+    await database.close()
+
+
+async def test_a_fault_leaves_neither_post_nor_cursor() -> None:
+    """Posts and cursor move together or not at all."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    before = await posts(database)
+
+    def fails(connection: Any) -> None:
+        project_all(connection, story(SPEECH))
+        raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError):
+        await database.write(fails)
+    assert await posts(database) == before
+    assert await database.read(lambda c: c.execute(select(cursors.c.seq)).scalar()) == 4
+    await database.close()
+
+
+async def test_a_task_comes_with_its_place_and_its_card() -> None:
+    """Where it was started is written with it, and so is the card that must be shown there."""
+    database = InlineDatabase()
+    accepted = ev.TaskAccepted(1, "goal", "discord:7", "guild:9", origin="channel:55")
+    begun = [ev.Event(1, 1.0, accepted), *story(SPEECH)[1:]]
+    await database.write(lambda c: project_all(c, begun))
+    task = await database.read(lambda c: c.execute(select(tasks)).mappings().one())
+    assert (task["home_id"], task["guild_id"]) == (55, 9)
+    card = await BotRecords(database).card(1)
+    assert card is not None and (card.channel_id, card.message_id) == (55, 0)
+    assert card.changed_seq == begun[-1].seq > card.shown_seq
+    await BotRecords(database).change_card(1, message_id=8, shown_seq=card.changed_seq)
+    await database.write(lambda c: project_all(c, begun))
+    card = await BotRecords(database).card(1)
+    assert card is not None and (card.message_id, card.changed_seq) == (8, card.shown_seq)
+    await database.close()
+
+
+async def test_tasks_from_elsewhere_are_not_posted() -> None:
+    """A task that does not live on Discord makes no posts."""
+    database = InlineDatabase()
+    events = [ev.Event(1, 0.0, ev.TaskAccepted(1, "goal", "cli", "shell")), ev.Event(2, 0.0, SPEECH)]
+    await database.write(lambda c: project_all(c, events))
+    assert await posts(database) == []
+    await database.close()
+
+
+async def test_lanes() -> None:
+    """Answers first, then status, then heads, then chatter; only what should rings and pings."""
+    made = await projected(
+        ev.AgentSpoke(1, 2, 4, "Bo", (), "chatter"),
+        SPEECH,
+        ev.AgentSpoke(1, 2, 4, "Bo", (), "answer", ("5:6",)),
+        ev.GateRaised(1, 2, 8, "question", 3, "Ada", "Go?", choices_of("question", ("yes",))),
+        ev.CapReached(1, "cost", 80, 4_000_000, 5_000_000),
+    )
+    assert [post.lane for post in made] == [Lane.CHATTER, Lane.HEAD, Lane.ANSWER, Lane.STATUS, Lane.STATUS]
+    assert [post.silent for post in made] == [True, True, False, False, True]
+    assert [post.pings for post in made] == [(), (), (), (7,), ()]
+    assert "$4.00" in made[-1].text
+
+
+EVERY: list[ev.EventBody] = [
+    ev.TaskChanged(1, "paused", "cap"),
+    ev.TaskChanged(1, "running", ""),
+    ev.PlanProposed(1, 2, 5, "First this.", ("a", "b"), 9, 100_000, 250_000, 30),
+    ev.GroupFormed(1, 10, 2, 4, "Writers", 1),
+    ev.AgentLeft(1, 2, 4, "Bo", "done"),
+    ev.AgentChanged(1, 2, 4, "Bo", "paused"),
+    *(
+        ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", state, "a note")
+        for state in get_args(ev.AssignmentState)
+    ),
+    *(
+        ev.FileWritten(1, 2, 4, "Bo", "a/`b`.md", 3, 2048, change)
+        for change in ("added", "changed", "merged", "deleted")
+    ),
+    ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
+    ev.CodeRan(1, 2, 4, "Bo", "sleep 99", -1, "timeout", ""),
+    *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in get_args(GateKind) if kind != "plan"),
+    ev.GateClosed(1, 2, 8, "person", "discord:7", text="yes"),
+    ev.GateClosed(1, 2, 8, "person", "discord:7", Choice("approve", "approve"), limits=Limits(agents=3)),
+    *(ev.GateClosed(1, 2, 8, basis) for basis in get_args(GateBasis) if basis != "person"),
+    ev.CapReached(1, "agents", 100, 5, 5),
+    ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
+    ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),
+    ev.ModelWaiting(1, "rate limit", 12.4),
+    ev.ModelBack(1),
+    ev.ModelNotice(1, "No price is known for it."),
+    ev.Audited(1, 2, "rejected", "No tests.", 1),
+    *(ev.TaskEnded(1, 2, state, "The report.", ("a.md",), False) for state in ("done", "stopped", "failed")),
+]
+
+
+@pytest.mark.parametrize("body", EVERY, ids=lambda body: type(body).__name__)
+async def test_every_event_is_told_once_in_the_bots_voice(body: ev.EventBody) -> None:
+    """Mechanics make one post of the bot's, without a template's gap left open."""
+    (post,) = [post for post in await projected(body) if post.kind != "close_gate"]
+    assert post.persona == "" and post.text.strip()
+    assert "{" not in post.text and "}" not in post.text
+
+
+async def test_a_plan_is_one_card_that_asks_once() -> None:
+    """Groups, reasons and estimates stand on the card once; the gate adds nothing."""
+    gate = ev.GateRaised(1, 2, 5, "plan", 3, "Boss", "First @everyone this.", choices_of("plan"))
+    plan = ev.PlanProposed(1, 2, 5, "First @everyone this.", ("*a*", "b"), 9, 100_000, 250_000, 30)
+    (post,) = await projected(gate, plan)
+    assert (post.kind, post.gate_id, post.pings) == ("gate", 5, (7,))
+    for part in ("• \\*a\\*", "• b", "First @\u200beveryone this.", "9 agents", "100,000", "$0.25", "30 min"):
+        assert part in post.card
+    (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))
+    assert (shown.kind, shown.pings, shown.silent) == ("note", (), True)
+    assert "no known price" in shown.card and "min" not in shown.card
+
+
+async def test_untrusted_text_cannot_format_or_mention() -> None:
+    """Names, titles and reasons from models have no effect."""
+    (post,) = await projected(ev.AgentLeft(1, 2, 4, "**Bo** <@1>", "@everyone `x` [a](http://b)"))
+    assert "<@1>" not in post.text and "@everyone" not in post.text
+    assert "\\[a](http://b)" in post.text and "\\`x\\`" in post.text
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+async def test_an_early_end_says_where_to_look(state: ev.TaskState) -> None:
+    """A task that did not come to its goal names the log and the files."""
+    (post,) = await projected(ev.TaskEnded(1, 2, state, "", (), False))
+    assert "/task log" in post.text and "/task files" in post.text
+
+
+@pytest.mark.parametrize(
+    ("basis", "warned"),
+    [("audited", False), ("ran", False), ("unjudged", True), ("rejected", True), ("wrapped_up", True)],
+)
+async def test_what_a_report_rests_on_is_told_by_its_basis(basis: ev.EndBasis, warned: bool) -> None:
+    """A report that quotes the engine's own words about small models is not taken for one of them."""
+    for report in ("Built.", f"Built. {UNJUDGED}"):
+        (post,) = await projected(ev.TaskEnded(1, 2, "done", report, (), basis == "audited", basis))
+        assert (END_UNVERIFIED in post.text) is warned
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (ev.CapReached(1, "cost", 100, 5_000_000, 5_000_000), "cap"),
+        (ev.Intervened(1, 2, None, "", "stall", "asked", "Nobody goes on. What now?"), "stall"),
+    ],
+)
+async def test_what_a_question_says_is_not_said_before_it(said: ev.EventBody, asked: GateKind) -> None:
+    """One voice for one fact."""
+    (post,) = await projected(said, ev.GateRaised(1, 2, 8, asked, None, "", "Nobody goes on. What now?", ()))
+    assert post.kind == "gate"
+
+
+async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
+    """The first line makes the place: it may not wait for another, and stands for the boss's joining."""
+    database = InlineDatabase()
+    await database.write(lambda c: project_all(c, story()))
+    (opening,) = [post for post in await posts(database) if "Ada" in post.text]
+    await database.close()
+    assert "reads the goal" in opening.text and "> goal" in opening.text
+    assert (opening.persona, opening.eager, opening.silent, opening.lane) == ("", True, True, Lane.STATUS)
+
+
+async def test_a_name_is_not_said_twice() -> None:
+    """What was seen may begin with the agent's name already; a boss's title is its name."""
+    (told,) = await projected(
+        ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer.", names=True)
+    )
+    assert told.text == "🩺 Bo's model gave no answer."
+    (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent"))
+    assert other.text == "🩺 Bo: was silent"
+    (joined,) = await projected(ev.AgentJoined(1, 2, 9, "Auditor", "auditor"))
+    assert joined.text == "👋 Joined: **Auditor**"
