@@ -107,7 +107,7 @@ async def test_a_gate_closed_elsewhere_loses_its_buttons(stage: Stage, by_end: b
     if by_end:
         stage.engine.end(task_id)
     else:
-        await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+        await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
     await stage.drain()
     assert buttons(stage) == [("Closed" if by_end else "Answered: Oak", True)]
 
@@ -117,7 +117,7 @@ async def test_a_gate_closed_before_it_was_posted_is_posted_without_buttons_to_p
     _, boss = await followed(stage)
     await stage.outbox.stop()
     gate_id = stage.engine.raise_gate(boss, "Which wood?", ("Oak", "Ash"))
-    await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+    await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
     await stage.restart()
     await stage.drain()
     assert buttons(stage) == [("Answered: Oak", True)]
@@ -137,7 +137,7 @@ async def test_a_kill_before_the_buttons_went_is_made_up_for(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Transport, "edit", dies)
-    await stage.engine.handle(AnswerGate(gate_id, "Oak", "discord:1"))
+    await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
     async with asyncio.timeout(20):
         await stopped.wait()
     monkeypatch.undo()
