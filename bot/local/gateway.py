@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ import simcord.intents as intent_rules
 from aiohttp import WSMsgType, web
 from simcord.backend import serializers
 
+from bot.local.compression import Pack, packer
 from bot.local.options import LocalOptions
 from bot.local.payloads import finish
 from bot.local.world import World
@@ -64,13 +64,13 @@ class Session:
 class Link:
     """One websocket connection with its outgoing queue and compression."""
 
-    def __init__(self, ws: web.WebSocketResponse, *, compressed: bool) -> None:
+    def __init__(self, ws: web.WebSocketResponse, pack: Pack | None) -> None:
         self.ws = ws
         self.dead = False
         self.session: Session | None = None
         self.received: deque[float] = deque(maxlen=CLIENT_EVENTS)
         self._queue: asyncio.Queue[str] = asyncio.Queue()
-        self._zlib = zlib.compressobj() if compressed else None
+        self._pack = pack
 
     def send(self, frame: str) -> None:
         """Queue a frame; a connection playing dead swallows it."""
@@ -86,11 +86,10 @@ class Link:
         with suppress(ConnectionError):
             while True:
                 frame = (await self._queue.get()).encode()
-                if self._zlib is None:
+                if self._pack is None:
                     await self.ws.send_str(frame.decode())
-                    continue
-                packed = self._zlib.compress(frame) + self._zlib.flush(zlib.Z_SYNC_FLUSH)
-                await self.ws.send_bytes(packed)
+                else:
+                    await self.ws.send_bytes(self._pack(frame))
 
 
 class Gateway:
@@ -155,12 +154,13 @@ class Gateway:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket connection until it ends."""
         compress = request.query.get("compress")
-        if request.query.get("v") != "10" or compress not in (None, "zlib-stream"):
+        pack = packer(compress) if compress else None
+        if request.query.get("v") != "10" or (compress and pack is None):
             self.gaps.append(f"gateway {request.query_string}")
-            return web.Response(status=400, text="only v=10 with zlib-stream or no compression")
+            return web.Response(status=400, text="only v=10 with zlib-stream, zstd-stream or no compression")
         ws = web.WebSocketResponse(max_msg_size=16384, compress=False)
         await ws.prepare(request)
-        link = Link(ws, compressed=compress is not None)
+        link = Link(ws, pack)
         self._links.add(link)
         pump = asyncio.create_task(link.pump())
         link.send_op(10, {"heartbeat_interval": int(HEARTBEAT_MS / self._options.time_scale)})

@@ -16,6 +16,7 @@ from engine.budget.settlement import spend_dropped
 from engine.commands import StartTask
 from engine.domain.effects import ChangeFile, SendMessage, StepOutcome
 from engine.domain.limits import Caps
+from engine.domain.naming import name_key
 from engine.domain.prompt import compose
 from engine.domain.state import Scene, Turn
 from engine.errors import Fenced, Stale
@@ -65,7 +66,7 @@ def outcome(*effects, said: str = "", ends: bool = True) -> StepOutcome:  # type
 
 def note(to: str, group: int = 1) -> SendMessage:
     """A message to one agent."""
-    return SendMessage((to,), "hello", (to,), group)
+    return SendMessage((name_key(to),), "hello", (to,), group)
 
 
 async def load(world: World, agent: int, **quote: int) -> Turn:
@@ -137,9 +138,9 @@ async def test_only_the_first_of_two_commits_of_one_turn_counts(world: World) ->
     """A worker that was taken over is fenced: its step leaves nothing behind."""
     _, agents = await world.write(begin)
     first, second = await load(world, agents[0]), await load(world, agents[0])
-    await world.write(lambda c: commit_step(c, first, outcome(note("m0")), 2.0))
+    await world.write(lambda c: commit_step(c, first, outcome(note("M0")), 2.0))
     with pytest.raises(Fenced):
-        await world.write(lambda c: commit_step(c, second, outcome(note("m1")), 2.0))
+        await world.write(lambda c: commit_step(c, second, outcome(note("M1")), 2.0))
     to = [row.to_agent for row in await world.rows(sa.select(MESSAGES.c.to_agent).order_by(MESSAGES.c.id))]
     assert to == [agents[0], agents[1]]
     budget = (await world.rows(sa.select(BUDGETS)))[0]
@@ -151,9 +152,9 @@ async def test_a_stale_commit_changes_nothing_and_can_be_made_again(world: World
     _, agents = await world.write(begin)
     turn = await load(world, agents[0])
     with pytest.raises(Stale):
-        await world.write(lambda c: commit_step(c, turn, outcome(note("m0"), note("nobody")), 2.0))
+        await world.write(lambda c: commit_step(c, turn, outcome(note("M0"), note("nobody")), 2.0))
     assert await world.scalar(sa.select(AGENTS.c.fence).where(AGENTS.c.id == agents[0])) == 0
-    done = await world.write(lambda c: commit_step(c, turn, outcome(note("m0")), 2.0))
+    done = await world.write(lambda c: commit_step(c, turn, outcome(note("M0")), 2.0))
     assert [wake.agent_id for wake in done.wakes] == [agents[1]]
 
 
@@ -198,8 +199,7 @@ async def test_many_who_write_to_each_other_at_once_neither_lock_up_nor_lose(wor
     turns = [await load(world, agent) for agent in members]
 
     async def commit(turn: Turn) -> None:
-        me = turn.scene.agent.name.lower()
-        others = [note(f"m{n}") for n in range(12) if f"m{n}" != me]
+        others = [note(f"M{n}") for n in range(12) if f"M{n}" != turn.scene.agent.name]
         await world.write(lambda c: commit_step(c, turn, outcome(*others), 2.0))
 
     async with asyncio.timeout(30):
