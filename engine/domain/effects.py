@@ -43,6 +43,16 @@ class Recruit:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckTeam:
+    """With all of the step's recruits in, the team is within its limits and approved; Stale when it is not.
+
+    More than `approval_over` agents need a plan that the people approved.
+    """
+
+    approval_over: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """Work for a member of the caller's own group."""
 
@@ -203,6 +213,7 @@ class GiveUp:
 Effect = (
     SendMessage
     | Recruit
+    | CheckTeam
     | Assign
     | ChangeAssignment
     | Dismiss

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from engine.domain.effects import CheckRoom
+from engine.budget.team import team_of
+from engine.domain.effects import CheckRoom, CheckTeam
+from engine.domain.team import too_many
 from engine.errors import Stale
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.core import FILES
@@ -21,3 +23,12 @@ def apply_check_room(effect: CheckRoom, unit: UnitOfWork) -> None:
     held = _room.first(unit.connection, at_task=unit.task_id)
     if held is not None and (held.files > effect.files or (held.total or 0) > effect.total):
         raise Stale("the task's files are over their limits")
+
+
+def apply_check_team(effect: CheckTeam, unit: UnitOfWork) -> None:
+    team, agent = team_of(unit.connection, unit.agent.id), unit.agent
+    refusal = too_many(
+        team, 0, unit.turn.scene.task, boss=agent.role == "boss", approval_over=effect.approval_over
+    )
+    if refusal:
+        raise Stale(refusal)

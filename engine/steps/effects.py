@@ -10,6 +10,7 @@ from engine.domain.effects import (
     ChangeAssignment,
     ChangeFile,
     CheckRoom,
+    CheckTeam,
     Dismiss,
     Effect,
     Finish,
@@ -40,7 +41,7 @@ from engine.steps.apply import (
     apply_set_todo,
     apply_show_run,
 )
-from engine.steps.bounds import apply_check_room
+from engine.steps.bounds import apply_check_room, apply_check_team
 from engine.steps.finish import apply_finish, apply_verdict
 from engine.steps.set_budget import apply_set_budget
 from engine.steps.unit_of_work import UnitOfWork
@@ -61,6 +62,7 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     GiveUp: apply_give_up,
     SetBudget: apply_set_budget,
     CheckRoom: apply_check_room,
+    CheckTeam: apply_check_team,
     Finish: apply_finish,
     Verdict: apply_verdict,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from engine.budget.tree import Share, set_budget
+from engine.budget.tree import Share, capped_by, set_budget
 from engine.domain.effects import SetBudget
 from engine.errors import Stale
 from engine.lifecycle.task_state import ready_agents
@@ -16,6 +16,8 @@ def apply_set_budget(effect: SetBudget, unit: UnitOfWork) -> None:
     row = unit.find(effect.name)
     if unit.leads is None or row.group_id != unit.leads:
         raise Stale(f"{row.name} is not in the caller's group")
+    if capped_by(unit.connection, unit.task_id, row.name_key):
+        raise Stale(f"a person set the cap of {row.name} meanwhile")
     spent = unit.connection.execute(
         sa.select(BUDGETS.c.agent_id, BUDGETS.c.spent_micros, BUDGETS.c.spent_tokens)
         .join(AGENTS, AGENTS.c.budget_id == BUDGETS.c.id)

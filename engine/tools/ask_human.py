@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from engine.budget.team import open_questions
 from engine.domain.effects import RaiseGate
 from engine.domain.gates import choices_of
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+
+MAX_QUESTIONS = 3
+"""Questions of one agent that wait for the people: each one calls them."""
 
 
 class AskHumanArguments(Arguments):
@@ -22,6 +26,13 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolR
     if not context.task.attended:
         raise ToolRefused(
             "Nobody attends this task. Decide yourself, and say in the report what you assumed."
+        )
+    context.check_goes_on()
+    waiting = await context.db.read(lambda c: open_questions(c, context.agent.id))
+    if waiting + len(context.staged(RaiseGate)) >= MAX_QUESTIONS:
+        raise ToolRefused(
+            f"{MAX_QUESTIONS} of your questions wait for an answer. Wait for it, or go on with what does not "
+            "depend on them."
         )
     options = tuple(dict.fromkeys(option.strip()[:75] for option in arguments.options if option.strip()))
     context.stage(RaiseGate("question", arguments.question, choices_of("question", options)))

@@ -25,6 +25,7 @@ class AssignArguments(Arguments):
 
 async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult:
     """Stage the assignment and the message that carries it."""
+    context.check_goes_on()
     members = await my_members(context)
     key = name_key(arguments.to)
     if key not in members:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.domain.effects import Effect
+from engine.domain.effects import Effect, Finish
 from engine.domain.outcomes import Name, RefusalKind, ToolResult
 from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, Scene, TaskFacts
@@ -41,6 +41,7 @@ class Arguments(BaseModel):
 
 
 A = TypeVar("A", bound=Arguments)
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,20 @@ class ToolContext:
     def stage(self, effect: Effect) -> None:
         """Let the commit do this."""
         self.effects.append(effect)
+
+    def stage_last(self, effect: Effect) -> None:
+        """Let the commit do this once, after all that is staged by now."""
+        self.effects[:] = [earlier for earlier in self.effects if earlier != effect]
+        self.effects.append(effect)
+
+    def staged(self, kind: type[E]) -> list[E]:
+        """What this step has staged of a kind, in order: limits and states count it as done."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def check_goes_on(self) -> None:
+        """Raises ToolRefused after `finish` in the same answer."""
+        if self.staged(Finish):
+            raise ToolRefused("You called finish before, in this same answer. Nothing new begins after it.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import difflib
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.effects import Dismiss
 from engine.domain.naming import name_key
 from engine.store.core import AGENTS, AnyRow
 from engine.tools.base import ToolContext, ToolRefused
@@ -51,12 +52,14 @@ def _active_names(connection: Connection, task_id: int) -> list[str]:
 
 
 async def my_members(context: ToolContext) -> dict[str, str]:
-    """name_key -> name of the caller's active members, those recruited in this step included."""
+    """name_key -> name of the caller's active members, as this step leaves them."""
     group = context.agent.leads_group_id
-    known = dict(context.recruited)
+    known: dict[str, str] = {}
     if group is not None:
-        known |= await context.db.read(lambda c: _members(c, group, context.agent.id))
-    return known
+        known = await context.db.read(lambda c: _members(c, group, context.agent.id))
+    for effect in context.staged(Dismiss):
+        known.pop(effect.name, None)
+    return known | context.recruited
 
 
 def not_mine(name: str, members: dict[str, str]) -> ToolRefused:

@@ -316,9 +316,7 @@ def stage_room(context: ToolContext, count: int, total: int) -> None:
     small = total < limits.total_bytes // 2 and sum(file.size for file in mine) < limits.total_bytes // _PART
     if few and small:
         return
-    room = CheckRoom(limits.files, limits.total_bytes)
-    context.effects[:] = [effect for effect in context.effects if effect != room]
-    context.stage(room)
+    context.stage_last(CheckRoom(limits.files, limits.total_bytes))
 
 
 async def checkout(context: ToolContext) -> Checkout:

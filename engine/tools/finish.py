@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
-from engine.domain.effects import ChangeAssignment, Finish
+from engine.domain.effects import Assign, ChangeAssignment, Finish, SetTodo
 from engine.domain.outcomes import Finished, ToolResult
 from engine.domain.recall import pack
 from engine.errors import ModelError
@@ -33,19 +33,20 @@ class FinishArguments(Arguments):
 
 async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult:
     """Refused while work is open (what this answer accepted counts); else the audit or the end."""
+    context.check_goes_on()
     if await context.db.read(lambda c: _is_judged(c, context.task.id)):
         raise ToolRefused(
             "An auditor is checking the result now. End your turn; you are woken by its judgement."
         )
-    closed = {
-        effect.assignment_id
-        for effect in context.effects
-        if isinstance(effect, ChangeAssignment) and effect.state in ("accepted", "cancelled")
-    }
+    changes = context.staged(ChangeAssignment)
+    closed = {change.assignment_id for change in changes if change.state in ("accepted", "cancelled")}
     open_work = await context.db.read(lambda c: _open_work(c, context.task.id, closed))
+    open_work += [f"{given.title} was given in this same answer" for given in context.staged(Assign)]
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
-    undone = [item.text for item in context.agent.todo if item.status != "done"]
+    lists = context.staged(SetTodo)
+    todo = lists[-1].items if lists else context.agent.todo
+    undone = [item.text for item in todo if item.status != "done"]
     if undone:
         raise ToolRefused(f"Your todo has open items: {'; '.join(undone[:8])}. Do them or update_todo.")
     await check_files(context, arguments.deliverables)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
-from engine.budget.tree import room_for_agents
+from engine.budget.team import team_of
 from engine.domain.budget import estimated_micros
-from engine.domain.effects import Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
+from engine.domain.effects import CheckTeam, Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
 from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
-from engine.store.lookup import budget_path
+from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
 
@@ -19,6 +21,10 @@ TOKENS_AN_AGENT = 60_000
 MINUTES, AGENTS_A_MINUTE = 13, 16
 """Taken when the boss estimates no time: a line through the paper's two works (7 agents took 13 minutes,
 590 took 50)."""
+
+
+NAMELESS = "Agent"
+"""Who has a name of which nothing can be shown."""
 
 
 class NewMember(Arguments):
@@ -41,72 +47,55 @@ class RecruitArguments(Arguments):
 
 async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResult:
     """Stage the new members; the first makes the caller head of a new group."""
+    context.check_goes_on()
     await _check_room(context, arguments)
     slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
+    context.stage_last(CheckTeam(context.options.plan_approval_over))
     marks = ", ".join(slot_mark("agent", slot.number) for slot in slots)
     return ToolResult(f"Joined your group: {marks}. Now assign each its work.", Joined(tuple(slots)))
 
 
 async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None:
-    task, wanted = context.task, len(arguments.members)
-    if context.agent.depth + 1 > task.max_depth:
-        raise ToolRefused(f"The hierarchy may be {task.max_depth} deep. Do this part yourself.")
-    members = await my_members(context)
+    """Raises ToolRefused unless all of them may join, what this answer has staged counted in."""
+    if context.agent.depth + 1 > context.task.max_depth:
+        raise ToolRefused(f"The hierarchy may be {context.task.max_depth} deep. Do this part yourself.")
+    known = await my_members(context)
     for member in arguments.members:
         if is_reserved(member.name) or is_role(member.name):
             raise ToolRefused(
                 f"{clean_name(member.name)} would pass for the engine, a person or a role. "
                 "Give it a name of its own."
             )
-        if name_key(clean_name(member.name)) in members:
+        key = name_key(clean_name(member.name) or NAMELESS)
+        if key in known:
             raise ToolRefused(f"{member.name} is already in your group. Assign the work to it instead.")
-    if len(members) + wanted > task.max_members:
-        raise ToolRefused(
-            f"A head may lead {task.max_members}; you have {len(members)}. "
-            "Let members recruit members of their own."
-        )
-    if task.agents + wanted > task.max_agents:
-        raise ToolRefused(
-            f"This task may have {task.max_agents} agents and has {task.agents}. "
-            "Recruit fewer or do it yourself."
-        )
-    await _check_share(context, wanted)
-    _check_plan(context, wanted)
+        known[key] = member.name
+    team = await _team_now(context)
+    boss = context.agent.role == "boss"
+    over = context.options.plan_approval_over
+    if refusal := too_many(team, len(arguments.members), context.task, boss=boss, approval_over=over):
+        raise ToolRefused(refusal)
 
 
-async def _check_share(context: ToolContext, wanted: int) -> None:
-    """A subtree's own cap on agents; a task with none has a path of one budget."""
-    path = budget_path(context.agent.budget_path)
-    if len(path) > 1:
-        room = await context.db.read(lambda c: room_for_agents(c, path))
-        if room is not None and wanted > room:
-            raise ToolRefused(
-                f"Your group may have {max(room, 0)} more agents. Recruit fewer, or ask your head for more."
-            )
-
-
-def _check_plan(context: ToolContext, wanted: int) -> None:
-    if context.task.plan_state == "proposed":
-        raise ToolRefused(
-            "Your plan waits for the people's approval. End your turn; you are woken by the answer."
-        )
-    large = context.task.agents + wanted > context.options.plan_approval_over
-    if not large or context.task.plan_state != "none":
-        return
-    if context.agent.role == "boss":
-        raise ToolRefused(
-            f"More than {context.options.plan_approval_over} agents: call propose_plan first, then recruit."
-        )
-    if context.task.attended:
-        raise ToolRefused(
-            f"More than {context.options.plan_approval_over} agents need a plan that the people have seen. "
-            "Ask the boss to call propose_plan, or do it with fewer."
-        )
+async def _team_now(context: ToolContext) -> Team:
+    """The team as committed by now, with the recruits and plans of this answer."""
+    team = await context.db.read(lambda c: team_of(c, context.agent.id))
+    staged = len(context.staged(Recruit))
+    state = team.plan_state
+    for plan in context.staged(ProposePlan):
+        state = "proposed" if plan.hold_s is not None else "none" if context.task.attended else "approved"
+    return replace(
+        team,
+        agents=team.agents + staged,
+        members=team.members + staged,
+        room=None if team.room is None else team.room - staged,
+        plan_state=state,
+    )
 
 
 def _stage_member(context: ToolContext, member: NewMember, group: str) -> Slot:
     slot = context.slot()
-    name = clean_name(member.name) or "Agent"
+    name = clean_name(member.name) or NAMELESS
     title = " ".join(member.role.split())
     context.stage(
         Recruit(slot, name, title, member.instructions, clean_name(group) or f"{context.agent.name} group")
@@ -131,6 +120,7 @@ async def dismiss(context: ToolContext, arguments: DismissArguments) -> ToolResu
     if name_key(arguments.name) not in members:
         raise not_mine(arguments.name, members)
     context.stage(Dismiss(name_key(arguments.name), arguments.reason))
+    context.recruited.pop(name_key(arguments.name), None)
     return ToolResult(f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled.")
 
 
@@ -146,12 +136,14 @@ class ProposePlanArguments(Arguments):
 
 async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
     """Show the plan to the people; a large one waits for their word."""
-    if context.task.plan_state == "proposed":
+    context.check_goes_on()
+    team = await _team_now(context)
+    if team.plan_state == "proposed":
         raise ToolRefused("A plan is already waiting for approval. End your turn.")
     if arguments.agents == 1:
         raise ToolRefused("One agent needs no plan. Do the work now, then call finish.")
-    if arguments.agents > context.task.max_agents:
-        raise ToolRefused(f"This task may have {context.task.max_agents} agents at most. Plan with fewer.")
+    if arguments.agents > team.max_agents:
+        raise ToolRefused(f"This task may have {team.max_agents} agents at most. Plan with fewer.")
     hold = arguments.agents > context.options.plan_approval_over and context.task.attended
     tokens = arguments.tokens or arguments.agents * TOKENS_AN_AGENT
     context.stage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -63,6 +64,9 @@ async def _find(context: ToolContext, number: int) -> Work:
     work = await context.db.read(lambda c: load_assignment(c, context.task.id, number))
     if work is None:
         raise ToolRefused(f"There is no assignment #{number}. {await _mine(context)}", "missing")
+    for change in context.staged(ChangeAssignment):
+        if change.assignment_id == number:
+            work = replace(work, state="open" if change.state == "rejected" else change.state)
     return work
 
 
@@ -129,6 +133,8 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResu
         seen = await context.db.read(lambda c: last_run(c, context.task.id, context.agent.id))
         await _check_by_runs(context, seen, accepts=accepts)
         findings = findings_of(seen) if accepts or seen else findings
+    if context.staged(Verdict):
+        raise ToolRefused("You gave your verdict before, in this same answer.")
     last = context.task.audit_round >= context.options.audit_rounds
     context.stage(Verdict(accepts, findings, last, by_runs))
     context.ends_turn = True

@@ -1,0 +1,43 @@
+"""How full a task is at this moment: its team against its caps, and the questions that wait for people."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.budget.tree import room_for_agents
+from engine.domain.team import Team
+from engine.store.core import AGENTS, BUDGETS, GATES, TASKS
+from engine.store.lookup import budget_path
+
+
+def open_questions(connection: Connection, agent_id: int) -> int:
+    """How many questions of an agent wait for the people."""
+    waiting = sa.and_(GATES.c.agent_id == agent_id, GATES.c.kind == "question", GATES.c.basis.is_(None))
+    return int(connection.execute(sa.select(sa.func.count()).where(waiting)).scalar_one())
+
+
+def team_of(connection: Connection, agent_id: int) -> Team:
+    """The team of an agent's task as it is now."""
+    me = connection.execute(
+        sa.select(
+            AGENTS.c.leads_group_id,
+            BUDGETS.c.path,
+            TASKS.c.agents,
+            TASKS.c.max_agents,
+            TASKS.c.plan_state,
+        )
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(AGENTS.c.id == agent_id)
+    ).one()
+    members = sa.select(sa.func.count()).where(
+        AGENTS.c.group_id == me.leads_group_id,
+        AGENTS.c.id != agent_id,
+        AGENTS.c.status != "dismissed",
+        AGENTS.c.role != "auditor",
+    )
+    count = 0 if me.leads_group_id is None else int(connection.execute(members).scalar_one())
+    path = budget_path(me.path)
+    room = room_for_agents(connection, path) if len(path) > 1 else None
+    return Team(me.agents, me.max_agents, count, room, me.plan_state)
