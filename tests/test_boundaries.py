@@ -44,7 +44,7 @@ def test_the_product_never_imports_tests_or_the_script(package: str) -> None:
 
 
 def test_only_the_bootstrap_and_settings_know_of_local_mode() -> None:
-    """No Discord-specific code path in the bot knows that it is local (issue on local mode, 7)."""
+    """No Discord-specific code path in the bot knows that it is local."""
     allowed = {"bot/app/bootstrap.py", "bot/app/cli.py", "bot/app/settings.py"}
     for path in modules("bot"):
         place = str(path.relative_to(ROOT))

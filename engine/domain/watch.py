@@ -1,4 +1,4 @@
-"""Monitoring rules: pure judgements over a picture of a task, the clock passed in (DESIGN §6).
+"""Monitoring rules: pure judgements over a picture of a task, the clock passed in (docs/architecture.md).
 
 Each rule looks for one way in which agents lose themselves, first speaks to those concerned, then to
 their head, then takes it out of their hands. What a rule did before is in the picture (`acted`), so the

@@ -1,4 +1,4 @@
-"""One turn of one agent: load, think, act and commit, until the model calls no tool (DESIGN §4)."""
+"""One turn of an agent: load, think, act, commit, until the model calls no tool (docs/architecture.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The last transaction of a step: everything the step did becomes visible at once, or not at all.
 
 Order: lock the agent and its recipients by ascending id, compare and set the fence, consume the inbox,
-apply the effects, write the step, settle the budget, append events (DESIGN §4).
+apply the effects, write the step, settle the budget, append events (docs/architecture.md).
 """
 
 from __future__ import annotations

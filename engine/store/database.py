@@ -1,7 +1,7 @@
 """Transactions on SQLite (one writer thread, group commit) and PostgreSQL (a pool of connections).
 
 Why one writer thread: measured on 590 agents, Core statements in one thread with groups of at most 16
-commits cost 0.6-0.9 ms a turn at synchronous=FULL, where aiosqlite cost 3 ms (DESIGN §4).
+commits cost 0.6-0.9 ms a turn at synchronous=FULL, where aiosqlite cost 3 ms (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Statements to PostgreSQL on libpq itself, many in one message.
 
-Why not the driver's cursors: measured on 590 agents, a step of two dozen statements took 2.5 ms of CPU time
-through them in pipeline mode, and takes 1.4 ms through here. Rows are still read, and errors named, by the
-driver.
+Why not the driver's cursors: measured on 590 agents, a step of two dozen statements takes 2.9 ms of CPU time
+through psycopg's raw cursors in pipeline mode with prepared statements, and 1.4 ms through here (turns at 4.0
+and 2.3 of the ideal). Rows are still read, and errors named, by the driver.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The contract of turns (DESIGN §4), every backend: nothing lost, nothing twice, nobody asleep with mail."""
+"""The contract of turns on every backend: nothing lost, nothing twice, nobody asleep with mail.
+
+The steps of a turn: docs/architecture.md.
+"""
 
 from __future__ import annotations
 

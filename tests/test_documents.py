@@ -1,0 +1,48 @@
+"""The documents for contributors are true of the tree, and code refers to them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from tests.test_boundaries import ROOT
+
+DOCUMENTS = ("CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "README.md")
+TOP = ("engine/", "bot/", "tests/", "alembic/", "scripts/", "docs/", "requirements/")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_a_document_names_exists(document: str) -> None:
+    """Those in backticks that begin with a folder of the checkout, and the targets of links."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = {path for path in re.findall(r"`([\w./-]+)`", text) if path.startswith(TOP)}
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", text))
+    missing = {path for path in named if not (ROOT / path).exists()}
+    missing |= {link for link in linked if not (ROOT / document).parent.joinpath(link).exists()}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("package", ["engine", "bot"])
+def test_every_room_is_in_the_tree_of_the_documents(package: str) -> None:
+    """A new package is explained where strangers look."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = text[text.index("## The tree") :].split("```")[1]
+    part = tree[tree.index(f"\n{package}/") :]
+    rooms = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    assert rooms
+    assert {room for room in rooms if not re.search(rf"(?<![a-z_]){room}/", part)} == set()
+
+
+def test_code_names_no_document_that_is_not_here() -> None:
+    """A reader outside has no design notes and no list of issues."""
+    found = subprocess.run(
+        ["git", "grep", "-nE", r"DESIGN|[Ii]ssue #?[0-9]+|\(issue", "--", "*.py", "*.md", "*.sh", "Makefile"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    mine = "tests/test_documents.py"
+    assert [line for line in found.stdout.splitlines() if not line.startswith(mine)] == []
