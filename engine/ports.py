@@ -6,7 +6,7 @@ Times are seconds (unix time where absolute), money is micro-dollars (1 USD = 1_
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -210,9 +210,6 @@ class Workspace(Protocol):
 
     async def blame(self, task_id: int, path: str) -> list[BlameLine]:
         """Blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
-
-    def export_zip(self, task_id: int, files: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Zip of path -> blob as chunks, nothing held whole in memory."""
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
         """Write a git bundle of the history to `target`. Raises NotFound when nothing is recorded."""

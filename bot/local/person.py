@@ -66,11 +66,6 @@ class Person:
         await self.world.pulse.until(look, within)
         return found[-1]
 
-    async def sees_channel(self, name: str, *, within: float = 10.0) -> Wire:
-        """Wait for a channel or thread of that name and return it."""
-        await self.world.pulse.until(lambda: any(c.get("name") == name for c in self.channels()), within)
-        return self.channel(name)
-
     # -------------------------------------------------------------- governing
 
     async def delete_channel(self, place: Place) -> None:

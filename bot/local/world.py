@@ -30,7 +30,6 @@ from bot.local.clock import WorldClock
 from bot.local.payloads import finish, resolve_embed_files
 from bot.local.pulse import Pulse
 
-Listener = Callable[[str, Mapping[str, Any]], None]
 Wire = dict[str, Any]
 
 _DISCORD_EPOCH_MS = 1420070400000

@@ -29,12 +29,6 @@ class Budget:
     reserved_micros: int = 0
     reserved_tokens: int = 0
 
-    def has_room(self, need: Quote) -> bool:
-        """Whether `need` more can be reserved."""
-        return _fits(self.spent_micros + self.reserved_micros + need.cost_micros, self.cap_micros) and _fits(
-            self.spent_tokens + self.reserved_tokens + need.tokens, self.cap_tokens
-        )
-
     def is_spent(self, need: Quote) -> bool:
         """Whether `need` will not fit even when all calls under way turn out to cost nothing."""
         return not (

@@ -71,11 +71,6 @@ def prompt_name(role: AgentRole) -> str:
     return "member" if role == "head" else role
 
 
-def tokens_of(text: str) -> int:
-    """Estimated tokens of a text."""
-    return int(len(text) / CHARS_PER_TOKEN) + 1
-
-
 def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = False) -> str:
     """The agent's stable system prompt: role, goal, instructions, rules; for a `small` model a short one."""
     brief = small and agent.role in ("boss", "member")

@@ -1,9 +1,8 @@
-"""What people take home: a zip as a stream, and a git bundle."""
+"""What people take home: a git bundle."""
 
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,39 +15,6 @@ from pygit2.ffi import C, ffi
 from engine.workspace.message import parse_trailers
 
 CHUNK = 256 * 1024
-
-
-class Drain:
-    """A file zipfile can write to but not seek in; `take` empties it."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        """Append."""
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def take(self) -> bytes:
-        """All bytes since last time."""
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken
-
-
-def zip_entry(archive: zipfile.ZipFile, drain: Drain, path: str, content: bytes) -> Iterator[bytes]:
-    """Write one file into `archive` and give what that produced, piece by piece."""
-    info = zipfile.ZipInfo(path)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.external_attr = 0o100644 << 16
-    with archive.open(info, "w") as entry:
-        for start in range(0, len(content), CHUNK):
-            entry.write(content[start : start + CHUNK])
-            yield drain.take()
-    yield drain.take()
 
 
 def write_bundle(repo: pygit2.Repository, tip: str, branch: str, target: Path) -> None:

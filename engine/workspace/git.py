@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import zipfile
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from engine.errors import NotFound
 from engine.ports import BlameLine, Merge, Revision
-from engine.workspace.archive import Drain, write_bundle, zip_entry
+from engine.workspace.archive import write_bundle
 from engine.workspace.limits import WorkspaceLimits, check_file
 from engine.workspace.repository import TaskRepository
 from engine.workspace.settle import BRANCH
@@ -68,18 +67,6 @@ class GitWorkspace:
     async def blame(self, task_id: int, path: str) -> list[BlameLine]:
         """Blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
         return await self._run(task_id, lambda repo: repo.blame(path))
-
-    async def export_zip(self, task_id: int, files: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """Zip of path -> blob as chunks; at most one file is in memory. Raises NotFound."""
-        drain = Drain()
-        with zipfile.ZipFile(cast("IO[bytes]", drain), "w") as archive:
-            for path, blob in sorted(files.items()):
-                content = await self.get(task_id, blob)
-                for piece in zip_entry(archive, drain, path, content):
-                    if piece:
-                        yield piece
-                    await asyncio.sleep(0)
-        yield drain.take()
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
         """Write a git bundle of the history to `target`. Raises NotFound when nothing is recorded."""

@@ -18,11 +18,6 @@ Kind = Literal["blob", "tree", "commit"]
 _FAST = 1
 
 
-def object_id(kind: Kind, data: bytes) -> str:
-    """The id (40 hex digits) git gives to `data`."""
-    return hashlib.sha1(_framed(kind, data), usedforsecurity=False).hexdigest()
-
-
 def write_loose(objects: Path, kind: Kind, data: bytes, durable: bool) -> str:
     """Write an object below `objects` unless it is there, return its id.
 

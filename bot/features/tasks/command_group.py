@@ -13,7 +13,6 @@ from discord import app_commands
 from bot import texts
 
 TALKERS = discord.Permissions(send_messages=True)
-MANAGERS = discord.Permissions(manage_guild=True)
 TASK = app_commands.Group(
     name="task", description=texts.CMD["task"], guild_only=True, default_permissions=TALKERS
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,7 +74,6 @@ class AdmittedModel:
     the account or a setting, then `retry_now`); ModelRefused and ModelBadAnswer pass through. A request that
     keeps failing while others are answered, or keeps getting unusable answers, becomes ModelRefused instead
     of blocking for ever.
-    `weight` gives a task's share (1.0 by default).
     """
 
     def __init__(
@@ -84,11 +82,9 @@ class AdmittedModel:
         settings: EngineSettings,
         observer: AdmissionObserver | None = None,
         times: BreakerTimes | None = None,
-        weight: Callable[[int], float] = lambda _task_id: 1.0,
     ) -> None:
         self._inner = inner
         self._observer = observer or Unwatched()
-        self._weight = weight
         now = time.monotonic()
         self._queue: FairQueue[_Call] = FairQueue()
         self._seats = Seats()
@@ -118,11 +114,6 @@ class AdmittedModel:
         self._breaker.retry_now(time.monotonic())
         self._admit()
 
-    def switch(self, inner: ChatModel) -> None:
-        """Use another model from now on (say, with a new key), and try it at once."""
-        self._inner = inner
-        self.retry_now()
-
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` in its turn. Raises ModelRefused, or what else `inner` raises that waiting
         does not mend."""
@@ -139,7 +130,7 @@ class AdmittedModel:
     async def _wait_turn(self, call: _Call) -> None:
         call.admitted = admitted = asyncio.get_running_loop().create_future()
         request = call.request
-        ticket = self._queue.push(request.task_id, request.priority, call, self._weight(request.task_id))
+        ticket = self._queue.push(request.task_id, request.priority, call)
         self._admit()
         try:
             await admitted

@@ -68,7 +68,7 @@ async def test_dropped_after_it_was_taken(stage: Stage) -> None:
     await stage.drain()
     assert spoken(stage) == ["first", "second"]
     (last,) = [m for m in stage.said("root") if m["content"] == "second"]
-    assert await stage.outbox.ledger.agent_of(int(last["id"])) == boss
+    assert await stage.outbox.ledger.agents_of(int(last["id"])) == [boss]
 
 
 async def test_the_same_words_twice_are_two_messages(stage: Stage) -> None:

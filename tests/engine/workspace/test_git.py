@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import random
 import threading
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -208,16 +206,6 @@ async def test_binary_files_have_no_lines(workspace: GitWorkspace) -> None:
     await workspace.record(TASK, [Revision(1, TASK, "p.png", blob, "Ada", "s", 1.0)])
     with pytest.raises(Invalid, match="not text"):
         await workspace.blame(TASK, "p.png")
-
-
-async def test_zip_holds_every_file(workspace: GitWorkspace) -> None:
-    """The streamed archive is sound and complete, binary content included."""
-    content = {"a.txt": b"text\n", "b/c.bin": bytes(range(256)) * 700, "d/é.txt": b""}
-    files = {path: await workspace.put(TASK, data) for path, data in content.items()}
-    chunks = [chunk async for chunk in workspace.export_zip(TASK, files)]
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(chunks)))
-    assert archive.testzip() is None
-    assert {name: archive.read(name) for name in archive.namelist()} == content
 
 
 async def test_bundle_can_be_cloned(workspace: GitWorkspace, git: Git, tmp_path: Path) -> None:

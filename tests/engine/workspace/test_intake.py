@@ -293,17 +293,3 @@ def test_what_is_no_bundle_is_said(data: bytes) -> None:
     """Other bytes are refused with how to make a bundle."""
     with pytest.raises(Invalid):
         read_bundle(data, LIMITS)
-
-
-async def test_zip_out_streams_in_constant_memory(workspace: GitWorkspace) -> None:
-    """Twenty megabytes of files go out with a few in memory, and come in again."""
-    content = {f"f{n}.bin": random.Random(n).randbytes(190_000) for n in range(110)}
-    files = {path: await workspace.put(1, data) for path, data in content.items()}
-    tracemalloc.start()
-    size = peak = 0
-    async for chunk in workspace.export_zip(1, files):
-        size += len(chunk)
-        peak = max(peak, tracemalloc.get_traced_memory()[1])
-    tracemalloc.stop()
-    assert size > 20_000_000
-    assert peak < 4_000_000

@@ -265,7 +265,7 @@ async def test_down_endpoint_is_waited_for(calls: Start) -> None:
 
 async def test_rejected_key_waits_for_a_person(calls: Start) -> None:
     """A 401 fails nothing: it is said, and after the key was changed the calls go on."""
-    model, better, watcher = Steered(), Steered(), Watcher()
+    model, watcher = Steered(), Watcher()
     admission = AdmittedModel(model, settings_with(), watcher)
     task = calls(admission)
     await settle()
@@ -274,9 +274,9 @@ async def test_rejected_key_waits_for_a_person(calls: Start) -> None:
     ((reason, retry_in_s),) = watcher.waiting
     assert reason == "Bad key."
     assert 59 < retry_in_s <= 60
-    admission.switch(better)
+    admission.retry_now()
     await settle()
-    better.end()
+    model.end()
     assert (await task).text == "ok"
     assert watcher.backs == 1
 
