@@ -134,6 +134,13 @@ class Engine:
         await self._dispatcher.stop(drain)
         await self._git_history.stop()
 
+    async def sweep(self) -> None:
+        """Do now what is due by the clock: start repeats, answer overdue plans, look after running tasks.
+
+        The schedule calls it every few seconds in the process that sweeps; one call at a time runs.
+        """
+        await self._monitor.sweep()
+
     async def handle(self, command: c.Command) -> int:
         """Carry out one command -> id. Raises NotFound, WrongState, Invalid, NotConfigured."""
         now = self._parts.clock.now()

@@ -24,7 +24,6 @@ from engine.events import ModelBack
 from engine.handlers.tasks import start_task
 from engine.lifecycle.agents import NewAgent, add_agent
 from engine.ports import ChatAnswer, Quote, Usage, Wake
-from engine.runtime.dispatch import FairQueue
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions
 from engine.steps.commit import commit_step
 from engine.steps.load import CapHit, load_turn
@@ -33,6 +32,9 @@ from engine.store.database import conninfo_of
 from engine.store.prepared import driver_of
 from tests.contracts.conftest import World
 from tests.fakes.parts import CAPS
+
+SHARED_QUEUE = pytest.mark.parametrize("world", ["postgresql-procrastinate"], indirect=True)
+"""For what only a queue in a database that processes share can do."""
 
 
 def composing(tokens: int = 100, micros: int = 50):  # type: ignore[no-untyped-def]
@@ -228,14 +230,9 @@ def _answer() -> ChatAnswer:
     return ChatAnswer("x", usage=Usage(10, 0, 5), cost_micros=7)
 
 
+@SHARED_QUEUE
 async def test_the_job_of_a_dead_worker_is_buried_and_its_agent_runs(world: World) -> None:
     """A job left in doing by a worker that is no more blocks nobody for longer than the silence allowed."""
-    if world.backend != "postgresql-procrastinate":
-        queue = FairQueue()
-        queue.push(Wake(1, 1))
-        queue.push(Wake(1, 1))
-        assert len(queue) == 1
-        return
     _, agents = await world.write(begin)
     sender = ProcrastinateDispatcher(world.db, 0)
     await world.write(lambda c: sender.enlist(c, [Wake(agents[0], 1)]))
@@ -260,23 +257,20 @@ async def test_the_job_of_a_dead_worker_is_buried_and_its_agent_runs(world: Worl
 async def test_wake_ups_that_wait_are_folded_into_one(world: World) -> None:
     """However often an agent is woken before it runs, it runs once."""
     _, agents = await world.write(begin)
-    dispatcher = world.dispatcher(0 if world.backend.endswith("local") else 1)
+    dispatcher = world.dispatcher(1)
     runs: list[int] = []
 
     async def run(agent: int) -> None:
         runs.append(agent)
 
-    for _ in range(5):
-        left = await world.write(lambda c: list(dispatcher.enlist(c, [Wake(agents[0], 1)])))
-        dispatcher.wake(left)
-    if world.backend.endswith("local"):
-        assert dispatcher.busy == 1  # type: ignore[attr-defined]
-        return
+    # With one place all run in order, so a second run of the first would come before the other's.
+    for agent in [agents[0]] * 5 + [agents[1]]:
+        wakes = [Wake(agent, 1)]
+        dispatcher.wake(await world.write(lambda c, w=wakes: list(dispatcher.enlist(c, w))))  # type: ignore[misc]
     await dispatcher.start(run)
-    await world.until(lambda: _holds(bool(runs)))
-    await asyncio.sleep(0.3)
+    await world.until(lambda: _holds(agents[1] in runs))
     await dispatcher.stop()
-    assert runs == [agents[0]]
+    assert runs == agents[:2]
 
 
 async def test_a_small_task_waits_behind_no_more_than_one_of_a_large_one(world: World) -> None:
@@ -299,10 +293,9 @@ async def test_a_small_task_waits_behind_no_more_than_one_of_a_large_one(world: 
     assert max(order.index(agent) for agent in few) <= 2 * len(few)
 
 
+@SHARED_QUEUE
 async def test_a_worker_outlives_the_loss_of_its_connections(world: World) -> None:
     """The server ends every connection, as at its restart: agents woken afterwards still run."""
-    if world.backend != "postgresql-procrastinate":
-        return  # one process, no connections to lose
     _, agents = await world.write(begin)
     worker, ran = world.dispatcher(4), list[int]()
 

@@ -65,7 +65,7 @@ async def test_starts_missed_while_nobody_ran_come_as_one(world: World) -> None:
     told = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "TaskAccepted")
     said = str(await world.scalar(told))
     assert f'"repeat_id":{number}' in said and '"origin":"channel:7"' in said
-    await again._monitor.sweep()
+    await again.sweep()
     assert await started(world) == 1
 
 
@@ -85,7 +85,7 @@ async def test_each_run_keeps_to_the_caps_that_were_said(world: World) -> None:
         minutes=usual.minutes,
     )
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     await all_ended(world, 1)
     assert (await engine.look.task(1)).limits == view.limits
 
@@ -96,16 +96,16 @@ async def test_a_run_is_left_out_while_the_one_before_goes_on(world: World) -> N
     await engine.handle(HOURLY)
     for _ in range(3):
         await missed(world, 1)
-        await engine._monitor.sweep()
+        await engine.sweep()
     (view,) = await engine.look.repeats("guild:1")
     assert (await started(world), view.runs, view.skipped) == (1, 1, 2)
     await engine.handle(PauseTask(1, "me"))
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     assert await started(world) == 1
     await engine.handle(StopTask(1, "me"))
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     assert await started(world) == 2
 
 
@@ -114,11 +114,11 @@ async def test_a_stopped_repeat_starts_nothing(world: World) -> None:
     engine = await world.start(lambda _: say("Hm."), turn=SWEEPING)
     number = await engine.handle(HOURLY)
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     await engine.handle(EndRepeat(number, "me"))
     await engine.handle(StopTask(1, "me"))
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     assert await started(world) == 1
     assert await engine.look.repeats("guild:1") == []
     with pytest.raises(NotFound):
@@ -156,7 +156,7 @@ async def test_a_repeat_runs_by_itself_and_asks_nobody(world: World) -> None:
     engine = await world.start(endless, turn=SWEEPING)
     await engine.handle(replace(HOURLY, limits=Limits(cost_micros=300, steps=900)))
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     await all_ended(world, 1)
     assert (await engine.look.task(1)).report.startswith("half of it")
     assert await engine.look.gates(1, open_only=False) == []
@@ -185,7 +185,7 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
     rights.answer = "you left"
     for _ in range(2):
         await missed(world, 1)
-        await engine._monitor.sweep()
+        await engine.sweep()
     (view,) = await engine.look.paused_repeats()
     assert (view.id, view.paused_why, view.runs, view.skipped) == (number, "you left", 0, 0)
     assert view.paused_at is not None and await started(world) == 0
@@ -201,7 +201,7 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
         await engine.handle(ResumeRepeat(number, "she"))
     rights.answer = ""
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     await all_ended(world, 1)
     assert (await engine.look.task(1)).by == "she" and rights.asked[-1] == ("she", "guild:1")
 
@@ -213,11 +213,11 @@ async def test_a_run_waits_while_nobody_can_tell_who_may_start_it(world: World) 
     await engine.handle(HOURLY)
     rights.answer = None
     await missed(world, 1)
-    await engine._monitor.sweep()
+    await engine.sweep()
     (view,) = await engine.look.repeats("guild:1")
     assert (view.paused_at, view.runs, view.skipped, await started(world)) == (None, 0, 0, 0)
     rights.answer = ""
-    await engine._monitor.sweep()
+    await engine.sweep()
     await all_ended(world, 1)
 
 

@@ -42,7 +42,7 @@ async def due(product: Running) -> int:
     """Its time comes, the clock looks -> how many tasks there are."""
     engine, past = product.engine.engine, time.time() - 60
     await product.engine.database.write(lambda c: c.execute(REPEATS.update().values(next_at=past)))
-    await engine._monitor.sweep()
+    await engine.sweep()
     return len(await engine.look.tasks())
 
 
