@@ -108,7 +108,7 @@ async def together(sandbox: Sandbox, python: str, count: int, rounds: int) -> di
 
 async def measure(runs: int, at_once: int, rounds: int) -> dict[str, object]:
     """All figures."""
-    folder = environment_folder(Path("var"))
+    folder = environment_folder(Path("var"), ["pytest"])
     prepared = prepare_environment(folder, ["pytest"])
     sandbox = choose_sandbox(folder)
     if not sandbox.status().available:

@@ -203,7 +203,7 @@ def _embedder(settings: EngineSettings, endpoint: Endpoint | None, stack: AsyncE
 
 def _sandbox(settings: EngineSettings, say: Say) -> Sandbox:
     """Contained running, or the plain reason why there is none. Blocking."""
-    folder = environment_folder(settings.data_dir)
+    folder = environment_folder(settings.data_dir, settings.run_packages)
     limits = SandboxLimits(memory=settings.run_memory_mb * 1024 * 1024)
     try:
         prepare_environment(folder, settings.run_packages, log.info)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ from typing import TypedDict
 from engine.errors import NotConfigured
 from engine.sandbox.interpreter import OLDEST, Inside, Say, call, place_interpreter
 
-ROOT_FOLDER = Path("/var/lib/megaagent/sandbox-env")
+ROOT_FOLDER = Path("/var/lib/megaagent")
 COPIED_FROM_THE_HOST = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
 WORK = "/task"  # where the checkout lies inside
 _LAYOUT = 6
@@ -97,13 +98,17 @@ def _named(requirement: str) -> str:
     return name.partition("-")[0] if name.endswith(".whl") else re.split(r"[^\w.-]", name, maxsplit=1)[0]
 
 
-def environment_folder(data_dir: Path) -> Path:
-    """Where the environment belongs: under the data directory, or, when this process is root and a dropped
-    user could not get there (a home directory, say), in `ROOT_FOLDER`."""
+def environment_folder(data_dir: Path, packages: Sequence[str]) -> Path:
+    """Return where the environment with `packages` belongs: under the data directory.
+
+    When this process is root and a dropped user could not get there (a home directory, say), it is in
+    `ROOT_FOLDER`, which every data directory of this machine shares: there each list of packages has its own.
+    """
     folder = (data_dir / "sandbox-env").resolve()
     if os.geteuid() != 0 or all(_passable(parent) for parent in folder.parents):
         return folder
-    return ROOT_FOLDER
+    key = hashlib.sha256(json.dumps(sorted(set(packages))).encode()).hexdigest()[:8]
+    return ROOT_FOLDER / f"sandbox-env-{key}"
 
 
 def _passable(folder: Path) -> bool:

@@ -21,7 +21,7 @@ from engine.sandbox.environment import load_environment, require_linux
 from engine.sandbox.limits import SandboxLimits
 
 _TEST_S = 20.0
-_ESCAPES = Path(__file__).with_name("escapes.py")
+_ESCAPES = Path(__file__).with_name("escapes.py").read_bytes()
 
 
 class RefusingSandbox:
@@ -90,7 +90,7 @@ def escapes(sandbox: BubblewrapSandbox) -> list[str]:
         told = {"canary": str(canary), "port": listener.getsockname()[1]}
         request = RunRequest(
             ("/env/bin/python", "-I", "escapes.py", json.dumps(told)),
-            {"escapes.py": _ESCAPES.read_bytes()},
+            {"escapes.py": _ESCAPES},
             timeout_s=_TEST_S,
         )
         result = _run_aside(sandbox, request)

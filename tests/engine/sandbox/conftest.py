@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[3]
 @pytest.fixture(scope="session")
 def environment() -> Path:
     """The environment the set-up makes; made here when it is not there."""
-    folder = environment_folder(REPOSITORY / "var")
+    folder = environment_folder(REPOSITORY / "var", ["pytest"])
     prepare_environment(folder, ["pytest"])
     return folder
 

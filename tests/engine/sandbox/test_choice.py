@@ -117,9 +117,12 @@ def test_a_home_directory_is_no_place_for_roots_environment(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    assert environment_folder(closed) == environment_module.ROOT_FOLDER
+    shared = environment_folder(closed, ["pytest", "numpy"])
+    assert shared.parent == environment_module.ROOT_FOLDER
+    assert environment_folder(closed / "deeper", ["numpy", "pytest"]) == shared
+    assert environment_folder(closed, ["pytest"]) != shared
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert environment_folder(closed) == closed / "sandbox-env"
+    assert environment_folder(closed, []) == closed / "sandbox-env"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ __all__ = ["stage"]
 @pytest.fixture(scope="session")
 def real() -> Sandbox:
     """This machine's sandbox."""
-    folder = environment_folder(Path(__file__).parents[3] / "var")
+    folder = environment_folder(Path(__file__).parents[3] / "var", ["pytest"])
     prepare_environment(folder, ["pytest"])
     chosen = choose_sandbox(folder)
     assert chosen.status().available, chosen.status().reason

@@ -116,7 +116,7 @@ class LocalModel:
             context=self._settings.local_context,
             threads=self._settings.local_threads or min(os.cpu_count() or 1, 8),
             seed=self._settings.local_seed,
-            environment=str(environment_folder(self._settings.data_dir)),
+            environment=str(environment_folder(self._settings.data_dir, self._settings.run_packages)),
             memory=self._settings.run_memory_mb * 1024 * 1024,
         )
         self._process = await asyncio.create_subprocess_exec(
