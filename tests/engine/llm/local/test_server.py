@@ -179,7 +179,8 @@ async def test_cancelled_call_frees_its_slot(running: Running) -> None:
     """A stopped agent's answer is not written to its end: with both slots taken others go on at once."""
     _, chat = running
     endless = [asyncio.create_task(chat.complete(asked("Talk.", n, tools=(), limit=3500))) for n in range(2)]
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.3)
+    assert not any(call.done() for call in endless)
     for call in endless:
         call.cancel()
     await asyncio.gather(*endless, return_exceptions=True)
