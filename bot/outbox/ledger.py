@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, insert, select, update
 
 from bot.outbox.post import ACTS, Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
-from bot.storage.tables import agents, deliveries, groups, incoming, outbox
+from bot.storage.tables import deliveries, groups, incoming, outbox
 from bot.storage.upsert import insert_once
 from engine.ports import Database
 
@@ -168,11 +168,6 @@ class Ledger:
 
     # ------------------------------------------------------------ the way back
 
-    async def agent_of(self, message_id: int) -> int | None:
-        """The agent whose words a message carries; None for the bot's, for several agents', for others'."""
-        found = await self.agents_of(message_id)
-        return found[0] if len(found) == 1 else None
-
     async def agents_of(self, message_id: int) -> list[int]:
         """All agents whose words a message carries, in the order they speak in it."""
         query = (
@@ -183,16 +178,6 @@ class Ledger:
         )
         rows = await self._database.read(lambda c: c.execute(query).scalars().all())
         return list(dict.fromkeys(rows))
-
-    async def seq_of(self, message_id: int) -> int | None:
-        """The newest event a message shows; None for messages not ours."""
-        query = (
-            select(outbox.c.seq)
-            .join(deliveries, deliveries.c.batch_id == outbox.c.batch_id)
-            .where(deliveries.c.message_id == message_id)
-            .order_by(outbox.c.seq.desc())
-        )
-        return await self._database.read(lambda c: c.execute(query).scalar())
 
     async def place_of(self, channel_id: int) -> Spot | None:
         """The group a channel or thread belongs to; a channel with threads belongs to its own group."""
@@ -212,13 +197,6 @@ class Ledger:
         query = select(groups.c.thread_id, groups.c.channel_id).where(groups.c.group_id == group_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         return (row.thread_id or row.channel_id or None) if row else None
-
-    async def agent_named(self, task_id: int, name: str) -> int | None:
-        """The agent of a task by its name or persona's name, whatever the case."""
-        query = select(agents.c.agent_id, agents.c.name, agents.c.persona).where(agents.c.task_id == task_id)
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        wanted = name.casefold()
-        return next((i for i, *names in rows if wanted in (each.casefold() for each in names)), None)
 
     async def gate_message(self, gate_id: int) -> Sent | None:
         """Where the message of a gate stands, None before it is sent."""

@@ -77,7 +77,7 @@ async def test_pending_sending_sent(database: Database) -> None:
     await ledger.sent(second, Sent(BIG, BIG + 2))
     assert await ledger.unfinished() == []
     assert (await ledger.counts())["sent"] == 2
-    assert await ledger.agent_of(BIG + 2) == 3 and await ledger.seq_of(BIG + 1) == 5
+    assert await ledger.agents_of(BIG + 2) == [3]
     assert await ledger.known([BIG + 1, 5]) == {BIG + 1}
 
 
@@ -113,7 +113,7 @@ async def test_pruning_keeps_the_way_back(database: Database) -> None:
     before = sum((await ledger.counts()).values())
     assert [await ledger.prune(200.0) for _ in range(2)] == [1, 0]
     assert sum((await ledger.counts()).values()) == before - 1
-    assert await ledger.agent_of(BIG + 1) == 3 and await ledger.known([BIG + 1]) == {BIG + 1}
+    assert await ledger.agents_of(BIG + 1) == [3] and await ledger.known([BIG + 1]) == {BIG + 1}
     assert [d.wire.content for d in await ledger.unfinished()] == ["two"] and open_.id != old.id
     assert "one" in [line.text for line in await Transcripts(database).lines(1)]
 
