@@ -16,6 +16,7 @@ from engine import commands as c
 from engine.domain import limits
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps
+from engine.domain.models import check_model
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
 from engine.handlers import agents, attachments, gates, memories, messages, repeats, tasks
@@ -72,12 +73,14 @@ _HANDLERS: dict[type, _Work] = {
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """Defaults of every task's caps, how turns are made, whether this process sweeps (one must), and
-    whether people are asked at all: with a small model a task ends by itself, whoever watches."""
+    whether people are asked at all: with a small model a task ends by itself, whoever watches. `models`
+    are those a task may name, None for any."""
 
     caps: Caps
     turn: TurnOptions = field(default_factory=TurnOptions)
     sweeps: bool = True
     asks_people: bool = True
+    models: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, settings: EngineSettings, turn: TurnOptions | None = None) -> EngineOptions:
@@ -91,7 +94,8 @@ class EngineOptions:
             tokens=settings.max_tokens,
             minutes=settings.max_minutes,
         )
-        return cls(caps, turn or TurnOptions(), asks_people=settings.tool_profile == "full")
+        asks_people = settings.tool_profile == "full"
+        return cls(caps, turn or TurnOptions(), asks_people=asks_people, models=settings.models())
 
 
 class Engine:
@@ -108,6 +112,7 @@ class Engine:
         self._shared = parts.db.url.startswith("postgres")
         look = self._git_history.look
         self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch, look)
+        self._monitor.models = options.models
         self.look = SqlQueries(parts.db, parts.workspace, self._git_history.catch_up)
 
     async def start(self) -> None:
@@ -150,6 +155,7 @@ class Engine:
             return await self._say(command, now)
         if isinstance(command, c.RepeatTask):
             limits.check_limits(command.limits)
+            check_model(command.model, self._options.models)
             repeated, caps = command, _with_defaults(command.limits, self._options.caps)
             return await self._carry_out(lambda db: repeats.repeat_task(db, repeated, caps, now))
         work = _HANDLERS[type(command)]
@@ -214,6 +220,7 @@ class Engine:
         command = command if self._options.asks_people else replace(command, attended=False)
         checked_goal(command.goal)
         limits.check_limits(command.limits)
+        check_model(command.model, self._options.models)
         paths = _checked_paths(command.files)
         caps = _with_defaults(command.limits, self._options.caps)
         if not paths:

@@ -80,7 +80,8 @@ class ChatRequest:
     """One model call. Lower `priority` goes first (0: a person waits for the answer).
 
     `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
-    embedded model is held to them. `talk`: whether an answer in words alone fits too.
+    embedded model is held to them. `talk`: whether an answer in words alone fits too. `model`: the one its
+    task names, "" for the usual one of the role.
     """
 
     task_id: int
@@ -92,6 +93,7 @@ class ChatRequest:
     max_tokens: int | None = None
     offer: tuple[str, ...] | None = None
     talk: bool = True
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ class RepeatView:
     skipped: int
     paused_at: float | None = None
     paused_why: str = ""
+    model: str = ""
 
 
 class Queries(Protocol):

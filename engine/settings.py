@@ -38,6 +38,7 @@ class EngineSettings(BaseSettings):
     model_head: str = ""
     model_member: str = ""
     model_auditor: str = ""
+    allowed_models: Annotated[tuple[str, ...], NoDecode] = ()
     embedding_model: str = ""
     model_prices: dict[str, Price] = Field(default_factory=dict)
     model_ceiling_price: Price = Price(input=5.0, output=25.0)
@@ -82,7 +83,7 @@ class EngineSettings(BaseSettings):
         """What is read is known to be secret before anything can show it."""
         keep_secrets_of(self)
 
-    @field_validator("run_packages", mode="before")
+    @field_validator("run_packages", "allowed_models", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """A list in JSON, or words with commas between them."""
@@ -95,6 +96,15 @@ class EngineSettings(BaseSettings):
     def sqlite_or_url(self) -> str:
         """SQLAlchemy URL of the database: `DATABASE_URL`, or SQLite under the data directory."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'megaagent.db').resolve()}"
+
+    def usual_models(self) -> tuple[str, ...]:
+        """The models that are used when nobody names one, each once."""
+        by_role = (self.model_boss, self.model_head, self.model_member, self.model_auditor)
+        return tuple(dict.fromkeys(name for name in (self.model, *by_role) if name))
+
+    def models(self) -> tuple[str, ...]:
+        """The models a task may name: the usual ones and `allowed_models`."""
+        return tuple(dict.fromkeys((*self.usual_models(), *self.allowed_models)))
 
     def model_for(self, role: str) -> str:
         """The model's name for a role, `model` unless set apart."""

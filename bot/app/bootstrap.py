@@ -21,6 +21,7 @@ from bot.app.logs import guard_logs
 from bot.app.migrations import upgrade
 from bot.app.settings import BotSettings
 from bot.discord.context import Archive, Parts, Probes
+from bot.discord.models import Models
 from bot.features.files.archive import close_places
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
@@ -181,6 +182,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> _Bot:
         cards=notifications.cards,
         outages=notifications.outages,
         start_replies=notifications.start_replies,
+        models=Models.of(opened.settings),
     )
     bot.use(parts)
     engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults))

@@ -62,3 +62,8 @@ async def memories(interaction: Interaction, current: str) -> Choices:
         return []
     found = await parts_of(interaction).engine.look.memories(here(interaction))
     return _matching(current, ((f"#{m.id} {' '.join(m.text.split())}", str(m.id)) for m in found))
+
+
+async def models(interaction: Interaction, current: str) -> Choices:
+    """The models a task may name; anything where the operator names none."""
+    return _matching(current, ((name, name) for name in parts_of(interaction).models.names or ()))

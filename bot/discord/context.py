@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import discord
 
 from bot.app.settings import BotSettings
+from bot.discord.models import Models
 from bot.outbox.ledger import Sent, Spot
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
@@ -106,6 +107,7 @@ class Parts:
     outages: OutageNotices
     start_replies: StartReplies
     now: Callable[[], float] = time.time
+    models: Models = field(default_factory=Models)
 
 
 class HasParts(Protocol):

@@ -188,7 +188,14 @@ def compose(
     priority = min((letter.priority for letter in scene.inbox), default=5)
     limit = most_answer or agent.model.answer_tokens or None
     request = ChatRequest(
-        scene.task.id, agent.id, agent.role, joined(messages), tools, priority, max_tokens=limit
+        scene.task.id,
+        agent.id,
+        agent.role,
+        joined(messages),
+        tools,
+        priority,
+        max_tokens=limit,
+        model=scene.task.model,
     )
     if offer is not None:
         request = replace(request, offer=offer.names, talk=offer.talk)

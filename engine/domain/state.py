@@ -25,6 +25,7 @@ class TaskFacts:
     audit_round: int = 0
     plan_state: str = "none"
     attended: bool = True
+    model: str = ""
 
 
 SenderKind = Literal["person", "agent", "work", "system"]

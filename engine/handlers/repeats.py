@@ -59,13 +59,14 @@ class Due:
     by: str
     space: str
     limits: Limits
+    model: str = ""
 
 
 def due_repeats(connection: Connection, now: float) -> list[Due]:
     """Those whose time has come."""
-    columns = (REPEATS.c.id, REPEATS.c.by, REPEATS.c.space, REPEATS.c.limits_json)
+    columns = (REPEATS.c.id, REPEATS.c.by, REPEATS.c.space, REPEATS.c.limits_json, REPEATS.c.model)
     rows = connection.execute(sa.select(*columns).where(_is_due(now)).order_by(REPEATS.c.next_at))
-    return [Due(row.id, row.by, row.space, Limits(**loads(row.limits_json))) for row in rows]
+    return [Due(row.id, row.by, row.space, Limits(**loads(row.limits_json)), row.model) for row in rows]
 
 
 def _is_due(now: float) -> sa.ColumnElement[bool]:
@@ -157,4 +158,5 @@ def _view(row: AnyRow) -> RepeatView:
         skipped=row.skipped,
         paused_at=row.paused_at,
         paused_why=row.paused_why,
+        model=row.model,
     )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from engine.domain.models import not_allowed
 from engine.domain.snapshot import WatchOptions
 from engine.errors import EngineError, WrongState
 from engine.handlers.gates import approve_unanswered
@@ -47,6 +48,7 @@ class Monitor:
         self._db, self._clock, self._wake, self._stir = db, clock, wake, stir
         self._options = options or WatchOptions()
         self.right: StartRight | None = None
+        self.models: tuple[str, ...] | None = None
         self._schedule: Schedule | None = None
         self._sweeping = asyncio.Lock()
         self._checks: dict[int, asyncio.Task[None]] = {}
@@ -101,8 +103,10 @@ class Monitor:
             await self._swept()
 
     async def _allowed(self, due: Due) -> bool:
-        """Whether who made it may still start tasks; when not, it is paused."""
-        why = "" if self.right is None else await self.right.why_not(due.by, due.space, due.limits)
+        """Whether who made it may still start tasks, with its model; when not, it is paused."""
+        why: str | None = not_allowed(due.model, self.models)
+        if not why and self.right is not None:
+            why = await self.right.why_not(due.by, due.space, due.limits)
         if why:
             now = self._clock.now()
             await self._db.write(lambda c: pause_repeat(c, due, why, now))

@@ -59,6 +59,7 @@ _agent_and_task = Prepared(
         TASKS.c.audit_round,
         TASKS.c.plan_state,
         TASKS.c.attended,
+        TASKS.c.model,
         BUDGETS.c.path.label("budget_path"),
         BUDGETS.c.frozen.label("budget_frozen"),
         _chief.c.name.label("chief_name"),
@@ -325,6 +326,7 @@ def _task(row: Fact) -> TaskFacts:
         audit_round=row.audit_round,
         plan_state=row.plan_state,
         attended=row.attended,
+        model=row.model,
     )
 
 

@@ -54,7 +54,13 @@ class World:
         return ProcrastinateDispatcher(self.db, slots, QueueOptions(1.0, 4.0, 0.1, 5.0))
 
     async def start(
-        self, script: Script, *, slots: int = 32, turn: TurnOptions | None = None, sweeps: bool = False
+        self,
+        script: Script,
+        *,
+        slots: int = 32,
+        turn: TurnOptions | None = None,
+        sweeps: bool = False,
+        models: tuple[str, ...] | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
         parts = Parts(
@@ -65,7 +71,7 @@ class World:
             clock=SystemClock(),
         )
         turn = turn or TurnOptions(tools=ToolOptions(plan_approval_over=1_000, audit_rounds=0))
-        engine = Engine(parts, self.dispatcher(slots), EngineOptions(CAPS, turn, sweeps))
+        engine = Engine(parts, self.dispatcher(slots), EngineOptions(CAPS, turn, sweeps, models=models))
         self.engines.append(engine)
         await engine.start()
         return engine

@@ -71,7 +71,7 @@ class RepeatButton(
         await hold(interaction)
         order = await _kept(interaction, self.number)
         if self.verb == "yes":
-            await demand_start(interaction, order.limits)
+            await demand_start(interaction, order.limits, order.model)
         if not await take_order(interaction, KIND, self.number):
             raise Refused(texts.REPEAT_LOST)
         told = await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT

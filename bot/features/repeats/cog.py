@@ -63,7 +63,7 @@ class TaskRepeat(commands.Cog):
     @app_commands.describe(**{name: texts.OPT[name] for name in ("goal", "model", "agents", "budget")})
     @app_commands.describe(**{name: texts.OPT[name] for name in ("tokens", "minutes", "every", "at")})
     @app_commands.describe(**{name: texts.OPT[name] for name in ("on", "zone", "cron")})
-    @app_commands.autocomplete(zone=zones)
+    @app_commands.autocomplete(zone=zones, model=autocomplete.models)
     async def repeat_new(
         self,
         interaction: Interaction,
@@ -82,7 +82,7 @@ class TaskRepeat(commands.Cog):
         """Say when it starts and what it may cost; the button then makes it so."""
         await hold(interaction)
         parts, limits = parts_of(interaction), limits_of(budget, agents, minutes, tokens)
-        await demand_start(interaction, limits)
+        await demand_start(interaction, limits, model)
         now = parts.now()
         when = recurrence.checked(cron_of(Choice(every, at, on, cron)), zone, now)
         whole = with_defaults(limits, parts.defaults)
@@ -120,7 +120,7 @@ class TaskRepeat(commands.Cog):
         await hold(interaction)
         await demand(interaction, Right.START)
         parts, found = parts_of(interaction), await meant(interaction, repeat)
-        person = await demand_start(interaction, found.limits)
+        person = await demand_start(interaction, found.limits, found.model or None)
         await parts.engine.handle(ResumeRepeat(found.id, person.key))
         words = texts.REPEAT_RESUMED.format(
             id=found.id, when=in_words(found.cron, found.zone), goal=plain(found.goal, 80)

@@ -6,6 +6,7 @@ from bot import texts
 from bot.discord.access import Person, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import Refused
+from bot.discord.formatting import escape
 from bot.discord.interactions import demand
 from engine.commands import (
     Limits,
@@ -14,6 +15,7 @@ from engine.commands import (
     ResumeTask,
     StopTask,
 )
+from engine.domain.models import not_allowed
 from engine.queries import TaskView
 
 
@@ -54,10 +56,16 @@ def above(limits: Limits, default: Limits) -> bool:
     return any(asked is not None and usual is not None and asked > usual for asked, usual in pairs)
 
 
-async def demand_start(interaction: Interaction, limits: Limits) -> Person:
-    """The person, who may start tasks with these caps. Raises Refused."""
+async def demand_start(interaction: Interaction, limits: Limits, model: str | None) -> Person:
+    """The person, who may start tasks with these caps and this model. Raises Refused.
+
+    A model nobody knows a price of makes a cap in dollars hold nothing sure: it takes the right to spend.
+    """
     person = await demand(interaction, Right.START)
-    if above(limits, parts_of(interaction).defaults):
+    parts = parts_of(interaction)
+    if why := not_allowed(model, parts.models.names):
+        raise Refused(escape(why))
+    if above(limits, parts.defaults) or model in parts.models.unpriced:
         await demand(interaction, Right.SPEND)
     return person
 

@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
+from bot.discord import autocomplete
 from bot.discord.attachments import files_of
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import Refused
@@ -60,7 +61,7 @@ async def _taken(interaction: Interaction, number: int) -> Order:
     """The order, once its person may still start it; then it is gone. Raises Refused."""
     order = await _kept(interaction, number)
     if order is not None:
-        await demand_start(interaction, order.limits)
+        await demand_start(interaction, order.limits, order.model)
     if order is None or not await take_order(interaction, KIND, number):
         raise Refused(texts.ORDER_LOST)
     return order
@@ -77,7 +78,7 @@ def goal_in_files(files: Mapping[str, bytes]) -> str:
 async def start(interaction: Interaction, goal: str, order: Order) -> None:
     """Start the task, show its card here, tell the person where. The rights are asked here, where it counts:
     a window may have stood open for a day."""
-    person = await demand_start(interaction, order.limits)
+    person = await demand_start(interaction, order.limits, order.model)
     parts = parts_of(interaction)
     files = await files_of(order.attachments)
     goal = checked_goal(goal or goal_in_files(files))
@@ -132,6 +133,7 @@ class TaskNew(commands.Cog):
         tokens=texts.OPT["tokens"],
         minutes=texts.OPT["minutes"],
     )
+    @app_commands.autocomplete(model=autocomplete.models)
     async def new(
         self,
         interaction: Interaction,
@@ -149,7 +151,7 @@ class TaskNew(commands.Cog):
         limits = limits_of(budget, agents, minutes, tokens)
         given = tuple(file for file in (file1, file2, file3) if file is not None)
         order = Order(limits, model, given)
-        await demand_start(interaction, limits)
+        await demand_start(interaction, limits, model)
         told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
         if goal is None and not told:
             number = await keep(interaction, order)

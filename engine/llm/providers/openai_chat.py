@@ -254,10 +254,10 @@ class OpenAIChat:
             self._people(text)
 
     def _model(self, request: ChatRequest) -> str:
-        return self._model_of(request.role)
+        return self._model_of(request.role, request.model)
 
-    def _model_of(self, role: str) -> str:
-        return self._endpoint.model or self._settings.model_for(role)
+    def _model_of(self, role: str, named: str = "") -> str:
+        return self._endpoint.model or named or self._settings.model_for(role)
 
 
 def _kept_fields(request: ChatRequest, target: Target) -> frozenset[str]:

@@ -13,6 +13,7 @@ import pytest
 from bot.app.client import MegaBot
 from bot.app.settings import BotSettings
 from bot.discord.context import Archive, Parts, Probes
+from bot.discord.models import Models
 from bot.notifications.wiring import build_notifications
 from bot.outbox.ledger import Ledger
 from bot.outbox.limiter import Limiter
@@ -61,7 +62,7 @@ class Stage:
         self.face_problem, self.tried_again = "", 0
         sandbox = SandboxStatus(True, "bubblewrap")
         self.probes = Probes(model_answers, lambda: sandbox, lambda: self.face_problem, self._again)
-        self.content = True
+        self.content, self.models = True, Models()
         self.clock = 1_700_000_000.0
         self.env: Any = None
 
@@ -96,6 +97,7 @@ class Stage:
                 self.shown.outages,
                 self.shown.start_replies,
                 lambda: self.clock,
+                models=self.models,
             )
         )
         return bot

@@ -7,8 +7,10 @@ from typing import Any
 import discord
 import pytest
 
+from bot.discord.models import Models
 from bot.storage import tables
 from engine.commands import RepeatTask, StartTask
+from engine.settings import EngineSettings
 from tests.bot.features.conftest import Stage
 
 DEAR = 900.0
@@ -127,3 +129,36 @@ async def test_lists_and_completions_show_only_what_one_may_see(stage: Stage) ->
     assert "merger" not in (await stage.stranger.slash(stage.lobby, "task list")).response.content
     await grant(stage, steer=stage.role)
     assert "merger" in (await stage.crew.slash(stage.lobby, "task list")).response.content
+
+
+async def test_models_are_those_the_operator_allows(stage: Stage) -> None:
+    """Others are refused with the list; one without a price takes the right to spend; all are offered."""
+    stage.models = Models(("usual", "large", "strange"), frozenset({"strange"}))
+    await stage.restart()
+    await grant(stage, start=stage.role)
+    for command in ("task new", "task repeat new"):
+        refused = await stage.crew.slash(stage.lobby, command, goal="x", model="dear")
+        assert "usual, large, strange" in refused.response.content
+        unpriced = await stage.crew.slash(stage.lobby, command, goal="x", model="strange")
+        assert "may not raise caps" in unpriced.response.content
+        offered = await stage.crew.autocomplete(stage.lobby, command, "model", "l")
+        assert [choice["value"] for choice in offered] == ["usual", "large"]
+    assert stage.engine.commands == []
+    await stage.crew.slash(stage.lobby, "task new", goal="x", model="large")
+    assert stage.engine.commands[-1].model == "large"
+    await grant(stage, spend=stage.role)
+    await stage.crew.slash(stage.lobby, "task new", goal="x", model="strange")
+    assert stage.engine.commands[-1].model == "strange"
+
+
+def test_the_settings_say_which_models_and_which_have_no_price() -> None:
+    """The usual ones, a role's too, and those named besides; what the operator uses anyway is never dear."""
+    settings = EngineSettings(
+        _env_file=None,  # type: ignore[call-arg]
+        model="my-own",
+        model_boss="gpt-4o",
+        allowed_models="gpt-4o-mini, my-other",  # type: ignore[arg-type]
+    )
+    assert Models.of(settings) == Models(
+        ("my-own", "gpt-4o", "gpt-4o-mini", "my-other"), frozenset({"my-other"})
+    )

@@ -1,0 +1,30 @@
+"""Which models people may name for a task, and which of them cost what nobody can count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.llm.prices import known_model, own_rates
+from engine.settings import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What the operator allows: `names` (None: anything), and those of them that have no price.
+
+    The usual models are never `unpriced` here: that they are used is the operator's own choice.
+    """
+
+    names: tuple[str, ...] | None = None
+    unpriced: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, settings: EngineSettings) -> Models:
+        """As the settings say."""
+        usual, names = settings.usual_models(), settings.models()
+        return cls(names, frozenset(n for n in names if n not in usual and not _priced(n, settings)))
+
+
+def _priced(model: str, settings: EngineSettings) -> bool:
+    own = own_rates(model, settings.model_prices)
+    return own is not None or known_model(model, settings.openai_base_url).rates is not None

@@ -1,0 +1,25 @@
+"""Which models a task may name, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import Invalid
+
+
+def not_allowed(model: str | None, allowed: Sequence[str] | None) -> str:
+    """Why a task may not use `model`, in a sentence with the next step; "" when it may.
+
+    `allowed` None: any. No name: the usual models, which are always allowed.
+    """
+    if not model or allowed is None or model in allowed:
+        return ""
+    names = ", ".join(allowed)
+    return f"The model {model[:100]!r} is not one the operator allows. Name one of these: {names}."
+
+
+def check_model(model: str | None, allowed: Sequence[str] | None) -> None:
+    """Raise Invalid for a model the operator does not allow."""
+    why = not_allowed(model, allowed)
+    if why:
+        raise Invalid(why)
