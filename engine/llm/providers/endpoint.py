@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import openai
 
-from engine.errors import ModelError, ModelMisconfigured, ModelRefused, ModelUnavailable, NotConfigured
+from engine.errors import ModelError, ModelMisconfigured, ModelUnavailable, NotConfigured
 from engine.llm.faults import Told, TooSlow, told
 from engine.llm.providers.addresses import address_of, cleaned_key, odd_in_key
 from engine.llm.words import brief
@@ -139,7 +139,10 @@ def too_slow(settings: EngineSettings) -> TooSlow:
 def fault_of_transport(error: Exception, settings: EngineSettings) -> ModelError:
     """The engine's error for anything the SDK or its transport raises beside refusals."""
     if isinstance(error, TooLong) or isinstance(error.__cause__, TooLong):
-        return ModelRefused("The model's answer was endless (over 8 MB) and was dropped. Ask for less.")
+        # No model writes so much: the endpoint is broken, and no other words to it would help.
+        return ModelUnavailable(
+            "The model endpoint's answer was endless (over 8 MB) and was dropped. It can be tried again."
+        )
     root = _root(error)
     if isinstance(root, (TimeoutError, httpx2.TimeoutException)):
         return too_slow(settings)

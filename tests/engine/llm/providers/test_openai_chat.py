@@ -222,7 +222,7 @@ async def test_local_endpoint_is_free_and_told_the_agent(endpoint: ModelEndpoint
         (fake.drops, ModelUnavailable),
         (fake.stops_half_way, ModelUnavailable),
         (fake.hangs, ModelUnavailable),
-        (fake.never_ends, ModelRefused),
+        (fake.never_ends, ModelUnavailable),
     ],
 )
 async def test_faults_become_engine_errors(
