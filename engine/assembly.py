@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from engine.engine import Engine, EngineOptions
-from engine.errors import NotConfigured
+from engine.errors import EngineError, NotConfigured
 from engine.events import ModelBack, ModelNotice, ModelWaiting
 from engine.llm.admission.model import AdmittedModel
 from engine.llm.local import LocalModel, Progress
@@ -30,6 +31,7 @@ from engine.sandbox import (
 from engine.settings import EngineSettings
 from engine.store.create import create_tables
 from engine.store.database import open_database
+from engine.store.driver_errors import in_words
 from engine.tools import ToolOptions
 from engine.tools.base import MAX_RESULT
 from engine.workspace import GitWorkspace
@@ -42,6 +44,7 @@ SMALL_OUTPUT = 900
 HISTORY_SHARE = 0.6
 """Part of a prompt that past steps may take; the rest is for rules, tools and mail."""
 
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
@@ -111,7 +114,7 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(keep_private, settings.data_dir, say)
         url = settings.sqlite_or_url()
-        await asyncio.to_thread(migrate, url)
+        await _in_words(asyncio.to_thread(migrate, url), url)
         database = open_database(url)
         stack.push_async_callback(database.close)
         outage_notifier = _OutageNotifier()
@@ -130,11 +133,25 @@ async def open_engine(
             clock=SystemClock(),
             embedder=brain.embedder,
         )
-        chosen = dispatcher or await _dispatcher(database, settings)
+        if dispatcher is None:
+            dispatcher = await _in_words(_dispatcher(database, settings), url)
         options = replace(EngineOptions.of(settings, turn_options(settings)), sweeps=sweeps)
-        engine = Engine(parts, chosen, options)
+        engine = Engine(parts, dispatcher, options)
         outage_notifier.engine = engine
         return OpenEngine(engine, database, sandbox, settings, brain.admission, stack.pop_all().aclose)
+
+
+async def _in_words(work: Awaitable[T], url: str) -> T:
+    """What `work` gives; a database's errors as NotConfigured with the next step."""
+    try:
+        return await work
+    except EngineError:
+        raise
+    except Exception as error:
+        told = in_words(error, url)
+        if told is None:
+            raise
+        raise told from error
 
 
 async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatcher:

@@ -5,6 +5,7 @@ EngineError
 ├── WrongState          the thing exists, but cannot take this command now
 ├── Invalid             the command's own values are wrong: mend and repeat
 ├── NotConfigured       something real is missing on this machine: install or set it
+│   └── StorageFull         no room on the disk: make some, work goes on by itself
 ├── Stale               someone else committed first: load again and repeat (never reaches people)
 ├── Fenced              this turn was taken over by another worker (never reaches people)
 └── ModelError          the model endpoint
@@ -40,6 +41,10 @@ class Invalid(EngineError):
 
 class NotConfigured(EngineError):
     """A real part is missing: the message names it and how to install or set it."""
+
+
+class StorageFull(NotConfigured):
+    """There is no room to store anything: work goes on by itself once somebody made some."""
 
 
 class Stale(EngineError):

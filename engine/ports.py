@@ -359,6 +359,10 @@ class Database(Protocol):
     def url(self) -> str:
         """SQLAlchemy URL; the dialect is its first word."""
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be stored at the moment and what to do, "" while all is well."""
+
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction that is durable when this returns. Errors roll back only this work.
 

@@ -124,12 +124,19 @@ async def _local_discord(
     """The loopback Discord when there is no token; discord.py is pointed at it while it runs."""
     if not settings.local:
         return None
-    from bot.local import LocalDiscord, LocalOptions, point_discord_at  # noqa: PLC0415 - of the extra [local]
+    from bot.local import (  # noqa: PLC0415 - of the extra [local]
+        BrokenWorldError,
+        LocalDiscord,
+        LocalOptions,
+        point_discord_at,
+    )
 
     chosen = options or LocalOptions(port=settings.local_port, data=engine.data_dir / "local")
-    local = LocalDiscord(chosen)
     try:
+        local = LocalDiscord(chosen)
         await local.start()
+    except BrokenWorldError as error:
+        raise NotConfigured(f"{error}.") from error
     except OSError as error:
         raise NotConfigured(
             f"Port {chosen.port} is taken, perhaps by another copy of the bot. "

@@ -25,6 +25,9 @@ from engine.llm.local.__main__ import TerminalProgress
 from engine.runtime.worker import check_worker, run_worker, stop_signal
 from engine.secrets import redact
 from engine.settings import EngineSettings
+from engine.store.driver_errors import in_words
+
+log = logging.getLogger(__name__)
 
 WORKER_RUNS = "● A worker runs. SIGTERM or Ctrl+C lets running steps reach their commit, then ends it."
 
@@ -39,9 +42,23 @@ def main() -> int:
         return asyncio.run(_COMMANDS[options.command](options))
     except KeyboardInterrupt:
         return 0
-    except (EngineError, AlreadyRunning, ValidationError, SettingsError, OSError) as error:
-        _say(f"✗ {error}")
+    except Exception as error:
+        words = words_for_operator(error)
+        if words is None:
+            raise
+        log.debug("in full", exc_info=error)
+        _say(f"✗ {words}")
         return 1
+
+
+def words_for_operator(error: BaseException) -> str | None:
+    """What an operator can mend, in a sentence with the next step; None for what is a fault of ours."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, EngineError | AlreadyRunning | ValidationError | SettingsError | OSError):
+        return str(error)
+    told = in_words(error, EngineSettings().sqlite_or_url())
+    return None if told is None else str(told)
 
 
 def _parser() -> argparse.ArgumentParser:

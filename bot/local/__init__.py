@@ -18,8 +18,10 @@ from bot.local.faults import Faults, LimitScope
 from bot.local.interactions import CannotError
 from bot.local.options import LocalOptions
 from bot.local.server import LocalDiscord, point_discord_at
+from bot.local.store import BrokenWorldError
 
 __all__ = [
+    "BrokenWorldError",
     "CannotError",
     "Faults",
     "Human",

@@ -25,7 +25,7 @@ from engine.errors import NotConfigured
 from engine.extras import require
 from engine.ports import Database
 from engine.private import private_file
-from engine.store.driver_errors import plain_error, unwritable
+from engine.store.driver_errors import NOT_UTF8, PATIENCE, Room, check_address, plain_error, unopened
 
 T = TypeVar("T")
 
@@ -57,18 +57,14 @@ _Result = tuple[_Job, Any, Exception | None]
 
 def open_database(url: str) -> Database:
     """The database behind an SQLAlchemy URL (`sqlite:///…` or `postgresql://…`). Raises NotConfigured."""
-    scheme = url.split(":", 1)[0].split("+", 1)[0]
-    if scheme == "sqlite":
+    check_address(url)
+    if url.startswith("sqlite"):
         return SqliteDatabase(url)
-    if scheme in ("postgresql", "postgres"):
-        require("postgres", "DATABASE_URL on PostgreSQL")
-        # Imported here: its driver is of that extra, and its megabytes are for those who use PostgreSQL.
-        from engine.store.postgres import PostgresDatabase  # noqa: PLC0415
+    require("postgres", "DATABASE_URL on PostgreSQL")
+    # Imported here: its driver is of that extra, and its megabytes are for those who use PostgreSQL.
+    from engine.store.postgres import PostgresDatabase  # noqa: PLC0415
 
-        return PostgresDatabase(url)
-    raise NotConfigured(
-        f"DATABASE_URL begins with {scheme!r}. Use sqlite:///file or postgresql://user@host/name."
-    )
+    return PostgresDatabase(url)
 
 
 def conninfo_of(url: str) -> str:
@@ -84,18 +80,28 @@ def sync_engine(url: str) -> sa.Engine:
 
     Raises NotConfigured where the extra [postgres] is needed and missing.
     """
+    check_address(url)
     if not url.startswith("sqlite"):
         require("postgres", "DATABASE_URL on PostgreSQL")
-        return sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1])
+        engine = sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1], connect_args=PATIENCE)
+        # First of all: SQLAlchemy itself falls over the bytes that such a server sends for text.
+        event.listen(engine, "connect", _check_encoding, insert=True)
+        return engine
     path = sa.make_url(url).database
     if path and path != ":memory:" and not path.startswith("file:"):
         try:
             private_file(Path(path))
         except OSError as error:
-            raise unwritable() from error
+            raise unopened(error, path) from error
     engine = sa.create_engine(url)
     event.listen(engine, "connect", _set_pragmas)
     return engine
+
+
+def _check_encoding(dbapi: Any, _record: object) -> None:
+    encoding = dbapi.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise NotConfigured(NOT_UTF8.format(name=dbapi.info.dbname, encoding=encoding))
 
 
 def _set_pragmas(dbapi: Any, _record: object) -> None:
@@ -146,7 +152,7 @@ class SqliteDatabase:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine = sync_engine(url)
-        self._lines = _Lines()
+        self._lines, self._room = _Lines(), Room()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-read")
         self._closed = False
         self._writer = threading.Thread(target=self._serve, name="sqlite-write", daemon=True)
@@ -156,6 +162,11 @@ class SqliteDatabase:
     def url(self) -> str:
         """SQLAlchemy URL."""
         return self._url
+
+    @property
+    def trouble(self) -> str:
+        """See `Database.trouble`."""
+        return self._room.trouble
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""
@@ -194,13 +205,22 @@ class SqliteDatabase:
             try:
                 connection = self._engine.connect()
             except Exception as error:  # noqa: BLE001 - the file cannot be opened: each caller hears of it
-                _deliver([(job, None, plain_error(error)) for job in jobs])
+                said = plain_error(error, self._url)
+                self._finish([(job, None, said) for job in jobs])
                 continue
             with connection:
-                _deliver(self._commit_group(connection, jobs))
+                self._finish(self._commit_group(connection, jobs))
                 while jobs := self._lines.next_group():
-                    _deliver(self._commit_group(connection, jobs))
+                    self._finish(self._commit_group(connection, jobs))
             return
+
+    def _finish(self, results: list[_Result]) -> None:
+        failures = [error for _, _, error in results if error is not None]
+        for error in failures:
+            self._room.failed(error)
+        if not failures:
+            self._room.succeeded()
+        _deliver(results)
 
     def _commit_group(self, connection: Connection, jobs: list[_Job]) -> list[_Result]:
         """All at once; when one fails, again with a savepoint each, so that only it is rolled back."""
@@ -222,7 +242,7 @@ class SqliteDatabase:
         except Exception as error:  # noqa: BLE001 - whatever it is, every waiting caller must hear of it
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
-            said = plain_error(error)
+            said = plain_error(error, self._url)
             return [(job, None, said) for job in jobs]
         return results
 
@@ -238,7 +258,7 @@ def _in_savepoint(
             raise
         raw.execute("ROLLBACK TO job")
         raw.execute("RELEASE job")
-        return None, plain_error(error)
+        return None, plain_error(error, str(connection.engine.url))
     raw.execute("RELEASE job")
     return result, None
 

@@ -1,35 +1,211 @@
-"""Errors of the database drivers, as they are raised to callers."""
+"""What is wrong with a database, in one sentence with the next step, where there was a traceback."""
 
 from __future__ import annotations
 
+import errno
+import logging
+import re
+import shutil
 import sqlite3
+from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from engine.errors import NotConfigured
+from engine.domain.redact import without_password
+from engine.errors import NotConfigured, StorageFull
+from engine.secrets import redact
+
+log = logging.getLogger(__name__)
+
+ROOM_AGAIN = "There is room on the disk again: work goes on."
+PATIENCE = {"connect_timeout": 10}
+"""Seconds until a server that does not answer is given up; libpq's own patience is two minutes an address."""
+
+LITTLE = 1 << 20
+FULL = (
+    "The disk is full: nothing can be stored. Free space on the disk of the data folder; "
+    "work then goes on by itself."
+)
+READ_ONLY = "The database cannot be written: {shown} is read-only. Make it writable, then start again."
+NO_ADDRESS = (
+    "DATABASE_URL is not the address of a database ({why}). "
+    "Use sqlite:///file or postgresql://user:password@host:5432/name, with %40 for @ in a password."
+)
+
+NOT_UTF8 = (
+    "The PostgreSQL database {name} has the encoding {encoding}. Make one that takes every script "
+    "(createdb -E UTF8 -T template0 NAME) and name it in DATABASE_URL."
+)
+
+_FULL_WORDS = ("disk is full", "no space left", "disk quota exceeded", "could not extend file")
+_FULL_STATES = frozenset({"53100"})
+_STAYS = ("readonly database", "unable to open", "disk i/o error", "malformed", "not a database")
+"""What a file's errors say that do not pass by themselves."""
+_READ_ONLY_WORDS = ("readonly database", "read-only file system", "read-only transaction")
+
+# What the server or its client library says, and what to say about it; the first that is found holds.
+_POSTGRES: tuple[tuple[str, str], ...] = (
+    (
+        r"password authentication failed|no password supplied",
+        "PostgreSQL at {shown} refuses the password. Check user and password in DATABASE_URL.",
+    ),
+    (
+        r"no pg_hba\.conf entry|authentication failed",
+        "PostgreSQL at {shown} does not let this user or machine in. Allow it in pg_hba.conf, "
+        "or check DATABASE_URL.",
+    ),
+    (
+        r'role ".*" does not exist',
+        "PostgreSQL at {shown} knows no such user. Make it (createuser), or check DATABASE_URL.",
+    ),
+    (
+        r'database ".*" does not exist',
+        "PostgreSQL at {shown} has no such database. Make it (createdb -E UTF8 -T template0), "
+        "or check DATABASE_URL.",
+    ),
+    (
+        r"translate host name|name or service not known|nodename nor servname|name resolution|getaddrinfo",
+        "The host of the database is not known: {shown}. Check the host in DATABASE_URL.",
+    ),
+    (
+        r"invalid port|invalid integer value|port number",
+        "The port of the database is not a number from 1 to 65535: {shown}. Check DATABASE_URL.",
+    ),
+    (
+        r"too many (?:connections|clients)|remaining connection slots",
+        "PostgreSQL at {shown} has no connection left. Close others, or raise its max_connections.",
+    ),
+    (
+        r"ssl|certificate",
+        "The secure connection to PostgreSQL at {shown} fails. Check sslmode in DATABASE_URL.",
+    ),
+    (
+        r"invalid (?:connection option|uri|sslmode)|missing \"=\"",
+        "PostgreSQL cannot read the address {shown}. Check DATABASE_URL.",
+    ),
+    (
+        r"permission denied",
+        "PostgreSQL at {shown} allows this user too little. Give it the right to create tables there.",
+    ),
+    (
+        r"connection refused|timeout|timed out|no route to host|unreachable|connection (?:failed|reset)|"
+        r"server closed|starting up|shutting down|no such file",
+        "PostgreSQL does not answer at {shown}. Start it, or check host and port in DATABASE_URL.",
+    ),
+)
+_SQLITE: tuple[tuple[str, str], ...] = (
+    (
+        r"not a database|malformed|corrupt|disk i/o error",
+        "The database file {shown} is damaged. Stop the bot, move the file away and put a backup in its "
+        "place; without a backup the bot starts anew.",
+    ),
+    (
+        r"database is locked|table is locked",
+        "The database file {shown} is locked by another program. Close that one, then start again.",
+    ),
+    (
+        r"unable to open",
+        "The database file {shown} cannot be opened. Check that the folder exists and is yours.",
+    ),
+)
 
 
-def unwritable() -> NotConfigured:
+class Room:
+    """Whether there is room to store what is committed; `trouble` says so in words, "" while all is well.
+
+    Told by a database of each of its writes, from any thread. That it is well again is logged once.
+    """
+
+    def __init__(self) -> None:
+        self.trouble = ""
+
+    def failed(self, error: BaseException) -> None:
+        """A write failed."""
+        if isinstance(error, StorageFull):
+            self.trouble = str(error)
+
+    def succeeded(self) -> None:
+        """A write is on the disk."""
+        if self.trouble:
+            self.trouble = ""
+            log.warning(ROOM_AGAIN)
+
+
+def check_address(url: str) -> None:
+    """Raise NotConfigured unless `url` is the address of a kind of database that is supported."""
+    scheme = url.partition(":")[0].split("+")[0]
+    if scheme not in ("sqlite", "postgresql", "postgres"):
+        raise NotConfigured(
+            f"DATABASE_URL begins with {scheme[:20]!r}. Use sqlite:///file or postgresql://user@host/name."
+        )
+    try:
+        port = sa.make_url(url).port
+    except (ArgumentError, ValueError) as error:
+        raise NotConfigured(NO_ADDRESS.format(why="it cannot be read")) from error
+    if port is not None and not 0 < port < 65536:
+        raise NotConfigured(NO_ADDRESS.format(why=f"{port} is no port"))
+
+
+def unopened(error: OSError, path: str) -> NotConfigured:
+    """The error for a database file that cannot be made or read."""
+    if is_full(error):
+        return StorageFull(FULL)
+    why = (error.strerror or "it cannot be read").lower()
     return NotConfigured(
-        "The database cannot be written (disk full or read-only). "
-        "Free space on the disk of the data folder, then try again."
+        f"The database file {path} cannot be opened ({why}). Check that the folder exists and is yours."
     )
 
 
-def plain_error(error: Exception) -> Exception:
-    """Full disks and read-only files in words a person can act on; driver errors as SQLAlchemy's."""
+def is_full(error: BaseException) -> bool:
+    """Whether an error of a database or of writing a file says that there is no room."""
+    if isinstance(error, StorageFull) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    text = str(error).lower()
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return state in _FULL_STATES or any(words in text for words in _FULL_WORDS)
+
+
+def plain_error(error: Exception, url: str) -> Exception:
+    """What a caller gets: in words what a person can mend, integrity errors under SQLAlchemy's name."""
     if isinstance(error, sqlite3.IntegrityError):
         return IntegrityError("a prepared statement", None, error)
-    if not isinstance(error, sqlite3.Error | DBAPIError):
+    if not _of_database(error):
         return error
     text = str(error).lower()
-    if (
-        "disk is full" in text
-        or "readonly database" in text
-        or "disk i/o error" in text
-        or "unable to open" in text
-    ):
-        told = unwritable()
-        told.__cause__ = error
-        return told
+    if is_full(error) or (url.startswith("sqlite") and any(words in text for words in _STAYS)):
+        told = in_words(error, url)
+        if told is not None:
+            told.__cause__ = error
+            return told
     return error
+
+
+def in_words(error: BaseException, url: str) -> NotConfigured | None:
+    """What to tell the operator about a database's error; None for an error that is none of a database's."""
+    if not _of_database(error):
+        return None
+    if is_full(error) or _no_room(error, url):
+        return StorageFull(FULL)
+    shown, text = without_password(url).replace("sqlite:///", ""), str(error).lower()
+    if any(words in text for words in _READ_ONLY_WORDS):
+        return NotConfigured(READ_ONLY.format(shown=shown))
+    for pattern, words in _SQLITE if url.startswith("sqlite") else _POSTGRES:
+        if re.search(pattern, text):
+            return NotConfigured(words.format(shown=shown))
+    first = redact(str(getattr(error, "orig", error))).strip().partition("\n")[0][:200]
+    return NotConfigured(f"The database at {shown} does not work ({first}). Check it, then start again.")
+
+
+def _no_room(error: BaseException, url: str) -> bool:
+    """SQLite calls it an I/O error when the file its readers share cannot grow."""
+    path = sa.make_url(url).database if url.startswith("sqlite") else None
+    if "disk i/o error" not in str(error).lower() or not path:
+        return False
+    folder = Path(path).parent
+    return folder.exists() and shutil.disk_usage(folder).free < LITTLE
+
+
+def _of_database(error: BaseException) -> bool:
+    driver = type(error).__module__.partition(".")[0]
+    return isinstance(error, sqlite3.Error | DBAPIError | SQLAlchemyError) or driver == "psycopg"

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from engine.store.driver_errors import plain_error
+from engine.errors import StorageFull
+from engine.store.driver_errors import PATIENCE, Room, plain_error
 from engine.store.prepared import Prepared, to_the_end
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class PostgresDatabase:
             max_overflow=2,
             # See `Wire`: it prepares what is asked for often.
             connect_args={
+                **PATIENCE,
                 "prepare_threshold": None,
                 "options": "-c synchronous_commit=off -c plan_cache_mode=force_generic_plan",
             },
@@ -45,18 +47,28 @@ class PostgresDatabase:
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="postgres")
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="postgres-flush")
         self._next_flush: asyncio.Task[None] | None = None
-        self._flushing = asyncio.Lock()
+        self._flushing, self._room = asyncio.Lock(), Room()
 
     @property
     def url(self) -> str:
         """SQLAlchemy URL."""
         return self._url
 
+    @property
+    def trouble(self) -> str:
+        """See `Database.trouble`."""
+        return self._room.trouble
+
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""
-        done = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
-        if durable:
-            await self._flush()
+        try:
+            done = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+            if durable:
+                await self._flush()
+        except StorageFull as error:
+            self._room.failed(error)
+            raise
+        self._room.succeeded()
         return done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -87,7 +99,7 @@ class PostgresDatabase:
                     return _in_transaction(connection, work)
             except (DBAPIError, psycopg.Error) as error:
                 if left == 0 or not _may_repeat(error):
-                    raise _named(error) from error
+                    raise _named(error, self._url) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -121,8 +133,8 @@ def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
     return getattr(origin, "sqlstate", "") in ("40P01", "40001") or lost
 
 
-def _named(error: DBAPIError | psycopg.Error) -> Exception:
+def _named(error: DBAPIError | psycopg.Error, url: str) -> Exception:
     """The driver's integrity errors under SQLAlchemy's name, whoever ran the statement."""
     if isinstance(error, psycopg.IntegrityError):
         return IntegrityError("a prepared statement", None, error)
-    return plain_error(error)
+    return plain_error(error, url)

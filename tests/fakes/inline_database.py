@@ -17,7 +17,7 @@ T = TypeVar("T")
 class InlineDatabase:
     """In memory, with every table of the bot."""
 
-    url = "sqlite://"
+    url, trouble = "sqlite://", ""
 
     def __init__(self) -> None:
         self._engine = create_engine(
