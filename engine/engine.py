@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from engine.workspace import normal_path
 log = logging.getLogger(__name__)
 
 PAGE = 500
+BROUGHT_AT_ONCE = 250
 POLL_S = 1.0
 SHARED_POLL_S = 0.25
 """How often events are looked for that nobody here told of: on PostgreSQL other processes write them."""
@@ -239,13 +241,18 @@ class Engine:
         return await self._carry_out(lambda db: messages.say_to_agent(db, command, now))
 
     async def _bring(self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float) -> None:
-        brought = tuple(
-            [
-                BroughtFile(path, await self._parts.workspace.put(task_id, data), len(data))
-                for path, data in files.items()
-            ]
-        )
-        await self._parts.db.write(lambda db: attachments.bring_files(db, task_id, brought, by, key, now))
+        """In parts, so that others get their turn at the database between them; who waits for all of them
+        (a held task, a message) comes after this."""
+        paths = list(files)
+        for first in range(0, len(paths), BROUGHT_AT_ONCE):
+            part = paths[first : first + BROUGHT_AT_ONCE]
+            blobs = await self._parts.workspace.put_many(task_id, [files[path] for path in part])
+            brought = tuple(BroughtFile(p, b, len(files[p])) for p, b in zip(part, blobs, strict=True))
+            await self._parts.db.write(
+                partial(
+                    attachments.bring_files, task=task_id, files=brought, by=by, key=f"{key}.{first}", now=now
+                )
+            )
         self._git_history.note(task_id)
 
 

@@ -195,6 +195,9 @@ class Workspace(Protocol):
     async def put(self, task_id: int, content: bytes) -> str:
         """Store bytes, return the blob id (hex). Raises Invalid over the size limit."""
 
+    async def put_many(self, task_id: int, contents: Sequence[bytes]) -> list[str]:
+        """Store many at once, with one wait for the disk -> their blob ids, in order. Raises Invalid."""
+
     async def get(self, task_id: int, blob: str) -> bytes:
         """Bytes of a blob. Raises NotFound."""
 

@@ -11,7 +11,6 @@ from engine.store.core import (
     FILES,
     REVISIONS,
     hold_order,
-    new_id,
 )
 
 
@@ -29,8 +28,8 @@ def bring_files(
 ) -> None:
     """A person's files become revisions of the task; a path that exists gets a new revision."""
     hold_order(connection)
-    for number, file in enumerate(files):
-        revision = {
+    made = [
+        {
             "task_id": task,
             "path": file.path,
             "blob": file.blob,
@@ -40,13 +39,22 @@ def bring_files(
             "at": now,
             "note": "brought",
         }
-        current = {
-            "blob": file.blob,
-            "revision": new_id(connection, REVISIONS, revision),
-            "size": file.size,
-            "agent": by,
-            "changed_at": now,
-        }
-        here = sa.and_(FILES.c.task_id == task, FILES.c.path == file.path)
-        if connection.execute(FILES.update().where(here).values(**current)).rowcount == 0:
-            connection.execute(FILES.insert().values(task_id=task, path=file.path, **current))
+        for number, file in enumerate(files)
+    ]
+    numbered = REVISIONS.insert().returning(REVISIONS.c.id, sort_by_parameter_order=True)
+    revisions = connection.execute(numbered, made).scalars().all()
+    mine = FILES.c.task_id == task
+    taken = sa.select(FILES.c.path).where(mine, FILES.c.path.in_([file.path for file in files]))
+    there = set(connection.execute(taken).scalars())
+    rows = [
+        {"blob": file.blob, "revision": revision, "size": file.size, "agent": by, "changed_at": now}
+        for file, revision in zip(files, revisions, strict=True)
+    ]
+    fresh = []
+    for file, row in zip(files, rows, strict=True):
+        if file.path in there:
+            connection.execute(FILES.update().where(mine, FILES.c.path == file.path).values(**row))
+        else:
+            fresh.append({"task_id": task, "path": file.path, **row})
+    if fresh:
+        connection.execute(FILES.insert(), fresh)

@@ -16,7 +16,14 @@ from pygit2.enums import ConfigLevel, FileMode, RepositoryOpenFlag
 from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Merge, Revision
 from engine.workspace.blame import Hunk, reattribute, split_lines
-from engine.workspace.loose import loose_ids, remove_loose, sync_file, sync_folder, write_loose
+from engine.workspace.loose import (
+    loose_ids,
+    remove_loose,
+    sync_file,
+    sync_file_system,
+    sync_folder,
+    write_loose,
+)
 from engine.workspace.message import author_line, commit_message, parse_trailers
 from engine.workspace.settle import BRANCH, heal, settle, settled
 from engine.workspace.tree import Folder
@@ -94,6 +101,13 @@ class TaskRepository:
         blob = write_loose(self.objects, "blob", content, durable=True)
         self._loose += 1
         return blob
+
+    def put_many(self, contents: Sequence[bytes]) -> list[str]:
+        """Store many durably, with one wait for the disk; return their ids in order."""
+        blobs = [write_loose(self.objects, "blob", content, durable=False) for content in contents]
+        self._loose += len(blobs)
+        sync_file_system(self.objects)
+        return blobs
 
     def get(self, blob: str) -> bytes:
         """Bytes of a blob. Raises NotFound."""
