@@ -75,6 +75,8 @@ make_system() {
     mirror=$(debian_mirror)
     # Without a mirror debootstrap has its own; a suite it does not know yet is made like the newest.
     debootstrap --variant=minbase --include=ca-certificates,git,make,python3 "$1" "$2" ${mirror:+"$mirror" "$recipe"}
+    # What an installer writes and debootstrap does not.
+    printf '127.0.0.1 localhost\n::1 localhost\n127.0.1.1 %s\n' "$(uname -n)" >"$2/etc/hosts"
     take_over_network_settings "$2"
 }
 
