@@ -24,7 +24,7 @@ from engine.llm.scripted import ScriptedModel
 from engine.store.database import open_database, sync_engine
 from engine.tools import ToolOptions
 
-TURN = TurnOptions(tools=ToolOptions(audit_rounds=0), letters=1)
+TURN = TurnOptions(tools=ToolOptions(audit_rounds=0), inbox_limit=1)
 LONGEST_S = 60.0
 KILLS = (1, 3)
 FIRST, LATER = (0.15, 0.7), (0.1, 1.5)

@@ -19,8 +19,8 @@ from sqlalchemy import Connection
 
 from bench.chains import Chains, chain_script, text_of
 from bench.measure import report
-from bench.parts import build, database, make_tables, seed_letters, seed_members
-from bench.turns import ONE_LETTER
+from bench.parts import build, database, make_tables, seed_members, seed_messages
+from bench.turns import ONE_MESSAGE
 from engine.llm.admission.model import AdmittedModel
 from engine.llm.scripted import ScriptedModel
 from engine.ports import ChatAnswer, ChatRequest
@@ -33,8 +33,8 @@ SMALL, LARGE = Chains(5, 10, 0.25, 64), Chains(500, 10, 0.25, 64)
 def _seed(connection: Connection, work: Chains) -> int:
     now = time.time()
     task, agents = seed_members(connection, work.agents, now)
-    letters = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
-    seed_letters(connection, task, letters, now)
+    messages = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
+    seed_messages(connection, task, messages, now)
     return task
 
 
@@ -56,7 +56,7 @@ async def run(beside: bool, url: str, folder: Path) -> float:
 
     settings = EngineSettings(_env_file=None, model_concurrency=SMALL.cap)  # type: ignore[call-arg]
     model = AdmittedModel(ScriptedModel(script), settings)
-    running = build(url, folder, model, SMALL.cap * 2, ONE_LETTER, sweeps=False)
+    running = build(url, folder, model, SMALL.cap * 2, ONE_MESSAGE, sweeps=False)
     if beside:
         scripts[await running.db.write(lambda c: _seed(c, LARGE))] = chain_script(LARGE)
     await running.engine.start()

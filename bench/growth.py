@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.chains import Chains, chain_script
 from bench.measure import Meter, report, rss
 from bench.parts import CappedModel, build, make_tables
-from bench.turns import ONE_LETTER, left, seed
+from bench.turns import ONE_MESSAGE, left, seed
 
 SIZES = (590, 2_000, 10_000)
 HOPS = 2
@@ -28,7 +28,7 @@ async def measure(agents: int, folder: Path) -> tuple[float, float]:
     make_tables(url)
     script = {"now": chain_script(Chains(50, HOPS, 0.0, 1_000))}
     model = CappedModel(lambda request: script["now"](request), 0.0, 1_000)  # noqa: PLW0108 - it changes
-    running = build(url, folder, model, 1_200, ONE_LETTER, sweeps=False)
+    running = build(url, folder, model, 1_200, ONE_MESSAGE, sweeps=False)
     await running.engine.start()
     await _carry_out(running, Chains(50, HOPS, 0.0, 1_000))
     before, work = rss(), Chains(agents, HOPS, 0.0, 1_000)

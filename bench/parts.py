@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
 from engine.commands import StartTask
 from engine.domain.limits import Caps
 from engine.errors import NotConfigured
@@ -123,7 +123,7 @@ def build(
     after how long a silence a killed worker's jobs are taken over.
     """
     db = open_database(url)
-    parts = Parts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
+    parts = EngineParts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
     return Running(Engine(parts, _dispatcher(db, slots, stalled_s), EngineOptions(ROOMY, turn, sweeps)), db)
 
 
@@ -155,7 +155,7 @@ def seed_members(connection: Connection, count: int, now: float) -> tuple[int, l
     return task, made
 
 
-def seed_letters(connection: Connection, task: int, letters: list[tuple[int, str]], now: float) -> None:
+def seed_messages(connection: Connection, task: int, messages: list[tuple[int, str]], now: float) -> None:
     """Unread mail from the system: (agent, text) pairs."""
     rows = [
         {
@@ -168,6 +168,6 @@ def seed_letters(connection: Connection, task: int, letters: list[tuple[int, str
             "priority": 5,
             "created_at": now,
         }
-        for number, (agent, text) in enumerate(letters)
+        for number, (agent, text) in enumerate(messages)
     ]
     connection.execute(MESSAGES.insert(), rows)

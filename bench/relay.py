@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bench.chains import Chains
-from bench.parts import seed_letters, seed_members
+from bench.parts import seed_members, seed_messages
 from engine.events import AgentSpoke, FileWritten
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
@@ -81,8 +81,8 @@ def seed(connection: Connection) -> None:
     """All agents with a letter each."""
     now = time.time()
     task, agents = seed_members(connection, WORK.agents, now)
-    letters = [(agent, f"chain {n} hop {WORK.hops}") for n, agent in enumerate(agents)]
-    seed_letters(connection, task, letters, now)
+    messages = [(agent, f"chain {n} hop {WORK.hops}") for n, agent in enumerate(agents)]
+    seed_messages(connection, task, messages, now)
 
 
 def finished(connection: Connection) -> bool:
@@ -107,7 +107,7 @@ def _letters(connection: Connection) -> tuple[int, int]:
     inputs = connection.execute(sa.select(STEPS.c.input)).scalars()
     read = Counter((int(c), int(h)) for text in inputs for c, h in _LETTER.findall(text))
     wanted = [(chain, hop) for chain in range(WORK.agents) for hop in range(1, WORK.hops + 1)]
-    return sum(letter not in read for letter in wanted), sum(count - 1 for count in read.values())
+    return sum(message not in read for message in wanted), sum(count - 1 for count in read.values())
 
 
 def _events(connection: Connection) -> int:

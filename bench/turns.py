@@ -16,19 +16,19 @@ from sqlalchemy import Connection
 
 from bench.chains import Chains, chain_script, ideal_seconds, text_of
 from bench.measure import Meter, peak_rss, report
-from bench.parts import CappedModel, build, database, make_tables, seed_letters, seed_members
+from bench.parts import CappedModel, build, database, make_tables, seed_members, seed_messages
 from engine import TurnOptions
 from engine.store.core import EVENTS, MESSAGES, STEPS
 
-ONE_LETTER = TurnOptions(letters=1)
+ONE_MESSAGE = TurnOptions(inbox_limit=1)
 
 
 def seed(connection: Connection, work: Chains) -> None:
     """A task with all agents, one letter each."""
     now = time.time()
     task, agents = seed_members(connection, work.agents, now)
-    letters = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
-    seed_letters(connection, task, letters, now)
+    messages = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
+    seed_messages(connection, task, messages, now)
 
 
 def left(connection: Connection) -> int:
@@ -42,31 +42,31 @@ def left(connection: Connection) -> int:
 
 def counts(connection: Connection) -> tuple[int, int, int, float]:
     """(letters, steps, events, seconds from the first call to the last commit)."""
-    letters, steps, events = (
+    messages, steps, events = (
         int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
         for table in (MESSAGES, STEPS, EVENTS)
     )
     first, last = connection.execute(
         sa.select(sa.func.min(STEPS.c.started_at), sa.func.max(STEPS.c.ended_at))
     ).one()
-    return letters, steps, events, last - first
+    return messages, steps, events, last - first
 
 
 async def run(work: Chains, url: str, folder: Path) -> tuple[float, int, float]:
     """Carry the work out -> (seconds, steps, CPU seconds of this process)."""
     make_tables(url)
     model = CappedModel(chain_script(work), work.seconds, work.cap)
-    running = build(url, folder, model, work.cap * 2, ONE_LETTER, sweeps=False)
+    running = build(url, folder, model, work.cap * 2, ONE_MESSAGE, sweeps=False)
     await running.db.write(lambda c: seed(c, work))
     meter = Meter()
     await running.engine.start()
     while await running.db.read(left):  # noqa: ASYNC110 - the database says when all is read
         await asyncio.sleep(min(0.2, work.seconds))
     cpu = meter.cpu
-    letters, steps, _, seconds = await running.db.read(counts)
+    messages, steps, _, seconds = await running.db.read(counts)
     await running.close()
-    if letters != work.agents * work.hops + 1:
-        raise RuntimeError(f"{letters} letters instead of {work.agents * work.hops + 1}")
+    if messages != work.agents * work.hops + 1:
+        raise RuntimeError(f"{messages} letters instead of {work.agents * work.hops + 1}")
     return seconds, steps, cpu
 
 

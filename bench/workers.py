@@ -18,7 +18,7 @@ from bench.crash import TURN, seed_at
 from bench.measure import report
 from bench.parts import NoSandbox, database, make_tables
 from bench.relay import NO_DAMAGE, WORK, Damage, finished, slow_relay, verify, workspace_in
-from engine import Engine, EngineOptions, Parts
+from engine import Engine, EngineOptions, EngineParts
 from engine.domain.limits import Caps
 from engine.llm.scripted import ScriptedModel
 from engine.runtime.clock import SystemClock
@@ -34,7 +34,7 @@ LONGEST_S = 60.0
 
 async def _live(url: str, folder: Path) -> None:
     db = open_database(url)
-    parts = Parts(db, ScriptedModel(slow_relay), workspace_in(folder), NoSandbox(), SystemClock())
+    parts = EngineParts(db, ScriptedModel(slow_relay), workspace_in(folder), NoSandbox(), SystemClock())
     dispatcher = ProcrastinateDispatcher(db, 6, QUEUE)
     await run_worker(Engine(parts, dispatcher, EngineOptions(CAPS, TURN, sweeps=False)), lambda: None)
     await db.close()

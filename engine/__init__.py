@@ -16,7 +16,7 @@ from engine.errors import (
 )
 from engine.events import Event
 from engine.runtime.dispatch import LocalDispatcher
-from engine.runtime.turn import Parts, TurnOptions
+from engine.runtime.turn import EngineParts, TurnOptions
 from engine.settings import EngineSettings
 from engine.store.database import open_database
 
@@ -24,6 +24,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineOptions",
+    "EngineParts",
     "EngineSettings",
     "Event",
     "Fenced",
@@ -35,7 +36,6 @@ __all__ = [
     "ModelUnavailable",
     "NotConfigured",
     "NotFound",
-    "Parts",
     "Stale",
     "TurnOptions",
     "WrongState",

@@ -20,7 +20,7 @@ from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
 from engine.private import keep_private
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
-from engine.runtime.turn import Parts, TurnOptions
+from engine.runtime.turn import EngineParts, TurnOptions
 from engine.sandbox import (
     RefusingSandbox,
     SandboxLimits,
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 SMALL_OUTPUT = 900
 """Characters of a run's output that a small model reads: on a processor each costs time."""
 
-HISTORY_SHARE = 0.6
+HISTORY_FRACTION = 0.6
 """Part of a prompt that past steps may take; the rest is for rules, tools and mail."""
 
 T = TypeVar("T")
@@ -68,29 +68,29 @@ class _OutageNotifier:
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._pending: set[asyncio.Task[None]] = set()
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
         """See `AdmissionObserver`."""
-        self._tell(lambda task: ModelWaiting(task, reason, retry_in_s))
+        self._notify_tasks(lambda task: ModelWaiting(task, reason, retry_in_s))
 
     def on_back(self) -> None:
         """See `AdmissionObserver`."""
-        self._tell(ModelBack)
+        self._notify_tasks(ModelBack)
 
     def on_notice(self, text: str) -> None:
         """Something about the model that people should read, said once."""
-        self._tell(lambda task: ModelNotice(task, text))
+        self._notify_tasks(lambda task: ModelNotice(task, text))
 
-    def _tell(self, make: Callable[[int], ModelWaiting | ModelBack | ModelNotice]) -> None:
+    def _notify_tasks(self, make: Callable[[int], ModelWaiting | ModelBack | ModelNotice]) -> None:
         if self.engine is not None:
-            telling = asyncio.create_task(self.engine.tell_running(make), name="herald")
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            pending = asyncio.create_task(self.engine.append_to_running(make), name="herald")
+            self._pending.add(pending)
+            pending.add_done_callback(self._pending.discard)
 
     async def close(self) -> None:
         """Wait for what is being told."""
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await asyncio.gather(*self._pending, return_exceptions=True)
 
 
 async def open_engine(
@@ -125,7 +125,7 @@ async def open_engine(
             brain = _Brain(model, None, None, settings)
         settings = brain.settings
         sandbox = await asyncio.to_thread(_sandbox, settings, say)
-        parts = Parts(
+        parts = EngineParts(
             db=database,
             model=brain.model,
             workspace=GitWorkspace(settings.data_dir / "workspaces"),
@@ -179,7 +179,7 @@ def turn_options(settings: EngineSettings) -> TurnOptions:
         output_chars=SMALL_OUTPUT if small else MAX_RESULT,
     )
     narrow = max(settings.model_max_tokens // 4, 1_000)
-    return TurnOptions(max(int(room * HISTORY_SHARE), 1_000), tools, small=small, narrow_answer=narrow)
+    return TurnOptions(max(int(room * HISTORY_FRACTION), 1_000), tools, small=small, narrow_answer=narrow)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,15 @@ from engine.domain.models import check_model
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
 from engine.handlers import agents, attachments, gates, memories, messages, repeats, tasks
-from engine.handlers.attachments import BroughtFile
-from engine.handlers.result import Done
+from engine.handlers.attachments import ImportedFile
+from engine.handlers.result import HandlerResult
 from engine.lifecycle import task_state
 from engine.monitoring.sweep import running_tasks
 from engine.ports import Dispatcher, StartRight, Wake
 from engine.queries import Queries
 from engine.runtime.git_history import GitHistory
 from engine.runtime.monitor import Monitor
-from engine.runtime.turn import Parts, TurnOptions, TurnRunner
+from engine.runtime.turn import EngineParts, TurnOptions, TurnRunner
 from engine.settings import EngineSettings
 from engine.steps.commit import Committed
 from engine.store import lookup
@@ -41,7 +41,7 @@ from engine.workspace import normal_path
 log = logging.getLogger(__name__)
 
 PAGE = 500
-BROUGHT_AT_ONCE = 250
+IMPORTED_AT_ONCE = 250
 POLL_S = 1.0
 SHARED_POLL_S = 0.25
 """How often events are looked for that nobody here told of: on PostgreSQL other processes write them."""
@@ -52,7 +52,7 @@ _page = Prepared(
     .order_by(EVENTS.c.seq)
     .limit(PAGE)
 )
-_Work = Callable[[Connection, Any, float], Done]
+_Work = Callable[[Connection, Any, float], HandlerResult]
 _HANDLERS: dict[type, _Work] = {
     c.EditMessage: messages.edit_message,
     c.WithdrawMessage: messages.withdraw_message,
@@ -105,15 +105,15 @@ class Engine:
 
     look: Queries
 
-    def __init__(self, parts: Parts, dispatcher: Dispatcher, options: EngineOptions) -> None:
+    def __init__(self, parts: EngineParts, dispatcher: Dispatcher, options: EngineOptions) -> None:
         self._parts, self._dispatcher, self._options = parts, dispatcher, options
         self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher)
         self._git_history = GitHistory(parts.db, parts.workspace)
         watch = options.turn.tools.watch
-        self._news, self._heard = asyncio.Event(), False
+        self._new_events, self._has_waiters = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
         look = self._git_history.look
-        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._stir, watch, look)
+        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._notify_readers, watch, look)
         self._monitor.models = options.models
         self.look = SqlQueries(parts.db, parts.workspace, self._git_history.catch_up)
 
@@ -154,7 +154,7 @@ class Engine:
         if isinstance(command, c.StartTask):
             return await self._start_task(command, now)
         if isinstance(command, c.SayToAgent):
-            return await self._say(command, now)
+            return await self._send_to_agent(command, now)
         if isinstance(command, c.RepeatTask):
             limits.check_limits(command.limits)
             check_model(command.model, self._options.models)
@@ -166,7 +166,7 @@ class Engine:
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Every event with seq > `after`, in order, then each new one; ends only when the caller stops."""
         while True:
-            news, self._heard = self._news, True
+            new_events, self._has_waiters = self._new_events, True
             page = await self._parts.db.read(lambda db: _events_after(db, after))  # noqa: B023 - read at once
             if page and self._shared:
                 # Others' commits are seen before the disk has them; this returns once it has.
@@ -175,27 +175,27 @@ class Engine:
                 yield event
                 after = event.seq
             if not page:
-                await _first_of(news, SHARED_POLL_S if self._shared else POLL_S)
+                await _first_of(new_events, SHARED_POLL_S if self._shared else POLL_S)
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
         """Write the task's history as a git bundle to `target`. Raises NotFound when it has no files."""
         await self._git_history.catch_up(task_id)
         await self._parts.workspace.export_bundle(task_id, target)
 
-    async def tell_running(self, make: Callable[[int], EventBody]) -> None:
+    async def append_to_running(self, make: Callable[[int], EventBody]) -> None:
         """Append an event to every running task (say, that the model endpoint is away)."""
         now = self._parts.clock.now()
-        await self._parts.db.write(lambda db: _tell(db, make, now))
-        self._stir()
+        await self._parts.db.write(lambda db: _append_to_running(db, make, now))
+        self._notify_readers()
 
-    async def _carry_out(self, work: Callable[[Connection], Done]) -> int:
-        def enlisting(connection: Connection) -> Done:
+    async def _carry_out(self, work: Callable[[Connection], HandlerResult]) -> int:
+        def enlisting(connection: Connection) -> HandlerResult:
             done = work(connection)
-            return Done(done.id, tuple(self._dispatcher.enlist(connection, done.wakes)))
+            return HandlerResult(done.id, tuple(self._dispatcher.enlist(connection, done.wakes)))
 
         done = await self._parts.db.write(enlisting)
         self._dispatcher.wake(done.wakes)
-        self._stir()
+        self._notify_readers()
         return done.id
 
     def _after_commit(self, task_id: int, committed: Committed) -> None:
@@ -206,17 +206,17 @@ class Engine:
             self._git_history.note(task_id)
         if self._options.sweeps and not committed.again and not committed.woke:
             self._monitor.maybe_quiet(task_id)
-        self._stir()
+        self._notify_readers()
 
     def _wake(self, wakes: tuple[Wake, ...]) -> None:
         if wakes:
             self._dispatcher.wake(wakes)
 
-    def _stir(self) -> None:
+    def _notify_readers(self) -> None:
         """Events were committed: those who wait for them look again."""
-        if self._heard:
-            self._news.set()
-            self._news, self._heard = asyncio.Event(), False
+        if self._has_waiters:
+            self._new_events.set()
+            self._new_events, self._has_waiters = asyncio.Event(), False
 
     async def _start_task(self, command: c.StartTask, now: float) -> int:
         command = command if self._options.asks_people else replace(command, attended=False)
@@ -229,28 +229,35 @@ class Engine:
             return await self._carry_out(lambda db: tasks.start_task(db, command, caps, now))
         # Its files need the task's id: it is held until they are there, also over a crash in between.
         held = await self._parts.db.write(lambda db: tasks.start_held(db, command, caps, now))
-        await self._bring(held.id, paths, command.by, f"t{held.id}.goal", now)
+        await self._import_files(held.id, paths, command.by, f"t{held.id}.goal", now)
         return await self._carry_out(lambda db: tasks.release_held(db, held))
 
-    async def _say(self, command: c.SayToAgent, now: float) -> int:
+    async def _send_to_agent(self, command: c.SayToAgent, now: float) -> int:
         paths = _checked_paths(command.files)
         if paths:
             agent = await self._parts.db.read(lambda db: lookup.get_agent(db, command.agent_id))
             key = f"say.{command.ref or f'{agent.id}.{now:.6f}'}"
-            await self._bring(agent.task_id, paths, command.by_name, key, now)
+            await self._import_files(agent.task_id, paths, command.by_name, key, now)
         return await self._carry_out(lambda db: messages.say_to_agent(db, command, now))
 
-    async def _bring(self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float) -> None:
+    async def _import_files(
+        self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float
+    ) -> None:
         """In parts, so that others get their turn at the database between them; who waits for all of them
         (a held task, a message) comes after this."""
         paths = list(files)
-        for first in range(0, len(paths), BROUGHT_AT_ONCE):
-            part = paths[first : first + BROUGHT_AT_ONCE]
+        for first in range(0, len(paths), IMPORTED_AT_ONCE):
+            part = paths[first : first + IMPORTED_AT_ONCE]
             blobs = await self._parts.workspace.put_many(task_id, [files[path] for path in part])
-            brought = tuple(BroughtFile(p, b, len(files[p])) for p, b in zip(part, blobs, strict=True))
+            imported = tuple(ImportedFile(p, b, len(files[p])) for p, b in zip(part, blobs, strict=True))
             await self._parts.db.write(
                 partial(
-                    attachments.bring_files, task=task_id, files=brought, by=by, key=f"{key}.{first}", now=now
+                    attachments.import_files,
+                    task=task_id,
+                    files=imported,
+                    by=by,
+                    key=f"{key}.{first}",
+                    now=now,
                 )
             )
         self._git_history.note(task_id)
@@ -260,7 +267,7 @@ def _no_work(_connection: Connection) -> None:
     return
 
 
-def _tell(connection: Connection, make: Callable[[int], EventBody], now: float) -> None:
+def _append_to_running(connection: Connection, make: Callable[[int], EventBody], now: float) -> None:
     bodies = [make(task_id) for task_id in running_tasks(connection)]
     append_events(connection, [(f"t{b.task_id}.{type(b).__name__}.{now:.6f}", b) for b in bodies], now)
 
@@ -281,10 +288,10 @@ def _events_after(connection: Connection, after: int) -> list[Event]:
     return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json))) for r in rows]
 
 
-async def _first_of(news: asyncio.Event, seconds: float) -> None:
+async def _first_of(new_events: asyncio.Event, seconds: float) -> None:
     # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes with the news.
     try:
         async with asyncio.timeout(seconds):
-            await news.wait()
+            await new_events.wait()
     except TimeoutError:
         return

@@ -10,12 +10,12 @@ import math
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.budget.subtree_caps import ask_about_share, used_of, warn_setter
+from engine.budget.subtree_caps import ask_about_subtree_cap, used_of, warn_setter
 from engine.budget.tree import as_budget, budget_of, budgets_of, freeze
 from engine.domain.budget import WARN_PERCENT, Budget, CapName, amount, is_near, spent_budget
 from engine.domain.gates import choices_of
 from engine.events import CapReached, EventBody, Intervened
-from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import set_state
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Quote, Wake
@@ -56,10 +56,10 @@ def at_cap(
 def _stop_subtree(
     connection: Connection, task: AnyRow, budget: Budget, need: Quote, now: float
 ) -> tuple[Wake, ...]:
-    return _stop_share(connection, task, budget, budget.binding(need), now)
+    return _stop_subtree_at(connection, task, budget, budget.binding(need), now)
 
 
-def _stop_share(
+def _stop_subtree_at(
     connection: Connection, task: AnyRow, budget: Budget, at: tuple[CapName, int, int], now: float
 ) -> tuple[Wake, ...]:
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == budget.agent_id)).one()
@@ -73,7 +73,7 @@ def _stop_share(
     append_events(connection, [(key, seen)], now)
     asks = bool(row.set_by) and task.attended
     if asks:
-        ask_about_share(connection, task, row, agent, at, now)
+        ask_about_subtree_cap(connection, task, row, agent, at, now)
     then = (_PEOPLES if row.set_by else _HEADS)[asks]
     add_system_message(connection, task.id, to, f"Careful: {detail}; its group has stopped. {then}", key, now)
     return (Wake(to, task.id),)
@@ -97,7 +97,7 @@ def pause_and_ask(
         return wrap_up(connection, task, f"the cap on {cap} is reached", now)
     set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
     text = f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). How to go on?"
-    question = Question("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
+    question = NewGate("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
     return ()
@@ -123,7 +123,7 @@ def stop_late_subtrees(connection: Connection, task: AnyRow, now: float) -> tupl
     wakes: list[Wake] = []
     for row in late:
         at: tuple[CapName, int, int] = ("minutes", row.cap_minutes, row.cap_minutes)
-        wakes += _stop_share(connection, task, as_budget(row), at, now)
+        wakes += _stop_subtree_at(connection, task, as_budget(row), at, now)
     return tuple(wakes)
 
 
@@ -149,11 +149,11 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
         connection, [(f"t{task.id}.warn.{now:.6f}.{n}", body) for n, body in enumerate(events)], now
     )
     if any(bit in (_NEAR_SPEND, _NEAR_MINUTES) for bit, *_ in new):
-        words = (
+        text = (
             f"{WARN_PERCENT} % of what this task may use is used. Start nothing large; bring it to its end."
         )
         key = f"t{task.id}.warn.{now:.6f}"
-        add_system_message(connection, task.id, task.boss_id, words, key, now, wakes=False)
+        add_system_message(connection, task.id, task.boss_id, text, key, now, wakes=False)
 
 
 def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
@@ -182,8 +182,8 @@ def _say_near(
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == row.agent_id)).one()
     detail = f"{used_of(*at)} of the budget of {agent.name} are used"
     key = f"budget{row.id}.near.{at[0]}.{now:.6f}"
-    words = f"{detail}. Bring your part to its end within the rest."
-    add_system_message(connection, task.id, agent.id, words, key, now, wakes=False)
+    text = f"{detail}. Bring your part to its end within the rest."
+    add_system_message(connection, task.id, agent.id, text, key, now, wakes=False)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail, names=True)
     append_events(connection, [(key, seen)], now)
     if row.set_by:

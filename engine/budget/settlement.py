@@ -12,7 +12,7 @@ from engine.domain.state import Turn
 from engine.ports import ChatAnswer, Usage
 from engine.store.core import AGENTS, BUDGETS
 from engine.store.lookup import budget_path
-from engine.store.prepared import Fact, PreparedLists, listed
+from engine.store.prepared import FetchedRow, PreparedLists, listed
 
 
 def _settling(length: int) -> sa.Update:
@@ -40,7 +40,7 @@ def _settling(length: int) -> sa.Update:
 _settle = PreparedLists(_settling)
 
 
-def settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: Fact) -> None:
+def settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: FetchedRow) -> None:
     """What the agent's row says is reserved goes back: nothing, when its reservation was released."""
     held = (me.reserved_micros, me.reserved_tokens)
     known = outcome.cost_micros is not None and not outcome.guessed
@@ -56,7 +56,7 @@ def _spend(
     *,
     known: bool,
 ) -> None:
-    settle, ids = _settle.of(path=budget_path(turn.scene.agent.budget_path))
+    settle, ids = _settle.of(path=budget_path(turn.facts.agent.budget_path))
     settle.run(
         connection,
         **ids,
@@ -73,13 +73,13 @@ def _spend(
 def under_budget(connection: Connection, turn: Turn, budget_id: int) -> Turn:
     """The turn of an agent that was given another budget while the model thought: it spends from that."""
     path = connection.execute(sa.select(BUDGETS.c.path).where(BUDGETS.c.id == budget_id)).scalar_one()
-    agent = replace(turn.scene.agent, budget_id=budget_id, budget_path=path)
-    return replace(turn, scene=replace(turn.scene, agent=agent))
+    agent = replace(turn.facts.agent, budget_id=budget_id, budget_path=path)
+    return replace(turn, facts=replace(turn.facts, agent=agent))
 
 
 def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> None:
     """An answer that could not be used was paid for all the same; the reservation stays for the next."""
-    own = sa.select(AGENTS.c.budget_id).where(AGENTS.c.id == turn.scene.agent.id)
+    own = sa.select(AGENTS.c.budget_id).where(AGENTS.c.id == turn.facts.agent.id)
     turn = under_budget(connection, turn, connection.execute(own.with_for_update()).scalar_one())
     known = answer.cost_micros is not None and not answer.guessed
     _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0), known=known)

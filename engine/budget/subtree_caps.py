@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.budget import WARN_PERCENT, CapName, amount
-from engine.domain.gates import choices_of
+from engine.domain.gates import SUBTREE_CAP, choices_of
 from engine.events import CapReached
-from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.gates import NewGate, raise_gate
 from engine.store.core import GATES, AnyRow, append_events
 
 
@@ -25,12 +25,12 @@ def warn_setter(
     append_events(connection, [(f"budget{row.id}.near.{at[0]}.{now:.6f}.cap", reached)], now)
 
 
-def ask_about_share(
+def ask_about_subtree_cap(
     connection: Connection, task: AnyRow, row: AnyRow, agent: AnyRow, at: tuple[CapName, int, int], now: float
 ) -> None:
     """100 % are used and the subtree has stopped: one question, whatever caps are reached."""
     asked = sa.select(GATES.c.id).where(
-        GATES.c.agent_id == agent.id, GATES.c.kind == "share", GATES.c.basis.is_(None)
+        GATES.c.agent_id == agent.id, GATES.c.kind == SUBTREE_CAP, GATES.c.basis.is_(None)
     )
     if connection.execute(asked).first() is not None:
         return
@@ -40,7 +40,7 @@ def ask_about_share(
         "others go on. How to go on?"
     )
     reached = CapReached(task.id, at[0], 100, at[1], at[2], agent.id, agent.name, row.set_by)
-    choices = choices_of("share", wrapped=row.wrapped)
-    question = Question("share", text, choices, f"{key}.gate", task.root_group_id, agent.id)
+    choices = choices_of(SUBTREE_CAP, wrapped=row.wrapped)
+    question = NewGate(SUBTREE_CAP, text, choices, f"{key}.gate", task.root_group_id, agent.id)
     raised = raise_gate(connection, task.id, question, now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)

@@ -46,7 +46,7 @@ def as_budget(row: AnyRow, own_micros: int = 0, own_tokens: int = 0) -> Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class SubtreeCaps:
     """Caps of a subtree, None for no change: spending in all, agents in all, minutes from now on.
 
     `by`: the person who sets them, None when a head does.
@@ -72,7 +72,7 @@ class Share:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def set_budget(connection: Connection, agent_id: int, share: Share, now: float) -> int:
+def set_budget(connection: Connection, agent_id: int, caps: SubtreeCaps, now: float) -> int:
     """Cap what an agent and all below it may use -> budget id.
 
     The first time a budget is made under the one it spent from; later the caps given replace the old,
@@ -81,8 +81,8 @@ def set_budget(connection: Connection, agent_id: int, share: Share, now: float) 
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == agent_id)).one()
     own = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == agent.budget_id)).one()
     if own.agent_id != agent.id:
-        return _new_budget(connection, agent, own, share.columns(now))
-    changed = BUDGETS.update().where(BUDGETS.c.id == own.id).values(warned=0, **share.columns(now))
+        return _new_budget(connection, agent, own, caps.columns(now))
+    changed = BUDGETS.update().where(BUDGETS.c.id == own.id).values(warned=0, **caps.columns(now))
     connection.execute(changed)
     freeze(connection, own.id, frozen=False)
     return int(own.id)
@@ -92,22 +92,22 @@ def _new_budget(
     connection: Connection, agent: AnyRow, parent: AnyRow, columns: dict[str, int | float | str]
 ) -> int:
     """It takes over what calls under way below it hold, and the budgets given below it earlier."""
-    below = _held(connection, agent.id)
+    below = _locked_subtree(connection, agent.id)
     holds = {
         name: sum(getattr(row, name) for row in below) for name in ("reserved_micros", "reserved_tokens")
     }
     values = {"task_id": agent.task_id, "agent_id": agent.id, **holds, **columns}
-    number, path = _add(connection, values, parent.id, parent.path)
+    number, path = _insert_budget(connection, values, parent.id, parent.path)
     ids = [row.id for row in below]
     mine = AGENTS.update().where(AGENTS.c.id.in_(ids), AGENTS.c.budget_id == parent.id)
     connection.execute(mine.values(budget_id=number))
     inner = sa.select(BUDGETS).where(BUDGETS.c.parent_id == parent.id, BUDGETS.c.id != number)
     for row in connection.execute(inner.where(BUDGETS.c.agent_id.in_(ids))).all():
-        _hang_under(connection, row, number, path)
+        _move_under(connection, row, number, path)
     return number
 
 
-def _held(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
+def _locked_subtree(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
     """The agent and all below, locked: none of them reserves, settles or recruits meanwhile."""
     rows: Sequence[AnyRow] = []
     wanted = sa.select(AGENTS.c.id, AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens)
@@ -117,7 +117,7 @@ def _held(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
     return rows
 
 
-def _add(
+def _insert_budget(
     connection: Connection, values: dict[str, object], parent_id: int, parent_path: str
 ) -> tuple[int, str]:
     number = new_id(connection, BUDGETS, values | {"parent_id": parent_id})
@@ -126,15 +126,15 @@ def _add(
     return number, path
 
 
-def _hang_under(connection: Connection, row: AnyRow, parent_id: int, parent_path: str) -> None:
+def _move_under(connection: Connection, row: AnyRow, parent_id: int, parent_path: str) -> None:
     """A budget and those below it under another one.
 
     Each gets a new number, for a path never changes: a call under way sees by the number that it moved.
     """
     values = {name: value for name, value in row._mapping.items() if name not in ("id", "path", "parent_id")}
-    number, path = _add(connection, values, parent_id, parent_path)
+    number, path = _insert_budget(connection, values, parent_id, parent_path)
     for child in connection.execute(sa.select(BUDGETS).where(BUDGETS.c.parent_id == row.id)).all():
-        _hang_under(connection, child, number, path)
+        _move_under(connection, child, number, path)
     connection.execute(AGENTS.update().where(AGENTS.c.budget_id == row.id).values(budget_id=number))
     connection.execute(BUDGETS.delete().where(BUDGETS.c.id == row.id))
 

@@ -14,7 +14,7 @@ UNJUDGED = "Nobody judged whether it is what was asked: a small model made it. T
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunRecord:
     """One run. `typed` lines were typed into it; `stale`: files changed since; `own`: it was the check of
     somebody's (`by`) work, and went by these files which that one wrote."""
 
@@ -38,25 +38,25 @@ class Ran:
         return self.asked_on or (self.ended == "exit" and self.exit_code == 0)
 
 
-def newest(runs: Iterable[Ran]) -> list[Ran]:
+def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
     """The newest run of each command, the last five, in the order they were made."""
-    latest: dict[str, Ran] = {}
+    latest: dict[str, RunRecord] = {}
     for ran in runs:
         latest.pop(ran.command, None)
         latest[ran.command] = ran
     return list(latest.values())[-SHOWN:]
 
 
-def run_lines(runs: Sequence[Ran]) -> str:
+def run_lines(runs: Sequence[RunRecord]) -> str:
     """What was run, a line a run; "" for none."""
-    lines = [f"- {ran.command}: {_told(ran)}" for ran in runs]
+    lines = [f"- {ran.command}: {_run_result(ran)}" for ran in runs]
     return "\n".join(["What was run, as the engine saw it:", *lines]) if lines else ""
 
 
-def account_of(runs: Sequence[Ran], files: Sequence[str]) -> str:
+def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
     """A report of runs and files alone: what works, what does not, and what nothing showed."""
-    works = [f"- {ran.command}: {_told(ran)}" for ran in runs if ran.well]
-    fails = [f"- {ran.command}: {_told(ran)}" for ran in runs if not ran.well]
+    works = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.well]
+    fails = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if not ran.well]
     parts = [
         f"Made: {', '.join(files[:20])}{f' and {len(files) - 20} more' if len(files) > 20 else ''}."
         if files
@@ -68,21 +68,23 @@ def account_of(runs: Sequence[Ran], files: Sequence[str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def findings_of(ran: Ran | None) -> str:
+def findings_of(ran: RunRecord | None) -> str:
     """What an auditor's last run showed, instead of what it says of it."""
     return (
-        f"{ran.command}: {_told(ran)}." if ran else "It ran nothing: there was nothing to run, it only read."
+        f"{ran.command}: {_run_result(ran)}."
+        if ran
+        else "It ran nothing: there was nothing to run, it only read."
     )
 
 
-def _told(ran: Ran) -> str:
+def _run_result(ran: RunRecord) -> str:
     typed = f"{ran.typed} line{'' if ran.typed == 1 else 's'} typed in, " if ran.typed else ""
     stale = " (before the last change of the files)" if ran.stale else ""
     own = f" (a check that went by what {ran.by}, who submitted, wrote: {named(ran.own)})" if ran.own else ""
     return f"{typed}{_end(ran)}{stale}{own}"
 
 
-def _end(ran: Ran) -> str:
+def _end(ran: RunRecord) -> str:
     how = f"exit code {ran.exit_code}" if ran.ended == "exit" else f"stopped ({ran.ended})"
     if ran.asked_on:
         return "it asked for more than was typed in"

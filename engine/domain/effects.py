@@ -199,7 +199,7 @@ class Notice:
     rule: str
     action: Literal["nudged", "reported", "paused"]
     detail: str
-    tell_head: bool = False
+    notify_head: bool = False
     names: bool = False
 
 

@@ -16,6 +16,9 @@ from engine.errors import Invalid
 GateKind = Literal["question", "plan", "cap", "share", "audit", "stall"]
 """What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, the result, a standstill."""
 
+SUBTREE_CAP: Literal["share"] = "share"
+"""The kind of a gate about a subtree's cap, under the name that is stored."""
+
 GateEffect = Literal[
     "approve",
     "cancel",
@@ -37,7 +40,7 @@ EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "question": (),
     "plan": ("approve", "cancel"),
     "cap": ("raise_half", "wrap_up", "stop"),
-    "share": ("raise_half", "wrap_up", "dismiss"),
+    SUBTREE_CAP: ("raise_half", "wrap_up", "dismiss"),
     "audit": ("accept", "another_round", "stop"),
     "stall": ("retry", "wrap_up", "stop"),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from engine.domain.checks import RUNNABLE
 from engine.domain.outcomes import Assigned, Joined, Name, Ran, Reviewed, Wrote
-from engine.domain.state import Message, PastCall, PastStep, Scene
+from engine.domain.state import InboxMessage, PastCall, PastStep, StepFacts
 from engine.ports import AgentRole
 
 SMALL: dict[AgentRole, tuple[str, ...]] = {
@@ -39,25 +39,25 @@ class Offer:
     hint: str = ""
 
 
-def offer_of(scene: Scene) -> Offer:
+def offer_of(facts: StepFacts) -> Offer:
     """What fits now."""
-    role = scene.agent.role
-    if _a_person_wrote(scene.inbox):
+    role = facts.agent.role
+    if _a_person_wrote(facts.inbox):
         return Offer((), talk=True)
     if role == "auditor":
-        return _auditing(list(calls_of(scene)))
-    calls = list(calls_of(scene))
-    led = led_by(scene)
-    return _leading(scene, led) if led.joined else _making(scene, calls)
+        return _auditing(list(calls_of(facts)))
+    calls = list(calls_of(facts))
+    group = led_by(facts)
+    return _leading(facts, group) if group.joined else _making(facts, calls)
 
 
-def _a_person_wrote(messages: Sequence[Message]) -> bool:
+def _a_person_wrote(messages: Sequence[InboxMessage]) -> bool:
     return any(message.from_kind == "person" for message in messages)
 
 
-def calls_of(scene: Scene) -> Iterator[PastCall]:
+def calls_of(facts: StepFacts) -> Iterator[PastCall]:
     """The agent's calls, oldest first."""
-    return (call for step in scene.past for call in step.calls)
+    return (call for step in facts.past for call in step.calls)
 
 
 def ran(call: PastCall) -> bool:
@@ -75,7 +75,7 @@ def _wrote(call: PastCall) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Led:
+class LedGroup:
     """A small organisation as its head's own calls and mail tell of it: who `joined`, who got work
     (`given`, in `assigned` assignments), which of them wait for a look (`pending`) or are `accepted`."""
 
@@ -98,81 +98,81 @@ class Led:
         )
 
 
-def led_by(scene: Scene, newest: Sequence[PastCall] = ()) -> Led:
+def led_by(facts: StepFacts, newest: Sequence[PastCall] = ()) -> LedGroup:
     """What the agent leads, with the `newest` calls of the step under way."""
-    led = Led()
-    for messages, calls in [*((step.messages, step.calls) for step in scene.past), (scene.inbox, newest)]:
+    group = LedGroup()
+    for messages, calls in [*((step.messages, step.calls) for step in facts.past), (facts.inbox, newest)]:
         handed_in = {m.about_id for m in messages if m.about == "submission" and m.about_id is not None}
-        led = replace(led, pending=led.pending | handed_in)
+        group = replace(group, pending=group.pending | handed_in)
         for call in calls:
-            led = _after_call(led, call)
-    return led
+            group = _after_call(group, call)
+    return group
 
 
-def _after_call(led: Led, call: PastCall) -> Led:
+def _after_call(group: LedGroup, call: PastCall) -> LedGroup:
     match call.outcome:
         case Joined(names):
-            return replace(led, joined=(*led.joined, *names))
+            return replace(group, joined=(*group.joined, *names))
         case Assigned(to=to):
-            return replace(led, assigned=led.assigned + 1, given=led.given | {to})
+            return replace(group, assigned=group.assigned + 1, given=group.given | {to})
         case Reviewed(number, accepted):
             newly = {number} if accepted else set()
-            return replace(led, pending=led.pending - {number}, accepted=led.accepted | newly)
-    return led
+            return replace(group, pending=group.pending - {number}, accepted=group.accepted | newly)
+    return group
 
 
-def _leading(scene: Scene, led: Led) -> Offer:
-    end = "finish" if scene.agent.role == "boss" else "submit"
-    if any(message.about == "wrap_up" for message in scene.inbox):
+def _leading(facts: StepFacts, group: LedGroup) -> Offer:
+    end = "finish" if facts.agent.role == "boss" else "submit"
+    if any(message.about == "wrap_up" for message in facts.inbox):
         return Offer((end,))
-    if not led.shared_out:
-        idle = next((name for name in led.joined if name not in led.given), "")
+    if not group.shared_out:
+        idle = next((name for name in group.joined if name not in group.given), "")
         return Offer(
             ("assign",), hint=f"Now give {idle} its part of the work with assign, and no other part."
         )
-    if led.pending:
+    if group.pending:
         return Offer(("review", "read_file"))
-    if led.rests:
-        return Offer(SMALL[scene.agent.role], talk=True)
-    return _after_a_good_run(scene, end)
+    if group.rests:
+        return Offer(SMALL[facts.agent.role], talk=True)
+    return _after_a_good_run(facts, end)
 
 
-def _making(scene: Scene, calls: list[PastCall]) -> Offer:
-    end = "finish" if scene.agent.role == "boss" else "submit"
-    if any(message.about == "wrap_up" for message in scene.inbox):
+def _making(facts: StepFacts, calls: list[PastCall]) -> Offer:
+    end = "finish" if facts.agent.role == "boss" else "submit"
+    if any(message.about == "wrap_up" for message in facts.inbox):
         return Offer((end,))
     marks = [call for call in calls if _wrote(call) or ran(call)]
     if not any(_wrote(call) for call in marks):
-        first = ("write_file", "recruit") if _is_large(scene) else ("write_file",)
-        return Offer((*first, end) if scene.agent.role == "boss" else ("write_file", "read_file"))
+        first = ("write_file", "recruit") if _is_large(facts) else ("write_file",)
+        return Offer((*first, end) if facts.agent.role == "boss" else ("write_file", "read_file"))
     last = marks[-1]
     if isinstance(last.outcome, Wrote):
         runs = last.outcome.path.endswith(RUNNABLE)
         return Offer(("run",) if runs else ("write_file", end))
     if ran_well(last):
-        return _after_a_good_run(scene, end)
+        return _after_a_good_run(facts, end)
     failed = sum(ran(call) and not ran_well(call) for call in marks)
     return Offer(("write_file", end) if failed >= PATIENCE else ("write_file",))
 
 
-def _after_a_good_run(scene: Scene, end: str) -> Offer:
+def _after_a_good_run(facts: StepFacts, end: str) -> Offer:
     """It is handed in, unless a person or the one it was handed to has asked for something since."""
-    since = list(_since_last_mark(scene))
+    since = list(_since_last_mark(facts))
     handed_in = any(call.name == end for step in since for call in step.calls)
-    if handed_in and scene.inbox:
+    if handed_in and facts.inbox:
         return Offer(("write_file",))
     asked = any(_a_person_wrote(step.messages) for step in since)
     return Offer(("write_file", end), talk=handed_in) if asked else Offer((end,))
 
 
-def _since_last_mark(scene: Scene) -> Iterator[PastStep]:
+def _since_last_mark(facts: StepFacts) -> Iterator[PastStep]:
     """Steps after the last one that wrote or ran something."""
-    marked = [n for n, step in enumerate(scene.past) if any(_wrote(c) or ran(c) for c in step.calls)]
-    return iter(scene.past[marked[-1] + 1 :] if marked else scene.past)
+    marked = [n for n, step in enumerate(facts.past) if any(_wrote(c) or ran(c) for c in step.calls)]
+    return iter(facts.past[marked[-1] + 1 :] if marked else facts.past)
 
 
-def _is_large(scene: Scene) -> bool:
-    return scene.agent.role == "boss" and len(scene.task.goal) > SCALE
+def _is_large(facts: StepFacts) -> bool:
+    return facts.agent.role == "boss" and len(facts.task.goal) > SCALE
 
 
 def _auditing(calls: list[PastCall]) -> Offer:

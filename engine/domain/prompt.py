@@ -20,14 +20,14 @@ from engine.domain.offer import Offer
 from engine.domain.state import (
     NOTE,
     AgentFacts,
+    AssignmentFacts,
     Colleague,
-    Message,
+    InboxMessage,
     PastStep,
-    Scene,
+    StepFacts,
     SummaryLine,
     TaskFacts,
     Turn,
-    Work,
 )
 from engine.domain.text import foreign_block, foreign_name
 from engine.ports import AgentRole, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
@@ -85,22 +85,22 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
     return role if small else f"{role}\n\n{prompt_text('rules')}"
 
 
-def render_input(scene: Scene, *, forgot: bool = False) -> str:
+def render_input(facts: StepFacts, *, forgot: bool = False) -> str:
     """The newest user message: mail, and at the start of a turn where things stand.
 
     `forgot`: earlier steps were just summed up, and with them went the letters that carried the work.
     """
-    parts = [_mail(scene.inbox)] if scene.inbox else []
-    if forgot or not scene.agent.in_turn:
-        parts.append(_standing(scene, whole=forgot))
+    parts = [_messages(facts.inbox)] if facts.inbox else []
+    if forgot or not facts.agent.in_turn:
+        parts.append(_standing(facts, whole=forgot))
     return "\n\n".join(p for p in parts if p)
 
 
-def _mail(inbox: Sequence[Message]) -> str:
+def _messages(inbox: Sequence[InboxMessage]) -> str:
     return "\n\n".join(f"[from {sender(message)}]\n{foreign_block(message.text)}" for message in inbox)
 
 
-def sender(message: Message) -> str:
+def sender(message: InboxMessage) -> str:
     """Return who wrote a message, its kind first: a name cannot pass for another kind."""
     name = foreign_name(message.from_name)
     if message.from_kind == "person":
@@ -108,9 +108,9 @@ def sender(message: Message) -> str:
     return "the system" if message.from_kind == "system" else f"agent {name}"
 
 
-def _standing(scene: Scene, *, whole: bool) -> str:
-    agent = scene.agent
-    lines = [*_people(scene.colleagues), *_work_lines(agent, scene.work, whole=whole)]
+def _standing(facts: StepFacts, *, whole: bool) -> str:
+    agent = facts.agent
+    lines = [*_people(facts.colleagues), *_work_lines(agent, facts.work, whole=whole)]
     lines += [f"Your todo: [{'x' if t.status == 'done' else ' '}] {clean_line(t.text)}" for t in agent.todo]
     return "[where things stand]\n" + "\n".join(map(foreign_block, lines)) if lines else ""
 
@@ -129,14 +129,14 @@ def _people(colleagues: Sequence[Colleague]) -> list[str]:
     return lines
 
 
-def _work_lines(agent: AgentFacts, work: Sequence[Work], *, whole: bool) -> list[str]:
+def _work_lines(agent: AgentFacts, work: Sequence[AssignmentFacts], *, whole: bool) -> list[str]:
     own = [w for w in work if w.assignee_id == agent.id]
     given = [w for w in work if w.assignee_id != agent.id]
     lines = [_work_line(agent, w, whole=whole) for w in (*own, *given[:MAX_SHOWN])]
     return [*lines, "You gave more that is not closed yet."] if len(given) > MAX_SHOWN else lines
 
 
-def _work_line(agent: AgentFacts, work: Work, *, whole: bool) -> str:
+def _work_line(agent: AgentFacts, work: AssignmentFacts, *, whole: bool) -> str:
     title = clean_line(work.title)
     if work.assignee_id == agent.id:
         done = f" Done when: {clean_line(work.acceptance)}" if work.acceptance else ""
@@ -147,7 +147,7 @@ def _work_line(agent: AgentFacts, work: Work, *, whole: bool) -> str:
 
 
 def compose(
-    scene: Scene,
+    facts: StepFacts,
     tools: tuple[ToolSpec, ...],
     allowance: int,
     quote: Callable[[ChatRequest], Quote],
@@ -159,13 +159,13 @@ def compose(
     `offer` is what a small model may do now; its prompts are short. `most_answer`: a budget has no room for
     a longer answer.
     """
-    agent, summary, upto, forgot = scene.agent, scene.agent.summary, scene.upto, False
-    kept = list(scene.past)
+    agent, summary, upto, forgot = facts.agent, facts.agent.summary, facts.upto, False
+    kept = list(facts.past)
     if sum(step_tokens(s) for s in kept) > allowance and len(kept) > 1:
         old, kept = split_steps(kept, allowance // 2)
         summary = extend_summary(summary, old, allowance // 4)
         upto, forgot = old[-1].step, True
-    messages = [ChatMessage("system", system_text(scene.task, agent, scene.head, small=offer is not None))]
+    messages = [ChatMessage("system", system_text(facts.task, agent, facts.head, small=offer is not None))]
     if summary:
         messages.append(ChatMessage("user", summary_text(summary)))
     if agent.model.too_long:
@@ -174,9 +174,9 @@ def compose(
         messages.extend(replay(step))
     parts = []
     answered = bool(kept) and bool(kept[-1].said) and not kept[-1].calls
-    if scene.inbox or not agent.in_turn or not kept or answered or forgot:
+    if facts.inbox or not agent.in_turn or not kept or answered or forgot:
         parts.append(
-            render_input(scene, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
+            render_input(facts, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
         )
     if offer is not None and offer.hint:
         parts.append(offer.hint)
@@ -185,21 +185,21 @@ def compose(
         text = cut_middle(text, int(allowance * CHARS_PER_TOKEN))
     if text:
         messages.append(ChatMessage("user", text))
-    priority = min((letter.priority for letter in scene.inbox), default=5)
+    priority = min((message.priority for message in facts.inbox), default=5)
     limit = most_answer or agent.model.answer_tokens or None
     request = ChatRequest(
-        scene.task.id,
+        facts.task.id,
         agent.id,
         agent.role,
         joined(messages),
         tools,
         priority,
         max_tokens=limit,
-        model=scene.task.model,
+        model=facts.task.model,
     )
     if offer is not None:
         request = replace(request, offer=offer.names, talk=offer.talk)
-    return Turn(scene, text, request, quote(request), summary, upto)
+    return Turn(facts, text, request, quote(request), summary, upto)
 
 
 def step_tokens(step: PastStep) -> int:

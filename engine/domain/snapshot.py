@@ -168,7 +168,7 @@ class Finding:
     action: Action
     agent_id: int | None
     detail: str
-    letters: tuple[Nudge, ...] = ()
+    messages: tuple[Nudge, ...] = ()
     mute: tuple[int, int] | None = None
     replace: int | None = None
     ask: str = ""

@@ -36,7 +36,7 @@ About = Literal["", "assignment", "submission", "wrap_up"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class InboxMessage:
     """One message of the agent's inbox, unread or as an earlier step read it. `wakes`: its sender waits for
     something; `about_id`: the number of the assignment it is about."""
 
@@ -83,7 +83,7 @@ class PastStep:
     input: str
     said: str
     calls: tuple[PastCall, ...]
-    messages: tuple[Message, ...] = ()
+    messages: tuple[InboxMessage, ...] = ()
     kept: str = ""
 
 
@@ -109,7 +109,7 @@ class Colleague:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class AssignmentFacts:
     """An assignment the agent gave or has, not closed yet."""
 
     id: int
@@ -162,7 +162,7 @@ class AgentFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class StepFacts:
     """Everything one step needs to know, loaded in one transaction.
 
     `past` holds the steps after `upto`, the last one that the agent's summary covers; `colleagues` are
@@ -172,10 +172,10 @@ class Scene:
 
     task: TaskFacts
     agent: AgentFacts
-    inbox: tuple[Message, ...]
+    inbox: tuple[InboxMessage, ...]
     past: tuple[PastStep, ...]
     colleagues: tuple[Colleague, ...]
-    work: tuple[Work, ...]
+    work: tuple[AssignmentFacts, ...]
     head: str
     upto: int
 
@@ -189,7 +189,7 @@ class Scene:
 class Turn:
     """A scene with its prompt: `input` is stored with the step, `summary` covers steps up to `upto`."""
 
-    scene: Scene
+    facts: StepFacts
     input: str
     request: ChatRequest
     held: Quote
@@ -197,6 +197,6 @@ class Turn:
     upto: int
 
     @property
-    def words_only(self) -> bool:
+    def text_only(self) -> bool:
         """Whether words alone were asked for: the turn goes on after them."""
         return self.request.offer == ()

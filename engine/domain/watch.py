@@ -140,8 +140,8 @@ def _about_silence(
         ask = f"{detail}, after nudges and a replacement. What should the boss do?"
         return Finding("silence", subject, "asked", agent.id, detail, ask=ask)
     if times == options.replace_after and not agent.leads:
-        told = Nudge(agent.head_id, f"{detail}; a fresh agent takes over its work.", wakes=False)
-        return Finding("silence", subject, "replaced", agent.id, detail, (told,), replace=agent.id)
+        notice = Nudge(agent.head_id, f"{detail}; a fresh agent takes over its work.", wakes=False)
+        return Finding("silence", subject, "replaced", agent.id, detail, (notice,), replace=agent.id)
     words = f"{detail}. Tell it what to do, dismiss it, or do without."
     return Finding("silence", subject, "reported", agent.id, detail, (nudge, Nudge(agent.head_id, words)))
 
@@ -163,8 +163,8 @@ def unanswered(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterato
         detail = f"{asker} waits for {asked}: {wait.why}"
         reminder = Nudge(wait.for_id, f"{asker} still waits for {wait.why}. Answer with send_message.")
         go_on = Nudge(wait.agent_id, f"No answer comes from {asked}. Decide yourself and go on.")
-        letter = go_on if times else reminder
-        yield Finding("unanswered", subject, "nudged", letter.agent_id, detail, (letter,))
+        message = go_on if times else reminder
+        yield Finding("unanswered", subject, "nudged", message.agent_id, detail, (message,))
 
 
 def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
@@ -177,14 +177,14 @@ def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) ->
         chain = "; ".join(
             f"{snapshot.name(w.agent_id)} waits for {snapshot.name(w.for_id)} ({w.why})" for w in cycle
         )
-        letters = [
+        messages = [
             Nudge(w.agent_id, f"You wait in a circle: {chain}. Break it: answer, decide, or go on without.")
             for w in cycle
         ]
         if times:
-            letters.append(Nudge(snapshot.boss_id, f"Agents wait in a circle: {chain}. Decide for them."))
+            messages.append(Nudge(snapshot.boss_id, f"Agents wait in a circle: {chain}. Decide for them."))
         action: Literal["reported", "nudged"] = "reported" if times else "nudged"
-        yield Finding("cycle", subject, action, cycle[0].agent_id, chain, tuple(letters))
+        yield Finding("cycle", subject, action, cycle[0].agent_id, chain, tuple(messages))
 
 
 def chatter(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
@@ -231,12 +231,14 @@ def _about_chatter(snapshot: Snapshot, pair: tuple[int, int], count: int, times:
     words = (
         "Your last messages changed nothing. Send no more thanks or confirmations: work, or end your turn."
     )
-    letters = tuple(Nudge(agent.id, words, wakes=False) for agent in (one, other))
+    messages = tuple(Nudge(agent.id, words, wakes=False) for agent in (one, other))
     if times == 0:
-        return Finding("chatter", f"{one.id}-{other.id}", "nudged", one.id, detail, letters)
+        return Finding("chatter", f"{one.id}-{other.id}", "nudged", one.id, detail, messages)
     heads = {a.head_id for a in (one, other) if a.head_id is not None} - set(pair)
-    told = tuple(Nudge(head, f"{detail}. Their talk no longer wakes them.") for head in sorted(heads))
-    return Finding("chatter", f"{one.id}-{other.id}", "reported", one.id, detail, letters + told, mute=pair)
+    notice = tuple(Nudge(head, f"{detail}. Their talk no longer wakes them.") for head in sorted(heads))
+    return Finding(
+        "chatter", f"{one.id}-{other.id}", "reported", one.id, detail, messages + notice, mute=pair
+    )
 
 
 def heads_at_members_work(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
@@ -257,11 +259,11 @@ def heads_at_members_work(snapshot: Snapshot, now: float, options: WatchOptions)
 def _about_overreach(snapshot: Snapshot, head: Watched, idle: Sequence[str], times: int) -> Finding:
     detail = f"{head.name} wrote {head.writes} times itself while {', '.join(idle[:5])} had nothing to do"
     words = f"You do your members' work: {', '.join(idle[:5])} can do it. Assign it, or dismiss them."
-    letters = [Nudge(head.id, words, wakes=False)]
+    messages = [Nudge(head.id, words, wakes=False)]
     if times and head.head_id is not None:
-        letters.append(Nudge(head.head_id, f"{detail}."))
-        return Finding("overreach", str(head.id), "reported", head.id, detail, tuple(letters))
-    return Finding("overreach", str(head.id), "nudged", head.id, detail, tuple(letters))
+        messages.append(Nudge(head.head_id, f"{detail}."))
+        return Finding("overreach", str(head.id), "reported", head.id, detail, tuple(messages))
+    return Finding("overreach", str(head.id), "nudged", head.id, detail, tuple(messages))
 
 
 def runaway_recruiting(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
@@ -287,14 +289,14 @@ def _about_recruiting(snapshot: Snapshot, head: Watched, bored: Sequence[Watched
     names = ", ".join(agent.name for agent in bored[:6])
     detail = f"{head.name} recruited {len(bored)} agents and gave them no work: {names}"
     subject = str(head.id)
-    told = Nudge(
+    notice = Nudge(
         head.id, f"You recruited {names} and gave them no work. Assign them work now, or dismiss them."
     )
     if times == 0:
-        return Finding("recruiting", subject, "nudged", head.id, detail, (told,))
+        return Finding("recruiting", subject, "nudged", head.id, detail, (notice,))
     if times == 1 and head.head_id is not None:
         return Finding(
-            "recruiting", subject, "reported", head.id, detail, (told, Nudge(head.head_id, f"{detail}."))
+            "recruiting", subject, "reported", head.id, detail, (notice, Nudge(head.head_id, f"{detail}."))
         )
     return Finding("recruiting", subject, "asked", head.id, detail, ask=f"{detail}. What should the boss do?")
 
@@ -309,11 +311,11 @@ def delegation_relays(snapshot: Snapshot, now: float, options: WatchOptions) -> 
         if times is None or times > 1:
             continue
         detail = f"the work went through {' > '.join(a.name for a in reversed(chain))} to {agent.name}"
-        letters = [Nudge(agent.id, "Recruit nobody: do this work yourself.")]
+        messages = [Nudge(agent.id, "Recruit nobody: do this work yourself.")]
         if times and agent.head_id is not None:
-            letters.append(Nudge(agent.head_id, f"{detail}; one agent is enough for it."))
+            messages.append(Nudge(agent.head_id, f"{detail}; one agent is enough for it."))
         yield Finding(
-            "relay", str(agent.id), "reported" if times else "nudged", agent.id, detail, tuple(letters)
+            "relay", str(agent.id), "reported" if times else "nudged", agent.id, detail, tuple(messages)
         )
 
 

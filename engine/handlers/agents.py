@@ -13,9 +13,9 @@ from engine.commands import (
 )
 from engine.errors import Invalid, WrongState
 from engine.events import AgentChanged, EventBody
-from engine.handlers.messages import MAX_WORDS
-from engine.handlers.result import Done
-from engine.lifecycle.agents import dismiss, take_up
+from engine.handlers.messages import MAX_CHARS
+from engine.handlers.result import HandlerResult
+from engine.lifecycle.agents import clear_refusal, dismiss
 from engine.lifecycle.ending import ENDED
 from engine.lifecycle.replacement import replace_agent as put_successor
 from engine.ports import Wake
@@ -28,18 +28,18 @@ from engine.store.lookup import get_agent, get_task
 from engine.store.messages import add_system_message
 
 
-def pause_agent(connection: Connection, command: PauseAgent, now: float) -> Done:
+def pause_agent(connection: Connection, command: PauseAgent, now: float) -> HandlerResult:
     """active -> paused."""
     agent = get_agent(connection, command.agent_id)
     _switch(connection, agent, "active", "paused", now)
-    return Done(agent.id)
+    return HandlerResult(agent.id)
 
 
-def resume_agent(connection: Connection, command: ResumeAgent, now: float) -> Done:
+def resume_agent(connection: Connection, command: ResumeAgent, now: float) -> HandlerResult:
     """paused -> active."""
     agent = get_agent(connection, command.agent_id)
     _switch(connection, agent, "paused", "active", now)
-    return Done(agent.id, (Wake(agent.id, agent.task_id),))
+    return HandlerResult(agent.id, (Wake(agent.id, agent.task_id),))
 
 
 def _switch(connection: Connection, agent: AnyRow, old: str, new: str, now: float) -> None:
@@ -52,25 +52,25 @@ def _switch(connection: Connection, agent: AnyRow, old: str, new: str, now: floa
     append_events(connection, [(f"agent{agent.id}.{new}.{now:.6f}", change)], now)
 
 
-def edit_agent(connection: Connection, command: EditAgent, now: float) -> Done:
+def edit_agent(connection: Connection, command: EditAgent, now: float) -> HandlerResult:
     """New instructions from the next turn on; the agent hears of it."""
     agent = get_agent(connection, command.agent_id)
     _check_going(connection, agent)
     text = command.instructions.strip()
-    if not text or len(text) > MAX_WORDS:
-        raise Invalid(f"Instructions have 1 to {MAX_WORDS:,} characters.")
+    if not text or len(text) > MAX_CHARS:
+        raise Invalid(f"Instructions have 1 to {MAX_CHARS:,} characters.")
     connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(instructions=text))
-    take_up(connection, agent.id)
+    clear_refusal(connection, agent.id)
     words = f"A person changed your instructions. They are now:\n{text}"
     add_system_message(
         connection, agent.task_id, agent.id, words, f"edit.{agent.id}.{now:.6f}", now, priority=0
     )
     change: EventBody = AgentChanged(agent.task_id, agent.group_id, agent.id, agent.name, "edited")
     append_events(connection, [(f"agent{agent.id}.edited.{now:.6f}", change)], now)
-    return Done(agent.id, (Wake(agent.id, agent.task_id, 0),))
+    return HandlerResult(agent.id, (Wake(agent.id, agent.task_id, 0),))
 
 
-def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> Done:
+def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> HandlerResult:
     """The agent and those below leave; its head hears of it."""
     agent = get_agent(connection, command.agent_id)
     _check_going(connection, agent)
@@ -82,15 +82,15 @@ def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> 
     events = dismiss(connection, agent.id, reason, now)
     append_events(connection, [(f"agent{agent.id}.left.{n}", body) for n, body in enumerate(events)], now)
     if agent.head_id is None:
-        return Done(agent.id)
+        return HandlerResult(agent.id)
     words = (
         f"A person dismissed {agent.name}: {reason}. Its open assignments are cancelled; give them to others."
     )
     add_system_message(connection, agent.task_id, agent.head_id, words, f"agent{agent.id}.left", now)
-    return Done(agent.id, (Wake(agent.head_id, agent.task_id),))
+    return HandlerResult(agent.id, (Wake(agent.head_id, agent.task_id),))
 
 
-def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> Done:
+def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> HandlerResult:
     """A fresh agent takes the place; its head hears of it."""
     agent = get_agent(connection, command.agent_id, alone=True)
     _check_going(connection, agent)
@@ -101,15 +101,15 @@ def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> 
     if agent.status == "dismissed":
         raise WrongState(f"{agent.name} was dismissed already.")
     text = command.instructions.strip()
-    if len(text) > MAX_WORDS:
-        raise Invalid(f"Instructions have at most {MAX_WORDS:,} characters.")
+    if len(text) > MAX_CHARS:
+        raise Invalid(f"Instructions have at most {MAX_CHARS:,} characters.")
     reason = command.reason.strip() or "replaced by a person"
     successor = put_successor(connection, agent, reason, now, text)
     key = f"agent{agent.id}.replaced"
     append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(successor.events)], now)
     words = f"A person put {successor.name} in the place of {agent.name}: {reason}. It goes on with the work."
     add_system_message(connection, agent.task_id, agent.head_id, words, key, now, wakes=False)
-    return Done(successor.id, (Wake(successor.id, agent.task_id, 0),))
+    return HandlerResult(successor.id, (Wake(successor.id, agent.task_id, 0),))
 
 
 def _check_going(connection: Connection, agent: AnyRow) -> None:

@@ -15,7 +15,7 @@ from engine.store.core import (
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtFile:
+class ImportedFile:
     """A person's file, its bytes already in the workspace under `blob`."""
 
     path: str
@@ -23,8 +23,8 @@ class BroughtFile:
     size: int
 
 
-def bring_files(
-    connection: Connection, task: int, files: tuple[BroughtFile, ...], by: str, key: str, now: float
+def import_files(
+    connection: Connection, task: int, files: tuple[ImportedFile, ...], by: str, key: str, now: float
 ) -> None:
     """A person's files become revisions of the task; a path that exists gets a new revision."""
     hold_order(connection)

@@ -15,6 +15,7 @@ from engine.commands import AnswerGate, Limits
 from engine.domain.budget import amount
 from engine.domain.gates import (
     HALF,
+    SUBTREE_CAP,
     TENTH,
     Answer,
     GateBasis,
@@ -26,9 +27,9 @@ from engine.domain.gates import (
 from engine.domain.state import About
 from engine.errors import NotFound, WrongState
 from engine.events import EndBasis, GateClosed
-from engine.handlers.result import Done
-from engine.lifecycle.agents import dismiss, take_up
-from engine.lifecycle.ending import Ending, end_task, told_report
+from engine.handlers.result import HandlerResult
+from engine.lifecycle.agents import clear_refusal, dismiss
+from engine.lifecycle.ending import Ending, current_report, end_task
 from engine.lifecycle.task_state import ready_agents, reopen
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Wake
@@ -48,10 +49,10 @@ class _Answered:
     basis: GateBasis
     now: float
 
-    def tell(self, agent_id: int, text: str, about: About = "") -> tuple[Wake, ...]:
+    def send(self, agent_id: int, text: str, about: About = "") -> tuple[Wake, ...]:
         """Send an agent what came of the gate -> its wake."""
         key = f"gate{self.gate.id}.answer"
-        take_up(self.connection, agent_id)
+        clear_refusal(self.connection, agent_id)
         add_system_message(
             self.connection, self.task.id, agent_id, text, key, self.now, priority=0, about=(about, None)
         )
@@ -62,7 +63,7 @@ class _Answered:
         self.connection.execute(TASKS.update().where(TASKS.c.id == self.task.id).values(**values))
 
 
-def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Done:
+def answer_gate(connection: Connection, command: AnswerGate, now: float) -> HandlerResult:
     """Close the gate with a person's answer; the first one counts.
 
     Raises NotFound, WrongState for one that is closed, Invalid for an answer that it does not take.
@@ -77,7 +78,7 @@ def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Done
     return _close(connection, gate, answer, "person", command.by, now)
 
 
-def approve_unanswered(connection: Connection, gate_id: int, now: float) -> Done:
+def approve_unanswered(connection: Connection, gate_id: int, now: float) -> HandlerResult:
     """Approve a plan that nobody answered in time. Raises WrongState when somebody just did."""
     gate = connection.execute(sa.select(GATES).where(GATES.c.id == gate_id)).one()
     answer = check_answer(gate.kind, load_choices(loads(gate.choices_json)), "approve", "", None)
@@ -86,7 +87,7 @@ def approve_unanswered(connection: Connection, gate_id: int, now: float) -> Done
 
 def _close(
     connection: Connection, gate: AnyRow, answer: Answer, basis: GateBasis, by: str, now: float
-) -> Done:
+) -> HandlerResult:
     chosen = answer.choice.id if answer.choice else None
     limits = dumps(asdict(answer.limits)) if answer.limits else None
     taken = connection.execute(
@@ -102,8 +103,8 @@ def _close(
     append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
     answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now)
     answered.set_task(progress_at=now, quiet_rounds=0)
-    act = _ACTS[answer.choice.effect] if answer.choice else _in_words
-    return Done(gate.id, act(answered))
+    act = _EFFECTS[answer.choice.effect] if answer.choice else _apply_text
+    return HandlerResult(gate.id, act(answered))
 
 
 # ---------------------------------------------------------------- effects
@@ -117,7 +118,7 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
     who = "The people approved your plan." if people else "Nobody answered in time: work by your plan."
     caps = _in_numbers(at.answer.limits or Limits())
     within = f" Within these caps: {caps}." if caps else ""
-    return at.tell(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Go on.{within}", at))
+    return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Go on.{within}", at))
 
 
 def _in_numbers(caps: Limits) -> str:
@@ -137,7 +138,7 @@ def _stop(at: _Answered) -> tuple[Wake, ...]:
 
 def _accept(at: _Answered) -> tuple[Wake, ...]:
     basis: EndBasis = "ran" if at.task.basis == "ran" else "accepted"
-    report = told_report(at.connection, at.task)
+    report = current_report(at.connection, at.task)
     return _end(at, Ending("done", basis, report, tuple(loads(at.task.deliverables_json))))
 
 
@@ -150,45 +151,45 @@ def _end(at: _Answered, ending: Ending) -> tuple[Wake, ...]:
 
 def _another_round(at: _Answered) -> tuple[Wake, ...]:
     at.set_task(auditor_id=None)
-    return _hand_on(at, _with_note("another round: repair what is missing, then call finish again.", at))
+    return _pass_on(at, _with_note("another round: repair what is missing, then call finish again.", at))
 
 
 def _retry(at: _Answered) -> tuple[Wake, ...]:
-    return _hand_on(at, _with_note("go on and try again.", at))
+    return _pass_on(at, _with_note("go on and try again.", at))
 
 
-def _with_note(words: str, at: _Answered) -> str:
-    return f"{words}\nThey add: {at.answer.text}" if at.answer.text else words
+def _with_note(text: str, at: _Answered) -> str:
+    return f"{text}\nThey add: {at.answer.text}" if at.answer.text else text
 
 
 def _option(at: _Answered) -> tuple[Wake, ...]:
     """An agent gets the answer that it worded itself."""
     chosen = at.answer.choice.text if at.answer.choice else ""
-    return _hand_on(at, "\n".join(part for part in (chosen, at.answer.text) if part))
+    return _pass_on(at, "\n".join(part for part in (chosen, at.answer.text) if part))
 
 
-def _in_words(at: _Answered) -> tuple[Wake, ...]:
+def _apply_text(at: _Answered) -> tuple[Wake, ...]:
     """Free text goes to the agent that is to act on it; it decides nothing by itself."""
     if at.gate.kind == "plan":
         # Words change the plan: what comes of them is shown again before many are recruited.
         at.set_task(plan_state="none", plan_agents=0)
-        words = (
+        text = (
             f"The people answered your plan: {at.answer.text}\nChange the plan by that. If it still needs "
             "more than a handful of agents, call propose_plan with the changed one; if not, go on."
         )
-        return at.tell(at.gate.agent_id or at.task.boss_id, words)
+        return at.send(at.gate.agent_id or at.task.boss_id, text)
     if at.gate.kind == "audit":
         at.set_task(auditor_id=None)
-    return _hand_on(at, at.answer.text)
+    return _pass_on(at, at.answer.text)
 
 
-def _hand_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
+def _pass_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
     to = at.task.boss_id if at.gate.kind == "audit" else at.gate.agent_id or at.task.boss_id
-    return at.tell(to, f'A person answers your question "{at.gate.question[:300]}": {answer}')
+    return at.send(to, f'A person answers your question "{at.gate.question[:300]}": {answer}')
 
 
 def _raise_half(at: _Answered) -> tuple[Wake, ...]:
-    if at.gate.kind == "share":
+    if at.gate.kind == SUBTREE_CAP:
         return _extend_subtree(at, HALF)
     more = extension(caps_now(at.connection, at.task), HALF)
     root = sa.and_(BUDGETS.c.task_id == at.task.id, BUDGETS.c.parent_id.is_(None))
@@ -204,7 +205,7 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
 
 def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
     """A task: everyone but the boss stops and it runs again for the boss to finish. A subtree goes on."""
-    if at.gate.kind == "share":
+    if at.gate.kind == SUBTREE_CAP:
         return _extend_subtree(at, TENTH)
     wakes = wrap_up(at.connection, at.task, "a person asked to wrap up", at.now)
     if get_task(at.connection, at.task.id).state == "paused":
@@ -242,11 +243,11 @@ def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
     at.connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(**values))
     freeze(at.connection, row.id, frozen=False)
     if part == TENTH:
-        words = (
+        text = (
             "Wrap up: a person wants what there is of your part, and gave a tenth more for that. Start "
             "nothing new; hand in what you have, and say truthfully what is missing."
         )
-        at.tell(agent.id, words, "wrap_up")
+        at.send(agent.id, text, "wrap_up")
     return ready_agents(at.connection, at.task.id)
 
 
@@ -257,14 +258,14 @@ def _dismiss(at: _Answered) -> tuple[Wake, ...]:
     events = dismiss(at.connection, agent.id, "dismissed by a person at its cap", at.now)
     keyed = [(f"gate{at.gate.id}.left.{number}", body) for number, body in enumerate(events)]
     append_events(at.connection, keyed, at.now)
-    words = (
+    text = (
         f"{agent.name} had used its cap, and a person dismissed it. Its open assignments are cancelled; do "
         "without them, or give them to others."
     )
-    return at.tell(agent.head_id or at.task.boss_id, words)
+    return at.send(agent.head_id or at.task.boss_id, text)
 
 
-_ACTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
+_EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "approve": _approve,
     "cancel": _stop,
     "raise_half": _raise_half,

@@ -8,17 +8,17 @@ from engine.commands import (
     ForgetMemory,
 )
 from engine.errors import NotFound
-from engine.handlers.result import Done
+from engine.handlers.result import HandlerResult
 from engine.store.core import (
     MEMORIES,
 )
 
 
-def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> Done:
+def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> HandlerResult:
     """Delete a kept line."""
-    gone = connection.execute(
+    deleted = connection.execute(
         MEMORIES.delete().where(MEMORIES.c.id == command.memory_id, MEMORIES.c.space.is_not(None))
     )
-    if gone.rowcount != 1:
+    if deleted.rowcount != 1:
         raise NotFound(f"There is no kept memory {command.memory_id}. Use /memory list.")
-    return Done(command.memory_id)
+    return HandlerResult(command.memory_id)

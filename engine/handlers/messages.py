@@ -11,8 +11,8 @@ from engine.commands import (
     WithdrawMessage,
 )
 from engine.errors import Invalid, NotFound, WrongState
-from engine.handlers.result import Done
-from engine.lifecycle.agents import take_up
+from engine.handlers.result import HandlerResult
+from engine.lifecycle.agents import clear_refusal
 from engine.lifecycle.ending import ENDED
 from engine.ports import Wake
 from engine.store.core import (
@@ -23,14 +23,14 @@ from engine.store.core import (
 )
 from engine.store.lookup import get_agent, get_task
 
-MAX_WORDS = 20_000
+MAX_CHARS = 20_000
 
 
 WITHDRAWN = -1
 """In place of the step that read a message: its person took it back first."""
 
 
-def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Done:
+def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> HandlerResult:
     """A person's words go ahead of everything else in the inbox's order of service."""
     agent = get_agent(connection, command.agent_id)
     task = get_task(connection, agent.task_id)
@@ -41,14 +41,14 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Don
     text = command.text.strip()
     if not text and not command.files:
         raise Invalid("The message is empty. Write what the agent should know.")
-    if len(text) > MAX_WORDS:
-        raise Invalid(f"The message has {len(text):,} characters; {MAX_WORDS:,} fit. Attach it as a file.")
+    if len(text) > MAX_CHARS:
+        raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit. Attach it as a file.")
     if command.files:
         text = f"{text}\n(files brought: {', '.join(sorted(command.files))})".strip()
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
     if known is not None:
-        return Done(int(known))
+        return HandlerResult(int(known))
     values = {
         "task_id": task.id,
         "to_agent": agent.id,
@@ -61,22 +61,22 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Don
         "created_at": now,
     }
     number = new_id(connection, MESSAGES, values)
-    take_up(connection, agent.id)
+    clear_refusal(connection, agent.id)
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
-    return Done(number, (Wake(agent.id, task.id, 0),))
+    return HandlerResult(number, (Wake(agent.id, task.id, 0),))
 
 
-def edit_message(connection: Connection, command: EditMessage, now: float) -> Done:
+def edit_message(connection: Connection, command: EditMessage, now: float) -> HandlerResult:
     """A new row under the same ref, so that an agent reading the old one at this moment begins anew."""
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
     values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
-    return Done(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
+    return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
 
 
-def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> Done:
+def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> HandlerResult:
     """Gone, as if it had never been said."""
-    return Done(_take_back(connection, command.ref).id)
+    return HandlerResult(_take_back(connection, command.ref).id)
 
 
 def _take_back(connection: Connection, ref: str) -> AnyRow:

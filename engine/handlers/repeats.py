@@ -13,7 +13,7 @@ from engine.domain.limits import Caps
 from engine.domain.recurrence import Recurrence, checked
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import RepeatPaused
-from engine.handlers.result import Done
+from engine.handlers.result import HandlerResult
 from engine.handlers.tasks import start_task
 from engine.lifecycle.ending import ENDED
 from engine.queries import RepeatView
@@ -22,7 +22,7 @@ from engine.store.core import REPEATS, TASKS, AnyRow, append_events, dumps, load
 MOST_IN_A_SPACE = 25
 
 
-def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: float) -> Done:
+def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: float) -> HandlerResult:
     """Keep it, with the caps of each run as they are now."""
     goal = checked_goal(command.goal)
     when = checked(command.cron, command.zone, now)
@@ -40,19 +40,19 @@ def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: fl
         "next_at": when.next_after(now),
         "origin": command.origin,
     }
-    return Done(new_id(connection, REPEATS, values))
+    return HandlerResult(new_id(connection, REPEATS, values))
 
 
-def end_repeat(connection: Connection, command: EndRepeat, now: float) -> Done:
+def end_repeat(connection: Connection, command: EndRepeat, now: float) -> HandlerResult:
     """No more starts."""
     here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
     if connection.execute(REPEATS.update().where(here).values(ended_at=now)).rowcount != 1:
         raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
-    return Done(command.repeat_id)
+    return HandlerResult(command.repeat_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueRepeat:
     """A repeat whose time has come, who made it where, and what a run of it may use."""
 
     id: int
@@ -62,11 +62,11 @@ class Due:
     model: str = ""
 
 
-def due_repeats(connection: Connection, now: float) -> list[Due]:
+def due_repeats(connection: Connection, now: float) -> list[DueRepeat]:
     """Those whose time has come."""
     columns = (REPEATS.c.id, REPEATS.c.by, REPEATS.c.space, REPEATS.c.limits_json, REPEATS.c.model)
     rows = connection.execute(sa.select(*columns).where(_is_due(now)).order_by(REPEATS.c.next_at))
-    return [Due(row.id, row.by, row.space, Limits(**loads(row.limits_json)), row.model) for row in rows]
+    return [DueRepeat(row.id, row.by, row.space, Limits(**loads(row.limits_json)), row.model) for row in rows]
 
 
 def _is_due(now: float) -> sa.ColumnElement[bool]:
@@ -74,7 +74,7 @@ def _is_due(now: float) -> sa.ColumnElement[bool]:
     return going & (REPEATS.c.next_at <= now)
 
 
-def pause_repeat(connection: Connection, due: Due, why: str, now: float) -> None:
+def pause_repeat(connection: Connection, due: DueRepeat, why: str, now: float) -> None:
     """No starts until somebody resumes it; one that changed hands meanwhile goes on."""
     here = sa.and_(REPEATS.c.id == due.id, REPEATS.c.by == due.by, REPEATS.c.paused_at.is_(None))
     pause = REPEATS.update().where(here).values(paused_at=now, paused_why=why)
@@ -85,7 +85,7 @@ def pause_repeat(connection: Connection, due: Due, why: str, now: float) -> None
         append_events(connection, [(f"r{due.id}.paused.{now:.6f}", paused)], now)
 
 
-def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> Done:
+def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> HandlerResult:
     """Start again at its next time, in the name of who resumes it."""
     here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
     row = connection.execute(sa.select(REPEATS).where(here).with_for_update()).first()
@@ -96,10 +96,10 @@ def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> 
     next_at = Recurrence(row.cron, row.zone).next_after(now)
     values = {"by": command.by, "paused_at": None, "paused_why": "", "next_at": next_at}
     connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**values))
-    return Done(row.id)
+    return HandlerResult(row.id)
 
 
-def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None:
+def start_due(connection: Connection, repeat_id: int, now: float) -> HandlerResult | None:
     """Start one run, however many times were missed, and set the next time; both or neither.
 
     None when nothing starts: it is not due any more, or the run before goes on.
@@ -108,7 +108,7 @@ def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None
     row = connection.execute(query.with_for_update()).first()
     if row is None:
         return None
-    started = None if _goes_on(connection, row.last_task_id) else _start(connection, row, now)
+    started = None if _is_unfinished(connection, row.last_task_id) else _start_run(connection, row, now)
     kept: dict[str, object] = {"next_at": Recurrence(row.cron, row.zone).next_after(now)}
     if started is None:
         kept["skipped"] = row.skipped + 1
@@ -118,12 +118,12 @@ def start_due(connection: Connection, repeat_id: int, now: float) -> Done | None
     return started
 
 
-def _goes_on(connection: Connection, task_id: int | None) -> bool:
+def _is_unfinished(connection: Connection, task_id: int | None) -> bool:
     state = connection.execute(sa.select(TASKS.c.state).where(TASKS.c.id == task_id)).scalar()
     return state is not None and state not in ENDED
 
 
-def _start(connection: Connection, row: AnyRow, now: float) -> Done:
+def _start_run(connection: Connection, row: AnyRow, now: float) -> HandlerResult:
     caps = Caps(**loads(row.limits_json))
     command = StartTask(
         row.goal, row.by, row.space, model=row.model or None, attended=False, origin=row.origin

@@ -8,7 +8,7 @@ from engine.ports import Wake
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class HandlerResult:
     """A command carried out: the id it returns, and whom to wake."""
 
     id: int

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.budget.limits import write_limits
-from engine.budget.tree import Share, set_budget
+from engine.budget.tree import SubtreeCaps, set_budget
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps, check_limits
@@ -19,8 +19,8 @@ from engine.events import (
     GroupFormed,
     TaskAccepted,
 )
-from engine.handlers.result import Done
-from engine.lifecycle.agents import NewAgent, add_agent, close_share_gates, form_group
+from engine.handlers.result import HandlerResult
+from engine.lifecycle.agents import NewAgent, add_agent, close_subtree_cap_gates, form_group
 from engine.lifecycle.ending import ENDED, Ending, end_task
 from engine.lifecycle.task_state import ready_agents, reopen, set_state
 from engine.ports import Wake
@@ -34,14 +34,14 @@ from engine.store.core import (
 )
 from engine.store.lookup import get_task
 from engine.store.memory import kept_for
-from engine.store.messages import letter
+from engine.store.messages import add_system_message
 
 BOSS_NAME = "Boss"
 
 
 def start_task(
     connection: Connection, command: StartTask, caps: Caps, now: float, repeat_id: int | None = None
-) -> Done:
+) -> HandlerResult:
     """A task with its root group, its boss and the first message."""
     goal = checked_goal(command.goal)
     task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
@@ -63,12 +63,12 @@ def start_task(
         AgentJoined(task, group, boss, name, "boss"),
     ]
     append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)
-    words = _first_words(command) + _lessons(connection, command.space, goal)
-    letter(connection, task, boss, words, f"t{task}.goal", now)
-    return Done(task, (Wake(boss, task),))
+    text = _first_message(command) + _lessons(connection, command.space, goal)
+    add_system_message(connection, task, boss, text, f"t{task}.goal", now)
+    return HandlerResult(task, (Wake(boss, task),))
 
 
-def start_held(connection: Connection, command: StartTask, caps: Caps, now: float) -> Done:
+def start_held(connection: Connection, command: StartTask, caps: Caps, now: float) -> HandlerResult:
     """A task whose files are still to come: nobody runs before `release_held`."""
     done = start_task(connection, command, caps, now)
     reason = "its files did not all arrive; stop it and start it anew"
@@ -77,7 +77,7 @@ def start_held(connection: Connection, command: StartTask, caps: Caps, now: floa
     return done
 
 
-def release_held(connection: Connection, held: Done) -> Done:
+def release_held(connection: Connection, held: HandlerResult) -> HandlerResult:
     """The files are there: the task runs."""
     waiting = sa.and_(TASKS.c.id == held.id, TASKS.c.state == "paused")
     connection.execute(TASKS.update().where(waiting).values(state="running", reason="", paused_for=""))
@@ -103,7 +103,7 @@ def _task_values(command: StartTask, goal: str, caps: Caps, now: float) -> dict[
     }
 
 
-def _first_words(command: StartTask) -> str:
+def _first_message(command: StartTask) -> str:
     if not command.files:
         return "The task begins. Decide how it is done, and begin."
     return f"The task begins. Files that came with it: {', '.join(sorted(command.files))}. Begin."
@@ -115,24 +115,24 @@ def _lessons(connection: Connection, space: str, goal: str) -> str:
     return "\n\nWhat earlier tasks here noted:\n" + "\n".join(lines) if lines else ""
 
 
-def pause_task(connection: Connection, command: PauseTask, now: float) -> Done:
+def pause_task(connection: Connection, command: PauseTask, now: float) -> HandlerResult:
     """running -> paused."""
     task = get_task(connection, command.task_id)
     if task.state != "running":
         raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.")
     set_state(connection, task, "paused", "paused by a person", now, "person")
-    return Done(task.id)
+    return HandlerResult(task.id)
 
 
-def resume_task(connection: Connection, command: ResumeTask, now: float) -> Done:
+def resume_task(connection: Connection, command: ResumeTask, now: float) -> HandlerResult:
     """paused -> running; everyone with something to do is woken."""
     task = get_task(connection, command.task_id)
     if task.state != "paused":
         raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.")
-    return Done(task.id, reopen(connection, task, "resumed", now))
+    return HandlerResult(task.id, reopen(connection, task, "resumed", now))
 
 
-def stop_task(connection: Connection, command: StopTask, now: float) -> Done:
+def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerResult:
     """Any state that is not an end -> stopped."""
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
@@ -142,10 +142,10 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> Done:
     report = command.reason or "Stopped by a person."
     events = end_task(connection, task.id, Ending("stopped", "stopped", report, by=command.by), now)
     append_events(connection, [(f"t{task.id}.stop.{n}", body) for n, body in enumerate(events)], now)
-    return Done(task.id)
+    return HandlerResult(task.id)
 
 
-def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
+def raise_cap(connection: Connection, command: RaiseCap, now: float) -> HandlerResult:
     """New caps; a task paused at its cap goes on."""
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
@@ -155,20 +155,20 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> Done:
         return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
     write_limits(connection, task, command.limits)
     if task.state == "paused" and task.paused_for == "cap":
-        return Done(task.id, reopen(connection, task, "cap_raised", now))
-    return Done(task.id)
+        return HandlerResult(task.id, reopen(connection, task, "cap_raised", now))
+    return HandlerResult(task.id)
 
 
 def _cap_subtree(
     connection: Connection, task: AnyRow, agent_id: int, limits: Limits, by: str, now: float
-) -> Done:
+) -> HandlerResult:
     belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
     if connection.execute(belongs).first() is None:
         raise NotFound(f"Task {task.id} has no agent {agent_id}. Use /task status to see who works on it.")
-    share = Share(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
-    if share == Share():
+    caps = SubtreeCaps(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
+    if caps == SubtreeCaps():
         raise Invalid("The budget of a group is money, tokens, agents or minutes. Give one of them.")
-    set_budget(connection, agent_id, replace(share, by=by), now)
-    closed = close_share_gates(connection, [agent_id], "cap_raised")
+    set_budget(connection, agent_id, replace(caps, by=by), now)
+    closed = close_subtree_cap_gates(connection, [agent_id], "cap_raised")
     append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
-    return Done(task.id, ready_agents(connection, task.id))
+    return HandlerResult(task.id, ready_agents(connection, task.id))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.gates import GateBasis
+from engine.domain.gates import SUBTREE_CAP, GateBasis
 from engine.domain.naming import name_key, unique_name
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
@@ -121,7 +121,7 @@ def form_group(
     return group
 
 
-def take_up(connection: Connection, agent_id: int) -> None:
+def clear_refusal(connection: Connection, agent_id: int) -> None:
     """Someone turned to the agent: if it had given up on its model, it tries again."""
     gave_up = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.refused != "")
     connection.execute(AGENTS.update().where(gave_up).values(status="active", refused=""))
@@ -129,22 +129,22 @@ def take_up(connection: Connection, agent_id: int) -> None:
 
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
     """The agent and everyone below it leave; their open assignments are cancelled."""
-    gone = subtree(connection, agent_id)
-    ids = sorted(row.id for row in gone)
+    leaving = subtree(connection, agent_id)
+    ids = sorted(row.id for row in leaving)
     connection.execute(AGENTS.update().where(AGENTS.c.id.in_(ids)).values(status="dismissed", in_turn=False))
-    events: list[EventBody] = [AgentLeft(r.task_id, r.group_id, r.id, r.name, reason) for r in gone]
+    events: list[EventBody] = [AgentLeft(r.task_id, r.group_id, r.id, r.name, reason) for r in leaving]
     events += cancel_work(connection, ids, reason, now)
-    task_id = gone[0].task_id
+    task_id = leaving[0].task_id
     connection.execute(
         TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
     )
     release(connection, ids)
-    return [*events, *close_share_gates(connection, ids, "dismissed")]
+    return [*events, *close_subtree_cap_gates(connection, ids, "dismissed")]
 
 
-def close_share_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:
+def close_subtree_cap_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:
     """Close what is asked about the caps of these agents -> the events to append."""
-    return close_gates(connection, sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == "share"), basis)
+    return close_gates(connection, sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == SUBTREE_CAP), basis)
 
 
 def release(connection: Connection, agents: list[int]) -> None:

@@ -60,7 +60,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]
 
 
-def told_report(connection: Connection, task: AnyRow) -> str:
+def current_report(connection: Connection, task: AnyRow) -> str:
     """Return the report of a task whose boss has finished; one of runs and files tells of the newest."""
     return account(connection, task.id) if task.basis == "ran" else str(task.report)
 

@@ -15,7 +15,7 @@ from engine.store.core import GATES, AnyRow, dumps, loads, new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class NewGate:
     """A gate to raise. `name`: the agent that asks, "" when the engine does about `agent_id`."""
 
     kind: GateKind
@@ -28,7 +28,7 @@ class Question:
     due_at: float | None = None
 
 
-def raise_gate(connection: Connection, task_id: int, question: Question, now: float) -> GateRaised:
+def raise_gate(connection: Connection, task_id: int, question: NewGate, now: float) -> GateRaised:
     """Store an open gate -> its event, to be appended."""
     values = {
         "task_id": task_id,

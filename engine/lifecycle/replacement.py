@@ -55,7 +55,7 @@ def replace_agent(
     read, and a letter with what its predecessor noted. `instructions`, when given, replace the old ones.
     """
     work = _work_of(connection, old.id)
-    events: list[EventBody] = [_leave(connection, old, reason, now)]
+    events: list[EventBody] = [_mark_dismissed(connection, old, reason, now)]
     new = NewAgent(
         task_id=old.task_id,
         group_id=old.group_id,
@@ -69,16 +69,16 @@ def replace_agent(
     )
     fresh, name = add_agent(connection, new, now)
     events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, old.leads_group_id))
-    _hand_down(connection, old, fresh, now)
-    _pass_on_mail(connection, old.id, fresh, now)
+    _transfer(connection, old, fresh, now)
+    _forward_unread(connection, old.id, fresh, now)
     _write_note(connection, old, fresh, name, reason, now)
-    _tell_members(connection, old, fresh, name, now)
+    _notify_members(connection, old, fresh, name, now)
     for row in work:
-        _hand_over(connection, row, fresh, old.name, now)
+        _announce_assignment(connection, row, fresh, old.name, now)
     giver = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == old.head_id)).scalar() or ""
-    told = f"taken over from {old.name}"
+    note = f"taken over from {old.name}"
     events += [
-        AssignmentChanged(w.task_id, w.group_id, w.id, w.title, giver, name, "open", told)
+        AssignmentChanged(w.task_id, w.group_id, w.id, w.title, giver, name, "open", note)
         for w in work
         if w.state == "open"
     ]
@@ -92,7 +92,7 @@ def _work_of(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
     return connection.execute(query.order_by(ASSIGNMENTS.c.id)).all()
 
 
-def _leave(connection: Connection, old: AnyRow, reason: str, now: float) -> AgentLeft:
+def _mark_dismissed(connection: Connection, old: AnyRow, reason: str, now: float) -> AgentLeft:
     gone = {"status": "dismissed", "in_turn": False, "leads_group_id": None}
     connection.execute(AGENTS.update().where(AGENTS.c.id == old.id).values(**gone))
     left = {"agents": TASKS.c.agents - 1, "progress_at": now, "quiet_rounds": 0}
@@ -101,7 +101,7 @@ def _leave(connection: Connection, old: AnyRow, reason: str, now: float) -> Agen
     return AgentLeft(old.task_id, old.group_id, old.id, old.name, reason)
 
 
-def _hand_down(connection: Connection, old: AnyRow, fresh: int, now: float) -> None:
+def _transfer(connection: Connection, old: AnyRow, fresh: int, now: float) -> None:
     """Members, group, assignments both ways, budget, open questions and own notes change hands."""
     connection.execute(AGENTS.update().where(AGENTS.c.id == fresh).values(leads_group_id=old.leads_group_id))
     members = sa.and_(AGENTS.c.head_id == old.id, AGENTS.c.status != "dismissed")
@@ -118,15 +118,15 @@ def _hand_down(connection: Connection, old: AnyRow, fresh: int, now: float) -> N
     connection.execute(MEMORIES.update().where(MEMORIES.c.agent_id == old.id).values(agent_id=fresh))
 
 
-def _pass_on_mail(connection: Connection, old: int, fresh: int, now: float) -> None:
+def _forward_unread(connection: Connection, old: int, fresh: int, now: float) -> None:
     """Unread letters as new rows: an answer being made from the old ones must not consume them."""
     unread = sa.and_(MESSAGES.c.to_agent == old, MESSAGES.c.consumed_step.is_(None))
-    letters = connection.execute(sa.select(MESSAGES).where(unread).order_by(MESSAGES.c.id)).all()
+    messages = connection.execute(sa.select(MESSAGES).where(unread).order_by(MESSAGES.c.id)).all()
     back = {"consumed_step": TAKEN_BACK, "text": "", "ref": None}
     connection.execute(MESSAGES.update().where(unread).values(**back))
-    for letter in letters:
-        values = {name: value for name, value in letter._mapping.items() if name != "id"}
-        new_id(connection, MESSAGES, values | {"to_agent": fresh, "key": f"{letter.key}.to{fresh}"})
+    for message in messages:
+        values = {name: value for name, value in message._mapping.items() if name != "id"}
+        new_id(connection, MESSAGES, values | {"to_agent": fresh, "key": f"{message.key}.to{fresh}"})
 
 
 def _write_note(connection: Connection, old: AnyRow, fresh: int, name: str, reason: str, now: float) -> None:
@@ -179,16 +179,16 @@ def _group_of(connection: Connection, head: int) -> list[str]:
     return ([f"You lead: {named}."] if named else []) + lines
 
 
-def _tell_members(connection: Connection, old: AnyRow, fresh: int, name: str, now: float) -> None:
+def _notify_members(connection: Connection, old: AnyRow, fresh: int, name: str, now: float) -> None:
     members = sa.select(AGENTS.c.id).where(AGENTS.c.head_id == fresh, AGENTS.c.status != "dismissed")
-    words = f"Your head is now {name}, in the place of {old.name}."
+    text = f"Your head is now {name}, in the place of {old.name}."
     for member in connection.execute(members).scalars().all():
         add_system_message(
-            connection, old.task_id, member, words, f"newhead.{fresh}.{member}", now, wakes=False
+            connection, old.task_id, member, text, f"newhead.{fresh}.{member}", now, wakes=False
         )
 
 
-def _hand_over(connection: Connection, row: AnyRow, fresh: int, old: str, now: float) -> None:
+def _announce_assignment(connection: Connection, row: AnyRow, fresh: int, old: str, now: float) -> None:
     done = f"\nDone when: {row.acceptance}" if row.acceptance else ""
     then = (
         "Look at the files first: part of it may be there."

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.account import Ran, account_of, newest
+from engine.domain.account import RunRecord, account_of, newest
 from engine.domain.checks import shown, whose
 from engine.events import CodeRan, FileWritten
 from engine.store.core import ASSIGNMENTS, EVENTS, FILES, loads
@@ -17,7 +17,7 @@ from engine.store.core import ASSIGNMENTS, EVENTS, FILES, loads
 _KINDS = (CodeRan.__name__, FileWritten.__name__)
 
 
-def runs_of(connection: Connection, task_id: int) -> list[Ran]:
+def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
     """The newest run of each command; one older than the newest change of a file is marked so, and one that
     checked work by files of whoever did that work."""
     query = sa.select(EVENTS.c.kind, EVENTS.c.payload_json).where(
@@ -25,7 +25,7 @@ def runs_of(connection: Connection, task_id: int) -> list[Ran]:
     )
     checks = _checks(connection, task_id)
     authors: dict[str, str] = {}
-    runs: list[Ran] = []
+    runs: list[RunRecord] = []
     for row in connection.execute(query.order_by(EVENTS.c.seq)):
         seen = loads(row.payload_json)
         if row.kind == CodeRan.__name__:
@@ -54,7 +54,7 @@ def _note(authors: dict[str, str], written: Mapping[str, Any]) -> None:
         authors[written["path"]] = written["name"]
 
 
-def last_run(connection: Connection, task_id: int, agent_id: int) -> Ran | None:
+def last_run(connection: Connection, task_id: int, agent_id: int) -> RunRecord | None:
     """The last run of one agent, None when it ran nothing."""
     query = sa.select(EVENTS.c.payload_json).where(
         EVENTS.c.task_id == task_id, EVENTS.c.kind == CodeRan.__name__
@@ -63,8 +63,8 @@ def last_run(connection: Connection, task_id: int, agent_id: int) -> Ran | None:
     return next((_ran(seen) for seen in reversed(runs) if seen["agent_id"] == agent_id), None)
 
 
-def _ran(seen: Mapping[str, Any]) -> Ran:
-    return Ran(seen["command"], seen["exit_code"], seen["ended"], seen["output"], seen.get("typed", 0))
+def _ran(seen: Mapping[str, Any]) -> RunRecord:
+    return RunRecord(seen["command"], seen["exit_code"], seen["ended"], seen["output"], seen.get("typed", 0))
 
 
 def account(connection: Connection, task_id: int) -> str:

@@ -9,7 +9,7 @@ from engine.budget.limits import caps_now
 from engine.domain.gates import TENTH, extension
 from engine.events import EndBasis, EventBody, Intervened
 from engine.lifecycle.agents import cancel_work
-from engine.lifecycle.ending import Ending, end_task, told_report
+from engine.lifecycle.ending import Ending, current_report, end_task
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
 from engine.store.messages import add_system_message
@@ -34,7 +34,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     events = _stop_others(connection, task, why, now)
     events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
     append_events(connection, [(f"t{task.id}.wrapup.{n}", body) for n, body in enumerate(events)], now)
-    words = (
+    text = (
         f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
         "Call finish now with what there is, and say truthfully what is missing."
     )
@@ -42,7 +42,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
         connection,
         task.id,
         task.boss_id,
-        words,
+        text,
         f"t{task.id}.wrapup",
         now,
         priority=0,
@@ -54,7 +54,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
 def end_short(connection: Connection, task: AnyRow, why: str, now: float) -> None:
     """End the task with what there is. Done but not verified when the boss had reported, else failed."""
     if task.report:
-        report = f"{told_report(connection, task)}\n\nNot verified: {why}."
+        report = f"{current_report(connection, task)}\n\nNot verified: {why}."
         basis: EndBasis = "ran" if task.basis == "ran" else "wrapped_up"
         ending = Ending("done", basis, report, tuple(loads(task.deliverables_json)))
     else:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from engine.domain.gates import choices_of
 from engine.domain.snapshot import Finding
 from engine.events import EventBody, Intervened
-from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.replacement import replace_agent
 from engine.ports import Wake
 from engine.store.core import (
@@ -31,19 +31,19 @@ def intervene(
     for finding in findings:
         times = _count(connection, task.id, finding, now)
         key = f"t{task.id}.{finding.rule}.{finding.subject}.{times}"
-        events: list[EventBody] = [_told(connection, task, finding)]
-        for number, letter in enumerate(finding.letters):
+        events: list[EventBody] = [_event_of(connection, task, finding)]
+        for number, message in enumerate(finding.messages):
             add_system_message(
                 connection,
                 task.id,
-                letter.agent_id,
-                letter.text,
+                message.agent_id,
+                message.text,
                 f"{key}.m{number}",
                 now,
-                wakes=letter.wakes,
+                wakes=message.wakes,
             )
-            if letter.wakes:
-                wakes[letter.agent_id] = Wake(letter.agent_id, task.id)
+            if message.wakes:
+                wakes[message.agent_id] = Wake(message.agent_id, task.id)
         if finding.mute is not None:
             _mute(connection, task.id, finding.mute)
         if finding.replace is not None:
@@ -60,7 +60,7 @@ def intervene(
 def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -> list[EventBody]:
     """A gate; where nobody attends, the boss decides in the people's stead."""
     if task.attended:
-        question = Question("stall", ask, choices_of("stall"), f"{key}.gate", task.root_group_id)
+        question = NewGate("stall", ask, choices_of("stall"), f"{key}.gate", task.root_group_id)
         return [raise_gate(connection, task.id, question, now)]
     add_system_message(connection, task.id, task.boss_id, f"{ask} Nobody attends: decide yourself.", key, now)
     return []
@@ -82,7 +82,7 @@ def _count(connection: Connection, task_id: int, finding: Finding, now: float) -
     return times
 
 
-def _told(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:
+def _event_of(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:
     agent = None
     if finding.agent_id is not None:
         found = sa.select(AGENTS.c.id, AGENTS.c.group_id, AGENTS.c.name)

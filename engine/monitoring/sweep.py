@@ -12,7 +12,7 @@ from engine.domain.gates import choices_of
 from engine.domain.snapshot import Finding, Nudge, WatchOptions
 from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waiting_in_circles
 from engine.events import EventBody, Intervened
-from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import ready_agents
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.monitoring.intervention import intervene
@@ -29,13 +29,15 @@ def running_tasks(connection: Connection) -> list[int]:
     return list(connection.execute(sa.select(TASKS.c.id).where(TASKS.c.state == "running")).scalars())
 
 
-def look_over(connection: Connection, task_id: int, now: float, options: WatchOptions) -> list[Finding]:
+def find_problems(connection: Connection, task_id: int, now: float, options: WatchOptions) -> list[Finding]:
     """What the rules find in one running task; only reads."""
     task = _running(connection, task_id, alone=False)
     return judge(take_snapshot(connection, task, now, options), now, options) if task is not None else []
 
 
-def act_on(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
+def judge_and_intervene(
+    connection: Connection, task_id: int, now: float, options: WatchOptions
+) -> tuple[Wake, ...]:
     """Judge again in this transaction and act -> whom to wake."""
     task = _running(connection, task_id)
     if task is None:
@@ -136,7 +138,7 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
             return ()
         return wrap_up(connection, task, STANDSTILL[ask.rule], now)
     key = f"t{task.id}.stall.{now:.6f}"
-    question = Question(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)
+    question = NewGate(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     events: list[EventBody] = [
         Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),

@@ -22,7 +22,7 @@ SPARE_PART, FEW_PART = 4, 16
 """Of `slots` places: a quarter more for tasks of which less than a sixteenth runs."""
 
 
-class FairQueue:
+class TurnQueue:
     """Woken agents by task, tasks served in turn; within a task lower priority numbers first, then age."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class LocalDispatcher:
 
     def __init__(self, slots: int) -> None:
         self._slots, self._spare, self._few = slots, slots // SPARE_PART, max(1, slots // FEW_PART)
-        self._queue = FairQueue()
+        self._queue = TurnQueue()
         self._turns: Counter[int] = Counter()
         self._running: dict[int, asyncio.Task[None]] = {}
         self._again: dict[int, Wake] = {}

@@ -31,7 +31,7 @@ class Election:
 
     async def start(self) -> None:
         """Stand for election; goes on until `stop`."""
-        self._campaign = asyncio.create_task(self._stand(), name="election")
+        self._campaign = asyncio.create_task(self._campaign_loop(), name="election")
 
     async def stop(self) -> None:
         """Step down."""
@@ -41,16 +41,16 @@ class Election:
                 await self._campaign
         if self._held is not None:
             await self._held.close()
-        await self._become(False)
+        await self._set_elected(False)
 
-    async def _stand(self) -> None:
+    async def _campaign_loop(self) -> None:
         while True:
             try:
-                await self._become(await self._holds())
+                await self._set_elected(await self._holds())
             except psycopg.Error as error:
                 log.warning("the election is lost for now: %s", error)
                 self._held = None
-                await self._become(False)
+                await self._set_elected(False)
             await asyncio.sleep(CAMPAIGN_S)
 
     async def _holds(self) -> bool:
@@ -63,7 +63,7 @@ class Election:
         row = await found.fetchone()
         return bool(row and row[0])
 
-    async def _become(self, elected: bool) -> None:
+    async def _set_elected(self, elected: bool) -> None:
         if elected != self.elected:
             self.elected = elected
             await self._on_change(elected)

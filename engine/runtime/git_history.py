@@ -26,20 +26,20 @@ class GitHistory:
         self._due: set[int] = set()
         self._behind: set[int] = set()
         self._seen = 0
-        self._stir = asyncio.Event()
+        self._work_due = asyncio.Event()
         self._locks: dict[int, asyncio.Lock] = {}
         self._loop: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Catch up with every task that has revisions, then follow."""
         await self.look()
-        self._stir.set()
+        self._work_due.set()
         self._loop = asyncio.create_task(self._follow(), name="historian")
 
     def note(self, task_id: int) -> None:
         """Revisions of this task were committed."""
         self._due.add(task_id)
-        self._stir.set()
+        self._work_due.set()
 
     async def look(self) -> None:
         """Note the tasks with revisions since the last look (other processes tell nobody here), and those
@@ -70,10 +70,10 @@ class GitHistory:
 
     async def _follow(self) -> None:
         while True:
-            await self._stir.wait()
+            await self._work_due.wait()
             # One look for many files; who wants to see the history at once catches up by itself.
             await asyncio.sleep(GATHER_S)
-            self._stir.clear()
+            self._work_due.clear()
             while self._due:
                 task_id = self._due.pop()
                 try:

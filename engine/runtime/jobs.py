@@ -74,7 +74,7 @@ class BatchedJobs(JobManager):
         self._out = 0
         self._done: list[tuple[int, str, bool]] = []
         self._finishing: asyncio.Task[None] | None = None
-        self._tell: NotificationCallback | None = None
+        self._notify: NotificationCallback | None = None
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The next job, from those that the last question brought while they last."""
@@ -131,7 +131,7 @@ class BatchedJobs(JobManager):
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
         """Call back for every new job, for as long as this runs."""
-        self._tell = on_notification
+        self._notify = on_notification
         while True:
             try:
                 await self._listen()
@@ -149,5 +149,5 @@ class BatchedJobs(JobManager):
                 await connection.execute("SELECT 1")
 
     async def _look(self) -> None:
-        if self._tell is not None:
-            await self._tell(channel=self._channel, notification={"type": "job_inserted", "job_id": 0})
+        if self._notify is not None:
+            await self._notify(channel=self._channel, notification={"type": "job_inserted", "job_id": 0})

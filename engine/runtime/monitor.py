@@ -10,8 +10,8 @@ from engine.domain.models import not_allowed
 from engine.domain.snapshot import WatchOptions
 from engine.errors import EngineError, WrongState
 from engine.handlers.gates import approve_unanswered
-from engine.handlers.repeats import Due, due_repeats, pause_repeat, start_due
-from engine.monitoring.sweep import act_on, due_plans, look_over, running_tasks, sweep_task
+from engine.handlers.repeats import DueRepeat, due_repeats, pause_repeat, start_due
+from engine.monitoring.sweep import due_plans, find_problems, judge_and_intervene, running_tasks, sweep_task
 from engine.ports import Clock, Database, StartRight, Wake
 from engine.runtime.schedule import Schedule
 
@@ -39,13 +39,13 @@ class Monitor:
         db: Database,
         clock: Clock,
         wake: Callable[[tuple[Wake, ...]], None],
-        stir: Callable[[], None],
+        events_added: Callable[[], None],
         options: WatchOptions | None = None,
         swept: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`swept` is called at the end of each sweep."""
         self._swept = swept
-        self._db, self._clock, self._wake, self._stir = db, clock, wake, stir
+        self._db, self._clock, self._wake, self._events_added = db, clock, wake, events_added
         self._options = options or WatchOptions()
         self.right: StartRight | None = None
         self.models: tuple[str, ...] | None = None
@@ -102,7 +102,7 @@ class Monitor:
         if self._swept is not None:
             await self._swept()
 
-    async def _allowed(self, due: Due) -> bool:
+    async def _allowed(self, due: DueRepeat) -> bool:
         """Whether who made it may still start tasks, with its model; when not, it is paused."""
         why: str | None = not_allowed(due.model, self.models)
         if not why and self.right is not None:
@@ -110,7 +110,7 @@ class Monitor:
         if why:
             now = self._clock.now()
             await self._db.write(lambda c: pause_repeat(c, due, why, now))
-            self._stir()
+            self._events_added()
             log.warning("repeat %s is paused: %s", due.id, why)
         return why == ""
 
@@ -123,7 +123,7 @@ class Monitor:
             return
         if done is not None:
             self._wake(done.wakes)
-            self._stir()
+            self._events_added()
 
     async def _approve(self, gate_id: int) -> None:
         now = self._clock.now()
@@ -132,7 +132,7 @@ class Monitor:
         except WrongState:
             return
         self._wake(done.wakes)
-        self._stir()
+        self._events_added()
 
     async def _check(self, task_id: int) -> None:
         await asyncio.sleep(self._options.quiet_s)
@@ -143,13 +143,13 @@ class Monitor:
         wakes = await self._db.write(lambda c: sweep_task(c, task_id, now, self._options))
         if wakes:
             self._wake(wakes)
-        self._stir()
+        self._events_added()
 
     async def _judge(self, task_id: int) -> None:
         """The rules look on a snapshot; only when they find something does a transaction judge and act."""
         now = self._clock.now()
-        if await self._db.read(lambda c: look_over(c, task_id, now, self._options)):
-            wakes = await self._db.write(lambda c: act_on(c, task_id, now, self._options))
+        if await self._db.read(lambda c: find_problems(c, task_id, now, self._options)):
+            wakes = await self._db.write(lambda c: judge_and_intervene(c, task_id, now, self._options))
             if wakes:
                 self._wake(wakes)
-            self._stir()
+            self._events_added()

@@ -130,7 +130,7 @@ class ProcrastinateDispatcher:
         self._app.job_manager = self._jobs
         self._run: Callable[[int], Awaitable[None]] | None = None
         self._worker: asyncio.Task[None] | None = None
-        self._reaper: asyncio.Task[None] | None = None
+        self._dead_job_task: asyncio.Task[None] | None = None
         self._turns: set[asyncio.Task[Any]] = set()
         self._waking: set[asyncio.Task[None]] = set()
         self._open = False
@@ -143,7 +143,7 @@ class ProcrastinateDispatcher:
         if not self._slots:
             return
         self._worker = asyncio.create_task(self._work(), name="procrastinate")
-        self._reaper = asyncio.create_task(self._reap(), name="reaper")
+        self._dead_job_task = asyncio.create_task(self._finish_dead_jobs(), name="reaper")
 
     async def _work(self) -> None:
         """Procrastinate's worker; one that broke (the server was away) is followed by a new one."""
@@ -172,7 +172,7 @@ class ProcrastinateDispatcher:
 
         def work(connection: Connection) -> None:
             for number, agent in sorted(jobs, key=lambda pair: pair[1]):
-                self._bury(connection, number, agent)
+                self._requeue(connection, number, agent)
 
         try:
             if jobs:
@@ -206,7 +206,7 @@ class ProcrastinateDispatcher:
         if not drain:
             for turn in self._turns:
                 turn.cancel()
-        for task in (self._reaper, self._worker):
+        for task in (self._dead_job_task, self._worker):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -271,14 +271,14 @@ class ProcrastinateDispatcher:
                 unless_busy=unless_busy,
             )
 
-    async def _reap(self) -> None:
+    async def _finish_dead_jobs(self) -> None:
         """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""
         while True:
             await asyncio.sleep(self._options.stalled_s / 2)
             try:
                 dead = sorted(await self._db.read(self._stalled), key=lambda job: job[1])
                 for job, agent in dead:
-                    await self._db.write(lambda c, job=job, agent=agent: self._bury(c, job, agent))  # type: ignore[misc]
+                    await self._db.write(lambda c, job=job, agent=agent: self._requeue(c, job, agent))  # type: ignore[misc]
                 if dead:
                     agents = ", ".join(str(agent) for _, agent in dead[:NAMED])
                     more = f" and {len(dead) - NAMED} more" if len(dead) > NAMED else ""
@@ -290,7 +290,7 @@ class ProcrastinateDispatcher:
         rows = _stalled.run(connection, after=self._options.stalled_s).fetchall()
         return [(int(job), int(agent)) for job, agent in rows]
 
-    def _bury(self, connection: Connection, job: int, agent: int) -> None:
+    def _requeue(self, connection: Connection, job: int, agent: int) -> None:
         _lock.run(connection, ids=[agent])
         if _still_doing.run(connection, job=job).fetchone() is None:
             return

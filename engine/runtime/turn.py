@@ -16,7 +16,7 @@ from engine.budget.settlement import spend_dropped
 from engine.domain.effects import GiveUp, Notice, StepOutcome
 from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
-from engine.domain.state import ModelState, Scene, Turn
+from engine.domain.state import ModelState, StepFacts, Turn
 from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale
 from engine.ports import (
     AgentRole,
@@ -47,7 +47,7 @@ MAX_REFUSALS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class EngineParts:
     """The real parts a turn works with."""
 
     db: Database
@@ -66,7 +66,7 @@ class TurnOptions:
 
     history_tokens: int = 16_000
     tools: ToolOptions = field(default_factory=ToolOptions)
-    letters: int = MAX_INBOX_MESSAGES
+    inbox_limit: int = MAX_INBOX_MESSAGES
     small: bool = False
     narrow_answer: int = 4_096
 
@@ -76,7 +76,7 @@ class TurnRunner:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: EngineParts,
         options: TurnOptions,
         after_commit: Callable[[int, Committed], None],
         dispatcher: Dispatcher,
@@ -101,14 +101,14 @@ class TurnRunner:
         finally:
             await self._sessions.close(agent_id)
 
-    def _compose(self, scene: Scene, most_answer: int | None = None) -> Turn:
+    def _compose(self, facts: StepFacts, most_answer: int | None = None) -> Turn:
         # Each time an endpoint finds the prompt too long, half of what was replayed is left.
-        allowance = self._options.history_tokens >> scene.agent.model.too_long
+        allowance = self._options.history_tokens >> facts.agent.model.too_long
         small = self._options.small
-        offer = offer_of(scene) if small else None
+        offer = offer_of(facts) if small else None
         packages = self._parts.sandbox.status().packages
-        tools = specs_for(scene.agent.role, small=small, packages=packages)
-        return compose(scene, tools, allowance, self._parts.model.quote, offer, most_answer)
+        tools = specs_for(facts.agent.role, small=small, packages=packages)
+        return compose(facts, tools, allowance, self._parts.model.quote, offer, most_answer)
 
     async def _step(self, agent_id: int) -> bool:
         parts = self._parts
@@ -133,12 +133,12 @@ class TurnRunner:
 
     async def _load(self, agent_id: int) -> Turn | None:
         """The next step with its spending reserved; near a cap with room for a short answer only."""
-        db, letters = self._parts.db, self._options.letters
+        db, inbox_limit = self._parts.db, self._options.inbox_limit
         try:
-            return await db.write(lambda c: load_turn(c, agent_id, self._compose, letters), durable=False)
+            return await db.write(lambda c: load_turn(c, agent_id, self._compose, inbox_limit), durable=False)
         except CapHit:
             short = partial(self._compose, most_answer=self._options.narrow_answer)
-        return await db.write(lambda c: load_turn(c, agent_id, short, letters), durable=False)
+        return await db.write(lambda c: load_turn(c, agent_id, short, inbox_limit), durable=False)
 
     async def _at_cap(self, hit: CapHit) -> bool:
         """Wait for calls under way to settle when that may make room; else the cap is asked about."""
@@ -154,7 +154,7 @@ class TurnRunner:
         """Act, commit; acted again on the same answer when others committed first."""
         for attempt in range(STALE_TRIES):
             context = ToolContext(
-                scene=turn.scene,
+                facts=turn.facts,
                 db=self._parts.db,
                 workspace=self._parts.workspace,
                 sandbox=self._parts.sandbox,
@@ -172,12 +172,12 @@ class TurnRunner:
                 await self._parts.db.write(lambda c: spend_dropped(c, turn, answer))
                 return True
             except (Stale, IntegrityError) as stale:
-                log.debug("agent %s acts again: %s", turn.scene.agent.id, stale)
+                log.debug("agent %s acts again: %s", turn.facts.agent.id, stale)
                 await asyncio.sleep(0.002 * attempt)
             except Fenced:
-                log.info("agent %s was taken over; this step is dropped", turn.scene.agent.id)
+                log.info("agent %s was taken over; this step is dropped", turn.facts.agent.id)
                 return False
-        log.warning("agent %s: the world kept moving; nothing of its answer is done", turn.scene.agent.id)
+        log.warning("agent %s: the world kept moving; nothing of its answer is done", turn.facts.agent.id)
         return await self._commit_or_leave(turn, nothing_done(turn, answer, started, self._parts.clock.now()))
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
@@ -187,21 +187,21 @@ class TurnRunner:
         committed = await self._parts.db.write(
             lambda c: commit_step(c, turn, outcome, now, enlist, leave=leave)
         )
-        self._after(turn.scene.task.id, committed)
+        self._after(turn.facts.task.id, committed)
         if outcome.ends_turn:
-            await self._sessions.close(turn.scene.agent.id)
+            await self._sessions.close(turn.facts.agent.id)
         return committed.again
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:
         """The endpoint refused the prompt: a shorter one is tried when it was too long, any other prompt
         once more; then the agent gives up and the reason is reported."""
-        state = _after_refusal(turn.scene.agent.model, error)
+        state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
         detail = f"the model refused: {error}"[:600]
         effects = (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
         outcome = StepOutcome(
             said="",
-            calls=(note_record(turn.scene.step, error.tell),) if error.tell else (),
+            calls=(note_record(turn.facts.step, error.tell),) if error.tell else (),
             effects=effects,
             ends_turn=ends,
             usage=Usage(),
@@ -209,8 +209,8 @@ class TurnRunner:
             model="",
             started_at=started,
             ended_at=self._parts.clock.now(),
-            bad_answers=turn.scene.agent.bad_answers,
-            last_calls=turn.scene.agent.last_calls,
+            bad_answers=turn.facts.agent.bad_answers,
+            last_calls=turn.facts.agent.last_calls,
             state=state,
         )
         return await self._commit_or_leave(turn, outcome)

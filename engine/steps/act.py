@@ -102,7 +102,7 @@ async def act(
     turn: Turn, answer: ChatAnswer, context: ToolContext, started: float, now: float
 ) -> StepOutcome:
     """Run the answer's calls into `context` and say what the step commits. Raises Stale to be repeated."""
-    agent = turn.scene.agent
+    agent = turn.facts.agent
     acted = _Acted([], 0, list(agent.last_calls))
     whole = answer.tool_calls[:-1] if answer.cut else answer.tool_calls
     for number, call in enumerate(whole):
@@ -112,13 +112,13 @@ async def act(
         acted.records.append(_record(turn, len(whole), call, note, Refused("malformed")))
     useless = acted.good == 0 and (bool(note) or not answer.text.strip() or bool(answer.tool_calls))
     bad = agent.bad_answers + 1 if useless else 0
-    goes_on = answer.tool_calls or note or turn.words_only
-    ends = context.ends_turn or not goes_on or _rests(turn, acted)
+    continues = answer.tool_calls or note or turn.text_only
+    ends = context.ends_turn or not continues or _rests(turn, acted)
     said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 2_000 if note else 20_000)
     if useless:
         ends = _give_up(context, bad, agent.name)
         bad = 0 if ends else bad
-    if not ends and agent.turn_steps + 1 >= turn.scene.task.max_steps:
+    if not ends and agent.turn_steps + 1 >= turn.facts.task.max_steps:
         ends = True
         context.stage(Notice("steps", "reported", f"took {agent.turn_steps + 1} steps in one turn", True))
     return StepOutcome(
@@ -142,7 +142,7 @@ async def act(
 
 def _state_after(turn: Turn, answer: ChatAnswer) -> ModelState:
     """An answer that was cut gets twice the room from now on; the adapter knows how much there is."""
-    before = turn.scene.agent.model.answer_tokens
+    before = turn.facts.agent.model.answer_tokens
     return ModelState(answer_tokens=answer.limit * 2 if answer.cut else before)
 
 
@@ -163,20 +163,20 @@ def _note_on(answer: ChatAnswer) -> str:
 
 
 def _record(turn: Turn, number: int, call: ToolCall, result: str, outcome: Outcome | None) -> CallRecord:
-    identity = call_id(turn.scene.step, number)
+    identity = call_id(turn.facts.step, number)
     return CallRecord(identity, _safe_name(call), clip(call.arguments, 60_000), result, outcome)
 
 
 def _rests(turn: Turn, acted: _Acted) -> bool:
     """Whether a small model's head now only waits: asked what to do it would find something."""
     made = tuple(PastCall(r.id, r.name, r.arguments, r.result, r.outcome) for r in acted.records)
-    return turn.request.offer is not None and led_by(turn.scene, made).rests
+    return turn.request.offer is not None and led_by(turn.facts, made).rests
 
 
 def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> StepOutcome:
     """An answer that could not be applied: the model hears so, the spending counts, nothing else happens."""
     note = "Not done: others kept changing the same things at this moment. Look again, then decide anew."
-    bad = turn.scene.agent.bad_answers + 1
+    bad = turn.facts.agent.bad_answers + 1
     calls = [_record(turn, n, call, note, Refused("failed")) for n, call in enumerate(answer.tool_calls)]
     return StepOutcome(
         said="",
@@ -189,10 +189,10 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
         started_at=started,
         ended_at=now,
         bad_answers=0 if bad >= MAX_BAD else bad,
-        last_calls=turn.scene.agent.last_calls,
+        last_calls=turn.facts.agent.last_calls,
         guessed=answer.guessed,
         kept=answer.kept,
-        state=turn.scene.agent.model,
+        state=turn.facts.agent.model,
     )
 
 
@@ -225,11 +225,11 @@ def note_record(step: int, note: str) -> CallRecord:
 
 
 def _alone(turn: Turn, note: str) -> tuple[CallRecord, ...]:
-    return (note_record(turn.scene.step, note),) if note else ()
+    return (note_record(turn.facts.step, note),) if note else ()
 
 
 async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContext, acted: _Acted) -> None:
-    agent = turn.scene.agent
+    agent = turn.facts.agent
     if number >= MAX_CALLS:
         text = f"Not done: one answer may hold {MAX_CALLS} calls. Call it again."
         result, good = ToolResult(text, Refused("not_allowed")), False
@@ -270,7 +270,7 @@ def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext)
         return ""
     if times % context.options.watch.loop == 0:
         detail = f"called {call.name[:40]} {times} times with the same result"
-        context.stage(Notice("loop", action, detail, tell_head=action != "nudged"))
+        context.stage(Notice("loop", action, detail, notify_head=action != "nudged"))
     context.ends_turn = context.ends_turn or action == "paused"
     return f"\n(You made this same call {times} times with the same result. Do something else.)"
 

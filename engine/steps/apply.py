@@ -38,8 +38,8 @@ from engine.events import (
     Intervened,
     PlanProposed,
 )
-from engine.lifecycle.agents import NewAgent, add_agent, dismiss, form_group, take_up
-from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
+from engine.lifecycle.gates import NewGate, raise_gate
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import load_assignment
 from engine.store.core import (
@@ -86,9 +86,9 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
         ids |= unit.group_ids(effect.to_group or _work_group(unit))
     for row in targets:
         if row.refused:
-            take_up(unit.connection, row.id)
+            clear_refusal(unit.connection, row.id)
     for agent_id in sorted(ids - {unit.agent.id}):
-        unit.letter(agent_id, effect.text, wakes=effect.wakes)
+        unit.add_message(agent_id, effect.text, wakes=effect.wakes)
     group = effect.group_id or _work_group(unit)
     if targets and unit.leads is not None and all(row.group_id == unit.leads for row in targets):
         group = unit.leads
@@ -150,7 +150,7 @@ def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
     done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
     check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
     words = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
-    unit.letter(to.id, words, kind="work", about=("assignment", int(number)))
+    unit.add_message(to.id, words, kind="work", about=("assignment", int(number)))
     unit.event(
         AssignmentChanged(
             unit.task_id, unit.leads, number, effect.title, unit.agent.name, to.name, "open", effect.details
@@ -176,7 +176,7 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
         raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
     to, text, wakes = _assignment_message(effect, work.giver_id, work.assignee_id, work.title)
     about: About = "submission" if effect.state == "submitted" else ""
-    unit.letter(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
+    unit.add_message(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
     unit.event(
         AssignmentChanged(
             unit.task_id,
@@ -261,7 +261,7 @@ def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
 
 def _work_group(unit: UnitOfWork) -> int:
     """Where an agent's own work is shown: among its members if it has any, else at home."""
-    return unit.leads if unit.leads is not None else unit.home_group
+    return unit.leads if unit.leads is not None else unit.own_group
 
 
 def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
@@ -281,12 +281,12 @@ def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
 
 
 def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
-    open_gate(unit, effect, unit.home_group)
+    open_gate(unit, effect, unit.own_group)
 
 
 def open_gate(unit: UnitOfWork, effect: RaiseGate, group: int, due_at: float | None = None) -> int:
     """A question to the people, asked by the agent -> gate id."""
-    question = Question(
+    question = NewGate(
         effect.kind,
         effect.question,
         effect.choices,
@@ -307,7 +307,7 @@ def apply_remember(effect: Remember, unit: UnitOfWork) -> None:
             task_id=unit.task_id,
             agent_id=None if effect.shared else unit.agent.id,
             text=effect.text,
-            source=f"{unit.agent.name}, step {unit.turn.scene.step}",
+            source=f"{unit.agent.name}, step {unit.turn.facts.step}",
             embedding=effect.embedding,
             signs=effect.embedding and signs_of(effect.embedding),
             key=f"{unit.step_key}.r{effect.slot}",
@@ -321,9 +321,9 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
     gate = None
     if effect.hold_s is not None:
         question = RaiseGate("plan", effect.summary, choices_of("plan"))
-        gate = open_gate(unit, question, unit.home_group, unit.now + effect.hold_s)
+        gate = open_gate(unit, question, unit.own_group, unit.now + effect.hold_s)
     # A small plan that people were shown allows no large one: that is asked about when it comes.
-    shown = "none" if unit.turn.scene.task.attended else "approved"
+    shown = "none" if unit.turn.facts.task.attended else "approved"
     unit.connection.execute(
         TASKS.update()
         .where(TASKS.c.id == unit.task_id)
@@ -332,7 +332,7 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
     unit.event(
         PlanProposed(
             unit.task_id,
-            unit.home_group,
+            unit.own_group,
             gate,
             effect.summary,
             effect.groups,
@@ -346,8 +346,8 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
 
 def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
     agent = unit.agent
-    if effect.tell_head and agent.head_id is not None:
-        unit.letter(
+    if effect.notify_head and agent.head_id is not None:
+        unit.add_message(
             agent.head_id,
             f"{agent.name} is in trouble: {effect.detail}",
             kind="system",
@@ -357,7 +357,7 @@ def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
     unit.event(
         Intervened(
             unit.task_id,
-            unit.home_group,
+            unit.own_group,
             agent.id,
             agent.name,
             effect.rule,
@@ -372,4 +372,4 @@ def apply_give_up(effect: GiveUp, unit: UnitOfWork) -> None:
     agent = unit.agent
     stopped = {"status": "paused", "refused": effect.reason}
     unit.connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(**stopped))
-    unit.event(AgentChanged(unit.task_id, unit.home_group, agent.id, agent.name, "paused"))
+    unit.event(AgentChanged(unit.task_id, unit.own_group, agent.id, agent.name, "paused"))

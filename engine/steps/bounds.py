@@ -28,7 +28,7 @@ def apply_check_room(effect: CheckRoom, unit: UnitOfWork) -> None:
 def apply_check_team(effect: CheckTeam, unit: UnitOfWork) -> None:
     team, agent = team_of(unit.connection, unit.agent.id), unit.agent
     refusal = too_many(
-        team, 0, unit.turn.scene.task, boss=agent.role == "boss", approval_over=effect.approval_over
+        team, 0, unit.turn.facts.task, boss=agent.role == "boss", approval_over=effect.approval_over
     )
     if refusal:
         raise Stale(refusal)

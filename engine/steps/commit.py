@@ -41,7 +41,7 @@ from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import parties
 from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order, waking
 from engine.store.prepared import (
-    Fact,
+    FetchedRow,
     Prepared,
     PreparedLists,
     demand,
@@ -194,8 +194,8 @@ def commit_step(
     me = _take_agents(connection, unit, outcome)
     if me.budget_id != unit.agent.budget_id:
         turn = unit.turn = under_budget(connection, turn, me.budget_id)
-    gone = me.task_state not in ("running", "paused") or me.status == "dismissed"
-    step = _Step(connection, unit, turn, outcome, me, gone)
+    dropped = me.task_state not in ("running", "paused") or me.status == "dismissed"
+    step = _Step(connection, unit, turn, outcome, me, dropped)
     if leave or not all(isinstance(e, _LEAN) for e in step.effects):
         return _in_two(step, enlist, leave=leave)
     try:
@@ -207,7 +207,7 @@ def commit_step(
             raise _changed() from error
         raise
     step.check(consumed)
-    return step.committed(left, again=step.goes_on(unread), woke=bool(unit.wakes))
+    return step.committed(left, again=step.continues(unread), woke=bool(unit.wakes))
 
 
 def _in_two(
@@ -216,7 +216,7 @@ def _in_two(
     """What is written has to be looked at before the end."""
     consumed, unread = step.write()
     step.check(consumed)
-    again, wakes = step.goes_on(unread), list(step.unit.wakes.values())
+    again, wakes = step.continues(unread), list(step.unit.wakes.values())
     if again and leave:
         wakes, again = [*wakes, Wake(step.unit.agent.id, step.unit.task_id)], False
     with to_the_end(step.connection):
@@ -232,12 +232,12 @@ class _Step:
     unit: UnitOfWork
     turn: Turn
     outcome: StepOutcome
-    me: Fact
-    gone: bool
+    me: FetchedRow
+    dropped: bool
 
     @property
     def effects(self) -> tuple[Effect, ...]:
-        return () if self.gone else self.outcome.effects
+        return () if self.dropped else self.outcome.effects
 
     @property
     def numbers_revisions(self) -> bool:
@@ -246,14 +246,14 @@ class _Step:
     def write(self) -> tuple[Any, Any]:
         """All but the wake-ups and events -> cursors of the consumed mail and of mail left."""
         connection, unit, turn, outcome = self.connection, self.unit, self.turn, self.outcome
-        _set_fence(connection, turn, outcome, self.gone, unit.now)
+        _set_fence(connection, turn, outcome, self.dropped, unit.now)
         consumed = _consume_inbox(connection, turn, unit)
         if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
             _progress.run(connection, task=unit.task_id, now=unit.now)
         if self.numbers_revisions:
             settle_budget(connection, turn, outcome, self.me)
             hold_order(connection)
-        if not self.gone:
+        if not self.dropped:
             _speak(unit, turn, outcome)
         for effect in self.effects:
             apply_effect(effect, unit)
@@ -272,22 +272,22 @@ class _Step:
 
     def check(self, consumed: Any) -> None:
         """Mail that is no longer there rolls everything back (on PostgreSQL the statement demands it)."""
-        inbox = self.turn.scene.inbox
+        inbox = self.turn.facts.inbox
         if self.connection.dialect.name != "postgresql" and inbox and consumed.rowcount != len(inbox):
             raise _changed()
 
-    def goes_on(self, unread: Any) -> bool:
-        return not self.gone and (not self.outcome.ends_turn or unread.fetchone() is not None)
+    def continues(self, unread: Any) -> bool:
+        return not self.dropped and (not self.outcome.ends_turn or unread.fetchone() is not None)
 
     def committed(self, left: tuple[Wake, ...], *, again: bool, woke: bool) -> Committed:
-        return Committed(left, again, self.unit.wrote_files, self.gone, woke)
+        return Committed(left, again, self.unit.wrote_files, self.dropped, woke)
 
 
 def _changed() -> InboxChanged:
     return InboxChanged("a message was withdrawn while the agent was reading it")
 
 
-def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome) -> Fact:
+def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome) -> FetchedRow:
     """Lock the agent and everyone this step writes to -> the agent's row. Raises Fenced when it is gone."""
     names: set[str] = set()
     groups: set[int] = set()
@@ -312,10 +312,10 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
     raise Fenced(f"agent {unit.agent.id} moved past step {unit.agent.fence}, or is no more")
 
 
-def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: bool, now: float) -> None:
+def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped: bool, now: float) -> None:
     """Its row is held since `_take_agents` compared the fence."""
-    agent = turn.scene.agent
-    closes = outcome.ends_turn or gone
+    agent = turn.facts.agent
+    closes = outcome.ends_turn or dropped
     values = {
         "agent": agent.id,
         "old": agent.fence,
@@ -340,15 +340,15 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, gone: b
 
 
 def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:
-    inbox = turn.scene.inbox
+    inbox = turn.facts.inbox
     if not inbox:
         return None
     all_or_none = connection.dialect.name == "postgresql"
-    consume, ids = (_consume_all if all_or_none else _consume).of(ids=[letter.id for letter in inbox])
-    consumed = consume.run(connection, **ids, step=turn.scene.step)
-    for letter in inbox:
-        if letter.ref:
-            unit.event(MessageRead(unit.task_id, unit.agent.id, letter.ref))
+    consume, ids = (_consume_all if all_or_none else _consume).of(ids=[message.id for message in inbox])
+    consumed = consume.run(connection, **ids, step=turn.facts.step)
+    for message in inbox:
+        if message.ref:
+            unit.event(MessageRead(unit.task_id, unit.agent.id, message.ref))
     return consumed
 
 
@@ -356,23 +356,23 @@ def _speak(unit: UnitOfWork, turn: Turn, outcome: StepOutcome) -> None:
     """Plain text is what the persona says; said to a person it answers, it names that person's message."""
     if not outcome.said.strip():
         return
-    refs = tuple(letter.ref for letter in turn.scene.inbox if letter.ref)
+    refs = tuple(message.ref for message in turn.facts.inbox if message.ref)
     unit.event(
-        AgentSpoke(unit.task_id, unit.home_group, unit.agent.id, unit.agent.name, (), outcome.said, refs)
+        AgentSpoke(unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, (), outcome.said, refs)
     )
 
 
 def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, unit: UnitOfWork) -> None:
-    agent = turn.scene.agent
+    agent = turn.facts.agent
     row = {
         "task_id": unit.task_id,
         "agent_id": agent.id,
-        "step": turn.scene.step,
+        "step": turn.facts.step,
         "turn": agent.turn + (0 if agent.in_turn else 1),
         "input": turn.input,
         "said": outcome.said,
         "calls_json": calls_json(outcome.calls, unit),
-        "messages_json": messages_json(turn.scene.inbox),
+        "messages_json": messages_json(turn.facts.inbox),
         "kept": outcome.kept,
         "started_at": outcome.started_at,
         "ended_at": outcome.ended_at,

@@ -12,7 +12,7 @@ from engine.domain.effects import Finish, RaiseGate, Verdict
 from engine.domain.gates import choices_of
 from engine.events import AgentJoined, Audited, EndBasis
 from engine.lifecycle.agents import NewAgent, add_agent, dismiss
-from engine.lifecycle.ending import Ending, end_task, told_report
+from engine.lifecycle.ending import Ending, current_report, end_task
 from engine.lifecycle.run_evidence import account, runs_of
 from engine.steps.apply import open_gate
 from engine.steps.unit_of_work import UnitOfWork
@@ -43,11 +43,11 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
             audit_round=TASKS.c.audit_round + 1,
         )
     )
-    unit.event(AgentJoined(unit.task_id, unit.home_group, auditor, name, "auditor"))
+    unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor"))
     files = ", ".join(effect.deliverables) or "none named"
     runs = "" if not effect.report else run_lines(runs_of(unit.connection, unit.task_id))
     runs += "\n" if runs else ""
-    unit.letter(
+    unit.add_message(
         auditor,
         f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n{runs}"
         "Check it against the files and call verdict.",
@@ -63,7 +63,7 @@ def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
     )
     new = NewAgent(
         task_id=unit.task_id,
-        group_id=unit.home_group,
+        group_id=unit.own_group,
         head_id=None,
         budget_id=unit.agent.budget_id,
         name="Auditor",
@@ -78,8 +78,8 @@ def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
 def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
     task = unit.connection.execute(sa.select(TASKS).where(TASKS.c.id == unit.task_id)).one()
     files = tuple(loads(task.deliverables_json))
-    report = told_report(unit.connection, task)
-    unit.event(Audited(unit.task_id, unit.home_group, _word_for(effect), effect.findings, task.audit_round))
+    report = current_report(unit.connection, task)
+    unit.event(Audited(unit.task_id, unit.own_group, _word_for(effect), effect.findings, task.audit_round))
     if effect.accepted:
         ran = effect.by_runs or task.basis == "ran"
         ending = Ending("done", "ran" if ran else "audited", report, files, verified=not effect.by_runs)
@@ -96,9 +96,9 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
             unit.event(body)
     elif effect.last_round:
         question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"
-        open_gate(unit, RaiseGate("audit", question, choices_of("audit")), unit.home_group)
+        open_gate(unit, RaiseGate("audit", question, choices_of("audit")), unit.own_group)
     else:
-        unit.letter(
+        unit.add_message(
             task.boss_id, f"The auditor rejected the result:\n{effect.findings}\nMend it, then finish again."
         )
 

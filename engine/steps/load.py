@@ -12,20 +12,20 @@ from engine.domain.prompt import MAX_SHOWN
 from engine.domain.state import (
     AgentFacts,
     Colleague,
-    Message,
+    InboxMessage,
     ModelState,
-    Scene,
+    StepFacts,
     TaskFacts,
     TodoItem,
     Turn,
 )
 from engine.ports import Quote
 from engine.steps.transcript import past_step, past_summary, unread
-from engine.store.assignments import shown_work, work_of
+from engine.store.assignments import assignment_facts, shown_work
 from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, waking
 from engine.store.lookup import budget_path
 from engine.store.prepared import (
-    Fact,
+    FetchedRow,
     Prepared,
     PreparedLists,
     demand,
@@ -192,36 +192,39 @@ class CapHit(Exception):
 
 
 def load_turn(
-    connection: Connection, agent_id: int, compose: Callable[[Scene], Turn], letters: int = MAX_INBOX_MESSAGES
+    connection: Connection,
+    agent_id: int,
+    compose: Callable[[StepFacts], Turn],
+    inbox_limit: int = MAX_INBOX_MESSAGES,
 ) -> Turn | None:
     """The agent's next step, its spending reserved; None when it has nothing to do or may not run.
 
-    Reads at most `letters` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
+    Reads at most `inbox_limit` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
     inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
     """
-    found = _look(connection, agent_id, letters)
+    found = _look(connection, agent_id, inbox_limit)
     if found is None:
         return None
     row = found.agent
     if row.task_state != "running" or row.status != "active" or row.budget_frozen:
         _release(connection, row)
         return None
-    if not row.in_turn and not _is_woken(connection, found, letters):
+    if not row.in_turn and not _is_woken(connection, found, inbox_limit):
         _release(connection, row)
         return None
-    turn = compose(_scene(row, found))
+    turn = compose(_step_facts(row, found))
     _reserve_for(connection, row, turn.held)
     return turn
 
 
-def _is_woken(connection: Connection, found: _Found, letters: int) -> bool:
+def _is_woken(connection: Connection, found: _Found, inbox_limit: int) -> bool:
     """The letter that wakes may stand behind more of the others than are read at once."""
-    if any(letter.wakes for letter in found.mail):
+    if any(message.wakes for message in found.inbox):
         return True
-    return len(found.mail) >= letters and waking.first(connection, agent=found.agent.id) is not None
+    return len(found.inbox) >= inbox_limit and waking.first(connection, agent=found.agent.id) is not None
 
 
-def _release(connection: Connection, row: Fact) -> None:
+def _release(connection: Connection, row: FetchedRow) -> None:
     """No step comes: what an answer that was dropped still holds goes back, be the cap what it may."""
     if not row.reserved_micros and not row.reserved_tokens:
         return
@@ -230,7 +233,7 @@ def _release(connection: Connection, row: Fact) -> None:
     _hold.run(connection, agent=row.id, micros=0, tokens=0)
 
 
-def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:
+def _reserve_for(connection: Connection, row: FetchedRow, quote: Quote) -> None:
     micros, tokens = quote.cost_micros - row.reserved_micros, quote.tokens - row.reserved_tokens
     if not micros and not tokens:
         return
@@ -253,19 +256,19 @@ def _reserve_for(connection: Connection, row: Fact, quote: Quote) -> None:
 class _Found:
     """What was read for a step; people only at the start of a turn."""
 
-    agent: Fact
-    mail: list[Fact]
-    past: list[Fact]
-    peers: list[Fact]
-    members: list[Fact]
-    work: list[Fact]
+    agent: FetchedRow
+    inbox: list[FetchedRow]
+    past: list[FetchedRow]
+    peers: list[FetchedRow]
+    members: list[FetchedRow]
+    work: list[FetchedRow]
 
 
-def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
+def _look(connection: Connection, agent_id: int, inbox_limit: int) -> _Found | None:
     """The agent, locked; then the rest, which is read once it is."""
     with together(connection):
         asked = _agent_and_task.run(connection, agent=agent_id)
-        mail = _inbox.run(connection, agent=agent_id, most=letters)
+        inbox = _inbox.run(connection, agent=agent_id, most=inbox_limit)
         past = _past.run(connection, agent=agent_id)
         peers = _peers.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
         members = _members.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
@@ -275,7 +278,7 @@ def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
         return None
     return _Found(
         rows[0],
-        _inbox.rows(connection, mail),
+        _inbox.rows(connection, inbox),
         _past.rows(connection, past),
         _peers.rows(connection, peers),
         _members.rows(connection, members),
@@ -283,36 +286,36 @@ def _look(connection: Connection, agent_id: int, letters: int) -> _Found | None:
     )
 
 
-def _scene(row: Fact, found: _Found) -> Scene:
+def _step_facts(row: FetchedRow, found: _Found) -> StepFacts:
     agent = _agent(row)
     head = None
     if agent.head_id is not None:
         head = Colleague(agent.head_id, row.chief_name, row.chief_title, "head")
-    return Scene(
+    return StepFacts(
         task=_task(row),
         agent=agent,
-        inbox=_within(found.mail),
+        inbox=_within(found.inbox),
         past=tuple(map(past_step, found.past)),
         colleagues=() if agent.in_turn else _colleagues_of(agent, head, found),
-        work=tuple(map(work_of, found.work)),
+        work=tuple(map(assignment_facts, found.work)),
         head=head.name if head else "",
         upto=row.summary_upto,
     )
 
 
-def _within(letters: Sequence[Fact]) -> tuple[Message, ...]:
+def _within(rows: Sequence[FetchedRow]) -> tuple[InboxMessage, ...]:
     """As much mail as fits; the rest stays unread for the next step."""
-    kept: list[Message] = []
+    kept: list[InboxMessage] = []
     size = 0
-    for letter in letters:
-        size += len(letter.text)
+    for message in rows:
+        size += len(message.text)
         if kept and size > MESSAGE_CHARS:
             break
-        kept.append(unread(letter))
+        kept.append(unread(message))
     return tuple(kept)
 
 
-def _task(row: Fact) -> TaskFacts:
+def _task(row: FetchedRow) -> TaskFacts:
     return TaskFacts(
         id=row.task_id,
         goal=row.goal,
@@ -330,7 +333,7 @@ def _task(row: Fact) -> TaskFacts:
     )
 
 
-def _agent(row: Fact) -> AgentFacts:
+def _agent(row: FetchedRow) -> AgentFacts:
     return AgentFacts(
         id=row.id,
         name=row.name,

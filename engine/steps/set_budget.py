@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from engine.budget.tree import Share, capped_by, set_budget
+from engine.budget.tree import SubtreeCaps, capped_by, set_budget
 from engine.domain.effects import SetBudget
 from engine.errors import Stale
 from engine.lifecycle.task_state import ready_agents
@@ -26,7 +26,7 @@ def apply_set_budget(effect: SetBudget, unit: UnitOfWork) -> None:
     own = spent.agent_id == row.id
     micros = None if effect.micros is None else effect.micros + (spent.spent_micros if own else 0)
     tokens = None if effect.tokens is None else effect.tokens + (spent.spent_tokens if own else 0)
-    share = Share(micros, tokens, effect.agents, effect.minutes)
-    set_budget(unit.connection, row.id, share, unit.now)
+    caps = SubtreeCaps(micros, tokens, effect.agents, effect.minutes)
+    set_budget(unit.connection, row.id, caps, unit.now)
     for wake in ready_agents(unit.connection, unit.task_id):
         unit.wake(wake.agent_id)

@@ -7,13 +7,13 @@ from typing import Any
 
 from engine.domain.effects import CallRecord
 from engine.domain.outcomes import outcome_json, outcome_of, settled
-from engine.domain.state import Message, PastCall, PastStep, SummaryLine
+from engine.domain.state import InboxMessage, PastCall, PastStep, SummaryLine
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.core import dumps, loads
-from engine.store.prepared import Fact
+from engine.store.prepared import FetchedRow
 
 
-def messages_json(messages: Sequence[Message]) -> str:
+def messages_json(messages: Sequence[InboxMessage]) -> str:
     """Return the messages that a step consumed, as stored with it."""
     return dumps(
         [
@@ -33,9 +33,9 @@ def messages_json(messages: Sequence[Message]) -> str:
     )
 
 
-def unread(row: Fact) -> Message:
+def unread(row: FetchedRow) -> InboxMessage:
     """Return a row of the inbox as the step under way reads it."""
-    return Message(
+    return InboxMessage(
         row.id,
         row.from_kind,
         row.from_name,
@@ -48,8 +48,8 @@ def unread(row: Fact) -> Message:
     )
 
 
-def _message(stored: dict[str, Any]) -> Message:
-    return Message(
+def _message(stored: dict[str, Any]) -> InboxMessage:
+    return InboxMessage(
         id=stored["id"],
         from_kind=stored["kind"],
         from_name=stored["name"],
@@ -80,12 +80,12 @@ def past_calls(stored: str) -> tuple[PastCall, ...]:
     )
 
 
-def past_messages(stored: str) -> tuple[Message, ...]:
+def past_messages(stored: str) -> tuple[InboxMessage, ...]:
     """Return the messages that a stored step consumed."""
     return tuple(_message(each) for each in loads(stored))
 
 
-def past_step(row: Fact) -> PastStep:
+def past_step(row: FetchedRow) -> PastStep:
     """Return a stored step as it is replayed to the model."""
     messages = past_messages(row.messages_json)
     return PastStep(row.step, row.input, row.said, past_calls(row.calls_json), messages, row.kept)

@@ -16,7 +16,7 @@ from engine.errors import Stale
 from engine.events import EventBody
 from engine.ports import Wake
 from engine.store.core import AGENTS, MESSAGES
-from engine.store.prepared import Fact, Prepared, insert_into
+from engine.store.prepared import FetchedRow, Prepared, insert_into
 
 _LEFTOVER = re.compile("\x00[a-z]+:\\d+\x00")
 _insert_message = insert_into(
@@ -66,11 +66,11 @@ class UnitOfWork:
     now: float
     events: list[tuple[str, EventBody]] = field(default_factory=list)
     wakes: dict[int, Wake] = field(default_factory=dict)
-    known: dict[str, Fact] = field(default_factory=dict)
-    taken: list[Fact] = field(default_factory=list)
+    known: dict[str, FetchedRow] = field(default_factory=dict)
+    taken: list[FetchedRow] = field(default_factory=list)
     ids: dict[Slot, int | str] = field(default_factory=dict)
     leads: int | None = None
-    letters: int = 0
+    message_count: int = 0
     wrote_files: bool = False
 
     def __post_init__(self) -> None:
@@ -79,20 +79,20 @@ class UnitOfWork:
     @property
     def agent(self) -> AgentFacts:
         """The agent whose step this is."""
-        return self.turn.scene.agent
+        return self.turn.facts.agent
 
     @property
     def task_id(self) -> int:
         """Its task."""
-        return self.turn.scene.task.id
+        return self.turn.facts.task.id
 
     @property
     def step_key(self) -> str:
         """The step's name in keys, trailers and logs: `agent.step`."""
-        return f"{self.agent.id}.{self.turn.scene.step}"
+        return f"{self.agent.id}.{self.turn.facts.step}"
 
     @property
-    def home_group(self) -> int:
+    def own_group(self) -> int:
         """Where the agent speaks to nobody in particular."""
         return self.agent.group_id
 
@@ -100,7 +100,7 @@ class UnitOfWork:
         """Tell the world; the key makes a repeat harmless."""
         self.events.append((f"{self.step_key}.e{len(self.events)}", body))
 
-    def letter(
+    def add_message(
         self,
         to: int,
         text: str,
@@ -112,7 +112,7 @@ class UnitOfWork:
         about: tuple[About, int | None] = ("", None),
     ) -> None:
         """Put words into an agent's inbox and wake it."""
-        self.letters += 1
+        self.message_count += 1
         _insert_message.run(
             self.connection,
             task_id=self.task_id,
@@ -121,7 +121,7 @@ class UnitOfWork:
             from_kind=kind,
             from_name=name or self.agent.name,
             text=text,
-            key=f"{self.step_key}.m{self.letters}",
+            key=f"{self.step_key}.m{self.message_count}",
             wakes=wakes,
             priority=priority,
             about=about[0],
@@ -135,7 +135,7 @@ class UnitOfWork:
         """The agent may run once this is committed."""
         self.wakes[agent_id] = Wake(agent_id, self.task_id, priority)
 
-    def find(self, name_key: str) -> Fact:
+    def find(self, name_key: str) -> FetchedRow:
         """The active agent of that name. Raises Stale: acting again will answer with the names that exist."""
         row = self.known.get(name_key)
         if row is None:
@@ -145,7 +145,7 @@ class UnitOfWork:
         self.known[name_key] = row
         return row
 
-    def look_up(self, agent_id: int) -> Fact:
+    def look_up(self, agent_id: int) -> FetchedRow:
         """The agent of that id."""
         row = _by_id.first(self.connection, agent=agent_id)
         if row is None:

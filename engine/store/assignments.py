@@ -6,11 +6,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.state import (
-    Work,
+    AssignmentFacts,
 )
 from engine.store.core import AGENTS, ASSIGNMENTS, loads
 from engine.store.prepared import (
-    Fact,
+    FetchedRow,
     Prepared,
 )
 
@@ -51,15 +51,15 @@ _one_work = Prepared(
 )
 
 
-def load_work(connection: Connection, agent_id: int) -> tuple[Work, ...]:
+def load_work(connection: Connection, agent_id: int) -> tuple[AssignmentFacts, ...]:
     """Open and submitted assignments that the agent gave or has."""
-    return tuple(work_of(row) for row in _work.all(connection, agent=agent_id))
+    return tuple(assignment_facts(row) for row in _work.all(connection, agent=agent_id))
 
 
-def load_assignment(connection: Connection, task_id: int, assignment_id: int) -> Work | None:
+def load_assignment(connection: Connection, task_id: int, assignment_id: int) -> AssignmentFacts | None:
     """One assignment of the task in any state."""
     row = _one_work.first(connection, number=assignment_id, task=task_id)
-    return work_of(row) if row else None
+    return assignment_facts(row) if row else None
 
 
 def parties(connection: Connection, task_id: int, assignment_id: int) -> set[int]:
@@ -68,8 +68,8 @@ def parties(connection: Connection, task_id: int, assignment_id: int) -> set[int
     return {row.giver_id, row.assignee_id} if row else set()
 
 
-def work_of(row: Fact) -> Work:
-    return Work(
+def assignment_facts(row: FetchedRow) -> AssignmentFacts:
+    return AssignmentFacts(
         id=row.id,
         title=row.title,
         giver_id=row.giver_id,

@@ -115,7 +115,7 @@ def _set_pragmas(dbapi: Any, _record: object) -> None:
         raise
 
 
-class _Lines:
+class _WriteQueues:
     """Jobs on their way to the writer, in two lines: those that end with a flush, and others."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class SqliteDatabase:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine = sync_engine(url)
-        self._lines, self._room = _Lines(), Room()
+        self._queues, self._room = _WriteQueues(), Room()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-read")
         self._closed = False
         self._writer = threading.Thread(target=self._serve, name="sqlite-write", daemon=True)
@@ -174,7 +174,7 @@ class SqliteDatabase:
             raise RuntimeError("the database is closed")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
-        self._lines.put(_Job(work, done, loop, durable))
+        self._queues.put(_Job(work, done, loop, durable))
         return await done
 
     async def read(self, work: Callable[[Connection], T]) -> T:
@@ -186,7 +186,7 @@ class SqliteDatabase:
         if self._closed:
             return
         self._closed = True
-        self._lines.put(None)
+        self._queues.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
         self._engine.dispose()
@@ -201,7 +201,7 @@ class SqliteDatabase:
                 driver.execute("ROLLBACK")
 
     def _serve(self) -> None:
-        while jobs := self._lines.next_group():
+        while jobs := self._queues.next_group():
             try:
                 connection = self._engine.connect()
             except Exception as error:  # noqa: BLE001 - the file cannot be opened: each caller hears of it
@@ -210,7 +210,7 @@ class SqliteDatabase:
                 continue
             with connection:
                 self._finish(self._commit_group(connection, jobs))
-                while jobs := self._lines.next_group():
+                while jobs := self._queues.next_group():
                     self._finish(self._commit_group(connection, jobs))
             return
 

@@ -174,10 +174,10 @@ def plain_error(error: Exception, url: str) -> Exception:
         return error
     text = str(error).lower()
     if is_full(error) or (url.startswith("sqlite") and any(words in text for words in _STAYS)):
-        told = in_words(error, url)
-        if told is not None:
-            told.__cause__ = error
-            return told
+        report = in_words(error, url)
+        if report is not None:
+            report.__cause__ = error
+            return report
     return error
 
 

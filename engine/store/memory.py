@@ -59,7 +59,7 @@ def memory_ddl(dialect: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RecallQuery:
     """Who looks for what: `vector` packed, None to go by words alone; steps up to `upto` were summed up."""
 
     task_id: int
@@ -71,14 +71,14 @@ class Asking:
     upto: int = 0
 
 
-def recall(connection: Connection, asking: Asking) -> list[Recalled]:
+def recall(connection: Connection, asked: RecallQuery) -> list[Recalled]:
     """Best lines first, by words, by meaning and among the agent's own steps that were summed up."""
-    words = words_of(asking.query)
-    scope = _scope(asking)
-    rankings = [_by_words(connection, words, scope), _old_steps(connection, words, asking)]
-    if asking.vector is not None:
-        rankings.append(_by_meaning(connection, asking.vector, scope))
-    return fuse(rankings, asking.limit)
+    words = words_of(asked.query)
+    scope = _scope(asked)
+    rankings = [_by_words(connection, words, scope), _old_steps(connection, words, asked)]
+    if asked.vector is not None:
+        rankings.append(_by_meaning(connection, asked.vector, scope))
+    return fuse(rankings, asked.limit)
 
 
 def kept_for(connection: Connection, space: str, goal: str) -> list[Recalled]:
@@ -91,9 +91,9 @@ def kept_for(connection: Connection, space: str, goal: str) -> list[Recalled]:
     return fuse([_by_words(connection, words_of(goal), scope), fresh], KEPT_SHOWN) if fresh else []
 
 
-def _scope(asking: Asking) -> sa.ColumnElement[bool]:
-    of_task = sa.and_(MEMORIES.c.task_id == asking.task_id, MEMORIES.c.agent_id.is_(None))
-    return sa.or_(MEMORIES.c.agent_id == asking.agent_id, of_task, MEMORIES.c.space == asking.space)
+def _scope(asked: RecallQuery) -> sa.ColumnElement[bool]:
+    of_task = sa.and_(MEMORIES.c.task_id == asked.task_id, MEMORIES.c.agent_id.is_(None))
+    return sa.or_(MEMORIES.c.agent_id == asked.agent_id, of_task, MEMORIES.c.space == asked.space)
 
 
 def _by_words(connection: Connection, words: Sequence[str], scope: sa.ColumnElement[bool]) -> list[Recalled]:
@@ -134,13 +134,13 @@ def _by_meaning(connection: Connection, vector: bytes, scope: sa.ColumnElement[b
     return [line for _, line in near[:RANKED]]
 
 
-def _old_steps(connection: Connection, words: Sequence[str], asking: Asking) -> list[Recalled]:
+def _old_steps(connection: Connection, words: Sequence[str], asked: RecallQuery) -> list[Recalled]:
     """Steps that the agent's summary replaced, by how many of the words they hold."""
-    if not asking.upto or not words:
+    if not asked.upto or not words:
         return []
     rows = connection.execute(
         sa.select(STEPS)
-        .where(STEPS.c.agent_id == asking.agent_id, STEPS.c.step <= asking.upto)
+        .where(STEPS.c.agent_id == asked.agent_id, STEPS.c.step <= asked.upto)
         .order_by(STEPS.c.step.desc())
         .limit(OLD_STEPS)
     )

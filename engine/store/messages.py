@@ -42,19 +42,3 @@ def add_system_message(
             "created_at": now,
         },
     )
-
-
-def letter(connection: Connection, task: int, to: int, text: str, key: str, now: float) -> None:
-    """A system message that wakes `to`."""
-    connection.execute(
-        MESSAGES.insert().values(
-            task_id=task,
-            to_agent=to,
-            from_kind="system",
-            from_name="system",
-            text=text,
-            key=key,
-            priority=3,
-            created_at=now,
-        )
-    )

@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import ClauseElement
 SHORT = 4
 """Lists up to this length have a statement that the server keeps: there are few of those."""
 
-Fact = Any
+FetchedRow = Any
 """A row with named fields."""
 
 
@@ -37,7 +37,7 @@ class _Compiled:
         self._order: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._constants = {k: v for k, v in compiled.params.items() if v is not None}
         self._constants |= _defaults(statement, compiled.params, columns)
-        self.row: Callable[[Sequence[Any]], Fact] = tuple
+        self.row: Callable[[Sequence[Any]], FetchedRow] = tuple
         if isinstance(statement, sa.Select | sa.CompoundSelect):
             names = [column.key or "" for column in statement.selected_columns]
             self.row = getattr(namedtuple("Fact", names), "_make")  # noqa: B009 - typed loosely
@@ -125,15 +125,15 @@ class Prepared:
         """Execute -> `rowcount`, `fetchall()` and `fetchone()`."""
         return self._for(connection).run(connection, values)
 
-    def all(self, connection: Connection, **values: Any) -> list[Fact]:
+    def all(self, connection: Connection, **values: Any) -> list[FetchedRow]:
         """Every row."""
         return self.rows(connection, self.run(connection, **values))
 
-    def rows(self, connection: Connection, cursor: Any) -> list[Fact]:
+    def rows(self, connection: Connection, cursor: Any) -> list[FetchedRow]:
         """Every row of an earlier `run`."""
         return list(map(self._for(connection).row, cursor.fetchall()))
 
-    def first(self, connection: Connection, **values: Any) -> Fact | None:
+    def first(self, connection: Connection, **values: Any) -> FetchedRow | None:
         """The first row."""
         found = self.run(connection, **values).fetchone()
         return None if found is None else self._for(connection).row(found)

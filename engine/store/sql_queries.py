@@ -50,7 +50,7 @@ _unread = (
 _busy = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
 
 
-_SHARE = (
+_BUDGET_COLUMNS = (
     "id",
     "cap_micros",
     "cap_tokens",
@@ -78,20 +78,24 @@ _tasks = sa.select(
     _count(FILES, FILES.c.blob.is_not(None)).label("file_count"),
     _count(GATES, GATES.c.basis.is_(None)).label("open_gates"),
 ).join(BUDGETS, sa.and_(BUDGETS.c.task_id == TASKS.c.id, BUDGETS.c.parent_id.is_(None)))
-_shares, _below, _under = BUDGETS.alias("shares"), BUDGETS.alias("below"), AGENTS.alias("under")
-_in_share = (
+_subtree_budgets, _below = BUDGETS.alias("subtree_budgets"), BUDGETS.alias("below")
+_under = AGENTS.alias("under")
+_agents_in_subtree = (
     sa.select(sa.func.count())
     .select_from(_under.join(_below, _below.c.id == _under.c.budget_id))
-    .where(_below.c.path.startswith(_shares.c.path), _under.c.status != "dismissed")
-    .correlate(_shares)
+    .where(_below.c.path.startswith(_subtree_budgets.c.path), _under.c.status != "dismissed")
+    .correlate(_subtree_budgets)
     .scalar_subquery()
 )
 _agents = sa.select(
     AGENTS,
     _busy.label("busy"),
-    *(_shares.c[name].label(f"share_{name}") for name in _SHARE),
-    sa.case((_shares.c.id.is_not(None), _in_share), else_=0).label("share_agents"),
-).outerjoin(_shares, sa.and_(_shares.c.task_id == AGENTS.c.task_id, _shares.c.agent_id == AGENTS.c.id))
+    *(_subtree_budgets.c[name].label(f"subtree_{name}") for name in _BUDGET_COLUMNS),
+    sa.case((_subtree_budgets.c.id.is_not(None), _agents_in_subtree), else_=0).label("subtree_agents"),
+).outerjoin(
+    _subtree_budgets,
+    sa.and_(_subtree_budgets.c.task_id == AGENTS.c.task_id, _subtree_budgets.c.agent_id == AGENTS.c.id),
+)
 
 
 def _spend(row: AnyRow) -> Spend:
@@ -140,21 +144,21 @@ def _task_view(row: AnyRow) -> TaskView:
 
 
 def _budget_view(row: AnyRow) -> BudgetView | None:
-    if row.share_id is None:
+    if row.subtree_id is None:
         return None
     caps = Limits(
-        agents=row.share_cap_agents,
-        cost_micros=row.share_cap_micros,
-        tokens=row.share_cap_tokens,
-        minutes=row.share_cap_minutes,
+        agents=row.subtree_cap_agents,
+        cost_micros=row.subtree_cap_micros,
+        tokens=row.subtree_cap_tokens,
+        minutes=row.subtree_cap_minutes,
     )
     return BudgetView(
         caps=caps,
-        spent_micros=row.share_spent_micros,
-        spent_tokens=row.share_spent_tokens,
-        agents=row.share_agents,
-        ends_at=row.share_deadline_at,
-        stopped=bool(row.share_frozen),
+        spent_micros=row.subtree_spent_micros,
+        spent_tokens=row.subtree_spent_tokens,
+        agents=row.subtree_agents,
+        ends_at=row.subtree_deadline_at,
+        stopped=bool(row.subtree_frozen),
     )
 
 

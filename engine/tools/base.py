@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from engine.domain.effects import Effect, Finish
 from engine.domain.outcomes import Name, RefusalKind, ToolResult
 from engine.domain.snapshot import WatchOptions
-from engine.domain.state import AgentFacts, Scene, TaskFacts
+from engine.domain.state import AgentFacts, StepFacts, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
 from engine.tools.schema import common_schema
 from engine.tools.sessions import Sessions
@@ -82,7 +82,7 @@ class ToolContext:
     this step will have, which the commit may number.
     """
 
-    scene: Scene
+    facts: StepFacts
     db: Database
     workspace: Workspace
     sandbox: Sandbox
@@ -103,12 +103,12 @@ class ToolContext:
     @property
     def agent(self) -> AgentFacts:
         """Whose step it is."""
-        return self.scene.agent
+        return self.facts.agent
 
     @property
     def task(self) -> TaskFacts:
         """Its task."""
-        return self.scene.task
+        return self.facts.task
 
     def slot(self) -> int:
         """A number for an id that exists only after the commit."""

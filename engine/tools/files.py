@@ -238,7 +238,7 @@ def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> 
 
 def last_seen(context: ToolContext, path: str) -> int | None:
     """The revision of `path` that the agent's newest call on it showed, if it still remembers one."""
-    for step in reversed(context.scene.past):
+    for step in reversed(context.facts.past):
         for call in reversed(step.calls):
             seen = call.outcome
             if isinstance(seen, Read | Wrote) and seen.path == path and isinstance(seen.revision, int):
@@ -248,10 +248,10 @@ def last_seen(context: ToolContext, path: str) -> int | None:
 
 async def _check_new(context: ToolContext, path: str) -> None:
     path_index = await path_index_of(context.db, context.task.id)
-    gone = {p for p, f in context.files.items() if f.blob is None}
-    staged = context.files.keys() - gone
+    deleted = {p for p, f in context.files.items() if f.blob is None}
+    staged = context.files.keys() - deleted
     try:
-        check_collision(path, {*path_index.neighbours(path), *staged} - gone)
+        check_collision(path, {*path_index.neighbours(path), *staged} - deleted)
     except Invalid as error:
         raise ToolRefused(str(error)) from error
 

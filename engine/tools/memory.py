@@ -10,7 +10,7 @@ from engine.domain.effects import Remember
 from engine.domain.outcomes import ToolResult
 from engine.domain.recall import Recalled, pack
 from engine.errors import ModelError
-from engine.store.memory import Asking, recall
+from engine.store.memory import RecallQuery, recall
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, clip
 
 SHOWN = 600
@@ -39,10 +39,10 @@ async def remember(context: ToolContext, arguments: RememberArguments) -> ToolRe
 async def recall_lines(context: ToolContext, arguments: RecallArguments) -> ToolResult:
     """The best lines with where each comes from."""
     vector, note = await _vector(context, arguments.query)
-    asking = Asking(
+    query = RecallQuery(
         context.task.id, context.agent.id, context.task.space, arguments.query, vector, upto=context.upto
     )
-    found = await context.db.read(lambda c: recall(c, asking))
+    found = await context.db.read(lambda c: recall(c, query))
     if not found:
         return ToolResult(f"Nothing is remembered about that.{note}")
     return ToolResult("\n".join(shown(line) for line in found) + note)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from engine.ports import Database
 from engine.store.core import FILES, REVISIONS
-from engine.store.prepared import Fact, Prepared
+from engine.store.prepared import FetchedRow, Prepared
 
 KEPT = 64
 """Tasks remembered a database; the rest is read again when needed."""
@@ -27,7 +27,7 @@ _since = Prepared(
 
 
 @dataclass(slots=True)
-class PathIndex:
+class TaskPathIndex:
     """Current paths with their sizes, as of revision `last`.
 
     `asked` counts who wanted it up to date; those up to `served` have been.
@@ -41,7 +41,7 @@ class PathIndex:
     sizes: dict[str, int] = field(default_factory=dict)
     beside: dict[str, set[str]] = field(default_factory=dict)
 
-    def put(self, row: Fact) -> None:
+    def put(self, row: FetchedRow) -> None:
         """Take note of a path's present state; a repeat changes nothing."""
         self.last = max(self.last, row.id)
         self.total -= self.sizes.pop(row.path, 0)
@@ -63,17 +63,17 @@ def first_part(path: str) -> str:
     return path.split("/", 1)[0].casefold()
 
 
-_shelves: WeakKeyDictionary[Database, OrderedDict[int, PathIndex]] = WeakKeyDictionary()
+_indexes: WeakKeyDictionary[Database, OrderedDict[int, TaskPathIndex]] = WeakKeyDictionary()
 
 
-async def path_index_of(db: Database, task_id: int) -> PathIndex:
+async def path_index_of(db: Database, task_id: int) -> TaskPathIndex:
     """The task's shelf, up to date with what was committed before the call.
 
     One read serves all who asked before it began: thousands who write at once would each read all the
     others' revisions.
     """
-    kept = _shelves.setdefault(db, OrderedDict())
-    path_index = kept.setdefault(task_id, PathIndex())
+    kept = _indexes.setdefault(db, OrderedDict())
+    path_index = kept.setdefault(task_id, TaskPathIndex())
     kept.move_to_end(task_id)
     while len(kept) > KEPT:
         kept.popitem(last=False)
@@ -85,12 +85,12 @@ async def path_index_of(db: Database, task_id: int) -> PathIndex:
     return path_index
 
 
-async def _refresh(db: Database, task_id: int, path_index: PathIndex) -> None:
+async def _refresh(db: Database, task_id: int, path_index: TaskPathIndex) -> None:
     covered, last = path_index.asked, path_index.last
     for row in await db.read(lambda c: _changed(c, task_id, last)):
         path_index.put(row)
     path_index.served = covered
 
 
-def _changed(connection: Connection, task_id: int, last: int) -> list[Fact]:
+def _changed(connection: Connection, task_id: int, last: int) -> list[FetchedRow]:
     return _since.all(connection, task=task_id, last=last)

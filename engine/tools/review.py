@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.domain.account import Ran, findings_of
+from engine.domain.account import RunRecord, findings_of
 from engine.domain.checks import RUNNABLE, hidden_by_python, named, provenance, shown
 from engine.domain.effects import ChangeAssignment, Verdict
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
-from engine.domain.state import Work
+from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
 from engine.lifecycle.run_evidence import last_run
 from engine.store.assignments import load_assignment, load_work
@@ -60,7 +60,7 @@ async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
     return f"\nIts check ended well: {shown(command)}. {provenance(command, authors, name)}"
 
 
-async def _find(context: ToolContext, number: int) -> Work:
+async def _find(context: ToolContext, number: int) -> AssignmentFacts:
     work = await context.db.read(lambda c: load_assignment(c, context.task.id, number))
     if work is None:
         raise ToolRefused(f"There is no assignment #{number}. {await _mine(context)}", "missing")
@@ -141,7 +141,7 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResu
     return ToolResult("Noted.", Judged(accepts))
 
 
-async def _check_by_runs(context: ToolContext, last: Ran | None, *, accepts: bool) -> None:
+async def _check_by_runs(context: ToolContext, last: RunRecord | None, *, accepts: bool) -> None:
     if last is not None and accepts != last.well:
         other = "reject" if accepts else "accept"
         raise ToolRefused(f"Your last run says otherwise: {findings_of(last)} The verdict is {other}.")

@@ -53,7 +53,7 @@ async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     request = RunRequest(
         tuple(arguments.command), given.files, arguments.stdin.encode(), context.options.run_timeout_s
     )
-    call = (context.scene.step, context.slot())
+    call = (context.facts.step, context.slot())
     try:
         first = await sessions.start(context.agent.id, context.sandbox, request, command, given, call)
     except (NotConfigured, Invalid) as error:
@@ -75,7 +75,7 @@ async def send_input(context: ToolContext, arguments: SendInputArguments) -> Too
         )
     if arguments.close:
         return await _conversed(context, await talk.session.close(), talk.command, talk.given)
-    call = (context.scene.step, context.slot())
+    call = (context.facts.step, context.slot())
     result = await sessions.send(context.agent.id, arguments.text, SEND_WAIT_S, call)
     return await _conversed(context, result or await talk.session.close(), talk.command, talk.given)
 

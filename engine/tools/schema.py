@@ -97,11 +97,11 @@ def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[st
 
 def _kind(node: Mapping[str, Any]) -> str:
     """One type: of several the first that is not null."""
-    told = node.get("type")
-    if isinstance(told, list):
-        told = next((kind for kind in told if kind != "null"), "string")
-    if isinstance(told, str):
-        return told
+    declared = node.get("type")
+    if isinstance(declared, list):
+        declared = next((kind for kind in declared if kind != "null"), "string")
+    if isinstance(declared, str):
+        return declared
     return "object" if "properties" in node else ""
 
 

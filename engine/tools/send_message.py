@@ -58,7 +58,7 @@ def _group(context: ToolContext) -> int:
 
 
 def _refs(context: ToolContext) -> tuple[str, ...]:
-    return tuple(letter.ref for letter in context.scene.inbox if letter.ref)
+    return tuple(message.ref for message in context.facts.inbox if message.ref)
 
 
 TALK = Tool(

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import Database, Dispatcher
@@ -63,7 +63,7 @@ class World:
         models: tuple[str, ...] | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
-        parts = Parts(
+        parts = EngineParts(
             db=self.db,
             model=ScriptedModel(script),
             workspace=GitWorkspace(self.folder / "workspaces"),

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from engine.commands import StartTask
-from engine.engine import BROUGHT_AT_ONCE
-from engine.handlers.attachments import BroughtFile, bring_files
+from engine.engine import IMPORTED_AT_ONCE
+from engine.handlers.attachments import ImportedFile, import_files
 from engine.llm.scripted import call
 from engine.store.core import FILES, REVISIONS
 from engine.workspace import GitWorkspace
@@ -30,7 +30,7 @@ async def test_many_files_come_in_parts(world: World, monkeypatch: pytest.Monkey
     engine = await world.start(lambda _: call(("finish", {"report": "done"})))
     files = {f"d{n % 7}/f{n}.txt": f"file {n}".encode() for n in range(1_000)}
     task = await engine.handle(StartTask("g", "me", "here", files=files, attended=False))
-    assert parts == [BROUGHT_AT_ONCE] * 4
+    assert parts == [IMPORTED_AT_ONCE] * 4
     found = {file.path: file.size for file in await engine.look.files(task)}
     assert found == {path: len(content) for path, content in files.items()}
     some = ("d0/f0.txt", "d5/f999.txt", "d3/f500.txt")
@@ -44,8 +44,8 @@ async def test_a_path_that_exists_gets_a_new_revision(world: World) -> None:
     task = await engine.handle(StartTask("g", "me", "here", files={"b.txt": b"old"}, attended=False))
     paths = ("a.txt", "b.txt", "c.txt")
     blobs = await engine._parts.workspace.put_many(task, [path.encode() for path in paths])
-    brought = tuple(BroughtFile(path, blob, 5) for path, blob in zip(paths, blobs, strict=True))
-    await world.write(lambda c: bring_files(c, task, brought, "me", "again", 5.0))
+    brought = tuple(ImportedFile(path, blob, 5) for path, blob in zip(paths, blobs, strict=True))
+    await world.write(lambda c: import_files(c, task, brought, "me", "again", 5.0))
     rows = await world.rows(sa.select(FILES.c.path, FILES.c.revision).where(FILES.c.task_id == task))
     where = REVISIONS.c.step == "again"
     made = await world.rows(sa.select(REVISIONS.c.path, REVISIONS.c.id).where(where).order_by(REVISIONS.c.id))

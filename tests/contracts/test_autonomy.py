@@ -16,7 +16,7 @@ from engine.llm.scripted import call, say
 from engine.monitoring.intervention import intervene
 from engine.ports import ChatAnswer
 from engine.store.core import AGENTS, BUDGETS, MEMORIES, STEPS, TASKS
-from engine.store.memory import Asking, kept_for, recall
+from engine.store.memory import RecallQuery, kept_for, recall
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World, ended
 from tests.fakes.cast import Part, View, boss_of, cast, reviewing, worker
@@ -63,10 +63,10 @@ async def test_words_and_meanings_find_lines_within_their_scope(world: World) ->
         memory("Strangers parse too.", task_id=8, agent_id=None, space="guild:2"),
     ]
     await world.write(lambda c: c.execute(MEMORIES.insert(), rows))
-    words = Asking(1, 1, "guild:1", "parser' OR (parse:* & NEAR) \" --")
+    words = RecallQuery(1, 1, "guild:1", "parser' OR (parse:* & NEAR) \" --")
     found = {line.text for line in await world.db.read(lambda c: recall(c, words))}
     assert found == {rows[0]["text"], rows[4]["text"], rows[5]["text"]}
-    meant = Asking(1, 1, "guild:1", "feline", pack([1.0, 0.1]))
+    meant = RecallQuery(1, 1, "guild:1", "feline", pack([1.0, 0.1]))
     assert [line.text for line in await world.db.read(lambda c: recall(c, meant))] == ["A kitten sat."]
     kept = await world.db.read(lambda c: kept_for(c, "guild:1", "parse it"))
     assert [line.text for line in kept] == ["Earlier tasks parsed slowly."]
@@ -83,7 +83,9 @@ async def test_meaning_reaches_far_back(world: World) -> None:
     rows = [memory("Long ago: the cat sat.", embedding=pack(old))]
     rows += [memory(f"Later line {n}.", embedding=pack(vector())) for n in range(3_000)]
     await world.write(lambda c: c.execute(MEMORIES.insert(), rows))
-    found = await world.db.read(lambda c: recall(c, Asking(1, 1, "guild:1", "feline", pack(vector(old)))))
+    found = await world.db.read(
+        lambda c: recall(c, RecallQuery(1, 1, "guild:1", "feline", pack(vector(old))))
+    )
     assert found[0].text == "Long ago: the cat sat."
 
 
@@ -91,7 +93,7 @@ async def test_forgotten_lines_are_not_found(world: World) -> None:
     """The index follows deletion."""
     await world.write(lambda c: c.execute(MEMORIES.insert(), [memory("The parser fails.")]))
     await world.write(lambda c: c.execute(MEMORIES.delete()))
-    asking = Asking(1, 1, "guild:1", "parser")
+    asking = RecallQuery(1, 1, "guild:1", "parser")
     assert await world.db.read(lambda c: recall(c, asking)) == []
 
 

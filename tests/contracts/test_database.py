@@ -18,7 +18,7 @@ from engine.domain.effects import ChangeFile, SendMessage, StepOutcome
 from engine.domain.limits import Caps
 from engine.domain.naming import name_key
 from engine.domain.prompt import compose
-from engine.domain.state import Scene, Turn
+from engine.domain.state import StepFacts, Turn
 from engine.errors import Fenced, Stale
 from engine.events import ModelBack
 from engine.handlers.tasks import start_task
@@ -40,8 +40,8 @@ SHARED_QUEUE = pytest.mark.parametrize("world", ["postgresql-procrastinate"], in
 def composing(tokens: int = 100, micros: int = 50):  # type: ignore[no-untyped-def]
     """A composer whose prompts quote what is given."""
 
-    def made(scene: Scene) -> Turn:
-        return compose(scene, (), 10_000, lambda _request: Quote(tokens, micros))
+    def made(facts: StepFacts) -> Turn:
+        return compose(facts, (), 10_000, lambda _request: Quote(tokens, micros))
 
     return made
 
@@ -126,12 +126,12 @@ async def test_a_letter_that_wakes_is_found_behind_more_than_are_read_at_once(wo
     task, agents = await world.write(begin)
     row = {"task_id": task, "to_agent": agents[1], "from_kind": "agent", "from_name": "s", "text": "t"}
     for number in range(4):
-        letter = row | {"key": f"seed{number}", "created_at": 1.0, "wakes": number == 3}
-        await world.write(lambda c, letter=letter: c.execute(MESSAGES.insert(), letter) and None)  # type: ignore[misc]
+        message = row | {"key": f"seed{number}", "created_at": 1.0, "wakes": number == 3}
+        await world.write(lambda c, message=message: c.execute(MESSAGES.insert(), message) and None)  # type: ignore[misc]
         turn = await world.write(lambda c: load_turn(c, agents[1], composing(), 2))
         assert (turn is not None) == (number == 3)
     assert turn is not None
-    assert len(turn.scene.inbox) == 2
+    assert len(turn.facts.inbox) == 2
     committed = await world.write(lambda c: commit_step(c, turn, outcome(), 2.0))
     assert committed.again
 
@@ -163,7 +163,7 @@ async def test_a_stale_commit_changes_nothing_and_can_be_made_again(world: World
 async def test_of_two_writers_of_one_file_the_second_must_look_again(world: World) -> None:
     """The current content is compared in the commit; revisions and files agree afterwards."""
     _, agents = await world.write(begin)
-    await world.write(lambda c: commit_mail(c, agents[1:]))
+    await world.write(lambda c: commit_messages(c, agents[1:]))
     turns = [await load(world, agent) for agent in agents[1:]]
     change = [ChangeFile(1, "a.txt", blob, None, 3, "added") for blob in ("aaa", "bbb")]
     await world.write(lambda c: commit_step(c, turns[0], outcome(change[0]), 2.0))
@@ -177,7 +177,7 @@ async def test_of_two_writers_of_one_file_the_second_must_look_again(world: Worl
     assert (file.blob, file.revision) == ("bbb", revisions[-1].id)
 
 
-def commit_mail(connection: Connection, agents: list[int]) -> None:
+def commit_messages(connection: Connection, agents: list[int]) -> None:
     """A letter to each."""
     task = connection.execute(sa.select(AGENTS.c.task_id).limit(1)).scalar_one()
     for agent in agents:
@@ -197,11 +197,11 @@ async def test_many_who_write_to_each_other_at_once_neither_lock_up_nor_lose(wor
     """Twelve agents commit letters to all others at the same time: every letter arrives."""
     _, agents = await world.write(lambda c: begin(c, 12))
     members = agents[1:]
-    await world.write(lambda c: commit_mail(c, members))
+    await world.write(lambda c: commit_messages(c, members))
     turns = [await load(world, agent) for agent in members]
 
     async def commit(turn: Turn) -> None:
-        others = [note(f"M{n}") for n in range(12) if f"M{n}" != turn.scene.agent.name]
+        others = [note(f"M{n}") for n in range(12) if f"M{n}" != turn.facts.agent.name]
         await world.write(lambda c: commit_step(c, turn, outcome(*others), 2.0))
 
     async with asyncio.timeout(30):
@@ -214,7 +214,7 @@ async def test_reservations_cannot_overshoot_a_cap(world: World) -> None:
     """A call that might pass the cap together with those under way is refused; nothing of it is held."""
     caps = Caps(10, 5, 10, 10, 10**9, 250, 60)
     _, agents = await world.write(lambda c: begin(c, 3, caps))
-    await world.write(lambda c: commit_mail(c, agents[1:]))
+    await world.write(lambda c: commit_messages(c, agents[1:]))
     turns = [await load(world, agent) for agent in agents[1:3]]
     with pytest.raises(CapHit):
         await load(world, agents[3])

@@ -8,7 +8,7 @@ from engine.commands import StartTask
 from engine.events import AgentSpoke
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest, Wake
-from engine.runtime.dispatch import FairQueue
+from engine.runtime.dispatch import TurnQueue
 from tests.contracts.conftest import World
 
 SLOTS = 8
@@ -16,7 +16,7 @@ SLOTS = 8
 
 def test_tasks_are_served_in_turn_whatever_their_size() -> None:
     """Two agents of a small task come out among the first four, however many wait of the large one."""
-    queue = FairQueue()
+    queue = TurnQueue()
     for agent in range(100):
         queue.push(Wake(agent, 1))
     queue.push(Wake(901, 2))
@@ -27,7 +27,7 @@ def test_tasks_are_served_in_turn_whatever_their_size() -> None:
 
 def test_a_persons_message_goes_ahead_within_its_task() -> None:
     """Priority 0 passes those who came earlier; a second wake-up only raises, never lowers."""
-    queue = FairQueue()
+    queue = TurnQueue()
     for agent in (1, 2, 3):
         queue.push(Wake(agent, 1))
     queue.push(Wake(3, 1, 0))

@@ -67,11 +67,11 @@ async def test_all_mail_is_read_once_with_nothing_but_the_dispatcher_to_wake_any
     engine = await world.start(crew)
     await engine.handle(StartTask("play", "me", "here"))
     await world.until(lambda: still(world))
-    letters = await world.rows(sa.select(MESSAGES.c.to_agent, MESSAGES.c.consumed_step, MESSAGES.c.key))
-    assert len({row.key for row in letters}) == len(letters) > CREW * 3
+    inbox_limit = await world.rows(sa.select(MESSAGES.c.to_agent, MESSAGES.c.consumed_step, MESSAGES.c.key))
+    assert len({row.key for row in inbox_limit}) == len(inbox_limit) > CREW * 3
     steps = await world.rows(sa.select(STEPS.c.agent_id, STEPS.c.step))
     made = {(row.agent_id, row.step) for row in steps}
-    assert all((row.to_agent, row.consumed_step) in made for row in letters)
+    assert all((row.to_agent, row.consumed_step) in made for row in inbox_limit)
     for agent in {row.agent_id for row in steps}:
         mine = sorted(row.step for row in steps if row.agent_id == agent)
         assert mine == list(range(1, len(mine) + 1))
@@ -280,7 +280,7 @@ async def test_a_call_cut_off_by_a_stop_is_made_again(world: World) -> None:
 async def test_one_letter_at_a_time_reads_the_inbox_in_order(world: World) -> None:
     """With `letters=1` each step reads the oldest unread letter."""
     model = Slow("boss", [])
-    engine = await world.start(model, turn=TurnOptions(letters=1))
+    engine = await world.start(model, turn=TurnOptions(inbox_limit=1))
     boss = await boss_of(world, await engine.handle(StartTask("g", "me", "here")))
     await model.began.wait()
     for word in ("one", "two", "three"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
 from engine.domain.limits import Caps
 from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
@@ -69,7 +69,7 @@ def build_engine(
 ) -> tuple[Engine, Database]:
     """An engine over real parts and a scripted model."""
     database = db or open_database(url)
-    parts = Parts(
+    parts = EngineParts(
         db=database,
         model=ScriptedModel(script),
         workspace=GitWorkspace(folder / "workspaces", WorkspaceLimits()),

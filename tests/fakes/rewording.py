@@ -74,26 +74,22 @@ def _reworded(tool: Tool[Any]) -> Callable[..., Any]:
 
 
 def _reword_messages(patch: pytest.MonkeyPatch) -> None:
-    old_letter, old_system, old_first = UnitOfWork.letter, messages.add_system_message, messages.letter
+    old_message, old_system = UnitOfWork.add_message, messages.add_system_message
 
-    def letter(pen: UnitOfWork, to: int, text: str, **options: Any) -> None:
+    def add_message(unit: UnitOfWork, to: int, text: str, **options: Any) -> None:
         ours = options.get("kind", "agent") != "agent"
-        old_letter(pen, to, _marked(text) if ours else text, **options)
+        old_message(unit, to, _marked(text) if ours else text, **options)
 
     def add_system_message(
         connection: Any, task: int, to: int, text: str, *rest: Any, **options: Any
     ) -> None:
         old_system(connection, task, to, _marked(text), *rest, **options)
 
-    def first(connection: Any, task: int, to: int, text: str, key: str, now: float) -> None:
-        old_first(connection, task, to, _marked(text), key, now)
-
-    patch.setattr(UnitOfWork, "letter", letter)
+    patch.setattr(UnitOfWork, "add_message", add_message)
     for module in _modules("engine."):
-        for old, new in ((old_system, add_system_message), (old_first, first)):
-            for name, value in list(vars(module).items()):
-                if value is old:
-                    patch.setattr(module, name, new)
+        for name, value in list(vars(module).items()):
+            if value is old_system:
+                patch.setattr(module, name, add_system_message)
 
 
 def reword_bot(patch: pytest.MonkeyPatch) -> int:

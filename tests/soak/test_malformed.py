@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from bench.malformed import Malformed
-from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions, open_database
+from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
 from engine.commands import StartTask
 from engine.events import Event, Intervened, TaskEnded
 from engine.llm.scripted import ScriptedModel
@@ -34,7 +34,7 @@ async def soak(folder: Path, steps: int, seed: int) -> tuple[list[Event], Malfor
     url = f"sqlite:///{folder / 'soak.db'}"
     make_tables(url)
     db, model = open_database(url), Malformed(seed, steps)
-    parts = Parts(db, ScriptedModel(model), GitWorkspace(folder / "ws"), FakeSandbox(), HastyClock())
+    parts = EngineParts(db, ScriptedModel(model), GitWorkspace(folder / "ws"), FakeSandbox(), HastyClock())
     turn = TurnOptions(tools=ToolOptions(audit_rounds=0, plan_approval_over=1_000))
     engine = Engine(parts, LocalDispatcher(16), EngineOptions(CAPS, turn))
     await engine.start()

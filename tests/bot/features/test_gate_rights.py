@@ -12,15 +12,15 @@ import sqlalchemy as sa
 
 from bot.discord.access import GuildRules
 from bot.texts.gates import LABELS
-from engine import Engine, EngineOptions, LocalDispatcher, Parts, TurnOptions
+from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions
 from engine.budget.caps import pause_and_ask
-from engine.budget.subtree_caps import ask_about_share
+from engine.budget.subtree_caps import ask_about_subtree_cap
 from engine.commands import AnswerGate, Limits, RaiseCap, StartTask
 from engine.domain.gates import TAKES_TEXT, GateEffect, GateKind, choices_of
 from engine.domain.limits import Caps
 from engine.events import GateRaised
 from engine.lifecycle.agents import NewAgent, add_agent
-from engine.lifecycle.gates import Question, raise_gate
+from engine.lifecycle.gates import NewGate, raise_gate
 from engine.llm.scripted import ScriptedModel, say
 from engine.runtime.clock import SystemClock
 from engine.store.core import AGENTS, BUDGETS, GATES, TASKS
@@ -51,7 +51,7 @@ class Court(Stage):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         ENGINE_METADATA.create_all(self.database._engine)
-        parts = Parts(
+        parts = EngineParts(
             db=self.database,
             model=ScriptedModel(lambda request: say("I wait.")),
             workspace=GitWorkspace(folder),
@@ -159,10 +159,10 @@ def _raise(connection: sa.Connection, task: Any, kind: GateKind) -> None:
             sa.select(AGENTS).where(AGENTS.c.name == "Ada", AGENTS.c.task_id == task.id)
         ).one()
         row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.agent_id == agent.id)).one()
-        ask_about_share(connection, task, row, agent, ("cost", 1_000, 1_000), 1.0)
+        ask_about_subtree_cap(connection, task, row, agent, ("cost", 1_000, 1_000), 1.0)
     else:
         choices = choices_of(kind, ("Oak", "Stop"))
-        question = Question(
+        question = NewGate(
             kind, "How to go on?", choices, f"{task.id}", task.root_group_id, task.boss_id, "Boss"
         )
         raise_gate(connection, task.id, question, 1.0)
@@ -326,7 +326,7 @@ def _again(connection: sa.Connection, task: Any, now: float) -> None:
     query = sa.select(AGENTS).where(AGENTS.c.name == "Ada", AGENTS.c.task_id == task.id)
     agent = connection.execute(query).one()
     row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.agent_id == agent.id)).one()
-    ask_about_share(connection, task, row, agent, ("cost", row.cap_micros, row.cap_micros), now)
+    ask_about_subtree_cap(connection, task, row, agent, ("cost", row.cap_micros, row.cap_micros), now)
 
 
 async def test_a_closed_gate_takes_no_answer(court: Court) -> None:

@@ -28,15 +28,15 @@ from engine.domain.prompt import (
 )
 from engine.domain.state import (
     AgentFacts,
+    AssignmentFacts,
     Colleague,
-    Message,
+    InboxMessage,
     PastCall,
     PastStep,
-    Scene,
+    StepFacts,
     SummaryLine,
     TaskFacts,
     TodoItem,
-    Work,
 )
 from engine.ports import AgentRole, Quote
 from engine.tools import TOOLS, specs_for
@@ -82,14 +82,14 @@ AGENT = AgentFacts(
     reserved_micros=0,
     reserved_tokens=0,
 )
-MAIL = Message(9, "agent", "Boss", "Begin.", None, 5)
-SCENE = Scene(
+MAIL = InboxMessage(9, "agent", "Boss", "Begin.", None, 5)
+SCENE = StepFacts(
     TASK,
     AGENT,
     (MAIL,),
     (),
     (Colleague(1, "Boss", "boss", "head"), Colleague(3, "Bob", "mason", "peer")),
-    (Work(4, "the arch", 1, 2, "Boss", "Ada", "open", "it stands", (), 1, ""),),
+    (AssignmentFacts(4, "the arch", 1, 2, "Boss", "Ada", "open", "it stands", (), 1, ""),),
     "Boss",
     0,
 )
@@ -193,7 +193,7 @@ def test_the_first_input_says_where_things_stand() -> None:
 
 def test_of_very_much_given_work_the_first_is_named_and_the_rest_mentioned() -> None:
     """A head of a hundred is not handed a hundred lines each time it wakes."""
-    given = [Work(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1, "") for n in range(100)]
+    given = [AssignmentFacts(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1, "") for n in range(100)]
     given[0] = replace(given[0], state="submitted")
     text = compose(replace(SCENE, work=(*SCENE.work, *given)), (), 1_000, quote).input
     assert "Your assignment #4" in text and "#0 to Bob (submitted - review it)" in text
@@ -212,7 +212,7 @@ def test_each_prompt_begins_with_the_whole_of_the_one_before() -> None:
 def test_a_member_that_becomes_a_head_keeps_its_prompt_and_tools() -> None:
     """Recruiting makes nothing before the recruiting new to a provider's cache."""
     head = replace(SCENE, agent=replace(AGENT, role="head", leads_group_id=2))
-    before, after = (compose(scene, specs_for(scene.agent.role), 10_000, quote) for scene in (SCENE, head))
+    before, after = (compose(facts, specs_for(facts.agent.role), 10_000, quote) for facts in (SCENE, head))
     assert before.request.messages[0] == after.request.messages[0]
     assert before.request.tools == after.request.tools
 
@@ -232,7 +232,7 @@ def test_what_was_assigned_is_told_again_when_the_letter_with_it_is_summed_up() 
 def test_what_a_person_said_outlives_what_agents_said() -> None:
     """Older steps are shortened, then dropped; a person's words stay whole and go last."""
     wish = "Write it in British English, with the date on top, and never mention the old bridge. " * 3
-    heard = replace(SCENE, inbox=(Message(1, "person", "Ann", wish, None, 0), MAIL))
+    heard = replace(SCENE, inbox=(InboxMessage(1, "person", "Ann", wish, None, 0), MAIL))
     asked = PastStep(1, compose(heard, (), 10_000, quote).input, "", (), heard.inbox)
     chatter = [PastStep(n, "", "word " * 30, ()) for n in range(2, 90)]
     summary = extend_summary((), [asked, *chatter], 500)
@@ -304,14 +304,14 @@ def test_no_text_of_others_begins_a_line(parts: list[tuple[str, str, str]], forg
     todo = (TodoItem(text, "todo"),)
     agent = replace(AGENT, todo=todo, title=text, instructions=text, in_turn=False)
     mail = (replace(MAIL, text=text, from_name=text), replace(MAIL, from_kind="person", from_name=text))
-    scene = replace(SCENE, agent=agent, inbox=mail, work=(work,), task=replace(TASK, goal=text))
-    shown = render_input(scene, forgot=forgot) + "\n" + summary_text((SummaryLine(text),))
+    facts = replace(SCENE, agent=agent, inbox=mail, work=(work,), task=replace(TASK, goal=text))
+    shown = render_input(facts, forgot=forgot) + "\n" + summary_text((SummaryLine(text),))
     starts = [
         line for line in re.split("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", shown) if line[:1] not in ("", " ")
     ]
     assert [line.partition(" ")[0] for line in starts] == ["[from", "[from", "[where", "[what"]
     assert all(line.count("[") == 1 and line.endswith("]") for line in starts)
-    edges = system_text(scene.task, agent, "Boss").splitlines()
+    edges = system_text(facts.task, agent, "Boss").splitlines()
     assert not any(line.lower().startswith(("[", "\uff3b")) for line in edges)
 
 

@@ -93,7 +93,7 @@ def test_a_circle_needs_every_agent_in_it_idle() -> None:
     talks = (talk(1, 2, 3), talk(2, 3, 4), talk(3, 4, 2))
     snapshot = Snapshot(1, (agent(1), agent(2), agent(3), agent(4)), talks=talks)
     (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
-    assert {letter.agent_id for letter in found.letters} == {2, 3, 4}
+    assert {message.agent_id for message in found.messages} == {2, 3, 4}
     busy = replace(snapshot, agents=(agent(1), agent(2), agent(3, busy=True), agent(4)))
     assert not list(waiting_in_circles(busy, NOW, OPTIONS))
     answered = replace(snapshot, talks=(*talks, talk(4, 2, 4, needs_answer=False)))
@@ -104,7 +104,7 @@ def test_a_circle_through_work_and_words_is_found() -> None:
     """The boss waits for the work, its member for the boss's answer."""
     snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),), (talk(1, 2, 1),))
     (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
-    assert {letter.agent_id for letter in found.letters} == {1, 2}
+    assert {message.agent_id for message in found.messages} == {1, 2}
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=14))
@@ -140,7 +140,7 @@ def test_chatter_counts_only_short_words_in_turn_after_the_last_product() -> Non
     talks = tuple(talk(n, 2 + n % 2, 3 - n % 2) for n in range(6))
     snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), talks=talks)
     (found,) = chatter(snapshot, NOW, OPTIONS)
-    assert found.mute is None and not any(letter.wakes for letter in found.letters)
+    assert found.mute is None and not any(message.wakes for message in found.messages)
     assert not list(chatter(replace(snapshot, talks=talks[:5]), NOW, OPTIONS))
     wrote = replace(snapshot, agents=(agent(1), agent(2, produced_at=NOW - 497), agent(3)))
     assert not list(chatter(wrote, NOW, OPTIONS))
@@ -156,7 +156,7 @@ def test_chatter_that_goes_on_is_hushed_and_reported() -> None:
     acted = {("chatter", "2-3"): Acted(1, NOW - 497)}
     (found,) = chatter(Snapshot(1, (agent(1), agent(2), agent(3)), talks=talks, acted=acted), NOW, OPTIONS)
     assert found.mute == (2, 3)
-    assert [letter.agent_id for letter in found.letters if letter.wakes] == [1]
+    assert [message.agent_id for message in found.messages if message.wakes] == [1]
 
 
 def test_a_head_overreaches_only_while_a_member_idles_and_writes_less() -> None:
