@@ -27,7 +27,7 @@ from sqlalchemy import select
 
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.outbox.compose import compose
-from bot.outbox.limiter import Limiter, Rates
+from bot.outbox.limiter import Limiter, RateLimits
 from bot.outbox.outbox import OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
 from bot.outbox.plan import Ladder, pressure, take, urgency, weight
@@ -264,7 +264,7 @@ async def measured(name: str, weights: list[float], scale: float, seconds: float
         local.world.subscribers.append(lambda event, data: _note(arrived, event, data))
         source = Source()
         ladder = Ladder().scaled(scale)
-        options = OutboxOptions(rates=Rates().scaled(scale), pace=Pace(0.05, 1.0, ladder))
+        options = OutboxOptions(rates=RateLimits().scaled(scale), pace=Pace(0.05, 1.0, ladder))
         box = build_outbox(
             client, source, database, gate_view=_no_buttons, closed_gate=_no_change, options=options
         )

@@ -11,11 +11,11 @@ from engine.commands import Command
 from engine.events import Event
 from engine.queries import GateView, Queries
 
-GateButtons = Callable[[GateView], discord.ui.View]
+BuildGateButtons = Callable[[GateView], discord.ui.View]
 """Builds the buttons of an open gate; they must work after a restart."""
 
 
-ClosedGate = Callable[[GateView], Mapping[str, Any]]
+BuildClosedGate = Callable[[GateView], Mapping[str, Any]]
 """What the message of a gate that was answered or is closed changes to, as arguments of an edit."""
 
 

@@ -15,8 +15,8 @@ import aiohttp
 import discord
 
 from bot.app.client import MegaBot
-from bot.app.instance_lock import OnlyBot, only_bot
-from bot.app.login import reads_messages, words_for_login
+from bot.app.instance_lock import InstanceLock, hold_instance
+from bot.app.login import login_error_text, reads_messages
 from bot.app.logs import guard_logs
 from bot.app.migrations import upgrade
 from bot.app.settings import BotSettings
@@ -56,7 +56,7 @@ NOTICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningBot:
     """A product that runs: wait on `bot_task`, which ends when the bot does."""
 
     bot: MegaBot
@@ -75,7 +75,7 @@ async def running(
     progress: Progress | None = None,
     say: Callable[[str], None] = log.warning,
     local_options: LocalOptions | None = None,
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningBot]:
     """Start everything, stop it in the reverse order. Raises NotConfigured with the next step.
 
     `model` and `local_options` are for tests; without them the settings decide.
@@ -89,16 +89,18 @@ async def running(
         # The lock comes first: a second start is refused before it fetches, opens or starts anything.
         url = engine_settings.sqlite_or_url()
         if url.startswith("sqlite"):
-            stack.enter_context(OnlyBot(engine_settings.data_dir / "bot.lock"))
+            stack.enter_context(InstanceLock(engine_settings.data_dir / "bot.lock"))
         opened = await open_engine(engine_settings, model, migrate=upgrade, progress=progress, say=say)
         stack.push_async_callback(opened.close)
         if not url.startswith("sqlite"):
-            await stack.enter_async_context(only_bot(opened.database, engine_settings.data_dir, time.time))
+            await stack.enter_async_context(
+                hold_instance(opened.database, engine_settings.data_dir, time.time)
+            )
         local = await _local_discord(bot_settings, opened.settings, local_options, stack)
         if local:
             keep_secret(local.token, local.page_key)
         token = local.token if local else bot_settings.discord_token.get_secret_value()
-        with _login_in_words():
+        with _login_errors():
             reads = await reads_messages(token, bot_settings.message_content)
         made = _bot(opened, bot_settings, reads)
         bot, outbox, notifications = made.client, made.outbox, made.notifications
@@ -115,7 +117,7 @@ async def running(
         stack.push_async_callback(_cancel, signs)
         if local is not None and opened.settings.openai_base_url == "" and model is None:
             local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
-        yield Running(bot, opened, outbox, local, bot_task)
+        yield RunningBot(bot, opened, outbox, local, bot_task)
 
 
 async def _local_discord(
@@ -218,17 +220,17 @@ async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
 
 
 async def _connect(bot: MegaBot, token: str) -> None:
-    with _login_in_words():
+    with _login_errors():
         await bot.start(token)
 
 
 @contextmanager
-def _login_in_words() -> Iterator[None]:
+def _login_errors() -> Iterator[None]:
     """A refused login as NotConfigured with the next step."""
     try:
         yield
     except (discord.LoginFailure, discord.PrivilegedIntentsRequired) as error:
-        raise NotConfigured(words_for_login(error) or str(error)) from error
+        raise NotConfigured(login_error_text(error) or str(error)) from error
     except (OSError, discord.HTTPException, aiohttp.ClientError) as error:
         raise NotConfigured(
             f"Discord cannot be reached ({redact(str(error))}). Check the network, then start again."

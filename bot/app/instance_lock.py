@@ -36,7 +36,7 @@ def here() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-class OnlyBot:
+class InstanceLock:
     """Holds a lock file beside a database of one machine for as long as the process lives.
 
     The lock is the operating system's, so it is gone the moment its process is, killed or not; the file
@@ -47,7 +47,7 @@ class OnlyBot:
         self._path = path
         self._lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
 
-    def __enter__(self) -> OnlyBot:
+    def __enter__(self) -> InstanceLock:
         """Take the lock. Raises AlreadyRunning."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -112,13 +112,13 @@ class Lease:
 
 
 @asynccontextmanager
-async def only_bot(database: Database, data_dir: Path, now: Callable[[], float]) -> AsyncIterator[None]:
+async def hold_instance(database: Database, data_dir: Path, now: Callable[[], float]) -> AsyncIterator[None]:
     """Be the only bot on `database` while inside. Raises AlreadyRunning, also when a lease is lost.
 
     SQLite is one machine's: a lock file in `data_dir`. Any other database may be shared: a lease in it.
     """
     if database.url.startswith("sqlite"):
-        with OnlyBot(data_dir / "bot.lock"):
+        with InstanceLock(data_dir / "bot.lock"):
             yield
         return
     lease = Lease(database, now)

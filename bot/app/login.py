@@ -23,7 +23,7 @@ async def reads_messages(token: str, choice: Literal["auto", "on", "off"], **opt
     return flags.gateway_message_content or flags.gateway_message_content_limited
 
 
-def words_for_login(error: BaseException) -> str | None:
+def login_error_text(error: BaseException) -> str | None:
     """What to tell the operator when the login was refused; None for any other error."""
     if isinstance(error, discord.LoginFailure):
         return texts.LOGIN_FAILED

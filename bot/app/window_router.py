@@ -10,10 +10,10 @@ from discord.ext import commands
 from bot.app.windows import WINDOWS
 from bot.discord.context import Interaction
 from bot.discord.error_reports import report
-from bot.discord.windows import Submitted, typed
+from bot.discord.windows import SubmitHandler, typed
 from bot.features.tasks.new import goal_typed
 
-ALL: Mapping[str, Submitted] = {**WINDOWS, "goal": goal_typed}
+ALL: Mapping[str, SubmitHandler] = {**WINDOWS, "goal": goal_typed}
 
 
 class WindowsCog(commands.Cog):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.discord.windows import Submitted
+from bot.discord.windows import SubmitHandler
 from bot.features.agents.windows import agent_capped, edited, said
 from bot.features.gates.windows import answered, plan_capped
 from bot.features.tasks.windows import capped
 
-WINDOWS: Mapping[str, Submitted] = {
+WINDOWS: Mapping[str, SubmitHandler] = {
     "say": said,
     "edit": edited,
     "gate": answered,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import discord
 
 from bot import texts
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import safe_name, size
 from bot.discord.limits import FILE_BYTES
 
@@ -15,13 +15,13 @@ FOLDER = "attachments"
 
 
 async def files_of(attachments: Sequence[discord.Attachment], folder: str = FOLDER) -> dict[str, bytes]:
-    """Attachments by their path in the workspace. Raises Refused when one is over 10 MiB."""
+    """Attachments by their path in the workspace. Raises ActionRefused when one is over 10 MiB."""
     files: dict[str, bytes] = {}
     for attachment in attachments:
         name = safe_name(attachment.filename)
         if attachment.size > FILE_BYTES:
             told = texts.BIG_FILE.format(name=name, size=size(attachment.size), limit=size(FILE_BYTES))
-            raise Refused(told)
+            raise ActionRefused(told)
         files[free_path(f"{folder}/{name}", files)] = await attachment.read()
     return files
 

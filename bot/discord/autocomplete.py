@@ -10,8 +10,8 @@ from bot.discord.access import Right, may
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, many
 from bot.discord.identities import owner_id
-from bot.discord.interactions import asker, seen_of
-from bot.discord.lookup import agents_near, groups_near, here
+from bot.discord.interactions import requester, visible_tasks
+from bot.discord.lookup import agents_near, current_space, groups_near
 
 Choices = list[app_commands.Choice[str]]
 
@@ -24,7 +24,9 @@ def _matching(current: str, pairs: Iterable[tuple[str, str]]) -> Choices:
 
 async def tasks(interaction: Interaction, current: str) -> Choices:
     """Tasks of this server that the person may look into, those that go on first."""
-    found = await seen_of(interaction, await parts_of(interaction).engine.look.tasks(here(interaction)))
+    found = await visible_tasks(
+        interaction, await parts_of(interaction).engine.look.tasks(current_space(interaction))
+    )
     ordered = sorted(found, key=lambda t: (t.ended_at is not None, -t.id))
     return _matching(
         current, ((f"#{t.id} {t.state}: {' '.join(t.goal.split())}", str(t.id)) for t in ordered)
@@ -47,10 +49,10 @@ async def groups(interaction: Interaction, current: str) -> Choices:
 
 async def repeats(interaction: Interaction, current: str) -> Choices:
     """What repeats in this server: for those who may start or steer here all of it, for others their own."""
-    person = asker(interaction)
+    person = requester(interaction)
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
     everything = may(person, Right.START, rules) or may(person, Right.STEER, rules)
-    repeated = await parts_of(interaction).engine.look.repeats(here(interaction))
+    repeated = await parts_of(interaction).engine.look.repeats(current_space(interaction))
     found = [repeat for repeat in repeated if everything or owner_id(repeat.by) == person.id]
     return _matching(current, ((f"#{r.id} {' '.join(r.goal.split())}", str(r.id)) for r in found))
 
@@ -58,9 +60,9 @@ async def repeats(interaction: Interaction, current: str) -> Choices:
 async def memories(interaction: Interaction, current: str) -> Choices:
     """What is remembered for this server, for those who may list it."""
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
-    if not may(asker(interaction), Right.START, rules):
+    if not may(requester(interaction), Right.START, rules):
         return []
-    found = await parts_of(interaction).engine.look.memories(here(interaction))
+    found = await parts_of(interaction).engine.look.memories(current_space(interaction))
     return _matching(current, ((f"#{m.id} {' '.join(m.text.split())}", str(m.id)) for m in found))
 
 

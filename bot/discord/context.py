@@ -12,7 +12,7 @@ import discord
 
 from bot.app.settings import BotSettings
 from bot.discord.models import Models
-from bot.outbox.ledger import Sent, Spot
+from bot.outbox.ledger import GroupRef, MessageLocation
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
@@ -27,13 +27,13 @@ class Routes(Protocol):
     async def agents_of(self, message_id: int) -> Sequence[int]:
         """Agents whose words a message carries, in the order they speak in it; none for any other message."""
 
-    async def place_of(self, channel_id: int) -> Spot | None:
+    async def place_of(self, channel_id: int) -> GroupRef | None:
         """The group that meets in a channel or thread, None for any other channel."""
 
     async def channel_of(self, group_id: int) -> int | None:
         """Id of the channel or thread of a group, None while it has none."""
 
-    async def gate_message(self, gate_id: int) -> Sent | None:
+    async def gate_message(self, gate_id: int) -> MessageLocation | None:
         """Where the message of a gate stands, None before it is sent."""
 
     async def gate_of(self, message_id: int) -> int | None:

@@ -12,7 +12,7 @@ from discord import app_commands
 
 from bot import texts
 from bot.discord.context import Interaction
-from bot.discord.errors import UNDELIVERED, Refused
+from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import cut
 from bot.discord.interactions import answer
 from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable
@@ -28,7 +28,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ModelKeyRejected | ModelUnavailable):
         rejected = isinstance(error, ModelKeyRejected)
         return (texts.KEY_REJECTED if rejected else texts.UNREACHABLE).format(message=error)
-    if isinstance(error, Refused | EngineError):
+    if isinstance(error, ActionRefused | EngineError):
         return str(error)
     if isinstance(error, app_commands.CheckFailure):
         return texts.GUILD_ONLY if isinstance(error, app_commands.NoPrivateMessage) else texts.NEEDS_MANAGE
@@ -49,7 +49,7 @@ def _of_machine(error: BaseException) -> str | None:
     return None
 
 
-def words_for(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What to tell the person; an unforeseen error is logged under a short incident number."""
     known = explain(error)
     if known is not None:
@@ -61,7 +61,7 @@ def words_for(error: BaseException) -> str:
 
 async def report(interaction: Interaction, error: BaseException) -> None:
     """Tell the person; an interaction that is gone by now (10062, 50027) is only logged."""
-    words = words_for(error)
+    words = error_text(error)
     try:
         await answer(interaction, words)
     except UNDELIVERED as lost:

@@ -9,5 +9,5 @@ UNDELIVERED = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, 
 """What a call to Discord may end with: refused, limited for longer than we wait, cut off, never answered."""
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """The person may not do this, or asked for something that is not there; the text says what to do next."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Kind = Literal["discord", "guild", "channel"]
+IdKind = Literal["discord", "guild", "channel"]
 
 SERVER_LEFT = "discord:left"
 """Who acted where a server removed the bot: nobody who could be named."""
@@ -40,7 +40,7 @@ def origin_channel(origin: str) -> int | None:
     return _number(origin, "channel")
 
 
-def _number(name: str, kind: Kind) -> int | None:
+def _number(name: str, kind: IdKind) -> int | None:
     head, _, rest = name.partition(":")
     return int(rest) if head == kind and rest.isascii() and rest.isdecimal() else None
 

@@ -15,36 +15,39 @@ from discord.utils import MISSING
 from bot import texts
 from bot.discord.access import Person, Right, may, person_of
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.identities import owner_id
 from engine.queries import TaskView
 
 
-def asker(interaction: Interaction) -> Person:
-    """Who asks. Raises Refused outside a server."""
+def requester(interaction: Interaction) -> Person:
+    """Who asks. Raises ActionRefused outside a server."""
     if not isinstance(interaction.user, discord.Member):
-        raise Refused(texts.GUILD_ONLY)
+        raise ActionRefused(texts.GUILD_ONLY)
     return person_of(interaction.user)
 
 
-async def demand(interaction: Interaction, right: Right, task: TaskView | None = None) -> Person:
-    """The person, who holds `right` here (for `task`, if given). Raises Refused."""
-    person = asker(interaction)
+async def require_right(interaction: Interaction, right: Right, task: TaskView | None = None) -> Person:
+    """The person, who holds `right` here (for `task`, if given). Raises ActionRefused."""
+    person = requester(interaction)
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
     if not may(person, right, rules, owner_id(task.by) if task else None):
-        raise Refused(texts.NOT_ALLOWED[right.value])
+        raise ActionRefused(texts.NOT_ALLOWED[right.value])
     return person
 
 
-async def demand_sight(interaction: Interaction, task: TaskView) -> None:
-    """The person may look into the task: sees its first place on Discord, or may steer it. Raises Refused."""
-    if not await seen_of(interaction, [task]):
-        raise Refused(texts.NOT_ALLOWED[Right.STEER.value])
+async def require_view(interaction: Interaction, task: TaskView) -> None:
+    """Require that the person may view the task. Raises ActionRefused.
+
+    They may if they see the root group's place on Discord, or may steer the task.
+    """
+    if not await visible_tasks(interaction, [task]):
+        raise ActionRefused(texts.NOT_ALLOWED[Right.STEER.value])
 
 
-async def seen_of(interaction: Interaction, tasks: Iterable[TaskView]) -> list[TaskView]:
-    """Those of the tasks that the person may look into. Raises Refused outside a server."""
-    person = asker(interaction)
+async def visible_tasks(interaction: Interaction, tasks: Iterable[TaskView]) -> list[TaskView]:
+    """Those of the tasks that the person may look into. Raises ActionRefused outside a server."""
+    person = requester(interaction)
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
     return [
         task
@@ -62,11 +65,11 @@ async def _sees_place(interaction: Interaction, task: TaskView) -> bool:
     return False
 
 
-def demand_manager(interaction: Interaction) -> Person:
-    """The person, who has Manage Server. Raises Refused."""
-    person = asker(interaction)
+def require_manager(interaction: Interaction) -> Person:
+    """The person, who has Manage Server. Raises ActionRefused."""
+    person = requester(interaction)
     if not person.manages_guild:
-        raise Refused(texts.NEEDS_MANAGE)
+        raise ActionRefused(texts.NEEDS_MANAGE)
     return person
 
 

@@ -7,61 +7,61 @@ from __future__ import annotations
 
 from bot import texts
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import space_of
-from bot.discord.interactions import seen_of
+from bot.discord.interactions import visible_tasks
 from engine.errors import NotFound
 from engine.queries import AgentView, GateView, GroupView, TaskView
 
 
-def here(interaction: Interaction) -> str:
+def current_space(interaction: Interaction) -> str:
     """The engine's name of the server the interaction came from."""
     return space_of(interaction.guild_id or 0)
 
 
 async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
-    """A task of this server. Raises Refused; tasks of other servers do not exist here."""
-    missing = Refused(texts.NO_TASK.format(name=f"#{task_id}"))
+    """A task of this server. Raises ActionRefused; tasks of other servers do not exist here."""
+    missing = ActionRefused(texts.NO_TASK.format(name=f"#{task_id}"))
     try:
         task = await parts_of(interaction).engine.look.task(task_id)
     except NotFound:
         raise missing from None
-    if task.space != here(interaction):
+    if task.space != current_space(interaction):
         raise missing
     return task
 
 
-async def going_here(interaction: Interaction) -> list[TaskView]:
+async def open_tasks(interaction: Interaction) -> list[TaskView]:
     """Tasks of this server that go on, as far as the person may look into them, newest first."""
-    tasks = await parts_of(interaction).engine.look.tasks(here(interaction))
-    return await seen_of(interaction, (task for task in tasks if task.ended_at is None))
+    tasks = await parts_of(interaction).engine.look.tasks(current_space(interaction))
+    return await visible_tasks(interaction, (task for task in tasks if task.ended_at is None))
 
 
 async def task_for(interaction: Interaction, name: str | None) -> TaskView:
-    """The task meant by "5", "#5" or, unnamed, by the channel or as the only one. Raises Refused."""
+    """The task meant by "5", "#5" or, unnamed, by the channel or as the only one. Raises ActionRefused."""
     if name:
         digits = name.strip().lstrip("#")
         if not digits.isdecimal() or len(digits) > 12:
-            raise Refused(texts.NO_TASK.format(name=f"“{plain(name, 40)}”"))
+            raise ActionRefused(texts.NO_TASK.format(name=f"“{plain(name, 40)}”"))
         return await task_by_id(interaction, int(digits))
     parts = parts_of(interaction)
     spot = await parts.routes.place_of(interaction.channel_id or 0)
     if spot is not None:
         return await task_by_id(interaction, spot.task_id)
-    going = [t for t in await parts.engine.look.tasks(here(interaction)) if t.ended_at is None]
+    going = [t for t in await parts.engine.look.tasks(current_space(interaction)) if t.ended_at is None]
     if len(going) != 1:
-        raise Refused(texts.NO_TASK_HERE)
+        raise ActionRefused(texts.NO_TASK_HERE)
     return going[0]
 
 
 async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentView, TaskView]:
-    """An agent of this server with its task. Raises Refused."""
+    """An agent of this server with its task. Raises ActionRefused."""
     try:
         agent = await parts_of(interaction).engine.look.agent(agent_id)
         return agent, await task_by_id(interaction, agent.task_id)
-    except (NotFound, Refused):
-        raise Refused(texts.NO_AGENT.format(name=f"#{agent_id}")) from None
+    except (NotFound, ActionRefused):
+        raise ActionRefused(texts.NO_AGENT.format(name=f"#{agent_id}")) from None
 
 
 async def agents_near(interaction: Interaction) -> list[AgentView]:
@@ -70,14 +70,14 @@ async def agents_near(interaction: Interaction) -> list[AgentView]:
     parts = parts_of(interaction)
     spot = await parts.routes.place_of(interaction.channel_id or 0)
     if spot is None:
-        tasks = await going_here(interaction)
+        tasks = await open_tasks(interaction)
     else:
-        tasks = await seen_of(interaction, [await task_by_id(interaction, spot.task_id)])
+        tasks = await visible_tasks(interaction, [await task_by_id(interaction, spot.task_id)])
     return [agent for task in tasks for agent in await parts.engine.look.agents(task.id)]
 
 
 async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, TaskView]:
-    """The agent meant by id or name. Raises Refused."""
+    """The agent meant by id or name. Raises ActionRefused."""
     digits = name.strip().lstrip("#")
     if digits.isdecimal() and len(digits) <= 12:
         return await agent_by_id(interaction, int(digits))
@@ -85,7 +85,7 @@ async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, Tas
     for agent in await agents_near(interaction):
         if agent.name.casefold() == wanted and agent.state != "dismissed":
             return await agent_by_id(interaction, agent.id)
-    raise Refused(texts.NO_AGENT.format(name=f"“{plain(name, 40)}”"))
+    raise ActionRefused(texts.NO_AGENT.format(name=f"“{plain(name, 40)}”"))
 
 
 async def groups_near(interaction: Interaction) -> list[GroupView]:
@@ -96,8 +96,8 @@ async def groups_near(interaction: Interaction) -> list[GroupView]:
 
 
 async def group_for(interaction: Interaction, name: str) -> tuple[GroupView, TaskView]:
-    """The group meant by id or name. Raises Refused."""
-    missing = Refused(texts.NO_GROUP.format(name=f"“{plain(name, 40)}”"))
+    """The group meant by id or name. Raises ActionRefused."""
+    missing = ActionRefused(texts.NO_GROUP.format(name=f"“{plain(name, 40)}”"))
     digits = name.strip().lstrip("#")
     if not digits.isdecimal() or len(digits) > 12:
         wanted = name.strip().casefold()
@@ -108,14 +108,14 @@ async def group_for(interaction: Interaction, name: str) -> tuple[GroupView, Tas
     try:
         group = await parts_of(interaction).engine.look.group(int(digits))
         return group, await task_by_id(interaction, group.task_id)
-    except (NotFound, Refused):
+    except (NotFound, ActionRefused):
         raise missing from None
 
 
 async def gate_by_id(interaction: Interaction, gate_id: int) -> tuple[GateView, TaskView]:
-    """A gate of this server with its task. Raises Refused."""
+    """A gate of this server with its task. Raises ActionRefused."""
     try:
         gate = await parts_of(interaction).engine.look.gate(gate_id)
         return gate, await task_by_id(interaction, gate.task_id)
-    except (NotFound, Refused):
-        raise Refused(texts.NO_GATE) from None
+    except (NotFound, ActionRefused):
+        raise ActionRefused(texts.NO_GATE) from None

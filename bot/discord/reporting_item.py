@@ -9,7 +9,7 @@ from bot.discord.context import Interaction
 from bot.discord.error_reports import report
 
 
-class Pressed(ABC):
+class ReportingItem(ABC):
     """Mixed into a DynamicItem: `pressed` does the work.
 
     discord.py only logs what a dynamic item raises, which would leave "This interaction failed" with

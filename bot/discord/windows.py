@@ -11,11 +11,11 @@ import discord
 from bot.discord.context import Interaction
 from bot.discord.formatting import cut
 
-Submitted = Callable[[Interaction, int, Mapping[str, str]], Awaitable[None]]
+SubmitHandler = Callable[[Interaction, int, Mapping[str, str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class TextField:
     """One text input; labels are cut at Discord's 45 characters, values at its 4,000."""
 
     name: str
@@ -26,7 +26,7 @@ class Ask:
     most: int = 4000
 
 
-def window(custom_id: str, title: str, *asks: Ask) -> discord.ui.Modal:
+def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
     """A modal with these inputs; nothing happens in memory when it is submitted."""
     modal = discord.ui.Modal(title=cut(title, 45), custom_id=custom_id, timeout=900)
     for ask in asks:

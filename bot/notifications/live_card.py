@@ -26,7 +26,7 @@ from bot.discord.errors import UNDELIVERED
 from bot.features.tasks.card import LIVE, CardModel, card_view, digest
 from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi
-from bot.storage.guild_settings import BotRecords, Card
+from bot.storage.guild_settings import BotRecords, CardRecord
 from engine.errors import NotFound
 from engine.events import Event
 
@@ -43,7 +43,7 @@ CLOCK_SLACK_S = 90.0
 _CARD_ID = re.compile(r"task:[a-z_]+:(\d+)")
 
 
-def next_move(card: Card, seen: str, now: float, every_s: float, repost_s: float, live: bool) -> Move:
+def next_move(card: CardRecord, seen: str, now: float, every_s: float, repost_s: float, live: bool) -> Move:
     """What is due for a card that should look like `seen` (pure).
 
     A live card is posted anew once it is `repost_s` old; changes wait until `every_s` after the last edit.
@@ -143,7 +143,7 @@ class LiveCards:
                 log.exception("card of task %s; the others go on", task_id)
                 return "nothing"
 
-    async def _elsewhere(self, card: Card, error: discord.HTTPException) -> Move:
+    async def _elsewhere(self, card: CardRecord, error: discord.HTTPException) -> Move:
         """The card's channel is closed to the bot or gone: it moves to the task's own first channel."""
         task = await self._engine.look.task(card.task_id)
         place = await self._routes.channel_of(task.root_group_id)
@@ -151,13 +151,13 @@ class LiveCards:
             log.warning("card of task %s cannot be shown in channel %s: %s", card.task_id, place, error)
             return "nothing"
         if place is not None:
-            moved = asdict(Card(card.task_id, place))
+            moved = asdict(CardRecord(card.task_id, place))
             await self._records.change_card(
                 card.task_id, channel_id=place, **{name: moved[name] for name in _OWNED}
             )
         return "wait"
 
-    async def _bring(self, card: Card, every_s: float) -> Move:
+    async def _bring(self, card: CardRecord, every_s: float) -> Move:
         if card.stale_id:
             await self._drop(card)
         model = await self._model(card.task_id)
@@ -183,7 +183,7 @@ class LiveCards:
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
 
-    async def _post(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
+    async def _post(self, card: CardRecord, view: discord.ui.LayoutView, now: float) -> None:
         """Post anew; one begun before whose answer is not known is looked for first.
 
         The nonce names what is replaced: a repeat within minutes finds the first try on Discord's side too.
@@ -198,7 +198,7 @@ class LiveCards:
         message = await channel.send(view=view, silent=True, nonce=f"c{card.task_id}-{card.message_id}")
         await self._posted(card, message.id, now, digest(view))
 
-    async def _posted(self, card: Card, message_id: int, at: float, shown: str) -> None:
+    async def _posted(self, card: CardRecord, message_id: int, at: float, shown: str) -> None:
         """The card stands in this message; the one it replaces goes."""
         new = replace(
             card,
@@ -215,7 +215,7 @@ class LiveCards:
         if new.stale_id:
             await self._drop(new)
 
-    async def _find(self, card: Card) -> int | None:
+    async def _find(self, card: CardRecord) -> int | None:
         """A card of this task posted since `begun_at`; None without the permission to look."""
         after = datetime.fromtimestamp(card.begun_at - CLOCK_SLACK_S, UTC)
         me = self._client.user
@@ -228,7 +228,7 @@ class LiveCards:
             log.warning("cannot look for the card of task %s: %s", card.task_id, error)
         return None
 
-    async def _drop(self, card: Card) -> None:
+    async def _drop(self, card: CardRecord) -> None:
         """Delete the message that the card replaced."""
         try:
             await self._channel(card.channel_id).get_partial_message(card.stale_id).delete()
@@ -236,7 +236,7 @@ class LiveCards:
             log.info("old card %s was gone already", card.stale_id)
         await self._records.change_card(card.task_id, durable=False, stale_id=0)
 
-    async def _edit(self, card: Card, view: discord.ui.LayoutView, now: float) -> None:
+    async def _edit(self, card: CardRecord, view: discord.ui.LayoutView, now: float) -> None:
         message = self._channel(card.channel_id).get_partial_message(card.message_id)
         await self._allowed(0)
         try:

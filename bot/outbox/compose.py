@@ -9,7 +9,7 @@ from itertools import groupby
 
 from bot.outbox import transcripts
 from bot.outbox.plan import CARD_MOST, Batch, card_room, spare_room
-from bot.outbox.post import BOT, Card, Entry, Lane, Post, TextFile, Wire
+from bot.outbox.post import BOT, EmbedCard, Entry, Lane, OutgoingMessage, Post, TextFile
 from bot.outbox.split import MESSAGE, closed, excerpt, split
 from bot.texts import outbox as wording
 
@@ -28,7 +28,7 @@ PINGS = 15
 """Names listed in a digest's one line; people pinged by one message."""
 
 
-def compose(batch: Batch, place: str) -> tuple[Wire, ...]:
+def compose(batch: Batch, place: str) -> tuple[OutgoingMessage, ...]:
     """The messages that carry `batch`, in order; `place` names the group (author of roll-ups)."""
     posts = [entry.post for entry in batch.entries]
     if batch.shape == "digest":
@@ -38,7 +38,7 @@ def compose(batch: Batch, place: str) -> tuple[Wire, ...]:
     return _messages(posts)
 
 
-def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
+def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
     first = posts[0]
     text = _joined(posts)
     parts = split(text, PART) or [NOTHING]
@@ -47,14 +47,16 @@ def _messages(posts: Sequence[Post]) -> tuple[Wire, ...]:
         parts = [f"{excerpt(text, PART)}\n{wording.ATTACHED}"]
         texts = (TextFile(wording.WHOLE_FILE, text),)
     silent = all(post.silent for post in posts)
-    wires = [Wire(first.task_id, first.group_id, first.persona, first.face, part) for part in parts]
+    wires = [
+        OutgoingMessage(first.task_id, first.group_id, first.persona, first.face, part) for part in parts
+    ]
     if first.channel_id:
         wires = [replace(wire, channel_id=first.channel_id, guild_id=first.guild_id) for wire in wires]
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
-    cards = (Card(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
+    cards = (EmbedCard(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
     wires[-1] = replace(wires[-1], gate_id=first.gate_id, cards=cards)
     if first.files:
-        files = Wire(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
+        files = OutgoingMessage(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
         wires.append(replace(files, files=first.files))
     return tuple(wires)
 
@@ -72,7 +74,7 @@ def _pings(posts: Iterable[Post]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(ping for post in posts for ping in post.pings))
 
 
-def _rollup(entries: Sequence[Entry], place: str) -> Wire:
+def _rollup(entries: Sequence[Entry], place: str) -> OutgoingMessage:
     spare = spare_room(entries)
     cut = [entry for entry in entries if len(entry.post.text) > card_room(entry.post, spare)]
     texts = (_transcript(cut),) if cut else ()
@@ -80,7 +82,7 @@ def _rollup(entries: Sequence[Entry], place: str) -> Wire:
     return _loud(entries, place, content, spare, texts)
 
 
-def _digest(entries: Sequence[Entry], place: str) -> Wire:
+def _digest(entries: Sequence[Entry], place: str) -> OutgoingMessage:
     voices = Counter(entry.post.persona or BOT for entry in entries).most_common()
     names = ", ".join(f"{name} {count}" for name, count in voices[:VOICES])
     if len(voices) > VOICES:
@@ -97,7 +99,7 @@ def _loud(
     spare: int,
     texts: tuple[TextFile, ...],
     first: Post | None = None,
-) -> Wire:
+) -> OutgoingMessage:
     """A message with embeds, under the group's name; it pings and sounds only for answers in it."""
     posts = [entry.post for entry in entries]
     first = first or posts[0]
@@ -108,7 +110,7 @@ def _loud(
     silent = all(post.silent for post in posts)
     alone = len({post.voice for post in posts}) == 1 and first.persona and first is posts[0]
     name, face = (first.persona, first.face) if alone else (place, "")
-    wire = Wire(first.task_id, first.group_id, name, face, content)
+    wire = OutgoingMessage(first.task_id, first.group_id, name, face, content)
     return replace(wire, cards=cards, texts=texts, pings=pings, silent=silent)
 
 
@@ -116,12 +118,12 @@ def _card_key(post: Post) -> object:
     return post.voice if post.kind == "note" else id(post)
 
 
-def _card(posts: Sequence[Post], spare: int) -> Card:
+def _card(posts: Sequence[Post], spare: int) -> EmbedCard:
     first = posts[0]
     head = f"{first.head}\n" if first.head and len(posts) == 1 else ""
     room = card_room(first, spare)
     text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, room) or NOTHING)
-    return Card(first.persona or BOT, first.face, text)
+    return EmbedCard(first.persona or BOT, first.face, text)
 
 
 def _transcript(entries: Sequence[Entry]) -> TextFile:

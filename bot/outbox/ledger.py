@@ -8,7 +8,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, insert, select, update
 
-from bot.outbox.post import ACTS, Entry, Post, Wire, dump_post, dump_wire, load_post, load_wire
+from bot.outbox.post import (
+    UPDATE_KINDS,
+    Entry,
+    OutgoingMessage,
+    Post,
+    dump_outgoing,
+    dump_post,
+    load_outgoing,
+    load_post,
+)
 from bot.storage.tables import deliveries, groups, incoming, outbox
 from bot.storage.upsert import insert_once
 from engine.ports import Database
@@ -23,7 +32,7 @@ class Delivery:
     id: int
     batch_id: int
     group_id: int
-    wire: Wire
+    wire: OutgoingMessage
     begun_at: float = 0.0
 
     @property
@@ -33,7 +42,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class GroupRef:
     """Which task and group a channel or thread belongs to."""
 
     task_id: int
@@ -42,7 +51,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class MessageLocation:
     """A message of ours on Discord; `channel_id` is the thread's own id inside a thread."""
 
     channel_id: int
@@ -82,7 +91,9 @@ class Ledger:
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [Entry(id_, at, load_post(post)) for id_, at, post in rows]
 
-    async def begin(self, entries: Sequence[Entry], wires: Sequence[Wire], now: float) -> list[Delivery]:
+    async def begin(
+        self, entries: Sequence[Entry], wires: Sequence[OutgoingMessage], now: float
+    ) -> list[Delivery]:
         """Bind entries and the messages that carry them; the first message counts as being sent."""
         batch_id = min(entry.id for entry in entries)
         mine = outbox.c.id.in_([entry.id for entry in entries])
@@ -100,7 +111,7 @@ class Ledger:
         await self._settle(deliveries.c.id == delivery.id, state="sending", begun_at=now)
         return replace(delivery, begun_at=now)
 
-    async def sent(self, delivery: Delivery, where: Sent) -> None:
+    async def sent(self, delivery: Delivery, where: MessageLocation) -> None:
         """A message is on Discord; with the last one of a batch its posts are done.
 
         Not forced to disk: a power cut that loses this only makes the next start look the message up.
@@ -122,7 +133,9 @@ class Ledger:
         columns = [deliveries.c[name] for name in ("id", "batch_id", "group_id", "wire", "begun_at")]
         query = select(*columns).where(deliveries.c.state.in_(UNSETTLED)).order_by(deliveries.c.id)
         rows = await self._database.read(lambda c: c.execute(query).all())
-        return [Delivery(i, batch, group, load_wire(wire), begun) for i, batch, group, wire, begun in rows]
+        return [
+            Delivery(i, batch, group, load_outgoing(wire), begun) for i, batch, group, wire, begun in rows
+        ]
 
     async def known(self, message_ids: Sequence[int]) -> set[int]:
         """Those of the ids that are already accounted for."""
@@ -151,7 +164,9 @@ class Ledger:
         def work(connection: Connection) -> int:
             bare = select(deliveries.c.id).where(settled, cast(deliveries.c.wire, Text) != "{}")
             change = update(deliveries).where(deliveries.c.id.in_(bare)).values(wire={})
-            connection.execute(delete(outbox).where(lone, outbox.c.post["kind"].as_string().in_(ACTS)))
+            connection.execute(
+                delete(outbox).where(lone, outbox.c.post["kind"].as_string().in_(UPDATE_KINDS))
+            )
             return connection.execute(change).rowcount
 
         return await self._database.write(work)
@@ -179,7 +194,7 @@ class Ledger:
         rows = await self._database.read(lambda c: c.execute(query).scalars().all())
         return list(dict.fromkeys(rows))
 
-    async def place_of(self, channel_id: int) -> Spot | None:
+    async def place_of(self, channel_id: int) -> GroupRef | None:
         """The group a channel or thread belongs to; a channel with threads belongs to its own group."""
         mine = (groups.c.thread_id == channel_id) | (
             (groups.c.channel_id == channel_id) & (groups.c.thread_id == 0)
@@ -190,7 +205,7 @@ class Ledger:
             .order_by(groups.c.depth, groups.c.group_id)
         )
         row = await self._database.read(lambda c: c.execute(query).first())
-        return Spot(*row) if row else None
+        return GroupRef(*row) if row else None
 
     async def channel_of(self, group_id: int) -> int | None:
         """The channel or thread of a group, None before anything was posted there."""
@@ -198,13 +213,13 @@ class Ledger:
         row = await self._database.read(lambda c: c.execute(query).first())
         return (row.thread_id or row.channel_id or None) if row else None
 
-    async def gate_message(self, gate_id: int) -> Sent | None:
+    async def gate_message(self, gate_id: int) -> MessageLocation | None:
         """Where the message of a gate stands, None before it is sent."""
         query = select(deliveries.c.channel_id, deliveries.c.message_id).where(
             deliveries.c.gate_id == gate_id, deliveries.c.state == "sent"
         )
         row = await self._database.read(lambda c: c.execute(query).first())
-        return Sent(*row) if row else None
+        return MessageLocation(*row) if row else None
 
     async def gate_of(self, message_id: int) -> int | None:
         """The gate a message of ours asks, None for any other message."""
@@ -217,7 +232,9 @@ class Ledger:
         await self._database.write(lambda c: insert_once(c, incoming, values))
 
 
-def _insert(connection: Connection, batch_id: int, part: int, wire: Wire, begun_at: float) -> Delivery:
+def _insert(
+    connection: Connection, batch_id: int, part: int, wire: OutgoingMessage, begun_at: float
+) -> Delivery:
     values = {
         "batch_id": batch_id,
         "part": part,
@@ -226,7 +243,7 @@ def _insert(connection: Connection, batch_id: int, part: int, wire: Wire, begun_
         "gate_id": wire.gate_id,
         "state": "sending" if begun_at else "pending",
         "begun_at": begun_at,
-        "wire": dump_wire(wire),
+        "wire": dump_outgoing(wire),
     }
     key = connection.execute(insert(deliveries).values(**values)).inserted_primary_key
     assert key is not None

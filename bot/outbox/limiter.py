@@ -17,7 +17,7 @@ _ROOM = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RateWindow:
     """At most `count` in any `seconds`."""
 
     count: int
@@ -25,7 +25,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class RateLimits:
     """The limits kept. Seconds carry a margin: Discord counts when a request arrives, we when it is answered.
 
     A channel that was quiet takes `at_once` posts together. Only so many, that one may always follow every
@@ -34,15 +34,15 @@ class Rates:
     evenly over the minute.
     """
 
-    burst: Window = Window(5, 2.2)
-    minute: Window = Window(30, 61.0)
+    burst: RateWindow = RateWindow(5, 2.2)
+    minute: RateWindow = RateWindow(30, 61.0)
     at_once: int = 7
     reserve: int = 1
-    overall: Window = Window(45, 1.0)
+    overall: RateWindow = RateWindow(45, 1.0)
     floor: int = 10
     forgive_s: float = 600.0
 
-    def scaled(self, by: float) -> Rates:
+    def scaled(self, by: float) -> RateLimits:
         """The same limits in a world whose time runs `by` times as fast (tests and benchmarks)."""
         return replace(
             self,
@@ -52,12 +52,12 @@ class Rates:
         )
 
 
-def _scaled(window: Window, by: float) -> Window:
-    return Window(window.count, window.seconds / by)
+def _scaled(window: RateWindow, by: float) -> RateWindow:
+    return RateWindow(window.count, window.seconds / by)
 
 
 @dataclass(slots=True)
-class _Budget:
+class _ChannelUsage:
     """What is known of one channel: when we posted, until when it is closed, how many a minute it takes."""
 
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
@@ -69,9 +69,9 @@ class _Budget:
 class Limiter:
     """Mutable memory of one bot's posts; `now` is any clock in seconds that never goes back."""
 
-    def __init__(self, rates: Rates | None = None) -> None:
-        self._rates = rates or Rates()
-        self._channels: dict[int, _Budget] = {}
+    def __init__(self, rates: RateLimits | None = None) -> None:
+        self._rates = rates or RateLimits()
+        self._channels: dict[int, _ChannelUsage] = {}
         self._all: deque[float] = deque(maxlen=512)
         self._closed_until = -math.inf
 
@@ -143,9 +143,9 @@ class Limiter:
         budget = self._channels.get(channel_id)
         return budget.a_minute if budget else self._rates.minute.count
 
-    def _budget(self, channel_id: int, now: float) -> _Budget:
+    def _budget(self, channel_id: int, now: float) -> _ChannelUsage:
         full = self._rates.minute.count
-        budget = self._channels.setdefault(channel_id, _Budget(a_minute=full))
+        budget = self._channels.setdefault(channel_id, _ChannelUsage(a_minute=full))
         if budget.a_minute < full and now - budget.tightened_at > self._rates.forgive_s:
             budget.a_minute, budget.tightened_at = min(full, budget.a_minute + 5), now
         return budget
@@ -155,20 +155,22 @@ class Limiter:
         rates, most = self._rates, a_minute - (self._rates.reserve if chatter else 0)
         at_once = max(1, a_minute * rates.at_once // rates.minute.count)
         apart = rates.minute.seconds / max(1, a_minute - at_once)
-        until = max(_free_at(sent, rates.burst), _steady_at(sent, Window(most, rates.minute.seconds), apart))
+        until = max(
+            _free_at(sent, rates.burst), _steady_at(sent, RateWindow(most, rates.minute.seconds), apart)
+        )
         if crowded and chatter and sent:
             until = max(until, sent[-1] + rates.minute.seconds / most)
         return until
 
 
-def _free_at(sent: Sequence[float], window: Window) -> float:
+def _free_at(sent: Sequence[float], window: RateWindow) -> float:
     """When one more fits into `window`."""
     if len(sent) < window.count:
         return -math.inf
     return sent[-window.count] + window.seconds
 
 
-def _steady_at(sent: Sequence[float], window: Window, apart: float) -> float:
+def _steady_at(sent: Sequence[float], window: RateWindow, apart: float) -> float:
     """When one more fits into `window`, and after it one more every `apart` seconds for ever."""
     until = -math.inf
     for after in range(min(window.count, int(window.seconds / apart) + 1)):

@@ -12,7 +12,7 @@ import discord
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.outbox.ledger import Ledger
-from bot.outbox.limiter import Limiter, Rates
+from bot.outbox.limiter import Limiter, RateLimits
 from bot.outbox.pace import Pace
 from bot.outbox.post import Lane, Post
 from bot.outbox.posting import Posting
@@ -20,12 +20,12 @@ from bot.outbox.projector import Projector
 from bot.outbox.sender import Sender
 from bot.outbox.transcripts import Transcripts
 from bot.outbox.transport import Transport
-from bot.outbox.worker import Means
+from bot.outbox.worker import WorkerServices
 from bot.personas.avatars import Faces
 from bot.places.provision import CategoryOf, Provision
 from bot.places.records import PlaceRecords
 from bot.places.webhooks import Webhooks
-from bot.ports import ClosedGate, EngineApi, GateButtons
+from bot.ports import BuildClosedGate, BuildGateButtons, EngineApi
 from bot.texts.gates import meanings
 from engine.commands import Limits
 from engine.errors import NotFound
@@ -47,14 +47,14 @@ class OutboxOptions:
     """
 
     avatar_url_template: str = ""
-    rates: Rates = field(default_factory=Rates)
+    rates: RateLimits = field(default_factory=RateLimits)
     pace: Pace = field(default_factory=Pace)
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     limiter: Limiter | None = None
 
 
-class _Said:
+class _OutboxNotices:
     """Notices as outbox rows, told to the sender when they are new."""
 
     def __init__(self, ledger: Ledger, wall: Callable[[], float], wake: Callable[[], None]) -> None:
@@ -76,8 +76,8 @@ class Outbox:
         client: discord.Client,
         engine: EngineApi,
         database: Database,
-        gate_view: GateButtons,
-        closed_gate: ClosedGate,
+        gate_view: BuildGateButtons,
+        closed_gate: BuildClosedGate,
         category_of: CategoryOf,
         options: OutboxOptions,
         heard: Callable[[Sequence[Event]], None],
@@ -91,7 +91,7 @@ class Outbox:
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
         records = PlaceRecords(database)
-        said = _Said(self.ledger, options.wall, self._news.set)
+        said = _OutboxNotices(self.ledger, options.wall, self._news.set)
         limiter = options.limiter or Limiter(options.rates)
         self._transport = Transport(client, limiter, options.clock)
         self.webhooks = Webhooks(client, records, said)
@@ -99,7 +99,7 @@ class Outbox:
         posting = Posting(
             self.ledger, self._transport, self.webhooks, self.faces, engine.look.read_file, self._buttons
         )
-        means = Means(
+        means = WorkerServices(
             self.ledger,
             posting,
             self.provision,
@@ -232,8 +232,8 @@ def build_outbox(
     engine: EngineApi,
     database: Database,
     *,
-    gate_view: GateButtons,
-    closed_gate: ClosedGate,
+    gate_view: BuildGateButtons,
+    closed_gate: BuildClosedGate,
     category_of: CategoryOf = no_category,
     options: OutboxOptions | None = None,
     heard: Callable[[Sequence[Event]], None] = nobody_listens,

@@ -1,4 +1,4 @@
-"""The outbox's records: how an event looks (`Post`), where it waits (`Entry`), what goes out (`Wire`)."""
+"""The outbox's records: posts, posts that wait, and the messages that are sent to Discord."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOT = "MegaAgent"
 
 PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate"]
 
-ACTS: tuple[PostKind, ...] = ("react", "close_gate")
+UPDATE_KINDS: tuple[PostKind, ...] = ("react", "close_gate")
 """Kinds that make no message but change one that is there."""
 
 
@@ -66,7 +66,7 @@ class Post:
     @property
     def alone(self) -> bool:
         """True when it is never put into one message with others."""
-        return self.kind in ("gate", "end", "ping", *ACTS) or bool(self.card or self.channel_id)
+        return self.kind in ("gate", "end", "ping", *UPDATE_KINDS) or bool(self.card or self.channel_id)
 
     @property
     def voice(self) -> tuple[int | None, str]:
@@ -84,7 +84,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class EmbedCard:
     """An embed with a persona as its author."""
 
     author: str
@@ -106,7 +106,7 @@ class TextFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class OutgoingMessage:
     """One message as it goes to Discord. `files` are paths in the task's workspace, read when it is sent."""
 
     task_id: int
@@ -114,7 +114,7 @@ class Wire:
     persona: str
     face: str
     content: str
-    cards: tuple[Card, ...] = ()
+    cards: tuple[EmbedCard, ...] = ()
     texts: tuple[TextFile, ...] = ()
     files: tuple[str, ...] = ()
     pings: tuple[int, ...] = ()
@@ -134,16 +134,16 @@ def load_post(data: dict[str, Any]) -> Post:
     return Post(**{**_tuples(data), "lane": Lane(data["lane"])})
 
 
-def dump_wire(wire: Wire) -> dict[str, Any]:
+def dump_outgoing(wire: OutgoingMessage) -> dict[str, Any]:
     """JSON-ready form of a wire."""
     return asdict(wire)
 
 
-def load_wire(data: dict[str, Any]) -> Wire:
-    """Inverse of `dump_wire`."""
-    cards = tuple(Card(**card) for card in data["cards"])
+def load_outgoing(data: dict[str, Any]) -> OutgoingMessage:
+    """Inverse of `dump_outgoing`."""
+    cards = tuple(EmbedCard(**card) for card in data["cards"])
     texts = tuple(TextFile(**text) for text in data["texts"])
-    return Wire(**{**_tuples(data), "cards": cards, "texts": texts})
+    return OutgoingMessage(**{**_tuples(data), "cards": cards, "texts": texts})
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:

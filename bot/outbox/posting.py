@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 import discord
 
 from bot.discord.limits import FILE_BYTES
-from bot.outbox.ledger import Delivery, Ledger, Sent
-from bot.outbox.outcomes import Denied, Gone, Rejected
-from bot.outbox.post import BOT, Wire
+from bot.outbox.ledger import Delivery, Ledger, MessageLocation
+from bot.outbox.outcomes import PermissionMissing, Rejected, TargetDeleted
+from bot.outbox.post import BOT, OutgoingMessage
 from bot.outbox.split import MESSAGE, excerpt
-from bot.outbox.transport import Message, Transport, embed
+from bot.outbox.transport import RenderedMessage, Transport, embed
 from bot.personas.avatars import Faces
 from bot.places.provision import Place
-from bot.places.records import Hook
+from bot.places.records import WebhookRecord
 from bot.places.webhooks import Webhooks
 from bot.texts import outbox as wording
 from engine.errors import NotFound
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 FILES = 10
 
-GateButtonsOf = Callable[[int], Awaitable[discord.ui.View | None]]
+LoadGateButtons = Callable[[int], Awaitable[discord.ui.View | None]]
 """The buttons of a gate by its id; None when it is closed."""
 
 ReadFile = Callable[[int, str], Awaitable[bytes]]
@@ -41,11 +41,11 @@ class Posting:
     webhooks: Webhooks
     faces: Faces
     read_file: ReadFile
-    gate_buttons: GateButtonsOf
+    gate_buttons: LoadGateButtons
     _refused_names: set[str] = field(default_factory=set, init=False)
 
-    async def post(self, place: Place, delivery: Delivery) -> Sent:
-        """Send once. Raises the errors of `outcomes`, `Gone` only for the place itself, and Away."""
+    async def post(self, place: Place, delivery: Delivery) -> MessageLocation:
+        """Send once. Raises the errors of `outcomes`, `TargetDeleted` only for the place itself, and Away."""
         wire = delivery.wire
         hook = await self._hook(place, wire)
         message = await self._message(wire, hook)
@@ -53,7 +53,7 @@ class Posting:
             return await self._by_bot(place, delivery, message)
         try:
             sent = await self.transport.by_webhook(hook, place.thread_id, message)
-        except Gone as gone:
+        except TargetDeleted as gone:
             moved = gone.what == "channel" and await self.transport.exists(place.target_id)
             if gone.what == "channel" and not moved:
                 raise
@@ -71,17 +71,17 @@ class Posting:
         await self.webhooks.repair(place, hook)
         return await self.post(place, delivery)
 
-    async def _by_bot(self, place: Place, delivery: Delivery, message: Message) -> Sent:
+    async def _by_bot(self, place: Place, delivery: Delivery, message: RenderedMessage) -> MessageLocation:
         """Where the bot itself may not write, its webhook may."""
         try:
             return await self.transport.by_bot(place.target_id, message, nonce=f"o{delivery.id}")
-        except Denied:
+        except PermissionMissing:
             hook = await self.webhooks.hook(place)
             if hook is None:
                 raise
         return await self.transport.by_webhook(hook, place.thread_id, replace(message, name=BOT))
 
-    async def find(self, place: Place, delivery: Delivery) -> Sent | None:
+    async def find(self, place: Place, delivery: Delivery) -> MessageLocation | None:
         """The message of a delivery begun earlier, if it is in the channel. Raises what `look_up` raises."""
         hook = await self.webhooks.kept(place)
         spoken = await self._message(delivery.wire, None)
@@ -92,22 +92,22 @@ class Posting:
         found = await self.transport.look_up(place.target_id, delivery.begun_at, prints, hook)
         known = await self.ledger.known([message_id for message_id, _ in found])
         fresh = [message_id for message_id, _ in found if message_id not in known]
-        return Sent(place.target_id, fresh[0]) if fresh else None
+        return MessageLocation(place.target_id, fresh[0]) if fresh else None
 
-    async def _hook(self, place: Place, wire: Wire) -> Hook | None:
+    async def _hook(self, place: Place, wire: OutgoingMessage) -> WebhookRecord | None:
         """None for the bot's own voice, by choice or for want of a webhook."""
         if not wire.persona or wire.persona in self._refused_names:
             return None
         return await self.webhooks.hook(place)
 
-    async def _message(self, wire: Wire, hook: Hook | None) -> Message:
+    async def _message(self, wire: OutgoingMessage, hook: WebhookRecord | None) -> RenderedMessage:
         files, note = await self._files(wire)
         content = wire.content
         if hook is None and wire.face:
             content = f"**{wire.persona}**\n{content}"
         if note:
             content = f"{content}\n{note}"
-        return Message(
+        return RenderedMessage(
             content=excerpt(content, MESSAGE) if len(content) > MESSAGE else content,
             name=wire.persona if hook else "",
             avatar=self.faces.url(wire.face) if hook and wire.face else "",
@@ -120,7 +120,7 @@ class Posting:
             view=await self.gate_buttons(wire.gate_id) if wire.gate_id is not None else None,
         )
 
-    async def _files(self, wire: Wire) -> tuple[tuple[tuple[str, bytes], ...], str]:
+    async def _files(self, wire: OutgoingMessage) -> tuple[tuple[tuple[str, bytes], ...], str]:
         """Attachments of a message, and a line about those that cannot be attached."""
         kept: list[tuple[str, bytes]] = [(t.name, t.text.encode("utf-8", "replace")) for t in wire.texts]
         room = FILE_BYTES - sum(len(data) for _, data in kept)

@@ -19,7 +19,7 @@ from bot.discord.identities import guild_of, origin_channel, owner_id
 from bot.features.tasks.log_lines import log_line
 from bot.notifications.followers import Followers
 from bot.outbox.ledger import enqueue
-from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
+from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
 from bot.personas.names import persona_name
 from bot.places.layout import Group, Placement, place
 from bot.ports import EngineApi
@@ -116,7 +116,7 @@ def _apply(connection: Connection, event: ev.Event) -> None:
 
 
 def _enqueue_all(connection: Connection, event: ev.Event) -> None:
-    for i, post in enumerate(render(event, _Scene(connection))):
+    for i, post in enumerate(render(event, _StoredContext(connection))):
         enqueue(connection, f"{event.seq}:{i}", post, event.at)
 
 
@@ -245,13 +245,13 @@ async def _post_again(engine: EngineApi, database: Database, task_ids: set[int],
             return
 
 
-class _Scene:
+class _StoredContext:
     """What is known, read within the transaction; see `bot.outbox.render.Scene`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def task(self, task_id: int) -> TaskFacts | None:
+    def task(self, task_id: int) -> TaskInfo | None:
         columns = (tasks.c.guild_id, tasks.c.owner_id, tasks.c.goal)
         query = select(*columns).where(tasks.c.task_id == task_id)
         row = self._connection.execute(query).first()
@@ -260,19 +260,19 @@ class _Scene:
         root = select(groups.c.group_id).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
         root_id = self._connection.execute(root).scalar() or 0
         mode = self._connection.execute(follow_mode_query(task_id, row.owner_id)).scalar()
-        return TaskFacts(task_id, row.guild_id, row.owner_id, root_id, mode != "off", row.goal)
+        return TaskInfo(task_id, row.guild_id, row.owner_id, root_id, mode != "off", row.goal)
 
-    def agent(self, agent_id: int) -> AgentFacts | None:
+    def agent(self, agent_id: int) -> AgentInfo | None:
         columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)
         row = self._connection.execute(select(*columns).where(agents.c.agent_id == agent_id)).first()
-        return AgentFacts(*row) if row else None
+        return AgentInfo(*row) if row else None
 
     def followers(self, task_id: int) -> Followers:
         query = select(FOLLOWS.c.user_id, FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id)
         rows = self._connection.execute(query.order_by(FOLLOWS.c.user_id)).all()
         return Followers(*(tuple(r.user_id for r in rows if r.mode == mode) for mode in ("answers", "all")))
 
-    def asked(self, ref: str) -> Asked | None:
+    def asked(self, ref: str) -> QuotedMessage | None:
         columns = (incoming.c.user_id, incoming.c.excerpt)
         row = self._connection.execute(select(*columns).where(incoming.c.ref == ref)).first()
-        return Asked(*row) if row else None
+        return QuotedMessage(*row) if row else None

@@ -30,7 +30,7 @@ NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFacts:
+class TaskInfo:
     """What rendering needs of a task; ids are Discord's, 0 when there is none.
 
     `owner_told` is False for an owner who asked to be told nothing.
@@ -50,7 +50,7 @@ class TaskFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentFacts:
+class AgentInfo:
     """What rendering needs of an agent."""
 
     agent_id: int
@@ -60,30 +60,30 @@ class AgentFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuotedMessage:
     """A person's message that is being answered."""
 
     user_id: int
     excerpt: str
 
 
-class Scene(Protocol):
+class RenderContext(Protocol):
     """Everything known when an event is rendered."""
 
-    def task(self, task_id: int) -> TaskFacts | None:
+    def task(self, task_id: int) -> TaskInfo | None:
         """None for tasks that do not live on Discord."""
 
-    def agent(self, agent_id: int) -> AgentFacts | None:
+    def agent(self, agent_id: int) -> AgentInfo | None:
         """None for one never seen."""
 
-    def asked(self, ref: str) -> Asked | None:
+    def asked(self, ref: str) -> QuotedMessage | None:
         """None when the message did not come through this bot."""
 
     def followers(self, task_id: int) -> Followers:
         """Who follows a task."""
 
 
-def render(event: ev.Event, scene: Scene) -> tuple[Post, ...]:
+def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
     """The posts of an event, in order; () when it shows nothing."""
     event = replace(event, body=_cleaned(event.body))
     if isinstance(event.body, ev.RepeatPaused):
@@ -115,8 +115,8 @@ class _Frame:
     """The event's number, its task, and what is known."""
 
     seq: int
-    task: TaskFacts
-    scene: Scene
+    task: TaskInfo
+    scene: RenderContext
 
     def note(self, text: str, group_id: int = 0, lane: Lane = Lane.CHATTER) -> Post:
         """A line in the bot's voice; in the root group's place when none is named."""

@@ -7,12 +7,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
-from bot.outbox.acts import Acts
 from bot.outbox.ledger import Delivery
+from bot.outbox.message_updates import MessageUpdates
 from bot.outbox.pace import wait_for
 from bot.outbox.post import Entry
-from bot.outbox.worker import ChannelWorker, Job, Means
-from bot.places.provision import Away, Closed, Place
+from bot.outbox.worker import ChannelWorker, SendJob, WorkerServices
+from bot.places.provision import Place, PlaceArchived, PlaceUnavailable
 from engine.errors import NotFound
 
 _log = logging.getLogger(__name__)
@@ -21,17 +21,17 @@ _log = logging.getLogger(__name__)
 class Sender:
     """Feed it entries; it posts them."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: WorkerServices) -> None:
         self._means = means
         self._queues: dict[int, list[Entry]] = defaultdict(list)
-        self._left: dict[int, list[Job]] = defaultdict(list)
+        self._left: dict[int, list[SendJob]] = defaultdict(list)
         self._workers: dict[int, ChannelWorker] = {}
         self._homes: dict[int, int] = {}
         self._placing: dict[int, asyncio.Task[None]] = {}
         self._running: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
         transport = means.posting.transport
-        self._acts = Acts(means.ledger, transport, means.close_gate, means.pace, self._quiet.set)
+        self._acts = MessageUpdates(means.ledger, transport, means.close_gate, means.pace, self._quiet.set)
 
     def start(self) -> None:
         """Begin to act; posting begins with the first entry fed."""
@@ -50,7 +50,7 @@ class Sender:
     def resume(self, deliveries: Sequence[Delivery]) -> None:
         """Finish batches begun before a restart, before anything new is sent to their places."""
         for delivery in deliveries:
-            self._left[delivery.place_key].append(Job(delivery, look=bool(delivery.begun_at)))
+            self._left[delivery.place_key].append(SendJob(delivery, look=bool(delivery.begun_at)))
         for group_id in {delivery.place_key for delivery in deliveries}:
             self._stir(group_id)
 
@@ -104,7 +104,7 @@ class Sender:
         """Find or make the group's place, then let its channel's worker have it."""
         try:
             self._adopt(await self._find_place(group_id))
-        except Closed as error:
+        except PlaceArchived as error:
             _log.info("nothing more is posted: %s", error)
             await self._forget(group_id)
 
@@ -119,9 +119,9 @@ class Sender:
         while True:
             try:
                 return await self._means.provision.ensure(group_id)
-            except Closed:
+            except PlaceArchived:
                 raise
-            except (Away, NotFound) as error:
+            except (PlaceUnavailable, NotFound) as error:
                 _log.info("group %s has no place yet: %s", group_id, error)
             except Exception:  # noqa: BLE001 - one group's trouble must not end the others; it is logged and retried
                 _log.exception("the place of group %s cannot be made now", group_id)

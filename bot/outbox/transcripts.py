@@ -10,7 +10,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, select
 
-from bot.outbox.post import ACTS, BOT, Post, load_post
+from bot.outbox.post import BOT, UPDATE_KINDS, Post, load_post
 from bot.outbox.split import closed
 from bot.storage.tables import groups, outbox
 from engine.ports import Database
@@ -28,7 +28,7 @@ _POLICY = (
 )
 
 
-UNSAID = (*ACTS, "ping")
+UNSAID = (*UPDATE_KINDS, "ping")
 """Kinds of posts that say nothing of their own."""
 
 

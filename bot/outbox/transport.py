@@ -22,11 +22,11 @@ import aiohttp
 import discord
 
 from bot.discord.identities import message_of
-from bot.outbox.ledger import Sent
+from bot.outbox.ledger import MessageLocation
 from bot.outbox.limiter import Limiter
-from bot.outbox.outcomes import Uncertain, Unreached, meaning, refusal
+from bot.outbox.outcomes import ConnectionFailed, OutcomeUnknown, outcome_of, rate_limit_error
 from bot.outbox.post import BOT
-from bot.places.records import Hook
+from bot.places.records import WebhookRecord
 from engine.secrets import redact
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ _NO_ONE = discord.AllowedMentions.none()
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedMessage:
     """A message ready to go: `name` and `avatar` are used on webhooks only."""
 
     content: str
@@ -110,7 +110,9 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def by_webhook(self, hook: Hook, thread_id: int, message: Message) -> Sent:
+    async def by_webhook(
+        self, hook: WebhookRecord, thread_id: int, message: RenderedMessage
+    ) -> MessageLocation:
         """Post as a persona. Raises every error of `outcomes`."""
         webhook = self._webhook(hook)
         options = message.options()
@@ -121,20 +123,20 @@ class Transport:
         try:
             sent = await webhook.send(username=message.name, wait=True, **options)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
-        return Sent(sent.channel.id, sent.id)
+            raise outcome_of(error) from error
+        return MessageLocation(sent.channel.id, sent.id)
 
-    async def by_bot(self, channel_id: int, message: Message, nonce: str) -> Sent:
+    async def by_bot(self, channel_id: int, message: RenderedMessage, nonce: str) -> MessageLocation:
         """Post in the bot's own voice; Discord takes one `nonce` once within some minutes."""
         target = self.client.get_partial_messageable(channel_id)
         try:
             sent = await target.send(nonce=nonce, **message.options())
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
-        return Sent(sent.channel.id, sent.id)
+            raise outcome_of(error) from error
+        return MessageLocation(sent.channel.id, sent.id)
 
     async def exists(self, channel_id: int) -> bool:
-        """Whether a channel or thread is still there. Raises Uncertain, Unreached, Refused."""
+        """Whether a channel or thread is still there. Raises OutcomeUnknown, ConnectionFailed, Refused."""
         try:
             await self.client.fetch_channel(channel_id)
         except discord.NotFound:
@@ -142,17 +144,17 @@ class Transport:
         except discord.Forbidden:
             return True
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
+            raise outcome_of(error) from error
         return True
 
-    async def unsend(self, hook: Hook, message_id: int) -> None:
+    async def unsend(self, hook: WebhookRecord, message_id: int) -> None:
         """Delete a webhook's message that landed in the wrong channel; one already gone is fine."""
         try:
             await self._webhook(hook).delete_message(message_id)
         except discord.NotFound:
             _log.info("message %s was gone before it could be taken back", message_id)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
+            raise outcome_of(error) from error
 
     async def react(self, ref: str, emoji: str) -> None:
         """Put a reaction on "channel id:message id"; a repeat changes nothing."""
@@ -161,9 +163,9 @@ class Transport:
         try:
             await target.get_partial_message(message_id).add_reaction(emoji)
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
+            raise outcome_of(error) from error
 
-    async def edit(self, where: Sent, changes: Mapping[str, Any]) -> None:
+    async def edit(self, where: MessageLocation, changes: Mapping[str, Any]) -> None:
         """Change a message of the bot's own; a repeat changes nothing."""
         while (pause := self.limiter.wait_overall(self.clock())) > 0:  # noqa: ASYNC110 - it is time we wait for
             await asyncio.sleep(pause)
@@ -172,10 +174,10 @@ class Transport:
         try:
             await message.edit(**changes)
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
+            raise outcome_of(error) from error
 
     async def look_up(
-        self, channel_id: int, since: float, prints: Iterable[str], hook: Hook | None
+        self, channel_id: int, since: float, prints: Iterable[str], hook: WebhookRecord | None
     ) -> list[tuple[int, str]]:
         """Our messages in a channel since unix time `since` with one of `prints`, oldest first (id, print).
 
@@ -190,15 +192,15 @@ class Transport:
                 if self._ours(message, hook) and (mark := _print_of(message)) in wanted:
                     found.append((message.id, mark))
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise meaning(error) from error
+            raise outcome_of(error) from error
         return found
 
-    def _ours(self, message: discord.Message, hook: Hook | None) -> bool:
+    def _ours(self, message: discord.Message, hook: WebhookRecord | None) -> bool:
         if hook is not None and message.webhook_id == hook.webhook_id:
             return True
         return self.client.user is not None and message.author.id == self.client.user.id
 
-    def _webhook(self, hook: Hook) -> discord.Webhook:
+    def _webhook(self, hook: WebhookRecord) -> discord.Webhook:
         if self._session is None:
             raise RuntimeError("start() comes before sending")
         self._channels[hook.webhook_id] = hook.channel_id
@@ -210,17 +212,17 @@ class Transport:
         try:
             response = await handler(request)
         except aiohttp.ClientConnectorError as error:
-            raise Unreached(redact(str(error))) from error
+            raise ConnectionFailed(redact(str(error))) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Uncertain(redact(repr(error))) from error
+            raise OutcomeUnknown(redact(repr(error))) from error
         match = _WEBHOOK_PATH.search(request.url.path)
         channel_id = self._channels.get(int(match[1]), 0) if match else 0
         if response.status == 429:
-            raise await refusal(response)
+            raise await rate_limit_error(response)
         if channel_id:
             self.limiter.heard(channel_id, self.clock(), response.headers)
         if response.status >= 500:
-            raise Uncertain(f"status {response.status}")
+            raise OutcomeUnknown(f"status {response.status}")
         return response
 
 

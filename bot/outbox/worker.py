@@ -11,17 +11,24 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.outbox.acts import CloseGate
 from bot.outbox.compose import compose
-from bot.outbox.ledger import Delivery, Ledger, Sent
+from bot.outbox.ledger import Delivery, Ledger, MessageLocation
 from bot.outbox.limiter import Limiter
-from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
+from bot.outbox.message_updates import CloseGate
+from bot.outbox.outcomes import (
+    ConnectionFailed,
+    OutcomeUnknown,
+    PermissionMissing,
+    Rejected,
+    TargetDeleted,
+    TooManyRequests,
+)
 from bot.outbox.pace import Pace, wait_for
 from bot.outbox.plan import Pressure, pressure, take, urgency, weight
-from bot.outbox.post import ACTS, Entry, Wire
+from bot.outbox.post import UPDATE_KINDS, Entry, OutgoingMessage
 from bot.outbox.posting import Posting
 from bot.personas.names import persona_name
-from bot.places.provision import Away, Closed, Place, Provision
+from bot.places.provision import Place, PlaceArchived, PlaceUnavailable, Provision
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +37,7 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class WorkerServices:
     """What workers share. `clock` is the limiter's, `wall` unix time; `retry` is set when to look again.
 
     `explain` says what a gate's buttons lead to, "" when there is nothing to say; `close_gate` takes them
@@ -50,7 +57,7 @@ class Means:
 
 
 @dataclass(slots=True)
-class Job:
+class SendJob:
     """A message to get out; `look` when it may be on Discord already."""
 
     delivery: Delivery
@@ -64,7 +71,7 @@ class ChannelWorker:
     def __init__(
         self,
         channel_id: int,
-        means: Means,
+        means: WorkerServices,
         queues: dict[int, list[Entry]],
         moved: Callable[[Place], None],
         settled: Callable[[], None],
@@ -72,7 +79,7 @@ class ChannelWorker:
     ) -> None:
         self.channel_id = channel_id
         self.places: dict[int, Place] = {}
-        self.jobs: list[Job] = []
+        self.jobs: list[SendJob] = []
         self.news = asyncio.Event()
         self._means = means
         self._queues = queues
@@ -123,7 +130,7 @@ class ChannelWorker:
         means, ladder = self._means, self._means.pace.ladder
         queues = [queue for group in self.places if (queue := self._queues.get(group))]
         batch = take(self._queues[group_id], sum(map(weight, queues)), press, ladder)
-        if batch.entries[0].post.kind in ACTS:
+        if batch.entries[0].post.kind in UPDATE_KINDS:
             # What came before in this queue is settled: the message to act on is there, or never will be.
             self._leave(group_id, batch.entries)
             self._act(batch.entries[0])
@@ -132,24 +139,24 @@ class ChannelWorker:
         wires = [await self._explained(wire) for wire in composed]
         deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
         self._leave(group_id, batch.entries)
-        self.jobs.extend(Job(delivery, look=False) for delivery in deliveries)
+        self.jobs.extend(SendJob(delivery, look=False) for delivery in deliveries)
 
     def _leave(self, group_id: int, entries: Sequence[Entry]) -> None:
         """Take entries out of their queue."""
         taken = {entry.id for entry in entries}
         self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
 
-    async def _explained(self, wire: Wire) -> Wire:
+    async def _explained(self, wire: OutgoingMessage) -> OutgoingMessage:
         """A gate with what its buttons lead to: settled here, so that the message can be found again."""
         if wire.gate_id is None:
             return wire
         words = await self._means.explain(wire.gate_id)
         return replace(wire, content=f"{wire.content}\n{words}") if words else wire
 
-    async def _try(self, job: Job) -> None:
+    async def _try(self, job: SendJob) -> None:
         try:
             await self._finish(job)
-        except Closed as error:
+        except PlaceArchived as error:
             _log.info("message %s is not sent: %s", job.delivery.id, error)
             await self._means.ledger.drop(job.delivery)
         except Exception:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
@@ -161,7 +168,7 @@ class ChannelWorker:
             await self._means.ledger.drop(job.delivery)
         self.jobs.pop(0)
 
-    async def _finish(self, job: Job) -> None:
+    async def _finish(self, job: SendJob) -> None:
         delivery = job.delivery
         place = await self._place(delivery.place_key)
         if not delivery.begun_at:
@@ -182,18 +189,18 @@ class ChannelWorker:
             await self._allowed(place.channel_id)
             try:
                 sent = await self._post(place, delivery)
-            except Refused as error:
+            except TooManyRequests as error:
                 _log.info("channel %s: %s", place.channel_id, error)
                 means.limiter.refused(
                     place.channel_id, means.clock(), error.seconds, error.scope, error.hidden
                 )
-            except (Uncertain, Unreached) as error:
+            except (OutcomeUnknown, ConnectionFailed) as error:
                 failures += 1
                 _log.warning("channel %s: %s", place.channel_id, error)
                 await asyncio.sleep(means.pace.after(failures))
-                if isinstance(error, Uncertain) and await self._found(place, delivery):
+                if isinstance(error, OutcomeUnknown) and await self._found(place, delivery):
                     return
-            except (Gone, Denied, Away) as error:
+            except (TargetDeleted, PermissionMissing, PlaceUnavailable) as error:
                 failures += 1
                 place = await self._changed(place, delivery, error, failures)
             except Rejected:
@@ -204,7 +211,7 @@ class ChannelWorker:
                 await means.ledger.sent(delivery, sent)
                 return
 
-    async def _post(self, place: Place, delivery: Delivery) -> Sent:
+    async def _post(self, place: Place, delivery: Delivery) -> MessageLocation:
         """Once, counted when Discord answered; raises as `Posting.post`."""
         try:
             return await self._means.posting.post(place, delivery)
@@ -224,11 +231,11 @@ class ChannelWorker:
         while True:
             try:
                 sent = await means.posting.find(place, delivery)
-            except (Uncertain, Unreached, Refused) as error:
+            except (OutcomeUnknown, ConnectionFailed, TooManyRequests) as error:
                 failures += 1
                 _log.warning("cannot look into channel %s yet: %s", place.channel_id, error)
                 await asyncio.sleep(max(means.pace.after(failures), getattr(error, "seconds", 0.0)))
-            except (Gone, Denied, Rejected, Away) as error:
+            except (TargetDeleted, PermissionMissing, Rejected, PlaceUnavailable) as error:
                 _log.warning("cannot look into channel %s, sending again: %s", place.channel_id, error)
                 return False
             else:
@@ -237,18 +244,18 @@ class ChannelWorker:
                 return sent is not None
 
     async def _changed(self, place: Place, delivery: Delivery, error: Exception, failures: int) -> Place:
-        """A place that people deleted is mended; a permission or guild that is missing is waited for.
+        """Repair a place that people deleted, or wait for a missing permission or guild; return the place.
 
-        A post of no group goes to the server's system channel instead; raises Closed where there is none.
+        A post without a group goes to the server's system channel; PlaceArchived is raised if there is none.
         """
         means = self._means
         _log.warning("channel %s: %s", place.channel_id, error)
         if delivery.wire.channel_id:
             return means.provision.elsewhere(place, delivery.wire.guild_id)
-        if isinstance(error, Gone) and failures < ATTEMPTS:
+        if isinstance(error, TargetDeleted) and failures < ATTEMPTS:
             try:
                 mended = await means.provision.repair(place)
-            except Away as away:
+            except PlaceUnavailable as away:
                 _log.warning("group %s has no place now: %s", place.group_id, away)
             else:
                 self._mended[place.group_id] = mended

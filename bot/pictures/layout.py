@@ -10,7 +10,7 @@ from engine.queries import AgentView
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Position:
     """An agent's place; `side` -1 left, 1 right, 0 the root; `angle` in radians for the round layout."""
 
     agent: AgentView
@@ -49,11 +49,11 @@ class Family:
         return max((1 + self.depth(child) for child in self.under(agent)), default=0)
 
 
-def two_sided(agents: Sequence[AgentView], column: float, row: float) -> list[Spot]:
+def two_sided(agents: Sequence[AgentView], column: float, row: float) -> list[Position]:
     """A mind map: the boss in the middle, branches left and right, a row for each end."""
     family = Family(agents)
     right, left = _halves(family, family.under(family.root))
-    spots: list[Spot] = []
+    spots: list[Position] = []
     heights = []
     for side, branch in ((1, right), (-1, left)):
         top = 0.0
@@ -62,8 +62,8 @@ def two_sided(agents: Sequence[AgentView], column: float, row: float) -> list[Sp
         heights.append(top)
     tallest = max(heights)
     lift = {1: (tallest - heights[0]) / 2, -1: (tallest - heights[1]) / 2}
-    moved = [Spot(s.agent, s.x, s.y + lift[s.side], s.side) for s in spots]
-    return [Spot(family.root, 0.0, tallest / 2), *moved]
+    moved = [Position(s.agent, s.x, s.y + lift[s.side], s.side) for s in spots]
+    return [Position(family.root, 0.0, tallest / 2), *moved]
 
 
 def _halves(family: Family, children: list[AgentView]) -> tuple[list[AgentView], list[AgentView]]:
@@ -87,21 +87,21 @@ def _branch(
     top: float,
     column: float,
     row: float,
-    spots: list[Spot],
+    spots: list[Position],
 ) -> float:
     """Put the branch below `top`; the next free height."""
     bottom = top
     for child in family.under(agent):
         bottom = _branch(family, child, side, depth + 1, bottom, column, row, spots)
     bottom = max(bottom, top + row)
-    spots.append(Spot(agent, side * depth * column, (top + bottom) / 2, side))
+    spots.append(Position(agent, side * depth * column, (top + bottom) / 2, side))
     return bottom
 
 
-def round_about(agents: Sequence[AgentView], radii: Mapping[int, float]) -> list[Spot]:
+def round_about(agents: Sequence[AgentView], radii: Mapping[int, float]) -> list[Position]:
     """A wheel: the boss in the middle, a ring a level for heads, all ends evenly on the last ring."""
     family = Family(agents)
-    spots = [Spot(family.root, 0.0, 0.0)]
+    spots = [Position(family.root, 0.0, 0.0)]
     _slice(family, family.root, -math.pi / 2, 2 * math.pi, 0, radii, spots)
     return spots
 
@@ -113,12 +113,12 @@ def _slice(
     sweep: float,
     depth: int,
     radii: Mapping[int, float],
-    spots: list[Spot],
+    spots: list[Position],
 ) -> None:
     for child in family.under(agent):
         part = sweep * family.leaves(child) / family.leaves(agent)
         angle = start + part / 2
         radius = radii[depth + 1] if family.under(child) else radii[max(radii)]
-        spots.append(Spot(child, radius * math.cos(angle), radius * math.sin(angle), 0, angle))
+        spots.append(Position(child, radius * math.cos(angle), radius * math.sin(angle), 0, angle))
         _slice(family, child, start, part, depth + 1, radii, spots)
         start += part

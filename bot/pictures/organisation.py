@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from bot.pictures import canvas as c
-from bot.pictures.layout import Family, Spot, round_about, two_sided
+from bot.pictures.layout import Family, Position, round_about, two_sided
 from engine.queries import AgentView
 
 MIND_MAP_MOST = 120
@@ -61,7 +61,7 @@ def _mind_map(agents: Sequence[AgentView], title: str) -> Image.Image:
 
 
 def _elbow(
-    draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float], spot: Spot
+    draw: ImageDraw.ImageDraw, start: tuple[float, float], end: tuple[float, float], spot: Position
 ) -> None:
     """A line out of the head's card, along the gap, into the member's."""
     edge = spot.side * CARD[0] / 2
@@ -121,7 +121,7 @@ def _dim(colour: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _named_dot(
-    image: Image.Image, draw: ImageDraw.ImageDraw, spot: Spot, at: tuple[float, float], letters: int
+    image: Image.Image, draw: ImageDraw.ImageDraw, spot: Position, at: tuple[float, float], letters: int
 ) -> None:
     leads = spot.agent.leads_group_id is not None
     radius = 8 if leads else 5
@@ -137,7 +137,7 @@ def _named_dot(
 
 
 def _turned(
-    image: Image.Image, spot: Spot, at: tuple[float, float], letters: int, gap: float, bold: bool
+    image: Image.Image, spot: Position, at: tuple[float, float], letters: int, gap: float, bold: bool
 ) -> None:
     """The name along the spoke, outward from the dot, never upside down."""
     face = c.font(letters, bold)

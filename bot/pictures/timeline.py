@@ -16,11 +16,11 @@ MOST_ROWS = 60
 WIDTH, LEFT, RIGHT = 1600, 230, 40
 HEAD, COST_HEIGHT, FOOT = 84, 170, 50
 ROUND_STEPS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
-Step = tuple[int, float, float, int]
+TimelineStep = tuple[int, float, float, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TimelineRow:
     """One line of the chart: its name, its colour's depth, when it worked, of how many agents it is made."""
 
     name: str
@@ -29,25 +29,25 @@ class Row:
     agents: int = 1
 
 
-def rows_of(agents: Sequence[AgentView], steps: Sequence[Step]) -> list[Row]:
+def rows_of(agents: Sequence[AgentView], steps: Sequence[TimelineStep]) -> list[TimelineRow]:
     """A row an agent that worked, first come first; beyond 60 a row a group, beyond 60 groups the largest."""
     spans: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for agent_id, start, end, _ in steps:
         spans[agent_id].append((start, end))
     worked = sorted((a for a in agents if a.id in spans), key=lambda a: min(spans[a.id]))
     if len(worked) <= MOST_ROWS:
-        return [Row(a.name, a.depth, tuple(sorted(spans[a.id]))) for a in worked]
+        return [TimelineRow(a.name, a.depth, tuple(sorted(spans[a.id]))) for a in worked]
     return _grouped(worked, spans)
 
 
-def _grouped(worked: list[AgentView], spans: Mapping[int, list[tuple[float, float]]]) -> list[Row]:
+def _grouped(worked: list[AgentView], spans: Mapping[int, list[tuple[float, float]]]) -> list[TimelineRow]:
     names = {a.leads_group_id: a.name for a in worked if a.leads_group_id is not None}
     groups: dict[int, list[AgentView]] = defaultdict(list)
     for agent in worked:
         groups[agent.group_id].append(agent)
     kept = sorted(groups.items(), key=lambda item: -len(item[1]))[:MOST_ROWS]
     rows = [
-        Row(
+        TimelineRow(
             f"{names.get(group_id, members[0].name)} ({len(members)})",
             members[0].depth,
             tuple(sorted(s for a in members for s in spans[a.id])),
@@ -58,7 +58,7 @@ def _grouped(worked: list[AgentView], spans: Mapping[int, list[tuple[float, floa
     return sorted(rows, key=lambda row: row.spans[0])
 
 
-def cost_curve(steps: Sequence[Step]) -> list[tuple[float, int]]:
+def cost_curve(steps: Sequence[TimelineStep]) -> list[tuple[float, int]]:
     """(time, micro-dollars spent by then), one point a step's end, in order."""
     total, points = 0, []
     for _, _, end, cost in sorted(steps, key=lambda step: step[2]):
@@ -67,7 +67,7 @@ def cost_curve(steps: Sequence[Step]) -> list[tuple[float, int]]:
     return points
 
 
-def draw_timeline(agents: Sequence[AgentView], steps: Sequence[Step], title: str) -> bytes:
+def draw_timeline(agents: Sequence[AgentView], steps: Sequence[TimelineStep], title: str) -> bytes:
     """PNG of at least one step."""
     rows = rows_of(agents, steps)
     pitch = 26 if len(rows) <= 30 else 18
@@ -121,7 +121,9 @@ def _cost(draw: ImageDraw.ImageDraw, axis: _Axis, curve: Sequence[tuple[float, i
     draw.line((LEFT, bottom, WIDTH - RIGHT, bottom), fill=c.LINE, width=1)
 
 
-def _row(image: Image.Image, draw: ImageDraw.ImageDraw, axis: _Axis, row: Row, y: float, pitch: int) -> None:
+def _row(
+    image: Image.Image, draw: ImageDraw.ImageDraw, axis: _Axis, row: TimelineRow, y: float, pitch: int
+) -> None:
     face = c.font(14 if pitch > 20 else 12)
     draw.text(
         (LEFT - 14, y + pitch / 2),
@@ -140,7 +142,7 @@ def _row(image: Image.Image, draw: ImageDraw.ImageDraw, axis: _Axis, row: Row, y
         draw.rounded_rectangle((left, y + 4, max(axis.x(end), left + 3), y + pitch - 4), 3, fill=colour)
 
 
-def _density(draw: ImageDraw.ImageDraw, axis: _Axis, row: Row, y: float, pitch: int) -> None:
+def _density(draw: ImageDraw.ImageDraw, axis: _Axis, row: TimelineRow, y: float, pitch: int) -> None:
     """Brighter where more of the group's agents worked at once."""
     colour = c.depth_colour(row.depth)
     columns: Counter[int] = Counter()

@@ -21,7 +21,7 @@ THREADS = 80
 LONGEST = 100
 """Characters of a channel's or thread's name (Discord's rule)."""
 
-HOME = 0
+ORIGIN = 0
 """Host of threads that hang in the channel where the task was begun."""
 
 
@@ -39,7 +39,7 @@ class Placement:
     """A channel of its own, or a thread in the channel of group `host_id` (HOME: where the task began)."""
 
     kind: Literal["channel", "thread"]
-    host_id: int = HOME
+    host_id: int = ORIGIN
 
 
 def place(group: Group, placed: Mapping[int, Placement], channels_full: bool = False) -> Placement:
@@ -56,7 +56,7 @@ def place(group: Group, placed: Mapping[int, Placement], channels_full: bool = F
 def host(parent_id: int | None, placed: Mapping[int, Placement]) -> int:
     """The group whose channel holds threads of `parent_id`'s children; HOME when there is none."""
     if parent_id is None or parent_id not in placed:
-        return HOME
+        return ORIGIN
     above = placed[parent_id]
     return parent_id if above.kind == "channel" else above.host_id
 

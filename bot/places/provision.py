@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import discord
 
 from bot.outbox.post import BOT
-from bot.places.layout import HOME, LONGEST, Placement, host, place_name
+from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.notices import Notices
-from bot.places.records import GroupPlace, PlaceRecords, TaskHome
+from bot.places.records import GroupRecord, PlaceRecords, TaskRecord
 from bot.texts import outbox as wording
 
 _log = logging.getLogger(__name__)
@@ -30,11 +30,11 @@ CategoryOf = Callable[[int], Awaitable[int | None]]
 """The category `/setup` chose for a guild's tasks, None for a new one a task."""
 
 
-class Away(Exception):
+class PlaceUnavailable(Exception):
     """The guild cannot be seen now, or nothing in it can be written to: wait, nothing is lost."""
 
 
-class Closed(Exception):
+class PlaceArchived(Exception):
     """The group's place was archived by a person: nothing more is posted there."""
 
 
@@ -76,9 +76,9 @@ class Provision:
         self._categories: dict[int, asyncio.Lock] = {}
 
     async def ensure(self, group_id: int) -> Place:
-        """The group's place, made now if need be. Raises NotFound for an unknown group, Away, Closed.
+        """Return the group's place, creating it if needed. A negative id names a channel (`Post.place_key`).
 
-        A number below zero names a channel itself (`Post.place_key`).
+        Raises NotFound for an unknown group, PlaceUnavailable and PlaceArchived.
         """
         if group_id < 0:
             return Place(0, group_id, -group_id, 0, BOT)
@@ -89,13 +89,14 @@ class Provision:
         return await asyncio.shield(task)
 
     async def repair(self, place: Place) -> Place:
-        """A new place for a group whose channel or thread is gone; the second time the one above is used.
+        """Replace a deleted channel or thread; the second time, use the parent group's place instead.
 
-        Raises Away, Closed. Calls for a place that was mended meanwhile only return the new one.
+        If another call has already replaced `place`, return the new one. Raises PlaceUnavailable and
+        PlaceArchived.
         """
         row = await self._records.group(place.group_id)
         if row.archived:
-            raise Closed(f"group {row.group_id} is archived")
+            raise PlaceArchived(f"group {row.group_id} is archived")
         if (row.channel_id, row.thread_id) != (place.channel_id, place.thread_id):
             return await self.ensure(place.group_id)
         await self._repair_host(row)
@@ -108,11 +109,14 @@ class Provision:
         return mended
 
     def elsewhere(self, place: Place, guild_id: int) -> Place:
-        """Where a post of no group goes when its channel is closed or gone. Raises Closed for nowhere."""
+        """Return the system channel, for a post without a group whose channel is closed or deleted.
+
+        Raises PlaceArchived if there is no other channel to use.
+        """
         guild = self._client.get_guild(guild_id)
         system = guild.system_channel if guild else None
         if system is None or system.id == place.channel_id:
-            raise Closed(f"nothing can be said in guild {guild_id}")
+            raise PlaceArchived(f"nothing can be said in guild {guild_id}")
         return replace(place, channel_id=system.id)
 
     async def close(self) -> None:
@@ -126,7 +130,7 @@ class Provision:
     async def _ensure(self, group_id: int) -> Place:
         row = await self._records.group(group_id)
         if row.archived:
-            raise Closed(f"group {group_id} is archived")
+            raise PlaceArchived(f"group {group_id} is archived")
         task = await self._records.task(row.task_id)
         guild = self._guild(task)
         if row.channel_id:
@@ -138,13 +142,13 @@ class Provision:
                 row = await self._to_thread(row, task, full)
         return await self._with_thread(row, task, guild)
 
-    def _guild(self, task: TaskHome) -> discord.Guild:
+    def _guild(self, task: TaskRecord) -> discord.Guild:
         guild = self._client.get_guild(task.guild_id)
         if guild is None or guild.unavailable:
-            raise Away(f"guild {task.guild_id} cannot be seen")
+            raise PlaceUnavailable(f"guild {task.guild_id} cannot be seen")
         return guild
 
-    async def _with_channel(self, row: GroupPlace, task: TaskHome, guild: discord.Guild) -> Place:
+    async def _with_channel(self, row: GroupRecord, task: TaskRecord, guild: discord.Guild) -> Place:
         if task.channels_full:
             raise _NoRoom("", lasting=False)
         try:
@@ -153,13 +157,13 @@ class Provision:
             raise _no_room(error) from error
         return await self._keep(row, channel.id, 0)
 
-    async def _left_over(self, row: GroupPlace, guild: discord.Guild) -> discord.TextChannel | None:
+    async def _left_over(self, row: GroupRecord, guild: discord.Guild) -> discord.TextChannel | None:
         """A channel made for this group just before the process died, known by its topic."""
         topic = await self._topic(row)
         return None if row.repairs else discord.utils.get(guild.text_channels, topic=topic)
 
     async def _new_channel(
-        self, row: GroupPlace, task: TaskHome, guild: discord.Guild
+        self, row: GroupRecord, task: TaskRecord, guild: discord.Guild
     ) -> discord.TextChannel:
         category = await self._category(task, guild)
         await self._point_to_card(row)
@@ -167,19 +171,19 @@ class Provision:
         name, topic = place_name(row.name, taken), await self._topic(row)
         return await guild.create_text_channel(name, category=category, topic=topic)
 
-    async def _point_to_card(self, row: GroupPlace) -> None:
+    async def _point_to_card(self, row: GroupRecord) -> None:
         """The first place says where the card is; noted before it is made, to come with its first line."""
         task = await self._records.task(row.task_id)
         if row.parent_id is None and task.home_id:
             text = wording.CARD_AT.format(channel=task.home_id)
             await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
 
-    async def _topic(self, row: GroupPlace) -> str:
+    async def _topic(self, row: GroupRecord) -> str:
         name = " ".join(row.name.split())[:200]
         ref = f"{await self._records.instance()}-{row.group_id}"
         return wording.TOPIC.format(group=name, task=row.task_id, ref=ref)
 
-    async def _category(self, task: TaskHome, guild: discord.Guild) -> discord.CategoryChannel | None:
+    async def _category(self, task: TaskRecord, guild: discord.Guild) -> discord.CategoryChannel | None:
         """The task's category, made once; mended once when deleted, after that none."""
         async with self._categories.setdefault(task.task_id, asyncio.Lock()):
             task = await self._records.task(task.task_id)
@@ -198,7 +202,7 @@ class Provision:
             await self._say_at_root(task, "category", wording.CATEGORY_REPAIRED)
         return made
 
-    async def _to_thread(self, row: GroupPlace, task: TaskHome, full: _NoRoom) -> GroupPlace:
+    async def _to_thread(self, row: GroupRecord, task: TaskRecord, full: _NoRoom) -> GroupRecord:
         if full.lasting:
             await self._records.set_task(task.task_id, channels_full=True)
         if full.notice:
@@ -212,14 +216,14 @@ class Provision:
         await self._records.set_group(row.group_id, kind="thread", host_id=above)
         return await self._records.group(row.group_id)
 
-    async def _with_thread(self, row: GroupPlace, task: TaskHome, guild: discord.Guild) -> Place:
+    async def _with_thread(self, row: GroupRecord, task: TaskRecord, guild: discord.Guild) -> Place:
         channel_id = task.home_id
-        if row.host_id != HOME:
+        if row.host_id != ORIGIN:
             channel_id = (await self.ensure(row.host_id)).channel_id
         channel = guild.get_channel(channel_id) or _somewhere(guild)
         if not isinstance(channel, discord.TextChannel):
-            raise Away(f"no channel of guild {guild.id} can be written to")
-        name = row.name if row.host_id != HOME else f"task {task.task_id} {row.name}"
+            raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
+        name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
         taken = {thread.name for thread in channel.threads}
         try:
             thread = await self._thread_left(row, channel, name) or await channel.create_thread(
@@ -238,7 +242,7 @@ class Provision:
         return await self._keep(row, channel.id, thread.id)
 
     async def _thread_left(
-        self, row: GroupPlace, channel: discord.TextChannel, name: str
+        self, row: GroupRecord, channel: discord.TextChannel, name: str
     ) -> discord.Thread | None:
         """A thread made for this group just before the process died: ours, empty, and of no group's."""
         if row.repairs:
@@ -247,26 +251,26 @@ class Provision:
         mine = [t for t in channel.threads if t.owner_id == channel.guild.me.id and t.id not in kept]
         return next((t for t in mine if t.name == wanted and not t.message_count), None)
 
-    async def _keep(self, row: GroupPlace, channel_id: int, thread_id: int) -> Place:
+    async def _keep(self, row: GroupRecord, channel_id: int, thread_id: int) -> Place:
         await self._records.set_group(row.group_id, channel_id=channel_id, thread_id=thread_id)
         return Place(row.task_id, row.group_id, channel_id, thread_id, row.name)
 
-    async def _say_at_root(self, task: TaskHome, key: str, text: str) -> None:
+    async def _say_at_root(self, task: TaskRecord, key: str, text: str) -> None:
         groups = await self._records.places(task.task_id)
         root = next(group for group in groups if group.parent_id is None)
         await self._notices.say(f"{key}:{task.task_id}", task.task_id, root.group_id, text)
 
     # ------------------------------------------------------------ mending
 
-    async def _repair_host(self, row: GroupPlace) -> None:
+    async def _repair_host(self, row: GroupRecord) -> None:
         """A thread whose channel is gone needs the channel first."""
-        if row.host_id == HOME:
+        if row.host_id == ORIGIN:
             return
         above = await self._records.group(row.host_id)
         if above.channel_id == row.channel_id and self._client.get_channel(above.channel_id) is None:
             await self.repair(_place(above))
 
-    async def _give_up(self, row: GroupPlace) -> Place:
+    async def _give_up(self, row: GroupRecord) -> Place:
         """People deleted it twice: the group speaks in the place above, the root where the task began."""
         if row.parent_id is not None:
             above = await self.ensure(row.parent_id)
@@ -276,7 +280,7 @@ class Provision:
             guild = self._guild(task)
             channel = guild.get_channel(task.home_id) or _somewhere(guild)
             if channel is None:
-                raise Away(f"no channel of guild {guild.id} can be written to")
+                raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
             channel_id, thread_id = channel.id, 0
         place = await self._keep(row, channel_id, thread_id)
         text = wording.PLACE_GIVEN_UP.format(group=row.name)
@@ -284,11 +288,11 @@ class Provision:
         return place
 
 
-def _place(row: GroupPlace) -> Place:
+def _place(row: GroupRecord) -> Place:
     return Place(row.task_id, row.group_id, row.channel_id, row.thread_id, row.name)
 
 
-def _category_name(task: TaskHome) -> str:
+def _category_name(task: TaskRecord) -> str:
     title = " ".join(task.goal.split())[:60].strip()
     return f"{wording.TASK_TITLE.format(id=task.task_id)} · {title}"[:LONGEST]
 

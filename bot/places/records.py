@@ -15,7 +15,7 @@ from engine.ports import Database
 
 
 @dataclass(frozen=True, slots=True)
-class GroupPlace:
+class GroupRecord:
     """A group's row; `channel_id` 0 while it has no place, `thread_id` 0 when the channel is its own."""
 
     group_id: int
@@ -31,7 +31,7 @@ class GroupPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskHome:
+class TaskRecord:
     """A task's row; 0 for what there is not."""
 
     task_id: int
@@ -45,7 +45,7 @@ class TaskHome:
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class WebhookRecord:
     """A channel's webhook; the token is a secret."""
 
     channel_id: int
@@ -54,9 +54,9 @@ class Hook:
     repairs: int = 0
 
 
-_GROUP = [groups.c[name] for name in GroupPlace.__slots__]
-_TASK = [tasks.c[name] for name in TaskHome.__slots__]
-_HOOK = [webhooks.c[name] for name in Hook.__slots__]
+_GROUP = [groups.c[name] for name in GroupRecord.__slots__]
+_TASK = [tasks.c[name] for name in TaskRecord.__slots__]
+_HOOK = [webhooks.c[name] for name in WebhookRecord.__slots__]
 
 
 class PlaceRecords:
@@ -80,27 +80,27 @@ class PlaceRecords:
         self._instance = await self._database.write(work)
         return self._instance
 
-    async def group(self, group_id: int) -> GroupPlace:
+    async def group(self, group_id: int) -> GroupRecord:
         """A group. Raises NotFound before its GroupFormed was projected."""
         query = select(*_GROUP).where(groups.c.group_id == group_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
             raise NotFound(f"No group {group_id} is known here yet.")
-        return GroupPlace(*row)
+        return GroupRecord(*row)
 
-    async def task(self, task_id: int) -> TaskHome:
+    async def task(self, task_id: int) -> TaskRecord:
         """A task. Raises NotFound."""
         query = select(*_TASK).where(tasks.c.task_id == task_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
             raise NotFound(f"No task {task_id} is known here.")
-        return TaskHome(*row)
+        return TaskRecord(*row)
 
-    async def places(self, task_id: int) -> list[GroupPlace]:
+    async def places(self, task_id: int) -> list[GroupRecord]:
         """All groups of a task in the order they were formed."""
         query = select(*_GROUP).where(groups.c.task_id == task_id).order_by(groups.c.group_id)
         rows = await self._database.read(lambda c: c.execute(query).all())
-        return [GroupPlace(*row) for row in rows]
+        return [GroupRecord(*row) for row in rows]
 
     async def threads(self, channel_id: int) -> set[int]:
         """Threads in a channel that groups have."""
@@ -117,13 +117,13 @@ class PlaceRecords:
         change = update(tasks).where(tasks.c.task_id == task_id).values(**values)
         await self._database.write(lambda c: c.execute(change))
 
-    async def hook(self, channel_id: int) -> Hook | None:
+    async def hook(self, channel_id: int) -> WebhookRecord | None:
         """The webhook kept for a channel."""
         query = select(*_HOOK).where(webhooks.c.channel_id == channel_id)
         row = await self._database.read(lambda c: c.execute(query).first())
-        return Hook(*row) if row else None
+        return WebhookRecord(*row) if row else None
 
-    async def keep_hook(self, hook: Hook) -> None:
+    async def keep_hook(self, hook: WebhookRecord) -> None:
         """Keep the webhook of a channel in place of the one before."""
         values = {"webhook_id": hook.webhook_id, "token": hook.token, "repairs": hook.repairs}
         key = {"channel_id": hook.channel_id}

@@ -7,10 +7,10 @@ import logging
 
 import discord
 
-from bot.outbox.outcomes import Gone
+from bot.outbox.outcomes import TargetDeleted
 from bot.places.notices import Notices
-from bot.places.provision import Away, Place
-from bot.places.records import Hook, PlaceRecords
+from bot.places.provision import Place, PlaceUnavailable
+from bot.places.records import PlaceRecords, WebhookRecord
 from bot.texts import outbox as wording
 
 _log = logging.getLogger(__name__)
@@ -25,13 +25,13 @@ class Webhooks:
         self._client = client
         self._records = records
         self._notices = notices
-        self._found: dict[int, Hook | None] = {}
-        self._finding: dict[int, asyncio.Task[Hook | None]] = {}
+        self._found: dict[int, WebhookRecord | None] = {}
+        self._finding: dict[int, asyncio.Task[WebhookRecord | None]] = {}
 
-    async def hook(self, place: Place) -> Hook | None:
+    async def hook(self, place: Place) -> WebhookRecord | None:
         """The webhook of the place's channel; None where personas must speak through the bot (said once).
 
-        Raises Away when the channel cannot be seen, Gone when it was deleted.
+        Raises PlaceUnavailable when the channel cannot be seen, TargetDeleted when it was deleted.
         """
         if place.channel_id in self._found:
             return self._found[place.channel_id]
@@ -41,12 +41,12 @@ class Webhooks:
             task.add_done_callback(lambda _: self._finding.pop(place.channel_id, None))
         return await asyncio.shield(task)
 
-    async def kept(self, place: Place) -> Hook | None:
+    async def kept(self, place: Place) -> WebhookRecord | None:
         """The webhook last used in the place's channel, without making or checking one."""
         kept = await self._records.hook(place.channel_id)
         return kept if kept is not None and kept.webhook_id else None
 
-    async def repair(self, place: Place, broken: Hook) -> Hook | None:
+    async def repair(self, place: Place, broken: WebhookRecord) -> WebhookRecord | None:
         """Another webhook after `broken` was deleted or moved, once (said); after that None (said)."""
         if self._found.get(place.channel_id) != broken:
             return await self.hook(place)
@@ -55,7 +55,7 @@ class Webhooks:
             await self._say("gave-up", place, wording.WEBHOOK_GIVEN_UP)
             return None
         del self._found[place.channel_id]
-        await self._records.keep_hook(Hook(place.channel_id, 0, "", repairs=1))
+        await self._records.keep_hook(WebhookRecord(place.channel_id, 0, "", repairs=1))
         hook = await self.hook(place)
         if hook is not None:
             await self._say("mended", place, wording.WEBHOOK_REPAIRED)
@@ -71,10 +71,10 @@ class Webhooks:
             task.cancel()
         await asyncio.gather(*self._finding.values(), return_exceptions=True)
 
-    async def _find(self, place: Place) -> Hook | None:
+    async def _find(self, place: Place) -> WebhookRecord | None:
         channel = await self._channel(place.channel_id)
         kept = await self._records.hook(place.channel_id)
-        hook: Hook | None
+        hook: WebhookRecord | None
         try:
             hook = await self._verified(channel, kept)
         except discord.Forbidden:
@@ -95,20 +95,20 @@ class Webhooks:
         try:
             channel = channel or await self._client.fetch_channel(channel_id)
         except discord.NotFound as error:
-            raise Gone("channel") from error
+            raise TargetDeleted("channel") from error
         except discord.Forbidden as error:
-            raise Away(f"channel {channel_id} cannot be seen") from error
+            raise PlaceUnavailable(f"channel {channel_id} cannot be seen") from error
         if not isinstance(channel, discord.TextChannel):
-            raise Away(f"channel {channel_id} has no webhooks")
+            raise PlaceUnavailable(f"channel {channel_id} has no webhooks")
         return channel
 
-    async def _verified(self, channel: discord.TextChannel, kept: Hook | None) -> Hook:
+    async def _verified(self, channel: discord.TextChannel, kept: WebhookRecord | None) -> WebhookRecord:
         """The kept webhook if it is still ours and here, else another of ours, else a new one."""
         me = self._client.user
         ours = [w for w in await channel.webhooks() if w.token and w.user and me and w.user.id == me.id]
         same = [w for w in ours if kept and w.id == kept.webhook_id]
         found = next(iter(same or ours), None) or await channel.create_webhook(name=wording.WEBHOOK_NAME)
-        hook = Hook(channel.id, found.id, found.token or "", kept.repairs if kept else 0)
+        hook = WebhookRecord(channel.id, found.id, found.token or "", kept.repairs if kept else 0)
         if hook != kept:
             await self._records.keep_hook(hook)
         return hook

@@ -25,7 +25,7 @@ LOG, SEEN, FACTS = _table(LogRow), _table(SeenRow), _table(FactRow)
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class CardRecord:
     """Where a task's live card stands; `message_id` 0 before the first post. Times are unix seconds.
 
     See `CardRow` for who writes what.
@@ -120,11 +120,11 @@ class BotRecords:
         rows = await self._database.read(lambda c: c.execute(query.where(going)).all())
         return sorted({row.thread_id or row.channel_id for row in rows} - {0})
 
-    async def card(self, task_id: int) -> Card | None:
+    async def card(self, task_id: int) -> CardRecord | None:
         """The task's card, None when it never had one."""
         query = select(CARDS).where(CARDS.c.task_id == task_id)
         row = await self._database.read(lambda c: c.execute(query).mappings().first())
-        return Card(**row) if row else None
+        return CardRecord(**row) if row else None
 
     async def change_card(self, task_id: int, *, durable: bool = True, **values: Any) -> None:
         """Change columns of a card that the card keeper owns (see `CardRow`)."""

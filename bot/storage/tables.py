@@ -35,7 +35,7 @@ class Cursor(BotTable, table=True):
     seq: int = Field(sa_type=BigInteger)
 
 
-class TaskRow(BotTable, table=True):
+class BotTaskRow(BotTable, table=True):
     """A task as the bot needs it; `home_id` is its origin, the channel where it was started (0: unknown).
 
     The reader of events owns what comes from TaskAccepted and the state; who makes places owns the rest.
@@ -53,7 +53,7 @@ class TaskRow(BotTable, table=True):
     channels_full: bool = False
 
 
-class GroupRow(BotTable, table=True):
+class BotGroupRow(BotTable, table=True):
     """A group and its place; `host_id` is the group whose channel holds its thread (0: the home channel)."""
 
     __tablename__ = "bot_group"
@@ -71,7 +71,7 @@ class GroupRow(BotTable, table=True):
     archived: bool = False
 
 
-class AgentRow(BotTable, table=True):
+class BotAgentRow(BotTable, table=True):
     """An agent and the persona's name it appears under, distinct within its task."""
 
     __tablename__ = "bot_agent"
@@ -154,9 +154,9 @@ def _core(model: type[BotTable]) -> Table:
 
 
 cursors = _core(Cursor)
-tasks = _core(TaskRow)
-groups = _core(GroupRow)
-agents = _core(AgentRow)
+tasks = _core(BotTaskRow)
+groups = _core(BotGroupRow)
+agents = _core(BotAgentRow)
 webhooks = _core(WebhookRow)
 outbox = _core(OutboxRow)
 deliveries = _core(DeliveryRow)

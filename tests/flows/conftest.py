@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.bootstrap import Running, running
+from bot.app.bootstrap import RunningBot, running
 from bot.app.settings import BotSettings
 from bot.local import LocalOptions
 from engine.llm.scripted import Script, ScriptedModel
@@ -17,7 +17,7 @@ from engine.settings import EngineSettings
 from tests.flows.team import team
 
 SCALE = 40.0
-Start = Callable[..., AbstractAsyncContextManager[Running]]
+Start = Callable[..., AbstractAsyncContextManager[RunningBot]]
 
 
 def engine_settings(folder: Path, **changes: object) -> EngineSettings:
@@ -54,7 +54,7 @@ def start(home: Path) -> Start:
     """`async with start(script) as product`: start over and over on the same data, as after a restart."""
 
     @asynccontextmanager
-    async def begin(script: Script = team, **changes: object) -> AsyncIterator[Running]:
+    async def begin(script: Script = team, **changes: object) -> AsyncIterator[RunningBot]:
         options = LocalOptions(data=home / "discord", time_scale=SCALE)
         async with running(
             engine_settings(home, **changes),

@@ -15,7 +15,7 @@ from typing import Any
 
 import discord
 
-from bot.app.bootstrap import Running, running
+from bot.app.bootstrap import RunningBot, running
 from bot.local import LocalOptions
 from bot.notifications.live_card import LiveCards
 from bot.notifications.wiring import Notifications
@@ -111,7 +111,7 @@ class Boss:
         return call(("ask_human", {"question": "Which wood?", "options": ["Oak", "Ash"]}))
 
 
-async def play(product: Running, boss: Boss) -> None:
+async def play(product: RunningBot, boss: Boss) -> None:
     """To the end, from wherever it stands."""
     assert product.local is not None
     engine, person = product.engine.engine, product.local.you
@@ -131,7 +131,7 @@ async def play(product: Running, boss: Boss) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _behind(product: Running) -> bool:
+async def _behind(product: RunningBot) -> bool:
     card = await BotRecords(product.engine.database).card(1)
     return card is None or not card.message_id or card.shown_seq < card.changed_seq
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bot.app.bootstrap import Running
+from bot.app.bootstrap import RunningBot
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.store.core import MESSAGES
@@ -33,20 +33,20 @@ class Listener:
         return say("I have read it." if "a person who watches" in last else "I wait.")
 
 
-def marks(product: Running, message: dict[str, Any]) -> list[str]:
+def marks(product: RunningBot, message: dict[str, Any]) -> list[str]:
     """The reactions on a person's message."""
     history = you(product).history(message["channel_id"])
     found = next(m for m in history if m["id"] == message["id"])
     return [reaction["emoji"]["name"] for reaction in found.get("reactions", [])]
 
 
-async def marked(product: Running, message: dict[str, Any], mark: str) -> None:
+async def marked(product: RunningBot, message: dict[str, Any], mark: str) -> None:
     """Until a message has a reaction."""
     assert product.local is not None
     await product.local.world.pulse.until(lambda: mark in marks(product, message), PATIENCE_S)
 
 
-async def waiting(product: Running, words: set[str]) -> None:
+async def waiting(product: RunningBot, words: set[str]) -> None:
     """Until exactly these words of people wait in inboxes."""
     unread = select(MESSAGES.c.text).where(
         MESSAGES.c.from_kind == "person", MESSAGES.c.consumed_step.is_(None)

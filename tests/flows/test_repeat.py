@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.app.bootstrap import Running
+from bot.app.bootstrap import RunningBot
 from bot.local import LocalDiscord
 from bot.local.actors import Human
 from engine.llm.scripted import call
@@ -23,13 +23,13 @@ def finishes(_request: ChatRequest) -> ChatAnswer:
     return call(("finish", {"report": "No news."}))
 
 
-def local_of(product: Running) -> LocalDiscord:
+def local_of(product: RunningBot) -> LocalDiscord:
     """The Discord it runs on."""
     assert product.local is not None
     return product.local
 
 
-async def make(product: Running, person: Human, **caps: Any) -> None:
+async def make(product: RunningBot, person: Human, **caps: Any) -> None:
     """The person makes a task repeat, hourly."""
     lobby = person.channel("lobby")
     asked = await person.slash(lobby, "task repeat new", goal="Look for news", cron="0 * * * *", **caps)
@@ -38,7 +38,7 @@ async def make(product: Running, person: Human, **caps: Any) -> None:
     assert begun.text.startswith("It starts"), begun.text
 
 
-async def due(product: Running) -> int:
+async def due(product: RunningBot) -> int:
     """Its time comes, the clock looks -> how many tasks there are."""
     engine, past = product.engine.engine, time.time() - 60
     await product.engine.database.write(lambda c: c.execute(REPEATS.update().values(next_at=past)))
@@ -46,7 +46,7 @@ async def due(product: Running) -> int:
     return len(await engine.look.tasks())
 
 
-async def crew(product: Running, right: str = "start") -> int:
+async def crew(product: RunningBot, right: str = "start") -> int:
     """The id of a role that has a right, with the guest in it."""
     local = local_of(product)
     role = local.world.create_role(local.guild_id, "crew")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.app.bootstrap import Running
+from bot.app.bootstrap import RunningBot
 from bot.local import Human, Outcome
 from engine.commands import StartTask
 from engine.errors import Invalid
@@ -21,7 +21,7 @@ PATIENCE_S = 90.0
 GOAL = "Write add(a, b) in Python with a check."
 
 
-def you(product: Running) -> Human:
+def you(product: RunningBot) -> Human:
     """The person at the local Discord."""
     assert product.local is not None
     return product.local.you
@@ -33,13 +33,13 @@ def wire(outcome: Outcome) -> dict[str, Any]:
     return outcome.message
 
 
-async def command(product: Running, name: str, **options: Any) -> Outcome:
+async def command(product: RunningBot, name: str, **options: Any) -> Outcome:
     """Use a slash command in the lobby."""
     person = you(product)
     return await person.slash(person.channel("lobby"), name, **options)
 
 
-async def ended(product: Running, task_id: int = 1) -> None:
+async def ended(product: RunningBot, task_id: int = 1) -> None:
     """Until the task has ended and everything about it is posted."""
     async with asyncio.timeout(PATIENCE_S):
         async for event in product.engine.engine.events():
@@ -48,7 +48,7 @@ async def ended(product: Running, task_id: int = 1) -> None:
                 return
 
 
-async def post_with(product: Running, text: str) -> dict[str, Any]:
+async def post_with(product: RunningBot, text: str) -> dict[str, Any]:
     """The first message anywhere that holds a text."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -58,14 +58,14 @@ async def post_with(product: Running, text: str) -> dict[str, Any]:
             await asyncio.sleep(0.05)
 
 
-def messages(product: Running) -> list[dict[str, Any]]:
+def messages(product: RunningBot) -> list[dict[str, Any]]:
     """Every message the person can see, channel by channel."""
     person = you(product)
     readable = [c for c in person.channels() if c["type"] in (0, 11)]
     return [m for channel in readable for m in person.history(channel)]
 
 
-def attached(product: Running) -> set[str]:
+def attached(product: RunningBot) -> set[str]:
     """Names of all files attached to posts."""
     return {a["filename"] for m in messages(product) for a in m["attachments"]}
 

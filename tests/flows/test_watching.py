@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.app.bootstrap import Running
+from bot.app.bootstrap import RunningBot
 from bot.notifications.typing_indicator import TypingIndicator
 from engine.ports import ChatAnswer, ChatRequest
 from tests.flows.conftest import Start
@@ -29,7 +29,7 @@ class Slow:
 
 
 @pytest.fixture
-async def slow(start: Start) -> AsyncIterator[tuple[Running, Slow, list[int]]]:
+async def slow(start: Start) -> AsyncIterator[tuple[RunningBot, Slow, list[int]]]:
     """The product, its slow boss, and the channels in which somebody was shown typing."""
     model, typed = Slow(), list[int]()
 
@@ -45,14 +45,14 @@ async def slow(start: Start) -> AsyncIterator[tuple[Running, Slow, list[int]]]:
         await ended(product)
 
 
-async def until(product: Running, holds: Callable[[], bool]) -> None:
+async def until(product: RunningBot, holds: Callable[[], bool]) -> None:
     """Wait for something in the world."""
     assert product.local is not None
     await product.local.world.pulse.until(holds, PATIENCE_S)
 
 
 async def test_there_is_a_place_to_watch_before_the_first_call_ends(
-    slow: tuple[Running, Slow, list[int]],
+    slow: tuple[RunningBot, Slow, list[int]],
 ) -> None:
     """Category and channel, one plain line with goal and card, "is typing", the way there in the answer."""
     product, model, typed = slow
@@ -70,7 +70,7 @@ async def test_there_is_a_place_to_watch_before_the_first_call_ends(
     assert not model.go.is_set()
 
 
-async def test_nobody_is_shown_typing_after_the_end(slow: tuple[Running, Slow, list[int]]) -> None:
+async def test_nobody_is_shown_typing_after_the_end(slow: tuple[RunningBot, Slow, list[int]]) -> None:
     """The sign comes again while the work lasts, and goes with it."""
     product, model, typed = slow
     await command(product, "task new", goal=GOAL)

@@ -11,7 +11,7 @@ from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, escape, plain
 from bot.discord.identities import message_ref
-from bot.discord.interactions import demand
+from bot.discord.interactions import require_right
 from bot.features.tasks.actions import above
 from engine.commands import (
     DismissAgent,
@@ -31,7 +31,7 @@ DELIVERED = "📨"
 async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, limits: Limits) -> str:
     """What an agent and all below it may use. Lowering takes the right to steer, raising that to spend."""
     had = agent.budget.caps if agent.budget else Limits()
-    person = await demand(interaction, Right.SPEND if above(limits, had) else Right.STEER, task)
+    person = await require_right(interaction, Right.SPEND if above(limits, had) else Right.STEER, task)
     parts = parts_of(interaction)
     await parts.engine.handle(RaiseCap(task.id, limits, person.key, agent.id))
     now = (await parts.engine.look.agent(agent.id)).budget
@@ -50,7 +50,7 @@ async def say(
     They are shown in the agent's place first, so that others can follow, and so that the marks for
     delivered and read and the answer have a message to hang on; taken back when the engine refuses.
     """
-    person = await demand(interaction, Right.STEER, task)
+    person = await require_right(interaction, Right.STEER, task)
     parts = parts_of(interaction)
     shown = await _shown(interaction, agent, person.name, text, files or {})
     ref = message_ref(shown.channel.id, shown.id)
@@ -76,35 +76,35 @@ async def _shown(
 
 async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:
     """New instructions from its next turn on."""
-    person = await demand(interaction, Right.STEER, task)
+    person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(EditAgent(agent.id, instructions, person.key))
     return texts.EDITED.format(name=plain(agent.name, 60))
 
 
 async def pause_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
     """No new turns."""
-    person = await demand(interaction, Right.STEER, task)
+    person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(PauseAgent(agent.id, person.key))
     return texts.AGENT_PAUSED.format(name=plain(agent.name, 60))
 
 
 async def resume_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
     """Go on."""
-    person = await demand(interaction, Right.STEER, task)
+    person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(ResumeAgent(agent.id, person.key))
     return texts.AGENT_RESUMED.format(name=plain(agent.name, 60))
 
 
 async def dismiss_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
     """Out of the task."""
-    person = await demand(interaction, Right.STEER, task)
+    person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason))
     return texts.AGENT_DISMISSED.format(name=plain(agent.name, 60))
 
 
 async def replace_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
     """A fresh agent in its place."""
-    person = await demand(interaction, Right.STEER, task)
+    person = await require_right(interaction, Right.STEER, task)
     parts = parts_of(interaction)
     fresh = await parts.engine.look.agent(
         await parts.engine.handle(ReplaceAgent(agent.id, person.key, reason))

@@ -11,9 +11,9 @@ from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, plain
-from bot.discord.interactions import answer, demand, hold
+from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import agent_by_id
-from bot.discord.reporting_item import Pressed
+from bot.discord.reporting_item import ReportingItem
 from bot.features.agents import actions as agent_actions
 from bot.features.agents.windows import agent_cap_window, say_window
 from bot.features.tasks.pages import page_view
@@ -21,7 +21,7 @@ from engine.queries import AgentView, TaskView
 
 
 class AgentButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"agent:(?P<verb>reply|inspect|cap|replace_yes|replace_no):(?P<agent>\d{1,12})",
 ):
@@ -51,7 +51,7 @@ class AgentButton(
             await inspect(interaction, self.agent_id)
             return
         agent, task = await agent_by_id(interaction, self.agent_id)
-        await demand(interaction, Right.STEER, task)
+        await require_right(interaction, Right.STEER, task)
         shown = agent_cap_window(agent) if self.verb == "cap" else say_window(agent)
         await interaction.response.send_modal(shown)
 
@@ -76,7 +76,7 @@ def _reason_key(interaction: Interaction, agent_id: int) -> str:
 
 async def ask_to_replace(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> None:
     """Ask once more, before the buttons do it. Raises Refused."""
-    await demand(interaction, Right.STEER, task)
+    await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).records.set_fact(_reason_key(interaction, agent.id), reason)
     view = discord.ui.View(timeout=None)
     for verb in ("replace_yes", "replace_no"):
@@ -86,7 +86,7 @@ async def ask_to_replace(interaction: Interaction, agent: AgentView, task: TaskV
     await answer(interaction, words, view=view)
 
 
-def which_view(agents: list[AgentView], verb: str) -> discord.ui.View:
+def choose_agent_view(agents: list[AgentView], verb: str) -> discord.ui.View:
     """One button an agent, for a message that carries the words of several."""
     view = discord.ui.View(timeout=None)
     for agent in agents[:25]:

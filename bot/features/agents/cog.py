@@ -11,9 +11,9 @@ from bot.discord import autocomplete
 from bot.discord.access import Right
 from bot.discord.attachments import files_of
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.interactions import answer, demand, demand_sight, hold
+from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import agent_by_id, agent_for, group_for
 from bot.features.agents import actions as agent_actions
 from bot.features.agents.buttons import ask_to_replace, inspect
@@ -39,7 +39,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     ) -> None:
         """Say it at once, or open the window for longer words."""
         meant, task = await agent_for(interaction, agent)
-        await demand(interaction, Right.STEER, task)
+        await require_right(interaction, Right.STEER, task)
         if text is None and file is None:
             await interaction.response.send_modal(say_window(meant))
             return
@@ -62,7 +62,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     async def edit(self, interaction: Interaction, agent: str, instructions: str | None = None) -> None:
         """Take the new instructions, or open the window with those it has."""
         meant, task = await agent_for(interaction, agent)
-        await demand(interaction, Right.STEER, task)
+        await require_right(interaction, Right.STEER, task)
         if instructions is None:
             await interaction.response.send_modal(edit_window(meant))
             return
@@ -133,7 +133,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
         meant, task = await agent_for(interaction, agent)
         limits = task_actions.limits_of(budget, agents, minutes, tokens)
         if limits == Limits():
-            await demand(interaction, Right.STEER, task)
+            await require_right(interaction, Right.STEER, task)
             await interaction.response.send_modal(agent_cap_window(meant))
             return
         await hold(interaction)
@@ -151,7 +151,7 @@ class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CM
     async def say(self, interaction: Interaction, group: str, text: str | None = None) -> None:
         """Words to the group's head."""
         meant, task = await group_for(interaction, group)
-        await demand(interaction, Right.STEER, task)
+        await require_right(interaction, Right.STEER, task)
         head, _ = await agent_by_id(interaction, meant.head_id)
         if text is None:
             await interaction.response.send_modal(say_window(head))
@@ -166,9 +166,9 @@ class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CM
         """Where the group meets."""
         await hold(interaction)
         meant, task = await group_for(interaction, group)
-        await demand_sight(interaction, task)
+        await require_view(interaction, task)
         channel_id = await parts_of(interaction).routes.channel_of(meant.id)
         if channel_id is None:
-            raise Refused(texts.NO_PLACE)
+            raise ActionRefused(texts.NO_PLACE)
         name = plain(meant.name, 60)
         await answer(interaction, texts.GROUP_AT.format(name=name, where=f"<#{channel_id}>"))

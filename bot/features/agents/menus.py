@@ -9,12 +9,12 @@ from discord.ext import commands
 from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.interactions import answer, demand, demand_sight, hold
+from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import agent_by_id
 from bot.features.agents import actions as agent_actions
-from bot.features.agents.buttons import reply_view, which_view
+from bot.features.agents.buttons import choose_agent_view, reply_view
 from bot.features.agents.step_text import why_text
 from bot.features.agents.windows import say_window
 from bot.features.tasks.command_group import TALKERS
@@ -26,11 +26,11 @@ CLOCKS_DIFFER_S = 5.0
 
 
 async def speakers(interaction: Interaction, message: discord.Message) -> list[tuple[AgentView, TaskView]]:
-    """The agents whose words the message carries. Raises Refused when there are none."""
+    """The agents whose words the message carries. Raises ActionRefused when there are none."""
     ids = await parts_of(interaction).routes.agents_of(message.id)
     found = [await agent_by_id(interaction, agent_id) for agent_id in ids]
     if not found:
-        raise Refused(texts.NOT_A_PERSONA)
+        raise ActionRefused(texts.NOT_A_PERSONA)
     return found
 
 
@@ -63,11 +63,11 @@ class MenusCog(commands.Cog):
         """Write to the agent in a window."""
         found = await speakers(interaction, message)
         for _, task in found[:1]:
-            await demand(interaction, Right.STEER, task)
+            await require_right(interaction, Right.STEER, task)
         if len(found) == 1:
             await interaction.response.send_modal(say_window(found[0][0]))
             return
-        view = which_view([agent for agent, _ in found], "reply")
+        view = choose_agent_view([agent for agent, _ in found], "reply")
         await answer(interaction, texts.WHICH_AGENT, view=view)
 
     async def inspect(self, interaction: Interaction, message: discord.Message) -> None:
@@ -82,7 +82,7 @@ class MenusCog(commands.Cog):
         """What led to the words: what it read, what it was given, what it was told to be."""
         await hold(interaction)
         agent, task = (await speakers(interaction, message))[0]
-        await demand_sight(interaction, task)
+        await require_view(interaction, task)
         look = parts_of(interaction).engine.look
         steps = await look.steps(agent.id, LOOK_BACK)
         page = await step_at(interaction, agent, message.created_at.timestamp())
@@ -96,5 +96,5 @@ class MenusCog(commands.Cog):
         found = await speakers(interaction, message)
         if len(found) > 1:
             names = texts.listed([plain(agent.name, 40) for agent, _ in found])
-            raise Refused(texts.SEVERAL_AGENTS.format(names=names))
+            raise ActionRefused(texts.SEVERAL_AGENTS.format(names=names))
         await answer(interaction, await agent_actions.pause_agent(interaction, *found[0]))

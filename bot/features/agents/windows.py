@@ -11,7 +11,7 @@ from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.interactions import answer, hold
 from bot.discord.lookup import agent_by_id
-from bot.discord.windows import Ask, window
+from bot.discord.windows import TextField, window
 from bot.features.agents import actions as agent_actions
 from bot.features.tasks.cap_fields import cap_asks, caps_of
 from engine.commands import Limits
@@ -20,13 +20,13 @@ from engine.queries import AgentView
 
 def say_window(agent: AgentView) -> discord.ui.Modal:
     """Write to an agent."""
-    ask = Ask("text", texts.MODAL_REPLY_LABEL)
+    ask = TextField("text", texts.MODAL_REPLY_LABEL)
     return window(f"say:{agent.id}", texts.MODAL_REPLY.format(name=agent.name), ask)
 
 
 def edit_window(agent: AgentView) -> discord.ui.Modal:
     """Change an agent's instructions."""
-    ask = Ask("text", texts.MODAL_EDIT_LABEL, default=agent.instructions)
+    ask = TextField("text", texts.MODAL_EDIT_LABEL, default=agent.instructions)
     return window(f"edit:{agent.id}", texts.MODAL_EDIT.format(name=agent.name), ask)
 
 

@@ -15,11 +15,11 @@ import discord
 
 from bot import texts
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut, many, safe_name, size
-from bot.discord.interactions import answer, demand_sight, hold
+from bot.discord.interactions import answer, hold, require_view
 from bot.discord.lookup import task_by_id
-from bot.discord.reporting_item import Pressed
+from bot.discord.reporting_item import ReportingItem
 from bot.features.files.delivery import hand_over
 from bot.features.files.text import blame_text, content_text, history_text, is_picture
 from bot.features.tasks.button_style import task_button
@@ -34,7 +34,7 @@ def path_id(path: str) -> str:
 
 
 class FileButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"file:(?P<verb>view|history|blame|download):(?P<task>\d{1,12}):(?P<path>[0-9a-f]{12})",
 ):
@@ -59,7 +59,7 @@ class FileButton(
 
 
 class FileSelect(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Select[Any]],
     template=r"files:(?P<task>\d{1,12}):(?P<page>\d{1,5})",
 ):
@@ -96,7 +96,7 @@ class FileSelect(
 
 
 class FilesButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"browse:(?P<task>\d{1,12}):(?P<page>\d{1,5}):(?P<way>earlier|later)",
 ):
@@ -123,11 +123,11 @@ class FilesButton(
 
 
 async def files_page(interaction: Interaction, task: TaskView, page: int) -> tuple[str, discord.ui.View]:
-    """A page of the list of files. Raises Refused when there are none."""
-    await demand_sight(interaction, task)
+    """A page of the list of files. Raises ActionRefused when there are none."""
+    await require_view(interaction, task)
     files = list(await parts_of(interaction).engine.look.files(task.id))
     if not files:
-        raise Refused(texts.NO_FILES)
+        raise ActionRefused(texts.NO_FILES)
     shown = files[page * A_PAGE : (page + 1) * A_PAGE]
     view = discord.ui.View(timeout=None)
     view.add_item(FileSelect(task.id, page, shown))
@@ -142,13 +142,13 @@ async def files_page(interaction: Interaction, task: TaskView, page: int) -> tup
 
 
 async def show_file(interaction: Interaction, task_id: int, path_hash: str, verb: str) -> None:
-    """Answer with the file's content, history, authors or itself. Raises Refused when it is gone."""
+    """Answer with the file's content, history, authors or itself. Raises ActionRefused when it is gone."""
     task = await task_by_id(interaction, task_id)
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     file = next((f for f in await look.files(task_id) if path_id(f.path) == path_hash), None)
     if file is None:
-        raise Refused(texts.NO_FILE)
+        raise ActionRefused(texts.NO_FILE)
     view = file_buttons(task_id, path_hash, verb)
     if verb == "history":
         await answer(

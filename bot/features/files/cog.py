@@ -12,7 +12,7 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.interactions import answer, demand, hold
+from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import task_for
 from bot.features.files.browser import files_page
 from bot.features.files.delivery import hand_bundle, hand_zip, most_bytes
@@ -49,7 +49,7 @@ class TaskFiles(commands.Cog):
         """Close the places, hand over the transcript. Only after the end: a running task still needs them."""
         await hold(interaction)
         meant = await task_for(interaction, task)
-        await demand(interaction, Right.STEER, meant)
+        await require_right(interaction, Right.STEER, meant)
         if meant.ended_at is None:
             await answer(interaction, texts.ARCHIVE_RUNNING.format(id=meant.id))
             return

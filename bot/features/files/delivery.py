@@ -14,9 +14,9 @@ import discord
 
 from bot import texts
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import safe_name, size
-from bot.discord.interactions import answer, demand_sight
+from bot.discord.interactions import answer, require_view
 from bot.discord.limits import FILE_BYTES
 from engine.queries import TaskView
 
@@ -33,22 +33,22 @@ def most_bytes(interaction: Interaction) -> int:
 async def hand_over(
     interaction: Interaction, name: str, content: BufferedIOBase, *, view: discord.ui.View | None = None
 ) -> None:
-    """Attach `content` from its start. Raises Refused over the limit."""
+    """Attach `content` from its start. Raises ActionRefused over the limit."""
     count = content.seek(0, 2)
     content.seek(0)
     if count > most_bytes(interaction):
         limit = size(most_bytes(interaction))
-        raise Refused(texts.TOO_BIG.format(size=size(count), limit=limit))
+        raise ActionRefused(texts.TOO_BIG.format(size=size(count), limit=limit))
     await answer(interaction, view=view, files=[discord.File(content, name)])
 
 
 async def hand_zip(interaction: Interaction, task: TaskView) -> None:
     """All current files, one at a time through a file on disk, in as many zips as needed."""
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     files = list(await look.files(task.id))
     if not files:
-        raise Refused(texts.NO_FILES)
+        raise ActionRefused(texts.NO_FILES)
     with tempfile.TemporaryDirectory(prefix="megaagent-zip-") as folder:
         packer = _Packer(Path(folder), task.id, most_bytes(interaction))
 
@@ -115,7 +115,7 @@ class _Packer:
 
 async def hand_bundle(interaction: Interaction, task: TaskView) -> None:
     """The whole history as a git bundle: `git clone task-1.bundle`."""
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     with tempfile.TemporaryDirectory(prefix="megaagent-bundle-") as folder:
         target = Path(folder) / f"task-{task.id}.bundle"
         await _patiently(interaction, parts_of(interaction).archive.bundle(task.id, target))

@@ -8,7 +8,7 @@ from discord.ext import commands
 from bot import texts
 from bot.discord import autocomplete
 from bot.discord.context import Interaction, parts_of
-from bot.discord.interactions import answer, demand_sight, hold
+from bot.discord.interactions import answer, hold, require_view
 from bot.discord.lookup import task_for
 from bot.storage.guild_settings import FollowMode
 
@@ -21,7 +21,7 @@ class FollowCog(commands.GroupCog, group_name="follow", group_description=texts.
     async def _set(self, interaction: Interaction, task: str | None, mode: FollowMode) -> None:
         await hold(interaction)
         meant = await task_for(interaction, task)
-        await demand_sight(interaction, meant)
+        await require_view(interaction, meant)
         await parts_of(interaction).records.follow(meant.id, interaction.user.id, mode)
         await answer(interaction, texts.FOLLOW_SET[mode].format(id=meant.id))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bot import texts
 from bot.discord.access import Right, gate_rights
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.interactions import demand
+from bot.discord.interactions import require_right
 from bot.features.tasks.actions import above
 from bot.texts.gates import answer_words, choice_named
 from engine.commands import (
@@ -21,14 +21,14 @@ from engine.queries import GateView, TaskView
 async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> str:
     """A person's answer; the engine lets exactly one through. The right comes from the choice's effect.
 
-    Raises Refused for a choice that the gate does not have, and for words where it takes none.
+    Raises ActionRefused for a choice that the gate does not have, and for words where it takes none.
     """
-    await demand(interaction, Right.APPROVE, task)
+    await require_right(interaction, Right.APPROVE, task)
     choice = answerable(gate, given.choice_id)
     for right in gate_rights(choice):
-        await demand(interaction, right, task)
+        await require_right(interaction, right, task)
     if given.limits is not None and above(given.limits, task.limits):
-        raise Refused(texts.PLAN_CAP_ABOVE)
+        raise ActionRefused(texts.PLAN_CAP_ABOVE)
     await parts_of(interaction).engine.handle(given)
     words = answer_words(choice, given.text, given.limits)
     return texts.ANSWERED.format(answer=plain(words, 300))
@@ -37,15 +37,15 @@ async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, 
 def answerable(gate: GateView, choice_id: str | None) -> Choice | None:
     """The gate's choice, None for an answer in words.
 
-    Raises WrongState for a gate that is closed, Refused for an answer that it does not take.
+    Raises WrongState for a gate that is closed, ActionRefused for an answer that it does not take.
     """
     if gate.basis is not None:
         raise WrongState(texts.GATE_CLOSED)
     choice = choice_of(gate.choices, choice_id)
     if choice is None and choice_id is not None:
-        raise Refused(texts.NO_CHOICE)
+        raise ActionRefused(texts.NO_CHOICE)
     if choice is None and gate.kind not in TAKES_TEXT:
-        raise Refused(texts.CAP_IN_WORDS)
+        raise ActionRefused(texts.CAP_IN_WORDS)
     return choice
 
 

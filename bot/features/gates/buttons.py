@@ -15,11 +15,11 @@ import discord
 from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut
-from bot.discord.interactions import asker, demand
+from bot.discord.interactions import requester, require_right
 from bot.discord.lookup import gate_by_id
-from bot.discord.reporting_item import Pressed
+from bot.discord.reporting_item import ReportingItem
 from bot.features.gates.windows import gate_window, plan_cap_window, settle_gate
 from bot.texts.gates import label, text_label
 from engine.commands import AnswerGate
@@ -32,7 +32,7 @@ SAY, CAP = "say", "cap"
 
 
 class GateButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"gate:(?P<gate>\d{1,12}):(?P<choice>[^:]{1,60})",
 ):
@@ -65,23 +65,23 @@ class GateButton(
         await interaction.response.defer()
         choice = _chosen(gate, self.choice)
         if choice is None and gate.basis is None:
-            await demand(interaction, Right.APPROVE, task)
+            await require_right(interaction, Right.APPROVE, task)
             await interaction.edit_original_response(view=gate_view(gate))
-            raise Refused(texts.NO_CHOICE)
-        given = AnswerGate(gate.id, asker(interaction).key, choice.id if choice else self.choice)
+            raise ActionRefused(texts.NO_CHOICE)
+        given = AnswerGate(gate.id, requester(interaction).key, choice.id if choice else self.choice)
         await settle_gate(interaction, gate, task, given)
 
     async def _open_window(self, interaction: Interaction, gate: GateView, task: TaskView) -> None:
-        await demand(interaction, Right.APPROVE, task)
+        await require_right(interaction, Right.APPROVE, task)
         if gate.basis is not None:
             raise WrongState(texts.GATE_CLOSED)
         if self.choice == SAY:
             if gate.kind not in TAKES_TEXT:
-                raise Refused(texts.CAP_IN_WORDS)
+                raise ActionRefused(texts.CAP_IN_WORDS)
             await interaction.response.send_modal(gate_window(gate))
         else:
             if not _approvable(gate):
-                raise Refused(texts.NO_CHOICE)
+                raise ActionRefused(texts.NO_CHOICE)
             await interaction.response.send_modal(plan_cap_window(gate, task))
 
 

@@ -10,9 +10,9 @@ import discord
 from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.formatting import cut
-from bot.discord.interactions import answer, asker, hold
+from bot.discord.interactions import answer, hold, requester
 from bot.discord.lookup import gate_by_id
-from bot.discord.windows import Ask, window
+from bot.discord.windows import TextField, window
 from bot.features.gates import actions as gate_actions
 from bot.features.tasks.cap_fields import cap_asks, caps_of
 from bot.texts.gates import answer_words
@@ -26,7 +26,7 @@ def gate_window(gate: GateView) -> discord.ui.Modal:
     title, label = (
         (texts.MODAL_PLAN, texts.MODAL_PLAN_LABEL) if plan else (texts.MODAL_ANSWER, texts.MODAL_ANSWER_LABEL)
     )
-    return window(f"gate:{gate.id}", title, Ask("text", label))
+    return window(f"gate:{gate.id}", title, TextField("text", label))
 
 
 def plan_cap_window(gate: GateView, task: TaskView) -> discord.ui.Modal:
@@ -41,7 +41,7 @@ async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, 
     else:
         await interaction.response.defer()
     gate, task = await gate_by_id(interaction, gate_id)
-    given = gate_actions.answer_in_words(gate, values.get("text", ""), asker(interaction).key)
+    given = gate_actions.answer_in_words(gate, values.get("text", ""), requester(interaction).key)
     await settle_gate(interaction, gate, task, given)
 
 
@@ -81,5 +81,5 @@ async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[st
     """Approve a plan within caps. Raises Refused for higher ones than now: an approval raises none."""
     await interaction.response.defer()
     gate, task = await gate_by_id(interaction, gate_id)
-    given = AnswerGate(gate.id, asker(interaction).key, "approve", limits=caps_of(values))
+    given = AnswerGate(gate.id, requester(interaction).key, "approve", limits=caps_of(values))
     await settle_gate(interaction, gate, task, given)

@@ -9,10 +9,10 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.interactions import answer, demand, hold
-from bot.discord.lookup import here
+from bot.discord.interactions import answer, hold, require_right
+from bot.discord.lookup import current_space
 from bot.features.tasks.pages import page_view
 from engine.commands import ForgetMemory
 
@@ -35,11 +35,11 @@ class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.
     async def forget(self, interaction: Interaction, memory: str) -> None:
         """One thing, for good; only if it is of this server."""
         await hold(interaction)
-        person = await demand(interaction, Right.START)
+        person = await require_right(interaction, Right.START)
         engine = parts_of(interaction).engine
         digits = memory.strip().lstrip("#")
-        found = [m for m in await engine.look.memories(here(interaction)) if str(m.id) == digits]
+        found = [m for m in await engine.look.memories(current_space(interaction)) if str(m.id) == digits]
         if not found:
-            raise Refused(texts.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
+            raise ActionRefused(texts.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
         await engine.handle(ForgetMemory(found[0].id, person.key))
         await answer(interaction, texts.FORGOTTEN.format(text=plain(found[0].text, 300)))

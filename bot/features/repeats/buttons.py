@@ -10,21 +10,21 @@ import discord
 
 from bot import texts
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.identities import origin_of
-from bot.discord.interactions import answer, asker, hold
-from bot.discord.lookup import here
-from bot.discord.reporting_item import Pressed
+from bot.discord.interactions import answer, hold, requester
+from bot.discord.lookup import current_space
+from bot.discord.reporting_item import ReportingItem
 from bot.features.repeats.recurrence import in_words
-from bot.features.tasks.actions import demand_start
-from bot.features.tasks.orders import keep_order, see_order, take_order
+from bot.features.tasks.actions import require_start
+from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
 from engine.commands import Limits, RepeatTask
 
 KIND = "repeat-order"
 
 
 @dataclass(frozen=True, slots=True)
-class RepeatOrder:
+class RepeatDraft:
     """What was asked, until it is confirmed."""
 
     goal: str
@@ -34,20 +34,20 @@ class RepeatOrder:
     model: str | None
 
 
-async def keep(interaction: Interaction, order: RepeatOrder) -> int:
+async def keep(interaction: Interaction, order: RepeatDraft) -> int:
     """Number under which the buttons find the order."""
-    return await keep_order(interaction, KIND, asdict(order))
+    return await keep_draft(interaction, KIND, asdict(order))
 
 
-async def _kept(interaction: Interaction, number: int) -> RepeatOrder:
-    values = await see_order(interaction, KIND, number)
+async def _kept(interaction: Interaction, number: int) -> RepeatDraft:
+    values = await read_draft(interaction, KIND, number)
     if values is None:
-        raise Refused(texts.REPEAT_LOST)
-    return RepeatOrder(**values | {"limits": Limits(**values["limits"])})
+        raise ActionRefused(texts.REPEAT_LOST)
+    return RepeatDraft(**values | {"limits": Limits(**values["limits"])})
 
 
 class RepeatButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"repeat:(?P<verb>yes|no):(?P<number>\d{1,20})",
 ):
@@ -71,19 +71,19 @@ class RepeatButton(
         await hold(interaction)
         order = await _kept(interaction, self.number)
         if self.verb == "yes":
-            await demand_start(interaction, order.limits, order.model)
-        if not await take_order(interaction, KIND, self.number):
-            raise Refused(texts.REPEAT_LOST)
+            await require_start(interaction, order.limits, order.model)
+        if not await take_draft(interaction, KIND, self.number):
+            raise ActionRefused(texts.REPEAT_LOST)
         told = await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT
         await answer(interaction, told)
 
 
-async def _begun(interaction: Interaction, order: RepeatOrder) -> str:
-    parts, person = parts_of(interaction), asker(interaction)
+async def _begun(interaction: Interaction, order: RepeatDraft) -> str:
+    parts, person = parts_of(interaction), requester(interaction)
     command = RepeatTask(
         order.goal,
         person.key,
-        here(interaction),
+        current_space(interaction),
         order.cron,
         order.zone,
         order.limits,
@@ -94,7 +94,7 @@ async def _begun(interaction: Interaction, order: RepeatOrder) -> str:
     return texts.REPEAT_BEGUN.format(id=number, when=in_words(order.cron, order.zone))
 
 
-def sure_view(number: int) -> discord.ui.View:
+def confirm_view(number: int) -> discord.ui.View:
     """Asks once more before a task repeats."""
     view = discord.ui.View(timeout=None)
     view.add_item(RepeatButton(number, "yes"))

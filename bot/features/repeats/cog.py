@@ -11,14 +11,14 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.access import Right, may
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut, plain
 from bot.discord.identities import owner_id
-from bot.discord.interactions import answer, asker, demand, hold
-from bot.discord.lookup import here
-from bot.features.repeats.buttons import RepeatOrder, keep, sure_view
-from bot.features.repeats.recurrence import Choice, Day, Every, cron_of, in_words, outlook
-from bot.features.tasks.actions import demand_start, limits_of
+from bot.discord.interactions import answer, hold, requester, require_right
+from bot.discord.lookup import current_space
+from bot.features.repeats.buttons import RepeatDraft, confirm_view, keep
+from bot.features.repeats.recurrence import Day, Every, RepeatChoice, cron_of, in_words, outlook
+from bot.features.tasks.actions import limits_of, require_start
 from bot.features.tasks.command_group import TASK
 from engine.commands import EndRepeat, Limits, ResumeRepeat
 from engine.domain import recurrence
@@ -48,12 +48,12 @@ def next_of(one: RepeatView) -> str:
 
 
 async def meant(interaction: Interaction, repeat: str) -> RepeatView:
-    """The repeat of this server under a number. Raises Refused."""
+    """The repeat of this server under a number. Raises ActionRefused."""
     digits = repeat.strip().lstrip("#")
-    for one in await parts_of(interaction).engine.look.repeats(here(interaction)):
+    for one in await parts_of(interaction).engine.look.repeats(current_space(interaction)):
         if str(one.id) == digits:
             return one
-    raise Refused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
+    raise ActionRefused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
 
 
 class TaskRepeat(commands.Cog):
@@ -82,21 +82,21 @@ class TaskRepeat(commands.Cog):
         """Say when it starts and what it may cost; the button then makes it so."""
         await hold(interaction)
         parts, limits = parts_of(interaction), limits_of(budget, agents, minutes, tokens)
-        await demand_start(interaction, limits, model)
+        await require_start(interaction, limits, model)
         now = parts.now()
-        when = recurrence.checked(cron_of(Choice(every, at, on, cron)), zone, now)
+        when = recurrence.checked(cron_of(RepeatChoice(every, at, on, cron)), zone, now)
         whole = with_defaults(limits, parts.defaults)
-        order = RepeatOrder(checked_goal(goal), when.cron, when.zone, whole, model)
+        order = RepeatDraft(checked_goal(goal), when.cron, when.zone, whole, model)
         words = texts.REPEAT_SURE.format(
             goal=plain(goal, 200), when=in_words(when.cron, when.zone), outlook=outlook(when, whole, now)
         )
-        await answer(interaction, words, view=sure_view(await keep(interaction, order)))
+        await answer(interaction, words, view=confirm_view(await keep(interaction, order)))
 
     @REPEAT.command(name="list", description=texts.CMD["repeat.list"])
     async def repeat_list(self, interaction: Interaction) -> None:
         """When each starts next, how often it ran, what a run may cost."""
         await hold(interaction)
-        await demand(interaction, Right.START)
+        await require_right(interaction, Right.START)
         lines = [
             texts.REPEAT_LINE.format(
                 id=one.id,
@@ -108,7 +108,7 @@ class TaskRepeat(commands.Cog):
                 last=texts.REPEAT_LAST.format(id=one.last_task_id) if one.last_task_id else "",
                 caps=texts.caps(Limits(cost_micros=one.limits.cost_micros, tokens=one.limits.tokens)),
             )
-            for one in await parts_of(interaction).engine.look.repeats(here(interaction))
+            for one in await parts_of(interaction).engine.look.repeats(current_space(interaction))
         ]
         await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_REPEATS)
 
@@ -118,9 +118,9 @@ class TaskRepeat(commands.Cog):
     async def repeat_resume(self, interaction: Interaction, repeat: str) -> None:
         """Take over a paused one: it takes the rights that making it takes."""
         await hold(interaction)
-        await demand(interaction, Right.START)
+        await require_right(interaction, Right.START)
         parts, found = parts_of(interaction), await meant(interaction, repeat)
-        person = await demand_start(interaction, found.limits, found.model or None)
+        person = await require_start(interaction, found.limits, found.model or None)
         await parts.engine.handle(ResumeRepeat(found.id, person.key))
         words = texts.REPEAT_RESUMED.format(
             id=found.id, when=in_words(found.cron, found.zone), goal=plain(found.goal, 80)
@@ -133,10 +133,10 @@ class TaskRepeat(commands.Cog):
     async def repeat_stop(self, interaction: Interaction, repeat: str) -> None:
         """Start no more; whoever made it may, and who may steer here."""
         await hold(interaction)
-        parts, person = parts_of(interaction), asker(interaction)
+        parts, person = parts_of(interaction), requester(interaction)
         found = await meant(interaction, repeat)
         rules = await parts.records.rules(interaction.guild_id or 0)
         if not may(person, Right.STEER, rules, owner_id(found.by)):
-            raise Refused(texts.NOT_ALLOWED["steer"])
+            raise ActionRefused(texts.NOT_ALLOWED["steer"])
         await parts.engine.handle(EndRepeat(found.id, person.key))
         await answer(interaction, texts.REPEAT_STOPPED.format(id=found.id, goal=plain(found.goal, 80)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot import texts
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import dollars
 from engine.commands import Limits
 from engine.domain.recurrence import Recurrence
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"(\d+) (\d+) (\*|\d+) \* (\*|\d|1-5)")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RepeatChoice:
     """What a person chose; `cron` alone decides when given."""
 
     every: Every = "day"
@@ -30,13 +30,13 @@ class Choice:
     cron: str | None = None
 
 
-def cron_of(choice: Choice) -> str:
-    """The cron expression of a choice. Raises Refused for a time that is none."""
+def cron_of(choice: RepeatChoice) -> str:
+    """The cron expression of a choice. Raises ActionRefused for a time that is none."""
     if choice.cron:
         return choice.cron.strip()
     found = _TIME.fullmatch(choice.at.strip())
     if found is None:
-        raise Refused(texts.BAD_TIME.format(value=choice.at[:20]))
+        raise ActionRefused(texts.BAD_TIME.format(value=choice.at[:20]))
     time = f"{int(found[2])} {int(found[1])}"
     week = f"* * {DAYS.index(choice.on)}"
     days = {"day": "* * *", "working day": "* * 1-5", "week": week, "month": "1 * *"}

@@ -26,8 +26,8 @@ from bot import texts
 from bot.discord.access import Right, gate_rights, may, person_of
 from bot.discord.attachments import files_of
 from bot.discord.context import Parts
-from bot.discord.error_reports import words_for
-from bot.discord.errors import UNDELIVERED, Refused
+from bot.discord.error_reports import error_text
+from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import message_ref, owner_id, space_of
 from bot.features.agents.actions import DELIVERED
@@ -43,10 +43,10 @@ SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
 CATCH_UP, CATCH_UP_NEW = 1000, 100
 FRESH_S = 60.0
-TROUBLE = (discord.DiscordServerError, aiohttp.ClientError)
+RETRIED_ERRORS = (discord.DiscordServerError, aiohttp.ClientError)
 
 
-class Patience(TypedDict, total=False):
+class RetryOptions(TypedDict, total=False):
     """How often and how long Discord in trouble is asked again; see `stamina.retry_context`."""
 
     attempts: int
@@ -56,11 +56,11 @@ class Patience(TypedDict, total=False):
     wait_jitter: float
 
 
-PATIENCE: Patience = {"attempts": 3, "timeout": None, "wait_initial": 2.0, "wait_max": 10.0}
+RETRY: RetryOptions = {"attempts": 3, "timeout": None, "wait_initial": 2.0, "wait_max": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class AddressedMessage:
     """A message on its way: to whom, and the words without the name in front."""
 
     agent: AgentView
@@ -158,7 +158,7 @@ class RepliesCog(commands.Cog):
 
     async def _take(self, message: discord.Message) -> bool:
         """Deliver or refuse, visibly; False for messages that are none of the agents' business."""
-        addressed: Addressed | None = None
+        addressed: AddressedMessage | None = None
         try:
             gate = await self._asked(message)
             if gate is not None:
@@ -171,7 +171,7 @@ class RepliesCog(commands.Cog):
                 await self._demand(await self._with_member(message), addressed.task)
                 await self._deliver(message, addressed)
         except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
-            await self._refuse(message, words_for(error))
+            await self._refuse(message, error_text(error))
             return True
         await self._react(message, DELIVERED)
         if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
@@ -208,7 +208,7 @@ class RepliesCog(commands.Cog):
 
     # ------------------------------------------------------------ to whom
 
-    async def _addressed(self, message: discord.Message) -> Addressed | None:
+    async def _addressed(self, message: discord.Message) -> AddressedMessage | None:
         look = self.parts.engine.look
         spot = await self.parts.routes.place_of(message.channel.id)
         text = without_mention(message.content, self.bot.user.id if self.bot.user else 0)
@@ -220,36 +220,38 @@ class RepliesCog(commands.Cog):
             task_id = await self.parts.records.task_of_card(message.reference.message_id)
             if task_id is not None:
                 task = await look.task(task_id)
-                return Addressed(await look.agent(task.boss_id), task, text)
+                return AddressedMessage(await look.agent(task.boss_id), task, text)
         if spot is None:
             return None
         task = await look.task(spot.task_id)
         by_name = named(text, await look.agents(spot.task_id))
         if by_name is not None:
-            return Addressed(by_name[0], task, by_name[1])
-        return Addressed(await look.agent(spot.head_id), task, text)
+            return AddressedMessage(by_name[0], task, by_name[1])
+        return AddressedMessage(await look.agent(spot.head_id), task, text)
 
-    async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> Addressed:
+    async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> AddressedMessage:
         """A reply to a roll-up of several agents goes to the one it names, else to the first in it."""
         look = self.parts.engine.look
         task = await look.task(first.task_id)
         if len(spoke) == 1:
-            return Addressed(first, task, text)
+            return AddressedMessage(first, task, text)
         by_name = named(text, [await look.agent(agent_id) for agent_id in spoke])
-        return Addressed(*(by_name[0], task, by_name[1]) if by_name else (first, task, text))
+        return AddressedMessage(*(by_name[0], task, by_name[1]) if by_name else (first, task, text))
 
     async def _demand(self, message: discord.Message, task: TaskView, right: Right = Right.STEER) -> None:
         if not isinstance(message.author, discord.Member):
-            raise Refused(texts.REPLY_REFUSED)
+            raise ActionRefused(texts.REPLY_REFUSED)
         rules = await self.parts.records.rules(message.author.guild.id)
         same_server = task.space == space_of(message.author.guild.id)
         if not same_server or not may(person_of(message.author), right, rules, owner_id(task.by)):
-            raise Refused(texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value])
+            raise ActionRefused(
+                texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value]
+            )
 
-    async def _deliver(self, message: discord.Message, to: Addressed) -> None:
+    async def _deliver(self, message: discord.Message, to: AddressedMessage) -> None:
         if not to.text.strip() and not message.attachments:
             readable = self.bot.intents.message_content
-            raise Refused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
+            raise ActionRefused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
         person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
         files = await files_of(message.attachments)
         ref = message_ref(message.channel.id, message.id)
@@ -261,7 +263,7 @@ class RepliesCog(commands.Cog):
     async def _edited(self, message: discord.Message) -> None:
         if not await self._listens(message.channel.id):
             return
-        addressed: Addressed | None = None
+        addressed: AddressedMessage | None = None
         try:
             addressed = await self._addressed(message)
             if addressed is None:
@@ -274,8 +276,8 @@ class RepliesCog(commands.Cog):
         except WrongState:
             name = plain(addressed.agent.name, 60) if addressed else ""
             await self._refuse(message, texts.READ_ALREADY.format(name=name))
-        except (Refused, EngineError) as error:
-            await self._refuse(message, words_for(error))
+        except (ActionRefused, EngineError) as error:
+            await self._refuse(message, error_text(error))
 
     async def _listens(self, channel_id: int) -> bool:
         """Whether anything written in a channel may have reached an agent."""
@@ -309,7 +311,7 @@ class RepliesCog(commands.Cog):
         """People's messages after an id in order; a few tries when Discord is in trouble."""
         channel = self.bot.get_partial_messageable(channel_id)
         since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
-        async for attempt in stamina.retry_context(on=TROUBLE, **PATIENCE):
+        async for attempt in stamina.retry_context(on=RETRIED_ERRORS, **RETRY):
             with attempt:
                 return await _persons(channel.history(limit=most, after=since))
         raise AssertionError("unreachable: the last attempt returns or raises")

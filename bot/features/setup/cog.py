@@ -11,7 +11,7 @@ from discord.ext import commands
 from bot import texts
 from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.interactions import answer, demand_manager, hold
+from bot.discord.interactions import answer, hold, require_manager
 
 
 def _set(old: frozenset[int], role: discord.Role | None) -> frozenset[int]:
@@ -53,7 +53,7 @@ class SetupCog(commands.Cog):
     ) -> None:
         """Set what is given, leave the rest, show all."""
         await hold(interaction)
-        demand_manager(interaction)
+        require_manager(interaction)
         records = parts_of(interaction).records
         old = await records.rules(interaction.guild_id or 0)
         rules = replace(

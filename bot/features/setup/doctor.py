@@ -12,7 +12,7 @@ from bot import texts
 from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, many
-from bot.discord.interactions import answer, demand_manager, hold
+from bot.discord.interactions import answer, hold, require_manager
 from engine.ports import SandboxStatus
 
 IN_SERVER: Mapping[str, str] = {
@@ -85,7 +85,7 @@ class DoctorCog(commands.Cog):
     async def doctor(self, interaction: Interaction) -> None:
         """Look at everything, say what to mend; posts that waited for it are tried at once."""
         await hold(interaction)
-        demand_manager(interaction)
+        require_manager(interaction)
         parts, guild = parts_of(interaction), interaction.guild
         assert guild is not None
         parts.probes.again()

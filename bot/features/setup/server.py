@@ -17,7 +17,7 @@ from engine.commands import EndRepeat, PauseTask
 from engine.errors import EngineError
 
 log = logging.getLogger(__name__)
-Place = discord.abc.GuildChannel | discord.Thread
+ChannelOrThread = discord.abc.GuildChannel | discord.Thread
 
 
 class ServerCog(commands.Cog):
@@ -84,11 +84,11 @@ class ServerCog(commands.Cog):
         if before.overwrites != after.overwrites:
             await self._compare(after.guild)
 
-    async def _places(self, guild: discord.Guild) -> list[Place]:
+    async def _places(self, guild: discord.Guild) -> list[ChannelOrThread]:
         ids = await self.parts.records.open_channels()
         return [place for i in ids if (place := guild.get_channel_or_thread(i)) is not None]
 
-    def _lack(self, place: Place) -> frozenset[str]:
+    def _lack(self, place: ChannelOrThread) -> frozenset[str]:
         return frozenset(lacking(place.permissions_for(place.guild.me), IN_PLACE))
 
     async def _compare(self, guild: discord.Guild) -> None:
@@ -100,7 +100,7 @@ class ServerCog(commands.Cog):
             if lost:
                 await self._announce(place, sorted(lost))
 
-    async def _announce(self, place: Place, lost: list[str]) -> None:
+    async def _announce(self, place: ChannelOrThread, lost: list[str]) -> None:
         words = texts.PERMISSION_LOST.format(where=place.mention, missing=", ".join(lost))
         elsewhere = place.guild.system_channel
         for target in (place, elsewhere):

@@ -11,10 +11,10 @@ import discord
 from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
-from bot.discord.interactions import answer, demand, demand_sight, hold
+from bot.discord.errors import ActionRefused
+from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import task_by_id
-from bot.discord.reporting_item import Pressed
+from bot.discord.reporting_item import ReportingItem
 from bot.features.files.browser import files_page
 from bot.features.files.delivery import hand_bundle, hand_zip
 from bot.features.tasks import actions as task_actions
@@ -28,7 +28,7 @@ Verb = Callable[[Interaction, TaskView], Awaitable[None]]
 
 
 class TaskButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"task:(?P<verb>[a-z_]+):(?P<task>\d{1,12})",
 ):
@@ -63,10 +63,10 @@ async def _resume(interaction: Interaction, task: TaskView) -> None:
 
 
 async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
-    """Ask once more, before the buttons stop it. Raises Refused for a task that has ended."""
-    await demand(interaction, Right.STEER, task)
+    """Ask once more, before the buttons stop it. Raises ActionRefused for a task that has ended."""
+    await require_right(interaction, Right.STEER, task)
     if task.ended_at is not None:
-        raise Refused(texts.ENDED_ALREADY.format(id=task.id, state=task.state))
+        raise ActionRefused(texts.ENDED_ALREADY.format(id=task.id, state=task.state))
     await answer(interaction, texts.STOP_SURE.format(id=task.id), view=stop_view(task.id))
 
 
@@ -86,7 +86,7 @@ async def _files(interaction: Interaction, task: TaskView) -> None:
 
 async def _follow(interaction: Interaction, task: TaskView) -> None:
     """The next of off, answers, all."""
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     records = parts_of(interaction).records
     now = await records.follow_mode(task.id, interaction.user.id) or "off"
     mode = NEXT_MODE[now]
@@ -95,7 +95,7 @@ async def _follow(interaction: Interaction, task: TaskView) -> None:
 
 
 async def _cap(interaction: Interaction, task: TaskView) -> None:
-    await demand(interaction, Right.SPEND, task)
+    await require_right(interaction, Right.SPEND, task)
     await interaction.response.send_modal(cap_window(task))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot import texts
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.windows import Ask
+from bot.discord.windows import TextField
 from bot.features.tasks import actions as task_actions
 from engine.commands import Limits
 
 
-def cap_asks(caps: Limits) -> list[Ask]:
+def cap_asks(caps: Limits) -> list[TextField]:
     numbers = (
         ("dollars", texts.MODAL_CAP_DOLLARS, f"{caps.cost_micros / 1e6:.2f}" if caps.cost_micros else ""),
         ("tokens", texts.MODAL_CAP_TOKENS, str(caps.tokens or "")),
@@ -20,7 +20,8 @@ def cap_asks(caps: Limits) -> list[Ask]:
         ("minutes", texts.MODAL_CAP_MINUTES, str(caps.minutes or "")),
     )
     return [
-        Ask(name, label, default, long=False, required=False, most=12) for name, label, default in numbers
+        TextField(name, label, default, long=False, required=False, most=12)
+        for name, label, default in numbers
     ]
 
 
@@ -38,7 +39,7 @@ def _dollars(text: str) -> float | None:
     try:
         return float(cleaned) if cleaned else None
     except ValueError:
-        raise Refused(texts.BAD_BUDGET) from None
+        raise ActionRefused(texts.BAD_BUDGET) from None
 
 
 def _whole(text: str) -> int | None:
@@ -46,5 +47,5 @@ def _whole(text: str) -> int | None:
     if not cleaned:
         return None
     if not cleaned.isdecimal() or int(cleaned) == 0:
-        raise Refused(texts.BAD_NUMBER.format(value=plain(cleaned, 20)))
+        raise ActionRefused(texts.BAD_NUMBER.format(value=plain(cleaned, 20)))
     return int(cleaned)

@@ -7,8 +7,8 @@ from io import BytesIO
 
 from bot import texts
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
-from bot.discord.interactions import demand_sight
+from bot.discord.errors import ActionRefused
+from bot.discord.interactions import require_view
 from bot.features.files.delivery import hand_over
 from bot.pictures.organisation import draw_organisation
 from bot.pictures.timeline import draw_timeline
@@ -17,7 +17,7 @@ from engine.queries import TaskView
 
 async def show_organisation(interaction: Interaction, task: TaskView) -> None:
     """Everyone and whom they work for."""
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     agents = await parts_of(interaction).engine.look.agents(task.id)
     title = texts.PICTURE_TITLE.format(id=task.id, goal=" ".join(task.goal.split()))
     picture = await asyncio.to_thread(draw_organisation, agents, title)
@@ -25,12 +25,12 @@ async def show_organisation(interaction: Interaction, task: TaskView) -> None:
 
 
 async def show_timeline(interaction: Interaction, task: TaskView) -> None:
-    """Who worked when, and the cost over time. Raises Refused before the first step."""
-    await demand_sight(interaction, task)
+    """Who worked when, and the cost over time. Raises ActionRefused before the first step."""
+    await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     agents, steps = await look.agents(task.id), await look.timeline(task.id)
     if not steps:
-        raise Refused(texts.NO_TIMELINE)
+        raise ActionRefused(texts.NO_TIMELINE)
     title = texts.PICTURE_TITLE.format(id=task.id, goal=" ".join(task.goal.split()))
     picture = await asyncio.to_thread(draw_timeline, agents, steps, title)
     await hand_over(interaction, f"task-{task.id}-timeline.png", BytesIO(picture))

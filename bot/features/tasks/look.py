@@ -11,8 +11,8 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import dollars, many, plain
-from bot.discord.interactions import answer, demand_sight, hold, seen_of
-from bot.discord.lookup import here, task_for
+from bot.discord.interactions import answer, hold, require_view, visible_tasks
+from bot.discord.lookup import current_space, task_for
 from bot.features.tasks.card import CardModel, card_view
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drawings import show_organisation, show_timeline
@@ -39,8 +39,8 @@ class TaskLook(commands.Cog):
     async def list(self, interaction: Interaction) -> None:
         """The newest tasks of this server that the person may look into."""
         await hold(interaction)
-        newest = await parts_of(interaction).engine.look.tasks(here(interaction), limit=LOOKED_AT)
-        tasks = await seen_of(interaction, newest)
+        newest = await parts_of(interaction).engine.look.tasks(current_space(interaction), limit=LOOKED_AT)
+        tasks = await visible_tasks(interaction, newest)
         await answer(interaction, "\n".join(task_line(task) for task in tasks[:LISTED]) or texts.NO_TASKS)
 
     @TASK.command(name="status", description=texts.CMD["task.status"])
@@ -50,7 +50,7 @@ class TaskLook(commands.Cog):
         """A card of the task as it is now, for the one who asked."""
         await hold(interaction)
         meant = await task_for(interaction, task)
-        await demand_sight(interaction, meant)
+        await require_view(interaction, meant)
         parts = parts_of(interaction)
         lines = await parts.records.log(meant.id, 5)
         agents = await parts.engine.look.agents(meant.id)
@@ -72,7 +72,7 @@ class TaskLook(commands.Cog):
         if picture is not None:
             await (show_organisation if picture == "organisation" else show_timeline)(interaction, meant)
             return
-        await demand_sight(interaction, meant)
+        await require_view(interaction, meant)
         agents = await parts_of(interaction).engine.look.agents(meant.id)
         await answer(interaction, tree_text(agents, limit=1900, lines=60))
 
@@ -83,6 +83,6 @@ class TaskLook(commands.Cog):
         """What happened, newest first, in pages."""
         await hold(interaction)
         meant = await task_for(interaction, task)
-        await demand_sight(interaction, meant)
+        await require_view(interaction, meant)
         text, view = await page_view(interaction, "log", meant.id, 0)
         await answer(interaction, text, view=view)

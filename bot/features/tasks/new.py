@@ -14,14 +14,14 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.attachments import files_of
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import Refused
+from bot.discord.errors import ActionRefused
 from bot.discord.identities import origin_of
 from bot.discord.interactions import answer, hold
-from bot.discord.lookup import here
-from bot.discord.windows import Ask, window
-from bot.features.tasks.actions import demand_start, limits_of
+from bot.discord.lookup import current_space
+from bot.discord.windows import TextField, window
+from bot.features.tasks.actions import limits_of, require_start
 from bot.features.tasks.command_group import TASK
-from bot.features.tasks.orders import keep_order, see_order, take_order
+from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
 from engine.commands import Limits, StartTask
 from engine.domain.goals import checked_goal
 
@@ -30,7 +30,7 @@ KIND = "order"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TaskDraft:
     """What was asked besides the goal, while a window is open for it."""
 
     limits: Limits
@@ -38,32 +38,32 @@ class Order:
     attachments: tuple[discord.Attachment, ...]
 
 
-async def keep(interaction: Interaction, order: Order) -> int:
+async def keep(interaction: Interaction, order: TaskDraft) -> int:
     """Number under which `goal_typed` finds the order again."""
     kept = {
         "limits": asdict(order.limits),
         "model": order.model,
         "attachments": [attachment.to_dict() for attachment in order.attachments],
     }
-    return await keep_order(interaction, KIND, kept)
+    return await keep_draft(interaction, KIND, kept)
 
 
-async def _kept(interaction: Interaction, number: int) -> Order | None:
-    kept = await see_order(interaction, KIND, number)
+async def _kept(interaction: Interaction, number: int) -> TaskDraft | None:
+    kept = await read_draft(interaction, KIND, number)
     if kept is None:
         return None
     state = interaction.client._connection
     files = tuple(discord.Attachment(data=data, state=state) for data in kept["attachments"])
-    return Order(Limits(**kept["limits"]), kept["model"], files)
+    return TaskDraft(Limits(**kept["limits"]), kept["model"], files)
 
 
-async def _taken(interaction: Interaction, number: int) -> Order:
-    """The order, once its person may still start it; then it is gone. Raises Refused."""
+async def _taken(interaction: Interaction, number: int) -> TaskDraft:
+    """The order, once its person may still start it; then it is gone. Raises ActionRefused."""
     order = await _kept(interaction, number)
     if order is not None:
-        await demand_start(interaction, order.limits, order.model)
-    if order is None or not await take_order(interaction, KIND, number):
-        raise Refused(texts.ORDER_LOST)
+        await require_start(interaction, order.limits, order.model)
+    if order is None or not await take_draft(interaction, KIND, number):
+        raise ActionRefused(texts.ORDER_LOST)
     return order
 
 
@@ -75,10 +75,10 @@ def goal_in_files(files: Mapping[str, bytes]) -> str:
     return ""
 
 
-async def start(interaction: Interaction, goal: str, order: Order) -> None:
+async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
     """Start the task, show its card here, tell the person where. The rights are asked here, where it counts:
     a window may have stood open for a day."""
-    person = await demand_start(interaction, order.limits, order.model)
+    person = await require_start(interaction, order.limits, order.model)
     parts = parts_of(interaction)
     files = await files_of(order.attachments)
     goal = checked_goal(goal or goal_in_files(files))
@@ -87,7 +87,7 @@ async def start(interaction: Interaction, goal: str, order: Order) -> None:
         StartTask(
             goal,
             person.key,
-            here(interaction),
+            current_space(interaction),
             order.limits,
             files,
             order.model,
@@ -108,14 +108,14 @@ async def goal_typed(interaction: Interaction, number: int, values: Mapping[str,
     await hold(interaction)
     try:
         await start(interaction, values["goal"], await _taken(interaction, number))
-    except Refused as refused:
+    except ActionRefused as refused:
         words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
         await answer(interaction, str(refused), files=[words])
 
 
 def goal_window(number: int) -> discord.ui.Modal:
     """The window for a long goal."""
-    return window(f"goal:{number}", texts.MODAL_GOAL, Ask("goal", texts.MODAL_GOAL_LABEL))
+    return window(f"goal:{number}", texts.MODAL_GOAL, TextField("goal", texts.MODAL_GOAL_LABEL))
 
 
 class TaskNew(commands.Cog):
@@ -150,8 +150,8 @@ class TaskNew(commands.Cog):
         """Start at once, or open the window when neither goal nor file says what to do."""
         limits = limits_of(budget, agents, minutes, tokens)
         given = tuple(file for file in (file1, file2, file3) if file is not None)
-        order = Order(limits, model, given)
-        await demand_start(interaction, limits, model)
+        order = TaskDraft(limits, model, given)
+        await require_start(interaction, limits, model)
         told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
         if goal is None and not told:
             number = await keep(interaction, order)

@@ -12,9 +12,9 @@ from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, plain
-from bot.discord.interactions import demand, demand_sight
-from bot.discord.lookup import agent_by_id, here, task_by_id
-from bot.discord.reporting_item import Pressed
+from bot.discord.interactions import require_right, require_view
+from bot.discord.lookup import agent_by_id, current_space, task_by_id
+from bot.discord.reporting_item import ReportingItem
 from bot.features.agents.step_text import all_below, share_text, step_text
 
 LOG_LINES = 15
@@ -22,7 +22,7 @@ MEMORIES_A_PAGE = 9
 
 
 class PageButton(
-    Pressed,
+    ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
     template=r"page:(?P<kind>log|steps|memories):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
 ):
@@ -60,7 +60,7 @@ async def page_view(interaction: Interaction, kind: str, of: int, page: int) -> 
 
 async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, bool]:
     task = await task_by_id(interaction, task_id)
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     lines = await parts_of(interaction).records.log(task_id, LOG_LINES + 1, page * LOG_LINES)
     shown = [f"<t:{int(line.at)}:T> {cut(line.line, 110)}" for line in lines[:LOG_LINES]]
     return "\n".join(shown) or texts.NOTHING_LOGGED, len(lines) > LOG_LINES
@@ -68,7 +68,7 @@ async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, 
 
 async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[str, bool]:
     agent, task = await agent_by_id(interaction, agent_id)
-    await demand_sight(interaction, task)
+    await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     steps = await look.steps(agent_id, page + 2)
     share = share_text(agent, all_below(agent, await look.agents(task.id)))
@@ -80,8 +80,8 @@ async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[st
 
 async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str, bool]:
     """What is kept for this server; for those who may start tasks, as it feeds theirs."""
-    await demand(interaction, Right.START)
-    found = await parts_of(interaction).engine.look.memories(here(interaction))
+    await require_right(interaction, Right.START)
+    found = await parts_of(interaction).engine.look.memories(current_space(interaction))
     shown = found[page * MEMORIES_A_PAGE : (page + 1) * MEMORIES_A_PAGE]
     lines = [f"**#{m.id}** {plain(m.text, 130)} · {plain(m.source, 40)} · <t:{int(m.at)}:d>" for m in shown]
     return "\n".join(lines) or texts.NO_MEMORIES, len(found) > (page + 1) * MEMORIES_A_PAGE

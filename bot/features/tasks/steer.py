@@ -9,7 +9,7 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.interactions import answer, demand, hold
+from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import task_for
 from bot.features.tasks import actions as task_actions
 from bot.features.tasks.buttons import ask_to_stop
@@ -70,7 +70,7 @@ class TaskSteer(commands.Cog):
     ) -> None:
         """Raise the caps given, or open the window for them when none is."""
         meant = await task_for(interaction, task)
-        await demand(interaction, Right.SPEND, meant)
+        await require_right(interaction, Right.SPEND, meant)
         limits = task_actions.limits_of(budget, agents, minutes, tokens)
         if limits == Limits():
             await interaction.response.send_modal(cap_window(meant))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.app.instance_lock import AlreadyRunning, Lease, OnlyBot, only_bot
+from bot.app.instance_lock import AlreadyRunning, InstanceLock, Lease, hold_instance
 from bot.app.settings import BotSettings
 from bot.discord.access import GuildRules, Person, Right, may, without_role
 from bot.discord.attachments import free_path
@@ -105,7 +105,7 @@ def test_the_token_is_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_a_second_bot_is_refused_until_the_first_has_left(tmp_path: Path) -> None:
     """In plain words that name who runs; afterwards the place is free."""
-    first, second = OnlyBot(tmp_path / "bot.lock"), OnlyBot(tmp_path / "bot.lock")
+    first, second = InstanceLock(tmp_path / "bot.lock"), InstanceLock(tmp_path / "bot.lock")
     with first:
         with pytest.raises(AlreadyRunning, match=r"already running.*process \d+.*Stop the other one"), second:
             pass
@@ -145,11 +145,11 @@ async def test_a_shared_database_is_leased_to_one_bot(database: InlineDatabase) 
 
 async def test_only_bot_locks_a_file_for_sqlite(database: InlineDatabase, tmp_path: Path) -> None:
     """What the bootstrap uses: refused inside, free after."""
-    async with only_bot(database, tmp_path, lambda: 0.0):
+    async with hold_instance(database, tmp_path, lambda: 0.0):
         with pytest.raises(AlreadyRunning):
-            async with only_bot(database, tmp_path, lambda: 0.0):
+            async with hold_instance(database, tmp_path, lambda: 0.0):
                 pass
-    async with only_bot(database, tmp_path, lambda: 0.0):
+    async with hold_instance(database, tmp_path, lambda: 0.0):
         assert (tmp_path / "bot.lock").read_text().startswith("process ")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.features.tasks.card import CardModel, card_view, digest
 from bot.features.tasks.tree import tree_text
 from bot.notifications.live_card import next_move
-from bot.storage.guild_settings import Card
+from bot.storage.guild_settings import CardRecord
 from engine.commands import Limits
 from engine.queries import AgentView, Spend, TaskView
 from tests.fakes.crowd import crowd
@@ -123,8 +123,8 @@ def test_equal_cards_have_equal_digests_and_others_not() -> None:
 
 def test_next_move_edits_seldom_and_reposts_hourly() -> None:
     """Post; nothing without change; wait within 15 s; edit; post anew after an hour if live."""
-    shown = Card(7, 1, 99, posted_at=1000.0, edited_at=1000.0, digest="a")
-    assert next_move(Card(7, 1), "a", 0.0, 15, 3600, True) == "post"
+    shown = CardRecord(7, 1, 99, posted_at=1000.0, edited_at=1000.0, digest="a")
+    assert next_move(CardRecord(7, 1), "a", 0.0, 15, 3600, True) == "post"
     assert next_move(shown, "a", 9999.0, 15, 3600, True) == "nothing"
     assert next_move(shown, "b", 1014.0, 15, 3600, True) == "wait"
     assert next_move(shown, "b", 1015.0, 15, 3600, True) == "edit"

@@ -12,7 +12,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.app.login import reads_messages, words_for_login
+from bot.app.login import login_error_text, reads_messages
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from engine.commands import PauseTask, SayToAgent, StartTask
 from tests.bot.features.conftest import Stage
@@ -296,9 +296,9 @@ async def test_whether_it_may_read_is_asked_of_discord(
     assert await reads_messages("nonsense", "on") is True and await reads_messages("nonsense", "off") is False
     with pytest.raises(discord.LoginFailure) as refused:
         await reads_messages("nonsense", "auto")
-    assert "DISCORD_TOKEN" in (words_for_login(refused.value) or "")
-    assert "MESSAGE_CONTENT=off" in (words_for_login(discord.PrivilegedIntentsRequired(None)) or "")
-    assert words_for_login(OSError()) is None
+    assert "DISCORD_TOKEN" in (login_error_text(refused.value) or "")
+    assert "MESSAGE_CONTENT=off" in (login_error_text(discord.PrivilegedIntentsRequired(None)) or "")
+    assert login_error_text(OSError()) is None
 
 
 def marks(loop: Loop, message_id: str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord.errors import Refused
-from bot.features.repeats.recurrence import Choice, cron_of, in_words, outlook
+from bot.discord.errors import ActionRefused
+from bot.features.repeats.recurrence import RepeatChoice, cron_of, in_words, outlook
 from engine.commands import Limits
 from engine.domain.recurrence import Recurrence
 
@@ -13,14 +13,14 @@ from engine.domain.recurrence import Recurrence
 @pytest.mark.parametrize(
     ("choice", "cron", "words"),
     [
-        (Choice(), "0 9 * * *", "every day at 09:00 (UTC)"),
-        (Choice("working day", "7:05"), "5 7 * * 1-5", "every working day at 07:05 (UTC)"),
-        (Choice("week", "18.30", "Sunday"), "30 18 * * 0", "every Sunday at 18:30 (UTC)"),
-        (Choice("month", "23:59"), "59 23 1 * *", "on day 1 of each month at 23:59 (UTC)"),
-        (Choice(cron=" 0 */6 * * 1,4 "), "0 */6 * * 1,4", "at `0 */6 * * 1,4` (UTC)"),
+        (RepeatChoice(), "0 9 * * *", "every day at 09:00 (UTC)"),
+        (RepeatChoice("working day", "7:05"), "5 7 * * 1-5", "every working day at 07:05 (UTC)"),
+        (RepeatChoice("week", "18.30", "Sunday"), "30 18 * * 0", "every Sunday at 18:30 (UTC)"),
+        (RepeatChoice("month", "23:59"), "59 23 1 * *", "on day 1 of each month at 23:59 (UTC)"),
+        (RepeatChoice(cron=" 0 */6 * * 1,4 "), "0 */6 * * 1,4", "at `0 */6 * * 1,4` (UTC)"),
     ],
 )
-def test_choices_become_cron_and_words(choice: Choice, cron: str, words: str) -> None:
+def test_choices_become_cron_and_words(choice: RepeatChoice, cron: str, words: str) -> None:
     """Both ways."""
     assert cron_of(choice) == cron
     assert in_words(cron, "UTC") == words
@@ -29,8 +29,8 @@ def test_choices_become_cron_and_words(choice: Choice, cron: str, words: str) ->
 @pytest.mark.parametrize("at", ["24:00", "9", "noon", "12:60", ""])
 def test_a_time_that_is_none_is_refused(at: str) -> None:
     """With one that would do."""
-    with pytest.raises(Refused, match="09:00"):
-        cron_of(Choice(at=at))
+    with pytest.raises(ActionRefused, match="09:00"):
+        cron_of(RepeatChoice(at=at))
 
 
 def test_the_outlook_multiplies_a_runs_cap_by_its_runs() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bot.features.gates.windows import closed_message
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
-from bot.outbox.limiter import Rates
+from bot.outbox.limiter import RateLimits
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
 from bot.ports import EngineApi
@@ -49,7 +49,7 @@ class Stage:
     engine: FakeEngine
     outbox: Outbox
     running: asyncio.Task[None]
-    rates: Rates = field(default_factory=lambda: Rates().scaled(SCALE))
+    rates: RateLimits = field(default_factory=lambda: RateLimits().scaled(SCALE))
 
     async def task(self, goal: str = "a small game") -> int:
         """Begin a task in the lobby."""
@@ -79,7 +79,7 @@ class Stage:
 
 def make_outbox(client: discord.Client, engine: FakeEngine, database: Database) -> Outbox:
     """The real outbox with fast clocks."""
-    options = OutboxOptions(rates=Rates().scaled(SCALE), pace=PACE)
+    options = OutboxOptions(rates=RateLimits().scaled(SCALE), pace=PACE)
     return build_outbox(
         client,
         cast(EngineApi, engine),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.outbox.ledger import Ledger, Sent
-from bot.outbox.post import Entry, Lane, Post, Wire
+from bot.outbox.ledger import Ledger, MessageLocation
+from bot.outbox.post import Entry, Lane, OutgoingMessage, Post
 from bot.outbox.projector import project_all
 from bot.outbox.transcripts import Transcripts
-from bot.places.records import Hook, PlaceRecords
+from bot.places.records import PlaceRecords, WebhookRecord
 from bot.storage.tables import BOT_METADATA
 from engine import events as ev
 from engine.errors import NotFound
@@ -58,9 +58,9 @@ async def spoken(ledger: Ledger) -> list[Entry]:
     return [entry for entry in await ledger.waiting() if entry.post.kind == "say"]
 
 
-def wire(content: str, **more: int) -> Wire:
+def wire(content: str, **more: int) -> OutgoingMessage:
     """A message of Ada's."""
-    return Wire(1, 2, "Ada", "Ada", content, **more)  # type: ignore[arg-type]
+    return OutgoingMessage(1, 2, "Ada", "Ada", content, **more)  # type: ignore[arg-type]
 
 
 async def test_pending_sending_sent(database: Database) -> None:
@@ -70,11 +70,11 @@ async def test_pending_sending_sent(database: Database) -> None:
     first, second = await ledger.begin(entries, [wire("one"), wire("two")], 99.0)
     assert await spoken(ledger) == []
     assert [(d.id, d.begun_at) for d in await ledger.unfinished()] == [(first.id, 99.0), (second.id, 0.0)]
-    await ledger.sent(first, Sent(BIG, BIG + 1))
+    await ledger.sent(first, MessageLocation(BIG, BIG + 1))
     assert (await ledger.counts())["sending"] == 2
     second = await ledger.sending(second, 100.0)
     assert [d.begun_at for d in await ledger.unfinished()] == [100.0]
-    await ledger.sent(second, Sent(BIG, BIG + 2))
+    await ledger.sent(second, MessageLocation(BIG, BIG + 2))
     assert await ledger.unfinished() == []
     assert (await ledger.counts())["sent"] == 2
     assert await ledger.agents_of(BIG + 2) == [3]
@@ -104,7 +104,7 @@ async def test_pruning_keeps_the_way_back(database: Database) -> None:
     ledger = Ledger(database)
     one, two = await spoken(ledger)
     (old,) = await ledger.begin([one], [wire("one")], 100.0)
-    await ledger.sent(old, Sent(BIG, BIG + 1))
+    await ledger.sent(old, MessageLocation(BIG, BIG + 1))
     (open_,) = await ledger.begin([two], [wire("two")], 101.0)
     react = Post(1, 2, 9, "react", Lane.STATUS, "👀", ref="5:6", eager=False)
     assert await ledger.say("mark", react, 50.0)
@@ -130,8 +130,8 @@ async def test_gates_people_and_homes(database: Database) -> None:
     ledger = Ledger(database)
     assert await ledger.gate_message(8) is None
     (delivery,) = await ledger.begin(await spoken(ledger), [wire("?", gate_id=8)], 1.0)
-    await ledger.sent(delivery, Sent(BIG, BIG + 9))
-    assert await ledger.gate_message(8) == Sent(BIG, BIG + 9)
+    await ledger.sent(delivery, MessageLocation(BIG, BIG + 9))
+    assert await ledger.gate_message(8) == MessageLocation(BIG, BIG + 9)
     for _ in range(2):
         await ledger.note_incoming("1:2", BIG, 3, "x" * 500, 1.0)
     records = PlaceRecords(database)
@@ -148,8 +148,8 @@ async def test_places_and_hooks(database: Database) -> None:
     assert (await ledger.place_of(BIG + 1)) is not None and await ledger.place_of(BIG) is None
     assert [group.group_id for group in await records.places(1)] == [2]
     for token in ("a", "b"):
-        await records.keep_hook(Hook(BIG, 5, token, repairs=1))
-    assert await records.hook(BIG) == Hook(BIG, 5, "b", 1)
+        await records.keep_hook(WebhookRecord(BIG, 5, token, repairs=1))
+    assert await records.hook(BIG) == WebhookRecord(BIG, 5, "b", 1)
     with pytest.raises(NotFound):
         await records.group(99)
     with pytest.raises(NotFound):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.outbox.limiter import Limiter, Rates
+from bot.outbox.limiter import Limiter, RateLimits
 
 CALLS = st.lists(
     st.tuples(st.sampled_from([1, 2, 3]), st.floats(0, 3), st.booleans(), st.booleans()),
@@ -120,7 +120,7 @@ def test_global_429_stops_every_channel() -> None:
 
 def test_hidden_429_closes_and_tightens_its_channel_only() -> None:
     """The retry time is kept, the minute becomes smaller, then grows back."""
-    limiter, rates = Limiter(), Rates()
+    limiter, rates = Limiter(), RateLimits()
     limiter.refused(1, 0.0, 40.0, "shared", hidden=True)
     assert limiter.wait(1, 0.0) == 40.0 and limiter.wait(2, 0.0) == 0.0
     assert limiter.a_minute(1) < rates.minute.count

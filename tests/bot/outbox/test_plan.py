@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter
 from bot.outbox.plan import EMBEDS, Batch, Ladder, Pressure, messages, pressure, take
-from bot.outbox.post import BOT, Entry, Lane, Post, Wire
+from bot.outbox.post import BOT, Entry, Lane, OutgoingMessage, Post
 from bot.outbox.split import open_fence
 
 FILE_LIMIT = 10 * 1024 * 1024
@@ -63,7 +63,7 @@ def drained(queue: list[Entry], room: int = 4) -> list[Batch]:
     return batches
 
 
-def fits(wire: Wire) -> bool:
+def fits(wire: OutgoingMessage) -> bool:
     """Within every limit Discord has for a message."""
     total = sum(card.size for card in wire.cards)
     return (

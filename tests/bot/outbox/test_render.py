@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.notifications.followers import Followers
-from bot.outbox.render import AgentFacts, Asked, TaskFacts, render
+from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
 from engine import events as ev
 
 HIDDEN = "\x1b[31m\x07a\u202eb\U000e0069\u3164"
@@ -16,13 +16,13 @@ SEEN = "ab"
 class _Scene:
     """One task with one agent."""
 
-    def task(self, task_id: int) -> TaskFacts | None:
-        return TaskFacts(task_id, 5, 6, 7, goal="the goal")
+    def task(self, task_id: int) -> TaskInfo | None:
+        return TaskInfo(task_id, 5, 6, 7, goal="the goal")
 
-    def agent(self, agent_id: int) -> AgentFacts | None:
-        return AgentFacts(agent_id, "Ada", "Ada", False)
+    def agent(self, agent_id: int) -> AgentInfo | None:
+        return AgentInfo(agent_id, "Ada", "Ada", False)
 
-    def asked(self, ref: str) -> Asked | None:
+    def asked(self, ref: str) -> QuotedMessage | None:
         return None
 
     def followers(self, task_id: int) -> Followers:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.places.layout import CHANNELS, FREELY, HOME, THREADS, Group, Placement, place, place_name
+from bot.places.layout import CHANNELS, FREELY, ORIGIN, THREADS, Group, Placement, place, place_name
 
 SHAPES = st.lists(st.integers(0, 10_000), max_size=130)
 
@@ -48,7 +48,7 @@ def test_threads_hang_in_a_channel(picks: list[int], full_from: int) -> None:
     parents = {group.id: group.parent_id for group in groups}
     for group in groups:
         where = placed[group.id]
-        if where.kind == "channel" or where.host_id == HOME:
+        if where.kind == "channel" or where.host_id == ORIGIN:
             continue
         above = parents[group.id]
         while above is not None and above != where.host_id:

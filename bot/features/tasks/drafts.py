@@ -22,7 +22,7 @@ def _name(interaction: Interaction, kind: str, number: int) -> str:
     return f"{kind}:{number}:{interaction.guild_id or 0}:{interaction.user.id}"
 
 
-async def keep_order(interaction: Interaction, kind: str, order: Mapping[str, Any]) -> int:
+async def keep_draft(interaction: Interaction, kind: str, order: Mapping[str, Any]) -> int:
     """Keep an order for who asks, here; the number under which only they find it."""
     parts = parts_of(interaction)
     now = parts.now()
@@ -32,12 +32,12 @@ async def keep_order(interaction: Interaction, kind: str, order: Mapping[str, An
     return number
 
 
-async def see_order(interaction: Interaction, kind: str, number: int) -> dict[str, Any] | None:
+async def read_draft(interaction: Interaction, kind: str, number: int) -> dict[str, Any] | None:
     """The order who asks placed here under a number; None when there is none (any more)."""
     kept = await parts_of(interaction).records.fact(_name(interaction, kind, number))
     return None if kept is None else json.loads(kept)
 
 
-async def take_order(interaction: Interaction, kind: str, number: int) -> bool:
+async def take_draft(interaction: Interaction, kind: str, number: int) -> bool:
     """Take the order away; whether it was still there. Of several at once only one gets True."""
     return await parts_of(interaction).records.take_fact(_name(interaction, kind, number)) is not None

@@ -9,7 +9,14 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.outbox.ledger import Ledger
-from bot.outbox.outcomes import Denied, Gone, Refused, Rejected, Uncertain, Unreached
+from bot.outbox.outcomes import (
+    ConnectionFailed,
+    OutcomeUnknown,
+    PermissionMissing,
+    Rejected,
+    TargetDeleted,
+    TooManyRequests,
+)
 from bot.outbox.pace import Pace
 from bot.outbox.post import Entry
 from bot.outbox.transport import Transport
@@ -21,7 +28,7 @@ CloseGate = Callable[[int], Awaitable[None]]
 """Takes the buttons off a gate's message; raises the errors of `outcomes`, and NotFound."""
 
 
-class Acts:
+class MessageUpdates:
     """Feed it entries of kind react and close_gate; each is done at least once, over restarts too."""
 
     def __init__(
@@ -65,14 +72,14 @@ class Acts:
         while True:
             try:
                 await self._do(entry)
-            except (Refused, Uncertain, Unreached) as error:
+            except (TooManyRequests, OutcomeUnknown, ConnectionFailed) as error:
                 failures += 1
                 await asyncio.sleep(max(self._pace.after(failures), getattr(error, "seconds", 0.0)))
             except SQLAlchemyError:
                 failures += 1
                 _log.exception("%s is tried again", entry.post.kind)
                 await asyncio.sleep(self._pace.after(failures))
-            except (Gone, Denied, Rejected, NotFound) as error:
+            except (TargetDeleted, PermissionMissing, Rejected, NotFound) as error:
                 _log.info("%s of %s is left out: %s", entry.post.kind, entry.post.ref or "a gate", error)
                 return
             else:
