@@ -15,7 +15,7 @@ from bot.discord.context import Interaction
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import cut
 from bot.discord.interactions import answer
-from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable
+from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable, StorageFull
 from engine.secrets import redact
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ModelKeyRejected | ModelUnavailable):
         rejected = isinstance(error, ModelKeyRejected)
         return (texts.KEY_REJECTED if rejected else texts.UNREACHABLE).format(message=error)
+    if isinstance(error, StorageFull):
+        return texts.NO_DISK
     if isinstance(error, ActionRefused | EngineError):
         return str(error)
     if isinstance(error, app_commands.CheckFailure):

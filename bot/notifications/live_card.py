@@ -79,6 +79,9 @@ class LiveCards:
         self._dirty: set[int] = set()
         self._news = asyncio.Event()
         self._locks: dict[int, asyncio.Lock] = {}
+        self._no_room = False
+        self._noted: set[int] = set()
+        """Tasks whose card says that the disk is full, which their rows could not take."""
 
     async def opened(self, task_id: int, channel_id: int) -> bool:
         """Show a task that was just started; False when its card has to wait or move."""
@@ -115,7 +118,11 @@ class LiveCards:
         self._news = asyncio.Event()
 
     async def tick(self) -> None:
-        """Look at every card something happened to."""
+        """Look at every card something happened to; at all of them when the disk is full, and no more."""
+        no_room = self._records.no_room
+        if self._no_room != no_room:
+            self._dirty.update(await self._records.cards_to_show(NEWEST))
+            self._no_room = no_room
         for task_id in sorted(self._dirty):
             self._dirty.discard(task_id)
             if await self._settle(task_id, hurry=False) == "wait":
@@ -162,8 +169,11 @@ class LiveCards:
             await self._drop(card)
         model = await self._model(card.task_id)
         view = card_view(model)
-        live = model.task.state in LIVE
+        # A card is posted anew only when that can be written down.
+        live = model.task.state in LIVE and not model.no_room
         now = self._now()
+        if card.task_id in self._noted:
+            card = replace(card, digest="")
         move = next_move(card, digest(view), now, every_s, self._settings.card_repost_s, live)
         if move == "post":
             await self._post(card, view, now)
@@ -176,8 +186,12 @@ class LiveCards:
     async def _model(self, task_id: int) -> CardModel:
         look = self._engine.look
         lines = await self._records.log(task_id, SHOWN_LINES)
+        task = await look.task(task_id)
         return CardModel(
-            await look.task(task_id), tuple(await look.agents(task_id)), tuple(x.line for x in lines)
+            task,
+            tuple(await look.agents(task_id)),
+            tuple(x.line for x in lines),
+            no_room=self._no_room and task.state in LIVE,
         )
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
@@ -246,9 +260,12 @@ class LiveCards:
                 raise
             await self._post(card, view, now)
             return
+        if self._no_room:
+            self._noted.add(card.task_id)
         # Not forced to disk: a power cut that loses this only makes the next start edit once more.
         shown = {"edited_at": now, "digest": digest(view), "shown_seq": card.changed_seq}
         await self._records.change_card(card.task_id, durable=False, **shown)
+        self._noted.discard(card.task_id)
 
     async def _allowed(self, channel_id: int) -> None:
         """Wait for the limiter, then count a post into a channel, or with 0 an edit."""

@@ -84,6 +84,11 @@ class BotRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def no_room(self) -> bool:
+        """Whether nothing can be stored at the moment."""
+        return bool(self._database.trouble)
+
     async def rules(self, guild_id: int) -> GuildRules:
         """The server's rules; the closed default before `/setup`."""
         query = select(GUILDS).where(GUILDS.c.guild_id == guild_id)

@@ -309,6 +309,9 @@ CHOOSE_FILE = "Choose a file to look at"
 FILES_HEAD = "**Files of task #{id}** · {count}, {size}"
 NEXT_FILES, FILES_BEFORE = "Next files", "Files before"
 NOBODY_YET = "Nobody but the boss yet."
+DISK_FULL = (
+    "⚠️ Work is paused because the disk of the bot's machine is full. It goes on by itself once there is room."
+)
 WAITING_FOR_YOU = "❓ {count} waiting for a person's answer"
 UNVERIFIED = "not confirmed by an audit"
 VERIFIED = "confirmed by an audit"

@@ -34,6 +34,7 @@ class CardModel:
     task: TaskView
     agents: tuple[AgentView, ...]
     lines: tuple[str, ...]
+    no_room: bool = False
 
 
 def card_view(model: CardModel) -> discord.ui.LayoutView:
@@ -64,7 +65,10 @@ def _components(view: discord.ui.LayoutView) -> Any:
 
 def _blocks(model: CardModel) -> list[str]:
     agents = model.agents if model.task.state in LIVE else [replace(a, doing="") for a in model.agents]
-    blocks = [_head(model.task), _numbers(model.task), tree_text(agents)]
+    head = _head(model.task)
+    if model.no_room:
+        head += f"\n{texts.DISK_FULL}"
+    blocks = [head, _numbers(model.task), tree_text(agents)]
     if model.lines:
         blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
     return blocks

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.outbox.projector import project_all
+from engine.errors import StorageFull
 from tests.bot.features.conftest import Stage
 
 
@@ -142,3 +143,28 @@ async def test_the_log_is_written_once_even_if_events_come_twice(stage: Stage) -
     await stage.database.write(lambda c: project_all(c, stage.engine.log))
     lines = await stage.records.log(1, 50)
     assert len(lines) == len({line.seq for line in lines}) == 3
+
+
+async def test_a_card_says_that_the_disk_is_full_and_says_so_no_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing can be written down meanwhile, not even what the card shows."""
+    task = await stage.start()
+    stage.clock += 4000  # old enough to be posted anew, which would have to be written down first
+    with monkeypatch.context() as full:
+
+        async def refuse(*_: object, **__: object) -> None:
+            raise StorageFull("The disk is full.")
+
+        full.setattr(stage.database, "trouble", "The disk is full.", raising=False)
+        full.setattr(stage.records, "change_card", refuse)
+        await drive(stage, stage.shown.cards.tick())
+        (card,) = cards(stage)
+        assert "because the disk of the bot's machine is full" in str(card.components[0].to_dict())
+        before = writes(stage)
+        await drive(stage, stage.shown.cards.tick())
+        assert writes(stage) == before
+    stage.clock += 60
+    await drive(stage, stage.shown.cards.tick())
+    (card,) = [c for c in cards(stage) if c.id == (await stage.records.card(task.id)).message_id]  # type: ignore[union-attr]
+    assert "disk" not in str(card.components[0].to_dict())

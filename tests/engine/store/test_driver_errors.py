@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy.exc import DatabaseError
 
 from engine.errors import NotConfigured, StorageFull
 from engine.store.database import open_database, sync_engine
-from engine.store.driver_errors import in_words, is_full
+from engine.store.driver_errors import ROOM_AGAIN, in_words, is_full
+from tests.fakes.postgres import Cluster
 
 SERVER = "postgresql://anna:pass-canary@db.example:5433/x"
 
@@ -92,3 +94,40 @@ def test_a_full_disk_is_told_apart() -> None:
     assert isinstance(
         in_words(sqlite3.OperationalError("database or disk is full"), "sqlite:///x"), StorageFull
     )
+
+
+async def test_a_database_says_when_there_is_no_room_and_when_there_is_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was written before stays, work goes on by itself, and that is said once."""
+    database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    await database.write(lambda c: c.exec_driver_sql("CREATE TABLE t (x BLOB)"))
+    pages = await database.read(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar())
+    await database.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}"))
+    for _ in range(3):
+        with pytest.raises(StorageFull, match="Free space"):
+            await database.write(lambda c: c.exec_driver_sql("INSERT INTO t VALUES (zeroblob(100000))"))
+    assert "disk is full" in database.trouble
+    assert await database.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM t").scalar()) == 0
+    assert "disk is full" in database.trouble
+    for _ in range(2):
+        await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 100000"))
+    assert database.trouble == ""
+    await database.close()
+    assert caplog.messages == [ROOM_AGAIN]
+
+
+def test_a_server_that_takes_only_bytes_is_refused() -> None:
+    """SQL_ASCII: text would come back as bytes, and goals in other scripts broken."""
+    cluster = Cluster()
+    try:
+        with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "CREATE DATABASE bytes ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+            )
+        engine = sync_engine(cluster.url("bytes"))
+        with pytest.raises(NotConfigured, match=r"bytes has the encoding SQL_ASCII.*createdb -E UTF8"):
+            engine.connect()
+        engine.dispose()
+    finally:
+        cluster.stop()
