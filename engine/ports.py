@@ -241,8 +241,23 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerReport:
+    """What a test runner itself said at its end, over a channel of its own."""
+
+    runner: str
+    collected: int
+    passed: int
+    failed: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
-    """What happened. `ended` says why it ended; files are those added, changed (with content), deleted."""
+    """What happened. `ended` says why it ended; files are those added, changed (with content), deleted.
+
+    `tests`: of a guarded run that calls a test runner directly; such a run has the exit code 0 only when the
+    runner itself said at its end that nothing failed.
+    """
 
     exit_code: int
     output: str
@@ -252,6 +267,7 @@ class RunResult:
     changed: Mapping[str, bytes] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    tests: RunnerReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

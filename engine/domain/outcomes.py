@@ -53,9 +53,14 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An assignment was handed in."""
+    """An assignment was handed in. `checked`: its check was a test runner that said so itself ("tests", of
+    which `passed` passed), or a program of which nothing but its exit code 0 is known ("exit").
+    `own`: it loaded files that the one who submits wrote last, which run in its process."""
 
     assignment: int
+    checked: Literal["", "tests", "exit"] = ""
+    passed: int = 0
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

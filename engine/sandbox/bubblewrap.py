@@ -14,6 +14,7 @@ from engine.errors import Invalid
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
 from engine.sandbox.command import Bubblewrap, command, settings
 from engine.sandbox.environment import Environment
+from engine.sandbox.host import Host, at_once, machine_memory
 from engine.sandbox.lanes import Lanes
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.program import Program
@@ -44,12 +45,13 @@ class BubblewrapSandbox:
         self._packages = environment.names
         self._settings = settings(bwrap, environment, self.limits)
         self._filter = filter_for(platform.machine())
-        if os.geteuid() == 0 and len(uids) < self.limits.parallel:
-            raise Invalid(
-                f"{self.limits.parallel} runs at once need as many user ids, {len(uids)} were given."
-            )
-        own: list[int | None] = [None] * self.limits.parallel
-        self._lanes = Lanes(uids[: self.limits.parallel] if os.geteuid() == 0 else own)
+        memory = machine_memory()
+        parallel = at_once(self.limits, memory)
+        if os.geteuid() == 0 and len(uids) < parallel:
+            raise Invalid(f"{parallel} runs at once need as many user ids, {len(uids)} were given.")
+        own: list[int | None] = [None] * parallel
+        self._lanes = Lanes(uids[:parallel] if os.geteuid() == 0 else own)
+        self._host = Host(memory)
 
     def status(self) -> SandboxStatus:
         """Available: `choose_sandbox` made this one only after its test of containment passed."""
@@ -96,10 +98,10 @@ class BubblewrapSandbox:
     def _start(
         self, request: RunRequest, lasts_s: float, interactive: bool
     ) -> tuple[Program, Future[RunResult]]:
-        def words(filter_fd: int, info_fd: int, go_fd: int) -> list[str]:
-            return command(self._settings, filter_fd, info_fd, go_fd, request.argv, request.guarded)
+        def words(filter_fd: int, info_fd: int, go_fd: int, argv: Sequence[str]) -> list[str]:
+            return command(self._settings, filter_fd, info_fd, go_fd, argv, request.guarded)
 
-        program = Program(request, self.limits, words, self._filter, lasts_s, interactive)
+        program = Program(request, self.limits, words, self._filter, lasts_s, interactive, self._host)
         return program, self._lanes.start(program.work)
 
 

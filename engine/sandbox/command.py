@@ -50,6 +50,7 @@ def settings(bwrap: Bubblewrap, environment: Environment, limits: SandboxLimits)
         *_covered(environment),
         *_proc_and_dev(limits),
         *_writable(limits),
+        *("--remount-ro", "/proc"),  # else a program could make itself the last to go when memory runs out
         *("--chdir", WORK),
     ]
 

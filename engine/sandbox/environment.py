@@ -18,6 +18,7 @@ from typing import TypedDict
 
 from engine.errors import NotConfigured
 from engine.sandbox.interpreter import OLDEST, Inside, Say, call, place_interpreter
+from engine.sandbox.testimony import MODULE
 
 ROOT_FOLDER = Path("/var/lib/megaagent")
 COPIED_FROM_THE_HOST = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
@@ -43,6 +44,7 @@ _ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 
+_REFEREE = Path(__file__).with_name("referee.py")
 _SITECUSTOMIZE = """\
 import sys
 
@@ -232,13 +234,16 @@ def _place_small_files(tree: Path) -> None:
 
 
 def _append_checkout(tree: Path) -> None:
-    """Guarded runs find what lies beside a script or in the working folder last, not first or never."""
+    """Guarded runs find what lies beside a script or in the working folder last, not first or never; the
+    referee of test runners lies among the packages."""
+    wanted = {"sitecustomize": _SITECUSTOMIZE.encode(), MODULE: _REFEREE.read_bytes()}
     for packages in (tree / "lib").glob("python*/site-packages"):
-        if _replace_file(packages / "sitecustomize.py", _SITECUSTOMIZE.encode()):
-            compiling = "import py_compile, sys; py_compile.compile(sys.argv[1], doraise=True)"
-            python = [str(tree / "bin" / "python"), "-I", "-c", compiling]
-            call([*python, str(packages / "sitecustomize.py")], "compile what it starts with")
-            _open_to_all(packages / "__pycache__")
+        for name, source in wanted.items():
+            if _replace_file(packages / f"{name}.py", source):
+                compiling = "import py_compile, sys; py_compile.compile(sys.argv[1], doraise=True)"
+                python = [str(tree / "bin" / "python"), "-I", "-c", compiling]
+                call([*python, str(packages / f"{name}.py")], "compile what it starts with")
+                _open_to_all(packages / "__pycache__")
 
 
 def _take_over(etc: Path) -> None:

@@ -14,22 +14,24 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.errors import NotConfigured
 from engine.ports import RunRequest, RunResult
 from engine.sandbox.command import SHM, TMP
 from engine.sandbox.environment import WORK
+from engine.sandbox.host import Host
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.output import Output
 from engine.sandbox.stage import put_in, take_out
-from engine.sandbox.watch import Handles, entries_held, look_again_in, memory_held
+from engine.sandbox.testimony import heard, judged, new_secret, refereed
+from engine.sandbox.watch import Handles, entries_held, look_again_in, memory_held, stored
 
 Ended = Literal["exit", "timeout", "memory", "output", "files", "killed"]
-Command = Callable[[int, int, int], list[str]]
+Command = Callable[[int, int, int, Sequence[str]], list[str]]
 
 _SETUP_S = 20.0
 _DEATH_S = 10.0
@@ -65,6 +67,7 @@ class Program:
         system_filter: bytes,
         lasts_s: float,
         interactive: bool,
+        host: Host,
     ) -> None:
         self._request = request
         self._limits = limits
@@ -73,9 +76,12 @@ class Program:
         self._lasts_s = lasts_s
         self._lock = threading.Lock()
         self._output = Output(limits.output)
+        self._refereed = refereed(request.argv) if request.guarded else None
+        self._secret, self._report = new_secret(), -1
         self._to_write = bytearray(request.stdin)
         self._input_ends = not interactive
-        self._stop = False
+        self._host = host
+        self._stop = self._too_large = False
         self._over_for_good = False
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._handles: list[int] = []
@@ -96,6 +102,11 @@ class Program:
     def stop(self) -> None:
         """Kill everything soon."""
         self._stop = True
+        self._wake()
+
+    def end_for_memory(self) -> None:
+        """Kill everything soon, as when the run's own limit was reached."""
+        self._too_large = True
         self._wake()
 
     def waiting(self) -> bool:
@@ -122,14 +133,22 @@ class Program:
             with _SETTING_UP:
                 inside = self._set_up()
             put_in(inside.handles.places[0], self._request.files)
+            handles = replace(inside.handles, given=stored(inside.handles.places))
+            inside = replace(inside, handles=handles)
             ended = self._run(inside)
             code = self._end(inside, ended)
             haul = take_out(inside.handles.places[0], self._request.files, self._limits)
             text, missing = self.take(last=True)
+            report = _all_of(self._report) if self._refereed is not None else b""
         finally:
             self._clean_up()
         code, text = _unless_missing(code, text)
+        tests = None
+        if self._refereed is not None and ended == "exit":
+            tests = heard(report, self._secret, self._refereed.runner)
+            code, text = judged(code, text, tests, self._refereed.runner)
         return RunResult(
+            tests=tests,
             exit_code=code,
             output=text,
             ended=ended,
@@ -141,6 +160,7 @@ class Program:
         )
 
     def _clean_up(self) -> None:
+        self._host.forget(self)
         with self._lock:
             self._over_for_good = True
             os.close(self._waker)
@@ -182,10 +202,11 @@ class Program:
         filter_read, filter_write = self._pipe()
         os.write(filter_write, self._filter)
         self._close(filter_write)
-        theirs = (filter_read, info, go)
+        argv, channel = self._program()
+        theirs = (filter_read, info, go, *channel)
         # A process group of its own: Ctrl+C is the bot's to handle. (A session costs the kernel far more.)
         self._process = subprocess.Popen(  # noqa: S603 the words are ours up to the program, which runs inside
-            self._command(*theirs),
+            self._command(filter_read, info, go, argv),
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.STDOUT,
@@ -199,6 +220,17 @@ class Program:
             self._close(handle)
         return self._process
 
+    def _program(self) -> tuple[Sequence[str], tuple[int, ...]]:
+        """The program's words and its handles: a test runner's referee gets a secret and a way to report."""
+        if self._refereed is None:
+            return self._request.argv, ()
+        secret, report = self._pipe(), self._pipe()
+        os.write(secret[1], self._secret)
+        self._close(secret[1])
+        self._report = report[0]
+        channel = (secret[0], report[1])
+        return self._refereed.words(*channel), channel
+
     def _await_root(self, child: int, stdout: int) -> Handles:
         """Wait until bubblewrap has made the new root (it says so to nobody), then set the limits."""
         assert self._process is not None
@@ -207,6 +239,7 @@ class Program:
             try:
                 handles = _open_handles(child, self._handles)
                 _limit(child, self._limits, self._lasts_s)
+                _first_to_go(child)
             except (FileNotFoundError, PermissionError, ProcessLookupError):
                 time.sleep(wait)
                 wait = min(1.5 * wait, _LONGEST_WAIT_S)
@@ -238,12 +271,14 @@ class Program:
             if self._waker in ready:
                 os.eventfd_read(self._waker)
             if exited in ready and inside.process.poll() is not None:
-                return "exit"
+                # How it ended does not depend on when it was looked at last.
+                return "files" if self._crowded(inside) else "exit"
             self._feed(inside.stdin, poll)
             if over := self._told_to_end(time.monotonic() > ends):
                 return over
             if time.monotonic() >= look_at:
-                held = memory_held(inside.handles.proc, self._limits.memory)
+                held = memory_held(inside.handles, self._limits.memory)
+                self._host.holds(self, held + inside.handles.given)
                 if over := self._too_much(inside, held):
                     return over
                 look_at = time.monotonic() + look_again_in(held, self._limits.memory)
@@ -251,6 +286,8 @@ class Program:
     def _told_to_end(self, late: bool) -> Ended | None:
         if self._stop:
             return "killed"
+        if self._too_large:
+            return "memory"
         if late:
             return "timeout"
         return "output" if self._output.total > self._limits.flood else None
@@ -258,8 +295,10 @@ class Program:
     def _too_much(self, inside: Inside, held: int) -> Ended | None:
         if held > self._limits.memory:
             return "memory"
-        crowded = any(entries_held(place) > self._limits.files for place in inside.handles.places)
-        return "files" if crowded else None
+        return "files" if self._crowded(inside) else None
+
+    def _crowded(self, inside: Inside) -> bool:
+        return any(entries_held(place) > self._limits.files for place in inside.handles.places)
 
     def _listen(self, stdout: int) -> bool:
         data = os.read(stdout, _PIECE)
@@ -297,6 +336,14 @@ class Program:
         while self._listen(inside.stdout):
             continue
         return code if ended == "exit" and code >= 0 else _KILLED
+
+
+def _all_of(handle: int) -> bytes:
+    """What lies in a pipe to which nobody writes any more."""
+    os.set_blocking(handle, False)
+    with suppress(BlockingIOError):
+        return b"".join(iter(lambda: os.read(handle, _PIECE), b""))
+    return b""
 
 
 def _unless_missing(code: int, text: str) -> tuple[int, str]:
@@ -350,7 +397,13 @@ def _limit(first: int, limits: SandboxLimits, lasts_s: float) -> None:
     }
     for kind, value in values.items():
         resource.prlimit(first, kind, (value, value))
-    # When memory runs out the host stays. (Niced as well, runs took twice as long on a busy machine.)
+
+
+def _first_to_go(first: int) -> None:
+    """When memory runs out the host stays: inside, /proc is read-only, so no program takes that back.
+
+    (Niced as well, runs took twice as long on a busy machine.)
+    """
     handle = os.open(f"/proc/{first}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(handle, _FIRST_TO_GO)

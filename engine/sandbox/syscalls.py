@@ -22,6 +22,7 @@ NEWEST_REVIEWED = 456
 
 # Denied outright. Reasons by line: other processes; mounts and roots; namespaces; keys; kernel surfaces;
 # counted by user;
+# contexts that the host counts for all (AIO), rules the kernel keeps for good (Landlock);
 # handles past the mounts; modules and boot; clocks and names; ports and segments; special files;
 # memory that no limit sees (attributes of files in memory are such).
 _DENIED = """
@@ -31,6 +32,7 @@ unshare setns
 add_key request_key keyctl
 bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register fanotify_init fanotify_mark
 inotify_init inotify_init1
+io_setup landlock_create_ruleset landlock_add_rule landlock_restrict_self
 open_by_handle_at name_to_handle_at
 init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff
 acct quotactl quotactl_fd syslog settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname
@@ -45,6 +47,7 @@ DENIED = tuple(_DENIED.split())
 _X86_64 = """
 setxattr=188 lsetxattr=189 fsetxattr=190
 inotify_init=253 inotify_init1=294
+io_setup=206 landlock_create_ruleset=444 landlock_add_rule=445 landlock_restrict_self=446
 mmap=9 ioctl=16 socket=41 clone=56 fcntl=72 chmod=90 fchmod=91 fchmodat=268 fchmodat2=452 clone3=435
 ptrace=101 process_vm_readv=310 process_vm_writev=311 kcmp=312 pidfd_getfd=438 process_madvise=440
 process_mrelease=448 mount=165 umount2=166 pivot_root=155 chroot=161 move_mount=429 open_tree=428 fsopen=430
@@ -63,6 +66,7 @@ msgrcv=70 msgctl=71 mq_open=240 mq_unlink=241
 _ARM64 = """
 setxattr=5 lsetxattr=6 fsetxattr=7
 inotify_init1=26
+io_setup=0 landlock_create_ruleset=444 landlock_add_rule=445 landlock_restrict_self=446
 mmap=222 ioctl=29 socket=198 clone=220 fcntl=25 fchmod=52 fchmodat=53 fchmodat2=452 clone3=435
 ptrace=117 process_vm_readv=270 process_vm_writev=271 kcmp=272 pidfd_getfd=438 process_madvise=440
 process_mrelease=448 mount=40 umount2=39 pivot_root=41 chroot=51 move_mount=429 open_tree=428 fsopen=430

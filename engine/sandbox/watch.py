@@ -7,31 +7,50 @@ of the kernel covers the whole tree without control groups, which an ordinary us
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SOCKET = 212_992  # net.core.wmem_default: what a socket may hold without growing
 _FREE_SOCKETS = 8
+_INODE = 1200  # of a memory file system, with its name
+_LOCK = 216  # a range that a process locked
+_MOST_LOCKS = 16_384
 _FILL_RATE = 2e9 * (os.cpu_count() or 1)  # bytes a second, every core zeroing pages
 _SHORTEST_S, _LONGEST_S = 0.02, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """Open directory handles of a run: its /proc, and its writable places."""
+    """Open directory handles of a run: its /proc and its writable places, in which it was given `given`
+    bytes."""
 
     proc: int
     places: tuple[int, ...]
+    given: int = 0
 
 
-def memory_held(proc: int, limit: int) -> int:
-    """Bytes the tree holds: quick and high at first, exact (shared pages once) when that is over `limit`."""
-    pids = [name for name in os.listdir(proc) if name.isdigit()]
-    sockets = _sockets(proc)
-    quick = sockets + sum(_resident(proc, pid) for pid in pids)
+def memory_held(handles: Handles, limit: int) -> int:
+    """Bytes the tree holds: its processes, files in memory beyond `given`, and what the kernel keeps for it.
+
+    Quick and high at first, exact (shared pages once) when that is over `limit`.
+    """
+    proc = handles.proc
+    pids = [name for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208 a handle, not a path
+    rest = _sockets(proc) + _locks(proc, limit) + max(0, stored(handles.places) - handles.given)
+    quick = rest + sum(_resident(proc, pid) for pid in pids)
     if quick <= limit:
         return quick
-    return sockets + sum(_proportional(proc, pid) for pid in pids)
+    return rest + sum(_proportional(proc, pid) for pid in pids)
+
+
+def stored(places: Sequence[int]) -> int:
+    """Bytes that the files of memory file systems take, what the kernel keeps of each counted in."""
+    found = [os.fstatvfs(place) for place in places]
+    return sum(
+        (usage.f_blocks - usage.f_bfree) * usage.f_frsize + (usage.f_files - usage.f_ffree) * _INODE
+        for usage in found
+    )
 
 
 def look_again_in(held: int, limit: int) -> float:
@@ -92,6 +111,23 @@ def _sockets(proc: int) -> int:
     if used <= _FREE_SOCKETS:
         return 0
     return used * _SOCKET + 2 * sum(_queued(_read(proc, f"1/net/{name}")) for name in ("tcp", "tcp6"))
+
+
+def _locks(proc: int, limit: int) -> int:
+    """What locked ranges of files take; over `limit` when there are more than any program needs.
+
+    Not read to the end then: the kernel walks its list from the beginning for every page of it.
+    """
+    handle = os.open("locks", os.O_RDONLY, dir_fd=proc)
+    try:
+        count = 0
+        while data := os.read(handle, 65536):
+            count += data.count(b"\n")
+            if count > _MOST_LOCKS:
+                return limit + 1
+        return count * _LOCK
+    finally:
+        os.close(handle)
 
 
 def _queued(table: bytes) -> int:

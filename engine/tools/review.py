@@ -8,8 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.account import RunRecord, findings_of
-from engine.domain.checks import RUNNABLE, hidden_by_python, named, provenance, shown
+from engine.domain.checks import RUNNABLE, hidden_by_python, named
 from engine.domain.effects import ChangeAssignment, Verdict
+from engine.domain.evidence import Evidence, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
@@ -37,27 +38,35 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
     if work.state != "open":
         raise ToolRefused(f"Assignment #{work.id} is {work.state}; only an open one can be submitted.")
     await check_files(context, arguments.files)
-    note = arguments.summary + (await _check(context, work.command) if work.command else "")
+    note, outcome = arguments.summary, Submitted(work.id)
+    if work.command:
+        evidence, told = await _check(context, work.command)
+        note = f"{told}\n{context.agent.name} says: {arguments.summary}"  # theirs last: it can look like ours
+        passed = evidence.tests.passed if evidence.tests else 0
+        outcome = Submitted(work.id, "tests" if evidence.tests else "exit", passed, evidence.own)
     context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, tuple(arguments.files)))
     context.ends_turn = True
-    return ToolResult(f"Submitted to {work.giver}, who reviews it.", Submitted(work.id))
+    return ToolResult(f"Submitted to {work.giver}, who reviews it.", outcome)
 
 
-async def _check(context: ToolContext, command: tuple[str, ...]) -> str:
-    """Run it -> what its giver should know of it, in the engine's words. Raises ToolRefused when it fails."""
-    result, _ = await execute(context, command, guarded=True)
+async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Evidence, str]:
+    """Run it -> what it shows, and that in the engine's words. Raises ToolRefused when it shows nothing."""
+    result, given = await execute(context, command, guarded=True)
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     name = context.agent.name
     authors = {row.path: row.agent for row in rows} | dict.fromkeys(context.files, name)
-    if result.exit_code != 0:
+    tests = result.tests
+    if result.exit_code != 0 or result.ended != "exit" or (tests is not None and not tests.passed):
         hidden = named(hidden_by_python(authors))
         hint = f"A check imports Python's own modules before yours of the same name: {hidden}.\n"
+        nothing = "No test of it passed.\n" if tests is not None and not tests.passed else ""
         raise ToolRefused(
-            f"Not submitted: its check failed. {describe(result)}\n{hint if hidden else ''}"
+            f"Not submitted: its check failed. {describe(result)}\n{nothing}{hint if hidden else ''}"
             "Mend it, then submit again.",
             "check_failed",
         )
-    return f"\nIts check ended well: {shown(command)}. {provenance(command, authors, name)}"
+    evidence = evidence_of(command, name, tests, given.files, authors)
+    return evidence, evidence.told(authors)
 
 
 async def _find(context: ToolContext, number: int) -> AssignmentFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import platform
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from engine.errors import Invalid
 from engine.ports import RunRequest, Sandbox
 from engine.sandbox import choose_sandbox
+from engine.sandbox.syscalls import MACHINES
 from tests.engine.sandbox.arena import LIMITS
 
 
@@ -103,9 +105,63 @@ async def test_a_server_and_its_client_meet_inside(sandbox: Sandbox) -> None:
 
 
 async def test_the_host_stays_when_memory_runs_out(sandbox: Sandbox) -> None:
-    """Programs inside are the kernel's first choice."""
-    source = "print(open('/proc/self/oom_score_adj').read())"
+    """Programs inside are the kernel's first choice, and cannot take themselves out of the line."""
+    source = (
+        "import os\n"
+        "for path in ('/proc/self/oom_score_adj', '/proc/1/oom_score_adj', '/proc/self/oom_adj'):\n"
+        "    try: os.write(os.open(path, os.O_WRONLY), b'0')\n"
+        "    except OSError: pass\n"
+        "print(open('/proc/self/oom_score_adj').read())"
+    )
     assert (await sandbox.run(python(source))).output.split() == ["1000"]
+
+
+async def test_files_in_memory_count_as_memory(sandbox: Sandbox) -> None:
+    """What lies in the three places and what processes hold stay below one limit together."""
+    source = (
+        "import time\n"
+        "for place, size in (('/task', 20), ('/tmp', 14), ('/dev/shm', 14)):\n"
+        "    for n in range(size): open(f'{place}/{n}', 'wb').write(bytes(1 << 20))\n"
+        "held = bytearray(150 << 20)\n"
+        "print('all of it', flush=True)\n"
+        "time.sleep(5)"
+    )
+    result = await sandbox.run(python(source))
+    assert (result.ended, result.exit_code) == ("memory", 137)
+
+
+async def test_given_files_are_not_the_programs_memory(sandbox: Sandbox) -> None:
+    """A run may be given much and hold as much itself."""
+    given = {f"given{n}": bytes(1 << 20) for n in range(12)}
+    source = "import time; held = bytearray(150 << 20); time.sleep(0.6); print('well')"
+    result = await sandbox.run(RunRequest(("python", "-c", source), given))
+    assert (result.ended, result.output) == ("exit", "well\n")
+
+
+async def test_locked_ranges_are_memory_of_the_kernel(sandbox: Sandbox) -> None:
+    """More locks than any program needs end the run; a database's few do not."""
+    flood = (
+        "import fcntl, time\n"
+        "files = [open(f'/tmp/{n}', 'w') for n in range(20)]\n"
+        "for file in files:\n"
+        "    for n in range(3000): fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * n)\n"
+        "print('all of it', flush=True)\n"
+        "time.sleep(5)"
+    )
+    assert (await sandbox.run(python(flood))).ended == "memory"
+    few = "import sqlite3; c = sqlite3.connect('a.db'); c.execute('create table t(x)'); print('well')"
+    assert (await sandbox.run(python(few))).output == "well\n"
+
+
+@pytest.mark.parametrize("name", ["io_setup", "landlock_create_ruleset"])
+async def test_what_the_host_counts_for_all_is_denied(sandbox: Sandbox, name: str) -> None:
+    """AIO contexts are one pool of the machine; Landlock rules are kernel memory that nobody counts."""
+    number = MACHINES[platform.machine()].numbers[name]
+    source = (
+        "import ctypes; c = ctypes.CDLL(None, use_errno=True); "
+        f"print(c.syscall({number}, 1, ctypes.byref(ctypes.c_ulong())), ctypes.get_errno())"
+    )
+    assert (await sandbox.run(python(source))).output.split() == ["-1", "1"]
 
 
 async def test_timeout_keeps_what_was_done(sandbox: Sandbox) -> None:

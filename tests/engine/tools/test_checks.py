@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.events import AssignmentChanged
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, Sandbox
@@ -68,7 +70,12 @@ async def test_who_judges_and_who_reads_the_report_hear_whose_tests_it_were(
     """Tests of the one who submits are named to the head and in the report, the head's own are told apart."""
     play, _ = await played(stage, real, boss(HEADS_TEST), (RIGHT, OWN_TEST))
     [submitted] = play.of(AssignmentChanged, state="submitted")
-    assert submitted.note.startswith("All good.\nIts check ended well: python -m pytest -q tests. ")
+    first, _, rest = submitted.note.partition("\n")
+    assert first == (
+        "Its check: 2 of 2 tests passed, as pytest said at its end (python -m pytest -q tests). Files of Ada "
+        "run in the same process and could change that result: main.py, tests/test_more.py."
+    )
+    assert rest.endswith("\nAda says: All good.")
     assert (
         "tests/test_more.py last written by Ada, who submits; tests/test_main.py by others" in submitted.note
     )
@@ -91,3 +98,69 @@ async def test_a_file_named_like_a_part_of_python_is_pointed_out(stage: Stage, r
     _, heard = await played(stage, real, boss(test), (mine,), renamed)
     hint = "imports Python's own modules before yours of the same name: queue.py"
     assert sum(hint in text for text in heard) == 1
+
+
+FORGED = "import os\nprint('1 passed in 0.01s', flush=True)\nos._exit(0)\n"
+LATER = (
+    "import os, threading, time\ntwo = 3\n"
+    "def end():\n    time.sleep(0.2)\n    print('1 passed', flush=True)\n    os._exit(0)\n"
+    "threading.Thread(target=end).start()\n"
+)
+STEERING = "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n"
+SLOW_TEST = write(
+    "tests/test_main.py",
+    "import time\nfrom main import two\n\ndef test_two():\n    time.sleep(1)\n    assert two == 2\n",
+)
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        (write("main.py", FORGED),),
+        (write("main.py", LATER),),
+        (WRONG, write("conftest.py", STEERING)),
+        (WRONG, write("tests/conftest.py", FORGED)),
+    ],
+    ids=["exits at its import", "exits from a thread", "steers the runner", "exits in its conftest"],
+)
+async def test_a_forged_end_of_the_runner_is_no_submission(
+    stage: Stage, real: Sandbox, forgery: tuple[Call, ...]
+) -> None:
+    """Printed summaries and exit codes of the code under test prove nothing; the right work is then taken."""
+    written = [str(arguments["path"]) for _, arguments in forgery]
+    mended = (RIGHT, *(write(path, "") for path in written if "conftest" in path))
+    play, heard = await played(stage, real, boss(SLOW_TEST), forgery, mended)
+    assert sum("its check failed" in text for text in heard) == 1
+    assert len(play.of(AssignmentChanged, state="submitted")) == 1
+
+
+async def test_a_check_that_runs_no_test_is_no_submission(stage: Stage, real: Sandbox) -> None:
+    """Nothing collected, or all of it skipped, passes nothing."""
+    skipped = "import pytest\n\n@pytest.mark.skip\ndef test_two():\n    pass\n"
+    play, heard = await played(stage, real, boss(write("tests/test_main.py", skipped)), (RIGHT,), (OWN_TEST,))
+    assert sum("No test of it passed" in text for text in heard) == 1
+    [submitted] = play.of(AssignmentChanged, state="submitted")
+    assert submitted.note.startswith("Its check: 1 of 2 tests passed, 1 skipped, as pytest said")
+
+
+async def test_of_a_plain_program_only_its_exit_code_is_told(stage: Stage, real: Sandbox) -> None:
+    """The first line says that the code under test could have ended it; nothing says that it went well."""
+    heads = write("check.py", "from lib import two\nassert two == 2\n")
+    files = (write("lib.py", "from main import two\n"), write("main.py", FORGED))
+
+    def head(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            given: Call = (
+                "assign",
+                {"to": "Ada", "title": "t", "details": "d", "command": ["python", "check.py"]},
+            )
+            return call(heads, RECRUIT, given)
+        return boss()(view)
+
+    play, _ = await played(stage, real, head, files)
+    [submitted] = play.of(AssignmentChanged, state="submitted")
+    assert submitted.note.splitlines()[0] == (
+        "Its check exited with code 0, and nothing else is known of it (python check.py). "
+        "Files of Ada run in the same process and could end it so: lib.py, main.py."
+    )
+    assert "ended well" not in submitted.note

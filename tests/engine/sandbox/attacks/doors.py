@@ -184,7 +184,7 @@ for number in range(30):
 seen = 0
 for pid in [name for name in os.listdir("/proc") if name.isdigit()]:
     try:
-        os.close(os.open("/proc/%s/mem" % pid, os.O_RDWR))
+        os.close(os.open("/proc/%s/mem" % pid, os.O_RDONLY))
     except OSError as error:
         print("contained", pid, error)
         continue

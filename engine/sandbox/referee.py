@@ -1,0 +1,98 @@
+"""Runs a test runner inside the sandbox and tells the engine what the runner itself found, at its very end.
+
+Placed among the packages of the sandbox's Python; it uses nothing of the engine. The word goes over a pipe
+that nothing the tests start inherits, with a secret that is read once before any code of the task is loaded.
+So printed summaries, `os._exit`, threads and killed runners prove nothing. What it cannot do: tests load the
+code they test into this process, and code that searches the interpreter's memory for the secret finds it.
+Whoever shows the result says so.
+
+    python -m megaagent_referee SECRET_FD REPORT_FD pytest|unittest [arguments]
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+class Counts:
+    """How the tests went, counted from what each of them raised."""
+
+    def __init__(self) -> None:
+        self.collected = self.passed = self.failed = self.skipped = 0
+
+    def told(self) -> dict[str, int]:
+        """The numbers by name."""
+        return {name: int(value) for name, value in vars(self).items()}
+
+
+def with_pytest(arguments: list[str], counts: Counts) -> int:
+    """Run pytest -> its exit code."""
+    pytest = importlib.import_module("pytest")
+    raised: dict[str, bool] = {}
+
+    class Witness:
+        """Counts what tests raised; what other plugins make of it later changes nothing."""
+
+        def pytest_collection_finish(self, session: Any) -> None:
+            counts.collected = len(session.items)
+
+        def pytest_collectreport(self, report: Any) -> None:
+            counts.failed += bool(report.failed)
+
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)  # type: ignore[untyped-decorator]
+        def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
+            yield  # pytest's own plugin for unittest notes here what a test case raised
+            skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
+            raised[f"{item.nodeid} {call.when}"] = call.excinfo is not None and not skipped
+
+        @pytest.hookimpl(trylast=True)  # type: ignore[untyped-decorator]
+        def pytest_runtest_logreport(self, report: Any) -> None:
+            bad = raised.get(f"{report.nodeid} {report.when}", report.failed)
+            if report.skipped:  # an expected failure among them
+                counts.skipped += 1
+            elif bad or report.failed:
+                counts.failed += 1
+            elif report.when == "call":
+                counts.passed += 1
+
+    return int(pytest.main(arguments, plugins=[Witness()]))
+
+
+def with_unittest(arguments: list[str], counts: Counts) -> int:
+    """Run unittest -> its exit code."""
+    unittest = importlib.import_module("unittest")
+    program = unittest.main(module=None, argv=["python -m unittest", *arguments], exit=False)
+    result = program.result
+    counts.collected = result.testsRun
+    counts.failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    counts.skipped = len(result.skipped) + len(result.expectedFailures)
+    counts.passed = counts.collected - counts.failed - counts.skipped
+    return 0 if result.wasSuccessful() else 1
+
+
+RUNNERS = {"pytest": with_pytest, "unittest": with_unittest}
+
+
+def main() -> None:
+    """Take the secret, run, report, end with the runner's exit code."""
+    source, report, runner, *arguments = sys.argv[1:]
+    with os.fdopen(int(source), "rb") as file:
+        secret = file.read().decode()
+    pipe = int(report)
+    os.set_inheritable(pipe, False)
+    os.register_at_fork(after_in_child=lambda: os.close(pipe))
+    sys.argv = [runner, *arguments]
+    counts = Counts()
+    code = RUNNERS[runner](arguments, counts)
+    sys.stdout.flush()
+    os.write(pipe, json.dumps({"secret": secret, "code": code, **counts.told()}).encode() + b"\n")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

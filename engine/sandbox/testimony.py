@@ -1,0 +1,90 @@
+"""Which runs are refereed, and what the runner's own word makes of them (the inside: referee.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.ports import RunnerReport
+
+MODULE = "megaagent_referee"
+UNSAID_CODE = 70
+"""The exit code of a runner that said nothing at its end (sysexits.h, EX_SOFTWARE)."""
+
+_PYTHON = re.compile(r"(/env/bin/)?python(3(\.\d+)?)?")
+_SCRIPTS = {
+    "pytest": "pytest",
+    "py.test": "pytest",
+    "/env/bin/pytest": "pytest",
+    "/env/bin/py.test": "pytest",
+}
+_SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash"})
+_PLAIN = re.compile(r"[\w ./:=,+-]+")  # nothing that means more to a shell than a word
+_TAKES_A_WORD = frozenset({"-W", "-X"})
+_MOST = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Refereed:
+    """A test runner called directly: Python's words before it, which runner, its arguments."""
+
+    python: tuple[str, ...]
+    runner: str
+    arguments: tuple[str, ...]
+
+    def words(self, secret_fd: int, report_fd: int) -> list[str]:
+        """The command that runs it under the referee."""
+        return [*self.python, "-m", MODULE, str(secret_fd), str(report_fd), self.runner, *self.arguments]
+
+
+def refereed(argv: Sequence[str]) -> Refereed | None:
+    """The runner that `argv` calls directly, or as all that a shell is given; None for all else."""
+    if len(argv) == 3 and argv[0] in _SHELLS and argv[1] == "-c" and _PLAIN.fullmatch(argv[2]):
+        argv = argv[2].split()
+    if argv and argv[0] in _SCRIPTS:
+        return Refereed(("python",), _SCRIPTS[argv[0]], tuple(argv[1:]))
+    if not argv or not _PYTHON.fullmatch(argv[0]):
+        return None
+    at = 1
+    while at < len(argv) and argv[at].startswith("-") and argv[at] not in ("-m", "-c", "-"):
+        at += 2 if argv[at] in _TAKES_A_WORD else 1
+    if len(argv) <= at + 1 or argv[at] != "-m" or argv[at + 1] not in ("pytest", "unittest"):
+        return None
+    return Refereed(tuple(argv[:at]), argv[at + 1], tuple(argv[at + 2 :]))
+
+
+def new_secret() -> bytes:
+    """What only the referee is told."""
+    return secrets.token_hex(16).encode()
+
+
+def heard(told: bytes, secret: bytes, runner: str) -> RunnerReport | None:
+    """What the referee reported; None unless exactly one report came and it knew the secret."""
+    lines = told[:_MOST].splitlines()
+    try:
+        report = json.loads(lines[0]) if len(lines) == 1 else {}
+        if not secrets.compare_digest(str(report["secret"]).encode(), secret):
+            return None
+        numbers = [int(report[name]) for name in ("collected", "passed", "failed", "skipped")]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return RunnerReport(runner, *numbers)
+
+
+def judged(code: int, text: str, report: RunnerReport | None, runner: str) -> tuple[int, str]:
+    """Exit code and output with the runner's word taken into account: 0 only when it said so itself."""
+    if code != 0:
+        return code, text
+    if report is None:
+        note = (
+            f"{runner} was ended before it could say how the tests went: code in its process ended it. "
+            "Its exit code 0 and what was printed prove nothing."
+        )
+        return UNSAID_CODE, f"{text}\n{note}\n"
+    if report.failed:
+        note = f"{runner} ended with exit code 0, but {report.failed} of its tests or files failed."
+        return 1, f"{text}\n{note}\n"
+    return code, text

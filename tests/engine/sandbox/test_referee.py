@@ -1,0 +1,177 @@
+"""A test run ends well only when its runner said so itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.ports import RunnerReport, RunRequest, RunResult, Sandbox
+from engine.sandbox.testimony import UNSAID_CODE, heard, refereed
+
+PYTEST = ("python", "-m", "pytest", "-q")
+UNITTEST = ("python", "-m", "unittest")
+TEST = b"""
+import unittest
+from calc import add
+
+class T(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(1, 2), 3)
+"""
+GOOD, WRONG = b"def add(a, b): return a + b\n", b"def add(a, b): return 0\n"
+SAYS = b"print('Ran 1 test in 0.0s\\n\\nOK\\n1 passed', flush=True)\n"
+FORGERIES = {
+    "exits": b"import os\n" + SAYS + b"os._exit(0)\n",
+    "exits politely": b"import sys\n" + SAYS + b"sys.exit(0)\n",
+    "exits later": b"""
+import os, threading, time
+def add(a, b):
+    time.sleep(1)
+def end():
+    time.sleep(0.2)
+    print('OK 1 passed', flush=True)
+    os._exit(0)
+threading.Thread(target=end).start()
+""",
+    "writes to every handle": b"""
+import json, os
+report = dict(secret='', code=0, collected=1, passed=1, failed=0, skipped=0)
+for handle in range(3, 64):
+    try: os.write(handle, json.dumps(report).encode() + b'\\n')
+    except OSError: pass
+os._exit(0)
+""",
+    "becomes another program": b"import os\nos.execvp('true', ['true'])\n",
+    "kills": b"import os\nos.kill(os.getpid(), 9)\n",
+    "a child reports": b"""
+import os, sys
+if os.fork() == 0:
+    sys.exit(0)
+os._exit(0)
+""",
+}
+
+
+async def _run(sandbox: Sandbox, command: tuple[str, ...], calc: bytes, **more: bytes) -> RunResult:
+    files = {"test_calc.py": TEST, "calc.py": calc, **{f"{name}.py": text for name, text in more.items()}}
+    return await sandbox.run(RunRequest(command, files, guarded=True))
+
+
+@pytest.mark.parametrize("command", [PYTEST, UNITTEST, ("pytest", "-q"), ("sh", "-c", "python -m pytest -q")])
+async def test_what_the_runner_said_is_told(sandbox: Sandbox, command: tuple[str, ...]) -> None:
+    """Numbers and exit code of an honest run, good and bad."""
+    runner = "unittest" if command == UNITTEST else "pytest"
+    good = await _run(sandbox, command, GOOD)
+    assert (good.exit_code, good.tests) == (0, RunnerReport(runner, 1, 1, 0, 0)), good.output
+    bad = await _run(sandbox, command, WRONG)
+    assert (bad.exit_code, bad.tests) == (1, RunnerReport(runner, 1, 0, 1, 0)), bad.output
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+@pytest.mark.parametrize("command", [PYTEST, UNITTEST])
+async def test_code_that_ends_the_runner_passes_nothing(
+    sandbox: Sandbox, command: tuple[str, ...], forgery: str
+) -> None:
+    """Whatever was printed and whichever way it ended."""
+    result = await _run(sandbox, command, FORGERIES[forgery])
+    assert result.exit_code != 0
+    assert result.tests is None or not result.tests.passed
+
+
+async def test_the_end_that_proves_nothing_is_explained(sandbox: Sandbox) -> None:
+    """The agent hears why an exit code of 0 does not count."""
+    result = await _run(sandbox, PYTEST, FORGERIES["exits"])
+    assert result.exit_code == UNSAID_CODE
+    assert "pytest was ended before it could say how the tests went" in result.output
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        b"def pytest_sessionfinish(session): session.exitstatus = 0\n",
+        b"import os\ndef pytest_sessionfinish(session): os._exit(0)\n",
+        b"""
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    made = yield
+    made.get_result().outcome = 'passed'
+""",
+        b"def pytest_collection_modifyitems(items): items.clear()\n",
+    ],
+    ids=["exit status", "exit", "outcome", "nothing to run"],
+)
+async def test_a_conftest_makes_no_failing_test_pass(sandbox: Sandbox, conftest: bytes) -> None:
+    """What is counted is what the test raised."""
+    result = await _run(sandbox, PYTEST, WRONG, conftest=conftest)
+    assert result.tests is None or not result.tests.passed
+    assert result.exit_code != 0
+
+
+async def test_skipped_and_expected_failures_are_no_passes(sandbox: Sandbox) -> None:
+    """They are counted apart, and an expected failure does not fail the run."""
+    marks = b"""
+import pytest
+@pytest.mark.skip
+def test_one(): pass
+@pytest.mark.xfail
+def test_two(): assert False
+def test_three(): pytest.skip('later')
+"""
+    result = await sandbox.run(RunRequest(PYTEST, {"test_marks.py": marks}, guarded=True))
+    assert (result.exit_code, result.tests) == (0, RunnerReport("pytest", 3, 0, 0, 3)), result.output
+
+
+async def test_a_test_may_start_and_fork_what_it_likes(sandbox: Sandbox) -> None:
+    """Children neither hold the channel nor end the runner's word."""
+    test = b"""
+import multiprocessing, os, subprocess, sys
+
+def test_children():
+    open_here = subprocess.run([sys.executable, '-c', 'import os; print(os.listdir("/proc/self/fd"))'],
+                               capture_output=True, text=True, close_fds=False)
+    assert len(eval(open_here.stdout)) <= 5, open_here.stdout
+    with multiprocessing.get_context('fork').Pool(2) as pool:
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+"""
+    result = await sandbox.run(RunRequest(PYTEST, {"test_it.py": test}, guarded=True))
+    assert (result.exit_code, result.tests) == (0, RunnerReport("pytest", 1, 1, 0, 0)), result.output
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("pytest", "-x"), ["python", "-m", "megaagent_referee", "4", "5", "pytest", "-x"]),
+        (("python3", "-W", "error", "-m", "unittest", "a"), ["unittest", "a"]),
+        (("python", "-B", "-m", "pytest"), ["python", "-B", "-m", "megaagent_referee", "4", "5", "pytest"]),
+        (("sh", "-c", "python -m pytest tests"), ["pytest", "tests"]),
+        (("python", "check.py", "-m", "pytest"), None),
+        (("python", "-c", "-m", "pytest"), None),
+        (("sh", "-c", "python -m pytest; true"), None),
+        (("make", "test"), None),
+        ((), None),
+    ],
+)
+def test_which_commands_are_refereed(argv: tuple[str, ...], words: list[str] | None) -> None:
+    """Runners called directly, or as all that a shell is given."""
+    found = refereed(argv)
+    assert (found is None) == (words is None)
+    if found is not None and words is not None:
+        assert found.words(4, 5)[-len(words) :] == words
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"",
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        b'"x"\n',
+        b'{"secret": "other", "collected": 1, "passed": 1, "failed": 0, "skipped": 0}\n',
+        b'{"secret": "mine", "collected": 1, "passed": 1, "failed": 0}\n',
+        b'{"secret": "mine", "collected": 1, "passed": 1, "failed": 0, "skipped": 0}\nmore\n',
+    ],
+)
+def test_anything_but_one_good_report_is_none(told: bytes) -> None:
+    """Nothing, garbage, a wrong secret, a part, and more than one line."""
+    assert heard(told, b"mine", "pytest") is None
