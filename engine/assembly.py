@@ -12,10 +12,9 @@ from typing import TypeVar
 from engine.engine import Engine, EngineOptions
 from engine.errors import EngineError, NotConfigured
 from engine.events import ModelBack, ModelNotice, ModelWaiting
-from engine.llm.admission.model import AdmittedModel
 from engine.llm.local import LocalModel, Progress
+from engine.llm.models import OpenModels, open_local, open_models
 from engine.llm.providers.embeddings import OpenAIEmbedder
-from engine.llm.providers.openai_chat import Endpoint, OpenAIChat
 from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
 from engine.private import keep_private
 from engine.runtime.clock import SystemClock
@@ -52,14 +51,14 @@ Say = Callable[[str], None]
 class OpenEngine:
     """An engine over real parts, not started yet: `await engine.start()`, use, `await close()`.
 
-    `admission` is None when the model was given from outside.
+    `models` is None when the model was given from outside.
     """
 
     engine: Engine
     database: Database
     sandbox: Sandbox
     settings: EngineSettings
-    admission: AdmittedModel | None
+    models: OpenModels | None
     close: Callable[[], Awaitable[None]]
 
 
@@ -69,6 +68,7 @@ class _OutageNotifier:
     def __init__(self) -> None:
         self.engine: Engine | None = None
         self._pending: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
         """See `AdmissionObserver`."""
@@ -79,8 +79,9 @@ class _OutageNotifier:
         self._notify_tasks(ModelBack)
 
     def on_notice(self, text: str) -> None:
-        """Something about the model that people should read, said once."""
-        self._notify_tasks(lambda task: ModelNotice(task, text))
+        """Something about the model that people should read, said once; prices are asked in the database's
+        thread too."""
+        self._loop.call_soon_threadsafe(self._notify_tasks, lambda task: ModelNotice(task, text))
 
     def _notify_tasks(self, make: Callable[[int], ModelWaiting | ModelBack | ModelNotice]) -> None:
         if self.engine is not None:
@@ -89,7 +90,8 @@ class _OutageNotifier:
             pending.add_done_callback(self._pending.discard)
 
     async def close(self) -> None:
-        """Wait for what is being told."""
+        """Wait for what is being told; nothing more is from now on."""
+        self.engine = None
         await asyncio.gather(*self._pending, return_exceptions=True)
 
 
@@ -135,10 +137,10 @@ async def open_engine(
         )
         if dispatcher is None:
             dispatcher = await _in_words(_dispatcher(database, settings), url)
-        options = replace(EngineOptions.of(settings, turn_options(settings)), sweeps=sweeps)
+        options = replace(EngineOptions.of(settings, turn_options(settings, brain.models)), sweeps=sweeps)
         engine = Engine(parts, dispatcher, options)
         outage_notifier.engine = engine
-        return OpenEngine(engine, database, sandbox, settings, brain.admission, stack.pop_all().aclose)
+        return OpenEngine(engine, database, sandbox, settings, brain.models, stack.pop_all().aclose)
 
 
 async def _in_words(work: Awaitable[T], url: str) -> T:
@@ -165,10 +167,14 @@ async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatche
     return ProcrastinateDispatcher(database, slots if settings.run_turns else 0)
 
 
-def turn_options(settings: EngineSettings) -> TurnOptions:
-    """How turns are made under these settings."""
-    context = settings.model_context_tokens
+def history_room(settings: EngineSettings, context: int) -> int:
+    """Tokens of past steps in a prompt, where prompt and answer have `context` together."""
     room = context - min(settings.model_max_tokens, max(4_096, context // 8), context // 2)
+    return max(int(room * HISTORY_FRACTION), 1_000)
+
+
+def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> TurnOptions:
+    """How turns are made under these settings, with these models."""
     small = settings.tool_profile == "small"
     tools = ToolOptions(
         run_timeout_s=settings.run_timeout_s,
@@ -179,13 +185,19 @@ def turn_options(settings: EngineSettings) -> TurnOptions:
         output_chars=SMALL_OUTPUT if small else MAX_RESULT,
     )
     narrow = max(settings.model_max_tokens // 4, 1_000)
-    return TurnOptions(max(int(room * HISTORY_FRACTION), 1_000), tools, small=small, narrow_answer=narrow)
+    return TurnOptions(
+        history_room(settings, settings.model_context_tokens),
+        tools,
+        small=small,
+        narrow_answer=narrow,
+        room=(lambda role: history_room(settings, models.window(role))) if models else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Brain:
     model: ChatModel
-    admission: AdmittedModel | None
+    models: OpenModels | None
     embedder: Embedder | None
     settings: EngineSettings
 
@@ -198,20 +210,19 @@ async def _real_brain(
     say: Say,
 ) -> _Brain:
     """The configured endpoint; with neither key nor base URL the embedded model, settings made to fit it."""
-    endpoint: Endpoint | None = None
-    if not settings.openai_api_key.get_secret_value() and not settings.openai_base_url:
-        local = LocalModel(settings, say)
-        stack.push_async_callback(local.stop)
-        endpoint, settings = await local.start(progress), local.fit(settings)
-    chat = OpenAIChat(settings, endpoint, say, outage_notifier.on_notice)
-    stack.push_async_callback(chat.close)
-    admission = AdmittedModel(chat, settings, outage_notifier)
-    return _Brain(admission, admission, _embedder(settings, endpoint, stack), settings)
+    if settings.has_endpoint:
+        models = open_models(settings, outage_notifier, stack, say, outage_notifier.on_notice)
+        return _Brain(models.admission, models, _embedder(settings, stack), settings)
+    local = LocalModel(settings, say)
+    stack.push_async_callback(local.stop)
+    endpoint, settings = await local.start(progress), local.fit(settings)
+    models = open_local(settings, endpoint, outage_notifier, stack, say)
+    return _Brain(models.admission, models, None, settings)
 
 
-def _embedder(settings: EngineSettings, endpoint: Endpoint | None, stack: AsyncExitStack) -> Embedder | None:
-    """None when recall goes by words alone: no model for it is set, or the embedded one runs."""
-    if endpoint is not None or not settings.embedding_model:
+def _embedder(settings: EngineSettings, stack: AsyncExitStack) -> Embedder | None:
+    """None when recall goes by words alone: no model for it is set."""
+    if not settings.embedding_model:
         return None
     made = OpenAIEmbedder(settings)
     stack.push_async_callback(made.close)

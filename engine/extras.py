@@ -7,10 +7,11 @@ from typing import Literal
 
 from engine.errors import NotConfigured
 
-Extra = Literal["local", "postgres"]
+Extra = Literal["local", "native", "postgres"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "local": ("huggingface_hub", "simcord", "tqdm", "xllamacpp"),
+    "native": ("anthropic", "pydantic_ai"),
     "postgres": ("procrastinate", "psycopg", "psycopg_pool"),
 }
 """The modules of each extra; nothing is imported to look for them."""

@@ -22,6 +22,16 @@ class Price(BaseModel):
     cached: float | None = None
 
 
+class ModelTarget(BaseModel):
+    """One model and where it is; an empty address is OpenAI's, an empty key none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    base_url: str = ""
+    api_key: SecretStr = SecretStr("")
+
+
 class EngineSettings(BaseSettings):
     """Names are the environment's names in upper case (`OPENAI_API_KEY`, `MODEL_BOSS`, …)."""
 
@@ -33,12 +43,29 @@ class EngineSettings(BaseSettings):
 
     openai_api_key: SecretStr = SecretStr("")
     openai_base_url: str = ""
+    openai_api_key_boss: SecretStr = SecretStr("")
+    openai_api_key_head: SecretStr = SecretStr("")
+    openai_api_key_member: SecretStr = SecretStr("")
+    openai_api_key_auditor: SecretStr = SecretStr("")
+    openai_base_url_boss: str = ""
+    openai_base_url_head: str = ""
+    openai_base_url_member: str = ""
+    openai_base_url_auditor: str = ""
+    anthropic_api_key: SecretStr = SecretStr("")
+    anthropic_base_url: str = ""
+    google_api_key: SecretStr = SecretStr("")
+    google_base_url: str = ""
     model: str = "gpt-4o-mini"
     model_boss: str = ""
     model_head: str = ""
     model_member: str = ""
     model_auditor: str = ""
     allowed_models: Annotated[tuple[str, ...], NoDecode] = ()
+    model_fallback: tuple[ModelTarget, ...] = ()
+    model_fallback_boss: tuple[ModelTarget, ...] = ()
+    model_fallback_head: tuple[ModelTarget, ...] = ()
+    model_fallback_member: tuple[ModelTarget, ...] = ()
+    model_fallback_auditor: tuple[ModelTarget, ...] = ()
     embedding_model: str = ""
     model_prices: dict[str, Price] = Field(default_factory=dict)
     model_ceiling_price: Price = Price(input=5.0, output=25.0)
@@ -109,6 +136,29 @@ class EngineSettings(BaseSettings):
     def model_for(self, role: str) -> str:
         """The model's name for a role, `model` unless set apart."""
         return str(getattr(self, f"model_{role}", "")) or self.model
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether any model but the embedded one is configured."""
+        keys = (self.openai_api_key, self.anthropic_api_key, self.google_api_key)
+        return any(key.get_secret_value() for key in keys) or bool(self.openai_base_url)
+
+    def target_for(self, role: str) -> ModelTarget:
+        """The model of a role and its endpoint: the role's own address comes with the role's own key."""
+        base_url = str(getattr(self, f"openai_base_url_{role}", ""))
+        key: SecretStr = getattr(self, f"openai_api_key_{role}", SecretStr(""))
+        if base_url and not key.get_secret_value():
+            key = SecretStr("none")
+        return ModelTarget(
+            model=self.model_for(role),
+            base_url=base_url or self.openai_base_url,
+            api_key=key if key.get_secret_value() else self.openai_api_key,
+        )
+
+    def fallback_for(self, role: str) -> tuple[ModelTarget, ...]:
+        """What stands in, in order, while the role's model cannot be used."""
+        own: tuple[ModelTarget, ...] = getattr(self, f"model_fallback_{role}", ())
+        return own or self.model_fallback
 
     def extra_for(self, role: str) -> dict[str, Any]:
         """Fields added to the requests of a role: MODEL_EXTRA, then the role's own over it."""

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes this checkout ready: scripts/setup.sh run | test | local | postgres. Safe to repeat; says what it does, does
-# only what is missing. `run` installs what the settings need; `local` and `postgres` add that extra to it.
+# Makes this checkout ready: scripts/setup.sh run | test | local | native | postgres. Safe to repeat; says what it
+# does, does only what is missing. `run` installs what the settings need; the others add that extra.
 # PYTHON names the interpreter for a new .venv; otherwise a supported one is looked for.
 set -eu
 cd "$(dirname "$0")/.."
@@ -85,8 +85,11 @@ wanted_locks() {
     fi
     echo requirements/core.lock
     if [ "$purpose" = local ] || [ -z "$(setting DISCORD_TOKEN)" ] ||
-        [ -z "$(setting OPENAI_API_KEY)$(setting OPENAI_BASE_URL)" ]; then
+        [ -z "$(setting OPENAI_API_KEY)$(setting OPENAI_BASE_URL)$(setting ANTHROPIC_API_KEY)$(setting GOOGLE_API_KEY)" ]; then
         echo requirements/local.lock
+    fi
+    if [ "$purpose" = native ] || grep -qsE '^MODEL[A-Z_]*=.*(anthropic|google|openai-responses):' .env; then
+        echo requirements/native.lock
     fi
     case $purpose:$(setting DATABASE_URL) in
         postgres:* | *:postgres*) echo requirements/postgres.lock ;;
@@ -135,10 +138,10 @@ have git || need git git "the workspace's tests and bundles"
 make_environment
 install_packages
 case $purpose in
-    run | local | postgres) system_for_run ;;
+    run | local | native | postgres) system_for_run ;;
     test)
         system_for_test
         .venv/bin/python -m engine.llm.local fetch small
         ;;
-    *) fail "scripts/setup.sh run | test | local | postgres" ;;
+    *) fail "scripts/setup.sh run | test | local | native | postgres" ;;
 esac

@@ -45,7 +45,7 @@ def distribution(requirement: str) -> str:
 
 
 def of_product() -> dict[str, set[str]]:
-    """The distributions that each part of the declared dependencies names: core, local, postgres."""
+    """The distributions that each part of the declared dependencies names: core and each extra."""
     extras: dict[str, list[str]] = {extra: EXTRAS[extra] for extra in MODULES}
     parts: dict[str, list[str]] = {"core": PROJECT["dependencies"]} | extras
     return {part: {distribution(line) for line in lines} for part, lines in parts.items()}
@@ -110,7 +110,7 @@ def test_the_product_is_imported_without_any_extra(tmp_path: Path) -> None:
     postgres = tuple(
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in modules("engine")
-        if {name.split(".")[0] for name in imported(path)} & {*MODULES["postgres"]}
+        if {name.split(".")[0] for name in imported(path)} & {*MODULES["postgres"], *MODULES["native"]}
     )
     done = python(IMPORT_ALL.format(postgres=postgres), tmp_path, blocked)
     assert done.returncode == 0, done.stderr

@@ -35,10 +35,11 @@ from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.storage.guild_settings import BotRecords
 from engine import EngineOptions
 from engine.assembly import OpenEngine, open_engine
-from engine.errors import ModelError, NotConfigured
+from engine.errors import NotConfigured
 from engine.extras import require
 from engine.llm.local import Progress
-from engine.ports import ChatMessage, ChatModel, ChatRequest
+from engine.llm.trial import trial_lines
+from engine.ports import ChatModel
 from engine.secrets import keep_secret, redact
 from engine.settings import EngineSettings
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PROBE_S = 8.0
+PROBE_S = 20.0
 
 NOTICE = (
     "The agents think with a small model on this machine: its work is often wrong. "
@@ -203,20 +204,11 @@ async def _category_of(records: BotRecords, guild_id: int) -> int | None:
 
 
 async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
-    """Whether the model answers a short question within `PROBE_S`, and in words what was seen."""
-    if opened.admission is None:
+    """Try each role's model with a call of a tool -> whether all passed, and in words what was seen."""
+    if opened.models is None:
         return True, "a model given by the caller"
-    question = ChatMessage("user", "Answer with the one word: ready")
-    request = ChatRequest(0, 0, "member", (question,), priority=0, max_tokens=8)
-    try:
-        async with asyncio.timeout(PROBE_S):
-            answer = await opened.admission.complete(request)
-    except TimeoutError:
-        why = opened.admission.state.unavailable
-        return False, why or f"The model did not answer within {PROBE_S:.0f} s."
-    except ModelError as error:
-        return False, str(error)
-    return True, f"{answer.model} answers"
+    trials = await opened.models.try_roles(PROBE_S)
+    return all(trial.ok for trial in trials), "\n".join(trial_lines(trials))
 
 
 async def _connect(bot: MegaBot, token: str) -> None:

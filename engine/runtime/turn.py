@@ -60,8 +60,9 @@ class EngineParts:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """`history_tokens`: how much of an agent's past steps is replayed verbatim; `narrow_answer`: tokens of an
-    answer where the budget has no room for a longer one; `letters`: read at once;
+    """`history_tokens`: how much of an agent's past steps is replayed verbatim, `room` how much by its role's
+    model as it is known now; `narrow_answer`: tokens of an answer where the budget has no room for a longer
+    one; `letters`: read at once;
     `small`: a small model works here, with few tools of which those are offered that fit (offer.py)."""
 
     history_tokens: int = 16_000
@@ -69,6 +70,7 @@ class TurnOptions:
     inbox_limit: int = MAX_INBOX_MESSAGES
     small: bool = False
     narrow_answer: int = 4_096
+    room: Callable[[AgentRole], int] | None = None
 
 
 class TurnRunner:
@@ -103,8 +105,9 @@ class TurnRunner:
 
     def _compose(self, facts: StepFacts, most_answer: int | None = None) -> Turn:
         # Each time an endpoint finds the prompt too long, half of what was replayed is left.
-        allowance = self._options.history_tokens >> facts.agent.model.too_long
-        small = self._options.small
+        options, small = self._options, self._options.small
+        room = options.room(facts.agent.role) if options.room else options.history_tokens
+        allowance = min(options.history_tokens, room) >> facts.agent.model.too_long
         offer = offer_of(facts) if small else None
         packages = self._parts.sandbox.status().packages
         tools = specs_for(facts.agent.role, small=small, packages=packages)

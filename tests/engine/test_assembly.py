@@ -55,8 +55,8 @@ async def told(url: str, where: Path, goal: str, **values: Any) -> list[EventBod
         async with asyncio.timeout(30):
             async for event in opened.engine.events():
                 seen.append(event.body)
-                if isinstance(event.body, ModelWaiting) and opened.admission is not None:
-                    opened.admission.retry_now()
+                if isinstance(event.body, ModelWaiting) and opened.models is not None:
+                    opened.models.admission.retry_now()
                 if isinstance(event.body, TaskEnded):
                     return seen
     finally:

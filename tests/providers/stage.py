@@ -146,6 +146,7 @@ class Seen:
     report: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
+    noticed: list[str] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -155,7 +156,7 @@ class Seen:
     @property
     def words(self) -> str:
         """All that people could read."""
-        return " ".join([*self.told, *self.asked, self.report])
+        return " ".join([*self.told, *self.noticed, *self.asked, self.report])
 
 
 def settings_for(provider: Provider, folder: Path, base: str = "/v1", **changes: Any) -> EngineSettings:
@@ -214,6 +215,8 @@ async def _follow(opened: OpenEngine, seen: Seen, until: Callable[[Seen], bool])
                 seen.told.append(f"waiting {body.retry_in_s:.0f} s: {body.reason}")
             case ev.Intervened() as body:
                 seen.told.append(f"{body.rule}/{body.action}: {body.detail}")
+            case ev.ModelNotice() as body:
+                seen.noticed.append(body.text)
             case ev.AgentSpoke() as body:
                 seen.spoken.append(body.text)
             case ev.GateRaised() as body:

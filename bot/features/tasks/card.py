@@ -87,7 +87,7 @@ def _head(task: TaskView) -> str:
 def _numbers(task: TaskView) -> str:
     caps = task.limits
     spent = dollars(task.spend.cost_micros) + (
-        "" if task.spend.priced else " (some calls have no known price)"
+        "" if task.spend.priced else " (some at a ceiling price, the real one is not known)"
     )
     tokens = task.spend.prompt_tokens + task.spend.completion_tokens
     lines = [

@@ -26,6 +26,10 @@ RETRY_FIRST_S = 0.25
 RETRY_LONGEST_S = 8.0
 
 
+class Away(Exception):
+    """The model cannot be used now and the call would not wait; never leaves this package."""
+
+
 class AdmissionObserver(Protocol):
     """Told when the model is not to be had, and when it is again. Must return at once."""
 
@@ -60,6 +64,7 @@ class AdmissionState:
 class _Call:
     request: ChatRequest
     tokens: int
+    patient: bool = True
     failures: int = 0
     answered_before: int = 0
     began: float = 0.0
@@ -95,6 +100,7 @@ class AdmittedModel:
         self._running = 0
         self._answered = 0
         self._hold_until = 0.0
+        self._impatient: dict[int, tuple[Ticket[_Call], asyncio.Future[None]]] = {}
         self._said_waiting = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -114,10 +120,10 @@ class AdmittedModel:
         self._breaker.retry_now(time.monotonic())
         self._admit()
 
-    async def complete(self, request: ChatRequest) -> ChatAnswer:
+    async def complete(self, request: ChatRequest, *, patient: bool = True) -> ChatAnswer:
         """Answer `request` in its turn. Raises ModelRefused, or what else `inner` raises that waiting
-        does not mend."""
-        call = _Call(request, self._inner.quote(request).tokens)
+        does not mend; unless `patient` Away, instead of waiting while the model cannot be used."""
+        call = _Call(request, self._inner.quote(request).tokens, patient)
         while True:
             await self._wait_turn(call)
             answer = await self._try(call)
@@ -128,15 +134,21 @@ class AdmittedModel:
     # ------------------------------------------------------------ waiting
 
     async def _wait_turn(self, call: _Call) -> None:
+        if not call.patient and self._breaker.wait_s(time.monotonic()) > 0:
+            raise Away
         call.admitted = admitted = asyncio.get_running_loop().create_future()
         request = call.request
         ticket = self._queue.push(request.task_id, request.priority, call)
+        if not call.patient:
+            self._impatient[ticket.number] = (ticket, admitted)
         self._admit()
         try:
             await admitted
         except asyncio.CancelledError:
             self._give_up(call, ticket)
             raise
+        finally:
+            self._impatient.pop(ticket.number, None)
 
     def _give_up(self, call: _Call, ticket: Ticket[_Call]) -> None:
         if call.admitted is not None and call.admitted.cancelled():
@@ -281,8 +293,17 @@ class AdmittedModel:
         if others and self._queue.in_flight(task) * (others + 1) < places:
             self._seats.keep(task, places, time.monotonic())
 
+    def _send_away(self) -> None:
+        """The model cannot be used: calls that would rather ask another do not wait."""
+        for ticket, admitted in self._impatient.values():
+            if not admitted.done():
+                self._queue.remove(ticket)
+                admitted.set_exception(Away())
+
     def _say_waiting(self, reason: str, retry_in_s: float) -> None:
         self._said_waiting = True
+        if self._breaker.is_open:
+            self._send_away()
         self._observer.on_waiting(reason, retry_in_s)
 
     def _pause_s(self, call: _Call) -> float:

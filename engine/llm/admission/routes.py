@@ -1,0 +1,104 @@
+"""Which model answers whom: each role has its model, and others that stand in while it cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from engine.llm.admission.model import AdmissionState, AdmittedModel, Away
+from engine.ports import AgentRole, ChatAnswer, ChatRequest, Quote
+
+
+class Admission(Protocol):
+    """The way to all models: what the engine asks, and what people see of it."""
+
+    @property
+    def state(self) -> AdmissionState:
+        """What people are shown."""
+
+    def quote(self, request: ChatRequest) -> Quote:
+        """Most tokens and money `request` may use."""
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        """Answer `request` in its turn."""
+
+    def retry_now(self) -> None:
+        """Try what is away at once: a person mended something."""
+
+
+class StandIns:
+    """Observes a lane with others behind it: people read once that another answers, and that it is back."""
+
+    def __init__(self, name: str, other: str, tell: Callable[[str], None]) -> None:
+        self._name, self._other, self._tell = name, other, tell
+        self._away = False
+
+    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+        """See `AdmissionObserver`."""
+        if not self._away:
+            self._away = True
+            self._tell(f"{self._name} cannot be used: {reason} Meanwhile {self._other} answers.")
+
+    def on_back(self) -> None:
+        """See `AdmissionObserver`."""
+        if self._away:
+            self._away = False
+            self._tell(f"{self._name} answers again.")
+
+
+class RoutedModel:
+    """ChatModel over lanes by role, in order of preference; each lane is one (endpoint, model).
+
+    A request goes to the first lane that can be used; when none can, it waits at the first. One that names
+    a model goes to the lanes of that (`named`).
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[AgentRole, Sequence[AdmittedModel]],
+        named: Mapping[str, Sequence[AdmittedModel]],
+    ) -> None:
+        self._routes, self._named = routes, named
+
+    @property
+    def state(self) -> AdmissionState:
+        """All lanes together; unavailable is why none of some role's lanes can be used."""
+        lanes = {id(lane): lane for lane in self._lanes()}
+        states = [lane.state for lane in lanes.values()]
+        stuck = [
+            route[0].state.unavailable
+            for route in self._routes.values()
+            if all(lane.state.unavailable for lane in route)
+        ]
+        return AdmissionState(
+            sum(state.waiting for state in states),
+            sum(state.running for state in states),
+            sum(state.allowed for state in states),
+            stuck[0] if stuck else "",
+        )
+
+    def quote(self, request: ChatRequest) -> Quote:
+        """The most that any lane that may answer would use."""
+        quotes = [lane.quote(request) for lane in self._route(request)]
+        return Quote(max(quote.tokens for quote in quotes), max(quote.cost_micros for quote in quotes))
+
+    async def complete(self, request: ChatRequest) -> ChatAnswer:
+        """Answer `request` at the first lane that can be used."""
+        route = self._route(request)
+        for lane in route if len(route) > 1 else ():
+            with contextlib.suppress(Away):
+                return await lane.complete(request, patient=False)
+        return await route[0].complete(request)
+
+    def retry_now(self) -> None:
+        """Try every lane that is away."""
+        for lane in self._lanes():
+            lane.retry_now()
+
+    def _route(self, request: ChatRequest) -> Sequence[AdmittedModel]:
+        return self._named.get(request.model) or self._routes[request.role]
+
+    def _lanes(self) -> Iterator[AdmittedModel]:
+        for route in (*self._routes.values(), *self._named.values()):
+            yield from route

@@ -1,0 +1,74 @@
+"""Clients of native APIs as pydantic-ai wants them: no retries of their own, our limits of time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from engine.errors import ModelError, ModelUnavailable, NotConfigured
+from engine.llm.providers.addresses import cleaned_key
+from engine.llm.providers.endpoint import Endpoint, connect
+from engine.settings import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class NativeTarget:
+    """One model behind its own API; `key_name` is the setting that people have to change."""
+
+    provider: str
+    model: str
+    base_url: str
+    api_key: str
+    key_name: str
+
+    @property
+    def origin(self) -> str:
+        """Names provider, place and model of what is kept."""
+        return f"{self.provider}|{self.base_url}|{self.model}"
+
+    def renamed(self, error: ModelError) -> ModelError:
+        """The error naming the settings of this API."""
+        text = str(error).replace("OPENAI_API_KEY", self.key_name)
+        text = text.replace("OPENAI_BASE_URL", self.key_name.replace("API_KEY", "BASE_URL"))
+        if isinstance(error, ModelUnavailable):
+            return type(error)(text, error.retry_after_s)
+        tell = getattr(error, "tell", None)
+        return type(error)(text) if tell is None else type(error)(text, tell)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """pydantic-ai's provider for a target, and how its connections are closed."""
+
+    provider: Any
+    close: Callable[[], Awaitable[None]]
+
+
+def connected(target: NativeTarget, settings: EngineSettings) -> Connected:
+    """A provider over a client of ours: no retries of its own, our limits of time. Raises NotConfigured."""
+    key, base = cleaned_key(target.api_key), target.base_url
+    if not key:
+        raise NotConfigured(f"{target.provider}:{target.model} needs a key. Set {target.key_name}.")
+    if target.provider == "anthropic":
+        from anthropic import AsyncAnthropic  # noqa: PLC0415 - each library is for those who use it
+        from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
+
+        address = re.sub(r"/v1/?$", "", base) or None
+        client = AsyncAnthropic(
+            api_key=key, base_url=address, max_retries=0, timeout=settings.model_timeout_s
+        )
+        return Connected(AnthropicProvider(anthropic_client=client), client.close)
+    if target.provider == "google":
+        from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415
+
+        address = re.sub(r"/v1(?:beta)?(?:/openai)?/?$", "", base) or None
+        http = httpx2.AsyncClient(timeout=settings.model_timeout_s)
+        return Connected(GoogleProvider(api_key=key, base_url=address, http_client=http), http.aclose)
+    from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
+
+    openai_client = connect(Endpoint(base, key), settings)
+    return Connected(OpenAIProvider(openai_client=openai_client), openai_client.close)
