@@ -1,6 +1,7 @@
-"""Caps: at 80 % it is said; at 100 % a subtree stops and its head is asked, or the task stops and the people.
+"""Reaction to caps: a warning at 80 %; at 100 % a subtree stops and its head is asked, or the task pauses
+and the people are asked.
 
-A task nobody attends asks nobody: it wraps up once, then ends with what there is.
+An unattended task asks nobody: it wraps up once, then ends with the results so far.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
 from engine.store.messages import add_system_message
 
 _HEADS = (
-    "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what there "
-    "is.",
+    "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what it "
+    "has done.",
 )
 _PEOPLES = (
-    "A person set this cap and nobody attends: do without its work, or dismiss it and use what there is.",
-    "A person set this cap, and the people are asked how to go on. Go on with what does not need it.",
+    "A person set this cap and nobody attends: do without its work, or dismiss it and use what it has done.",
+    "A person set this cap, and the people are asked what to do. Continue with what does not need it.",
 )
 
 _NEAR_SPEND, _NEAR_MINUTES, _NEAR_AGENTS, _FULL_AGENTS = 1, 2, 4, 8
@@ -37,10 +38,11 @@ _NEAR_SPEND, _NEAR_MINUTES, _NEAR_AGENTS, _FULL_AGENTS = 1, 2, 4, 8
 def at_cap(
     connection: Connection, task_id: int, agent_id: int, need: Quote, now: float
 ) -> tuple[bool, tuple[Wake, ...]]:
-    """A reservation of `need` did not fit -> (whether trying again soon may help, whom to wake).
+    """React to a reservation of `need` that did not fit. Return (retry may succeed, agents to wake).
 
-    It may help while calls under way hold what they will not use. Else the spent budget's subtree stops
-    and its head is asked; the task's own budget pauses the task and asks the people.
+    A retry may succeed while running calls hold reservations that they will not use up. Otherwise the
+    subtree of the spent budget stops and its head is asked; when the task's own budget is spent, the task
+    pauses and the people are asked.
     """
     task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).one()
     if task.state != "running":
@@ -80,7 +82,7 @@ def _stop_subtree_at(
 
 
 def at_deadline(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
-    """The task's minutes are over."""
+    """React to the end of a task's minutes. Return the agents to wake."""
     minutes = int((now - task.created_at) // 60)
     return pause_and_ask(connection, task, ("minutes", minutes, task.max_minutes), now)
 
@@ -88,7 +90,10 @@ def at_deadline(connection: Connection, task: AnyRow, now: float) -> tuple[Wake,
 def pause_and_ask(
     connection: Connection, task: AnyRow, at: tuple[CapName, int, int], now: float
 ) -> tuple[Wake, ...]:
-    """Pause a running task at a cap and ask; one nobody attends wraps up with a tenth more instead."""
+    """Pause a running task at a cap and ask the people; wrap up an unattended task with a tenth more instead.
+
+    Return the agents to wake.
+    """
     cap, spent, limit = at
     key = f"t{task.id}.cap.{now:.6f}"
     reached = CapReached(task.id, cap, 100, spent, limit)
@@ -96,7 +101,9 @@ def pause_and_ask(
         append_events(connection, [(key, reached)], now)
         return wrap_up(connection, task, f"the cap on {cap} is reached", now)
     set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
-    text = f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). How to go on?"
+    text = (
+        f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). What should happen now?"
+    )
     question = NewGate("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
@@ -104,7 +111,7 @@ def pause_and_ask(
 
 
 def warn_near_caps(connection: Connection, task_id: int, now: float) -> None:
-    """Say once of each cap that 80 % of it is used."""
+    """Warn once per cap that 80 % of it is used."""
     task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).one()
     for row in budgets_of(connection, task_id):
         if row.agent_id is None:
@@ -114,7 +121,7 @@ def warn_near_caps(connection: Connection, task_id: int, now: float) -> None:
 
 
 def stop_late_subtrees(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
-    """Subtrees whose minutes are over stop, and their heads are asked -> whom to wake."""
+    """Stop the subtrees whose minutes are over and ask their heads. Return the agents to wake."""
     late = [
         row
         for row in budgets_of(connection, task.id)
@@ -157,7 +164,7 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
 
 
 def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
-    """Its agent reads it with its next mail. One that has stopped was said more already."""
+    """Warn the subtree's agent without waking it; a stopped subtree has already been asked about."""
     if row.frozen:
         return
     cap, spent, limit = as_budget(row).nearest()

@@ -1,4 +1,4 @@
-"""Change a task's caps, and read what they are now."""
+"""Read and change a task's caps."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from engine.store.core import (
 
 
 def lower_caps(connection: Connection, task: AnyRow, limits: Limits) -> None:
-    """Set the caps that came with an approval. Raises Invalid for one that is no cap or above the task's."""
+    """Lower a task's caps to those of an approval. Raises Invalid for a limit that is not allowed there."""
     check_limits(limits)
     check_lower(limits, caps_now(connection, task))
     write_limits(connection, task, limits)
 
 
 def caps_now(connection: Connection, task: AnyRow) -> Limits:
-    """What a task may use of money, tokens, agents and minutes; its budget stays locked."""
+    """Return a task's caps on money, tokens, agents and minutes; its budget row is locked."""
     root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
     row = connection.execute(sa.select(BUDGETS).where(root).with_for_update()).one()
     return Limits(
@@ -35,6 +35,7 @@ def caps_now(connection: Connection, task: AnyRow) -> Limits:
 
 
 def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
+    """Store the limits that are given (None: no change); spending warnings start again."""
     columns = {
         "max_agents": limits.agents,
         "max_depth": limits.depth,

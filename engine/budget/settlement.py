@@ -1,4 +1,4 @@
-"""What a step cost, into the budgets above its agent."""
+"""Settlement: book the cost of a step to all budgets on its agent's path."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _settle = PreparedLists(_settling)
 
 
 def settle_budget(connection: Connection, turn: Turn, outcome: StepOutcome, me: FetchedRow) -> None:
-    """What the agent's row says is reserved goes back: nothing, when its reservation was released."""
+    """Book the step's cost and release the reservation in the agent's row (`me`), which may already be 0."""
     held = (me.reserved_micros, me.reserved_tokens)
     known = outcome.cost_micros is not None and not outcome.guessed
     _spend(connection, turn, outcome.usage, outcome.cost_micros, held, known=known)
@@ -71,14 +71,14 @@ def _spend(
 
 
 def under_budget(connection: Connection, turn: Turn, budget_id: int) -> Turn:
-    """The turn of an agent that was given another budget while the model thought: it spends from that."""
+    """Return the turn with another budget, which the agent got while the model was answering."""
     path = connection.execute(sa.select(BUDGETS.c.path).where(BUDGETS.c.id == budget_id)).scalar_one()
     agent = replace(turn.facts.agent, budget_id=budget_id, budget_path=path)
     return replace(turn, facts=replace(turn.facts, agent=agent))
 
 
 def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> None:
-    """An answer that could not be used was paid for all the same; the reservation stays for the next."""
+    """Book the cost of an answer that could not be used; the reservation stays for the next call."""
     own = sa.select(AGENTS.c.budget_id).where(AGENTS.c.id == turn.facts.agent.id)
     turn = under_budget(connection, turn, connection.execute(own.with_for_update()).scalar_one())
     known = answer.cost_micros is not None and not answer.guessed

@@ -1,4 +1,4 @@
-"""A cap that a person set for an agent and all below it: said at 80 %, at 100 % the people are asked."""
+"""Caps that a person set for an agent and all below it: warn at 80 %, ask the people at 100 %."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from engine.store.core import GATES, AnyRow, append_events
 
 
 def used_of(cap: CapName, spent: int, limit: int) -> str:
-    """ "$0.80 of $1.00", "4 of 5 minutes"."""
+    """Format the use of a cap: "$0.80 of $1.00", "4 of 5 minutes"."""
     return f"{amount(cap, spent)} of {amount(cap, limit)}{'' if cap == 'cost' else f' {cap}'}"
 
 
 def warn_setter(
     connection: Connection, row: AnyRow, agent: AnyRow, at: tuple[CapName, int, int], now: float
 ) -> None:
-    """80 % of a budget (its row) are used."""
+    """Append the event that 80 % of a subtree's budget (`row`) is used."""
     reached = CapReached(row.task_id, at[0], WARN_PERCENT, at[1], at[2], agent.id, agent.name, row.set_by)
     append_events(connection, [(f"budget{row.id}.near.{at[0]}.{now:.6f}.cap", reached)], now)
 
@@ -28,7 +28,7 @@ def warn_setter(
 def ask_about_subtree_cap(
     connection: Connection, task: AnyRow, row: AnyRow, agent: AnyRow, at: tuple[CapName, int, int], now: float
 ) -> None:
-    """100 % are used and the subtree has stopped: one question, whatever caps are reached."""
+    """Raise one gate about a stopped subtree, unless one is already open."""
     asked = sa.select(GATES.c.id).where(
         GATES.c.agent_id == agent.id, GATES.c.kind == SUBTREE_CAP, GATES.c.basis.is_(None)
     )
@@ -37,7 +37,7 @@ def ask_about_subtree_cap(
     key = f"budget{row.id}.full.{now:.6f}"
     text = (
         f"The cap set for {agent.name} and all below it is reached ({used_of(*at)}). They have stopped, the "
-        "others go on. How to go on?"
+        "others continue. What should happen now?"
     )
     reached = CapReached(task.id, at[0], 100, at[1], at[2], agent.id, agent.name, row.set_by)
     choices = choices_of(SUBTREE_CAP, wrapped=row.wrapped)

@@ -1,4 +1,4 @@
-"""Rows of the budget tree: the task's own, and one for each head or member that was given a share."""
+"""The budget tree: the task's own budget, and one for each head or member with caps of its own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from engine.store.core import AGENTS, BUDGETS, AnyRow, new_id
 
 
 def budgets_of(connection: Connection, task_id: int) -> list[AnyRow]:
-    """All budgets of a task, the task's own first."""
+    """Return the rows of a task's budgets, the task's own first."""
     query = sa.select(BUDGETS).where(BUDGETS.c.task_id == task_id).order_by(BUDGETS.c.id)
     return list(connection.execute(query))
 
 
 def budget_of(connection: Connection, agent_id: int) -> list[Budget]:
-    """The budgets an agent spends from, the task's own first; its own reservation left out."""
+    """Return the budgets an agent spends from, the task's own first, without the agent's own reservation."""
     agent = connection.execute(
         sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)
         .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
@@ -32,7 +32,7 @@ def budget_of(connection: Connection, agent_id: int) -> list[Budget]:
 
 
 def as_budget(row: AnyRow, own_micros: int = 0, own_tokens: int = 0) -> Budget:
-    """A row as the rules see it, a reservation of one's own left out."""
+    """Convert a row for the budget rules, without the given own reservation."""
     return Budget(
         row.id,
         row.agent_id,
@@ -59,7 +59,7 @@ class SubtreeCaps:
     by: str | None = None
 
     def columns(self, now: float) -> dict[str, int | float | str]:
-        """The columns that change."""
+        """Return the budget columns to change; minutes count from `now`."""
         deadline = None if self.minutes is None else now + self.minutes * 60
         values = {
             "cap_micros": self.micros,
@@ -73,10 +73,10 @@ class SubtreeCaps:
 
 
 def set_budget(connection: Connection, agent_id: int, caps: SubtreeCaps, now: float) -> int:
-    """Cap what an agent and all below it may use -> budget id.
+    """Cap what an agent and all below it may use. Return the budget's id.
 
-    The first time a budget is made under the one it spent from; later the caps given replace the old,
-    and a subtree that had stopped may go on.
+    The first call inserts a budget below the one that the agent spent from. Later calls replace the given
+    caps and resume a stopped subtree.
     """
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == agent_id)).one()
     own = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == agent.budget_id)).one()
@@ -91,7 +91,7 @@ def set_budget(connection: Connection, agent_id: int, caps: SubtreeCaps, now: fl
 def _new_budget(
     connection: Connection, agent: AnyRow, parent: AnyRow, columns: dict[str, int | float | str]
 ) -> int:
-    """It takes over what calls under way below it hold, and the budgets given below it earlier."""
+    """Insert a subtree's budget; it takes over the reservations and the budgets below the agent."""
     below = _locked_subtree(connection, agent.id)
     holds = {
         name: sum(getattr(row, name) for row in below) for name in ("reserved_micros", "reserved_tokens")
@@ -108,7 +108,7 @@ def _new_budget(
 
 
 def _locked_subtree(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
-    """The agent and all below, locked: none of them reserves, settles or recruits meanwhile."""
+    """Lock and return the agent and all below it, so that none reserves, settles or recruits meanwhile."""
     rows: Sequence[AnyRow] = []
     wanted = sa.select(AGENTS.c.id, AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens)
     while len(rows) < len(ids := [row.id for row in subtree(connection, agent_id)]):
@@ -127,9 +127,9 @@ def _insert_budget(
 
 
 def _move_under(connection: Connection, row: AnyRow, parent_id: int, parent_path: str) -> None:
-    """A budget and those below it under another one.
+    """Move a budget and all budgets below it under another parent.
 
-    Each gets a new number, for a path never changes: a call under way sees by the number that it moved.
+    Each gets a new id, because a path never changes: a running call detects the move by the id.
     """
     values = {name: value for name, value in row._mapping.items() if name not in ("id", "path", "parent_id")}
     number, path = _insert_budget(connection, values, parent_id, parent_path)
@@ -140,14 +140,14 @@ def _move_under(connection: Connection, row: AnyRow, parent_id: int, parent_path
 
 
 def capped_by(connection: Connection, task_id: int, name_key: str) -> str:
-    """The person who capped the subtree of an agent; "" when nobody did, or its head."""
+    """Return the person who capped an agent's subtree; "" when its head did or no cap exists."""
     query = sa.select(BUDGETS.c.set_by).join(AGENTS, AGENTS.c.id == BUDGETS.c.agent_id)
     mine = query.where(AGENTS.c.task_id == task_id, AGENTS.c.name_key == name_key)
     return connection.execute(mine).scalar() or ""
 
 
 def room_for_agents(connection: Connection, path: list[int]) -> int | None:
-    """How many agents may still join below the budgets of a path; None when none of them caps it."""
+    """Return how many agents may still join below the budgets of a path; None when none of them caps it."""
     rooms: list[int] = []
     capped = sa.select(BUDGETS).where(BUDGETS.c.id.in_(path), BUDGETS.c.cap_agents.is_not(None))
     for row in connection.execute(capped).all():
@@ -161,7 +161,7 @@ def room_for_agents(connection: Connection, path: list[int]) -> int | None:
 
 
 def freeze(connection: Connection, budget_id: int, *, frozen: bool) -> None:
-    """Stop (or let go on) all who spend from a budget or one below it; running calls settle."""
+    """Stop or resume all agents that spend from a budget or one below it; running calls still settle."""
     path = connection.execute(sa.select(BUDGETS.c.path).where(BUDGETS.c.id == budget_id)).scalar_one()
     connection.execute(
         BUDGETS.update().where(BUDGETS.c.path.startswith(path, autoescape=True)).values(frozen=frozen)

@@ -1,1 +1,1 @@
-"""People's commands as transactions: each returns the id asked for and whom to wake."""
+"""Handlers of people's commands, one transaction each: they return an id and the agents to wake."""

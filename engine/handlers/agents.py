@@ -1,4 +1,4 @@
-"""Handle people's commands to one agent: pause, resume, edit, dismiss, replace."""
+"""Handlers of commands to one agent: pause, resume, edit, dismiss, replace."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from engine.store.messages import add_system_message
 
 
 def pause_agent(connection: Connection, command: PauseAgent, now: float) -> HandlerResult:
-    """active -> paused."""
+    """Pause an active agent. Raises NotFound, WrongState."""
     agent = get_agent(connection, command.agent_id)
     _switch(connection, agent, "active", "paused", now)
     return HandlerResult(agent.id)
 
 
 def resume_agent(connection: Connection, command: ResumeAgent, now: float) -> HandlerResult:
-    """paused -> active."""
+    """Resume a paused agent and wake it. Raises NotFound, WrongState."""
     agent = get_agent(connection, command.agent_id)
     _switch(connection, agent, "paused", "active", now)
     return HandlerResult(agent.id, (Wake(agent.id, agent.task_id),))
@@ -53,17 +53,17 @@ def _switch(connection: Connection, agent: AnyRow, old: str, new: str, now: floa
 
 
 def edit_agent(connection: Connection, command: EditAgent, now: float) -> HandlerResult:
-    """New instructions from the next turn on; the agent hears of it."""
+    """Replace an agent's instructions from its next turn on and notify it. Raises WrongState, Invalid."""
     agent = get_agent(connection, command.agent_id)
-    _check_going(connection, agent)
+    _check_not_ended(connection, agent)
     text = command.instructions.strip()
     if not text or len(text) > MAX_CHARS:
         raise Invalid(f"Instructions have 1 to {MAX_CHARS:,} characters.")
     connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(instructions=text))
     clear_refusal(connection, agent.id)
-    words = f"A person changed your instructions. They are now:\n{text}"
+    notice = f"A person changed your instructions. They are now:\n{text}"
     add_system_message(
-        connection, agent.task_id, agent.id, words, f"edit.{agent.id}.{now:.6f}", now, priority=0
+        connection, agent.task_id, agent.id, notice, f"edit.{agent.id}.{now:.6f}", now, priority=0
     )
     change: EventBody = AgentChanged(agent.task_id, agent.group_id, agent.id, agent.name, "edited")
     append_events(connection, [(f"agent{agent.id}.edited.{now:.6f}", change)], now)
@@ -71,35 +71,35 @@ def edit_agent(connection: Connection, command: EditAgent, now: float) -> Handle
 
 
 def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> HandlerResult:
-    """The agent and those below leave; its head hears of it."""
+    """Remove an agent and everyone below it from the task and notify its head. Raises WrongState."""
     agent = get_agent(connection, command.agent_id)
-    _check_going(connection, agent)
+    _check_not_ended(connection, agent)
     if agent.role == "boss":
         raise WrongState("The boss cannot be dismissed. Stop the task instead.")
     if agent.status == "dismissed":
-        raise WrongState(f"{agent.name} was dismissed already.")
+        raise WrongState(f"{agent.name} has already been dismissed.")
     reason = command.reason or "dismissed by a person"
     events = dismiss(connection, agent.id, reason, now)
     append_events(connection, [(f"agent{agent.id}.left.{n}", body) for n, body in enumerate(events)], now)
     if agent.head_id is None:
         return HandlerResult(agent.id)
-    words = (
+    notice = (
         f"A person dismissed {agent.name}: {reason}. Its open assignments are cancelled; give them to others."
     )
-    add_system_message(connection, agent.task_id, agent.head_id, words, f"agent{agent.id}.left", now)
+    add_system_message(connection, agent.task_id, agent.head_id, notice, f"agent{agent.id}.left", now)
     return HandlerResult(agent.id, (Wake(agent.head_id, agent.task_id),))
 
 
 def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> HandlerResult:
-    """A fresh agent takes the place; its head hears of it."""
+    """Replace an agent by a new one and notify its head. Raises WrongState, Invalid."""
     agent = get_agent(connection, command.agent_id, alone=True)
-    _check_going(connection, agent)
+    _check_not_ended(connection, agent)
     if agent.role == "boss":
         raise WrongState("The boss cannot be replaced. Change its instructions, or stop the task.")
     if agent.role == "auditor":
         raise WrongState(f"{agent.name} judges the result and cannot be replaced.")
     if agent.status == "dismissed":
-        raise WrongState(f"{agent.name} was dismissed already.")
+        raise WrongState(f"{agent.name} has already been dismissed.")
     text = command.instructions.strip()
     if len(text) > MAX_CHARS:
         raise Invalid(f"Instructions have at most {MAX_CHARS:,} characters.")
@@ -107,12 +107,12 @@ def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> 
     successor = put_successor(connection, agent, reason, now, text)
     key = f"agent{agent.id}.replaced"
     append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(successor.events)], now)
-    words = f"A person put {successor.name} in the place of {agent.name}: {reason}. It goes on with the work."
-    add_system_message(connection, agent.task_id, agent.head_id, words, key, now, wakes=False)
+    notice = f"A person replaced {agent.name} by {successor.name}: {reason}. It continues the work."
+    add_system_message(connection, agent.task_id, agent.head_id, notice, key, now, wakes=False)
     return HandlerResult(successor.id, (Wake(successor.id, agent.task_id, 0),))
 
 
-def _check_going(connection: Connection, agent: AnyRow) -> None:
+def _check_not_ended(connection: Connection, agent: AnyRow) -> None:
     task = get_task(connection, agent.task_id)
     if task.state in ENDED:
         raise WrongState(f"Task {task.id} has ended ({task.state}); its agents no longer work.")

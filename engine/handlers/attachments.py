@@ -1,4 +1,4 @@
-"""Store the files that people attach to a goal or a message."""
+"""Store the files that people attach to a goal or a message, as revisions of the task."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ImportedFile:
 def import_files(
     connection: Connection, task: int, files: tuple[ImportedFile, ...], by: str, key: str, now: float
 ) -> None:
-    """A person's files become revisions of the task; a path that exists gets a new revision."""
+    """Add a person's files to the task as revisions; an existing path gets a new revision."""
     hold_order(connection)
     made = [
         {

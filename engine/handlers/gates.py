@@ -1,4 +1,4 @@
-"""Answers to gates, as transactions. The effect of the choice decides what an answer does, never words."""
+"""Handlers of answers to gates. The effect of the choice decides what an answer does, never its text."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from engine.store.messages import add_system_message
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A gate that this transaction closed: its row, its task's, and how it was answered."""
+    """A gate closed by this transaction, the row of its task, and its answer."""
 
     connection: Connection
     gate: AnyRow
@@ -50,7 +50,7 @@ class _Answered:
     now: float
 
     def send(self, agent_id: int, text: str, about: About = "") -> tuple[Wake, ...]:
-        """Send an agent what came of the gate -> its wake."""
+        """Send an agent the result of the gate. Return the agent's wake-up."""
         key = f"gate{self.gate.id}.answer"
         clear_refusal(self.connection, agent_id)
         add_system_message(
@@ -59,27 +59,27 @@ class _Answered:
         return (Wake(agent_id, self.task.id, 0),)
 
     def set_task(self, **values: object) -> None:
-        """Change the task's row."""
+        """Update the task's row."""
         self.connection.execute(TASKS.update().where(TASKS.c.id == self.task.id).values(**values))
 
 
 def answer_gate(connection: Connection, command: AnswerGate, now: float) -> HandlerResult:
-    """Close the gate with a person's answer; the first one counts.
+    """Close a gate with a person's answer; only the first answer counts.
 
-    Raises NotFound, WrongState for one that is closed, Invalid for an answer that it does not take.
+    Raises NotFound, WrongState when the gate is closed, Invalid for an answer that its kind does not allow.
     """
     gate = connection.execute(sa.select(GATES).where(GATES.c.id == command.gate_id)).first()
     if gate is None:
-        raise NotFound(f"There is no question {command.gate_id}.")
+        raise NotFound(f"There is no question {command.gate_id}. Use /task status to see the open ones.")
     if gate.basis is not None:
-        raise WrongState("That question was answered already.")
+        raise WrongState("This question has already been answered. Nothing is left to do.")
     choices = load_choices(loads(gate.choices_json))
     answer = check_answer(gate.kind, choices, command.choice_id, command.text, command.limits)
     return _close(connection, gate, answer, "person", command.by, now)
 
 
 def approve_unanswered(connection: Connection, gate_id: int, now: float) -> HandlerResult:
-    """Approve a plan that nobody answered in time. Raises WrongState when somebody just did."""
+    """Approve a plan that nobody answered in time. Raises WrongState when it was answered meanwhile."""
     gate = connection.execute(sa.select(GATES).where(GATES.c.id == gate_id)).one()
     answer = check_answer(gate.kind, load_choices(loads(gate.choices_json)), "approve", "", None)
     return _close(connection, gate, answer, "timeout", "", now)
@@ -96,7 +96,7 @@ def _close(
         .values(basis=basis, choice_id=chosen, text=answer.text, limits_json=limits, answered_by=by)
     )
     if taken.rowcount != 1:
-        raise WrongState("That question was answered already.")
+        raise WrongState("This question has already been answered. Nothing is left to do.")
     closed = GateClosed(
         gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits
     )
@@ -122,7 +122,7 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
 
 
 def _in_numbers(caps: Limits) -> str:
-    """Caps for an agent to read; "" when there are none."""
+    """Format caps for an agent; "" when none is set."""
     named = (
         ("agents", caps.agents, " agents"),
         ("cost", caps.cost_micros, ""),
@@ -163,15 +163,15 @@ def _with_note(text: str, at: _Answered) -> str:
 
 
 def _option(at: _Answered) -> tuple[Wake, ...]:
-    """An agent gets the answer that it worded itself."""
+    """Send an agent the option that it offered in its own question."""
     chosen = at.answer.choice.text if at.answer.choice else ""
     return _pass_on(at, "\n".join(part for part in (chosen, at.answer.text) if part))
 
 
 def _apply_text(at: _Answered) -> tuple[Wake, ...]:
-    """Free text goes to the agent that is to act on it; it decides nothing by itself."""
+    """Send free text to the agent that has to act on it; the text itself decides nothing."""
     if at.gate.kind == "plan":
-        # Words change the plan: what comes of them is shown again before many are recruited.
+        # Free text changes the plan, so the changed plan is shown again before many agents are recruited.
         at.set_task(plan_state="none", plan_agents=0)
         text = (
             f"The people answered your plan: {at.answer.text}\nChange the plan by that. If it still needs "
@@ -204,7 +204,7 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
 
 
 def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
-    """A task: everyone but the boss stops and it runs again for the boss to finish. A subtree goes on."""
+    """Stop everyone but the boss and let the boss finish; give a subtree a tenth more to finish in."""
     if at.gate.kind == SUBTREE_CAP:
         return _extend_subtree(at, TENTH)
     wakes = wrap_up(at.connection, at.task, "a person asked to wrap up", at.now)
@@ -217,7 +217,7 @@ def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
 
 
 def _subtree(at: _Answered) -> tuple[AnyRow, AnyRow | None]:
-    """The agent that a cap was set for, and its budget; None when it left meanwhile or has none any more."""
+    """Return the agent whose subtree is capped, and its budget; None when it has left or has no budget."""
     agent = at.connection.execute(sa.select(AGENTS).where(AGENTS.c.id == at.gate.agent_id)).one()
     row = at.connection.execute(
         sa.select(BUDGETS).where(BUDGETS.c.agent_id == agent.id).with_for_update()
@@ -226,9 +226,9 @@ def _subtree(at: _Answered) -> tuple[AnyRow, AnyRow | None]:
 
 
 def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
-    """Each cap there is grows by one `part`-th, minutes from now on; the subtree goes on.
+    """Raise each cap of the subtree by one `part`-th, minutes counted from now, and resume the subtree.
 
-    The part to wrap up in comes once: `wrapped` stays until somebody raises by half.
+    The extra tenth for wrapping up is given once: `wrapped` stays set until somebody raises the cap by half.
     """
     agent, row = _subtree(at)
     if row is None:

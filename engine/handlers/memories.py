@@ -1,4 +1,4 @@
-"""Handle commands about what a server's tasks have kept."""
+"""Handlers of commands about the memories of a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.store.core import (
 
 
 def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> HandlerResult:
-    """Delete a kept line."""
+    """Delete a memory that was kept for later tasks. Raises NotFound."""
     deleted = connection.execute(
         MEMORIES.delete().where(MEMORIES.c.id == command.memory_id, MEMORIES.c.space.is_not(None))
     )

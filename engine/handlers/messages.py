@@ -1,4 +1,4 @@
-"""Handle people's messages to agents: say, edit, withdraw."""
+"""Handlers of people's messages to agents: send, edit, withdraw."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ MAX_CHARS = 20_000
 
 
 WITHDRAWN = -1
-"""In place of the step that read a message: its person took it back first."""
+"""Value of `consumed_step` for a message that its author withdrew before an agent read it."""
 
 
 def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> HandlerResult:
-    """A person's words go ahead of everything else in the inbox's order of service."""
+    """Add a person's message to an agent's inbox with the highest priority, and wake the agent.
+
+    The same `ref` sent twice is one message. Raises NotFound, WrongState, Invalid.
+    """
     agent = get_agent(connection, command.agent_id)
     task = get_task(connection, agent.task_id)
     if task.state in ENDED:
@@ -67,7 +70,8 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
 
 
 def edit_message(connection: Connection, command: EditMessage, now: float) -> HandlerResult:
-    """A new row under the same ref, so that an agent reading the old one at this moment begins anew."""
+    """Replace an unread message by a new row with the same ref, so that a step that is reading the old row
+    is repeated. Raises NotFound, WrongState."""
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
     values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
@@ -75,21 +79,21 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Ha
 
 
 def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> HandlerResult:
-    """Gone, as if it had never been said."""
+    """Withdraw an unread message. Raises NotFound, WrongState."""
     return HandlerResult(_take_back(connection, command.ref).id)
 
 
 def _take_back(connection: Connection, ref: str) -> AnyRow:
-    """The unread message as it was. Its row stays, empty: SQLite gives the ids of deleted rows again, and
-    an answer being made from the old words would consume the new ones under that id."""
+    """Mark an unread message as withdrawn and return its row as it was. The row stays, emptied: SQLite reuses
+    ids of deleted rows, and a step that read the old text would consume a new message with the same id."""
     row = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.ref == ref)).first()
     if row is None:
-        raise NotFound("That message is not one an agent was sent.")
+        raise NotFound("That message was not sent to an agent. Reply to an agent's message instead.")
     taken = connection.execute(
         MESSAGES.update()
         .where(MESSAGES.c.id == row.id, MESSAGES.c.consumed_step.is_(None))
         .values(consumed_step=WITHDRAWN, text="", ref=None)
     )
     if taken.rowcount != 1:
-        raise WrongState("The agent has read that message already. Write a new one instead.")
+        raise WrongState("The agent has already read that message. Write a new one instead.")
     return row

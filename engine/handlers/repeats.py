@@ -1,4 +1,4 @@
-"""Tasks that start again and again: made and ended by people, started by the clock."""
+"""Repeated tasks: handlers of people's commands, and the runs that the schedule starts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MOST_IN_A_SPACE = 25
 
 
 def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: float) -> HandlerResult:
-    """Keep it, with the caps of each run as they are now."""
+    """Store a repeated task with the caps of each run. Raises Invalid."""
     goal = checked_goal(command.goal)
     when = checked(command.cron, command.zone, now)
     if len(repeat_views(connection, command.space)) >= MOST_IN_A_SPACE:
-        raise Invalid(f"{MOST_IN_A_SPACE} tasks repeat here already. Stop one with /task repeat stop first.")
+        raise Invalid(f"{MOST_IN_A_SPACE} tasks already repeat here. Stop one first: /task repeat stop.")
     values = {
         "goal": goal,
         "space": command.space,
@@ -44,16 +44,16 @@ def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: fl
 
 
 def end_repeat(connection: Connection, command: EndRepeat, now: float) -> HandlerResult:
-    """No more starts."""
+    """End a repeat; it starts no more tasks. Raises NotFound."""
     here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
     if connection.execute(REPEATS.update().where(here).values(ended_at=now)).rowcount != 1:
-        raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
+        raise NotFound(f"There is no repeated task {command.repeat_id}. See /task repeat list.")
     return HandlerResult(command.repeat_id)
 
 
 @dataclass(frozen=True, slots=True)
 class DueRepeat:
-    """A repeat whose time has come, who made it where, and what a run of it may use."""
+    """A repeat that is due: its creator, its space and the caps of a run."""
 
     id: int
     by: str
@@ -63,7 +63,7 @@ class DueRepeat:
 
 
 def due_repeats(connection: Connection, now: float) -> list[DueRepeat]:
-    """Those whose time has come."""
+    """Return the repeats that are due, the longest overdue first."""
     columns = (REPEATS.c.id, REPEATS.c.by, REPEATS.c.space, REPEATS.c.limits_json, REPEATS.c.model)
     rows = connection.execute(sa.select(*columns).where(_is_due(now)).order_by(REPEATS.c.next_at))
     return [DueRepeat(row.id, row.by, row.space, Limits(**loads(row.limits_json)), row.model) for row in rows]
@@ -75,7 +75,7 @@ def _is_due(now: float) -> sa.ColumnElement[bool]:
 
 
 def pause_repeat(connection: Connection, due: DueRepeat, why: str, now: float) -> None:
-    """No starts until somebody resumes it; one that changed hands meanwhile goes on."""
+    """Pause a repeat, with an event, unless somebody else took it over meanwhile."""
     here = sa.and_(REPEATS.c.id == due.id, REPEATS.c.by == due.by, REPEATS.c.paused_at.is_(None))
     pause = REPEATS.update().where(here).values(paused_at=now, paused_why=why)
     told = (REPEATS.c.goal, REPEATS.c.space, REPEATS.c.origin, REPEATS.c.last_task_id)
@@ -86,13 +86,16 @@ def pause_repeat(connection: Connection, due: DueRepeat, why: str, now: float) -
 
 
 def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> HandlerResult:
-    """Start again at its next time, in the name of who resumes it."""
+    """Resume a paused repeat at its next time, in the name of the person who resumes it.
+
+    Raises NotFound, WrongState.
+    """
     here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
     row = connection.execute(sa.select(REPEATS).where(here).with_for_update()).first()
     if row is None:
-        raise NotFound(f"No task repeats under the number {command.repeat_id}. See /task repeat list.")
+        raise NotFound(f"There is no repeated task {command.repeat_id}. See /task repeat list.")
     if row.paused_at is None:
-        raise WrongState(f"Number {row.id} is not paused. See /task repeat list.")
+        raise WrongState(f"Repeated task {row.id} is not paused. See /task repeat list.")
     next_at = Recurrence(row.cron, row.zone).next_after(now)
     values = {"by": command.by, "paused_at": None, "paused_why": "", "next_at": next_at}
     connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**values))
@@ -100,9 +103,9 @@ def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> 
 
 
 def start_due(connection: Connection, repeat_id: int, now: float) -> HandlerResult | None:
-    """Start one run, however many times were missed, and set the next time; both or neither.
+    """Start one run, however many were missed, and set the next time, in one transaction.
 
-    None when nothing starts: it is not due any more, or the run before goes on.
+    Return None when nothing starts: the repeat is no longer due, or the previous run has not ended.
     """
     query = sa.select(REPEATS).where(REPEATS.c.id == repeat_id, _is_due(now))
     row = connection.execute(query.with_for_update()).first()
@@ -132,13 +135,13 @@ def _start_run(connection: Connection, row: AnyRow, now: float) -> HandlerResult
 
 
 def repeat_views(connection: Connection, space: str) -> list[RepeatView]:
-    """Those of a space that were not stopped, the next one first."""
+    """Return the repeats of a space that have not ended, the next to run first."""
     query = sa.select(REPEATS).where(REPEATS.c.space == space, REPEATS.c.ended_at.is_(None))
     return [_view(row) for row in connection.execute(query.order_by(REPEATS.c.next_at, REPEATS.c.id))]
 
 
 def paused_views(connection: Connection) -> list[RepeatView]:
-    """Those that are paused, of every space."""
+    """Return the paused repeats of every space."""
     paused = REPEATS.c.ended_at.is_(None) & REPEATS.c.paused_at.is_not(None)
     return [_view(row) for row in connection.execute(sa.select(REPEATS).where(paused))]
 

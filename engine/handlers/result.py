@@ -1,4 +1,4 @@
-"""What a handler returns: the id asked for and the agents to wake."""
+"""The result of a handler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.ports import Wake
 
 @dataclass(frozen=True, slots=True)
 class HandlerResult:
-    """A command carried out: the id it returns, and whom to wake."""
+    """The id that a command returns, and the agents to wake."""
 
     id: int
     wakes: tuple[Wake, ...] = ()

@@ -1,4 +1,4 @@
-"""Commands of people as transactions: each returns the id asked for and whom to wake."""
+"""Handlers of commands to tasks: start, pause, resume, stop, raise a cap."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BOSS_NAME = "Boss"
 def start_task(
     connection: Connection, command: StartTask, caps: Caps, now: float, repeat_id: int | None = None
 ) -> HandlerResult:
-    """A task with its root group, its boss and the first message."""
+    """Create a task with its root group, its boss and the first message. Raises Invalid."""
     goal = checked_goal(command.goal)
     task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
     budget = new_id(
@@ -69,16 +69,16 @@ def start_task(
 
 
 def start_held(connection: Connection, command: StartTask, caps: Caps, now: float) -> HandlerResult:
-    """A task whose files are still to come: nobody runs before `release_held`."""
+    """Create a task that is paused until its files are stored and `release_held` is called."""
     done = start_task(connection, command, caps, now)
-    reason = "its files did not all arrive; stop it and start it anew"
+    reason = "not all of its files arrived; stop it and start it again"
     held = {"state": "paused", "reason": reason, "paused_for": "files"}
     connection.execute(TASKS.update().where(TASKS.c.id == done.id).values(**held))
     return done
 
 
 def release_held(connection: Connection, held: HandlerResult) -> HandlerResult:
-    """The files are there: the task runs."""
+    """Run a held task: its files are stored."""
     waiting = sa.and_(TASKS.c.id == held.id, TASKS.c.state == "paused")
     connection.execute(TASKS.update().where(waiting).values(state="running", reason="", paused_for=""))
     return held
@@ -110,13 +110,13 @@ def _first_message(command: StartTask) -> str:
 
 
 def _lessons(connection: Connection, space: str, goal: str) -> str:
-    """What earlier tasks of this space left for it: information, with where each line comes from."""
+    """Return what earlier tasks of this space kept for it, each line with its source; "" for nothing."""
     lines = [f"- {line.text} ({line.source})" for line in kept_for(connection, space, goal)]
     return "\n\nWhat earlier tasks here noted:\n" + "\n".join(lines) if lines else ""
 
 
 def pause_task(connection: Connection, command: PauseTask, now: float) -> HandlerResult:
-    """running -> paused."""
+    """Pause a running task. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state != "running":
         raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.")
@@ -125,7 +125,7 @@ def pause_task(connection: Connection, command: PauseTask, now: float) -> Handle
 
 
 def resume_task(connection: Connection, command: ResumeTask, now: float) -> HandlerResult:
-    """paused -> running; everyone with something to do is woken."""
+    """Resume a paused task and wake every agent that is ready. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state != "paused":
         raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.")
@@ -133,7 +133,7 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Hand
 
 
 def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerResult:
-    """Any state that is not an end -> stopped."""
+    """Stop a task that has not ended. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
         raise WrongState(
@@ -146,7 +146,10 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerR
 
 
 def raise_cap(connection: Connection, command: RaiseCap, now: float) -> HandlerResult:
-    """New caps; a task paused at its cap goes on."""
+    """Set new caps for a task or an agent's subtree, and resume what had stopped at a cap.
+
+    Raises NotFound, WrongState, Invalid.
+    """
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
         raise WrongState(f"Task {task.id} has already ended ({task.state}).")

@@ -1,4 +1,4 @@
-"""Agents and groups: joining, leaving, letters from the system; shared by steps and commands."""
+"""Agents and groups: join, leave, cancel work; used by steps and command handlers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _has_name = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class NewAgent:
-    """Who is to join, and where."""
+    """An agent to insert, and its place in the hierarchy."""
 
     task_id: int
     group_id: int
@@ -77,7 +77,7 @@ class NewAgent:
 
 
 def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, str]:
-    """Insert an agent under a name distinct in its task -> (id, name). Raises Stale at the task's cap."""
+    """Insert an agent under a name unique in its task. Return (id, name). Raises Stale at the task's cap."""
     if _count_in.run(connection, task=new.task_id).rowcount != 1:
         raise Stale("the task has as many agents as it may have")
     name = _free_name(connection, new.task_id, new.name)
@@ -100,7 +100,7 @@ def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, s
 
 
 def _free_name(connection: Connection, task_id: int, wanted: str) -> str:
-    """`wanted` made distinct in its task: nearly always as it is, found by the index alone."""
+    """Return `wanted`, numbered when the task already has it; nearly always one index lookup."""
     name = unique_name(wanted, ())
     key = name_key(name)
     if not _has_name.first(connection, task=task_id, name=key):
@@ -114,7 +114,7 @@ def _free_name(connection: Connection, task_id: int, wanted: str) -> str:
 def form_group(
     connection: Connection, task_id: int, parent_id: int | None, head_id: int, name: str, depth: int
 ) -> int:
-    """A group with its head -> group id."""
+    """Insert a group with its head. Return the group's id."""
     values = {"task_id": task_id, "parent_id": parent_id, "head_id": head_id, "name": name, "depth": depth}
     group = int(_insert_group.scalar(connection, **values))
     _lead.run(connection, head=head_id, led=group)
@@ -122,13 +122,13 @@ def form_group(
 
 
 def clear_refusal(connection: Connection, agent_id: int) -> None:
-    """Someone turned to the agent: if it had given up on its model, it tries again."""
+    """Reactivate an agent that had stopped because its model refused it; it retries with a new message."""
     gave_up = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.refused != "")
     connection.execute(AGENTS.update().where(gave_up).values(status="active", refused=""))
 
 
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
-    """The agent and everyone below it leave; their open assignments are cancelled."""
+    """Dismiss an agent and everyone below it, and cancel their open work. Return the events to append."""
     leaving = subtree(connection, agent_id)
     ids = sorted(row.id for row in leaving)
     connection.execute(AGENTS.update().where(AGENTS.c.id.in_(ids)).values(status="dismissed", in_turn=False))
@@ -143,12 +143,12 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
 
 
 def close_subtree_cap_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:
-    """Close what is asked about the caps of these agents -> the events to append."""
+    """Close the open gates about these agents' caps. Return the events to append."""
     return close_gates(connection, sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == SUBTREE_CAP), basis)
 
 
 def release(connection: Connection, agents: list[int]) -> None:
-    """Give back what the agents hold of their budgets: they will not call again."""
+    """Release the agents' budget reservations: they make no more calls."""
     held = connection.execute(
         sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)
         .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
@@ -171,7 +171,7 @@ def release(connection: Connection, agents: list[int]) -> None:
 
 
 def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, int, str]]:
-    """(id, task_id, group_id, name) of the agent and all active agents below it, it first."""
+    """Return (id, task_id, group_id, name) of the agent and all agents below it, the agent first."""
     base = (
         sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
         .where(AGENTS.c.id == agent_id)
@@ -186,7 +186,7 @@ def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, 
 
 
 def cancel_work(connection: Connection, agents: list[int], reason: str, now: float) -> list[EventBody]:
-    """Open and submitted assignments of these agents are cancelled -> the events to append."""
+    """Cancel the open and submitted assignments of these agents. Return the events to append."""
     giver, assignee = AGENTS.alias(), AGENTS.alias()
     open_work = connection.execute(
         sa.select(ASSIGNMENTS, giver.c.name.label("giver"), assignee.c.name.label("assignee"))

@@ -1,4 +1,4 @@
-"""How a task ends, for whatever reason: state, open gates closed, the last event."""
+"""End a task: set its state, close its gates, keep its lessons, emit the last event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDED = ("done", "stopped", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the end looks like to people."""
+    """The final state of a task, and the report that people read."""
 
     state: TaskState
     basis: EndBasis
@@ -32,9 +32,9 @@ class Ending:
 
 
 def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -> list[EventBody]:
-    """End a task that has not ended yet -> the events to append. Raises WrongState when it has.
+    """End a task. Return the events to append. Raises WrongState when it has already ended.
 
-    What was run stands under the report, so that it can be held against it.
+    The runs are listed below the report, so that readers can check it.
     """
     report = _with_runs(connection, task_id, ending)
     done = connection.execute(
@@ -52,7 +52,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         )
     )
     if done.rowcount != 1:
-        raise WrongState(f"Task {task_id} has already ended.")
+        raise WrongState(f"Task {task_id} has already ended. Start a new one with /task new.")
     if ending.state == "done":
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
@@ -61,7 +61,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
 
 
 def current_report(connection: Connection, task: AnyRow) -> str:
-    """Return the report of a task whose boss has finished; one of runs and files tells of the newest."""
+    """Return the report that a boss has finished with, built from runs and files where `basis` is "ran"."""
     return account(connection, task.id) if task.basis == "ran" else str(task.report)
 
 
@@ -73,7 +73,7 @@ def _with_runs(connection: Connection, task_id: int, ending: Ending) -> str:
 
 
 def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:
-    """What the boss said a later task of this space should know."""
+    """Store the lessons that the boss gave for later tasks of this space."""
     task = connection.execute(
         sa.select(TASKS.c.space, TASKS.c.goal, TASKS.c.lessons_json).where(TASKS.c.id == task_id)
     ).one()
@@ -95,7 +95,7 @@ def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:
 
 
 def _lesson(kept: str | list[str]) -> tuple[str, bytes | None]:
-    """Text and vector; tasks begun by an older version kept the text alone."""
+    """Return text and vector of a stored lesson; older versions stored the text alone."""
     if isinstance(kept, str):
         return kept, None
     return kept[0], b64decode(kept[1]) or None

@@ -1,4 +1,4 @@
-"""Gates as rows: raised, closed for whatever reason, and seen."""
+"""Insert, close and read gates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.store.core import GATES, AnyRow, dumps, loads, new_id
 
 @dataclass(frozen=True, slots=True)
 class NewGate:
-    """A gate to raise. `name`: the agent that asks, "" when the engine does about `agent_id`."""
+    """A gate to raise. `name`: the agent that asks, "" when the engine asks about `agent_id`."""
 
     kind: GateKind
     text: str
@@ -29,7 +29,7 @@ class NewGate:
 
 
 def raise_gate(connection: Connection, task_id: int, question: NewGate, now: float) -> GateRaised:
-    """Store an open gate -> its event, to be appended."""
+    """Insert an open gate. Return its event, to be appended."""
     values = {
         "task_id": task_id,
         "group_id": question.group_id,
@@ -55,7 +55,7 @@ def raise_gate(connection: Connection, task_id: int, question: NewGate, now: flo
 
 
 def close_gates(connection: Connection, where: sa.ColumnElement[bool], basis: GateBasis) -> list[GateClosed]:
-    """Close the open gates that `where` names, because something made them moot -> the events to append."""
+    """Close the open gates that match `where`, which `basis` made moot. Return the events to append."""
     asked = sa.and_(where, GATES.c.basis.is_(None))
     found = sa.select(GATES.c.id, GATES.c.task_id, GATES.c.group_id).where(asked).order_by(GATES.c.id)
     gates = connection.execute(found).all()
@@ -64,7 +64,7 @@ def close_gates(connection: Connection, where: sa.ColumnElement[bool], basis: Ga
 
 
 def gate_view(row: AnyRow) -> GateView:
-    """Return a gate's row as people see it."""
+    """Convert a gate's row to a view."""
     return GateView(
         id=row.id,
         task_id=row.task_id,

@@ -1,4 +1,4 @@
-"""A fresh agent in the place of one that leaves: its group, its work, its unread mail and its budget stay."""
+"""Replace an agent by a new one that takes over its group, work, unread messages and budget."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from engine.store.core import (
 from engine.store.messages import add_system_message
 
 TAKEN_BACK = -1
-"""In place of the step that read a message: it went on to the successor unread."""
+"""Value of `consumed_step` for an unread message that was copied to the successor."""
 
 NOTE_FILES = 20
 NOTE_CHARS = 1_500
@@ -39,7 +39,7 @@ NOTE_CHARS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """Who took over, under which name, and what is to be told."""
+    """The agent that took over, and the events to append."""
 
     id: int
     name: str
@@ -49,10 +49,10 @@ class Successor:
 def replace_agent(
     connection: Connection, old: AnyRow, reason: str, now: float, instructions: str = ""
 ) -> Successor:
-    """Put a fresh agent in the place of `old` (its row, locked by the caller), who leaves.
+    """Replace `old` (its row, locked by the caller) by a new agent.
 
-    The successor has the same role, head, members and budget, the open assignments and the mail nobody
-    read, and a letter with what its predecessor noted. `instructions`, when given, replace the old ones.
+    The successor gets the same role, head, members and budget, the open assignments, the unread messages,
+    and a message with its predecessor's notes. `instructions`, when given, replace the old ones.
     """
     work = _work_of(connection, old.id)
     events: list[EventBody] = [_mark_dismissed(connection, old, reason, now)]
@@ -102,7 +102,7 @@ def _mark_dismissed(connection: Connection, old: AnyRow, reason: str, now: float
 
 
 def _transfer(connection: Connection, old: AnyRow, fresh: int, now: float) -> None:
-    """Members, group, assignments both ways, budget, open questions and own notes change hands."""
+    """Transfer members, group, received and given assignments, budget, open gates and memories."""
     connection.execute(AGENTS.update().where(AGENTS.c.id == fresh).values(leads_group_id=old.leads_group_id))
     members = sa.and_(AGENTS.c.head_id == old.id, AGENTS.c.status != "dismissed")
     connection.execute(AGENTS.update().where(members).values(head_id=fresh))
@@ -119,7 +119,7 @@ def _transfer(connection: Connection, old: AnyRow, fresh: int, now: float) -> No
 
 
 def _forward_unread(connection: Connection, old: int, fresh: int, now: float) -> None:
-    """Unread letters as new rows: an answer being made from the old ones must not consume them."""
+    """Copy unread messages to new rows, so that a running step of the old agent cannot consume them."""
     unread = sa.and_(MESSAGES.c.to_agent == old, MESSAGES.c.consumed_step.is_(None))
     messages = connection.execute(sa.select(MESSAGES).where(unread).order_by(MESSAGES.c.id)).all()
     back = {"consumed_step": TAKEN_BACK, "text": "", "ref": None}
@@ -137,7 +137,7 @@ def _write_note(connection: Connection, old: AnyRow, fresh: int, name: str, reas
 
 
 def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
-    """What the predecessor knew: its summary, its list, what it did last, the files it wrote."""
+    """Return the predecessor's notes: summary, todo list, unanswered messages, last text, files written."""
     steps = sa.select(STEPS.c.messages_json, STEPS.c.said).where(STEPS.c.agent_id == old.id)
     last = connection.execute(steps.order_by(STEPS.c.step.desc()).limit(1)).first()
     turn = connection.execute(steps.where(STEPS.c.turn == old.turn).order_by(STEPS.c.step)).all()
@@ -163,7 +163,7 @@ def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
 
 
 def _group_of(connection: Connection, head: int) -> list[str]:
-    """The group a successor leads: who is in it, and what each has open."""
+    """Return lines about the group that the successor leads: its members and their open assignments."""
     members = connection.execute(
         sa.select(AGENTS.c.name).where(AGENTS.c.head_id == head, AGENTS.c.status != "dismissed")
     ).scalars()

@@ -1,4 +1,4 @@
-"""What was really run in a task, read from its events."""
+"""Evidence of runs: what was really run in a task, read from its events."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _KINDS = (CodeRan.__name__, FileWritten.__name__)
 
 
 def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
-    """The newest run of each command; one older than the newest change of a file is marked so, and one that
-    checked work by files of whoever did that work."""
+    """Return the newest run of each command.
+
+    `stale` marks runs older than the newest change of a file; `own` names the files of a check that the
+    author of the checked work wrote.
+    """
     query = sa.select(EVENTS.c.kind, EVENTS.c.payload_json).where(
         EVENTS.c.task_id == task_id, EVENTS.c.kind.in_(_KINDS)
     )
@@ -39,7 +42,7 @@ def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
 
 
 def _checks(connection: Connection, task_id: int) -> dict[tuple[int, str], tuple[str, ...]]:
-    """The commands given with assignments, by whose work they check and as a run of them is shown."""
+    """Return (assignee, command as shown) -> command of each check given with an assignment."""
     query = sa.select(ASSIGNMENTS.c.assignee_id, ASSIGNMENTS.c.command_json).where(
         ASSIGNMENTS.c.task_id == task_id
     )
@@ -55,7 +58,7 @@ def _note(authors: dict[str, str], written: Mapping[str, Any]) -> None:
 
 
 def last_run(connection: Connection, task_id: int, agent_id: int) -> RunRecord | None:
-    """The last run of one agent, None when it ran nothing."""
+    """Return the last run of one agent; None when it ran nothing."""
     query = sa.select(EVENTS.c.payload_json).where(
         EVENTS.c.task_id == task_id, EVENTS.c.kind == CodeRan.__name__
     )
@@ -68,7 +71,7 @@ def _ran(seen: Mapping[str, Any]) -> RunRecord:
 
 
 def account(connection: Connection, task_id: int) -> str:
-    """The report that runs and files give."""
+    """Return a report made of the runs and files of a task alone."""
     there = sa.and_(FILES.c.task_id == task_id, FILES.c.blob.is_not(None))
     files = connection.execute(sa.select(FILES.c.path).where(there).order_by(FILES.c.path)).scalars()
     return account_of(runs_of(connection, task_id), list(files))

@@ -33,7 +33,7 @@ _REOPENED: Mapping[GateBasis, str] = {
 
 
 def reopen(connection: Connection, task: AnyRow, basis: GateBasis, now: float) -> tuple[Wake, ...]:
-    """Set the task running, close its cap gates -> whom to wake."""
+    """Set the task running and close its cap gates. Return the agents to wake."""
     set_state(connection, task, "running", _REOPENED[basis], now)
     caps = sa.and_(GATES.c.task_id == task.id, GATES.c.kind == "cap")
     closed = close_gates(connection, caps, basis)
@@ -49,7 +49,7 @@ def set_state(
     now: float,
     cause: PauseCause = "",
 ) -> None:
-    """Change between running and paused with its event."""
+    """Set the task running or paused and append the event."""
     connection.execute(
         TASKS.update()
         .where(TASKS.c.id == task.id)
@@ -60,7 +60,10 @@ def set_state(
 
 
 def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wake, ...]:
-    """Recovery in one query: active agents of running tasks with unread mail or an open turn."""
+    """Return wake-ups for active agents of running tasks that have unread messages or an open turn.
+
+    This one query is all that recovery after a crash needs.
+    """
     unread = (
         sa.select(MESSAGES.c.id)
         .where(MESSAGES.c.to_agent == AGENTS.c.id, MESSAGES.c.consumed_step.is_(None), MESSAGES.c.wakes)

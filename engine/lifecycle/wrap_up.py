@@ -1,4 +1,4 @@
-"""Wrapping up: everyone but the boss stops, and the boss finishes with what there is."""
+"""Wrap up a task: everyone but the boss stops, and the boss finishes with the results so far."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from engine.store.messages import add_system_message
 
 
 def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
-    """Stop the others, give the boss a little more -> whom to wake. The second time, or when only the
-    judgement was missing, the task ends with what there is."""
+    """Stop the others and give the boss a tenth more. Return the agents to wake.
+
+    The second time, or when only the verdict is missing, the task ends with the results so far.
+    """
     again = connection.execute(
         sa.select(INTERVENTIONS.c.times).where(
             INTERVENTIONS.c.task_id == task.id, INTERVENTIONS.c.rule == "wrapup"
@@ -36,7 +38,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     append_events(connection, [(f"t{task.id}.wrapup.{n}", body) for n, body in enumerate(events)], now)
     text = (
         f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
-        "Call finish now with what there is, and say truthfully what is missing."
+        "Call finish now with what is done, and say truthfully what is missing."
     )
     add_system_message(
         connection,
@@ -52,7 +54,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
 
 
 def end_short(connection: Connection, task: AnyRow, why: str, now: float) -> None:
-    """End the task with what there is. Done but not verified when the boss had reported, else failed."""
+    """End the task with the results so far: done but not verified when the boss had reported, else failed."""
     if task.report:
         report = f"{current_report(connection, task)}\n\nNot verified: {why}."
         basis: EndBasis = "ran" if task.basis == "ran" else "wrapped_up"
@@ -64,7 +66,7 @@ def end_short(connection: Connection, task: AnyRow, why: str, now: float) -> Non
 
 
 def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
-    """A tenth of each cap, to wrap up in."""
+    """Raise each cap by a tenth, for the wrap-up."""
     root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
     more = extension(caps_now(connection, task), TENTH)
     raised = {"cap_micros": more.cost_micros, "cap_tokens": more.tokens}

@@ -1,4 +1,4 @@
-"""What a monitoring rule wants done, as statements: letters, a fresh agent, a question to the people."""
+"""Carry out what a monitoring rule found: send messages, mute a pair, replace an agent, ask the people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from engine.store.messages import add_system_message
 def intervene(
     connection: Connection, task: AnyRow, findings: Sequence[Finding], now: float
 ) -> tuple[Wake, ...]:
-    """Do what the rules want -> whom to wake. A finding that another sweep acted on already is left."""
+    """Carry out the findings. Return the agents to wake."""
     wakes: dict[int, Wake] = {}
     for finding in findings:
         times = _count(connection, task.id, finding, now)
@@ -58,7 +58,7 @@ def intervene(
 
 
 def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -> list[EventBody]:
-    """A gate; where nobody attends, the boss decides in the people's stead."""
+    """Raise a gate; in an unattended task send the question to the boss instead."""
     if task.attended:
         question = NewGate("stall", ask, choices_of("stall"), f"{key}.gate", task.root_group_id)
         return [raise_gate(connection, task.id, question, now)]
@@ -67,7 +67,7 @@ def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -
 
 
 def _count(connection: Connection, task_id: int, finding: Finding, now: float) -> int:
-    """How often the rule has acted on this subject, this time included."""
+    """Count this intervention. Return how often the rule has acted on the subject, this time included."""
     here = sa.and_(
         INTERVENTIONS.c.task_id == task_id,
         INTERVENTIONS.c.rule == finding.rule,
@@ -116,7 +116,7 @@ def _mute(connection: Connection, task_id: int, pair: tuple[int, int]) -> None:
 def _replace(
     connection: Connection, task: AnyRow, finding: Finding, now: float
 ) -> tuple[int, list[EventBody]]:
-    """A fresh agent with the same role and instructions gets the open work; the old one leaves."""
+    """Replace an agent by a new one with the same role and instructions. Return (its id, events)."""
     query = sa.select(AGENTS).where(AGENTS.c.id == finding.replace).with_for_update()
     successor = replace_agent(connection, connection.execute(query).one(), finding.detail, now)
     return successor.id, list(successor.events)

@@ -1,4 +1,4 @@
-"""A picture of a running task for the monitoring rules, from a few reads over its newest rows."""
+"""Load the snapshot of a running task that the monitoring rules judge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.store.core import (
 )
 
 NEWEST = 4_000
-"""Newest messages and revisions of all tasks looked through: both tables are read from their end."""
+"""Newest messages and revisions of all tasks that are read: both tables are read from their end."""
 
 _unread = (
     sa.select(MESSAGES.c.id)
@@ -29,7 +29,7 @@ _unread = (
 
 
 def take_snapshot(connection: Connection, task: AnyRow, now: float, options: WatchOptions) -> Snapshot:
-    """The task as it stands in this transaction; `task` is its row."""
+    """Return the snapshot of a task (its row) as of this transaction."""
     written = _written(connection, task.id, now - options.window_s)
     assigned = _assigned(connection, task.id)
     return Snapshot(
@@ -74,7 +74,7 @@ def _watched(row: AnyRow, written: dict[str, tuple[int, float]], assigned: dict[
 
 
 def _written(connection: Connection, task_id: int, since: float) -> dict[str, tuple[int, float]]:
-    """Writer's name -> (files written since, when last)."""
+    """Return writer's name -> (files written since `since`, time of the last)."""
     newest = connection.execute(sa.select(sa.func.max(REVISIONS.c.id))).scalar() or 0
     query = (
         sa.select(REVISIONS.c.agent, sa.func.count(), sa.func.max(REVISIONS.c.at))
@@ -85,7 +85,7 @@ def _written(connection: Connection, task_id: int, since: float) -> dict[str, tu
 
 
 def _assigned(connection: Connection, task_id: int) -> dict[int, float]:
-    """Agent -> when an assignment it ever had changed last."""
+    """Return agent id -> time of the last change of an assignment it ever had."""
     query = (
         sa.select(ASSIGNMENTS.c.assignee_id, sa.func.max(ASSIGNMENTS.c.changed_at))
         .where(ASSIGNMENTS.c.task_id == task_id)
@@ -95,7 +95,7 @@ def _assigned(connection: Connection, task_id: int) -> dict[int, float]:
 
 
 def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
-    """Assignments that are open or wait for review, in order of giving."""
+    """Return the assignments that are open or wait for review, in the order they were given."""
     rows = connection.execute(
         sa.select(ASSIGNMENTS, AGENTS.c.status, AGENTS.c.refused, BUDGETS.c.frozen)
         .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)

@@ -1,4 +1,4 @@
-"""What sweeps find and write: rules over a picture of the task, quiet tasks, deadlines, plans unanswered."""
+"""Sweeps over running tasks: monitoring rules, quiet tasks, deadlines, unanswered plans."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ STANDSTILL = {"stall": "nobody went on by themselves", "audit": "the auditor gav
 
 
 def running_tasks(connection: Connection) -> list[int]:
-    """Ids of running tasks."""
+    """Return the ids of running tasks."""
     return list(connection.execute(sa.select(TASKS.c.id).where(TASKS.c.state == "running")).scalars())
 
 
 def find_problems(connection: Connection, task_id: int, now: float, options: WatchOptions) -> list[Finding]:
-    """What the rules find in one running task; only reads."""
+    """Return what the rules find in one running task; reads only."""
     task = _running(connection, task_id, alone=False)
     return judge(take_snapshot(connection, task, now, options), now, options) if task is not None else []
 
@@ -38,7 +38,7 @@ def find_problems(connection: Connection, task_id: int, now: float, options: Wat
 def judge_and_intervene(
     connection: Connection, task_id: int, now: float, options: WatchOptions
 ) -> tuple[Wake, ...]:
-    """Judge again in this transaction and act -> whom to wake."""
+    """Judge a task again in this transaction and intervene. Return the agents to wake."""
     task = _running(connection, task_id)
     if task is None:
         return ()
@@ -47,14 +47,17 @@ def judge_and_intervene(
 
 
 def _running(connection: Connection, task_id: int, *, alone: bool = True) -> AnyRow | None:
-    """The task's row if it runs; `alone` lets one process at a time look after it."""
+    """Return the task's row if it is running, locked when `alone`."""
     query = sa.select(TASKS).where(TASKS.c.id == task_id)
     task = connection.execute(query.with_for_update() if alone else query).first()
     return task if task is not None and task.state == "running" else None
 
 
 def sweep_task(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
-    """Look after one running task -> whom to wake. Agents ready but asleep are woken again, always."""
+    """Check caps, deadline and quietness of one running task. Return the agents to wake.
+
+    Agents that are ready but were not woken are always woken again.
+    """
     task = _running(connection, task_id)
     if task is None:
         return ()
@@ -69,7 +72,10 @@ def sweep_task(connection: Connection, task_id: int, now: float, options: WatchO
 def wake_quiet_tasks(
     connection: Connection, task: AnyRow, now: float, options: WatchOptions
 ) -> tuple[Wake, ...]:
-    """Nobody is ready. With no question open to people, wake those concerned or ask the people."""
+    """Nudge or ask about a task in which no agent is ready, unless a gate is open.
+
+    Return the agents to wake.
+    """
     if _waits_for_people(connection, task.id):
         return ()
     gave_up = _gave_up(connection, task)
@@ -90,7 +96,7 @@ def wake_quiet_tasks(
 
 
 def _gave_up(connection: Connection, task: AnyRow) -> AskPeople | None:
-    """The boss or the auditor has no model that answers it: nothing goes on before people decide."""
+    """Return the question for people when the model refuses the boss or the auditor, else None."""
     ids = [task.boss_id, task.auditor_id] if task.report else [task.boss_id]
     stopped = sa.and_(
         AGENTS.c.id.in_([i for i in ids if i]), AGENTS.c.refused != "", AGENTS.c.status == "paused"
@@ -99,12 +105,12 @@ def _gave_up(connection: Connection, task: AnyRow) -> AskPeople | None:
     if row is None:
         return None
     rule: Literal["stall", "audit"] = "audit" if row.id == task.auditor_id else "stall"
-    asked = "Accept the result as it is?" if rule == "audit" else "How to go on?"
-    return AskPeople(f"{row.name} cannot go on: {row.refused} {asked}", rule, row.refused)
+    asked = "Accept the result as it is?" if rule == "audit" else "What should happen now?"
+    return AskPeople(f"{row.name} cannot continue: {row.refused} {asked}", rule, row.refused)
 
 
 def _one_each(nudges: list[Nudge]) -> list[Nudge]:
-    """One letter an agent, naming all that is open for it."""
+    """Combine the nudges into one message per agent."""
     texts: dict[int, list[str]] = {}
     for nudge in nudges:
         texts.setdefault(nudge.agent_id, []).append(nudge.text)
@@ -117,7 +123,7 @@ def _waits_for_people(connection: Connection, task_id: int) -> bool:
 
 
 def _is_active(connection: Connection, task: AnyRow) -> bool:
-    """An auditor whose verdict is out: it was called and the report stands unjudged."""
+    """Return whether the auditor is active and the report still waits for its verdict."""
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == task.auditor_id)).one()
     return bool(agent.status == "active" and task.report)
 
@@ -149,7 +155,7 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
 
 
 def due_plans(connection: Connection, now: float) -> list[int]:
-    """Plan gates nobody answered in time: they are approved, within the caps."""
+    """Return the ids of plan gates that nobody answered in time."""
     query = sa.select(GATES.c.id).where(
         GATES.c.kind == "plan", GATES.c.basis.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
     )

@@ -222,7 +222,7 @@ class FakeEngine(Acts):
         if agent.head_id is None:
             raise WrongState("The boss cannot be replaced. Change its instructions, or stop the task.")
         if agent.state == "dismissed":
-            raise WrongState(f"{agent.name} was dismissed already.")
+            raise WrongState(f"{agent.name} has already been dismissed.")
         self.world.agents[agent.id] = replace(agent, state="dismissed")
         self.emit(AgentLeft(agent.task_id, agent.group_id, agent.id, agent.name, command.reason))
         fresh, name = next(self._ids), f"{agent.name} 2"
@@ -261,7 +261,7 @@ class FakeEngine(Acts):
 
     def _EndRepeat(self, command: EndRepeat) -> int:
         if self.world.repeats.pop(command.repeat_id, None) is None:
-            raise NotFound(f"No task repeats under the number {command.repeat_id}.")
+            raise NotFound(f"There is no repeated task {command.repeat_id}.")
         return command.repeat_id
 
     def pause_repeat(self, repeat_id: int, why: str) -> None:

@@ -84,7 +84,7 @@ async def test_an_agent_is_replaced_once_it_is_confirmed(stage: Stage) -> None:
     assert stage.engine.commands[-1] == ReplaceAgent(ada, f"discord:{stage.boss.id}", "too slow")
     assert "Ada 2 goes on" in done.response.content
     again = await stage.boss.click(asked.response, label="Yes, replace it")
-    assert "dismissed already" in again.response.content
+    assert "already been dismissed" in again.response.content
     refused = await stage.stranger.slash(task.room, "agent replace", agent="Ada 2")
     assert "may not steer" in refused.response.content
     boss = await stage.boss.slash(task.room, "agent replace", agent="Boss")
