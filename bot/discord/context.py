@@ -61,10 +61,23 @@ class Probes:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
-    """`close(task, remove)` closes the places -> transcript; `bundle(task, target)` writes the history."""
+class ClosedPlaces:
+    """What closing a task's places came to.
 
-    close: Callable[[int, bool], Awaitable[Mapping[str, bytes]]]
+    `files` is the transcript by file name. Ids of places that stay as they are: `forbidden` for want of a
+    permission, `not_ours` because the bot did not create them or their mark is gone.
+    """
+
+    files: Mapping[str, bytes]
+    forbidden: tuple[int, ...] = ()
+    not_ours: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """`close(task, remove)` closes the places; `bundle(task, target)` writes the history."""
+
+    close: Callable[[int, bool], Awaitable[ClosedPlaces]]
     bundle: Callable[[int, Path], Awaitable[None]]
 
 

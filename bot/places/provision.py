@@ -16,8 +16,9 @@ import discord
 
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
+from bot.places.marks import mark_of
 from bot.places.notices import Notices
-from bot.places.records import GroupRecord, PlaceRecords, TaskRecord
+from bot.places.records import GroupRecord, MadePlace, PlaceRecords, TaskRecord
 from bot.texts import outbox as wording
 
 _log = logging.getLogger(__name__)
@@ -155,7 +156,13 @@ class Provision:
             channel = await self._left_over(row, guild) or await self._new_channel(row, task, guild)
         except (discord.HTTPException, discord.RateLimited) as error:
             raise _no_room(error) from error
+        await self._note_made(row.task_id, "channel", channel.id, await self._topic(row))
         return await self._keep(row, channel.id, 0)
+
+    async def _note_made(self, task_id: int, kind: str, place_id: int, marker: str = "") -> None:
+        """What is not recorded here is never closed or deleted (`bot.features.files.archive`)."""
+        me = self._client.user
+        await self._records.note_made(MadePlace(place_id, task_id, kind, me.id if me else 0, marker))
 
     async def _left_over(self, row: GroupRecord, guild: discord.Guild) -> discord.TextChannel | None:
         """A channel made for this group just before the process died, known by its topic."""
@@ -179,9 +186,7 @@ class Provision:
             await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
 
     async def _topic(self, row: GroupRecord) -> str:
-        name = " ".join(row.name.split())[:200]
-        ref = f"{await self._records.instance()}-{row.group_id}"
-        return wording.TOPIC.format(group=name, task=row.task_id, ref=ref)
+        return mark_of(row, await self._records.instance())
 
     async def _category(self, task: TaskRecord, guild: discord.Guild) -> discord.CategoryChannel | None:
         """The task's category, made once; mended once when deleted, after that none."""
@@ -197,6 +202,8 @@ class Provision:
             name = _category_name(task)
             left = None if deleted else discord.utils.get(guild.categories, name=name)
             made = left or await guild.create_category(name)
+            if left is None:  # one with this name may be a person's
+                await self._note_made(task.task_id, "category", made.id, name)
             await self._records.set_task(task.task_id, category_id=made.id, category_repairs=int(deleted))
         if deleted:
             await self._say_at_root(task, "category", wording.CATEGORY_REPAIRED)
@@ -239,6 +246,7 @@ class Provision:
                 raise
             _log.warning("no more threads in guild %s", guild.id)
             return await self._keep(row, channel.id, 0)
+        await self._note_made(row.task_id, "thread", thread.id)
         return await self._keep(row, channel.id, thread.id)
 
     async def _thread_left(

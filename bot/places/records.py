@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from bot.storage.tables import cursors, groups, tasks, webhooks
+from bot.storage.tables import cursors, groups, made_places, tasks, webhooks
 from bot.storage.upsert import insert_once, upsert
 from engine.errors import NotFound
 from engine.ports import Database
@@ -45,6 +45,17 @@ class TaskRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class MadePlace:
+    """What the bot created for a task. `kind` is channel, thread or category."""
+
+    place_id: int
+    task_id: int
+    kind: str
+    creator_id: int
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookRecord:
     """A channel's webhook; the token is a secret."""
 
@@ -56,6 +67,7 @@ class WebhookRecord:
 
 _GROUP = [groups.c[name] for name in GroupRecord.__slots__]
 _TASK = [tasks.c[name] for name in TaskRecord.__slots__]
+_MADE = [made_places.c[name] for name in MadePlace.__slots__]
 _HOOK = [webhooks.c[name] for name in WebhookRecord.__slots__]
 
 
@@ -116,6 +128,18 @@ class PlaceRecords:
         """Change columns of a task's row."""
         change = update(tasks).where(tasks.c.task_id == task_id).values(**values)
         await self._database.write(lambda c: c.execute(change))
+
+    async def note_made(self, made: MadePlace) -> None:
+        """Record that the bot created a place; a second time changes nothing."""
+        values = {name: getattr(made, name) for name in MadePlace.__slots__}
+        await self._database.write(lambda c: insert_once(c, made_places, values))
+
+    async def made(self, task_id: int) -> list[MadePlace]:
+        """Return what the bot created for a task, threads first, its category last."""
+        query = select(*_MADE).where(made_places.c.task_id == task_id).order_by(made_places.c.place_id)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        order = ("thread", "channel", "category")
+        return sorted((MadePlace(*row) for row in rows), key=lambda each: order.index(each.kind))
 
     async def hook(self, channel_id: int) -> WebhookRecord | None:
         """The webhook kept for a channel."""

@@ -84,6 +84,20 @@ class BotAgentRow(BotTable, table=True):
     leads: bool = False
 
 
+class MadePlaceRow(BotTable, table=True):
+    """A channel, thread or category that the bot itself created: only these may it close or delete.
+
+    `marker` is what the bot wrote on it (a channel's topic), `creator_id` the bot's user.
+    """
+
+    __tablename__ = "bot_made_place"
+    place_id: int = Field(primary_key=True, sa_type=BigInteger)
+    task_id: int = Field(index=True)
+    kind: str
+    creator_id: int = Field(sa_type=BigInteger)
+    marker: str
+
+
 class WebhookRow(BotTable, table=True):
     """The one webhook of a channel; `token` is a secret. `repairs` counts how often people removed it."""
 
@@ -157,6 +171,7 @@ cursors = _core(Cursor)
 tasks = _core(BotTaskRow)
 groups = _core(BotGroupRow)
 agents = _core(BotAgentRow)
+made_places = _core(MadePlaceRow)
 webhooks = _core(WebhookRow)
 outbox = _core(OutboxRow)
 deliveries = _core(DeliveryRow)

@@ -205,6 +205,16 @@ PICTURE_TITLE = "Task #{id}: {goal}"
 NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."
 READ_ONLY, REMOVED = "read-only now", "removed"
+ARCHIVE_FORBIDDEN = (
+    "Nothing more comes there, but people can still write in {places}: for read-only channels I need the "
+    "permission **Manage Roles** (Discord counts channel permissions under it), for threads **Manage "
+    "Threads**. Grant it and use `/task archive` again."
+)
+ARCHIVE_FORBIDDEN_REMOVE = (
+    "I may not delete {places}: channels need the permission **Manage Channels**, threads **Manage "
+    "Threads**. Grant it and use `/task archive` again."
+)
+ARCHIVE_NOT_OURS = "Left as they are, since I did not make them or they were given another topic: {places}"
 PERMISSION_LOST = (
     "I lost a permission in {where}: **{missing}**. "
     "Give it back to my role in that channel; `/doctor` shows all."
@@ -337,6 +347,10 @@ DOCTOR_CHANNEL = (
     "❌ {where}: I lack **{missing}**. Fix: open its settings, Permissions, my role, and allow it."
 )
 DOCTOR_SERVER = "❌ Server: my role lacks **{missing}**. Fix: Server Settings, Roles, my role, and allow it."
+DOCTOR_ARCHIVE = (
+    "⚠️ Archive: without **Manage Roles** `/task archive` cannot make channels read-only; it locks the "
+    "threads and keeps the transcript, and `remove` works."
+)
 DOCTOR_ALL_RIGHT = "✅ Permissions: all I need, in {count}."
 DOCTOR_INTENT_ON = "✅ Messages: I can read replies and messages in the agents' channels."
 DOCTOR_INTENT_OFF = (

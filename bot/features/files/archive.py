@@ -1,75 +1,131 @@
-"""Closing a task's places: read-only or removed, the transcript kept as Markdown and HTML."""
+"""Closing a task's places: read-only or removed, the transcript kept as Markdown and HTML.
+
+Only what the bot itself created is touched: a record made at creation names it, and what Discord shows of it
+at this moment (its kind, who opened the thread, the mark in the channel's topic) must still agree.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
 
 import discord
 import sqlalchemy as sa
 
+from bot.discord.context import ClosedPlaces
 from bot.outbox.transcripts import Transcripts
-from bot.storage.tables import groups, tasks
+from bot.places.marks import mark_of
+from bot.places.records import MadePlace, PlaceRecords
+from bot.storage.tables import groups
 from engine.ports import Database
 
 log = logging.getLogger(__name__)
 REASON = "task archived"
 
+SILENCED = ("send_messages", "send_messages_in_threads", "create_public_threads")
+"""What read-only takes from everybody; the bot may only deny what it has itself."""
+
 
 async def close_places(
     client: discord.Client, database: Database, transcripts: Transcripts, task_id: int, remove: bool
-) -> dict[str, bytes]:
-    """Make the task's channels and threads read-only, or delete them -> file name to content.
+) -> ClosedPlaces:
+    """Make the bot's own channels and threads of a task read-only, or delete them; return what came of it.
 
     The transcript is made first, so nothing is lost when Discord refuses half-way; places already gone
-    are passed over. Raises discord.Forbidden when the bot may not manage a channel.
+    are passed over. Raises discord.HTTPException when Discord is in trouble; a repeat goes on.
     """
     title = f"Task {task_id}"
     kept = {
         f"task-{task_id}.md": (await transcripts.text(task_id, None, title, "md")).encode(),
         f"task-{task_id}.html": (await transcripts.text(task_id, None, title, "html")).encode(),
     }
-    rows = await database.read(lambda c: c.execute(_places(task_id)).all())
-    await _close(client, [row.thread_id for row in rows if row.thread_id], remove)
-    await _close(client, list(dict.fromkeys(row.channel_id for row in rows if row.channel_id)), remove)
-    if remove:
-        category = await database.read(lambda c: c.execute(_category(task_id)).scalar())
-        await _close(client, [category] if category else [], remove)
+    records, closer = PlaceRecords(database), _Closer(client, remove)
+    made = await records.made(task_id)
+    unrecorded = await _unrecorded(client, records, task_id, {each.place_id for each in made})
+    for each in [*unrecorded, *made]:
+        await closer.close(each)
     await database.write(
         lambda c: c.execute(sa.update(groups).where(groups.c.task_id == task_id).values(archived=True))
     )
-    return kept
+    return ClosedPlaces(kept, tuple(closer.forbidden), tuple(closer.not_ours))
 
 
-def _places(task_id: int) -> sa.Select[Any]:
-    return sa.select(groups.c.channel_id, groups.c.thread_id).where(groups.c.task_id == task_id)
+async def _unrecorded(
+    client: discord.Client, records: PlaceRecords, task_id: int, known: set[int]
+) -> list[MadePlace]:
+    """Return where groups spoke without a record: people's channels, and places older than the records.
+
+    The bot's own show it: it opened the thread, or the channel's topic carries this database's random mark.
+    """
+    rows, instance = await records.places(task_id), await records.instance()
+    me = client.user.id if client.user else 0
+    found: dict[int, MadePlace] = {}
+    for row in rows:
+        place_id = row.thread_id or row.channel_id
+        if place_id and place_id not in known:
+            kind = "thread" if row.thread_id else "channel"
+            found.setdefault(place_id, MadePlace(place_id, task_id, kind, me, mark_of(row, instance)))
+    return sorted(found.values(), key=lambda each: each.kind == "channel")
 
 
-def _category(task_id: int) -> sa.Select[Any]:
-    return sa.select(tasks.c.category_id).where(tasks.c.task_id == task_id)
+class _Closer:
+    """Closes one place after another and remembers those that stay."""
 
+    def __init__(self, client: discord.Client, remove: bool) -> None:
+        self._client, self._remove = client, remove
+        self._deleted: set[int] = set()
+        self.forbidden: list[int] = []
+        self.not_ours: list[int] = []
 
-async def _close(client: discord.Client, ids: Sequence[int], remove: bool) -> None:
-    for channel_id in ids:
-        place = client.get_channel(channel_id)
-        if place is None:
-            continue
+    async def close(self, made: MadePlace) -> None:
+        """Close one place that is recorded as the bot's."""
+        if made.kind == "category" and not self._remove:
+            return
         try:
-            await _close_one(place, remove)
+            place = await self._client.fetch_channel(made.place_id)
+            if not _ours(place, made):
+                log.warning("place %s does not look like the bot's any more: left alone", made.place_id)
+                self.not_ours.append(made.place_id)
+            elif self._remove:
+                await self._delete(place)
+            else:
+                await _silence(place)
         except discord.NotFound:
-            log.info("place %s was gone already", channel_id)
+            log.info("place %s was gone already", made.place_id)
+        except discord.Forbidden as error:
+            log.warning("place %s cannot be closed: %s", made.place_id, error)
+            self.forbidden.append(made.place_id)
+
+    async def _delete(self, place: object) -> None:
+        if isinstance(place, discord.CategoryChannel):
+            # The gateway's news of what was just deleted may not be here yet.
+            inside = {channel.id for channel in place.guild.channels if channel.category_id == place.id}
+            if not inside - self._deleted:
+                await place.delete(reason=REASON)
+        elif isinstance(place, discord.TextChannel):
+            await place.delete(reason=REASON)
+            self._deleted.add(place.id)
+        elif isinstance(place, discord.Thread):
+            await place.delete(reason=REASON)
 
 
-async def _close_one(place: object, remove: bool) -> None:
+def _ours(place: object, made: MadePlace) -> bool:
+    """Whether what Discord shows now agrees with the record."""
     if isinstance(place, discord.Thread):
-        await (place.delete() if remove else place.edit(archived=True, locked=True, reason=REASON))
-    elif isinstance(place, discord.CategoryChannel) and remove:
-        if not place.channels:
-            await place.delete(reason=REASON)
+        return made.kind == "thread" and place.owner_id == made.creator_id
+    if isinstance(place, discord.TextChannel):
+        return made.kind == "channel" and bool(made.marker) and place.topic == made.marker
+    return isinstance(place, discord.CategoryChannel) and made.kind == "category"
+
+
+async def _silence(place: object) -> None:
+    if isinstance(place, discord.Thread):
+        if place.locked:
+            return
+        if place.archived:  # Discord refuses every other change of an archived thread (50083)
+            place = await place.edit(archived=False, reason=REASON)
+        await place.edit(archived=True, locked=True, reason=REASON)
     elif isinstance(place, discord.TextChannel):
-        if remove:
-            await place.delete(reason=REASON)
-        else:
-            everyone = place.guild.default_role
-            await place.set_permissions(everyone, send_messages=False, reason=REASON)
+        everyone = place.guild.default_role
+        overwrite, mine = place.overwrites_for(everyone), place.permissions_for(place.guild.me)
+        overwrite.update(**{name: False for name in SILENCED if getattr(mine, name)})
+        await place.set_permissions(everyone, overwrite=overwrite, reason=REASON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
 import discord
@@ -11,7 +12,8 @@ from discord.ext import commands
 from bot import texts
 from bot.discord import autocomplete
 from bot.discord.access import Right
-from bot.discord.context import Interaction, parts_of
+from bot.discord.context import ClosedPlaces, Interaction, parts_of
+from bot.discord.formatting import cut
 from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import task_for
 from bot.features.files.browser import files_page
@@ -53,8 +55,23 @@ class TaskFiles(commands.Cog):
         if meant.ended_at is None:
             await answer(interaction, texts.ARCHIVE_RUNNING.format(id=meant.id))
             return
-        transcript = await parts_of(interaction).archive.close(meant.id, remove)
+        closed = await parts_of(interaction).archive.close(meant.id, remove)
         limit = most_bytes(interaction)
-        files = [discord.File(BytesIO(data), name) for name, data in transcript.items() if len(data) <= limit]
-        how = texts.REMOVED if remove else texts.READ_ONLY
-        await answer(interaction, texts.ARCHIVED.format(id=meant.id, how=how), files=files)
+        kept = [(name, data) for name, data in closed.files.items() if len(data) <= limit]
+        files = [discord.File(BytesIO(data), name) for name, data in kept]
+        await answer(interaction, cut(_archived(meant.id, remove, closed), 2000), files=files)
+
+
+def _archived(task_id: int, remove: bool, closed: ClosedPlaces) -> str:
+    """Say what became of the places, and why some stay."""
+    lines = [texts.ARCHIVED.format(id=task_id, how=texts.REMOVED if remove else texts.READ_ONLY)]
+    if closed.forbidden:
+        missing = texts.ARCHIVE_FORBIDDEN_REMOVE if remove else texts.ARCHIVE_FORBIDDEN
+        lines.append(missing.format(places=_mentions(closed.forbidden)))
+    if closed.not_ours:
+        lines.append(texts.ARCHIVE_NOT_OURS.format(places=_mentions(closed.not_ours)))
+    return "\n".join(lines)
+
+
+def _mentions(ids: Sequence[int]) -> str:
+    return texts.listed([f"<#{place_id}>" for place_id in ids])

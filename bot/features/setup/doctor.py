@@ -35,6 +35,10 @@ NEEDED = discord.Permissions(**dict.fromkeys({**IN_SERVER, **IN_PLACE}, True))
 """What an invitation asks for. Administrator is never among it."""
 
 
+READ_ONLY = "manage_roles"
+"""Making channels read-only at the end, and nothing else, needs it: `/doctor` says so where it is missing."""
+
+
 def lacking(has: discord.Permissions, needed: Mapping[str, str]) -> list[str]:
     """Names, as Discord shows them, of the needed permissions that are not there."""
     return [shown for name, shown in needed.items() if not getattr(has, name)]
@@ -90,6 +94,8 @@ class DoctorCog(commands.Cog):
         assert guild is not None
         parts.probes.again()
         lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
+        if not getattr(guild.me.guild_permissions, READ_ONLY):
+            lines.append(texts.DOCTOR_ARCHIVE)
         reads = interaction.client.intents.message_content
         lines.append(texts.DOCTOR_INTENT_ON if reads else texts.DOCTOR_INTENT_OFF)
         answers, detail = await parts.probes.model()

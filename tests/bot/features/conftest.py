@@ -12,7 +12,7 @@ import pytest
 
 from bot.app.client import MegaBot
 from bot.app.settings import BotSettings
-from bot.discord.context import Archive, Parts, Probes
+from bot.discord.context import Archive, ClosedPlaces, Parts, Probes
 from bot.discord.models import Models
 from bot.notifications.wiring import build_notifications
 from bot.outbox.ledger import Ledger
@@ -41,9 +41,10 @@ class ArchiveSpy:
         self.closed: list[tuple[int, bool]] = []
         self.takes_s = 0.0
 
-    async def close(self, task_id: int, remove: bool) -> dict[str, bytes]:
+    async def close(self, task_id: int, remove: bool) -> ClosedPlaces:
         self.closed.append((task_id, remove))
-        return {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
+        files = {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
+        return ClosedPlaces(files)
 
     async def bundle(self, task_id: int, target: Any) -> None:
         await asyncio.sleep(self.takes_s)

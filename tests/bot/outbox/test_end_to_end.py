@@ -182,7 +182,8 @@ async def test_refused_name_is_said_by_the_bot(stage: Stage) -> None:
 async def test_archived_places_take_nothing_more(stage: Stage) -> None:
     """After an archive that removed the channels, late events make no new ones; the transcript has all."""
     task_id, boss = await begun(stage)
-    kept = await close_places(stage.client, stage.database, stage.outbox.transcripts, task_id, remove=True)
+    closed = await close_places(stage.client, stage.database, stage.outbox.transcripts, task_id, remove=True)
+    kept = closed.files
     stage.engine.speak(boss, "too late")
     await stage.drain()
     assert not [c for c in stage.local.you.channels() if c["name"] == "root"]
