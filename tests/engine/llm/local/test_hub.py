@@ -24,8 +24,8 @@ PATIENCE_S = 60.0
 FETCH = """
 import sys
 from pathlib import Path
-from engine.llm.local.sources import from_hub
-from engine.llm.local.weights import Weights
+from engine.llm.local.process.sources import from_hub
+from engine.llm.local.process.catalog import Weights
 
 class Heard:
     def at(self, done, total):
