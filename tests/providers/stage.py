@@ -37,7 +37,6 @@ def answer(
     made: Body = {"role": "assistant", "content": content, **message}
     if calls:
         made["tool_calls"] = calls
-    counted = {"prompt_tokens": 3000, "completion_tokens": 50, "total_tokens": 3050}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -46,7 +45,7 @@ def answer(
         "choices": [
             {"index": 0, "message": made, "finish_reason": finish or ("tool_calls" if calls else "stop")}
         ],
-        "usage": counted if usage == "counted" else usage,
+        "usage": usage,
     }
 
 
@@ -97,6 +96,12 @@ class Provider:
         self.statuses: list[int] = []
         self.paths: list[str] = []
         self.url = ""
+        self._more = asyncio.Condition()
+
+    async def reached(self, count: int) -> None:
+        """Wait until so many requests came."""
+        async with self._more:
+            await self._more.wait_for(lambda: len(self.bodies) >= count)
 
     @property
     def refused(self) -> int:
@@ -112,12 +117,17 @@ class Provider:
         body = json.loads(await request.read())
         self.bodies.append(body)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        async with self._more:
+            self._more.notify_all()
         said = next((no for rule in self.rules if (no := rule(body)) is not None), None)
         if said is None:
             said = self.brain(body, len(self.bodies))
         if isinstance(said, Awaitable):
             said = await said
         status, said, headers = (*said, {})[:3] if isinstance(said, tuple) else (200, said, {})
+        if isinstance(said, dict) and said.get("usage") == "counted":
+            read = len(json.dumps(body)) // 4
+            said["usage"] = {"prompt_tokens": read, "completion_tokens": 50, "total_tokens": read + 50}
         self.statuses.append(status)
         if isinstance(said, str | bytes):
             raw = said.encode() if isinstance(said, str) else said
@@ -196,19 +206,20 @@ async def carry_out(
             helping = asyncio.create_task(beside(opened, task)) if beside else None
             try:
                 async with asyncio.timeout(seconds):
-                    await _follow(opened, seen, until)
+                    await follow(opened, seen, until)
             except TimeoutError:
                 pass
             if helping is not None:
                 helping.cancel()
-            await _look(opened, task, seen)
+            await look(opened, task, seen)
         finally:
             await opened.engine.stop(drain=False)
             await opened.close()
     return seen
 
 
-async def _follow(opened: OpenEngine, seen: Seen, until: Callable[[Seen], bool]) -> None:
+async def follow(opened: OpenEngine, seen: Seen, until: Callable[[Seen], bool]) -> None:
+    """Note what people see until the task ends."""
     async for event in opened.engine.events():
         match event.body:
             case ev.ModelWaiting() as body:
@@ -227,11 +238,12 @@ async def _follow(opened: OpenEngine, seen: Seen, until: Callable[[Seen], bool])
             return
 
 
-async def _look(opened: OpenEngine, task: int, seen: Seen) -> None:
-    look = opened.engine.look
-    view = await look.task(task)
+async def look(opened: OpenEngine, task: int, seen: Seen) -> None:
+    """Note how the task stands, with its files."""
+    looking = opened.engine.look
+    view = await looking.task(task)
     seen.state, seen.report = view.state, view.report or view.reason
     seen.cost_micros = view.spend.cost_micros
     seen.tokens = view.spend.prompt_tokens + view.spend.completion_tokens
-    for file in await look.files(task):
-        seen.files[file.path] = await look.read_file(task, file.path)
+    for file in await looking.files(task):
+        seen.files[file.path] = await looking.read_file(task, file.path)

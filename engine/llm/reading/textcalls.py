@@ -278,7 +278,7 @@ _MARKS = re.compile(
 )
 _LEFTOVER = re.compile(rf"</?tool_calls?>|</?function_calls?>|<{_BAR}[\w▁]+{_BAR}>|```(?:json)?\s*```")
 _PYTHONIC = re.compile(r"\A\s*(?:\[\s*[\w.]+\s*\(.*\)\s*\]|[\w.]+\(\s*\w+\s*=.*\))\s*\Z", re.S)
-_JSON_CALL = re.compile(r'\{\s*"(?:name|tool|tool_name|function|tool_calls|action)"')
+_JSON_CALL = re.compile(r'(?:\[\s*)?\{\s*"(?:name|tool|tool_name|function|tool_calls|action)"')
 _ONLY_JSON = re.compile(r"\A\s*[\[{].*[\]}]\s*\Z", re.S)
 
 
