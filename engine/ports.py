@@ -382,6 +382,9 @@ class Database(Protocol):
     def trouble(self) -> str:
         """Why nothing can be stored at the moment and what to do, "" while all is well."""
 
+    def report_full(self) -> None:
+        """Say that files beside the database found no room, so that nobody goes on as if there were some."""
+
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction that is durable when this returns. Errors roll back only this work.
 

@@ -17,7 +17,7 @@ from engine.domain.effects import GiveUp, Notice, StepOutcome
 from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
 from engine.domain.state import ModelState, StepFacts, Turn
-from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale
+from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale, StorageFull
 from engine.ports import (
     AgentRole,
     ChatAnswer,
@@ -121,6 +121,8 @@ class TurnRunner:
             return await self._at_cap(hit)
         if turn is None:
             return False
+        if parts.db.trouble:  # what the answer leads to could not be kept, and would be paid for twice
+            raise StorageFull(parts.db.trouble)
         started = parts.clock.now()
         try:
             answer = await parts.model.complete(turn.request)
@@ -132,7 +134,11 @@ class TurnRunner:
             log.warning("agent %s waits: %s", agent_id, error)
             await parts.clock.sleep(min(getattr(error, "retry_after_s", None) or RETRY_S, 60.0))
             return True
-        return await self._act_and_commit(turn, answer, started)
+        try:
+            return await self._act_and_commit(turn, answer, started)
+        except StorageFull:
+            parts.db.report_full()
+            raise
 
     async def _load(self, agent_id: int) -> Turn | None:
         """The next step with its spending reserved; near a cap with room for a short answer only."""

@@ -20,8 +20,9 @@ from engine.domain.offer import led_by
 from engine.domain.outcomes import Outcome, Refused, ToolResult
 from engine.domain.state import NOTE, ModelState, PastCall, Turn
 from engine.domain.watch import judge_loop
-from engine.errors import EngineError, Stale
+from engine.errors import EngineError, Stale, StorageFull
 from engine.ports import ChatAnswer, ToolCall
+from engine.store.driver_errors import FULL, is_full
 from engine.tools import TOOLS, Tool, ToolContext, ToolRefused
 from engine.tools.base import MAX_RESULT, clip
 
@@ -249,11 +250,13 @@ async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[T
         return ToolResult(str(error), Refused("malformed")), False
     except ToolRefused as error:
         return ToolResult(str(error), Refused(error.why)), True
-    except Stale:
+    except (Stale, StorageFull):
         raise
     except EngineError as error:
         return ToolResult(f"{call.name} could not be done: {error}", Refused("failed")), True
-    except Exception:
+    except Exception as error:
+        if is_full(error):
+            raise StorageFull(FULL) from error
         log.exception("tool %s of agent %s failed inside", call.name, context.agent.id)
         text = f"{call.name} failed inside; this was logged. Try another way."
         return ToolResult(text, Refused("failed")), True

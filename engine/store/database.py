@@ -21,11 +21,11 @@ from typing import Any, NamedTuple, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import Connection, event
 
-from engine.errors import NotConfigured
+from engine.errors import NotConfigured, StorageFull
 from engine.extras import require
 from engine.ports import Database
 from engine.private import private_file
-from engine.store.driver_errors import NOT_UTF8, PATIENCE, Room, check_address, plain_error, unopened
+from engine.store.driver_errors import FULL, NOT_UTF8, PATIENCE, Room, check_address, plain_error, unopened
 
 T = TypeVar("T")
 
@@ -152,7 +152,8 @@ class SqliteDatabase:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine = sync_engine(url)
-        self._queues, self._room = _WriteQueues(), Room()
+        path = sa.make_url(url).database
+        self._queues, self._room = _WriteQueues(), Room(Path(path).parent if path else None)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-read")
         self._closed = False
         self._writer = threading.Thread(target=self._serve, name="sqlite-write", daemon=True)
@@ -167,6 +168,10 @@ class SqliteDatabase:
     def trouble(self) -> str:
         """See `Database.trouble`."""
         return self._room.trouble
+
+    def report_full(self) -> None:
+        """See `Database.report_full`."""
+        self._room.failed(StorageFull(FULL))
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""

@@ -7,6 +7,8 @@ import logging
 import re
 import shutil
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -22,7 +24,8 @@ ROOM_AGAIN = "There is room on the disk again: work goes on."
 PATIENCE = {"connect_timeout": 10}
 """Seconds until a server that does not answer is given up; libpq's own patience is two minutes an address."""
 
-LITTLE = 1 << 20
+LITTLE, ENOUGH = 1 << 20, 8 << 20
+SETTLE_S = 5.0
 FULL = (
     "The disk is full: nothing can be stored. Free space on the disk of the data folder; "
     "work then goes on by itself."
@@ -114,22 +117,31 @@ _SQLITE: tuple[tuple[str, str], ...] = (
 class Room:
     """Whether there is room to store what is committed; `trouble` says so in words, "" while all is well.
 
-    Told by a database of each of its writes, from any thread. That it is well again is logged once.
+    Told by a database of each of its writes, from any thread. A write that fits into what a file had left
+    does not end the trouble: `folder` must have room again, or without one none may fail for a while. That
+    it is well again is logged once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self.trouble = ""
+        self._folder, self._now, self._failed_at = folder, now, 0.0
 
     def failed(self, error: BaseException) -> None:
         """A write failed."""
         if isinstance(error, StorageFull):
+            self._failed_at = self._now()
             self.trouble = str(error)
 
     def succeeded(self) -> None:
         """A write is on the disk."""
-        if self.trouble:
+        if self.trouble and self._has_room():
             self.trouble = ""
             log.warning(ROOM_AGAIN)
+
+    def _has_room(self) -> bool:
+        if self._folder is None or not self._folder.exists():
+            return self._now() - self._failed_at >= SETTLE_S
+        return shutil.disk_usage(self._folder).free >= ENOUGH
 
 
 def check_address(url: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import StorageFull
-from engine.store.driver_errors import PATIENCE, Room, plain_error
+from engine.store.driver_errors import FULL, PATIENCE, Room, plain_error
 from engine.store.prepared import Prepared, to_the_end
 
 T = TypeVar("T")
@@ -58,6 +58,10 @@ class PostgresDatabase:
     def trouble(self) -> str:
         """See `Database.trouble`."""
         return self._room.trouble
+
+    def report_full(self) -> None:
+        """See `Database.report_full`."""
+        self._room.failed(StorageFull(FULL))
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""

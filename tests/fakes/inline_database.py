@@ -30,6 +30,9 @@ class InlineDatabase:
         """Run `work` in a transaction."""
         return self.write_now(work)
 
+    def report_full(self) -> None:
+        """In memory there is always room."""
+
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """As `write`, for callers that cannot wait."""
         with self._engine.begin() as connection:
