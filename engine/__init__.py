@@ -1,4 +1,4 @@
-"""A durable hierarchy of agents; knows nothing of Discord."""
+"""A durable hierarchy of agents. Imports nothing of Discord and nothing of `bot`."""
 
 from engine.engine import Engine, EngineOptions
 from engine.errors import (

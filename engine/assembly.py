@@ -1,4 +1,4 @@
-"""The one place that wires the engine's real parts: the bot's bootstrap and the scenarios both call it."""
+"""Assemble an engine from its real parts. Called by the bot's bootstrap, workers and scenarios."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SMALL_OUTPUT = 900
 """Characters of a run's output that a small model reads: on a processor each costs time."""
 
 HISTORY_FRACTION = 0.6
-"""Part of a prompt that past steps may take; the rest is for rules, tools and mail."""
+"""Part of a prompt that past steps may take; the rest is for rules, tools and messages."""
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -63,7 +63,7 @@ class OpenEngine:
 
 
 class _OutageNotifier:
-    """Tells running tasks that the model cannot be had, and that it is back."""
+    """Append events to running tasks when the model becomes unavailable, and when it is back."""
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
@@ -79,18 +79,18 @@ class _OutageNotifier:
         self._notify_tasks(ModelBack)
 
     def on_notice(self, text: str) -> None:
-        """Something about the model that people should read, said once; prices are asked in the database's
-        thread too."""
+        """Append a notice about the model; may be called from the database's thread, where prices are
+        read."""
         self._loop.call_soon_threadsafe(self._notify_tasks, lambda task: ModelNotice(task, text))
 
     def _notify_tasks(self, make: Callable[[int], ModelWaiting | ModelBack | ModelNotice]) -> None:
         if self.engine is not None:
-            pending = asyncio.create_task(self.engine.append_to_running(make), name="herald")
+            pending = asyncio.create_task(self.engine.append_to_running(make), name="outage-notice")
             self._pending.add(pending)
             pending.add_done_callback(self._pending.discard)
 
     async def close(self) -> None:
-        """Wait for what is being told; nothing more is from now on."""
+        """Wait for the events that are being written and accept no more."""
         self.engine = None
         await asyncio.gather(*self._pending, return_exceptions=True)
 
@@ -105,10 +105,10 @@ async def open_engine(
     say: Say = log.warning,
     sweeps: bool = True,
 ) -> OpenEngine:
-    """Build the engine's parts. `migrate(url)` brings the tables up to date, in a thread.
+    """Build an engine. `migrate(url)` brings the tables up to date and runs in a thread.
 
-    On PostgreSQL turns go through its queue, so that workers can share them; `sweeps` False makes a
-    worker, which runs turns and nothing else.
+    On PostgreSQL turns go through a queue in the database that workers share; `sweeps=False` builds a
+    worker, which only runs turns.
 
     Without `model`: the configured endpoint, or with neither key nor base URL the embedded model.
     Raises NotConfigured with the next step.
@@ -144,7 +144,7 @@ async def open_engine(
 
 
 async def _in_words(work: Awaitable[T], url: str) -> T:
-    """What `work` gives; a database's errors as NotConfigured with the next step."""
+    """Return the result of `work`; raise database errors as NotConfigured with the next step."""
     try:
         return await work
     except EngineError:
@@ -168,13 +168,13 @@ async def _dispatcher(database: Database, settings: EngineSettings) -> Dispatche
 
 
 def history_room(settings: EngineSettings, context: int) -> int:
-    """Tokens of past steps in a prompt, where prompt and answer have `context` together."""
+    """Return the tokens for past steps in a prompt, given `context` tokens for prompt and answer."""
     room = context - min(settings.model_max_tokens, max(4_096, context // 8), context // 2)
     return max(int(room * HISTORY_FRACTION), 1_000)
 
 
 def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> TurnOptions:
-    """How turns are made under these settings, with these models."""
+    """Return the options of turns under these settings, with these models."""
     small = settings.tool_profile == "small"
     tools = ToolOptions(
         run_timeout_s=settings.run_timeout_s,
@@ -209,7 +209,8 @@ async def _real_brain(
     progress: Progress | None,
     say: Say,
 ) -> _Brain:
-    """The configured endpoint; with neither key nor base URL the embedded model, settings made to fit it."""
+    """Return the configured endpoint; with neither key nor base URL the embedded model and fitting
+    settings."""
     if settings.has_endpoint:
         models = open_models(settings, outage_notifier, stack, say, outage_notifier.on_notice)
         return _Brain(models.admission, models, _embedder(settings, stack), settings)
@@ -221,7 +222,7 @@ async def _real_brain(
 
 
 def _embedder(settings: EngineSettings, stack: AsyncExitStack) -> Embedder | None:
-    """None when recall goes by words alone: no model for it is set."""
+    """Return the embedder; None when none is set and recall uses keywords only."""
     if not settings.embedding_model:
         return None
     made = OpenAIEmbedder(settings)
@@ -230,7 +231,7 @@ def _embedder(settings: EngineSettings, stack: AsyncExitStack) -> Embedder | Non
 
 
 def _sandbox(settings: EngineSettings, say: Say) -> Sandbox:
-    """Contained running, or the plain reason why there is none. Blocking."""
+    """Return the sandbox, or one that refuses every run with the reason. Blocking."""
     folder = environment_folder(settings.data_dir, settings.run_packages)
     limits = SandboxLimits(memory=settings.run_memory_mb * 1024 * 1024)
     try:

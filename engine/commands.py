@@ -1,9 +1,9 @@
-"""What people (through the bot) ask of the engine. Frozen; `await engine.handle(command)` -> id.
+"""Commands that people send to the engine through the bot: `await engine.handle(command)` returns an id.
 
-The id returned is that of the thing made or changed (task, message, gate, agent).
-Errors: NotFound, WrongState, Invalid, each fit to be shown to the person.
-`by` is an opaque name of who asks ("discord:123"); `space` an opaque name of where ("guild:9"); `origin` an
-opaque name of the place inside it where a task was started ("channel:5"), which comes back in TaskAccepted.
+The id is that of the object created or changed (task, message, gate, agent).
+Errors are NotFound, WrongState and Invalid; their texts can be shown to people.
+`by` is an opaque name of the person ("discord:123"), `space` of the server ("guild:9"), `origin` of the
+channel where a task was started ("channel:5"); `origin` comes back in TaskAccepted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """Begin a task -> task id. `goal` 1 to 8,000 characters; `files` are attachments (path -> bytes).
+    """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
 
     `origin` is kept with the task's first event, in the same transaction.
     """
@@ -44,7 +44,8 @@ class StartTask:
 
 @dataclass(frozen=True, slots=True)
 class SayToAgent:
-    """A person's words to one agent -> message id. `ref` comes back in events (a Discord message id)."""
+    """Send a person's message to one agent. Returns the message id. `ref` (a Discord message id) comes back
+    in events."""
 
     agent_id: int
     text: str
@@ -56,7 +57,7 @@ class SayToAgent:
 
 @dataclass(frozen=True, slots=True)
 class EditMessage:
-    """Replace a person's message that no agent has read yet (WrongState after) -> message id."""
+    """Replace a person's unread message. Returns the message id. WrongState once an agent has read it."""
 
     ref: str
     text: str
@@ -64,17 +65,18 @@ class EditMessage:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawMessage:
-    """Take back a person's message that no agent has read yet (WrongState after) -> message id."""
+    """Withdraw a person's unread message. Returns the message id. WrongState once an agent has read it."""
 
     ref: str
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerGate:
-    """Answer a gate, once (WrongState the second time) -> gate id.
+    """Answer a gate. Returns the gate id. WrongState when it is already closed.
 
-    `choice_id`: of one of its choices; None for free text, where its kind takes that. `limits`: lower caps
-    that come with the approval of a plan. What the gate does not take is Invalid (`engine.domain.gates`).
+    `choice_id`: one of the gate's choices, None for free text where its kind allows that. `limits`: lower
+    caps that come with the approval of a plan. Invalid for what the gate does not allow
+    (`engine.domain.gates`).
     """
 
     gate_id: int
@@ -86,7 +88,7 @@ class AnswerGate:
 
 @dataclass(frozen=True, slots=True)
 class PauseTask:
-    """Let running calls settle, start no new ones -> task id."""
+    """Pause a task: running calls settle, no new ones start. Returns the task id."""
 
     task_id: int
     by: str
@@ -94,7 +96,7 @@ class PauseTask:
 
 @dataclass(frozen=True, slots=True)
 class ResumeTask:
-    """Go on with a paused task -> task id."""
+    """Resume a paused task. Returns the task id."""
 
     task_id: int
     by: str
@@ -102,7 +104,7 @@ class ResumeTask:
 
 @dataclass(frozen=True, slots=True)
 class StopTask:
-    """End a task for good; its files stay -> task id."""
+    """Stop a task permanently; its files stay. Returns the task id."""
 
     task_id: int
     by: str
@@ -111,10 +113,10 @@ class StopTask:
 
 @dataclass(frozen=True, slots=True)
 class RaiseCap:
-    """New caps (only the values given change); resumes a task paused at its cap -> task id.
+    """Change caps (None: no change) and resume a task that is paused at its cap. Returns the task id.
 
-    With `agent_id` what that agent and all below it may use (money, tokens, agents, minutes from now on); a
-    group that had stopped at its budget goes on.
+    With `agent_id`, cap that agent and all below it (money, tokens, agents, minutes from now on) and resume
+    them when they had stopped at their budget.
     """
 
     task_id: int
@@ -125,7 +127,7 @@ class RaiseCap:
 
 @dataclass(frozen=True, slots=True)
 class PauseAgent:
-    """Start no new turns of this agent -> agent id."""
+    """Pause an agent: it starts no new turns. Returns the agent id."""
 
     agent_id: int
     by: str
@@ -133,7 +135,7 @@ class PauseAgent:
 
 @dataclass(frozen=True, slots=True)
 class ResumeAgent:
-    """Let a paused agent go on -> agent id."""
+    """Resume a paused agent. Returns the agent id."""
 
     agent_id: int
     by: str
@@ -141,7 +143,7 @@ class ResumeAgent:
 
 @dataclass(frozen=True, slots=True)
 class EditAgent:
-    """Change an agent's instructions from its next turn on -> agent id."""
+    """Change an agent's instructions from its next turn on. Returns the agent id."""
 
     agent_id: int
     instructions: str
@@ -150,7 +152,7 @@ class EditAgent:
 
 @dataclass(frozen=True, slots=True)
 class DismissAgent:
-    """Remove an agent (and its group) from the task; its open assignments go back to its head -> agent id."""
+    """Dismiss an agent and all below it; their open assignments are cancelled. Returns the agent id."""
 
     agent_id: int
     by: str
@@ -159,10 +161,10 @@ class DismissAgent:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceAgent:
-    """Put a fresh agent in an agent's place -> id of the successor; not in the boss's or the auditor's.
+    """Replace an agent (not the boss, not an auditor) by a new one. Returns the successor's id.
 
-    It gets role, group, open assignments, unread mail, budget and a note of what its predecessor knew;
-    `instructions`, when given, in place of the old ones.
+    The successor gets role, group, open assignments, unread messages, budget and its predecessor's notes;
+    `instructions`, when given, replace the old ones.
     """
 
     agent_id: int
@@ -173,7 +175,7 @@ class ReplaceAgent:
 
 @dataclass(frozen=True, slots=True)
 class ForgetMemory:
-    """Delete something kept for a space's later tasks -> memory id."""
+    """Delete a memory that was kept for later tasks of a space. Returns the memory id."""
 
     memory_id: int
     by: str
@@ -181,11 +183,11 @@ class ForgetMemory:
 
 @dataclass(frozen=True, slots=True)
 class RepeatTask:
-    """Start a task for `goal` again and again -> repeat id. Each run goes by itself, within `limits`.
+    """Start a task for `goal` on a schedule. Returns the repeat id. Each run is unattended, within `limits`.
 
-    `cron`: minute, hour, day, month, weekday by the clock of `zone`, at most every 15 minutes. A start missed
-    while nobody ran is made up for once; one that is due while the run before goes on is left out. Each run
-    is started at `origin`.
+    `cron`: minute, hour, day, month, weekday in the time zone `zone`, at most every 15 minutes. Runs missed
+    while no process was running are made up for by one; a run that is due while the previous one has not
+    ended is skipped. Each run is started at `origin`.
     """
 
     goal: str
@@ -200,7 +202,7 @@ class RepeatTask:
 
 @dataclass(frozen=True, slots=True)
 class EndRepeat:
-    """Start no more tasks of a repeat; a run that goes on is left alone -> repeat id."""
+    """End a repeat: it starts no more tasks; a run that has not ended continues. Returns the repeat id."""
 
     repeat_id: int
     by: str
@@ -208,9 +210,9 @@ class EndRepeat:
 
 @dataclass(frozen=True, slots=True)
 class ResumeRepeat:
-    """Let a paused repeat start tasks again, from now on in the name of `by` -> repeat id.
+    """Resume a paused repeat, from now on in the name of `by`. Returns the repeat id.
 
-    What it missed while it was paused is not made up for.
+    Runs missed while it was paused are not made up for.
     """
 
     repeat_id: int

@@ -1,4 +1,5 @@
-"""The facade: `await engine.handle(command)` -> id · `engine.events(after=seq)` · `engine.look`."""
+"""The engine's facade: `await engine.handle(command)`, `engine.events(after=seq)`, `engine.look`
+(queries)."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ PAGE = 500
 IMPORTED_AT_ONCE = 250
 POLL_S = 1.0
 SHARED_POLL_S = 0.25
-"""How often events are looked for that nobody here told of: on PostgreSQL other processes write them."""
+"""Seconds between polls for events on PostgreSQL, where other processes write some too."""
 
 _page = Prepared(
     sa.select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.payload_json)
@@ -74,9 +75,11 @@ _HANDLERS: dict[type, _Work] = {
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Defaults of every task's caps, how turns are made, whether this process sweeps (one must), and
-    whether people are asked at all: with a small model a task ends by itself, whoever watches. `models`
-    are those a task may name, None for any."""
+    """Options of an engine.
+
+    `caps`: defaults of a task. `sweeps`: whether this process sweeps; one must. `asks_people`: False with a
+    small model, whose tasks always end by themselves. `models`: those a task may name, None for any.
+    """
 
     caps: Caps
     turn: TurnOptions = field(default_factory=TurnOptions)
@@ -86,7 +89,7 @@ class EngineOptions:
 
     @classmethod
     def of(cls, settings: EngineSettings, turn: TurnOptions | None = None) -> EngineOptions:
-        """Options from the settings."""
+        """Build the options from the settings."""
         caps = Caps(
             agents=settings.max_agents,
             depth=settings.max_depth,
@@ -118,7 +121,7 @@ class Engine:
         self.look = SqlQueries(parts.db, parts.workspace, self._git_history.catch_up)
 
     async def start(self) -> None:
-        """Recover what a stop or crash left, then run."""
+        """Recover the work that a stop or crash left, then run."""
         await self._dispatcher.start(self._runner.run_turn)
         if self._options.sweeps:
             await self._git_history.start()
@@ -127,29 +130,29 @@ class Engine:
             await self._monitor.start()
 
     def ask_before_starts(self, right: StartRight) -> None:
-        """From now on the clock starts a task only when `right` says that its maker still may."""
+        """Let the schedule start a repeated task only while `right` permits it to its creator."""
         self._monitor.right = right
 
     async def resume_ready(self) -> None:
-        """Wake everyone with unread mail or an open turn: all that recovery takes, harmless at any time."""
+        """Wake every agent with unread messages or an open turn: all that recovery needs, safe to repeat."""
         self._dispatcher.wake(await self._parts.db.read(task_state.ready_agents))
 
     async def stop(self, drain: bool = True) -> None:
-        """Take no new turns; what runs reaches its commit or is repeated at the next start."""
+        """Start no new turns; running steps reach their commit or are repeated at the next start."""
         await self._monitor.stop()
         self._runner.drain()
         await self._dispatcher.stop(drain)
         await self._git_history.stop()
 
     async def sweep(self) -> None:
-        """Do now what is due by the clock: start repeats, answer overdue plans, look after running tasks.
+        """Do what is due now: start repeats, approve overdue plans, check running tasks.
 
-        The schedule calls it every few seconds in the process that sweeps; one call at a time runs.
+        The schedule calls this every few seconds in the process that sweeps; calls run one at a time.
         """
         await self._monitor.sweep()
 
     async def handle(self, command: c.Command) -> int:
-        """Carry out one command -> id. Raises NotFound, WrongState, Invalid, NotConfigured."""
+        """Carry out one command. Return its id. Raises NotFound, WrongState, Invalid, NotConfigured."""
         now = self._parts.clock.now()
         if isinstance(command, c.StartTask):
             return await self._start_task(command, now)
@@ -164,12 +167,12 @@ class Engine:
         return await self._carry_out(lambda db: work(db, command, now))
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Every event with seq > `after`, in order, then each new one; ends only when the caller stops."""
+        """Yield every event with seq > `after` in order, then each new one; never ends by itself."""
         while True:
             new_events, self._has_waiters = self._new_events, True
             page = await self._parts.db.read(lambda db: _events_after(db, after))  # noqa: B023 - read at once
             if page and self._shared:
-                # Others' commits are seen before the disk has them; this returns once it has.
+                # Commits of other processes are visible before they are on disk; this write waits for that.
                 await self._parts.db.write(_no_work)
             for event in page:
                 yield event
@@ -178,12 +181,12 @@ class Engine:
                 await _first_of(new_events, SHARED_POLL_S if self._shared else POLL_S)
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
-        """Write the task's history as a git bundle to `target`. Raises NotFound when it has no files."""
+        """Write the task's file history as a git bundle to `target`. Raises NotFound when it has no files."""
         await self._git_history.catch_up(task_id)
         await self._parts.workspace.export_bundle(task_id, target)
 
     async def append_to_running(self, make: Callable[[int], EventBody]) -> None:
-        """Append an event to every running task (say, that the model endpoint is away)."""
+        """Append an event to every running task, for example that the model is unavailable."""
         now = self._parts.clock.now()
         await self._parts.db.write(lambda db: _append_to_running(db, make, now))
         self._notify_readers()
@@ -201,7 +204,7 @@ class Engine:
     def _after_commit(self, task_id: int, committed: Committed) -> None:
         if committed.wakes:
             self._dispatcher.wake(committed.wakes)
-        # One process writes the history: workers' files are found by its sweeps.
+        # One process writes the git history; it finds the files of workers by its sweeps.
         if committed.files and self._options.sweeps:
             self._git_history.note(task_id)
         if self._options.sweeps and not committed.again and not committed.woke:
@@ -213,7 +216,7 @@ class Engine:
             self._dispatcher.wake(wakes)
 
     def _notify_readers(self) -> None:
-        """Events were committed: those who wait for them look again."""
+        """Wake the readers of events: some were committed."""
         if self._has_waiters:
             self._new_events.set()
             self._new_events, self._has_waiters = asyncio.Event(), False
@@ -227,7 +230,7 @@ class Engine:
         caps = _with_defaults(command.limits, self._options.caps)
         if not paths:
             return await self._carry_out(lambda db: tasks.start_task(db, command, caps, now))
-        # Its files need the task's id: it is held until they are there, also over a crash in between.
+        # The files need the task's id, so the task is held until they are stored, even across a crash.
         held = await self._parts.db.write(lambda db: tasks.start_held(db, command, caps, now))
         await self._import_files(held.id, paths, command.by, f"t{held.id}.goal", now)
         return await self._carry_out(lambda db: tasks.release_held(db, held))
@@ -243,8 +246,8 @@ class Engine:
     async def _import_files(
         self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float
     ) -> None:
-        """In parts, so that others get their turn at the database between them; who waits for all of them
-        (a held task, a message) comes after this."""
+        """Import files in batches, so that other writes come in between; the task or message that needs them
+        is written afterwards."""
         paths = list(files)
         for first in range(0, len(paths), IMPORTED_AT_ONCE):
             part = paths[first : first + IMPORTED_AT_ONCE]
@@ -289,7 +292,7 @@ def _events_after(connection: Connection, after: int) -> list[Event]:
 
 
 async def _first_of(new_events: asyncio.Event, seconds: float) -> None:
-    # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes with the news.
+    # Not asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes together with the event.
     try:
         async with asyncio.timeout(seconds):
             await new_events.wait()

@@ -1,20 +1,20 @@
-"""Everything the engine raises on purpose.
+"""The engine's exceptions.
 
 EngineError
-├── NotFound            an id that names nothing: say which, list what exists
-├── WrongState          the thing exists, but cannot take this command now
-├── Invalid             the command's own values are wrong: mend and repeat
-├── NotConfigured       something real is missing on this machine: install or set it
-│   └── StorageFull         no room on the disk: make some, work goes on by itself
-├── Stale               someone else committed first: load again and repeat (never reaches people)
-├── Fenced              this turn was taken over by another worker (never reaches people)
-└── ModelError          the model endpoint
-    ├── ModelUnavailable    try later; `retry_after_s` when the endpoint said so
+├── NotFound            an id does not exist
+├── WrongState          the object exists, but its state does not allow the command
+├── Invalid             a value of the command is wrong: correct it and repeat
+├── NotConfigured       something is missing on this machine: install or configure it
+│   └── StorageFull         the disk is full: free space, work resumes by itself
+├── Stale               another commit came first: load again and repeat (never reaches people)
+├── Fenced              another worker took over this turn (never reaches people)
+└── ModelError          an error of the model endpoint
+    ├── ModelUnavailable    retry later; `retry_after_s` when the endpoint named a time
     ├── ModelNeedsPerson    no call can succeed before a person changes a setting or the account
     │   ├── ModelKeyRejected        the key is wrong, or the account has no credit
     │   └── ModelMisconfigured      model's name, base URL, a flag of the server, …
-    ├── ModelBadAnswer      the model answered in a way its endpoint refuses: tell the model
-    └── ModelRefused        this one request was refused for good (moderation, unknown reasons)
+    ├── ModelBadAnswer      the endpoint refused what the model answered: report it to the model
+    └── ModelRefused        this request is refused permanently (moderation, unknown reasons)
         └── ModelTooLong    the prompt is too long: shorten it
 
 Every message is one or two plain sentences that end with what to do next.
@@ -24,35 +24,35 @@ from __future__ import annotations
 
 
 class EngineError(Exception):
-    """Base of all errors the engine raises on purpose; `str(error)` is fit to show to a person."""
+    """Base class of the engine's exceptions; `str(error)` can be shown to people."""
 
 
 class NotFound(EngineError):
-    """No such task, agent, group, gate, file or revision."""
+    """A task, agent, group, gate, file or revision does not exist."""
 
 
 class WrongState(EngineError):
-    """The target exists but its state does not allow the command (say, resume a task that ended)."""
+    """The object exists but its state does not allow the command, such as resuming a task that ended."""
 
 
 class Invalid(EngineError):
-    """A value of the command is out of its documented range or shape."""
+    """A value is outside its documented range or shape."""
 
 
 class NotConfigured(EngineError):
-    """A real part is missing: the message names it and how to install or set it."""
+    """A part is missing on this machine; the message names it and how to install or configure it."""
 
 
 class StorageFull(NotConfigured):
-    """There is no room to store anything: work goes on by itself once somebody made some."""
+    """The disk is full; work resumes by itself once there is space."""
 
 
 class Stale(EngineError):
-    """Optimistic check failed inside a commit: reload the agent and act again on the same answer."""
+    """An optimistic check failed in a commit: reload the agent and apply the same answer again."""
 
 
 class Fenced(EngineError):
-    """The agent's fence moved: another worker owns this turn, drop everything."""
+    """The agent's fence has moved: another worker owns this turn, so this one is dropped."""
 
 
 class ModelError(EngineError):
@@ -60,7 +60,7 @@ class ModelError(EngineError):
 
 
 class ModelUnavailable(ModelError):
-    """Rate limit, overload, timeout, connection or server fault: the same request may work later."""
+    """Rate limit, overload, timeout, connection or server error: the same request may succeed later."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -84,7 +84,7 @@ class ModelBadAnswer(ModelError):
 
 
 class ModelRefused(ModelError):
-    """The endpoint refused this request for good. `tell`: words for the model that may help a second try."""
+    """The endpoint refuses this request permanently. `tell`: a hint for the model that may help a retry."""
 
     def __init__(self, message: str, tell: str = "") -> None:
         super().__init__(message)
@@ -92,4 +92,4 @@ class ModelRefused(ModelError):
 
 
 class ModelTooLong(ModelRefused):
-    """The prompt is longer than the endpoint takes; a shorter one may pass."""
+    """The prompt is longer than the endpoint accepts; a shorter one may succeed."""

@@ -1,7 +1,7 @@
-"""What the engine tells the world: ordered, replayable, without gaps across a restart.
+"""Events: what happened in the engine, ordered, replayable and without gaps across a restart.
 
 `engine.events(after=seq)` yields `Event(seq, at, body)`; `seq` grows strictly. `body` is one of the
-frozen classes below; all have `task_id`. `group_id` says in which group's place a thing belongs.
+frozen classes below; all have `task_id`. `group_id`: the group in whose place the event is shown.
 Names in events are exact agent names, unique within a task.
 """
 
@@ -17,22 +17,22 @@ TaskState = Literal["running", "paused", "done", "stopped", "failed"]
 EndBasis = Literal[
     "audited", "ran", "unjudged", "rejected", "accepted", "wrapped_up", "stopped", "failed", "unknown"
 ]
-"""What the report of a task's end rests on: an audit accepted it, it tells of runs and files alone, nobody
-judged it, the audit rejected it, a person accepted it all the same, the task was wrapped up, it was stopped,
-it came to nothing, it ended under an older version."""
+"""What a task's final report is based on: an audit accepted it, it lists runs and files only, nobody judged
+it, the audit rejected it, a person accepted it despite that, the task was wrapped up, it was stopped, it
+failed, it ended under an older version."""
 
 PauseCause = Literal["", "person", "cap", "files"]
-"""Why a task is paused: a person wanted it, a cap is reached, its files are still to come."""
+"""Why a task is paused: by a person, at a cap, until its files are stored."""
 
 AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskAccepted:
-    """A task exists; its boss and root group follow as AgentJoined and GroupFormed.
+    """A task was created; its boss and root group follow as AgentJoined and GroupFormed.
 
-    `repeat_id`: the repeat that started it by the clock, None when a person did. `origin`: where it was
-    started, as the command said.
+    `repeat_id`: the repeat that started it, None when a person did. `origin`: where it was started, as the
+    command named it.
     """
 
     task_id: int
@@ -45,9 +45,9 @@ class TaskAccepted:
 
 @dataclass(frozen=True, slots=True)
 class RepeatPaused:
-    """A repeat starts nothing any more, because its maker may not; `task_id` is its last run's, 0 for none.
+    """A repeat was paused, because its creator may no longer start it; `task_id`: its last run, 0 for none.
 
-    `origin` is where it was made.
+    `origin`: where it was created.
     """
 
     task_id: int
@@ -60,7 +60,7 @@ class RepeatPaused:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """The task's state changed between running and paused (ends are TaskEnded). `cause`: why it is paused."""
+    """A task was paused or resumed (its end is TaskEnded). `cause`: why it is paused."""
 
     task_id: int
     state: TaskState
@@ -70,7 +70,7 @@ class TaskChanged:
 
 @dataclass(frozen=True, slots=True)
 class PlanProposed:
-    """The boss's plan, waiting for approval through gate `gate_id` (None: no approval needed)."""
+    """The boss proposed a plan, waiting for approval through gate `gate_id` (None: no approval needed)."""
 
     task_id: int
     group_id: int
@@ -85,7 +85,7 @@ class PlanProposed:
 
 @dataclass(frozen=True, slots=True)
 class GroupFormed:
-    """A group exists: one head, its members, one place. `parent_id` None only for the root group."""
+    """A group was formed. `parent_id` is None only for the root group."""
 
     task_id: int
     group_id: int
@@ -97,9 +97,9 @@ class GroupFormed:
 
 @dataclass(frozen=True, slots=True)
 class AgentJoined:
-    """An agent was recruited into `group_id` by its head, or took the place of one that left.
+    """An agent joined `group_id`: recruited by its head, or as the successor of an agent that left.
 
-    `leads_group_id`: the group it leads from the start, taken over with the place.
+    `leads_group_id`: the group that a successor leads from the start.
     """
 
     task_id: int
@@ -134,7 +134,8 @@ class AgentChanged:
 
 @dataclass(frozen=True, slots=True)
 class AgentSpoke:
-    """An agent said something, `to` nobody in particular when empty; `refs`: person's messages it answers."""
+    """An agent wrote a message, `to` no one in particular when empty. `refs`: the people's messages it
+    answers."""
 
     task_id: int
     group_id: int
@@ -147,7 +148,7 @@ class AgentSpoke:
 
 @dataclass(frozen=True, slots=True)
 class MessageRead:
-    """A person's message was consumed by the agent's committed step."""
+    """A committed step of the agent read a person's message."""
 
     task_id: int
     agent_id: int
@@ -170,7 +171,7 @@ class AssignmentChanged:
 
 @dataclass(frozen=True, slots=True)
 class FileWritten:
-    """A revision of a file was committed; `change` says how."""
+    """A revision of a file was committed."""
 
     task_id: int
     group_id: int
@@ -200,9 +201,9 @@ class CodeRan:
 
 @dataclass(frozen=True, slots=True)
 class GateRaised:
-    """Only a person may answer this; `agent_id` None when the engine itself asks.
+    """A question was raised that only a person may answer; `agent_id` is None when the engine asks.
 
-    `choices`: what it offers; labels of the engine's own choices are for those who show them.
+    `choices`: the possible answers; labels of the engine's own choices belong to the user interface.
     """
 
     task_id: int
@@ -217,7 +218,7 @@ class GateRaised:
 
 @dataclass(frozen=True, slots=True)
 class GateClosed:
-    """A gate is closed; `basis` says why. Answered: by a `choice`, by free `text`, or by both.
+    """A gate was closed for the reason `basis`. A person answers with a `choice`, free `text`, or both.
 
     `limits`: the lower caps that came with an approval.
     """
@@ -234,9 +235,9 @@ class GateClosed:
 
 @dataclass(frozen=True, slots=True)
 class CapReached:
-    """Spend reached `percent` (80: a warning, 100: the task paused) of a cap.
+    """Spending reached `percent` of a cap (80: a warning, 100: the task was paused).
 
-    With `agent_id` the cap is that of the agent and all below it, which `by` set; they alone stop.
+    With `agent_id`, the cap covers that agent and all below it, was set by `by`, and stops only them.
     """
 
     task_id: int
@@ -251,8 +252,8 @@ class CapReached:
 
 @dataclass(frozen=True, slots=True)
 class Intervened:
-    """A monitoring rule acted (stall, loop, cycle, silence, …) on an agent, or on the whole task (None).
-    `names`: the detail says itself of whom it speaks."""
+    """A monitoring rule (stall, loop, cycle, silence, …) intervened on an agent, or on the whole task (None).
+    `names`: the detail already names the agent."""
 
     task_id: int
     group_id: int
@@ -266,7 +267,7 @@ class Intervened:
 
 @dataclass(frozen=True, slots=True)
 class ModelWaiting:
-    """The model endpoint cannot be used now; work waits and goes on by itself. `retry_in_s` is a guess."""
+    """The model endpoint is unavailable; work waits and resumes by itself. `retry_in_s` is an estimate."""
 
     task_id: int
     reason: str
@@ -275,7 +276,7 @@ class ModelWaiting:
 
 @dataclass(frozen=True, slots=True)
 class ModelNotice:
-    """Something about the model that people should know, such as a price that had to be assumed."""
+    """A notice about the model, such as a price that had to be assumed."""
 
     task_id: int
     text: str
@@ -283,14 +284,14 @@ class ModelNotice:
 
 @dataclass(frozen=True, slots=True)
 class ModelBack:
-    """The model endpoint answers again."""
+    """The model endpoint is available again."""
 
     task_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The auditor judged the goal against the files. "ran": what it ran went well, and nobody judged more."""
+    """The auditor gave its verdict. "ran": its runs succeeded, and nothing else was judged."""
 
     task_id: int
     group_id: int
@@ -301,7 +302,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """The end. `verified`: an audit accepted the result; `basis`: what the report rests on."""
+    """The task ended. `verified`: an audit accepted the result; `basis`: what the report is based on."""
 
     task_id: int
     group_id: int
@@ -350,7 +351,7 @@ class Event:
 
 
 def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
-    """Kind and JSON-ready payload of an event body (numbers, texts, choices, limits, tuples of them)."""
+    """Return kind and JSON-ready payload of an event body (numbers, strings, choices, limits, tuples)."""
     return type(body).__name__, {name: _dumped(getattr(body, name)) for name in body.__slots__}
 
 
@@ -361,7 +362,8 @@ def _dumped(value: Any) -> Any:
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> EventBody:
-    """Inverse of `dump_event`. Raises KeyError for a kind this version does not know."""
+    """Return the event body that `dump_event` wrote. Raises KeyError for a kind this version does not
+    know."""
     values = {name: _loaded(value) for name, value in payload.items()}
     return cast(EventBody, _KINDS[kind](**values))
 

@@ -1,4 +1,4 @@
-"""What is installed only on demand: the extras of the package, each checked where its part begins."""
+"""Optional dependencies: the package's extras, each checked before the part that needs it starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODULES: dict[Extra, tuple[str, ...]] = {
 
 
 def require(extra: Extra, purpose: str) -> None:
-    """Return when the extra's modules are there. Raise NotConfigured that names the extra to install."""
+    """Check that the extra's modules are installed. Raises NotConfigured with the command to install them."""
     missing = [name for name in MODULES[extra] if not _is_installed(name)]
     if missing:
         raise NotConfigured(

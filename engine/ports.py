@@ -1,4 +1,4 @@
-"""The engine's ports: every interface to the world outside, with its contract, in one file.
+"""The engine's ports: its interfaces to everything outside, with their contracts.
 
 Adapters live in llm/, store/, workspace/, sandbox/ and runtime/; one bootstrap wires them.
 Times are seconds (unix time where absolute), money is micro-dollars (1 USD = 1_000_000), sizes bytes.
@@ -45,7 +45,7 @@ class ToolCall:
 class ChatMessage:
     """One message of a chat; `tool_calls` only on assistant, `tool_call_id` only on tool messages.
 
-    `kept`: on an assistant message what its endpoint wants back, as `ChatAnswer.kept` had it.
+    `kept`: on an assistant message, the value of `ChatAnswer.kept` that its endpoint wants back.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -59,8 +59,8 @@ class ChatMessage:
 class Usage:
     """Tokens of one call as the provider counted them; `cached` is the part of `prompt` read from cache.
 
-    `written`: the part of `prompt` that was put into a cache. `estimated`: the provider counted nothing, this
-    is the adapter's estimate.
+    `written`: the part of `prompt` that was written to a cache. `estimated`: the provider reported nothing,
+    the adapter estimates.
     """
 
     prompt: int = 0
@@ -71,7 +71,7 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Prompt and completion together."""
+        """Return prompt and completion tokens together."""
         return self.prompt + self.completion
 
 
@@ -118,7 +118,7 @@ class ChatAnswer:
 
     @property
     def cut(self) -> bool:
-        """Whether the answer ended at its limit, not where the model would have ended it."""
+        """Return whether the answer was cut at its limit."""
         return self.finish_reason == "length"
 
 
@@ -134,17 +134,17 @@ class ChatModel(Protocol):
     """A chat model with tools."""
 
     def quote(self, request: ChatRequest) -> Quote:
-        """Most tokens and money `request` may use. Never raises."""
+        """Return the most tokens and money that `request` may use. Never raises."""
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """Answer `request`. Raises only ModelError subclasses (and CancelledError)."""
+        """Return the model's answer. Raises only subclasses of ModelError (and CancelledError)."""
 
 
 class Embedder(Protocol):
     """Turns texts into vectors for recall."""
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector a text, all of the same length. Raises ModelError."""
+        """Return one vector per text, all of the same length. Raises ModelError."""
 
 
 # ---------------------------------------------------------------- files
@@ -166,7 +166,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Outcome of a three-way merge: the merged blob, or with `conflict` the text with markers."""
+    """Result of a three-way merge: the merged blob, or with `conflict` the text with conflict markers."""
 
     blob: str
     conflict: bool
@@ -193,34 +193,34 @@ class Workspace(Protocol):
     """
 
     async def put(self, task_id: int, content: bytes) -> str:
-        """Store bytes, return the blob id (hex). Raises Invalid over the size limit."""
+        """Store bytes. Return the blob id (hex). Raises Invalid over the size limit."""
 
     async def put_many(self, task_id: int, contents: Sequence[bytes]) -> list[str]:
-        """Store many at once, with one wait for the disk -> their blob ids, in order. Raises Invalid."""
+        """Store many blobs with one flush to disk. Return their blob ids in order. Raises Invalid."""
 
     async def get(self, task_id: int, blob: str) -> bytes:
-        """Bytes of a blob. Raises NotFound."""
+        """Return the bytes of a blob. Raises NotFound."""
 
     async def merge(self, task_id: int, base: str | None, ours: str, theirs: str) -> Merge:
-        """Three-way merge of blobs (`base` None: both added). Binary files always conflict (ours kept)."""
+        """Merge blobs three-way (`base` None: both added). Binary files always conflict (ours kept)."""
 
     async def record(self, task_id: int, revisions: Sequence[Revision]) -> None:
-        """Append committed revisions (ascending ids) to the git history; ids already there are skipped."""
+        """Append committed revisions (ascending ids) to the git history; known ids are skipped."""
 
     async def recorded(self, task_id: int) -> int:
-        """Highest revision id in the git history, 0 for none."""
+        """Return the highest revision id in the git history, 0 for none."""
 
     async def history(self, task_id: int, path: str, limit: int = 50) -> list[Revision]:
-        """Revisions of one file, newest first. Raises NotFound."""
+        """Return the revisions of one file, newest first. Raises NotFound."""
 
     async def blame(self, task_id: int, path: str) -> list[BlameLine]:
-        """Blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
+        """Return the blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
         """Write a git bundle of the history to `target`. Raises NotFound when nothing is recorded."""
 
     async def drop(self, task_id: int) -> None:
-        """Forget the task's repository."""
+        """Delete the task's repository."""
 
 
 # ---------------------------------------------------------------- running code
@@ -230,7 +230,7 @@ class Workspace(Protocol):
 class RunRequest:
     """A program to run in a throw-away copy of `files` (path -> content).
 
-    `guarded`: what Python brings along and the packages come before anything of the files, whatever its name.
+    `guarded`: the standard library and the packages come before the files on the import path.
     """
 
     argv: tuple[str, ...]
@@ -253,7 +253,7 @@ class RunnerReport:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What happened. `ended` says why it ended; files are those added, changed (with content), deleted.
+    """The result of a run. `ended`: why it ended; `changed`: files added or changed, with their content.
 
     `tests`: of a guarded run that calls a test runner directly; such a run has the exit code 0 only when the
     runner itself said at its end that nothing failed.
@@ -272,8 +272,10 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class SandboxStatus:
-    """Whether code can be contained here: `mechanism` (say, bubblewrap) or "" with `reason` and the fix;
-    `packages`: what programs may import beyond Python's own; a run takes `files` files of `size` bytes."""
+    """Whether code can be contained here: `mechanism` (such as bubblewrap), or "" with `reason` and the fix.
+
+    `packages`: importable beyond the standard library; a run takes up to `files` files of `size` bytes.
+    """
 
     available: bool
     mechanism: str
@@ -284,29 +286,31 @@ class SandboxStatus:
 
 
 class SandboxSession(Protocol):
-    """A program that goes on: reads what is sent, until it exits or is closed."""
+    """A running program that reads input until it exits or is closed."""
 
     async def send(self, text: str, wait_s: float = 2.0) -> RunResult:
-        """Write text to its input; output since last time once it falls quiet, exits, or `wait_s` passed.
+        """Write text to its input. Return the new output once it is quiet, has exited, or `wait_s` has
+        passed.
 
         While it runs `exit_code` is -1 and `ended` "exit".
         """
 
     async def close(self) -> RunResult:
-        """Kill the whole tree, return the rest of the output and the changed files. Repeatable."""
+        """Kill the process tree. Return the rest of the output and the changed files. Repeatable."""
 
 
 class Sandbox(Protocol):
-    """Runs code nobody trusts. Never unsandboxed, never silently weaker."""
+    """Runs untrusted code; never unsandboxed, never silently weaker."""
 
     def status(self) -> SandboxStatus:
-        """What contains code on this machine, probed once."""
+        """Return what contains code on this machine; probed once."""
 
     async def run(self, request: RunRequest) -> RunResult:
-        """Run to the end. Raises NotConfigured when nothing can contain it, Invalid for bad argv/files."""
+        """Run a program to its end. Raises NotConfigured without containment, Invalid for bad argv or
+        files."""
 
     async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
-        """Start a program that goes on; the result holds its first output."""
+        """Start a program that stays open. Return its session and its first output."""
 
 
 # ---------------------------------------------------------------- running turns
@@ -322,43 +326,43 @@ class Wake:
 
 
 class Dispatcher(Protocol):
-    """Says "agent X may run", at least once per wake-up; one turn per agent at a time.
+    """Starts turns of woken agents, at least one per wake-up, one turn per agent at a time.
 
-    Correctness never depends on it: the truth is the unread messages in the store.
+    Correctness never depends on it: unread messages in the store decide which agents have work.
     """
 
     async def start(self, run_turn: Callable[[int], Awaitable[None]]) -> None:
-        """Begin to call `run_turn(agent_id)` for woken agents."""
+        """Start to call `run_turn(agent_id)` for woken agents."""
 
     def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
-        """Inside the transaction that gave agents work: make their wake-ups part of it, if it can ->
-        those left to `wake` after the commit."""
+        """Add wake-ups to the transaction that gave agents work, if possible. Return those that are left for
+        `wake` after the commit."""
 
     def wake(self, wakes: Sequence[Wake]) -> None:
-        """Agents may have work (called after a commit, outside any transaction)."""
+        """Queue agents that may have work. Called after a commit, outside any transaction."""
 
     def crowded(self) -> bool:
-        """Whether others wait for a place: an agent whose turn ended with mail left then goes to the back."""
+        """Return whether other agents wait for a slot; then an agent with messages left goes to the back."""
 
     async def stop(self, drain: bool = True) -> None:
-        """Take no new turns; with `drain` let running ones reach their next commit, else cancel."""
+        """Start no new turns; with `drain` let running ones reach their next commit, else cancel them."""
 
 
 class StartRight(Protocol):
-    """Who may start tasks; asked before each run that the clock starts. Never raises."""
+    """The right to start tasks; checked before each run that the schedule starts. Never raises."""
 
     async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
-        """Why `by` may start none with such `limits` in `space` (any more), in a few words; "" when they may.
+        """Return why `by` may not start a task with such `limits` in `space`; "" when they may.
 
-        None: it cannot be told now; the run waits and it is asked again.
+        None: unknown at the moment; the run waits and the check is repeated.
         """
 
 
 class Clock(Protocol):
-    """Time, passed in so that rules stay pure and tests need not wait."""
+    """Time; passed in, so that rules stay pure and tests need not wait."""
 
     def now(self) -> float:
-        """Unix time in seconds."""
+        """Return the Unix time in seconds."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -368,19 +372,19 @@ class Clock(Protocol):
 
 
 class Database(Protocol):
-    """Transactions on the one database that engine and bot share; each side touches only its own tables.
+    """Transactions on the database that engine and bot share; each side touches only its own tables.
 
     Functions are synchronous, get a SQLAlchemy Core connection and run off the event loop. They may be
-    run again after a rollback, so they must have no effect but on the connection.
+    run again after a rollback, so they must have no effect except through the connection.
     """
 
     @property
     def url(self) -> str:
-        """SQLAlchemy URL; the dialect is its first word."""
+        """Return the SQLAlchemy URL, which begins with the dialect."""
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be stored at the moment and what to do, "" while all is well."""
+        """Return why nothing can be stored now and what to do; "" when all is well."""
 
     def report_full(self) -> None:
         """Say that files beside the database found no room, so that nobody goes on as if there were some."""
@@ -388,11 +392,11 @@ class Database(Protocol):
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction that is durable when this returns. Errors roll back only this work.
 
-        Without `durable` a power cut may lose it, though never what was written after it and kept.
+        Without `durable` a power failure may lose it, but never it alone while a later write survives.
         """
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction on a consistent snapshot."""
 
     async def close(self) -> None:
-        """Finish what is queued, close all connections."""
+        """Finish the queued work and close all connections."""

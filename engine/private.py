@@ -1,4 +1,4 @@
-"""Keeps what is stored for the user this process runs as: goals, prompts, files and keys are in it."""
+"""File permissions of stored data (goals, prompts, files, keys): only this process's user can read it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 FOR_OTHER_USERS = "sandbox-env"
-"""The one folder in a data directory that programs of other users read: nothing secret is in it."""
+"""The one folder of a data directory that other users may read: it holds nothing secret."""
 
 
 def keep_private(data_dir: Path, say: Callable[[str], None]) -> None:
-    """Make a data directory, and all that is in it from before, unreadable for other users. Blocking.
+    """Make a data directory and its existing content unreadable for other users. Blocking.
 
-    The directory comes first, so that nothing in it can be reached while the rest is done.
+    The directory comes first, so that its content is unreachable while the rest is changed.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -32,7 +32,7 @@ def keep_private(data_dir: Path, say: Callable[[str], None]) -> None:
 
 
 def private_file(path: Path) -> None:
-    """Make `path` and what stands beside it under its name (a database's log) for this user alone."""
+    """Create `path` if missing; make it and its companions (`<name>-*`) private to this user."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         path.touch(mode=0o600)

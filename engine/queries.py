@@ -1,6 +1,6 @@
-"""What people look at besides events: frozen views, read from the store on demand.
+"""Queries for the user interface: frozen views, read from the store on demand.
 
-`engine.look` is a `Queries`; every method is a plain read and raises NotFound for unknown ids.
+`engine.look` implements `Queries`; every method only reads and raises NotFound for unknown ids.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.ports import AgentRole, BlameLine, Revision
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What a task used so far; money in micro-dollars, `priced` False when any call had no known price."""
+    """What a task has used; money in micro-dollars, `priced` False when a call had no known price."""
 
     cost_micros: int = 0
     prompt_tokens: int = 0
@@ -29,7 +29,7 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """One task at a glance; `limits` has every value filled in."""
+    """Overview of one task; `limits` has every value set."""
 
     id: int
     goal: str
@@ -55,9 +55,9 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class BudgetView:
-    """What an agent and all below it may use (`caps`: None where there is none of its own) and used since.
+    """Caps of an agent and all below it (`caps`: None where it has none of its own), and what they used.
 
-    `ends_at`: when its minutes are over; `stopped`: they rest, because it is used up.
+    `ends_at`: when its minutes are over; `stopped`: the budget is used up and the agents have stopped.
     """
 
     caps: Limits
@@ -96,7 +96,7 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """One group: head, members (without the head)."""
+    """One group; `member_ids` is without the head."""
 
     id: int
     task_id: int
@@ -137,7 +137,7 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One step of an agent for Inspect and Why?: what it read, thought and did."""
+    """One step of an agent: what it read, said and called."""
 
     agent_id: int
     turn: int
@@ -155,10 +155,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """One gate. `basis`: why it is closed, None while open; answered by a choice, by free text, or both.
+    """One gate. `basis`: why it is closed, None while open. An answer is a choice, free text, or both.
 
-    Unanswered at `due_at`, a plan is approved within the caps. `agent_id`: who asks, or whom it is about.
-    `limits`: the lower caps that came with an approval.
+    A plan unanswered at `due_at` is approved within the caps. `agent_id`: the agent that asks, or that the
+    gate is about. `limits`: the lower caps that came with an approval.
     """
 
     id: int
@@ -178,13 +178,13 @@ class GateView:
 
     @property
     def chosen(self) -> Choice | None:
-        """The choice that answered it."""
+        """Return the choice that answered the gate."""
         return choice_of(self.choices, self.choice_id)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryView:
-    """Something kept for the later tasks of a space."""
+    """One memory kept for later tasks of a space."""
 
     id: int
     space: str
@@ -195,9 +195,9 @@ class MemoryView:
 
 @dataclass(frozen=True, slots=True)
 class RepeatView:
-    """A task that starts again and again; `limits` are the caps of each run, every value filled in.
+    """A repeated task; `limits` are the caps of each run, every value set.
 
-    `paused_at` is set, with why in words, while it starts nothing because its maker may not any more.
+    `paused_at` and `paused_why` are set while it starts nothing because its creator no longer may.
     """
 
     id: int
@@ -217,7 +217,7 @@ class RepeatView:
 
 
 class Queries(Protocol):
-    """Reads for people's screens; newest first where a `limit` is asked."""
+    """Reads for the user interface; newest first where there is a `limit`."""
 
     async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]: ...
     async def task(self, task_id: int) -> TaskView: ...
@@ -228,7 +228,7 @@ class Queries(Protocol):
     async def assignments(self, task_id: int) -> Sequence[AssignmentView]: ...
     async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]: ...
     async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
-        """(agent id, started, ended, cost in micro-dollars) of every step, in time order."""
+        """Return (agent id, started, ended, cost in micro-dollars) of every step, in time order."""
 
     async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]: ...
     async def gate(self, gate_id: int) -> GateView: ...
@@ -238,7 +238,7 @@ class Queries(Protocol):
     async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]: ...
     async def memories(self, space: str) -> Sequence[MemoryView]: ...
     async def repeats(self, space: str) -> Sequence[RepeatView]:
-        """Those not stopped, the next one first."""
+        """Return the repeats of a space that have not ended, the next to run first."""
 
     async def paused_repeats(self) -> Sequence[RepeatView]:
-        """Those of every space that are paused."""
+        """Return the paused repeats of every space."""

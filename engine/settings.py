@@ -13,7 +13,7 @@ from engine.secrets import keep_secrets_of
 
 
 class Price(BaseModel):
-    """Dollars a million tokens of one model; `cached` defaults to the input price."""
+    """Price of one model in dollars per million tokens; `cached` defaults to the input price."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +33,7 @@ class ModelTarget(BaseModel):
 
 
 class EngineSettings(BaseSettings):
-    """Names are the environment's names in upper case (`OPENAI_API_KEY`, `MODEL_BOSS`, …)."""
+    """Settings; environment variables are the names in upper case (`OPENAI_API_KEY`, `MODEL_BOSS`, …)."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
@@ -107,13 +107,13 @@ class EngineSettings(BaseSettings):
     run_packages: Annotated[tuple[str, ...], NoDecode] = ("pytest",)
 
     def model_post_init(self, _context: object, /) -> None:
-        """What is read is known to be secret before anything can show it."""
+        """Register the secrets before anything can show them."""
         keep_secrets_of(self)
 
     @field_validator("run_packages", "allowed_models", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        """A list in JSON, or words with commas between them."""
+        """Parse a JSON list, or names separated by commas."""
         if not isinstance(value, str):
             return value
         if value.lstrip().startswith("["):
@@ -121,7 +121,7 @@ class EngineSettings(BaseSettings):
         return [word.strip() for word in value.split(",") if word.strip()]
 
     def sqlite_or_url(self) -> str:
-        """SQLAlchemy URL of the database: `DATABASE_URL`, or SQLite under the data directory."""
+        """Return the SQLAlchemy URL: `DATABASE_URL`, or SQLite in the data directory."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'megaagent.db').resolve()}"
 
     def usual_models(self) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ class EngineSettings(BaseSettings):
         return tuple(dict.fromkeys((*self.usual_models(), *self.allowed_models)))
 
     def model_for(self, role: str) -> str:
-        """The model's name for a role, `model` unless set apart."""
+        """Return the model's name for a role, `model` unless the role has its own."""
         return str(getattr(self, f"model_{role}", "")) or self.model
 
     @property
@@ -161,5 +161,5 @@ class EngineSettings(BaseSettings):
         return own or self.model_fallback
 
     def extra_for(self, role: str) -> dict[str, Any]:
-        """Fields added to the requests of a role: MODEL_EXTRA, then the role's own over it."""
+        """Return the extra request fields of a role: MODEL_EXTRA, overridden by the role's own."""
         return {**self.extra_fields, **getattr(self, f"model_extra_{role}", {})}
