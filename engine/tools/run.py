@@ -50,9 +50,9 @@ async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     sessions = _sessions(context)
     command = shown(arguments.command)
     given = await checkout_to_run(context)
-    request = RunRequest(
-        tuple(arguments.command), given.files, arguments.stdin.encode(), context.options.run_timeout_s
-    )
+    argv, wait = tuple(arguments.command), context.options.run_timeout_s
+    # Tests say the same here as in a run to the end and as a check.
+    request = RunRequest(argv, given.files, arguments.stdin.encode(), wait, runs_tests(argv))
     call = (context.facts.step, context.slot())
     try:
         first = await sessions.start(context.agent.id, context.sandbox, request, command, given, call)

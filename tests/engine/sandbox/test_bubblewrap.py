@@ -224,7 +224,7 @@ async def test_cancelling_kills(sandbox: Sandbox) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not _processes_with(marker)
-    assert handles() == before
+    assert handles() <= before  # the bystander may have ended meanwhile
 
 
 def _until_running(marker: str) -> None:
@@ -250,7 +250,7 @@ async def test_runs_leave_nothing_behind(sandbox: Sandbox) -> None:
     before = handles()
     for request in (python("pass"), python("while 1: pass", timeout_s=0.3), RunRequest(("nope",), {})):
         await sandbox.run(request)
-    assert handles() == before
+    assert handles() <= before  # the bystander may have ended meanwhile
 
 
 async def test_as_the_first_process_of_a_container_no_zombies_stay(sandbox: Sandbox) -> None:

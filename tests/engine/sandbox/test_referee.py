@@ -77,6 +77,20 @@ async def test_code_that_ends_the_runner_passes_nothing(
     assert result.tests is None or not result.tests.passed
 
 
+async def test_a_runner_kept_open_is_refereed_too(sandbox: Sandbox) -> None:
+    """However tests are run, the same counts; one that is closed before its end has said nothing."""
+    for calc, code in ((GOOD, 0), (FORGERIES["exits"], UNSAID_CODE)):
+        files = {"test_calc.py": TEST, "calc.py": calc}
+        session, result = await sandbox.open(RunRequest(PYTEST, files, guarded=True))
+        while result.exit_code == -1:
+            result = await session.send("", 1.0)
+        assert (result.exit_code, result.tests is not None) == (code, code == 0)
+    slow = {"test_slow.py": b"import time\ndef test_it(): time.sleep(60)\n"}
+    session, _ = await sandbox.open(RunRequest(PYTEST, slow, timeout_s=0.2, guarded=True))
+    closed = await session.close()
+    assert (closed.ended, closed.tests) == ("killed", None)
+
+
 async def test_the_end_that_proves_nothing_is_explained(sandbox: Sandbox) -> None:
     """The agent hears why an exit code of 0 does not count."""
     result = await _run(sandbox, PYTEST, FORGERIES["exits"])
