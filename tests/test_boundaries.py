@@ -91,3 +91,10 @@ def test_no_import_circle() -> None:
     while leaves := {name for name, targets in graph.items() if not targets}:
         graph = {name: targets - leaves for name, targets in graph.items() if name not in leaves}
     assert not graph, f"in circles, or importing what is: {sorted(graph)}"
+
+
+def test_the_store_is_only_a_store() -> None:
+    """Tables, transactions and queries: nothing of the rooms that decide what happens."""
+    above = ("engine.handlers", "engine.steps", "engine.budget", "engine.monitoring", "engine.lifecycle")
+    for path in modules("engine/store"):
+        assert not [name for name in imported(path) if name.startswith(above)], path

@@ -21,11 +21,11 @@ from engine.domain.recall import pack, signs_of
 from engine.domain.recurrence import Recurrence
 from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
-from engine.lifecycle.gates import gate_view
-from engine.steps.transcript import past_step, past_summary
 from engine.store.core import AGENTS, EVENTS, GATES, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
 from engine.store.database import sync_engine
+from engine.store.gates import gate_view
 from engine.store.tables import ENGINE_METADATA
+from engine.store.transcript import past_step, past_summary
 from tests.test_boundaries import ROOT
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.commands import Limits
-from engine.domain.gates import Choice, GateBasis, GateKind, dump_choices, load_choices
+from engine.domain.gates import Choice, GateBasis, GateKind, dump_choices
 from engine.events import GateClosed, GateRaised
-from engine.queries import GateView
-from engine.store.core import GATES, AnyRow, dumps, loads, new_id
+from engine.store.core import GATES, dumps, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +59,3 @@ def close_gates(connection: Connection, where: sa.ColumnElement[bool], basis: Ga
     gates = connection.execute(found).all()
     connection.execute(GATES.update().where(asked).values(basis=basis))
     return [GateClosed(gate.task_id, gate.group_id, gate.id, basis) for gate in gates]
-
-
-def gate_view(row: AnyRow) -> GateView:
-    """Convert a gate's row to a view."""
-    return GateView(
-        id=row.id,
-        task_id=row.task_id,
-        group_id=row.group_id,
-        kind=row.kind,
-        name=row.name,
-        question=row.question,
-        choices=load_choices(loads(row.choices_json)),
-        basis=row.basis,
-        choice_id=row.choice_id,
-        text=row.text,
-        answered_by=row.answered_by,
-        due_at=row.due_at,
-        agent_id=row.agent_id,
-        limits=Limits(**loads(row.limits_json)) if row.limits_json else None,
-    )

@@ -20,7 +20,6 @@ from engine.domain.state import (
     Turn,
 )
 from engine.ports import Quote
-from engine.steps.transcript import past_step, past_summary, unread
 from engine.store.assignments import assignment_facts, shown_work
 from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, waking
 from engine.store.lookup import budget_path
@@ -34,6 +33,7 @@ from engine.store.prepared import (
     to_the_end,
     together,
 )
+from engine.store.transcript import past_step, past_summary, unread
 
 MAX_INBOX_MESSAGES = 1_000
 

@@ -9,8 +9,6 @@ from sqlalchemy import Connection
 
 from engine.commands import Limits
 from engine.errors import NotFound
-from engine.handlers.repeats import paused_views, repeat_views
-from engine.lifecycle.gates import gate_view
 from engine.ports import BlameLine, Database, Revision, Workspace
 from engine.queries import (
     AgentView,
@@ -40,6 +38,8 @@ from engine.store.core import (
     AnyRow,
     loads,
 )
+from engine.store.gates import gate_view
+from engine.store.repeats import paused_views, repeat_views
 
 _unread = (
     sa.select(MESSAGES.c.id)

@@ -18,8 +18,8 @@ from engine.domain.offer import SCALE
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest, RunRequest, RunResult
-from engine.steps.transcript import past_step
 from engine.store.core import ASSIGNMENTS, FILES, MESSAGES, STEPS, TASKS
+from engine.store.transcript import past_step
 from engine.tools import ToolOptions
 from tests.fakes.inline_database import InlineDatabase
 from tests.fakes.parts import FakeSandbox, build_engine, make_tables, sqlite_url

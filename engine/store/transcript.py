@@ -1,0 +1,63 @@
+"""Read the JSON of a step: the messages it consumed and the calls it made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.domain.outcomes import outcome_of
+from engine.domain.state import InboxMessage, PastCall, PastStep, SummaryLine
+from engine.store.core import loads
+from engine.store.prepared import FetchedRow
+
+
+def unread(row: FetchedRow) -> InboxMessage:
+    """Return a row of the inbox as the step under way reads it."""
+    return InboxMessage(
+        row.id,
+        row.from_kind,
+        row.from_name,
+        row.text,
+        row.ref,
+        row.priority,
+        bool(row.wakes),
+        row.about,
+        row.about_id,
+    )
+
+
+def _message(stored: dict[str, Any]) -> InboxMessage:
+    return InboxMessage(
+        id=stored["id"],
+        from_kind=stored["kind"],
+        from_name=stored["name"],
+        text=stored["text"],
+        ref=stored["ref"],
+        priority=stored["priority"],
+        wakes=stored["waits"],
+        about=stored["about"],
+        about_id=stored["about_id"],
+    )
+
+
+def past_calls(stored: str) -> tuple[PastCall, ...]:
+    """Return stored calls. Of those that older versions made no outcome is known."""
+    return tuple(
+        PastCall(number, name, arguments, result, outcome_of(outcome[0]) if outcome else None)
+        for number, name, arguments, result, *outcome in loads(stored)
+    )
+
+
+def past_messages(stored: str) -> tuple[InboxMessage, ...]:
+    """Return the messages that a stored step consumed."""
+    return tuple(_message(each) for each in loads(stored))
+
+
+def past_step(row: FetchedRow) -> PastStep:
+    """Return a stored step as it is replayed to the model."""
+    messages = past_messages(row.messages_json)
+    return PastStep(row.step, row.input, row.said, past_calls(row.calls_json), messages, row.kept)
+
+
+def past_summary(stored: str) -> tuple[SummaryLine, ...]:
+    """Return a stored summary."""
+    return tuple(SummaryLine(text, by_person) for text, by_person in loads(stored))
