@@ -351,8 +351,10 @@ class Dispatcher(Protocol):
 class StartRight(Protocol):
     """The right to start tasks; checked before each run that the schedule starts. Never raises."""
 
-    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
+    async def why_not(self, by: str, space: str, limits: Limits, model: str = "") -> str | None:
         """Return why `by` may not start a task with such `limits` in `space`; "" when they may.
+
+        `model` is the one the task names, "" for the usual ones.
 
         None: unknown at the moment; the run waits and the check is repeated.
         """

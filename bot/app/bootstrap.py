@@ -195,7 +195,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> _Bot:
         models=Models.of(opened.settings),
     )
     bot.use(parts)
-    engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults))
+    engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults, parts.models))
     return _Bot(bot, outbox, notifications)
 
 

@@ -166,7 +166,10 @@ REPEAT_NEXT, REPEAT_HELD = "next <t:{at}:R>", "**paused**: {why}"
 REPEAT_NOBODY = "who made it is not in this server"
 REPEAT_LEFT = "<@{id}>, who made it, has left this server"
 REPEAT_NO_RIGHT = "<@{id}>, who made it, may not start tasks here any more"
-REPEAT_NO_SPEND = "<@{id}>, who made it, may not raise caps here any more, and its own are above the usual"
+REPEAT_NO_SPEND = (
+    "<@{id}>, who made it, may not raise caps here any more, and its own are above the usual or its model "
+    "has no known price"
+)
 REPEAT_PAUSED = (
     "⏸️ #{id} does not start any more: {why}.\n> {goal}\nWho may start tasks can take it over with "
     "`/task repeat resume`; `/task repeat stop` ends it."

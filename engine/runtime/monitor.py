@@ -106,7 +106,7 @@ class Monitor:
         """Whether who made it may still start tasks, with its model; when not, it is paused."""
         why: str | None = not_allowed(due.model, self.models)
         if not why and self.right is not None:
-            why = await self.right.why_not(due.by, due.space, due.limits)
+            why = await self.right.why_not(due.by, due.space, due.limits, due.model)
         if why:
             now = self._clock.now()
             await self._db.write(lambda c: pause_repeat(c, due, why, now))

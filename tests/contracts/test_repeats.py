@@ -170,7 +170,7 @@ class Rights:
         self.asked: list[tuple[str, str]] = []
         self.limits = Limits()
 
-    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
+    async def why_not(self, by: str, space: str, limits: Limits, model: str = "") -> str | None:
         """See `StartRight`."""
         self.limits = limits
         self.asked.append((by, space))

@@ -14,6 +14,7 @@ from bot import texts
 from bot.discord.access import GuildRules, Person, Right, may, person_of
 from bot.discord.errors import UNDELIVERED
 from bot.discord.identities import guild_of, owner_id
+from bot.discord.models import Models
 from bot.features.tasks.actions import above
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
@@ -25,10 +26,10 @@ PATIENCE_S = 10.0
 class StartAuthorization:
     """See `engine.ports.StartRight`. One whose maker is nobody on Discord may start nothing there."""
 
-    def __init__(self, client: discord.Client, records: BotRecords, defaults: Limits) -> None:
-        self._client, self._records, self._defaults = client, records, defaults
+    def __init__(self, client: discord.Client, records: BotRecords, defaults: Limits, models: Models) -> None:
+        self._client, self._records, self._defaults, self._models = client, records, defaults, models
 
-    async def why_not(self, by: str, space: str, limits: Limits) -> str | None:
+    async def why_not(self, by: str, space: str, limits: Limits, model: str = "") -> str | None:
         """See `StartRight`: unknown while Discord cannot be asked."""
         if self._client.is_closed() or not self._client.is_ready():
             return None
@@ -45,10 +46,11 @@ class StartAuthorization:
         except UNDELIVERED as error:
             log.warning("whether %s may still start tasks is not known yet: %s", by, error)
             return None
-        return self._lacking(person_of(member), limits, await self._records.rules(guild.id))
+        dear = above(limits, self._defaults) or model in self._models.unpriced
+        return _lacking(person_of(member), dear, await self._records.rules(guild.id))
 
-    def _lacking(self, person: Person, limits: Limits, rules: GuildRules) -> str:
-        if not may(person, Right.START, rules):
-            return texts.REPEAT_NO_RIGHT.format(id=person.id)
-        spends = above(limits, self._defaults) and not may(person, Right.SPEND, rules)
-        return texts.REPEAT_NO_SPEND.format(id=person.id) if spends else ""
+
+def _lacking(person: Person, dear: bool, rules: GuildRules) -> str:
+    if not may(person, Right.START, rules):
+        return texts.REPEAT_NO_RIGHT.format(id=person.id)
+    return texts.REPEAT_NO_SPEND.format(id=person.id) if dear and not may(person, Right.SPEND, rules) else ""

@@ -8,10 +8,13 @@ import discord
 import pytest
 
 from bot.discord.models import Models
+from bot.features.repeats.start_authorization import StartAuthorization
 from bot.storage import tables
-from engine.commands import RepeatTask, StartTask
+from engine.commands import Limits, RepeatTask, StartTask
 from engine.settings import EngineSettings
 from tests.bot.features.conftest import Stage
+from tests.bot.features.test_card_keeper import drive
+from tests.fakes.engine import DEFAULTS
 
 DEAR = 900.0
 """A budget above the usual one."""
@@ -162,3 +165,22 @@ def test_the_settings_say_which_models_and_which_have_no_price() -> None:
     assert Models.of(settings) == Models(
         ("my-own", "gpt-4o", "gpt-4o-mini", "my-other"), frozenset({"my-other"})
     )
+
+
+async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: Stage) -> None:
+    """Whoever made the repeat could spend then; when they may no more, it does not start."""
+    models = Models(("usual", "strange"), frozenset({"strange"}))
+    right = StartAuthorization(stage.env.bot, stage.records, DEFAULTS, models)
+    asked = (f"discord:{stage.crew.id}", f"guild:{stage.guild.id}", Limits())
+    answers: list[str | None] = []
+
+    async def ask(model: str) -> None:
+        answers.append(await right.why_not(*asked, model))
+
+    await grant(stage, start=stage.role)
+    for model in ("", "usual", "strange"):
+        await drive(stage, ask(model))
+    await grant(stage, spend=stage.role)
+    await drive(stage, ask("strange"))
+    assert answers[:2] == ["", ""] and answers[3] == ""
+    assert answers[2] and "raise caps" in answers[2]
