@@ -1,1 +1,1 @@
-"""Pure and synchronous: the rules of tasks, groups, agents, assignments, budgets and prompts."""
+"""Pure, synchronous rules and typed records: tasks, groups, assignments, budgets, prompts. No I/O."""

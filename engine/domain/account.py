@@ -1,5 +1,5 @@
-"""What runs showed, in the engine's own words: what stands under every report, and all of a report where a
-model's own word is worth too little."""
+"""Account of runs, written by the engine: appended to every report, and the whole report for small models,
+whose own statements are unreliable."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ UNJUDGED = "Nobody judged whether it is what was asked: a small model made it. T
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. `typed` lines were typed into it; `stale`: files changed since; `own`: it was the check of
-    somebody's (`by`) work, and went by these files which that one wrote."""
+    """One run. `typed`: lines of input; `stale`: files changed since; `own`: files that decide this check and
+    were written by the author (`by`) of the checked work."""
 
     command: str
     exit_code: int
@@ -29,17 +29,17 @@ class RunRecord:
 
     @property
     def asked_on(self) -> bool:
-        """Whether it only asked for more than was typed in, which is no fault of its own."""
+        """Return whether it only asked for more input than it was given, which is not a failure."""
         return asks_on(self.output)
 
     @property
     def well(self) -> bool:
-        """Whether it ended well, or only asked on."""
+        """Return whether it succeeded or only asked for more input."""
         return self.asked_on or (self.ended == "exit" and self.exit_code == 0)
 
 
 def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """The newest run of each command, the last five, in the order they were made."""
+    """Return the newest run of each command, at most the last five, oldest first."""
     latest: dict[str, RunRecord] = {}
     for ran in runs:
         latest.pop(ran.command, None)
@@ -48,13 +48,13 @@ def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def run_lines(runs: Sequence[RunRecord]) -> str:
-    """What was run, a line a run; "" for none."""
+    """Return the runs as text, one line per run; "" for none."""
     lines = [f"- {ran.command}: {_run_result(ran)}" for ran in runs]
     return "\n".join(["What was run, as the engine saw it:", *lines]) if lines else ""
 
 
 def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
-    """A report of runs and files alone: what works, what does not, and what nothing showed."""
+    """Return a report of runs and files only: what works, what does not, and that nothing else was judged."""
     works = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.well]
     fails = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if not ran.well]
     parts = [
@@ -69,7 +69,7 @@ def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
 
 
 def findings_of(ran: RunRecord | None) -> str:
-    """What an auditor's last run showed, instead of what it says of it."""
+    """Return the findings that an auditor's last run shows, in place of the auditor's own."""
     return (
         f"{ran.command}: {_run_result(ran)}."
         if ran

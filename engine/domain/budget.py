@@ -17,7 +17,7 @@ CapName = Literal["cost", "tokens", "agents", "minutes"]
 class Budget:
     """A cap on money (micro-dollars) and tokens of a task, or of the subtree of `agent_id`.
 
-    None: no cap of its own. `reserved` is held by calls under way; parents count their children's.
+    None: no cap of its own. `reserved` is held by running calls; parents include their children's amounts.
     """
 
     id: int
@@ -30,14 +30,14 @@ class Budget:
     reserved_tokens: int = 0
 
     def is_spent(self, need: Quote) -> bool:
-        """Whether `need` will not fit even when all calls under way turn out to cost nothing."""
+        """Return whether `need` does not fit even if all running calls cost nothing."""
         return not (
             _fits(self.spent_micros + need.cost_micros, self.cap_micros)
             and _fits(self.spent_tokens + need.tokens, self.cap_tokens)
         )
 
     def nearest(self) -> tuple[SpendCap, int, int]:
-        """(cap, spent, limit) of the cap that is used up most; limit 0 when there is none."""
+        """Return (cap, spent, limit) of the cap with the largest used part; limit 0 when there is none."""
         money = self.spent_micros / self.cap_micros if self.cap_micros else 0.0
         tokens = self.spent_tokens / self.cap_tokens if self.cap_tokens else 0.0
         if money >= tokens and self.cap_micros:
@@ -45,7 +45,7 @@ class Budget:
         return "tokens", self.spent_tokens, self.cap_tokens or 0
 
     def binding(self, need: Quote) -> tuple[SpendCap, int, int]:
-        """(cap, spent, limit) of the cap that `need` would pass."""
+        """Return (cap, spent, limit) of the cap that `need` would exceed."""
         if not _fits(self.spent_micros + need.cost_micros, self.cap_micros):
             return "cost", self.spent_micros, self.cap_micros or 0
         return "tokens", self.spent_tokens, self.cap_tokens or 0
@@ -56,20 +56,21 @@ def _fits(amount: int, cap: int | None) -> bool:
 
 
 def spent_budget(path: Sequence[Budget], need: Quote) -> Budget | None:
-    """The budget of the path (the task's first) that is used up for good; None: wait for calls under way."""
+    """Return the first budget of the path (the task's first) that is used up; None: wait for running
+    calls."""
     return next((budget for budget in path if budget.is_spent(need)), None)
 
 
 def is_near(spent: int, limit: int) -> bool:
-    """Whether `WARN_PERCENT` of a limit is used."""
+    """Return whether `WARN_PERCENT` of a limit is used."""
     return limit > 0 and spent * 100 >= limit * WARN_PERCENT
 
 
 def estimated_micros(held: Quote | None, tokens: int) -> int:
-    """Money that `tokens` cost at the mixed price of a call's quote, 0 when no price is known."""
+    """Return the money that `tokens` cost at the average price of a quote, 0 when no price is known."""
     return tokens * held.cost_micros // held.tokens if held is not None and held.tokens else 0
 
 
 def amount(cap: str, value: int) -> str:
-    """A value of a cap in words for people."""
+    """Format a value of a cap for people."""
     return f"${value / 1e6:,.2f}" if cap == "cost" else f"{value:,}"

@@ -1,4 +1,4 @@
-"""Ids of tool calls that every provider takes: nine letters and digits, made from step and number."""
+"""Ids of tool calls that every provider accepts: nine letters and digits, made from step and number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ _STEP_PLACES, _NUMBER_PLACES = 5, 3
 
 
 def call_id(step: int, number: int) -> str:
-    """The id of call `number` (from 0) of an agent's step, such as `c0001f002`; distinct within an agent."""
+    """Return the id of call `number` (from 0) of a step, such as `c0001f002`; unique within an agent."""
     return "c" + _base36(step, _STEP_PLACES) + _base36(number, _NUMBER_PLACES)
 
 

@@ -1,7 +1,7 @@
-"""Which files decide how a check ends, and whose they are.
+"""Checks of assignments: which files decide the result, and who wrote them.
 
-A check is a command a head gave with an assignment. Its exit code is worth what the files it goes by are
-worth: tests, and settings of the test runner. Whoever wrote those could have it say anything.
+A check is a command that a head gave with an assignment. Its exit code is as trustworthy as the files that
+decide it: tests and settings of the test runner. Their author could make it report anything.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ _METADATA = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
 SHOWN = 6
 SHOWN_COMMAND = 300
 RUNNABLE = (".py", ".js", ".sh")
-"""Endings of files that can be run."""
+"""Suffixes of files that can be run."""
 
 MORE_INPUT = "EOFError: EOF when reading a line"
-"""How a Python program ends that asks on when everything typed in was read: no fault of its own."""
+"""Last line of a Python program that asks for more input after all of it was read: not a failure."""
 
 
 def shown(command: Sequence[str]) -> str:
-    """A command as people and reports see it."""
+    """Return a command as people and reports see it."""
     return shlex.join(command)[:SHOWN_COMMAND]
 
 
 def asks_on(output: str) -> bool:
-    """Return whether a program's output shows that it only asked for more than was typed in."""
+    """Return whether a program's output shows that it only asked for more input than it was given."""
     return MORE_INPUT in output
 
 
 def runs_tests(command: Sequence[str]) -> bool:
-    """Whether a test runner is called, directly or through Python or a shell."""
+    """Return whether the command calls a test runner, directly or through Python or a shell."""
     return any(_base(word) in RUNNERS for word in _words(command))
 
 
 def deciding(command: Sequence[str], paths: Iterable[str]) -> list[str]:
-    """Those of `paths` that decide how `command` ends: what it names, and for a test runner its tests
-    (all, where it names none) and whatever steers it."""
+    """Return those of `paths` that decide the result of `command`: the files it names, and for a test runner
+    its tests (all, where it names none) and its settings."""
     words = {word.partition("::")[0].removeprefix("./").rstrip("/") for word in _words(command)}
     words |= {word.replace(".", "/") + end for word in words for end in (".py", "/__main__.py")}
     present = sorted(set(paths))
@@ -55,30 +55,30 @@ def deciding(command: Sequence[str], paths: Iterable[str]) -> list[str]:
 
 
 def whose(command: Sequence[str], authors: Mapping[str, str], runner: str) -> tuple[list[str], list[str]]:
-    """The files that decide -> (those last written by `runner`, those of somebody else)."""
+    """Return the deciding files as (those last written by `runner`, those of others)."""
     files = deciding(command, authors)
     own = [path for path in files if authors[path] == runner]
     return own, [path for path in files if authors[path] != runner]
 
 
 def provenance(command: Sequence[str], authors: Mapping[str, str], runner: str) -> str:
-    """One sentence for whoever judges: whose the files are that a check of `runner`'s work went by."""
+    """Return a sentence for the reviewer: who wrote the files that decide a check of `runner`'s work."""
     own, others = whose(command, authors, runner)
     if not own and not others:
-        return "The check goes by no file of the task."
+        return "The check depends on no file of the task."
     parts = [f"{named(own)} last written by {runner}, who submits"] if own else []
     parts += [f"{named(others)} by others"] if others else []
-    return f"The check goes by {'; '.join(parts)}."
+    return f"The check depends on {'; '.join(parts)}."
 
 
 def named(paths: Sequence[str]) -> str:
-    """The first few paths, and how many more."""
+    """Return the first few paths, and how many more there are."""
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
     return ", ".join(paths[:SHOWN]) + more
 
 
 def hidden_by_python(paths: Iterable[str]) -> list[str]:
-    """Files named like a part of Python, which a check imports instead of them."""
+    """Return files named like a standard library module, which a check imports instead of them."""
     names = {path: _base(path).removesuffix(".py") for path in paths if path.endswith(".py")}
     return sorted(path for path, name in names.items() if name in sys.stdlib_module_names)
 

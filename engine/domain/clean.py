@@ -1,6 +1,6 @@
-"""Foreign text made harmless: what acts on a screen or hides from people does not stay in it; pure.
+"""Clean text from outside: remove what controls a terminal or is invisible to people. Pure.
 
-One rule for everything that leaves: what programs print, what agents say, reports, names, paths.
+One rule for everything that leaves the engine: program output, agents' messages, reports, names, paths.
 """
 
 from __future__ import annotations
@@ -48,13 +48,12 @@ _KEPT_OR_UNSEEN = re.compile(f"({_EMOJI}|{_JOINERS})|{_UNSEEN}|[{_CONTROLS}]")
 
 
 def clean_text(text: str) -> str:
-    """Return `text` without escape sequences, controls and characters that nobody sees.
+    """Return `text` without escape sequences, control characters and invisible characters.
 
-    Of controls only line feed and tab stay; every line end of Unicode becomes a line feed. Bidi marks, tags,
-    zero-width characters, fillers, variation selectors and lone surrogates go; joiners and selectors stay
-    inside an emoji, and where Arabic or an Indic script needs them. `clean_text` of its result changes
-    nothing. Text from one place may be cleaned before marks of ours (a zero-width space that kills a mention)
-    are put into it, never after.
+    Of control characters only line feed and tab stay; every Unicode line end becomes a line feed. Bidi marks,
+    tags, zero-width characters, fillers, variation selectors and lone surrogates are removed; joiners and
+    selectors stay inside an emoji, and where Arabic or an Indic script needs them. Idempotent. Clean text
+    before adding own marks (such as the zero-width space that disables a mention), never after.
     """
     text = _ESCAPES.sub("", _LINE_ENDS.sub("\n", text))
     return _KEPT_OR_UNSEEN.sub(lambda found: found.group(1) or "", text)

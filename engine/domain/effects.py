@@ -1,4 +1,4 @@
-"""What the tool calls of a step will do, staged: nothing is visible until the step's one commit.
+"""Effects: what the tool calls of a step do, staged until the step's commit makes them visible.
 
 Agents are named by `naming.name_key`; the commit resolves names, so a recruit can be assigned work in
 the same answer that recruited it. `slot` numbers let results name ids that exist only after the commit.
@@ -15,12 +15,12 @@ from engine.domain.state import ModelState, TodoItem
 from engine.ports import Usage
 
 NEW_GROUP = 0
-"""In place of a group's id: the one that this step forms, by recruiting."""
+"""Placeholder id of the group that this step forms by recruiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Words to named agents, or to the whole group `to_group`; `shown` is who people see as addressed."""
+    """Send a message to named agents, or to the group `to_group`; `shown`: the addressees people see."""
 
     to: tuple[str, ...]
     text: str
@@ -33,7 +33,7 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class Recruit:
-    """A new member of the caller's own group, which is formed by the first one."""
+    """Add a member to the group that the caller leads; the first member forms the group."""
 
     slot: int
     name: str
@@ -54,7 +54,7 @@ class CheckTeam:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Work for a member of the caller's own group."""
+    """Give an assignment to a member of the caller's group."""
 
     slot: int
     to: str
@@ -66,7 +66,7 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAssignment:
-    """Submission, verdict or cancellation; `expected` is the state it must be in at the commit."""
+    """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit."""
 
     assignment_id: int
     expected: tuple[str, ...]
@@ -77,7 +77,7 @@ class ChangeAssignment:
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """A member leaves; its open assignments are cancelled, its own members go with it."""
+    """Dismiss a member and all below it; their open assignments are cancelled."""
 
     name: str
     reason: str
@@ -85,14 +85,14 @@ class Dismiss:
 
 @dataclass(frozen=True, slots=True)
 class SetTodo:
-    """The agent's checklist, whole."""
+    """Replace the agent's whole todo list."""
 
     items: tuple[TodoItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeFile:
-    """A new content for a path (`blob` None: deleted), if it still is at `expected` (None: absent)."""
+    """Set the content of a path (`blob` None: delete), if it still is at `expected` (None: absent)."""
 
     slot: int
     path: str
@@ -104,7 +104,7 @@ class ChangeFile:
 
 @dataclass(frozen=True, slots=True)
 class CheckRoom:
-    """With all files of the step written, the task may hold no more than this; Stale when it does."""
+    """Check at the commit that the task's files stay within limits; Stale when they do not."""
 
     files: int
     total: int
@@ -112,7 +112,7 @@ class CheckRoom:
 
 @dataclass(frozen=True, slots=True)
 class ShowRun:
-    """Tell people what was run."""
+    """Show people a run."""
 
     command: str
     exit_code: int
@@ -123,7 +123,7 @@ class ShowRun:
 
 @dataclass(frozen=True, slots=True)
 class RaiseGate:
-    """Ask the people."""
+    """Raise a gate."""
 
     kind: GateKind
     question: str
@@ -132,7 +132,7 @@ class RaiseGate:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep a line for later: the agent's own, or `shared` with everyone in the task."""
+    """Store a memory: the agent's own, or `shared` with everyone in the task."""
 
     slot: int
     text: str
@@ -142,7 +142,7 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class ProposePlan:
-    """The boss's plan, shown and, when large, held for approval."""
+    """Show the boss's plan and, when it is large, hold it for approval."""
 
     summary: str
     groups: tuple[str, ...]
@@ -155,8 +155,8 @@ class ProposePlan:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The boss says the goal is met (or as far as it goes); `lessons` are kept for the space's next tasks.
-    An empty `report`: the engine tells of runs and files instead.
+    """Finish the task; `lessons` are kept for later tasks of the space. Empty `report`: the engine writes one
+    from runs and files.
 
     `vectors`: those of the lessons, packed; none without an embedder.
     """
@@ -170,7 +170,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class SetBudget:
-    """What a member of the caller's group, and all below it, may use from now on (None: no change).
+    """Cap what a member of the caller's group and all below it may use from now on (None: no change).
 
     `agents` counts the member itself and all below it.
     """
@@ -184,7 +184,7 @@ class SetBudget:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The auditor's judgement. `by_runs`: it is what its runs show, and confirms nothing beyond them."""
+    """Give the auditor's verdict. `by_runs`: it follows from runs only and confirms nothing else."""
 
     accepted: bool
     findings: str
@@ -194,7 +194,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A monitoring rule acted in the course of this step (say, the same call three times)."""
+    """Report that a monitoring rule acted during this step, for example on a repeated call."""
 
     rule: str
     action: Literal["nudged", "reported", "paused"]
@@ -205,7 +205,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The model refuses this agent for good: it stops until a person or its head turns to it."""
+    """Pause the agent because the model refuses it; a message from a person or its head reactivates it."""
 
     reason: str
 
@@ -234,7 +234,7 @@ Effect = (
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A tool call with its result, as replayed later; results may hold `slot_mark` tokens, outcomes slots."""
+    """A tool call with its result, as replayed later; it may hold `slot_mark` tokens and slots."""
 
     id: str
     name: str
@@ -245,7 +245,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """All that one step commits."""
+    """Everything that one step commits."""
 
     said: str
     calls: tuple[CallRecord, ...]
@@ -266,5 +266,5 @@ class StepOutcome:
 
 
 def slot_mark(kind: SlotKind, slot: int) -> str:
-    """Stands in a result for an id that the commit will give."""
+    """Return the placeholder in a result for an id that the commit will assign."""
     return f"\x00{kind}:{slot}\x00"

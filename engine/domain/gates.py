@@ -1,7 +1,7 @@
-"""Gates: questions that only people decide, their choices, and which answers each kind takes. Pure.
+"""Gates: questions for people, their choices, and the answers that each kind allows. Pure.
 
-A choice is an id and an effect. No label of the engine's own choices is stored or read here: how they look is
-the business of whoever shows them.
+A choice is an id and an effect. Labels of the engine's own choices are neither stored nor read here; they
+belong to the user interface.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ GateEffect = Literal[
     "retry",
     "option",
 ]
-"""What a choice does; "option" hands an agent the answer that it worded itself."""
+"""What a choice does; "option" sends an agent the option that it offered itself."""
 
 GateBasis = Literal["person", "timeout", "task_ended", "cap_raised", "resumed", "wrapped_up", "dismissed"]
-"""Why a gate is closed: somebody answered, nobody did in time, or what happened made it moot."""
+"""Why a gate is closed: a person answered, nobody did in time, or another change made it moot."""
 
 EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "question": (),
@@ -44,22 +44,22 @@ EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "audit": ("accept", "another_round", "stop"),
     "stall": ("retry", "wrap_up", "stop"),
 }
-"""The choices of each kind, in the order in which they are offered; an agent's question brings its own."""
+"""The choices of each kind in the order they are offered; an agent's question has its own."""
 
 TAKES_TEXT: frozenset[GateKind] = frozenset({"question", "plan", "audit", "stall"})
-"""Kinds that free text answers: it goes to an agent and decides nothing by its wording."""
+"""Kinds that accept free text: it is sent to an agent and its wording decides nothing."""
 
 CARRIES_TEXT: frozenset[GateEffect] = frozenset({"approve", "another_round", "retry", "option"})
-"""Effects that hand on text beside the choice; the others have nobody to read it."""
+"""Effects that pass on text with the choice; for the others there is no reader."""
 
 MAX_TEXT = 20_000
 HALF, TENTH = 2, 10
-"""Parts by which a cap grows: to go on, and to wrap up."""
+"""A cap is raised by one half to continue, by one tenth to wrap up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to answer a gate. `id` is unique in its gate; `text` only where an agent worded it."""
+    """One possible answer. `id` is unique in its gate; `text` only for an agent's own options."""
 
     id: str
     effect: GateEffect
@@ -68,7 +68,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that a gate takes: a choice, or free text without one; `limits` with an approval alone."""
+    """A valid answer: a choice, or free text without one; `limits` only with an approval."""
 
     choice: Choice | None
     text: str
@@ -78,7 +78,7 @@ class Answer:
 def choices_of(kind: GateKind, options: Sequence[str] = (), *, wrapped: bool = False) -> tuple[Choice, ...]:
     """Return the choices of a new gate; `options` are those of an agent's question.
 
-    `wrapped`: the subtree got its part more to wrap up in already, so that is offered no more.
+    `wrapped`: the subtree has already been given a tenth to wrap up, so that is not offered again.
     """
     if kind == "question":
         return tuple(Choice(f"o{number}", "option", text) for number, text in enumerate(options, 1))
@@ -94,28 +94,31 @@ def choice_of(choices: Sequence[Choice], choice_id: str | None) -> Choice | None
 def check_answer(
     kind: GateKind, choices: Sequence[Choice], choice_id: str | None, text: str, limits: Limits | None
 ) -> Answer:
-    """Return the answer as the gate takes it. Raise Invalid for one that it does not take."""
+    """Return the validated answer. Raises Invalid for one that the gate does not allow."""
     words, caps = text.strip(), None if limits == Limits() else limits
     if len(words) > MAX_TEXT:
-        raise Invalid(f"The answer has {len(words):,} characters; {MAX_TEXT:,} fit.")
+        raise Invalid(f"The answer has {len(words):,} characters; at most {MAX_TEXT:,} fit. Shorten it.")
     choice = choice_of(choices, choice_id)
     if choice_id is not None and choice is None:
-        raise Invalid("This question has no such choice. Choose one of those it offers.")
+        raise Invalid("This question has no such choice. Choose one of its choices.")
     if caps is not None and (choice is None or choice.effect != "approve"):
-        raise Invalid("Only the approval of a plan takes caps. Raise or lower them by themselves.")
+        raise Invalid("Only the approval of a plan can set caps. Change them separately.")
     if choice is None and not words:
-        raise Invalid("The answer is empty. Choose one of those offered or write one.")
+        raise Invalid("The answer is empty. Choose one of the choices or write an answer.")
     if choice is None and kind not in TAKES_TEXT:
-        raise Invalid("This question takes no answer in words. Choose one of those it offers.")
+        raise Invalid("This question cannot be answered with text. Choose one of its choices.")
     if choice is not None and words and choice.effect not in CARRIES_TEXT:
-        raise Invalid("This choice takes no words beside it. Choose it alone.")
+        raise Invalid("This choice cannot be combined with text. Choose it without text.")
     return Answer(choice, words, caps)
 
 
 def check_lower(limits: Limits, now: Limits) -> None:
-    """Raise Invalid for limits that an approval may not name: only lower caps of what a task uses."""
+    """Check the limits of an approval: only lower caps on agents, money, tokens and minutes. Raises
+    Invalid."""
     if any(value is not None for value in (limits.depth, limits.members, limits.steps)):
-        raise Invalid("An approval caps money, tokens, agents and minutes, nothing else.")
+        raise Invalid(
+            "An approval can cap only money, tokens, agents and minutes. Leave out the other limits."
+        )
     for name in ("agents", "cost_micros", "tokens", "minutes"):
         asked, usual = getattr(limits, name), getattr(now, name)
         if asked is not None and usual is not None and asked > usual:
@@ -123,7 +126,7 @@ def check_lower(limits: Limits, now: Limits) -> None:
 
 
 def extension(caps: Limits, part: int) -> Limits:
-    """Return what is added to caps on money, tokens and minutes: a `part`-th of each there is, at least 1."""
+    """Return what raises the caps on money, tokens and minutes by one `part`-th, at least 1 each."""
 
     def more(cap: int | None) -> int | None:
         return None if cap is None else max(cap // part, 1)

@@ -1,4 +1,4 @@
-"""What a goal may be, pure."""
+"""Validation of goals. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_GOAL = 8_000
 
 
 def checked_goal(goal: str) -> str:
-    """Return the goal without outer white space. Raises Invalid when it is empty or too long."""
+    """Return the goal without surrounding white space. Raises Invalid when it is empty or too long."""
     text = goal.strip()
     if not text:
         raise Invalid("The goal is empty. Say in a sentence or more what should come out of it.")

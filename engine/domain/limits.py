@@ -1,4 +1,4 @@
-"""Caps of a task: checked, and with every default filled in. Pure."""
+"""Caps of a task and their validation. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Limits with every default filled in."""
+    """Caps of a task, every default filled in."""
 
     agents: int
     depth: int
@@ -26,8 +26,10 @@ class Caps:
 
 
 def check_limits(limits: Limits) -> None:
-    """Raises Invalid for a limit that is not positive."""
+    """Check that every given limit is positive. Raises Invalid."""
     for name in ("agents", "depth", "members", "steps", "cost_micros", "tokens", "minutes"):
         value = getattr(limits, name)
         if value is not None and value <= 0:
-            raise Invalid(f"The limit on {name.replace('_micros', '')} must be more than 0.")
+            raise Invalid(
+                f"The limit on {name.replace('_micros', '')} must be more than 0. Enter a larger number."
+            )

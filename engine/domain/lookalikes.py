@@ -1,4 +1,4 @@
-"""When two names look alike, pure: letters of other scripts, digits, accents and marks folded to one form."""
+"""Detection of names that look alike: fold letters of other scripts, digits, accents and marks. Pure."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _PAIRS = (("rn", "m"), ("vv", "w"))
 
 
 def folded(name: str) -> str:
-    """Return a name's plain letters: in no case, without accents, twins of other scripts and marks."""
+    """Return a name's plain letters: case-folded, without accents, look-alikes of other scripts and marks."""
     text = unicodedata.normalize("NFKC", clean_line(name)).casefold()
     text = unicodedata.normalize("NFKD", text.translate(_FOLD))
     kept = [c for c in text.casefold().translate(_FOLD) if not 200 <= unicodedata.combining(c) <= 240]
@@ -78,7 +78,7 @@ def folded(name: str) -> str:
 
 
 def look(name: str) -> str:
-    """Return the form in which names are compared: equal for names that a reader takes for each other."""
+    """Return the form in which names are compared: equal for names that a reader could confuse."""
     text = folded(name).translate(_ALIKE)
     for pair, single in _PAIRS:
         text = text.replace(pair, single)

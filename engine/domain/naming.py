@@ -1,4 +1,4 @@
-"""Names of agents and groups: short, distinct within a task for the eye, safe to show."""
+"""Names of agents and groups: short, visibly distinct within a task, safe to display. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _ARTICLES = frozenset({"the", "a", "an"})
 
 
 def name_key(name: str) -> str:
-    """Return the form in which names are compared: equal for names that a reader takes for each other."""
+    """Return the form in which names are compared: equal for names that a reader could confuse."""
     return look(name)
 
 
 GROUP = name_key("group")
 PEOPLE = frozenset(map(name_key, ("human", "humans", "person", "people", "user", "users")))
-"""By these names an agent writes to its group, and to the people who watch."""
+"""Names that address the agent's group, and the people who follow the task."""
 
 _ENGINE = ("system", "engine", "system message", "megaagent", "bot", "discord", "clyde")
 _OTHERS = ("everyone", "everybody", "somebody", "nobody", "admin", "administrator", "moderator", "owner")
@@ -32,25 +32,25 @@ _PERSON = name_key("person who watches")
 
 
 def clean_name(raw: str) -> str:
-    """Return a name fit to show: letters, digits, space, `.`, `'`, `-`, at most 40, perhaps none."""
+    """Return a displayable name of letters, digits, space, `.`, `'` and `-`, at most 40; may be empty."""
     text = clean_text(unicodedata.normalize("NFKC", clean_text(raw)))
     text = _UNSAFE.sub(" ", text.replace("_", " "))
     return " ".join(text.split())[:MAX_NAME].strip(" .'-")
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether a name passes for the engine, for people, or for a word that addresses somebody."""
+    """Return whether a name could be taken for the engine, for people, or for a form of address."""
     bare = _bare(name)
     return bare in _WORDS or look(bare) in _RESERVED or _PERSON in name_key(name)
 
 
 def is_role(name: str) -> bool:
-    """Return whether a name passes for a role of the organisation."""
+    """Return whether a name could be taken for a role."""
     return look(_bare(name)) in _ROLES
 
 
 def _bare(name: str) -> str:
-    """Return a name without an article before it and numbers behind it."""
+    """Return a name without leading articles and trailing numbers."""
     words = folded(name).split()
     while len(words) > 1 and words[0] in _ARTICLES:
         words.pop(0)
@@ -60,8 +60,8 @@ def _bare(name: str) -> str:
 
 
 def unique_name(wanted: str, taken: Collection[str]) -> str:
-    """Return `wanted` cleaned, marked as an agent's when it is reserved, numbered when its key is in `taken`;
-    "Agent" when nothing is left."""
+    """Return `wanted` cleaned, prefixed when it is reserved, numbered when its key is in `taken`; "Agent"
+    when nothing is left."""
     base = clean_name(wanted) or "Agent"
     if is_reserved(base):
         base = f"Agent called {base}"[:MAX_NAME].strip(" .'-")

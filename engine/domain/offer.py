@@ -1,7 +1,7 @@
-"""Which tools fit at this moment, for a model too small to choose among all of them, pure.
+"""Tools offered to a small model at this moment, because it cannot choose among all of them. Pure.
 
-What is offered follows from what the agent has done, whatever the task is: nothing can be run before a file
-is written, what was written is run before anything is claimed of it, what failed is written again.
+The offer follows from what the agent has done, whatever the task is: write before running, run before
+reporting, write again after a failure.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SMALL: dict[AgentRole, tuple[str, ...]] = {
 """The tools of the small profile."""
 
 SCALE = 400
-"""Characters of a goal from which a small model's boss may recruit: shorter ones one agent does better."""
+"""Characters of a goal from which a small model's boss may recruit: one agent does shorter ones better."""
 
 PATIENCE = 3
-"""Failed runs after which it may be handed in as it is, with what was seen."""
+"""Failed runs after which the work may be submitted as it is, with what was observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Names of tools, and whether words alone fit. No name: words alone, and then the turn goes on. `hint` is
-    what the model is told to do now."""
+    """Names of tools, and whether an answer in text only is allowed. No name: text only, after which the turn
+    continues. `hint`: what the model should do now."""
 
     names: tuple[str, ...]
     talk: bool = False
@@ -40,7 +40,7 @@ class Offer:
 
 
 def offer_of(facts: StepFacts) -> Offer:
-    """What fits now."""
+    """Return the offer for the next step."""
     role = facts.agent.role
     if _a_person_wrote(facts.inbox):
         return Offer((), talk=True)
@@ -56,17 +56,17 @@ def _a_person_wrote(messages: Sequence[InboxMessage]) -> bool:
 
 
 def calls_of(facts: StepFacts) -> Iterator[PastCall]:
-    """The agent's calls, oldest first."""
+    """Return the agent's calls, oldest first."""
     return (call for step in facts.past for call in step.calls)
 
 
 def ran(call: PastCall) -> bool:
-    """Whether a program really ran (whatever came of it)."""
+    """Return whether a program was really run, with whatever result."""
     return isinstance(call.outcome, Ran)
 
 
 def ran_well(call: PastCall) -> bool:
-    """Whether it ended well, or only asked on when all input was read."""
+    """Return whether a program succeeded or only asked for more input."""
     return isinstance(call.outcome, Ran) and call.outcome.well
 
 
@@ -76,8 +76,8 @@ def _wrote(call: PastCall) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LedGroup:
-    """A small organisation as its head's own calls and mail tell of it: who `joined`, who got work
-    (`given`, in `assigned` assignments), which of them wait for a look (`pending`) or are `accepted`."""
+    """A group as its head's own calls and messages describe it: members that `joined`, those with work
+    (`given`, in `assigned` assignments), and assignments that are `pending` review or `accepted`."""
 
     joined: tuple[Name, ...] = ()
     given: frozenset[Name] = frozenset()
@@ -87,19 +87,19 @@ class LedGroup:
 
     @property
     def shared_out(self) -> bool:
-        """Whether every member has work; one that is left out twice is left out."""
+        """Return whether every member has work; a member passed over twice stays without."""
         return self.given.issuperset(self.joined) or self.assigned > len(self.joined) + 1
 
     @property
     def rests(self) -> bool:
-        """Whether there is nothing to do until somebody hands in."""
+        """Return whether there is nothing to do until a member submits."""
         return (
             bool(self.joined) and self.shared_out and not self.pending and len(self.accepted) < self.assigned
         )
 
 
 def led_by(facts: StepFacts, newest: Sequence[PastCall] = ()) -> LedGroup:
-    """What the agent leads, with the `newest` calls of the step under way."""
+    """Return the group that the agent leads, including the `newest` calls of the current step."""
     group = LedGroup()
     for messages, calls in [*((step.messages, step.calls) for step in facts.past), (facts.inbox, newest)]:
         handed_in = {m.about_id for m in messages if m.about == "submission" and m.about_id is not None}
@@ -156,7 +156,7 @@ def _making(facts: StepFacts, calls: list[PastCall]) -> Offer:
 
 
 def _after_a_good_run(facts: StepFacts, end: str) -> Offer:
-    """It is handed in, unless a person or the one it was handed to has asked for something since."""
+    """Offer to submit, unless a person or the reviewer has asked for something since."""
     since = list(_since_last_mark(facts))
     handed_in = any(call.name == end for step in since for call in step.calls)
     if handed_in and facts.inbox:
@@ -166,7 +166,7 @@ def _after_a_good_run(facts: StepFacts, end: str) -> Offer:
 
 
 def _since_last_mark(facts: StepFacts) -> Iterator[PastStep]:
-    """Steps after the last one that wrote or ran something."""
+    """Return the steps after the last one that wrote or ran something."""
     marked = [n for n, step in enumerate(facts.past) if any(_wrote(c) or ran(c) for c in step.calls)]
     return iter(facts.past[marked[-1] + 1 :] if marked else facts.past)
 

@@ -1,7 +1,7 @@
-"""What a tool call came to, as data beside the text that its model reads.
+"""Outcomes of tool calls as data, beside the text that the model reads.
 
-Whatever the engine decides later about a call, it decides by its outcome: the text may be worded anew at any
-time. Stored with the call in the step's transcript as a JSON object `{"kind": ...}`.
+The engine decides by the outcome only, so the text may be reworded at any time. Stored with the call in the
+step's transcript as a JSON object `{"kind": ...}`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ SlotKind = Literal["agent", "assignment", "revision"]
 RefusalKind = Literal[
     "malformed", "not_allowed", "unread", "conflict", "missing", "check_failed", "unavailable", "failed"
 ]
-"""Why a call was not done: it could not be understood, the rules or the state of the task forbid it, a file
-was not read first, it was changed in the same lines, something named does not exist, a check ended badly,
-something needed is not there on this machine, it broke inside."""
+"""Why a call was refused: it could not be parsed, the rules or the task's state forbid it, a file was not
+read first, others changed the same lines, something does not exist, a check failed, something is missing on
+this machine, an internal error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """In place of an id or a name that exists only after the step's commit."""
+    """Placeholder for an id or a name that exists only after the step's commit."""
 
     kind: SlotKind
     number: int
@@ -33,19 +33,19 @@ Name = str | Slot
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It was done, and nothing later depends on how."""
+    """The call succeeded, and nothing later depends on its result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """These agents joined the caller's group, under these names."""
+    """Agents joined the caller's group under these names."""
 
     names: tuple[Name, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Work was given to a member."""
+    """An assignment was given to a member."""
 
     assignment: Number
     to: Name
@@ -53,7 +53,7 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An assignment was handed in. `checked`: its check was a test runner that said so itself ("tests", of
+    """An assignment was submitted. `checked`: its check was a test runner that said so itself ("tests", of
     which `passed` passed), or a program of which nothing but its exit code 0 is known ("exit").
     `own`: it loaded files that the one who submits wrote last, which run in its process."""
 
@@ -65,7 +65,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A submission was judged by its giver."""
+    """A submission was accepted or rejected by its giver."""
 
     assignment: int
     accepted: bool
@@ -80,7 +80,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The boss said that the goal is met; `audited`: an auditor judges it first."""
+    """The boss finished the task; `audited`: an auditor judges it first."""
 
     audited: bool
 
@@ -96,18 +96,18 @@ class Ran:
 
     @property
     def well(self) -> bool:
-        """Whether it ended well, or only asked on, which is no fault of its own."""
+        """Return whether it succeeded or only asked for more input, which is not a failure."""
         return self.asked_on or (self.ended == "exit" and self.exit_code == 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A program was started or typed into, and goes on."""
+    """A program was started or given input, and is still running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A file was shown as of `revision` (None: as this step left it), `whole` or in part."""
+    """A file was read at `revision` (None: as staged by this step), `whole` or in part."""
 
     path: str
     revision: int | None
@@ -116,7 +116,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
-    """A file has the content that the caller gave; None: staged earlier in the same step."""
+    """A file has the given content; `revision` None: it was staged earlier in the same step."""
 
     path: str
     revision: Number | None
@@ -124,7 +124,7 @@ class Wrote:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was done."""
+    """The call was refused and changed nothing."""
 
     why: RefusalKind
 
@@ -163,8 +163,8 @@ _NAMES = {cls: name for name, cls in _KINDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool gives back: `text` for the model, `outcome` for the engine. `steady` is compared with
-    earlier results to find repeated calls, where the text holds what changes each time (such as seconds)."""
+    """Result of a tool: `text` for the model, `outcome` for the engine. `steady`: the text to compare for
+    repeated calls, where `text` contains values that always change (such as seconds)."""
 
     text: str
     outcome: Outcome = Done()
@@ -172,7 +172,8 @@ class ToolResult:
 
 
 def settled(outcome: Outcome | None, ids: Mapping[Slot, int | str]) -> Outcome | None:
-    """Return the outcome with the ids that a commit gave; None when an effect of it was not applied."""
+    """Return the outcome with the ids that the commit assigned; None when one of its effects was not
+    applied."""
     if outcome is None:
         return None
     changed: dict[str, Any] = {}
@@ -189,12 +190,12 @@ def settled(outcome: Outcome | None, ids: Mapping[Slot, int | str]) -> Outcome |
 
 
 def outcome_json(outcome: Outcome | None) -> dict[str, Any] | None:
-    """Return what is stored of a settled outcome; None: nothing is known of it."""
+    """Return the JSON-ready form of a settled outcome; None for None."""
     return None if outcome is None else {"kind": _NAMES[type(outcome)], **asdict(outcome)}
 
 
 def outcome_of(stored: Mapping[str, Any] | None) -> Outcome | None:
-    """Return a stored outcome; None for calls of older versions, and for kinds of newer ones."""
+    """Return a stored outcome; None for calls of older versions and for unknown kinds of newer ones."""
     cls = _KINDS.get(str(stored["kind"])) if stored else None
     if cls is None or stored is None:
         return None

@@ -1,8 +1,8 @@
-"""Prompts: one system text an agent, an append-only log of steps after it (so that provider caches hit).
+"""Prompts: one system text per agent, then an append-only log of its steps, so that provider caches hit.
 
-What others wrote stands indented, so that none of it begins a message (`engine.domain.text`).
-Everything that changes (mail, roster, open work) goes into the newest user message and is stored with
-its step, so each prompt begins with the whole of the agent's previous prompt.
+Text of others is indented, so that it cannot look like the start of a message (`engine.domain.text`).
+Everything that changes (messages, colleagues, open work) goes into the newest user message, which is stored
+with its step, so each prompt begins with the agent's whole previous prompt.
 """
 
 from __future__ import annotations
@@ -37,42 +37,44 @@ CHARS_PER_TOKEN = 3.5
 
 MAX_SHOWN = 30
 PERSON_CHARS = 600
-"""How much of what a person said outlives the summing up of the step that read it."""
+"""Characters of a person's message that are kept when the step that read it is summarised."""
 
 PERSON = "a person who watches this task"
 GO_ON = "Go on with your work."
 ANSWERED = "Go on with your work. Change a file only if you were just asked to."
 EMPTY = "(empty)"
-"""In place of an empty result: some endpoints refuse empty texts."""
+"""Replacement for an empty result, because some endpoints refuse empty texts."""
 
 PROMPT_NAMES = ("rules", "boss", "member", "auditor", "small")
 
 
 @cache
 def _prompt_file(name: str) -> tuple[int, str]:
-    """(version, text) of a prompt file, whose first line is `version: n`."""
+    """Return (version, text) of a prompt file, whose first line is `version: n`."""
     file = resources.files("engine.domain").joinpath("prompts", f"{name}.md")
     first, text = file.read_text(encoding="utf-8").split("\n", 1)
     return int(first.removeprefix("version:")), text.strip()
 
 
 def prompt_text(name: str) -> str:
-    """The prompt file `name` as shipped, without its version line."""
+    """Return the text of the prompt file `name`, without its version line."""
     return _prompt_file(name)[1]
 
 
 def prompt_version(name: str) -> int:
-    """The version of the prompt file `name`, raised with each change of its meaning."""
+    """Return the version of the prompt file `name`, which increases when its meaning changes."""
     return _prompt_file(name)[0]
 
 
 def prompt_name(role: AgentRole) -> str:
-    """The prompt file of a role: a member that becomes a head keeps its own, or all its prompt were new."""
+    """Return the prompt file of a role; a member that becomes a head keeps its own, so that caches still
+    hit."""
     return "member" if role == "head" else role
 
 
 def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = False) -> str:
-    """The agent's stable system prompt: role, goal, instructions, rules; for a `small` model a short one."""
+    """Return the agent's constant system prompt: role, goal, instructions, rules; shorter for a `small`
+    model."""
     brief = small and agent.role in ("boss", "member")
     role = Template(prompt_text("small" if brief else prompt_name(agent.role))).substitute(
         name=agent.name,
@@ -86,9 +88,9 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
 
 
 def render_input(facts: StepFacts, *, forgot: bool = False) -> str:
-    """The newest user message: mail, and at the start of a turn where things stand.
+    """Return the newest user message: the inbox and, at the start of a turn, the state of the work.
 
-    `forgot`: earlier steps were just summed up, and with them went the letters that carried the work.
+    `forgot`: earlier steps were just summarised, and with them the messages that carried the assignments.
     """
     parts = [_messages(facts.inbox)] if facts.inbox else []
     if forgot or not facts.agent.in_turn:
@@ -101,7 +103,7 @@ def _messages(inbox: Sequence[InboxMessage]) -> str:
 
 
 def sender(message: InboxMessage) -> str:
-    """Return who wrote a message, its kind first: a name cannot pass for another kind."""
+    """Return who wrote a message, the kind first, so that a name cannot imitate another kind."""
     name = foreign_name(message.from_name)
     if message.from_kind == "person":
         return f"{PERSON}: {name}"
@@ -154,10 +156,11 @@ def compose(
     offer: Offer | None = None,
     most_answer: int | None = None,
 ) -> Turn:
-    """The whole prompt and what it may cost; past steps over `allowance` tokens are summed up, older half.
+    """Compose the prompt of a step and quote its cost; the older half of past steps is summarised when they
+    exceed `allowance` tokens.
 
-    `offer` is what a small model may do now; its prompts are short. `most_answer`: a budget has no room for
-    a longer answer.
+    `offer`: what a small model may do now; its prompts are short. `most_answer`: limit of the answer in
+    tokens when the budget has no room for a longer one.
     """
     agent, summary, upto, forgot = facts.agent, facts.agent.summary, facts.upto, False
     kept = list(facts.past)
@@ -203,13 +206,13 @@ def compose(
 
 
 def step_tokens(step: PastStep) -> int:
-    """Estimated tokens a replayed step takes."""
+    """Estimate the tokens of a replayed step."""
     calls = sum(len(c.arguments) + len(c.result) + len(c.name) for c in step.calls)
     return int((len(step.input) + len(step.said) + len(step.kept) + calls) / CHARS_PER_TOKEN) + 8
 
 
 def squeezed(steps: Sequence[PastStep], allowance: int) -> list[PastStep]:
-    """The steps with their longest texts cut so that all together come to about `allowance` tokens."""
+    """Return the steps with their longest texts cut, about `allowance` tokens in all."""
     if sum(map(step_tokens, steps)) <= allowance:
         return list(steps)
     texts = sum(2 + len(step.calls) for step in steps)
@@ -229,7 +232,7 @@ def squeezed(steps: Sequence[PastStep], allowance: int) -> list[PastStep]:
 
 
 def cut_middle(text: str, most: int) -> str:
-    """`text` within about `most` characters, its beginning and end kept, the cut named."""
+    """Return `text` cut in the middle to about `most` characters, with a note of the cut."""
     if len(text) <= most:
         return text
     part = most // 2
@@ -243,7 +246,7 @@ def _fitting(arguments: str, most: int) -> str:
 
 
 def split_steps(steps: Sequence[PastStep], keep_tokens: int) -> tuple[list[PastStep], list[PastStep]]:
-    """(older, kept): the newest steps within `keep_tokens`, at least one; at least one is older."""
+    """Return (older, kept): `kept` are the newest steps within `keep_tokens`; each has at least one step."""
     kept: list[PastStep] = [steps[-1]]
     size = step_tokens(steps[-1])
     for step in reversed(steps[1:-1]):
@@ -262,7 +265,8 @@ def summary_text(summary: Sequence[SummaryLine]) -> str:
 def extend_summary(
     summary: Sequence[SummaryLine], old: Sequence[PastStep], limit_tokens: int
 ) -> tuple[SummaryLine, ...]:
-    """Return a few lines a step; people's words have half the limit first, the oldest lines go."""
+    """Return a few lines per step; people's messages get half of the limit first, the oldest lines are
+    dropped."""
     lines = list(enumerate([*summary, *(line for step in old for line in _digest(step))]))
     limit = int(limit_tokens * CHARS_PER_TOKEN)
     people = _newest([line for line in lines if line[1].by_person], limit // 2)
@@ -298,8 +302,9 @@ def _short(text: str, limit: int) -> str:
 
 
 def replay(step: PastStep) -> list[ChatMessage]:
-    """A past step as chat messages that every endpoint takes: ids are made anew, arguments that are no JSON
-    object are wrapped, no text is empty, notes of the engine are said by the user."""
+    """Return a past step as chat messages that every endpoint accepts: ids are regenerated, arguments that
+    are
+    no JSON object are wrapped, no text is empty, notes of the engine are user messages."""
     messages = [ChatMessage("user", step.input)] if step.input else []
     made = [c for c in step.calls if c.name != NOTE]
     ids = [call_id(step.step, number) for number in range(len(made))]
@@ -312,7 +317,7 @@ def replay(step: PastStep) -> list[ChatMessage]:
 
 
 def joined(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    """The messages with neighbours of the role user as one: many chat templates refuse two in a row."""
+    """Return the messages with adjacent user messages merged: many chat templates refuse two in a row."""
     made: list[ChatMessage] = []
     for message in messages:
         if made and message.role == made[-1].role == "user":

@@ -1,4 +1,4 @@
-"""Finding what was remembered: words, vectors and the fusion of rankings. Pure."""
+"""Search in memories: keywords, vectors and the fusion of rankings. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORD = re.compile(r"\w+", re.UNICODE)
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """A line found again, and where it comes from. `key` tells lines of different rankings apart."""
+    """A line that was found, and its source. `key` identifies the line across rankings."""
 
     key: str
     text: str
@@ -29,32 +29,32 @@ class Recalled:
 
 
 def words_of(text: str) -> list[str]:
-    """Distinct lower-case words of two characters and more, in order, at most `MAX_WORDS`."""
+    """Return the distinct case-folded words of two or more characters, in order, at most `MAX_WORDS`."""
     found = (word.casefold() for word in _WORD.findall(text))
     return list(dict.fromkeys(word for word in found if len(word) > 1))[:MAX_WORDS]
 
 
 def match_text(words: Sequence[str], dialect: Literal["sqlite", "postgresql"]) -> str:
-    """Any of `words` as a full-text query; words hold letters, digits and underscores only."""
+    """Return a full-text query for any of `words`, which hold letters, digits and underscores only."""
     if dialect == "sqlite":
         return " OR ".join(f'"{word}"' for word in words)
     return " | ".join(f"'{word}'" for word in words)
 
 
 def overlap(words: Sequence[str], text: str) -> int:
-    """How many of `words` occur in `text`."""
+    """Return how many of `words` occur in `text`."""
     present = {word.casefold() for word in _WORD.findall(text)}
     return sum(word in present for word in words)
 
 
 def pack(vector: Sequence[float]) -> bytes:
-    """A vector of length 1 as little-endian 32-bit floats (a zero vector stays zero)."""
+    """Return the vector normalised to length 1 as 32-bit floats (a zero vector stays zero)."""
     length = math.sqrt(sum(x * x for x in vector)) or 1.0
     return array("f", [x / length for x in vector]).tobytes()
 
 
 def likeness(one: bytes, other: bytes) -> float:
-    """Cosine of two packed vectors; 0 when their lengths differ (another model made them)."""
+    """Return the cosine of two packed vectors; 0 when their lengths differ (from another model)."""
     if len(one) != len(other):
         return 0.0
     a, b = array("f"), array("f")
@@ -64,7 +64,7 @@ def likeness(one: bytes, other: bytes) -> float:
 
 
 def signs_of(packed: bytes) -> bytes:
-    """Of each number of a packed vector whether it is above 0, a bit each: alike vectors differ in few."""
+    """Return a packed vector's signs, one bit per number: similar vectors differ in few bits."""
     numbers = array("f")
     numbers.frombytes(packed)
     bits = int("".join("1" if number > 0 else "0" for number in numbers) or "0", 2)
@@ -72,9 +72,9 @@ def signs_of(packed: bytes) -> bytes:
 
 
 def nearest(signs: bytes, others: Iterable[tuple[int, bytes]], limit: int) -> list[int]:
-    """Ids of those `others` (id, signs) that differ from `signs` in the fewest bits, nearest first.
+    """Return the ids of the `others` (id, signs) that differ from `signs` in the fewest bits, nearest first.
 
-    Those of another length come from another model and are left out.
+    Signs of another length come from another model and are skipped.
     """
     own, length = int.from_bytes(signs, "big"), len(signs)
     apart = (
@@ -86,7 +86,7 @@ def nearest(signs: bytes, others: Iterable[tuple[int, bytes]], limit: int) -> li
 
 
 def fuse(rankings: Sequence[Sequence[Recalled]], limit: int) -> list[Recalled]:
-    """Reciprocal rank fusion: what stands high in several rankings comes first; ties keep their order."""
+    """Merge rankings by reciprocal rank fusion; ties keep their order."""
     scores: dict[str, float] = {}
     lines: dict[str, Recalled] = {}
     for ranking in rankings:

@@ -1,7 +1,7 @@
-"""When a repeated task starts: a cron expression read by the clock on the wall of a time zone. Pure.
+"""Start times of a repeated task: a cron expression in a time zone. Pure.
 
-When clocks change, cronsim does as Debian's cron: a time that is skipped in spring starts right after the
-gap, one that comes twice in autumn starts the first time; "every hour" goes on every sixty minutes.
+At a change of clocks cronsim follows Debian's cron: a time that is skipped in spring runs right after the
+gap, a time that occurs twice in autumn runs the first time, and "every hour" stays every sixty minutes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from engine.errors import Invalid
 
 CLOSEST_S = 15 * 60
 LOOKED_AT = 100
-"""So many runs are looked at for two that are too close."""
+"""Number of runs that are checked for two that are too close."""
 
 _TO_SUNDAY = re.compile(r"-(sun|0)(?![0-9a-z])")
-"""Sunday as the last day of a range: cron's 7."""
+"""Sunday as the last day of a range, which cron writes as 7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class Recurrence:
     zone: str
 
     def next_after(self, at: float) -> float:
-        """The first start after a moment (unix seconds)."""
+        """Return the first start after `at` (Unix seconds)."""
         return next(self.after(at))
 
     def after(self, at: float) -> Iterator[float]:
-        """Every start after a moment, in order, without end."""
+        """Yield every start after `at`, in order, without end."""
         begin = datetime.fromtimestamp(at, ZoneInfo(self.zone))
         for start in CronSim(self.cron, begin):
             yield start.timestamp()
 
     def count(self, since: float, until: float) -> int:
-        """How many starts lie after `since` and not after `until`."""
+        """Return how many starts are after `since` and not after `until`."""
         for number, start in enumerate(self.after(since)):
             if start > until:
                 return number
@@ -51,7 +51,7 @@ class Recurrence:
 
 
 def checked(cron: str, zone: str, now: float) -> Recurrence:
-    """The recurrence, its expression in plain form. Raises Invalid with what to write instead."""
+    """Return the recurrence with a normalised expression. Raises Invalid with what to write instead."""
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
@@ -60,7 +60,7 @@ def checked(cron: str, zone: str, now: float) -> Recurrence:
     # By UTC, so that what is allowed does not depend on the next change of clocks.
     starts = list(islice(Recurrence(found.cron, "UTC").after(now), LOOKED_AT))
     if min(later - earlier for earlier, later in pairwise(starts)) < CLOSEST_S:
-        raise Invalid(f"Starts lie at least {CLOSEST_S // 60} minutes apart. Choose fewer.")
+        raise Invalid(f"Starts must be at least {CLOSEST_S // 60} minutes apart. Choose fewer starts.")
     return found
 
 

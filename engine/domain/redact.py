@@ -1,4 +1,4 @@
-"""Takes secrets out of text: those that are known, however they are written, and what looks like one."""
+"""Redaction of secrets in text: known ones in any encoding, and strings that look like one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 HIDDEN = "[hidden]"
 
 _SHORTEST = 8
-"""Secrets from here on are hidden wherever they stand; shorter ones only when no ordinary word."""
+"""Secrets of this length or more are hidden anywhere; shorter ones only when they are no ordinary word."""
 _SHORTEST_ODD = 5
 _LONG = 16
 _PIECE = 10
-"""So many letters in a row of a long secret are hidden too: errors quote keys cut, or in parts.
-Secrets shorter than this must stand alone: the password "postgres" is not to eat a part of "postgresql"."""
+"""A run of this many characters of a long secret is hidden too: errors quote keys cut or in parts.
+Shorter secrets must be separate words: the password "postgres" must not hide a part of "postgresql"."""
 
 _VALUE = r"[^\s\"'`,;&<>(){}\[\]|\\]"
 _NAMES = r"(?:api[_-]?key|key|token|secret|password|passwd|passphrase|pwd|signature|sig|credentials?|auth)"
@@ -61,10 +61,10 @@ _ESCAPED = re.compile(
 
 
 class Redaction:
-    """Hides known secrets and what looks like one: `Redaction(secrets)(text)`.
+    """Hides known secrets and strings that look like one: `Redaction(secrets)(text)`.
 
-    A known secret is found whole or in pieces, with line ends, blanks or quotes within it, and written
-    with JSON's, Python's, HTML's or an address's escapes. Doing it twice changes nothing more.
+    A known secret is found whole or in pieces, with line ends, blanks or quotes inside it, and with escapes
+    of JSON, Python, HTML or URLs. Idempotent.
     """
 
     __slots__ = ("_known", "_pieces", "secrets")
@@ -78,7 +78,7 @@ class Redaction:
         self._pieces = frozenset(form[i : i + _PIECE] for form in long for i in range(len(form) - _PIECE + 1))
 
     def with_more(self, secrets: Iterable[str]) -> Redaction:
-        """Return one that hides `secrets` too."""
+        """Return a redaction that hides `secrets` too."""
         more = self.secrets.union(secrets)
         return self if more == self.secrets else Redaction(more)
 
@@ -113,12 +113,12 @@ class Redaction:
 
 
 def secrets_in(settings: Iterable[tuple[str, Any]]) -> frozenset[str]:
-    """Return every secret among named values: secret types, names such as `api_key`, parts of addresses."""
+    """Return every secret among named values: secret types, names such as `api_key`, parts of URLs."""
     return frozenset(found for name, value in settings for found in _secrets_of(name, value))
 
 
 def without_password(url: str) -> str:
-    """Return an address fit to be shown: no password, no query."""
+    """Return a URL without password and query."""
     scheme, mark, rest = url.partition("://")
     if not mark:
         return Redaction()(url)
@@ -173,7 +173,8 @@ def _letters(text: str) -> str:
 
 
 def _unfolded(text: str) -> tuple[str, list[int], list[int]]:
-    """The bytes `text` means, as letters in lower case without gaps; where each begins and ends in it."""
+    """Return the bytes that `text` encodes, in lower case without gaps, and where each starts and ends in
+    it."""
     letters: list[str] = []
     begins: list[int] = []
     ends: list[int] = []
@@ -208,7 +209,7 @@ def _as_bytes(letter: str) -> str:
 
 
 def _alone(text: str, begin: int, end: int) -> bool:
-    """Whether no letter or digit stands right before or behind."""
+    """Return whether no letter or digit is directly before or after the span."""
     return not (text[max(begin - 1, 0) : begin].isalnum() or text[end : end + 1].isalnum())
 
 

@@ -1,4 +1,4 @@
-"""A running task as the monitoring rules see it: frozen, nothing in it can be asked back."""
+"""Immutable snapshot of a running task for the monitoring rules; performs no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Action = Literal["nudged", "reported", "replaced", "paused", "asked"]
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """When rules act. Times in seconds, counts of things seen; see the rules in `watch` for each."""
+    """Thresholds of the monitoring rules in `watch`. Times in seconds."""
 
     sweep_s: float = 5.0
     quiet_s: float = 0.2
@@ -36,7 +36,7 @@ class WatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One agent that has not left. `busy`: a turn is open or due; `writes`: files it wrote in the window."""
+    """One active or paused agent. `busy`: a turn is open or due; `writes`: files written in the window."""
 
     id: int
     name: str
@@ -68,7 +68,7 @@ class OpenWork:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """Words from one agent to another, in order of `id`; not those that carry assignments."""
+    """A message from one agent to another, in order of `id`; not those that carry assignments."""
 
     id: int
     from_id: int
@@ -81,7 +81,7 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """How often a rule acted on a subject, and when last."""
+    """How often a rule acted on a subject, and when it last did."""
 
     times: int
     at: float
@@ -102,12 +102,12 @@ class Snapshot:
 
     @cached_property
     def by_id(self) -> dict[int, Watched]:
-        """Agents by id."""
+        """Return the agents by id."""
         return {agent.id: agent for agent in self.agents}
 
     @cached_property
     def owed(self) -> dict[int, dict[int, Talk]]:
-        """Asker -> who owes it an answer -> to which words (the newest)."""
+        """Return asker id -> id of the agent that owes an answer -> the newest unanswered message."""
         found: dict[int, dict[int, Talk]] = {}
         for talk in self.talks:
             found.get(talk.to_id, {}).pop(talk.from_id, None)
@@ -117,27 +117,27 @@ class Snapshot:
 
     @cached_property
     def spoke(self) -> frozenset[int]:
-        """Those who wrote to others."""
+        """Return the ids of agents that wrote to others."""
         return frozenset(talk.from_id for talk in self.talks)
 
     @cached_property
     def givers(self) -> frozenset[int]:
-        """Those who gave work that is still open."""
+        """Return the ids of agents that gave work which is still open."""
         return frozenset(work.giver_id for work in self.work if work.state == "open")
 
     def idle(self, agent_id: int) -> bool:
-        """Whether the agent is there and has nothing due."""
+        """Return whether the agent is active and has nothing due."""
         agent = self.by_id.get(agent_id)
         return agent is not None and agent.active and not agent.busy
 
     def name(self, agent_id: int) -> str:
-        """The agent's name, or that it has left."""
+        """Return the agent's name, or a phrase for one that has left."""
         agent = self.by_id.get(agent_id)
         return agent.name if agent else "someone who has left"
 
     @cached_property
     def members(self) -> dict[int, list[Watched]]:
-        """Members of each head."""
+        """Return the members of each head."""
         found: dict[int, list[Watched]] = {}
         for agent in self.agents:
             if agent.head_id is not None and agent.role != "auditor":
@@ -147,7 +147,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Nudge:
-    """Words for an agent's inbox; they wake it unless `wakes` is false."""
+    """A message of the engine to an agent; it wakes the agent if `wakes`."""
 
     agent_id: int
     text: str
@@ -157,10 +157,10 @@ class Nudge:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule wants done, once. `agent_id` None: it is about the whole task.
+    """What a rule found and wants done, once. `agent_id` None: it concerns the whole task.
 
-    `mute`: unread talk between these two no longer wakes them. `replace`: this agent leaves and a fresh
-    one takes over its work. `ask`: the question of a gate.
+    `mute`: unread messages between these two no longer wake them. `replace`: a new agent takes over this
+    one's work. `ask`: the question of a gate.
     """
 
     rule: str

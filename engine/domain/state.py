@@ -1,4 +1,4 @@
-"""What a turn sees of the world: frozen pictures loaded from the store in one transaction."""
+"""Immutable records of what a step knows, loaded from the store in one transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.ports import AgentRole, ChatRequest, Quote
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """The task as far as a turn needs it."""
+    """The facts of a task that a step needs."""
 
     id: int
     goal: str
@@ -29,16 +29,16 @@ class TaskFacts:
 
 
 SenderKind = Literal["person", "agent", "work", "system"]
-"""Who speaks: a person, an agent, an agent by what it did with an assignment, the engine."""
+"""Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system")."""
 
 About = Literal["", "assignment", "submission", "wrap_up"]
-"""What the receiver is to do, where the engine has to know: work on it, review it, finish at once."""
+"""What the receiver should do, where the engine has to know: do the work, review it, finish at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
-    """One message of the agent's inbox, unread or as an earlier step read it. `wakes`: its sender waits for
-    something; `about_id`: the number of the assignment it is about."""
+    """One message of the agent's inbox, unread or read by an earlier step. `wakes`: its sender expects a
+    reaction; `about_id`: the assignment that it is about."""
 
     id: int
     from_kind: SenderKind
@@ -53,7 +53,7 @@ class InboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class SummaryLine:
-    """A line of what an agent did before, shortened. `by_person`: words of a person, kept longest."""
+    """A line of an agent's summary. `by_person`: a person's message, which is kept longest."""
 
     text: str
     by_person: bool = False
@@ -61,7 +61,7 @@ class SummaryLine:
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A tool call of an earlier step with its result; `outcome` None: made by an older version."""
+    """A tool call of an earlier step with its result; `outcome` None: stored by an older version."""
 
     id: str
     name: str
@@ -71,13 +71,14 @@ class PastCall:
 
 
 NOTE = "nothing"
-"""Name of the record in a step's calls that is no call: words of the engine about the answer."""
+"""Name of a record in a step's calls that is no call but a note of the engine about the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastStep:
-    """An earlier step, replayed verbatim to the model; `messages`: those it read; `kept` goes back to its
-    endpoint unread."""
+    """An earlier step, replayed verbatim to the model; `messages`: those it read; `kept`: an opaque value
+    that
+    its endpoint wants back."""
 
     step: int
     input: str
@@ -89,9 +90,8 @@ class PastStep:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """How one agent fares with its model. `answer_tokens`: the raised limit of its answers, 0 for the usual
-    one; `too_long`: how often in a row its prompt was refused for its length; `refusals`: in a row for
-    other reasons."""
+    """State of one agent's use of its model. `answer_tokens`: the raised limit of its answers, 0 for the
+    default; `too_long`: consecutive refusals for the prompt's length; `refusals`: for other reasons."""
 
     answer_tokens: int = 0
     too_long: int = 0
@@ -100,7 +100,7 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """Someone the agent shares a group with. `relation`: head, peer or member."""
+    """An agent of the same group. `relation`: head, peer or member."""
 
     id: int
     name: str
@@ -110,7 +110,7 @@ class Colleague:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentFacts:
-    """An assignment the agent gave or has, not closed yet."""
+    """An assignment, with the names of giver and assignee."""
 
     id: int
     title: str
@@ -127,7 +127,7 @@ class AssignmentFacts:
 
 @dataclass(frozen=True, slots=True)
 class TodoItem:
-    """A line of an agent's own checklist; `status` todo, doing or done."""
+    """An item of an agent's own todo list; `status`: todo, doing or done."""
 
     text: str
     status: str
@@ -135,7 +135,7 @@ class TodoItem:
 
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
-    """The agent whose turn it is. `fence` must still hold at the commit."""
+    """The agent whose turn it is. `fence` must be unchanged at the commit."""
 
     id: int
     name: str
@@ -163,11 +163,11 @@ class AgentFacts:
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """Everything one step needs to know, loaded in one transaction.
+    """Everything that one step needs to know, loaded in one transaction.
 
-    `past` holds the steps after `upto`, the last one that the agent's summary covers; `colleagues` are
-    filled only at the start of a turn. `work` is its own, then what it gave and waits for its review, then
-    what else it gave, as much as is shown and some more.
+    `past`: the steps after `upto`, the last one that the agent's summary covers. `colleagues`: filled only
+    at the start of a turn. `work`: its own assignments, then those waiting for its review, then others it
+    gave, slightly more than are shown.
     """
 
     task: TaskFacts
@@ -181,13 +181,14 @@ class StepFacts:
 
     @property
     def step(self) -> int:
-        """Number of the step being made: one more than the fence."""
+        """Return the number of the current step, one more than the fence."""
         return self.agent.fence + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A scene with its prompt: `input` is stored with the step, `summary` covers steps up to `upto`."""
+    """The facts of a step with its prompt: `input` is stored with the step, `summary` covers steps up to
+    `upto`, `held` is the reserved spending."""
 
     facts: StepFacts
     input: str
@@ -198,5 +199,5 @@ class Turn:
 
     @property
     def text_only(self) -> bool:
-        """Whether words alone were asked for: the turn goes on after them."""
+        """Return whether an answer in text only was requested, after which the turn continues."""
         return self.request.offer == ()

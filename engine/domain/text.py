@@ -1,8 +1,7 @@
-"""Words of others inside a prompt, pure: they cannot begin a message, nor look like one.
+"""Quoting of foreign text inside a prompt, so that it cannot look like a part of the prompt. Pure.
 
-A prompt's own lines (who a message is from, where things stand) begin at the left edge; every line of
-foreign text is indented, after all line ends of Unicode became one kind and what nobody sees was dropped. So
-there is nothing to recognise and nothing to filter.
+The prompt's own lines (senders, state of the work) start at the left margin; every line of foreign text is
+indented, after line ends were unified and invisible characters removed. So nothing has to be filtered.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ INDENT = "  "
 
 
 def foreign_block(text: str) -> str:
-    """Return foreign text as lines of which none begins at the left edge."""
+    """Return foreign text with every line indented."""
     lines = clean_text(text).strip("\n").split("\n")
     return "\n".join(f"{INDENT}{line}" if line.strip() else "" for line in lines)
 
 
 def foreign_name(text: str) -> str:
-    """Return a foreign name or title fit for a heading: one line without brackets."""
+    """Return a foreign name or title as one line without brackets, for a heading."""
     return clean_line(clean_line(text).translate({ord("["): "(", ord("]"): ")"}))

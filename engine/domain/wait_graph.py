@@ -1,4 +1,4 @@
-"""Who waits for whom: a graph over idle agents, and the circles in it."""
+"""Wait-for graph of idle agents and its cycles (deadlocks). Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.domain.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """An idle agent that can go on only when another has done something; `why` in a few words.
+    """An idle agent that waits for another one; `why` in a few words.
 
     `asked_at` is when it asked, 0 when it waits for work.
     """
@@ -22,7 +22,7 @@ class Wait:
 
 
 def waits(snapshot: Snapshot) -> Iterator[Wait]:
-    """Every wait between idle agents: answers owed, work given, submissions not reviewed."""
+    """Return every wait between idle agents: answers owed, work given, submissions not reviewed."""
     found = [
         Wait(asker, asked, f'an answer to "{talk.text[:80]}"', talk.at)
         for asker, by in snapshot.owed.items()
@@ -37,7 +37,7 @@ def waits(snapshot: Snapshot) -> Iterator[Wait]:
 
 
 def waits_for_cycles(snapshot: Snapshot) -> list[tuple[Wait, ...]]:
-    """Circles of waits, no agent in two of them; each begins with its lowest id."""
+    """Return disjoint cycles of waits; each starts with its lowest agent id."""
     graph: dict[int, list[Wait]] = {}
     for wait in waits(snapshot):
         graph.setdefault(wait.agent_id, []).append(wait)
@@ -53,14 +53,14 @@ def waits_for_cycles(snapshot: Snapshot) -> list[tuple[Wait, ...]]:
 
 
 def _trim(graph: dict[int, list[Wait]]) -> None:
-    """Drop, again and again, who waits only for agents that wait for nobody: they are in no circle."""
+    """Remove repeatedly the agents that wait only for agents that wait for nobody: they are in no cycle."""
     while loose := [agent for agent, out in graph.items() if not any(w.for_id in graph for w in out)]:
         for agent in loose:
             del graph[agent]
 
 
 def _back_to(start: int, graph: dict[int, list[Wait]], done: set[int]) -> tuple[Wait, ...]:
-    """A shortest path of waits from `start` back to it, () when there is none."""
+    """Return a shortest path of waits from `start` back to it, () when there is none."""
     paths: dict[int, tuple[Wait, ...]] = {start: ()}
     edge = [start]
     while edge:

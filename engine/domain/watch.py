@@ -1,8 +1,8 @@
-"""Monitoring rules: pure judgements over a picture of a task, the clock passed in (docs/architecture.md).
+"""Monitoring rules: pure functions of a snapshot and the current time (docs/architecture.md).
 
-Each rule looks for one way in which agents lose themselves, first speaks to those concerned, then to
-their head, then takes it out of their hands. What a rule did before is in the picture (`acted`), so the
-same finding acts differently the next time; `cooldown_s` lies between.
+Each rule detects one kind of unproductive behaviour. It first nudges the agents, then their head, then acts
+itself. What a rule did before is in the snapshot (`acted`), so the same finding escalates the next time, at
+least `cooldown_s` later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Rule = Callable[[Snapshot, float, WatchOptions], Iterator[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class QuietTask:
-    """A running task in which nobody works and nobody is about to."""
+    """A running task in which no agent is busy or ready."""
 
     boss_id: int
     auditor_id: int | None
@@ -32,7 +32,7 @@ class QuietTask:
 
 @dataclass(frozen=True, slots=True)
 class AskPeople:
-    """Nudging did not help, or cannot (`why`): people decide."""
+    """Ask the people, because nudges did not help or cannot (`why`)."""
 
     question: str
     rule: Literal["stall", "audit"] = "stall"
@@ -40,12 +40,12 @@ class AskPeople:
 
 
 def judge_quiet(task: QuietTask, options: WatchOptions) -> list[Nudge] | AskPeople:
-    """All idle: wake those concerned with what is open, or ask the people after `quiet_rounds`."""
+    """Return nudges about what is open in a quiet task, or a question for people after `quiet_rounds`."""
     if task.rounds >= options.quiet_rounds and task.auditor_id is not None:
         return AskPeople("The auditor gave no judgement. Accept the result as it is?", "audit")
     if task.rounds >= options.quiet_rounds:
         return AskPeople(
-            f"Nobody goes on by themselves any more, though {len(task.work)} assignments are open. "
+            f"No agent continues by itself, though {len(task.work)} assignments are open. "
             "What should the boss do?"
         )
     if task.auditor_id is not None:
@@ -70,8 +70,8 @@ def _open_work_nudge(work: OpenWork) -> Nudge:
     if work.stuck:
         return Nudge(
             work.giver_id,
-            f"Assignment #{work.id} ({work.title}) cannot go on: {work.stuck}. "
-            "Mend that, give the work to another, or dismiss its agent.",
+            f"Assignment #{work.id} ({work.title}) cannot continue: {work.stuck}. "
+            "Repair that, give the work to another, or dismiss its agent.",
         )
     return Nudge(
         work.assignee_id,
@@ -84,7 +84,7 @@ def _open_work_nudge(work: OpenWork) -> Nudge:
 
 
 def judge_loop(times: int, options: WatchOptions) -> Literal["", "nudged", "reported", "paused"]:
-    """The same call with the same result, `times` so far: said, then reported, then the turn is ended."""
+    """Return the action on a call repeated `times` with the same result: nudge, report, end of the turn."""
     if times < options.loop:
         return ""
     if times >= options.loop * 3:
@@ -92,18 +92,18 @@ def judge_loop(times: int, options: WatchOptions) -> Literal["", "nudged", "repo
     return "reported" if times == options.loop * 2 else "nudged"
 
 
-# ---------------------------------------------------------------- rules over the picture
+# ---------------------------------------------------------------- rules over the snapshot
 
 
 def judge(snapshot: Snapshot, now: float, options: WatchOptions) -> list[Finding]:
-    """Everything the rules find at this moment."""
+    """Return the findings of all rules at this moment."""
     return [finding for rule in RULES for finding in rule(snapshot, now, options)]
 
 
 def _before(
     snapshot: Snapshot, rule: str, subject: str, now: float, options: WatchOptions, since: float = 0.0
 ) -> int | None:
-    """How often the rule acted on the subject since `since`; None while it must keep still."""
+    """Return how often the rule acted on the subject since `since`; None during its cooldown."""
     acted = snapshot.acted.get((rule, subject), Acted(0, 0.0))
     if acted.times and now - acted.at < options.cooldown_s:
         return None
@@ -111,7 +111,7 @@ def _before(
 
 
 def silent_agents(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Work is open, its agent does nothing and waits for nobody: nudge, tell the head, replace, ask."""
+    """Find idle agents with open work that wait for nobody: nudge, tell the head, replace, ask."""
     for work in snapshot.work:
         agent = snapshot.by_id.get(work.assignee_id)
         if work.state != "open" or agent is None or not _is_silent(snapshot, agent, now, options):
@@ -147,9 +147,10 @@ def _about_silence(
 
 
 def unanswered(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """An idle agent owes one whose work is open an answer: reminded, then the asker is told to go on.
+    """Find idle agents that owe an answer to one with open work: remind them, then tell the asker to
+    continue.
 
-    Words to agents without open work need no reminder: nothing waits, and a reminder costs two calls.
+    Messages from agents without open work need no reminder: nothing waits, and a reminder costs two calls.
     """
     at_work = {work.assignee_id for work in snapshot.work if work.state == "open"}
     for wait in waits(snapshot):
@@ -168,7 +169,7 @@ def unanswered(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterato
 
 
 def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Idle agents who wait for each other in a circle: named to all of them, then to the boss."""
+    """Find cycles of idle agents that wait for each other: tell all of them, then the boss."""
     for cycle in waits_for_cycles(snapshot):
         subject = "-".join(str(wait.agent_id) for wait in sorted(cycle, key=lambda w: w.agent_id))
         times = _before(snapshot, "cycle", subject, now, options)
@@ -188,7 +189,8 @@ def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) ->
 
 
 def chatter(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Two agents who answer each other shortly and produce nothing: told, then no longer woken by it."""
+    """Find pairs of agents that exchange short messages and produce nothing: warn them, then mute the
+    pair."""
     for (one, other), talks in _exchanges(snapshot).items():
         last = _empty_exchange(snapshot, talks, options)
         if len(last) < options.chatter:
@@ -210,7 +212,7 @@ def _exchanges(snapshot: Snapshot) -> dict[tuple[int, int], list[Talk]]:
 
 
 def _empty_exchange(snapshot: Snapshot, talks: Sequence[Talk], options: WatchOptions) -> list[Talk]:
-    """The newest talks that alternate, are short, and come after the last thing either produced."""
+    """Return the newest messages that alternate, are short, and come after the last product of either."""
     kept: list[Talk] = []
     for talk in reversed(talks):
         sender = snapshot.by_id.get(talk.from_id)
@@ -242,7 +244,7 @@ def _about_chatter(snapshot: Snapshot, pair: tuple[int, int], count: int, times:
 
 
 def heads_at_members_work(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """A head that writes the files itself while a member has nothing to do: told, then reported."""
+    """Find heads that write the files themselves while a member is idle: nudge, then report."""
     for head_id, members in snapshot.members.items():
         head = snapshot.by_id.get(head_id)
         if head is None or head.writes < options.head_writes or not head.active:
@@ -267,7 +269,7 @@ def _about_overreach(snapshot: Snapshot, head: Watched, idle: Sequence[str], tim
 
 
 def runaway_recruiting(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Members nobody gives work: said to their head, reported, then the people are asked."""
+    """Find heads whose recruits have no work: nudge, report, then ask the people."""
     for head_id, members in snapshot.members.items():
         bored = [m for m in members if _is_bored(snapshot, m, now, options)]
         if len(bored) < options.unassigned or head_id not in snapshot.by_id:
@@ -278,8 +280,9 @@ def runaway_recruiting(snapshot: Snapshot, now: float, options: WatchOptions) ->
 
 
 def _is_bored(snapshot: Snapshot, agent: Watched, now: float, options: WatchOptions) -> bool:
-    """Recruited some time ago, idle, head of nobody, and of no use so far: neither given an assignment, nor
-    asked something that it answered."""
+    """Return whether a member recruited some time ago is idle, leads nobody, and has had neither an
+    assignment
+    nor a question that it answered."""
     waited = now - agent.joined_at >= options.unassigned_s
     used = agent.id in snapshot.given or agent.id in snapshot.spoke or agent.steps > 1
     return waited and not used and snapshot.idle(agent.id) and not agent.leads
@@ -302,7 +305,7 @@ def _about_recruiting(snapshot: Snapshot, head: Watched, bored: Sequence[Watched
 
 
 def delegation_relays(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Work handed down a chain of heads with one member each, nobody doing it: the last one is told."""
+    """Find work passed down a chain of heads with one member each: tell the last one to do it."""
     for agent in snapshot.agents:
         chain = _relay_above(snapshot, agent)
         if agent.leads or len(chain) < options.relay or any(above.writes for above in chain):
@@ -320,7 +323,7 @@ def delegation_relays(snapshot: Snapshot, now: float, options: WatchOptions) -> 
 
 
 def _relay_above(snapshot: Snapshot, agent: Watched) -> list[Watched]:
-    """Heads above, nearest first, as long as each leads exactly one agent."""
+    """Return the heads above an agent, nearest first, as long as each leads exactly one agent."""
     chain: list[Watched] = []
     while agent.head_id is not None and len(snapshot.members.get(agent.head_id, ())) == 1:
         above = snapshot.by_id.get(agent.head_id)
@@ -332,7 +335,7 @@ def _relay_above(snapshot: Snapshot, agent: Watched) -> list[Watched]:
 
 
 def beyond_the_plan(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """More agents than the approved plan named, by `plan_excess`: the people are asked, once."""
+    """Find a task with more agents than its plan named, by `plan_excess`: ask the people once."""
     limit = snapshot.plan_agents * options.plan_excess
     count = len(snapshot.agents)
     if snapshot.plan_agents and count > limit and ("plan", "task") not in snapshot.acted:

@@ -10,7 +10,7 @@ class SystemClock:
     """Wall-clock time and asyncio's sleep."""
 
     def now(self) -> float:
-        """Unix time in seconds."""
+        """Return the Unix time in seconds."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:

@@ -1,6 +1,6 @@
-"""The embedded dispatcher: one asyncio task a running agent, fair between tasks.
+"""The dispatcher of a single process: one asyncio task per running agent, fair between tasks.
 
-Only says "agent X may run"; the truth is the unread mail in the store, so losing all of this is harmless.
+It only starts turns. Unread messages in the store decide which agents have work, so its state may be lost.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 2.0
 SPARE_PART, FEW_PART = 4, 16
-"""Of `slots` places: a quarter more for tasks of which less than a sixteenth runs."""
+"""A quarter more slots are reserved for tasks that use less than a sixteenth of `slots`."""
 
 
 class TurnQueue:
-    """Woken agents by task, tasks served in turn; within a task lower priority numbers first, then age."""
+    """Woken agents by task: tasks round robin; within a task priority 0 first, then by age."""
 
     def __init__(self) -> None:
         self._tasks: OrderedDict[int, OrderedDict[int, Wake]] = OrderedDict()
@@ -41,11 +41,11 @@ class TurnQueue:
                 agents.move_to_end(wake.agent_id, last=False)
 
     def pop(self) -> Wake:
-        """The next agent; its task goes to the back. Raises KeyError when empty."""
+        """Return the next agent and move its task to the back. Raises KeyError when empty."""
         return self._pop(next(iter(self._tasks), -1))
 
     def pop_small(self, running: Mapping[int, int], most: int) -> Wake | None:
-        """The next agent of a task of which less than `most` turns run, None when there is none."""
+        """Return the next agent of a task with fewer than `most` running turns, None when there is none."""
         small = (task_id for task_id in self._tasks if running.get(task_id, 0) < most)
         task_id = next(small, None)
         return None if task_id is None else self._pop(task_id)
@@ -59,10 +59,10 @@ class TurnQueue:
 
 
 class LocalDispatcher:
-    """At most `slots` turns at once in this process, and some more for tasks that have few.
+    """Runs at most `slots` turns at once in this process, plus some for tasks that have few running.
 
-    Turns hold their place while they wait for the model; without those few places of their own, agents of a
-    small task would wait for the large task's calls before they may even ask.
+    Turns keep their slot while they wait for the model; without the extra slots, agents of a small task would
+    wait for the calls of a large one before they could even queue for the model.
     """
 
     def __init__(self, slots: int) -> None:
@@ -81,7 +81,7 @@ class LocalDispatcher:
         self._fill()
 
     def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
-        """See `Dispatcher.enlist`: this process' memory takes no part in transactions."""
+        """See `Dispatcher.enlist`: a queue in memory cannot take part in transactions."""
         return wakes
 
     def wake(self, wakes: Sequence[Wake]) -> None:
@@ -99,11 +99,11 @@ class LocalDispatcher:
 
     @property
     def busy(self) -> int:
-        """Turns running or waiting for a slot."""
+        """Return how many turns are running or waiting for a slot."""
         return len(self._running) + len(self._queue)
 
     async def stop(self, drain: bool = True) -> None:
-        """See `Dispatcher.stop`. Calls still waited for after 5 s are cancelled and repeated later."""
+        """See `Dispatcher.stop`. Turns still running after 5 s are cancelled and repeated later."""
         self._open = False
         for timer in self._timers:
             timer.cancel()
@@ -136,7 +136,7 @@ class LocalDispatcher:
             log.warning("agent %s could not run: %s", wake.agent_id, error)
             self._later(wake)
         except Exception:
-            log.exception("turn of agent %s failed; it is tried again", wake.agent_id)
+            log.exception("turn of agent %s failed; retrying", wake.agent_id)
             self._later(wake)
         finally:
             self._running.pop(wake.agent_id, None)

@@ -1,4 +1,4 @@
-"""Which process looks after the clock, on PostgreSQL: the holder of an advisory lock."""
+"""Leader election on PostgreSQL: the holder of an advisory lock runs the schedule."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CAMPAIGN_S = 5.0
 
 
 class Election:
-    """Who of all processes on one database looks after the clock: the holder of an advisory lock.
+    """Election of the one process on a database that runs the schedule, by an advisory lock.
 
-    `on_change(elected)` is told of each change.
+    `on_change(elected)` is called at each change.
     """
 
     def __init__(self, url: str, on_change: Callable[[bool], Awaitable[None]]) -> None:
@@ -30,11 +30,11 @@ class Election:
         self.elected = False
 
     async def start(self) -> None:
-        """Stand for election; goes on until `stop`."""
+        """Take part in the election until `stop`."""
         self._campaign = asyncio.create_task(self._campaign_loop(), name="election")
 
     async def stop(self) -> None:
-        """Step down."""
+        """Leave the election and release the lock."""
         if self._campaign is not None:
             self._campaign.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -48,7 +48,7 @@ class Election:
             try:
                 await self._set_elected(await self._holds())
             except psycopg.Error as error:
-                log.warning("the election is lost for now: %s", error)
+                log.warning("no longer elected, retrying: %s", error)
                 self._held = None
                 await self._set_elected(False)
             await asyncio.sleep(CAMPAIGN_S)

@@ -1,4 +1,4 @@
-"""Projects committed revisions into each task's git history, behind the commits and off their path."""
+"""Projection of committed revisions into each task's git history, asynchronously after the commits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ BATCH = 500
 
 
 class GitHistory:
-    """One writer a task's history. Started late or killed, it goes on from the last revision recorded."""
+    """Writes the git history of tasks. After a late start or a crash it resumes from the last revision
+    recorded."""
 
     def __init__(self, db: Database, workspace: Workspace) -> None:
         self._db, self._workspace = db, workspace
@@ -31,19 +32,19 @@ class GitHistory:
         self._loop: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Catch up with every task that has revisions, then follow."""
+        """Record the missing revisions of every task, then follow new ones."""
         await self.look()
         self._work_due.set()
-        self._loop = asyncio.create_task(self._follow(), name="historian")
+        self._loop = asyncio.create_task(self._follow(), name="git-history")
 
     def note(self, task_id: int) -> None:
-        """Revisions of this task were committed."""
+        """Mark a task as having new revisions."""
         self._due.add(task_id)
         self._work_due.set()
 
     async def look(self) -> None:
-        """Note the tasks with revisions since the last look (other processes tell nobody here), and those
-        whose history could not be written."""
+        """Mark the tasks with revisions since the last call (other processes write some too) and those whose
+        history could not be written."""
         found, self._seen = await self._db.read(lambda c: _changed_since(c, self._seen))
         behind, self._behind = self._behind, set()
         for task_id in {*found, *behind}:
@@ -61,7 +62,7 @@ class GitHistory:
                 await self._workspace.record(task_id, [_revision(row) for row in rows])
 
     async def stop(self) -> None:
-        """Record what is due, then end."""
+        """Record what is due, then stop."""
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -71,7 +72,7 @@ class GitHistory:
     async def _follow(self) -> None:
         while True:
             await self._work_due.wait()
-            # One look for many files; who wants to see the history at once catches up by itself.
+            # Gather many files into one pass; a reader of the history calls `catch_up` itself.
             await asyncio.sleep(GATHER_S)
             self._work_due.clear()
             while self._due:
@@ -83,11 +84,11 @@ class GitHistory:
                     raise
                 except Exception:
                     self._behind.add(task_id)
-                    log.exception("the history of task %s is behind; it is tried again", task_id)
+                    log.exception("git history of task %s is behind; retrying", task_id)
 
 
 def _changed_since(connection: Connection, seen: int) -> tuple[list[int], int]:
-    """Tasks with revisions above `seen`, and the newest one: they are numbered in the order of commits."""
+    """Return tasks with revisions above `seen`, and the newest revision; ids follow the order of commits."""
     newest = connection.execute(sa.select(sa.func.max(REVISIONS.c.id))).scalar() or 0
     if newest <= seen:
         return [], seen

@@ -1,6 +1,7 @@
-"""Procrastinate's jobs many at a time: its own functions, called once for a batch.
+"""Procrastinate jobs in batches: its own SQL functions, called once per batch.
 
-Measured at 590 agents: one by one, fetching and finishing took eight round trips a turn, half its CPU time.
+Measured at 590 agents: one at a time, fetching and finishing took eight round trips per turn, half of its
+CPU time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 log = logging.getLogger(__name__)
 
 BATCH = 16
-"""Jobs fetched at once: more would go to one worker while others have places."""
+"""Jobs fetched at once: more would go to one worker while others have free slots."""
 
 RETRY_S = 1.0
 LISTEN_S = 30.0
@@ -43,11 +44,11 @@ JOIN procrastinate_jobs j ON j.id = done.id AND j.status IN ('todo', 'doing')
 
 
 def open_connector(conninfo: str) -> PsycopgConnector:
-    """Connections for single statements, each a transaction that does not wait for the disk: the queue's own
-    steps need not survive a power cut, for a job done twice or left behind is harmless."""
+    """Return a connector for single statements, each a transaction that does not wait for the disk: the queue
+    need not survive a power failure, because a job done twice or left behind is harmless."""
 
     def pool(**given: Any) -> AsyncConnectionPool:
-        # A question before each statement would cost as much as the statement; what fails is tried again.
+        # A liveness check would cost as much as the statement itself; failed statements are retried.
         given.pop("check")
         return AsyncConnectionPool(**given)
 
@@ -57,7 +58,7 @@ def open_connector(conninfo: str) -> PsycopgConnector:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """How many jobs may be out at once: `slots` of any queue, and `spare` more of the queue `of_few`."""
+    """How many jobs may run at once: `slots` of any queue, and `spare` more of the queue `of_few`."""
 
     slots: int
     spare: int
@@ -65,7 +66,7 @@ class Places:
 
 
 class BatchedJobs(JobManager):
-    """No more jobs out at once than there are places. A server that is away is waited for."""
+    """A job manager that fetches no more jobs than there are slots and waits for an unavailable server."""
 
     def __init__(self, connector: PsycopgConnector, conninfo: str, channel: str, places: Places) -> None:
         super().__init__(connector)
@@ -77,7 +78,7 @@ class BatchedJobs(JobManager):
         self._notify: NotificationCallback | None = None
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """The next job, from those that the last question brought while they last."""
+        """Return the next job, from the last batch while it lasts."""
         if not self._kept:
             await self._fetch(queues, worker_id)
         return self._kept.popleft() if self._kept else None
@@ -93,20 +94,20 @@ class BatchedJobs(JobManager):
                 _FETCH, queues=named, worker=worker_id, most=most
             )
         except exceptions.ConnectorException as error:
-            log.warning("the queue cannot be asked for jobs, tried again: %s", error)
+            log.warning("jobs cannot be fetched, retrying: %s", error)
             return
         self._out += len(rows)
         self._kept.extend(map(Job.from_row, rows))
 
     def give_back(self) -> list[Job]:
-        """Jobs fetched that no turn began with; the caller says what becomes of them."""
+        """Return the fetched jobs that were not started; the caller requeues them."""
         kept = list(self._kept)
         self._kept.clear()
         self._out -= len(kept)
         return kept
 
     async def finish_job_by_id_async(self, job_id: int, status: Status, delete_job: bool) -> None:
-        """Finish it with all that end meanwhile. A job that somebody else finished is none of ours."""
+        """Finish a job in one batch with others that end meanwhile; jobs finished elsewhere are ignored."""
         self._done.append((job_id, status.value, delete_job))
         if self._finishing is None:
             self._finishing = asyncio.create_task(self._finish(), name="finish jobs")
@@ -121,22 +122,22 @@ class BatchedJobs(JobManager):
                 await self.connector.execute_query_all_async(_FINISH, ids=ids, states=states, gone=gone)
                 break
             except exceptions.ConnectorException as error:
-                log.warning("%s jobs cannot be finished, tried again: %s", len(ids), error)
+                log.warning("%s jobs cannot be finished, retrying: %s", len(ids), error)
                 await asyncio.sleep(RETRY_S)
         self._out -= len(ids)
-        # Their locks are free: a job of the same agent may wait, of which nobody tells.
+        # Their locks are free: another job of the same agent may wait, for which no notification comes.
         await self._look()
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
-        """Call back for every new job, for as long as this runs."""
+        """Call back for every new job while this runs."""
         self._notify = on_notification
         while True:
             try:
                 await self._listen()
             except psycopg.OperationalError as error:
-                log.warning("new jobs cannot be listened for, tried again: %s", error)
+                log.warning("notifications of new jobs are unavailable, retrying: %s", error)
                 await asyncio.sleep(RETRY_S)
 
     async def _listen(self) -> None:

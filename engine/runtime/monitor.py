@@ -1,4 +1,4 @@
-"""What is due by the clock: sweeps over running tasks, plans nobody answered, repeats (APScheduler)."""
+"""The monitor: scheduled sweeps over running tasks, unanswered plans and repeated tasks (APScheduler)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from engine.runtime.schedule import Schedule
 log = logging.getLogger(__name__)
 
 _RUNNING: dict[str, Monitor] = {}
-"""A stored job is a name and text arguments; this is how it finds the monitor that runs here."""
+"""Monitors of this process by database URL: a stored job holds only text and looks its monitor up here."""
 
 
 async def sweep_at(url: str) -> None:
-    """The stored job: sweep the database at `url`, if a monitor of this process looks after it.
+    """Sweep the database at `url` if this process has a monitor for it (the stored job).
 
-    A sweep over very many agents may still be under way: the next tick makes up for this one.
+    Skipped while the previous sweep is still running.
     """
     monitor = _RUNNING.get(url)
     if monitor is not None and not monitor.sweeping:
@@ -32,7 +32,7 @@ async def sweep_at(url: str) -> None:
 
 
 class Monitor:
-    """Writes only messages, gates and events; agents do the rest."""
+    """Sweeps running tasks; it writes only messages, gates and events, and agents do the rest."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Monitor:
         self._checks: dict[int, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Begin to sweep, as soon as this process is the elected one."""
+        """Start to sweep as soon as this process is elected."""
         url = self._db.url
         _RUNNING[url] = self
         self._schedule = Schedule(url)
@@ -62,7 +62,7 @@ class Monitor:
         await self._schedule.start()
 
     async def stop(self) -> None:
-        """Let the sweep at hand end, then sweep no more."""
+        """Stop sweeping after the current sweep."""
         _RUNNING.pop(self._db.url, None)
         for check in self._checks.values():
             check.cancel()
@@ -73,7 +73,7 @@ class Monitor:
                 self._schedule = None
 
     def maybe_quiet(self, task_id: int) -> None:
-        """A turn ended and woke nobody: look soon whether the task stands still."""
+        """Check a task for standstill soon: a turn ended and woke nobody."""
         if task_id not in self._checks:
             check = asyncio.create_task(self._check(task_id), name=f"quiet-{task_id}")
             self._checks[task_id] = check
@@ -81,11 +81,11 @@ class Monitor:
 
     @property
     def sweeping(self) -> bool:
-        """Whether a sweep is under way."""
+        """Return whether a sweep is running."""
         return self._sweeping.locked()
 
     async def sweep(self) -> None:
-        """Start what repeats and is due, then look after every running task."""
+        """Start due repeats, approve overdue plans, then check every running task."""
         async with self._sweeping:
             await self._sweep()
 
@@ -103,7 +103,7 @@ class Monitor:
             await self._swept()
 
     async def _allowed(self, due: DueRepeat) -> bool:
-        """Whether who made it may still start tasks, with its model; when not, it is paused."""
+        """Return whether the creator may still start tasks with this model; pause the repeat when not."""
         why: str | None = not_allowed(due.model, self.models)
         if not why and self.right is not None:
             why = await self.right.why_not(due.by, due.space, due.limits, due.model)
@@ -119,7 +119,7 @@ class Monitor:
         try:
             done = await self._db.write(lambda c: start_due(c, repeat_id, now))
         except EngineError:
-            log.exception("repeat %s could not start its task; it is tried again", repeat_id)
+            log.exception("repeat %s could not start its task; retrying", repeat_id)
             return
         if done is not None:
             self._wake(done.wakes)
@@ -146,7 +146,8 @@ class Monitor:
         self._events_added()
 
     async def _judge(self, task_id: int) -> None:
-        """The rules look on a snapshot; only when they find something does a transaction judge and act."""
+        """Judge a snapshot by the rules; only findings cost a transaction that judges again and
+        intervenes."""
         now = self._clock.now()
         if await self._db.read(lambda c: find_problems(c, task_id, now, self._options)):
             wakes = await self._db.write(lambda c: judge_and_intervene(c, task_id, now, self._options))

@@ -1,9 +1,9 @@
-"""The dispatcher for many machines: wake-ups are jobs of Procrastinate, made in the sender's transaction.
+"""The dispatcher for many machines: wake-ups are Procrastinate jobs, inserted in the sender's transaction.
 
-One job says "agent X may run": `lock` is the agent (one turn at a time over all workers), `queueing_lock`
-folds wake-ups that wait. The truth stays the unread mail: a job lost or repeated costs time only.
-A waiting job may stand for new mail because whoever enlists holds the agent's row until its commit, and
-a turn takes that row before it reads the inbox.
+One job runs one agent: `lock` is the agent (one turn at a time over all workers), `queueing_lock` merges
+waiting wake-ups. Unread messages decide which agents have work, so a lost or repeated job costs only time.
+A waiting job also covers new messages, because the sender holds the agent's row until its commit, and a
+turn locks that row before it reads the inbox.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 QUEUE, QUEUE_OF_FEW = "agents", "agents-of-few"
 CHANNEL = "procrastinate_any_queue_v1"
 FEW, SPARE_PART = 8, 4
-"""A job goes to the queue of few while its task has fewer than so many waiting; a quarter more places than
-`slots` are for those alone. The others' places are given up in waves, when calls end together."""
+"""A job goes to the queue of few while its task has fewer than FEW waiting jobs; a quarter more slots serve
+only that queue. The other slots become free in waves, when many calls end together."""
 TASK = "turn"
 RETRY_S = 2.0
 NAMED = 10
 _STEP = 100_000_000
-"""Priorities of one class (people's words, all else). Within it a job stands behind the waiting ones of its
-own task, not behind those of others (start-time fair queueing): a small task is served beside a large one."""
+"""Width of a priority class (people's messages, all else). Within a class a job queues behind waiting jobs
+of its own task, not of others (start-time fair queueing), so a small task is served beside a large one."""
 
 _lock = Prepared(
     sa.text("SELECT id FROM agents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE")
@@ -97,8 +97,8 @@ _finish = Prepared(sa.text("SELECT procrastinate_finish_job_v1(:job, 'failed', t
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
-    """Seconds: how often a worker says it lives, after how long silence it is taken for dead, and how long
-    a stop waits for running turns."""
+    """Times in seconds: heartbeat interval of a worker, silence after which it counts as dead, poll interval,
+    and how long a stop waits for running turns."""
 
     heartbeat_s: float = 2.0
     stalled_s: float = 10.0
@@ -117,8 +117,8 @@ def create_queue(url: str) -> None:
 
 
 class ProcrastinateDispatcher:
-    """At most `slots` turns at once in this process, and a quarter more of tasks with few waiting; with 0 it
-    only enlists for workers elsewhere."""
+    """Runs at most `slots` turns at once in this process, and a quarter more for tasks with few waiting jobs;
+    with 0 it only enlists for workers elsewhere."""
 
     def __init__(self, db: Database, slots: int, options: QueueOptions | None = None) -> None:
         self._db, self._slots, self._options = db, slots, options or QueueOptions()
@@ -143,10 +143,10 @@ class ProcrastinateDispatcher:
         if not self._slots:
             return
         self._worker = asyncio.create_task(self._work(), name="procrastinate")
-        self._dead_job_task = asyncio.create_task(self._finish_dead_jobs(), name="reaper")
+        self._dead_job_task = asyncio.create_task(self._finish_dead_jobs(), name="dead-jobs")
 
     async def _work(self) -> None:
-        """Procrastinate's worker; one that broke (the server was away) is followed by a new one."""
+        """Run Procrastinate's worker; restart it when it fails because the server was unavailable."""
         options = self._options
         while self._open:
             try:
@@ -161,13 +161,13 @@ class ProcrastinateDispatcher:
                     install_signal_handlers=False,
                 )
             except Exception:
-                log.exception("the queue's worker broke; it is started anew")
+                log.exception("the queue's worker failed; restarting it")
             await self._give_back()
             if self._open:
                 await asyncio.sleep(RETRY_S)
 
     async def _give_back(self) -> None:
-        """Jobs that were fetched and not begun: others are to have them at once, not after the reaper."""
+        """Requeue the jobs that were fetched and not started, so that other workers get them at once."""
         jobs = [(job.id, int(str(job.task_kwargs["agent"]))) for job in self._jobs.give_back() if job.id]
 
         def work(connection: Connection) -> None:
@@ -178,26 +178,26 @@ class ProcrastinateDispatcher:
             if jobs:
                 await self._db.write(work)
         except Exception:
-            log.exception("%s jobs could not be given back; the reaper does it", len(jobs))
+            log.exception("%s jobs could not be requeued; the check for dead jobs will do it", len(jobs))
 
     def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
-        """See `Dispatcher.enlist`: they become jobs of this transaction.
+        """See `Dispatcher.enlist`: inserts the wake-ups as jobs in this transaction.
 
-        An agent that holds a reservation has a call under way: its commit, which waits for this one's lock,
-        sees the mail and goes on without a job. If its worker dies, the reaper wakes it.
+        An agent with a reservation has a running call: its commit, which waits for this transaction's lock,
+        sees the message and continues without a job. If its worker dies, `_finish_dead_jobs` wakes the agent.
         """
         self._defer(connection, [(wake.agent_id, wake.priority) for wake in wakes], unless_busy=True)
         return ()
 
     def wake(self, wakes: Sequence[Wake]) -> None:
-        """See `Dispatcher.wake`. Only for agents without a job: who has mail already, had it enlisted."""
+        """See `Dispatcher.wake`. Only agents without a job need one; for others it was enlisted."""
         if wakes and self._open:
             waking = asyncio.create_task(self._wake_idle(tuple(wakes)), name="wake")
             self._waking.add(waking)
             waking.add_done_callback(self._waking.discard)
 
     def crowded(self) -> bool:
-        """See `Dispatcher.crowded`: places are many here, and going on is cheaper than another job."""
+        """See `Dispatcher.crowded`: slots are many here, and continuing is cheaper than another job."""
         return False
 
     async def stop(self, drain: bool = True) -> None:
@@ -226,7 +226,7 @@ class ProcrastinateDispatcher:
             turn.cancel()
             await self._again(agent, 0.0)
         except Exception:
-            log.exception("turn of agent %s failed; it is tried again", agent)
+            log.exception("turn of agent %s failed; retrying", agent)
             await self._again(agent, RETRY_S)
         finally:
             self._turns.discard(turn)
@@ -272,7 +272,7 @@ class ProcrastinateDispatcher:
             )
 
     async def _finish_dead_jobs(self) -> None:
-        """Jobs of dead workers: finished here, and their agents woken anew, under the agent's lock."""
+        """Finish jobs of dead workers and wake their agents again, each under the agent's lock."""
         while True:
             await asyncio.sleep(self._options.stalled_s / 2)
             try:
@@ -282,9 +282,9 @@ class ProcrastinateDispatcher:
                 if dead:
                     agents = ", ".join(str(agent) for _, agent in dead[:NAMED])
                     more = f" and {len(dead) - NAMED} more" if len(dead) > NAMED else ""
-                    log.warning("a worker is gone; its agents are woken anew: %s%s", agents, more)
+                    log.warning("a worker has died; its agents are woken again: %s%s", agents, more)
             except Exception:
-                log.exception("jobs of dead workers could not be looked for; tried again")
+                log.exception("jobs of dead workers could not be read; retrying")
 
     def _stalled(self, connection: Connection) -> list[tuple[int, int]]:
         rows = _stalled.run(connection, after=self._options.stalled_s).fetchall()

@@ -1,6 +1,6 @@
-"""What is due by the clock, kept over restarts, in one elected process (APScheduler with a job store).
+"""Persistent scheduled jobs in one elected process (APScheduler with a job store).
 
-A run missed while nobody ran is made up for once, not once for each time it was missed.
+Runs missed while no process was running are made up for by one run.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ INSTANCES = 2
 
 
 class Schedule:
-    """A scheduler whose jobs live in the database; runs only while this process is elected.
+    """A scheduler whose jobs are stored in the database; it runs only while this process is elected.
 
-    A job is a module's function given by its text (`module:function`) with JSON-like arguments, because it
-    is stored; let it only insert messages. It may be called once more while it still runs (a second time is
-    refused by APScheduler, with a warning each): then it returns at once.
+    A job is a function named by text (`module:function`) with JSON-like arguments, because it is stored; it
+    should only insert messages. It may be called again while it still runs and must then return at once
+    (APScheduler refuses a further overlapping call, with a warning).
     """
 
     def __init__(self, url: str) -> None:
@@ -34,24 +34,24 @@ class Schedule:
         self._scheduler: AsyncIOScheduler | None = None
         self._election: Election | None = None
         if not url.startswith("sqlite"):
-            # SQLite is one process's: it needs no election, nor PostgreSQL's driver in memory.
+            # SQLite has one process: it needs neither an election nor PostgreSQL's driver in memory.
             from engine.runtime.election import Election  # noqa: PLC0415
 
             self._election = Election(url, self._switch)
         self._wanted: dict[str, tuple[str, float, tuple[object, ...]]] = {}
 
     def every(self, name: str, seconds: float, function: str, *arguments: object) -> None:
-        """Run `function` each `seconds`; under the same name over restarts, so a due run is not forgotten."""
+        """Run `function` every `seconds`; the same name over restarts, so that a due run is not forgotten."""
         self._wanted[name] = (function, seconds, arguments)
         if self._scheduler is not None:
             self._add(self._scheduler, name)
 
     async def start(self) -> None:
-        """Stand for election; jobs run once elected, on SQLite at once."""
+        """Take part in the election; jobs run once elected, on SQLite at once."""
         await (self._election.start() if self._election else self._switch(True))
 
     async def stop(self) -> None:
-        """Step down, let nothing new begin."""
+        """Leave the election; no new run starts."""
         await (self._election.stop() if self._election else self._switch(False))
         self._engine.dispose()
 

@@ -1,4 +1,4 @@
-"""One turn of an agent: load, think, act, commit, until the model calls no tool (docs/architecture.md)."""
+"""One turn of an agent: load, call the model, act, commit, until the model calls no tool."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ RETRY_S = 5.0
 CAP_RETRY_S = 1.0
 MAX_TOO_LONG = 5
 MAX_REFUSALS = 2
-"""Refusals in a row for a reason other than length: what cannot heal is asked no third time."""
+"""Refusals in a row for a reason other than length, after which the agent gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """The real parts a turn works with."""
+    """The adapters a turn works with."""
 
     db: Database
     model: ChatModel
@@ -60,10 +60,13 @@ class EngineParts:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """`history_tokens`: how much of an agent's past steps is replayed verbatim, `room` how much by its role's
-    model as it is known now; `narrow_answer`: tokens of an answer where the budget has no room for a longer
-    one; `letters`: read at once;
-    `small`: a small model works here, with few tools of which those are offered that fit (offer.py)."""
+    """Options of turns.
+
+    `history_tokens`: tokens of an agent's past steps that are replayed verbatim; `room`: the same by role,
+    from what is known of its model now. `inbox_limit`: messages read at once. `narrow_answer`: tokens of an
+    answer when the budget has no room for a longer one. `small`: a small model, which is offered only the
+    tools that fit at the moment (`engine.domain.offer`).
+    """
 
     history_tokens: int = 16_000
     tools: ToolOptions = field(default_factory=ToolOptions)
@@ -74,7 +77,8 @@ class TurnOptions:
 
 
 class TurnRunner:
-    """Runs turns. `after_commit(task_id, committed)` hears of every commit, outside any transaction."""
+    """Runs turns. `after_commit(task_id, committed)` is called after every commit, outside any
+    transaction."""
 
     def __init__(
         self,
@@ -92,11 +96,11 @@ class TurnRunner:
             specs_for(role, small=options.small, packages=parts.sandbox.status().packages)
 
     def drain(self) -> None:
-        """From now on each turn ends at its next commit; the agent goes on wherever it is woken next."""
+        """Let each turn end at its next commit; the agent continues wherever it is woken next."""
         self._draining = True
 
     async def run_turn(self, agent_id: int) -> None:
-        """Steps of one agent until its turn ends and its inbox is empty, or it may not run."""
+        """Run steps of one agent until its turn ends and its inbox is empty, or it may not run."""
         try:
             while await self._step(agent_id):
                 pass
@@ -104,7 +108,7 @@ class TurnRunner:
             await self._sessions.close(agent_id)
 
     def _compose(self, facts: StepFacts, most_answer: int | None = None) -> Turn:
-        # Each time an endpoint finds the prompt too long, half of what was replayed is left.
+        # Each time an endpoint finds the prompt too long, the replayed history is halved.
         options, small = self._options, self._options.small
         room = options.room(facts.agent.role) if options.room else options.history_tokens
         allowance = min(options.history_tokens, room) >> facts.agent.model.too_long
@@ -141,7 +145,7 @@ class TurnRunner:
             raise
 
     async def _load(self, agent_id: int) -> Turn | None:
-        """The next step with its spending reserved; near a cap with room for a short answer only."""
+        """Return the next step with its spending reserved, near a cap with room for a short answer only."""
         db, inbox_limit = self._parts.db, self._options.inbox_limit
         try:
             return await db.write(lambda c: load_turn(c, agent_id, self._compose, inbox_limit), durable=False)
@@ -150,17 +154,20 @@ class TurnRunner:
         return await db.write(lambda c: load_turn(c, agent_id, short, inbox_limit), durable=False)
 
     async def _at_cap(self, hit: CapHit) -> bool:
-        """Wait for calls under way to settle when that may make room; else the cap is asked about."""
+        """Wait for running calls to settle when that may make room, else ask about the cap.
+
+        Return whether the agent tries again.
+        """
         now, need = self._parts.clock.now(), hit.need
         may_fit, wakes = await self._parts.db.write(lambda c: at_cap(c, hit.task_id, hit.agent_id, need, now))
         self._after(hit.task_id, Committed(wakes, may_fit))
         if may_fit:
             await self._parts.clock.sleep(CAP_RETRY_S)
-        # Woken itself (to wrap up) it goes on here: its own job hides that wake from the queue.
+        # An agent that was woken itself (to wrap up) continues here: its own job hides that wake-up.
         return may_fit or any(wake.agent_id == hit.agent_id for wake in wakes)
 
     async def _act_and_commit(self, turn: Turn, answer: ChatAnswer, started: float) -> bool:
-        """Act, commit; acted again on the same answer when others committed first."""
+        """Act and commit; act again on the same answer when others committed first."""
         for attempt in range(STALE_TRIES):
             context = ToolContext(
                 facts=turn.facts,
@@ -186,7 +193,7 @@ class TurnRunner:
             except Fenced:
                 log.info("agent %s was taken over; this step is dropped", turn.facts.agent.id)
                 return False
-        log.warning("agent %s: the world kept moving; nothing of its answer is done", turn.facts.agent.id)
+        log.warning("agent %s: others kept committing first; its answer is dropped", turn.facts.agent.id)
         return await self._commit_or_leave(turn, nothing_done(turn, answer, started, self._parts.clock.now()))
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
@@ -202,8 +209,9 @@ class TurnRunner:
         return committed.again
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:
-        """The endpoint refused the prompt: a shorter one is tried when it was too long, any other prompt
-        once more; then the agent gives up and the reason is reported."""
+        """Handle a refused prompt: shorten it when it was too long, retry any other once; then the agent
+        gives
+        up and the reason is reported."""
         state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
         detail = f"the model refused: {error}"[:600]

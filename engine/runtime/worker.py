@@ -1,6 +1,6 @@
-"""The worker: an engine that runs turns and nothing else, until it is asked to stop.
+"""The worker: an engine that only runs turns, until it is asked to stop.
 
-It carries out no commands and does not sweep; the process that does is elected (see `schedule`).
+It carries out no commands and does not sweep; another process does (see `schedule`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def check_worker(settings: EngineSettings) -> None:
-    """Return when workers can share the configured database. Raise NotConfigured for SQLite."""
+    """Check that workers can share the configured database. Raises NotConfigured for SQLite."""
     if not settings.sqlite_or_url().startswith("postgres"):
         raise NotConfigured(
             "Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name in .env."
@@ -26,9 +26,9 @@ def check_worker(settings: EngineSettings) -> None:
 
 
 async def run_worker(engine: Engine, ready: Callable[[], None]) -> None:
-    """Run turns until SIGTERM or SIGINT, then let running steps reach their commit, and return.
+    """Run turns until SIGTERM or SIGINT, then let running steps reach their commit.
 
-    `engine` was built with `sweeps=False` and is not started; `ready` is called once it is.
+    `engine` was built with `sweeps=False` and is not started yet; `ready` is called once it is.
     """
     with stop_signal() as stop:
         await engine.start()
@@ -41,7 +41,7 @@ async def run_worker(engine: Engine, ready: Callable[[], None]) -> None:
 
 @contextmanager
 def stop_signal() -> Iterator[asyncio.Event]:
-    """An event that SIGTERM or SIGINT sets while the block lasts."""
+    """Yield an event that SIGTERM or SIGINT sets while the block runs."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, stop.set)

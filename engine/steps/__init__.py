@@ -1,4 +1,4 @@
-"""One step of an agent: load, act, commit, and how each effect is applied.
+"""One step of an agent: load, act, commit, and the application of each effect.
 
 May touch: store, lifecycle, budget.
 """

@@ -1,6 +1,6 @@
-"""Acting on an answer: each tool call parsed, run into staging, its result said to the model.
+"""Act on a model's answer: parse each tool call, run it into staging, give its result to the model.
 
-An invalid call becomes a result that says precisely what was wrong; it never ends the task or the process.
+An invalid call gets a result that names the mistake; it never ends the task or the process.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from engine.tools.base import MAX_RESULT, clip
 log = logging.getLogger(__name__)
 
 MAX_CALLS = 40
-"""Calls of one answer that are run; the rest is refused with a reason."""
+"""Calls of one answer that are run; the others are refused with a reason."""
 
 MAX_BAD = 4
-"""Useless answers in a row after which the turn ends and the head hears of it."""
+"""Useless answers in a row after which the turn ends and the head is notified."""
 
 MAX_NUMBER = 2**31 - 1
 _REMEMBERED = 12
@@ -40,7 +40,7 @@ _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def _whole_number(digits: str) -> int:
-    """Ids and lines fit into 32 bits, and so do the database's columns for them."""
+    """Parse an integer of at most 32 bits, the size of the database columns. Raises ValueError."""
     if len(digits) > 11 or abs(int(digits)) > MAX_NUMBER:
         raise ValueError(f"the number {digits[:12]} is too large")
     return int(digits)
@@ -50,11 +50,11 @@ _decoder = json.JSONDecoder(strict=False, parse_int=_whole_number)
 
 
 class BadCall(Exception):
-    """The call cannot be understood; the text tells the model how to write it."""
+    """A call cannot be parsed; the text tells the model how to write it."""
 
 
 def parse_call(call: ToolCall, role: str) -> tuple[Tool[Any], Any]:
-    """The tool and its validated arguments. Raises BadCall."""
+    """Return the tool and its validated arguments. Raises BadCall."""
     tool = TOOLS.get(call.name)
     if tool is None or role not in tool.roles:
         names = ", ".join(t.name for t in TOOLS.values() if role in t.roles)
@@ -92,7 +92,7 @@ def _shape(tool: Tool[Any]) -> str:
 
 @dataclass(slots=True)
 class _Acted:
-    """What the calls of one answer came to."""
+    """Results of the calls of one answer."""
 
     records: list[CallRecord]
     good: int
@@ -102,7 +102,7 @@ class _Acted:
 async def act(
     turn: Turn, answer: ChatAnswer, context: ToolContext, started: float, now: float
 ) -> StepOutcome:
-    """Run the answer's calls into `context` and say what the step commits. Raises Stale to be repeated."""
+    """Run the answer's calls into `context`. Return what the step commits. Raises Stale to be repeated."""
     agent = turn.facts.agent
     acted = _Acted([], 0, list(agent.last_calls))
     whole = answer.tool_calls[:-1] if answer.cut else answer.tool_calls
@@ -142,13 +142,13 @@ async def act(
 
 
 def _state_after(turn: Turn, answer: ChatAnswer) -> ModelState:
-    """An answer that was cut gets twice the room from now on; the adapter knows how much there is."""
+    """Double the answer limit after a cut answer; the adapter bounds it by what the model allows."""
     before = turn.facts.agent.model.answer_tokens
     return ModelState(answer_tokens=answer.limit * 2 if answer.cut else before)
 
 
 def _note_on(answer: ChatAnswer) -> str:
-    """What the model has to hear about its answer, beside the results of its calls."""
+    """Return what to tell the model about its answer besides the results of its calls; "" for nothing."""
     if not answer.cut:
         return answer.trouble
     at = f"Your answer was cut at its limit of {answer.limit:,} tokens"
@@ -169,14 +169,15 @@ def _record(turn: Turn, number: int, call: ToolCall, result: str, outcome: Outco
 
 
 def _rests(turn: Turn, acted: _Acted) -> bool:
-    """Whether a small model's head now only waits: asked what to do it would find something."""
+    """Return whether a small model's head has to wait; asked, it would invent something to do."""
     made = tuple(PastCall(r.id, r.name, r.arguments, r.result, r.outcome) for r in acted.records)
     return turn.request.offer is not None and led_by(turn.facts, made).rests
 
 
 def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> StepOutcome:
-    """An answer that could not be applied: the model hears so, the spending counts, nothing else happens."""
-    note = "Not done: others kept changing the same things at this moment. Look again, then decide anew."
+    """Return the outcome of an answer that could not be applied: only its spending and a note to the
+    model."""
+    note = "Not done: others kept changing the same things at this moment. Look again, then decide again."
     bad = turn.facts.agent.bad_answers + 1
     calls = [_record(turn, n, call, note, Refused("failed")) for n, call in enumerate(answer.tool_calls)]
     return StepOutcome(
@@ -202,7 +203,7 @@ def _safe_name(call: ToolCall) -> str:
 
 
 def _only_talk(answer: ChatAnswer) -> bool:
-    """Words beside a message already sent would be said twice."""
+    """Return whether a call already says the answer's text, which would otherwise be posted twice."""
     return any(call.name in ("send_message", "finish", "ask_human") for call in answer.tool_calls)
 
 
@@ -221,7 +222,7 @@ EMPTY_ANSWER = "Your answer was empty. Call a tool, or say in plain text what yo
 
 
 def note_record(step: int, note: str) -> CallRecord:
-    """Words of the engine about an answer, kept with its step."""
+    """Return the record of a note of the engine about an answer, stored with its step."""
     return CallRecord(call_id(step, 0), NOTE, "{}", note, Refused("malformed"))
 
 
@@ -263,7 +264,7 @@ async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[T
 
 
 def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext) -> str:
-    """The same call with the same result: pointed out, then reported, then the turn ends."""
+    """React to a repeated call with the same result: a note, then a report, then the end of the turn."""
     said = f"{call.name}|{call.arguments}|{result}".encode("utf-8", "replace")
     mark = hashlib.blake2b(said, digest_size=6)
     acted.seen.append(mark.hexdigest())

@@ -1,4 +1,4 @@
-"""Each effect of a step as statements of its commit. Raises Stale where the world moved meanwhile."""
+"""Apply each effect of a step in its commit. Raises Stale when the store has changed meanwhile."""
 
 from __future__ import annotations
 
@@ -149,8 +149,8 @@ def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
     unit.ids[Slot("assignment", effect.slot)] = number
     done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
     check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
-    words = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
-    unit.add_message(to.id, words, kind="work", about=("assignment", int(number)))
+    text = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
+    unit.add_message(to.id, text, kind="work", about=("assignment", int(number)))
     unit.event(
         AssignmentChanged(
             unit.task_id, unit.leads, number, effect.title, unit.agent.name, to.name, "open", effect.details
@@ -194,13 +194,13 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
 def _assignment_message(
     effect: ChangeAssignment, giver: int, assignee: int, title: str
 ) -> tuple[int, str, bool]:
-    """Who hears of it. An acceptance asks nothing of anybody, so it wakes nobody."""
+    """Return (receiver, text, whether it wakes). An acceptance needs no action, so it wakes nobody."""
     name = f"#{effect.assignment_id} ({title})"
     if effect.state == "submitted":
         files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
         return giver, f"Submission of {name}: {effect.note}{files}\nReview it.", True
     if effect.state == "rejected":
-        return assignee, f"Your {name} was rejected: {effect.note}\nMend it and submit again.", True
+        return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True
     return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"
 
 
@@ -260,7 +260,7 @@ def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
 
 
 def _work_group(unit: UnitOfWork) -> int:
-    """Where an agent's own work is shown: among its members if it has any, else at home."""
+    """Return the group in whose place an agent's work is shown: the one it leads, else its own."""
     return unit.leads if unit.leads is not None else unit.own_group
 
 
@@ -285,7 +285,7 @@ def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
 
 
 def open_gate(unit: UnitOfWork, effect: RaiseGate, group: int, due_at: float | None = None) -> int:
-    """A question to the people, asked by the agent -> gate id."""
+    """Raise a gate asked by the agent. Return its id."""
     question = NewGate(
         effect.kind,
         effect.question,

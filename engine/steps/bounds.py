@@ -1,4 +1,4 @@
-"""Limits held at the commit, whatever was true when the tools looked: many agents write at once."""
+"""Limits checked again at the commit, because many agents write at the same time."""
 
 from __future__ import annotations
 

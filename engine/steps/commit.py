@@ -1,4 +1,4 @@
-"""The last transaction of a step: everything the step did becomes visible at once, or not at all.
+"""Commit of a step: one transaction makes all its effects visible, or none.
 
 Order: lock the agent and its recipients by ascending id, compare and set the fence, consume the inbox,
 apply the effects, write the step, settle the budget, append events (docs/architecture.md).
@@ -91,7 +91,7 @@ _consume_all = PreparedLists(lambda length: demand(_consuming(length).returning(
 
 
 def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
-    """Lock the agents of a commit by ascending id, in one statement with what it needs to know of them."""
+    """Lock the agents of a commit by ascending id and select the columns that it needs, in one statement."""
     wanted: list[sa.ColumnElement[bool]] = [AGENTS.c.id.in_(listed("ids", ids))]
     if names:
         named = AGENTS.c.name_key.in_(listed("names", names))
@@ -148,19 +148,20 @@ _insert_step = insert_into(
 )
 
 _LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, Notice, SetTodo)
-"""Effects made of prepared statements alone, which may be sent together with the rest."""
+"""Effects made of prepared statements only, which may be sent in one batch with the rest."""
 
 _MOVES_TASK = (Assign, ChangeAssignment, ChangeFile, Finish, ProposePlan, Recruit, Verdict, Dismiss)
-"""Effects that touch the task's row: it is locked before the budget's, always in that order."""
+"""Effects that change the task's row, which is always locked before the budget's."""
 
 
 class InboxChanged(Stale):
-    """A person edited or withdrew a message that this answer was made from: read again, think again."""
+    """A person edited or withdrew a message that this answer is based on: load again, call the model
+    again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the runtime does next: whom to wake, and whether this agent goes on."""
+    """What the runtime does next: the agents to wake, and whether this agent continues."""
 
     wakes: tuple[Wake, ...]
     again: bool
@@ -182,13 +183,14 @@ def commit_step(
     *,
     leave: bool = False,
 ) -> Committed:
-    """Commit one step. Raises Fenced (drop it) or Stale (reload and act again); nothing is changed then.
+    """Commit one step. Raises Fenced (drop it) or Stale (reload and act again) without any change.
 
-    `enlist` is the dispatcher's; with `leave` the agent's turn is handed back to it instead of going on.
+    `enlist` is the dispatcher's; with `leave` the agent's turn returns to the dispatcher instead of
+    continuing.
 
-    When the task ended or the agent was dismissed while the model thought, only the spending and the
-    transcript are kept. Rows are locked in one order everywhere: agents by id, task, budgets, the order
-    of events (which is also that of revisions).
+    When the task ended or the agent was dismissed during the model call, only spending and transcript are
+    stored. Rows are locked in one order everywhere: agents by id, task, budgets, then the lock that orders
+    events and revisions.
     """
     unit = UnitOfWork(connection, turn, now)
     me = _take_agents(connection, unit, outcome)
@@ -213,7 +215,7 @@ def commit_step(
 def _in_two(
     step: _Step, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], *, leave: bool
 ) -> Committed:
-    """What is written has to be looked at before the end."""
+    """Commit a step whose first statements must be checked before the rest is sent."""
     consumed, unread = step.write()
     step.check(consumed)
     again, wakes = step.continues(unread), list(step.unit.wakes.values())
@@ -226,7 +228,7 @@ def _in_two(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One step on its way into the database; the agents it touches are locked."""
+    """One step being written; the agents it affects are locked."""
 
     connection: Connection
     unit: UnitOfWork
@@ -244,7 +246,7 @@ class _Step:
         return any(isinstance(effect, ChangeFile) for effect in self.effects)
 
     def write(self) -> tuple[Any, Any]:
-        """All but the wake-ups and events -> cursors of the consumed mail and of mail left."""
+        """Write all but wake-ups and events. Return cursors of the consumed and of the remaining messages."""
         connection, unit, turn, outcome = self.connection, self.unit, self.turn, self.outcome
         _set_fence(connection, turn, outcome, self.dropped, unit.now)
         consumed = _consume_inbox(connection, turn, unit)
@@ -263,7 +265,10 @@ class _Step:
     def close(
         self, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], wakes: Sequence[Wake]
     ) -> tuple[Wake, ...]:
-        """Wake-ups, budget and events: rows that many steps want, so they come last."""
+        """Write wake-ups, budget and events last, because many steps compete for these rows.
+
+        Return the wake-ups that are left for after the commit.
+        """
         left = tuple(enlist(self.connection, wakes))
         if not self.numbers_revisions:
             settle_budget(self.connection, self.turn, self.outcome, self.me)
@@ -271,7 +276,7 @@ class _Step:
         return left
 
     def check(self, consumed: Any) -> None:
-        """Mail that is no longer there rolls everything back (on PostgreSQL the statement demands it)."""
+        """Raise InboxChanged when a message was withdrawn meanwhile (on PostgreSQL the statement fails)."""
         inbox = self.turn.facts.inbox
         if self.connection.dialect.name != "postgresql" and inbox and consumed.rowcount != len(inbox):
             raise _changed()
@@ -288,7 +293,7 @@ def _changed() -> InboxChanged:
 
 
 def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome) -> FetchedRow:
-    """Lock the agent and everyone this step writes to -> the agent's row. Raises Fenced when it is gone."""
+    """Lock the agent and every receiver of this step. Return the agent's row. Raises Fenced."""
     names: set[str] = set()
     groups: set[int] = set()
     ids = {unit.agent.id}
@@ -313,7 +318,7 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
 
 
 def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped: bool, now: float) -> None:
-    """Its row is held since `_take_agents` compared the fence."""
+    """Advance the agent's row, which is locked since `_take_agents` compared the fence."""
     agent = turn.facts.agent
     closes = outcome.ends_turn or dropped
     values = {
@@ -353,7 +358,7 @@ def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:
 
 
 def _speak(unit: UnitOfWork, turn: Turn, outcome: StepOutcome) -> None:
-    """Plain text is what the persona says; said to a person it answers, it names that person's message."""
+    """Emit the answer's text as the agent's message; `refs` are the people's messages that it answers."""
     if not outcome.said.strip():
         return
     refs = tuple(message.ref for message in turn.facts.inbox if message.ref)

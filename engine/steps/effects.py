@@ -1,4 +1,4 @@
-"""How each effect of a step is applied in its commit: one table."""
+"""Table of the functions that apply the effects of a step in its commit."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
 
 
 def apply_effect(effect: Effect, unit: UnitOfWork) -> None:
-    """Write one effect. Raises Stale where the world moved meanwhile."""
+    """Apply one effect. Raises Stale when the store has changed meanwhile."""
     EFFECTS[type(effect)](effect, unit)

@@ -1,4 +1,4 @@
-"""The last steps of a task: the boss finishes, an auditor with a fresh context judges, people decide."""
+"""Effects at the end of a task: the boss finishes, a new auditor judges, people decide."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
 
 
 def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
-    """A fresh agent each round, so that it has no part in the work; the cap on agents makes room for it."""
+    """Insert a new auditor, one per round, so that it took no part in the work; the cap on agents is raised
+    by one when it is reached."""
     unit.connection.execute(
         TASKS.update()
         .where(TASKS.c.id == unit.task_id, TASKS.c.agents >= TASKS.c.max_agents)
@@ -99,7 +100,8 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
         open_gate(unit, RaiseGate("audit", question, choices_of("audit")), unit.own_group)
     else:
         unit.add_message(
-            task.boss_id, f"The auditor rejected the result:\n{effect.findings}\nMend it, then finish again."
+            task.boss_id,
+            f"The auditor rejected the result:\n{effect.findings}\nRepair it, then finish again.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The first transaction of a step: who may run, what it reads, and the reservation of its spending."""
+"""Load of a step: check that the agent may run, read what the step needs, reserve its spending."""
 
 from __future__ import annotations
 
@@ -197,10 +197,10 @@ def load_turn(
     compose: Callable[[StepFacts], Turn],
     inbox_limit: int = MAX_INBOX_MESSAGES,
 ) -> Turn | None:
-    """The agent's next step, its spending reserved; None when it has nothing to do or may not run.
+    """Return the agent's next step with its spending reserved; None when it has no work or may not run.
 
-    Reads at most `inbox_limit` of its inbox. Raises CapHit (nothing reserved). The agent is locked before its
-    inbox is read: mail whose wake-up was folded into the one that led here is committed by then.
+    Reads at most `inbox_limit` messages. Raises CapHit (nothing reserved). The agent is locked before its
+    inbox is read, so messages whose wake-ups were merged into this one are already committed.
     """
     found = _look(connection, agent_id, inbox_limit)
     if found is None:
@@ -218,14 +218,14 @@ def load_turn(
 
 
 def _is_woken(connection: Connection, found: _Found, inbox_limit: int) -> bool:
-    """The letter that wakes may stand behind more of the others than are read at once."""
+    """Return whether an unread message wakes the agent; it may come after more than are read at once."""
     if any(message.wakes for message in found.inbox):
         return True
     return len(found.inbox) >= inbox_limit and waking.first(connection, agent=found.agent.id) is not None
 
 
 def _release(connection: Connection, row: FetchedRow) -> None:
-    """No step comes: what an answer that was dropped still holds goes back, be the cap what it may."""
+    """Release a reservation that a dropped answer left, because no step follows."""
     if not row.reserved_micros and not row.reserved_tokens:
         return
     give_back, ids = _give_back.of(path=budget_path(row.budget_path))
@@ -254,7 +254,7 @@ def _reserve_for(connection: Connection, row: FetchedRow, quote: Quote) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was read for a step; people only at the start of a turn."""
+    """Rows read for a step; colleagues only at the start of a turn."""
 
     agent: FetchedRow
     inbox: list[FetchedRow]
@@ -265,7 +265,7 @@ class _Found:
 
 
 def _look(connection: Connection, agent_id: int, inbox_limit: int) -> _Found | None:
-    """The agent, locked; then the rest, which is read once it is."""
+    """Lock and read the agent, then read the other rows of its step in the same batch."""
     with together(connection):
         asked = _agent_and_task.run(connection, agent=agent_id)
         inbox = _inbox.run(connection, agent=agent_id, most=inbox_limit)
@@ -304,7 +304,7 @@ def _step_facts(row: FetchedRow, found: _Found) -> StepFacts:
 
 
 def _within(rows: Sequence[FetchedRow]) -> tuple[InboxMessage, ...]:
-    """As much mail as fits; the rest stays unread for the next step."""
+    """Return as many messages as fit into MESSAGE_CHARS, at least one; the rest stays unread."""
     kept: list[InboxMessage] = []
     size = 0
     for message in rows:

@@ -1,4 +1,4 @@
-"""The effect of set_budget: a head gives a member a share of its own budget."""
+"""Effect of set_budget: a head caps a member and all below it, within its own budget."""
 
 from __future__ import annotations
 

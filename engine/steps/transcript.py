@@ -1,4 +1,4 @@
-"""The JSON of a step's row: the messages it read and the calls it made, as they are written and read."""
+"""JSON columns of a step's row: the messages it read and the calls it made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.store.core import dumps
 
 
 def messages_json(messages: Sequence[InboxMessage]) -> str:
-    """Return the messages that a step consumed, as stored with it."""
+    """Return the JSON of the messages that a step consumed."""
     return dumps(
         [
             {
@@ -32,7 +32,7 @@ def messages_json(messages: Sequence[InboxMessage]) -> str:
 
 
 def calls_json(calls: Sequence[CallRecord], unit: UnitOfWork) -> str:
-    """Return a step's calls, with the ids that its commit gave."""
+    """Return the JSON of a step's calls, with the ids that its commit assigned."""
     return dumps(
         [
             (c.id, c.name, c.arguments, unit.fill(c.result), outcome_json(settled(c.outcome, unit.ids)))
@@ -42,5 +42,5 @@ def calls_json(calls: Sequence[CallRecord], unit: UnitOfWork) -> str:
 
 
 def summary_json(summary: Sequence[SummaryLine]) -> str:
-    """Return what is stored of a summary."""
+    """Return the JSON of a summary."""
     return dumps([(line.text, line.by_person) for line in summary])

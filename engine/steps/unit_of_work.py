@@ -1,4 +1,4 @@
-"""What one commit writes with: the connection, the ids of this step, events and wake-ups gathered."""
+"""Unit of work: state of one commit, with its connection, new ids, events and wake-ups."""
 
 from __future__ import annotations
 
@@ -78,26 +78,26 @@ class UnitOfWork:
 
     @property
     def agent(self) -> AgentFacts:
-        """The agent whose step this is."""
+        """Return the agent whose step this is."""
         return self.turn.facts.agent
 
     @property
     def task_id(self) -> int:
-        """Its task."""
+        """Return the id of the agent's task."""
         return self.turn.facts.task.id
 
     @property
     def step_key(self) -> str:
-        """The step's name in keys, trailers and logs: `agent.step`."""
+        """Return the step's name in keys, trailers and logs: `agent.step`."""
         return f"{self.agent.id}.{self.turn.facts.step}"
 
     @property
     def own_group(self) -> int:
-        """Where the agent speaks to nobody in particular."""
+        """Return the group that the agent is a member of."""
         return self.agent.group_id
 
     def event(self, body: EventBody) -> None:
-        """Tell the world; the key makes a repeat harmless."""
+        """Append an event; its key makes a repeat harmless."""
         self.events.append((f"{self.step_key}.e{len(self.events)}", body))
 
     def add_message(
@@ -111,7 +111,7 @@ class UnitOfWork:
         priority: int = 5,
         about: tuple[About, int | None] = ("", None),
     ) -> None:
-        """Put words into an agent's inbox and wake it."""
+        """Insert a message into an agent's inbox and, with `wakes`, wake the agent after the commit."""
         self.message_count += 1
         _insert_message.run(
             self.connection,
@@ -132,11 +132,12 @@ class UnitOfWork:
             self.wake(to, priority)
 
     def wake(self, agent_id: int, priority: int = 5) -> None:
-        """The agent may run once this is committed."""
+        """Wake an agent after the commit."""
         self.wakes[agent_id] = Wake(agent_id, self.task_id, priority)
 
     def find(self, name_key: str) -> FetchedRow:
-        """The active agent of that name. Raises Stale: acting again will answer with the names that exist."""
+        """Return the active agent of that name. Raises Stale, so that the repeated call names those that
+        exist."""
         row = self.known.get(name_key)
         if row is None:
             row = _by_name.first(self.connection, task=self.task_id, name=name_key)
@@ -146,19 +147,20 @@ class UnitOfWork:
         return row
 
     def look_up(self, agent_id: int) -> FetchedRow:
-        """The agent of that id."""
+        """Return the agent's row. Raises Stale when it does not exist."""
         row = _by_id.first(self.connection, agent=agent_id)
         if row is None:
-            raise Stale(f"agent {agent_id} is no more")
+            raise Stale(f"agent {agent_id} does not exist")
         return row
 
     def group_ids(self, group: int) -> set[int]:
-        """Head and active members of a group whose agents this commit holds."""
+        """Return ids of head and active members of a group whose agents this commit has locked."""
         rows = [row for row in self.taken if group in (row.group_id, row.leads_group_id)]
         return {row.id for row in rows if row.status != "dismissed"}
 
     def fill(self, result: str) -> str:
-        """A tool result with the ids that this commit gave; "?" for those of effects not applied."""
+        """Return a tool result with the ids that this commit assigned; "?" for effects that were not
+        applied."""
         if "\0" not in result:
             return result
         for slot, value in self.ids.items():
@@ -166,5 +168,5 @@ class UnitOfWork:
         return _LEFTOVER.sub("?", result)
 
     def scalar(self, query: sa.Select[Any]) -> Any:
-        """First column of the first row."""
+        """Return the first column of the first row."""
         return self.connection.execute(query).scalar()

@@ -239,7 +239,7 @@ async def test_work_whose_agent_cannot_run_is_brought_to_its_giver(stage: Stage)
     """A member paused by a person does nothing: its head hears why, and gives the work to another."""
 
     def boss(view: View) -> ChatAnswer:
-        if "cannot go on: its agent is paused" in view.last:
+        if "cannot continue: its agent is paused" in view.last:
             given = ("assign", {"to": "Bob", "title": "t", "details": "d"})
             return call(("dismiss", {"name": "Ada", "reason": "paused"}), given)
         if not view.did("recruit"):

@@ -35,9 +35,10 @@ def test_whoever_judges_hears_whose_the_tests_are() -> None:
     authors = {"tests/test_a.py": "Boss", "conftest.py": "Ada", "main.py": "Ada"}
     told = provenance(["pytest"], authors, "Ada")
     assert (
-        told == "The check goes by conftest.py last written by Ada, who submits; tests/test_a.py by others."
+        told
+        == "The check depends on conftest.py last written by Ada, who submits; tests/test_a.py by others."
     )
-    assert provenance(["true"], authors, "Ada") == "The check goes by no file of the task."
+    assert provenance(["true"], authors, "Ada") == "The check depends on no file of the task."
 
 
 def test_calls_of_a_test_runner_are_known() -> None:
