@@ -84,6 +84,7 @@ async def running(
     guard_logs()
     if bot_settings.local:
         require("local", "Running without DISCORD_TOKEN")
+    _silence_voice_warnings()
     async with AsyncExitStack() as stack:
         # Whatever any library writes meanwhile is for this user alone.
         stack.callback(os.umask, os.umask(0o077))
@@ -119,6 +120,11 @@ async def running(
         if local is not None and opened.settings.openai_base_url == "" and model is None:
             local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
         yield RunningBot(bot, opened, outbox, local, bot_task)
+
+
+def _silence_voice_warnings() -> None:
+    """Keep discord.py from warning of libraries for voice, which the bot never uses."""
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
 async def _local_discord(
