@@ -1,1 +1,1 @@
-"""The truth: tables and the transactions over them, on SQLite and PostgreSQL alike."""
+"""Tables, database access and queries, on SQLite and PostgreSQL."""

@@ -1,4 +1,4 @@
-"""Read assignments with the names of giver and assignee."""
+"""Queries of assignments with the names of giver and assignee."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ _one_work = Prepared(
 
 
 def load_work(connection: Connection, agent_id: int) -> tuple[AssignmentFacts, ...]:
-    """Open and submitted assignments that the agent gave or has."""
+    """Return the open and submitted assignments that the agent gave or has."""
     return tuple(assignment_facts(row) for row in _work.all(connection, agent=agent_id))
 
 
 def load_assignment(connection: Connection, task_id: int, assignment_id: int) -> AssignmentFacts | None:
-    """One assignment of the task in any state."""
+    """Return an assignment of the task in any state, None when there is none."""
     row = _one_work.first(connection, number=assignment_id, task=task_id)
     return assignment_facts(row) if row else None
 
 
 def parties(connection: Connection, task_id: int, assignment_id: int) -> set[int]:
-    """Ids of giver and assignee of an assignment, empty when there is none."""
+    """Return the ids of giver and assignee of an assignment; empty when there is none."""
     row = _one_work.first(connection, number=assignment_id, task=task_id)
     return {row.giver_id, row.assignee_id} if row else set()
 

@@ -1,4 +1,4 @@
-"""Shorthands of the SQL layer: Core tables, JSON text, events in order."""
+"""Core tables, JSON columns, and the ordered table of events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AnyRow = Row[*tuple[Any, ...]]
 
 
 def table(row: type[EngineTable]) -> sa.Table:
-    """The Core table behind a row class."""
+    """Return the Core table of a row class."""
     found: sa.Table = row.__table__  # type: ignore[attr-defined]
     return found
 
@@ -54,7 +54,7 @@ REPEATS = table(RepeatRow)
 INTERVENTIONS = table(InterventionRow)
 
 _ORDER_LOCK = 0x4D656761
-"""PostgreSQL gives identity numbers before the commit; without one lock readers could pass a gap."""
+"""PostgreSQL assigns identity values before the commit; without this lock readers could skip an event."""
 
 _insert_events = insert_into(EVENTS, "task_id", "key", "kind", "payload_json", "at")
 _hold_order = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK).label("held")))
@@ -67,14 +67,14 @@ waking = Prepared(
     )
     .limit(1)
 )
-"""Whether an agent has mail that wakes it."""
+"""Selects a row if an agent has an unread message that wakes it."""
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def dumps(value: object) -> str:
-    """Compact JSON text."""
+    """Return compact JSON."""
     return _encoder.encode(value)
 
 
@@ -82,18 +82,18 @@ _decoder = json.JSONDecoder()
 
 
 def loads(text: str) -> Any:
-    """JSON text, as `dumps` wrote it, as Python values."""
+    """Parse JSON that `dumps` wrote."""
     return _decoder.raw_decode(text)[0]
 
 
 def hold_order(connection: Connection) -> None:
-    """From here to the commit no other transaction may number events or revisions."""
+    """Lock the numbering of events and revisions until the commit."""
     if connection.dialect.name == "postgresql":
         _hold_order.run(connection)
 
 
 def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]], now: float) -> None:
-    """Append (key, body) pairs in order; a key already there is an IntegrityError (a repeat of a commit)."""
+    """Append (key, body) pairs in order. Raises IntegrityError for a known key (a repeated commit)."""
     if not events:
         return
     hold_order(connection)
@@ -106,5 +106,5 @@ def _event_row(key: str, body: EventBody, now: float) -> dict[str, Any]:
 
 
 def new_id(connection: Connection, target: sa.Table, values: dict[str, Any]) -> int:
-    """Insert a row, return its id."""
+    """Insert a row. Return its id."""
     return int(connection.execute(target.insert().values(**values)).inserted_primary_key[0])  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Tables without migrations: for databases that live as long as a scenario, a bench or a test."""
+"""Create tables without migrations, for the databases of scenarios, benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from engine.store.tables import ENGINE_METADATA
 
 
 def create_tables(url: str) -> None:
-    """Make the engine's tables at `url` where they are missing. Blocking."""
+    """Create the engine's tables at `url` where they are missing. Blocking."""
     engine = sync_engine(url)
     with engine.begin() as connection:
         ENGINE_METADATA.create_all(connection)

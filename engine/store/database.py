@@ -30,7 +30,7 @@ from engine.store.driver_errors import FULL, NOT_UTF8, PATIENCE, Room, check_add
 T = TypeVar("T")
 
 GROUP = 16
-"""Commits folded into one fsync; groups of 64 were seen to fall into lockstep."""
+"""Commits that share one fsync; groups of 64 were observed to fall into lockstep."""
 
 _FLUSHED, _UNFLUSHED = "PRAGMA synchronous=FULL", "PRAGMA synchronous=NORMAL"
 _PRAGMAS = (
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class _Job(NamedTuple):
-    """Work for the writer, and who waits for it."""
+    """Work for the writer thread, and the future that waits for it."""
 
     work: Callable[[Connection], Any]
     done: asyncio.Future[Any]
@@ -56,7 +56,7 @@ _Result = tuple[_Job, Any, Exception | None]
 
 
 def open_database(url: str) -> Database:
-    """The database behind an SQLAlchemy URL (`sqlite:///…` or `postgresql://…`). Raises NotConfigured."""
+    """Open the database of an SQLAlchemy URL (`sqlite:///…` or `postgresql://…`). Raises NotConfigured."""
     check_address(url)
     if url.startswith("sqlite"):
         return SqliteDatabase(url)
@@ -68,7 +68,7 @@ def open_database(url: str) -> Database:
 
 
 def conninfo_of(url: str) -> str:
-    """libpq's URL for an SQLAlchemy URL of PostgreSQL. Raises NotConfigured for another database."""
+    """Return libpq's URL for an SQLAlchemy URL of PostgreSQL. Raises NotConfigured for other databases."""
     scheme, _, rest = url.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres"):
         raise NotConfigured("Workers need PostgreSQL. Set DATABASE_URL to postgresql://user@host/name.")
@@ -76,7 +76,7 @@ def conninfo_of(url: str) -> str:
 
 
 def sync_engine(url: str) -> sa.Engine:
-    """A plain SQLAlchemy engine for the same URL, with the same pragmas (migrations, tools, tests).
+    """Return a plain SQLAlchemy engine for the URL, with the same pragmas (for migrations, tools, tests).
 
     Raises NotConfigured where the extra [postgres] is needed and missing.
     """
@@ -110,13 +110,13 @@ def _set_pragmas(dbapi: Any, _record: object) -> None:
         for pragma in _PRAGMAS:
             dbapi.execute(pragma).close()
     except sqlite3.Error:
-        # The pool does not know this connection yet, so nobody else would close it.
+        # The pool does not know this connection yet, so nothing else would close it.
         dbapi.close()
         raise
 
 
 class _WriteQueues:
-    """Jobs on their way to the writer, in two lines: those that end with a flush, and others."""
+    """Queues of jobs for the writer thread: one for durable jobs, one for the others."""
 
     def __init__(self) -> None:
         self._arrived: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -125,11 +125,11 @@ class _WriteQueues:
         self._closed = False
 
     def put(self, job: _Job | None) -> None:
-        """From any thread; None closes the lines."""
+        """Queue a job, from any thread; None closes the queues."""
         self._arrived.put(job)
 
     def next_group(self) -> list[_Job]:
-        """Up to GROUP jobs of the line whose first waits longest; none when closed and all is served."""
+        """Return up to GROUP jobs of the queue whose first job is oldest; none when closed and empty."""
         self._gather()
         line = min(filter(None, self._waiting.values()), key=lambda waiting: waiting[0], default=deque())
         return [line.popleft()[1] for _ in range(min(GROUP, len(line)))]
@@ -147,7 +147,7 @@ class _WriteQueues:
 
 
 class SqliteDatabase:
-    """One file, one process: writes in order through one thread, reads beside it on WAL snapshots."""
+    """SQLite for one process: one thread writes in order, others read from WAL snapshots."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -161,7 +161,7 @@ class SqliteDatabase:
 
     @property
     def url(self) -> str:
-        """SQLAlchemy URL."""
+        """Return the SQLAlchemy URL."""
         return self._url
 
     @property
@@ -228,10 +228,11 @@ class SqliteDatabase:
         _deliver(results)
 
     def _commit_group(self, connection: Connection, jobs: list[_Job]) -> list[_Result]:
-        """All at once; when one fails, again with a savepoint each, so that only it is rolled back."""
+        """Commit the jobs together; if one fails, repeat them with a savepoint each and roll back only that
+        one."""
         raw: Any = connection.connection.driver_connection
         try:
-            # Without its flush a commit stays in the log until the next flush takes all before it along.
+            # An unflushed commit stays in the log until the next flush, which includes all earlier ones.
             raw.execute(_FLUSHED if jobs[0].durable else _UNFLUSHED)
             raw.execute("BEGIN IMMEDIATE")
             try:
@@ -239,7 +240,7 @@ class SqliteDatabase:
             except Exception as error:
                 if len(jobs) == 1 or not raw.in_transaction:
                     raise
-                log.debug("a group of %s is done one by one: %r", len(jobs), error)
+                log.debug("a group of %s jobs is repeated one by one: %r", len(jobs), error)
                 raw.execute("ROLLBACK")
                 raw.execute("BEGIN IMMEDIATE")
                 results = [(job, *_in_savepoint(connection, raw, job.work)) for job in jobs]

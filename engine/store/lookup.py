@@ -1,4 +1,4 @@
-"""Fetch one row by id, or raise NotFound with what to do next."""
+"""Fetch one row by id. Raise NotFound with the next step when it does not exist."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from engine.store.core import (
 
 
 def budget_path(path: str) -> list[int]:
-    """Ids of a budget and all above it."""
+    """Return the ids of a budget and all above it, the task's first."""
     return [int(part) for part in path.split("/") if part]
 
 
 def get_agent(connection: Connection, agent_id: int, *, alone: bool = False) -> AnyRow:
-    """The agent's row, locked with `alone`. Raises NotFound."""
+    """Return the agent's row, locked when `alone`. Raises NotFound."""
     query = sa.select(AGENTS).where(AGENTS.c.id == agent_id)
     row = connection.execute(query.with_for_update() if alone else query).first()
     if row is None:
@@ -28,7 +28,7 @@ def get_agent(connection: Connection, agent_id: int, *, alone: bool = False) -> 
 
 
 def get_task(connection: Connection, task_id: int) -> AnyRow:
-    """The task's row. Raises NotFound."""
+    """Return the task's row. Raises NotFound."""
     row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()
     if row is None:
         raise NotFound(f"There is no task {task_id}. Use /task list to see the tasks.")

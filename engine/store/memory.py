@@ -1,6 +1,6 @@
-"""What agents remember: full text on SQLite (FTS5) and PostgreSQL, vectors beside it, older steps too.
+"""Search in memories: full text on SQLite (FTS5) and PostgreSQL, vectors, and summarised steps.
 
-Who finds what: an agent its own lines, the lines shared with its task, and what was kept for its space.
+An agent finds its own memories, those shared in its task, and those kept for its space.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from engine.store.core import MEMORIES, STEPS, AnyRow, loads
 Dialect = Literal["sqlite", "postgresql"]
 
 CANDIDATES = 20_000
-"""Newest lines whose signs are compared, a bit a number: 10,000 of 1,536 take about 40 ms."""
+"""Newest memories whose signs are compared: 10,000 vectors of 1,536 numbers take about 40 ms."""
 
 NEAR = 200
-"""So many lines with the most alike signs are compared by their whole vectors."""
+"""Number of memories with the most similar signs that are compared by their whole vectors."""
 
 OLD_STEPS = 400
 RANKED = 20
@@ -54,13 +54,13 @@ _POSTGRESQL = (
 
 
 def memory_ddl(dialect: str) -> list[str]:
-    """Statements that make full-text search over the table `memories`; repeatable."""
+    """Return the statements that create full-text search over `memories`; repeatable."""
     return list(_SQLITE if dialect == "sqlite" else _POSTGRESQL)
 
 
 @dataclass(frozen=True, slots=True)
 class RecallQuery:
-    """Who looks for what: `vector` packed, None to go by words alone; steps up to `upto` were summed up."""
+    """A search by an agent: `vector` packed, None for keywords only; steps up to `upto` were summarised."""
 
     task_id: int
     agent_id: int
@@ -72,7 +72,7 @@ class RecallQuery:
 
 
 def recall(connection: Connection, asked: RecallQuery) -> list[Recalled]:
-    """Best lines first, by words, by meaning and among the agent's own steps that were summed up."""
+    """Return the best lines by keywords, by meaning and among the agent's summarised steps, best first."""
     words = words_of(asked.query)
     scope = _scope(asked)
     rankings = [_by_words(connection, words, scope), _old_steps(connection, words, asked)]
@@ -82,7 +82,7 @@ def recall(connection: Connection, asked: RecallQuery) -> list[Recalled]:
 
 
 def kept_for(connection: Connection, space: str, goal: str) -> list[Recalled]:
-    """What earlier tasks of a space left for this goal: matching lines first, then the newest."""
+    """Return what earlier tasks of a space kept for this goal: matching lines first, then the newest."""
     scope = MEMORIES.c.space == space
     newest = connection.execute(
         sa.select(MEMORIES).where(scope).order_by(MEMORIES.c.id.desc()).limit(KEPT_SHOWN)
@@ -120,7 +120,7 @@ def _by_words(connection: Connection, words: Sequence[str], scope: sa.ColumnElem
 
 
 def _by_meaning(connection: Connection, vector: bytes, scope: sa.ColumnElement[bool]) -> list[Recalled]:
-    """By signs first, then exactly: no vector index is needed, and both databases do the same."""
+    """Rank by signs first, then exactly: no vector index is needed, and both databases behave alike."""
     signs = connection.execute(
         sa.select(MEMORIES.c.id, MEMORIES.c.signs)
         .where(scope, MEMORIES.c.signs.is_not(None))
@@ -135,7 +135,7 @@ def _by_meaning(connection: Connection, vector: bytes, scope: sa.ColumnElement[b
 
 
 def _old_steps(connection: Connection, words: Sequence[str], asked: RecallQuery) -> list[Recalled]:
-    """Steps that the agent's summary replaced, by how many of the words they hold."""
+    """Rank the steps that the agent's summary replaced by how many of the words they contain."""
     if not asked.upto or not words:
         return []
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Insert messages into the inboxes of agents."""
+"""Insertion of the engine's messages into agents' inboxes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_system_message(
     wakes: bool = True,
     about: tuple[About, int | None] = ("", None),
 ) -> None:
-    """Words of the engine itself into an agent's inbox; a key already there is left as it is."""
+    """Insert a message of the engine into an agent's inbox, unless one with this key exists."""
     if connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first():
         return
     connection.execute(

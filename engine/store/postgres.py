@@ -1,4 +1,4 @@
-"""PostgreSQL for many processes: pooled connections, shared flushes, repeats of what deadlocked."""
+"""PostgreSQL for many processes: pooled connections, shared flushes, retries after deadlocks."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ T = TypeVar("T")
 _wait_for_disk = Prepared(sa.text("SET LOCAL synchronous_commit TO on"))
 _mark = Prepared(sa.text("SELECT pg_logical_emit_message(true, 'megaagent', '')"))
 _PG_RETRIES = 12
-"""More than a pool has connections: after a restart of the server each of them costs an attempt."""
+"""More than the connections of a pool: after a restart of the server each of them costs one attempt."""
 
 
 class PostgresDatabase:
-    """Many processes: each write is its own transaction, repeated on a deadlock.
+    """PostgreSQL for many processes: each write is a transaction, retried on a deadlock.
 
-    Transactions commit without waiting for the disk, so that none holds its locks meanwhile; a caller is
-    answered after a flush that all commits of the moment share. What others wrote is seen before it is on
-    disk: who passes it on outside (events) makes an empty write first, which returns once all is there.
+    Transactions commit without waiting for the disk, so that none holds locks meanwhile; `write` returns
+    after a flush that concurrent commits share. Writes of others are visible before they are on disk: a
+    reader that passes them on to the outside (events) makes an empty write first.
     """
 
     def __init__(self, url: str, size: int = 6) -> None:
@@ -37,7 +37,7 @@ class PostgresDatabase:
             "postgresql+psycopg://" + url.split("://", 1)[1],
             pool_size=size + 1,
             max_overflow=2,
-            # See `Wire`: it prepares what is asked for often.
+            # See `engine.store.wire`, which prepares the frequent statements itself.
             connect_args={
                 **PATIENCE,
                 "prepare_threshold": None,
@@ -51,7 +51,7 @@ class PostgresDatabase:
 
     @property
     def url(self) -> str:
-        """SQLAlchemy URL."""
+        """Return the SQLAlchemy URL."""
         return self._url
 
     @property
@@ -86,7 +86,7 @@ class PostgresDatabase:
         self._engine.dispose()
 
     async def _flush(self) -> None:
-        """Join the next flush: the one under way may have begun before this commit."""
+        """Join the next flush: the running one may have started before this commit."""
         if self._next_flush is None:
             self._next_flush = asyncio.create_task(self._flush_once(), name="flush")
         await asyncio.shield(self._next_flush)
@@ -120,16 +120,16 @@ def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> 
 
 
 def _to_disk(connection: Connection) -> None:
-    """A commit of its own that waits for the disk: the log is one line, so all before it are there too."""
+    """Commit with a wait for the disk: the log is sequential, so all earlier commits are flushed too."""
     with to_the_end(connection):
         _wait_for_disk.run(connection)
         _mark.run(connection)
 
 
 def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
-    """Deadlock, serialisation failure (SQLSTATE 40P01, 40001) or a lost connection: nothing was committed.
+    """Return whether to retry: after a deadlock, a serialisation failure (40P01, 40001) or a lost connection.
 
-    Work is repeatable and its keys are deterministic, so even a commit whose answer was lost is safe.
+    Work is repeatable and its keys are deterministic, so even a commit whose response was lost is safe.
     """
     origin = error.orig if isinstance(error, DBAPIError) else error
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
@@ -138,7 +138,7 @@ def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
 
 
 def _named(error: DBAPIError | psycopg.Error, url: str) -> Exception:
-    """The driver's integrity errors under SQLAlchemy's name, whoever ran the statement."""
+    """Convert the driver's integrity errors to SQLAlchemy's, whatever ran the statement."""
     if isinstance(error, psycopg.IntegrityError):
         return IntegrityError("a prepared statement", None, error)
     return plain_error(error, url)

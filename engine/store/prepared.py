@@ -1,9 +1,9 @@
-"""Core statements compiled once a dialect and run on the driver itself: the turn's path pays no more.
+"""Core statements that are compiled once per dialect and run directly on the driver.
 
 Measured: a prebuilt Core statement through SQLAlchemy costs 80-150 us of Python, the same text on the
-driver of SQLite 5-20 us; a step runs about fifteen. PostgreSQL's go over a wire of our own (wire.py). Values
-pass as the driver takes them (SQLite: 0 and 1 for booleans); driver errors leave through the Database, which
-names them as SQLAlchemy does.
+SQLite driver 5-20 us; a step runs about fifteen. On PostgreSQL they run through wire.py. Values are passed
+as the driver accepts them (SQLite: 0 and 1 for booleans); the Database converts driver errors to
+SQLAlchemy's.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ClauseElement
 
 SHORT = 4
-"""Lists up to this length have a statement that the server keeps: there are few of those."""
+"""Lists up to this length use a statement that the server keeps prepared; longer ones are rare."""
 
 FetchedRow = Any
 """A row with named fields."""
 
 
 class _Compiled:
-    """A statement as text with the order of its values, for SQLite's driver."""
+    """A statement compiled for SQLite's driver, with the order of its values."""
 
     __slots__ = ("_constants", "_order", "row", "text")
 
@@ -43,21 +43,21 @@ class _Compiled:
             self.row = getattr(namedtuple("Fact", names), "_make")  # noqa: B009 - typed loosely
 
     def values(self, given: Mapping[str, Any]) -> list[Any]:
-        """The statement's values in its order."""
+        """Return the statement's values in order."""
         merged = {**self._constants, **given}
         return [merged[name] for name in self._order]
 
     def run(self, connection: Connection, given: Mapping[str, Any]) -> Any:
-        """A cursor."""
+        """Execute the statement. Return its cursor."""
         return driver_of(connection).execute(self.text, self.values(given))
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Once a row, in order."""
+        """Execute the statement once per row, in order."""
         driver_of(connection).executemany(self.text, list(map(self.values, rows)))
 
 
 class _OnWire(_Compiled):
-    """The same for PostgreSQL, on its wire."""
+    """A statement compiled for PostgreSQL, run through wire.py."""
 
     __slots__ = ("_encoded", "_statement", "_wire_of")
 
@@ -74,11 +74,11 @@ class _OnWire(_Compiled):
         self._encoded, self._wire_of = encoded, wire_of
 
     def values(self, given: Mapping[str, Any]) -> list[bytes | None]:
-        """See `_Compiled.values`, as bytes."""
+        """See `_Compiled.values`; encoded as bytes."""
         return list(map(self._encoded, super().values(given)))
 
     def run(self, connection: Connection, given: Mapping[str, Any]) -> Any:
-        """See `_Compiled.run`: an answer, which may be on its way."""
+        """See `_Compiled.run`. The result may still be pending."""
         return self._wire_of(connection).run(self._statement, self.values(given))
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -99,7 +99,7 @@ def _numbered(name: str | None, places: dict[str, int]) -> str:
 def _defaults(
     statement: ClauseElement, params: Mapping[str, Any], given: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Of an insert, the Python-side defaults of columns that were not given."""
+    """Return the Python-side defaults of an insert's columns that were not given."""
     if not isinstance(statement, sa.Insert) or given is None:
         return {}
     columns = [c for c in statement.table.c if c.name in params and c.name not in given]
@@ -107,10 +107,10 @@ def _defaults(
 
 
 class Prepared:
-    """One statement; for an insert `columns` names the values that each run gives.
+    """One prepared statement; for an insert `columns` names the values of each run.
 
-    Lists of constants (`in_(("a", "b"))`) do not compile ahead of their run: write `or_`, or PreparedLists.
-    One that is not `lasting` is not kept by the server.
+    Lists of constants (`in_(("a", "b"))`) cannot be compiled in advance: use `or_`, or PreparedLists.
+    Unless `lasting`, the server does not keep the statement prepared.
     """
 
     __slots__ = ("_by_dialect", "_columns", "_lasting", "_statement")
@@ -122,29 +122,29 @@ class Prepared:
         self._by_dialect: dict[str, _Compiled] = {}
 
     def run(self, connection: Connection, **values: Any) -> Any:
-        """Execute -> `rowcount`, `fetchall()` and `fetchone()`."""
+        """Execute the statement. Return a cursor with `rowcount`, `fetchall()` and `fetchone()`."""
         return self._for(connection).run(connection, values)
 
     def all(self, connection: Connection, **values: Any) -> list[FetchedRow]:
-        """Every row."""
+        """Execute the statement. Return every row."""
         return self.rows(connection, self.run(connection, **values))
 
     def rows(self, connection: Connection, cursor: Any) -> list[FetchedRow]:
-        """Every row of an earlier `run`."""
+        """Return every row of an earlier `run`."""
         return list(map(self._for(connection).row, cursor.fetchall()))
 
     def first(self, connection: Connection, **values: Any) -> FetchedRow | None:
-        """The first row."""
+        """Execute the statement. Return the first row, None without one."""
         found = self.run(connection, **values).fetchone()
         return None if found is None else self._for(connection).row(found)
 
     def scalar(self, connection: Connection, **values: Any) -> Any:
-        """First column of the first row, None without one. Also what an insert returns."""
+        """Execute the statement. Return the first column of the first row, None without one."""
         found = self.run(connection, **values).fetchall()
         return found[0][0] if found else None
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute once a row, in order."""
+        """Execute the statement once per row, in order."""
         self._for(connection).many(connection, rows)
 
     def _for(self, connection: Connection) -> _Compiled:
@@ -161,7 +161,7 @@ class Prepared:
 
 
 class PreparedLists:
-    """A statement over lists: `make` builds it for lengths; values are named `<list><index>`."""
+    """A statement with list parameters: `make` builds it for given lengths; values are `<list><index>`."""
 
     __slots__ = ("_by_lengths", "_make")
 
@@ -170,7 +170,7 @@ class PreparedLists:
         self._by_lengths: dict[tuple[int, ...], Prepared] = {}
 
     def of(self, **lists: Sequence[Any]) -> tuple[Prepared, dict[str, Any]]:
-        """The statement for these lists, and the lists as its values."""
+        """Return the statement for these lists, and the lists as its values."""
         lengths = tuple(len(items) for items in lists.values())
         found = self._by_lengths.get(lengths)
         if found is None:
@@ -180,23 +180,23 @@ class PreparedLists:
 
 
 def listed(name: str, length: int) -> list[sa.BindParameter[Any]]:
-    """Parameters `<name>0` … for an `in_` of a PreparedLists statement."""
+    """Return the parameters `<name>0`, `<name>1`, … for an `in_` of a PreparedLists statement."""
     return [sa.bindparam(f"{name}{i}") for i in range(length)]
 
 
 def insert_into(target: sa.Table, *columns: str) -> Prepared:
-    """Insert a row of `columns`; other columns get their defaults."""
+    """Return a statement that inserts a row of `columns`; other columns get their defaults."""
     return Prepared(target.insert(), columns)
 
 
 def together(connection: Connection) -> AbstractContextManager[Any]:
-    """Statements inside are sent as one where the driver can (PostgreSQL); read their results after it."""
+    """Batch the statements inside on PostgreSQL; read their results after the block."""
     return _batch(connection, commits=False)
 
 
 def to_the_end(connection: Connection) -> AbstractContextManager[Any]:
-    """Like `together`, and the transaction's commit goes with them: nothing may follow, nobody waits longer
-    for its locks than the server works. What must hold for the commit is said by `demand`."""
+    """Batch the statements inside with the transaction's commit, so that locks are held no longer than the
+    server works. Nothing may follow. Use `demand` for conditions of the commit."""
     return _batch(connection, commits=True)
 
 
@@ -209,17 +209,17 @@ def _batch(connection: Connection, *, commits: bool) -> AbstractContextManager[A
 
 
 def demand(changed: sa.Update, rows: int) -> sa.Select[tuple[int]]:
-    """The update (of PostgreSQL), which fails when it does not change exactly `rows` rows: see `denied`."""
+    """Return a PostgreSQL update that fails unless it changes exactly `rows` rows; see `denied`."""
     done = changed.cte("done")
     count = sa.select(sa.func.count()).select_from(done).scalar_subquery()
     return sa.select((sa.literal_column("1").op("/")(sa.cast(count == rows, sa.Integer))).label("held"))
 
 
 def denied(error: Exception) -> bool:
-    """Whether this is the failure of a `demand` (SQLSTATE of a division by zero)."""
+    """Return whether an error is the failure of a `demand` (SQLSTATE of a division by zero)."""
     return getattr(error, "sqlstate", "") == "22012"
 
 
 def driver_of(connection: Connection) -> Any:
-    """The driver's connection, inside the same transaction."""
+    """Return the driver's connection, inside the same transaction."""
     return connection.connection.driver_connection

@@ -1,4 +1,4 @@
-"""Queries for people's screens (the `Queries` port) over the tables; plain reads."""
+"""Implementation of `Queries`, the reads for the user interface."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def _step_view(row: AnyRow) -> StepView:
 
 
 class SqlQueries:
-    """`engine.look`: every read on a consistent snapshot; history and blame after catching up git."""
+    """`engine.look`: each read is a consistent snapshot; history and blame catch up with git first."""
 
     def __init__(
         self, db: Database, workspace: Workspace, catch_up: Callable[[int], Awaitable[None]]
@@ -264,45 +264,45 @@ class SqlQueries:
         self._db, self._workspace, self._catch_up = db, workspace, catch_up
 
     async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
-        """Newest first."""
+        """Return the tasks of a space (None: of all), newest first."""
         query = _tasks.order_by(TASKS.c.id.desc()).limit(limit)
         if space is not None:
             query = query.where(TASKS.c.space == space)
         return [_task_view(row) for row in await self._all(query)]
 
     async def task(self, task_id: int) -> TaskView:
-        """One task."""
+        """Return one task. Raises NotFound."""
         return _task_view(
             await self._one(_tasks.where(TASKS.c.id == task_id), f"There is no task {task_id}.")
         )
 
     async def agents(self, task_id: int) -> Sequence[AgentView]:
-        """All agents of a task, the dismissed too, in order of joining."""
+        """Return all agents of a task, including dismissed ones, in the order they joined."""
         query = _agents.where(AGENTS.c.task_id == task_id).order_by(AGENTS.c.id)
         return [_agent_view(row) for row in await self._all(query)]
 
     async def agent(self, agent_id: int) -> AgentView:
-        """One agent."""
+        """Return one agent. Raises NotFound."""
         row = await self._one(_agents.where(AGENTS.c.id == agent_id), f"There is no agent {agent_id}.")
         return _agent_view(row)
 
     async def groups(self, task_id: int) -> Sequence[GroupView]:
-        """All groups of a task in order of forming."""
+        """Return all groups of a task, in the order they were formed."""
         return await self._db.read(lambda c: _group_views(c, GROUPS.c.task_id == task_id))
 
     async def group(self, group_id: int) -> GroupView:
-        """One group."""
+        """Return one group. Raises NotFound."""
         found = await self._db.read(lambda c: _group_views(c, GROUPS.c.id == group_id))
         if not found:
             raise NotFound(f"There is no group {group_id}.")
         return found[0]
 
     async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
-        """All assignments of a task in order of giving."""
+        """Return all assignments of a task, in the order they were given."""
         return await self._db.read(lambda c: _assignment_views(c, task_id))
 
     async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]:
-        """Newest first."""
+        """Return the steps of an agent, newest first."""
         query = (
             sa.select(STEPS).where(STEPS.c.agent_id == agent_id).order_by(STEPS.c.step.desc()).limit(limit)
         )
@@ -318,25 +318,25 @@ class SqlQueries:
         return [(r.agent_id, r.started_at, r.ended_at, r.cost_micros or 0) for r in await self._all(query)]
 
     async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
-        """Gates of a task, newest first."""
+        """Return the gates of a task, newest first."""
         query = sa.select(GATES).where(GATES.c.task_id == task_id).order_by(GATES.c.id.desc())
         if open_only:
             query = query.where(GATES.c.basis.is_(None))
         return [gate_view(row) for row in await self._all(query)]
 
     async def gate(self, gate_id: int) -> GateView:
-        """One gate."""
+        """Return one gate. Raises NotFound."""
         query = sa.select(GATES).where(GATES.c.id == gate_id)
         return gate_view(await self._one(query, f"There is no question {gate_id}."))
 
     async def files(self, task_id: int) -> Sequence[FileView]:
-        """Current files by path."""
+        """Return the current files of a task, by path."""
         query = sa.select(FILES).where(FILES.c.task_id == task_id, FILES.c.blob.is_not(None))
         rows = await self._all(query.order_by(FILES.c.path))
         return [FileView(r.path, r.revision, r.size, r.agent, r.changed_at) for r in rows]
 
     async def read_file(self, task_id: int, path: str, revision: int | None = None) -> bytes:
-        """Content of a path, now or at one of its revisions."""
+        """Return the content of a path, now or at a revision. Raises NotFound."""
         query = (
             sa.select(REVISIONS.c.blob)
             .where(REVISIONS.c.task_id == task_id, REVISIONS.c.path == path)
@@ -345,31 +345,29 @@ class SqlQueries:
         )
         if revision is not None:
             query = query.where(REVISIONS.c.id <= revision)
-        row = await self._one(
-            query, f"Task {task_id} has no file {path}. Use /task files to see what there is."
-        )
+        row = await self._one(query, f"Task {task_id} has no file {path}. Use /task files to see its files.")
         if row.blob is None:
-            raise NotFound(f"{path} was deleted. Its history is still there.")
+            raise NotFound(f"{path} was deleted. Its older revisions are still available.")
         return await self._workspace.get(task_id, row.blob)
 
     async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]:
-        """Revisions of a file, newest first."""
+        """Return the revisions of a file, newest first."""
         await self._catch_up(task_id)
         return await self._workspace.history(task_id, path, limit)
 
     async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]:
-        """Who wrote each line."""
+        """Return the author of each line of a file."""
         await self._catch_up(task_id)
         return await self._workspace.blame(task_id, path)
 
     async def memories(self, space: str) -> Sequence[MemoryView]:
-        """What was kept for a space's later tasks, newest first."""
+        """Return the memories kept for later tasks of a space, newest first."""
         query = sa.select(MEMORIES).where(MEMORIES.c.space == space).order_by(MEMORIES.c.id.desc())
         rows = await self._all(query)
         return [MemoryView(r.id, r.space, r.text, r.source, r.created_at) for r in rows]
 
     async def repeats(self, space: str) -> Sequence[RepeatView]:
-        """Those that still start tasks, the next one first."""
+        """Return the repeats of a space that have not ended, the next to run first."""
         return await self._db.read(lambda c: repeat_views(c, space))
 
     async def paused_repeats(self) -> Sequence[RepeatView]:

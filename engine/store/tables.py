@@ -1,6 +1,6 @@
-"""The engine's tables. Times are unix seconds, money micro-dollars; `key` columns make repeats harmless.
+"""The engine's tables. Times are Unix seconds, money micro-dollars; `key` columns make repeats harmless.
 
-Columns that end in `_json` hold JSON text: the turn's path writes and reads them as they are.
+Columns that end in `_json` hold JSON text, which steps write and read unchanged.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ ENGINE_METADATA = sa.MetaData(
 
 
 class EngineTable(SQLModel):
-    """Base of the engine's tables."""
+    """Base class of the engine's tables."""
 
     metadata: ClassVar[sa.MetaData] = ENGINE_METADATA
 
 
 class TaskRow(EngineTable, table=True):
-    """A goal and what became of it. `basis`: what its report rests on (`engine.events.EndBasis`), from the
-    boss's `finish` on; `paused_for`: `PauseCause`."""
+    """A task. `basis`: what its report is based on (`engine.events.EndBasis`), set by the boss's `finish`;
+    `paused_for`: `PauseCause`."""
 
     __tablename__ = "tasks"
     id: int | None = Field(default=None, primary_key=True)
@@ -66,11 +66,10 @@ class TaskRow(EngineTable, table=True):
 
 
 class BudgetRow(EngineTable, table=True):
-    """Caps of a task or of the subtree of a head; spending counts for all budgets above too.
+    """Caps and spending of a task or of an agent's subtree; spending also counts for all budgets above.
 
     `cap_agents` and `cap_minutes` only for subtrees: a task's own are in its row. `set_by`: the person who
-    capped a subtree, empty when its head did. `wrapped`: it got a part more to wrap up in, which is given
-    once.
+    capped a subtree, empty when its head did. `wrapped`: the extra tenth to wrap up was given.
     """
 
     __tablename__ = "budgets"
@@ -100,7 +99,7 @@ class BudgetRow(EngineTable, table=True):
 
 
 class GroupRow(EngineTable, table=True):
-    """One head and its members."""
+    """A group: one head and its members."""
 
     __tablename__ = "groups"
     id: int | None = Field(default=None, primary_key=True)
@@ -112,9 +111,9 @@ class GroupRow(EngineTable, table=True):
 
 
 class AgentRow(EngineTable, table=True):
-    """One agent. `fence` counts its committed steps and is compared and set by each commit.
+    """An agent. `fence` counts its committed steps and is compared and set by each commit.
 
-    `refused`: why the model refuses it for good; it is paused then, until someone turns to it.
+    `refused`: why the model refuses it permanently; it is paused then, until somebody sends it a message.
     """
 
     __tablename__ = "agents"
@@ -167,9 +166,9 @@ class AgentRow(EngineTable, table=True):
 
 
 class MessageRow(EngineTable, table=True):
-    """Words on their way to one agent; unread until a committed step consumed them, exactly once.
+    """A message to one agent; unread until a committed step consumes it, exactly once.
 
-    `about`: what the receiver is to do (`engine.domain.state.About`), with the number of the assignment.
+    `about`: what the receiver should do (`engine.domain.state.About`); `about_id`: the assignment's id.
     """
 
     __tablename__ = "messages"
@@ -201,7 +200,7 @@ class MessageRow(EngineTable, table=True):
 
 
 class InterventionRow(EngineTable, table=True):
-    """How often a monitoring rule acted on a subject, so that it acts differently the next time."""
+    """How often a monitoring rule acted on a subject, so that it escalates the next time."""
 
     __tablename__ = "interventions"
     task_id: int = Field(foreign_key="tasks.id", primary_key=True)
@@ -212,8 +211,8 @@ class InterventionRow(EngineTable, table=True):
 
 
 class StepRow(EngineTable, table=True):
-    """One model call and its tool calls, as committed; `messages_json`: the messages that it read; `kept`:
-    what its endpoint wants back, unread."""
+    """One committed model call with its tool calls; `messages_json`: the messages that it read; `kept`: an
+    opaque value that its endpoint wants back."""
 
     __tablename__ = "steps"
     __table_args__ = (UniqueConstraint("agent_id", "step"),)
@@ -237,7 +236,7 @@ class StepRow(EngineTable, table=True):
 
 
 class AssignmentRow(EngineTable, table=True):
-    """Work a head gave, with what must hold for it to be accepted."""
+    """An assignment that a head gave, with its acceptance criteria."""
 
     __tablename__ = "assignments"
     __table_args__ = (UniqueConstraint("key"),)
@@ -260,7 +259,7 @@ class AssignmentRow(EngineTable, table=True):
 
 
 class FileRow(EngineTable, table=True):
-    """The current content of a path; `blob` None when deleted."""
+    """The current content of a path; `blob` is None when deleted."""
 
     __tablename__ = "files"
     task_id: int = Field(foreign_key="tasks.id", primary_key=True)
@@ -289,7 +288,7 @@ class RevisionRow(EngineTable, table=True):
 
 
 class EventRow(EngineTable, table=True):
-    """What the world is told, in the order of seq."""
+    """An event, in the order of `seq`."""
 
     __tablename__ = "events"
     __table_args__ = (UniqueConstraint("key"), Index("ix_events_task", "task_id", "seq"))
@@ -302,10 +301,10 @@ class EventRow(EngineTable, table=True):
 
 
 class GateRow(EngineTable, table=True):
-    """A question only a person may answer; `basis` says why it is closed, None while open.
+    """A question that only a person may answer; `basis`: why it is closed, None while open.
 
-    `choices_json`: id, effect and, of an agent's own, text of each. `text`: what was written as the answer;
-    `limits_json`: the caps that came with an approval.
+    `choices_json`: id and effect of each choice, and the text of an agent's own options. `text`: the answer's
+    text; `limits_json`: the caps that came with an approval.
     """
 
     __tablename__ = "gates"
@@ -329,9 +328,9 @@ class GateRow(EngineTable, table=True):
 
 
 class MemoryRow(EngineTable, table=True):
-    """Something an agent wants to find again; `space` set when kept for later tasks of that space.
+    """A memory; `space` is set when it is kept for later tasks of that space.
 
-    `signs`: of each number of the embedding whether it is above 0, a bit each, to find alike ones fast.
+    `signs`: the signs of the embedding, one bit per number, to find similar ones fast.
     """
 
     __tablename__ = "memories"
@@ -349,11 +348,11 @@ class MemoryRow(EngineTable, table=True):
 
 
 class RepeatRow(EngineTable, table=True):
-    """A goal that starts a task again and again; `next_at` is when, `ended_at` set once it was stopped.
+    """A repeated task; `next_at`: the next start, `ended_at`: set when it was stopped.
 
-    `limits_json` holds the caps of each run as they were said when it was made; `skipped` counts the times
-    it did not start because the run before still went on. `paused_at` is set, with why, once its maker may
-    start no tasks any more. `origin` is where it was made, and so where each run starts.
+    `limits_json`: the caps of each run as set at creation. `skipped`: starts skipped because the previous run
+    had not ended. `paused_at`, `paused_why`: set once its creator may start no more tasks. `origin`: where it
+    was created and each run starts.
     """
 
     __tablename__ = "repeats"

@@ -11,7 +11,7 @@ from engine.store.prepared import FetchedRow
 
 
 def unread(row: FetchedRow) -> InboxMessage:
-    """Return a row of the inbox as the step under way reads it."""
+    """Convert a row of the inbox to a message."""
     return InboxMessage(
         row.id,
         row.from_kind,
@@ -40,7 +40,7 @@ def _message(stored: dict[str, Any]) -> InboxMessage:
 
 
 def past_calls(stored: str) -> tuple[PastCall, ...]:
-    """Return stored calls. Of those that older versions made no outcome is known."""
+    """Return stored calls; calls of older versions have no outcome."""
     return tuple(
         PastCall(number, name, arguments, result, outcome_of(outcome[0]) if outcome else None)
         for number, name, arguments, result, *outcome in loads(stored)

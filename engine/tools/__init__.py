@@ -1,4 +1,4 @@
-"""What an agent can do, one file each; names, arguments and results are API."""
+"""The tools of agents, one file each. Names, arguments and results are API."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ TOOLS: dict[str, Tool[Any]] = {
 def specs_for(
     role: AgentRole, *, small: bool = False, packages: tuple[str, ...] = ()
 ) -> tuple[ToolSpec, ...]:
-    """The tools a role may use, in a fixed order (prompts stay prefix-stable); the few of a `small` model.
+    """Return the tools of a role in a fixed order, so that prompts keep their prefix; fewer for a `small`
+    model.
 
-    `packages` are what programs may import: said with the tool that runs them.
+    `packages`: what programs may import, named in the description of `run`.
     """
     few = SMALL[role] if small else tuple(TOOLS)
     specs = (tool.spec() for tool in TOOLS.values() if role in tool.roles and tool.name in few)
@@ -70,8 +71,8 @@ def _with_packages(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
 
 
 _NOT_SMALL = frozenset({"lessons", "acceptance", "command"})
-"""Optional arguments a small model fills with what does harm: lessons not worth keeping, and checks of an
-assignment that no work can pass (`python menu.md`)."""
+"""Optional arguments that a small model fills harmfully: lessons not worth keeping, and checks that no work
+can pass (`python menu.md`)."""
 
 
 def _for_small(spec: ToolSpec) -> ToolSpec:

@@ -1,4 +1,4 @@
-"""ask_human: a gate that only a person may answer."""
+"""Tool ask_human: raise a gate that only a person may answer."""
 
 from __future__ import annotations
 

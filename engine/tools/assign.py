@@ -1,4 +1,4 @@
-"""assign: work with what must hold for it to be accepted."""
+"""Tool assign: give a member work with acceptance criteria."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AssignArguments(Arguments):
 
 
 async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult:
-    """Stage the assignment and the message that carries it."""
+    """Stage the assignment and its message. Raises ToolRefused."""
     context.check_goes_on()
     members = await my_members(context)
     key = name_key(arguments.to)

@@ -1,4 +1,4 @@
-"""What a tool is, and what it works with. Tools stage effects; nothing is visible before the commit."""
+"""Base types of tools. Tools stage effects; nothing is visible before the commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.tools.sessions import Sessions
 from engine.workspace.limits import WorkspaceLimits
 
 MAX_RESULT = 6_000
-"""Characters of a tool result that go back to the model; the rest is named, with a way to read it."""
+"""Characters of a tool result that the model gets; a cut is noted."""
 
 EVERYONE: frozenset[AgentRole] = frozenset({"boss", "head", "member", "auditor"})
 WORKERS: frozenset[AgentRole] = frozenset({"boss", "head", "member"})
@@ -26,8 +26,7 @@ LED: frozenset[AgentRole] = frozenset({"head", "member"})
 
 
 class ToolRefused(Exception):
-    """The call cannot be done; `str(error)` tells the model precisely what was wrong and what to do, `why`
-    the engine."""
+    """A call is refused; `str(error)` tells the model what was wrong and what to do, `why` the engine."""
 
     def __init__(self, text: str, why: RefusalKind = "not_allowed") -> None:
         super().__init__(text)
@@ -35,7 +34,7 @@ class ToolRefused(Exception):
 
 
 class Arguments(BaseModel):
-    """Base of all argument schemas: unknown arguments are refused, so the model hears of its typos."""
+    """Base class of argument schemas; unknown arguments are refused, so that the model sees its typos."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -70,13 +69,13 @@ class FileNow:
 
     @property
     def shown(self) -> str:
-        """The revision as the model is told of it."""
+        """Return the revision as shown to the model."""
         return "new" if self.revision is None else str(self.revision)
 
 
 @dataclass(slots=True)
 class ToolContext:
-    """One step's workbench: what is known, what is staged. `careful` after a stale commit: check names.
+    """State of one step's tool calls: what is known and staged. `careful`: check names, after a stale commit.
 
     Steps up to `upto` are in the prompt only as a summary. `newcomers`: the names that those recruited in
     this step will have, which the commit may number.
@@ -102,21 +101,21 @@ class ToolContext:
 
     @property
     def agent(self) -> AgentFacts:
-        """Whose step it is."""
+        """Return the agent whose step it is."""
         return self.facts.agent
 
     @property
     def task(self) -> TaskFacts:
-        """Its task."""
+        """Return the agent's task."""
         return self.facts.task
 
     def slot(self) -> int:
-        """A number for an id that exists only after the commit."""
+        """Return a number for an id that exists only after the commit."""
         self.slots += 1
         return self.slots
 
     def stage(self, effect: Effect) -> None:
-        """Let the commit do this."""
+        """Stage an effect for the commit."""
         self.effects.append(effect)
 
     def stage_last(self, effect: Effect) -> None:
@@ -136,7 +135,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[A]):
-    """A thing an agent can do: its name and argument schema are API."""
+    """A tool. Its name and argument schema are API."""
 
     name: str
     description: str
@@ -145,12 +144,12 @@ class Tool(Generic[A]):
     run: Callable[[ToolContext, A], Awaitable[ToolResult]]
 
     def spec(self) -> ToolSpec:
-        """The tool as the model sees it."""
+        """Return the tool as shown to the model."""
         return ToolSpec(self.name, self.description, common_schema(self.arguments.model_json_schema()))
 
 
 def clip(text: str, limit: int = MAX_RESULT, how: str = "") -> str:
-    """`text` within `limit` characters, head and tail kept, the cut named."""
+    """Return `text` cut in the middle to about `limit` characters, with a note of the cut."""
     if len(text) <= limit:
         return text
     head, tail = int(limit * 0.7), int(limit * 0.25)

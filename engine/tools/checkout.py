@@ -1,4 +1,4 @@
-"""Files of a task as one step sees them."""
+"""The files of a task as one step sees them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Files with their content, their blobs, and the paths left out where a run takes no more."""
+    """Files with their content and blobs, and the paths left out because a run accepts no more."""
 
     files: Mapping[str, bytes]
     blobs: Mapping[str, str]

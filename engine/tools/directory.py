@@ -1,4 +1,4 @@
-"""Who is who, for tools that name other agents."""
+"""Lookup of other agents by name, for tools."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from engine.tools.base import ToolContext, ToolRefused
 
 
 async def check_names(context: ToolContext, names: list[str]) -> None:
-    """Raises ToolRefused with the names that exist when one of `names` is nobody.
+    """Check that all `names` exist. Raises ToolRefused with similar names otherwise.
 
-    Only after a stale commit: the commit itself resolves names, and they are nearly always right.
+    Checks only after a stale commit: the commit itself resolves names, and they are nearly always right.
     """
     wanted = {name_key(name) for name in names} - set(context.recruited)
     if not wanted or not context.careful:
@@ -63,7 +63,7 @@ async def my_members(context: ToolContext) -> dict[str, str]:
 
 
 def not_mine(name: str, members: dict[str, str]) -> ToolRefused:
-    """What to answer when a member is named who is not the caller's."""
+    """Return the refusal for a name that is not a member of the caller's group."""
     known = ", ".join(members.values())
     hint = f"Your members: {known}." if known else "You have no members yet: recruit first."
     return ToolRefused(f"{name} is not in your group. {hint}", "missing")

@@ -1,4 +1,4 @@
-"""list_files, read_file, search_files, write_file, edit_file: the task's shared files."""
+"""Tools list_files, read_file, search_files, write_file, edit_file: the task's shared files."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class EditFileArguments(Arguments):
 
 
 async def list_files(context: ToolContext, arguments: ListFilesArguments) -> ToolResult:
-    """Paths with size, revision and last writer."""
+    """List paths with size, revision and last writer."""
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     lines = [
         f"{row.path} ({row.size} bytes, revision {row.revision}, by {row.agent})"
@@ -97,7 +97,7 @@ async def list_files(context: ToolContext, arguments: ListFilesArguments) -> Too
 
 
 def current_files(connection: Connection, task_id: int) -> list[AnyRow]:
-    """Rows of the task's files that exist, by path."""
+    """Return the rows of the task's existing files, by path."""
     query = (
         sa.select(FILES).where(FILES.c.task_id == task_id, FILES.c.blob.is_not(None)).order_by(FILES.c.path)
     )
@@ -105,7 +105,7 @@ def current_files(connection: Connection, task_id: int) -> list[AnyRow]:
 
 
 async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolResult:
-    """Content with its revision."""
+    """Return content with its revision. Raises ToolRefused."""
     path = _path(arguments.path)
     text, current = await _read_text(context, path)
     lines = text.splitlines()
@@ -118,7 +118,7 @@ async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolR
 
 
 async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> ToolResult:
-    """Lines that hold a text."""
+    """Return the lines that contain a text."""
     wanted = arguments.pattern.casefold()
     hits: list[str] = []
     for path, content in sorted((await checkout(context)).files.items()):
@@ -131,7 +131,7 @@ async def search_files(context: ToolContext, arguments: SearchFilesArguments) ->
 
 
 async def write_file(context: ToolContext, arguments: WriteFileArguments) -> ToolResult:
-    """Stage a whole file; merged when someone else wrote it since."""
+    """Stage a whole file; merge it when another agent wrote it since. Raises ToolRefused."""
     path = _path(arguments.path)
     content = arguments.content.encode("utf-8", "surrogatepass")
     current = await _current(context, path)
@@ -159,7 +159,7 @@ def _conflict(path: str, current: FileNow, text: bytes) -> str:
 
 
 async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolResult:
-    """Stage the replacement of one exact passage."""
+    """Stage the replacement of one exact passage. Raises ToolRefused."""
     path = _path(arguments.path)
     text, _ = await _read_text(context, path)
     found = text.count(arguments.old)
@@ -180,7 +180,7 @@ def _path(text: str) -> str:
 
 
 async def _current(context: ToolContext, path: str) -> FileNow | None:
-    """The path as this step sees it: staged by it, else as committed."""
+    """Return the path as staged by this step, else as committed; None when it never existed."""
     if path in context.files:
         return context.files[path]
     return await context.db.read(lambda c: _committed(c, context.task.id, path))
@@ -211,7 +211,7 @@ async def _read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
 
 
 async def _base(context: ToolContext, path: str, revision: int | None, current: FileNow | None) -> str | None:
-    """The blob the write was made from: named, remembered from the agent's own past calls, or staged now."""
+    """Return the blob that a write is based on: named, seen in the agent's past calls, or staged now."""
     if path in context.files:
         return context.files[path].blob
     if current is None or current.blob is None:
@@ -231,13 +231,13 @@ async def _base(context: ToolContext, path: str, revision: int | None, current: 
 
 
 def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> str | None:
-    """Content of the path at a revision of the task (the newest of its own up to that one)."""
+    """Return the blob of a path at a revision of the task (its newest revision up to that one)."""
     found: str | None = _one_revision.scalar(connection, task=task_id, file=path, newest=revision)
     return found
 
 
 def last_seen(context: ToolContext, path: str) -> int | None:
-    """The revision of `path` that the agent's newest call on it showed, if it still remembers one."""
+    """Return the revision of `path` in the agent's newest call on it that is still in its history."""
     for step in reversed(context.facts.past):
         for call in reversed(step.calls):
             seen = call.outcome
@@ -257,7 +257,8 @@ async def _check_new(context: ToolContext, path: str) -> None:
 
 
 async def _space(context: ToolContext, path: str, size: int) -> tuple[int, int]:
-    """Files and bytes of the task with what this step has staged and `path`. Raises ToolRefused when over."""
+    """Return files and bytes of the task including this step's and `path`. Raises ToolRefused over the
+    limits."""
     path_index = await path_index_of(context.db, context.task.id)
     count, total = len(path_index.sizes), path_index.total
     for changed, after in (
@@ -299,16 +300,16 @@ async def _stage(
 def stage_file(
     context: ToolContext, path: str, blob: str | None, expected: str | None, size: int, change: str
 ) -> None:
-    """Let the commit move `path` from `expected` to `blob`."""
+    """Stage the change of `path` from `expected` to `blob`."""
     context.stage(ChangeFile(context.slot(), path, blob, expected, size, change))  # type: ignore[arg-type]
     context.files[path] = FileNow(blob, size)
 
 
 def stage_room(context: ToolContext, count: int, total: int) -> None:
-    """Let the commit look once more whether the task's files are within their limits: others write too.
+    """Stage a check of the file limits at the commit, because others write at the same time.
 
-    Not where `count` files of `total` bytes, this step's among them, are so few that all others' steps under
-    way do not matter: counting costs time for each file.
+    Skipped where `count` files of `total` bytes are so far below the limits that other running steps do not
+    matter: counting costs time for each file.
     """
     limits = context.options.files
     mine = [file for file in context.files.values() if file.blob is not None]
@@ -320,7 +321,7 @@ def stage_room(context: ToolContext, count: int, total: int) -> None:
 
 
 async def checkout(context: ToolContext) -> Checkout:
-    """Every current file, as this step sees it. Raises ToolRefused when one cannot be read."""
+    """Return every current file as this step sees it. Raises ToolRefused when one cannot be read."""
     found = await _checked_out(context, await _blobs(context))
     if found.left_out:
         raise ToolRefused(f"Its content is missing: {found.left_out[0]}. Tell the people.")
@@ -328,7 +329,7 @@ async def checkout(context: ToolContext) -> Checkout:
 
 
 async def checkout_to_run(context: ToolContext) -> Checkout:
-    """The files for a run: all that can be read, or as many as one takes."""
+    """Return the files for a run: all that are readable, or as many as a run accepts."""
     status = context.sandbox.status()
     held = await _blobs(context)
     inside, left_out = fitting({path: size for path, (_, size) in held.items()}, status.files, status.size)

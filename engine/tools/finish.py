@@ -1,4 +1,4 @@
-"""finish: the boss says the goal is met, or as far as it goes."""
+"""Tool finish: the boss ends the task with a report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class FinishArguments(Arguments):
 
 
 async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult:
-    """Refused while work is open (what this answer accepted counts); else the audit or the end."""
+    """Stage the audit or the end of the task. Raises ToolRefused while work is open; work accepted in the
+    same answer counts as closed."""
     context.check_goes_on()
     if await context.db.read(lambda c: _is_judged(c, context.task.id)):
         raise ToolRefused(
@@ -61,7 +62,7 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
 
 
 async def _vectors(context: ToolContext, lessons: tuple[str, ...]) -> tuple[bytes, ...]:
-    """None when there is no embedder, or it does not answer: the lessons are then found by their words."""
+    """Return the lessons' vectors; none without a working embedder, then they are found by keywords."""
     if context.embedder is None or not lessons:
         return ()
     try:

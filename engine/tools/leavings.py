@@ -1,4 +1,4 @@
-"""What a run left becomes part of the step: files one by one, each kept or refused with the reason."""
+"""Files that a run left: each is staged, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _JUNK = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
 
 async def keep(context: ToolContext, result: RunResult, given: Checkout) -> str:
-    """Stage what the run changed and deleted -> lines for the model: what was kept and what was not, and why.
+    """Stage what the run changed and deleted. Return lines for the model: what was kept, and what was not.
 
-    An auditor only looks: nothing of its runs stays. A file that somebody else wrote since the run began is
-    merged with what they wrote; where that cannot be done theirs stays.
+    Files of an auditor's runs are never kept. A file that another agent wrote since the run started is
+    merged; on a conflict the other version stays.
     """
     left_out = _names("not in the run, it takes no more", given.left_out)
     if context.agent.role == "auditor":
@@ -44,7 +44,7 @@ async def keep(context: ToolContext, result: RunResult, given: Checkout) -> str:
 
 
 class _Leavings:
-    """The task's files as this step sees them, while those of a run are put among them."""
+    """The task's files as this step sees them, while the files of a run are added."""
 
     def __init__(self, context: ToolContext, given: Mapping[str, str], now: dict[str, FileNow]) -> None:
         self._context = context
@@ -56,7 +56,7 @@ class _Leavings:
 
     @classmethod
     async def of(cls, context: ToolContext, given: Mapping[str, str]) -> _Leavings:
-        """Read what there is now."""
+        """Read the current files."""
         rows = await context.db.read(lambda c: current_files(c, context.task.id))
         now = {row.path: FileNow(row.blob, row.size, row.revision, row.agent) for row in rows}
         now |= context.files
@@ -64,11 +64,11 @@ class _Leavings:
 
     @property
     def held(self) -> tuple[int, int]:
-        """Files and bytes of the task with what is staged."""
+        """Return files and bytes of the task including staged changes."""
         return len(self._now), self._total
 
     def delete(self, path: str) -> bool:
-        """Stage a deletion; False when there is nothing to delete, or somebody wrote it meanwhile."""
+        """Stage a deletion. Return False when the file is missing or another agent wrote it meanwhile."""
         now = self._now.get(path)
         if now is None:
             return False
@@ -81,7 +81,7 @@ class _Leavings:
         return True
 
     async def write(self, path: str, data: bytes) -> bool:
-        """Stage a content; False when it is there already, or refused."""
+        """Stage a content. Return False when it is unchanged or refused."""
         try:
             return await self._write(path, data)
         except Invalid as error:
@@ -116,7 +116,7 @@ class _Leavings:
         return merged.blob, await workspace.get(task, merged.blob)
 
     def _paths(self) -> PathIndex:
-        """Made after the deletions, so that a file may take the place of one that went."""
+        """Build the index after the deletions, so that a file may replace a deleted one."""
         if self._index is None:
             self._index = PathIndex()
             for path in self._now:

@@ -1,4 +1,4 @@
-"""remember, recall: lines that outlast an agent's context."""
+"""Tools remember and recall: memories that outlive an agent's context."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class RecallArguments(Arguments):
 
 
 async def remember(context: ToolContext, arguments: RememberArguments) -> ToolResult:
-    """Stage the line, with its vector where an embedder is configured."""
+    """Stage a memory, with its vector where an embedder is configured."""
     vector, note = await _vector(context, arguments.text)
     context.stage(Remember(context.slot(), arguments.text, vector, arguments.share))
     return ToolResult(f"Remembered{' for everyone in this task' if arguments.share else ''}.{note}")
 
 
 async def recall_lines(context: ToolContext, arguments: RecallArguments) -> ToolResult:
-    """The best lines with where each comes from."""
+    """Return the best lines with the source of each."""
     vector, note = await _vector(context, arguments.query)
     query = RecallQuery(
         context.task.id, context.agent.id, context.task.space, arguments.query, vector, upto=context.upto
@@ -49,7 +49,7 @@ async def recall_lines(context: ToolContext, arguments: RecallArguments) -> Tool
 
 
 async def _vector(context: ToolContext, text: str) -> tuple[bytes | None, str]:
-    """(packed vector, what to say): without an embedder, or when it fails, words alone decide."""
+    """Return (packed vector, note for the model); None without a working embedder: keywords decide."""
     if context.embedder is None:
         return None, ""
     try:
@@ -59,7 +59,7 @@ async def _vector(context: ToolContext, text: str) -> tuple[bytes | None, str]:
 
 
 def shown(line: Recalled) -> str:
-    """A recalled line for the model: text, source, day."""
+    """Format a recalled line for the model: text, source, day."""
     day = datetime.fromtimestamp(line.at, UTC).date().isoformat()
     return f"- {clip(' '.join(line.text.split()), SHOWN)} ({line.source}, {day})"
 

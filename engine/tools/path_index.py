@@ -1,5 +1,5 @@
-"""What paths a task has, kept in memory and brought up to date by the revisions since: a new file is checked
-against its likely neighbours alone, however many files there are."""
+"""Index of a task's paths in memory, updated from new revisions, so that a new file is checked only against
+paths that could collide with it, however many files there are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.store.core import FILES, REVISIONS
 from engine.store.prepared import FetchedRow, Prepared
 
 KEPT = 64
-"""Tasks remembered a database; the rest is read again when needed."""
+"""Tasks whose index is kept, per database; others are read again when needed."""
 
 _since = Prepared(
     sa.select(REVISIONS.c.id, FILES.c.path, FILES.c.blob, FILES.c.size)
@@ -30,7 +30,7 @@ _since = Prepared(
 class TaskPathIndex:
     """Current paths with their sizes, as of revision `last`.
 
-    `asked` counts who wanted it up to date; those up to `served` have been.
+    `asked` counts requests for an update; requests up to `served` are fulfilled.
     """
 
     last: int = 0
@@ -42,7 +42,7 @@ class TaskPathIndex:
     beside: dict[str, set[str]] = field(default_factory=dict)
 
     def put(self, row: FetchedRow) -> None:
-        """Take note of a path's present state; a repeat changes nothing."""
+        """Update a path from its current row; idempotent."""
         self.last = max(self.last, row.id)
         self.total -= self.sizes.pop(row.path, 0)
         neighbours = self.beside.setdefault(first_part(row.path), set())
@@ -54,12 +54,12 @@ class TaskPathIndex:
         neighbours.add(row.path)
 
     def neighbours(self, path: str) -> set[str]:
-        """All paths that could collide with `path`."""
+        """Return all paths that could collide with `path`."""
         return self.beside.get(first_part(path), set())
 
 
 def first_part(path: str) -> str:
-    """What paths must share, case aside, to get in each other's way."""
+    """Return the first part of a path, case-folded; only paths with the same one can collide."""
     return path.split("/", 1)[0].casefold()
 
 
@@ -67,10 +67,10 @@ _indexes: WeakKeyDictionary[Database, OrderedDict[int, TaskPathIndex]] = WeakKey
 
 
 async def path_index_of(db: Database, task_id: int) -> TaskPathIndex:
-    """The task's shelf, up to date with what was committed before the call.
+    """Return the task's index, up to date with everything committed before the call.
 
-    One read serves all who asked before it began: thousands who write at once would each read all the
-    others' revisions.
+    One read serves all callers that waited for it: otherwise thousands of concurrent writers would each read
+    all revisions of the others.
     """
     kept = _indexes.setdefault(db, OrderedDict())
     path_index = kept.setdefault(task_id, TaskPathIndex())

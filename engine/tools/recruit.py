@@ -1,4 +1,4 @@
-"""recruit, dismiss, propose_plan: who works on it."""
+"""Tools recruit, dismiss and propose_plan: who works on the task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
 
 TOKENS_AN_AGENT = 60_000
-"""Taken for an agent when the boss estimates nothing: about a dozen calls with their prompts."""
+"""Default estimate of tokens per agent: about a dozen calls with their prompts."""
 
 MINUTES, AGENTS_A_MINUTE = 13, 16
 """Taken when the boss estimates no time: a line through the paper's two works (7 agents took 13 minutes,
@@ -115,7 +115,7 @@ class DismissArguments(Arguments):
 
 
 async def dismiss(context: ToolContext, arguments: DismissArguments) -> ToolResult:
-    """Stage the dismissal of a member."""
+    """Stage the dismissal of a member. Raises ToolRefused."""
     members = await my_members(context)
     if name_key(arguments.name) not in members:
         raise not_mine(arguments.name, members)
@@ -135,7 +135,7 @@ class ProposePlanArguments(Arguments):
 
 
 async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
-    """Show the plan to the people; a large one waits for their word."""
+    """Stage the plan for the people to see; a large plan waits for approval. Raises ToolRefused."""
     context.check_goes_on()
     team = await _team_now(context)
     if team.plan_state == "proposed":

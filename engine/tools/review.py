@@ -1,4 +1,4 @@
-"""submit, review, verdict: work is accepted by what the files and runs show."""
+"""Tools submit, review and verdict: work is accepted by what files and runs show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SubmitArguments(Arguments):
 
 
 async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult:
-    """Check the evidence, then stage the submission. No evidence, no submission."""
+    """Run the assignment's check, then stage the submission. Raises ToolRefused when the check fails."""
     work = await _find(context, arguments.assignment)
     if work.assignee_id != context.agent.id:
         raise ToolRefused(f"Assignment #{work.id} belongs to {work.assignee}. {await _mine(context)}")
@@ -62,7 +62,7 @@ async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Eviden
         nothing = "No test of it passed.\n" if tests is not None and not tests.passed else ""
         raise ToolRefused(
             f"Not submitted: its check failed. {describe(result)}\n{nothing}{hint if hidden else ''}"
-            "Mend it, then submit again.",
+            "Repair it, then submit again.",
             "check_failed",
         )
     evidence = evidence_of(command, name, tests, given.files, authors)
@@ -91,7 +91,7 @@ async def _mine(context: ToolContext) -> str:
 
 
 async def check_files(context: ToolContext, files: list[str]) -> None:
-    """Raises ToolRefused for a path that is no file of the task."""
+    """Check that all paths are files of the task. Raises ToolRefused."""
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     present = {row.path for row in rows} | {p for p, f in context.files.items() if f.blob is not None}
     for name in files:
@@ -114,7 +114,7 @@ class ReviewArguments(Arguments):
 
 
 async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult:
-    """Stage the verdict on a member's submission."""
+    """Stage the review of a member's submission. Raises ToolRefused."""
     work = await _find(context, arguments.assignment)
     if work.giver_id != context.agent.id:
         raise ToolRefused(f"Assignment #{work.id} was given by {work.giver}, who reviews it.")
@@ -135,7 +135,7 @@ class VerdictArguments(Arguments):
 
 
 async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResult:
-    """Stage the auditor's judgement; where it goes by runs, one that they contradict is refused."""
+    """Stage the auditor's verdict. Raises ToolRefused when runs decide and contradict it."""
     accepts, by_runs = arguments.verdict == "accept", context.options.by_runs
     findings = arguments.findings
     if by_runs:
@@ -163,6 +163,6 @@ async def _has_programs(context: ToolContext) -> bool:
     return any(row.path.endswith(RUNNABLE) for row in rows)
 
 
-SUBMIT = Tool("submit", "Hand in an assignment.", SubmitArguments, LED, submit)
+SUBMIT = Tool("submit", "Submit an assignment.", SubmitArguments, LED, submit)
 REVIEW = Tool("review", "Accept or reject a submission.", ReviewArguments, WORKERS, review)
 VERDICT = Tool("verdict", "Judge the result.", VerdictArguments, frozenset({"auditor"}), verdict)

@@ -1,4 +1,4 @@
-"""run, send_input: a program in a throw-away copy of the files, contained by the sandbox."""
+"""Tools run and send_input: a program in a temporary copy of the files, contained by the sandbox."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SendInputArguments(Arguments):
 
 
 async def run(context: ToolContext, arguments: RunArguments) -> ToolResult:
-    """Run, stage the files it changed, tell what it printed."""
+    """Run a program, stage the files it changed, return its output. Raises ToolRefused."""
     if arguments.keep_open:
         return await _start(context, arguments)
     command = tuple(arguments.command)
@@ -64,7 +64,7 @@ async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
 
 
 async def send_input(context: ToolContext, arguments: SendInputArguments) -> ToolResult:
-    """Type into the program that `run` with keep_open started in this turn."""
+    """Send input to the program that `run` with keep_open started in this turn. Raises ToolRefused."""
     sessions = _sessions(context)
     talk = sessions.of(context.agent.id)
     if talk is None:
@@ -87,7 +87,7 @@ def _sessions(context: ToolContext) -> Sessions:
 
 
 async def _conversed(context: ToolContext, result: RunResult, command: str, given: Checkout) -> ToolResult:
-    """What it said; once it has ended, also what it left behind."""
+    """Return the program's output; once it has ended, also stage the files it left."""
     if result.exit_code == -1 and result.ended == "exit":
         said = clip(result.output) or "(no output)"
         return ToolResult(f"running\n{said}\n(send_input answers it; it ends with your turn)", Running())
@@ -98,7 +98,7 @@ async def _conversed(context: ToolContext, result: RunResult, command: str, give
 async def _ended(
     context: ToolContext, result: RunResult, given: Checkout, limit: int = MAX_RESULT
 ) -> ToolResult:
-    """What a program came to, with the files it left."""
+    """Return the result of a program that ended, and stage the files it left."""
     kept = await keep(context, result, given)
     outcome = Ran(result.exit_code, result.ended, asks_on(result.output))
     steady = describe(replace(result, seconds=0.0), limit) + kept
@@ -114,7 +114,7 @@ async def execute(
 ) -> tuple[RunResult, Checkout]:
     """Run `command` on the files as this step sees them and show it to people. Raises ToolRefused.
 
-    Tests are always run guarded, so that they say here what they say as a check.
+    Tests always run guarded, so that they give the same result here as in a check.
     """
     given = await checkout_to_run(context)
     limit = min(timeout_s, context.options.run_timeout_s * 4)
@@ -134,7 +134,7 @@ async def execute(
 
 
 def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
-    """What happened, for the model, its output within `limit` characters."""
+    """Describe a run for the model, its output within `limit` characters."""
     ends = {"exit": f"exit code {result.exit_code}", "timeout": "stopped: it took too long"}
     how = ends.get(result.ended, f"stopped: too much {result.ended}")
     return f"{how}, {result.seconds:.1f} s\n{clip(result.output, limit) or '(no output)'}"

@@ -1,7 +1,7 @@
-"""JSON schemas of tools with the keywords that every model provider takes, pure.
+"""JSON schemas of tools, limited to the keywords that every model provider accepts. Pure.
 
-What providers refuse (`exclusiveMinimum`, `$ref`, `const`, `oneOf`, `additionalProperties`, …) is said in
-other words or left out: what a model then sends is still validated by the tool's own arguments.
+Keywords that providers refuse (`exclusiveMinimum`, `$ref`, `const`, `oneOf`, `additionalProperties`, …) are
+rewritten or dropped; the tool's own arguments still validate what a model sends.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ KEYWORDS = frozenset(
         "maxLength",
     }
 )
-"""The common set; the least of the documented ones is Gemini's."""
+"""The common set; the smallest documented one is Gemini's."""
 
 _SAME = KEYWORDS - {"properties", "items", "anyOf", "type"}
 _DEEPEST = 12
 
 
 def common_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`schema`, of type object, in the common keywords, references resolved.
+    """Return `schema`, of type object, in the common keywords with references resolved.
 
-    An optional value is one that is not required: its null and its default are left out, a default that says
-    something stands in the description.
+    An optional value is one that is not required: its null and its default are dropped; a meaningful default
+    is named in the description.
     """
     made = _common(schema, {**schema.get("definitions", {}), **schema.get("$defs", {})}, 0)
     made.pop("description", None)
@@ -81,7 +81,7 @@ def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappin
 
 
 def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Choices as `anyOf` without null; one that is left alone takes the node's place."""
+    """Return the node with its alternatives as `anyOf` without null; a single alternative replaces it."""
     if isinstance(node.get("allOf"), list):
         parts = [_resolved(_mapping(part), definitions) for part in node["allOf"]]
         node = {**{k: v for part in parts for k, v in part.items()}, **_without(node, "allOf")}
@@ -96,7 +96,7 @@ def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[st
 
 
 def _kind(node: Mapping[str, Any]) -> str:
-    """One type: of several the first that is not null."""
+    """Return one type: of several the first that is not null."""
     declared = node.get("type")
     if isinstance(declared, list):
         declared = next((kind for kind in declared if kind != "null"), "string")
@@ -106,7 +106,7 @@ def _kind(node: Mapping[str, Any]) -> str:
 
 
 def _limits(node: Mapping[str, Any], made: dict[str, Any]) -> None:
-    """Exclusive limits of whole numbers as the next number; of others they are left to the tool."""
+    """Convert exclusive limits of integers to inclusive ones; other limits are left to the tool."""
     if made.get("type") != "integer":
         return
     for name, inclusive, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):

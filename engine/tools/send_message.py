@@ -1,4 +1,4 @@
-"""send_message: words to named agents, to the group, or to the people."""
+"""Tool send_message: write to named agents, the group, or the people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SendMessageArguments(Arguments):
 
 
 async def send_message(context: ToolContext, arguments: SendMessageArguments) -> ToolResult:
-    """Stage the message; the commit delivers it."""
+    """Stage the message; the commit delivers it. Raises ToolRefused."""
     keys = [name_key(name) for name in arguments.to]
     own = name_key(context.agent.name)
     if keys == [own]:
@@ -50,7 +50,7 @@ def _is_agent(key: str) -> bool:
 
 
 def _group(context: ToolContext) -> int:
-    """The group it leads, be it by this very step; else the one it is in."""
+    """Return the group that the agent leads, also if only from this step on, else its own group."""
     own = context.agent
     if own.leads_group_id is not None:
         return own.leads_group_id

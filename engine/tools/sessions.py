@@ -1,6 +1,6 @@
-"""Programs that go on asking, one an agent at most, from the call that starts one to the end of the turn.
+"""Interactive programs, at most one per agent, from the call that starts one to the end of the turn.
 
-They live in this process's memory: after a restart there are none, and the tools say so.
+They exist only in this process: after a restart there are none, and the tools say so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from engine.tools.checkout import Checkout
 
 @dataclass(slots=True)
 class Conversation:
-    """A running program with the files it was given. `answers`: what it said to call `(step, number)`."""
+    """A running program with the files it was given. `answers`: its output by call `(step, number)`."""
 
     session: SandboxSession
     command: str
@@ -22,13 +22,13 @@ class Conversation:
 
 
 class Sessions:
-    """Running programs by agent."""
+    """The running programs by agent."""
 
     def __init__(self) -> None:
         self._open: dict[int, Conversation] = {}
 
     def of(self, agent_id: int) -> Conversation | None:
-        """The agent's running program."""
+        """Return the agent's running program, None without one."""
         return self._open.get(agent_id)
 
     async def start(
@@ -40,9 +40,9 @@ class Sessions:
         given: Checkout,
         call: tuple[int, int],
     ) -> RunResult:
-        """Start a program and give its first output; the agent's older one is closed.
+        """Start a program and return its first output; close the agent's previous one.
 
-        A call that is acted again (another commit came first) gets the answer it got before.
+        A call that is repeated because another commit came first gets the same output again.
         """
         old = self._open.get(agent_id)
         if old is not None and call in old.answers:
@@ -53,7 +53,7 @@ class Sessions:
         return first
 
     async def send(self, agent_id: int, text: str, wait_s: float, call: tuple[int, int]) -> RunResult | None:
-        """Its answer to `text`; None when the agent has no running program."""
+        """Send `text` and return the output; None when the agent has no running program."""
         talk = self._open.get(agent_id)
         if talk is None:
             return None
@@ -62,7 +62,7 @@ class Sessions:
         return talk.answers[call]
 
     async def close(self, agent_id: int) -> RunResult | None:
-        """End the agent's program -> what it left, None when there was none."""
+        """End the agent's program. Return its last result, None when there was none."""
         talk = self._open.pop(agent_id, None)
         return await talk.session.close() if talk is not None else None
 

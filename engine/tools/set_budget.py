@@ -1,4 +1,4 @@
-"""set_budget: what a member and all below it may use."""
+"""Tool set_budget: cap what a member and all below it may use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SetBudgetArguments(Arguments):
 
 
 async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> ToolResult:
-    """Stage the cap; it counts from now on, so it also lets a group that had stopped go on."""
+    """Stage the cap, which counts from now on and so also resumes a stopped group. Raises ToolRefused."""
     if {arguments.usd, arguments.tokens, arguments.agents, arguments.minutes} == {None}:
         raise ToolRefused("Give usd, tokens, agents or minutes.")
     members = await my_members(context)

@@ -1,4 +1,4 @@
-"""update_todo: the agent's own checklist."""
+"""Tool update_todo: the agent's own todo list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 
 
 class TodoLine(Arguments):
-    """One line of the checklist."""
+    """One item of the todo list."""
 
     text: str = Field(min_length=1, max_length=300)
     status: Literal["todo", "doing", "done"] = "todo"
@@ -26,7 +26,7 @@ class UpdateTodoArguments(Arguments):
 
 
 async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> ToolResult:
-    """Stage the whole checklist."""
+    """Stage the whole todo list."""
     items = tuple(TodoItem(item.text, item.status) for item in arguments.items)
     context.stage(SetTodo(items))
     left = sum(item.status != "done" for item in items)
