@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol
 
 from bot.discord.formatting import cut, dollars, fenced, many, plain, size
@@ -100,14 +100,20 @@ def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
 
 def _cleaned(body: ev.EventBody) -> ev.EventBody:
     """The event with every text in it cleaned, before any mark of ours is put into one."""
-    found = {field.name: _clean_value(getattr(body, field.name)) for field in fields(body)}
-    return replace(body, **found)
+    cleaned: ev.EventBody = _clean_value(body)
+    return cleaned
 
 
 def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
-    return tuple(map(_clean_value, value)) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return tuple(map(_clean_value, value))
+    if is_dataclass(value) and not isinstance(value, type):  # the event, the choices of a gate
+        return replace(
+            value, **{each.name: _clean_value(getattr(value, each.name)) for each in fields(value)}
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True)

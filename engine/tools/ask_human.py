@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.budget.team import open_questions
+from engine.domain.clean import clean_line
 from engine.domain.effects import RaiseGate
 from engine.domain.gates import choices_of
 from engine.domain.outcomes import ToolResult
@@ -34,7 +35,8 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolR
             f"{MAX_QUESTIONS} of your questions wait for an answer. Wait for it, or go on with what does not "
             "depend on them."
         )
-    options = tuple(dict.fromkeys(option.strip()[:75] for option in arguments.options if option.strip()))
+    lines = (clean_line(option)[:75].strip() for option in arguments.options)
+    options = tuple(dict.fromkeys(line for line in lines if line))
     context.stage(RaiseGate("question", arguments.question, choices_of("question", options)))
     context.ends_turn = True
     return ToolResult("Asked. The answer arrives as a message.")

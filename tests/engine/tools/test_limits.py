@@ -261,6 +261,20 @@ async def test_calls_of_one_answer_stay_within_a_share_together(stage: Stage) ->
     assert names == {"Boss", "N0", "N1", "N2"}
 
 
+async def test_options_of_a_question_are_clean_and_distinct(stage: Stage) -> None:
+    """They become buttons: nothing hidden tells two apart, and none is empty."""
+    options = ["Yes", "Y\u200bes", "\u3164", "\x1b[31mNo\u202e"]
+
+    def boss(view: View) -> ChatAnswer:
+        return (
+            call(("ask_human", {"question": "Which?", "options": options})) if not view.steps else say("ok")
+        )
+
+    play = await stage({"Boss": boss})
+    raised = await play.until(GateRaised, kind="question")
+    assert [choice.text for choice in raised.choices if choice.text] == ["Yes", "No"]
+
+
 async def test_states_count_what_the_same_answer_did(stage: Stage) -> None:
     """A second review, a second plan, a member dismissed and an assignment given are seen by later calls."""
     heard: list[str] = []
