@@ -30,6 +30,7 @@ MAX_IN_CATEGORY = 50
 MAX_WEBHOOKS = 15
 MAX_THREADS = 1000
 MAX_ROLES = 250
+NEWS_THREAD = 10
 MAX_PINS = 250
 MAX_EMOJIS = 2000
 MAX_EMOJI_BYTES = 256 * 1024
@@ -102,6 +103,7 @@ def check_new_thread(world: World, parent: Channel, body: Wire, message_id: int 
     """Name, archive time and count of a thread to be made."""
     if parent.type not in _TEXT_LIKE:
         raise errors.cannot_execute_on_channel_type()
+    _check_thread_type(parent, body)
     if not 1 <= len(str(body.get("name") or "").strip()) <= 100:
         raise too_long("name", 100, 1)
     check_choice(body.get("auto_archive_duration"), ARCHIVE_AFTER, "auto_archive_duration")
@@ -109,6 +111,17 @@ def check_new_thread(world: World, parent: Channel, body: Wire, message_id: int 
         raise refuse(THREAD_EXISTS)
     if parent.guild_id is not None and len(world.active_threads(parent.guild_id)) >= MAX_THREADS:
         raise at_most(160006, "active threads", MAX_THREADS)
+
+
+def _check_thread_type(parent: Channel, body: Wire) -> None:
+    """Announcement channels have announcement threads only (which SimCord keeps as public ones)."""
+    asked = body.get("type")
+    if asked is None or parent.type == ChannelType.FORUM:
+        return
+    if (parent.type == ChannelType.NEWS) != (int(asked) == NEWS_THREAD):
+        raise errors.cannot_execute_on_channel_type()
+    if int(asked) == NEWS_THREAD:
+        body["type"] = int(ChannelType.PUBLIC_THREAD)
 
 
 def check_open(world: World, channel_id: int, *, write: bool = False) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from simcord.backend.errors import BackendError
+
+from bot.local.apierrors import form_error
 
 
 class FaultKind(StrEnum):
@@ -17,6 +23,7 @@ class FaultKind(StrEnum):
     DELAY = "delay"
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
+    REFUSE = "refuse"
 
 
 class LimitScope(StrEnum):
@@ -42,10 +49,15 @@ class Fault:
     status: int = 0
     scope: LimitScope = LimitScope.BUCKET
     seconds: float = 0.0
+    error: BackendError | None = None
+    containing: str = ""
 
     def meets(self, method: str, path: str) -> bool:
         """Whether this fault concerns a request."""
         return self.method in (method, "*") and re.fullmatch(self.path, path) is not None
+
+
+FOR_EVER = 1_000_000
 
 
 class GatewayControls(Protocol):
@@ -100,14 +112,53 @@ class Faults:
         """Let the request take effect, then cut the connection instead of answering."""
         self._add(Fault(FaultKind.DROP_AFTER, method, path), times)
 
+    def refuse(
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int,
+        code: int,
+        message: str = "Refused",
+        field: str = "",
+        field_code: str = "BASE_TYPE_INVALID",
+        containing: str = "",
+        times: int = FOR_EVER,
+    ) -> None:
+        """Refuse with one of Discord's JSON errors what meets the path and holds ``containing``.
+
+        ``containing`` is a regular expression searched in the JSON body, case-insensitive: a word filter.
+        ``field`` is the dotted path under ``errors``, ``field_code`` the code there.
+        """
+        error = BackendError(status, code, message)
+        if field:
+            error = BackendError(status, code, message, errors=form_error(field, field_code, message).errors)
+        self._add(Fault(FaultKind.REFUSE, method, path, error=error, containing=containing), times)
+
+    def refusal(self, method: str, path: str, body: object) -> BackendError | None:
+        """The refusal this request meets, or None; using it up."""
+        text = json.dumps(body, ensure_ascii=False)
+
+        def meant(fault: Fault) -> bool:
+            found = re.search(fault.containing, text, re.IGNORECASE) is not None
+            return fault.kind is FaultKind.REFUSE and fault.meets(method, path) and found
+
+        fault = self._take(meant, method, path)
+        return fault.error if fault else None
+
     def clear(self) -> None:
         """Forget the faults that have not happened yet."""
         self._waiting.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault this request meets, or None; using it up."""
+        return self._take(
+            lambda fault: fault.kind is not FaultKind.REFUSE and fault.meets(method, path), method, path
+        )
+
+    def _take(self, meant: Callable[[Fault], bool], method: str, path: str) -> Fault | None:
         for index, (fault, times) in enumerate(self._waiting):
-            if fault.meets(method, path):
+            if meant(fault):
                 self._waiting[index : index + 1] = [(fault, times - 1)] if times > 1 else []
                 self.met.append((fault, method, path))
                 return fault

@@ -127,6 +127,8 @@ class Rest:
             by_token = "token" in match.args
             self._authorize(request, by_token=by_token)
             body, uploads = await _read(request)
+            if (refused := self._options.faults.refusal(method, path, body)) is not None:
+                raise refused
             verdict = self._count(request, match, path, body, bot=not by_token)
             headers |= _bucket_headers(match, verdict, self._options.time_scale)
             if verdict.refused_by is not None:

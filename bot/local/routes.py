@@ -24,6 +24,10 @@ from bot.local.world import World, emoji_path
 
 Wire = dict[str, Any]
 NONCE_MEMORY = 300.0
+_WEBHOOK_CHANNELS = (
+    *(ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM),
+    *(ChannelType.VOICE, ChannelType.STAGE_VOICE),
+)
 
 
 def world_of(ctx: RequestContext) -> World:
@@ -220,7 +224,7 @@ def create_webhook(ctx: RequestContext) -> Wire:
     """Create a webhook that the bot's application owns; its avatar is kept."""
     world = world_of(ctx)
     channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"), "manage_webhooks")
-    if channel.type not in (ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM):
+    if channel.type not in _WEBHOOK_CHANNELS:
         raise errors.cannot_execute_on_channel_type()
     body = ctx.fields("name", "avatar")
     hook = world.create_webhook(channel.id, body["name"], world.bot_user.id)

@@ -97,7 +97,13 @@ class Outbox:
         self.webhooks = Webhooks(client, records, said)
         self.provision = Provision(client, records, said, category_of)
         posting = Posting(
-            self.ledger, self._transport, self.webhooks, self.faces, engine.look.read_file, self._buttons
+            self.ledger,
+            self._transport,
+            self.webhooks,
+            self.faces,
+            engine.look.read_file,
+            self._buttons,
+            said,
         )
         means = WorkerServices(
             self.ledger,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import discord
 
 from engine.secrets import redact
+
+NEEDS_2FA = 60003
+UNKNOWN_MESSAGE = 10008
+ARCHIVED = 50083
+TOO_LARGE = 40005
+_REFUSED_WORDS = frozenset({20009, 200000, 200001, 240000})
+"""Explicit content, AutoMod (message, title), harmful links: refused for what is said."""
 
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
@@ -26,7 +33,7 @@ class OutcomeUnknown(Exception):
 
 
 class ConnectionFailed(Exception):
-    """No connection was made: certainly not accepted."""
+    """The message was certainly not accepted: no connection, or trouble before it was sent."""
 
 
 class TargetDeleted(Exception):
@@ -41,8 +48,16 @@ class PermissionMissing(Exception):
     """403: a permission is missing."""
 
 
+Fault = Literal["name", "content", "size", "archived", "other"]
+"""What Discord does not take: the webhook's name, the words, the size, an archived thread, or unknown."""
+
+
 class Rejected(Exception):
     """Discord will never take this message as it is."""
+
+    def __init__(self, said: str, fault: Fault = "other") -> None:
+        super().__init__(said)
+        self.fault: Fault = fault
 
 
 async def rate_limit_error(response: aiohttp.ClientResponse) -> TooManyRequests:
@@ -70,15 +85,45 @@ def outcome_of(error: Exception) -> Exception:
     return _refused_request(error)
 
 
+def not_sent(error: Exception) -> Exception:
+    """What an error of a request made before the message itself says about the message."""
+    outcome = outcome_of(error)
+    return ConnectionFailed(str(outcome)) if isinstance(outcome, OutcomeUnknown) else outcome
+
+
 def _refused_request(error: discord.HTTPException) -> Exception:
     if error.status == 429:
         return TooManyRequests(_retry_after(error), "global", hidden=False)
     if error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401:
         return TargetDeleted("webhook")
+    if error.code == UNKNOWN_MESSAGE:
+        return TargetDeleted("message")
     if error.status == 404:
         return TargetDeleted("channel")
     said = redact(str(error))
-    return PermissionMissing(said) if error.status == 403 else Rejected(said)
+    if error.status == 403 and error.code not in _REFUSED_WORDS:
+        return PermissionMissing(said)
+    return Rejected(said, _fault(error))
+
+
+def _fault(error: discord.HTTPException) -> Fault:
+    """Sort a refusal by its code, and an invalid form by the field Discord names."""
+    if error.status == 413 or error.code == TOO_LARGE:
+        return "size"
+    if error.code == ARCHIVED:
+        return "archived"
+    if error.code in _REFUSED_WORDS:
+        return "content"
+    fields = fields_of(error)
+    if "username" in fields:
+        return "name"
+    return "content" if fields & {"content", "embeds"} else "other"
+
+
+def fields_of(error: discord.HTTPException) -> frozenset[str]:
+    """Return the names of the fields that Discord refuses in an invalid form (50035)."""
+    errors = getattr(error, "_errors", None)
+    return frozenset(errors) if isinstance(errors, dict) else frozenset()
 
 
 def _retry_after(error: discord.HTTPException) -> float:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 import discord
 
 from bot.discord.limits import FILE_BYTES
+from bot.outbox.forms import FORMS, Form, in_form, next_form, safe_name
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
-from bot.outbox.outcomes import PermissionMissing, Rejected, TargetDeleted
+from bot.outbox.outcomes import Fault, PermissionMissing, Rejected, TargetDeleted
 from bot.outbox.post import BOT, OutgoingMessage
 from bot.outbox.split import MESSAGE, excerpt
 from bot.outbox.transport import RenderedMessage, Transport, embed
 from bot.personas.avatars import Faces
+from bot.places.notices import Notices
 from bot.places.provision import Place
 from bot.places.records import WebhookRecord
 from bot.places.webhooks import Webhooks
@@ -42,15 +44,22 @@ class Posting:
     faces: Faces
     read_file: ReadFile
     gate_buttons: LoadGateButtons
+    notices: Notices
     _refused_names: set[str] = field(default_factory=set, init=False)
+    _forms: dict[int, Form] = field(default_factory=dict, init=False)
+    _woken: set[int] = field(default_factory=set, init=False)
 
     async def post(self, place: Place, delivery: Delivery) -> MessageLocation:
-        """Send once. Raises the errors of `outcomes`, `TargetDeleted` only for the place itself, and Away."""
-        wire = delivery.wire
-        hook = await self._hook(place, wire)
+        """Send once. Raises the errors of `outcomes`, `TargetDeleted` only for the place itself.
+
+        Raises PlaceUnavailable too. After Rejected, `refused` says whether another form can be tried.
+        """
+        form = self._forms.get(delivery.id, "plain")
+        wire = in_form(delivery.wire, form)
+        hook = None if form == "bot" else await self._hook(place, wire)
         message = await self._message(wire, hook)
         if hook is None:
-            return await self._by_bot(place, delivery, message)
+            return self._done(delivery, await self._by_bot(place, delivery, message, form))
         try:
             sent = await self.transport.by_webhook(hook, place.thread_id, message)
         except TargetDeleted as gone:
@@ -59,22 +68,48 @@ class Posting:
                 raise
             await self.webhooks.repair(place, hook)
             return await self.post(place, delivery)
-        except Rejected:
-            if wire.persona in self._refused_names:
-                raise
-            _log.exception("Discord refuses a message as %r; the bot says it", wire.persona)
-            self._refused_names.add(wire.persona)
-            return await self.post(place, delivery)
         if sent.channel_id == place.target_id:
-            return sent
+            return self._done(delivery, sent)
         await self.transport.unsend(hook, sent.message_id)
         await self.webhooks.repair(place, hook)
         return await self.post(place, delivery)
 
-    async def _by_bot(self, place: Place, delivery: Delivery, message: RenderedMessage) -> MessageLocation:
+    def _done(self, delivery: Delivery, sent: MessageLocation) -> MessageLocation:
+        self._forms.pop(delivery.id, None)
+        self._woken.discard(delivery.id)
+        return sent
+
+    async def refused(self, place: Place, delivery: Delivery, error: Rejected) -> bool:
+        """Choose how the message is tried next after `error`; False when only time or people can help.
+
+        A refused name is replaced by a safe one, said once; everything else concerns this message alone.
+        """
+        persona = delivery.wire.persona
+        if error.fault == "name" and persona and persona not in self._refused_names:
+            self._refused_names.add(persona)
+            text = wording.NAME_REFUSED.format(name=safe_name(persona))
+            await self.notices.say(f"name:{place.task_id}:{persona}", place.task_id, place.group_id, text)
+            return True
+        if error.fault == "archived" and place.thread_id and delivery.id not in self._woken:
+            self._woken.add(delivery.id)
+            return await self.transport.wake(place.thread_id)
+        return self.simplify(delivery, error.fault)
+
+    def simplify(self, delivery: Delivery, fault: Fault = "other") -> bool:
+        """Try the message in its next simpler form; False when there is none."""
+        form = next_form(self._forms.get(delivery.id, "plain"), fault)
+        if form is None or (fault == "archived" and form == "note"):
+            return False
+        self._forms[delivery.id] = form
+        return True
+
+    async def _by_bot(
+        self, place: Place, delivery: Delivery, message: RenderedMessage, form: Form
+    ) -> MessageLocation:
         """Where the bot itself may not write, its webhook may."""
+        nonce = f"o{delivery.id}{form[0] if form != 'plain' else ''}"
         try:
-            return await self.transport.by_bot(place.target_id, message, nonce=f"o{delivery.id}")
+            return await self.transport.by_bot(place.target_id, message, nonce=nonce)
         except PermissionMissing:
             hook = await self.webhooks.hook(place)
             if hook is None:
@@ -84,19 +119,27 @@ class Posting:
     async def find(self, place: Place, delivery: Delivery) -> MessageLocation | None:
         """The message of a delivery begun earlier, if it is in the channel. Raises what `look_up` raises."""
         hook = await self.webhooks.kept(place)
-        spoken = await self._message(delivery.wire, None)
-        variants = [spoken, replace(spoken, name=BOT)]
-        if hook is not None:
-            variants.append(await self._message(delivery.wire, hook))
-        prints = {each.fingerprint for each in variants}
+        prints = {each.fingerprint for each in await self._variants(delivery.wire, hook)}
         found = await self.transport.look_up(place.target_id, delivery.begun_at, prints, hook)
         known = await self.ledger.known([message_id for message_id, _ in found])
         fresh = [message_id for message_id, _ in found if message_id not in known]
         return MessageLocation(place.target_id, fresh[0]) if fresh else None
 
+    async def _variants(self, message: OutgoingMessage, hook: WebhookRecord | None) -> list[RenderedMessage]:
+        """The message in every form and voice in which it may have been sent."""
+        variants: list[RenderedMessage] = []
+        for form in FORMS:
+            wire = in_form(message, form)
+            spoken = await self._message(wire, None)
+            variants += [spoken, replace(spoken, name=BOT)]
+            if hook is not None and wire.persona:
+                masked = await self._message(wire, hook)
+                variants += [replace(masked, name=name) for name in (wire.persona, safe_name(wire.persona))]
+        return variants
+
     async def _hook(self, place: Place, wire: OutgoingMessage) -> WebhookRecord | None:
         """None for the bot's own voice, by choice or for want of a webhook."""
-        if not wire.persona or wire.persona in self._refused_names:
+        if not wire.persona:
             return None
         return await self.webhooks.hook(place)
 
@@ -104,12 +147,12 @@ class Posting:
         files, note = await self._files(wire)
         content = wire.content
         if hook is None and wire.face:
-            content = f"**{wire.persona}**\n{content}"
+            content = f"**{self._name(wire.persona)}**\n{content}"
         if note:
             content = f"{content}\n{note}"
         return RenderedMessage(
             content=excerpt(content, MESSAGE) if len(content) > MESSAGE else content,
-            name=wire.persona if hook else "",
+            name=self._name(wire.persona) if hook else "",
             avatar=self.faces.url(wire.face) if hook and wire.face else "",
             embeds=tuple(
                 embed(c.author, self.faces.url(c.face) if c.face else "", c.text) for c in wire.cards
@@ -119,6 +162,9 @@ class Posting:
             silent=wire.silent,
             view=await self.gate_buttons(wire.gate_id) if wire.gate_id is not None else None,
         )
+
+    def _name(self, persona: str) -> str:
+        return safe_name(persona) if persona in self._refused_names else persona
 
     async def _files(self, wire: OutgoingMessage) -> tuple[tuple[tuple[str, bytes], ...], str]:
         """Attachments of a message, and a line about those that cannot be attached."""

@@ -135,6 +135,18 @@ class Transport:
             raise outcome_of(error) from error
         return MessageLocation(sent.channel.id, sent.id)
 
+    async def wake(self, thread_id: int) -> bool:
+        """Open an archived thread again; False without the permission. Raises the other errors."""
+        try:
+            thread = await self.client.fetch_channel(thread_id)
+            if isinstance(thread, discord.Thread):
+                await thread.edit(archived=False)
+        except discord.Forbidden:
+            return False
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise outcome_of(error) from error
+        return True
+
     async def exists(self, channel_id: int) -> bool:
         """Whether a channel or thread is still there. Raises OutcomeUnknown, ConnectionFailed, Refused."""
         try:

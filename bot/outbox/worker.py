@@ -11,6 +11,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import aiohttp
+import discord
+from sqlalchemy.exc import SQLAlchemyError
+
 from bot.outbox.compose import compose
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
 from bot.outbox.limiter import Limiter
@@ -33,7 +37,14 @@ from bot.places.provision import Place, PlaceArchived, PlaceUnavailable, Provisi
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
-"""Times a message is tried when something nobody foresaw goes wrong; then it is dropped, in the log."""
+"""Times a message is tried when something nobody foresaw goes wrong; then in a simpler form, for ever."""
+
+
+DISCORD = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
+"""What a request to Discord may end with."""
+
+HEALS = (*DISCORD, SQLAlchemyError, PlaceUnavailable, OutcomeUnknown, ConnectionFailed, TooManyRequests)
+"""Trouble that is not the message's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +170,13 @@ class ChannelWorker:
         except PlaceArchived as error:
             _log.info("message %s is not sent: %s", job.delivery.id, error)
             await self._means.ledger.drop(job.delivery)
-        except Exception:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
+        except Exception as error:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
             job.look, job.failures = True, job.failures + 1
             _log.exception("message %s of channel %s failed", job.delivery.id, self.channel_id)
-            if job.failures < ATTEMPTS:
-                await asyncio.sleep(self._means.pace.after(job.failures))
-                return
-            await self._means.ledger.drop(job.delivery)
+            if job.failures % ATTEMPTS == 0 and not isinstance(error, HEALS):
+                self._means.posting.simplify(job.delivery)
+            await wait_for(self._means.retry, self._means.pace.after(job.failures))
+            return
         self.jobs.pop(0)
 
     async def _finish(self, job: SendJob) -> None:
@@ -201,12 +212,17 @@ class ChannelWorker:
                 if isinstance(error, OutcomeUnknown) and await self._found(place, delivery):
                     return
             except (TargetDeleted, PermissionMissing, PlaceUnavailable) as error:
+                if isinstance(error, TargetDeleted) and error.what == "message":
+                    _log.info("message %s was posted, and deleted by people", delivery.id)
+                    await means.ledger.drop(delivery)
+                    return
                 failures += 1
                 place = await self._changed(place, delivery, error, failures)
-            except Rejected:
-                _log.exception("message %s of channel %s is refused", delivery.id, place.channel_id)
-                await means.ledger.drop(delivery)
-                return
+            except Rejected as error:
+                _log.warning("message %s of channel %s: %s", delivery.id, place.channel_id, error)
+                if not await means.posting.refused(place, delivery, error):
+                    failures += 1
+                    await wait_for(means.retry, means.pace.after(failures))
             else:
                 await means.ledger.sent(delivery, sent)
                 return
@@ -252,11 +268,11 @@ class ChannelWorker:
         _log.warning("channel %s: %s", place.channel_id, error)
         if delivery.wire.channel_id:
             return means.provision.elsewhere(place, delivery.wire.guild_id)
-        if isinstance(error, TargetDeleted) and failures < ATTEMPTS:
+        if isinstance(error, TargetDeleted):
             try:
                 mended = await means.provision.repair(place)
-            except PlaceUnavailable as away:
-                _log.warning("group %s has no place now: %s", place.group_id, away)
+            except (PlaceUnavailable, *DISCORD) as trouble:
+                _log.warning("group %s has no place now: %s", place.group_id, trouble)
             else:
                 self._mended[place.group_id] = mended
                 return mended

@@ -11,9 +11,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import discord
 
+from bot.outbox.outcomes import NEEDS_2FA, fields_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.marks import mark_of
@@ -24,8 +26,10 @@ from bot.texts import outbox as wording
 _log = logging.getLogger(__name__)
 
 GUILD_FULL = 30013
-THREADS_FULL = 160006
 INVALID_FORM = 50035
+FILTERED = "INVALID_COMMUNITY_PROPERTY_NAME"
+WEEK: Literal[10080] = 10080
+"""Minutes after which a quiet thread archives itself: the most Discord allows."""
 
 CategoryOf = Callable[[int], Awaitable[int | None]]
 """The category `/setup` chose for a guild's tasks, None for a new one a task."""
@@ -156,7 +160,7 @@ class Provision:
             channel = await self._left_over(row, guild) or await self._new_channel(row, task, guild)
         except (discord.HTTPException, discord.RateLimited) as error:
             raise _no_room(error) from error
-        await self._note_made(row.task_id, "channel", channel.id, await self._topic(row))
+        await self._note_made(row.task_id, "channel", channel.id, channel.topic or "")
         return await self._keep(row, channel.id, 0)
 
     async def _note_made(self, task_id: int, kind: str, place_id: int, marker: str = "") -> None:
@@ -166,8 +170,9 @@ class Provision:
 
     async def _left_over(self, row: GroupRecord, guild: discord.Guild) -> discord.TextChannel | None:
         """A channel made for this group just before the process died, known by its topic."""
-        topic = await self._topic(row)
-        return None if row.repairs else discord.utils.get(guild.text_channels, topic=topic)
+        topics = {await self._topic(row), await self._topic(_safely(row))}
+        found = (channel for channel in guild.text_channels if channel.topic in topics)
+        return None if row.repairs else next(found, None)
 
     async def _new_channel(
         self, row: GroupRecord, task: TaskRecord, guild: discord.Guild
@@ -175,8 +180,28 @@ class Provision:
         category = await self._category(task, guild)
         await self._point_to_card(row)
         taken = {channel.name for channel in (category.channels if category else guild.channels)}
+        try:
+            return await self._create(row, guild, category, taken)
+        except discord.HTTPException as error:
+            if not name_refused(error):
+                raise
+        made = await self._create(_safely(row), guild, category, taken)
+        await self._say_renamed(row)
+        return made
+
+    async def _create(
+        self,
+        row: GroupRecord,
+        guild: discord.Guild,
+        category: discord.CategoryChannel | None,
+        taken: set[str],
+    ) -> discord.TextChannel:
         name, topic = place_name(row.name, taken), await self._topic(row)
         return await guild.create_text_channel(name, category=category, topic=topic)
+
+    async def _say_renamed(self, row: GroupRecord) -> None:
+        text = wording.PLACE_NAME_REFUSED
+        await self._notices.say(f"name:{row.group_id}", row.task_id, row.group_id, text)
 
     async def _point_to_card(self, row: GroupRecord) -> None:
         """The first place says where the card is; noted before it is made, to come with its first line."""
@@ -201,13 +226,24 @@ class Provision:
                 return None
             name = _category_name(task)
             left = None if deleted else discord.utils.get(guild.categories, name=name)
-            made = left or await guild.create_category(name)
+            made = left or await self._new_category(task, guild, name)
             if left is None:  # one with this name may be a person's
                 await self._note_made(task.task_id, "category", made.id, name)
             await self._records.set_task(task.task_id, category_id=made.id, category_repairs=int(deleted))
         if deleted:
             await self._say_at_root(task, "category", wording.CATEGORY_REPAIRED)
         return made
+
+    async def _new_category(
+        self, task: TaskRecord, guild: discord.Guild, name: str
+    ) -> discord.CategoryChannel:
+        """The goal may hold words that this server does not allow in names."""
+        try:
+            return await guild.create_category(name)
+        except discord.HTTPException as error:
+            if not name_refused(error):
+                raise
+        return await guild.create_category(wording.TASK_TITLE.format(id=task.task_id))
 
     async def _to_thread(self, row: GroupRecord, task: TaskRecord, full: _NoRoom) -> GroupRecord:
         if full.lasting:
@@ -228,26 +264,37 @@ class Provision:
         if row.host_id != ORIGIN:
             channel_id = (await self.ensure(row.host_id)).channel_id
         channel = guild.get_channel(channel_id) or _somewhere(guild)
-        if not isinstance(channel, discord.TextChannel):
+        if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+            return await self._keep(row, channel.id, 0)  # its chat has no threads
+        channel = channel if isinstance(channel, discord.TextChannel) else _somewhere(guild)
+        if channel is None:
             raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
         name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
-        taken = {thread.name for thread in channel.threads}
         try:
-            thread = await self._thread_left(row, channel, name) or await channel.create_thread(
-                name=place_name(name, taken)[:LONGEST],
-                type=discord.ChannelType.public_thread,
-                auto_archive_duration=10080,
-            )
-        except (discord.Forbidden, discord.RateLimited) as error:
-            _log.warning("group %s speaks in channel %s itself: %s", row.group_id, channel.id, error)
-            return await self._keep(row, channel.id, 0)
-        except discord.HTTPException as error:
-            if error.code != THREADS_FULL:
+            thread = await self._thread_left(row, channel, name) or await self._new_thread(row, channel, name)
+        except (discord.HTTPException, discord.RateLimited) as error:
+            if _heals(error):
                 raise
-            _log.warning("no more threads in guild %s", guild.id)
+            _log.warning("group %s speaks in channel %s itself: %s", row.group_id, channel.id, error)
             return await self._keep(row, channel.id, 0)
         await self._note_made(row.task_id, "thread", thread.id)
         return await self._keep(row, channel.id, thread.id)
+
+    async def _new_thread(self, row: GroupRecord, channel: discord.TextChannel, name: str) -> discord.Thread:
+        taken = {thread.name for thread in channel.threads}
+        news = channel.is_news()
+        kind = discord.ChannelType.news_thread if news else discord.ChannelType.public_thread
+        try:
+            return await channel.create_thread(
+                name=place_name(name, taken)[:LONGEST], type=kind, auto_archive_duration=WEEK
+            )
+        except discord.HTTPException as error:
+            if not name_refused(error):
+                raise
+        safe = place_name(_safely(row).name, taken)
+        made = await channel.create_thread(name=safe, type=kind, auto_archive_duration=WEEK)
+        await self._say_renamed(row)
+        return made
 
     async def _thread_left(
         self, row: GroupRecord, channel: discord.TextChannel, name: str
@@ -255,9 +302,10 @@ class Provision:
         """A thread made for this group just before the process died: ours, empty, and of no group's."""
         if row.repairs:
             return None
-        kept, wanted = await self._records.threads(channel.id), place_name(name)[:LONGEST]
+        kept = await self._records.threads(channel.id)
+        wanted = {place_name(name)[:LONGEST], place_name(_safely(row).name)}
         mine = [t for t in channel.threads if t.owner_id == channel.guild.me.id and t.id not in kept]
-        return next((t for t in mine if t.name == wanted and not t.message_count), None)
+        return next((t for t in mine if t.name in wanted and not t.message_count), None)
 
     async def _keep(self, row: GroupRecord, channel_id: int, thread_id: int) -> Place:
         await self._records.set_group(row.group_id, channel_id=channel_id, thread_id=thread_id)
@@ -315,9 +363,31 @@ def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
     """What a refused channel means. Raises the error itself when it means none of this."""
     if isinstance(error, discord.RateLimited):
         return _NoRoom("", lasting=False)
+    if error.code == NEEDS_2FA:
+        return _NoRoom(wording.CHANNELS_2FA, lasting=True)
     if isinstance(error, discord.Forbidden):
         return _NoRoom(wording.CHANNELS_FORBIDDEN, lasting=True)
     category_full = error.code == INVALID_FORM and "parent_id: Maximum" in error.text
     if error.code == GUILD_FULL or category_full:
         return _NoRoom(wording.CHANNELS_FULL, lasting=True)
-    raise error
+    if _heals(error) or "parent_id" in fields_of(error):  # the category is gone: the cache learns it soon
+        raise error
+    _log.warning("a channel is refused: %s", error)
+    return _NoRoom(wording.CHANNELS_REFUSED, lasting=False)
+
+
+def _heals(error: discord.HTTPException | discord.RateLimited) -> bool:
+    """Whether the same request may be taken later; what Discord refuses by its content never is."""
+    if isinstance(error, discord.RateLimited):
+        return False  # a place is wanted now
+    return error.status >= 500 or error.status in (401, 404, 429)
+
+
+def name_refused(error: discord.HTTPException) -> bool:
+    """Whether Discord refuses a name: communities filter words in names of channels and categories."""
+    return bool(fields_of(error) & {"name", "topic"}) or FILTERED in error.text
+
+
+def _safely(row: GroupRecord) -> GroupRecord:
+    """The group under a name no filter minds."""
+    return replace(row, name=wording.SAFE_PLACE.format(id=row.group_id))

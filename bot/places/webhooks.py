@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import aiohttp
 import discord
 
-from bot.outbox.outcomes import TargetDeleted
+from bot.outbox.outcomes import NEEDS_2FA, TargetDeleted, not_sent
 from bot.places.notices import Notices
 from bot.places.provision import Place, PlaceUnavailable
 from bot.places.records import PlaceRecords, WebhookRecord
 from bot.texts import outbox as wording
+from engine.secrets import redact
 
 _log = logging.getLogger(__name__)
 
-TOO_MANY = 30007
+FULL = {30007: wording.WEBHOOK_FULL, 30058: wording.WEBHOOK_GUILD_FULL}
+"""What is said when the channel, or the server, holds as many webhooks as Discord allows."""
+
+HasWebhooks = discord.TextChannel | discord.VoiceChannel | discord.StageChannel
+"""Kinds of channels in which a group may speak."""
 
 
 class Webhooks:
@@ -77,19 +83,37 @@ class Webhooks:
         hook: WebhookRecord | None
         try:
             hook = await self._verified(channel, kept)
-        except discord.Forbidden:
+        except discord.Forbidden as error:
             hook = kept if kept and kept.webhook_id else None
             if hook is None:
-                await self._say("forbidden", place, wording.WEBHOOK_FORBIDDEN)
-        except discord.HTTPException as error:
-            if error.code != TOO_MANY:
-                raise
+                text = wording.WEBHOOK_2FA if error.code == NEEDS_2FA else wording.WEBHOOK_FORBIDDEN
+                await self._say("forbidden", place, text)
+        except discord.RateLimited as error:
+            _log.info("channel %s gets a webhook in %.0f s", place.channel_id, error.retry_after)
+            hook = kept if kept and kept.webhook_id else None
+            self._look_again(place.channel_id, error.retry_after)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            if not await self._refused(place, error):
+                raise not_sent(error) from error
             hook = None
-            await self._say("full", place, wording.WEBHOOK_FULL)
         self._found[place.channel_id] = hook
         return hook
 
-    async def _channel(self, channel_id: int) -> discord.TextChannel:
+    def _look_again(self, channel_id: int, seconds: float) -> None:
+        """The bot speaks meanwhile: words that wait for a face are of no use to anybody."""
+        asyncio.get_running_loop().call_later(seconds, self._found.pop, channel_id, None)
+
+    async def _refused(self, place: Place, error: Exception) -> bool:
+        """Whether this is an answer that stays; it is said, and the bot speaks instead of the webhook."""
+        if not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429:
+            return False
+        if error.status in (401, 404):
+            return False
+        _log.warning("channel %s gets no webhook: %s", place.channel_id, redact(str(error)))
+        await self._say("full", place, FULL.get(error.code, wording.WEBHOOK_REFUSED))
+        return True
+
+    async def _channel(self, channel_id: int) -> HasWebhooks:
         """The cache does not know a channel that was just made; nor one that was deleted."""
         channel = self._client.get_channel(channel_id)
         try:
@@ -98,11 +122,13 @@ class Webhooks:
             raise TargetDeleted("channel") from error
         except discord.Forbidden as error:
             raise PlaceUnavailable(f"channel {channel_id} cannot be seen") from error
-        if not isinstance(channel, discord.TextChannel):
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            raise not_sent(error) from error
+        if not isinstance(channel, HasWebhooks):
             raise PlaceUnavailable(f"channel {channel_id} has no webhooks")
         return channel
 
-    async def _verified(self, channel: discord.TextChannel, kept: WebhookRecord | None) -> WebhookRecord:
+    async def _verified(self, channel: HasWebhooks, kept: WebhookRecord | None) -> WebhookRecord:
         """The kept webhook if it is still ours and here, else another of ours, else a new one."""
         me = self._client.user
         ours = [w for w in await channel.webhooks() if w.token and w.user and me and w.user.id == me.id]

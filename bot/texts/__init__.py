@@ -354,6 +354,10 @@ DOCTOR_ARCHIVE = (
     "⚠️ Archive: without **Manage Roles** `/task archive` cannot make channels read-only; it locks the "
     "threads and keeps the transcript, and `remove` works."
 )
+DOCTOR_2FA = (
+    "⚠️ This server asks its moderators for two-factor authentication: without it on the account that owns my "
+    "application, Discord refuses me channels, webhooks and threads whatever my permissions are."
+)
 DOCTOR_ALL_RIGHT = "✅ Permissions: all I need, in {count}."
 DOCTOR_INTENT_ON = "✅ Messages: I can read replies and messages in the agents' channels."
 DOCTOR_INTENT_OFF = (

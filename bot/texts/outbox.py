@@ -105,6 +105,17 @@ ATTACHED = "-# Whole text attached."
 DIGEST = "-# {count} messages in a hurry, the whole text is attached: {voices}"
 DIGEST_TITLE = "{count} messages"
 
+NOT_TAKEN = (
+    "🚧 Discord does not take what **{name}** wrote here (its filters for words and links, or its size): "
+    "the text is attached."
+)
+NOT_TAKEN_BARE = (
+    "🚧 Discord does not take what **{name}** wrote here, nor as a file. It is in the transcript that "
+    "`/task archive` gives at the end."
+)
+SAFE_NAME = "Agent {number}"
+NAME_REFUSED = "🔧 Discord refuses the name of an agent here, so it speaks as **{name}**."
+
 WEBHOOK_REPAIRED = "🔧 The webhook of this channel was removed or moved; made a new one."
 WEBHOOK_GIVEN_UP = (
     "🔧 The webhook of this channel was removed again. The agents now speak through me, "
@@ -118,6 +129,15 @@ WEBHOOK_FULL = (
     "🔧 This channel already has 15 webhooks, so agents speak through me. Delete one nobody uses "
     "and use `/doctor`."
 )
+WEBHOOK_GUILD_FULL = (
+    "🔧 This server already has as many webhooks as Discord allows, so agents speak through me. Delete some "
+    "nobody uses and use `/doctor`."
+)
+WEBHOOK_REFUSED = "🔧 Discord refuses a webhook in this channel, so agents speak through me."
+WEBHOOK_2FA = (
+    "🔧 This server asks its moderators for two-factor authentication, and whoever owns my application has "
+    "none: until they switch it on, agents speak through me. Then use `/doctor`."
+)
 PLACE_REPAIRED = "🔧 The place of **{group}** was deleted; made a new one. Earlier messages: `/task log`."
 PLACE_GIVEN_UP = "🔧 The place of **{group}** was deleted again. Its messages now come here."
 CATEGORY_REPAIRED = "🔧 The category of this task was deleted; made a new one."
@@ -126,6 +146,13 @@ CHANNELS_FORBIDDEN = (
     "🔧 Without the permission **Manage Channels** I can only give groups threads here. "
     "Grant it and use `/doctor`."
 )
+CHANNELS_2FA = (
+    "🔧 This server asks its moderators for two-factor authentication, and whoever owns my application has "
+    "none: until they switch it on, I can only give groups threads here. Then use `/doctor`."
+)
+CHANNELS_REFUSED = "🔧 Discord refuses a channel here, so groups get threads."
+PLACE_NAME_REFUSED = "🔧 Discord refuses this group's name here, so its place has a plain one."
+SAFE_PLACE = "group {id}"
 TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"
 WEBHOOK_NAME = "MegaAgent"

@@ -96,6 +96,8 @@ class DoctorCog(commands.Cog):
         lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
         if not getattr(guild.me.guild_permissions, READ_ONLY):
             lines.append(texts.DOCTOR_ARCHIVE)
+        if guild.mfa_level is discord.MFALevel.require_2fa:
+            lines.append(texts.DOCTOR_2FA)
         reads = interaction.client.intents.message_content
         lines.append(texts.DOCTOR_INTENT_ON if reads else texts.DOCTOR_INTENT_OFF)
         answers, detail = await parts.probes.model()

@@ -51,10 +51,10 @@ class Stage:
     running: asyncio.Task[None]
     rates: RateLimits = field(default_factory=lambda: RateLimits().scaled(SCALE))
 
-    async def task(self, goal: str = "a small game") -> int:
-        """Begin a task in the lobby."""
+    async def task(self, goal: str = "a small game", channel: str = "lobby") -> int:
+        """Begin a task in the lobby or another channel."""
         you, guild = self.local.you, self.local.guild_id
-        origin = f"channel:{you.channel('lobby')['id']}"
+        origin = f"channel:{you.channel(channel)['id']}"
         return await self.engine.handle(StartTask(goal, f"discord:{you.id}", f"guild:{guild}", origin=origin))
 
     def boss(self, task_id: int) -> int:

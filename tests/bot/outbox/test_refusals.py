@@ -1,0 +1,266 @@
+"""What Discord refuses is sorted by code and field: a safe name, a note, or a wait; no word is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from simcord.enums import ChannelType
+
+from bot.local.faults import LimitScope
+from bot.texts import outbox as wording
+from engine.events import TaskEnded
+from tests.bot.outbox.conftest import SCALE, Stage
+from tests.bot.places.test_repairs import allow, begun, deep_thread, says, seen_by_bot, texts, told
+
+EXECUTE = r"/webhooks/\d+/[^/]+"
+BOT_SEND = r"/channels/\d+/messages"
+EVERYWHERE = rf"(?:{EXECUTE}|{BOT_SEND})"
+HOOKS = r"/channels/\d+/webhooks"
+NEW_CHANNEL = r"/guilds/\d+/channels"
+NEW_THREAD = r"/channels/\d+/threads"
+
+
+def masked(stage: Stage, place: str = "root") -> list[tuple[str, str]]:
+    """(name, words) of what webhooks said."""
+    return [(m["author"]["username"], m["content"]) for m in stage.said(place) if m.get("webhook_id")]
+
+
+def attached(stage: Stage, message: dict[str, Any]) -> str:
+    """The text of a message's files."""
+    found = [stage.local.world.cdn.get(file["url"]) for file in message["attachments"]]
+    return "".join(data.decode() for data in found if data is not None)
+
+
+@pytest.mark.parametrize("code", [240000, 200000, 20009])
+async def test_refused_words_come_as_a_file(stage: Stage, code: int) -> None:
+    """Filters for links and words: a note in their place, and the persona keeps its face."""
+    _, boss = await begun(stage)
+    stage.local.faults.refuse("POST", EVERYWHERE, status=400, code=code, containing="badlink")
+    await says(stage, boss, "see badlink.example", "next words")
+    (note,) = [m for m in stage.said("root") if m["attachments"]]
+    assert note["content"].startswith(wording.NOT_TAKEN.split("**")[0])
+    assert attached(stage, note) == "see badlink.example"
+    assert [words for _, words in masked(stage)] == ["first", "next words"]
+    assert "dropped" not in await stage.outbox.ledger.counts()
+
+
+async def test_refused_as_a_file_too(stage: Stage) -> None:
+    """The note then says where the words are; nothing is dropped, and the next words come."""
+    _, boss = await begun(stage)
+    stage.local.faults.refuse("POST", EVERYWHERE, status=400, code=240000, containing="badlink")
+    stage.local.faults.refuse("POST", BOT_SEND, status=400, code=240000, containing="message\\\\.md|attached")
+    await says(stage, boss, "see badlink.example", "next words")
+    assert told(stage, wording.NOT_TAKEN_BARE.split("**")[-1]) == 1
+    assert "next words" in texts(stage)
+
+
+async def test_a_gates_buttons_survive_a_refusal(stage: Stage) -> None:
+    """The question comes as a file, with its buttons."""
+    _, boss = await begun(stage)
+    stage.local.faults.refuse("POST", EVERYWHERE, status=400, code=240000, containing="badlink")
+    stage.engine.raise_gate(boss, "Shall we use badlink?", ("yes", "no"))
+    await stage.drain()
+    (note,) = [m for m in stage.said("root") if m["attachments"]]
+    assert note["components"] and "badlink" in attached(stage, note)
+
+
+async def test_too_large(stage: Stage) -> None:
+    """The files' message comes without them, naming them."""
+    task_id, boss = await begun(stage)
+    stage.engine.write(boss, "out.bin", b"x" * 1000)
+    group = stage.engine.world.tasks[task_id].root_group_id
+    stage.engine.emit(TaskEnded(task_id, group, "done", "All is done.", ("out.bin",), True))
+    stage.local.faults.refuse(
+        "POST", EVERYWHERE, status=413, code=40005, containing="Deliverables attached", times=1
+    )
+    await stage.drain()
+    assert told(stage, wording.TOO_LARGE.format(names="`out.bin`")) == 1
+
+
+async def test_a_refused_name_is_replaced_and_said_once(stage: Stage) -> None:
+    """Only a refusal that names the field costs the name; the words keep their webhook."""
+    _, boss = await begun(stage)
+    (ada,) = stage.engine.recruit(boss, "Adabad")
+    stage.local.faults.refuse(
+        "POST", EXECUTE, status=400, code=50035, field="username", containing='username": "Adabad'
+    )
+    await says(stage, ada, "one", "two")
+    named = {words: name for name, words in masked(stage)}
+    assert named["one"] == named["two"] and named["one"].startswith("Agent ")
+    assert told(stage, wording.NAME_REFUSED.format(name=named["one"])) == 1
+    await says(stage, boss, "boss again")
+    assert {w: n for n, w in masked(stage)}["boss again"].startswith("Boss")
+
+
+async def test_a_refusal_without_a_reason_concerns_one_message(stage: Stage) -> None:
+    """The bot says it; the persona speaks by itself again at once."""
+    _, boss = await begun(stage)
+    stage.local.faults.fail("POST", EXECUTE, status=400)
+    await says(stage, boss, "still heard", "again masked")
+    assert any(t.endswith("still heard") for t in texts(stage))
+    assert "again masked" in [words for _, words in masked(stage)]
+
+
+@pytest.mark.parametrize("trouble", ["cut", "503", "429"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_trouble_while_the_webhook_is_looked_for(stage: Stage, trouble: str, method: str) -> None:
+    """The first words of a channel wait, however long it takes."""
+    boss = stage.boss(await stage.task())
+    if trouble == "cut":
+        stage.local.faults.drop_before(method, HOOKS, times=40)
+    elif trouble == "503":
+        stage.local.faults.fail(method, HOOKS, status=503, times=40)
+    else:
+        stage.local.faults.limit(method, HOOKS, scope=LimitScope.CLOUDFLARE, retry_after=0, times=8)
+    stage.engine.speak(boss, "first")
+    await stage.drain()
+    assert "first" in "\n".join(texts(stage))
+    assert "dropped" not in await stage.outbox.ledger.counts()
+
+
+async def test_making_webhooks_is_limited_for_long(stage: Stage) -> None:
+    """The bot speaks meanwhile, names in front."""
+    boss = stage.boss(await stage.task())
+    stage.local.faults.limit("POST", HOOKS, retry_after=3600 * SCALE, times=1)
+    stage.engine.speak(boss, "first")
+    await stage.drain()
+    assert any(t.startswith("**Boss") and t.endswith("first") for t in texts(stage))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(30007, wording.WEBHOOK_FULL), (30058, wording.WEBHOOK_GUILD_FULL)]
+)
+async def test_no_more_webhooks(stage: Stage, code: int, said: str) -> None:
+    """In the channel or in the server: the bot's voice, said once."""
+    boss = stage.boss(await stage.task())
+    stage.local.faults.refuse("POST", HOOKS, status=400, code=code)
+    await says(stage, boss, "first", "second")
+    assert any(t.endswith("second") for t in texts(stage)) and told(stage, said) == 1
+
+
+async def test_place_deleted_while_discord_is_in_trouble(stage: Stage) -> None:
+    """Repairing goes on until it succeeds."""
+    _, boss = await begun(stage)
+    stage.local.world.delete_channel(int(stage.local.you.channel("root")["id"]))
+    stage.local.faults.fail("POST", NEW_CHANNEL, status=503, times=40)
+    await says(stage, boss, "second")
+    assert "second" in texts(stage)
+
+
+@pytest.mark.parametrize("field", ["name", ""])
+async def test_a_groups_name_is_filtered(stage: Stage, field: str) -> None:
+    """A plain name instead, said once."""
+    _, boss = await begun(stage)
+    stage.local.faults.refuse(
+        "POST",
+        NEW_CHANNEL,
+        status=400,
+        code=50035,
+        message="INVALID_COMMUNITY_PROPERTY_NAME",
+        field=field,
+        field_code="INVALID_COMMUNITY_PROPERTY_NAME",
+        containing="badword",
+    )
+    (ada,) = stage.engine.recruit(boss, "Badword")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    await says(stage, bob, "hello")
+    (plain,) = [c["name"] for c in stage.local.you.channels() if c["name"].startswith("group-")]
+    assert "hello" in texts(stage, plain) and told(stage, wording.PLACE_NAME_REFUSED, plain) == 1
+    await stage.restart()
+    await says(stage, bob, "again")
+    assert "again" in texts(stage, plain)
+
+
+async def test_a_goal_is_filtered(stage: Stage) -> None:
+    """The category gets a plain name."""
+    stage.local.faults.refuse("POST", NEW_CHANNEL, status=400, code=50035, field="name", containing="badword")
+    task_id = await stage.task("a badword game")
+    await says(stage, stage.boss(task_id), "hello")
+    assert "hello" in texts(stage) and f"task {task_id}" in [c["name"] for c in stage.local.you.channels()]
+
+
+@pytest.mark.parametrize("code", [160006, 160007, 50024, 30061])
+async def test_a_thread_is_refused(stage: Stage, code: int) -> None:
+    """For whatever reason: the group speaks in the channel above."""
+    allow(stage, manage_channels=False)
+    await seen_by_bot(stage)
+    stage.local.faults.refuse("POST", NEW_THREAD, status=400, code=code)
+    await says(stage, stage.boss(await stage.task()), "hello")
+    assert "hello" in texts(stage, "lobby")
+
+
+async def test_a_channel_is_refused_for_an_unknown_reason(stage: Stage) -> None:
+    """The group gets a thread, and it is said."""
+    stage.local.faults.refuse("POST", NEW_CHANNEL, status=400, code=30061)
+    task_id = await stage.task()
+    await says(stage, stage.boss(task_id), "hello")
+    place = f"task-{task_id}-root"
+    assert "hello" in texts(stage, place) and told(stage, wording.CHANNELS_REFUSED, place) == 1
+
+
+async def test_two_factor_authentication(stage: Stage) -> None:
+    """60003 is told as what it is."""
+    for path in (NEW_CHANNEL, HOOKS):
+        stage.local.faults.refuse("POST", path, status=403, code=60003)
+    task_id = await stage.task()
+    await says(stage, stage.boss(task_id), "hello")
+    place = f"task-{task_id}-root"
+    assert told(stage, wording.CHANNELS_2FA, place) == told(stage, wording.WEBHOOK_2FA, place) == 1
+
+
+async def elsewhere(stage: Stage, kind: int) -> str:
+    """A task begun in a channel of another kind, where no channel can be made; the channel's name."""
+    allow(stage, manage_channels=False)
+    stage.local.world.create_channel(stage.local.guild_id, "place", type=kind)
+    await seen_by_bot(stage)
+    task_id = await stage.task(channel="place")
+    await says(stage, stage.boss(task_id), "hello")
+    return f"task-{task_id}-root"
+
+
+@pytest.mark.parametrize("kind", [ChannelType.VOICE, ChannelType.STAGE_VOICE])
+async def test_begun_in_a_voice_channel(stage: Stage, kind: int) -> None:
+    """Its chat has no threads but takes webhooks."""
+    await elsewhere(stage, kind)
+    assert "hello" in [words for _, words in masked(stage, "place")]
+
+
+async def test_begun_in_an_announcement_channel(stage: Stage) -> None:
+    """Only announcement threads exist there."""
+    thread = await elsewhere(stage, ChannelType.NEWS)
+    assert "hello" in texts(stage, thread)
+
+
+async def test_begun_in_a_forum(stage: Stage) -> None:
+    """Nobody can write in the forum itself: a channel where one can is taken."""
+    thread = await elsewhere(stage, ChannelType.FORUM)
+    assert "hello" in texts(stage, thread)
+
+
+async def test_an_archived_thread_is_opened_again(stage: Stage) -> None:
+    """50083 for a webhook: the bot opens the thread and the persona speaks."""
+    member, name = await deep_thread(stage)
+    stage.local.faults.refuse("POST", EXECUTE, status=400, code=50083, times=1)
+    await says(stage, member, "again")
+    assert "again" in [words for _, words in masked(stage, name)]
+
+
+async def test_a_locked_thread_refuses_the_webhook(stage: Stage) -> None:
+    """The bot, who may manage threads, says it."""
+    member, name = await deep_thread(stage)
+    stage.local.faults.refuse("POST", EXECUTE, status=400, code=50083)
+    await says(stage, member, "again")
+    assert any(t.startswith("**Leaf") and t.endswith("again") for t in texts(stage, name))
+
+
+async def test_nothing_can_be_said_for_long(stage: Stage) -> None:
+    """Even the plainest note is refused: kept, posted when Discord takes it again, over a restart too."""
+    _, boss = await begun(stage)
+    stage.local.faults.refuse("POST", EVERYWHERE, status=400, code=240000)
+    stage.engine.speak(boss, "kept")
+    await stage.local.world.pulse.until(lambda: len(stage.local.faults.met) > 4, 10)
+    await stage.restart()
+    stage.local.faults.clear()
+    await stage.drain()
+    assert "kept" in texts(stage) and "dropped" not in await stage.outbox.ledger.counts()
