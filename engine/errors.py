@@ -22,6 +22,8 @@ Every message is one or two plain sentences that end with what to do next.
 
 from __future__ import annotations
 
+from engine.secrets import redact
+
 
 class EngineError(Exception):
     """Base class of the engine's exceptions; `str(error)` can be shown to people."""
@@ -56,7 +58,13 @@ class Fenced(EngineError):
 
 
 class ModelError(EngineError):
-    """The model endpoint did not give a usable answer."""
+    """The model endpoint did not give a usable answer.
+
+    The message holds no secret, whoever wrote it: addresses and answers of endpoints are quoted in many.
+    """
+
+    def __init__(self, message: str = "", *more: object) -> None:
+        super().__init__(redact(message), *more)
 
 
 class ModelUnavailable(ModelError):

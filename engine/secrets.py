@@ -8,10 +8,8 @@ from typing import Any
 
 from engine.domain.redact import Redaction, secrets_in
 
-_OF_THE_ENVIRONMENT = ("PGPASSWORD",)
-"""Environment variables that libraries read, not the settings."""
-
-_redaction = Redaction(os.environ.get(name, "") for name in _OF_THE_ENVIRONMENT)
+_redaction = Redaction(secrets_in(os.environ.items()))
+"""Libraries read secrets of the environment that are no settings here: PGPASSWORD, a proxy's login."""
 
 
 def keep_secret(*values: str) -> None:

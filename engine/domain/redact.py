@@ -139,6 +139,9 @@ def _secrets_of(name: str, value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for inner, one in value.items():
             yield from _secrets_of(str(inner), one)
+    elif hasattr(type(value), "model_fields"):
+        for inner, one in value:
+            yield from _secrets_of(inner, one)
     elif isinstance(value, list | tuple | set | frozenset):
         for one in value:
             yield from _secrets_of(name, one)

@@ -44,6 +44,7 @@ from engine.llm.reading import read_answer
 from engine.llm.storable import storable, storable_json
 from engine.llm.words import brief
 from engine.ports import ChatAnswer, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec, Usage
+from engine.secrets import redact
 from engine.settings import EngineSettings
 
 _log = logging.getLogger(__name__)
@@ -219,7 +220,7 @@ class NativeChat:
             self._said.add(key)
             self._say(text)
             if self._people is not None and key.startswith("price|"):
-                self._people(text)
+                self._people(redact(text))
 
 
 # ---------------------------------------------------------------- history

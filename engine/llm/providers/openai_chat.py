@@ -32,6 +32,7 @@ from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, window_told
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
 from engine.ports import ChatAnswer, ChatRequest, Quote
+from engine.secrets import redact
 from engine.settings import EngineSettings
 
 __all__ = ["Endpoint", "OpenAIChat", "endpoint_of"]
@@ -251,7 +252,7 @@ class OpenAIChat:
         self._said.add(key)
         self._say(text)
         if self._people is not None and key.split("|", maxsplit=1)[0] in ("cut", "price", "moved"):
-            self._people(text)
+            self._people(redact(text))
 
     def _model(self, request: ChatRequest) -> str:
         return self._model_of(request.role, request.model)

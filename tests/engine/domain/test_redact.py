@@ -10,9 +10,18 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, SecretStr
 
 from engine.domain.redact import HIDDEN, Redaction, secrets_in, without_password
 from engine.settings import EngineSettings
+
+
+class Login(BaseModel):
+    """A model within the settings."""
+
+    address: str
+    key: SecretStr
+
 
 KEY = "zq9-Configured_KEY+of/this~operator=42"
 REPRESENTED: dict[str, Callable[[str], str]] = {
@@ -132,6 +141,8 @@ def test_secrets_are_found_in_every_kind_of_setting() -> None:
     )
     assert {"the-endpoint-key", "pa/ss-1", "of-the-query", "not/esc@ped", "also-there"} <= found
     assert secrets_in([("headers", {"x_api_key": "nested-one"}), ("max_tokens", 5)]) == {"nested-one"}
+    inner = Login(address="https://a:of-a-model@h/", key=SecretStr("typed-one"))
+    assert secrets_in([("logins", [inner])]) >= {"of-a-model", "typed-one"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engine.errors import ModelError
+from engine.errors import (
+    ModelError,
+    ModelKeyRejected,
+    ModelMisconfigured,
+    ModelRefused,
+    ModelUnavailable,
+)
 from engine.llm.providers.openai_chat import OpenAIChat
 from tests.engine.llm.conftest import request_with, settings_with
 from tests.fakes.model_endpoint import ModelEndpoint, Reply, says
@@ -38,3 +44,21 @@ async def test_an_echoed_key_is_hidden(endpoint: ModelEndpoint, form: str) -> No
     await chat.close()
     said = str(caught.value)
     assert not [at for at in range(len(KEY) - 9) if KEY[at : at + 10] in said], said
+
+
+async def test_a_login_in_the_endpoints_address_is_hidden(endpoint: ModelEndpoint) -> None:
+    """A wrong path is answered with the address that was asked, and the likely one."""
+    endpoint.then = says({"error": "no such path"}, 404)
+    address = endpoint.url.replace("/v1", "/v9?key=query-canary-77")
+    chat = OpenAIChat(settings_with(openai_api_key=SecretStr(KEY), openai_base_url=address))
+    with pytest.raises(ModelError) as caught:
+        await chat.complete(request_with())
+    await chat.close()
+    assert "canary" not in str(caught.value)
+
+
+def test_no_error_of_a_model_holds_a_secret() -> None:
+    """Wherever its words come from."""
+    settings_with(openai_api_key=SecretStr(KEY))
+    for kind in (ModelUnavailable, ModelRefused, ModelMisconfigured, ModelKeyRejected):
+        assert str(kind(f"It was {KEY}.")) == "It was [hidden]."
