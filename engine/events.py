@@ -301,8 +301,20 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheeded:
+    """Words of a person (`said_by`) to an agent that were not acted on when the task ended."""
+
+    said_by: str
+    to: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """The task ended. `verified`: an audit accepted the result; `basis`: what the report is based on."""
+    """The task ended. `verified`: an audit accepted the result; `basis`: what the report is based on.
+
+    `unheeded`: messages of people that nobody acted on. Only an end that cannot be deferred has any.
+    """
 
     task_id: int
     group_id: int
@@ -311,6 +323,7 @@ class TaskEnded:
     deliverables: tuple[str, ...]
     verified: bool
     basis: EndBasis = "unknown"
+    unheeded: tuple[Unheeded, ...] = ()
 
 
 EventBody = (
@@ -351,14 +364,14 @@ class Event:
 
 
 def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
-    """Return kind and JSON-ready payload of an event body (numbers, strings, choices, limits, tuples)."""
+    """Return kind and JSON-ready payload of an event body (numbers, strings, dataclasses, tuples)."""
     return type(body).__name__, {name: _dumped(getattr(body, name)) for name in body.__slots__}
 
 
 def _dumped(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_dumped(one) for one in value)
-    return asdict(value) if isinstance(value, Choice | Limits) else value
+    return asdict(value) if isinstance(value, Choice | Limits | Unheeded) else value
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> EventBody:
@@ -372,5 +385,6 @@ def _loaded(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_loaded(one) for one in value)
     if isinstance(value, dict):
-        return Choice(**value) if "effect" in value else Limits(**value)
+        kind = Choice if "effect" in value else Unheeded if "said_by" in value else Limits
+        return kind(**value)
     return value

@@ -7,7 +7,7 @@ an answer, a gate, the end and followers alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
 """Characters of a question, and of one under which its buttons are explained."""
 QUOTE = 80
+UNHEEDED_SHOWN = 10
 NAME = 200
 
 
@@ -372,11 +373,25 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
         lines.append(wording.END_UNVERIFIED)
     if body.state != "done":
         lines.append(wording.END_EARLY)
+    lines += _unheeded(body.unheeded)
     owner = at.task.told_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
     pings = (owner,) if owner else ()
     return [replace(note, kind="end", silent=False, pings=pings, files=body.deliverables)]
+
+
+def _unheeded(words: Sequence[ev.Unheeded]) -> list[str]:
+    """What people said and nobody acted on any more, each in a line."""
+    if not words:
+        return []
+    lines = [
+        wording.END_UNHEEDED_LINE.format(by=plain(w.said_by, 80), to=plain(w.to, 80), text=plain(w.text, 300))
+        for w in words[:UNHEEDED_SHOWN]
+    ]
+    if len(words) > UNHEEDED_SHOWN:
+        lines.append(wording.END_UNHEEDED_MORE.format(count=len(words) - UNHEEDED_SHOWN))
+    return [wording.END_UNHEEDED, *lines]
 
 
 _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {

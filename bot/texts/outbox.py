@@ -95,6 +95,9 @@ END = {
     "failed": "💥 **Failed.**",
 }
 END_EARLY = "-# What happened: `/task log`. The files stay: `/task files`."
+END_UNHEEDED = "Said before the end, and not acted on:"
+END_UNHEEDED_LINE = "- {by} to {to}: {text}"
+END_UNHEEDED_MORE = "- and {count} more"
 END_UNVERIFIED = "-# No audit confirmed this result: check it before you rely on it."
 END_FILES = "-# Deliverables attached; everything else: `/task files`."
 TOO_LARGE = "-# Too large for Discord, take it with `/task files`: {names}"

@@ -169,6 +169,11 @@ class Finish:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectWords:
+    """What people said to agents that cannot run goes to the boss, whose step this is."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetBudget:
     """Cap what a member of the caller's group and all below it may use from now on (None: no change).
 
@@ -225,6 +230,7 @@ Effect = (
     | Remember
     | ProposePlan
     | Finish
+    | CollectWords
     | SetBudget
     | Verdict
     | Notice
@@ -245,7 +251,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """Everything that one step commits."""
+    """Everything that one step commits. `reads` False: no model acted on its messages, which stay unread."""
 
     said: str
     calls: tuple[CallRecord, ...]
@@ -262,6 +268,7 @@ class StepOutcome:
     guessed: bool = False
     kept: str = ""
     state: ModelState = field(default_factory=ModelState)
+    reads: bool = True
     warnings: tuple[str, ...] = field(default=())
 
 

@@ -31,8 +31,9 @@ class TaskFacts:
 SenderKind = Literal["person", "agent", "work", "system"]
 """Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system")."""
 
-About = Literal["", "assignment", "submission", "wrap_up"]
-"""What the receiver should do, where the engine has to know: do the work, review it, finish at once."""
+About = Literal["", "assignment", "submission", "wrap_up", "answer", "said"]
+"""What the receiver should do, where the engine has to know: do the work, review it, finish at once, act on
+a person's answer, judge by what a person said to somebody else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class _Answered:
     basis: GateBasis
     now: float
 
-    def send(self, agent_id: int, text: str, about: About = "") -> tuple[Wake, ...]:
+    def send(self, agent_id: int, text: str, about: About = "answer") -> tuple[Wake, ...]:
         """Send an agent the result of the gate. Return the agent's wake-up."""
         key = f"gate{self.gate.id}.answer"
         clear_refusal(self.connection, agent_id)

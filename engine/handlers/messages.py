@@ -14,6 +14,7 @@ from engine.errors import Invalid, NotFound, WrongState
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import clear_refusal
 from engine.lifecycle.ending import ENDED
+from engine.lifecycle.words import TAKEN_BACK
 from engine.ports import Wake
 from engine.store.core import (
     MESSAGES,
@@ -21,22 +22,20 @@ from engine.store.core import (
     AnyRow,
     new_id,
 )
-from engine.store.lookup import get_agent, get_task
+from engine.store.lookup import get_agent, hold_task
 
 MAX_CHARS = 20_000
-
-
-WITHDRAWN = -1
-"""Value of `consumed_step` for a message that its author withdrew before an agent read it."""
 
 
 def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> HandlerResult:
     """Add a person's message to an agent's inbox with the highest priority, and wake the agent.
 
-    The same `ref` sent twice is one message. Raises NotFound, WrongState, Invalid.
+    The task's row is locked: the task cannot end between the check of its state and the commit. The same
+    `ref` sent twice is one message. Raises NotFound, WrongState, Invalid.
     """
     agent = get_agent(connection, command.agent_id)
-    task = get_task(connection, agent.task_id)
+    clear_refusal(connection, agent.id)
+    task = hold_task(connection, agent.task_id)
     if task.state in ENDED:
         raise WrongState(f"Task {task.id} has ended ({task.state}); its agents no longer answer.")
     if agent.status == "dismissed":
@@ -64,7 +63,6 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         "created_at": now,
     }
     number = new_id(connection, MESSAGES, values)
-    clear_refusal(connection, agent.id)
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
     return HandlerResult(number, (Wake(agent.id, task.id, 0),))
 
@@ -92,7 +90,7 @@ def _take_back(connection: Connection, ref: str) -> AnyRow:
     taken = connection.execute(
         MESSAGES.update()
         .where(MESSAGES.c.id == row.id, MESSAGES.c.consumed_step.is_(None))
-        .values(consumed_step=WITHDRAWN, text="", ref=None)
+        .values(consumed_step=TAKEN_BACK, text="", ref=None)
     )
     if taken.rowcount != 1:
         raise WrongState("The agent has already read that message. Write a new one instead.")

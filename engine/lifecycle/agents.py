@@ -13,6 +13,7 @@ from engine.domain.naming import name_key, unique_name
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
 from engine.lifecycle.gates import close_gates
+from engine.lifecycle.words import hand_on, open_words
 from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, TASKS
 from engine.store.lookup import budget_path
@@ -128,9 +129,13 @@ def clear_refusal(connection: Connection, agent_id: int) -> None:
 
 
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
-    """Dismiss an agent and everyone below it, and cancel their open work. Return the events to append."""
+    """Dismiss an agent and everyone below it, and cancel their open work. Return the events to append.
+
+    What people said to them and nobody acted on goes to the head.
+    """
     leaving = subtree(connection, agent_id)
     ids = sorted(row.id for row in leaving)
+    _save_words(connection, leaving[0].task_id, agent_id, set(ids))
     connection.execute(AGENTS.update().where(AGENTS.c.id.in_(ids)).values(status="dismissed", in_turn=False))
     events: list[EventBody] = [AgentLeft(r.task_id, r.group_id, r.id, r.name, reason) for r in leaving]
     events += cancel_work(connection, ids, reason, now)
@@ -140,6 +145,15 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
     )
     release(connection, ids)
     return [*events, *close_subtree_cap_gates(connection, ids, "dismissed")]
+
+
+def _save_words(connection: Connection, task_id: int, agent_id: int, gone: set[int]) -> None:
+    """Give the open words of people to leaving agents to their head, else to the boss."""
+    words = [each for each in open_words(connection, task_id) if each.to_id in gone]
+    if words:
+        heads = sa.select(AGENTS.c.head_id, TASKS.c.boss_id).join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        head, boss = connection.execute(heads.where(AGENTS.c.id == agent_id)).one()
+        hand_on(connection, words, head or boss)
 
 
 def close_subtree_cap_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:

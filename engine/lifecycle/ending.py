@@ -1,4 +1,8 @@
-"""End a task: set its state, close its gates, keep its lessons, emit the last event."""
+"""End a task: set its state, close its gates, keep its lessons, emit the last event.
+
+No task ends while words of people are open (`engine.lifecycle.words`): `hold_end` defers the end and tells
+the boss why. An end that cannot be deferred, because a person or a cap demands it, names them.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,14 @@ from sqlalchemy import Connection
 from engine.domain.account import run_lines
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
-from engine.events import EndBasis, EventBody, TaskEnded, TaskState
+from engine.events import EndBasis, EventBody, Intervened, TaskEnded, TaskState
+from engine.lifecycle.agents import dismiss
 from engine.lifecycle.gates import close_gates
 from engine.lifecycle.run_evidence import account, runs_of
-from engine.store.core import GATES, MEMORIES, TASKS, AnyRow, dumps, loads
+from engine.lifecycle.words import hand_on_stranded, open_words, unheeded, words_since
+from engine.store.core import AGENTS, GATES, MEMORIES, TASKS, AnyRow, dumps, loads
+from engine.store.lookup import hold_task
+from engine.store.messages import add_system_message
 
 ENDED = ("done", "stopped", "failed")
 
@@ -34,7 +42,8 @@ class Ending:
 def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -> list[EventBody]:
     """End a task. Return the events to append. Raises WrongState when it has already ended.
 
-    The runs are listed below the report, so that readers can check it.
+    The runs are listed below the report, so that readers can check it. Callers whose end can be deferred ask
+    `hold_end` first.
     """
     report = _with_runs(connection, task_id, ending)
     done = connection.execute(
@@ -56,8 +65,66 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     if ending.state == "done":
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
-    ended = TaskEnded(task_id, root, ending.state, report, ending.deliverables, ending.verified, ending.basis)
+    ended = TaskEnded(
+        task_id,
+        root,
+        ending.state,
+        report,
+        ending.deliverables,
+        ending.verified,
+        ending.basis,
+        unheeded(open_words(connection, task_id)),
+    )
     return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The end has to wait: events to append, and the boss, who was written to."""
+
+    events: tuple[EventBody, ...]
+    boss_id: int
+
+
+def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held | None:
+    """Keep a task with an auditor from ending when people said something since it was called, or nobody has
+    acted yet on what they said -> None when the task may end.
+
+    The auditor leaves, the boss is told `why` and what was said, and finishes anew. Words to agents that
+    cannot run go to the boss.
+    """
+    task = hold_task(connection, task_id)
+    words = {each.id: each for each in open_words(connection, task_id)}
+    if task.auditor_id is not None:
+        words |= {each.id: each for each in words_since(connection, task_id, task.auditor_id)}
+    if not words:
+        return None
+    events: list[EventBody] = []
+    if task.auditor_id is not None:
+        events += drop_audit(connection, task, "people said something since it was called", now)
+    hand_on_stranded(connection, task_id, task.boss_id)
+    moved = {each.id for each in words.values() if each.stranded or each.to_id == task.auditor_id}
+    told = [w for _, w in sorted(words.items()) if w.to_id != task.boss_id and (w.read or w.id not in moved)]
+    quoted = "".join(f"\n{each.quoted}" for each in told)
+    text = (
+        f"{why}\nThe task does not end yet: people said something since you called finish.{quoted}\n"
+        "See that it is acted on and answered, then call finish again."
+    )
+    key = f"t{task_id}.hold.{now:.6f}"
+    add_system_message(connection, task_id, task.boss_id, text, key, now, priority=0)
+    boss = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == task.boss_id)).scalar_one()
+    detail = f"{boss} goes on: {', '.join(dict.fromkeys(w.by for w in words.values()))} said something"
+    seen = Intervened(
+        task_id, task.root_group_id, task.boss_id, boss, "words", "nudged", f"{detail} before the end", True
+    )
+    return Held((*events, seen), task.boss_id)
+
+
+def drop_audit(connection: Connection, task: AnyRow, reason: str, now: float) -> list[EventBody]:
+    """Let the auditor go without a judgement; the round does not count -> the events to append."""
+    values = {"auditor_id": None, "audit_round": TASKS.c.audit_round - 1}
+    connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**values))
+    return dismiss(connection, task.auditor_id, reason, now)
 
 
 def current_report(connection: Connection, task: AnyRow) -> str:

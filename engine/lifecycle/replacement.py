@@ -12,6 +12,7 @@ from engine.domain.prompt import sender
 from engine.domain.state import About
 from engine.events import AgentJoined, AgentLeft, AssignmentChanged, EventBody
 from engine.lifecycle.agents import NewAgent, add_agent, release
+from engine.lifecycle.words import TAKEN_BACK
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -29,9 +30,6 @@ from engine.store.core import (
 )
 from engine.store.messages import add_system_message
 from engine.store.transcript import past_messages, past_summary
-
-TAKEN_BACK = -1
-"""Value of `consumed_step` for an unread message that was copied to the successor."""
 
 NOTE_FILES = 20
 NOTE_CHARS = 1_500

@@ -9,7 +9,8 @@ from engine.budget.limits import caps_now
 from engine.domain.gates import TENTH, extension
 from engine.events import EndBasis, EventBody, Intervened
 from engine.lifecycle.agents import cancel_work
-from engine.lifecycle.ending import Ending, current_report, end_task
+from engine.lifecycle.ending import Ending, current_report, drop_audit, end_task
+from engine.lifecycle.words import hand_on_stranded, open_words, words_since
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
 from engine.store.messages import add_system_message
@@ -18,7 +19,8 @@ from engine.store.messages import add_system_message
 def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
     """Stop the others and give the boss a tenth more. Return the agents to wake.
 
-    The second time, or when only the verdict is missing, the task ends with the results so far.
+    The second time, or when only the verdict is missing and people said nothing since, the task ends with the
+    results so far.
     """
     again = connection.execute(
         sa.select(INTERVENTIONS.c.times).where(
@@ -26,7 +28,9 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
         )
     ).scalar()
     boss = connection.execute(sa.select(AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)).scalar()
-    if again or boss or (task.auditor_id is not None and task.report):
+    judging = task.auditor_id is not None and task.report
+    said = judging and (open_words(connection, task.id) or words_since(connection, task.id, task.auditor_id))
+    if again or boss or (judging and not said):
         end_short(connection, task, why, now)
         return ()
     connection.execute(
@@ -34,6 +38,9 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     )
     _allow_more(connection, task, now)
     events = _stop_others(connection, task, why, now)
+    if judging:
+        events += drop_audit(connection, task, why, now)
+    hand_on_stranded(connection, task.id, task.boss_id)
     events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
     append_events(connection, [(f"t{task.id}.wrapup.{n}", body) for n, body in enumerate(events)], now)
     text = (

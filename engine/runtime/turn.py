@@ -229,6 +229,7 @@ class TurnRunner:
             bad_answers=turn.facts.agent.bad_answers,
             last_calls=turn.facts.agent.last_calls,
             state=state,
+            reads=False,
         )
         return await self._commit_or_leave(turn, outcome)
 

@@ -195,6 +195,7 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
         guessed=answer.guessed,
         kept=answer.kept,
         state=turn.facts.agent.model,
+        reads=False,
     )
 
 

@@ -19,6 +19,7 @@ from engine.domain.effects import (
     ChangeAssignment,
     ChangeFile,
     CheckRoom,
+    CollectWords,
     Dismiss,
     Effect,
     Finish,
@@ -150,7 +151,17 @@ _insert_step = insert_into(
 _LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, Notice, SetTodo)
 """Effects made of prepared statements only, which may be sent in one batch with the rest."""
 
-_MOVES_TASK = (Assign, ChangeAssignment, ChangeFile, Finish, ProposePlan, Recruit, Verdict, Dismiss)
+_MOVES_TASK = (
+    Assign,
+    ChangeAssignment,
+    ChangeFile,
+    CollectWords,
+    Finish,
+    ProposePlan,
+    Recruit,
+    Verdict,
+    Dismiss,
+)
 """Effects that change the task's row, which is always locked before the budget's."""
 
 
@@ -242,6 +253,11 @@ class _Step:
         return () if self.dropped else self.outcome.effects
 
     @property
+    def reads(self) -> bool:
+        """Whether the step's mail is read by it: nothing is read by a step whose effects are dropped."""
+        return self.outcome.reads and not self.dropped
+
+    @property
     def numbers_revisions(self) -> bool:
         return any(isinstance(effect, ChangeFile) for effect in self.effects)
 
@@ -249,7 +265,7 @@ class _Step:
         """Write all but wake-ups and events. Return cursors of the consumed and of the remaining messages."""
         connection, unit, turn, outcome = self.connection, self.unit, self.turn, self.outcome
         _set_fence(connection, turn, outcome, self.dropped, unit.now)
-        consumed = _consume_inbox(connection, turn, unit)
+        consumed = _consume_inbox(connection, turn, unit) if self.reads else None
         if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
             _progress.run(connection, task=unit.task_id, now=unit.now)
         if self.numbers_revisions:
@@ -278,7 +294,8 @@ class _Step:
     def check(self, consumed: Any) -> None:
         """Raise InboxChanged when a message was withdrawn meanwhile (on PostgreSQL the statement fails)."""
         inbox = self.turn.facts.inbox
-        if self.connection.dialect.name != "postgresql" and inbox and consumed.rowcount != len(inbox):
+        asked = self.reads and self.connection.dialect.name != "postgresql"
+        if asked and inbox and consumed.rowcount != len(inbox):
             raise _changed()
 
     def continues(self, unread: Any) -> bool:
@@ -321,12 +338,14 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped
     """Advance the agent's row, which is locked since `_take_agents` compared the fence."""
     agent = turn.facts.agent
     closes = outcome.ends_turn or dropped
+    # A step that read nothing is no beginning: the next one is told again where things stand.
+    begun = outcome.reads or agent.in_turn
     values = {
         "agent": agent.id,
         "old": agent.fence,
         "new": agent.fence + 1,
         "new_turn": agent.turn + (0 if agent.in_turn else 1),
-        "open": not closes,
+        "open": begun and not closes,
         "steps": 0 if closes else agent.turn_steps + 1,
         "bad": outcome.bad_answers,
         "new_doing": outcome.doing,
@@ -374,10 +393,10 @@ def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, unit: 
         "agent_id": agent.id,
         "step": turn.facts.step,
         "turn": agent.turn + (0 if agent.in_turn else 1),
-        "input": turn.input,
+        "input": turn.input if outcome.reads or not turn.facts.inbox else "",
         "said": outcome.said,
         "calls_json": calls_json(outcome.calls, unit),
-        "messages_json": messages_json(turn.facts.inbox),
+        "messages_json": messages_json(turn.facts.inbox if outcome.reads else ()),
         "kept": outcome.kept,
         "started_at": outcome.started_at,
         "ended_at": outcome.ended_at,

@@ -11,6 +11,7 @@ from engine.domain.effects import (
     ChangeFile,
     CheckRoom,
     CheckTeam,
+    CollectWords,
     Dismiss,
     Effect,
     Finish,
@@ -42,7 +43,7 @@ from engine.steps.apply import (
     apply_show_run,
 )
 from engine.steps.bounds import apply_check_room, apply_check_team
-from engine.steps.finish import apply_finish, apply_verdict
+from engine.steps.finish import apply_collect_words, apply_finish, apply_verdict
 from engine.steps.set_budget import apply_set_budget
 from engine.steps.unit_of_work import UnitOfWork
 
@@ -64,6 +65,7 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     CheckRoom: apply_check_room,
     CheckTeam: apply_check_team,
     Finish: apply_finish,
+    CollectWords: apply_collect_words,
     Verdict: apply_verdict,
 }
 

@@ -8,18 +8,22 @@ from typing import Literal
 import sqlalchemy as sa
 
 from engine.domain.account import run_lines
-from engine.domain.effects import Finish, RaiseGate, Verdict
+from engine.domain.effects import CollectWords, Finish, RaiseGate, Verdict
 from engine.domain.gates import choices_of
+from engine.errors import Stale
 from engine.events import AgentJoined, Audited, EndBasis
 from engine.lifecycle.agents import NewAgent, add_agent, dismiss
-from engine.lifecycle.ending import Ending, current_report, end_task
+from engine.lifecycle.ending import Ending, Held, current_report, end_task, hold_end
 from engine.lifecycle.run_evidence import account, runs_of
+from engine.lifecycle.words import hand_on_stranded, open_words, said_in
 from engine.steps.apply import open_gate
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.core import TASKS, dumps, loads
 
 
 def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
+    if open_words(unit.connection, unit.task_id, acting=unit.agent.id):
+        raise Stale("people said something meanwhile")
     task = TASKS.c.id == unit.task_id
     vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
     lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
@@ -47,11 +51,20 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     files = ", ".join(effect.deliverables) or "none named"
     runs = "" if not effect.report else run_lines(runs_of(unit.connection, unit.task_id))
     runs += "\n" if runs else ""
+    said = said_in(unit.connection, unit.task_id)
+    for each in said:
+        unit.add_message(auditor, each.text, kind="person", name=each.by, about=("said", None))
+    since = " What people said since the goal stands above, and counts as part of it." if said else ""
     unit.add_message(
         auditor,
         f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n{runs}"
-        "Check it against the files and call verdict.",
+        f"Check it against the files and call verdict.{since}",
     )
+
+
+def apply_collect_words(_: CollectWords, unit: UnitOfWork) -> None:
+    if hand_on_stranded(unit.connection, unit.task_id, unit.agent.id):
+        unit.wake(unit.agent.id, 0)
 
 
 def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
@@ -77,6 +90,11 @@ def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
 
 
 def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
+    if effect.accepted:
+        held = hold_end(unit.connection, unit.task_id, "The auditor accepted the result.", unit.now)
+        if held is not None:
+            _go_on(unit, held)
+            return
     task = unit.connection.execute(sa.select(TASKS).where(TASKS.c.id == unit.task_id)).one()
     files = tuple(loads(task.deliverables_json))
     report = current_report(unit.connection, task)
@@ -87,6 +105,12 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
         for body in end_task(unit.connection, unit.task_id, ending, unit.now):
             unit.event(body)
         return
+    rejected = f"The auditor rejected the result:\n{effect.findings}\nMend it."
+    if effect.last_round and not task.attended:
+        held = hold_end(unit.connection, unit.task_id, rejected, unit.now)
+        if held is not None:
+            _go_on(unit, held)
+            return
     unit.connection.execute(TASKS.update().where(TASKS.c.id == unit.task_id).values(auditor_id=None))
     for body in dismiss(unit.connection, unit.agent.id, "has judged", unit.now):
         unit.event(body)
@@ -103,6 +127,13 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
             task.boss_id,
             f"The auditor rejected the result:\n{effect.findings}\nRepair it, then finish again.",
         )
+
+
+def _go_on(unit: UnitOfWork, held: Held) -> None:
+    """The end waits for the boss."""
+    for body in held.events:
+        unit.event(body)
+    unit.wake(held.boss_id, 0)
 
 
 def _word_for(effect: Verdict) -> Literal["accepted", "rejected", "ran"]:

@@ -27,6 +27,14 @@ def get_agent(connection: Connection, agent_id: int, *, alone: bool = False) -> 
     return row
 
 
+def hold_task(connection: Connection, task_id: int) -> AnyRow:
+    """The task's row, locked to the end of the transaction. Raises NotFound."""
+    row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"There is no task {task_id}. Use /task list to see the tasks.")
+    return row
+
+
 def get_task(connection: Connection, task_id: int) -> AnyRow:
     """Return the task's row. Raises NotFound."""
     row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()

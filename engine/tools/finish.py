@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
-from engine.domain.effects import Assign, ChangeAssignment, Finish, SetTodo
+from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish, SetTodo
 from engine.domain.outcomes import Finished, ToolResult
 from engine.domain.recall import pack
 from engine.errors import ModelError
+from engine.lifecycle.words import open_words
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.review import check_files
@@ -19,6 +20,7 @@ from engine.tools.review import check_files
 log = logging.getLogger(__name__)
 
 MAX_LESSON = 500
+WORDS_CHARS = 2_000
 
 
 class FinishArguments(Arguments):
@@ -39,6 +41,7 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
         raise ToolRefused(
             "An auditor is checking the result now. End your turn; you are woken by its judgement."
         )
+    await _check_words(context)
     changes = context.staged(ChangeAssignment)
     closed = {change.assignment_id for change in changes if change.state in ("accepted", "cancelled")}
     open_work = await context.db.read(lambda c: _open_work(c, context.task.id, closed))
@@ -59,6 +62,23 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     context.ends_turn = True
     text = "An auditor checks the result now." if audit else "The task is finished."
     return ToolResult(text, Finished(audit))
+
+
+async def _check_words(context: ToolContext) -> None:
+    """Raises ToolRefused while people's words wait for somebody; those to agents that cannot run come to the
+    boss instead."""
+    reading = {message.id for message in context.facts.inbox}
+    words = await context.db.read(lambda c: open_words(c, context.task.id, acting=context.agent.id))
+    words = tuple(each for each in words if each.id not in reading)
+    if not words:
+        return
+    if any(each.stranded for each in words):
+        context.stage(CollectWords())
+    lines = "".join(f"\n{each.quoted[:WORDS_CHARS]}" for each in words[:8])
+    raise ToolRefused(
+        f"Not finished: people said this, and it is not acted on yet:{lines}\nWhat was said to you comes to "
+        "you now. While others act on theirs, end your turn; then call finish again."
+    )
 
 
 async def _vectors(context: ToolContext, lessons: tuple[str, ...]) -> tuple[bytes, ...]:

@@ -15,6 +15,7 @@ from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
 from engine.lifecycle.run_evidence import last_run
+from engine.lifecycle.words import unread_by
 from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import current_files
@@ -136,6 +137,9 @@ class VerdictArguments(Arguments):
 
 async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResult:
     """Stage the auditor's verdict. Raises ToolRefused when runs decide and contradict it."""
+    reading = {message.id for message in context.facts.inbox}
+    if await context.db.read(lambda c: unread_by(c, context.agent.id) - reading):
+        raise ToolRefused("Not yet: you have not read all that people said. The rest comes now; judge then.")
     accepts, by_runs = arguments.verdict == "accept", context.options.by_runs
     findings = arguments.findings
     if by_runs:

@@ -18,7 +18,7 @@ from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import Database, Dispatcher
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
-from engine.store.core import AGENTS, MESSAGES
+from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
 from tests.fakes.parts import CAPS, FakeSandbox, make_tables
@@ -130,8 +130,18 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def unread(world: World) -> int:
-    """Letters nobody has read."""
-    query = sa.select(sa.func.count()).select_from(MESSAGES).where(MESSAGES.c.consumed_step.is_(None))
+    """Messages that somebody is still to read: not of those who left, nor in a task that has ended."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(MESSAGES)
+        .join(AGENTS, AGENTS.c.id == MESSAGES.c.to_agent)
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .where(
+            MESSAGES.c.consumed_step.is_(None),
+            AGENTS.c.status != "dismissed",
+            TASKS.c.state.in_(("running", "paused")),
+        )
+    )
     return int(await world.scalar(query))
 
 

@@ -179,6 +179,11 @@ async def test_an_edit_while_it_is_read_reaches_the_agent_once(world: World) -> 
     assert len(kinds) == 1
 
 
+async def _paid(world: World) -> bool:
+    """Whether the first call is settled."""
+    return bool(await world.scalar(sa.select(BUDGETS.c.calls)))
+
+
 async def test_a_task_stopped_while_its_boss_thinks_keeps_only_the_spending(world: World) -> None:
     """What the answer wanted to do does not happen; what it cost counts; nobody goes on."""
     recruits = call(("recruit", {"members": [{"name": "X", "role": "r", "instructions": "i"}]}))
@@ -188,7 +193,7 @@ async def test_a_task_stopped_while_its_boss_thinks_keeps_only_the_spending(worl
     await model.began.wait()
     await engine.handle(StopTask(task, "me"))
     model.go.set()
-    await world.until(lambda: still(world))
+    await world.until(lambda: _paid(world))
     kinds = [row.kind for row in await world.rows(sa.select(EVENTS.c.kind).order_by(EVENTS.c.seq))]
     assert kinds[-1] == "TaskEnded"
     assert kinds.count(AgentJoined.__name__) == 1
@@ -214,6 +219,8 @@ async def test_an_agent_dismissed_while_it_thinks_says_nothing_more(world: World
     member = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.name == "X"))
     await engine.handle(DismissAgent(member, "me"))
     model.go.set()
+    late = sa.select(sa.func.count()).select_from(STEPS).where(STEPS.c.agent_id == member)
+    await world.until(lambda: world.scalar(late))
     await world.until(lambda: still(world))
     spoke = await world.rows(sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == AgentSpoke.__name__))
     assert not any("too late" in row.payload_json for row in spoke)

@@ -249,6 +249,13 @@ async def test_what_a_report_rests_on_is_told_by_its_basis(basis: ev.EndBasis, w
         assert (END_UNVERIFIED in post.text) is warned
 
 
+async def test_an_end_names_the_words_that_nobody_acted_on() -> None:
+    """Who said what to whom, without formatting of its own and without a mention."""
+    words = (ev.Unheeded("Ann", "Boss", "make it **1,200** EUR <@1>"),)
+    (post,) = await projected(ev.TaskEnded(1, 2, "stopped", "", (), False, "stopped", words))
+    assert "Ann to Boss: make it \\*\\*1,200" in post.text and "<@1>" not in post.text
+
+
 @pytest.mark.parametrize(
     ("said", "asked"),
     [

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.commands import AnswerGate
-from engine.events import AgentJoined, AgentLeft, Audited, GateRaised, Intervened
+from engine.commands import AnswerGate, PauseAgent, SayToAgent, StopTask
+from engine.events import (
+    AgentJoined,
+    AgentLeft,
+    Audited,
+    GateRaised,
+    Intervened,
+    MessageRead,
+    TaskEnded,
+    Unheeded,
+)
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
@@ -138,3 +147,47 @@ async def test_a_cap_reached_in_the_audit_ends_an_unattended_task_with_what_ther
     end = await play.end()
     assert (end.state, end.verified) == ("done", False)
     assert "the cap on cost is reached" in end.report
+
+
+async def test_words_said_during_the_audit_void_its_acceptance(stage: Stage) -> None:
+    """The boss acts on them and finishes again; a fresh auditor gets them word for word and accepts."""
+    briefed: list[str] = []
+    spoken: list[bool] = []
+
+    def writer(view: View) -> ChatAnswer:
+        if "1,200 EUR" in view.last:
+            write = ("write_file", {"path": "terms.md", "content": "1,200 EUR\n"})
+            return call(write, ("finish", {"report": "with 1,200 EUR"}))
+        if "said something since you called finish" in view.last:
+            return call(("finish", {"report": "with 1,200 EUR"}))
+        return say("Waiting.") if view.did("finish") else call(("finish", {"report": "first"}))
+
+    def auditor(view: View) -> ChatAnswer:
+        if not spoken:
+            return call(("search_files", {"pattern": f"x{view.steps}"}))
+        briefed.append(view.all)
+        return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+
+    play = await stage({"Boss": writer, "Auditor": auditor}, audit_rounds=2, caps=replace(CAPS, steps=10_000))
+    await play.until(AgentJoined, title="auditor")
+    boss_id = (await play.engine.look.task(play.task)).boss_id
+    await play.do(SayToAgent(boss_id, "make it 1,200 EUR", "me", "Ann", ref="r1"))
+    spoken.append(True)
+    end = await play.end()
+    assert end.verified and end.report == "with 1,200 EUR" and end.unheeded == ()
+    assert "Ann" not in briefed[0]
+    assert "Ann]\n  To Boss:\n  make it 1,200 EUR" in briefed[1]
+    kinds = [type(event) for event in play.events]
+    assert kinds.index(MessageRead) < kinds.index(TaskEnded)
+
+
+async def test_a_stop_names_what_was_not_acted_on(stage: Stage) -> None:
+    """A person's stop cannot wait: the end says which words nobody acted on, and who said them to whom."""
+    play = await stage({"Boss": lambda _: say("I wait.")})
+    boss_id = (await play.engine.look.task(play.task)).boss_id
+    await play.do(PauseAgent(boss_id, "me"))
+    await play.do(SayToAgent(boss_id, "make it 1,200 EUR", "me", "Ann", ref="r1"))
+    await play.do(StopTask(play.task, "me"))
+    end = await play.end()
+    assert end.unheeded == (Unheeded("Ann", "Boss", "make it 1,200 EUR"),)
+    assert not play.of(MessageRead)

@@ -1,0 +1,189 @@
+"""What people said in a task and nobody has acted on yet: found, quoted, handed on to who can act on it.
+
+Words of people are their messages and their answers to gates. They are open while nobody has read them, and
+while the turn is open in which their agent read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.events import GateClosed, Unheeded
+from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
+
+TAKEN_BACK = -1
+"""In place of the step that read a message: it went on to somebody else, or its person took it back."""
+
+_of_people = sa.or_(
+    sa.and_(MESSAGES.c.from_kind == "person", MESSAGES.c.about != "said"), MESSAGES.c.about == "answer"
+)
+_read_in_open_turn = sa.and_(
+    AGENTS.c.in_turn,
+    sa.select(STEPS.c.id)
+    .where(
+        STEPS.c.agent_id == AGENTS.c.id,
+        STEPS.c.step == MESSAGES.c.consumed_step,
+        STEPS.c.turn == AGENTS.c.turn,
+    )
+    .exists(),
+)
+_not_taken_back = sa.or_(MESSAGES.c.consumed_step.is_(None), MESSAGES.c.consumed_step != TAKEN_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One message of a person, or answer to a gate, to one agent. `read`: in the turn that it is in now;
+    `stranded`: the agent cannot run, so it will not act on it."""
+
+    id: int
+    by: str
+    to_id: int
+    to: str
+    text: str
+    read: bool
+    stranded: bool
+
+    @property
+    def quoted(self) -> str:
+        """The words with who said them to whom."""
+        return f"{self.by} to {self.to}: {self.text}"
+
+
+def open_words(connection: Connection, task_id: int, *, acting: int | None = None) -> tuple[Words, ...]:
+    """Return the words of people that nobody has acted on. `acting`: an agent that is just acting on all
+    that it has read."""
+    unread = MESSAGES.c.consumed_step.is_(None)
+    working = _read_in_open_turn if acting is None else sa.and_(_read_in_open_turn, AGENTS.c.id != acting)
+    return _words(connection, task_id, sa.or_(unread, working))
+
+
+def words_since(connection: Connection, task_id: int, auditor: int) -> tuple[Words, ...]:
+    """Return what people said after an auditor was called, whatever became of it."""
+    called = sa.select(sa.func.min(MESSAGES.c.id)).where(MESSAGES.c.to_agent == auditor, sa.not_(_of_people))
+    return _words(connection, task_id, sa.and_(MESSAGES.c.id > called.scalar_subquery(), _not_taken_back))
+
+
+def _words(connection: Connection, task_id: int, where: sa.ColumnElement[bool]) -> tuple[Words, ...]:
+    query = (
+        sa.select(
+            MESSAGES.c.id,
+            MESSAGES.c.from_kind,
+            MESSAGES.c.from_name,
+            MESSAGES.c.text,
+            MESSAGES.c.consumed_step,
+            AGENTS.c.id.label("to_id"),
+            AGENTS.c.name,
+            AGENTS.c.status,
+            AGENTS.c.refused,
+            BUDGETS.c.frozen,
+        )
+        .join(AGENTS, AGENTS.c.id == MESSAGES.c.to_agent)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(AGENTS.c.task_id == task_id, MESSAGES.c.task_id == task_id, _of_people, where)
+        .order_by(MESSAGES.c.id)
+    )
+    return tuple(map(_as_words, connection.execute(query)))
+
+
+def _as_words(row: AnyRow) -> Words:
+    return Words(
+        id=row.id,
+        by=row.from_name if row.from_kind == "person" else "a person",
+        to_id=row.to_id,
+        to=row.name,
+        text=row.text,
+        read=row.consumed_step is not None,
+        stranded=row.status != "active" or bool(row.refused) or bool(row.frozen),
+    )
+
+
+def unheeded(words: Sequence[Words]) -> tuple[Unheeded, ...]:
+    """Return words as the end of a task names them."""
+    return tuple(Unheeded(each.by, each.to, each.text) for each in words)
+
+
+def hand_on(connection: Connection, words: Sequence[Words], to: int) -> None:
+    """Move words to the inbox of another agent.
+
+    As new rows: an answer being made from the old ones must not consume them.
+    """
+    rows = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.id.in_([each.id for each in words]))).all()
+    names = {each.id: each.to for each in words}
+    for row in rows:
+        values = {name: value for name, value in row._mapping.items() if name != "id"}
+        moved = {
+            "to_agent": to,
+            "text": f"(said to {names[row.id]}, who cannot act on it)\n{row.text}",
+            "key": f"{row.key}.to{to}",
+            "ref": row.ref if row.consumed_step is None else None,
+            "wakes": True,
+            "consumed_step": None,
+        }
+        new_id(connection, MESSAGES, values | moved)
+    back = {"consumed_step": TAKEN_BACK, "text": "", "ref": None}
+    connection.execute(MESSAGES.update().where(MESSAGES.c.id.in_(list(names))).values(**back))
+
+
+def hand_on_stranded(connection: Connection, task_id: int, to: int) -> tuple[Words, ...]:
+    """Move words whose agents cannot run to `to` -> the words."""
+    stranded = tuple(each for each in open_words(connection, task_id) if each.stranded and each.to_id != to)
+    if stranded:
+        hand_on(connection, stranded, to)
+    return stranded
+
+
+def unread_by(connection: Connection, agent_id: int) -> set[int]:
+    """Return the ids of an agent's unread messages."""
+    unread = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.consumed_step.is_(None))
+    return set(connection.execute(sa.select(MESSAGES.c.id).where(unread)).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words of a person as an auditor gets them: verbatim, after one line on where they were said."""
+
+    by: str
+    text: str
+
+
+def said_in(connection: Connection, task_id: int) -> tuple[Said, ...]:
+    """Return all that people said and decided in a task since its goal, oldest first."""
+    where = sa.and_(MESSAGES.c.from_kind == "person", MESSAGES.c.about != "said", _not_taken_back)
+    messages = (
+        sa.select(MESSAGES.c.from_name, MESSAGES.c.text, MESSAGES.c.created_at, AGENTS.c.name)
+        .join(AGENTS, AGENTS.c.id == MESSAGES.c.to_agent)
+        .where(MESSAGES.c.task_id == task_id, where)
+        .order_by(MESSAGES.c.id)
+    )
+    found = [
+        (r.created_at, Said(r.from_name, f"To {r.name}:\n{r.text}")) for r in connection.execute(messages)
+    ]
+    found += _answers(connection, task_id)
+    return tuple(said for _, said in sorted(found, key=lambda pair: pair[0]))
+
+
+def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
+    """When each gate was answered by a person, and how."""
+    gates = sa.select(GATES).where(GATES.c.task_id == task_id, GATES.c.basis == "person")
+    asked = {row.id: row for row in connection.execute(gates)}
+    closed = sa.select(EVENTS.c.at, EVENTS.c.payload_json).where(
+        EVENTS.c.task_id == task_id, EVENTS.c.kind == GateClosed.__name__
+    )
+    seen = [(row.at, loads(row.payload_json)) for row in connection.execute(closed)] if asked else []
+    return [
+        (at, Said("a person", _answer(asked[body["gate_id"]], body)))
+        for at, body in seen
+        if body["gate_id"] in asked
+    ]
+
+
+def _answer(gate: AnyRow, closed: Mapping[str, Any]) -> str:
+    choice = closed.get("choice") or {}
+    answer = (choice.get("text") or choice.get("id", ""), closed.get("text", ""))
+    words = "\n".join(part for part in answer if part)
+    return f"{gate.name or 'The engine'} asked: {gate.question}\nThe answer:\n{words}"

@@ -1,0 +1,323 @@
+"""Words of people are never lost: whatever ends a task, each was acted on or is named at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+from sqlalchemy import Connection
+
+from engine import open_database
+from engine.commands import (
+    AnswerGate,
+    DismissAgent,
+    PauseAgent,
+    ReplaceAgent,
+    ResumeAgent,
+    SayToAgent,
+    StartTask,
+    StopTask,
+)
+from engine.domain.effects import StepOutcome
+from engine.domain.prompt import compose
+from engine.domain.state import StepFacts, Turn
+from engine.errors import Fenced, Stale, WrongState
+from engine.events import MessageRead, TaskEnded, load_event
+from engine.handlers import agents, gates, messages, tasks
+from engine.handlers.result import HandlerResult
+from engine.lifecycle.task_state import ready_agents
+from engine.llm.scripted import ScriptedModel, call, say
+from engine.monitoring.sweep import sweep_task
+from engine.ports import ChatAnswer, Database
+from engine.runtime.clock import SystemClock
+from engine.steps.act import act, nothing_done
+from engine.steps.commit import InboxChanged, commit_step
+from engine.steps.load import load_turn
+from engine.store.core import AGENTS, EVENTS, GATES, MESSAGES, STEPS, TASKS, loads
+from engine.tools import ToolContext, ToolOptions, specs_for
+from engine.workspace import GitWorkspace
+from tests.contracts.conftest import BACKENDS
+from tests.fakes.parts import CAPS, FakeSandbox, make_tables
+
+T = TypeVar("T")
+MODEL = ScriptedModel(lambda _: say(""))
+OPTIONS = ToolOptions(audit_rounds=2)
+FORCED = ("stopped", "failed", "accepted", "wrapped_up")
+"""Ends that a person or a cap wants at once; all others wait."""
+
+CREW = call(
+    ("recruit", {"members": [{"name": n, "role": "w", "instructions": "w"} for n in ("Ada", "Ben")]}),
+)
+ANSWERS: dict[str, ChatAnswer] = {
+    "words": say("I see."),
+    "goes on": call(("list_files", {})),
+    "finish": call(("finish", {"report": "made"})),
+    "accept": call(("verdict", {"verdict": "accept", "findings": "good"})),
+    "reject": call(("verdict", {"verdict": "reject", "findings": "bad"})),
+    "dismiss": call(("dismiss", {"name": "Ada", "reason": "done"})),
+    "ask": call(("ask_human", {"question": "Which?", "options": ["this", "that"]})),
+}
+PARTS = {
+    "boss": ("finish", "finish", "finish", "words", "goes on", "ask", "dismiss"),
+    "auditor": ("accept", "accept", "accept", "reject", "goes on", "words"),
+    "head": ("words", "goes on"),
+    "member": ("words", "goes on"),
+}
+STEP = st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 9))
+"""Who thinks, what comes of it, and to whom a person writes meanwhile (3 and above: to nobody)."""
+
+
+def _compose(facts: StepFacts) -> Turn:
+    return compose(facts, specs_for(facts.agent.role), 16_000, MODEL.quote)
+
+
+class Words(RuleBasedStateMachine):
+    """People, agents step by step, sweeps and ends, in any order; a step is loaded first, committed later."""
+
+    def __init__(self, loop: asyncio.Runner, db: Database, folder: Path) -> None:
+        super().__init__()
+        self.loop, self.db = loop, db
+        self.workspace, self.sandbox = GitWorkspace(folder / "workspaces"), FakeSandbox()
+        self.now, self.task = SystemClock().now(), 0
+        self.thinking: dict[int, Turn] = {}
+        self.said: dict[str, int] = {}
+        self.end: TaskEnded | None = None
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """One transaction, at a time of its own."""
+        return self.loop.run(self.db.write(work))
+
+    def rows(self, query: sa.Select[Any]) -> list[Any]:
+        """What a query finds."""
+        return self.run(lambda c: list(c.execute(query).all()))
+
+    def handle(self, handler: Callable[[Connection, Any, float], HandlerResult], command: Any) -> bool:
+        """A person's command; one that comes too late changes nothing, and its person hears so."""
+        self.now += 0.01
+        try:
+            self.run(lambda c: handler(c, command, self.now))
+        except WrongState:
+            return False
+        return True
+
+    @initialize(attended=st.booleans())
+    def begin(self, attended: bool) -> None:
+        """A boss with two members."""
+        command = StartTask("make it", "me", "here", attended=attended)
+        self.task = self.run(lambda c: tasks.start_task(c, command, CAPS, self.now)).id
+        self.load(0)
+        self.commit(0, CREW)
+
+    @property
+    def crew(self) -> list[int]:
+        """Agents that have not left, oldest first."""
+        there = sa.and_(AGENTS.c.task_id == self.task, AGENTS.c.status != "dismissed")
+        return [row.id for row in self.rows(sa.select(AGENTS.c.id).where(there).order_by(AGENTS.c.id))]
+
+    @precondition(lambda self: self.end is None)
+    @rule(who=st.integers(0, 5))
+    def write(self, who: int) -> None:
+        """A person writes to somebody."""
+        crew = self.crew
+        word = f"word{len(self.said)}."
+        to = crew[who % len(crew)]
+        command = SayToAgent(to, word, "me", "Me", ref=f"{self.task}.{word}")
+        if self.handle(messages.say_to_agent, command):
+            self.said[word] = to
+
+    @precondition(lambda self: self.end is None)
+    @rule(who=st.integers(0, 5))
+    def load(self, who: int) -> None:
+        """An agent that has something to do begins to think."""
+        ready = [wake.agent_id for wake in self.run(lambda c: ready_agents(c, self.task))]
+        ready = [agent for agent in ready if agent not in self.thinking]
+        if ready:
+            agent = ready[who % len(ready)]
+            turn = self.run(lambda c: load_turn(c, agent, _compose))
+            if turn is not None:
+                self.thinking[agent] = turn
+
+    @precondition(lambda self: self.thinking)
+    @rule(who=st.integers(0, 5), what=st.integers(0, 6))
+    def answer(self, who: int, what: int) -> None:
+        """An agent's answer is acted on and committed."""
+        turn = self.thinking[sorted(self.thinking)[who % len(self.thinking)]]
+        parts = PARTS[turn.facts.agent.role]
+        self.commit(who, ANSWERS[parts[what % len(parts)]])
+
+    @precondition(lambda self: self.end is None)
+    @rule(steps=st.lists(STEP, min_size=1, max_size=6))
+    def work(self, steps: list[tuple[int, int, int]]) -> None:
+        """Agents take some steps; now and then a person writes while one thinks."""
+        for who, what, to in steps:
+            self.load(who)
+            if to < 3:
+                self.write(to)
+            if self.thinking:
+                self.answer(who, what)
+
+    @precondition(lambda self: self.thinking)
+    @rule(who=st.integers(0, 5))
+    def answer_in_vain(self, who: int) -> None:
+        """The world kept moving: nothing of the answer is done."""
+        turn = self.thinking.pop(sorted(self.thinking)[who % len(self.thinking)])
+        self.try_commit(turn, nothing_done(turn, say("lost"), self.now, self.now))
+
+    def commit(self, who: int, answer: ChatAnswer) -> None:
+        """As the turn's runner does it."""
+        turn = self.thinking.pop(sorted(self.thinking)[who % len(self.thinking)])
+        for attempt in range(3):
+            context = ToolContext(
+                turn.facts, self.db, self.workspace, self.sandbox, OPTIONS, careful=attempt > 0
+            )
+            outcome = self.loop.run(act(turn, answer, context, self.now, self.now))
+            if self.try_commit(turn, outcome):
+                return
+        raise AssertionError("the same answer is stale again and again")
+
+    def try_commit(self, turn: Turn, outcome: StepOutcome) -> bool:
+        """Whether there is nothing left to do with this answer."""
+        try:
+            self.run(lambda c: commit_step(c, turn, outcome, self.now))
+        except (Fenced, InboxChanged):
+            return True
+        except Stale:
+            return False
+        return True
+
+    @precondition(lambda self: self.end is None)
+    @rule(who=st.integers(0, 5), pauses=st.booleans())
+    def pause(self, who: int, pauses: bool) -> None:
+        """A person pauses an agent, or resumes all."""
+        if pauses:
+            self.handle(agents.pause_agent, PauseAgent(self.crew[who % len(self.crew)], "me"))
+            return
+        for agent in self.crew:
+            self.handle(agents.resume_agent, ResumeAgent(agent, "me"))
+
+    @precondition(lambda self: self.end is None)
+    @rule(who=st.integers(1, 5), replaced=st.booleans())
+    def remove(self, who: int, replaced: bool) -> None:
+        """A person dismisses or replaces an agent that is no boss."""
+        agent = self.crew[who % len(self.crew)]
+        if replaced:
+            self.handle(agents.replace_agent, ReplaceAgent(agent, "me"))
+        else:
+            self.handle(agents.dismiss_agent, DismissAgent(agent, "me"))
+
+    @precondition(lambda self: self.end is None)
+    @rule(late=st.booleans())
+    def sweep(self, late: bool) -> None:
+        """The watch looks, now or after the task's time."""
+        self.now += 1 + late * CAPS.minutes * 120
+        self.run(lambda c: sweep_task(c, self.task, self.now, OPTIONS.watch))
+
+    @precondition(lambda self: self.end is None)
+    @rule(which=st.integers(0, 5), words=st.booleans())
+    def decide(self, which: int, words: bool) -> None:
+        """A person answers a question by one of its choices, or in words."""
+        asked = sa.and_(GATES.c.task_id == self.task, GATES.c.basis.is_(None))
+        for gate in self.rows(sa.select(GATES).where(asked).order_by(GATES.c.id))[:1]:
+            choices = loads(gate.choices_json)
+            free = gate.kind in ("question", "stall", "audit") and words
+            choice = None if free else choices[which % len(choices)]["id"]
+            self.handle(gates.answer_gate, AnswerGate(gate.id, "me", choice, "so" if free else ""))
+
+    @precondition(lambda self: self.end is None)
+    @rule(really=st.integers(0, 9))
+    def stop(self, really: int) -> None:
+        """A person stops the task, now and then."""
+        if really == 9:
+            self.handle(tasks.stop_task, StopTask(self.task, "me"))
+
+    @precondition(lambda self: self.end is not None)
+    @rule()
+    def rest(self) -> None:
+        """Nothing more happens."""
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        """At the end each word was acted on, or is named; nothing is read after it."""
+        if not self.task:
+            return
+        query = sa.select(EVENTS).where(EVENTS.c.task_id == self.task).order_by(EVENTS.c.seq)
+        seen = [load_event(row.kind, loads(row.payload_json)) for row in self.rows(query)]
+        ends = [number for number, body in enumerate(seen) if isinstance(body, TaskEnded)]
+        if not ends:
+            return
+        assert not any(isinstance(body, MessageRead) for body in seen[ends[0] :])
+        if self.end is not None:
+            return
+        self.end = seen[ends[0]]  # type: ignore[assignment]
+        assert isinstance(self.end, TaskEnded)
+        self.check_words(self.end, {body.ref for body in seen if isinstance(body, MessageRead)})
+
+    def check_words(self, end: TaskEnded, read: set[str]) -> None:
+        """Against what was said."""
+        named = "".join(each.text for each in end.unheeded)
+        for word in self.said:
+            assert f"{self.task}.{word}" in read or word in named, f"{word} is lost"
+        if end.basis not in FORCED:
+            assert not end.unheeded
+        if end.basis == "audited":
+            judged = sa.select(STEPS.c.input).join(AGENTS, AGENTS.c.id == TASKS.c.auditor_id)
+            judged = judged.where(STEPS.c.agent_id == AGENTS.c.id, TASKS.c.id == self.task)
+            shown = "".join(row.input for row in self.rows(judged))
+            assert all(word in shown for word in self.said), "the auditor did not know all that was said"
+        open_turns = sa.select(AGENTS.c.id).where(AGENTS.c.task_id == self.task, AGENTS.c.in_turn)
+        for agent in self.rows(open_turns):
+            self.check_open_turn(agent.id, named)
+
+    def check_open_turn(self, agent: int, named: str) -> None:
+        """What was read in a turn that the end cut short is named; what went on to others is theirs."""
+        turn = sa.select(AGENTS.c.turn).where(AGENTS.c.id == agent).scalar_subquery()
+        read = sa.and_(STEPS.c.agent_id == agent, STEPS.c.turn == turn)
+        words = sa.and_(MESSAGES.c.to_agent == agent, MESSAGES.c.from_kind == "person")
+        query = sa.select(MESSAGES.c.text).join(STEPS, STEPS.c.step == MESSAGES.c.consumed_step)
+        for row in self.rows(query.where(read, words, MESSAGES.c.about != "said")):
+            assert row.text in named, "cut short and not named"
+
+
+@contextmanager
+def _database(backend: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, Database]]:
+    url = f"sqlite:///{folder / 'words.db'}"
+    if backend.startswith("postgresql"):
+        url = request.getfixturevalue("cluster").new_database()
+    make_tables(url)
+    with ExitStack() as stack:
+        loop = stack.enter_context(asyncio.Runner())
+        db = open_database(url)
+        stack.callback(lambda: loop.run(db.close()))
+        yield loop, db
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name.endswith("local")])
+def test_no_end_is_over_words_that_nobody_acted_on(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Messages of people between every kind of ending, on both stores."""
+    logging.getLogger("engine").setLevel(logging.CRITICAL)
+    with _database(backend, tmp_path, request) as (loop, db):
+        machine: Any = partial(Words, loop, db, tmp_path)
+        run_machine(
+            machine,
+            settings=settings(
+                max_examples=80 if backend.startswith("sqlite") else 20,
+                stateful_step_count=40,
+                deadline=None,
+                phases=(Phase.explicit, Phase.generate),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
