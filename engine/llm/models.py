@@ -1,4 +1,4 @@
-"""Wires the models of all roles: adapters by endpoint, an admission for each (endpoint, model), stand-ins."""
+"""Wire the models of all roles: adapters by endpoint, an admission for each (endpoint, model), stand-ins."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class OpenModels:
         return min(lane.chat.window(role) for lane in self.routes[role])
 
     async def try_roles(self, seconds: float) -> list[Trial]:
-        """Try each role's model with a real call of a tool; roles with the same model share one try."""
+        """Test each role's model with a real tool call; roles with the same model share one test."""
         tried: dict[int, tuple[bool, str]] = {}
         trials: list[Trial] = []
         for role in ROLES:
@@ -81,7 +81,7 @@ class OpenModels:
 def open_local(
     settings: EngineSettings, endpoint: Endpoint, observer: AdmissionObserver, stack: AsyncExitStack, say: Say
 ) -> OpenModels:
-    """The embedded model for every role."""
+    """Return the embedded model for every role."""
     chat = OpenAIChat(settings, endpoint, say)
     stack.push_async_callback(chat.close)
     lane = Lane(chat, AdmittedModel(chat, settings, observer), "embedded")
@@ -95,7 +95,7 @@ class _Watchers:
         self.each: list[AdmissionObserver] = []
 
     def add(self, observer: AdmissionObserver) -> None:
-        """Tell `observer` too."""
+        """Add an observer."""
         if observer not in self.each:
             self.each.append(observer)
 
@@ -122,7 +122,7 @@ class _Lanes:
         return len(self._made)
 
     def of(self, target: ModelTarget, observer: AdmissionObserver) -> Lane:
-        """The lane of a target, which `observer` hears of from now on."""
+        """Return the lane of a target; `observer` is notified of it from now on."""
         key = (
             target.model,
             address_of(target.base_url).base,
@@ -139,7 +139,7 @@ class _Lanes:
         return lane
 
     def standing_in(self, one: ModelTarget, other: ModelTarget) -> StandIns:
-        """Who tells that `other` answers in place of `one`."""
+        """Return the observer that reports that `other` answers in place of `one`."""
         key = (one.model, other.model)
         return self._standing_in.setdefault(key, StandIns(*key, self._tell))
 
@@ -147,7 +147,7 @@ class _Lanes:
 def open_models(
     settings: EngineSettings, observer: AdmissionObserver, stack: AsyncExitStack, say: Say, tell: Say
 ) -> OpenModels:
-    """The configured models; `tell` gets what people should read. Raises NotConfigured."""
+    """Return the configured models; `tell` receives what people should read. Raises NotConfigured."""
     lanes = _Lanes(settings, stack, say, tell)
     routes: dict[AgentRole, tuple[Lane, ...]] = {}
     for role in ROLES:

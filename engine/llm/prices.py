@@ -1,6 +1,6 @@
-"""What models cost: the operator's `MODEL_PRICES`, else the data package `genai-prices`, else a ceiling.
+"""Prices of models: the operator's `MODEL_PRICES`, else the data package `genai-prices`, else a ceiling.
 
-Never nothing: a model whose price nobody knows is counted at `MODEL_CEILING_PRICE`, so that a cap in money
+Never zero by default: a model with an unknown price is counted at `MODEL_CEILING_PRICE`, so that a money cap
 holds for it, or refused with `MODEL_UNPRICED=refuse`.
 """
 
@@ -43,11 +43,11 @@ class Rates:
 
     @property
     def guessed(self) -> bool:
-        """Whether nobody knows, and the ceiling stands in."""
+        """Return True if the price is unknown and the ceiling is used."""
         return self.source == "ceiling"
 
     def at(self, prompt: int) -> Tier:
-        """The tier of a prompt of so many tokens."""
+        """Return the tier for a prompt of `prompt` tokens."""
         return next((tier for tier in reversed(self.tiers) if prompt >= tier.start), self.tiers[0])
 
     def __str__(self) -> str:
@@ -67,13 +67,13 @@ class KnownModel:
 
 
 def rates_of(price: Price, source: Source) -> Rates:
-    """An operator's price as rates."""
+    """Return an operator's price as rates."""
     cached = price.input if price.cached is None else price.cached
     return Rates((Tier(0, price.input, price.output, cached, price.input * 1.25),), source)
 
 
 def own_rates(model: str, own: Mapping[str, Price]) -> Rates | None:
-    """The operator's price: by exact name, without its date, without its vendor (`openai/gpt-4o`)."""
+    """Return the operator's price: by exact name, without its date, without its vendor (`openai/gpt-4o`)."""
     for name in _names(model):
         if name in own:
             return rates_of(own[name], "MODEL_PRICES")
@@ -81,7 +81,7 @@ def own_rates(model: str, own: Mapping[str, Price]) -> Rates | None:
 
 
 def known_model(model: str, base_url: str) -> KnownModel:
-    """What the data package knows: first by the endpoint's address, then by the model's name alone."""
+    """Return what the data package knows: first by the endpoint's address, then by the model's name alone."""
     if _VARIANT.search(model) and model.endswith(":free"):
         return KnownModel(FREE)
     for name in _names(model):
@@ -141,7 +141,7 @@ def _tier(prices: Any, start: int) -> Tier:
 
 
 def cost_micros(rates: Rates, usage: Usage) -> int:
-    """Micro-dollars of a call, rounded up; dollars a million tokens are micro-dollars a token."""
+    """Return the micro-dollars of a call, rounded up; dollars a million tokens are micro-dollars a token."""
     tier = rates.at(usage.prompt)
     cached = min(usage.cached, usage.prompt)
     written = min(usage.written, usage.prompt - cached)
@@ -158,6 +158,7 @@ def cost_micros(rates: Rates, usage: Usage) -> int:
 
 
 def most_micros(rates: Rates, prompt: int, completion: int) -> int:
-    """Most a call of so many tokens may cost: nothing is taken to be cached, all of it to be written."""
+    """Return the most that a call may cost: nothing is assumed cached, everything is assumed written to the
+    cache."""
     tier = rates.at(prompt)
     return math.ceil(prompt * max(tier.input, tier.cached) + completion * tier.output)

@@ -1,4 +1,4 @@
-"""A function as the model: for tests, benches and reproductions. Never wired by the bootstrap."""
+"""A function as a model: for tests, benchmarks and reproductions. Never wired by the bootstrap."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ Script = Callable[[ChatRequest], ChatAnswer | Awaitable[ChatAnswer]]
 
 
 class ScriptedModel:
-    """A `ChatModel` whose answers are what `script` returns; counts its calls."""
+    """A `ChatModel` that answers with the results of `script` and counts its calls."""
 
     def __init__(self, script: Script, tokens: int = 1_000, cost_micros: int = 100) -> None:
         self._script, self._quote = script, Quote(tokens, cost_micros)
         self.calls = 0
 
     def quote(self, request: ChatRequest) -> Quote:
-        """The fixed quote given at construction."""
+        """Return the fixed quote given at construction."""
         return self._quote
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """What the script says."""
+        """Return the script's answer."""
         self.calls += 1
         answer = self._script(request)
         return answer if isinstance(answer, ChatAnswer) else await answer
 
 
 def say(text: str) -> ChatAnswer:
-    """Plain text: ends the turn."""
+    """Return an answer of plain text, which ends the turn."""
     return ChatAnswer(text, usage=Usage(200, 0, 20), cost_micros=10, model="scripted")
 
 
 def call(*calls: tuple[str, dict[str, Any]], text: str = "") -> ChatAnswer:
-    """One or more tool calls given as (name, arguments)."""
+    """Return an answer with one or more tool calls given as (name, arguments)."""
     made = tuple(ToolCall(f"c{n}", name, json.dumps(arguments)) for n, (name, arguments) in enumerate(calls))
     return ChatAnswer(text, made, Usage(200, 0, 20), "scripted", "tool_calls", 10)

@@ -1,4 +1,4 @@
-"""Makes text of models storable: any database and any UTF-8 writer takes it afterwards."""
+"""Make text from models storable in any database and any UTF-8 writer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RISKY_ESCAPE = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 def storable(text: str) -> str:
-    """`text` without lone surrogates and NUL (PostgreSQL takes neither); pairs become their character."""
+    """Return `text` without lone surrogates and NUL (PostgreSQL accepts neither); pairs are joined."""
     if text.isascii():
         return text.replace("\0", REPLACEMENT) if "\0" in text else text
     try:
@@ -24,7 +24,8 @@ def storable(text: str) -> str:
 
 
 def storable_json(raw: str) -> str:
-    """Raw JSON whose strings stay storable once parsed; what is not JSON is only made storable itself."""
+    """Return JSON text whose strings stay storable once parsed; text that is not JSON is made storable
+    itself."""
     raw = storable(raw)
     if not _RISKY_ESCAPE.search(raw):
         return raw

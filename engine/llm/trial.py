@@ -1,4 +1,4 @@
-"""A real try of a role's model: it calls a tool, reads the result and answers, as agents' models have to."""
+"""A live test of a role's model: it calls a tool, reads the result and answers, as an agent's model must."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ASK = "Look up the number of the word oak with the tool look_up, then answer wi
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of trying one role's model; `facts` as they are after the try, repairs included."""
+    """The result of testing one role's model; `facts` are read after the test, repairs included."""
 
     role: AgentRole
     ok: bool
@@ -32,7 +32,10 @@ class Trial:
 
 
 async def try_words(model: ChatModel, role: AgentRole, seconds: float) -> tuple[bool, str]:
-    """Whether the model answers a short question within `seconds`; for one that is held to its tools."""
+    """Return (success, reason): whether the model answers a short question within `seconds`.
+
+    Used for a model that is restricted to its tools.
+    """
     question = ChatMessage("user", "Answer with the one word: ready")
     request = ChatRequest(0, 0, role, (question,), priority=0, max_tokens=8)
     try:
@@ -46,7 +49,7 @@ async def try_words(model: ChatModel, role: AgentRole, seconds: float) -> tuple[
 
 
 async def try_model(model: ChatModel, role: AgentRole, seconds: float) -> tuple[bool, str]:
-    """Whether the model takes a tool's call and result within `seconds`, and in words what was seen."""
+    """Return (success, reason): whether the model calls a tool and reports its result within `seconds`."""
     request = ChatRequest(0, 0, role, (ChatMessage("user", _ASK),), (_TOOL,), priority=0, max_tokens=LIMIT)
     try:
         async with asyncio.timeout(seconds):
@@ -66,9 +69,9 @@ async def try_model(model: ChatModel, role: AgentRole, seconds: float) -> tuple[
 def _with_result(request: ChatRequest, answer: ChatAnswer) -> ChatRequest:
     calls = tuple(replace(call, id=f"c0000100{n}") for n, call in enumerate(answer.tool_calls[:10]))
     kept = answer.kept if len(calls) == len(answer.tool_calls) else ""
-    told = [ChatMessage("tool", NUMBER, (), call.id) for call in calls]
+    results = [ChatMessage("tool", NUMBER, (), call.id) for call in calls]
     said = ChatMessage("assistant", answer.text, calls, kept=kept)
-    return replace(request, messages=(*request.messages, said, *told))
+    return replace(request, messages=(*request.messages, said, *results))
 
 
 def _without_a_call(answer: ChatAnswer) -> str:
@@ -80,7 +83,7 @@ def _without_a_call(answer: ChatAnswer) -> str:
 
 
 def trial_lines(trials: Sequence[Trial]) -> list[str]:
-    """One line for each model: who uses it, what came of the try, where it is, price, limits and repairs."""
+    """Return one line per model: roles, test result, endpoint, price, limits and repairs."""
     roles: dict[tuple[str, str, bool, str], list[str]] = {}
     for trial in trials:
         facts = trial.facts

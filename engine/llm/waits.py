@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - patterns are read whole
-"""How long an endpoint asks to wait, wherever and in whatever form it says so, pure.
+"""The waiting time that an endpoint asks for, in whatever form it says so; pure.
 
-Forms seen: RFC 9110 `retry-after` (seconds or a date), `retry-after-ms`, OpenAI's and Groq's
+Known forms: RFC 9110 `retry-after` (seconds or a date), `retry-after-ms`, OpenAI's and Groq's
 `x-ratelimit-reset-*` spans, Anthropic's times of day, OpenRouter's epoch milliseconds, the IETF draft's
 `ratelimit-reset`, Google's `retryDelay`, numbers named `retry_after…`, and sentences.
 """
@@ -55,15 +55,19 @@ _EPOCH = 1e9
 _DEEPEST = 8
 
 
-def wait_told(headers: Mapping[str, str], now: float, body: Any = None, words: str = "") -> float | None:
-    """Seconds the endpoint asks to wait, at most a day; None when it does not say. Header names are lower
-    case, `now` is unix time."""
-    told = [
+def requested_wait_s(
+    headers: Mapping[str, str], now: float, body: Any = None, words: str = ""
+) -> float | None:
+    """Return the seconds the endpoint asks to wait, at most a day; None if it does not say.
+
+    Header names are lower case; `now` is Unix time.
+    """
+    waits = [
         _in_headers(headers, now),
         *_in_body(body, now),
         _in_words(words),
     ]
-    known = [seconds for seconds in told if seconds is not None]
+    known = [seconds for seconds in waits if seconds is not None]
     found = max(known) if known else _reset(headers, now)
     return None if found is None else min(max(found, 0.0), LONGEST_WAIT_S)
 
@@ -74,7 +78,7 @@ def _in_headers(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _after(value: str | None, now: float) -> float | None:
-    """Seconds, a span, or a date."""
+    """Parse seconds, a span, or a date."""
     if not value:
         return None
     number = _number(value)
@@ -86,7 +90,7 @@ def _after(value: str | None, now: float) -> float | None:
 
 
 def _until(number: float, now: float) -> float:
-    """A small number is seconds; a large one a time, in seconds or milliseconds."""
+    """Return seconds to wait: a small number is seconds, a large one a time in seconds or milliseconds."""
     if number < _EPOCH:
         return number
     return (number / 1000 if number > _EPOCH * 100 else number) - now
@@ -116,7 +120,7 @@ def _in_body(body: Any, now: float, depth: int = 0) -> Iterator[float | None]:
                 number = _number(str(value))
                 yield _scaled(number, scale) if number is not None else _after(str(value), now)
             elif str(key).lower() == "headers" and isinstance(value, Mapping):
-                yield wait_told({str(k).lower(): str(v) for k, v in value.items()}, now)
+                yield requested_wait_s({str(k).lower(): str(v) for k, v in value.items()}, now)
             else:
                 yield from _in_body(value, now, depth + 1)
 
@@ -127,23 +131,23 @@ def _in_words(words: str) -> float | None:
 
 
 def _reset(headers: Mapping[str, str], now: float) -> float | None:
-    """The budget that ran out says when it is full again; without saying which, the first one."""
+    """Return the reset time of the exhausted budget; if none is marked as exhausted, the earliest."""
     known: dict[str, float] = {}
     for kind in _RESETS:
         for prefix in ("x-ratelimit", "anthropic-ratelimit"):
             name = f"{prefix}-reset-{kind}" if prefix == "x-ratelimit" else f"{prefix}-{kind}-reset"
-            told = _after(headers.get(name), now)
-            if told is not None:
-                known[name] = told
+            wait = _after(headers.get(name), now)
+            if wait is not None:
+                known[name] = wait
     if known:
         empty = [
-            told for name, told in known.items() if headers.get(name.replace("reset", "remaining")) == "0"
+            wait for name, wait in known.items() if headers.get(name.replace("reset", "remaining")) == "0"
         ]
         return max(empty) if empty else min(known.values())
     for name in ("x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-after"):
-        told = _after(headers.get(name), now)
-        if told is not None:
-            return told
+        wait = _after(headers.get(name), now)
+        if wait is not None:
+            return wait
     draft = re.search(r"(?:reset|\bt)=(\d+)", headers.get("ratelimit", ""))
     return float(draft.group(1)) if draft else None
 
@@ -161,7 +165,7 @@ def _number(value: str | None) -> float | None:
 
 
 def _span(value: str) -> float | None:
-    """`6m0s`, `20ms`, `1h2m`, `1 minute and 5 seconds`."""
+    """Parse `6m0s`, `20ms`, `1h2m` or `1 minute and 5 seconds` to seconds."""
     total, seen = 0.0, False
     for match in _SPAN.finditer(value):
         amount, unit = (

@@ -1,4 +1,4 @@
-"""What an endpoint says in an error, found wherever it stands, pure."""
+"""Find the readable text in an endpoint's error, wherever it stands; pure."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _TAG = re.compile(r"<[^>]{0,400}>")
 
 
 def decoded(raw: Any) -> Any:
-    """The body as JSON where it is JSON, else its text."""
+    """Return the body parsed as JSON, else its text."""
     if isinstance(raw, bytes):
         raw = raw.decode("utf-8", "replace")
     if isinstance(raw, str):
@@ -57,15 +57,15 @@ def decoded(raw: Any) -> Any:
     return raw
 
 
-def told_by(body: Any) -> str:
-    """The human-readable part of an error body of any shape, its codes after it; never HTML."""
+def error_text(body: Any) -> str:
+    """Return the readable part of an error body of any shape, followed by its codes; never HTML."""
     said = list(dict.fromkeys(part for part in _sayings(body, 0) if part))
     named = [part for part in dict.fromkeys(_names(body, 0)) if part not in said]
     return " ".join((*said, *named))
 
 
 def page_title(text: str) -> str | None:
-    """The title of an HTML page ("" for one without); None for what is no page."""
+    """Return the title of an HTML page ("" if it has none); None if the text is not HTML."""
     if not _HTML.search(text[:2_000]):
         return None
     found = _TITLE.search(text[:20_000])
@@ -74,7 +74,8 @@ def page_title(text: str) -> str | None:
 
 
 def brief(text: str, limit: int = 300) -> str:
-    """One storable line of at most `limit` characters, without secrets: endpoints repeat the key they got."""
+    """Return one storable line of at most `limit` characters, without secrets: endpoints echo the key they
+    got."""
     line = " ".join(redact(storable(text[: limit * 16])).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""When a model call may start: rate, concurrency, fairness between tasks, and patience while it is down.
+"""Admission of model calls: rate, concurrency, fairness between tasks, and waiting while an endpoint is down.
 
 Knows models only as `ChatModel`; imports nothing of providers, store or runtime.
 """

@@ -1,4 +1,4 @@
-"""Whether the endpoint works at all: a circuit breaker, pure (clock passed in)."""
+"""Circuit breaker for a model endpoint; pure, the time is passed in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BreakerTimes:
-    """`threshold` failures in a row open it; it is probed after `first_s`, twice that, … `longest_s`;
-    after a rejected key every `key_s`."""
+    """Times of a breaker: `threshold` consecutive failures open it; probes follow after `first_s`, doubling
+    up to `longest_s`, and every `key_s` after a rejected key."""
 
     threshold: int = 5
     first_s: float = 1.0
@@ -17,7 +17,8 @@ class BreakerTimes:
 
 
 class Breaker:
-    """Closed: calls pass. Open: none pass until `retry_at`. Then one probe passes; its outcome decides."""
+    """Circuit breaker. Closed: calls pass. Open: none pass until `retry_at`, then one probe, whose outcome
+    decides."""
 
     def __init__(self, times: BreakerTimes) -> None:
         self._times = times
@@ -29,22 +30,22 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls wait (a probe may be under way)."""
+        """Return True while calls wait; a probe may be in flight."""
         return self.retry_at is not None
 
     def wait_s(self, now: float) -> float:
-        """Seconds until the next call may pass; infinite while a probe is under way."""
+        """Return the seconds until the next call may pass; infinite while a probe is in flight."""
         if self.retry_at is None:
             return 0.0
         return float("inf") if self._probing else max(0.0, self.retry_at - now)
 
     def begin(self) -> bool:
-        """A call passes (`wait_s` was 0); True when it is the probe."""
+        """Register a call that passes (`wait_s` was 0); return True if it is the probe."""
         self._probing = self.is_open
         return self._probing
 
     def succeeded(self) -> bool:
-        """A call was answered; True when that closed the breaker."""
+        """Register a successful call; return True if that closed the breaker."""
         was_open = self.is_open
         self._failures = self._trips = 0
         self._probing = False
@@ -53,9 +54,10 @@ class Breaker:
         return was_open
 
     def failed(self, now: float, probe: bool, reason: str, retry_after_s: float | None) -> bool:
-        """A call failed as the endpoint does when it is down; True when that opened the breaker anew.
+        """Register a call that failed as if the endpoint were down; return True if that (re)opened the
+        breaker.
 
-        Late failures of calls begun before it opened change nothing.
+        Late failures of calls started before it opened change nothing.
         """
         self._failures += 1
         if not probe and (self.is_open or self._failures < self._times.threshold):
@@ -66,18 +68,18 @@ class Breaker:
         return True
 
     def rejected(self, now: float, probe: bool, reason: str) -> bool:
-        """The key was rejected; True when that opened the breaker anew."""
+        """Register a rejected key; return True if that (re)opened the breaker."""
         if self.is_open and not probe:
             return False
         self._open(now + self._times.key_s, probe, reason)
         return True
 
     def abandoned(self) -> None:
-        """The probe was cancelled: the next call may probe at once."""
+        """Register that the probe was cancelled: the next call may probe at once."""
         self._probing = False
 
     def retry_now(self, now: float) -> None:
-        """Probe at once."""
+        """Allow a probe at once."""
         if self.retry_at is not None:
             self.retry_at = now
 

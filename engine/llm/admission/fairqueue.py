@@ -1,8 +1,8 @@
-"""Who goes next: a fair queue between tasks with priorities, pure.
+"""Fair queue between tasks with priorities; pure.
 
-The task with the fewest calls in flight for its weight goes first, so a small task beside a large one is
-served as if alone; ties go by virtual time (start-time fair queueing, Goyal, Vin and Cheng 1996), which
-keeps the shares right when a rate limit, not concurrency, is what is scarce.
+The task with the fewest calls in flight for its weight is served first, so a small task beside a large one is
+served as if it were alone. Ties are broken by virtual time (start-time fair queueing, Goyal, Vin and Cheng
+1996), which keeps the shares fair when a rate limit rather than concurrency is the bottleneck.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ URGENT_RUN = 3
 
 @dataclass(slots=True, order=True)
 class Ticket(Generic[T]):
-    """A place in the queue."""
+    """A waiting entry of the queue."""
 
     priority: int
     number: int
     flow: int = field(compare=False)
     item: T = field(compare=False)
-    gone: bool = field(default=False, compare=False)
+    removed: bool = field(default=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -38,9 +38,9 @@ class _Flow(Generic[T]):
 
 
 class FairQueue(Generic[T]):
-    """Tickets of flows (tasks). Within a flow lower priorities first, then first come first served.
+    """Queue of tickets grouped by flow (task). Within a flow: by priority, then first come, first served.
 
-    Across flows, urgent tickets (priority 0) go ahead, but at most `URGENT_RUN` in a row while others wait.
+    Across flows, urgent tickets (priority 0) go first, but at most `URGENT_RUN` in a row while others wait.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class FairQueue(Generic[T]):
         return self._waiting
 
     def push(self, flow: int, priority: int, item: T, weight: float = 1.0) -> Ticket[T]:
-        """Queue `item`; `weight` (> 0) is the flow's share against others."""
+        """Queue `item` and return its ticket; `weight` (> 0) is the flow's weight against others."""
         state = self._flows.setdefault(flow, _Flow())
         state.weight = weight
         if not state.waiting:
@@ -65,12 +65,12 @@ class FairQueue(Generic[T]):
         return ticket
 
     def peek(self) -> Ticket[T] | None:
-        """The ticket that goes next."""
+        """Return the ticket to be served next, None if the queue is empty."""
         flow = self._next()
         return None if flow is None else flow.waiting[0]
 
     def pop(self) -> Ticket[T] | None:
-        """Take the next ticket; its flow has one more in flight until `done`."""
+        """Remove and return the next ticket; its flow has one more in flight until `done`."""
         flow = self._next()
         if flow is None:
             return None
@@ -80,31 +80,31 @@ class FairQueue(Generic[T]):
         flow.start += 1.0 / flow.weight
         flow.in_flight += 1
         self._waiting -= 1
-        ticket.gone = True
-        self._drop_gone(flow)
+        ticket.removed = True
+        self._drop_removed(flow)
         return ticket
 
     def remove(self, ticket: Ticket[T]) -> None:
-        """Give up a waiting ticket. Repeatable."""
-        if ticket.gone:
+        """Remove a waiting ticket. Idempotent."""
+        if ticket.removed:
             return
-        ticket.gone = True
+        ticket.removed = True
         self._waiting -= 1
-        self._drop_gone(self._flows[ticket.flow])
+        self._drop_removed(self._flows[ticket.flow])
         self._forget_idle(ticket.flow)
 
     def done(self, flow: int) -> None:
-        """A popped ticket of `flow` is no longer in flight."""
+        """Register that a popped ticket of `flow` is no longer in flight."""
         self._flows[flow].in_flight -= 1
         self._forget_idle(flow)
 
     def in_flight(self, flow: int) -> int:
-        """Popped tickets of `flow` that are not done."""
+        """Return the number of popped tickets of `flow` that are not done."""
         state = self._flows.get(flow)
         return state.in_flight if state else 0
 
     def others(self, flow: int) -> int:
-        """Flows beside `flow` that have tickets waiting or in flight."""
+        """Return the number of other flows with tickets waiting or in flight."""
         return len(self._flows) - (flow in self._flows)
 
     def _next(self) -> _Flow[T] | None:
@@ -117,8 +117,8 @@ class FairQueue(Generic[T]):
             return min(urgent, key=_order)
         return min(calm or urgent, key=_order)
 
-    def _drop_gone(self, flow: _Flow[T]) -> None:
-        while flow.waiting and flow.waiting[0].gone:
+    def _drop_removed(self, flow: _Flow[T]) -> None:
+        while flow.waiting and flow.waiting[0].removed:
             heapq.heappop(flow.waiting)
 
     def _forget_idle(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The way to a shared endpoint: fair between tasks, as fast as it allows, patient while it is down."""
+"""Admission to one shared endpoint: fair between tasks, within its limits, waiting while it is down."""
 
 from __future__ import annotations
 
@@ -27,32 +27,34 @@ RETRY_LONGEST_S = 8.0
 
 
 class Away(Exception):
-    """The model cannot be used now and the call would not wait; never leaves this package."""
+    """Raised when the model is unavailable and the caller did not want to wait; never leaves this package."""
 
 
 class AdmissionObserver(Protocol):
-    """Told when the model is not to be had, and when it is again. Must return at once."""
+    """Notified when the model becomes unavailable and when it is available again. Must return at once."""
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
-        """Calls wait; the next try is in `retry_in_s`. Said again when a try failed."""
+        """Called when calls start to wait; the next attempt is in `retry_in_s`. Called again after each
+        failed attempt."""
 
     def on_back(self) -> None:
-        """The endpoint answered again."""
+        """Called when the endpoint answers again."""
 
 
 class Unwatched:
-    """Observes nothing."""
+    """An observer that ignores everything."""
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def on_back(self) -> None:
-        """Ignored."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionState:
-    """For people: calls waiting and running, how many may run, and why none may ("" when they may)."""
+    """State shown to people: calls waiting and running, the concurrency limit, and why no call may run ("" if
+    calls may)."""
 
     waiting: int
     running: int
@@ -73,12 +75,12 @@ class _Call:
 
 
 class AdmittedModel:
-    """ChatModel that passes calls to `inner` when they may go.
+    """ChatModel that passes calls to `inner` once they are admitted.
 
-    A call waits inside while the endpoint limits its rate, is down, or needs a person (who changes a key,
-    the account or a setting, then `retry_now`); ModelRefused and ModelBadAnswer pass through. A request that
-    keeps failing while others are answered, or keeps getting unusable answers, becomes ModelRefused instead
-    of blocking for ever.
+    A call waits inside while the endpoint limits its rate, is down, or needs a person (who changes a key, the
+    account or a setting and then calls `retry_now`); ModelRefused and ModelBadAnswer pass through. A request
+    that keeps failing while others are answered, or keeps getting unusable answers, becomes ModelRefused
+    instead of blocking forever.
     """
 
     def __init__(
@@ -106,23 +108,26 @@ class AdmittedModel:
 
     @property
     def state(self) -> AdmissionState:
-        """What people are shown."""
+        """Return the state shown to people."""
         reason = self._breaker.reason if self._breaker.is_open else ""
         return AdmissionState(len(self._queue), self._running, self._limit.allowed, reason)
 
     def quote(self, request: ChatRequest) -> Quote:
-        """The inner model's estimate."""
+        """Return the inner model's estimate."""
         return self._inner.quote(request)
 
     def retry_now(self) -> None:
-        """Try the endpoint at once: a person mended the key or the network."""
+        """Try the endpoint at once, after a person fixed the key or the network."""
         self._hold_until = 0.0
         self._breaker.retry_now(time.monotonic())
         self._admit()
 
     async def complete(self, request: ChatRequest, *, patient: bool = True) -> ChatAnswer:
-        """Answer `request` in its turn. Raises ModelRefused, or what else `inner` raises that waiting
-        does not mend; unless `patient` Away, instead of waiting while the model cannot be used."""
+        """Answer `request` in its turn.
+
+        Raises ModelRefused, any error of `inner` that waiting does not resolve, and Away instead of waiting
+        for an unavailable model unless `patient`.
+        """
         call = _Call(request, self._inner.quote(request).tokens, patient)
         while True:
             await self._wait_turn(call)
@@ -158,7 +163,7 @@ class AdmittedModel:
             self._leave(call, abandoned=True)
 
     def _admit(self) -> None:
-        """Let pass what may pass now, and come back when more may."""
+        """Start all calls that may run now and schedule the next check."""
         while (ticket := self._queue.peek()) is not None and self._running < self._limit.allowed:
             call, now = ticket.item, time.monotonic()
             if call.admitted is None or call.admitted.cancelled():
@@ -201,7 +206,7 @@ class AdmittedModel:
     # ------------------------------------------------------------ trying
 
     async def _try(self, call: _Call) -> ChatAnswer | None:
-        """The answer, or None when the call shall wait its turn once more."""
+        """Return the answer, or None if the call must wait for its turn again."""
         try:
             answer = await self._inner.complete(call.request)
         except RateLimited as error:
@@ -228,7 +233,7 @@ class AdmittedModel:
         self._alive(call)
 
     def _alive(self, call: _Call) -> None:
-        """The endpoint answered, be it with a refusal."""
+        """Register that the endpoint answered, even if with a refusal."""
         self._breaker.succeeded()
         self._leave(call)
         if self._said_waiting:
@@ -288,13 +293,13 @@ class AdmittedModel:
         self._admit()
 
     def _keep_seat(self, task: int) -> None:
-        """Keep the place of a task that has less than its share: its next call mostly follows at once."""
+        """Keep the seat of a task that has less than its share: its next call usually follows at once."""
         others, places = self._queue.others(task), self._limit.allowed
         if others and self._queue.in_flight(task) * (others + 1) < places:
             self._seats.keep(task, places, time.monotonic())
 
     def _send_away(self) -> None:
-        """The model cannot be used: calls that would rather ask another do not wait."""
+        """Raise Away in waiting calls that prefer another model, since this one is unavailable."""
         for ticket, admitted in self._impatient.values():
             if not admitted.done():
                 self._queue.remove(ticket)
@@ -307,7 +312,8 @@ class AdmittedModel:
         self._observer.on_waiting(reason, retry_in_s)
 
     def _pause_s(self, call: _Call) -> float:
-        """Before trying again while the breaker is closed: apart, so that many do not come back at once."""
+        """Return the delay before a retry while the breaker is closed; random, so that retries do not
+        coincide."""
         if self._breaker.is_open or not call.failures:
             return 0.0
         return self._retry_s(call.failures)

@@ -1,4 +1,4 @@
-"""How fast: token buckets for limits a minute and an adaptive limit of calls at once, pure."""
+"""Rate control: token buckets for limits per minute and an adaptive concurrency limit; pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ MINUTE = 60.0
 
 
 class MinuteBucket:
-    """At most `limit` units in any minute (0: no limit), a tenth of them at once.
+    """At most `limit` units in any minute (0: no limit), a tenth of them as a burst.
 
-    Single amounts above the burst pass when the bucket is full and leave a debt, so that they too go
-    through. What was taken on an estimate is set right by `settle`.
+    An amount larger than the burst passes when the bucket is full and leaves a debt. Amounts taken on an
+    estimate are corrected with `settle`.
     """
 
     def __init__(self, limit: int, now: float) -> None:
@@ -21,7 +21,7 @@ class MinuteBucket:
         self._at = now
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Seconds until `take(amount)` is allowed."""
+        """Return the seconds until `take(amount)` is allowed."""
         if not self._limit:
             return 0.0
         self._refill(now)
@@ -29,12 +29,12 @@ class MinuteBucket:
         return missing / self._rate if missing > 1e-9 else 0.0
 
     def take(self, amount: float, now: float) -> None:
-        """Use `amount` (after `wait_s` said 0)."""
+        """Use `amount`, after `wait_s` returned 0."""
         self._refill(now)
         self._level -= amount
 
     def settle(self, estimate: float, actual: float) -> None:
-        """The `estimate` taken turned out to be `actual`."""
+        """Replace the `estimate` taken earlier by the `actual` amount."""
         self._level = min(self._burst, self._level + estimate - actual)
 
     def _refill(self, now: float) -> None:
@@ -43,10 +43,10 @@ class MinuteBucket:
 
 
 class AdaptiveLimit:
-    """Calls at once: additive increase, multiplicative decrease, between 1 and `cap`.
+    """Concurrency limit with additive increase and multiplicative decrease, between 1 and `cap`.
 
-    Halves when a call is rate-limited, at most once a round trip: calls begun before the last halving say
-    nothing new. Grows by about one for each full round of successes.
+    Halves when a call is rate-limited, at most once per round trip: calls started before the last halving are
+    not counted. Grows by about one for each full round of successes.
     """
 
     def __init__(self, cap: int) -> None:
@@ -56,17 +56,17 @@ class AdaptiveLimit:
 
     @property
     def allowed(self) -> int:
-        """Whole calls allowed at once."""
+        """Return the number of concurrent calls allowed."""
         return max(1, int(self._limit + 1e-9))
 
     def limited(self, began: float, now: float) -> None:
-        """A call that began at `began` was rate-limited."""
+        """Register that a call started at `began` was rate-limited."""
         if began <= self._halved_at:
             return
         self._limit = max(1.0, self._limit / 2)
         self._halved_at = now
 
     def succeeded(self, in_flight: int) -> None:
-        """A call was answered while `in_flight` were running; unused room is no reason to grow."""
+        """Register a success while `in_flight` calls were running; the limit grows only if it was in use."""
         if in_flight >= self.allowed:
             self._limit = min(float(self._cap), self._limit + 1.0 / self._limit)

@@ -1,4 +1,4 @@
-"""Which model answers whom: each role has its model, and others that stand in while it cannot be used."""
+"""Routing by role: each role has its model, and stand-ins that answer while that model is unavailable."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from engine.ports import AgentRole, ChatAnswer, ChatRequest, Quote
 
 
 class Admission(Protocol):
-    """The way to all models: what the engine asks, and what people see of it."""
+    """Admission to all models: what the engine calls, and the state that people see."""
 
     @property
     def state(self) -> AdmissionState:
-        """What people are shown."""
+        """Return the state shown to people."""
 
     def quote(self, request: ChatRequest) -> Quote:
-        """Most tokens and money `request` may use."""
+        """Return the most tokens and money that `request` may use."""
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` in its turn."""
 
     def retry_now(self) -> None:
-        """Try what is away at once: a person mended something."""
+        """Try unavailable models at once, after a person fixed something."""
 
 
 class StandIns:
-    """Observes a lane with others behind it: people read once that another answers, and that it is back."""
+    """Observes a lane that has stand-ins: reports once that another answers, and once that it is back."""
 
     def __init__(self, name: str, other: str, tell: Callable[[str], None]) -> None:
         self._name, self._other, self._tell = name, other, tell
@@ -50,8 +50,8 @@ class StandIns:
 class RoutedModel:
     """ChatModel over lanes by role, in order of preference; each lane is one (endpoint, model).
 
-    A request goes to the first lane that can be used; when none can, it waits at the first. One that names
-    a model goes to the lanes of that (`named`).
+    A request goes to the first available lane; if none is available, it waits at the first. A request that
+    names a model goes to that model's lanes (`named`).
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RoutedModel:
 
     @property
     def state(self) -> AdmissionState:
-        """All lanes together; unavailable is why none of some role's lanes can be used."""
+        """Return the state of all lanes together; `unavailable` says why some role has no available lane."""
         lanes = {id(lane): lane for lane in self._lanes()}
         states = [lane.state for lane in lanes.values()]
         stuck = [
@@ -79,12 +79,12 @@ class RoutedModel:
         )
 
     def quote(self, request: ChatRequest) -> Quote:
-        """The most that any lane that may answer would use."""
+        """Return the highest estimate of the lanes that may answer."""
         quotes = [lane.quote(request) for lane in self._route(request)]
         return Quote(max(quote.tokens for quote in quotes), max(quote.cost_micros for quote in quotes))
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """Answer `request` at the first lane that can be used."""
+        """Answer `request` at the first available lane."""
         route = self._route(request)
         for lane in route if len(route) > 1 else ():
             with contextlib.suppress(Away):
@@ -92,7 +92,7 @@ class RoutedModel:
         return await route[0].complete(request)
 
     def retry_now(self) -> None:
-        """Try every lane that is away."""
+        """Try every unavailable lane at once."""
         for lane in self._lanes():
             lane.retry_now()
 

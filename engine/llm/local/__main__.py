@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TerminalProgress:
-    """A progress bar with size and time left, and plain lines above it.
+    """Progress bar with size and remaining time, and plain lines above it.
 
     Only the embedded model has progress to show, so only its extra [local] has the library that draws it.
     """
@@ -39,13 +39,13 @@ class TerminalProgress:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Close the bar and leave it on screen."""
         if self._bar is not None:
             self._bar.close()
 
 
 def main() -> int:
-    """Exit code 0 when the weights are there and verified, 1 with the reason otherwise."""
+    """Return exit code 0 if the weights are present and verified; print the reason and return 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m engine.llm.local", description=__doc__)
     commands = parser.add_subparsers(required=True)
     fetching = commands.add_parser("fetch", help="fetch and verify weights")

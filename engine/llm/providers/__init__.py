@@ -1,4 +1,4 @@
-"""The model endpoints people use, each behind `ChatModel` or `Embedder`.
+"""Adapters to model endpoints, each behind `ChatModel` or `Embedder`.
 
 Knows the settings and the ports; imports nothing of admission, store or runtime.
 """

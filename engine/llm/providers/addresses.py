@@ -1,4 +1,4 @@
-"""Addresses and keys of endpoints as people write them, brought to what can be called; pure."""
+"""Normalize endpoint addresses and keys as people write them; pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LOCAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where requests go: `base` without the path of an API, `query` for each request, `azure`: its header
-    for keys is `api-key`."""
+    """An endpoint address: `base` without an API's path, `query` for each request, `azure`: the key goes into
+    the header `api-key`."""
 
     base: str
     query: tuple[tuple[str, str], ...] = ()
@@ -26,8 +26,8 @@ class Address:
 
 
 def address_of(written: str) -> Address:
-    """The address behind a base URL as people write it: with blanks or quotes, without a scheme, with the
-    whole path, Azure's forms."""
+    """Return the address behind a base URL as people write it: with blanks or quotes, without a scheme, with
+    the full path, in Azure's forms."""
     text = written.strip().strip("\"'").strip()
     if not text:
         return Address("")
@@ -47,20 +47,20 @@ def address_of(written: str) -> Address:
 
 
 def cleaned_key(written: str) -> str:
-    """A key as people paste it, without what surrounds it: blanks, line ends, quotes, "Bearer"."""
+    """Return a key without surrounding blanks, line ends, quotes or "Bearer"."""
     key = written.strip().strip("\"'").strip()
     return key[7:].strip() if key.lower().startswith("bearer ") else key
 
 
 def odd_in_key(key: str) -> str:
-    """The first character that no key has and no header carries, "" for none."""
+    """Return the first character that no header can carry, "" if there is none."""
     found = _ODD.search(key)
     return found.group(0) if found else ""
 
 
 def moved_to(asked: str, location: str) -> str | None:
-    """The address a redirect leads to when it may be followed with the key: on the same host, or the same
-    host by https. None for anything else."""
+    """Return a redirect's address if it may be followed with the key (same host, or the same host by https);
+    else None."""
     target = urljoin(asked, location)
     before, after = urlsplit(asked), urlsplit(target)
     if after.hostname != before.hostname or (before.scheme == "https" and after.scheme != "https"):

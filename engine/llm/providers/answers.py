@@ -1,7 +1,7 @@
-"""Answers in Chat Completions form, read from JSON by hand, pure.
+"""Parse answers in Chat Completions form from JSON by hand; pure.
 
 Not through the SDK's models: that costs a fifth of the CPU, and odd answers (missing choices, null content,
-arguments that are no JSON, a stream nobody asked for) pass through instead of raising.
+arguments that are not JSON, a stream nobody asked for) pass through instead of raising.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ _CUT = frozenset(
 )
 _FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
 _MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
-FILTERED = "The endpoint's content filter withheld the answer. Word what the agent is asked differently."
+FILTERED = "The endpoint's content filter withheld the answer. Ask the agent in other words."
 TELL_FILTERED = "The endpoint's content filter withheld your last answer. Say it in other words."
 
 
 def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
-    """The answer in a 200 body; `asked` names the model when the body does not, `origin` marks what is kept.
+    """Return the answer in a 200 body; `asked` is the model's name if the body has none, `origin` marks what
+    is kept.
 
-    Texts are storable and capped (`MAX_TEXT`, `MAX_ARGUMENTS`; what is cut has finish_reason "length"), at
-    most `MAX_CALLS` calls. Raises UnusableAnswer for a body without an answer, ModelRefused when a
-    content filter took it, ModelBadAnswer for a call the endpoint could not read, or the error an endpoint
-    hid in a 200.
+    Texts are storable and capped (`MAX_TEXT`, `MAX_ARGUMENTS`; cut ones have finish_reason "length"), at most
+    `MAX_CALLS` calls. Raises UnusableAnswer for a body without an answer, ModelRefused if a content filter
+    removed it, ModelBadAnswer for a call the endpoint could not read, or the error that an endpoint put into
+    a 200.
     """
     body = _decoded(raw)
     hidden = fault_in_body(body, time.time())
@@ -60,7 +61,7 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
         usage=parse_usage(body.get("usage")),
         model=storable(_text_of(body.get("model")) or asked),
         finish_reason="length" if finish in _CUT else storable(finish),
-        cost_micros=told_cost(body.get("usage")),
+        cost_micros=reported_cost(body.get("usage")),
         kept=kept_of(message, listed, origin),
     )
 
@@ -98,7 +99,7 @@ def _decoded(raw: bytes) -> Mapping[str, Any]:
 
 
 def is_stream(raw: bytes) -> bool:
-    """Whether a body is a stream of events, though none was asked for."""
+    """Return True if a body is an event stream, though none was asked for."""
     return raw.lstrip()[:6] in (b"data: ", b"data:{", b"event:") or raw.lstrip().startswith(b": ")
 
 
@@ -149,7 +150,7 @@ def _add_delta(message: dict[str, Any], calls: dict[int, dict[str, Any]], delta:
 
 
 def unusable(what: str) -> EngineError:
-    """The error for a 200 whose body is no answer."""
+    """Return the error for a 200 whose body is not an answer."""
     return UnusableAnswer(
         f"The model endpoint's answer {what}. The request can be repeated; "
         "if it stays so, check OPENAI_BASE_URL."
@@ -211,30 +212,30 @@ def _arguments(function: Mapping[str, Any]) -> str:
 
 
 def parse_usage(usage: Any) -> Usage:
-    """Tokens as the provider counted them; cached input in OpenAI's or DeepSeek's field."""
-    told = _mapping(usage)
-    details = _mapping(told.get("prompt_tokens_details"))
-    cached = _count(details.get("cached_tokens")) or _count(told.get("prompt_cache_hit_tokens"))
-    prompt = _count(told.get("prompt_tokens")) or _count(told.get("input_tokens"))
-    completion = _count(told.get("completion_tokens")) or _count(told.get("output_tokens"))
-    total = _count(told.get("total_tokens"))
+    """Return the tokens as the provider counted them; cached input in OpenAI's or DeepSeek's field."""
+    reported = _mapping(usage)
+    details = _mapping(reported.get("prompt_tokens_details"))
+    cached = _count(details.get("cached_tokens")) or _count(reported.get("prompt_cache_hit_tokens"))
+    prompt = _count(reported.get("prompt_tokens")) or _count(reported.get("input_tokens"))
+    completion = _count(reported.get("completion_tokens")) or _count(reported.get("output_tokens"))
+    total = _count(reported.get("total_tokens"))
     # Some count thinking in the total only; what was thought is paid for all the same.
     return Usage(
         prompt=prompt, cached=cached, completion=max(completion, total - prompt if prompt else completion)
     )
 
 
-def told_cost(usage: Any) -> int | None:
+def reported_cost(usage: Any) -> int | None:
     """What the provider says the call cost, in micro-dollars; None where it does not say."""
-    told = _mapping(usage)
-    cost = told.get("cost")
+    reported = _mapping(usage)
+    cost = reported.get("cost")
     if isinstance(cost, Mapping):
         cost = cost.get("total_cost")
-    upstream = _mapping(told.get("cost_details")).get("upstream_inference_cost")
-    ticks = told.get("cost_in_usd_ticks")
+    upstream = _mapping(reported.get("cost_details")).get("upstream_inference_cost")
+    ticks = reported.get("cost_in_usd_ticks")
     if isinstance(ticks, int | float):
         cost = ticks / 1e10
-    dollars = _dollars(cost) + (_dollars(upstream) if told.get("is_byok") else 0.0)
+    dollars = _dollars(cost) + (_dollars(upstream) if reported.get("is_byok") else 0.0)
     return round(dollars * 1e6) if dollars > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""What is known of each model at one endpoint: price, window, the shape of its requests, what was learned."""
+"""Facts about each model at one endpoint: price, window, the shape of its requests, learned repairs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARGIN = 64
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """One model as it is used now, for people: where, in which way, at what price and within what limits."""
+    """Facts about one model as it is used now, for people: endpoint, way of use, price and limits."""
 
     model: str
     endpoint: str
@@ -41,33 +41,33 @@ class Catalog:
         self._rates: dict[str, Rates] = {}
 
     def quirks(self, model: str) -> Quirks:
-        """How the endpoint wants requests for `model`."""
+        """Return the request shape that the endpoint wants for `model`."""
         found = self._quirks.get(model)
         if found is None:
             found = self._quirks[model] = first_quirks(self._base_url, model)
         return found
 
     def learn(self, model: str, quirks: Quirks, said: str = "") -> None:
-        """Remember another shape of requests for `model`."""
+        """Store another request shape for `model`."""
         self._quirks[model] = quirks
         if said:
             self._tell(f"{model}|{said}", f"The endpoint of {model} was asked in another way: {said}.")
 
     def learn_window(self, model: str, tokens: int) -> None:
-        """A prompt of so many tokens was too long."""
+        """Register that a prompt of `tokens` tokens was too long."""
         quirks = self.quirks(model)
         if tokens > 0 and (not quirks.window or tokens < quirks.window):
             self._quirks[model] = replace(quirks, window=tokens)
 
     def rates(self, model: str) -> Rates:
-        """What `model` costs; the ceiling where nobody knows."""
+        """Return the prices of `model`; the ceiling if they are unknown."""
         found = self._rates.get(model)
         if found is None:
             found = self._rates[model] = self._find_rates(model)
         return found
 
     def rates_of_answer(self, answered: str, asked: str) -> Rates:
-        """What the model costs that answered (routers choose one), else the one that was asked."""
+        """Return the prices of the model that answered (routers choose one), else of the one asked for."""
         return self.rates(asked) if answered == asked else self._known_rates(answered) or self.rates(asked)
 
     def _known_rates(self, model: str) -> Rates | None:
@@ -93,17 +93,17 @@ class Catalog:
         return found
 
     def window(self, model: str) -> tuple[int, bool]:
-        """(tokens that prompt and answer have together, whether that is known or only assumed)."""
-        told = self._settings.model_context_tokens
+        """Return (tokens of prompt and answer together, whether that is known rather than assumed)."""
+        configured = self._settings.model_context_tokens
         learned, listed = self.quirks(model).window, 0 if self._local else self._data(model).window
         if self._local or "model_context_tokens" in self._settings.model_fields_set:
-            return min(told, learned or told), True
+            return min(configured, learned or configured), True
         known = min((size for size in (learned, listed) if size), default=0)
-        return (known, True) if known else (told, False)
+        return (known, True) if known else (configured, False)
 
     def answer_limit(self, model: str, prompt: int, asked: int | None) -> int:
-        """Tokens an answer may have: what is asked for within what the model gives, the operator allows and
-        the window leaves."""
+        """Return the tokens an answer may have: the requested ones within the model's, the operator's and the
+        window's limits."""
         settings, quirks = self._settings, self.quirks(model)
         limit = asked or settings.model_max_tokens
         limit = min(limit, max(settings.model_max_tokens_raised, settings.model_max_tokens))
@@ -115,7 +115,7 @@ class Catalog:
         return max(min(limit, left), LEAST_ANSWER if known else min(limit, settings.model_max_tokens // 4))
 
     def facts(self, model: str) -> ModelFacts:
-        """The model as it is used now."""
+        """Return the model's facts as it is used now."""
         quirks, rates = self.quirks(model), self.rates(model)
         window, known = self.window(model)
         return ModelFacts(

@@ -1,4 +1,4 @@
-"""Clients of native APIs as pydantic-ai wants them: no retries of their own, our limits of time."""
+"""Clients of native APIs for pydantic-ai: without retries of their own, with the engine's timeouts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.settings import EngineSettings
 
 @dataclass(frozen=True, slots=True)
 class NativeTarget:
-    """One model behind its own API; `key_name` is the setting that people have to change."""
+    """One model behind its own API; `key_name` is the setting that holds its key."""
 
     provider: str
     model: str
@@ -27,11 +27,11 @@ class NativeTarget:
 
     @property
     def origin(self) -> str:
-        """Names provider, place and model of what is kept."""
+        """Return the provider, address and model that kept data belong to."""
         return f"{self.provider}|{self.base_url}|{self.model}"
 
     def renamed(self, error: ModelError) -> ModelError:
-        """The error naming the settings of this API."""
+        """Return the error with the names of this API's settings."""
         text = str(error).replace("OPENAI_API_KEY", self.key_name)
         text = text.replace("OPENAI_BASE_URL", self.key_name.replace("API_KEY", "BASE_URL"))
         if isinstance(error, ModelUnavailable):
@@ -49,7 +49,8 @@ class Connected:
 
 
 def connected(target: NativeTarget, settings: EngineSettings) -> Connected:
-    """A provider over a client of ours: no retries of its own, our limits of time. Raises NotConfigured."""
+    """Return a provider over a client without retries of its own and with the engine's timeouts. Raises
+    NotConfigured."""
     key, base = cleaned_key(target.api_key), target.base_url
     if not key:
         raise NotConfigured(f"{target.provider}:{target.model} needs a key. Set {target.key_name}.")

@@ -1,4 +1,4 @@
-"""What a call used: estimated before it, settled after it; and whether all that was sent was read; pure."""
+"""Usage of calls: estimated before, settled after; and detection of silently cut prompts; pure."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ _GREW, _DENSER, _IMPOSSIBLE = 1.2, 1.5, 9.0
 
 
 def size_of(text: str) -> int:
-    """Bytes of UTF-8, surrogates or not."""
+    """Return the length in UTF-8 bytes, lone surrogates included."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def prompt_bytes(request: ChatRequest, tools: int) -> int:
-    """Bytes of a prompt with `tools` bytes of tools."""
+    """Return the bytes of a prompt with `tools` bytes of tools."""
     size = sum(size_of(m.content) + size_of(m.kept) for m in request.messages)
     size += sum(size_of(c.arguments) + size_of(c.name) + 24 for m in request.messages for c in m.tool_calls)
     return size + tools
 
 
 def prompt_tokens(request: ChatRequest, tools: int) -> int:
-    """Upper estimate: a token for every 3 bytes of UTF-8 (English has 4 and more, code 3 and more, other
-    scripts about one character of 3 bytes) and 8 a message. Text made to be unusual, such as hexadecimal
-    digests, can exceed it."""
+    """Return an upper estimate of a prompt's tokens.
+
+    One token per 3 bytes of UTF-8 (English has 4 and more, code 3 and more, other scripts about one character
+    of 3 bytes) and 8 per message. Text made to be unusual, such as hexadecimal digests, can exceed it.
+    """
     return prompt_bytes(request, tools) // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE * (len(request.messages) + 1)
 
 
 def settled(answer: ChatAnswer, prompt: int, limit: int, rates: Rates) -> ChatAnswer:
-    """The answer with its usage and cost: as the provider counted and charged, else as estimated.
+    """Return the answer with usage and cost as the provider counted them, else as estimated.
 
     An answer as long as its limit was cut, whatever its `finish_reason` says.
     """
@@ -45,13 +47,13 @@ def settled(answer: ChatAnswer, prompt: int, limit: int, rates: Rates) -> ChatAn
             + sum(size_of(c.arguments) + size_of(c.name) for c in answer.tool_calls)
         )
         usage = Usage(prompt, 0, min(words // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE, limit), estimated=True)
-    told = answer.cost_micros
+    reported = answer.cost_micros
     finish = "length" if limit and usage.completion >= limit and not usage.estimated else answer.finish_reason
     return replace(
         answer,
         usage=usage,
-        cost_micros=cost_micros(rates, usage) if told is None else told,
-        guessed=rates.guessed and told is None,
+        cost_micros=cost_micros(rates, usage) if reported is None else reported,
+        guessed=rates.guessed and reported is None,
         limit=limit,
         finish_reason=finish,
     )
@@ -66,8 +68,11 @@ class CutWatch:
     last_read: int = 0
 
     def seems_cut(self, sent: int, usage: Usage) -> bool:
-        """Whether of `sent` bytes only a part was read: the count stands still while prompts grow, and comes
-        to far more bytes a token than before, or to more than any text has."""
+        """Return True if only a part of `sent` bytes seems to have been read.
+
+        The count stays the same while prompts grow, and means far more bytes per token than before, or more
+        than any text has.
+        """
         if usage.estimated or usage.prompt < _LEAST_CUT:
             return False
         ratio = sent / usage.prompt

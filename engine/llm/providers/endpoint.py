@@ -1,4 +1,4 @@
-"""One endpoint over HTTP: the client, what is read of a body, and what the transport can do wrong."""
+"""One endpoint over HTTP: the client, reading of bodies, and errors of the transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx2
 import openai
 
 from engine.errors import ModelError, ModelMisconfigured, ModelUnavailable, NotConfigured
-from engine.llm.faults import Told, TooSlow, told
+from engine.llm.faults import ErrorReply, TooSlow, read_error_reply
 from engine.llm.providers.addresses import address_of, cleaned_key, odd_in_key
 from engine.llm.words import brief
 from engine.settings import EngineSettings
@@ -23,8 +23,11 @@ SPARE_CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the model is. `model` overrides the settings' per-role names; `local` costs nothing and is
-    told which agent asks (header `X-Agent`), so that it can keep that agent's prompt in memory."""
+    """Address of a model.
+
+    `model` overrides the settings' names per role. A `local` one costs nothing and gets the agent's name
+    (header `X-Agent`), so that it can keep that agent's prompt in memory.
+    """
 
     base_url: str
     api_key: str
@@ -33,16 +36,18 @@ class Endpoint:
 
 
 class Refusal(Exception):
-    """The endpoint answered with an error; never leaves the providers. `said` is all that it said, `location`
-    where a redirect leads."""
+    """Raised when the endpoint answers with an error; never leaves the providers.
 
-    def __init__(self, said: Told, location: str = "") -> None:
+    `said` is the error response, `location` the target of a redirect.
+    """
+
+    def __init__(self, said: ErrorReply, location: str = "") -> None:
         super().__init__(said.words)
         self.said, self.location = said, location
 
 
 def endpoint_of(settings: EngineSettings) -> Endpoint:
-    """The configured endpoint. Raises NotConfigured when there is neither key nor base URL."""
+    """Return the configured endpoint. Raises NotConfigured if there is neither key nor base URL."""
     key = cleaned_key(settings.openai_api_key.get_secret_value())
     if not key and not settings.openai_base_url.strip():
         raise NotConfigured("No model is configured. Set OPENAI_API_KEY, or use the embedded model.")
@@ -50,7 +55,8 @@ def endpoint_of(settings: EngineSettings) -> Endpoint:
 
 
 def connect(endpoint: Endpoint, settings: EngineSettings) -> openai.AsyncOpenAI:
-    """A client over aiohttp (a fifth of the CPU of the SDK's default transport at 590 calls at once)."""
+    """Return a client over aiohttp (a fifth of the CPU of the SDK's default transport with 590 concurrent
+    calls)."""
     connections = settings.model_concurrency + SPARE_CONNECTIONS
     timeout = httpx2.Timeout(settings.model_timeout_s, connect=CONNECT_S, pool=None)
     http = openai.DefaultAioHttpClient(
@@ -83,14 +89,14 @@ def check_key(endpoint: Endpoint) -> None:
 
 
 async def post(client: openai.AsyncOpenAI, path: str, body: Any, headers: dict[str, str]) -> bytes:
-    """Send a body -> the body of the answer. Raises Refusal, or what the transport raises."""
+    """Send a body and return the body of the answer. Raises Refusal, or the transport's error."""
     options: Any = {"headers": headers, "follow_redirects": False}
     try:
         response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
     except openai.APIStatusError as error:
         raw = error.body if error.body is not None else _text_of(error.response)
         names = {name.lower(): value for name, value in error.response.headers.items()}
-        said = told(error.status_code, raw, names, time.time())
+        said = read_error_reply(error.status_code, raw, names, time.time())
         raise Refusal(said, names.get("location", "")) from error
     return response.content
 
@@ -103,7 +109,7 @@ def _text_of(response: httpx2.Response) -> str:
 
 
 async def _cap_body(response: httpx2.Response) -> None:
-    """Bound what is read of a body; a compressed one (unasked for) can unpack a thousandfold."""
+    """Limit how much of a body is read; a compressed one (unasked for) can expand a thousandfold."""
     limit = MAX_BODY // 16 if response.headers.get("content-encoding") else MAX_BODY
     response.stream = _CappedStream(response.stream, limit)
 
@@ -129,7 +135,7 @@ class _CappedStream(httpx2.AsyncByteStream):
 
 
 def too_slow(settings: EngineSettings) -> TooSlow:
-    """The error for a model that took longer than the setting allows."""
+    """Return the error for a model that took longer than the setting allows."""
     return TooSlow(
         f"The model did not answer within {settings.model_timeout_s:g} seconds. If it needs longer, set "
         "MODEL_TIMEOUT_S higher; each such call may be paid for."
@@ -137,19 +143,19 @@ def too_slow(settings: EngineSettings) -> TooSlow:
 
 
 def fault_of_transport(error: Exception, settings: EngineSettings) -> ModelError:
-    """The engine's error for anything the SDK or its transport raises beside refusals."""
+    """Return the engine's error for any error of the SDK or its transport other than a refusal."""
     if isinstance(error, TooLong) or isinstance(error.__cause__, TooLong):
         # No model writes so much: the endpoint is broken, and no other words to it would help.
         return ModelUnavailable(
-            "The model endpoint's answer was endless (over 8 MB) and was dropped. It can be tried again."
+            "The model endpoint's answer was endless (over 8 MB) and was dropped. Try again later."
         )
     root = _root(error)
     if isinstance(root, (TimeoutError, httpx2.TimeoutException)):
         return too_slow(settings)
     reason = brief(str(root) or type(root).__name__, 160)
     return ModelUnavailable(
-        f"The connection to the model endpoint failed ({reason}). It can be tried again; if it "
-        "stays so, check OPENAI_BASE_URL."
+        f"The connection to the model endpoint failed ({reason}). Try again later; if it keeps "
+        "failing, check OPENAI_BASE_URL."
     )
 
 

@@ -41,7 +41,7 @@ _KNOWN_HOSTS = frozenset(family for _, family in _HOSTS)
 
 
 def family_of(base_url: str) -> str:
-    """The family of an endpoint by its address, `openai-compatible` when it is none of the known."""
+    """Return the provider family of an address, `openai-compatible` if it is unknown."""
     if not base_url:
         return "openai"
     parts = urlsplit(base_url)
@@ -56,7 +56,7 @@ def family_of(base_url: str) -> str:
 
 
 def first_quirks(base_url: str, model: str) -> Quirks:
-    """What is known of `model` at this address."""
+    """Return the known request shape for `model` at this address."""
     family = family_of(base_url)
     quirks = Quirks(family=family, stream=family in _KNOWN_HOSTS)
     if family in _BY_FAMILY:

@@ -1,6 +1,6 @@
-"""What an endpoint wants back with an answer it gave: thoughts and signatures, kept unread.
+"""Opaque data of an answer that an endpoint wants back: thoughts and signatures, never interpreted.
 
-Stored with the step as JSON text that names the endpoint and model it came from; anyone else never gets it.
+Stored with the step as JSON text that names the endpoint and model it came from; no other endpoint gets it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WHOLE = ("thinking_blocks", "reasoning_items")
 
 
 def kept_of(message: Mapping[str, Any], calls: Sequence[Mapping[str, Any]], origin: str) -> str:
-    """What of a message in an answer goes back to `origin`; "" for nothing."""
+    """Return the data of an answer to send back to `origin`; "" for none."""
     own = {name: message[name] for name in (*_THOUGHTS, *_WHOLE, "extra_content") if message.get(name)}
     if "reasoning_details" in own:
         own.pop("reasoning", None)
@@ -33,13 +33,14 @@ def kept_of(message: Mapping[str, Any], calls: Sequence[Mapping[str, Any]], orig
 
 
 def kept_for(kept: str, origin: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]:
-    """(fields of the message, fields of each call) to send back to `origin`; nothing of another's."""
+    """Return (fields of the message, fields of each call) to send back to `origin`; empty for others'
+    data."""
     if not kept:
         return {}, ()
     try:
-        told = json.loads(kept)
+        stored = json.loads(kept)
     except ValueError:
         return {}, ()
-    if not isinstance(told, dict) or told.get("for") != origin:
+    if not isinstance(stored, dict) or stored.get("for") != origin:
         return {}, ()
-    return told.get("message") or {}, told.get("calls") or ()
+    return stored.get("message") or {}, stored.get("calls") or ()

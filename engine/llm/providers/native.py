@@ -31,7 +31,7 @@ from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.tools import ToolDefinition
 
 from engine.errors import ModelError, ModelMisconfigured, ModelRefused, ModelTooLong, ModelUnavailable
-from engine.llm.faults import UnusableAnswer, fault_of, told
+from engine.llm.faults import UnusableAnswer, fault_of, read_error_reply
 from engine.llm.prices import most_micros
 from engine.llm.providers.answers import FILTERED, TELL_FILTERED
 from engine.llm.providers.catalog import Catalog, ModelFacts
@@ -39,7 +39,7 @@ from engine.llm.providers.clients import NativeTarget, connected
 from engine.llm.providers.counting import prompt_tokens, settled, size_of
 from engine.llm.providers.endpoint import too_slow
 from engine.llm.providers.kept import MAX_KEPT
-from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, window_told
+from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.reading import read_answer
 from engine.llm.storable import storable, storable_json
 from engine.llm.words import brief
@@ -84,16 +84,16 @@ class NativeChat:
         await self._connected.close()
 
     def facts(self, role: str) -> ModelFacts:
-        """The model as it is used now."""
+        """Return the model's facts as it is used now."""
         return self._catalog.facts(self._target.model)
 
     def window(self, role: str) -> int:
-        """Tokens that prompt and answer have together, as far as it is known."""
+        """Return the tokens of prompt and answer together, as far as known."""
         window, known = self._catalog.window(self._target.model)
         return min(window, self._settings.model_context_tokens) if known else window
 
     def quote(self, request: ChatRequest) -> Quote:
-        """Upper estimate of prompt and answer, the whole answer limit taken; no input taken to be cached."""
+        """Return an upper estimate: the whole answer limit, no input assumed cached."""
         prompt, limit = self._sizes(request)
         return Quote(prompt + limit, most_micros(self._catalog.rates(self._target.model), prompt, limit))
 
@@ -149,8 +149,7 @@ class NativeChat:
             ) from error
         except Exception as error:
             raise ModelUnavailable(
-                f"The connection to the model endpoint failed ({brief(str(error), 160)}). "
-                "It can be tried again."
+                f"The connection to the model endpoint failed ({brief(str(error), 160)}). Try again later."
             ) from error
 
     def _defined(self, tools: tuple[ToolSpec, ...]) -> tuple[int, list[ToolDefinition]]:
@@ -170,7 +169,7 @@ class NativeChat:
     # ------------------------------------------------------------ refusals
 
     def _learned(self, error: exceptions.ModelHTTPError, sent: Sent) -> bool:
-        said = told(error.status_code, error.body, error.headers or {}, 0.0)
+        said = read_error_reply(error.status_code, error.body, error.headers or {}, 0.0)
         quirks = self._catalog.quirks(self._target.model)
         repaired = learn(quirks, said, sent)
         if repaired is None or repaired.quirks.repaired[-1] not in _LEARNED:
@@ -179,10 +178,12 @@ class NativeChat:
         return True
 
     def _fault(self, error: exceptions.ModelHTTPError, sent: Sent) -> ModelError:
-        said = told(error.status_code, error.body, error.headers or {}, 0.0)
+        said = read_error_reply(error.status_code, error.body, error.headers or {}, 0.0)
         made = fault_of(replace(said, wait_s=error.retry_after if said.wait_s is None else said.wait_s))
         if isinstance(made, ModelTooLong):
-            self._catalog.learn_window(self._target.model, window_told(said, sent) or sent.prompt * 9 // 10)
+            self._catalog.learn_window(
+                self._target.model, reported_window(said, sent) or sent.prompt * 9 // 10
+            )
         return self._target.renamed(made)
 
     # ------------------------------------------------------------ answers
@@ -266,12 +267,10 @@ def _past(kept: str, origin: str) -> _Past | None:
     if not kept:
         return None
     try:
-        told_back = json.loads(kept)
-        if told_back.get("for") != origin or "parts" not in told_back:
+        stored = json.loads(kept)
+        if stored.get("for") != origin or "parts" not in stored:
             return None
-        return _Past(
-            _parts.validate_python(told_back["parts"]), told_back.get("provider"), told_back.get("details")
-        )
+        return _Past(_parts.validate_python(stored["parts"]), stored.get("provider"), stored.get("details"))
     except (ValueError, ValidationError, AttributeError):
         return None
 

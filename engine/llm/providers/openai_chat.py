@@ -28,7 +28,7 @@ from engine.llm.providers.endpoint import (
 )
 from engine.llm.providers.kept import kept_for
 from engine.llm.providers.quirks import Quirks
-from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, window_told
+from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
 from engine.ports import ChatAnswer, ChatRequest, Quote
@@ -76,16 +76,16 @@ class OpenAIChat:
         await self._client.close()
 
     def facts(self, role: str) -> ModelFacts:
-        """The model of a role as it is used now."""
+        """Return the facts of a role's model as it is used now."""
         return self._catalog.facts(self._model_of(role))
 
     def window(self, role: str) -> int:
-        """Tokens that prompt and answer of a role's model have together, as far as it is known."""
+        """Return the tokens of prompt and answer of a role's model together, as far as known."""
         window, known = self._catalog.window(self._model_of(role))
         return min(window, self._settings.model_context_tokens) if known else window
 
     def quote(self, request: ChatRequest) -> Quote:
-        """Upper estimate of prompt and answer, the whole answer limit taken; no input taken to be cached."""
+        """Return an upper estimate: the whole answer limit, no input assumed cached."""
         model = self._model(request)
         prompt = prompt_tokens(request, len(self._tool_text(request, self._catalog.quirks(model))))
         answer = self._catalog.answer_limit(model, prompt, request.max_tokens)
@@ -102,7 +102,7 @@ class OpenAIChat:
             try:
                 raw = await self._post(request, body)
             except Refusal as refusal:
-                if not self._mended(model, quirks, refusal, sent):
+                if not self._repaired(model, quirks, refusal, sent):
                     raise self._fault(model, refusal, sent) from refusal
                 continue
             return self._read(raw, request, model, quirks, sent)
@@ -166,7 +166,7 @@ class OpenAIChat:
 
     # ------------------------------------------------------------ refusals
 
-    def _mended(self, model: str, sent_with: Quirks, refusal: Refusal, sent: Sent) -> bool:
+    def _repaired(self, model: str, sent_with: Quirks, refusal: Refusal, sent: Sent) -> bool:
         """Whether the request is worth sending once more: it has another form now."""
         if 300 <= refusal.said.status < 400:
             return self._moved(refusal)
@@ -203,18 +203,18 @@ class OpenAIChat:
                 "Change MODEL_EXTRA."
             )
         if isinstance(error, ModelTooLong):
-            self._catalog.learn_window(model, window_told(said, sent) or sent.prompt * 9 // 10)
+            self._catalog.learn_window(model, reported_window(said, sent) or sent.prompt * 9 // 10)
         if isinstance(error, ModelMisconfigured) and said.status in (404, 405):
             return self._with_address(error)
         return error
 
     def _with_address(self, error: ModelMisconfigured) -> ModelMisconfigured:
-        """A 404 names the address it was for, and the one that is likely meant."""
+        """Return the error of a 404 with the address that was called and the one most likely meant."""
         base = self._address.base
         if not base or "OPENAI_BASE_URL" not in str(error):
             return error
         likely = "" if re.search(r"/v\d", base) else f" Try OPENAI_BASE_URL={base}/v1."
-        return ModelMisconfigured(f"{error} Asked was {base}{PATH}.{likely}")
+        return ModelMisconfigured(f"{error} The address called was {base}{PATH}.{likely}")
 
     def _refuse_unpriced(self, model: str) -> None:
         if self._settings.model_unpriced == "refuse" and self._catalog.rates(model).guessed:
@@ -226,7 +226,7 @@ class OpenAIChat:
 
     def _read(self, raw: bytes, request: ChatRequest, model: str, quirks: Quirks, sent: Sent) -> ChatAnswer:
         if not quirks.stream and is_stream(raw):
-            self._catalog.learn(model, replace(quirks, stream=True), "it is told that no stream is wanted")
+            self._catalog.learn(model, replace(quirks, stream=True), "requests now ask for no stream")
         answer = parse_answer(raw, model, self._origin(model))
         rates = self._catalog.rates_of_answer(answer.model, model)
         answer = settled(answer, sent.prompt, sent.limit, rates)

@@ -1,4 +1,4 @@
-"""How one endpoint wants requests for one model, as far as it differs from what all take."""
+"""The request shape that one endpoint wants for one model, where it differs from the common one."""
 
 from __future__ import annotations
 

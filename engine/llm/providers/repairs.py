@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from engine.llm import phrases
-from engine.llm.faults import Told
+from engine.llm.faults import ErrorReply
 from engine.llm.providers.families import CALLS_A_TOOL
 from engine.llm.providers.quirks import Quirks
 
@@ -50,8 +50,8 @@ _KEYWORDS = ("anyOf", "enum", "minimum", "maximum", "minItems", "maxItems", "min
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a refused request was: its answer limit, the estimate of its prompt, its optional fields, and
-    what in it may have given offence."""
+    """A refused request: answer limit, estimated prompt, optional fields, and what may have caused the
+    refusal."""
 
     limit: int
     prompt: int
@@ -65,17 +65,18 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """The shape from now on, and what people are told of it, once."""
+    """The request shape from now on, and the sentence that people read about it once."""
 
     quirks: Quirks
     said: str
 
 
-Learn = Callable[[Quirks, Told, Sent], Quirks | None]
+Learn = Callable[[Quirks, ErrorReply, Sent], Quirks | None]
 
 
-def learn(quirks: Quirks, said: Told, sent: Sent) -> Repaired | None:
-    """The one change that this refusal asks for; None when it asks for none that is known."""
+def learn(quirks: Quirks, said: ErrorReply, sent: Sent) -> Repaired | None:
+    """Return the one change of the request shape that this refusal asks for; None if it asks for none that is
+    known."""
     if said.status not in (400, 402, 404, 405, 406, 409, 413, 415, 422, 429, 500, 501):
         return None
     for name, words, rule in _REPAIRS:
@@ -85,8 +86,8 @@ def learn(quirks: Quirks, said: Told, sent: Sent) -> Repaired | None:
     return None
 
 
-def window_told(said: Told, sent: Sent) -> int:
-    """The window that a refusal for length names, 0 when it names none that can be."""
+def reported_window(said: ErrorReply, sent: Sent) -> int:
+    """Return the window that a refusal for length names, 0 if it names no plausible one."""
     found = [number for number in _numbers(said.words, _LIMITS) if number >= LEAST_WINDOW]
     fitting = [number for number in found if number < (sent.prompt + sent.limit) * 2]
     return min(fitting, default=0)
@@ -98,11 +99,11 @@ def _numbers(words: str, patterns: tuple[re.Pattern[str], ...]) -> Iterator[int]
             yield int(match.group(1).replace(",", "").replace("_", ""))
 
 
-def _too_long(said: Told) -> bool:
+def _too_long(said: ErrorReply) -> bool:
     return said.says(phrases.TOO_LONG) or said.says(phrases.TOO_LARGE_FOR_RATE)
 
 
-def _limit_name(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+def _limit_name(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     name, other = quirks.limit_name, _OTHER_NAME[quirks.limit_name]
     swapped = "limit name" in quirks.repaired
     mentions = re.search(rf"\b{name}\b", said.words)
@@ -113,8 +114,8 @@ def _limit_name(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, limit_name=other)
 
 
-def _most_answer(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
-    """The answer's limit is larger than the model gives, or than the account can pay for."""
+def _most_answer(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    """Handle an answer limit larger than the model gives, or than the account can pay for."""
     about = re.search(
         r"max_(?:completion_|output_)?tokens|max_new_tokens|completion tokens|output tokens|can only afford",
         said.words,
@@ -132,21 +133,21 @@ def _most_answer(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, most_answer=max(fitting)) if fitting else None
 
 
-def _window(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
-    """Prompt and answer together are too long, though the prompt alone would fit: a shorter answer will do."""
+def _window(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    """Handle a prompt and answer that are too long together, where a shorter answer is enough."""
     if not _too_long(said):
         return None
-    window = window_told(said, sent)
+    window = reported_window(said, sent)
     if not window or (quirks.window and window >= quirks.window):
         return None
-    told = [number for number in _numbers(said.words, _PROMPT) if number != window]
-    prompt = min([sent.prompt, *(number for number in told if number < sent.prompt)])
+    named = [number for number in _numbers(said.words, _PROMPT) if number != window]
+    prompt = min([sent.prompt, *(number for number in named if number < sent.prompt)])
     if window - prompt < LEAST_ANSWER * 2:
         return None
     return replace(quirks, window=window)
 
 
-def _effort(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+def _effort(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     if not sent.tools or not re.search(r"reasoning[_. ]effort", said.words, re.I):
         return None
     if "reasoning_effort" in sent.own:
@@ -156,7 +157,7 @@ def _effort(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, effort="none") if "reasoning_effort" not in quirks.drop else None
 
 
-def _content(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+def _content(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wrong = re.search(
         r"null|none|empty|missing|required|must be|should be|expected|invalid|valid string", said.words, re.I
     )
@@ -166,8 +167,8 @@ def _content(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, filler=CALLS_A_TOOL)
 
 
-def _thoughts(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
-    """Thoughts or signatures of earlier answers are wanted back, and are not there."""
+def _thoughts(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    """Handle an endpoint that wants thoughts or signatures of earlier answers that are not stored."""
     if not said.says(_LACKS):
         return None
     if re.search(r"thought[_ ]?signature", said.words, re.I):
@@ -179,8 +180,8 @@ def _thoughts(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return None
 
 
-def _fields(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
-    """An optional field is not known there."""
+def _fields(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    """Handle an optional field that the endpoint does not know."""
     if not said.says(_REFUSES):
         return None
     named = {name for name in sent.fields - sent.own - quirks.drop if re.search(rf"\b{name}\b", said.words)}
@@ -190,7 +191,7 @@ def _fields(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, drop=quirks.drop | named) if named else None
 
 
-def _one_call(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+def _one_call(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"single tool[- ]calls?|one tool call (?:at a time|per)|multiple tool calls|parallel (?:tool|function) call|"
         r"more than one tool",
@@ -200,7 +201,7 @@ def _one_call(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, one_call=True) if wanted and sent.many_calls else None
 
 
-def _system(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+def _system(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"(?:system|developer)(?:[_ ](?:role|message|instruction|prompt)s?)?\b.{0,40}"
         r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) role.{0,10}system",
@@ -210,7 +211,7 @@ def _system(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
     return replace(quirks, merge_system=True) if wanted and sent.system else None
 
 
-def _schema(quirks: Quirks, said: Told, sent: Sent) -> Quirks | None:
+def _schema(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     if not sent.tools or not said.says(_SCHEMA):
         return None
     named = {word for word in _KEYWORDS if re.search(rf"\b{word}\b", said.words)} - quirks.schema_drop

@@ -1,4 +1,4 @@
-"""Requests in Chat Completions form: what every endpoint takes, and what this one is known to want; pure."""
+"""Build requests in Chat Completions form, adapted to an endpoint's quirks; pure."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SIGNATURE_STAND_IN = "skip_thought_signature_validator"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request is for: `origin` names endpoint and model, `plain` leaves out what only strict remote
-    endpoints need (the embedded model)."""
+    """Target of a request: `origin` names endpoint and model; `plain` leaves out what only strict remote
+    endpoints need (set for the embedded model)."""
 
     origin: str
     quirks: Quirks
@@ -31,7 +31,7 @@ class Target:
 
 
 def messages_json(messages: Sequence[ChatMessage], target: Target) -> list[dict[str, Any]]:
-    """The messages as this endpoint takes them."""
+    """Return the messages in the form that this endpoint accepts."""
     quirks = target.quirks
     if quirks.merge_system:
         messages = list(_without_system(messages))
@@ -91,7 +91,7 @@ def _without_system(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
 
 
 def _one_call_each(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
-    """An answer with several calls as several answers with one, each before its result."""
+    """Yield an answer with several calls as several answers with one call, each before its result."""
     waiting: dict[str, ChatMessage] = {}
     for message in messages:
         if len(message.tool_calls) > 1:
@@ -133,7 +133,7 @@ def _tool_json(tool: ToolSpec, without: frozenset[str]) -> dict[str, Any]:
 
 
 def without_keywords(schema: Any, names: frozenset[str]) -> Any:
-    """`schema` without the keywords `names`; names of properties are no keywords."""
+    """Return `schema` without the keywords `names`; properties of these names are kept."""
     if isinstance(schema, list):
         return [without_keywords(item, names) for item in schema]
     if not isinstance(schema, Mapping):
@@ -148,7 +148,8 @@ def without_keywords(schema: Any, names: frozenset[str]) -> Any:
 
 
 def allowed_tools(request: ChatRequest) -> dict[str, Any] | str:
-    """The `tool_choice` that holds the model to what the request offers (Chat Completions, allowed tools)."""
+    """Return the `tool_choice` that restricts the model to the offered tools (Chat Completions, allowed
+    tools)."""
     if not request.offer:
         return "none"
     named = [{"type": "function", "function": {"name": name}} for name in request.offer]
@@ -157,7 +158,7 @@ def allowed_tools(request: ChatRequest) -> dict[str, Any] | str:
 
 
 class RequestBody:
-    """A body to be sent once, in pieces: `head` (model and limits) and messages, then `tools` as JSON.
+    """A body that is sent once, in pieces: `head` (model and limits) and messages, then `tools` as JSON.
 
     Hundreds of calls wait at once: they share one copy of their tools' JSON, and keep nothing of their own
     once it is sent. Lone surrogates become `?`.
@@ -172,7 +173,7 @@ class RequestBody:
         self.size = sum(map(len, self._pieces))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces, each given away."""
+        """Yield the pieces; each is released once it is sent."""
         pieces = self._pieces
         while pieces:
             yield pieces.pop(0)

@@ -1,6 +1,6 @@
-"""What a model plainly meant: thoughts taken off, names and arguments repaired, calls written as text read.
+"""Read what a model plainly meant: remove thoughts, repair names and arguments, parse calls written as text.
 
-Pure, the same for every provider; only whole calls are read, and only of tools that were offered.
+Pure and the same for every provider; only complete calls of offered tools are read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNREAD = (
 
 
 def read_answer(answer: ChatAnswer, tools: tuple[ToolSpec, ...], filler: str = "") -> ChatAnswer:
-    """The answer as the model meant it; `filler` is a text it may have copied from its own history."""
+    """Return the answer as the model meant it; `filler` is a text it may have copied from its own history."""
     text = without_thoughts(answer.text)
     schemas = {tool.name: tool.parameters for tool in tools}
     calls = tuple(_repaired(call, schemas) for made in answer.tool_calls for call in expanded(made))

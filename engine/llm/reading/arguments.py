@@ -1,4 +1,4 @@
-"""Arguments as models write them, brought back to one JSON object where it is plain what was meant."""
+"""Repair tool arguments to one JSON object where the meaning is clear."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _decoder = json.JSONDecoder(strict=False)
 
 
 def repaired_arguments(text: str, schema: Mapping[str, Any]) -> str:
-    """`text` as the JSON object it means for `schema`; itself when that is not plain, cut JSON above all."""
+    """Return `text` as the JSON object it means for `schema`; unchanged if that is not clear, above all for
+    cut JSON."""
     value = _value(text)
     if not isinstance(value, dict):
         return text
@@ -33,7 +34,7 @@ def repaired_arguments(text: str, schema: Mapping[str, Any]) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it is one JSON object already, as strict readers take it."""
+    """Return True if the text is one JSON object already, as strict parsers accept it."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -56,7 +57,8 @@ def _value(text: str) -> Any:
 
 
 def _decoded(text: str) -> Any:
-    """The first JSON value; of `{}` and another object the other, written after a template's."""
+    """Return the first JSON value; of `{}` followed by an object (written after a template's `{}`) the
+    latter."""
     begin = min((at for at in (text.find("{"), text.find("["), text.find('"')) if at >= 0), default=-1)
     if begin < 0 or not _is_mark(text[:begin]):
         return None
@@ -70,12 +72,12 @@ def _decoded(text: str) -> Any:
 
 
 def _is_mark(before: str) -> bool:
-    """Only marks of a chat template may stand before the arguments."""
+    """Return True if only chat-template marks stand before the arguments."""
     return not re.sub(r"<\|?[^<>]*\|?>|json|commentary|[\s:=]", "", before, flags=re.I)
 
 
 def _literal(text: str) -> Any:
-    """A dictionary written as Python or JavaScript would: single quotes, True, a comma at its end."""
+    """Parse a dictionary in Python or JavaScript syntax: single quotes, True, a trailing comma."""
     if len(text) > _MOST_LITERAL:
         return None
     end = text.rfind("}")
@@ -90,7 +92,7 @@ def _literal(text: str) -> Any:
 
 
 def _unwrapped(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments inside `{"name": …, "arguments": {…}}` and the like."""
+    """Return the arguments inside `{"name": …, "arguments": {…}}` and similar."""
     known = schema.get("properties", {})
     for name in _WRAPPERS:
         inner = value.get(name)
@@ -105,7 +107,8 @@ def _unwrapped(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, An
 
 
 def _fitted(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Nulls of optional arguments left out; lists, objects, numbers and flags that came as text read."""
+    """Return the arguments without nulls of optional ones; lists, objects, numbers and flags given as text
+    are parsed."""
     known = schema.get("properties", {})
     required = set(schema.get("required", ()))
     made: dict[str, Any] = {}
@@ -119,7 +122,7 @@ def _fitted(value: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _words(value: Any) -> Any:
-    """A command written as one text, as a shell would split it."""
+    """Split a command given as one text as a shell would."""
     if not isinstance(value, str) or value.lstrip().startswith("["):
         return value
     try:

@@ -1,4 +1,4 @@
-"""Tool names as models write them, brought back to the names that were offered."""
+"""Map tool names as models write them to the names that were offered."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ _PREFIX = re.compile(r"^(?:functions?|tools?|default_api|api|assistant|namespace
 
 
 def known_name(name: str, offered: Mapping[str, object]) -> str:
-    """The offered tool that `name` means: without prefixes (`functions.x`, `default_api:x`), tails (`x:0`,
-    `x<|channel|>commentary`) and quotes, whatever its case and joints; `name` itself when it means none."""
+    """Return the offered tool that `name` means; `name` itself if it means none.
+
+    Ignores prefixes (`functions.x`, `default_api:x`), suffixes (`x:0`, `x<|channel|>commentary`), quotes,
+    case and separators.
+    """
     if name in offered:
         return name
     for form in _forms(name):
         if form in offered:
             return form
-    by_letters: dict[str, list[str]] = {}
+    by_form: dict[str, list[str]] = {}
     for tool in offered:
-        by_letters.setdefault(_letters(tool), []).append(tool)
+        by_form.setdefault(_normalized(tool), []).append(tool)
     for form in _forms(name):
-        meant = by_letters.get(_letters(form), [])
+        meant = by_form.get(_normalized(form), [])
         if len(meant) == 1:
             return meant[0]
     return name
@@ -47,12 +50,12 @@ def _forms(name: str) -> Iterator[str]:
     yield from reversed(parts)
 
 
-def _letters(name: str) -> str:
+def _normalized(name: str) -> str:
     return _NOT_WORD.sub("", name.lower())
 
 
 def expanded(call: ToolCall) -> Iterator[ToolCall]:
-    """The call, or the calls inside one of `multi_tool_use.parallel`."""
+    """Yield the call, or the calls inside a `multi_tool_use.parallel` call."""
     if not _PARALLEL.search(call.name.strip()):
         yield call
         return

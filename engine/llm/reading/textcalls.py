@@ -19,7 +19,7 @@ from engine.llm.reading.names import known_name
 
 @dataclass(frozen=True, slots=True)
 class TextCall:
-    """A call as written: `arguments` is JSON text."""
+    """A call written as text; `arguments` is JSON text."""
 
     name: str
     arguments: str
@@ -27,7 +27,7 @@ class TextCall:
 
 @dataclass(slots=True)
 class Found:
-    """Calls of a text, what is left of it, and whether it holds markup that is no whole call."""
+    """The calls of a text, the remaining text, and whether it holds markup of an incomplete call."""
 
     rest: str
     calls: list[TextCall] = field(default_factory=list)
@@ -54,7 +54,7 @@ _ARGUMENT_KEYS = (
 
 
 def calls_in_text(text: str, offered: Mapping[str, object]) -> Found:
-    """The calls of offered tools that stand in `text`."""
+    """Return the calls of offered tools that stand in `text`."""
     found = Found(text)
     if not any(sign in text for sign in ("{", "<", "[", "｜")):
         return found
@@ -72,7 +72,7 @@ def calls_in_text(text: str, offered: Mapping[str, object]) -> Found:
 
 
 def _take(match: re.Match[str], read: Reader, offered: Mapping[str, object], found: Found) -> str:
-    """The calls of one match into `found` -> what stands in its place."""
+    """Add the calls of one match to `found` and return the text that replaces it."""
     inside = next((group for group in match.groups() if group is not None), match.group(0))
     made = _known(read, inside, offered)
     if made:
@@ -85,7 +85,7 @@ def _take(match: re.Match[str], read: Reader, offered: Mapping[str, object], fou
 
 
 def _known(read: Reader, inside: str, offered: Mapping[str, object]) -> list[TextCall]:
-    """The calls that `read` finds, none unless all are whole and of offered tools."""
+    """Return the calls that `read` finds; none unless all are complete and of offered tools."""
     try:
         made = [(known_name(name, offered), arguments) for name, arguments in read(inside)]
     except (ValueError, SyntaxError, TypeError, AttributeError, RecursionError):
@@ -102,7 +102,7 @@ def _known(read: Reader, inside: str, offered: Mapping[str, object]) -> list[Tex
 
 
 def _json_calls(inside: str) -> list[tuple[str, Any]]:
-    """One call or several, as JSON values one after the other."""
+    """Parse one or several calls written as consecutive JSON values."""
     made: list[tuple[str, Any]] = []
     rest = inside.strip().strip("`").removeprefix("json").strip()
     while rest:
@@ -137,7 +137,7 @@ def _fenced(inside: str) -> list[tuple[str, Any]]:
 
 
 def _tagged(inside: str) -> list[tuple[str, Any]]:
-    """Between `<tool_call>` tags: JSON, Qwen's XML, GLM's keys and values, or a name and JSON."""
+    """Parse the inside of `<tool_call>` tags: JSON, Qwen's XML, GLM's keys and values, or a name and JSON."""
     bare = inside.strip()
     if bare.startswith(("{", "[", "`")):
         return _json_calls(bare)
@@ -158,7 +158,7 @@ def _tagged(inside: str) -> list[tuple[str, Any]]:
 
 
 def _xml_functions(inside: str) -> list[tuple[str, Any]]:
-    """`<function=name>` with JSON or `<parameter=key>` inside."""
+    """Parse `<function=name>` with JSON or `<parameter=key>` inside."""
     made: list[tuple[str, Any]] = []
     for name, body in re.findall(
         r"<function(?:=|\s+name=)[\"']?([^\s\"'>]+)[\"']?\s*>(.*?)</function>", inside, re.S
@@ -174,7 +174,7 @@ def _xml_functions(inside: str) -> list[tuple[str, Any]]:
 
 
 def _invokes(inside: str) -> list[tuple[str, Any]]:
-    """Anthropic's, MiniMax's and DeepSeek's `<invoke name="…">` with parameters."""
+    """Parse Anthropic's, MiniMax's and DeepSeek's `<invoke name="…">` with parameters."""
     plain = re.sub(rf"{_BAR}+DSML{_BAR}+", "", inside)
     plain = re.sub(r"(</?)(?:antml:|minimax:)", r"\1", plain)
     made: list[tuple[str, Any]] = []
@@ -187,7 +187,7 @@ def _invokes(inside: str) -> list[tuple[str, Any]]:
 
 
 def _marked(inside: str) -> list[tuple[str, Any]]:
-    """DeepSeek's and Kimi's sections: calls between begin and end marks, name and JSON apart."""
+    """Parse DeepSeek's and Kimi's sections: calls between start and end marks, name and JSON separate."""
     made: list[tuple[str, Any]] = []
     for part in re.split(rf"<{_BAR}tool[▁_]call[▁_](?:begin|end){_BAR}>", inside):
         bare = part.strip()
@@ -204,7 +204,7 @@ def _marked(inside: str) -> list[tuple[str, Any]]:
 
 
 def _mistral(inside: str) -> list[tuple[str, Any]]:
-    """`[TOOL_CALLS]` with a JSON list, or with names each followed by `[ARGS]` and JSON."""
+    """Parse `[TOOL_CALLS]` with a JSON list, or with names each followed by `[ARGS]` and JSON."""
     if inside.lstrip().startswith(("[{", "{")):
         return _json_calls(inside)
     made: list[tuple[str, Any]] = []
@@ -218,7 +218,7 @@ def _mistral(inside: str) -> list[tuple[str, Any]]:
 
 
 def _harmony(inside: str) -> list[tuple[str, Any]]:
-    """gpt-oss: `to=functions.NAME … <|message|>{JSON}`."""
+    """Parse gpt-oss: `to=functions.NAME … <|message|>{JSON}`."""
     named = re.search(r"to=([\w.:-]+).*?<\|message\|>\s*(\{.*)\Z", inside, re.S)
     if not named:
         raise ValueError("no call")
@@ -226,7 +226,7 @@ def _harmony(inside: str) -> list[tuple[str, Any]]:
 
 
 def _pythonic(inside: str) -> list[tuple[str, Any]]:
-    """`[name(key="value"), …]`, as Llama 4 and others write it."""
+    """Parse `[name(key="value"), …]`, as Llama 4 and others write it."""
     tree = ast.parse(inside.strip(), mode="eval").body
     made: list[tuple[str, Any]] = []
     for node in tree.elts if isinstance(tree, ast.List) else [tree]:
@@ -238,7 +238,7 @@ def _pythonic(inside: str) -> list[tuple[str, Any]]:
 
 
 def _whole(text: str) -> Any:
-    """The JSON object `text` begins with. Raises ValueError when it is not whole."""
+    """Return the JSON object that `text` starts with. Raises ValueError if it is incomplete."""
     value, _ = _decoder.raw_decode(text.strip())
     if not isinstance(value, dict):
         raise ValueError("no object")  # noqa: TRY004 - all that cannot be read is one kind here
@@ -246,7 +246,7 @@ def _whole(text: str) -> Any:
 
 
 def _value(text: str) -> Any:
-    """A value in XML: JSON where it is JSON of a kind that text is not, else the text."""
+    """Return a value of XML: parsed if it is JSON other than a string, else the text."""
     bare = text.strip()
     if bare[:1] in "[{" or bare in ("true", "false", "null") or re.fullmatch(r"-?\d{1,15}(\.\d+)?", bare):
         try:
@@ -283,7 +283,7 @@ _ONLY_JSON = re.compile(r"\A\s*[\[{].*[\]}]\s*\Z", re.S)
 
 
 def _bare(found: Found, offered: Mapping[str, object]) -> None:
-    """A text that is nothing but a call, or ends with one as bare JSON."""
+    """Find calls in a text that consists of a call, or ends with one, as bare JSON."""
     if _PYTHONIC.match(found.rest):
         begin, read = 0, _pythonic
     elif _ONLY_JSON.match(found.rest):

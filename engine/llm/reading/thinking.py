@@ -1,4 +1,4 @@
-"""Thoughts that stand in the text of an answer, taken off before anything is said or sent back."""
+"""Remove thoughts from the text of an answer before it is said or sent back."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ _SIGNS = ("think", "thought", "reason", "reflection", "THINK", "<|", "scratchpad
 
 
 def without_thoughts(text: str) -> str:
-    """`text` without thoughts in tags: pairs anywhere but in backticks, all before a closing tag alone (the
-    opening one stood in the prompt), all after an opening one alone that begins the text."""
+    """Return `text` without thoughts in tags.
+
+    Removes tag pairs outside backticks, everything before a lone closing tag (the opening one was in the
+    prompt), and everything after a lone opening tag that starts the text.
+    """
     if not any(sign in text for sign in _SIGNS):
         return text
     left = _PAIRED.sub("", text)
@@ -47,6 +50,6 @@ def without_thoughts(text: str) -> str:
 
 
 def _in_code(text: str) -> bool:
-    """Whether a closing tag is only spoken of, in a block of code."""
+    """Return True if a closing tag is only quoted, in a code block."""
     fence = text.find("```")
     return 0 <= fence < text.find("</")

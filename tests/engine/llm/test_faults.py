@@ -17,10 +17,10 @@ from engine.errors import (
     ModelTooLong,
     ModelUnavailable,
 )
-from engine.llm.faults import RateLimited, fault_of, told
+from engine.llm.faults import RateLimited, fault_of, read_error_reply
 from engine.llm.storable import storable, storable_json
-from engine.llm.waits import LONGEST_WAIT_S, wait_told
-from engine.llm.words import told_by
+from engine.llm.waits import LONGEST_WAIT_S, requested_wait_s
+from engine.llm.words import error_text
 
 NOW = 1_700_000_000.0
 
@@ -57,7 +57,7 @@ NOW = 1_700_000_000.0
 )
 def test_wait_is_read_from_every_header(headers: dict[str, str], seconds: float | None) -> None:
     """Retry-After in seconds or as a date, its millisecond form, and OpenAI's resets are understood."""
-    assert wait_told(headers, NOW) == seconds
+    assert requested_wait_s(headers, NOW) == seconds
 
 
 @given(
@@ -72,7 +72,7 @@ def test_wait_is_read_from_every_header(headers: dict[str, str], seconds: float 
 )
 def test_any_headers_and_words_make_an_error(headers: dict[str, str], status: int, words: str) -> None:
     """No header or message whatever makes the mapping itself fail."""
-    error = fault_of(told(status, words, headers, NOW))
+    error = fault_of(read_error_reply(status, words, headers, NOW))
     assert isinstance(error, ModelError)
     str(error).encode()
 
@@ -80,7 +80,7 @@ def test_any_headers_and_words_make_an_error(headers: dict[str, str], status: in
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_error_bodies_of_any_shape_are_read(body: object) -> None:
     """Whatever JSON an error body is, its message is text."""
-    assert isinstance(told_by(body), str)
+    assert isinstance(error_text(body), str)
 
 
 @given(st.text(st.characters(exclude_categories=())))
@@ -119,7 +119,9 @@ def test_escaped_surrogates_in_keys_are_mended() -> None:
 )
 def test_wait_is_read_from_bodies(body: object, seconds: float | None) -> None:
     """In sentences, in Google's details, in OpenRouter's copied headers, in fields of proxies."""
-    assert told(429, body, {}, NOW).wait_s == (None if seconds is None else pytest.approx(seconds))
+    assert read_error_reply(429, body, {}, NOW).wait_s == (
+        None if seconds is None else pytest.approx(seconds)
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_wait_is_read_from_bodies(body: object, seconds: float | None) -> None:
 )
 def test_the_reason_is_found_wherever_it_stands(body: object, words: str) -> None:
     """List bodies, `detail`, `metadata.raw`, JSON in JSON; of a web page only the title."""
-    said = told(400, body, {}, NOW)
+    said = read_error_reply(400, body, {}, NOW)
     assert words in said.words
     assert "<" not in said.words
 
@@ -222,6 +224,6 @@ KEY, ACCOUNT, SETTING, LONG, THIS, ANSWER, LATER, RATE = (
 def test_refusals_are_sorted_by_words_then_status(status: int, words: object, kind: type[ModelError]) -> None:
     """The same status means very different things; what is said decides."""
     body = words if not isinstance(words, str) or words.startswith("<") else {"error": {"message": words}}
-    error = fault_of(told(status, body, {}, NOW))
+    error = fault_of(read_error_reply(status, body, {}, NOW))
     assert type(error) is kind
     assert "<" not in str(error)

@@ -1,4 +1,4 @@
-"""Functions of a Python program as text, pure: which are suspect, and the program with one written anew."""
+"""Find and replace functions in the text of a Python program; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _TALKS = frozenset({"input", "print"})
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function or method: its name, the lines it takes (from 1, last included), its head as written."""
+    """A function or method: name, line range (from 1, last included), head as written, branch count
+    (`weight`), and whether it calls input or print (`talks`)."""
 
     name: str
     first: int
@@ -25,7 +26,7 @@ class Function:
 
 
 def functions_of(program: str) -> list[Function]:
-    """All functions and methods of a program, none when it does not parse."""
+    """Return all functions and methods of a program; none if it does not parse."""
     try:
         tree = ast.parse(program)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -54,33 +55,33 @@ def _function(node: ast.FunctionDef, lines: list[str]) -> Function:
 
 
 def suspects(program: str) -> list[Function]:
-    """What to write anew first: the functions that decide most; talk is left alone."""
+    """Return the functions to rewrite, most branches first; those that do input or output are left out."""
     quiet = (f for f in functions_of(program) if not f.talks and f.weight)
     return sorted(quiet, key=lambda f: -f.weight)
 
 
 def without(program: str, function: Function) -> str:
-    """The program with the function's body left out."""
+    """Return the program with the function's body replaced by `...`."""
     lines = program.splitlines()
     gap = textwrap.indent(f"{function.head}\n    ...", " " * function.indent)
     return "\n".join([*lines[: function.first - 1], gap, *lines[function.last :]]) + "\n"
 
 
 def with_function(program: str, function: Function, text: str) -> str | None:
-    """The program with the function as in `text`, None when that holds no such function."""
-    anew = next((f for f in functions_of(text) if f.name == function.name), None)
-    if anew is None:
+    """Return the program with the function taken from `text`; None if `text` does not define it."""
+    replacement = next((f for f in functions_of(text) if f.name == function.name), None)
+    if replacement is None:
         return None
-    body = textwrap.dedent("\n".join(text.splitlines()[anew.first - 1 : anew.last]))
+    body = textwrap.dedent("\n".join(text.splitlines()[replacement.first - 1 : replacement.last]))
     lines = program.splitlines()
     changed = [*lines[: function.first - 1], textwrap.indent(body, " " * function.indent)]
     return "\n".join([*changed, *lines[function.last :]]) + "\n"
 
 
 def unused_constants(program: str) -> list[str]:
-    """`NAME = number` lines of the top that nothing uses: a rule that the program does not keep.
+    """Return top-level `NAME = number` lines that no code reads: probably a rule that is not implemented.
 
-    Three and more that count up are names of cases (first, second, third) and no rules.
+    Three or more consecutive values are an enumeration and are left out.
     """
     try:
         tree = ast.parse(program)
@@ -96,7 +97,7 @@ def unused_constants(program: str) -> list[str]:
 
 
 def numbers_of(program: str) -> frozenset[int]:
-    """Every whole number written in a program, none when it does not parse."""
+    """Return every integer literal of a program; none if it does not parse."""
     try:
         tree = ast.parse(program)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -105,8 +106,8 @@ def numbers_of(program: str) -> frozenset[int]:
     return frozenset(value for value in values if type(value) is int)
 
 
-def saying(program: str, words: frozenset[str]) -> Function | None:
-    """The function that says most of `words` in its own texts, None when none says any."""
+def function_printing(program: str, words: frozenset[str]) -> Function | None:
+    """Return the function whose string literals hold most of `words`; None if none holds any."""
     talking = [one for one in functions_of(program) if one.talks]
     tree = ast.parse(program) if talking else ast.Module([], [])
     counted = [(len(words & _words(tree, one)), one) for one in talking]
@@ -115,7 +116,7 @@ def saying(program: str, words: frozenset[str]) -> Function | None:
 
 
 def _words(tree: ast.Module, function: Function) -> frozenset[str]:
-    """The words in the texts of one function."""
+    """Return the words in the string literals of one function."""
     inside = range(function.first, function.last + 1)
     texts = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.lineno in inside)
     return frozenset(word for text in texts if isinstance(text, str) for word in re.findall(r"\w+", text))

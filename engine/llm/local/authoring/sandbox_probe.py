@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: `python sandbox_probe.py program.py` types lines into a program and reports.
+"""Run a program on scripted input inside the sandbox: `python sandbox_probe.py program.py`.
 
-Reads a JSON list of scripts (each a list of lines) from standard input; prints one JSON object a script:
-how many lines the program took, how it ended, the last it said, and what it asked before its last lines.
+Reads a JSON list of scripts (each a list of lines) from standard input. Prints one JSON object per script:
+lines read, how the program ended, its last output, and the prompts before its last lines.
 Standard library only: it is sent into the sandbox as text.
 """
 
@@ -23,8 +23,8 @@ KEPT = 300
 ASKED = 4
 
 
-class Typed(io.TextIOBase):
-    """Standard input that gives the script's lines; asking on after the last one ends the program."""
+class ScriptedInput(io.TextIOBase):
+    """Standard input that returns the script's lines; a read after the last one ends the program."""
 
     def __init__(self, lines: list[str], said: io.StringIO, pipe: int) -> None:
         super().__init__()
@@ -32,8 +32,8 @@ class Typed(io.TextIOBase):
         self.asked: list[str] = []
         self.fault: list[str] = []
 
-    def tell_and_end(self, how: str) -> None:
-        """Say what was seen and leave at once: a program may catch every exception."""
+    def report_and_exit(self, how: str) -> None:
+        """Write the result to the pipe and exit at once, since a program may catch every exception."""
         shown = self.said.getvalue()
         seen = {"taken": self.taken, "how": how, "said": shown[-KEPT:], "asked": self.asked[-ASKED:]}
         seen["fault"] = self.fault
@@ -41,27 +41,27 @@ class Typed(io.TextIOBase):
         os._exit(0)
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True, as `io` asks of a stream that can be read."""
         return True
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
-        """The next line."""
+        """Return the next line; does not return after the last one."""
         if self.taken >= len(self.lines):
-            self.tell_and_end("asks on")
+            self.report_and_exit("asks on")
         last = self.said.getvalue().rstrip().splitlines()[-1:]
         self.asked.append(last[0] if last else "")
         self.taken += 1
-        self.said.write("\n")  # as a terminal shows it: the next question begins a line
+        self.said.write("\n")  # as a terminal shows it: the next prompt starts on a new line
         return self.lines[self.taken - 1] + "\n"
 
     def ask(self, prompt: object = "") -> str:
-        """Instead of `input`."""
+        """Replace `input`: print the prompt and return the next line."""
         self.said.write(f"{prompt}")
         return self.readline().rstrip("\n")
 
 
 def fault_of(program: str) -> list[str]:
-    """Of the error under way: the program's own function it came from, and its words with the line."""
+    """Return [function of the program, message with the source line] of the error being handled."""
     kind, error, trace = sys.exc_info()
     frames = [f for f in traceback.extract_tb(trace) if Path(f.filename).name == Path(program).name]
     own = [f for f in frames if not f.name.startswith("<")] or frames
@@ -69,36 +69,36 @@ def fault_of(program: str) -> list[str]:
     return [own[-1].name, f"{said}, in line {own[-1].lineno}: {own[-1].line}"[:300]] if own else ["", said]
 
 
-def rehearse(program: str, lines: list[str], pipe: int) -> None:
-    """One script in this process, which does not return."""
+def run_sessions(program: str, lines: list[str], pipe: int) -> None:
+    """Run one script in this process; does not return."""
     said = io.StringIO()
-    typed = Typed(lines, said, pipe)
+    typed = ScriptedInput(lines, said, pipe)
     sys.argv, sys.path[0] = [program], str(Path(program).resolve().parent)
     sys.stdin, sys.stdout, builtins.input = typed, said, typed.ask
-    # Its own seconds count, so that a busy machine does not change what is seen; sleep counts none.
+    # CPU time counts, so that a busy machine does not change the result; sleeping counts none.
     for alarm in (signal.SIGALRM, signal.SIGVTALRM):
-        signal.signal(alarm, lambda *_: typed.tell_and_end("goes on for ever"))
+        signal.signal(alarm, lambda *_: typed.report_and_exit("times out"))
     signal.setitimer(signal.ITIMER_VIRTUAL, SCRIPT_CPU_S)
     signal.alarm(SCRIPT_S)
     try:
         runpy.run_path(program, run_name="__main__")
     except SystemExit as end:
-        typed.tell_and_end("ends" if end.code in (None, 0) else "ends with an error code")
-    except BaseException:  # noqa: BLE001 - whatever it raises is what is to be seen
+        typed.report_and_exit("ends" if end.code in (None, 0) else "ends with an error code")
+    except BaseException:  # noqa: BLE001 - any error of the program is the result
         typed.fault = fault_of(program)
-        typed.tell_and_end("crashes")
-    typed.tell_and_end("ends")
+        typed.report_and_exit("crashes")
+    typed.report_and_exit("ends")
 
 
 def main() -> None:
-    """Every script in a process of its own."""
+    """Run every script in a process of its own."""
     scripts = json.load(sys.stdin)
     for lines in scripts:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reader)
-            rehearse(sys.argv[1], lines, writer)
+            run_sessions(sys.argv[1], lines, writer)
         os.close(writer)
         with os.fdopen(reader, "rb") as pipe:
             seen = pipe.read()

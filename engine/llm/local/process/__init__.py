@@ -1,1 +1,1 @@
-"""The embedded model's process: weights, download, start and watch."""
+"""The embedded model's process: weights, download, start and supervision."""

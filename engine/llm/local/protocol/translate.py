@@ -1,11 +1,11 @@
-"""Tools as one forced JSON schema, and back, pure.
+"""Translate tools to one forced JSON schema and answers back to tool calls; pure.
 
 A small model asked for tool calls in free text writes prose; llama.cpp enforces a `json_schema` response
 but not `tool_choice`. So the tools become one schema, `{"tool": name, "arguments": {...}}` with an
-alternative a tool, and each answer is a valid call. Long texts are left out of the schema and asked for
-in a second turn (texts.py), which does not see the list of functions: a small model with that list before
-its eyes writes programs that define those functions. The history is rendered in just the words of those
-two turns, so that what was read and written before is a prefix of the next prompt.
+alternative per tool, and each answer is a valid call. Long texts are left out of the schema and asked for
+in a second turn (prompts.py), which does not contain the list of functions: a small model that sees that
+list writes programs that define those functions. The history is rendered exactly as those two turns, so
+that what was read and written before is a prefix of the next prompt.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _UNUSED = frozenset({"maxLength", "title", "default"})
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the model is asked: `messages`, the `schema` its answer must follow (None: free text), which
-    argument of which tool is written in a second turn, and `plain`, the messages of that turn."""
+    """The model's input: `messages`, the `schema` of its answer (None: free text), which argument of which
+    tool is written in a second turn (`long`), and `plain`, the messages of that turn."""
 
     messages: list[dict[str, str]]
     schema: dict[str, Any] | None
@@ -37,8 +37,8 @@ class Script:
 
 
 def make_script(body: Mapping[str, Any]) -> Script:
-    """The script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "none" nothing
-    else, "required" and a named function no reply; "allowed_tools" names those that may be called."""
+    """Return the script for a Chat Completions body. `tool_choice`: "auto" allows a plain reply, "none"
+    only that, "required" and a named function no reply; "allowed_tools" lists the tools to choose from."""
     tools = [_lean(tool["function"]) for tool in body.get("tools") or ()]
     choice = body.get("tool_choice", "auto")
     if not tools:
@@ -58,7 +58,7 @@ def _is_allowed(choice: Any) -> bool:
 
 
 def _choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> tuple[frozenset[str], bool]:
-    """(names that may be called, whether words alone may be answered)."""
+    """Return (names that may be called, whether a plain reply is allowed)."""
     every = frozenset(tool["name"] for tool in tools)
     if choice == "none":
         return frozenset(), True
@@ -72,14 +72,14 @@ def _choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> tuple[frozenset[
 
 
 def without_tool(script: Script, tool: str) -> Script:
-    """The script with `tool` left out of what may be answered, unless it is the only one."""
+    """Return the script without `tool` in its schema; unchanged if it is the only one."""
     kinds = (script.schema or {}).get("anyOf", [])
     left = [kind for kind in kinds if kind["properties"]["tool"]["const"] != tool]
     return replace(script, schema={"anyOf": left}) if left else script
 
 
 def parse_call(text: str) -> Call | None:
-    """The call in an answer written under the schema, None when it was cut off."""
+    """Return the call in an answer written under the schema; None if it was cut off."""
     try:
         answer = json.loads(text)
     except ValueError:
@@ -88,8 +88,8 @@ def parse_call(text: str) -> Call | None:
 
 
 def fitted(call: Call, body: Mapping[str, Any]) -> Call:
-    """The call with its texts cut to their longest length at a word: the grammar leaves lengths out, for it
-    would cut anywhere."""
+    """Return the call with its texts cut at a word to their `maxLength`: the grammar leaves lengths out,
+    since it would cut anywhere."""
     for tool in body.get("tools") or ():
         if tool["function"]["name"] == call.tool:
             return Call(call.tool, _fit(call.arguments, tool["function"].get("parameters") or {}))
@@ -109,7 +109,7 @@ def _fit(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def same_call(call: Call, body: Mapping[str, Any]) -> bool:
-    """Whether the last call of the conversation was this very call (long texts aside)."""
+    """Return True if the last call of the conversation is equal to `call`, long texts aside."""
     for message in reversed(body["messages"]):
         for made in message.get("tool_calls") or ():
             function = made["function"]
@@ -120,7 +120,7 @@ def same_call(call: Call, body: Mapping[str, Any]) -> bool:
 
 
 def written_files(messages: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """Files that the conversation's calls wrote whole, the newest of each path."""
+    """Return the files that the conversation's calls wrote whole, the newest of each path."""
     files: dict[str, bytes] = {}
     for message in messages:
         for made in message.get("tool_calls") or ():
@@ -131,7 +131,7 @@ def written_files(messages: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 
 
 def answer_message(call: Call, identity: str) -> dict[str, Any]:
-    """The assistant message of the Chat Completions answer."""
+    """Return the assistant message of the Chat Completions answer."""
     if call.tool == REPLY:
         return {"role": "assistant", "content": str(call.arguments.get("text", ""))}
     function = {"name": call.tool, "arguments": json.dumps(call.arguments, ensure_ascii=False)}
@@ -181,7 +181,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _hint(schema: Mapping[str, Any]) -> str:
-    """What belongs in a text, which a small model needs more than anything to write more than a phrase."""
+    """Return what belongs in a text argument: without it a small model writes no more than a phrase."""
     about = _brief(schema.get("description", ""), HINT)
     return f" ({about})" if about and schema.get("type") == "string" else ""
 
@@ -197,8 +197,8 @@ def _with_system(messages: list[dict[str, str]], text: str) -> list[dict[str, st
 
 
 def _render(messages: Sequence[Mapping[str, Any]], long: Mapping[str, str] | None) -> list[dict[str, str]]:
-    """Roles must alternate for most chat templates, so neighbours of one role are joined. `long` is None
-    where no tools are offered: plain text stays plain then."""
+    """Return the messages with neighbours of one role joined, since most chat templates need roles to
+    alternate. `long` is None where no tools are offered: plain text stays plain then."""
     out: list[dict[str, str]] = []
     for message in messages:
         for role, text in _lines(message, long):
@@ -278,14 +278,14 @@ def _arguments_schema(tool: Mapping[str, Any], long: str) -> dict[str, Any]:
 
 
 def _lean(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """The tool with a closed schema, and without optional numbers and switches: a small model fills in
-    whatever it may, and a made-up revision number does more harm than the default."""
+    """Return the tool with a closed schema and without optional numbers and switches: a small model fills
+    in whatever it may, and an invented revision number does more harm than the default."""
     schema = {"type": "object", "properties": {}, **(tool.get("parameters") or {})}
     return {**tool, "parameters": _closed(schema)}
 
 
 def _closed(schema: Any) -> Any:
-    """Objects take no other keys, and strings have no length limit: the grammar would cut words there."""
+    """Return the schema without other keys in objects and length limits of strings, which cut words."""
     if isinstance(schema, list):
         return [_closed(item) for item in schema]
     if not isinstance(schema, Mapping):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.llm.local.protocol.prompts import (
     EXPLAINED,
-    WRITING,
+    WRITE_PROMPT,
     Call,
     ask_for_text,
     fence_of,
@@ -191,7 +191,7 @@ def test_tools_without_arguments_work() -> None:
 def test_programs_are_asked_for_with_care_and_prose_plainly() -> None:
     """The words about functions go with code only."""
     turns = [ask_for_text(Call("write_file", {"path": path}), "content") for path in ("a.py", "a.md")]
-    assert [WRITING in turn[1]["content"] for turn in turns] == [True, False]
+    assert [WRITE_PROMPT in turn[1]["content"] for turn in turns] == [True, False]
 
 
 @pytest.mark.parametrize(
