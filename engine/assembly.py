@@ -30,7 +30,7 @@ from engine.sandbox import (
 from engine.settings import EngineSettings
 from engine.store.create import create_tables
 from engine.store.database import open_database
-from engine.store.driver_errors import in_words
+from engine.store.driver_errors import operator_error
 from engine.tools import ToolOptions
 from engine.tools.base import MAX_RESULT
 from engine.workspace import GitWorkspace
@@ -116,7 +116,7 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(keep_private, settings.data_dir, say)
         url = settings.sqlite_or_url()
-        await _in_words(asyncio.to_thread(migrate, url), url)
+        await _with_operator_errors(asyncio.to_thread(migrate, url), url)
         database = open_database(url)
         stack.push_async_callback(database.close)
         outage_notifier = _OutageNotifier()
@@ -136,21 +136,21 @@ async def open_engine(
             embedder=brain.embedder,
         )
         if dispatcher is None:
-            dispatcher = await _in_words(_dispatcher(database, settings), url)
+            dispatcher = await _with_operator_errors(_dispatcher(database, settings), url)
         options = replace(EngineOptions.of(settings, turn_options(settings, brain.models)), sweeps=sweeps)
         engine = Engine(parts, dispatcher, options)
         outage_notifier.engine = engine
         return OpenEngine(engine, database, sandbox, settings, brain.models, stack.pop_all().aclose)
 
 
-async def _in_words(work: Awaitable[T], url: str) -> T:
+async def _with_operator_errors(work: Awaitable[T], url: str) -> T:
     """Return the result of `work`; raise database errors as NotConfigured with the next step."""
     try:
         return await work
     except EngineError:
         raise
     except Exception as error:
-        told = in_words(error, url)
+        told = operator_error(error, url)
         if told is None:
             raise
         raise told from error

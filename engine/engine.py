@@ -208,7 +208,7 @@ class Engine:
         if committed.files and self._options.sweeps:
             self._git_history.note(task_id)
         if self._options.sweeps and not committed.again and not committed.woke:
-            self._monitor.maybe_quiet(task_id)
+            self._monitor.check_soon(task_id)
         self._notify_readers()
 
     def _wake(self, wakes: tuple[Wake, ...]) -> None:

@@ -389,7 +389,7 @@ class Database(Protocol):
         """Return why nothing can be stored now and what to do; "" when all is well."""
 
     def report_full(self) -> None:
-        """Say that files beside the database found no room, so that nobody goes on as if there were some."""
+        """Report that writing a file outside the database failed because the disk is full."""
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction that is durable when this returns. Errors roll back only this work.

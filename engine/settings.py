@@ -125,12 +125,12 @@ class EngineSettings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'megaagent.db').resolve()}"
 
     def usual_models(self) -> tuple[str, ...]:
-        """The models that are used when nobody names one, each once."""
+        """Return the models that are used when a task names none, without duplicates."""
         by_role = (self.model_boss, self.model_head, self.model_member, self.model_auditor)
         return tuple(dict.fromkeys(name for name in (self.model, *by_role) if name))
 
     def models(self) -> tuple[str, ...]:
-        """The models a task may name: the usual ones and `allowed_models`."""
+        """Return the models that a task may name: the usual ones and `allowed_models`."""
         return tuple(dict.fromkeys((*self.usual_models(), *self.allowed_models)))
 
     def model_for(self, role: str) -> str:
@@ -139,12 +139,12 @@ class EngineSettings(BaseSettings):
 
     @property
     def has_endpoint(self) -> bool:
-        """Whether any model but the embedded one is configured."""
+        """Return whether any model other than the embedded one is configured."""
         keys = (self.openai_api_key, self.anthropic_api_key, self.google_api_key)
         return any(key.get_secret_value() for key in keys) or bool(self.openai_base_url)
 
     def target_for(self, role: str) -> ModelTarget:
-        """The model of a role and its endpoint: the role's own address comes with the role's own key."""
+        """Return a role's model and endpoint; a role with its own URL never uses the common key."""
         base_url = str(getattr(self, f"openai_base_url_{role}", ""))
         key: SecretStr = getattr(self, f"openai_api_key_{role}", SecretStr(""))
         if base_url and not key.get_secret_value():
@@ -156,7 +156,7 @@ class EngineSettings(BaseSettings):
         )
 
     def fallback_for(self, role: str) -> tuple[ModelTarget, ...]:
-        """What stands in, in order, while the role's model cannot be used."""
+        """Return the fallback models of a role, in order."""
         own: tuple[ModelTarget, ...] = getattr(self, f"model_fallback_{role}", ())
         return own or self.model_fallback
 

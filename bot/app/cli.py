@@ -25,7 +25,7 @@ from engine.llm.local.__main__ import TerminalProgress
 from engine.runtime.worker import check_worker, run_worker, stop_signal
 from engine.secrets import redact
 from engine.settings import EngineSettings
-from engine.store.driver_errors import in_words
+from engine.store.driver_errors import operator_error
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def words_for_operator(error: BaseException) -> str | None:
         error = error.exceptions[0]
     if isinstance(error, EngineError | AlreadyRunning | ValidationError | SettingsError | OSError):
         return str(error)
-    told = in_words(error, EngineSettings().sqlite_or_url())
+    told = operator_error(error, EngineSettings().sqlite_or_url())
     return None if told is None else str(told)
 
 

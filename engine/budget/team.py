@@ -1,4 +1,4 @@
-"""How full a task is at this moment: its team against its caps, and the questions that wait for people."""
+"""Current size of a task's team against its caps, and the number of open questions to people."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from engine.store.lookup import budget_path
 
 
 def open_questions(connection: Connection, agent_id: int) -> int:
-    """How many questions of an agent wait for the people."""
+    """Return how many questions of an agent are open."""
     waiting = sa.and_(GATES.c.agent_id == agent_id, GATES.c.kind == "question", GATES.c.basis.is_(None))
     return int(connection.execute(sa.select(sa.func.count()).where(waiting)).scalar_one())
 
 
 def team_of(connection: Connection, agent_id: int) -> Team:
-    """The team of an agent's task as it is now."""
+    """Return the current team of an agent's task."""
     me = connection.execute(
         sa.select(
             AGENTS.c.leads_group_id,

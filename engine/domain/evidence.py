@@ -1,8 +1,8 @@
-"""What the check of a submission shows, as data and in words; pure.
+"""Evidence of a submission's check, as data and as text. Pure.
 
 A test runner loads the code under test into its own process, so that code could change what the runner
-finds. No check is therefore said to have "ended well": the first line says whose word it is, and what could
-alter it.
+finds. Therefore no check is reported as a success: the first line names the source of the result and what
+could alter it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ MOST_READ = 400
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A check that ended with exit code 0. `tests`: what its runner said; None when only the code is known.
-    `own`: files of the one who submits that the check loads into its process, as far as imports show."""
+    """A check that ended with exit code 0. `tests`: the runner's report; None when only the code is known.
+    `own`: the submitter's files that the check loads into its process, as far as imports show."""
 
     command: tuple[str, ...]
     submitter: str
     tests: RunnerReport | None
     own: tuple[str, ...]
 
-    def told(self, authors: Mapping[str, str]) -> str:
-        """For whoever judges: whose word it is and what could alter it, then whose files it goes by."""
+    def text(self, authors: Mapping[str, str]) -> str:
+        """Return the text for the reviewer: source of the result, what could alter it, authors of the
+        files."""
         if self.tests is None:
             what = f"Its check exited with code 0, and nothing else is known of it ({shown(self.command)})."
         else:
@@ -54,13 +55,13 @@ def evidence_of(
     files: Mapping[str, bytes],
     authors: Mapping[str, str],
 ) -> Evidence:
-    """The evidence of a check of `submitter`'s work that ended with exit code 0 on `files`."""
+    """Return the evidence of a check of `submitter`'s work that ended with exit code 0 on `files`."""
     own = [path for path in loaded(command, files) if authors.get(path) == submitter]
     return Evidence(command, submitter, tests, tuple(own))
 
 
 def loaded(command: Sequence[str], files: Mapping[str, bytes]) -> list[str]:
-    """Files that decide the check and those they import, directly or through others."""
+    """Return the files that decide the check and those they import, directly or indirectly."""
     waiting = deciding(command, files)
     found = dict.fromkeys(waiting)
     while waiting and len(found) < MOST_READ:
@@ -87,7 +88,7 @@ def _imports(path: str, files: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
-    """Modules as paths without an end; of relative ones only what stands after the dots."""
+    """Yield imported modules as paths without suffix; of relative imports only the part after the dots."""
     if isinstance(node, ast.Import):
         yield from (alias.name.replace(".", "/") for alias in node.names)
     elif isinstance(node, ast.ImportFrom):

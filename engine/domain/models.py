@@ -1,4 +1,4 @@
-"""Which models a task may name, pure."""
+"""Check of the models that a task may name. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from engine.errors import Invalid
 
 
 def not_allowed(model: str | None, allowed: Sequence[str] | None) -> str:
-    """Why a task may not use `model`, in a sentence with the next step; "" when it may.
+    """Return why a task may not use `model`, a sentence with the next step; "" when it may.
 
     `allowed` None: any. No name: the usual models, which are always allowed.
     """
@@ -19,7 +19,7 @@ def not_allowed(model: str | None, allowed: Sequence[str] | None) -> str:
 
 
 def check_model(model: str | None, allowed: Sequence[str] | None) -> None:
-    """Raise Invalid for a model the operator does not allow."""
+    """Check that the operator allows the model. Raises Invalid."""
     why = not_allowed(model, allowed)
     if why:
         raise Invalid(why)

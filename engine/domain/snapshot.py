@@ -67,7 +67,7 @@ class OpenWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class AgentMessage:
     """A message from one agent to another, in order of `id`; not those that carry assignments."""
 
     id: int
@@ -94,7 +94,7 @@ class Snapshot:
     boss_id: int
     agents: tuple[Watched, ...]
     work: tuple[OpenWork, ...] = ()
-    talks: tuple[Talk, ...] = ()
+    messages: tuple[AgentMessage, ...] = ()
     asking: frozenset[int] = frozenset()
     given: frozenset[int] = frozenset()
     acted: Mapping[tuple[str, str], Acted] = field(default_factory=dict)
@@ -106,19 +106,19 @@ class Snapshot:
         return {agent.id: agent for agent in self.agents}
 
     @cached_property
-    def owed(self) -> dict[int, dict[int, Talk]]:
+    def owed(self) -> dict[int, dict[int, AgentMessage]]:
         """Return asker id -> id of the agent that owes an answer -> the newest unanswered message."""
-        found: dict[int, dict[int, Talk]] = {}
-        for talk in self.talks:
-            found.get(talk.to_id, {}).pop(talk.from_id, None)
-            if talk.needs_answer:
-                found.setdefault(talk.from_id, {})[talk.to_id] = talk
+        found: dict[int, dict[int, AgentMessage]] = {}
+        for message in self.messages:
+            found.get(message.to_id, {}).pop(message.from_id, None)
+            if message.needs_answer:
+                found.setdefault(message.from_id, {})[message.to_id] = message
         return found
 
     @cached_property
     def spoke(self) -> frozenset[int]:
         """Return the ids of agents that wrote to others."""
-        return frozenset(talk.from_id for talk in self.talks)
+        return frozenset(message.from_id for message in self.messages)
 
     @cached_property
     def givers(self) -> frozenset[int]:

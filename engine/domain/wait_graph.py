@@ -24,9 +24,9 @@ class Wait:
 def waits(snapshot: Snapshot) -> Iterator[Wait]:
     """Return every wait between idle agents: answers owed, work given, submissions not reviewed."""
     found = [
-        Wait(asker, asked, f'an answer to "{talk.text[:80]}"', talk.at)
+        Wait(asker, asked, f'an answer to "{message.text[:80]}"', message.at)
         for asker, by in snapshot.owed.items()
-        for asked, talk in by.items()
+        for asked, message in by.items()
     ]
     for work in snapshot.work:
         pair = (work.giver_id, work.assignee_id)

@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.domain.snapshot import Acted, Finding, Nudge, OpenWork, Snapshot, Talk, Watched, WatchOptions
+from engine.domain.snapshot import (
+    Acted,
+    AgentMessage,
+    Finding,
+    Nudge,
+    OpenWork,
+    Snapshot,
+    Watched,
+    WatchOptions,
+)
 from engine.domain.wait_graph import waits, waits_for_cycles
 
 Rule = Callable[[Snapshot, float, WatchOptions], Iterator[Finding]]
@@ -191,39 +200,41 @@ def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) ->
 def chatter(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
     """Find pairs of agents that exchange short messages and produce nothing: warn them, then mute the
     pair."""
-    for (one, other), talks in _exchanges(snapshot).items():
-        last = _empty_exchange(snapshot, talks, options)
+    for (one, other), messages in _exchanges(snapshot).items():
+        last = _empty_exchange(snapshot, messages, options)
         if len(last) < options.chatter:
             continue
         subject = f"{one}-{other}"
         acted = snapshot.acted.get(("chatter", subject), Acted(0, 0.0))
-        fresh = sum(talk.at > acted.at for talk in last)
+        fresh = sum(message.at > acted.at for message in last)
         if acted.times and fresh < options.chatter // 2:
             continue
         yield _about_chatter(snapshot, (one, other), len(last), acted.times)
 
 
-def _exchanges(snapshot: Snapshot) -> dict[tuple[int, int], list[Talk]]:
-    found: dict[tuple[int, int], list[Talk]] = {}
-    for talk in snapshot.talks:
-        pair = (min(talk.from_id, talk.to_id), max(talk.from_id, talk.to_id))
-        found.setdefault(pair, []).append(talk)
+def _exchanges(snapshot: Snapshot) -> dict[tuple[int, int], list[AgentMessage]]:
+    found: dict[tuple[int, int], list[AgentMessage]] = {}
+    for message in snapshot.messages:
+        pair = (min(message.from_id, message.to_id), max(message.from_id, message.to_id))
+        found.setdefault(pair, []).append(message)
     return found
 
 
-def _empty_exchange(snapshot: Snapshot, talks: Sequence[Talk], options: WatchOptions) -> list[Talk]:
+def _empty_exchange(
+    snapshot: Snapshot, messages: Sequence[AgentMessage], options: WatchOptions
+) -> list[AgentMessage]:
     """Return the newest messages that alternate, are short, and come after the last product of either."""
-    kept: list[Talk] = []
-    for talk in reversed(talks):
-        sender = snapshot.by_id.get(talk.from_id)
-        other = snapshot.by_id.get(talk.to_id)
-        if sender is None or other is None or talk.chars > options.chatter_chars:
+    kept: list[AgentMessage] = []
+    for message in reversed(messages):
+        sender = snapshot.by_id.get(message.from_id)
+        other = snapshot.by_id.get(message.to_id)
+        if sender is None or other is None or message.chars > options.chatter_chars:
             break
-        if talk.at <= max(sender.produced_at, other.produced_at):
+        if message.at <= max(sender.produced_at, other.produced_at):
             break
-        if kept and kept[-1].from_id == talk.from_id:
+        if kept and kept[-1].from_id == message.from_id:
             break
-        kept.append(talk)
+        kept.append(message)
     return kept
 
 

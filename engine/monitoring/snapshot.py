@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.snapshot import Acted, OpenWork, Snapshot, Talk, Watched, WatchOptions
+from engine.domain.snapshot import Acted, AgentMessage, OpenWork, Snapshot, Watched, WatchOptions
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -36,7 +36,7 @@ def take_snapshot(connection: Connection, task: AnyRow, now: float, options: Wat
         boss_id=task.boss_id,
         agents=tuple(_watched(row, written, assigned) for row in _agents(connection, task.id)),
         work=open_work(connection, task.id),
-        talks=_talks(connection, task.id),
+        messages=_messages(connection, task.id),
         asking=_asking(connection, task.id),
         given=frozenset(assigned),
         acted=_acted(connection, task.id),
@@ -116,7 +116,7 @@ def _why_stuck(row: AnyRow) -> str:
     return "" if row.status == "active" else f"its agent is {row.status}"
 
 
-def _talks(connection: Connection, task_id: int) -> tuple[Talk, ...]:
+def _messages(connection: Connection, task_id: int) -> tuple[AgentMessage, ...]:
     newest = connection.execute(sa.select(sa.func.max(MESSAGES.c.id))).scalar() or 0
     query = (
         sa.select(
@@ -136,7 +136,7 @@ def _talks(connection: Connection, task_id: int) -> tuple[Talk, ...]:
         .order_by(MESSAGES.c.id)
     )
     return tuple(
-        Talk(r.id, r.from_agent, r.to_agent, bool(r.wakes), r.chars, r.created_at, r.start)
+        AgentMessage(r.id, r.from_agent, r.to_agent, bool(r.wakes), r.chars, r.created_at, r.start)
         for r in connection.execute(query)
     )
 

@@ -43,7 +43,7 @@ class Monitor:
         options: WatchOptions | None = None,
         swept: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`swept` is called at the end of each sweep."""
+        """Create a monitor that is not started; `swept` is called at the end of each sweep."""
         self._swept = swept
         self._db, self._clock, self._wake, self._events_added = db, clock, wake, events_added
         self._options = options or WatchOptions()
@@ -72,7 +72,7 @@ class Monitor:
                 await self._schedule.stop()
                 self._schedule = None
 
-    def maybe_quiet(self, task_id: int) -> None:
+    def check_soon(self, task_id: int) -> None:
         """Check a task for standstill soon: a turn ended and woke nobody."""
         if task_id not in self._checks:
             check = asyncio.create_task(self._check(task_id), name=f"quiet-{task_id}")

@@ -25,7 +25,15 @@ from engine.errors import NotConfigured, StorageFull
 from engine.extras import require
 from engine.ports import Database
 from engine.private import private_file
-from engine.store.driver_errors import FULL, NOT_UTF8, PATIENCE, Room, check_address, plain_error, unopened
+from engine.store.driver_errors import (
+    FULL,
+    NOT_UTF8,
+    PATIENCE,
+    DiskSpace,
+    cannot_open,
+    check_address,
+    plain_error,
+)
 
 T = TypeVar("T")
 
@@ -92,7 +100,7 @@ def sync_engine(url: str) -> sa.Engine:
         try:
             private_file(Path(path))
         except OSError as error:
-            raise unopened(error, path) from error
+            raise cannot_open(error, path) from error
     engine = sa.create_engine(url)
     event.listen(engine, "connect", _set_pragmas)
     return engine
@@ -153,7 +161,7 @@ class SqliteDatabase:
         self._url = url
         self._engine = sync_engine(url)
         path = sa.make_url(url).database
-        self._queues, self._room = _WriteQueues(), Room(Path(path).parent if path else None)
+        self._queues, self._room = _WriteQueues(), DiskSpace(Path(path).parent if path else None)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="sqlite-read")
         self._closed = False
         self._writer = threading.Thread(target=self._serve, name="sqlite-write", daemon=True)

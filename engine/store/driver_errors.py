@@ -1,4 +1,4 @@
-"""What is wrong with a database, in one sentence with the next step, where there was a traceback."""
+"""Translation of database errors to one sentence with the next step."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from engine.secrets import redact
 
 log = logging.getLogger(__name__)
 
-ROOM_AGAIN = "There is room on the disk again: work goes on."
+ROOM_AGAIN = "There is space on the disk again: work resumes."
 PATIENCE = {"connect_timeout": 10}
-"""Seconds until a server that does not answer is given up; libpq's own patience is two minutes an address."""
+"""Connection timeout in seconds; libpq's own is two minutes per address."""
 
 LITTLE, ENOUGH = 1 << 20, 8 << 20
 SETTLE_S = 5.0
 FULL = (
     "The disk is full: nothing can be stored. Free space on the disk of the data folder; "
-    "work then goes on by itself."
+    "work then resumes by itself."
 )
 READ_ONLY = "The database cannot be written: {shown} is read-only. Make it writable, then start again."
 NO_ADDRESS = (
@@ -37,17 +37,17 @@ NO_ADDRESS = (
 )
 
 NOT_UTF8 = (
-    "The PostgreSQL database {name} has the encoding {encoding}. Make one that takes every script "
+    "The PostgreSQL database {name} has the encoding {encoding}. Create one with UTF-8 "
     "(createdb -E UTF8 -T template0 NAME) and name it in DATABASE_URL."
 )
 
 _FULL_WORDS = ("disk is full", "no space left", "disk quota exceeded", "could not extend file")
 _FULL_STATES = frozenset({"53100"})
 _STAYS = ("readonly database", "unable to open", "disk i/o error", "malformed", "not a database")
-"""What a file's errors say that do not pass by themselves."""
+"""Texts of errors of a database file that do not pass by themselves."""
 _READ_ONLY_WORDS = ("readonly database", "read-only file system", "read-only transaction")
 
-# What the server or its client library says, and what to say about it; the first that is found holds.
+# Pattern in the message of the server or its client library, and the text shown; the first match counts.
 _POSTGRES: tuple[tuple[str, str], ...] = (
     (
         r"password authentication failed|no password supplied",
@@ -55,21 +55,21 @@ _POSTGRES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"no pg_hba\.conf entry|authentication failed",
-        "PostgreSQL at {shown} does not let this user or machine in. Allow it in pg_hba.conf, "
+        "PostgreSQL at {shown} does not admit this user or machine. Allow it in pg_hba.conf, "
         "or check DATABASE_URL.",
     ),
     (
         r'role ".*" does not exist',
-        "PostgreSQL at {shown} knows no such user. Make it (createuser), or check DATABASE_URL.",
+        "PostgreSQL at {shown} has no such user. Create it (createuser), or check DATABASE_URL.",
     ),
     (
         r'database ".*" does not exist',
-        "PostgreSQL at {shown} has no such database. Make it (createdb -E UTF8 -T template0), "
+        "PostgreSQL at {shown} has no such database. Create it (createdb -E UTF8 -T template0), "
         "or check DATABASE_URL.",
     ),
     (
         r"translate host name|name or service not known|nodename nor servname|name resolution|getaddrinfo",
-        "The host of the database is not known: {shown}. Check the host in DATABASE_URL.",
+        "The host of the database is unknown: {shown}. Check the host in DATABASE_URL.",
     ),
     (
         r"invalid port|invalid integer value|port number",
@@ -89,7 +89,7 @@ _POSTGRES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"permission denied",
-        "PostgreSQL at {shown} allows this user too little. Give it the right to create tables there.",
+        "PostgreSQL at {shown} denies this user a permission. Grant it the right to create tables there.",
     ),
     (
         r"connection refused|timeout|timed out|no route to host|unreachable|connection (?:failed|reset)|"
@@ -101,7 +101,7 @@ _SQLITE: tuple[tuple[str, str], ...] = (
     (
         r"not a database|malformed|corrupt|disk i/o error",
         "The database file {shown} is damaged. Stop the bot, move the file away and put a backup in its "
-        "place; without a backup the bot starts anew.",
+        "place; without a backup the bot starts with an empty database.",
     ),
     (
         r"database is locked|table is locked",
@@ -109,17 +109,17 @@ _SQLITE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"unable to open",
-        "The database file {shown} cannot be opened. Check that the folder exists and is yours.",
+        "The database file {shown} cannot be opened. Check that the folder exists and belongs to you.",
     ),
 )
 
 
-class Room:
-    """Whether there is room to store what is committed; `trouble` says so in words, "" while all is well.
+class DiskSpace:
+    """Tracks whether there is disk space for commits; `trouble` is an error text, "" when there is.
 
-    Told by a database of each of its writes, from any thread. A write that fits into what a file had left
-    does not end the trouble: `folder` must have room again, or without one none may fail for a while. That
-    it is well again is logged once.
+    A database reports each of its writes, from any thread. A small write that succeeds does not end the
+    trouble: `folder` must have space again, or without a folder no write may fail for a while. The end is
+    logged once.
     """
 
     def __init__(self, folder: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
@@ -127,13 +127,13 @@ class Room:
         self._folder, self._now, self._failed_at = folder, now, 0.0
 
     def failed(self, error: BaseException) -> None:
-        """A write failed."""
+        """Record that a write failed."""
         if isinstance(error, StorageFull):
             self._failed_at = self._now()
             self.trouble = str(error)
 
     def succeeded(self) -> None:
-        """A write is on the disk."""
+        """Record that a write reached the disk."""
         if self.trouble and self._has_room():
             self.trouble = ""
             log.warning(ROOM_AGAIN)
@@ -145,7 +145,7 @@ class Room:
 
 
 def check_address(url: str) -> None:
-    """Raise NotConfigured unless `url` is the address of a kind of database that is supported."""
+    """Check that `url` is the URL of a supported database. Raises NotConfigured."""
     scheme = url.partition(":")[0].split("+")[0]
     if scheme not in ("sqlite", "postgresql", "postgres"):
         raise NotConfigured(
@@ -159,18 +159,18 @@ def check_address(url: str) -> None:
         raise NotConfigured(NO_ADDRESS.format(why=f"{port} is no port"))
 
 
-def unopened(error: OSError, path: str) -> NotConfigured:
-    """The error for a database file that cannot be made or read."""
+def cannot_open(error: OSError, path: str) -> NotConfigured:
+    """Return the error for a database file that cannot be created or read."""
     if is_full(error):
         return StorageFull(FULL)
     why = (error.strerror or "it cannot be read").lower()
     return NotConfigured(
-        f"The database file {path} cannot be opened ({why}). Check that the folder exists and is yours."
+        f"The database file {path} cannot be opened ({why}). Check that the folder exists and belongs to you."
     )
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error of a database or of writing a file says that there is no room."""
+    """Return whether an error of a database or of writing a file means that the disk is full."""
     if isinstance(error, StorageFull) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return True
     text = str(error).lower()
@@ -179,22 +179,22 @@ def is_full(error: BaseException) -> bool:
 
 
 def plain_error(error: Exception, url: str) -> Exception:
-    """What a caller gets: in words what a person can mend, integrity errors under SQLAlchemy's name."""
+    """Return the error for callers: operator errors as NotConfigured, integrity errors as SQLAlchemy's."""
     if isinstance(error, sqlite3.IntegrityError):
         return IntegrityError("a prepared statement", None, error)
     if not _of_database(error):
         return error
     text = str(error).lower()
     if is_full(error) or (url.startswith("sqlite") and any(words in text for words in _STAYS)):
-        report = in_words(error, url)
+        report = operator_error(error, url)
         if report is not None:
             report.__cause__ = error
             return report
     return error
 
 
-def in_words(error: BaseException, url: str) -> NotConfigured | None:
-    """What to tell the operator about a database's error; None for an error that is none of a database's."""
+def operator_error(error: BaseException, url: str) -> NotConfigured | None:
+    """Return a database error as a sentence for the operator; None for other errors."""
     if not _of_database(error):
         return None
     if is_full(error) or _no_room(error, url):
@@ -210,7 +210,7 @@ def in_words(error: BaseException, url: str) -> NotConfigured | None:
 
 
 def _no_room(error: BaseException, url: str) -> bool:
-    """SQLite calls it an I/O error when the file its readers share cannot grow."""
+    """Return whether SQLite's I/O error means a full disk: its shared-memory file could not grow."""
     path = sa.make_url(url).database if url.startswith("sqlite") else None
     if "disk i/o error" not in str(error).lower() or not path:
         return False

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import StorageFull
-from engine.store.driver_errors import FULL, PATIENCE, Room, plain_error
+from engine.store.driver_errors import FULL, PATIENCE, DiskSpace, plain_error
 from engine.store.prepared import Prepared, to_the_end
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class PostgresDatabase:
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="postgres")
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="postgres-flush")
         self._next_flush: asyncio.Task[None] | None = None
-        self._flushing, self._room = asyncio.Lock(), Room()
+        self._flushing, self._room = asyncio.Lock(), DiskSpace()
 
     @property
     def url(self) -> str:

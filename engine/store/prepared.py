@@ -56,22 +56,22 @@ class _Compiled:
         driver_of(connection).executemany(self.text, list(map(self.values, rows)))
 
 
-class _OnWire(_Compiled):
+class _Pipelined(_Compiled):
     """A statement compiled for PostgreSQL, run through wire.py."""
 
-    __slots__ = ("_encoded", "_statement", "_wire_of")
+    __slots__ = ("_encoded", "_pipeline_of", "_statement")
 
     def __init__(
         self, statement: ClauseElement, dialect: Any, columns: Sequence[str] | None, *, lasting: bool
     ) -> None:
-        from engine.store.wire import Order, encoded, wire_of  # noqa: PLC0415 - its driver takes megabytes
+        from engine.store.wire import PipelinedStatement, encoded, pipeline_of  # noqa: PLC0415 - its driver takes megabytes
 
         super().__init__(statement, dialect, columns)
         places: dict[str, int] = {}
         text = _PLACE.sub(lambda found: _numbered(found[1], places), self.text)
         self._order = tuple(places)
-        self._statement = Order(f"s{next(_numbers)}".encode(), text.encode(), lasting)
-        self._encoded, self._wire_of = encoded, wire_of
+        self._statement = PipelinedStatement(f"s{next(_numbers)}".encode(), text.encode(), lasting)
+        self._encoded, self._pipeline_of = encoded, pipeline_of
 
     def values(self, given: Mapping[str, Any]) -> list[bytes | None]:
         """See `_Compiled.values`; encoded as bytes."""
@@ -79,11 +79,11 @@ class _OnWire(_Compiled):
 
     def run(self, connection: Connection, given: Mapping[str, Any]) -> Any:
         """See `_Compiled.run`. The result may still be pending."""
-        return self._wire_of(connection).run(self._statement, self.values(given))
+        return self._pipeline_of(connection).run(self._statement, self.values(given))
 
     def many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """See `_Compiled.many`."""
-        with self._wire_of(connection).together():
+        with self._pipeline_of(connection).together():
             for row in rows:
                 self.run(connection, row)
 
@@ -156,7 +156,7 @@ class Prepared:
 
     def _compiled(self, dialect: Any) -> _Compiled:
         if dialect.name == "postgresql":
-            return _OnWire(self._statement, dialect, self._columns, lasting=self._lasting)
+            return _Pipelined(self._statement, dialect, self._columns, lasting=self._lasting)
         return _Compiled(self._statement, dialect, self._columns)
 
 
@@ -203,9 +203,9 @@ def to_the_end(connection: Connection) -> AbstractContextManager[Any]:
 def _batch(connection: Connection, *, commits: bool) -> AbstractContextManager[Any]:
     if connection.dialect.name != "postgresql":
         return nullcontext()
-    from engine.store.wire import wire_of  # noqa: PLC0415 - see _OnWire
+    from engine.store.wire import pipeline_of  # noqa: PLC0415 - see _Pipelined
 
-    return wire_of(connection).together(commits=commits)
+    return pipeline_of(connection).together(commits=commits)
 
 
 def demand(changed: sa.Update, rows: int) -> sa.Select[tuple[int]]:

@@ -22,7 +22,7 @@ Values = Sequence[bytes | None]
 _TEXT, _KEY = "utf-8", "megaagent.wire"
 
 
-class Order(NamedTuple):
+class PipelinedStatement(NamedTuple):
     """A statement with `$1` … for its values. A `kept` one is prepared once per connection, as `name`."""
 
     name: bytes
@@ -30,13 +30,13 @@ class Order(NamedTuple):
     kept: bool
 
 
-class Answer:
+class PipelinedResult:
     """The result of a statement; reading it inside a batch sends the batch so far."""
 
-    __slots__ = ("_rows", "_wire", "rowcount")
+    __slots__ = ("_pipeline", "_rows", "rowcount")
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire, self.rowcount = wire, -1
+    def __init__(self, pipeline: StatementPipeline) -> None:
+        self._pipeline, self.rowcount = pipeline, -1
         self._rows: list[tuple[Any, ...]] | None = None
 
     def fill(self, rows: list[tuple[Any, ...]], count: int) -> None:
@@ -46,7 +46,7 @@ class Answer:
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return every row."""
         if self._rows is None:
-            self._wire.flush()
+            self._pipeline.flush()
         return self._rows or []
 
     def fetchone(self) -> tuple[Any, ...] | None:
@@ -54,11 +54,11 @@ class Answer:
         return next(iter(self.fetchall()), None)
 
 
-_BEGIN = Order(b"begin", b"BEGIN", kept=True)
-_COMMIT = Order(b"commit", b"COMMIT", kept=True)
+_BEGIN = PipelinedStatement(b"begin", b"BEGIN", kept=True)
+_COMMIT = PipelinedStatement(b"commit", b"COMMIT", kept=True)
 
 
-class Wire:
+class StatementPipeline:
     """The statement pipeline of one connection. It begins a transaction when none is open, as the driver
     does."""
 
@@ -68,16 +68,16 @@ class Wire:
         # A driver that prepares statements of its own drops all of the session's with them.
         self._may_keep = raw.prepare_threshold is None
         self._kept: set[bytes] = set()
-        self._waiting: list[tuple[Order, Values, Answer]] = []
+        self._waiting: list[tuple[PipelinedStatement, Values, PipelinedResult]] = []
         self._depth = 0
 
-    def run(self, order: Order, values: Values) -> Answer:
+    def run(self, statement: PipelinedStatement, values: Values) -> PipelinedResult:
         """Run a statement now, or with its batch."""
-        answer = Answer(self)
-        self._waiting.append((order, values, answer))
+        result = PipelinedResult(self)
+        self._waiting.append((statement, values, result))
         if not self._depth:
             self.flush()
-        return answer
+        return result
 
     @contextmanager
     def together(self, *, commits: bool = False) -> Iterator[None]:
@@ -93,7 +93,7 @@ class Wire:
         finally:
             self._depth -= 1
         if commits:
-            self._waiting.append((_COMMIT, (), Answer(self)))
+            self._waiting.append((_COMMIT, (), PipelinedResult(self)))
         if not self._depth:
             self.flush()
 
@@ -104,7 +104,7 @@ class Wire:
         if not batch:
             return
         if self._server.transaction_status == pq.TransactionStatus.IDLE:
-            batch.insert(0, (_BEGIN, (), Answer(self)))
+            batch.insert(0, (_BEGIN, (), PipelinedResult(self)))
         self._server.enter_pipeline_mode()
         try:
             new = self._send(batch)
@@ -116,18 +116,18 @@ class Wire:
             raise
         self._take(batch, new, results)
 
-    def _send(self, batch: list[tuple[Order, Values, Answer]]) -> list[bytes | None]:
+    def _send(self, batch: list[tuple[PipelinedStatement, Values, PipelinedResult]]) -> list[bytes | None]:
         """Send a batch. Return for each expected result the name of the statement that it prepares, or
         None."""
         server, preparing = self._server, list[bytes | None]()
-        for order, values, _ in batch:
-            if not (order.kept and self._may_keep):
-                server.send_query_params(order.text, values)
+        for statement, values, _ in batch:
+            if not (statement.kept and self._may_keep):
+                server.send_query_params(statement.text, values)
             else:
-                if order.name not in self._kept and order.name not in preparing:
-                    server.send_prepare(order.name, order.text)
-                    preparing.append(order.name)
-                server.send_query_prepared(order.name, values)
+                if statement.name not in self._kept and statement.name not in preparing:
+                    server.send_prepare(statement.name, statement.text)
+                    preparing.append(statement.name)
+                server.send_query_prepared(statement.name, values)
             preparing.append(None)
         server.pipeline_sync()
         return preparing
@@ -155,11 +155,11 @@ class Wire:
 
     def _take(
         self,
-        batch: list[tuple[Order, Values, Answer]],
+        batch: list[tuple[PipelinedStatement, Values, PipelinedResult]],
         preparing: list[bytes | None],
         results: list[pq.abc.PGresult],
     ) -> None:
-        answers = iter(batch)
+        pending = iter(batch)
         for name, result in zip(preparing, results, strict=True):
             if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
                 self._alive()
@@ -167,7 +167,7 @@ class Wire:
             if name is not None:
                 self._kept.add(name)
                 continue
-            answer = next(answers)[2]
+            answer = next(pending)[2]
             if result.status == pq.ExecStatus.TUPLES_OK:
                 self._reader.set_pgresult(result)
                 answer.fill(self._reader.load_rows(0, result.ntuples, tuple), result.ntuples)
@@ -175,12 +175,12 @@ class Wire:
                 answer.fill([], result.command_tuples or 0)
 
 
-def wire_of(connection: Connection) -> Wire:
+def pipeline_of(connection: Connection) -> StatementPipeline:
     """Return the pipeline of a connection; it lives as long as the connection to the server."""
-    wire: Wire | None = connection.info.get(_KEY)
-    if wire is None:
-        wire = connection.info[_KEY] = Wire(connection.connection.driver_connection)  # type: ignore[arg-type]
-    return wire
+    pipeline: StatementPipeline | None = connection.info.get(_KEY)
+    if pipeline is None:
+        pipeline = connection.info[_KEY] = StatementPipeline(connection.connection.driver_connection)  # type: ignore[arg-type]
+    return pipeline
 
 
 def encoded(value: Any) -> bytes | None:

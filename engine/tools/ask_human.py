@@ -28,7 +28,7 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolR
         raise ToolRefused(
             "Nobody attends this task. Decide yourself, and say in the report what you assumed."
         )
-    context.check_goes_on()
+    context.check_not_finished()
     waiting = await context.db.read(lambda c: open_questions(c, context.agent.id))
     if waiting + len(context.staged(RaiseGate)) >= MAX_QUESTIONS:
         raise ToolRefused(

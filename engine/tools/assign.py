@@ -25,7 +25,7 @@ class AssignArguments(Arguments):
 
 async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult:
     """Stage the assignment and its message. Raises ToolRefused."""
-    context.check_goes_on()
+    context.check_not_finished()
     members = await my_members(context)
     key = name_key(arguments.to)
     if key not in members:

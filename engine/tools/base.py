@@ -119,16 +119,16 @@ class ToolContext:
         self.effects.append(effect)
 
     def stage_last(self, effect: Effect) -> None:
-        """Let the commit do this once, after all that is staged by now."""
+        """Stage an effect once, after everything staged so far."""
         self.effects[:] = [earlier for earlier in self.effects if earlier != effect]
         self.effects.append(effect)
 
     def staged(self, kind: type[E]) -> list[E]:
-        """What this step has staged of a kind, in order: limits and states count it as done."""
+        """Return this step's staged effects of a kind, in order; limits and states count them as done."""
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
-    def check_goes_on(self) -> None:
-        """Raises ToolRefused after `finish` in the same answer."""
+    def check_not_finished(self) -> None:
+        """Check that the same answer has not called `finish` before. Raises ToolRefused."""
         if self.staged(Finish):
             raise ToolRefused("You called finish before, in this same answer. Nothing new begins after it.")
 

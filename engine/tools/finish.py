@@ -36,7 +36,7 @@ class FinishArguments(Arguments):
 async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult:
     """Stage the audit or the end of the task. Raises ToolRefused while work is open; work accepted in the
     same answer counts as closed."""
-    context.check_goes_on()
+    context.check_not_finished()
     if await context.db.read(lambda c: _is_judged(c, context.task.id)):
         raise ToolRefused(
             "An auditor is checking the result now. End your turn; you are woken by its judgement."

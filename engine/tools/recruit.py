@@ -47,7 +47,7 @@ class RecruitArguments(Arguments):
 
 async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResult:
     """Stage the new members; the first makes the caller head of a new group."""
-    context.check_goes_on()
+    context.check_not_finished()
     await _check_room(context, arguments)
     slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
     context.stage_last(CheckTeam(context.options.plan_approval_over))
@@ -56,7 +56,7 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
 
 
 async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None:
-    """Raises ToolRefused unless all of them may join, what this answer has staged counted in."""
+    """Check that all recruits may join, counting what this answer has staged. Raises ToolRefused."""
     if context.agent.depth + 1 > context.task.max_depth:
         raise ToolRefused(f"The hierarchy may be {context.task.max_depth} deep. Do this part yourself.")
     known = await my_members(context)
@@ -78,7 +78,7 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
 
 
 async def _team_now(context: ToolContext) -> Team:
-    """The team as committed by now, with the recruits and plans of this answer."""
+    """Return the team as committed now, with the recruits and plans of this answer."""
     team = await context.db.read(lambda c: team_of(c, context.agent.id))
     staged = len(context.staged(Recruit))
     state = team.plan_state
@@ -136,7 +136,7 @@ class ProposePlanArguments(Arguments):
 
 async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
     """Stage the plan for the people to see; a large plan waits for approval. Raises ToolRefused."""
-    context.check_goes_on()
+    context.check_not_finished()
     team = await _team_now(context)
     if team.plan_state == "proposed":
         raise ToolRefused("A plan is already waiting for approval. End your turn.")

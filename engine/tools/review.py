@@ -67,7 +67,7 @@ async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Eviden
             "check_failed",
         )
     evidence = evidence_of(command, name, tests, given.files, authors)
-    return evidence, evidence.told(authors)
+    return evidence, evidence.text(authors)
 
 
 async def _find(context: ToolContext, number: int) -> AssignmentFacts:

@@ -14,7 +14,7 @@ from engine.ports import RunRequest, RunResult
 from engine.tools.base import EVERYONE, MAX_RESULT, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
 from engine.tools.files import checkout_to_run
-from engine.tools.leavings import keep
+from engine.tools.run_files import keep_run_files
 from engine.tools.sessions import Sessions
 
 SHOWN = 1_500
@@ -99,7 +99,7 @@ async def _ended(
     context: ToolContext, result: RunResult, given: Checkout, limit: int = MAX_RESULT
 ) -> ToolResult:
     """Return the result of a program that ended, and stage the files it left."""
-    kept = await keep(context, result, given)
+    kept = await keep_run_files(context, result, given)
     outcome = Ran(result.exit_code, result.ended, asks_on(result.output))
     steady = describe(replace(result, seconds=0.0), limit) + kept
     return ToolResult(describe(result, limit) + kept, outcome, steady)

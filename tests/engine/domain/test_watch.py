@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.snapshot import Acted, OpenWork, Snapshot, Talk, Watched, WatchOptions
+from engine.domain.snapshot import Acted, AgentMessage, OpenWork, Snapshot, Watched, WatchOptions
 from engine.domain.wait_graph import waits_for_cycles
 from engine.domain.watch import (
     QuietTask,
@@ -46,9 +46,9 @@ def agent(number: int, **changes: object) -> Watched:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def talk(number: int, from_id: int, to_id: int, **changes: object) -> Talk:
+def message(number: int, from_id: int, to_id: int, **changes: object) -> AgentMessage:
     """Short words that want an answer."""
-    return replace(Talk(number, from_id, to_id, True, 20, NOW - 500 + number, "why?"), **changes)  # type: ignore[arg-type]
+    return replace(AgentMessage(number, from_id, to_id, True, 20, NOW - 500 + number, "why?"), **changes)  # type: ignore[arg-type]
 
 
 def work(number: int, assignee: int, state: str = "open", giver: int = 1) -> OpenWork:
@@ -63,7 +63,7 @@ def test_a_silent_agent_is_found_only_when_idle_with_work_and_waiting_for_nobody
     assert [(f.agent_id, f.action) for f in found] == [(2, "nudged")]
     asking = replace(snapshot, asking=frozenset({2}))
     assert not list(silent_agents(asking, NOW, OPTIONS))
-    waiting = replace(snapshot, talks=(talk(1, 2, 3),))
+    waiting = replace(snapshot, messages=(message(1, 2, 3),))
     assert not list(silent_agents(waiting, NOW, OPTIONS))
     recent = replace(snapshot, agents=(agent(1), agent(2, active_at=NOW - 5)))
     assert not list(silent_agents(recent, NOW, OPTIONS))
@@ -90,19 +90,19 @@ def test_a_head_with_members_is_never_replaced() -> None:
 
 def test_a_circle_needs_every_agent_in_it_idle() -> None:
     """A asks B, B asks A: named to both; when one of them is at work there is no circle."""
-    talks = (talk(1, 2, 3), talk(2, 3, 4), talk(3, 4, 2))
-    snapshot = Snapshot(1, (agent(1), agent(2), agent(3), agent(4)), talks=talks)
+    messages = (message(1, 2, 3), message(2, 3, 4), message(3, 4, 2))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3), agent(4)), messages=messages)
     (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
     assert {message.agent_id for message in found.messages} == {2, 3, 4}
     busy = replace(snapshot, agents=(agent(1), agent(2), agent(3, busy=True), agent(4)))
     assert not list(waiting_in_circles(busy, NOW, OPTIONS))
-    answered = replace(snapshot, talks=(*talks, talk(4, 2, 4, needs_answer=False)))
+    answered = replace(snapshot, messages=(*messages, message(4, 2, 4, needs_answer=False)))
     assert not list(waiting_in_circles(answered, NOW, OPTIONS))
 
 
 def test_a_circle_through_work_and_words_is_found() -> None:
     """The boss waits for the work, its member for the boss's answer."""
-    snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),), (talk(1, 2, 1),))
+    snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),), (message(1, 2, 1),))
     (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
     assert {message.agent_id for message in found.messages} == {1, 2}
 
@@ -110,8 +110,8 @@ def test_a_circle_through_work_and_words_is_found() -> None:
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=14))
 def test_circles_are_circles_and_share_no_agent(pairs: list[tuple[int, int]]) -> None:
     """Each found circle closes, and no agent is in two of them; one exists if the graph has a cycle."""
-    talks = tuple(talk(n, a, b) for n, (a, b) in enumerate(pairs) if a != b)
-    snapshot = Snapshot(1, tuple(agent(n) for n in range(1, 7)), talks=talks)
+    messages = tuple(message(n, a, b) for n, (a, b) in enumerate(pairs) if a != b)
+    snapshot = Snapshot(1, tuple(agent(n) for n in range(1, 7)), messages=messages)
     cycles = waits_for_cycles(snapshot)
     seen: list[int] = []
     for cycle in cycles:
@@ -123,7 +123,7 @@ def test_circles_are_circles_and_share_no_agent(pairs: list[tuple[int, int]]) ->
 
 def test_an_unanswered_question_is_brought_to_mind_then_given_up() -> None:
     """First the one who owes the answer hears, then the one who waits; then nobody."""
-    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), (work(7, 2),), (talk(1, 2, 3),))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), (work(7, 2),), (message(1, 2, 3),))
     assert not list(unanswered(replace(snapshot, work=()), NOW, OPTIONS))
     (first,) = unanswered(snapshot, NOW, OPTIONS)
     assert first.agent_id == 3
@@ -137,24 +137,26 @@ def test_an_unanswered_question_is_brought_to_mind_then_given_up() -> None:
 
 def test_chatter_counts_only_short_words_in_turn_after_the_last_product() -> None:
     """Six alternating short messages are chatter; a written file, a long text or a monologue is not."""
-    talks = tuple(talk(n, 2 + n % 2, 3 - n % 2) for n in range(6))
-    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), talks=talks)
+    messages = tuple(message(n, 2 + n % 2, 3 - n % 2) for n in range(6))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), messages=messages)
     (found,) = chatter(snapshot, NOW, OPTIONS)
     assert found.mute is None and not any(message.wakes for message in found.messages)
-    assert not list(chatter(replace(snapshot, talks=talks[:5]), NOW, OPTIONS))
+    assert not list(chatter(replace(snapshot, messages=messages[:5]), NOW, OPTIONS))
     wrote = replace(snapshot, agents=(agent(1), agent(2, produced_at=NOW - 497), agent(3)))
     assert not list(chatter(wrote, NOW, OPTIONS))
-    long = replace(snapshot, talks=(*talks[:3], replace(talks[3], chars=2_000), *talks[4:]))
+    long = replace(snapshot, messages=(*messages[:3], replace(messages[3], chars=2_000), *messages[4:]))
     assert not list(chatter(long, NOW, OPTIONS))
-    alone = replace(snapshot, talks=tuple(talk(n, 2, 3) for n in range(6)))
+    alone = replace(snapshot, messages=tuple(message(n, 2, 3) for n in range(6)))
     assert not list(chatter(alone, NOW, OPTIONS))
 
 
 def test_chatter_that_goes_on_is_hushed_and_reported() -> None:
     """The second time their talk no longer wakes them and their head hears of it."""
-    talks = tuple(talk(n, 2 + n % 2, 3 - n % 2) for n in range(8))
+    messages = tuple(message(n, 2 + n % 2, 3 - n % 2) for n in range(8))
     acted = {("chatter", "2-3"): Acted(1, NOW - 497)}
-    (found,) = chatter(Snapshot(1, (agent(1), agent(2), agent(3)), talks=talks, acted=acted), NOW, OPTIONS)
+    (found,) = chatter(
+        Snapshot(1, (agent(1), agent(2), agent(3)), messages=messages, acted=acted), NOW, OPTIONS
+    )
     assert found.mute == (2, 3)
     assert [message.agent_id for message in found.messages if message.wakes] == [1]
 
@@ -175,7 +177,7 @@ def test_recruits_without_work_are_counted_by_head() -> None:
     (found,) = runaway_recruiting(snapshot, NOW, OPTIONS)
     assert found.agent_id == 1
     assert not list(runaway_recruiting(replace(snapshot, given=frozenset({2})), NOW, OPTIONS))
-    assert not list(runaway_recruiting(replace(snapshot, talks=(talk(1, 2, 1),)), NOW, OPTIONS))
+    assert not list(runaway_recruiting(replace(snapshot, messages=(message(1, 2, 1),)), NOW, OPTIONS))
     asked = (agent(1), agent(2, steps=2), *(agent(n, steps=1) for n in range(3, 6)))
     assert not list(runaway_recruiting(replace(snapshot, agents=asked), NOW, OPTIONS))
 
@@ -235,6 +237,6 @@ def test_a_quiet_task_wakes_those_concerned_and_asks_after_three_rounds() -> Non
 def test_a_healthy_task_is_left_alone() -> None:
     """Agents at work, work given, questions answered: no rule has anything to say."""
     agents = (agent(1), agent(2, busy=True), agent(3, busy=True))
-    talks = (talk(1, 2, 3), talk(2, 3, 2, needs_answer=False))
-    snapshot = Snapshot(1, agents, (work(7, 2), work(8, 3)), talks, given=frozenset({2, 3}))
+    messages = (message(1, 2, 3), message(2, 3, 2, needs_answer=False))
+    snapshot = Snapshot(1, agents, (work(7, 2), work(8, 3)), messages, given=frozenset({2, 3}))
     assert judge(snapshot, NOW, OPTIONS) == []

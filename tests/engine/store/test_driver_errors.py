@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from engine.errors import NotConfigured, StorageFull
 from engine.store.database import open_database, sync_engine
-from engine.store.driver_errors import ROOM_AGAIN, in_words, is_full
+from engine.store.driver_errors import ROOM_AGAIN, is_full, operator_error
 from tests.fakes.postgres import Cluster
 
 SERVER = "postgresql://anna:pass-canary@db.example:5433/x"
@@ -45,7 +45,7 @@ SAID = {
 @pytest.mark.parametrize("said", SAID)
 def test_what_a_server_says_becomes_a_next_step(said: str) -> None:
     """No traceback, no password, one line."""
-    told = in_words(_Psycopg(said), SERVER)
+    told = operator_error(_Psycopg(said), SERVER)
     assert told is not None
     text = str(told)
     assert SAID[said] in text and text.endswith(".") and "\n" not in text
@@ -54,7 +54,7 @@ def test_what_a_server_says_becomes_a_next_step(said: str) -> None:
 
 def test_errors_of_others_are_left_alone() -> None:
     """A fault of our own keeps its traceback."""
-    assert in_words(ValueError("x"), SERVER) is None
+    assert operator_error(ValueError("x"), SERVER) is None
     assert not is_full(ValueError("x"))
 
 
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     engine = sync_engine(url)
     with pytest.raises(DatabaseError) as caught:
         engine.connect()
-    told = in_words(caught.value, url)
+    told = operator_error(caught.value, url)
     assert str(told).startswith(f"The database file {path} is damaged. Stop the bot")
 
 
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_apart() -> None:
     assert is_full(sqlite3.OperationalError("database or disk is full"))
     assert is_full(OSError(28, "No space left on device"))
     assert isinstance(
-        in_words(sqlite3.OperationalError("database or disk is full"), "sqlite:///x"), StorageFull
+        operator_error(sqlite3.OperationalError("database or disk is full"), "sqlite:///x"), StorageFull
     )
 
 

@@ -17,7 +17,7 @@ SHOWN = 20
 _JUNK = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 
 
-async def keep(context: ToolContext, result: RunResult, given: Checkout) -> str:
+async def keep_run_files(context: ToolContext, result: RunResult, given: Checkout) -> str:
     """Stage what the run changed and deleted. Return lines for the model: what was kept, and what was not.
 
     Files of an auditor's runs are never kept. A file that another agent wrote since the run started is
@@ -26,24 +26,24 @@ async def keep(context: ToolContext, result: RunResult, given: Checkout) -> str:
     left_out = _names("not in the run, it takes no more", given.left_out)
     if context.agent.role == "auditor":
         return left_out
-    leavings = await _Leavings.of(context, given.blobs)
-    deleted = [path for path in result.deleted if leavings.delete(path)]
+    run_files = await _RunFiles.of(context, given.blobs)
+    deleted = [path for path in result.deleted if run_files.delete(path)]
     written = [
         path
         for path, data in sorted(result.changed.items())
-        if not _is_junk(path) and await leavings.write(path, data)
+        if not _is_junk(path) and await run_files.write(path, data)
     ]
     if written:
-        stage_room(context, *leavings.held)
+        stage_room(context, *run_files.held)
     return (
         _names("files written", written)
         + _names("files deleted", deleted)
-        + _names("not kept", [*result.refused, *leavings.refused])
+        + _names("not kept", [*result.refused, *run_files.refused])
         + left_out
     )
 
 
-class _Leavings:
+class _RunFiles:
     """The task's files as this step sees them, while the files of a run are added."""
 
     def __init__(self, context: ToolContext, given: Mapping[str, str], now: dict[str, FileNow]) -> None:
@@ -55,7 +55,7 @@ class _Leavings:
         self.refused: list[str] = []
 
     @classmethod
-    async def of(cls, context: ToolContext, given: Mapping[str, str]) -> _Leavings:
+    async def of(cls, context: ToolContext, given: Mapping[str, str]) -> _RunFiles:
         """Read the current files."""
         rows = await context.db.read(lambda c: current_files(c, context.task.id))
         now = {row.path: FileNow(row.blob, row.size, row.revision, row.agent) for row in rows}
