@@ -11,6 +11,7 @@ from typing import Protocol, get_args
 from engine.errors import NotConfigured
 from engine.llm.admission.model import AdmissionObserver, AdmittedModel
 from engine.llm.admission.routes import Admission, RoutedModel, StandIns
+from engine.llm.prices import keep_current
 from engine.llm.providers.addresses import address_of, cleaned_key
 from engine.llm.providers.catalog import ModelFacts
 from engine.llm.providers.endpoint import Endpoint
@@ -148,6 +149,8 @@ def open_models(
     settings: EngineSettings, observer: AdmissionObserver, stack: AsyncExitStack, say: Say, tell: Say
 ) -> OpenModels:
     """Return the configured models; `tell` receives what people should read. Raises NotConfigured."""
+    if settings.model_prices_update:
+        stack.callback(keep_current())
     lanes = _Lanes(settings, stack, say, tell)
     routes: dict[AgentRole, tuple[Lane, ...]] = {}
     for role in ROLES:

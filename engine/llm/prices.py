@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -97,6 +97,23 @@ def _names(model: str) -> Iterator[str]:
     seen |= dict.fromkeys(_ROUTE.sub("", name) for name in list(seen))
     seen |= dict.fromkeys(name.rsplit("/", 1)[-1] for name in list(seen))
     return iter(seen)
+
+
+def snapshot() -> object:
+    """The price data in use now; another object once they were updated."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - see `_looked_up`
+
+    return get_snapshot()
+
+
+def keep_current() -> Callable[[], None]:
+    """Fetch newer price data each hour in the background, as the package publishes them -> how to stop."""
+    from genai_prices import UpdatePrices  # noqa: PLC0415 - see `_looked_up`
+
+    updates = UpdatePrices()
+    updates.start()
+    stop: Callable[[], None] = updates.stop
+    return stop
 
 
 def _looked_up(name: str, address: str | None) -> Any:

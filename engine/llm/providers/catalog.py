@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.llm.prices import FREE, KnownModel, Rates, known_model, own_rates, rates_of
+from engine.llm.prices import FREE, KnownModel, Rates, known_model, own_rates, rates_of, snapshot
 from engine.llm.providers.families import first_quirks
 from engine.llm.providers.quirks import Quirks
 from engine.settings import EngineSettings
@@ -39,6 +39,7 @@ class Catalog:
         self._quirks: dict[str, Quirks] = {}
         self._known: dict[str, KnownModel] = {}
         self._rates: dict[str, Rates] = {}
+        self._snapshot: object = None
 
     def quirks(self, model: str) -> Quirks:
         """Return the request shape that the endpoint wants for `model`."""
@@ -61,10 +62,19 @@ class Catalog:
 
     def rates(self, model: str) -> Rates:
         """Return the prices of `model`; the ceiling if they are unknown."""
+        if self._settings.model_prices_update:
+            self._forget_old_prices()
         found = self._rates.get(model)
         if found is None:
             found = self._rates[model] = self._find_rates(model)
         return found
+
+    def _forget_old_prices(self) -> None:
+        current = snapshot()
+        if current is not self._snapshot:
+            self._snapshot = current
+            self._rates.clear()
+            self._known.clear()
 
     def rates_of_answer(self, answered: str, asked: str) -> Rates:
         """Return the prices of the model that answered (routers choose one), else of the one asked for."""

@@ -1,0 +1,70 @@
+"""A cap in money or tokens holds for every model, counted or not, priced or not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from engine.commands import Limits
+from tests.providers.stage import Body, Provider, answer, call, carry_out
+
+CEILING_IN, CEILING_OUT = 5, 25
+
+
+async def test_nothing_counted_is_not_free(tmp_path: Path) -> None:
+    """Without `usage` in the answers the estimate fills the cap of tokens."""
+
+    def brain(body: Body, number: int) -> Body:
+        made = call("write_file", {"path": f"f{number}.txt", "content": f"{number} " * 4_000})
+        return answer(calls=[made], usage=None)
+
+    provider = Provider(brain)
+    seen = await carry_out(provider, tmp_path, limits=Limits(tokens=120_000), seconds=30)
+    assert seen.state != "running"
+    assert 100_000 < seen.tokens <= 132_000  # a tenth more to wrap up in
+    assert len(provider.bodies) < 40
+
+
+async def test_six_hundred_calls_at_once_stay_within_the_cap_of_an_unpriced_model(tmp_path: Path) -> None:
+    """Each reserves what it may cost at the ceiling before it starts; over the cap nothing starts."""
+    agents, most = 600, 0
+    running = 0
+    spent: list[tuple[int, int]] = []
+    names = [{"name": f"Agent{n}", "role": "w", "instructions": "w"} for n in range(agents)]
+    groups = [names[n : n + 30] for n in range(0, agents, 30)]
+    recruits = [call("recruit", {"members": group}, f"r{n}") for n, group in enumerate(groups)]
+
+    async def brain(body: Body, number: int) -> Body:
+        nonlocal running, most
+        running, most = running + 1, max(most, running + 1)
+        await asyncio.sleep(0.05)
+        running -= 1
+        read = len(str(body)) // 4
+        spent.append((read, body["max_tokens"]))
+        usage = {"prompt_tokens": read, "completion_tokens": body["max_tokens"] - 1}
+        if number == 1:
+            return answer(
+                calls=[*recruits, call("send_message", {"to": ["group"], "text": "Go."}, "go")], usage=usage
+            )
+        return answer(calls=[call("list_files", {})], usage=usage)
+
+    cap = 20_000_000
+    provider = Provider(brain)
+    seen = await carry_out(
+        provider,
+        tmp_path,
+        limits=Limits(cost_micros=cap, tokens=500_000_000, agents=agents + 1, members=agents),
+        seconds=60,
+        model="nobody-knows",
+        model_prices={},
+        model_concurrency=600,
+        plan_approval_over=10_000,
+    )
+    assert len(provider.bodies) > 10
+    assert most > 3
+    real = sum(read * CEILING_IN + written * CEILING_OUT for read, written in spent)
+    assert seen.noticed
+    assert "nobody-knows" in seen.noticed[0]
+    assert seen.cost_micros <= cap * 1.1 + 1, "a tenth more to wrap up in"
+    # Calls under way when the engine stopped were paid for, too: each within its reservation.
+    assert real <= cap * 1.1 + most * 450_000
