@@ -1,4 +1,4 @@
-"""What followers are told, and how (pure): one line with a mention, never more often than it is worth."""
+"""Choose the events that followers are notified of, and render each as one line (pure)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from engine import events as e
 
 
 def news(body: e.EventBody) -> tuple[str, tuple[FollowMode, ...]] | None:
-    """A line and who is told it; None for everything else.
+    """Return the line of an event and the follow modes notified of it; None for all other events.
 
-    "answers": what needs a person, and the end. "all": besides, groups, accepted work, caps, audits.
+    Mode "answers" gets what needs a person, and the end; "all" also groups, accepted work, caps and audits.
     """
     if (line := _urgent(body)) is not None:
         return line, ("answers", "all")
@@ -45,4 +45,4 @@ def _progress(body: e.EventBody) -> str | None:
 def _cap(body: e.CapReached) -> str:
     if body.agent_id is None:
         return texts.NEWS_CAP.format(percent=body.percent, cap=body.cap)
-    return texts.NEWS_SHARE.format(percent=body.percent, cap=body.cap, name=plain(body.name, 60))
+    return texts.NEWS_SUBTREE_CAP.format(percent=body.percent, cap=body.cap, name=plain(body.name, 60))

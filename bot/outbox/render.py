@@ -18,7 +18,7 @@ from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.texts import outbox as wording
-from bot.texts.gates import CLOSED, answer_words
+from bot.texts.gates import CLOSED, answer_text
 from engine import events as ev
 from engine.domain.clean import clean_text
 
@@ -303,7 +303,7 @@ def _answered(body: ev.GateClosed, at: _Frame) -> Post:
         return at.note(CLOSED[body.basis], body.group_id, Lane.STATUS)
     person = owner_id(body.by)
     who = f"<@{person}>" if person is not None else plain(body.by, NAME)
-    answer = plain(answer_words(body.choice, body.text, body.limits), 300)
+    answer = plain(answer_text(body.choice, body.text, body.limits), 300)
     return at.note(wording.GATE_CLOSED.format(who=who, answer=answer), body.group_id, Lane.STATUS)
 
 
@@ -319,16 +319,16 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
         return []  # a gate asks how to go on, or the wrapping up says why
     amount = dollars if body.cap == "cost" else "{:,}".format
     if body.agent_id is not None:
-        return [_share(body, amount, at)]
+        return [_subtree_cap(body, amount, at)]
     text = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
     text = text.format(percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))
     return [at.note(text, lane=Lane.STATUS)]
 
 
-def _share(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Post:
+def _subtree_cap(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Post:
     """A part's cap is near: who set it is named and not pinged, there is nothing to decide yet."""
     setter = owner_id(body.by) or 0
-    text = wording.SHARE_WARNING.format(
+    text = wording.SUBTREE_CAP_WARNING.format(
         setter=f"<@{setter}> " if setter else "",
         percent=body.percent,
         cap=body.cap,

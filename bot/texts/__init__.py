@@ -1,6 +1,6 @@
-"""Every word the bot itself says, in one voice: calm, plain, and each refusal ends with what to do next.
+"""Texts the bot itself shows, in one voice: short and calm, and each error ends with the next step.
 
-Agents' own words never come from here. Functions are pure; what comes from people or models is
+Messages of agents never come from here. Functions are pure; what comes from people or models is
 escaped by the caller (`bot.discord.formatting.plain`) before it gets here.
 """
 
@@ -22,229 +22,234 @@ MENU_PAUSE = "Pause this agent"
 
 # ---------------------------------------------------------------- refusals
 
-GUILD_ONLY = "This works only in a server. Go to a channel of your server and try again."
-ORDER_LOST = (
-    "That window was open for so long that I no longer have the limits and files you chose, or it was sent "
-    "twice. Your goal is attached: run `/task new` again with it as a file."
+GUILD_ONLY = "This works only in a server. Try again in a channel of your server."
+DRAFT_LOST = (
+    "This form was submitted twice, or was open for so long that the caps and files you chose have expired. "
+    "Your goal is attached: run `/task new` again and attach it as a file."
 )
-BAD_BUDGET = "A budget must be more than 0 dollars. Run the command again with a number such as 2.50."
+BAD_BUDGET = "A budget must be greater than 0 US dollars. Run the command again with a number such as 2.50."
 PLAN_CAP_ABOVE = (
-    "An approval can lower caps, not raise them, so nothing was answered. "
-    "Raise them first with `/task cap`, then approve."
+    "An approval can lower caps but not raise them, so the plan is not approved yet. "
+    "Raise the caps with `/task cap`, then approve the plan."
 )
-BAD_NUMBER = "“{value}” is not a whole number above 0. Open the window again and write digits only."
-BIG_FILE = (
-    "`{name}` has {size}; files up to {limit} can be taken. Make it smaller or split it, then try again."
-)
+BAD_NUMBER = "“{value}” is not a whole number greater than 0. Open the form again and enter digits only."
+BIG_FILE = "`{name}` is {size}, but the limit is {limit}. Make the file smaller or split it, then try again."
 NO_TASK_HERE = (
-    "No task belongs to this channel. Name one, as in `/task status task:3`; `/task list` shows them."
+    "This channel belongs to no task. Name one, as in `/task status task:3`; `/task list` shows all tasks."
 )
-NO_TASK = "There is no task {name} in this server. Run `/task list` to see those there are."
-NO_AGENT = "There is no agent {name} here. Run `/task tree` to see who works on what."
-NO_GROUP = "There is no group {name} here. Run `/task tree` to see them."
-NO_GATE = "That question is not of this server. Use the buttons under the question itself."
-NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see what is kept."
-NO_REPEAT = "Nothing repeats here under {name}. Run `/task repeat list` to see what does."
-BAD_TIME = "“{value}” is not a time of day. Run the command again with one such as 09:00 or 18:30."
-REPEAT_LOST = "That was answered already, or is more than a day old. Run `/task repeat new` again."
-NO_FILE = "That file is not there any more. Run `/task files` to see what is."
-NO_FILES = "There are no files yet. They appear here as the agents write them."
-WHICH_AGENT = "That message carries the words of several agents. Which one do you mean?"
-SEVERAL_AGENTS = (
-    "That message carries the words of several agents ({names}). Use `/agent pause` and name one."
-)
-NOT_A_PERSONA = "That message is not an agent's. Use this on something an agent said."
-NO_PLACE = "That group has no channel yet. It gets one with its first words; look again in a minute."
+NO_TASK = "There is no task {name} in this server. Run `/task list` to see all tasks."
+NO_AGENT = "There is no agent {name} here. Run `/task tree` to see all agents."
+NO_GROUP = "There is no group {name} here. Run `/task tree` to see all groups."
+NO_GATE = "That question does not belong to this server. Use the buttons below the question itself."
+NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see all memories."
+NO_REPEAT = "There is no repeating task {name} here. Run `/task repeat list` to see all of them."
+BAD_TIME = "“{value}” is not a time of day. Run the command again with a time such as 09:00 or 18:30."
+REPEAT_LOST = "This question was already answered, or is more than a day old. Run `/task repeat new` again."
+NO_FILE = "That file no longer exists. Run `/task files` to see the current files."
+NO_FILES = "There are no files yet. Try again when the agents have written some."
+WHICH_AGENT = "That message contains text from several agents. Choose one:"
+SEVERAL_AGENTS = "That message contains text from several agents ({names}). Use `/agent pause` and name one."
+NOT_A_PERSONA = "That message is not from an agent. Use this on a message from an agent."
+NO_PLACE = "That group has no channel yet. It gets one with its first message; try again in a minute."
 TOO_BIG = (
-    "That comes to {size}, and Discord takes {limit} a file here. "
+    "The file would be {size}, but Discord accepts at most {limit} here. "
     "Ask the operator to run `megaagent export` on the bot's machine."
 )
-PACKING = "Packing all of it; with a long history that takes a minute or two. It comes here by itself."
+PACKING = "Packing the files. With a long history this takes a minute or two; the result will appear here."
 ZIP_PART = "Part {number} of {of}."
 ZIP_LEFT_OUT = (
-    "Too big for Discord and left out: {names}. "
+    "Left out because they are too large for Discord: {names}. "
     "Ask the operator to run `megaagent export` on the bot's machine."
 )
-ARCHIVE_RUNNING = "Task #{id} still needs its channels. Stop it first with `/task stop`, then archive it."
-_ASK = "Someone with Manage Server can give your role that right with `/setup`."
+ARCHIVE_RUNNING = "Task #{id} still uses its channels. Stop it with `/task stop`, then archive it."
+_ASK = "Someone with Manage Server can grant your role this right with `/setup`."
 NOT_ALLOWED = {
-    "start": f"You may not start tasks here. {_ASK}",
-    "steer": f"You may not steer this task. Ask who started it. {_ASK}",
-    "approve": f"You may not answer for this task. Ask who started it. {_ASK}",
-    "spend": f"You may not raise caps here. {_ASK}",
+    "start": f"You are not allowed to start tasks here. {_ASK}",
+    "steer": f"You are not allowed to steer this task. Ask the person who started it. {_ASK}",
+    "approve": f"You are not allowed to answer questions of this task. Ask the person who started it. {_ASK}",
+    "spend": f"You are not allowed to raise caps here. {_ASK}",
 }
-NEEDS_MANAGE = "Only people with Manage Server may do that. Ask one of them."
-REPLY_REFUSED = "Agents here hear only people who may steer the task. Ask who started it; `/help` says more."
+NEEDS_MANAGE = "This needs the Manage Server permission. Ask someone who has it."
+REPLY_REFUSED = (
+    "Agents here read only messages of people who may steer the task. Ask the person who started it, "
+    "or see `/help`."
+)
 CANNOT_READ = (
-    "I cannot read messages here, so this reached no agent. "
-    "Right-click an agent's message, then Apps, then *Reply to agent*; or use `/agent say`."
+    "I cannot read messages here, so no agent received this. "
+    "Right-click an agent's message and choose Apps, then *Reply to agent*, or use `/agent say`."
 )
-NOTHING_TO_READ = "There is nothing in that message an agent could read. Write some words or attach a file."
-CALLED = "No agents meet in this channel. `/task new` gives a goal to a new group of them; `/help` says more."
-NO_CHOICE = "That question offers no such answer. Use one of the buttons under it."
-CAP_IN_WORDS = "Words cannot say how much more. Press a button there, or use `/task cap` with numbers."
-READ_LATER = "{name} is paused and reads this when it goes on: `/agent resume`."
-READ_LATER_TASK = "The task is paused, so {name} reads this when it goes on: `/task resume`."
-READ_ALREADY = (
-    "{name} has read that already, so the change did not reach it. Send the correction as a new message."
+NOTHING_TO_READ = "That message has no text and no file for the agent. Add one of them and send it again."
+CALLED = "No agents work in this channel. Start a task with `/task new`, or see `/help`."
+NO_CHOICE = "That is not one of the choices. Use one of the buttons below the question."
+CAP_IN_WORDS = (
+    "This question cannot be answered with text. Use one of its buttons, or set new caps with `/task cap`."
 )
+READ_LATER = "{name} is paused and will read this once resumed. Use `/agent resume`."
+READ_LATER_TASK = "The task is paused, so {name} will read this once it is resumed. Use `/task resume`."
+READ_ALREADY = "{name} already read the message before you changed it. Send the correction as a new message."
 
-DISCORD_FORBIDDEN = "Discord did not let me do that here. Run `/doctor` to see which permission is missing."
-DISCORD_GONE = "That message or channel is gone. Run `/task status` for a fresh one."
-DISCORD_DOWN = "Discord did not answer properly. Nothing was lost; try again in a minute."
-NO_DISK = "The bot's machine has no space left, so this was not done. Ask the operator to free some."
+DISCORD_FORBIDDEN = "I lack a permission for that here. Run `/doctor` to see which one."
+DISCORD_GONE = "That message or channel was deleted. Run `/task status` for a new card."
+DISCORD_DOWN = "Discord is not responding properly. Nothing was lost; try again in a minute."
+NO_DISK = "The bot's disk is full, so this was not done. Ask the operator to free some space."
 UNKNOWN = (
-    "Something went wrong on my side and was written down as incident `{incident}`. "
-    "Try again; if it stays, tell the operator that number."
+    "Something went wrong. It was logged as incident `{incident}`. "
+    "Try again; if it fails again, give the operator that number."
 )
-KEY_REJECTED = "{message} The operator sets it as `OPENAI_API_KEY` in `.env` and starts the bot again."
-UNREACHABLE = "{message} Work waits and goes on by itself; `/doctor` shows whether the endpoint answers."
+KEY_REJECTED = "{message} The operator must set `OPENAI_API_KEY` in `.env` and restart the bot."
+UNREACHABLE = "{message} Work resumes automatically; `/doctor` shows whether the endpoint answers."
 
 TWICE = (
-    "Another bot is already running on this database ({who}). Two would say everything twice, so this one "
-    "does not start. Stop the other one, or give this one another DATA_DIR."
+    "Another bot is already running on this database ({who}). Two bots would post every message twice, so "
+    "this one will not start. Stop the other one, or set a different DATA_DIR for this one."
 )
-LOGIN_FAILED = (
-    "Discord does not accept the token. Copy it again from the developer portal into DISCORD_TOKEN in .env."
-)
+LOGIN_FAILED = "Discord rejected the token. Copy it again from the developer portal to DISCORD_TOKEN in .env."
 INTENT_MISSING = (
-    "Discord refuses the message-content intent. Switch it on in the developer portal under Bot, "
-    "or set MESSAGE_CONTENT=off in .env: replies then go by button and menu."
+    "Discord rejected the Message Content intent. Enable it in the developer portal under Bot, "
+    "or set MESSAGE_CONTENT=off in .env to reply through buttons and menus only."
 )
 
 # ---------------------------------------------------------------- answers
 
 TASK_STARTED = (
-    "Task #{id} has begun. Its card is in {where}; the agents get channels of their own in a moment."
+    "Task #{id} has started. Its card is in {where}; the agents will get their own channels in a moment."
 )
-TASK_STARTED_AT = "Task #{id} has begun: follow it in {place}. Its live card is in {where}."
+TASK_STARTED_AT = "Task #{id} has started. Follow it in {place}. Its live card is in {where}."
 TASK_STARTED_UNSEEN = (
-    "Task #{id} has begun. I could not post its card in {where}, so it comes to the task's own channel. "
+    "Task #{id} has started. I could not post its card in {where}, so it will appear in the task's channel. "
     "`/doctor` shows which permission is missing here."
 )
 MODEL_WAITING = (
-    "Task #{id} waits, because the model cannot be used: {reason} The operator sets OPENAI_API_KEY and "
-    "OPENAI_BASE_URL in `.env`; `/doctor` shows when it answers, and the task then goes on by itself."
+    "Task #{id} is waiting because the model is unavailable: {reason} The operator must check OPENAI_API_KEY "
+    "and OPENAI_BASE_URL in `.env`; `/doctor` shows when the model answers. The task then resumes "
+    "automatically."
 )
 SPOKEN = "💬 **{who}** → **{to}**\n{text}"
-TASK_PAUSED = "Task #{id} is paused. Running work settles; `/task resume` goes on."
-TASK_RESUMED = "Task #{id} goes on."
-TASK_STOPPED = "Task #{id} has been stopped. Its files stay: `/task files`."
+TASK_PAUSED = "Task #{id} is paused. Steps already running will finish. Use `/task resume` to continue."
+TASK_RESUMED = "Task #{id} has been resumed."
+TASK_STOPPED = "Task #{id} has been stopped. Its files are kept: `/task files`."
 TASK_CAPPED = "Task #{id} now has these caps: {caps}."
 ENDED_ALREADY = (
-    "Task #{id} has ended already ({state}), so there is nothing to stop. Start another with `/task new`."
+    "Task #{id} has already ended ({state}), so there is nothing to stop. Start another with `/task new`."
 )
-STOP_SURE = "Stop task #{id} for good? Its files stay, its agents do not."
-STOP_NOT = "Task #{id} goes on as before."
-SAID = "{name} has your message and answers here when it has read it."
-EDITED = "{name} works by these instructions from its next turn on."
-AGENT_PAUSED = "{name} is paused. `/agent resume` lets it go on."
-AGENT_RESUMED = "{name} goes on."
+STOP_SURE = "Stop task #{id} permanently? Its files are kept; its agents are dismissed."
+STOP_NOT = "Task #{id} was not stopped."
+SAID = "{name} has received your message and will answer here after reading it."
+EDITED = "{name} will follow these instructions from its next turn."
+AGENT_PAUSED = "{name} is paused. Use `/agent resume` to continue."
+AGENT_RESUMED = "{name} has been resumed."
 REPLACE_SURE = (
-    "Put a fresh agent in the place of {name}? It gets the same role, what is open, and a note of what "
-    "{name} knew{group}. {name} leaves for good."
+    "Replace {name} with a new agent? The new one takes over its role, open work and a note of what "
+    "{name} knew{group}. {name} leaves the task permanently."
 )
-REPLACE_GROUP = "; it leads the same group"
-REPLACE_NOT = "{name} stays."
-AGENT_REPLACED = "{name} has left; {fresh} goes on with its work."
-AGENT_CAPPED = "{name} and all below it may use {caps}."
-SHARE = "-# It and all below it: {used}"
-SHARE_STOPPED = "stopped at its cap"
+REPLACE_GROUP = ", and leads the same group"
+REPLACE_NOT = "{name} was not replaced."
+AGENT_REPLACED = "{name} has left the task; {fresh} continues its work."
+AGENT_CAPPED = "{name} and all agents below it may use {caps}."
+SUBTREE_USED = "-# This agent and all below it: {used}"
+SUBTREE_STOPPED = "stopped at its cap"
 REPEAT_SURE = "Start this {when}?\n> {goal}\n{outlook}"
 REPEAT_OUTLOOK = (
-    "First on <t:{first}:F>. Each run may use at most {caps}; {count} runs in the next 30 days come to at "
-    "most **{most}**. A run asks nobody: at its cap it ends with what there is. A start that is due while "
-    "the run before goes on is left out."
+    "First start: <t:{first}:F>. Each run may use at most {caps}; {count} runs in the next 30 days cost at "
+    "most **{most}**. A run does not ask anyone: at its cap it ends with the results so far. A start that is "
+    "due while the previous run is still active is skipped."
 )
 REPEAT_WHEN = "{days} at {time} ({zone})"
-REPEAT_DAILY, REPEAT_WORKING = "every day", "every working day"
+REPEAT_DAILY, REPEAT_WORKING = "every day", "every weekday"
 REPEAT_MONTHLY = "on day {day} of each month"
 REPEAT_CRON = "at `{cron}` ({zone})"
-REPEAT_NOT = "Nothing repeats."
-REPEAT_BEGUN = "It starts {when}, as number {id}. `/task repeat list` shows it, `/task repeat stop` ends it."
+REPEAT_NOT = "No repeating task was created."
+REPEAT_BEGUN = (
+    "Repeating task #{id} starts {when}. `/task repeat list` shows it, `/task repeat stop` ends it."
+)
 REPEAT_NEXT, REPEAT_HELD = "next <t:{at}:R>", "**paused**: {why}"
-REPEAT_NOBODY = "who made it is not in this server"
-REPEAT_LEFT = "<@{id}>, who made it, has left this server"
-REPEAT_NO_RIGHT = "<@{id}>, who made it, may not start tasks here any more"
+REPEAT_NOBODY = "the person who created it is not in this server"
+REPEAT_LEFT = "<@{id}>, who created it, has left this server"
+REPEAT_NO_RIGHT = "<@{id}>, who created it, is no longer allowed to start tasks here"
 REPEAT_NO_SPEND = (
-    "<@{id}>, who made it, may not raise caps here any more, and its own are above the usual or its model "
-    "has no known price"
+    "<@{id}>, who created it, is no longer allowed to raise caps here, and its caps exceed the defaults or "
+    "its model has no known price"
 )
 REPEAT_PAUSED = (
-    "⏸️ #{id} does not start any more: {why}.\n> {goal}\nWho may start tasks can take it over with "
+    "⏸️ Repeating task #{id} is paused: {why}.\n> {goal}\nAnyone who may start tasks can take it over with "
     "`/task repeat resume`; `/task repeat stop` ends it."
 )
-REPEAT_RESUMED = "#{id} starts {when} again, in your name: {goal}"
+REPEAT_RESUMED = "Repeating task #{id} starts {when} again, now on your behalf: {goal}"
 REPEAT_LINE = "**#{id}** {when} · {next} · {runs} runs{skipped}{last} · {caps} a run · {goal}"
-REPEAT_SKIPPED = ", {count} left out"
+REPEAT_SKIPPED = ", {count} skipped"
 REPEAT_LAST = ", last task #{id}"
-REPEAT_STOPPED = "No more starts of #{id}: {goal}. A run that goes on is left alone."
-NO_REPEATS = "Nothing repeats in this server. `/task repeat new` starts a task every day, week or month."
-AGENT_DISMISSED = "{name} has left the task. What it had open goes back to its head."
+REPEAT_STOPPED = "Repeating task #{id} will not start again: {goal}. A run that is still active continues."
+NO_REPEATS = (
+    "There are no repeating tasks in this server. `/task repeat new` starts a task every day, week or month."
+)
+AGENT_DISMISSED = "{name} has left the task. Its open work returns to its head."
 ANSWERED = "Answered: {answer}"
 GATE_MOOT = "Closed"
-GATE_TIMEOUT = "Approved: nobody answered in time"
-GATE_CLOSED = "That question has been answered already. What was answered stands under it."
-GROUP_AT = "{name} meets in {where}."
+GATE_TIMEOUT = "Approved automatically: no answer in time"
+GATE_CLOSED = "That question was already answered. The answer is shown below it."
+GROUP_AT = "The group {name} works in {where}."
 FOLLOW_SET = {
-    "off": "You are told nothing of task #{id} any more, except answers to what you ask.",
-    "answers": "You are told when task #{id} needs a person, and when it ends.",
-    "all": "You are told of every step forward in task #{id}.",
+    "off": "You will get no notifications of task #{id}, except answers to your own messages.",
+    "answers": "You will be notified when task #{id} needs a person and when it ends.",
+    "all": "You will be notified of all progress in task #{id}.",
 }
 FOLLOW_AGAIN = "Press again for the next setting."
 NEWS_GATE = "❓ **{name}** asks: {question}"
 NEWS_END = "🏁 Task #{id}: {state}"
 NEWS_CAP = "💰 {percent} % of the cap on {cap} is used."
-NEWS_SHARE = "💰 {percent} % of the cap on {cap} of {name} is used."
-NEWS_GROUP = "🏠 Group **{name}** has formed."
+NEWS_SUBTREE_CAP = "💰 {percent} % of the cap on {cap} of {name} is used."
+NEWS_GROUP = "🏠 Group **{name}** was formed."
 NEWS_ACCEPTED = "✅ Accepted from **{name}**: {title}"
 NEWS_AUDIT = "🔎 Audit {round}: {verdict}."
-FORGOTTEN = "Forgotten for good: {text}"
-NO_MEMORIES = "Nothing is remembered for this server yet. What tasks learn is kept here."
+FORGOTTEN = "Permanently deleted: {text}"
+NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
 NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
-NO_STEPS = "{name} has not done anything yet."
-NO_TIMELINE = "Nobody has finished a step yet, so there is nothing to draw. Look again in a minute."
+NO_STEPS = "{name} has not completed a step yet."
+NO_TIMELINE = "No agent has finished a step yet, so there is nothing to draw. Try again in a minute."
 PICTURE_TITLE = "Task #{id}: {goal}"
 NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."
-READ_ONLY, REMOVED = "read-only now", "removed"
+READ_ONLY, REMOVED = "now read-only", "deleted"
 ARCHIVE_FORBIDDEN = (
-    "Nothing more comes there, but people can still write in {places}: for read-only channels I need the "
-    "permission **Manage Roles** (Discord counts channel permissions under it), for threads **Manage "
-    "Threads**. Grant it and use `/task archive` again."
+    "I post nothing more there, but people can still write in {places}. To make channels read-only I need "
+    "**Manage Roles** (it covers the permissions of channels), for threads **Manage Threads**. "
+    "Grant them and use `/task archive` again."
 )
 ARCHIVE_FORBIDDEN_REMOVE = (
-    "I may not delete {places}: channels need the permission **Manage Channels**, threads **Manage "
-    "Threads**. Grant it and use `/task archive` again."
+    "I cannot delete {places}: channels need **Manage Channels**, threads **Manage Threads**. "
+    "Grant them and use `/task archive` again."
 )
-ARCHIVE_NOT_OURS = "Left as they are, since I did not make them or they were given another topic: {places}"
+ARCHIVE_NOT_OURS = (
+    "Not changed, because I did not create them or their topic was changed: {places}. "
+    "Archive or delete them yourself if they are no longer needed."
+)
 PERMISSION_LOST = (
-    "I lost a permission in {where}: **{missing}**. "
-    "Give it back to my role in that channel; `/doctor` shows all."
+    "I no longer have a permission in {where}: **{missing}**. "
+    "Grant it to my role in that channel; `/doctor` checks all permissions."
 )
 
 WELCOME = (
-    "Hello. Give me a goal, and a team of agents works on it in channels where all can watch and step in.\n"
-    "First choose with `/setup` who may start tasks (until then only people with Manage Server may). "
-    "Then `/task new` begins one. `/doctor` checks what I need here, `/help` explains the rest."
+    "Hello. Give me a goal, and a team of agents works on it in channels where everyone can watch and help.\n"
+    "First choose with `/setup` who may start tasks (until then, only people with Manage Server). "
+    "Then start one with `/task new`. `/doctor` checks what I need here, `/help` explains the rest."
 )
 
 HELP = """\
-**Give a goal, watch the work, step in when you like.**
-`/task new` starts a task: a boss takes the goal apart, recruits agents, and each group gets a channel.
-**Talk to an agent:** reply to what it said, begin a message with its name, or write in its channel (that \
-goes to the group's head). Without reading rights, right-click its message, then *Apps*.
-**Steer:** the card has Pause, Stop, Follow and Raise cap. `/agent` works on one agent: `replace` puts a \
-fresh one in its place, `cap` limits it and all below it. `/task repeat` starts a task again and again.
-**Be told:** whoever starts a task is mentioned when it needs a person and when it ends. `/follow` changes \
-that for you alone: `off`, `answers` (the same, for any task you can see), or `all` (each step besides).
+****Give a goal, watch the work, step in whenever you like.**
+`/task new` starts a task: a boss agent splits the goal and recruits agents; each group gets a channel.
+****Talk to an agent:** reply to its message, start a message with its name, or write in its channel (this \
+goes to the group's head). If I cannot read messages, right-click its message and choose *Apps*.
+****Steer:** use Pause, Stop, Follow and Raise cap on the card. `/agent` steers one agent: `replace` puts a \
+new agent in its place, `cap` limits it and all below it. `/task repeat` starts a task on a schedule.
+****Notifications:** the person who starts a task is mentioned when it needs a person and when it ends. \
+`/follow` changes this for you alone: `off`, `answers` (the same, for any task you can see) or `all` progress.
 **Results:** `/task files`, `/task export`. **See why:** right-click a message, then *Why?*
-📨 your message was delivered · 👀 it was read · ⛔ it went nowhere, and a line says why.
-**For server managers:** `/setup` says who may do what; `/doctor` checks everything."""
+📨 your message was delivered · 👀 it was read · ⛔ it was not delivered, and a reply says why.
+****For server managers:** `/setup` sets who may do what; `/doctor` checks everything."""
 
 
 def caps(limits: Limits) -> str:
-    """The caps there are, in words."""
+    """Return the caps that are set as a comma-separated list, such as "5 agents, $2.00"."""
     named = [
         f"{limits.agents:,} agents" if limits.agents else "",
         f"${limits.cost_micros / 1_000_000:,.2f}" if limits.cost_micros else "",
@@ -266,28 +271,28 @@ STATE = {
 DOING = {
     "send_message": "writes to",
     "recruit": "recruits",
-    "assign": "gives out",
-    "submit": "hands in work",
+    "assign": "assigns",
+    "submit": "submits work",
     "review": "reviews work",
-    "dismiss": "lets an agent go",
-    "propose_plan": "proposed a plan",
+    "dismiss": "dismisses an agent",
+    "propose_plan": "proposes a plan",
     "update_todo": "updates its list",
-    "list_files": "looks at the files",
+    "list_files": "lists the files",
     "read_file": "reads",
     "search_files": "searches the files",
     "write_file": "writes",
-    "edit_file": "changes",
+    "edit_file": "edits",
     "run": "runs",
     "send_input": "types into a program",
-    "remember": "notes something down",
-    "recall": "looks into its notes",
+    "remember": "stores a memory",
+    "recall": "searches its memory",
     "ask_human": "asks a person",
-    "finish": "hands in the result",
+    "finish": "submits the result",
     "verdict": "judges the result",
 }
-"""What an agent does, by the tool it uses; a path, title or name may follow."""
+"""What an agent is doing, by the tool it uses; a path, title or name may follow."""
 THINKS = "thinks"
-"""What an agent does that has not acted yet."""
+"""What an agent is doing before its first tool call."""
 WORKING = {"working": "🔹", "idle": "▫️", "paused": "⏸️", "dismissed": "✖️"}
 BUTTON = {
     "pause": "Pause",
@@ -299,86 +304,91 @@ BUTTON = {
     "timeline": "Timeline",
     "files": "Files",
     "stop_yes": "Yes, stop it",
-    "stop_no": "No, go on",
-    "say": "Answer in words",
-    "edit": "Change in words",
-    "plan_cap": "Approve within caps",
+    "stop_no": "No, keep it running",
+    "say": "Write an answer",
+    "edit": "Request changes",
+    "plan_cap": "Approve with lower caps",
     "reply": "Reply",
-    "agent_cap": "Cap its part",
+    "agent_cap": "Set caps",
     "replace_yes": "Yes, replace it",
     "replace_no": "No, keep it",
     "repeat_yes": "Yes, repeat it",
     "repeat_no": "No",
     "view": "View",
     "history": "History",
-    "blame": "Who wrote it",
+    "blame": "Authors",
     "download": "Download",
-    "zip": "All as zip",
-    "bundle": "History as git bundle",
+    "zip": "All as ZIP",
+    "bundle": "History as Git bundle",
     "earlier": "Older",
     "later": "Newer",
 }
-CHOOSE_FILE = "Choose a file to look at"
+CHOOSE_FILE = "Choose a file to view"
 FILES_HEAD = "**Files of task #{id}** · {count}, {size}"
-NEXT_FILES, FILES_BEFORE = "Next files", "Files before"
-NOBODY_YET = "Nobody but the boss yet."
+NEXT_FILES, FILES_BEFORE = "Next files", "Previous files"
+NOBODY_YET = "Only the boss so far."
 DISK_FULL = (
-    "⚠️ Work is paused because the disk of the bot's machine is full. It goes on by itself once there is room."
+    "⚠️ Work is paused because the disk of the bot's machine is full. It resumes automatically once there is "
+    "free space."
 )
-WAITING_FOR_YOU = "❓ {count} waiting for a person's answer"
+WAITING_FOR_YOU = "❓ Questions waiting for a person: {count}"
 UNVERIFIED = "not confirmed by an audit"
 VERIFIED = "confirmed by an audit"
 
 # ---------------------------------------------------------------- modals
 
-MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What is to be done?"
+MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What should be done?"
 MODAL_REPLY, MODAL_REPLY_LABEL = "To {name}", "Your message"
 MODAL_ANSWER, MODAL_ANSWER_LABEL = "Your answer", "Answer"
-MODAL_EDIT, MODAL_EDIT_LABEL = "Instructions of {name}", "What it is to do from now on"
+MODAL_EDIT, MODAL_EDIT_LABEL = "Instructions for {name}", "What the agent should do from now on"
 MODAL_CAP = "Caps of task #{id}"
 MODAL_CAP_DOLLARS, MODAL_CAP_AGENTS, MODAL_CAP_MINUTES = "US dollars", "Agents", "Minutes"
 MODAL_CAP_TOKENS = "Tokens"
-MODAL_AGENT_CAP = "{name} and all below it"
-MODAL_PLAN_CAP = "Approve the plan within these caps"
+MODAL_AGENT_CAP = "Caps of {name} and below"
+MODAL_PLAN_CAP = "Approve the plan with these caps"
 PLAN_ANSWERED = "🗺️ **The plan.** It has been answered."
-PLAN_MOOT = "🗺️ **The plan.** It needs no answer any more."
-MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should be different?"
+PLAN_MOOT = "🗺️ **The plan.** It no longer needs an answer."
+MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should change?"
 
 # ---------------------------------------------------------------- doctor
 
 DOCTOR_CHANNEL = (
-    "❌ {where}: I lack **{missing}**. Fix: open its settings, Permissions, my role, and allow it."
+    "❌ {where}: I lack **{missing}**. Fix: in the channel's settings, Permissions, allow it for my role."
 )
-DOCTOR_SERVER = "❌ Server: my role lacks **{missing}**. Fix: Server Settings, Roles, my role, and allow it."
+DOCTOR_SERVER = (
+    "❌ Server: my role lacks **{missing}**. Fix: in Server Settings, Roles, allow it for my role."
+)
 DOCTOR_ARCHIVE = (
-    "⚠️ Archive: without **Manage Roles** `/task archive` cannot make channels read-only; it locks the "
-    "threads and keeps the transcript, and `remove` works."
+    "⚠️ Archive: without **Manage Roles**, `/task archive` cannot make channels read-only. It still locks "
+    "threads and keeps the transcript, and the option `remove` works."
 )
 DOCTOR_2FA = (
-    "⚠️ This server asks its moderators for two-factor authentication: without it on the account that owns my "
-    "application, Discord refuses me channels, webhooks and threads whatever my permissions are."
+    "⚠️ This server requires two-factor authentication for moderators. Until the owner of my application "
+    "enables it for their account, Discord does not let me manage channels, webhooks and threads."
 )
-DOCTOR_ALL_RIGHT = "✅ Permissions: all I need, in {count}."
+DOCTOR_ALL_RIGHT = "✅ Permissions: complete in {count}."
 DOCTOR_INTENT_ON = "✅ Messages: I can read replies and messages in the agents' channels."
 DOCTOR_INTENT_OFF = (
-    "⚠️ Messages: I cannot read them, so talk by button, menu and `/agent say`. "
-    "Fix: developer portal, Bot, Message Content Intent, then start the bot again."
+    "⚠️ Messages: I cannot read them, so use buttons, menus and `/agent say`. "
+    "Fix: enable Message Content Intent in the developer portal under Bot, then restart the bot."
 )
 DOCTOR_MODEL_OK, DOCTOR_MODEL_BAD = "✅ Model: {detail}", "❌ Model: {detail}"
-DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs inside {mechanism}."
+DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs in {mechanism}."
 DOCTOR_SANDBOX_BAD = "❌ Sandbox: {reason} Until then agents cannot run code."
-DOCTOR_FACES = "⚠️ Faces: {problem}"
+DOCTOR_FACES = "⚠️ Avatars: {problem}"
 DOCTOR_OUTBOX = "📮 Posts: {counts}."
-DOCTOR_ROLES = "⚠️ Rights: nobody but Manage Server may start tasks. Fix: `/setup`."
-DOCTOR_ROLE_GONE = "⚠️ Rights: a role that could {right} was deleted. Fix: `/setup`."
-SETUP_DONE = "Who may do what here:\n{lines}"
+DOCTOR_ROLES = "⚠️ Rights: only people with Manage Server may start tasks. Fix: choose a role with `/setup`."
+DOCTOR_ROLE_GONE = (
+    "⚠️ Rights: a role with the right to {right} was deleted. Fix: choose another with `/setup`."
+)
+SETUP_DONE = "Settings of this server:\n{lines}"
 SETUP_LINE = "**{right}:** {roles}"
-SETUP_PLACE = "**place:** {place}"
+SETUP_PLACE = "**category:** {place}"
 SETUP_NEW_CATEGORY = "a new category for each task"
-SETUP_NOBODY = "only Manage Server"
+SETUP_NOBODY = "only people with Manage Server"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names joined for a sentence, cut after `most`."""
+    """Return the names joined with commas; after `most` names, only a count of the rest."""
     shown, more = list(names[:most]), len(names) - most
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

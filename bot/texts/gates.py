@@ -1,6 +1,6 @@
-"""How gates look to people: labels of the engine's choices, what each leads to, and how a gate was closed.
+"""Texts of gates: labels of choices, the consequence of each choice, and how a gate was closed.
 
-By effect and kind, never by what stands on a button: the engine knows no label.
+Looked up by effect and kind, never by a label: the engine knows no labels.
 """
 
 from __future__ import annotations
@@ -16,100 +16,100 @@ from engine.queries import GateView
 LABELS: Mapping[GateEffect, str] = {
     "approve": "Approve",
     "cancel": "Cancel the task",
-    "raise_half": "Raise by half",
+    "raise_half": "Raise by 50 %",
     "wrap_up": "Wrap up",
     "stop": "Stop the task",
-    "dismiss": "Dismiss it",
-    "accept": "Accept as it is",
+    "dismiss": "Dismiss",
+    "accept": "Accept as is",
     "another_round": "Another round",
     "retry": "Try again",
 }
-"""On buttons and in reports; an agent words its own options."""
+"""Labels of buttons and answers; an agent writes the labels of its own options."""
 
 Way = GateEffect | Literal["limits", "text", "command"]
-"""A way to answer: a choice, an approval within lower caps, words, or the command that sets other caps."""
+"""A way to answer: a choice, an approval with lower caps, free text, or the command that sets caps."""
 
-_STOP = "the task ends now; its files stay."
-_WRAP = "everyone but the boss stops, and the boss hands in what there is."
-_WORDS = "the boss gets your words and follows them."
+_STOP = "the task ends now; its files are kept."
+_WRAP = "all agents but the boss stop, and the boss submits the results so far."
+_TEXT = "the boss receives your text and follows it."
 
 MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     "question": {},
     "plan": {
-        "approve": "work begins by this plan, within {caps}.",
-        "limits": "the same, within lower caps that you choose.",
-        "text": "the boss gets your words and changes the plan; nothing is approved by them.",
-        "cancel": "the task ends; no work has begun.",
+        "approve": "work starts on this plan, within {caps}.",
+        "limits": "the same, with lower caps that you set.",
+        "text": "the boss receives your text and changes the plan; this approves nothing.",
+        "cancel": "the task ends before any work starts.",
     },
     "cap": {
-        "raise_half": "work goes on, within {more}. This needs the right to spend.",
-        "wrap_up": f"{_WRAP} Up to a tenth more may be used for that, once.",
+        "raise_half": "work continues, within {more}. This needs the right to spend.",
+        "wrap_up": f"{_WRAP} Up to 10 % more may be used for this, once.",
         "stop": _STOP,
-        "command": "work goes on, within caps that you choose.",
+        "command": "work continues, within caps that you set.",
     },
     "share": {
-        "raise_half": "they go on, within {more}. This needs the right to spend.",
-        "wrap_up": "they hand in what there is. A tenth more may be used for that, once.",
-        "dismiss": "it and all below it leave, their open work is cancelled; the task goes on.",
-        "command": "they go on, within caps that you choose.",
+        "raise_half": "they continue, within {more}. This needs the right to spend.",
+        "wrap_up": "they submit the results so far. Up to 10 % more may be used for this, once.",
+        "dismiss": "the agent and all below it leave; their open work is cancelled; the task continues.",
+        "command": "they continue, within caps that you set.",
     },
     "audit": {
-        "accept": "the task is done, marked as not confirmed by an audit.",
-        "another_round": "the boss repairs what is missing, and it is judged again.",
+        "accept": "the task is done, and marked as not confirmed by an audit.",
+        "another_round": "the boss fixes what is missing, and the result is audited again.",
         "stop": _STOP,
-        "text": _WORDS,
+        "text": _TEXT,
     },
     "stall": {
-        "retry": "the boss is told to go on.",
-        "wrap_up": f"{_WRAP} Up to a tenth more may be used for that, once.",
+        "retry": "the boss is asked to continue.",
+        "wrap_up": f"{_WRAP} Up to 10 % more may be used for this, once.",
         "stop": _STOP,
-        "text": _WORDS,
+        "text": _TEXT,
     },
 }
-"""What each way to answer a question of the engine's leads to; an agent's own question explains itself."""
+"""The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""
 
 COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap"}
 
-UNANSWERED = "-# **No answer**: work begins by this plan <t:{due}:R>, as after **Approve**."
+UNANSWERED = "-# **No answer**: work starts on this plan <t:{due}:R>, as with **Approve**."
 
 CLOSED: Mapping[GateBasis, str] = {
-    "timeout": "✔️ Nobody answered in time, so work begins by the plan.",
+    "timeout": "✔️ No answer in time, so work starts on the plan.",
     "task_ended": "✔️ The open question is closed: the task ended.",
     "cap_raised": "✔️ The open question is closed: the cap was raised.",
-    "resumed": "✔️ The open question is closed: the task goes on.",
-    "wrapped_up": "✔️ The open question is closed: the task is wrapped up.",
-    "dismissed": "✔️ The open question is closed: the agent it was about has left.",
+    "resumed": "✔️ The open question is closed: the task was resumed.",
+    "wrapped_up": "✔️ The open question is closed: the task is being wrapped up.",
+    "dismissed": "✔️ The open question is closed: the agent it concerns has left.",
 }
-"""Where no person answered."""
+"""Shown for gates that were closed without a person's answer."""
 
 
 def label(choice: Choice) -> str:
-    """What stands on the button of a choice."""
+    """Return the label of a choice's button."""
     return choice.text if choice.effect == "option" else LABELS[choice.effect]
 
 
 def text_label(kind: GateKind) -> str:
-    """What stands on the button for an answer in words."""
+    """Return the label of the button for an answer as free text."""
     return BUTTON["edit"] if kind == "plan" else BUTTON["say"]
 
 
-def choice_named(choices: Sequence[Choice], words: str) -> Choice | None:
-    """The choice whose whole label somebody typed; None for anything else, which is free text."""
-    typed = " ".join(words.split()).casefold()
+def choice_named(choices: Sequence[Choice], text: str) -> Choice | None:
+    """Return the choice whose complete label is `text` (case and spacing ignored), None for free text."""
+    typed = " ".join(text.split()).casefold()
     return next((c for c in choices if " ".join(label(c).split()).casefold() == typed), None)
 
 
-def answer_words(choice: Choice | None, text: str, limits: Limits | None = None) -> str:
-    """An answer as people read it."""
+def answer_text(choice: Choice | None, text: str, limits: Limits | None = None) -> str:
+    """Return an answer as it is shown to people."""
     chosen = label(choice) if choice else ""
     within = caps(limits) if limits else ""
     return ": ".join(part for part in (f"{chosen} within {within}" if within else chosen, text) if part)
 
 
 def meanings(gate: GateView, limits: Limits) -> str:
-    """A line of small print for each way to answer; "" for an agent's own question.
+    """Return a line of small print for each way to answer, "" for an agent's own question.
 
-    `limits`: the caps it is about, the task's or, where a part's is reached, those of the part.
+    `limits` are the caps in question: the task's, or those of the subtree whose cap is reached.
     """
     values = {"caps": caps(limits), "more": _half_more(limits)}
     lines = [f"-# **{name}**: {MEANS[gate.kind][way].format(**values)}" for way, name in ways(gate)]
@@ -119,7 +119,7 @@ def meanings(gate: GateView, limits: Limits) -> str:
 
 
 def ways(gate: GateView) -> list[tuple[Way, str]]:
-    """The ways to answer a question of the engine's, each with the name people know it by."""
+    """Return the ways to answer a gate of the engine, each with the name that people see."""
     if gate.kind == "question":
         return []
     found: list[tuple[Way, str]] = [(choice.effect, label(choice)) for choice in gate.choices]
@@ -133,7 +133,7 @@ def ways(gate: GateView) -> list[tuple[Way, str]]:
 
 
 def _half_more(limits: Limits) -> str:
-    """Caps after a raise by half: money and tokens, and as much more time from now."""
+    """Return the caps after a raise by 50 %: money, tokens, and additional minutes from now."""
     more = extension(limits, HALF)
     raised = caps(
         Limits(

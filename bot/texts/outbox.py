@@ -1,16 +1,16 @@
-"""What the bot posts by itself, in the voice of `bot.texts`: short, plain, saying what to do next."""
+"""Texts of the messages that the bot posts about events, in the voice of `bot.texts`."""
 
 from __future__ import annotations
 
 TO = "-# → {names}"
 ADDRESSEES = {"human": "you", "group": "the group"}
-ANSWER = "-# ↪ answering <@{user}>: “{excerpt}” · {link}"
-ANSWER_UNKNOWN = "-# ↪ answering {link}"
+ANSWER = "-# ↪ in reply to <@{user}>: “{excerpt}” · {link}"
+ANSWER_UNKNOWN = "-# ↪ in reply to {link}"
 AND_MORE = " and {count} more"
 
 OPENING = (
-    "🧭 **{boss}** reads the goal and thinks about how to go about it.\n> {goal}\n"
-    "-# To talk to an agent: reply to it, write here (the head listens), or `/agent say`."
+    "🧭 **{boss}** is reading the goal and planning the work.\n> {goal}\n"
+    "-# To talk to an agent, reply to it, write here (the head reads it) or use `/agent say`."
 )
 CARD_AT = "-# The live card is in <#{channel}>."
 JOINED = "👋 Joined: {name}"
@@ -20,12 +20,12 @@ FORMED = "🧭 **{head}** now leads **{group}**."
 LEFT = "🚪 **{name}** left: {reason}"
 AGENT_CHANGED = {
     "paused": "⏸️ **{name}** is paused.",
-    "resumed": "▶️ **{name}** goes on.",
-    "edited": "✏️ **{name}** has new instructions, from the next turn on.",
+    "resumed": "▶️ **{name}** was resumed.",
+    "edited": "✏️ **{name}** has new instructions from its next turn.",
 }
 
-PLAN = "🗺️ **The plan.** Work goes on by it; to change it, write to the boss here."
-PLAN_ASKS = "🗺️ **May the agents work by this plan?**"
+PLAN = "🗺️ **The plan.** Work continues with it; to change it, write to the boss here."
+PLAN_ASKS = "🗺️ **Do you approve this plan?**"
 PLAN_TITLE = "The plan"
 PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
@@ -39,7 +39,7 @@ ASSIGNMENT = {
     "open": "📌 #{id} **{title}**: {giver} → {assignee}",
     "submitted": "📬 #{id} **{title}**: submitted by {assignee}",
     "accepted": "✅ #{id} **{title}**: accepted by {giver}",
-    "rejected": "↩️ #{id} **{title}**: sent back to {assignee}",
+    "rejected": "↩️ #{id} **{title}**: returned to {assignee}",
     "cancelled": "🗑️ #{id} **{title}**: cancelled",
 }
 NOTE_LINE = "\n-# {note}"
@@ -66,95 +66,98 @@ GATE = {
     "cap": "💰 **Cap reached.** {question}",
     "share": "💰 **Cap reached.** {question}",
     "audit": "🔍 **Your judgement is needed.** {question}",
-    "stall": "🧱 **The work is stuck.** {question}",
+    "stall": "🧱 **The work has stalled.** {question}",
 }
 GATE_ENGINE = "MegaAgent"
 GATE_CLOSED = "✔️ Answered by {who}: {answer}"
 
 PAUSED = "⏸️ Paused: {reason}"
-RESUMED = "▶️ Going on."
+RESUMED = "▶️ Resumed."
 CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
-SHARE_WARNING = (
+SUBTREE_CAP_WARNING = (
     "{setter}⚠️ {percent} % of the {cap} cap of {who} and all below it is used: {spent} of {limit}."
 )
-CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. `/task cap` raises it."
+CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. Raise it with `/task cap`."
 INTERVENED = "🩺 {who}: {detail}"
 INTERVENED_NAMED = "🩺 {detail}"
 WHOLE_TASK = "The whole task"
-MODEL_WAITING = "⏳ The model cannot be used now ({reason}). Work goes on by itself, perhaps in {seconds} s."
+MODEL_WAITING = (
+    "⏳ The model is unavailable ({reason}). Work resumes automatically; next attempt in about {seconds} s."
+)
 MODEL_NOTICE = "📎 {text}"
 MODEL_BACK = "🔌 The model answers again."
 AUDIT = {
     "accepted": "🔍 Audit {round}: accepted.",
-    "ran": "🔍 Audit {round}: it runs. Whether it is right was not judged.",
-    "rejected": "🔍 Audit {round}: not yet.",
+    "ran": "🔍 Audit {round}: the program runs. Its correctness was not judged.",
+    "rejected": "🔍 Audit {round}: not accepted yet.",
 }
 END = {
     "done": "🏁 **Done.**",
     "stopped": "🛑 **Stopped.**",
     "failed": "💥 **Failed.**",
 }
-END_EARLY = "-# What happened: `/task log`. The files stay: `/task files`."
-END_UNHEEDED = "Said before the end, and not acted on:"
+END_EARLY = "-# See what happened with `/task log`. The files are kept: `/task files`."
+END_UNHEEDED = "Sent before the end, but not acted on:"
 END_UNHEEDED_LINE = "- {by} to {to}: {text}"
 END_UNHEEDED_MORE = "- and {count} more"
 END_UNVERIFIED = "-# No audit confirmed this result: check it before you rely on it."
-END_FILES = "-# Deliverables attached; everything else: `/task files`."
-TOO_LARGE = "-# Too large for Discord, take it with `/task files`: {names}"
+END_FILES = "-# The deliverables are attached. For all other files, use `/task files`."
+TOO_LARGE = "-# Too large to attach, download with `/task files`: {names}"
 MISSING_FILE = "-# Not in the workspace: {names}"
 
 ROLLUP = "-# {count} messages at once"
-ATTACHED = "-# Whole text attached."
-DIGEST = "-# {count} messages in a hurry, the whole text is attached: {voices}"
+ATTACHED = "-# The whole text is attached."
+DIGEST = "-# {count} messages in a short time; the whole text is attached: {voices}"
 DIGEST_TITLE = "{count} messages"
 
 NOT_TAKEN = (
-    "🚧 Discord does not take what **{name}** wrote here (its filters for words and links, or its size): "
-    "the text is attached."
+    "🚧 Discord rejected a message from **{name}** here, because of its filters for words and links or "
+    "because of its size. The text is attached."
 )
 NOT_TAKEN_BARE = (
-    "🚧 Discord does not take what **{name}** wrote here, nor as a file. It is in the transcript that "
-    "`/task archive` gives at the end."
+    "🚧 Discord rejected a message from **{name}** here, even as a file. It will be in the transcript that "
+    "`/task archive` creates after the task ends."
 )
 SAFE_NAME = "Agent {number}"
-NAME_REFUSED = "🔧 Discord refuses the name of an agent here, so it speaks as **{name}**."
+NAME_REFUSED = "🔧 Discord rejected the name of an agent here, so it posts as **{name}**."
 
-WEBHOOK_REPAIRED = "🔧 The webhook of this channel was removed or moved; made a new one."
+WEBHOOK_REPAIRED = "🔧 The webhook of this channel was deleted or moved, so I created a new one."
 WEBHOOK_GIVEN_UP = (
-    "🔧 The webhook of this channel was removed again. The agents now speak through me, "
-    "names in front. To get faces back, leave the webhook in place and use `/doctor`."
+    "🔧 The webhook of this channel was deleted again. Agents now post through the bot, with their names in "
+    "front. To get their avatars back, keep the webhook and run `/doctor`."
 )
 WEBHOOK_FORBIDDEN = (
-    "🔧 Without the permission **Manage Webhooks** agents speak through me, names in front. "
-    "Grant it and use `/doctor`."
+    "🔧 Without **Manage Webhooks**, agents post through the bot, with their names in front. "
+    "Grant it and run `/doctor`."
 )
 WEBHOOK_FULL = (
-    "🔧 This channel already has 15 webhooks, so agents speak through me. Delete one nobody uses "
-    "and use `/doctor`."
+    "🔧 This channel already has 15 webhooks, so agents post through the bot. Delete an unused webhook "
+    "and run `/doctor`."
 )
 WEBHOOK_GUILD_FULL = (
-    "🔧 This server already has as many webhooks as Discord allows, so agents speak through me. Delete some "
-    "nobody uses and use `/doctor`."
+    "🔧 This server already has as many webhooks as Discord allows, so agents post through the bot. "
+    "Delete unused webhooks and run `/doctor`."
 )
-WEBHOOK_REFUSED = "🔧 Discord refuses a webhook in this channel, so agents speak through me."
+WEBHOOK_REFUSED = "🔧 Discord rejected a webhook in this channel, so agents post through the bot."
 WEBHOOK_2FA = (
-    "🔧 This server asks its moderators for two-factor authentication, and whoever owns my application has "
-    "none: until they switch it on, agents speak through me. Then use `/doctor`."
+    "🔧 This server requires two-factor authentication for moderators, and the owner of my application has "
+    "not enabled it, so agents post through the bot. Enable it and run `/doctor`."
 )
-PLACE_REPAIRED = "🔧 The place of **{group}** was deleted; made a new one. Earlier messages: `/task log`."
-PLACE_GIVEN_UP = "🔧 The place of **{group}** was deleted again. Its messages now come here."
-CATEGORY_REPAIRED = "🔧 The category of this task was deleted; made a new one."
-CHANNELS_FULL = "🔧 No room for more channels here: further groups get threads."
+PLACE_REPAIRED = (
+    "🔧 The channel of **{group}** was deleted, so I created a new one. For earlier events, use `/task log`."
+)
+PLACE_GIVEN_UP = "🔧 The channel of **{group}** was deleted again. Its messages now appear here."
+CATEGORY_REPAIRED = "🔧 The category of this task was deleted, so I created a new one."
+CHANNELS_FULL = "🔧 This server has no room for more channels, so further groups get threads."
 CHANNELS_FORBIDDEN = (
-    "🔧 Without the permission **Manage Channels** I can only give groups threads here. "
-    "Grant it and use `/doctor`."
+    "🔧 Without **Manage Channels**, groups get threads instead of channels here. Grant it and run `/doctor`."
 )
 CHANNELS_2FA = (
-    "🔧 This server asks its moderators for two-factor authentication, and whoever owns my application has "
-    "none: until they switch it on, I can only give groups threads here. Then use `/doctor`."
+    "🔧 This server requires two-factor authentication for moderators, and the owner of my application has "
+    "not enabled it, so groups get threads instead of channels here. Enable it and run `/doctor`."
 )
-CHANNELS_REFUSED = "🔧 Discord refuses a channel here, so groups get threads."
-PLACE_NAME_REFUSED = "🔧 Discord refuses this group's name here, so its place has a plain one."
+CHANNELS_REFUSED = "🔧 Discord rejected a new channel here, so groups get threads."
+PLACE_NAME_REFUSED = "🔧 Discord rejected this group's name here, so its place has a neutral name."
 SAFE_PLACE = "group {id}"
 TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"

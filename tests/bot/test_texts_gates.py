@@ -8,7 +8,7 @@ import pytest
 
 from bot.discord.access import GATE_RIGHTS
 from bot.features.gates.buttons import gate_view
-from bot.texts.gates import CLOSED, LABELS, MEANS, answer_words, choice_named, label, meanings, ways
+from bot.texts.gates import CLOSED, LABELS, MEANS, answer_text, choice_named, label, meanings, ways
 from engine.commands import Limits
 from engine.domain.gates import EFFECTS, Choice, GateBasis, GateEffect, GateKind, choices_of
 from engine.queries import GateView
@@ -74,7 +74,7 @@ def test_a_whole_label_typed_is_its_choice_and_nothing_else_is(kind: GateKind) -
 def test_an_answer_reads_well() -> None:
     """Choice, caps and words."""
     approve = Choice("approve", "approve")
-    assert answer_words(approve, "") == "Approve"
-    assert answer_words(approve, "soon", Limits(agents=3)) == "Approve within 3 agents: soon"
-    assert answer_words(Choice("o1", "option", "Oak"), "") == "Oak"
-    assert answer_words(None, "Larch") == "Larch"
+    assert answer_text(approve, "") == "Approve"
+    assert answer_text(approve, "soon", Limits(agents=3)) == "Approve within 3 agents: soon"
+    assert answer_text(Choice("o1", "option", "Oak"), "") == "Oak"
+    assert answer_text(None, "Larch") == "Larch"

@@ -22,7 +22,7 @@ async def test_a_raise_by_half_allows_what_was_said(start: Start) -> None:
         asked = await post_with(product, "Cap reached.")
         said = re.search(r"within (\$[\d.]+), ([\d,]+) tokens", asked["content"])
         assert said is not None
-        await you(product).click(asked, label="Raise by half")
+        await you(product).click(asked, label="Raise by 50 %")
         await post_with(product, "Answered by")
         limits = (await product.engine.engine.look.task(1)).limits
         assert (f"${(limits.cost_micros or 0) / 1e6:.2f}", f"{limits.tokens:,}") == said.groups()
@@ -91,7 +91,7 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         asked = await post_with(product, "The cap set for Ada and all below it is reached")
         assert asked["channel_id"] == near["channel_id"]
         assert "they go on, within $0.00" in asked["content"]
-        await you(product).click(asked, label="Raise by half")
+        await you(product).click(asked, label="Raise by 50 %")
         await post_with(product, "Answered by")
         budget = (await product.engine.engine.look.agent(2)).budget
         assert budget is not None and budget.caps.cost_micros == CALLS * COST_USD * 1.5e6

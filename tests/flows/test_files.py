@@ -58,7 +58,7 @@ async def test_a_file_is_found_read_and_its_lines_have_their_writers(start: Star
         assert "by Bo" in viewed.text and f"```md\n{CHANGED}" in viewed.text
         history = await person.click(wire(viewed), label="History")
         assert re.findall(r"(Ada|Bo)", history.text) == ["Bo", "Bo", "Ada"], history.text
-        blame = await person.click(wire(history), label="Who wrote it")
+        blame = await person.click(wire(history), label="Authors")
         assert _writers(blame) == {
             "# Boats": "Ada",
             "": "Ada",
@@ -74,7 +74,7 @@ async def test_a_file_is_found_read_and_its_lines_have_their_writers(start: Star
         assert back.text == viewed.text
         empty = await person.select(wire(listed), [values["empty.txt"]])
         assert "empty" in empty.text
-        nobody = await person.click(wire(empty), label="Who wrote it")
+        nobody = await person.click(wire(empty), label="Authors")
         assert "empty" in nobody.text
 
 

@@ -69,16 +69,16 @@ async def test_who_may_start_nothing_any_more_starts_nothing_by_the_clock(start:
         else:
             local.world.remove_member(local.guild_id, local.guest.id)
         assert await due(product) == 1
-        said = await post_with(product, "does not start any more")
-        why = "may not start tasks here any more" if how == "role" else "has left this server"
-        assert f"<@{local.guest.id}>, who made it, {why}" in said["content"]
+        said = await post_with(product, "Repeating task #1 is paused")
+        why = "is no longer allowed to start tasks here" if how == "role" else "has left this server"
+        assert f"<@{local.guest.id}>, who created it, {why}" in said["content"]
         number = re.search(r"#(\d+)", said["content"])
         assert number is not None and await due(product) == 1
         lobby = local.you.channel("lobby")
         taken = await local.you.slash(lobby, "task repeat resume", repeat=number[1])
-        assert "in your name" in taken.text
+        assert "on your behalf" in taken.text
         assert await due(product) == 2
-        assert sum("does not start any more" in str(m) for m in local.you.history(lobby)) == 1
+        assert sum("Repeating task #1 is paused" in str(m) for m in local.you.history(lobby)) == 1
 
 
 async def test_who_may_not_raise_caps_any_more_spends_no_more_by_the_clock(start: Start) -> None:
@@ -92,5 +92,6 @@ async def test_who_may_not_raise_caps_any_more_spends_no_more_by_the_clock(start
         await post_with(product, "No news.")
         local.world.remove_member_role(local.guild_id, local.guest.id, spends)
         assert await due(product) == 1
-        said = await post_with(product, "does not start any more")
-        assert f"<@{local.guest.id}>, who made it, may not raise caps here any more" in said["content"]
+        said = await post_with(product, "Repeating task #1 is paused")
+        why = "is no longer allowed to raise caps here"
+        assert f"<@{local.guest.id}>, who created it, {why}" in said["content"]

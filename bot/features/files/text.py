@@ -22,7 +22,7 @@ def content_text(file: FileView, content: bytes) -> str:
     by = f"revision {file.revision} by {plain(file.agent, 40)}"
     head = f"**{plain(file.path, 120)}** · {size(file.size)} · {by}"
     if b"\0" in content[:8000]:
-        return f"{head}\nNot text; use Download."
+        return f"{head}\nThis is not a text file. Use Download to get it."
     text = content[:8000].decode("utf-8", "replace")
     more = (
         "\n-# Only the beginning; Download has all of it." if len(text) > SHOWN or len(content) > 8000 else ""
@@ -49,4 +49,4 @@ def blame_text(path: str, lines: Sequence[BlameLine]) -> str:
         name = "" if line.agent == last else line.agent
         shown.append(f"{name[:16]:<{min(width, 16)}} {line.number:>4} {line.text}")
         last = line.agent
-    return f"**{plain(path, 120)}**, who wrote which line\n{fenced(chr(10).join(shown), '', SHOWN)}"
+    return f"**{plain(path, 120)}****, author of each line\n{fenced(chr(10).join(shown), '', SHOWN)}"

@@ -9,7 +9,7 @@ from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.interactions import require_right
 from bot.features.tasks.actions import above
-from bot.texts.gates import answer_words, choice_named
+from bot.texts.gates import answer_text, choice_named
 from engine.commands import (
     AnswerGate,
 )
@@ -30,7 +30,7 @@ async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, 
     if given.limits is not None and above(given.limits, task.limits):
         raise ActionRefused(texts.PLAN_CAP_ABOVE)
     await parts_of(interaction).engine.handle(given)
-    words = answer_words(choice, given.text, given.limits)
+    words = answer_text(choice, given.text, given.limits)
     return texts.ANSWERED.format(answer=plain(words, 300))
 
 

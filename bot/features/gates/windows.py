@@ -15,7 +15,7 @@ from bot.discord.lookup import gate_by_id
 from bot.discord.windows import TextField, window
 from bot.features.gates import actions as gate_actions
 from bot.features.tasks.cap_fields import cap_asks, caps_of
-from bot.texts.gates import answer_words
+from bot.texts.gates import answer_text
 from engine.commands import AnswerGate
 from engine.queries import GateView, TaskView
 
@@ -67,7 +67,7 @@ def closed_message(gate: GateView) -> dict[str, Any]:
 def closed_view(gate: GateView) -> discord.ui.View:
     """One dead button that says what was answered, if anything."""
     view = discord.ui.View(timeout=None)
-    words = " ".join(answer_words(gate.chosen, gate.text, gate.limits).split())
+    words = " ".join(answer_text(gate.chosen, gate.text, gate.limits).split())
     label, style = texts.GATE_MOOT, discord.ButtonStyle.secondary
     if gate.basis == "person":
         label, style = cut(texts.ANSWERED.format(answer=words), 80), discord.ButtonStyle.success

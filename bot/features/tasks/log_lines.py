@@ -1,4 +1,4 @@
-"""One short line a event, for the card and the log (pure). None: not worth a line there."""
+"""Render events as one-line entries for the card and the log (pure); None for events without an entry."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.discord.formatting import plain, size
-from bot.texts.gates import answer_words
+from bot.texts.gates import answer_text
 from engine import events as e
 
 
@@ -15,7 +15,7 @@ def _plan(body: e.PlanProposed) -> str:
 
 
 def _group(body: e.GroupFormed) -> str:
-    return f"🏠 Group {plain(body.name, 60)} formed"
+    return f"🏠 Group {plain(body.name, 60)} was formed"
 
 
 def _joined(body: e.AgentJoined) -> str:
@@ -35,7 +35,7 @@ ASSIGNMENT = {
     "open": "📌 {giver} gave {assignee}: {title}",
     "submitted": "📬 {assignee} submitted: {title}",
     "accepted": "✅ {giver} accepted from {assignee}: {title}",
-    "rejected": "↩️ {giver} sent back to {assignee}: {title}",
+    "rejected": "↩️ {giver} returned to {assignee}: {title}",
     "cancelled": "🚫 Cancelled: {title}",
 }
 
@@ -60,9 +60,9 @@ def _gate(body: e.GateRaised) -> str:
 
 def _closed(body: e.GateClosed) -> str | None:
     if body.basis == "timeout":
-        return "💬 Nobody answered in time"
-    words = answer_words(body.choice, body.text, body.limits)
-    return f"💬 Answered: {plain(words, 90)}" if body.basis == "person" else None
+        return "💬 No answer in time"
+    answer = answer_text(body.choice, body.text, body.limits)
+    return f"💬 Answered: {plain(answer, 90)}" if body.basis == "person" else None
 
 
 def _cap(body: e.CapReached) -> str:
@@ -75,7 +75,7 @@ def _intervened(body: e.Intervened) -> str:
 
 
 def _waiting(body: e.ModelWaiting) -> str:
-    return f"⏳ The model does not answer: {plain(body.reason, 90)}"
+    return f"⏳ The model is unavailable: {plain(body.reason, 90)}"
 
 
 def _audited(body: e.Audited) -> str:
@@ -84,11 +84,11 @@ def _audited(body: e.Audited) -> str:
 
 def _task(body: e.TaskChanged) -> str:
     reason = f": {plain(body.reason, 90)}" if body.reason else ""
-    return f"{'▶️ Goes on' if body.state == 'running' else '⏸️ Paused'}{reason}"
+    return f"{'▶️ Resumed' if body.state == 'running' else '⏸️ Paused'}{reason}"
 
 
 LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
-    e.TaskAccepted: lambda body: "🚀 Task begun",
+    e.TaskAccepted: lambda body: "🚀 Task started",
     e.TaskChanged: _task,
     e.PlanProposed: _plan,
     e.GroupFormed: _group,
@@ -111,6 +111,6 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
 
 
 def log_line(body: e.EventBody) -> str | None:
-    """What an event says in one line; speech and reading are shown elsewhere."""
-    words = LINES.get(type(body))
-    return words(body) if words else None
+    """Return the log line of an event, None for events shown elsewhere (messages and their reading)."""
+    line_of = LINES.get(type(body))
+    return line_of(body) if line_of else None

@@ -63,7 +63,7 @@ async def _taken(interaction: Interaction, number: int) -> TaskDraft:
     if order is not None:
         await require_start(interaction, order.limits, order.model)
     if order is None or not await take_draft(interaction, KIND, number):
-        raise ActionRefused(texts.ORDER_LOST)
+        raise ActionRefused(texts.DRAFT_LOST)
     return order
 
 

@@ -15,7 +15,7 @@ from bot.discord.formatting import cut, plain
 from bot.discord.interactions import require_right, require_view
 from bot.discord.lookup import agent_by_id, current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
-from bot.features.agents.step_text import all_below, share_text, step_text
+from bot.features.agents.step_text import all_below, budget_text, step_text
 
 LOG_LINES = 15
 MEMORIES_A_PAGE = 9
@@ -71,11 +71,11 @@ async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[st
     await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     steps = await look.steps(agent_id, page + 2)
-    share = share_text(agent, all_below(agent, await look.agents(task.id)))
+    budget_line = budget_text(agent, all_below(agent, await look.agents(task.id)))
     if page >= len(steps):
         none = texts.NO_STEPS.format(name=plain(agent.name, 60))
-        return f"{none}\n{share}" if share else none, False
-    return step_text(agent, steps[page], share), len(steps) > page + 1
+        return f"{none}\n{budget_line}" if budget_line else none, False
+    return step_text(agent, steps[page], budget_line), len(steps) > page + 1
 
 
 async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str, bool]:

@@ -74,19 +74,19 @@ async def test_an_agent_is_replaced_once_it_is_confirmed(stage: Stage) -> None:
     """Nothing happens before the button; the reason outlives a restart; a stranger's press is refused."""
     task, ada = await crew(stage)
     asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
-    assert "place of Ada" in asked.response.content
+    assert "Replace Ada" in asked.response.content
     assert not [c for c in stage.engine.commands if isinstance(c, ReplaceAgent)]
     kept = await stage.boss.click(asked.response, label="No, keep it")
-    assert "Ada stays" in kept.response.content
+    assert "Ada was not replaced" in kept.response.content
     asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
     await stage.restart()
     done = await stage.boss.click(asked.response, label="Yes, replace it")
     assert stage.engine.commands[-1] == ReplaceAgent(ada, f"discord:{stage.boss.id}", "too slow")
-    assert "Ada 2 goes on" in done.response.content
+    assert "Ada 2 continues" in done.response.content
     again = await stage.boss.click(asked.response, label="Yes, replace it")
     assert "already been dismissed" in again.response.content
     refused = await stage.stranger.slash(task.room, "agent replace", agent="Ada 2")
-    assert "may not steer" in refused.response.content
+    assert "not allowed to steer" in refused.response.content
     boss = await stage.boss.slash(task.room, "agent replace", agent="Boss")
     never = await stage.boss.click(boss.response, label="Yes, replace it")
     assert "cannot be replaced" in never.response.content
@@ -97,13 +97,13 @@ async def test_a_part_of_a_task_is_capped_and_shows_what_it_used(stage: Stage) -
     task, ada = await crew(stage)
     stage.engine.recruit(ada, "Finn")
     free = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
-    assert "It and all below it: 2 agents" in free.response.content
+    assert "all below it: 2 agents" in free.response.content
     await stage.boss.slash(task.room, "agent cap", agent="Ada", budget=1.0, tokens=5_000)
     given = Limits(cost_micros=1_000_000, tokens=5_000)
     assert stage.engine.commands[-1] == RaiseCap(task.id, given, f"discord:{stage.boss.id}", ada)
     capped = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
     assert "$0.25 of $1.00 · 900 of 5,000 tokens" in capped.response.content
-    window = await stage.boss.click(capped.response, label="Cap its part")
+    window = await stage.boss.click(capped.response, label="Set caps")
     await stage.boss.submit_modal(window, {"dollars": "0.50", "tokens": "", "agents": "3", "minutes": ""})
     assert stage.engine.commands[-1].limits == Limits(cost_micros=500_000, agents=3)
 
@@ -117,7 +117,7 @@ async def test_whoever_steers_may_lower_a_cap_and_not_raise_it(stage: Stage) -> 
     for tokens, words in (
         (5_000, "may use 5,000 tokens"),
         (4_000, "may use 4,000"),
-        (9_000, "not raise caps"),
+        (9_000, "not allowed to raise caps"),
     ):
         told = await stage.crew.slash(stage.lobby, "agent cap", agent=str(ada), tokens=tokens)
         assert words in told.response.content
@@ -172,7 +172,7 @@ async def test_the_menu_on_anything_else(stage: Stage) -> None:
     task, _ = await crew(stage)
     message = await stage.boss.send(task.room, "Hi")
     result = await stage.boss.context_menu(task.room, "Why?", message)
-    assert "not an agent's" in result.response.content
+    assert "not from an agent" in result.response.content
 
 
 async def test_inspect_pages_through_steps(stage: Stage) -> None:
@@ -189,7 +189,7 @@ async def test_inspect_pages_through_steps(stage: Stage) -> None:
     then = await stage.boss.context_menu(task.room, "Inspect turn", words)
     assert "Ash after all." in then.response.content
     nothing = await stage.boss.slash(task.room, "agent inspect", agent="Boss")
-    assert "has not done anything" in nothing.response.content
+    assert "has not completed a step" in nothing.response.content
 
 
 async def listing(stage: Stage, task: Task) -> Any:
@@ -209,7 +209,7 @@ async def test_files_are_browsed_after_a_restart(stage: Stage) -> None:
     assert "```py\nwood = 'ash'" in view.response.content
     history = await stage.boss.click(view.response, label="History")
     assert "Boss" in history.response.content and "Ada" in history.response.content
-    blame = await stage.boss.click(view.response, label="Who wrote it")
+    blame = await stage.boss.click(view.response, label="Authors")
     assert "Ada" in blame.response.content and "print(wood)" in blame.response.content
     download = await stage.boss.click(view.response, label="Download")
     assert await download.response.attachments[0].read() == b"wood = 'ash'\nprint(wood)\n"
@@ -225,8 +225,8 @@ async def test_pictures_are_shown_and_bytes_are_named(stage: Stage) -> None:
     picture = await stage.boss.select(shown, [first["value"]])
     assert picture.response.attachments[0].filename == "a.png"
     other = await stage.boss.select(shown, [second["value"]])
-    assert "Not text" in other.response.content
-    blame = await stage.boss.click(other.response, label="Who wrote it")
+    assert "not a text file" in other.response.content
+    blame = await stage.boss.click(other.response, label="Authors")
     assert "Download it instead" in blame.response.content
 
 
@@ -240,7 +240,7 @@ async def test_many_files_come_in_pages(stage: Stage) -> None:
     assert shown.components[0]["components"][0]["options"][0]["label"] == "part-25.txt"
     await stage.boss.click(shown, label="Next files")
     assert len(shown.components[0]["components"][0]["options"]) == 10
-    await stage.boss.click(shown, label="Files before")
+    await stage.boss.click(shown, label="Previous files")
 
 
 async def test_no_files_yet(stage: Stage) -> None:

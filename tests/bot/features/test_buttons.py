@@ -10,7 +10,7 @@ from bot.features.gates.buttons import gate_view
 from engine.commands import AnswerGate, Limits, PauseTask, RaiseCap, ResumeTask, StopTask
 from tests.bot.features.conftest import Stage, Task
 
-CAP_LABELS = ["Raise by half", "Wrap up", "Stop the task"]
+CAP_LABELS = ["Raise by 50 %", "Wrap up", "Stop the task"]
 
 
 def card(stage: Stage) -> Any:
@@ -112,7 +112,7 @@ async def test_the_second_of_two_answers_is_told(stage: Stage) -> None:
     message = await post_gate(stage, task, gate_id)
     await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
     result = await stage.boss.click(message, label="Ash")
-    assert "answered already" in result.followups[-1].content
+    assert "already answered" in result.followups[-1].content
     assert task.room.last_message.components[0].children[0].label == "Answered: Oak"
 
 
@@ -122,8 +122,8 @@ async def test_an_answered_gate_opens_no_window(stage: Stage) -> None:
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak",))
     message = await post_gate(stage, task, gate_id)
     await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
-    result = await stage.boss.click(message, label="Answer in words")
-    assert result.modal is None and "answered already" in result.response.content
+    result = await stage.boss.click(message, label="Write an answer")
+    assert result.modal is None and "already answered" in result.response.content
 
 
 async def test_an_answered_plan_opens_no_window_for_caps(stage: Stage) -> None:
@@ -132,8 +132,8 @@ async def test_an_answered_plan_opens_no_window_for_caps(stage: Stage) -> None:
     gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
     message = await post_gate(stage, task, gate_id)
     await stage.engine.handle(AnswerGate(gate_id, "discord:1", "approve"))
-    result = await stage.boss.click(message, label="Approve within caps")
-    assert result.modal is None and "answered already" in result.response.content
+    result = await stage.boss.click(message, label="Approve with lower caps")
+    assert result.modal is None and "already answered" in result.response.content
 
 
 async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None:
@@ -141,7 +141,7 @@ async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
     message = await post_gate(stage, task, gate_id)
-    shown = await stage.boss.click(message, label="Answer in words")
+    shown = await stage.boss.click(message, label="Write an answer")
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"text": "Larch @everyone"})
@@ -157,8 +157,8 @@ async def test_a_plan_can_be_approved_changed_capped_or_cancelled(stage: Stage) 
     gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
     message = await post_gate(stage, task, gate_id)
     labels = [b.label for row in message.components for b in row.children]
-    assert labels == ["Approve", "Cancel the task", "Change in words", "Approve within caps"]
-    shown = await stage.boss.click(message, label="Change in words")
+    assert labels == ["Approve", "Cancel the task", "Request changes", "Approve with lower caps"]
+    shown = await stage.boss.click(message, label="Request changes")
     assert shown.modal["title"] == "Change the plan"
     await stage.boss.submit_modal(shown, {"text": "Only three groups"})
     assert stage.engine.commands[-1] == AnswerGate(
@@ -171,7 +171,7 @@ async def test_a_plan_is_approved_within_caps(stage: Stage, restarts: bool) -> N
     task = await stage.start()
     gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
     message = await post_gate(stage, task, gate_id)
-    shown = await stage.boss.click(message, label="Approve within caps")
+    shown = await stage.boss.click(message, label="Approve with lower caps")
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"dollars": "2.5", "agents": "12", "minutes": "30"})
@@ -189,7 +189,7 @@ async def test_an_approval_raises_no_cap(stage: Stage) -> None:
     gate_id = stage.engine.raise_gate(task.boss, "Five groups", kind="plan")
     message = await post_gate(stage, task, gate_id)
     for agents, closed in (("9999", False), ("5", True)):
-        shown = await stage.crew.click(message, label="Approve within caps")
+        shown = await stage.crew.click(message, label="Approve with lower caps")
         result = await stage.crew.submit_modal(shown, {"dollars": "", "agents": agents, "minutes": ""})
         assert closed or "/task cap" in result.followups[-1].content
         assert any(isinstance(c, AnswerGate) for c in stage.engine.commands) is closed
@@ -202,8 +202,8 @@ async def test_a_reached_cap_is_raised_only_by_who_may_spend(stage: Stage) -> No
     gate_id = stage.engine.raise_gate(task.boss, "The cap on cost is reached.", kind="cap")
     message = await post_gate(stage, task, gate_id)
     assert [b.label for row in message.components for b in row.children] == CAP_LABELS
-    refused = await stage.crew.click(message, label="Raise by half")
-    assert "may not raise caps" in refused.followups[-1].content
+    refused = await stage.crew.click(message, label="Raise by 50 %")
+    assert "not allowed to raise caps" in refused.followups[-1].content
     assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
     await stage.crew.click(message, label="Wrap up")
     assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.crew.id}", "wrap_up")
@@ -227,10 +227,10 @@ async def test_buttons_check_who_presses(stage: Stage) -> None:
     before = len(stage.engine.commands)
     for label in ("Pause", "Stop", "Raise cap"):
         result = await stage.stranger.click(card(stage), label=label)
-        assert result.ephemeral and "You may not" in result.response.content
-    for label in ("Oak", "Answer in words"):
+        assert result.ephemeral and "You are not allowed" in result.response.content
+    for label in ("Oak", "Write an answer"):
         result = await stage.stranger.click(message, label=label)
         told = [*result.followups, result.response]
-        assert any("You may not answer" in said.content for said in told if said is not None)
+        assert any("You are not allowed to answer" in said.content for said in told if said is not None)
     assert len(stage.engine.commands) == before
     assert not task.room.last_message.components[0].children[0].disabled

@@ -103,7 +103,7 @@ def test_numbers_say_progress_and_spend() -> None:
     """Accepted of all as bar and words, spend against cap, questions waiting."""
     text = "\n".join(texts(card(TASK, crowd(7), ("📄 Ada added x",))))
     assert "`████░░░░░░░░░░░░` 10 of 40" in text and "$1.23 of $5.00" in text
-    assert "1 waiting" in text and "📄 Ada added x" in text
+    assert "waiting for a person: 1" in text and "📄 Ada added x" in text
 
 
 def test_buttons_follow_the_state() -> None:

@@ -9,7 +9,7 @@ from tests.bot.features.conftest import Stage
 async def test_new_starts_a_task_and_shows_its_card(stage: Stage) -> None:
     """`/task new` starts a task, answers only the person, and posts the card where it was typed."""
     result = await stage.boss.slash(stage.lobby, "task new", goal="Build a boat")
-    assert result.ephemeral and "Task #1 has begun" in result.response.content
+    assert result.ephemeral and "Task #1 has started" in result.response.content
     command = stage.engine.commands[-1]
     assert isinstance(command, StartTask) and command.goal == "Build a boat"
     card = stage.lobby.last_message

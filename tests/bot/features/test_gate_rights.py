@@ -31,10 +31,10 @@ from tests.fakes.parts import FakeSandbox
 
 KINDS: tuple[GateKind, ...] = get_args(GateKind)
 ROLES = ("stranger", "approver", "spender", "owner", "manager")
-IDS = (*get_args(GateEffect), "o1", "o2", "0", "1", "2", "99", "say", "cap", "Approve", "dismiss it")
-WORDS = ("dismiss it", "stop", "wrap up please", "approve within $9000 and 900 agents", "raise it")
+IDS = (*get_args(GateEffect), "o1", "o2", "0", "1", "2", "99", "say", "cap", "Approve", "Dismiss")
+WORDS = ("dismiss", "stop", "wrap up please", "approve within $9000 and 900 agents", "raise it")
 CAPS = Caps(agents=20, depth=4, members=9, steps=30, cost_micros=1_000_000, tokens=1_000_000, minutes=60)
-REFUSALS = ("may not", "no such answer", "Words cannot")
+REFUSALS = ("not allowed", "not one of the choices", "cannot be answered with text")
 GROWS = {
     ("cap", "raise_half"): 1_500_000,
     ("cap", "wrap_up"): 1_100_000,
@@ -223,7 +223,9 @@ async def test_an_id_does_what_its_effect_may_and_nothing_else(
         await check(court, gate, before, cap, chosen if allowed else None)
         told = [m.content for m in (*result.followups, result.response) if m is not None]
         assert (
-            allowed or result.modal or any("may not" in t or "no such" in t or "Words" in t for t in told)
+            allowed
+            or result.modal
+            or any("not allowed" in t or "not one of" in t or "with text" in t for t in told)
         ), told
         if allowed:
             gate = await court.ask(kind)
@@ -236,7 +238,7 @@ async def test_words_in_a_window_decide_nothing(court: Court, kind: GateKind, ro
     for words in WORDS:
         gate = await court.ask(kind)
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
-        label = {("share", "dismiss it"): "dismiss", ("question", "stop"): "o2"}.get((kind, words))
+        label = {("share", "dismiss"): "dismiss", ("question", "stop"): "o2"}.get((kind, words))
         await court.submit(court.roles[role], f"gate:{gate.gate_id}", text=words)
         if label is not None:  # the whole label of a choice that this gate has
             await check(court, gate, before, cap, label if may(role, label) else None)

@@ -128,7 +128,7 @@ async def test_catching_up_outlasts_trouble_with_the_history(
 ) -> None:
     """Discord in trouble for a moment is asked again; for longer, at the next session, with nothing lost."""
     quick = {"attempts": 3, "timeout": None, "wait_initial": 0.01, "wait_jitter": 0.0}
-    monkeypatch.setattr("bot.features.replies.cog.PATIENCE", quick)
+    monkeypatch.setattr("bot.features.replies.cog.RETRY", quick)
     await loop.begin()
     loop.local.faults.fail("GET", POST, status=503)
     loop.local.faults.invalidate()
@@ -245,7 +245,7 @@ async def test_a_guest_is_refused(loop: Loop) -> None:
     """Somebody without rights: the command, the button, the message."""
     await loop.begin()
     refused = await loop.local.guest.slash(loop.lobby, "task new", goal="x")
-    assert refused.ephemeral and "may not start" in refused.text
+    assert refused.ephemeral and "not allowed to start" in refused.text
     message = await loop.local.guest.send(loop.lobby, "Do my homework")
     await loop.local.world.pulse.until(lambda: "⛔" in marks(loop, message["id"]), 5)
     assert loop.said() == []
@@ -273,10 +273,10 @@ async def test_a_deleted_role_takes_its_rights_along(loop: Loop) -> None:
     await loop.local.you.give_role(loop.local.guest.id, role)
     await loop.local.you.slash(loop.lobby, "setup", start=role)
     allowed = await loop.local.guest.slash(loop.lobby, "task new", goal="x")
-    assert "has begun" in allowed.text
+    assert "has started" in allowed.text
     await loop.local.you.delete_role(role)
     refused = await loop.local.guest.slash(loop.lobby, "task new", goal="y")
-    assert "may not start" in refused.text
+    assert "not allowed to start" in refused.text
 
 
 @pytest.mark.parametrize(("flags", "reads"), [(1 << 19, True), (1 << 18, True), (0, False)])

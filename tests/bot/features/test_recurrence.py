@@ -14,7 +14,7 @@ from engine.domain.recurrence import Recurrence
     ("choice", "cron", "words"),
     [
         (RepeatChoice(), "0 9 * * *", "every day at 09:00 (UTC)"),
-        (RepeatChoice("working day", "7:05"), "5 7 * * 1-5", "every working day at 07:05 (UTC)"),
+        (RepeatChoice("working day", "7:05"), "5 7 * * 1-5", "every weekday at 07:05 (UTC)"),
         (RepeatChoice("week", "18.30", "Sunday"), "30 18 * * 0", "every Sunday at 18:30 (UTC)"),
         (RepeatChoice("month", "23:59"), "59 23 1 * *", "on day 1 of each month at 23:59 (UTC)"),
         (RepeatChoice(cron=" 0 */6 * * 1,4 "), "0 */6 * * 1,4", "at `0 */6 * * 1,4` (UTC)"),

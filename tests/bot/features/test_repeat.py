@@ -34,28 +34,28 @@ async def test_what_it_costs_is_said_before_it_repeats(stage: Stage) -> None:
     assert command.limits.cost_micros == 500_000 and command.limits.agents == DEFAULTS.agents
     assert "/task repeat stop" in begun.response.content
     again = await stage.boss.click(asked.response, label="Yes, repeat it")
-    assert "answered already" in again.response.content and len(stage.engine.commands) == 1
+    assert "already answered" in again.response.content and len(stage.engine.commands) == 1
 
 
 async def test_a_person_may_leave_it(stage: Stage) -> None:
     """No is no."""
     asked = await stage.boss.slash(stage.lobby, "task repeat new", goal="Look for news")
     left = await stage.boss.click(asked.response, label="No")
-    assert left.response.content == "Nothing repeats." and stage.engine.commands == []
+    assert left.response.content == "No repeating task was created." and stage.engine.commands == []
 
 
 async def test_it_takes_the_rights_that_starting_takes(stage: Stage) -> None:
     """Start for the task, spend for caps above the usual; at the button it is checked again."""
     refused = await stage.crew.slash(stage.lobby, "task repeat new", goal="Look for news")
-    assert "may not start" in refused.response.content
+    assert "not allowed to start" in refused.response.content
     await stage.boss.slash(stage.lobby, "setup", start=stage.role)
     dear = await stage.crew.slash(stage.lobby, "task repeat new", goal="Look for news", budget=99.0)
-    assert "may not raise caps" in dear.response.content
+    assert "not allowed to raise caps" in dear.response.content
     asked = await stage.crew.slash(stage.lobby, "task repeat new", goal="Look for news")
     others = stage.guild.create_role("others", permissions=discord.Permissions())
     await stage.boss.slash(stage.lobby, "setup", start=others)
     late = await stage.crew.click(asked.response, label="Yes, repeat it")
-    assert "may not start" in late.response.content and stage.engine.commands == []
+    assert "not allowed to start" in late.response.content and stage.engine.commands == []
 
 
 async def test_what_is_no_time_is_said(stage: Stage) -> None:
@@ -73,7 +73,7 @@ async def test_what_is_no_time_is_said(stage: Stage) -> None:
 async def test_a_list_and_a_stop(stage: Stage) -> None:
     """What repeats, how often it ran; who made it may stop it, a stranger may not."""
     empty = await stage.boss.slash(stage.lobby, "task repeat list")
-    assert "Nothing repeats in this server" in empty.response.content
+    assert "no repeating tasks in this server" in empty.response.content
     asked = await stage.boss.slash(stage.lobby, "task repeat new", goal="Look for news")
     await stage.boss.click(asked.response, label="Yes, repeat it")
     (number,) = stage.engine.world.repeats
@@ -82,10 +82,10 @@ async def test_a_list_and_a_stop(stage: Stage) -> None:
     assert f"**#{number}** every day at 09:00" in listed.response.content
     assert f"last task #{task_id}" in listed.response.content
     refused = await stage.stranger.slash(stage.lobby, "task repeat stop", repeat=str(number))
-    assert "may not steer" in refused.response.content
+    assert "not allowed to steer" in refused.response.content
     stopped = await stage.boss.slash(stage.lobby, "task repeat stop", repeat=f"#{number}")
     assert stage.engine.commands[-1] == EndRepeat(number, f"discord:{stage.boss.id}")
-    assert "No more starts" in stopped.response.content
+    assert "will not start again" in stopped.response.content
     unknown = await stage.boss.slash(stage.lobby, "task repeat stop", repeat=str(number))
     assert "/task repeat list" in unknown.response.content
 
@@ -121,7 +121,7 @@ async def made(stage: Stage, person: Any, **options: Any) -> int:
 async def look(stage: Stage) -> list[str]:
     """What is to be said in the lobby about pauses."""
     posts = [entry.post for entry in await stage.ledger.waiting()]
-    return [p.text for p in posts if "does not start any more" in p.text and p.channel_id == stage.lobby.id]
+    return [p.text for p in posts if "is paused" in p.text and p.channel_id == stage.lobby.id]
 
 
 async def test_a_pause_is_said_once_where_it_was_made(stage: Stage) -> None:
@@ -146,11 +146,11 @@ async def test_taking_over_takes_the_rights_that_making_takes(stage: Stage) -> N
     for number in (cheap, dear):
         stage.engine.pause_repeat(number, "she left")
     refused = await stage.stranger.slash(stage.lobby, "task repeat resume", repeat=str(cheap))
-    assert "may not start" in refused.response.content
+    assert "not allowed to start" in refused.response.content
     refused = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=str(dear))
-    assert "may not raise caps" in refused.response.content
+    assert "not allowed to raise caps" in refused.response.content
     taken = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=f"#{cheap}")
-    assert "every day at 09:00" in taken.response.content and "in your name" in taken.response.content
+    assert "every day at 09:00" in taken.response.content and "on your behalf" in taken.response.content
     resumed = [c for c in stage.engine.commands if isinstance(c, ResumeRepeat)]
     assert resumed == [ResumeRepeat(cheap, f"discord:{stage.crew.id}")]
     again = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=str(cheap))

@@ -143,7 +143,7 @@ async def test_an_edit_after_reading_is_said_to_be_too_late(stage: Stage) -> Non
     message = await stage.boss.send(task.room, "Use oak")
     stage.engine.read(f"{task.room.id}:{message.id}")
     await stage.boss.edit(message, "Use ash")
-    assert "has read that already" in task.room.last_message.content
+    assert "already read the message" in task.room.last_message.content
 
 
 async def test_a_pin_of_a_message_edited_long_ago_changes_nothing(stage: Stage) -> None:
@@ -158,7 +158,7 @@ async def test_a_pin_of_a_message_edited_long_ago_changes_nothing(stage: Stage) 
     assert stored.edited_timestamp is not None
     stage.env.backend.emit("MESSAGE_UPDATE", message_payload(stage.env.backend, stored))
     await stage.env.settle()
-    assert not any("has read that already" in m.content for m in task.room.history())
+    assert not any("already read the message" in m.content for m in task.room.history())
     assert stage.engine.world.notes[0].command.text == "Use ash"
 
 

@@ -47,7 +47,7 @@ async def test_a_window_starts_nothing_after_the_right_was_taken_away(stage: Sta
     await grant(stage, **{right: others(stage)})
     told = await stage.crew.submit_modal(shown, {"goal": "Spend it all"})
     assert stage.engine.commands == []
-    assert f"may not {'start' if right == 'start' else 'raise caps'}" in told.response.content
+    assert f"not allowed to {'start' if right == 'start' else 'raise caps'}" in told.response.content
     assert await told.response.attachments[0].read() == b"Spend it all"
 
 
@@ -61,7 +61,7 @@ async def test_a_confirmation_repeats_nothing_after_the_right_was_taken_away(
     await grant(stage, **{right: others(stage)})
     told = await stage.crew.click(asked.response, label="Yes, repeat it")
     assert stage.engine.commands == []
-    assert f"may not {'start' if right == 'start' else 'raise caps'}" in told.response.content
+    assert f"not allowed to {'start' if right == 'start' else 'raise caps'}" in told.response.content
     await grant(stage, **{right: stage.role})
     await stage.crew.click(asked.response, label="Yes, repeat it")
     assert isinstance(stage.engine.commands[-1], RepeatTask)
@@ -105,7 +105,7 @@ async def test_a_button_with_anothers_number_confirms_nothing(stage: Stage) -> N
         for part, forged in zip(custom_ids(stored.components), ids, strict=True):
             part["custom_id"] = forged
         told = await stage.crew.click(own.response, label=label)
-        assert "answered already" in told.response.content
+        assert "already answered" in told.response.content
     assert stage.engine.commands == []
     await stage.boss.click(theirs.response, label="Yes, repeat it")
     assert isinstance(stage.engine.commands[-1], RepeatTask)
@@ -143,7 +143,7 @@ async def test_models_are_those_the_operator_allows(stage: Stage) -> None:
         refused = await stage.crew.slash(stage.lobby, command, goal="x", model="dear")
         assert "usual, large, strange" in refused.response.content
         unpriced = await stage.crew.slash(stage.lobby, command, goal="x", model="strange")
-        assert "may not raise caps" in unpriced.response.content
+        assert "not allowed to raise caps" in unpriced.response.content
         offered = await stage.crew.autocomplete(stage.lobby, command, "model", "l")
         assert [choice["value"] for choice in offered] == ["usual", "large"]
     assert stage.engine.commands == []

@@ -24,14 +24,14 @@ def drive(stage: Stage, work: Any) -> Any:
 async def test_before_setup_only_managers_start_tasks(stage: Stage) -> None:
     """Denied by default; `/setup` opens exactly the right it names."""
     refused = await stage.crew.slash(stage.lobby, "task new", goal="x")
-    assert "may not start" in refused.response.content and not stage.engine.commands
+    assert "not allowed to start" in refused.response.content and not stage.engine.commands
     await stage.boss.slash(stage.lobby, "setup", start=stage.role)
     await stage.crew.slash(stage.lobby, "task new", goal="x")
     assert isinstance(stage.engine.commands[-1], StartTask)
     refused = await stage.crew.slash(stage.lobby, "task new", goal="x", budget=1000.0)
-    assert "may not raise caps" in refused.response.content
+    assert "not allowed to raise caps" in refused.response.content
     refused = await stage.stranger.slash(stage.lobby, "task new", goal="x")
-    assert "may not start" in refused.response.content
+    assert "not allowed to start" in refused.response.content
 
 
 async def test_owners_steer_their_task_but_do_not_spend(stage: Stage) -> None:
@@ -39,9 +39,10 @@ async def test_owners_steer_their_task_but_do_not_spend(stage: Stage) -> None:
     await stage.boss.slash(stage.lobby, "setup", start=stage.role)
     await stage.crew.slash(stage.lobby, "task new", goal="x")
     assert "is paused" in (await stage.crew.slash(stage.lobby, "task pause")).response.content
-    assert "may not raise" in (await stage.crew.slash(stage.lobby, "task cap", agents=99)).response.content
+    raised = await stage.crew.slash(stage.lobby, "task cap", agents=99)
+    assert "not allowed to raise" in raised.response.content
     colleague = stage.guild.add_member(stage.env.create_user("colleague"), roles=[stage.role])
-    assert "may not steer" in (await colleague.slash(stage.lobby, "task resume")).response.content
+    assert "not allowed to steer" in (await colleague.slash(stage.lobby, "task resume")).response.content
 
 
 async def test_setup_shows_what_is_set_and_keeps_the_rest(stage: Stage) -> None:
@@ -64,7 +65,7 @@ async def test_managers_commands_check_even_when_discord_shows_them(stage: Stage
     for name in ("setup", "doctor"):
         stage.guild.set_command_permissions(known[name], {stage.role: True})
         result = await stage.crew.slash(stage.lobby, name)
-        assert "Only people with Manage Server" in result.response.content
+        assert "Manage Server permission" in result.response.content
 
 
 async def test_strangers_cannot_look_into_tasks_they_cannot_see(stage: Stage) -> None:
@@ -79,7 +80,7 @@ async def test_strangers_cannot_look_into_tasks_they_cannot_see(stage: Stage) ->
     await stage.env.settle()
     for command in ("task files", "task status", "task tree", "task log", "task export"):
         hidden = await stage.stranger.slash(stage.lobby, command, task=str(task.id))
-        assert "may not steer" in hidden.response.content
+        assert "not allowed to steer" in hidden.response.content
 
 
 async def test_doctor_on_a_healthy_server(stage: Stage) -> None:
@@ -105,7 +106,7 @@ async def test_doctor_names_what_is_missing_and_the_fix(stage: Stage) -> None:
     text = (await stage.boss.slash(stage.lobby, "doctor")).response.content
     assert f"<#{task.room.id}>: I lack **Attach Files**" in text
     assert "connection refused" in text and "apt install bubblewrap" in text
-    assert "could steer was deleted" in text
+    assert "right to steer was deleted" in text
 
 
 async def test_doctor_tries_again_and_names_trouble_with_faces(stage: Stage) -> None:
@@ -113,7 +114,7 @@ async def test_doctor_tries_again_and_names_trouble_with_faces(stage: Stage) -> 
     stage.face_problem = "Drawn faces are refused (no room). Set AVATAR_URL_TEMPLATE, or leave it so."
     text = (await stage.boss.slash(stage.lobby, "doctor")).response.content
     assert stage.tried_again == 1
-    assert "⚠️ Faces: Drawn faces are refused" in text
+    assert "⚠️ Avatars: Drawn faces are refused" in text
 
 
 async def test_a_new_server_is_welcomed_once(stage: Stage) -> None:
@@ -177,7 +178,7 @@ async def test_memories_are_listed_and_forgotten_here_only(stage: Stage) -> None
     await stage.boss.slash(stage.lobby, "memory forget", memory=f"#{mine}")
     assert stage.engine.commands[-1] == ForgetMemory(mine, f"discord:{stage.boss.id}")
     refused = await stage.stranger.slash(stage.lobby, "memory list")
-    assert "may not start" in refused.response.content
+    assert "not allowed to start" in refused.response.content
 
 
 async def test_all_memories_can_be_turned_to(stage: Stage) -> None:

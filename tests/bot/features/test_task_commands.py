@@ -20,7 +20,7 @@ async def test_new_without_a_goal_opens_a_window_that_survives_nothing_being_cho
     command = stage.engine.commands[-1]
     assert isinstance(command, StartTask) and command.goal == "A long goal\nin two lines"
     assert command.limits == Limits(agents=12, cost_micros=2_500_000, minutes=30) and command.model == "big"
-    assert result.ephemeral and "has begun" in result.response.content
+    assert result.ephemeral and "has started" in result.response.content
 
 
 async def test_a_window_open_across_a_restart_keeps_what_was_chosen(stage: Stage) -> None:
@@ -78,8 +78,8 @@ async def test_a_long_goal_comes_as_a_text_file(stage: Stage) -> None:
         ({"goal": "   "}, "The goal is empty"),
         ({"file1": ("goal.txt", b"x" * 10_000)}, "10,000 characters"),
         ({"file1": ("goal.txt", b"")}, "The goal is empty"),
-        ({"goal": "x", "budget": 0.0}, "more than 0 dollars"),
-        ({"goal": "x", "budget": -3.0}, "more than 0 dollars"),
+        ({"goal": "x", "budget": 0.0}, "greater than 0 US dollars"),
+        ({"goal": "x", "budget": -3.0}, "greater than 0 US dollars"),
     ],
 )
 async def test_bad_goals_and_budgets_are_refused_with_the_next_step(
@@ -106,8 +106,8 @@ async def test_a_goal_with_everyone_pings_nobody(stage: Stage) -> None:
     [
         (ModelKeyRejected("The endpoint does not accept the key."), "OPENAI_API_KEY"),
         (ModelUnavailable("The endpoint cannot be reached."), "/doctor"),
-        (OSError(errno.ENOSPC, "No space left on device"), "no space left"),
-        (OSError("database or disk is full"), "no space left"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+        (OSError("database or disk is full"), "disk is full"),
         (OSError(errno.EIO, "boom"), "incident"),
     ],
 )
@@ -183,7 +183,7 @@ async def test_pause_resume_and_stop_by_command(stage: Stage) -> None:
     await stage.boss.slash(task.room, "task resume")
     assert stage.engine.kinds()[-1] is ResumeTask
     asked = await stage.boss.slash(task.room, "task stop")
-    await stage.boss.click(asked.response, label="No, go on")
+    await stage.boss.click(asked.response, label="No, keep it running")
     assert not any(isinstance(c, StopTask) for c in stage.engine.commands)
 
 
@@ -192,9 +192,9 @@ async def test_stopping_what_has_ended_asks_nothing(stage: Stage) -> None:
     task = await stage.start()
     stage.engine.end(task.id)
     refused = await stage.boss.slash(task.room, "task stop")
-    assert "ended already" in refused.response.content and not refused.response.components
+    assert "already ended" in refused.response.content and not refused.response.components
     pressed = await stage.boss.click(stage.lobby.last_message, label="Stop")
-    assert "ended already" in pressed.response.content
+    assert "already ended" in pressed.response.content
 
 
 async def test_caps_by_option_and_by_window(stage: Stage) -> None:
@@ -250,7 +250,7 @@ async def test_archive_only_after_the_end(stage: Stage) -> None:
     """A running task keeps its channels; an ended one is closed and its transcript handed over."""
     task = await stage.start()
     result = await stage.boss.slash(task.room, "task archive")
-    assert "Stop it first" in result.response.content and not stage.archive.closed
+    assert "Stop it with" in result.response.content and not stage.archive.closed
     stage.engine.end(task.id)
     result = await stage.boss.slash(task.room, "task archive", remove=True)
     assert stage.archive.closed == [(task.id, True)]
