@@ -1,4 +1,5 @@
-"""The chain work: every agent begins a chain of hops; a step reads one letter and passes it on, one hop less.
+"""The chain work: every agent begins a chain of hops; a step reads one message and passes it on, one hop
+less.
 
 `ideal_seconds` runs the same rules with an engine that costs nothing.
 """
@@ -20,7 +21,7 @@ _HOP = re.compile(r"chain (\d+) hop (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """`agents` chains of `hops` letters; each call takes `seconds`, at most `cap` at once."""
+    """`agents` chains of `hops` messages; each call takes `seconds`, at most `cap` at once."""
 
     agents: int
     hops: int
@@ -28,12 +29,12 @@ class Chains:
     cap: int
 
     def holder(self, chain: int, hop: int) -> int:
-        """Who gets the letter of `chain` that has `hop` hops left: at equal hops, no two chains meet."""
+        """Who gets the message of `chain` that has `hop` hops left: at equal hops, no two chains meet."""
         return (chain + (self.hops - hop) * STRIDE) % self.agents
 
 
 def text_of(chain: int, hop: int) -> str:
-    """A letter of a chain."""
+    """A message of a chain."""
     return f"chain {chain} hop {hop}" + PAD
 
 

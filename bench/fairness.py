@@ -3,7 +3,7 @@
 `python -m bench.fairness [sqlite|postgresql]`: the embedded dispatcher, or Procrastinate's.
 
 The endpoint takes 64 calls at once through the real admission, 250 ms each; what is compared is the small
-task's time from its letters to its end.
+task's time from its messages to its end.
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ def _dispatcher(db: Database, slots: int, stalled_s: float) -> Dispatcher:
 
 
 def seed_members(connection: Connection, count: int, now: float) -> tuple[int, list[int]]:
-    """A running task with a boss who has read its mail and `count` members A0, A1, … -> (task, members)."""
+    """A running task with a boss who has read its messages and `count` members A0, A1, … -> (task,
+    members)."""
     task = start_task(connection, StartTask("bench", "bench", "bench"), ROOMY, now).id
     connection.execute(MESSAGES.update().where(MESSAGES.c.task_id == task).values(consumed_step=0))
     boss = connection.execute(sa.select(AGENTS).where(AGENTS.c.task_id == task)).one()
@@ -156,7 +157,7 @@ def seed_members(connection: Connection, count: int, now: float) -> tuple[int, l
 
 
 def seed_messages(connection: Connection, task: int, messages: list[tuple[int, str]], now: float) -> None:
-    """Unread mail from the system: (agent, text) pairs."""
+    """Unread messages from the system: (agent, text) pairs."""
     rows = [
         {
             "task_id": task,

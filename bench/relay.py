@@ -1,4 +1,4 @@
-"""The work that crashes are tried on: chains whose every step writes a file and passes a letter on.
+"""The work that crashes are tried on: chains whose every step writes a file and passes a message on.
 
 `verify` reads a finished database and says what was lost, doubled, missing or different.
 """
@@ -26,7 +26,7 @@ from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISION
 from engine.workspace import GitWorkspace
 
 WORK = Chains(agents=12, hops=6, seconds=0.01, cap=16)
-_LETTER = re.compile(r"\[from [\w ]+\]\n  chain (\d+) hop (\d+)")
+_MESSAGE = re.compile(r"\[from [\w ]+\]\n  chain (\d+) hop (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ NO_DAMAGE = Damage(0, 0, 0, 0, 0)
 
 
 def content_of(chain: int, hop: int) -> str:
-    """What the step that reads this letter writes."""
+    """What the step that reads this message writes."""
     return f"written for chain {chain} with {hop} hops left\n" * 20
 
 
 def relay_script(request: ChatRequest) -> ChatAnswer:
-    """Write the letter's file, pass the letter on."""
-    found = _LETTER.findall(request.messages[-1].content)
+    """Write the message's file, pass the message on."""
+    found = _MESSAGE.findall(request.messages[-1].content)
     if not found or request.messages[-1].role != "user":
         return say("nothing new")
     chain, hop = int(found[-1][0]), int(found[-1][1])
@@ -78,7 +78,7 @@ async def slow_relay(request: ChatRequest) -> ChatAnswer:
 
 
 def seed(connection: Connection) -> None:
-    """All agents with a letter each."""
+    """All agents with a message each."""
     now = time.time()
     task, agents = seed_members(connection, WORK.agents, now)
     messages = [(agent, f"chain {n} hop {WORK.hops}") for n, agent in enumerate(agents)]
@@ -86,14 +86,14 @@ def seed(connection: Connection) -> None:
 
 
 def finished(connection: Connection) -> bool:
-    """All mail is read and no turn is open."""
+    """All messages are read and no turn is open."""
     unread = sa.select(MESSAGES.c.id).where(MESSAGES.c.consumed_step.is_(None)).limit(1)
     open_turn = sa.select(AGENTS.c.id).where(AGENTS.c.in_turn).limit(1)
     return connection.execute(unread).first() is None and connection.execute(open_turn).first() is None
 
 
 def verify(connection: Connection, workspace: GitWorkspace) -> Damage:
-    """Compare letters, steps, events and files with what the work must have made."""
+    """Compare messages, steps, events and files with what the work must have made."""
     return Damage(
         *_letters(connection),
         _events(connection),
@@ -103,9 +103,9 @@ def verify(connection: Connection, workspace: GitWorkspace) -> Damage:
 
 
 def _letters(connection: Connection) -> tuple[int, int]:
-    """(lost, read twice): each letter must be in the input of exactly one step."""
+    """(lost, read twice): each message must be in the input of exactly one step."""
     inputs = connection.execute(sa.select(STEPS.c.input)).scalars()
-    read = Counter((int(c), int(h)) for text in inputs for c, h in _LETTER.findall(text))
+    read = Counter((int(c), int(h)) for text in inputs for c, h in _MESSAGE.findall(text))
     wanted = [(chain, hop) for chain in range(WORK.agents) for hop in range(1, WORK.hops + 1)]
     return sum(message not in read for message in wanted), sum(count - 1 for count in read.values())
 

@@ -24,7 +24,7 @@ ONE_MESSAGE = TurnOptions(inbox_limit=1)
 
 
 def seed(connection: Connection, work: Chains) -> None:
-    """A task with all agents, one letter each."""
+    """A task with all agents, one message each."""
     now = time.time()
     task, agents = seed_members(connection, work.agents, now)
     messages = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
@@ -32,7 +32,7 @@ def seed(connection: Connection, work: Chains) -> None:
 
 
 def left(connection: Connection) -> int:
-    """Unread letters."""
+    """Unread messages."""
     return int(
         connection.execute(
             sa.select(sa.func.count()).select_from(MESSAGES).where(MESSAGES.c.consumed_step.is_(None))
@@ -41,7 +41,7 @@ def left(connection: Connection) -> int:
 
 
 def counts(connection: Connection) -> tuple[int, int, int, float]:
-    """(letters, steps, events, seconds from the first call to the last commit)."""
+    """(messages, steps, events, seconds from the first call to the last commit)."""
     messages, steps, events = (
         int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
         for table in (MESSAGES, STEPS, EVENTS)
@@ -66,7 +66,7 @@ async def run(work: Chains, url: str, folder: Path) -> tuple[float, int, float]:
     messages, steps, _, seconds = await running.db.read(counts)
     await running.close()
     if messages != work.agents * work.hops + 1:
-        raise RuntimeError(f"{messages} letters instead of {work.agents * work.hops + 1}")
+        raise RuntimeError(f"{messages} messages instead of {work.agents * work.hops + 1}")
     return seconds, steps, cpu
 
 

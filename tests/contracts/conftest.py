@@ -146,6 +146,6 @@ async def unread(world: World) -> int:
 
 
 async def still(world: World) -> bool:
-    """Nobody has mail or an open turn."""
+    """Nobody has messages or an open turn."""
     busy = sa.select(sa.func.count()).select_from(AGENTS).where(AGENTS.c.in_turn)
     return await unread(world) == 0 and await world.scalar(busy) == 0

@@ -57,7 +57,7 @@ def quiet(_request: ChatRequest) -> ChatAnswer:
     return say("fine")
 
 
-async def test_ids_that_name_nothing_are_answered_in_plain_words(world: World) -> None:
+async def test_unknown_ids_are_answered_in_plain_sentences(world: World) -> None:
     """Every command with an unknown id raises NotFound with a sentence, and changes nothing."""
     engine = await world.start(quiet)
     for command in UNKNOWN:
@@ -129,8 +129,8 @@ async def _some(found: list[int]) -> bool:
     return bool(found)
 
 
-async def test_the_same_words_sent_twice_under_one_ref_arrive_once(world: World) -> None:
-    """A person's message retried by the bot is one letter: the same id comes back."""
+async def test_the_same_message_sent_twice_under_one_ref_arrives_once(world: World) -> None:
+    """A person's message retried by the bot is one message: the same id comes back."""
     engine = await world.start(quiet)
     await engine.handle(StartTask("g", "me", "here"))
     boss = int(await world.scalar(sa.select(AGENTS.c.id)))

@@ -47,7 +47,7 @@ def composing(tokens: int = 100, micros: int = 50):  # type: ignore[no-untyped-d
 
 
 def begin(connection: Connection, members: int = 2, caps: Caps = CAPS) -> tuple[int, list[int]]:
-    """A task with a boss, who has mail, and members -> (task, [boss, *members])."""
+    """A task with a boss, who has messages, and members -> (task, [boss, *members])."""
     task = start_task(connection, StartTask("g", "me", "here"), caps, 1.0).id
     boss = connection.execute(sa.select(AGENTS).where(AGENTS.c.task_id == task)).one()
     made = [
@@ -121,7 +121,7 @@ async def test_readers_never_pass_an_event_that_is_still_to_come(world: World) -
     assert seen == stored
 
 
-async def test_a_letter_that_wakes_is_found_behind_more_than_are_read_at_once(world: World) -> None:
+async def test_a_message_that_wakes_is_found_behind_more_than_are_read_at_once(world: World) -> None:
     """Of a thousand reports only the last asks for an answer; all are read, the first first."""
     task, agents = await world.write(begin)
     row = {"task_id": task, "to_agent": agents[1], "from_kind": "agent", "from_name": "s", "text": "t"}
@@ -150,7 +150,7 @@ async def test_only_the_first_of_two_commits_of_one_turn_counts(world: World) ->
 
 
 async def test_a_stale_commit_changes_nothing_and_can_be_made_again(world: World) -> None:
-    """A name that is nobody makes the whole step stale; mail stays unread, the fence stays."""
+    """A name that is nobody makes the whole step stale; messages stay unread, the fence stays."""
     _, agents = await world.write(begin)
     turn = await load(world, agents[0])
     with pytest.raises(Stale):
@@ -178,7 +178,7 @@ async def test_of_two_writers_of_one_file_the_second_must_look_again(world: Worl
 
 
 def commit_messages(connection: Connection, agents: list[int]) -> None:
-    """A letter to each."""
+    """A message to each."""
     task = connection.execute(sa.select(AGENTS.c.task_id).limit(1)).scalar_one()
     for agent in agents:
         row = {
@@ -194,7 +194,7 @@ def commit_messages(connection: Connection, agents: list[int]) -> None:
 
 
 async def test_many_who_write_to_each_other_at_once_neither_lock_up_nor_lose(world: World) -> None:
-    """Twelve agents commit letters to all others at the same time: every letter arrives."""
+    """Twelve agents commit messages to all others at the same time: every message arrives."""
     _, agents = await world.write(lambda c: begin(c, 12))
     members = agents[1:]
     await world.write(lambda c: commit_messages(c, members))
@@ -231,7 +231,7 @@ def _answer() -> ChatAnswer:
 
 
 @SHARED_QUEUE
-async def test_the_job_of_a_dead_worker_is_buried_and_its_agent_runs(world: World) -> None:
+async def test_the_job_of_a_dead_worker_is_finished_and_its_agent_runs(world: World) -> None:
     """A job left in doing by a worker that is no more blocks nobody for longer than the silence allowed."""
     _, agents = await world.write(begin)
     sender = ProcrastinateDispatcher(world.db, 0)

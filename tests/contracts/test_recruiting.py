@@ -36,7 +36,7 @@ async def test_two_who_recruit_the_same_name_at_once_both_get_an_agent(world: Wo
     assert len(names) == len(set(names)) == 3 + 8
 
 
-async def test_words_to_the_group_reach_those_recruited_in_the_same_step(world: World) -> None:
+async def test_messages_to_the_group_reach_agents_recruited_in_the_same_step(world: World) -> None:
     """Recruiting and addressing the new group in one answer works: each new member hears it."""
     heard: list[str] = []
 
@@ -57,8 +57,8 @@ async def test_words_to_the_group_reach_those_recruited_in_the_same_step(world: 
     assert len(heard) == 3
 
 
-async def test_words_to_the_group_of_a_new_head_go_to_its_own_members(world: World) -> None:
-    """A member that recruits and writes to "group" in one answer means whom it recruited, not its peers."""
+async def test_messages_to_the_group_of_a_new_head_go_to_its_own_members(world: World) -> None:
+    """A member that recruits and writes to "group" in one answer means its recruits, not its peers."""
 
     def script(request: ChatRequest) -> ChatAnswer:
         newest = request.messages[-1].content

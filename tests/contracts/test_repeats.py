@@ -206,7 +206,7 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
     assert (await engine.look.task(1)).by == "she" and rights.asked[-1] == ("she", "guild:1")
 
 
-async def test_a_run_waits_while_nobody_can_tell_who_may_start_it(world: World) -> None:
+async def test_a_run_waits_while_the_right_to_start_it_is_unknown(world: World) -> None:
     """Not started, not paused, not left out: it starts as soon as the answer is there."""
     engine, rights = await world.start(finishes, turn=SWEEPING), Rights()
     engine.ask_before_starts(rights)

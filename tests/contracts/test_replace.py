@@ -69,7 +69,7 @@ async def test_the_successor_knows_what_the_predecessor_knew_and_ends_its_work(w
         await engine.handle(ReplaceAgent(ada, "me"))
 
 
-async def test_a_call_under_way_is_dropped_and_its_mail_read_by_the_successor(world: World) -> None:
+async def test_a_running_call_is_dropped_and_its_messages_are_read_by_the_successor(world: World) -> None:
     """A person's words that the old one was reading reach the successor, once; its answer is void."""
     reading, go = asyncio.Event(), asyncio.Event()
 
@@ -146,7 +146,7 @@ def _lost_head(view: View) -> ChatAnswer:
 
 
 def _new_head(view: View) -> ChatAnswer:
-    """Reviews what its letter says waits for review, then submits the work taken over."""
+    """Reviews what its message says waits for review, then submits the work taken over."""
     if not view.did("review"):
         waiting = next(line for line in view.all.splitlines() if "waits for your review" in line)
         number = int(waiting.split()[0].lstrip("#"))

@@ -46,7 +46,7 @@ _of_keys = PreparedLists(lambda n: sa.select(MESSAGES.c.key).where(MESSAGES.c.ke
 
 
 def put(connection: Connection, key: str, text: str = "", **other: object) -> object:
-    """A letter -> what its insert answers."""
+    """A message -> what its insert answers."""
     row: dict[str, object] = {
         "task_id": 1,
         "to_agent": 2,
@@ -59,7 +59,7 @@ def put(connection: Connection, key: str, text: str = "", **other: object) -> ob
 
 
 async def keys(world: World) -> set[str]:
-    """Of all letters there."""
+    """Of all messages there."""
     return {row.key for row in await world.rows(sa.select(MESSAGES.c.key))}
 
 
@@ -210,8 +210,8 @@ async def test_connections_that_the_server_ended_are_replaced(cluster: Cluster) 
     db = open_database(url)
 
     async def wave(number: int) -> None:
-        letters = [f"{number}.{one}" for one in range(20)]
-        await asyncio.gather(*(db.write(lambda c, key=key: put(c, key) and None) for key in letters))  # type: ignore[misc]
+        messages = [f"{number}.{one}" for one in range(20)]
+        await asyncio.gather(*(db.write(lambda c, key=key: put(c, key) and None) for key in messages))  # type: ignore[misc]
 
     for number in range(3):
         await wave(number)

@@ -136,7 +136,7 @@ async def test_a_cap_above_another_holds_for_those_below_both(world: World) -> N
     assert spent[0] > spent[1] > spent[2] > spent[3] > 0
 
 
-async def test_whom_one_recruits_in_the_call_a_cap_came_in_joins_that_budget(world: World) -> None:
+async def test_agents_recruited_in_the_call_that_set_a_cap_join_that_budget(world: World) -> None:
     """The answer was asked for under the old budget; the new member spends from the new one."""
     go, asked = asyncio.Event(), asyncio.Event()
 

@@ -120,7 +120,7 @@ async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) 
     assert [e.percent for e in await told(world, CapReached) if isinstance(e, CapReached)][:2] == [80, 100]
 
 
-async def test_wrapping_up_a_part_tells_it_and_gives_a_tenth(world: World) -> None:
+async def test_wrapping_up_a_subtree_notifies_it_and_gives_a_tenth(world: World) -> None:
     """Its agent reads what is wanted; nobody else is stopped; there is no second tenth."""
     engine, task, ada = await capped(world, Pair())
     gate = await asked(world, engine, task)

@@ -1,4 +1,4 @@
-"""The contract of turns on every backend: nothing lost, nothing twice, nobody asleep with mail.
+"""The contract of turns on every backend: nothing lost, nothing twice, no agent left with unread messages.
 
 The steps of a turn: docs/architecture.md.
 """
@@ -62,8 +62,8 @@ def _name(request: ChatRequest) -> str:
     return found[0] if found else ""
 
 
-async def test_all_mail_is_read_once_with_nothing_but_the_dispatcher_to_wake_anybody(world: World) -> None:
-    """Every letter ends in exactly one committed step of its addressee; steps and events have no holes."""
+async def test_all_messages_are_read_once_with_the_dispatcher_alone(world: World) -> None:
+    """Every message ends in exactly one committed step of its addressee; steps and events have no holes."""
     engine = await world.start(crew)
     await engine.handle(StartTask("play", "me", "here"))
     await world.until(lambda: still(world))
@@ -131,7 +131,7 @@ async def boss_of(world: World, task: int) -> int:
     return int(await world.scalar(query))
 
 
-async def test_a_message_withdrawn_while_it_is_read_is_thought_about_anew(world: World) -> None:
+async def test_a_message_withdrawn_while_it_is_read_repeats_the_model_call(world: World) -> None:
     """The answer made from withdrawn words is dropped, though paid for; the next prompt lacks them."""
     model = Slow("boss", [say("first"), say("second")])
     engine = await world.start(model)
@@ -230,7 +230,7 @@ async def test_an_agent_dismissed_while_it_thinks_says_nothing_more(world: World
 
 
 async def test_paused_tasks_and_agents_wait_and_go_on(world: World) -> None:
-    """While paused no model is called though there is mail; on resume the mail is read."""
+    """While paused no model is called though there are messages; on resume the messages are read."""
     model = Slow("boss", [])
     model.go.set()
     engine = await world.start(model)
@@ -284,8 +284,8 @@ async def test_a_call_cut_off_by_a_stop_is_made_again(world: World) -> None:
     assert (len(model.prompts), budget.calls, budget.reserved_tokens) == (2, 1, 0)
 
 
-async def test_one_letter_at_a_time_reads_the_inbox_in_order(world: World) -> None:
-    """With `letters=1` each step reads the oldest unread letter."""
+async def test_one_message_at_a_time_reads_the_inbox_in_order(world: World) -> None:
+    """With `inbox_limit=1` each step reads the oldest unread message."""
     model = Slow("boss", [])
     engine = await world.start(model, turn=TurnOptions(inbox_limit=1))
     boss = await boss_of(world, await engine.handle(StartTask("g", "me", "here")))
@@ -300,7 +300,7 @@ async def test_one_letter_at_a_time_reads_the_inbox_in_order(world: World) -> No
 
 
 async def test_a_dropped_answer_with_nothing_left_to_do_holds_nothing(world: World) -> None:
-    """The only letter withdrawn while it was read: the reservation goes back, later words wake the agent."""
+    """The only message withdrawn while it was read: the reservation goes back, later words wake the agent."""
     model = Slow("boss", [])
     model.go.set()
     engine = await world.start(model)

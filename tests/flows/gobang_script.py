@@ -62,7 +62,7 @@ def _next(view: View) -> tuple[str, ...]:
 
 
 def author(view: View) -> ChatAnswer:
-    """Writes its files and submits; the AI's first draft fails its own check and is mended."""
+    """Writes its files and submits; the AI's first draft fails its own check and is repaired."""
     if "Assignment #" not in view.all:
         return say("Ready.")
     files = AUTHORS[view.name][1]

@@ -61,7 +61,7 @@ async def test_functions_are_marked_by_their_tests_in_the_sandbox(tmp_path: Path
 
 
 async def test_a_run_is_resumed_where_it_was_left(tmp_path: Path) -> None:
-    """Items with a result cost no call again; a line cut off by a crash is done anew."""
+    """Items with a result cost no call again; a line cut off by a crash is done again."""
     file = write(tmp_path / "own.jsonl", APPLES | {"task_id": "a"}, MANY | {"task_id": "m"})
     model = ScriptedModel(solver)
     assert await run(tmp_path, "gsm8k", file, model) == {"a": True, "m": True}

@@ -1,4 +1,4 @@
-"""Nothing reads sentences: with every text worded anew a whole task goes the same way."""
+"""Nothing reads sentences: with every text worded again a whole task goes the same way."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _bare(body: Any) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("small", "by_runs"), [(False, False), (True, False), (True, True)])
-async def test_a_task_goes_the_same_way_in_other_words(
+async def test_a_task_runs_the_same_with_other_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool, by_runs: bool
 ) -> None:
     """Same offers, events, calls with their outcomes, messages, files and states."""
@@ -127,7 +127,9 @@ async def test_a_task_goes_the_same_way_in_other_words(
     assert any(outcome for _, _, calls, _ in before.steps for _, outcome in calls)
 
 
-async def test_the_bot_posts_the_same_in_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_bot_posts_the_same_with_other_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Kinds, lanes, pings, questions and order of what is posted come from data."""
     _, events = await course(_folder(tmp_path, "task"), small=False, by_runs=False)
     before = await _posted(events)

@@ -34,7 +34,7 @@ def doctor(folder: Path, url: str) -> str:
             f"postgresql://u:{CANARY}@127.0.0.1:1/d",
             "PostgreSQL does not answer at postgresql://u@127.0.0.1:1/d",
         ),
-        (f"postgresql://u:{CANARY}@nowhere.invalid/d", "The host of the database is not known"),
+        (f"postgresql://u:{CANARY}@nowhere.invalid/d", "The host of the database is unknown"),
         ("", "The database file"),
     ],
 )

@@ -25,22 +25,22 @@ from tests.fakes.parts import CAPS
 def boss(view: View) -> ChatAnswer:
     """Finishes; mends what the auditor rejects and finishes again."""
     if "The auditor rejected the result" in view.last:
-        path = f"mended{view.steps}.txt"
+        path = f"repaired{view.steps}.txt"
         return call(
             ("write_file", {"path": path, "content": "x\n"}),
-            ("finish", {"report": "mended", "deliverables": [path]}),
+            ("finish", {"report": "repaired", "deliverables": [path]}),
         )
     if "A person answers" in view.last:
         return call(("finish", {"report": "tried again"}))
     return say("Waiting.") if view.did("finish") else call(("finish", {"report": "first"}))
 
 
-async def test_a_rejection_goes_back_to_the_boss_and_a_fresh_auditor_judges_anew(stage: Stage) -> None:
+async def test_a_rejection_goes_back_to_the_boss_and_a_new_auditor_judges(stage: Stage) -> None:
     """The second auditor has seen nothing of the first round; its acceptance verifies the task."""
     saw: list[str] = []
 
     def first(view: View) -> ChatAnswer:
-        return call(("verdict", {"verdict": "reject", "findings": "mended.txt is missing"}))
+        return call(("verdict", {"verdict": "reject", "findings": "repaired.txt is missing"}))
 
     def second(view: View) -> ChatAnswer:
         saw.append(view.all)
@@ -50,9 +50,9 @@ async def test_a_rejection_goes_back_to_the_boss_and_a_fresh_auditor_judges_anew
 
     play = await stage({"Boss": boss, "Auditor": first, "Auditor 2": second}, audit_rounds=2)
     end = await play.end()
-    assert end.verified and end.report == "mended"
+    assert end.verified and end.report == "repaired"
     assert [(a.verdict, a.round) for a in play.of(Audited)] == [("rejected", 1), ("accepted", 2)]
-    assert "mended.txt is missing" not in saw[0]
+    assert "repaired.txt is missing" not in saw[0]
     assert [left.name for left in play.of(AgentLeft)][:1] == ["Auditor"]
     assert len(play.of(AgentJoined, title="auditor")) == 2
 
@@ -105,7 +105,7 @@ async def test_an_unattended_task_ends_unverified_with_the_findings(stage: Stage
     assert "not good" in end.report
 
 
-async def test_an_auditor_that_ends_in_words_is_asked_for_its_verdict(stage: Stage) -> None:
+async def test_an_auditor_that_ends_with_text_is_asked_for_its_verdict(stage: Stage) -> None:
     """Plain text is no judgement: it is nudged, and then judges."""
 
     def talks(view: View) -> ChatAnswer:

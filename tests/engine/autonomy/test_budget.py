@@ -80,7 +80,7 @@ async def test_an_unattended_task_wraps_up_by_itself(stage: Stage) -> None:
 
 
 async def test_eighty_percent_is_said_once(stage: Stage) -> None:
-    """People see it, and the boss reads it with its next mail."""
+    """People see it, and the boss reads it with its next messages."""
     told: list[bool] = []
 
     def boss(view: View) -> ChatAnswer:

@@ -43,7 +43,7 @@ def _recalling(query: str, *facts: tuple[str, bool]) -> Part:
     return boss
 
 
-async def test_what_was_remembered_is_found_by_its_words_with_its_source(stage: Stage) -> None:
+async def test_a_memory_is_found_by_keywords_with_its_source(stage: Stage) -> None:
     """Full text finds other forms of a word, and names who remembered it when."""
     boss = _recalling(
         "which tests failed", ("The test of parsing fails on tabs.", False), ("Use blue.", False)
@@ -70,7 +70,7 @@ async def test_without_the_embedding_model_words_still_work_and_it_is_said(stage
     assert "kitten" in report and "By words only" in report
 
 
-async def test_own_lines_are_own_and_shared_lines_are_for_all(stage: Stage) -> None:
+async def test_own_memories_are_private_and_shared_ones_are_for_all(stage: Stage) -> None:
     """Another agent of the task finds what was shared, not what was kept."""
 
     def boss(view: View) -> ChatAnswer:

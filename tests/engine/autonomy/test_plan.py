@@ -69,7 +69,7 @@ async def test_an_approval_can_name_caps(stage: Stage) -> None:
     assert any("approved your plan" in words and "11 agents, $3.00" in words for words in heard)
 
 
-async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
+async def test_free_text_instead_of_approval_reaches_the_boss(stage: Stage) -> None:
     """An edit in words is handed on as it is."""
     play = await stage({"Boss": planner})
     plan = await play.until(PlanProposed)
@@ -78,7 +78,7 @@ async def test_words_instead_of_approval_reach_the_boss(stage: Stage) -> None:
     assert (await play.end()).report == "only three writers"
 
 
-async def test_a_plan_changed_in_words_is_shown_again_before_many_are_recruited(stage: Stage) -> None:
+async def test_a_plan_changed_by_free_text_is_shown_again_before_many_are_recruited(stage: Stage) -> None:
     """Words approve nothing: the changed plan waits for its own answer, then the boss goes on."""
 
     def boss(view: View) -> ChatAnswer:
@@ -145,7 +145,7 @@ async def test_a_plan_can_be_cancelled(stage: Stage) -> None:
     assert (await play.end()).state == "stopped"
 
 
-async def test_a_plan_nobody_answers_is_gone_on_with(stage: Stage) -> None:
+async def test_a_plan_nobody_answers_is_approved(stage: Stage) -> None:
     """After the wait the engine approves it in the people's stead."""
     play = await stage({"Boss": planner}, plan_wait_s=0.1)
     closed = await play.until(GateClosed)

@@ -14,7 +14,7 @@ from tests.fakes.cast import Part, View, boss_of, reviewing, worker
 from tests.fakes.parts import CAPS
 
 
-async def test_an_idle_task_with_work_open_is_stirred(stage: Stage) -> None:
+async def test_an_idle_task_with_open_work_is_nudged(stage: Stage) -> None:
     """A member that forgot its assignment is woken with what is open, and the task ends."""
 
     def forgetful(view: View) -> ChatAnswer:
@@ -30,7 +30,7 @@ async def test_an_idle_task_with_work_open_is_stirred(stage: Stage) -> None:
     assert play.of(Intervened, rule="stall", action="nudged", name="Ada")
 
 
-async def test_a_standstill_that_nudges_cannot_mend_is_put_to_the_people(stage: Stage) -> None:
+async def test_a_standstill_that_nudges_cannot_end_is_put_to_the_people(stage: Stage) -> None:
     """After the set number of nudges a gate is raised, and its answer sets the boss going."""
 
     def stubborn(view: View) -> ChatAnswer:
@@ -216,7 +216,7 @@ async def test_politeness_without_end_is_cut_off(stage: Stage) -> None:
     assert [e.action for e in play.of(Intervened, rule="chatter")][:2] == ["nudged", "reported"]
 
 
-async def test_words_that_need_no_answer_wake_nobody(stage: Stage) -> None:
+async def test_messages_that_need_no_answer_wake_nobody(stage: Stage) -> None:
     """Thanks marked as needing no answer lie in the inbox; the receiver takes no step for them."""
     woken: list[str] = []
 
@@ -243,7 +243,7 @@ async def test_words_that_need_no_answer_wake_nobody(stage: Stage) -> None:
     assert woken == []
 
 
-async def test_a_head_that_does_its_members_work_is_told(stage: Stage) -> None:
+async def test_a_head_that_does_its_members_work_is_nudged(stage: Stage) -> None:
     """A boss writes every file itself while its member idles; told so, it gives the rest away."""
 
     def boss(view: View) -> ChatAnswer:
@@ -264,7 +264,7 @@ async def test_a_head_that_does_its_members_work_is_told(stage: Stage) -> None:
     assert play.of(FileWritten, name="Ada")
 
 
-async def test_recruiting_without_giving_work_is_told_and_then_asked_about(stage: Stage) -> None:
+async def test_recruiting_without_assigning_is_nudged_and_then_asked_about(stage: Stage) -> None:
     """Idle recruits are named to their head; when that does not help, the people are asked."""
 
     def boss(view: View) -> ChatAnswer:

@@ -62,13 +62,13 @@ def test_a_member_hands_in_what_ran() -> None:
     assert offer_of(facts("member", WROTE, RAN)).names == ("submit",)
 
 
-def test_only_large_goals_are_shared_out() -> None:
+def test_only_large_goals_are_divided() -> None:
     """A boss may recruit for a long goal, and then has all its tools and may wait."""
     assert "recruit" in offer_of(facts("boss", goal="x" * (SCALE + 1))).names
     assert "recruit" not in offer_of(facts("boss")).names
 
 
-def test_a_head_shares_out_looks_at_what_comes_and_finishes() -> None:
+def test_a_head_assigns_reviews_and_finishes() -> None:
     """Everybody gets work, then it rests; what is handed in is looked at; sent back, it comes again."""
     one, two = called("assign", Assigned(1, "Bo")), called("assign", Assigned(2, "Al"))
     joined = called("recruit", Joined(("Bo", "Al")))
@@ -123,14 +123,14 @@ def test_what_a_person_asked_for_can_still_be_made() -> None:
 
 
 def test_what_was_sent_back_is_written_again() -> None:
-    """A judgement that comes after the hand-in is mended, not handed in as it is."""
+    """A judgement that comes after the hand-in is repaired, not handed in as it is."""
     message = InboxMessage(1, "system", "", "The auditor rejected the result: it prints nothing.", None, 0)
     done = called("finish", Finished(True))
     assert offer_of(facts("boss", WROTE, RAN, done, inbox=(message,))).names == ("write_file",)
 
 
-def test_told_to_wrap_up_a_boss_can_only_finish() -> None:
-    """The last letter of a task leaves one way."""
+def test_a_boss_that_has_to_wrap_up_can_only_finish() -> None:
+    """The last message of a task leaves one way."""
     message = InboxMessage(1, "system", "", "?", None, 0, about="wrap_up")
     assert offer_of(facts("boss", WROTE, FAILED, inbox=(message,))).names == ("finish",)
 

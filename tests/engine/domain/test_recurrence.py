@@ -96,7 +96,7 @@ def test_counting_a_month() -> None:
         ("0 9 * * 1/0", "cannot be read"),
     ],
 )
-def test_what_is_no_time_is_refused_in_words(cron: str, words: str) -> None:
+def test_an_invalid_time_is_refused_with_a_sentence(cron: str, words: str) -> None:
     """With what to write instead."""
     with pytest.raises(Invalid, match=words):
         checked(cron, "UTC", NOW)

@@ -17,7 +17,7 @@ def test_ids_are_nine_letters_and_digits_and_never_the_same() -> None:
     assert all(re.fullmatch(r"[a-z0-9]{9}", identity) for identity in ids)
 
 
-def test_ids_stored_by_older_versions_are_made_anew() -> None:
+def test_ids_stored_by_older_versions_are_regenerated() -> None:
     """A task that began under an older version goes on at any endpoint, doubled ids included."""
     calls = (PastCall("c0", "read_file", "{}", "a"), PastCall("c0", "read_file", "{}", ""))
     made = replay(PastStep(3, "Go on.", "", calls))

@@ -100,7 +100,7 @@ def test_a_circle_needs_every_agent_in_it_idle() -> None:
     assert not list(waiting_in_circles(answered, NOW, OPTIONS))
 
 
-def test_a_circle_through_work_and_words_is_found() -> None:
+def test_a_cycle_through_work_and_messages_is_found() -> None:
     """The boss waits for the work, its member for the boss's answer."""
     snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),), (message(1, 2, 1),))
     (found,) = waiting_in_circles(snapshot, NOW, OPTIONS)
@@ -108,7 +108,7 @@ def test_a_circle_through_work_and_words_is_found() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=14))
-def test_circles_are_circles_and_share_no_agent(pairs: list[tuple[int, int]]) -> None:
+def test_cycles_are_cycles_and_have_no_common_agent(pairs: list[tuple[int, int]]) -> None:
     """Each found circle closes, and no agent is in two of them; one exists if the graph has a cycle."""
     messages = tuple(message(n, a, b) for n, (a, b) in enumerate(pairs) if a != b)
     snapshot = Snapshot(1, tuple(agent(n) for n in range(1, 7)), messages=messages)
@@ -150,7 +150,7 @@ def test_chatter_counts_only_short_words_in_turn_after_the_last_product() -> Non
     assert not list(chatter(alone, NOW, OPTIONS))
 
 
-def test_chatter_that_goes_on_is_hushed_and_reported() -> None:
+def test_continued_chatter_is_muted_and_reported() -> None:
     """The second time their talk no longer wakes them and their head hears of it."""
     messages = tuple(message(n, 2 + n % 2, 3 - n % 2) for n in range(8))
     acted = {("chatter", "2-3"): Acted(1, NOW - 497)}

@@ -128,8 +128,8 @@ async def test_a_forged_end_of_the_runner_is_no_submission(
 ) -> None:
     """Printed summaries and exit codes of the code under test prove nothing; the right work is then taken."""
     written = [str(arguments["path"]) for _, arguments in forgery]
-    mended = (RIGHT, *(write(path, "") for path in written if "conftest" in path))
-    play, heard = await played(stage, real, boss(SLOW_TEST), forgery, mended)
+    repaired = (RIGHT, *(write(path, "") for path in written if "conftest" in path))
+    play, heard = await played(stage, real, boss(SLOW_TEST), forgery, repaired)
     assert sum("its check failed" in text for text in heard) == 1
     assert len(play.of(AssignmentChanged, state="submitted")) == 1
 

@@ -62,7 +62,7 @@ async def test_a_program_is_talked_to_until_it_ends_and_its_files_are_kept(
     assert play.of(CodeRan, command="python ask.py", exit_code=0)
 
 
-async def test_a_program_ends_with_the_turn_and_the_next_one_is_told_so(stage: Stage, real: Sandbox) -> None:
+async def test_a_program_ends_with_the_turn_and_the_next_turn_learns_it(stage: Stage, real: Sandbox) -> None:
     """After the turn there is nothing to type into; the message names both reasons there can be."""
     heard: list[str] = []
     answers = (WRITE, call(START), say("I stop here."), call(("send_input", {"text": "Ada\n"})), END)
