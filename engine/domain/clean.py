@@ -56,7 +56,10 @@ def clean_text(text: str) -> str:
     before adding own marks (such as the zero-width space that disables a mention), never after.
     """
     text = _ESCAPES.sub("", _LINE_ENDS.sub("\n", text))
-    return _KEPT_OR_UNSEEN.sub(lambda found: found.group(1) or "", text)
+    # Removing a character can join an emoji with a following modifier, which changes what belongs to it.
+    while (cleaned := _KEPT_OR_UNSEEN.sub(lambda found: found.group(1) or "", text)) != text:
+        text = cleaned
+    return text
 
 
 def clean_line(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.clean import clean_line, clean_text
@@ -61,6 +61,7 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean_text(clean_text(text)) == clean_text(text)
 
 
+@example("🏴\u200b🏽\ufe0f")
 @given(
     st.text(
         "👩🔬\u200d\ufe0f🏽a\u200bم\u200cक\u094d1\u20e3\x1b[m🏴\U000e0067\U000e0062\U000e007f", max_size=20
