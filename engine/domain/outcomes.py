@@ -107,26 +107,37 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A file was read at `revision` (None: as staged by this step), `whole` or in part."""
+    """A file was read at `revision` (None: as staged by this step), `whole` or in part.
+
+    `lines`: the first and last line shown, and how many the file has; None where some between were left out.
+    """
 
     path: str
     revision: int | None
     whole: bool
+    lines: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
-    """A file has the given content; `revision` None: it was staged earlier in the same step."""
+    """A file was written; `revision` None: it was staged earlier in the same step.
+
+    `whole`: the caller knows all of its content. False after a merge, or an edit of what it had not read.
+    """
 
     path: str
     revision: Number | None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The call was refused and changed nothing."""
+    """The call was refused and changed nothing. `path`: a file that the refusal showed in full, at
+    `revision`."""
 
     why: RefusalKind
+    path: str = ""
+    revision: int | None = None
 
 
 Outcome = (

@@ -251,7 +251,7 @@ async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[T
     except BadCall as error:
         return ToolResult(str(error), Refused("malformed")), False
     except ToolRefused as error:
-        return ToolResult(str(error), Refused(error.why)), True
+        return ToolResult(str(error), error.outcome), True
     except (Stale, StorageFull):
         raise
     except EngineError as error:

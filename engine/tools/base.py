@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from engine.domain.effects import Effect, Finish
-from engine.domain.outcomes import Name, RefusalKind, ToolResult
+from engine.domain.outcomes import Name, RefusalKind, Refused, ToolResult
 from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, StepFacts, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
@@ -26,11 +26,14 @@ LED: frozenset[AgentRole] = frozenset({"head", "member"})
 
 
 class ToolRefused(Exception):
-    """A call is refused; `str(error)` tells the model what was wrong and what to do, `why` the engine."""
+    """A call is refused; `str(error)` tells the model what was wrong and what to do, `outcome` the engine."""
 
-    def __init__(self, text: str, why: RefusalKind = "not_allowed") -> None:
+    def __init__(
+        self, text: str, why: RefusalKind = "not_allowed", shown: tuple[str, int | None] = ("", None)
+    ) -> None:
+        """`shown`: path and revision of a file that the text holds in full."""
         super().__init__(text)
-        self.why = why
+        self.outcome = Refused(why, *shown)
 
 
 class Arguments(BaseModel):
@@ -93,7 +96,7 @@ class ToolContext:
     upto: int = 0
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
-    seen: dict[str, str | None] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     recruited: dict[str, str] = field(default_factory=dict)
     newcomers: dict[str, Name] = field(default_factory=dict)
     slots: int = 0

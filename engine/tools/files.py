@@ -17,6 +17,7 @@ from engine.store.prepared import Prepared
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
 from engine.tools.path_index import path_index_of
+from engine.tools.seen import seen_revisions
 from engine.workspace import check_collision, check_room, normal_path
 from engine.workspace.fit import fitting
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 MAX_READ = 12_000
 MAX_HITS = 40
+SMALL_FILE = 4_096
+"""Bytes of a file that comes with the refusal to overwrite it unread."""
+
 _PART = 64
 
 
@@ -114,7 +118,8 @@ async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolR
     head = f"{path}, revision {current.shown}, lines {arguments.start_line}-{last} of {len(lines)}:\n"
     whole = arguments.start_line == 1 and last == len(lines) and len(shown) <= MAX_READ
     clipped = clip(shown, MAX_READ, how="; ask for fewer lines with start_line and end_line")
-    return ToolResult(head + clipped, Read(path, current.revision, whole))
+    lines_shown = (arguments.start_line, last, len(lines)) if clipped == shown else None
+    return ToolResult(head + clipped, Read(path, current.revision, whole, lines_shown))
 
 
 async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> ToolResult:
@@ -145,23 +150,27 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
     merged = await context.workspace.merge(context.task.id, base, ours, current.blob)
     text = await context.workspace.get(context.task.id, merged.blob)
     if merged.conflict:
-        raise ToolRefused(_conflict(path, current, text), "conflict")
-    return await _stage(context, path, text, current.blob, "merged")
+        raise _conflict(path, current, text)
+    return await _stage(context, path, text, current.blob, "merged", whole=False)
 
 
-def _conflict(path: str, current: FileNow, text: bytes) -> str:
-    shown = clip(text.decode("utf-8", "replace"), MAX_READ)
-    return (
+def _conflict(path: str, current: FileNow, merged: bytes) -> ToolRefused:
+    """Show both sides; whoever gets them in full may write the file anew."""
+    text = merged.decode("utf-8", "replace")
+    shown = clip(text, MAX_READ)
+    return ToolRefused(
         f"Conflict: {path} was changed by {current.agent} (revision {current.shown}) in the same lines. "
         f"Nothing is written. Both sides, with markers:\n{shown}\n"
-        f"Write the reconciled file with base_revision {current.shown}."
+        f"Write the reconciled file with base_revision {current.shown}.",
+        "conflict",
+        (path, current.revision) if shown == text else ("", None),
     )
 
 
 async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolResult:
     """Stage the replacement of one exact passage. Raises ToolRefused."""
     path = _path(arguments.path)
-    text, _ = await _read_text(context, path)
+    text, current = await _read_text(context, path)
     found = text.count(arguments.old)
     if found != 1:
         hint = "Read the file and copy the passage exactly." if found == 0 else "Give a longer passage."
@@ -169,7 +178,8 @@ async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolR
             f"The passage was found {found} times in {path}; it must be found once. {hint}", "missing"
         )
     changed = text.replace(arguments.old, arguments.new).encode("utf-8", "surrogatepass")
-    return await _stage(context, path, changed, await current_blob(context, path), "changed")
+    known = current.revision in seen_revisions(context.facts.past, path) or path in context.known
+    return await _stage(context, path, changed, current.blob, "changed", whole=known)
 
 
 def _path(text: str) -> str:
@@ -191,11 +201,6 @@ def _committed(connection: Connection, task_id: int, path: str) -> FileNow | Non
     return FileNow(row.blob, row.size, row.revision, row.agent) if row else None
 
 
-async def current_blob(context: ToolContext, path: str) -> str | None:
-    current = await _current(context, path)
-    return current.blob if current else None
-
-
 async def _read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
     current = await _current(context, path)
     if current is None or current.blob is None:
@@ -212,38 +217,42 @@ async def _read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
 
 async def _base(context: ToolContext, path: str, revision: int | None, current: FileNow | None) -> str | None:
     """Return the blob that a write is based on: named, seen in the agent's past calls, or staged now."""
-    if path in context.files:
-        return context.files[path].blob
     if current is None or current.blob is None:
         return None
-    known = revision if revision is not None else last_seen(context, path)
-    if known is None:
-        raise ToolRefused(
-            f"{path} exists (revision {current.shown}, by {current.agent}). Read it first, then write it.",
-            "unread",
-        )
-    blob = await context.db.read(lambda c: _blob_at(c, context.task.id, path, known))
-    if blob is None:
-        raise ToolRefused(
-            f"{path} has no revision {known}. Read it first; its newest is {current.shown}.", "unread"
-        )
-    return blob
+    if path in context.files:
+        if path not in context.known:
+            raise await _unread(context, path, current, "")
+        return current.blob
+    seen = seen_revisions(context.facts.past, path)
+    wanted = revision if revision is not None else seen[-1] if seen else None
+    if wanted is None:
+        raise await _unread(context, path, current, "")
+    asked = [wanted, *seen]
+    named, *known = await context.db.read(lambda c: [_blob_at(c, context.task.id, path, r) for r in asked])
+    if named is None or named not in known:
+        raise await _unread(context, path, current, f"You have not read revision {wanted}. ")
+    return named
+
+
+async def _unread(context: ToolContext, path: str, current: FileNow, why: str) -> ToolRefused:
+    """Refuse to replace what was not read; a small file comes with the refusal and is read then."""
+    assert current.blob is not None
+    told = f"{why}{path} exists (revision {current.shown}, by {current.agent})."
+    content = await context.workspace.get(context.task.id, current.blob)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return ToolRefused(f"{told} It is binary: replace it with run, or choose another name.", "unread")
+    if len(content) > SMALL_FILE or current.revision is None:
+        return ToolRefused(f"{told} Read it first, then write it.", "unread")
+    shown = f"{told} Nothing is written. It holds:\n{text}\nWrite it again with what is to stay of that."
+    return ToolRefused(shown, "unread", (path, current.revision))
 
 
 def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> str | None:
     """Return the blob of a path at a revision of the task (its newest revision up to that one)."""
     found: str | None = _one_revision.scalar(connection, task=task_id, file=path, newest=revision)
     return found
-
-
-def last_seen(context: ToolContext, path: str) -> int | None:
-    """Return the revision of `path` in the agent's newest call on it that is still in its history."""
-    for step in reversed(context.facts.past):
-        for call in reversed(step.calls):
-            seen = call.outcome
-            if isinstance(seen, Read | Wrote) and seen.path == path and isinstance(seen.revision, int):
-                return seen.revision
-    return None
 
 
 async def _check_new(context: ToolContext, path: str) -> None:
@@ -282,19 +291,21 @@ async def _put(context: ToolContext, content: bytes) -> str:
 
 
 async def _stage(
-    context: ToolContext, path: str, content: bytes, expected: str | None, change: str
+    context: ToolContext, path: str, content: bytes, expected: str | None, change: str, *, whole: bool = True
 ) -> ToolResult:
     blob = await _put(context, content)
     if blob == expected:
         current = await _current(context, path)
         held = current.shown if current else "new"
         text = f"{path} already has exactly this content, revision {held}."
-        return ToolResult(text, Wrote(path, current.revision if current else None))
+        return ToolResult(text, Wrote(path, current.revision if current else None, whole))
     count, total = await _space(context, path, len(content))
     stage_file(context, path, blob, expected, len(content), change)
     stage_room(context, count, total)
     text = f"{path} {change}, revision {slot_mark('revision', context.slots)}, {len(content)} bytes."
-    return ToolResult(text, Wrote(path, Slot("revision", context.slots)))
+    if whole:
+        context.known.add(path)
+    return ToolResult(text, Wrote(path, Slot("revision", context.slots), whole))
 
 
 def stage_file(
@@ -303,6 +314,7 @@ def stage_file(
     """Stage the change of `path` from `expected` to `blob`."""
     context.stage(ChangeFile(context.slot(), path, blob, expected, size, change))  # type: ignore[arg-type]
     context.files[path] = FileNow(blob, size)
+    context.known.discard(path)
 
 
 def stage_room(context: ToolContext, count: int, total: int) -> None:

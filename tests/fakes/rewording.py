@@ -66,7 +66,9 @@ def _reworded(tool: Tool[Any]) -> Callable[..., Any]:
         try:
             result = await tool.run(context, arguments)
         except ToolRefused as error:
-            raise ToolRefused(_marked(str(error)), error.why) from error
+            refused = error.outcome
+            shown = (refused.path, refused.revision)
+            raise ToolRefused(_marked(str(error)), refused.why, shown) from error
         steady = None if result.steady is None else _marked(result.steady)
         return replace(result, text=_marked(result.text), steady=steady)
 

@@ -103,32 +103,6 @@ async def test_a_submission_without_passing_its_check_is_not_taken(stage: Stage)
     assert runs == [("check",), ("check",)]
 
 
-async def test_an_overwrite_of_what_was_not_read_stays_refused(stage: Stage) -> None:
-    """The refusal names a revision; naming it is not reading it, however often the call is repeated."""
-    heard: list[str] = []
-
-    def boss(view: View) -> ChatAnswer:
-        if view.steps == 0:
-            return call(RECRUIT, GIVE)
-        if "it is written" not in view.all:
-            return say("Waiting.")
-        tried = view.all.count("Read it first")
-        if tried == 3:
-            heard.append(view.all)
-            return say("I see.")
-        return call(("write_file", {"path": "hers.txt", "content": f"mine {tried}"}))
-
-    def ada(view: View) -> ChatAnswer:
-        if view.did("write_file"):
-            return say("Later.")
-        told = {"to": ["Boss"], "text": "it is written"}
-        return call(("write_file", {"path": "hers.txt", "content": "hers"}), ("send_message", told))
-
-    play = await stage({"Boss": boss, "Ada": ada})
-    await play.until_heard(heard)
-    assert "hers.txt changed" not in heard[0] and "hers.txt merged" not in heard[0]
-
-
 async def test_limits_of_depth_and_members_are_said(stage: Stage) -> None:
     """Who may not recruit any more hears why and what to do."""
     heard: list[str] = []
