@@ -172,7 +172,7 @@ def unanswered(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterato
         asker, asked = snapshot.name(wait.agent_id), snapshot.name(wait.for_id)
         detail = f"{asker} waits for {asked}: {wait.why}"
         reminder = Nudge(wait.for_id, f"{asker} still waits for {wait.why}. Answer with send_message.")
-        go_on = Nudge(wait.agent_id, f"No answer comes from {asked}. Decide yourself and go on.")
+        go_on = Nudge(wait.agent_id, f"No answer comes from {asked}. Decide yourself and continue.")
         message = go_on if times else reminder
         yield Finding("unanswered", subject, "nudged", message.agent_id, detail, (message,))
 
@@ -188,7 +188,9 @@ def waiting_in_circles(snapshot: Snapshot, now: float, options: WatchOptions) ->
             f"{snapshot.name(w.agent_id)} waits for {snapshot.name(w.for_id)} ({w.why})" for w in cycle
         )
         messages = [
-            Nudge(w.agent_id, f"You wait in a circle: {chain}. Break it: answer, decide, or go on without.")
+            Nudge(
+                w.agent_id, f"You wait in a circle: {chain}. Break it: answer, decide, or continue without."
+            )
             for w in cycle
         ]
         if times:

@@ -118,7 +118,7 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
     who = "The people approved your plan." if people else "Nobody answered in time: work by your plan."
     caps = _in_numbers(at.answer.limits or Limits())
     within = f" Within these caps: {caps}." if caps else ""
-    return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Go on.{within}", at))
+    return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Continue.{within}", at))
 
 
 def _in_numbers(caps: Limits) -> str:
@@ -155,7 +155,7 @@ def _another_round(at: _Answered) -> tuple[Wake, ...]:
 
 
 def _retry(at: _Answered) -> tuple[Wake, ...]:
-    return _pass_on(at, _with_note("go on and try again.", at))
+    return _pass_on(at, _with_note("continue and try again.", at))
 
 
 def _with_note(text: str, at: _Answered) -> str:
@@ -175,7 +175,7 @@ def _apply_text(at: _Answered) -> tuple[Wake, ...]:
         at.set_task(plan_state="none", plan_agents=0)
         text = (
             f"The people answered your plan: {at.answer.text}\nChange the plan by that. If it still needs "
-            "more than a handful of agents, call propose_plan with the changed one; if not, go on."
+            "more than a handful of agents, call propose_plan with the changed one; if not, continue."
         )
         return at.send(at.gate.agent_id or at.task.boss_id, text)
     if at.gate.kind == "audit":

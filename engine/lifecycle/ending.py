@@ -80,18 +80,17 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The end has to wait: events to append, and the boss, who was written to."""
+    """A deferred end: events to append, and the boss to wake."""
 
     events: tuple[EventBody, ...]
     boss_id: int
 
 
 def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held | None:
-    """Keep a task with an auditor from ending when people said something since it was called, or nobody has
-    acted yet on what they said -> None when the task may end.
+    """Defer the end of a task while people's messages are open or came after the auditor was called.
 
-    The auditor leaves, the boss is told `why` and what was said, and finishes anew. Words to agents that
-    cannot run go to the boss.
+    The auditor is dismissed, and the boss gets `why` and the messages and has to finish again. Messages to
+    agents that cannot run are forwarded to the boss. Return None when the task may end.
     """
     task = hold_task(connection, task_id)
     words = {each.id: each for each in open_words(connection, task_id)}
@@ -113,7 +112,7 @@ def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held
     key = f"t{task_id}.hold.{now:.6f}"
     add_system_message(connection, task_id, task.boss_id, text, key, now, priority=0)
     boss = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == task.boss_id)).scalar_one()
-    detail = f"{boss} goes on: {', '.join(dict.fromkeys(w.by for w in words.values()))} said something"
+    detail = f"{boss} continues: {', '.join(dict.fromkeys(w.by for w in words.values()))} said something"
     seen = Intervened(
         task_id, task.root_group_id, task.boss_id, boss, "words", "nudged", f"{detail} before the end", True
     )
@@ -121,7 +120,7 @@ def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held
 
 
 def drop_audit(connection: Connection, task: AnyRow, reason: str, now: float) -> list[EventBody]:
-    """Let the auditor go without a judgement; the round does not count -> the events to append."""
+    """Dismiss the auditor without a verdict; the round does not count. Return the events to append."""
     values = {"auditor_id": None, "audit_round": TASKS.c.audit_round - 1}
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**values))
     return dismiss(connection, task.auditor_id, reason, now)

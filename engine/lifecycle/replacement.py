@@ -191,7 +191,7 @@ def _announce_assignment(connection: Connection, row: AnyRow, fresh: int, old: s
     then = (
         "Look at the files first: part of it may be there."
         if row.state == "open"
-        else "It was submitted and waits for review: go on only if it is rejected."
+        else "It was submitted and waits for review: continue only if it is rejected."
     )
     text = f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}\n{then}"
     about: tuple[About, int] = ("assignment", row.id)

@@ -1,7 +1,6 @@
-"""What people said in a task and nobody has acted on yet: found, quoted, handed on to who can act on it.
+"""People's messages and gate answers that no agent has acted on yet: find, quote, and forward them.
 
-Words of people are their messages and their answers to gates. They are open while nobody has read them, and
-while the turn is open in which their agent read them.
+They are open while unread, and while the turn is open in which their agent read them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from engine.events import GateClosed, Unheeded
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
 
 TAKEN_BACK = -1
-"""In place of the step that read a message: it went on to somebody else, or its person took it back."""
+"""Value of `consumed_step` for a message that was forwarded to another agent or withdrawn by its author."""
 
 _of_people = sa.or_(
     sa.and_(MESSAGES.c.from_kind == "person", MESSAGES.c.about != "said"), MESSAGES.c.about == "answer"
@@ -37,8 +36,8 @@ _not_taken_back = sa.or_(MESSAGES.c.consumed_step.is_(None), MESSAGES.c.consumed
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One message of a person, or answer to a gate, to one agent. `read`: in the turn that it is in now;
-    `stranded`: the agent cannot run, so it will not act on it."""
+    """A person's message or gate answer to one agent. `read`: in the agent's current turn; `stranded`: the
+    agent cannot run and so will not act on it."""
 
     id: int
     by: str
@@ -50,20 +49,20 @@ class Words:
 
     @property
     def quoted(self) -> str:
-        """The words with who said them to whom."""
+        """Return the text with its author and its receiver."""
         return f"{self.by} to {self.to}: {self.text}"
 
 
 def open_words(connection: Connection, task_id: int, *, acting: int | None = None) -> tuple[Words, ...]:
-    """Return the words of people that nobody has acted on. `acting`: an agent that is just acting on all
-    that it has read."""
+    """Return the people's messages and answers that no agent has acted on, except those that `acting` has
+    read and is acting on now."""
     unread = MESSAGES.c.consumed_step.is_(None)
     working = _read_in_open_turn if acting is None else sa.and_(_read_in_open_turn, AGENTS.c.id != acting)
     return _words(connection, task_id, sa.or_(unread, working))
 
 
 def words_since(connection: Connection, task_id: int, auditor: int) -> tuple[Words, ...]:
-    """Return what people said after an auditor was called, whatever became of it."""
+    """Return the people's messages and answers since an auditor was called, acted on or not."""
     called = sa.select(sa.func.min(MESSAGES.c.id)).where(MESSAGES.c.to_agent == auditor, sa.not_(_of_people))
     return _words(connection, task_id, sa.and_(MESSAGES.c.id > called.scalar_subquery(), _not_taken_back))
 
@@ -103,14 +102,14 @@ def _as_words(row: AnyRow) -> Words:
 
 
 def unheeded(words: Sequence[Words]) -> tuple[Unheeded, ...]:
-    """Return words as the end of a task names them."""
+    """Convert words to the form that the event of the task's end contains."""
     return tuple(Unheeded(each.by, each.to, each.text) for each in words)
 
 
 def hand_on(connection: Connection, words: Sequence[Words], to: int) -> None:
-    """Move words to the inbox of another agent.
+    """Forward words to the inbox of another agent.
 
-    As new rows: an answer being made from the old ones must not consume them.
+    They become new rows, so that a running step of the first receiver cannot consume them.
     """
     rows = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.id.in_([each.id for each in words]))).all()
     names = {each.id: each.to for each in words}
@@ -130,7 +129,7 @@ def hand_on(connection: Connection, words: Sequence[Words], to: int) -> None:
 
 
 def hand_on_stranded(connection: Connection, task_id: int, to: int) -> tuple[Words, ...]:
-    """Move words whose agents cannot run to `to` -> the words."""
+    """Forward the words of agents that cannot run to `to`. Return these words."""
     stranded = tuple(each for each in open_words(connection, task_id) if each.stranded and each.to_id != to)
     if stranded:
         hand_on(connection, stranded, to)
@@ -145,14 +144,14 @@ def unread_by(connection: Connection, agent_id: int) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Words of a person as an auditor gets them: verbatim, after one line on where they were said."""
+    """A person's message or answer for an auditor: verbatim, after one line with its context."""
 
     by: str
     text: str
 
 
 def said_in(connection: Connection, task_id: int) -> tuple[Said, ...]:
-    """Return all that people said and decided in a task since its goal, oldest first."""
+    """Return the people's messages and answers of a task since its goal, oldest first."""
     where = sa.and_(MESSAGES.c.from_kind == "person", MESSAGES.c.about != "said", _not_taken_back)
     messages = (
         sa.select(MESSAGES.c.from_name, MESSAGES.c.text, MESSAGES.c.created_at, AGENTS.c.name)
@@ -168,7 +167,7 @@ def said_in(connection: Connection, task_id: int) -> tuple[Said, ...]:
 
 
 def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
-    """When each gate was answered by a person, and how."""
+    """Return time and text of each answer of a person to a gate."""
     gates = sa.select(GATES).where(GATES.c.task_id == task_id, GATES.c.basis == "person")
     asked = {row.id: row for row in connection.execute(gates)}
     closed = sa.select(EVENTS.c.at, EVENTS.c.payload_json).where(

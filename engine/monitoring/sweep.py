@@ -21,7 +21,7 @@ from engine.ports import Wake
 from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
 from engine.store.messages import add_system_message
 
-STANDSTILL = {"stall": "nobody went on by themselves", "audit": "the auditor gave no judgement"}
+STANDSTILL = {"stall": "no agent continued by itself", "audit": "the auditor gave no judgement"}
 
 
 def running_tasks(connection: Connection) -> list[int]:

@@ -254,7 +254,7 @@ class _Step:
 
     @property
     def reads(self) -> bool:
-        """Whether the step's mail is read by it: nothing is read by a step whose effects are dropped."""
+        """Return whether the step consumes its inbox; a step whose effects are dropped does not."""
         return self.outcome.reads and not self.dropped
 
     @property
@@ -338,7 +338,7 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped
     """Advance the agent's row, which is locked since `_take_agents` compared the fence."""
     agent = turn.facts.agent
     closes = outcome.ends_turn or dropped
-    # A step that read nothing is no beginning: the next one is told again where things stand.
+    # A step that read nothing does not start the turn: the next one gets the state of the work again.
     begun = outcome.reads or agent.in_turn
     values = {
         "agent": agent.id,

@@ -105,7 +105,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
         for body in end_task(unit.connection, unit.task_id, ending, unit.now):
             unit.event(body)
         return
-    rejected = f"The auditor rejected the result:\n{effect.findings}\nMend it."
+    rejected = f"The auditor rejected the result:\n{effect.findings}\nRepair it."
     if effect.last_round and not task.attended:
         held = hold_end(unit.connection, unit.task_id, rejected, unit.now)
         if held is not None:
@@ -130,7 +130,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
 
 
 def _go_on(unit: UnitOfWork, held: Held) -> None:
-    """The end waits for the boss."""
+    """Emit the events of a deferred end and wake the boss."""
     for body in held.events:
         unit.event(body)
     unit.wake(held.boss_id, 0)

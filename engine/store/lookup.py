@@ -28,7 +28,7 @@ def get_agent(connection: Connection, agent_id: int, *, alone: bool = False) -> 
 
 
 def hold_task(connection: Connection, task_id: int) -> AnyRow:
-    """The task's row, locked to the end of the transaction. Raises NotFound."""
+    """Return the task's row, locked until the end of the transaction. Raises NotFound."""
     row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).first()
     if row is None:
         raise NotFound(f"There is no task {task_id}. Use /task list to see the tasks.")

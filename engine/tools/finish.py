@@ -65,8 +65,8 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
 
 
 async def _check_words(context: ToolContext) -> None:
-    """Raises ToolRefused while people's words wait for somebody; those to agents that cannot run come to the
-    boss instead."""
+    """Check that no message of people is open; those to agents that cannot run are forwarded to the boss.
+    Raises ToolRefused."""
     reading = {message.id for message in context.facts.inbox}
     words = await context.db.read(lambda c: open_words(c, context.task.id, acting=context.agent.id))
     words = tuple(each for each in words if each.id not in reading)

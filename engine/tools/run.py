@@ -27,7 +27,7 @@ class RunArguments(Arguments):
     command: list[str] = Field(min_length=1, max_length=40, description='such as ["python", "main.py"]')
     stdin: str = Field("", description="what the program reads")
     timeout_s: float = Field(30, gt=0, le=120)
-    keep_open: bool = Field(False, description="true: it goes on, and you talk to it with send_input")
+    keep_open: bool = Field(False, description="true: it stays open, and you talk to it with send_input")
 
 
 class SendInputArguments(Arguments):
