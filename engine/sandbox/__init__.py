@@ -1,4 +1,4 @@
-"""Runs code the model wrote, so that it can hurt nothing: the Sandbox port on bubblewrap, or a refusal."""
+"""Contained execution of model-written code: the Sandbox port on bubblewrap, or a refusal."""
 
 from engine.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
 from engine.sandbox.environment import Environment, environment_folder, load_environment, prepare_environment

@@ -54,7 +54,7 @@ class BubblewrapSandbox:
         self._host = Host(memory)
 
     def status(self) -> SandboxStatus:
-        """Available: `choose_sandbox` made this one only after its test of containment passed."""
+        """Return available: `choose_sandbox` made this one only after its containment test passed."""
         return SandboxStatus(
             available=True,
             mechanism="bubblewrap",
@@ -64,7 +64,7 @@ class BubblewrapSandbox:
         )
 
     async def run(self, request: RunRequest) -> RunResult:
-        """Run to the end. Raises Invalid for bad argv/files; a cancelled run is dead when this returns."""
+        """Run to the end. Raises Invalid for bad argv or files; a cancelled run is dead when this returns."""
         self._check(request)
         program, future = self._start(
             request, min(request.timeout_s, self.limits.timeout_s), interactive=False
@@ -72,7 +72,7 @@ class BubblewrapSandbox:
         return await _wait(program, future)
 
     async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
-        """Start a program that goes on; the result holds its first output. A cancelled one is dead."""
+        """Start a program that keeps running; the result holds its first output. A cancelled one is dead."""
         self._check(request)
         program, future = self._start(request, self.limits.session_s, interactive=True)
         session = BubblewrapSession(program, future)
@@ -106,41 +106,42 @@ class BubblewrapSandbox:
 
 
 class BubblewrapSession:
-    """A program that goes on, see the port."""
+    """A running program; see the port."""
 
     def __init__(self, program: Program, future: Future[RunResult]) -> None:
         self._program = program
         self._future = future
-        self._told = False
+        self._reported = False
 
     async def send(self, text: str, wait_s: float = 2.0) -> RunResult:
-        """Write text to its input; the final result once it has exited."""
+        """Write text to the program's input and return its output; the final result once it has exited."""
         if not self._future.done():
             self._program.write(text.encode("utf-8", "replace"))
         return await self.listen(wait_s)
 
     async def listen(self, wait_s: float) -> RunResult:
-        """Output since last time once it falls quiet, exits, or `wait_s` passed."""
-        begun = time.monotonic()
+        """Return the output since the last call once it stops coming, the program exits, or `wait_s`
+        passed."""
+        started = time.monotonic()
         while not self._future.done():
             now = time.monotonic()
             quiet = self._program.waiting() and now - self._program.last_output >= _QUIET_S
-            if quiet or (self._program.started.is_set() and now - begun >= wait_s):
+            if quiet or (self._program.started.is_set() and now - started >= wait_s):
                 text, missing = self._program.take(last=False)
-                return RunResult(-1, text, truncated=missing, seconds=now - begun)
+                return RunResult(-1, text, truncated=missing, seconds=now - started)
             await asyncio.sleep(_GLANCE_S)
         return self._final()
 
     async def close(self) -> RunResult:
-        """Kill the whole tree, return the rest of the output and the changed files. Repeatable."""
+        """Kill the whole process tree and return the rest of the output and the changed files. Idempotent."""
         self._program.stop()
         await _wait(self._program, self._future)
         return self._final()
 
     def _final(self) -> RunResult:
         result = self._future.result()
-        told, self._told = self._told, True
-        return replace(result, output="") if told else result
+        reported, self._reported = self._reported, True
+        return replace(result, output="") if reported else result
 
 
 async def _wait(program: Program, future: Future[RunResult]) -> RunResult:

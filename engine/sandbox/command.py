@@ -1,4 +1,4 @@
-"""The bubblewrap command line (pure). The order matters: what is mounted later covers what is below."""
+"""The bubblewrap command line (pure). The order matters: later mounts cover earlier ones."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _GUARD = {"PYTHONSAFEPATH": "1", "PYTEST_ADDOPTS": "-p no:cacheprovider --import
 
 @dataclass(frozen=True, slots=True)
 class Bubblewrap:
-    """The program and what this version of it can do."""
+    """The bubblewrap program and the features of its version."""
 
     program: str
     can_disable_userns: bool
 
 
 def settings(bwrap: Bubblewrap, environment: Environment, limits: SandboxLimits) -> list[str]:
-    """What is the same for every run."""
+    """Return the arguments that are the same for every run."""
     return [
         bwrap.program,
         *_namespaces(bwrap),
@@ -63,7 +63,7 @@ def command(
     argv: Sequence[str],
     guarded: bool = False,
 ) -> list[str]:
-    """The whole line. Once all is set up, a byte from `go_fd` lets the program begin."""
+    """Return the whole command line. Once everything is set up, a byte on `go_fd` starts the program."""
     handles = ("--seccomp", str(filter_fd), "--info-fd", str(info_fd), "--block-fd", str(go_fd))
     guard = _environment_variables(_GUARD) if guarded else []
     return [*settings, *handles, *guard, "--", *argv]
@@ -90,7 +90,7 @@ def _system() -> list[str]:
 
 
 def _covered(environment: Environment) -> list[str]:
-    """The host's own packages show as empty; what is empty need not be covered."""
+    """Return arguments that show the host's own packages as empty folders, unless they are empty already."""
     words = []
     for hidden in environment.hidden:
         if Path(hidden).is_dir() and any(Path(hidden).iterdir()):

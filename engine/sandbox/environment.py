@@ -1,4 +1,4 @@
-"""The read-only Python that programs inside get: an interpreter, the allowed packages, nothing else."""
+"""The read-only Python for programs in the sandbox: an interpreter, the allowed packages, nothing else."""
 
 from __future__ import annotations
 
@@ -75,27 +75,27 @@ class Environment:
 
     @property
     def root(self) -> Path:
-        """What becomes /: small files, and the places everything else is mounted on."""
+        """Return the folder that becomes /: small files, and the mount points of everything else."""
         return self.folder / "root"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the packages, without versions and folders."""
+        """Return the names of the packages, without versions and folders."""
         return tuple(_named(requirement) for requirement in self.packages)
 
     @property
     def tree(self) -> Path:
-        """The interpreter and its packages."""
+        """Return the folder of the interpreter and its packages."""
         return self.root / "env"
 
     @property
     def empty(self) -> Path:
-        """A folder with nothing in it."""
+        """Return a folder with nothing in it."""
         return self.folder / "empty"
 
 
 def _named(requirement: str) -> str:
-    """`numpy>=2` and `/some/where/numpy-2.0-py3-none-any.whl` are both numpy."""
+    """Return the package name: numpy for `numpy>=2` and `/some/where/numpy-2.0-py3-none-any.whl`."""
     name = requirement.rpartition("/")[2]
     return name.partition("-")[0] if name.endswith(".whl") else re.split(r"[^\w.-]", name, maxsplit=1)[0]
 
@@ -118,7 +118,7 @@ def _passable(folder: Path) -> bool:
 
 
 def load_environment(folder: Path) -> Environment:
-    """The environment prepared in `folder`. Raises NotConfigured when there is none."""
+    """Return the environment prepared in `folder`. Raises NotConfigured if there is none."""
     record = _read_record(folder)
     if record is None:
         raise NotConfigured(
@@ -128,10 +128,10 @@ def load_environment(folder: Path) -> Environment:
 
 
 def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda _: None) -> Environment:
-    """Make the environment in `target` hold exactly `packages` (pip requirements), once.
+    """Prepare the environment in `target` with exactly `packages` (pip requirements), once.
 
-    Blocking; takes seconds the first time and nothing after. `say` hears one sentence a step. Raises
-    NotConfigured on another system than Linux, when no interpreter can be used inside, or when a package
+    Blocking; takes seconds the first time and nothing afterwards. `say` receives one sentence per step.
+    Raises NotConfigured on another system than Linux, if no interpreter can be used inside, or if a package
     cannot be installed.
     """
     require_linux()
@@ -148,7 +148,7 @@ def prepare_environment(target: Path, packages: Sequence[str], say: Say = lambda
 
 
 def _make_passable(target: Path) -> None:
-    """Make the folder and what is missing above it, open to dropped users whatever this process's umask."""
+    """Create the folder and missing parents, readable for dropped users whatever this process's umask."""
     missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     target.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -156,7 +156,8 @@ def _make_passable(target: Path) -> None:
 
 
 def _is_current(target: Path, wanted: list[str]) -> bool:
-    """Tell whether what is there can stay: a system's upgrade replaces the Python that it is based on."""
+    """Return True if the existing environment can stay: a system upgrade replaces the Python it is based
+    on."""
     record = _read_record(target)
     if record is None or record["packages"] != wanted:
         return False
@@ -176,7 +177,7 @@ def require_linux() -> None:
 
 
 def _build(target: Path, packages: list[str], say: Say) -> None:
-    """Beside the one there is, which stays when this fails: a mistyped package costs no good one."""
+    """Build beside the existing environment, which stays if this fails (a mistyped package, for example)."""
     fresh = target / "new"
     shutil.rmtree(fresh, ignore_errors=True)
     tree = fresh / "env"
@@ -234,8 +235,10 @@ def _place_small_files(tree: Path) -> None:
 
 
 def _append_checkout(tree: Path) -> None:
-    """Guarded runs find what lies beside a script or in the working folder last, not first or never; the
-    referee of test runners lies among the packages."""
+    """Let guarded runs find modules beside a script or in the working folder last, not first or never.
+
+    The referee of test runners lies among the packages.
+    """
     wanted = {"sitecustomize": _SITECUSTOMIZE.encode(), MODULE: _REFEREE.read_bytes()}
     for packages in (tree / "lib").glob("python*/site-packages"):
         for name, source in wanted.items():
@@ -273,7 +276,7 @@ def _replace_links(folder: Path, wanted: Mapping[str, str]) -> None:
 
 
 def _replace_file(path: Path, content: bytes) -> bool:
-    """At one stroke, as runs may be reading it -> whether it was another."""
+    """Replace a file atomically, since runs may be reading it; return True if its content changed."""
     if path.exists() and path.read_bytes() == content:
         return False
     new = path.parent / "new"
@@ -284,7 +287,7 @@ def _replace_file(path: Path, content: bytes) -> bool:
 
 
 def _place_mount_points(root: Path) -> None:
-    """All that a run mounts over, and links: what is made here once need not be made for every run."""
+    """Create all mount points and links of runs once, so that no run has to."""
     for folder in ("usr", "proc", "dev/shm", "tmp", WORK.lstrip("/")):
         (root / folder).mkdir(parents=True)
     for name in SYSTEM_FOLDERS:

@@ -1,4 +1,4 @@
-"""Tries ways out of the sandbox from inside and prints a JSON list of those that worked.
+"""Try to escape from the sandbox from inside and print a JSON list of the ways that worked.
 
 Sent into a run as source (standard library only, Python 3.9 or later); argument: what the host planted.
 """
@@ -22,12 +22,12 @@ _MORE_THAN_ALLOWED = 1000
 _PROCESSES_TRIED = 300
 
 
-def ways_out(told: dict[str, Any]) -> dict[str, Callable[[], object]]:
-    """Name of each way and the attempt: it leads out when it returns something true."""
+def ways_out(planted: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    """Return each escape's name and attempt, which returns something true if it gets out."""
     libc = ctypes.CDLL(None, use_errno=True)
     return {
-        "reading a host file": lambda: _reads(told["canary"]),
-        "writing a host file": lambda: _writes(told["canary"]),
+        "reading a host file": lambda: _reads(planted["canary"]),
+        "writing a host file": lambda: _writes(planted["canary"]),
         "writing to the system": lambda: _writes("/usr/x"),
         "writing to the root": lambda: _writes("/x"),
         "writing to the environment": lambda: _writes("/env/x"),
@@ -35,7 +35,7 @@ def ways_out(told: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "the processes of the host": lambda: (
             len([path for path in Path("/proc").iterdir() if path.name.isdigit()]) > 4
         ),
-        "the network of the host": lambda: _connects(told["port"]),
+        "the network of the host": lambda: _connects(planted["port"]),
         "a kernel socket": _opens_a_kernel_socket,
         "new namespaces": lambda: libc.unshare(_NEW_USER_NAMESPACE) == 0,
         "mounting": lambda: libc.mount(b"x", b"/tmp", b"tmpfs", 0, None) == 0,
@@ -89,7 +89,7 @@ def _has_foreign_handles() -> bool:
 
 
 def _is_foreign(handle: int) -> bool:
-    """Tell whether it leads to what this process could not open by itself (libffi keeps its library open)."""
+    """Return True for a handle that this process could not open by itself (libffi keeps its library open)."""
     try:
         held, writes = os.fstat(handle), fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
     except OSError:
@@ -106,25 +106,25 @@ def _finds_an_unfiltered_process() -> bool:
 
 
 def _forks_without_end() -> bool:
-    held, let_go = os.pipe()
+    held, release = os.pipe()
     children: list[int] = []
     try:
         while len(children) < _PROCESSES_TRIED:
             child = os.fork()
             if child == 0:
-                os.close(let_go)
+                os.close(release)
                 os.read(held, 1)
                 os._exit(0)
             children.append(child)
     finally:
-        os.close(let_go)
+        os.close(release)
         for child in children:
             os.waitpid(child, 0)
     return True
 
 
 def leads_out(attempt: Callable[[], object]) -> bool:
-    """Whether `attempt` got through; refusals of the system are what should happen."""
+    """Return True if `attempt` got through; refusals by the system are expected."""
     try:
         return bool(attempt())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The machine that runs share: how many go at once, and which one ends when its memory runs short."""
+"""The machine shared by runs: how many run at once, and which one ends when memory runs short."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Holder(Protocol):
     """A run that can be ended."""
 
     def end_for_memory(self) -> None:
-        """End soon, as one that held too much memory. From any thread."""
+        """End soon, as a run that used too much memory. Callable from any thread."""
 
 
 def machine_memory() -> int:
     """Return the bytes this machine, or the container this process is in, has."""
     total = _meminfo("MemTotal")
     try:
-        told = _CGROUP.read_text().strip()
+        text = _CGROUP.read_text().strip()
     except OSError:
         return total
-    return min(total, int(told)) if told.isdigit() else total
+    return min(total, int(text)) if text.isdigit() else total
 
 
 def available_memory() -> int:
@@ -53,10 +53,10 @@ def at_once(limits: SandboxLimits, memory: int) -> int:
 
 
 class Host:
-    """What all runs of this process hold together.
+    """Memory of all runs of this process.
 
-    Their limits add up to no more than their share of the machine (`at_once`); beyond that, whoever else
-    takes the machine's memory, the largest run ends before the kernel has to choose.
+    Their limits add up to no more than their share of the machine (`at_once`); if others take the rest of the
+    machine's memory, the largest run ends before the kernel has to choose.
     """
 
     def __init__(self, memory: int) -> None:
@@ -68,7 +68,7 @@ class Host:
         self._available = memory
 
     def holds(self, run: Holder, held: int) -> None:
-        """Note what a run holds now; the largest ends when that is too much for the machine."""
+        """Register a run's current memory; the largest run ends when the machine runs short."""
         with self._lock:
             self._held[run] = held
             if sum(self._held.values()) <= self._most and not self._short():
@@ -78,7 +78,7 @@ class Host:
         largest.end_for_memory()
 
     def forget(self, run: Holder) -> None:
-        """The run is over."""
+        """Remove a finished run."""
         with self._lock:
             self._held.pop(run, None)
 

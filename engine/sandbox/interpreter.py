@@ -1,4 +1,4 @@
-"""Which Python programs inside get: one of the system, or a copy of this process's own with its libraries."""
+"""Python interpreters for the sandbox: the system's, or a copy of this process's own with its libraries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.errors import NotConfigured
 Say = Callable[[str], None]
 
 SYSTEM_PYTHONS = (Path("/usr/bin/python3"), Path("/usr/local/bin/python3"))
-OLDEST = (3, 11)  # the first that can be told to put its own modules first (PYTHONSAFEPATH)
+OLDEST = (3, 11)  # the first with PYTHONSAFEPATH, which puts its own modules first
 _NOT_COPIED = shutil.ignore_patterns(
     "test",
     "tests",
@@ -34,17 +34,17 @@ _NOT_COPIED = shutil.ignore_patterns(
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What programs inside see of the host's folders: `mounted` ones, but other ones for those `covered`."""
+    """The host folders visible inside: the `mounted` ones, except that `covered` ones are different there."""
 
     mounted: Sequence[str]
     covered: Sequence[str]
 
     def has(self, path: Path) -> bool:
-        """Tell whether the host's `path` is the same inside."""
+        """Return True if the host's `path` is the same inside."""
         return any(path.is_relative_to(folder) for folder in self.mounted)
 
     def covers(self, path: Path) -> bool:
-        """Tell whether nothing can be placed at `path`."""
+        """Return True if nothing can be placed at `path`."""
         return any(path.is_relative_to(folder) for folder in self.covered)
 
 
@@ -69,7 +69,7 @@ def place_interpreter(tree: Path, inside: Inside, say: Say) -> list[str]:
 
 
 def system_pythons(inside: Inside) -> list[Path]:
-    """Return those that may lie in a folder which is mounted into the sandbox, this process's own last."""
+    """Return interpreters that may lie in a mounted folder, this process's own last."""
     return [
         python
         for python in (*SYSTEM_PYTHONS, _own_executable())
@@ -189,11 +189,11 @@ def _ask_loader(files: Sequence[Path]) -> list[tuple[str, Path | None]]:
 
 
 def call(words: list[str], doing: str) -> str:
-    """Return what a program printed. Raise NotConfigured with its last line when it fails."""
+    """Return a program's output. Raises NotConfigured with its last line if it fails."""
     done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603 our words only
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise NotConfigured(
-            f"The sandbox's Python could not {doing}: {lines[-1]}. Mend that and run the set-up again."
+            f"The sandbox's Python could not {doing}: {lines[-1]}. Fix that and run the set-up again."
         )
     return done.stdout

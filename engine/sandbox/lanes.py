@@ -1,4 +1,4 @@
-"""Threads that runs live on: each is, as root, one spare user for good, and is used again and again."""
+"""Threads that runs live on; as root, each permanently takes one spare user id and is reused."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Work = Callable[[], RunResult]
 
 
 class Lanes:
-    """As many runs at once as there are `uids` (None: as this process's user); more wait their turn.
+    """As many concurrent runs as there are `uids` (None: this process's user); more wait for their turn.
 
-    A thread for each run cost a new stack and three system calls every time; those with nothing to do end.
+    A thread for each run cost a new stack and three system calls every time; idle threads end.
     """
 
     def __init__(self, uids: Sequence[int | None]) -> None:
@@ -28,7 +28,7 @@ class Lanes:
         self._changed = threading.Condition()
 
     def start(self, work: Work) -> Future[RunResult]:
-        """Have a thread do `work`."""
+        """Run `work` on a thread and return its future."""
         future: Future[RunResult] = Future()
         with self._changed:
             self._waiting.append((work, future))
@@ -56,7 +56,7 @@ class Lanes:
             del job, work, future  # files and output of a run do not stay until the next
 
     def _next(self, uid: int | None) -> tuple[Work, Future[RunResult]] | None:
-        """The next job; None, and the uid is free again, when there was none for a while."""
+        """Return the next job; None, after freeing the uid, if there was none for a while."""
         with self._changed:
             self._idle += 1
             try:

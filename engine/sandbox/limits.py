@@ -1,4 +1,4 @@
-"""Bounds of one run; the kernel enforces most of them, a watcher the rest."""
+"""Limits of one run; the kernel enforces most of them, a watcher the rest."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SandboxLimits:
-    """Sizes in bytes, times in seconds.
+    """Limits of a run; sizes in bytes, times in seconds.
 
-    `memory` holds for the whole tree of processes and as address space of each. `work`, `tmp` and
-    `shared` are the writable places (memory file systems of fixed size), `files` what may lie in each.
-    Half of `work` and of `files` is for what a run is given: all that a task's workspace may hold.
-    Of the output `output` is kept (its beginning and its end); more than `flood` ends the run.
-    A session lives `session_s` at most; `parallel` runs are inside at once, more wait.
+    `memory` applies to the whole process tree and to the address space of each process. `work`, `tmp` and
+    `shared` are the writable places (memory file systems of fixed size), `files` the number of files in each.
+    Half of `work` and of `files` is for a run's input: all that a task's workspace may hold. Of the output,
+    `output` bytes are kept (its start and its end); more than `flood` ends the run. A session lives at most
+    `session_s`; `parallel` runs at once, more wait.
     """
 
     memory: int = 512 * _MIB

@@ -1,4 +1,4 @@
-"""What a program prints: kept within a cap, and made harmless before anybody reads it."""
+"""Output of a program: kept within a cap and cleaned before anybody reads it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def clean(raw: bytes) -> str:
 
 
 class Output:
-    """Bytes of a program as they come: the first and the last half of `cap` are kept."""
+    """A program's output as it arrives: the first and the last half of `cap` bytes are kept."""
 
     def __init__(self, cap: int) -> None:
         self._half = max(1, cap // 2)
@@ -30,11 +30,11 @@ class Output:
 
     @property
     def waiting(self) -> bool:
-        """Whether something came since last time."""
+        """Return True if output arrived since the last `take`."""
         return len(self._head) + len(self._tail) > self._held
 
     def add(self, data: bytes) -> None:
-        """Append."""
+        """Append bytes."""
         self.total += len(data)
         room = self._half - len(self._head)
         self._head += data[:room]
@@ -45,9 +45,9 @@ class Output:
             self._dropped += surplus
 
     def take(self, last: bool) -> tuple[str, bool]:
-        """Cleaned text since last time, and whether something is missing from it.
+        """Return (cleaned text since the last call, whether something is missing from it).
 
-        Unless it is the `last`, a sequence cut in the middle waits for its rest.
+        Unless it is the `last` call, an incomplete UTF-8 sequence waits for its rest.
         """
         held = b"" if last else self._unfinished()
         whole = bytes(self._head + self._tail)

@@ -1,4 +1,4 @@
-"""Which sandbox this machine gets: one that has just contained a test of escapes, or a plain refusal."""
+"""Choice of this machine's sandbox: one that just passed an escape test, or a plain refusal."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _ESCAPES = Path(__file__).with_name("escapes.py").read_bytes()
 
 
 class RefusingSandbox:
-    """Contains nothing and therefore runs nothing."""
+    """A sandbox that cannot contain programs and therefore refuses to run any."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
     def status(self) -> SandboxStatus:
-        """Unavailable, with the reason and the fix."""
+        """Return unavailable, with the reason and the fix."""
         return SandboxStatus(available=False, mechanism="", reason=self._reason)
 
     async def run(self, request: RunRequest) -> RunResult:
-        """Raises NotConfigured, always."""
+        """Raise NotConfigured, always."""
         raise NotConfigured(self._reason)
 
     async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
-        """Raises NotConfigured, always."""
+        """Raise NotConfigured, always."""
         raise NotConfigured(self._reason)
 
 
 def choose_sandbox(
     environment: Path, limits: SandboxLimits | None = None, uids: Sequence[int] = SPARE_UIDS
 ) -> Sandbox:
-    """The sandbox for this machine, tested by really trying to get out (blocking, under a second).
+    """Return the sandbox for this machine, tested by real escape attempts (blocking, under a second).
 
-    `environment` is a folder made by `prepare_environment`. Where nothing contains, the sandbox returned
-    refuses every run with the reason; nothing weaker is ever used.
+    `environment` is a folder made by `prepare_environment`. If nothing contains programs, the returned
+    sandbox refuses every run with the reason; nothing weaker is ever used.
     """
     try:
         found = _find_bubblewrap()
@@ -70,14 +70,14 @@ def _find_bubblewrap() -> Bubblewrap:
     program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
     if program is None:
         raise NotConfigured("bubblewrap is missing. Install it (Debian, Ubuntu: apt install bubblewrap).")
-    told = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)  # noqa: S603 fixed words
-    return Bubblewrap(program, "--disable-userns" in told.stdout + told.stderr)
+    shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)  # noqa: S603 fixed words
+    return Bubblewrap(program, "--disable-userns" in shown.stdout + shown.stderr)
 
 
 def escapes(sandbox: BubblewrapSandbox) -> list[str]:
-    """Names of the ways out that worked, tried by a program inside; empty when all are shut.
+    """Return the names of the escapes that worked, tried by a program inside; empty if all are shut.
 
-    Raises NotConfigured when the program could not even run.
+    Raises NotConfigured if the program could not even run.
     """
     with tempfile.TemporaryDirectory(prefix="megaagent-canary-") as folder, socket.socket() as listener:
         Path(folder).chmod(0o755)
@@ -87,9 +87,9 @@ def escapes(sandbox: BubblewrapSandbox) -> list[str]:
         canary.chmod(0o666)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        told = {"canary": str(canary), "port": listener.getsockname()[1]}
+        planted = {"canary": str(canary), "port": listener.getsockname()[1]}
         request = RunRequest(
-            ("/env/bin/python", "-I", "escapes.py", json.dumps(told)),
+            ("/env/bin/python", "-I", "escapes.py", json.dumps(planted)),
             {"escapes.py": _ESCAPES},
             timeout_s=_TEST_S,
         )
@@ -107,7 +107,7 @@ def _verdict(result: RunResult, touched: bool) -> list[str]:
 
 
 def _run_aside(sandbox: BubblewrapSandbox, request: RunRequest) -> RunResult:
-    """Run on a loop of its own, so that callers inside and outside a loop may wait for it."""
+    """Run on an event loop of its own, so that callers inside and outside a loop may wait for it."""
     results: list[RunResult | BaseException] = []
 
     def work() -> None:

@@ -27,7 +27,7 @@ from engine.sandbox.host import Host
 from engine.sandbox.limits import SandboxLimits
 from engine.sandbox.output import Output
 from engine.sandbox.stage import put_in, take_out
-from engine.sandbox.testimony import heard, judged, new_secret, refereed
+from engine.sandbox.testimony import judged, new_secret, read_report, refereed
 from engine.sandbox.watch import Handles, entries_held, look_again_in, memory_held, stored
 
 Ended = Literal["exit", "timeout", "memory", "output", "files", "killed"]
@@ -46,7 +46,7 @@ _KILLED = 128 + signal.SIGKILL
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A set-up sandbox that waits for the word: bubblewrap, handles, pipes (the word goes to `go`)."""
+    """A sandbox that is set up and waits for the start signal, sent through `go`: process, handles, pipes."""
 
     process: subprocess.Popen[bytes]
     first: int
@@ -57,7 +57,7 @@ class Inside:
 
 
 class Program:
-    """`work` is the blocking life of the program; the other methods may be called from any thread."""
+    """One program run. `work` blocks for its whole life; the other methods may be called from any thread."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Program:
         self._input_ends = not interactive
         self._host = host
         self._stop = self._too_large = False
-        self._over_for_good = False
+        self._finished = False
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._handles: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,35 +100,36 @@ class Program:
         self._wake()
 
     def stop(self) -> None:
-        """Kill everything soon."""
+        """Kill all processes soon."""
         self._stop = True
         self._wake()
 
     def end_for_memory(self) -> None:
-        """Kill everything soon, as when the run's own limit was reached."""
+        """Kill all processes soon, as if the run's own memory limit was reached."""
         self._too_large = True
         self._wake()
 
     def waiting(self) -> bool:
-        """Whether output waits to be taken."""
+        """Return True if output waits to be taken."""
         with self._lock:
             return self._output.waiting
 
     def take(self, last: bool) -> tuple[str, bool]:
-        """Cleaned output since last time, and whether some is missing."""
+        """Return (cleaned output since the last call, whether some is missing)."""
         with self._lock:
             return self._output.take(last)
 
     def _wake(self) -> None:
         with self._lock:
-            if not self._over_for_good:
+            if not self._finished:
                 os.eventfd_write(self._waker, 1)
 
     # ------------------------------------------------------------ on the program's thread
 
     def work(self) -> RunResult:
-        """Set up, run, watch, kill, copy out. Raises NotConfigured when the sandbox cannot be set up."""
-        begun = time.monotonic()
+        """Set up, run, watch, kill, and copy the files out. Raises NotConfigured if the sandbox cannot be
+        set up."""
+        started = time.monotonic()
         try:
             with _SETTING_UP:
                 inside = self._set_up()
@@ -145,7 +146,7 @@ class Program:
         code, text = _unless_missing(code, text)
         tests = None
         if self._refereed is not None and ended == "exit":
-            tests = heard(report, self._secret, self._refereed.runner)
+            tests = read_report(report, self._secret, self._refereed.runner)
             code, text = judged(code, text, tests, self._refereed.runner)
         return RunResult(
             tests=tests,
@@ -153,7 +154,7 @@ class Program:
             output=text,
             ended=ended,
             truncated=missing,
-            seconds=time.monotonic() - begun,
+            seconds=time.monotonic() - started,
             changed=haul.changed,
             deleted=haul.deleted,
             refused=tuple(haul.refused),
@@ -162,7 +163,7 @@ class Program:
     def _clean_up(self) -> None:
         self._host.forget(self)
         with self._lock:
-            self._over_for_good = True
+            self._finished = True
             os.close(self._waker)
         try:
             if self._first is not None:
@@ -187,10 +188,10 @@ class Program:
         """Raises NotConfigured. Whatever was opened or started until then is known to `_clean_up`."""
         stdin, stdout, info, go = (self._pipe() for _ in range(4))
         process = self._spawn(stdin[0], stdout[1], info[1], go[0])
-        told = b"".join(iter(lambda: os.read(info[0], _PIECE), b""))
-        if not told:
+        output = b"".join(iter(lambda: os.read(info[0], _PIECE), b""))
+        if not output:
             raise _refusal(process, stdout[0])
-        child = json.loads(told)["child-pid"]
+        child = json.loads(output)["child-pid"]
         try:
             first = self._first = os.pidfd_open(child)
         except ProcessLookupError:
@@ -221,7 +222,7 @@ class Program:
         return self._process
 
     def _program(self) -> tuple[Sequence[str], tuple[int, ...]]:
-        """The program's words and its handles: a test runner's referee gets a secret and a way to report."""
+        """Return argv and inherited handles; a test runner's referee gets a secret and a report pipe."""
         if self._refereed is None:
             return self._request.argv, ()
         secret, report = self._pipe(), self._pipe()
@@ -232,7 +233,7 @@ class Program:
         return self._refereed.words(*channel), channel
 
     def _await_root(self, child: int, stdout: int) -> Handles:
-        """Wait until bubblewrap has made the new root (it says so to nobody), then set the limits."""
+        """Wait until bubblewrap has made the new root (it does not report that), then set the limits."""
         assert self._process is not None
         ends, wait = time.monotonic() + _SETUP_S, _SHORTEST_WAIT_S
         while time.monotonic() < ends and self._process.poll() is None:
@@ -274,7 +275,7 @@ class Program:
                 # How it ended does not depend on when it was looked at last.
                 return "files" if self._crowded(inside) else "exit"
             self._feed(inside.stdin, poll)
-            if over := self._told_to_end(time.monotonic() > ends):
+            if over := self._end_requested(time.monotonic() > ends):
                 return over
             if time.monotonic() >= look_at:
                 held = memory_held(inside.handles, self._limits.memory)
@@ -283,7 +284,7 @@ class Program:
                     return over
                 look_at = time.monotonic() + look_again_in(held, self._limits.memory)
 
-    def _told_to_end(self, late: bool) -> Ended | None:
+    def _end_requested(self, late: bool) -> Ended | None:
         if self._stop:
             return "killed"
         if self._too_large:
@@ -308,7 +309,7 @@ class Program:
         return bool(data)
 
     def _feed(self, stdin: int, poll: select.poll) -> None:
-        """Write what there is to write; what does not fit waits until it does."""
+        """Write the queued input; what does not fit waits until it does."""
         if self._input_closed:
             return
         with self._lock:
@@ -339,7 +340,7 @@ class Program:
 
 
 def _all_of(handle: int) -> bytes:
-    """What lies in a pipe to which nobody writes any more."""
+    """Return everything in a pipe that has no writers left."""
     os.set_blocking(handle, False)
     with suppress(BlockingIOError):
         return b"".join(iter(lambda: os.read(handle, _PIECE), b""))
@@ -347,7 +348,7 @@ def _all_of(handle: int) -> bytes:
 
 
 def _unless_missing(code: int, text: str) -> tuple[int, str]:
-    """What a shell says where a program cannot be started (one that feigns it gains nothing)."""
+    """Return a shell's code and message if the program cannot be started (imitating it gains nothing)."""
     if code != 1 or not text.startswith(_NOT_STARTED):
         return code, text
     name, _, reason = text.removeprefix(_NOT_STARTED).strip().rpartition(": ")
@@ -356,8 +357,8 @@ def _unless_missing(code: int, text: str) -> tuple[int, str]:
 
 def _refusal(process: subprocess.Popen[bytes], stdout: int) -> NotConfigured:
     process.kill()
-    told = b"".join(iter(lambda: os.read(stdout, _PIECE), b"")).decode("utf-8", "replace").strip()
-    return NotConfigured(f"The sandbox could not be set up: {told or 'it gave no sign of life'}.")
+    output = b"".join(iter(lambda: os.read(stdout, _PIECE), b"")).decode("utf-8", "replace").strip()
+    return NotConfigured(f"The sandbox could not be set up: {output or 'it printed nothing'}.")
 
 
 def _open_handles(child: int, opened: list[int]) -> Handles:
@@ -400,7 +401,7 @@ def _limit(first: int, limits: SandboxLimits, lasts_s: float) -> None:
 
 
 def _first_to_go(first: int) -> None:
-    """When memory runs out the host stays: inside, /proc is read-only, so no program takes that back.
+    """Make the run the kernel's first choice when memory runs out; /proc is read-only inside, so it stays so.
 
     (Niced as well, runs took twice as long on a busy machine.)
     """
@@ -412,7 +413,7 @@ def _first_to_go(first: int) -> None:
 
 
 def _kill_and_wait(handle: int) -> None:
-    """Kill a pid namespace by its first process; return when every process in it is gone."""
+    """Kill a pid namespace by its first process; return when every process in it has ended."""
     try:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
     except ProcessLookupError:
@@ -424,6 +425,6 @@ def _kill_and_wait(handle: int) -> None:
 
 
 def _reap(handle: int) -> None:
-    """Where orphans come to this process (the first of a container), nobody else takes their remains away."""
+    """Reap a process that is this one's orphan (it is the first of a container): nobody else does."""
     with suppress(ChildProcessError):
         os.waitid(os.P_PIDFD, handle, os.WEXITED | os.WNOHANG)

@@ -20,23 +20,23 @@ from typing import Any
 
 
 class Counts:
-    """How the tests went, counted from what each of them raised."""
+    """Test counts, taken from what each test raised."""
 
     def __init__(self) -> None:
         self.collected = self.passed = self.failed = self.skipped = 0
 
-    def told(self) -> dict[str, int]:
-        """The numbers by name."""
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
         return {name: int(value) for name, value in vars(self).items()}
 
 
 def with_pytest(arguments: list[str], counts: Counts) -> int:
-    """Run pytest -> its exit code."""
+    """Run pytest and return its exit code."""
     pytest = importlib.import_module("pytest")
     raised: dict[str, bool] = {}
 
     class Witness:
-        """Counts what tests raised; what other plugins make of it later changes nothing."""
+        """Pytest plugin that counts what tests raised; what other plugins do afterwards changes nothing."""
 
         def pytest_collection_finish(self, session: Any) -> None:
             counts.collected = len(session.items)
@@ -64,7 +64,7 @@ def with_pytest(arguments: list[str], counts: Counts) -> int:
 
 
 def with_unittest(arguments: list[str], counts: Counts) -> int:
-    """Run unittest -> its exit code."""
+    """Run unittest and return its exit code."""
     unittest = importlib.import_module("unittest")
     program = unittest.main(module=None, argv=["python -m unittest", *arguments], exit=False)
     result = program.result
@@ -79,7 +79,7 @@ RUNNERS = {"pytest": with_pytest, "unittest": with_unittest}
 
 
 def main() -> None:
-    """Take the secret, run, report, end with the runner's exit code."""
+    """Read the secret, run the tests, write the report, and exit with the runner's code."""
     source, report, runner, *arguments = sys.argv[1:]
     with os.fdopen(int(source), "rb") as file:
         secret = file.read().decode()
@@ -90,7 +90,7 @@ def main() -> None:
     counts = Counts()
     code = RUNNERS[runner](arguments, counts)
     sys.stdout.flush()
-    os.write(pipe, json.dumps({"secret": secret, "code": code, **counts.told()}).encode() + b"\n")
+    os.write(pipe, json.dumps({"secret": secret, "code": code, **counts.as_dict()}).encode() + b"\n")
     sys.exit(code)
 
 

@@ -1,6 +1,6 @@
 """The system-call filter as classic BPF (seccomp(2)), assembled here.
 
-pyseccomp was weighed: it drops names its libseccomp does not know and lets newer calls pass; a fixed table
+pyseccomp was considered: it drops names its libseccomp does not know and lets newer calls pass; a fixed table
 with a ceiling does neither and needs no library.
 """
 
@@ -32,7 +32,7 @@ Instruction = tuple[int, int, int, int]
 
 
 def filter_for(machine: str) -> bytes:
-    """The filter for `platform.machine()`. Raises NotConfigured for one without a table."""
+    """Return the filter for `platform.machine()`. Raises NotConfigured for one without a table."""
     known = MACHINES.get(machine)
     if known is None:
         raise NotConfigured(f"Running code needs x86-64 or arm64; this machine is {machine!r}.")
@@ -56,7 +56,8 @@ def _rules(machine: Machine) -> dict[int, list[Instruction]]:
 
 
 def _stretches(rules: dict[int, list[Instruction]]) -> list[tuple[int, list[Instruction]]]:
-    """Where each stretch of numbers with one answer begins, and that answer; every number is in one."""
+    """Return the start of each range of numbers with the same rule, and that rule; every number is
+    covered."""
     found: list[tuple[int, list[Instruction]]] = []
     for number in range(NEWEST_REVIEWED + 1):
         body = [*rules.get(number, []), _return(_ALLOW)]
@@ -66,7 +67,7 @@ def _stretches(rules: dict[int, list[Instruction]]) -> list[tuple[int, list[Inst
 
 
 def _search(stretches: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
-    """Binary search: every run loads the filter and the kernel walks it for each call it cannot remember."""
+    """Return the rules as a binary search: the kernel runs the filter for each call it cannot cache."""
     if len(stretches) == 1:
         return _reachable(stretches[0][1])
     middle = len(stretches) // 2

@@ -1,7 +1,7 @@
-"""Files into a run before its program starts and out of it after every process is dead.
+"""Copying files into a run before its program starts and out of it after every process has ended.
 
-Both ways go through a directory handle opened while only our own shell was inside, by names relative to it
-and never through links, so no path of the host is ever resolved on the program's behalf.
+Both use a directory handle opened while only our own shell was inside, names relative to it, and never links,
+so no path of the host is ever resolved on the program's behalf.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COMPILED = "__pycache__"
 
 @dataclass(slots=True)
 class Haul:
-    """What a run left: files changed or added, deleted paths, and what was refused with the reason."""
+    """Results of a run: files changed or added, deleted paths, and refused paths with the reason."""
 
     changed: dict[str, bytes] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
@@ -33,17 +33,17 @@ class Haul:
     total: int = 0
 
     def refuse(self, name: str, reason: str) -> None:
-        """Note something that stays behind; a flood of them is cut."""
+        """Add a refused path; a flood of them is cut."""
         if len(self.refused) < _MAX_REFUSED:
             self.refused.append(f"{ascii(name)[1:-1][:_SHOWN]}: {reason}")
 
     def leave(self, path: str, reason: str, before: Mapping[str, bytes]) -> None:
-        """Note what could not be looked at: the files sent there count as kept, not as deleted."""
+        """Add a path that could not be read: the files sent there count as kept, not as deleted."""
         self.refuse(path, reason)
         self.keep(path, before)
 
     def keep(self, path: str, before: Mapping[str, bytes]) -> None:
-        """What was sent at `path` or below it is not taken for deleted."""
+        """Keep what was sent at `path` or below it from counting as deleted."""
         self.kept.update(sent for sent in before if sent == path or sent.startswith(path + "/"))
 
 
@@ -77,7 +77,7 @@ def put_in(folder: int, files: Mapping[str, bytes]) -> None:
 
 
 def take_out(folder: int, before: Mapping[str, bytes], limits: SandboxLimits) -> Haul:
-    """What changed below `folder` against `before`. Every process inside must be dead."""
+    """Return what changed below `folder` against `before`. Every process inside must have ended."""
     haul = Haul()
     _walk(folder, "", before, limits, haul)
     left = {path for path in before if path not in haul.kept}
@@ -87,7 +87,7 @@ def take_out(folder: int, before: Mapping[str, bytes], limits: SandboxLimits) ->
 
 
 def _drop_collisions(before: Mapping[str, bytes], haul: Haul) -> None:
-    """Of two names that differ by case only the one that was sent stays, unless the program took it away."""
+    """Of names that differ only by case, keep the one that was sent, unless the program removed it."""
     index = PathIndex()
     for path in sorted(haul.kept & before.keys()):
         index.add(path)

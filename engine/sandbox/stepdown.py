@@ -1,4 +1,4 @@
-"""One thread of a root process becomes an ordinary user for good."""
+"""Permanently turn one thread of a root process into an ordinary user."""
 
 from __future__ import annotations
 

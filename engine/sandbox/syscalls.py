@@ -1,4 +1,4 @@
-"""System-call numbers of the two machines the filter knows, and what it thinks of them.
+"""System-call numbers of the two supported machines, and the filter's rule for each.
 
 Numbers are the kernel's own: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h
 (arm64). A name missing from a machine's table does not exist there.
@@ -22,7 +22,7 @@ NEWEST_REVIEWED = 456
 
 # Denied outright. Reasons by line: other processes; mounts and roots; namespaces; keys; kernel surfaces;
 # counted by user;
-# contexts that the host counts for all (AIO), rules the kernel keeps for good (Landlock);
+# contexts that the host counts for all (AIO), rules the kernel keeps permanently (Landlock);
 # handles past the mounts; modules and boot; clocks and names; ports and segments; special files;
 # memory that no limit sees (attributes of files in memory are such).
 _DENIED = """

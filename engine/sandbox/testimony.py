@@ -1,4 +1,7 @@
-"""Which runs are refereed, and what the runner's own word makes of them (the inside: referee.py)."""
+"""Runs under a referee: which ones, and how the test runner's own report changes their result.
+
+The part inside the sandbox is referee.py.
+"""
 
 from __future__ import annotations
 
@@ -29,19 +32,19 @@ _MOST = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Refereed:
-    """A test runner called directly: Python's words before it, which runner, its arguments."""
+    """A test runner called directly: the Python command before it, the runner, its arguments."""
 
     python: tuple[str, ...]
     runner: str
     arguments: tuple[str, ...]
 
     def words(self, secret_fd: int, report_fd: int) -> list[str]:
-        """The command that runs it under the referee."""
+        """Return the command that runs it under the referee."""
         return [*self.python, "-m", MODULE, str(secret_fd), str(report_fd), self.runner, *self.arguments]
 
 
 def refereed(argv: Sequence[str]) -> Refereed | None:
-    """The runner that `argv` calls directly, or as all that a shell is given; None for all else."""
+    """Return the runner that `argv` calls directly, or as a shell's only command; None for anything else."""
     if len(argv) == 3 and argv[0] in _SHELLS and argv[1] == "-c" and _PLAIN.fullmatch(argv[2]):
         argv = argv[2].split()
     if argv and argv[0] in _SCRIPTS:
@@ -57,13 +60,13 @@ def refereed(argv: Sequence[str]) -> Refereed | None:
 
 
 def new_secret() -> bytes:
-    """What only the referee is told."""
+    """Return a secret known only to the referee."""
     return secrets.token_hex(16).encode()
 
 
-def heard(told: bytes, secret: bytes, runner: str) -> RunnerReport | None:
-    """What the referee reported; None unless exactly one report came and it knew the secret."""
-    lines = told[:_MOST].splitlines()
+def read_report(raw: bytes, secret: bytes, runner: str) -> RunnerReport | None:
+    """Return the referee's report; None unless exactly one report came and held the secret."""
+    lines = raw[:_MOST].splitlines()
     try:
         report = json.loads(lines[0]) if len(lines) == 1 else {}
         if not secrets.compare_digest(str(report["secret"]).encode(), secret):
@@ -75,7 +78,7 @@ def heard(told: bytes, secret: bytes, runner: str) -> RunnerReport | None:
 
 
 def judged(code: int, text: str, report: RunnerReport | None, runner: str) -> tuple[int, str]:
-    """Exit code and output with the runner's word taken into account: 0 only when it said so itself."""
+    """Return exit code and output corrected by the runner's report: 0 only if the runner reported success."""
     if code != 0:
         return code, text
     if report is None:

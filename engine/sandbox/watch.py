@@ -1,7 +1,7 @@
-"""How much memory and how many files a run holds, read from the outside (proc(5)).
+"""Memory and files held by a run, read from outside (proc(5)).
 
-The process list is the sandbox's own /proc, held as a handle, so exactly its processes are counted. No limit
-of the kernel covers the whole tree without control groups, which an ordinary user may not have.
+The process list is the sandbox's own /proc, held as a handle, so exactly its processes are counted. No kernel
+limit covers the whole tree without control groups, which an ordinary user may not have.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _SHORTEST_S, _LONGEST_S = 0.02, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """Open directory handles of a run: its /proc and its writable places, in which it was given `given`
-    bytes."""
+    """Open directory handles of a run: its /proc and its writable places, which held `given` bytes at the
+    start."""
 
     proc: int
     places: tuple[int, ...]
@@ -31,9 +31,9 @@ class Handles:
 
 
 def memory_held(handles: Handles, limit: int) -> int:
-    """Bytes the tree holds: its processes, files in memory beyond `given`, and what the kernel keeps for it.
+    """Return the bytes of the tree: processes, files in memory beyond `given`, and kernel memory for it.
 
-    Quick and high at first, exact (shared pages once) when that is over `limit`.
+    A quick upper estimate first; exact (shared pages once) if that is over `limit`.
     """
     proc = handles.proc
     pids = [name for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208 a handle, not a path
@@ -45,7 +45,7 @@ def memory_held(handles: Handles, limit: int) -> int:
 
 
 def stored(places: Sequence[int]) -> int:
-    """Bytes that the files of memory file systems take, what the kernel keeps of each counted in."""
+    """Return the bytes of the files in memory file systems, with the kernel's memory for each."""
     found = [os.fstatvfs(place) for place in places]
     return sum(
         (usage.f_blocks - usage.f_bfree) * usage.f_frsize + (usage.f_files - usage.f_ffree) * _INODE
@@ -54,12 +54,12 @@ def stored(places: Sequence[int]) -> int:
 
 
 def look_again_in(held: int, limit: int) -> float:
-    """Seconds until `limit` could be reached from `held` by a program that does nothing else."""
+    """Return the seconds in which a program could at the earliest grow from `held` to `limit`."""
     return min(_LONGEST_S, max(_SHORTEST_S, (limit - held) / _FILL_RATE))
 
 
 def entries_held(place: int) -> int:
-    """Files, folders and links in a memory file system."""
+    """Return the number of files, folders and links in a memory file system."""
     usage = os.fstatvfs(place)
     return usage.f_files - usage.f_ffree
 
@@ -68,7 +68,7 @@ def _resident(proc: int, pid: str) -> int:
     pages = _statm(proc, f"{pid}/statm")
     if pages:
         return pages * _PAGE
-    # A main thread that ended shows nothing while its other threads go on holding everything.
+    # A main thread that ended shows nothing while its other threads continue to hold everything.
     return max((_statm(proc, f"{pid}/task/{task}/statm") for task in _tasks(proc, pid)), default=0) * _PAGE
 
 
@@ -99,7 +99,7 @@ def _proportional(proc: int, pid: str) -> int:
 
 
 def _sockets(proc: int) -> int:
-    """What sockets may hold: the default for each, and what lies in the queues of TCP beyond that."""
+    """Return the bytes that sockets may hold: the default for each, and what TCP queues hold beyond that."""
     used = next(
         (
             int(line.split()[2])
@@ -114,9 +114,9 @@ def _sockets(proc: int) -> int:
 
 
 def _locks(proc: int, limit: int) -> int:
-    """What locked ranges of files take; over `limit` when there are more than any program needs.
+    """Return the bytes of locked ranges of files; over `limit` if there are more than any program needs.
 
-    Not read to the end then: the kernel walks its list from the beginning for every page of it.
+    It is not read to the end then: the kernel walks its list from the beginning for every page of it.
     """
     handle = os.open("locks", os.O_RDONLY, dir_fd=proc)
     try:
@@ -136,7 +136,7 @@ def _queued(table: bytes) -> int:
 
 
 def _read(proc: int, path: str) -> bytes:
-    """A file of /proc; empty when its process is gone or hides it."""
+    """Return a file of /proc; empty if its process ended or hides it."""
     try:
         handle = os.open(path, os.O_RDONLY, dir_fd=proc)
     except (FileNotFoundError, ProcessLookupError, PermissionError):

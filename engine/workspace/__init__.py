@@ -1,4 +1,4 @@
-"""Git-backed files of tasks: revisions, three-way merge, history, what comes in and what goes out."""
+"""Git-backed files of tasks: revisions, three-way merge, history, import and export."""
 
 from engine.workspace.git import GitWorkspace
 from engine.workspace.intake import Brought, read_bundle, read_zip

@@ -1,4 +1,4 @@
-"""What people take home: a git bundle."""
+"""Export of a task's history as a git bundle."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def _add(builder: pygit2.PackBuilder, oid: pygit2.Oid, name: str) -> None:
 
 
 def _history(repo: pygit2.Repository, tip: str) -> Iterator[tuple[pygit2.Oid, str]]:
-    """Every commit, and of each what it brought: the folders on the way to its file, and the file.
+    """Yield every commit with the objects it introduced: the folders on the path to its file, and the file.
 
-    A commit records one revision, so all else in its tree came with an earlier one; looking through whole
-    trees again for each commit (as libgit2 does) takes time in files times revisions.
+    A commit records one revision, so everything else in its tree came with an earlier one; walking whole
+    trees for each commit (as libgit2 does) takes time in files times revisions.
     """
     given: set[pygit2.Oid] = set()
     commit: pygit2.Commit | None = cast("pygit2.Commit", repo[tip])

@@ -1,4 +1,4 @@
-"""Who wrote which line, folded from the diffs between a file's revisions (pure).
+"""Line authorship, computed from the diffs between a file's revisions (pure).
 
 libgit2's own blame walks every commit of the task; a file's revisions are known, so only they are compared.
 """
@@ -14,7 +14,7 @@ Owner = TypeVar("Owner")
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Lines replaced: `old_start`/`new_start` count from 0 and point before the hunk when a side is empty."""
+    """Replaced lines: `old_start`/`new_start` count from 0 and point before the hunk if a side is empty."""
 
     old_start: int
     old_lines: int
@@ -23,7 +23,7 @@ class Hunk:
 
 
 def reattribute(owners: Sequence[Owner], hunks: Sequence[Hunk], author: Owner) -> list[Owner]:
-    """Owners of the new lines: kept where a line was kept, `author` where a hunk put it. Hunks ascend."""
+    """Return the owners of the new lines: kept for kept lines, `author` for lines of a hunk. Hunks ascend."""
     result: list[Owner] = []
     at = 0
     for hunk in hunks:
@@ -35,6 +35,6 @@ def reattribute(owners: Sequence[Owner], hunks: Sequence[Hunk], author: Owner) -
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines as git counts them: by line feed alone, the last one with or without."""
+    """Return lines as git counts them: split by line feed only, the last one with or without."""
     lines = text.split("\n")
     return lines[:-1] if lines[-1] == "" else lines

@@ -1,4 +1,4 @@
-"""Which of a task's files go into a run: all, or those that fit; pure."""
+"""Selection of a task's files for a run: all, or those that fit; pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from engine.workspace.paths import PathIndex, normal_path
 
 
 def fitting(sizes: Mapping[str, int], most: int, total: int) -> tuple[list[str], list[str]]:
-    """Return the paths that a place of `most` entries and `total` bytes takes, and those left out.
+    """Return the paths that fit into `most` entries and `total` bytes, and those left out.
 
-    Small files first, so that few are left out. A path that today's rules refuse (an older version of them
-    let it in) is left out too: nothing that a task holds keeps all the rest from being run.
+    Small files first, so that few are left out. A path that today's rules refuse (an older version allowed
+    it) is left out too, so that it does not keep all the others from being used.
     """
     index, folders = PathIndex(), set[str]()
     inside: list[str] = []

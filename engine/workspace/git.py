@@ -1,4 +1,4 @@
-"""The Workspace port on bare git repositories, one a task, through libgit2 in this process."""
+"""The Workspace port on bare git repositories, one per task, through libgit2 in this process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SETTLE_EVERY_S = 1.0
 
 
 class GitWorkspace:
-    """Files of tasks below `root` as `<task id>.git`, made when first used. The port is the contract."""
+    """Files of tasks below `root` as `<task id>.git`, created on first use. The port is the contract."""
 
     def __init__(self, root: Path, limits: WorkspaceLimits | None = None) -> None:
         self.root = root.resolve()
@@ -39,22 +39,22 @@ class GitWorkspace:
         self._care: dict[int, asyncio.Task[None]] = {}
 
     async def put(self, task_id: int, content: bytes) -> str:
-        """Store bytes, return the blob id (hex). Raises Invalid over the size limit."""
+        """Store bytes and return the blob id (hex). Raises Invalid over the size limit."""
         check_file(self.limits, len(content))
         return await self._run(task_id, lambda repo: repo.put(content))
 
     async def put_many(self, task_id: int, contents: Sequence[bytes]) -> list[str]:
-        """Store many at once, with one wait for the disk -> their blob ids, in order. Raises Invalid."""
+        """Store several blobs with one wait for the disk; return their ids in order. Raises Invalid."""
         for content in contents:
             check_file(self.limits, len(content))
         return await self._run(task_id, lambda repo: repo.put_many(contents))
 
     async def get(self, task_id: int, blob: str) -> bytes:
-        """Bytes of a blob. Raises NotFound."""
+        """Return the bytes of a blob. Raises NotFound."""
         return await self._run(task_id, lambda repo: repo.get(blob))
 
     async def merge(self, task_id: int, base: str | None, ours: str, theirs: str) -> Merge:
-        """Three-way merge of blobs; markers name `ours` and `theirs`."""
+        """Return the three-way merge of blobs; markers name `ours` and `theirs`."""
         return await self._run(task_id, lambda repo: repo.merge(base, ours, theirs))
 
     async def record(self, task_id: int, revisions: Sequence[Revision]) -> None:
@@ -63,23 +63,23 @@ class GitWorkspace:
         self._take_care(task_id)
 
     async def recorded(self, task_id: int) -> int:
-        """Highest revision id in the git history, 0 for none."""
+        """Return the highest revision id in the git history, 0 for none."""
         return await self._run(task_id, lambda repo: repo.recorded())
 
     async def history(self, task_id: int, path: str, limit: int = 50) -> list[Revision]:
-        """Revisions of one file, newest first. Raises NotFound."""
+        """Return the revisions of one file, newest first. Raises NotFound."""
         return await self._run(task_id, lambda repo: repo.history(path, limit))
 
     async def blame(self, task_id: int, path: str) -> list[BlameLine]:
-        """Blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
+        """Return the blame of the newest recorded text. Raises NotFound, Invalid for binary files."""
         return await self._run(task_id, lambda repo: repo.blame(path))
 
     async def export_bundle(self, task_id: int, target: Path) -> None:
-        """Write a git bundle of the history to `target`. Raises NotFound when nothing is recorded."""
+        """Write a git bundle of the history to `target`. Raises NotFound if nothing is recorded."""
         await self._run(task_id, lambda repo: _bundle(repo, target))
 
     async def drop(self, task_id: int) -> None:
-        """Forget the task's repository."""
+        """Delete the task's repository."""
         care = self._care.pop(task_id, None)
         if care is not None:
             await asyncio.wait([care])
@@ -112,7 +112,7 @@ class GitWorkspace:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _take_care(self, task_id: int) -> None:
-        """See to it that the history reaches the disk and gets packed, beside the writers."""
+        """Schedule syncing the history to disk and packing it, in parallel with writers."""
         repo = self._open.get(task_id)
         if repo is None or task_id in self._care:
             return

@@ -1,4 +1,4 @@
-"""What people bring in: a zip or a git bundle, from untrusted bytes to files the workspace accepts."""
+"""Import of a zip or a git bundle from people: from untrusted bytes to files that the workspace accepts."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ _DAMAGED_ZIP = (
 
 @dataclass(slots=True)
 class Brought:
-    """The files, and what of the archive was left out, with the reason."""
+    """The imported files, and the entries left out with the reason."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
 def read_zip(data: bytes, limits: WorkspaceLimits) -> Brought:
-    """Files of a zip. Raises Invalid for anything unsafe, encrypted, damaged or over the limits."""
+    """Return the files of a zip. Raises Invalid for anything unsafe, encrypted, damaged or over the
+    limits."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _unzip(archive, limits)
@@ -98,10 +99,10 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> 
 
 
 def read_bundle(data: bytes, limits: WorkspaceLimits) -> Brought:
-    """Files of the newest commit of a git bundle (gitformat-bundle(5)), versions 2 and 3, SHA-1.
+    """Return the files of the newest commit of a git bundle (gitformat-bundle(5)), versions 2 and 3, SHA-1.
 
-    Links, submodules and names the workspace does not take are left out with the reason. Raises Invalid
-    when the bundle is damaged, incomplete or over the limits.
+    Links, submodules and names that the workspace refuses are left out with the reason. Raises Invalid if the
+    bundle is damaged, incomplete or over the limits.
     """
     tip, start = _read_header(data)
     objects = read_pack(data[start:], budget=2 * limits.total_bytes)
@@ -153,7 +154,7 @@ def _object(objects: dict[str, GitObject], name: str) -> GitObject:
 
 @dataclass(slots=True)
 class _Walk:
-    """From a tree to files, counting every entry: trees may name each other many times over."""
+    """Walks a tree and collects its files, counting every entry: trees may refer to each other many times."""
 
     objects: dict[str, GitObject]
     limits: WorkspaceLimits

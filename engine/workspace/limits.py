@@ -1,4 +1,4 @@
-"""How large a task's workspace may grow, and the checks that say so in words a model can act on."""
+"""Size limits of a task's workspace, and checks whose error texts a model can act on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceLimits:
-    """Bounds of one task: bytes of a file, bytes and number of all current files, folders in a path."""
+    """Limits of one task: bytes per file, bytes and number of all current files, folders in a path."""
 
     file_bytes: int = 16 * _MIB
     total_bytes: int = 256 * _MIB
@@ -20,7 +20,7 @@ class WorkspaceLimits:
 
 
 def check_file(limits: WorkspaceLimits, size: int) -> None:
-    """Raise Invalid when one file of `size` bytes is over the limit."""
+    """Raise Invalid if a file of `size` bytes is over the limit."""
     if size > limits.file_bytes:
         raise Invalid(
             f"The content is {size:,} bytes and a file may have {limits.file_bytes:,}. "
@@ -29,7 +29,7 @@ def check_file(limits: WorkspaceLimits, size: int) -> None:
 
 
 def check_room(limits: WorkspaceLimits, files: int, total: int) -> None:
-    """Raise Invalid when a task that would hold `files` files of `total` bytes is over its limits."""
+    """Raise Invalid if a task with `files` files of `total` bytes would be over its limits."""
     if files > limits.files:
         raise Invalid(
             f"A task may hold {limits.files:,} files. Delete files that are no longer needed first."

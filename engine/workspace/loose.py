@@ -19,10 +19,10 @@ _FAST = 1
 
 
 def write_loose(objects: Path, kind: Kind, data: bytes, durable: bool) -> str:
-    """Write an object below `objects` unless it is there, return its id.
+    """Write an object below `objects` unless it exists; return its id.
 
-    With `durable` file and folder entry have reached the disk when this returns. Safe from many threads
-    and processes: the file appears whole under its name or not at all.
+    With `durable`, file and folder entry are on disk when this returns. Safe from many threads and processes:
+    the file appears complete under its name or not at all.
     """
     framed = _framed(kind, data)
     name = hashlib.sha1(framed, usedforsecurity=False).hexdigest()
@@ -33,7 +33,7 @@ def write_loose(objects: Path, kind: Kind, data: bytes, durable: bool) -> str:
 
 
 def loose_ids(objects: Path) -> list[str]:
-    """Ids of all loose objects."""
+    """Return the ids of all loose objects."""
     folders = [entry for entry in objects.iterdir() if len(entry.name) == 2]
     return [
         folder.name + file.name for folder in folders for file in folder.iterdir() if len(file.name) == 38
@@ -41,7 +41,7 @@ def loose_ids(objects: Path) -> list[str]:
 
 
 def remove_loose(objects: Path, ids: list[str]) -> None:
-    """Take loose objects away (they are in a pack now)."""
+    """Delete loose objects, which are in a pack now."""
     for name in ids:
         (objects / name[:2] / name[2:]).unlink(missing_ok=True)
 
@@ -67,13 +67,13 @@ def _place(target: Path, content: bytes, durable: bool) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Bring a file's content to the disk."""
+    """Flush a file's content to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk."""
+    """Flush a folder's entries to disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -82,7 +82,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Bring everything written to the folder's file system to the disk, with one wait for many objects."""
+    """Flush the folder's whole file system to disk, with one wait for many objects."""
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()

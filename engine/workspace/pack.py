@@ -1,7 +1,7 @@
-"""Reads the objects of a git pack from untrusted bytes, in this process, within a budget of memory.
+"""Reader of git packs from untrusted bytes, in this process, within a memory budget.
 
 Format: gitformat-pack(5). libgit2 offers no way to index a pack from memory through pygit2, and git's own
-program is not started on what strangers send.
+program is not started on untrusted data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TOO_LARGE = "The bundle's history is too large to read here. Send a zip of the 
 
 @dataclass(frozen=True, slots=True)
 class GitObject:
-    """Kind (commit, tree, blob, tag) and content."""
+    """A git object: kind (commit, tree, blob, tag) and content."""
 
     kind: str
     data: bytes
@@ -40,7 +40,7 @@ class _Reading:
 
 
 def read_pack(data: bytes, budget: int) -> dict[str, GitObject]:
-    """All objects of a pack by id. Raises Invalid when damaged, incomplete or over `budget` bytes."""
+    """Return all objects of a pack by id. Raises Invalid if damaged, incomplete or over `budget` bytes."""
     count = _checked_count(data)
     reading = _Reading(data, budget)
     try:
@@ -129,7 +129,7 @@ def _next(reading: _Reading) -> int:
 
 
 def _inflate(reading: _Reading, size: int) -> bytes:
-    """The next `size` bytes after decompression; never unpacks more, whatever the stream says."""
+    """Return the next `size` bytes decompressed; never unpacks more, whatever the stream says."""
     if size > reading.budget:
         raise Invalid(_TOO_LARGE)
     engine, parts, made = zlib.decompressobj(), [], 0

@@ -1,4 +1,4 @@
-"""Which paths a workspace accepts: the same everywhere, on any file system, in zip and in git.
+"""Rules for workspace paths: the same everywhere, on any file system, in zip and in git.
 
 The rules join POSIX, Windows (reserved names and characters, Microsoft's "Naming Files, Paths, and
 Namespaces") and git's protection of `.git` on HFS+ and NTFS (ignorable code points, 8.3 names).
@@ -29,7 +29,8 @@ _BECOME_SLASHES = re.compile("[\u00a5\u2044\u20a9\u2215\u2216\u29f5\u29f8\u29f9]
 
 
 def normal_path(text: str, depth: int = MAX_DEPTH) -> str:
-    """The one spelling of a workspace path: relative, POSIX, NFC, without `.` and doubled slashes.
+    """Return the canonical spelling of a workspace path: relative, POSIX, NFC, without `.` and doubled
+    slashes.
 
     Raises Invalid with a sentence the model can act on. `normal_path(normal_path(x)) == normal_path(x)`.
     """
@@ -55,7 +56,7 @@ def _check_whole(path: str) -> None:
 
 
 def _hidden(text: str) -> bool:
-    """Whether part of it is not seen; joiners, which HFS+ ignores, are refused inside an emoji too."""
+    """Return True if part of the text is invisible; joiners, which HFS+ ignores, are refused in emoji too."""
     return clean_text(text) != text or any(unicodedata.category(c) in _HIDDEN_CATEGORIES for c in text)
 
 
@@ -96,14 +97,14 @@ def _checked_length(names: list[str], depth: int) -> str:
 
 
 def folded(path: str) -> str:
-    """The key under which two paths are the same file on a system that ignores case."""
+    """Return the key under which two paths are the same file on a case-insensitive system."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def check_collision(path: str, existing: Iterable[str]) -> None:
-    """Raise Invalid when `path` cannot stand beside `existing` everywhere.
+    """Raise Invalid if `path` cannot coexist with `existing` on every system.
 
-    Two spellings that differ by case only, and a file where a folder is (or the reverse), cannot.
+    Two spellings that differ only by case, and a file at the path of a folder (or the reverse), cannot.
     """
     ours = _prefixes(path)
     for other in existing:
@@ -112,21 +113,21 @@ def check_collision(path: str, existing: Iterable[str]) -> None:
 
 
 def check_set(paths: Iterable[str]) -> None:
-    """Raise Invalid when any two of `paths` cannot stand beside each other; time grows with their number."""
+    """Raise Invalid if any two of `paths` cannot coexist; linear in their number."""
     index = PathIndex()
     for path in paths:
         index.add(path)
 
 
 class PathIndex:
-    """Paths that can stand beside each other everywhere."""
+    """Set of paths that can coexist on every system."""
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
         self._folders: dict[str, tuple[str, str]] = {}  # key -> its spelling and a file in it
 
     def add(self, path: str) -> None:
-        """Take `path` in; repeatable. Raise Invalid, and stay as it was, when it cannot stand there."""
+        """Add `path`; idempotent. Raises Invalid, without a change, if it cannot coexist with the others."""
         *above, (own, _) = _prefixes(path).items()
         for key, spelling in above:
             known, inside = self._folders.get(key, (spelling, path))

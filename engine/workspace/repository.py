@@ -1,4 +1,4 @@
-"""One task's bare repository: objects and one branch, with nothing in it that git would ever execute."""
+"""One task's bare repository: objects and one branch, without anything that git would execute."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ _ignore_outer_config()
 
 
 def create_bare(path: Path) -> None:
-    """Lay out an empty bare repository by hand: libgit2's template would bring a hooks folder.
+    """Create an empty bare repository by hand: libgit2's template would bring a hooks folder.
 
-    Workers whose agents write a task's first files do so at the same moment: each lays out all of it.
+    Workers whose agents write a task's first files may do so at the same time: each creates all of it.
     """
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
         (path / folder).mkdir(parents=True, exist_ok=True)
@@ -91,30 +91,30 @@ class TaskRepository:
         self._loose = len(loose_ids(self.objects))
 
     def handle(self) -> pygit2.Repository:
-        """A libgit2 handle of its own, for long work that must not hold readers up."""
+        """Return a separate libgit2 handle for long work that must not block readers."""
         return _open_bare(self.path)
 
     # ------------------------------------------------------------ bytes
 
     def put(self, content: bytes) -> str:
-        """Store bytes durably, return their id."""
+        """Store bytes durably and return their id."""
         blob = write_loose(self.objects, "blob", content, durable=True)
         self._loose += 1
         return blob
 
     def put_many(self, contents: Sequence[bytes]) -> list[str]:
-        """Store many durably, with one wait for the disk; return their ids in order."""
+        """Store several blobs durably, with one wait for the disk; return their ids in order."""
         blobs = [write_loose(self.objects, "blob", content, durable=False) for content in contents]
         self._loose += len(blobs)
         sync_file_system(self.objects)
         return blobs
 
     def get(self, blob: str) -> bytes:
-        """Bytes of a blob. Raises NotFound."""
+        """Return the bytes of a blob. Raises NotFound."""
         with self._reading:
             found = self._repo.get(blob) if len(blob) == 40 and _is_hex(blob) else None
             if not isinstance(found, pygit2.Blob):
-                raise NotFound(f"No content {blob!r} is stored. List the files to see what there is.")
+                raise NotFound(f"No content {blob!r} is stored. List the files to see which exist.")
             return bytes(found.data)
 
     def _read_tree(self, oid: str) -> bytes:
@@ -124,7 +124,7 @@ class TaskRepository:
     # ------------------------------------------------------------ merging
 
     def merge(self, base: str | None, ours: str, theirs: str) -> Merge:
-        """Three-way merge of blobs; see the port."""
+        """Return the three-way merge of blobs; see the port."""
         if theirs in {ours, base}:
             return Merge(ours, conflict=False)
         if ours == base:
@@ -143,13 +143,13 @@ class TaskRepository:
     # ------------------------------------------------------------ history
 
     def tip(self) -> str | None:
-        """Id of the newest commit, None before the first."""
+        """Return the id of the newest commit, None before the first."""
         with self._reading:
             reference = self._repo.references.get(BRANCH)
             return str(reference.target) if reference else None
 
     def recorded(self) -> int:
-        """Highest revision id in the history, 0 for none."""
+        """Return the highest revision id in the history, 0 for none."""
         tip = self.tip()
         with self._reading:
             return _revision_id(_commit_of(self._repo, tip)) if tip else 0
@@ -204,7 +204,7 @@ class TaskRepository:
             self._repo.references.create(BRANCH, tip, force=True)
 
     def commits(self) -> Iterator[pygit2.Commit]:
-        """Commits from the newest back. Hold no other repository call while iterating."""
+        """Yield commits from the newest back. Make no other repository call while iterating."""
         tip = self.tip()
         while tip is not None:
             with self._reading:
@@ -213,7 +213,7 @@ class TaskRepository:
             tip = str(commit.parent_ids[0]) if commit.parent_ids else None
 
     def history(self, path: str, limit: int) -> list[Revision]:
-        """Revisions of one file, newest first. Raises NotFound."""
+        """Return the revisions of one file, newest first. Raises NotFound."""
         found: list[Revision] = []
         for commit in self.commits():
             trailers = parse_trailers(commit.message)
@@ -222,7 +222,7 @@ class TaskRepository:
             if len(found) >= limit:
                 break
         if not found:
-            raise NotFound(f"{path!r} has no history in this task. List the files to see what there is.")
+            raise NotFound(f"{path!r} has no history in this task. List the files to see which exist.")
         return found
 
     def _revision(self, commit: pygit2.Commit, trailers: dict[str, str]) -> Revision:
@@ -245,7 +245,7 @@ class TaskRepository:
     # ------------------------------------------------------------ blame
 
     def blame(self, path: str) -> list[BlameLine]:
-        """Blame of the newest text. Raises NotFound, Invalid for binary files."""
+        """Return the blame of the newest text. Raises NotFound, Invalid for binary files."""
         revisions = self.history(path, limit=2**31)
         newest = revisions[0]
         if newest.blob is None:
@@ -281,22 +281,24 @@ class TaskRepository:
     # ------------------------------------------------------------ care
 
     def unsettled(self) -> bool:
-        """Whether part of the history may not have reached the disk."""
+        """Return True if part of the history may not be on disk yet."""
         return self.tip() != self._settled
 
     def settle(self) -> None:
-        """Bring the history to the disk; until then a power cut may take its end, to be recorded again."""
+        """Flush the history to disk; before that, a power failure may lose its end, which is recorded
+        again."""
         tip = self.tip()
         if tip is not None:
             settle(self.path, tip)
         self._settled = tip
 
     def pack_due(self) -> bool:
-        """Whether enough loose objects have come together."""
+        """Return True if enough loose objects have accumulated."""
         return self._loose >= PACK_AT
 
     def pack(self) -> None:
-        """Move loose objects into a pack; too many packs become one. Writers and readers go on meanwhile."""
+        """Move loose objects into a pack and merge many packs into one. Writers and readers continue
+        meanwhile."""
         with _locked(self.path / "pack.lock"):
             self._loose = 0
             repo = self.handle()
@@ -314,7 +316,7 @@ class TaskRepository:
 
 
 def is_text(content: bytes) -> bool:
-    """Whether `content` is UTF-8 without NUL, so that it can be shown, merged and blamed by lines."""
+    """Return True if `content` is UTF-8 without NUL, so that it can be shown, merged and blamed by line."""
     if b"\0" in content:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a write becomes, decided from revision ids alone (pure; the store asks inside its transaction)."""
+"""The outcome of a write, decided from revision ids alone (pure; the store asks inside its transaction)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Outcome = Literal["unchanged", "fast_forward", "on_top", "merge"]
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What the store holds for the path now; `blob` is None when the file was deleted."""
+    """The store's current state of the path; `blob` is None if the file was deleted."""
 
     revision: int
     blob: str | None
@@ -18,10 +18,10 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`outcome`, and for a merge the current blob (`theirs`) that the write must be merged with.
+    """`outcome` of a write, and for a merge the current blob (`theirs`) to merge with.
 
-    fast_forward: nothing at all happened since the base. on_top: others wrote, but not this file.
-    merge: this file was written since; find the base blob, merge, then decide again on the result.
+    fast_forward: nothing happened since the base. on_top: others wrote, but not this file. merge: this file
+    was written since; find the base blob, merge, then decide again on the result.
     """
 
     outcome: Outcome
@@ -29,11 +29,11 @@ class Decision:
 
 
 def resolve_write(*, base: int | None, current: Current | None, newest: int, blob: str | None) -> Decision:
-    """Decide a write of `blob` (None: delete) made by an agent who last saw revision `base`.
+    """Return the decision on a write of `blob` (None: delete) by an agent who last saw revision `base`.
 
-    `current` is the path's newest revision (None: never written), `newest` the task's newest revision id.
-    Ids are global and ascending, so the file is untouched since `base` exactly when
-    `current.revision <= base`. Without a base only a path that holds no file may be written plainly.
+    `current` is the path's newest revision (None: never written), `newest` the task's newest revision id. Ids
+    are global and ascending, so the file is unchanged since `base` exactly when `current.revision <= base`.
+    Without a base only a path that holds no file may be written directly.
     """
     held = current.blob if current else None
     if current is not None and held == blob:

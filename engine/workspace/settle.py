@@ -1,7 +1,7 @@
-"""How far the history has surely reached the disk, and the way back when a power cut took the rest.
+"""How much of the history is surely on disk, and recovery if a power failure lost the rest.
 
 Writers do not wait for trees and commits to reach the disk: they follow from the store's revisions and can be
-recorded again. A file beside the objects names the newest commit known to be whole on disk.
+recorded again. A file beside the objects names the newest commit known to be complete on disk.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _BROKEN = (KeyError, ValueError, OSError, pygit2.GitError)
 
 
 def settled(path: Path) -> str | None:
-    """The newest commit known to be on disk with all it holds."""
+    """Return the newest commit known to be on disk with all its objects, None if none is."""
     name = path / _NAME
     text = name.read_text().strip() if name.exists() else ""
     return text or None
 
 
 def settle(path: Path, tip: str) -> None:
-    """Bring everything up to `tip` to the disk and note it. Blocking, as long as the disk takes."""
+    """Flush everything up to `tip` to disk and record that. Blocking, as long as the disk takes."""
     sync_file_system(path)
     # Workers on one machine, and threads of one, may settle the same history.
     draft = path / f"{_NAME}.{os.getpid()}.{threading.get_ident()}.new"
@@ -44,7 +44,7 @@ def settle(path: Path, tip: str) -> None:
 def heal(repo: pygit2.Repository, path: Path) -> None:
     """Check what was written after the settled commit; if any of it is broken, go back to that commit.
 
-    Broken objects are taken away, so that recording again writes them anew.
+    Broken objects are deleted, so that recording writes them again.
     """
     good = settled(path)
     try:
@@ -68,7 +68,7 @@ def _check_since(repo: pygit2.Repository, good: str | None) -> None:
 
 
 def _check_folders(commit: pygit2.Commit) -> None:
-    """Read the trees this commit wrote: those on the way to its file."""
+    """Read the trees that this commit wrote: those on the path to its file."""
     tree: pygit2.Object = commit.tree
     for name in parse_trailers(commit.message)["Path"].split("/")[:-1]:
         if not isinstance(tree, pygit2.Tree) or name not in tree:

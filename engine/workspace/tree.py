@@ -13,7 +13,7 @@ _FOLDER = b"40000"
 
 
 class Folder:
-    """One folder: git's sort keys, the entry bytes of each, and the subfolders that were looked into."""
+    """One folder: git's sort keys, the entry bytes of each, and the subfolders opened so far."""
 
     def __init__(self, data: bytes = b"") -> None:
         self._keys: list[bytes] = []
@@ -24,13 +24,13 @@ class Folder:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is left in it (git keeps no empty folders)."""
+        """Return True if the folder has no entries left (git keeps no empty folders)."""
         return not self._keys
 
     def change(self, path: list[bytes], blob: bytes | None, read: Reader, write: Writer) -> str:
-        """Set the file at `path` (None: take it away), write the trees from there up, return this one's id.
+        """Set the file at `path` (None: remove it), write the trees above it and return this folder's id.
 
-        A file standing where a folder is needed (or the reverse) gives way: the later revision wins.
+        A file where a folder is needed (or the reverse) is replaced: the later revision wins.
         """
         name, rest = path[0], path[1:]
         if not rest:
@@ -78,7 +78,7 @@ class Folder:
 
 
 def parse_tree(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """(mode, name, raw id) of each entry of a git tree object."""
+    """Return (mode, name, raw id) of each entry of a git tree object."""
     entries, at = [], 0
     while at < len(data):
         space = data.index(b" ", at)

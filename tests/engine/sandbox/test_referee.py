@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.ports import RunnerReport, RunRequest, RunResult, Sandbox
-from engine.sandbox.testimony import UNSAID_CODE, heard, refereed
+from engine.sandbox.testimony import UNSAID_CODE, read_report, refereed
 
 PYTEST = ("python", "-m", "pytest", "-q")
 UNITTEST = ("python", "-m", "unittest")
@@ -188,4 +188,4 @@ def test_which_commands_are_refereed(argv: tuple[str, ...], words: list[str] | N
 )
 def test_anything_but_one_good_report_is_none(told: bytes) -> None:
     """Nothing, garbage, a wrong secret, a part, and more than one line."""
-    assert heard(told, b"mine", "pytest") is None
+    assert read_report(told, b"mine", "pytest") is None
