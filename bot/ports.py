@@ -1,4 +1,4 @@
-"""What the bot needs of the world: the engine as it sees it, and how its pieces see each other."""
+"""Interfaces of the bot: the engine as the bot sees it, and callables shared between rooms."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from engine.events import Event
 from engine.queries import GateView, Queries
 
 BuildGateButtons = Callable[[GateView], discord.ui.View]
-"""Builds the buttons of an open gate; they must work after a restart."""
+"""Build the buttons of an open gate; they must work after a restart."""
 
 
 BuildClosedGate = Callable[[GateView], Mapping[str, Any]]
-"""What the message of a gate that was answered or is closed changes to, as arguments of an edit."""
+"""Build the edit (arguments of `Message.edit`) of the message of an answered or closed gate."""
 
 
 class EngineApi(Protocol):
-    """The engine: commands in, events out, queries to look."""
+    """The engine: commands in, events out, and queries (`look`)."""
 
     look: Queries
 
     async def handle(self, command: Command) -> int:
-        """Carry out `command`, return the id of what was made or changed.
+        """Carry out `command` and return the id of the created or changed object.
 
-        Raises NotFound, WrongState and Invalid, each with a text fit to be shown to a person.
+        Raises NotFound, WrongState and Invalid, each with a message that can be shown to people.
         """
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Every event with `seq > after` in order, then those to come, without end."""
+        """Yield every event with `seq > after` in order, then new events as they occur; never ends."""

@@ -1,4 +1,4 @@
-"""The ONE place that wires the real parts: database, engine, model, sandbox, Discord (real or local)."""
+"""Wire the real components: database, engine, model, sandbox, Discord (real or local). Only done here."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class RunningBot:
-    """A product that runs: wait on `bot_task`, which ends when the bot does."""
+    """A running bot with its components; `bot_task` ends when the bot does."""
 
     bot: MegaBot
     engine: OpenEngine
@@ -130,7 +130,7 @@ def _silence_voice_warnings() -> None:
 async def _local_discord(
     settings: BotSettings, engine: EngineSettings, options: LocalOptions | None, stack: AsyncExitStack
 ) -> LocalDiscord | None:
-    """The loopback Discord when there is no token; discord.py is pointed at it while it runs."""
+    """Start the loopback Discord if there is no token, and point discord.py at it while it runs."""
     if not settings.local:
         return None
     from bot.local import (  # noqa: PLC0415 - of the extra [local]
@@ -224,7 +224,7 @@ async def _connect(bot: MegaBot, token: str) -> None:
 
 @contextmanager
 def _login_errors() -> Iterator[None]:
-    """A refused login as NotConfigured with the next step."""
+    """Convert a rejected login to NotConfigured with the next step."""
     try:
         yield
     except (discord.LoginFailure, discord.PrivilegedIntentsRequired) as error:
@@ -236,17 +236,17 @@ def _login_errors() -> Iterator[None]:
 
 
 async def _keep_cards(cards: LiveCards) -> None:
-    """The cards' keeper, begun again when it falls: a card that stands still would be a lie."""
+    """Keep the cards up to date; restart on failure, because a stale card is misleading."""
     while True:
         try:
             await cards.run()
-        except* Exception as fallen:
-            log.exception("the cards stopped and are begun again: %s", fallen.exceptions)
+        except* Exception as failures:
+            log.exception("updating the cards failed and is restarted: %s", failures.exceptions)
             await asyncio.sleep(5)
 
 
 async def _until_ready(bot: MegaBot, task: asyncio.Task[None]) -> None:
-    """Until the gateway said READY; what ended `task` before that is raised here."""
+    """Wait until the gateway sent READY; raise the error of `task` if it ends before that."""
     while not bot.is_ready():
         if task.done():
             task.result()

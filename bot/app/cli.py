@@ -29,7 +29,7 @@ from engine.store.driver_errors import operator_error
 
 log = logging.getLogger(__name__)
 
-WORKER_RUNS = "● A worker runs. SIGTERM or Ctrl+C lets running steps reach their commit, then ends it."
+WORKER_RUNS = "● The worker is running. SIGTERM or Ctrl+C stops it after running steps are committed."
 
 
 def main() -> int:
@@ -65,12 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="megaagent", description="Autonomous agents inside Discord.")
     parser.add_argument("--log", default="warning", choices=["debug", "info", "warning", "error"])
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="run the bot: on Discord with DISCORD_TOKEN, else on this machine")
-    commands.add_parser("local", help="run the bot on this machine even when a token is set")
-    commands.add_parser("worker", help="run turns beside the bot, on PostgreSQL")
-    commands.add_parser("doctor", help="look at database, sandbox and model, say what is missing")
+    commands.add_parser(
+        "run", help="run the bot: on Discord if DISCORD_TOKEN is set, else locally in a browser"
+    )
+    commands.add_parser("local", help="run the bot locally even if DISCORD_TOKEN is set")
+    commands.add_parser("worker", help="run agents' turns in another process, with PostgreSQL")
+    commands.add_parser("doctor", help="check database, sandbox and model, and report what is missing")
     commands.add_parser("migrations", help="check that the migrations match the models")
-    export = commands.add_parser("export", help="write a task's files as a git bundle")
+    export = commands.add_parser("export", help="write a task's files and history as a Git bundle")
     export.add_argument("task", type=int)
     export.add_argument("target", type=Path)
     return parser

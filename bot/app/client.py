@@ -1,4 +1,4 @@
-"""The bot itself: its cogs, its buttons, its commands on Discord, nothing else; all parts are given to it."""
+"""The Discord client: loads cogs and buttons, registers commands; its components are passed in."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect
 
 
 def intents(message_content: bool) -> discord.Intents:
-    """Servers and messages; reading them only with the privileged intent. No members, no presences."""
+    """Return the gateway intents: servers and messages, message content if enabled."""
     chosen = discord.Intents.none()
     chosen.guilds = chosen.guild_messages = True
     chosen.message_content = message_content
@@ -64,7 +64,7 @@ class MegaBot(commands.Bot):
         )
 
     def use(self, parts: Parts) -> None:
-        """Set what commands and buttons work with; once, before the start."""
+        """Set the components that commands and buttons use; once, before the start."""
         self.parts = parts
 
     async def setup_hook(self) -> None:
@@ -113,7 +113,7 @@ class MegaBot(commands.Bot):
 
 
 def command_digest(bot: commands.Bot) -> str:
-    """A short name of the command set and the application it belongs to."""
+    """Return a digest of the command set and its application."""
     drawn = [command.to_dict(bot.tree) for command in bot.tree.get_commands()]
     text = json.dumps([bot.application_id, sorted(drawn, key=str)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

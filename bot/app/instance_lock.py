@@ -1,4 +1,4 @@
-"""One bot a database: two would post everything twice. The second start is refused in plain words."""
+"""Allow one bot per database: two would post everything twice. A second start is refused."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ BEAT_S = 15.0
 
 
 class AlreadyRunning(Exception):
-    """Another bot holds the database; the text says which and what to do."""
+    """Another bot uses the database; the text names it and the next step."""
 
 
 def here() -> str:
-    """This process in words."""
+    """Return a description of this process and its host."""
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
@@ -61,7 +61,7 @@ class InstanceLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         with suppress(OSError):  # releasing is what frees it; emptying only keeps the file honest
             self._path.write_text("", encoding="utf-8")
         self._lock.release()
@@ -84,11 +84,11 @@ class Lease:
             raise AlreadyRunning(texts.TWICE.format(who=holder))
 
     async def leave(self) -> None:
-        """Give it back, if it is still ours."""
+        """Release the lease if it is still ours."""
         await self._database.write(self._free)
 
     async def keep(self) -> None:
-        """Renew until cancelled. Raises AlreadyRunning when it was lost to another bot."""
+        """Renew the lease until cancelled. Raises AlreadyRunning if another bot took it."""
         while True:
             await asyncio.sleep(BEAT_S)
             try:

@@ -1,4 +1,4 @@
-"""Before the bot connects: whether it may read messages, and plain words for a refused login."""
+"""Prepare the login: check the Message Content intent, and explain a rejected login."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot import texts
 
 
 async def reads_messages(token: str, choice: Literal["auto", "on", "off"], **options: Any) -> bool:
-    """Whether to ask for the message-content intent; "auto" asks Discord what the application has.
+    """Return whether to request the Message Content intent; "auto" asks Discord whether it is enabled.
 
     Asking for it without having it makes Discord close the connection (4014). `options` go to the client
     that asks. Raises discord.LoginFailure for a bad token.
@@ -24,7 +24,7 @@ async def reads_messages(token: str, choice: Literal["auto", "on", "off"], **opt
 
 
 def login_error_text(error: BaseException) -> str | None:
-    """What to tell the operator when the login was refused; None for any other error."""
+    """Return the text for the operator if the login was rejected, None for any other error."""
     if isinstance(error, discord.LoginFailure):
         return texts.LOGIN_FAILED
     if isinstance(error, discord.PrivilegedIntentsRequired):

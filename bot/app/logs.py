@@ -20,7 +20,7 @@ _formatter = logging.Formatter()
 
 
 class SecretFilter(logging.Filter):
-    """Takes the secrets this process knows out of each record, before any handler formats it."""
+    """Redacts this process's known secrets in each record before a handler formats it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return True: no record is dropped."""

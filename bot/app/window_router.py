@@ -1,4 +1,4 @@
-"""Takes in submitted windows by their custom id, so that one opened before a restart still works after."""
+"""Route submitted modals by their custom id, so that one opened before a restart still works."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class WindowsCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Hand a submission to the function of its kind."""
+        """Pass a submission to the handler of its kind."""
         if interaction.type is not discord.InteractionType.modal_submit or not interaction.data:
             return
         kind, _, number = str(interaction.data.get("custom_id", "")).partition(":")

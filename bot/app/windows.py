@@ -1,4 +1,4 @@
-"""Which function handles the submission of each kind of window."""
+"""The handler for the submission of each kind of modal."""
 
 from __future__ import annotations
 

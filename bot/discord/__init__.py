@@ -1,1 +1,1 @@
-"""What is Discord's own: identities, limits, interactions, rights."""
+"""Shared Discord code: context, interactions, access rights, look-up, errors and formatting."""

@@ -1,4 +1,4 @@
-"""Who may do what in a server: pure rules, denied by default.
+"""Access rights in a server: pure rules, denied by default.
 
 Four rights: start tasks, steer (talk to agents, pause, resume, stop), approve (answer gates), spend
 (raise caps). A right belongs to the roles `/setup` gave it and to people with Manage Server; before
@@ -20,7 +20,7 @@ from engine.domain.gates import Choice, GateEffect
 
 
 class Right(Enum):
-    """What a person may be allowed to do."""
+    """A right that `/setup` gives to roles."""
 
     START = "start"
     STEER = "steer"
@@ -43,7 +43,7 @@ GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
     "option": (Right.APPROVE,),
     "text": (Right.APPROVE,),
 }
-"""What a person needs to answer a gate, by the effect of the choice; "text" is an answer in words.
+"""The rights needed to answer a gate, by the choice's effect; "text" is an answer as free text.
 
 The tenth that wrapping up may use is given once for each cap (`engine.domain.gates`), so it needs no right to
 spend.
@@ -51,13 +51,13 @@ spend.
 
 
 def gate_rights(choice: Choice | None) -> tuple[Right, ...]:
-    """All rights that answering with this choice needs; None is an answer in words."""
+    """Return all rights needed to answer with this choice; None is an answer as free text."""
     return GATE_RIGHTS[choice.effect if choice else "text"]
 
 
 @dataclass(frozen=True, slots=True)
 class GuildRules:
-    """One server's roles a right; empty: Manage Server only. `category_id` None: a new one a task."""
+    """The roles with each right in a server (empty: only managers); `category_id` None: one per task."""
 
     guild_id: int
     start: frozenset[int] = frozenset()
@@ -68,14 +68,14 @@ class GuildRules:
     configured: bool = False
 
     def roles(self, right: Right) -> frozenset[int]:
-        """Role ids that carry `right`."""
+        """Return the ids of roles with `right`."""
         roles: frozenset[int] = getattr(self, right.value)
         return roles
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks, as far as rights go."""
+    """A person as far as rights are concerned."""
 
     id: int
     name: str
@@ -84,19 +84,19 @@ class Person:
 
     @property
     def key(self) -> str:
-        """The person's name towards the engine."""
+        """Return the person's key for the engine."""
         return person_key(self.id)
 
 
 def person_of(member: discord.Member) -> Person:
-    """The member's identity, roles and whether they manage the server."""
+    """Return the member's identity, roles and whether they manage the server."""
     roles = frozenset(role.id for role in member.roles)
     manages = member.guild_permissions.manage_guild or member.guild.owner_id == member.id
     return Person(member.id, member.display_name, roles, manages)
 
 
 def may(person: Person, right: Right, rules: GuildRules, owner: int | None = None) -> bool:
-    """Whether `person` holds `right`; `owner` is who started the task in question, if one is meant."""
+    """Return True if `person` has `right`; `owner` is the id of who started the task in question."""
     if person.manages_guild:
         return True
     if owner == person.id and right in OWNERS_RIGHTS:
@@ -105,7 +105,7 @@ def may(person: Person, right: Right, rules: GuildRules, owner: int | None = Non
 
 
 def without_role(rules: GuildRules, role_id: int) -> GuildRules:
-    """The rules after a role was deleted: what it carried falls back to the others, never to everyone."""
+    """Return the rules without a deleted role; its rights never fall to everyone."""
     gone = {role_id}
     return replace(
         rules,

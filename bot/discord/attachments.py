@@ -1,4 +1,4 @@
-"""What people attach, on its way into the workspace: safe distinct paths, limited size."""
+"""Read people's attachments for the workspace: safe distinct paths, limited size."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ FOLDER = "attachments"
 
 
 async def files_of(attachments: Sequence[discord.Attachment], folder: str = FOLDER) -> dict[str, bytes]:
-    """Attachments by their path in the workspace. Raises ActionRefused when one is over 10 MiB."""
+    """Return attachments by their path in the workspace. Raises ActionRefused for one over 10 MiB."""
     files: dict[str, bytes] = {}
     for attachment in attachments:
         name = safe_name(attachment.filename)
         if attachment.size > FILE_BYTES:
-            told = texts.BIG_FILE.format(name=name, size=size(attachment.size), limit=size(FILE_BYTES))
-            raise ActionRefused(told)
+            text = texts.BIG_FILE.format(name=name, size=size(attachment.size), limit=size(FILE_BYTES))
+            raise ActionRefused(text)
         files[free_path(f"{folder}/{name}", files)] = await attachment.read()
     return files
 
 
 def free_path(path: str, taken: Mapping[str, bytes]) -> str:
-    """`path`, or the first of `path-2`, `path-3`, … (before the ending) that is not taken."""
+    """Return `path`, or the first of `path-2`, `path-3`, … (before the suffix) that is not taken."""
     folder, slash, name = path.rpartition("/")
     stem, dot, ending = name.rpartition(".")
     if not stem:

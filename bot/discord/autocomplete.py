@@ -1,4 +1,4 @@
-"""Autocomplete: at most 25 choices of what a person here may mean. Never raises over an empty server."""
+"""Autocomplete for options: at most 25 choices; an empty server gives no choices and no error."""
 
 from __future__ import annotations
 

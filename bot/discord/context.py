@@ -1,4 +1,4 @@
-"""The typed context that every command, button and window works with."""
+"""The typed context of every command, button and form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Interaction = discord.Interaction[Any]
 
 
 class Routes(Protocol):
-    """Where things are on Discord: messages to agents, channels to groups, and back (`bot.outbox.ledger`)."""
+    """Look-ups between Discord and the engine: messages and agents, channels and groups, gates."""
 
     async def agents_of(self, message_id: int) -> Sequence[int]:
         """Agents whose words a message carries, in the order they speak in it; none for any other message."""
@@ -48,7 +48,7 @@ class Routes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Looks at the other parts; each answers in at most a few seconds and never raises.
+    """Health checks of the other parts; each returns within a few seconds and never raises.
 
     `faces` says why agents have no drawn faces, "" when they do. `again` makes the outbox try at once what
     it waits with (a permission may have been granted).
@@ -82,13 +82,13 @@ class Archive:
 
 
 class Cards(Protocol):
-    """The live cards of tasks (`bot.notifications.live_card`)."""
+    """The live cards of tasks (implemented by `bot.notifications.live_card`)."""
 
     async def opened(self, task_id: int, channel_id: int) -> bool:
-        """Show a task that was just started; False when its card has to wait or move."""
+        """Post the card of a task that was just started; return False if it is delayed or moved."""
 
     async def refresh(self, task_id: int) -> None:
-        """Show what just changed, now."""
+        """Update the card of a task now."""
 
 
 class OutageNotices(Protocol):
@@ -107,7 +107,7 @@ class StartReplies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything the bot's cogs and views work with."""
+    """The components that cogs, buttons and forms use."""
 
     engine: EngineApi
     routes: Routes

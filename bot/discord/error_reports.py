@@ -1,4 +1,4 @@
-"""Every error a person can meet, turned into words that say what to do next; the rest becomes an incident."""
+"""Turn errors into texts that name the next step; unforeseen errors are logged as incidents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def explain(error: BaseException) -> str | None:
-    """What to tell the person; None for errors nobody foresaw."""
+    """Return the text for the person, None for unforeseen errors."""
     if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
         return explain(error.__cause__) if error.__cause__ else None
     if isinstance(error, ModelKeyRejected | ModelUnavailable):
@@ -52,7 +52,7 @@ def _of_machine(error: BaseException) -> str | None:
 
 
 def error_text(error: BaseException) -> str:
-    """What to tell the person; an unforeseen error is logged under a short incident number."""
+    """Return the text for the person; an unforeseen error is logged with a short incident number."""
     known = explain(error)
     if known is not None:
         return cut(redact(known), 1900)
@@ -62,16 +62,16 @@ def error_text(error: BaseException) -> str:
 
 
 async def report(interaction: Interaction, error: BaseException) -> None:
-    """Tell the person; an interaction that is gone by now (10062, 50027) is only logged."""
+    """Report the error to the person; an expired interaction (10062, 50027) is only logged."""
     words = error_text(error)
     try:
         await answer(interaction, words)
     except UNDELIVERED as lost:
-        log.warning("could not tell %s: %s", interaction.user.id, lost)
+        log.warning("could not report an error to user %s: %s", interaction.user.id, lost)
 
 
 async def on_command_error(interaction: Interaction, error: app_commands.AppCommandError) -> None:
-    """The command tree's error handler; autocomplete has no one to tell, so it is only logged."""
+    """Handle errors of the command tree; autocomplete errors cannot be shown and are only logged."""
     if interaction.type is discord.InteractionType.autocomplete:
         log.warning("autocomplete failed", exc_info=error)
         return

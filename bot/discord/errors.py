@@ -6,8 +6,8 @@ import aiohttp
 import discord
 
 UNDELIVERED = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError)
-"""What a call to Discord may end with: refused, limited for longer than we wait, cut off, never answered."""
+"""Errors of calls to Discord: rejected, rate limited for too long, connection lost, timed out."""
 
 
 class ActionRefused(Exception):
-    """The person may not do this, or asked for something that is not there; the text says what to do next."""
+    """The person lacks a right or named something that does not exist; the text says what to do next."""

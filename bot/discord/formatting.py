@@ -1,4 +1,4 @@
-"""Pure helpers of wording: foreign text made harmless, sizes, money, spans of time, bars."""
+"""Format text for Discord (pure): escape foreign text; format sizes, money, durations and bars."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FENCE = re.compile(r"`{3,}")
 
 
 def plain(text: str, limit: int) -> str:
-    """One line of foreign text: no markdown, no mentions, at most `limit` characters with an ellipsis."""
+    """Return foreign text as one escaped line of at most `limit` characters, with an ellipsis if cut."""
     line = cut(clean_line(text), limit)
     while len(escaped := escape(line)) > limit and line:
         line = cut(line[:-1], len(line) - 1)
@@ -22,23 +22,23 @@ def plain(text: str, limit: int) -> str:
 
 
 def escape(text: str) -> str:
-    """Foreign text without effect: markdown shown as typed, mentions dead."""
+    """Escape foreign text: Markdown is shown as typed, mentions have no effect."""
     return discord.utils.escape_mentions(discord.utils.escape_markdown(text)).replace("<", f"<{INVISIBLE}")
 
 
 def cut(text: str, limit: int) -> str:
-    """`text`, or its beginning with an ellipsis when longer than `limit` characters."""
+    """Return `text`, cut to `limit` characters with an ellipsis if longer."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
 
 
 def fenced(text: str, language: str = "", limit: int = 1800) -> str:
-    """A code block that foreign text cannot leave, its content cut at `limit` characters."""
+    """Return a code block that foreign text cannot break out of, its content cut at `limit` characters."""
     safe = _FENCE.sub(lambda m: INVISIBLE.join(m.group()), clean_text(text))
     return f"```{language}\n{cut(safe, limit)}\n```"
 
 
 def size(count: int) -> str:
-    """Bytes for people: 312 B, 4.0 KiB, 2.5 MiB."""
+    """Format a number of bytes: 312 B, 4.0 KiB, 2.5 MiB."""
     if count < 1024:
         return f"{count} B"
     if count < 1024 * 1024:
@@ -47,18 +47,18 @@ def size(count: int) -> str:
 
 
 def many(count: int, noun: str) -> str:
-    """A count with its noun: 1 file, 2 files."""
+    """Format a count with its noun: 1 file, 2 files."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def dollars(micros: int) -> str:
-    """Micro-dollars for people: cents, or four digits below one cent."""
+    """Format micro-dollars with two decimals, or four below one cent."""
     value = micros / 1_000_000
     return f"${value:,.4f}" if 0.00005 <= value < 0.01 else f"${value:,.2f}"
 
 
 def span(seconds: float) -> str:
-    """A span of time for people: 40 s, 12 min, 3 h 05 min."""
+    """Format a duration in seconds: 40 s, 12 min, 3 h 05 min."""
     whole = max(int(seconds), 0)
     if whole < 60:
         return f"{whole} s"
@@ -67,20 +67,20 @@ def span(seconds: float) -> str:
 
 
 def bar(done: int, total: int, width: int = 16) -> str:
-    """A bar of `width` blocks; full only when everything is done."""
+    """Return a progress bar of `width` blocks, full only when everything is done."""
     filled = width * done // total if total else 0
     return "█" * filled + "░" * (width - filled)
 
 
 def safe_name(name: str) -> str:
-    """A file name of letters, digits, dots, dashes and underscores that names no folder; never empty."""
+    """Return a file name of letters, digits, dots, dashes and underscores; no folder, never empty."""
     folded = unicodedata.normalize("NFKC", name).replace("\\", "/").rsplit("/", 1)[-1]
     kept = re.sub(r"[^\w.\-]+", "_", folded).lstrip(".")[-80:]
     return kept or "file"
 
 
 def language_of(path: str) -> str:
-    """The code block language of a file, by its ending; "" when unknown."""
+    """Return the code block language for a file's suffix, "" if unknown."""
     ending = path.rsplit(".", 1)[-1].lower()
     known = {"md": "md", "yml": "yaml", "txt": "", "h": "c", "hpp": "cpp", "cc": "cpp", "rs": "rust"}
     same = {

@@ -1,4 +1,4 @@
-"""People, servers, channels and messages of Discord under the opaque names that the engine keeps; pure."""
+"""Convert Discord ids of people, servers, channels and messages to the engine's opaque keys (pure)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 IdKind = Literal["discord", "guild", "channel"]
 
 SERVER_LEFT = "discord:left"
-"""Who acted where a server removed the bot: nobody who could be named."""
+"""The actor of actions taken because a server removed the bot."""
 
 
 def person_key(user_id: int) -> str:

@@ -1,4 +1,4 @@
-"""Acknowledge and answer interactions; check who asks and whether they may.
+"""Acknowledge and answer interactions; check the person's rights.
 
 Nothing here trusts the client: rights are checked on the server side at the moment of use.
 """
@@ -21,14 +21,14 @@ from engine.queries import TaskView
 
 
 def requester(interaction: Interaction) -> Person:
-    """Who asks. Raises ActionRefused outside a server."""
+    """Return the person of the interaction. Raises ActionRefused outside a server."""
     if not isinstance(interaction.user, discord.Member):
         raise ActionRefused(texts.GUILD_ONLY)
     return person_of(interaction.user)
 
 
 async def require_right(interaction: Interaction, right: Right, task: TaskView | None = None) -> Person:
-    """The person, who holds `right` here (for `task`, if given). Raises ActionRefused."""
+    """Return the person if they have `right` here (for `task`, if given). Raises ActionRefused."""
     person = requester(interaction)
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
     if not may(person, right, rules, owner_id(task.by) if task else None):
@@ -46,7 +46,7 @@ async def require_view(interaction: Interaction, task: TaskView) -> None:
 
 
 async def visible_tasks(interaction: Interaction, tasks: Iterable[TaskView]) -> list[TaskView]:
-    """Those of the tasks that the person may look into. Raises ActionRefused outside a server."""
+    """Return the tasks that the person may view. Raises ActionRefused outside a server."""
     person = requester(interaction)
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
     return [
@@ -66,7 +66,7 @@ async def _sees_place(interaction: Interaction, task: TaskView) -> bool:
 
 
 def require_manager(interaction: Interaction) -> Person:
-    """The person, who has Manage Server. Raises ActionRefused."""
+    """Return the person if they have Manage Server. Raises ActionRefused."""
     person = requester(interaction)
     if not person.manages_guild:
         raise ActionRefused(texts.NEEDS_MANAGE)
@@ -74,7 +74,7 @@ def require_manager(interaction: Interaction) -> Person:
 
 
 async def hold(interaction: Interaction) -> None:
-    """Acknowledge at once, so that what follows may take longer than three seconds."""
+    """Acknowledge the interaction now, so that the answer may take longer than three seconds."""
     if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True, thinking=True)
 
@@ -86,7 +86,7 @@ async def answer(
     view: discord.ui.View | discord.ui.LayoutView | None = None,
     files: Sequence[discord.File] = (),
 ) -> None:
-    """Answer only the person who asked; first answer or later one, whichever is due."""
+    """Answer the person privately, as the first response or as a follow-up."""
     sends: Any = (
         interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
     )

@@ -16,12 +16,12 @@ from engine.queries import AgentView, GateView, GroupView, TaskView
 
 
 def current_space(interaction: Interaction) -> str:
-    """The engine's name of the server the interaction came from."""
+    """Return the engine's key of the interaction's server."""
     return space_of(interaction.guild_id or 0)
 
 
 async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
-    """A task of this server. Raises ActionRefused; tasks of other servers do not exist here."""
+    """Return a task of this server. Raises ActionRefused for unknown tasks and those of other servers."""
     missing = ActionRefused(texts.NO_TASK.format(name=f"#{task_id}"))
     try:
         task = await parts_of(interaction).engine.look.task(task_id)
@@ -39,16 +39,19 @@ async def open_tasks(interaction: Interaction) -> list[TaskView]:
 
 
 async def task_for(interaction: Interaction, name: str | None) -> TaskView:
-    """The task meant by "5", "#5" or, unnamed, by the channel or as the only one. Raises ActionRefused."""
+    """Return the task named "5" or "#5"; without a name, the channel's, or the only open one.
+
+    Raises ActionRefused if there is no such task.
+    """
     if name:
         digits = name.strip().lstrip("#")
         if not digits.isdecimal() or len(digits) > 12:
             raise ActionRefused(texts.NO_TASK.format(name=f"“{plain(name, 40)}”"))
         return await task_by_id(interaction, int(digits))
     parts = parts_of(interaction)
-    spot = await parts.routes.place_of(interaction.channel_id or 0)
-    if spot is not None:
-        return await task_by_id(interaction, spot.task_id)
+    ref = await parts.routes.place_of(interaction.channel_id or 0)
+    if ref is not None:
+        return await task_by_id(interaction, ref.task_id)
     going = [t for t in await parts.engine.look.tasks(current_space(interaction)) if t.ended_at is None]
     if len(going) != 1:
         raise ActionRefused(texts.NO_TASK_HERE)
@@ -56,7 +59,7 @@ async def task_for(interaction: Interaction, name: str | None) -> TaskView:
 
 
 async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentView, TaskView]:
-    """An agent of this server with its task. Raises ActionRefused."""
+    """Return an agent of this server and its task. Raises ActionRefused."""
     try:
         agent = await parts_of(interaction).engine.look.agent(agent_id)
         return agent, await task_by_id(interaction, agent.task_id)
@@ -68,16 +71,16 @@ async def agents_near(interaction: Interaction) -> list[AgentView]:
     """Agents a person here may mean: of the channel's task, else of every task that goes on, newest first;
     of tasks that the person may look into."""
     parts = parts_of(interaction)
-    spot = await parts.routes.place_of(interaction.channel_id or 0)
-    if spot is None:
+    ref = await parts.routes.place_of(interaction.channel_id or 0)
+    if ref is None:
         tasks = await open_tasks(interaction)
     else:
-        tasks = await visible_tasks(interaction, [await task_by_id(interaction, spot.task_id)])
+        tasks = await visible_tasks(interaction, [await task_by_id(interaction, ref.task_id)])
     return [agent for task in tasks for agent in await parts.engine.look.agents(task.id)]
 
 
 async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, TaskView]:
-    """The agent meant by id or name. Raises ActionRefused."""
+    """Return the agent with this id or name and its task. Raises ActionRefused."""
     digits = name.strip().lstrip("#")
     if digits.isdecimal() and len(digits) <= 12:
         return await agent_by_id(interaction, int(digits))
@@ -89,14 +92,14 @@ async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, Tas
 
 
 async def groups_near(interaction: Interaction) -> list[GroupView]:
-    """Groups a person here may mean, as `agents_near`."""
+    """Return the groups that a person here may mean; see `agents_near`."""
     look = parts_of(interaction).engine.look
     tasks = dict.fromkeys(agent.task_id for agent in await agents_near(interaction))
     return [group for task_id in tasks for group in await look.groups(task_id)]
 
 
 async def group_for(interaction: Interaction, name: str) -> tuple[GroupView, TaskView]:
-    """The group meant by id or name. Raises ActionRefused."""
+    """Return the group with this id or name and its task. Raises ActionRefused."""
     missing = ActionRefused(texts.NO_GROUP.format(name=f"“{plain(name, 40)}”"))
     digits = name.strip().lstrip("#")
     if not digits.isdecimal() or len(digits) > 12:
@@ -113,7 +116,7 @@ async def group_for(interaction: Interaction, name: str) -> tuple[GroupView, Tas
 
 
 async def gate_by_id(interaction: Interaction, gate_id: int) -> tuple[GateView, TaskView]:
-    """A gate of this server with its task. Raises ActionRefused."""
+    """Return a gate of this server and its task. Raises ActionRefused."""
     try:
         gate = await parts_of(interaction).engine.look.gate(gate_id)
         return gate, await task_by_id(interaction, gate.task_id)

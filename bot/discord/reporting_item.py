@@ -1,4 +1,4 @@
-"""What every button and select of the bot has in common: its errors reach the person who pressed."""
+"""The base of the bot's buttons and selects: their errors are reported to the person who used them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bot.discord.error_reports import report
 
 
 class ReportingItem(ABC):
-    """Mixed into a DynamicItem: `pressed` does the work.
+    """Mixin for a DynamicItem; subclasses implement `pressed`.
 
     discord.py only logs what a dynamic item raises, which would leave "This interaction failed" with
     no next step; so everything raised here is reported to the person instead.
     """
 
     async def callback(self, interaction: Interaction) -> Any:
-        """Run `pressed`, report whatever it raises."""
+        """Run `pressed` and report any error to the person."""
         try:
             await self.pressed(interaction)
         except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
@@ -25,4 +25,4 @@ class ReportingItem(ABC):
 
     @abstractmethod
     async def pressed(self, interaction: Interaction) -> None:
-        """Do what the button says."""
+        """Carry out the button's action."""

@@ -1,4 +1,4 @@
-"""Build modal windows that survive a restart: their custom id says what they are about."""
+"""Build modals that survive a restart: the custom id says what they are about."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TextField:
 
 
 def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
-    """A modal with these inputs; nothing happens in memory when it is submitted."""
+    """Return a modal with these inputs; its submission needs no state in memory."""
     modal = discord.ui.Modal(title=cut(title, 45), custom_id=custom_id, timeout=900)
     for ask in asks:
         style = discord.TextStyle.paragraph if ask.long else discord.TextStyle.short
@@ -43,7 +43,7 @@ def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
 
 
 def typed(data: Mapping[str, Any]) -> dict[str, str]:
-    """Input name -> what was typed, from the raw data of a modal submission."""
+    """Return the submitted text by input name, from the raw data of a modal submission."""
     return {str(box["custom_id"]): str(box.get("value") or "") for box in _inputs(data.get("components", []))}
 
 

@@ -1,1 +1,1 @@
-"""What people are told besides the agents' words: cards, pings, buttons taken off, signs of life."""
+"""Notify people about tasks: live cards, pings to followers, start replies, outages, typing."""

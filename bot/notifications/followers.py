@@ -1,6 +1,6 @@
-"""Pings to followers as outbox rows (pure): one line each, mentioning only who follows closely enough.
+"""Build pings to followers as posts (pure): one line that mentions followers with a matching mode.
 
-The owner is already named by the messages of gates and of the end, so is not mentioned twice.
+Gate and end messages already mention the owner, who is therefore not mentioned again.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ LINE = 900
 
 @dataclass(frozen=True, slots=True)
 class Followers:
-    """Ids of those who follow a task, ascending: whom only urgent news concern, and who wants all of it."""
+    """Ids of a task's followers, ascending: mode "answers" (urgent events only) and mode "all"."""
 
     answers: tuple[int, ...] = ()
     everything: tuple[int, ...] = ()
 
 
 def ping(event: Event, group_id: int, owner_id: int, followers_of: Callable[[int], Followers]) -> Post | None:
-    """The ping of an event in the place of `group_id` (the root group), None when it concerns nobody."""
+    """Return the ping for an event in the place of `group_id` (the root group), None if nobody follows it."""
     told = news(event.body)
     if told is None:
         return None
@@ -46,6 +46,6 @@ def ping(event: Event, group_id: int, owner_id: int, followers_of: Callable[[int
 
 
 def _urgent(event: Event) -> bool:
-    """True where a person has to act; the end comes after the message that tells it."""
+    """Return True if a person has to act; the end is not urgent, its ping follows the end message."""
     body = event.body
     return isinstance(body, GateRaised) or (isinstance(body, CapReached) and body.percent >= 100)

@@ -1,4 +1,4 @@
-"""Tells whoever just started a task, and only them, when the model cannot be used: wrong key, no endpoint.
+"""Privately notify the person who just started a task if the model is unavailable (key, endpoint).
 
 Starting never asks the model, so a wrong key shows only when the first agent thinks. The answer to
 `/task new` can be followed up for fifteen minutes; after that the card and the log say it.
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class OutageNotice:
-    """`watch` a start, `take` events, `tick` to tell."""
+    """Sends one private follow-up per started task whose model is unavailable."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -28,24 +28,26 @@ class OutageNotice:
         self._waiting: dict[int, str] = {}
 
     def watch(self, task_id: int, interaction: Interaction) -> None:
-        """Somebody started a task with this interaction."""
+        """Watch a task that was started with this interaction."""
         self._watched[task_id] = (interaction, self._now() + INTERACTION_S)
 
     def take(self, event: Event) -> None:
-        """Note which tasks wait for the model, and why."""
+        """Record which tasks wait for the model, and why."""
         if isinstance(event.body, ModelWaiting):
             self._waiting[event.body.task_id] = event.body.reason
         elif isinstance(event.body, ModelBack):
             self._waiting.pop(event.body.task_id, None)
 
     async def tick(self) -> None:
-        """Tell each starter once; forget those whose time is over."""
+        """Notify each person once; drop interactions that have expired."""
         now = self._now()
         self._watched = {task: kept for task, kept in self._watched.items() if kept[1] > now}
         for task_id in self._watched.keys() & self._waiting.keys():
             interaction, _ = self._watched.pop(task_id)
-            words = texts.MODEL_WAITING.format(id=task_id, reason=cut(escape(self._waiting[task_id]), 600))
+            text = texts.MODEL_WAITING.format(id=task_id, reason=cut(escape(self._waiting[task_id]), 600))
             try:
-                await interaction.followup.send(words, ephemeral=True)
+                await interaction.followup.send(text, ephemeral=True)
             except UNDELIVERED as error:
-                log.warning("could not tell who started task %s that the model waits: %s", task_id, error)
+                log.warning(
+                    "could not notify the person who started task %s of the outage: %s", task_id, error
+                )

@@ -1,4 +1,4 @@
-"""The pause of a repeat as an outbox row (pure): said where it was made."""
+"""Build the notice of a paused repeating task as a post (pure), for the channel it was created in."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from engine.events import RepeatPaused
 
 
 def repeat_paused(body: RepeatPaused, seq: int) -> Post | None:
-    """Return the post, None for a repeat that does not live on Discord.
+    """Return the post, None for a repeating task that was not created on Discord.
 
-    What was made before origins were kept is said in the server's system channel.
+    Without a stored origin (older versions) the post goes to the server's system channel.
     """
     guild_id = guild_of(body.space)
     if guild_id is None:
         return None
     text = texts.REPEAT_PAUSED.format(id=body.repeat_id, goal=plain(body.goal, 120), why=body.reason)
-    # No channel has a server's id: Discord says so, and the post goes to the system channel.
+    # No channel has the server's id: sending fails, and the post goes to the system channel.
     channel_id = origin_channel(body.origin) or guild_id
     return Post(0, 0, seq, "note", Lane.STATUS, text, silent=False, channel_id=channel_id, guild_id=guild_id)

@@ -1,4 +1,4 @@
-"""Shows whoever started a task the way: the answer to `/task new` names the first place once it is there."""
+"""Edit the reply to `/task new` so that it names the root group's place once it exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """An answer to be completed: of which task, its root group, where its card is, until when."""
+    """A reply to edit: its task, root group, the mention of the card's channel, and the expiry time."""
 
     interaction: Interaction
     task_id: int
@@ -27,22 +27,22 @@ class _Waiting:
 
 
 class StartReply:
-    """`watch` an answer, `tick` to complete it."""
+    """Watches replies to `/task new` and edits each once its place exists."""
 
     def __init__(self, routes: Routes, now: Callable[[], float]) -> None:
         self._routes, self._now = routes, now
         self._waiting: list[_Waiting] = []
 
     def watch(self, interaction: Interaction, task_id: int, group_id: int, card_at: str) -> None:
-        """The answer to this interaction said that the task has begun; `card_at` mentions a channel."""
+        """Watch the reply to this interaction; `card_at` mentions the channel of the task's card."""
         until = self._now() + INTERACTION_S
         self._waiting.append(_Waiting(interaction, task_id, group_id, card_at, until))
 
     def take(self, event: Event) -> None:
-        """Nothing: places are looked for, not announced."""
+        """Ignore events: `tick` looks for the place."""
 
     async def tick(self) -> None:
-        """Complete the answers whose place is there; one that cannot be changed any more stays as it is."""
+        """Edit the replies whose place exists; expired replies stay as they are."""
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             channel_id = await self._routes.channel_of(each.group_id)
@@ -57,4 +57,4 @@ class StartReply:
         try:
             await each.interaction.edit_original_response(content=words)
         except UNDELIVERED as error:
-            _log.info("the answer to the start of task %s stays: %s", each.task_id, error)
+            _log.info("could not edit the reply to the start of task %s: %s", each.task_id, error)

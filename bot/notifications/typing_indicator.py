@@ -1,7 +1,7 @@
-"""Shows life while agents think: Discord's "… is typing" in the places of those at work.
+"""Show Discord's typing indicator in the places of groups whose agents are working.
 
-A model call may take a minute, and nothing can be said of it before it ends. The sign is the bot's, lasts
-ten seconds on Discord and makes no noise; a message in the place does not need it any more.
+A model call may take a minute, with nothing to post before it ends. The indicator is the bot's, lasts
+ten seconds on Discord and causes no notification.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MOST = 10
 """Seconds between looks, and between signs in one place; most signs at one look (Discord: 50 a second)."""
 
 PATIENCE_S = 2.0
-"""What is not sent by then is not sent: a sign must never hold up what counts."""
+"""Time limit for a round: typing indicators must never delay messages."""
 
 
 class TypingIndicator:
-    """`take` events, `tick` to show who is at work."""
+    """Tracks running tasks by events and sends typing indicators on `tick`."""
 
     def __init__(
         self, client: discord.Client, engine: EngineApi, routes: Routes, now: Callable[[], float]
@@ -41,13 +41,13 @@ class TypingIndicator:
         self._looked_at = 0.0
 
     def take(self, event: Event) -> None:
-        """Note which tasks go on."""
+        """Record which tasks are running."""
         if self._live is not None and not isinstance(event.body, RepeatPaused):
             change = self._live.discard if isinstance(event.body, TaskEnded) else self._live.add
             change(event.body.task_id)
 
     async def tick(self) -> None:
-        """Show what is due; what cannot be shown is let go."""
+        """Send the indicators that are due; failures are logged and dropped."""
         now = self._now()
         if 0 <= now - self._looked_at < LOOK_S:
             return
@@ -57,10 +57,10 @@ class TypingIndicator:
                 due = await self._due(now)
                 await asyncio.gather(*(self._show(place, now) for place in due))
         except (*UNDELIVERED, NotFound, OSError) as error:
-            _log.info("who is at work cannot be shown now: %s", error)
+            _log.info("cannot send typing indicators now: %s", error)
 
     async def _due(self, now: float) -> list[int]:
-        """Places of agents at work without a sign, longest without one first."""
+        """Return places of working agents that are due for an indicator, longest waiting first."""
         if self._live is None:
             self._live = {task.id for task in await self._engine.look.tasks() if task.ended_at is None}
         groups: set[int] = set()

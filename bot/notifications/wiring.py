@@ -1,4 +1,4 @@
-"""Build the notifications of one client: live cards, and what may be forgotten when the process ends."""
+"""Build the notifications of one client: live cards and the listeners without guarantees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Notifications:
-    """Running `cards.run()` and `run_listeners(listeners)` is the caller's."""
+    """The notifications of one client; the caller runs `cards.run()` and `run_listeners(listeners)`."""
 
     cards: LiveCards
     outages: OutageNotice
@@ -31,11 +31,11 @@ class Notifications:
 
     @property
     def listeners(self) -> tuple[EphemeralListener, ...]:
-        """Those whose work may be forgotten."""
+        """Return the listeners without guarantees."""
         return (self.outages, self.start_replies, self.typing)
 
     def heard(self, events: Sequence[Event]) -> None:
-        """Show `events`; the reader of events has written what they lead to."""
+        """Pass `events` to cards and listeners, after the projector committed them."""
         self.cards.take(events)
         for listener in self.listeners:
             for event in events:

@@ -1,4 +1,4 @@
-"""A batch as messages: pure, and never over Discord's limits."""
+"""Compose the messages of a batch, within Discord's limits (pure)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from bot.outbox.split import MESSAGE, closed, excerpt, split
 from bot.texts import outbox as wording
 
 PART = MESSAGE - 120
-"""Room for what the bot's voice puts in front of a persona's words, and for a note under them."""
+"""Leaves room for the persona's name in front of the text and a note below it."""
 
 NOTHING = "…"
-"""Shown for a text of which nothing can be seen."""
+"""Shown for a text without visible characters."""
 
 PARTS = 2
 END_PARTS = 4
-"""A text that needs more messages than this (a final report: than that) is shown in part, attached whole."""
+"""A text that needs more messages (`END_PARTS` for a final report) is cut and attached as a file."""
 
 VOICES = 12
 PINGS = 15
-"""Names listed in a digest's one line; people pinged by one message."""
+"""Most names listed in a digest's line; most people pinged by one message."""
 
 
 def compose(batch: Batch, place: str) -> tuple[OutgoingMessage, ...]:
-    """The messages that carry `batch`, in order; `place` names the group (author of roll-ups)."""
+    """Return the messages that carry `batch`, in order; `place` is the group's name (author of roll-ups)."""
     posts = [entry.post for entry in batch.entries]
     if batch.shape == "digest":
         return (_digest(batch.entries, place),)
@@ -79,7 +79,7 @@ def _rollup(entries: Sequence[Entry], place: str) -> OutgoingMessage:
     cut = [entry for entry in entries if len(entry.post.text) > card_room(entry.post, spare)]
     texts = (_transcript(cut),) if cut else ()
     content = wording.ROLLUP.format(count=len(entries)) if len(entries) > 1 else ""
-    return _loud(entries, place, content, spare, texts)
+    return _embed_message(entries, place, content, spare, texts)
 
 
 def _digest(entries: Sequence[Entry], place: str) -> OutgoingMessage:
@@ -89,10 +89,12 @@ def _digest(entries: Sequence[Entry], place: str) -> OutgoingMessage:
         names += wording.AND_MORE.format(count=len(voices) - VOICES)
     content = excerpt(wording.DIGEST.format(count=len(entries), voices=names), PART - 500)
     answers = [entry for entry in entries if entry.post.lane == Lane.ANSWER]
-    return _loud(answers, place, content, spare_room(answers), (_transcript(entries),), entries[0].post)
+    return _embed_message(
+        answers, place, content, spare_room(answers), (_transcript(entries),), entries[0].post
+    )
 
 
-def _loud(
+def _embed_message(
     entries: Sequence[Entry],
     place: str,
     content: str,
@@ -100,7 +102,7 @@ def _loud(
     texts: tuple[TextFile, ...],
     first: Post | None = None,
 ) -> OutgoingMessage:
-    """A message with embeds, under the group's name; it pings and sounds only for answers in it."""
+    """Build a message of embeds under the group's name; only answers to people ping and notify."""
     posts = [entry.post for entry in entries]
     first = first or posts[0]
     cards = tuple(_card(list(run), spare) for _, run in groupby(posts, key=_card_key))

@@ -1,4 +1,4 @@
-"""What was posted and what is still to be: the outbox's rows, and the way back from a message to an agent."""
+"""The outbox's rows: posts to send, messages sent, and the lookup from a message to its agent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNSETTLED = ("pending", "sending")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message of a batch. `begun_at` (unix time) is when it was first about to be sent, 0 before."""
+    """One message of a batch. `begun_at` is the unix time of the first attempt to send it, 0 before."""
 
     id: int
     batch_id: int
@@ -37,13 +37,13 @@ class Delivery:
 
     @property
     def place_key(self) -> int:
-        """As `Post.place_key`."""
+        """Return the key of its place; see `Post.place_key`."""
         return self.group_id or -self.wire.channel_id
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRef:
-    """Which task and group a channel or thread belongs to."""
+    """The task, group and head that a channel or thread belongs to."""
 
     task_id: int
     group_id: int
@@ -52,14 +52,14 @@ class GroupRef:
 
 @dataclass(frozen=True, slots=True)
 class MessageLocation:
-    """A message of ours on Discord; `channel_id` is the thread's own id inside a thread."""
+    """A message of the bot on Discord; in a thread, `channel_id` is the thread's id."""
 
     channel_id: int
     message_id: int
 
 
 def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
-    """Put a post into the outbox; a key already used changes nothing. Runs in the caller's transaction."""
+    """Insert a post into the outbox; a known key changes nothing. Runs in the caller's transaction."""
     values = {
         "key": key,
         "task_id": post.task_id,
@@ -74,7 +74,7 @@ def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
 
 
 class Ledger:
-    """Every method is one transaction, durable when it returns unless it says otherwise."""
+    """Repository of posts and deliveries. Each method is one transaction, durable unless noted."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -82,7 +82,7 @@ class Ledger:
     # ------------------------------------------------------------ the way out
 
     async def waiting(self, after: int = 0) -> list[Entry]:
-        """Posts not yet in a batch with an id above `after`, in order."""
+        """Return posts that are in no batch yet and have an id above `after`, in order."""
         query = (
             select(outbox.c.id, outbox.c.at, outbox.c.post)
             .where(outbox.c.state == "pending", outbox.c.id > after)
@@ -94,7 +94,7 @@ class Ledger:
     async def begin(
         self, entries: Sequence[Entry], wires: Sequence[OutgoingMessage], now: float
     ) -> list[Delivery]:
-        """Bind entries and the messages that carry them; the first message counts as being sent."""
+        """Store the messages that carry `entries`; the first one counts as being sent."""
         batch_id = min(entry.id for entry in entries)
         mine = outbox.c.id.in_([entry.id for entry in entries])
 
@@ -107,29 +107,29 @@ class Ledger:
         return await self._database.write(work)
 
     async def sending(self, delivery: Delivery, now: float) -> Delivery:
-        """A message is about to go out for the first time."""
+        """Record that a message is about to be sent for the first time."""
         await self._settle(deliveries.c.id == delivery.id, state="sending", begun_at=now)
         return replace(delivery, begun_at=now)
 
     async def sent(self, delivery: Delivery, where: MessageLocation) -> None:
-        """A message is on Discord; with the last one of a batch its posts are done.
+        """Record that a message is on Discord; the last one of a batch settles its posts.
 
-        Not forced to disk: a power cut that loses this only makes the next start look the message up.
+        Not flushed to disk: if a power failure loses this, the next start looks the message up.
         """
         done = {"state": "sent", "channel_id": where.channel_id, "message_id": where.message_id}
         await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, durable=False, **done)
 
     async def drop(self, delivery: Delivery) -> None:
-        """Discord refuses this message for good."""
+        """Record that Discord permanently rejects this message."""
         await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, state="dropped")
 
     async def close_entries(self, ids: Sequence[int], state: str = "sent") -> None:
-        """These entries need no message any more."""
+        """Set the state of entries that need no message."""
         change = update(outbox).where(outbox.c.id.in_(ids)).values(state=state)
         await self._database.write(lambda c: c.execute(change))
 
     async def unfinished(self) -> list[Delivery]:
-        """Messages of batches begun before a restart and not known to be on Discord, in order."""
+        """Return messages of batches started before a restart and not confirmed as sent, in order."""
         columns = [deliveries.c[name] for name in ("id", "batch_id", "group_id", "wire", "begun_at")]
         query = select(*columns).where(deliveries.c.state.in_(UNSETTLED)).order_by(deliveries.c.id)
         rows = await self._database.read(lambda c: c.execute(query).all())
@@ -138,22 +138,22 @@ class Ledger:
         ]
 
     async def known(self, message_ids: Sequence[int]) -> set[int]:
-        """Those of the ids that are already accounted for."""
+        """Return those of the ids that already belong to a delivery."""
         query = select(deliveries.c.message_id).where(deliveries.c.message_id.in_(message_ids))
         return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
     async def say(self, key: str, post: Post, now: float) -> bool:
-        """Put a post of the bot's own into the outbox, once a key for ever; True when it is new."""
+        """Enqueue a post of the bot itself, at most once per key; return True if it is new."""
         return await self._database.write(lambda c: enqueue(c, f"say:{key}", post, now))
 
     async def counts(self) -> dict[str, int]:
-        """How many posts are in which state (for `/doctor`)."""
+        """Return the number of posts in each state (for `/doctor`)."""
         query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
         rows = await self._database.read(lambda c: c.execute(query).all())
         return {state: count for state, count in rows}  # noqa: C416 - rows are not pairs to dict()'s types
 
     async def prune(self, before: float) -> int:
-        """Empty what was settled before unix time `before` -> how many messages.
+        """Empty messages settled before unix time `before`; return how many.
 
         Their content is on Discord. Kept is what leads from a message back to agents and events, and what
         was said, for transcripts; acts go altogether.
@@ -184,7 +184,7 @@ class Ledger:
     # ------------------------------------------------------------ the way back
 
     async def agents_of(self, message_id: int) -> list[int]:
-        """All agents whose words a message carries, in the order they speak in it."""
+        """Return the agents whose posts a message contains, in their order in the message."""
         query = (
             select(outbox.c.agent_id)
             .join(deliveries, deliveries.c.batch_id == outbox.c.batch_id)
@@ -195,7 +195,7 @@ class Ledger:
         return list(dict.fromkeys(rows))
 
     async def place_of(self, channel_id: int) -> GroupRef | None:
-        """The group a channel or thread belongs to; a channel with threads belongs to its own group."""
+        """Return the group of a channel or thread; a channel belongs to its own group, not its threads'."""
         mine = (groups.c.thread_id == channel_id) | (
             (groups.c.channel_id == channel_id) & (groups.c.thread_id == 0)
         )
@@ -208,13 +208,13 @@ class Ledger:
         return GroupRef(*row) if row else None
 
     async def channel_of(self, group_id: int) -> int | None:
-        """The channel or thread of a group, None before anything was posted there."""
+        """Return the channel or thread of a group, None if it has no place yet."""
         query = select(groups.c.thread_id, groups.c.channel_id).where(groups.c.group_id == group_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         return (row.thread_id or row.channel_id or None) if row else None
 
     async def gate_message(self, gate_id: int) -> MessageLocation | None:
-        """Where the message of a gate stands, None before it is sent."""
+        """Return the location of a gate's message, None before it is sent."""
         query = select(deliveries.c.channel_id, deliveries.c.message_id).where(
             deliveries.c.gate_id == gate_id, deliveries.c.state == "sent"
         )
@@ -222,12 +222,12 @@ class Ledger:
         return MessageLocation(*row) if row else None
 
     async def gate_of(self, message_id: int) -> int | None:
-        """The gate a message of ours asks, None for any other message."""
+        """Return the gate that a message of the bot asks, None for any other message."""
         query = select(deliveries.c.gate_id).where(deliveries.c.message_id == message_id)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
     async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
-        """Remember a person's message handed to an agent, so that the answer can name and ping them."""
+        """Record a person's message to an agent, so that the answer can quote and mention them."""
         values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}
         await self._database.write(lambda c: insert_once(c, incoming, values))
 
@@ -251,7 +251,7 @@ def _insert(
 
 
 def _close_batch(connection: Connection, batch_id: int) -> None:
-    """The posts of a batch are sent when none of its messages is open any more."""
+    """Settle the posts of a batch once none of its messages is pending."""
     mine = deliveries.c.batch_id == batch_id
     states = connection.execute(select(deliveries.c.state).where(mine)).scalars().all()
     if not set(states) & set(UNSETTLED):

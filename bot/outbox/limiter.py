@@ -1,4 +1,4 @@
-"""When may a message go out? Discord's limits as sliding windows; pure, the clock is passed in.
+"""Decide when a message may be sent: Discord's rate limits as sliding windows (pure, clock passed in).
 
 Seeds: a webhook 5 posts per 2 s, a hidden limit of about 30 posts a minute a channel (a 429 with 40 to
 45 s), 50 requests a second a bot. Threads post through their parent's webhook and share its budget, so
@@ -18,7 +18,7 @@ _ROOM = 40
 
 @dataclass(frozen=True, slots=True)
 class RateWindow:
-    """At most `count` in any `seconds`."""
+    """At most `count` requests in any period of `seconds`."""
 
     count: int
     seconds: float
@@ -43,7 +43,7 @@ class RateLimits:
     forgive_s: float = 600.0
 
     def scaled(self, by: float) -> RateLimits:
-        """The same limits in a world whose time runs `by` times as fast (tests and benchmarks)."""
+        """Return the limits for a clock that runs `by` times as fast (tests and benchmarks)."""
         return replace(
             self,
             burst=_scaled(self.burst, by),
@@ -58,7 +58,7 @@ def _scaled(window: RateWindow, by: float) -> RateWindow:
 
 @dataclass(slots=True)
 class _ChannelUsage:
-    """What is known of one channel: when we posted, until when it is closed, how many a minute it takes."""
+    """The state of one channel: times of posts, until when it is closed, posts allowed per minute."""
 
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=128))
     closed_until: float = -math.inf
@@ -67,7 +67,7 @@ class _ChannelUsage:
 
 
 class Limiter:
-    """Mutable memory of one bot's posts; `now` is any clock in seconds that never goes back."""
+    """Rate limiter of one bot; `now` is a monotonic clock in seconds."""
 
     def __init__(self, rates: RateLimits | None = None) -> None:
         self._rates = rates or RateLimits()
@@ -76,9 +76,9 @@ class Limiter:
         self._closed_until = -math.inf
 
     def wait(self, channel_id: int, now: float, chatter: bool = True, crowded: bool = False) -> float:
-        """Seconds until one more post into `channel_id` is allowed, 0 when it is now.
+        """Return the seconds until another post to `channel_id` is allowed, 0 if it is allowed now.
 
-        `crowded` when more waits there than can go out soon.
+        `crowded` is True if more posts wait there than can be sent soon.
         """
         budget = self._budget(channel_id, now)
         until = max(self._closed_until, budget.closed_until, _free_at(self._all, self._rates.overall))
@@ -86,7 +86,7 @@ class Limiter:
         return until - now if until - now > _NEGLIGIBLE_S else 0.0
 
     def room(self, channel_id: int, now: float, seconds: float, chatter: bool = True) -> int:
-        """How many posts could begin in the next `seconds`, were nothing else sent there; 40 at most."""
+        """Return how many posts may start in the next `seconds` if nothing else is sent; at most 40."""
         budget = self._budget(channel_id, now)
         sent, when = list(budget.sent), max(now, self._closed_until, budget.closed_until)
         for count in range(_ROOM):
@@ -97,7 +97,7 @@ class Limiter:
         return _ROOM
 
     def spend(self, channel_id: int, now: float) -> None:
-        """A post goes out now."""
+        """Count a post that is sent now."""
         self._budget(channel_id, now).sent.append(now)
         self._all.append(now)
 
@@ -117,7 +117,7 @@ class Limiter:
             sent[-1] = now
 
     def heard(self, channel_id: int, now: float, headers: Mapping[str, str]) -> None:
-        """Learn from the headers of an answer: an empty bucket closes the channel until it resets."""
+        """Apply the headers of a response: an empty bucket closes the channel until it resets."""
         remaining = headers.get("X-RateLimit-Remaining")
         reset = _number(headers.get("X-RateLimit-Reset-After"))
         if remaining == "0" and reset is not None:
@@ -125,7 +125,7 @@ class Limiter:
             budget.closed_until = max(budget.closed_until, now + reset)
 
     def refused(self, channel_id: int, now: float, retry_after: float, scope: str, hidden: bool) -> None:
-        """Learn from a 429. `scope` is user, shared or global; `hidden` when no bucket's header explains it.
+        """Apply a 429. `scope` is user, shared or global; `hidden` if no bucket header explains it.
 
         A hidden one also makes the channel's minute smaller for a while: the seed was too hopeful.
         """
@@ -139,7 +139,7 @@ class Limiter:
             budget.tightened_at = now
 
     def a_minute(self, channel_id: int) -> int:
-        """Posts a minute `channel_id` is trusted with at present."""
+        """Return the posts per minute currently allowed in `channel_id`."""
         budget = self._channels.get(channel_id)
         return budget.a_minute if budget else self._rates.minute.count
 
@@ -151,7 +151,7 @@ class Limiter:
         return budget
 
     def _free(self, sent: Sequence[float], a_minute: int, chatter: bool, crowded: bool = False) -> float:
-        """When a channel whose posts went out at `sent` takes one more."""
+        """Return the time from which a channel with posts at `sent` accepts another."""
         rates, most = self._rates, a_minute - (self._rates.reserve if chatter else 0)
         at_once = max(1, a_minute * rates.at_once // rates.minute.count)
         apart = rates.minute.seconds / max(1, a_minute - at_once)
@@ -164,14 +164,14 @@ class Limiter:
 
 
 def _free_at(sent: Sequence[float], window: RateWindow) -> float:
-    """When one more fits into `window`."""
+    """Return the time from which one more request fits into `window`."""
     if len(sent) < window.count:
         return -math.inf
     return sent[-window.count] + window.seconds
 
 
 def _steady_at(sent: Sequence[float], window: RateWindow, apart: float) -> float:
-    """When one more fits into `window`, and after it one more every `apart` seconds for ever."""
+    """Return the time from which one request fits into `window`, and then one every `apart` seconds."""
     until = -math.inf
     for after in range(min(window.count, int(window.seconds / apart) + 1)):
         others = window.count - 1 - after

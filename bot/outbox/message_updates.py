@@ -1,4 +1,4 @@
-"""Acts on messages that are there already: reactions, and buttons taken off. In order, harmless to repeat."""
+"""Update existing messages: add reactions, remove buttons. In order; repeating an update is harmless."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from engine.errors import NotFound
 _log = logging.getLogger(__name__)
 
 CloseGate = Callable[[int], Awaitable[None]]
-"""Takes the buttons off a gate's message; raises the errors of `outcomes`, and NotFound."""
+"""Remove the buttons from a gate's message. Raises the errors of `outcomes`, and NotFound."""
 
 
 class MessageUpdates:
-    """Feed it entries of kind react and close_gate; each is done at least once, over restarts too."""
+    """Queue of entries of kind react and close_gate; each is applied at least once, across restarts."""
 
     def __init__(
         self,
@@ -49,16 +49,16 @@ class MessageUpdates:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits."""
+        """Return True if no entry is waiting."""
         return not self._open
 
     def feed(self, entry: Entry) -> None:
-        """Take an entry over."""
+        """Queue an entry."""
         self._open += 1
         self._waiting.put_nowait(entry)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Apply entries until cancelled."""
         while True:
             entry = await self._waiting.get()
             await self._act(entry)
@@ -67,7 +67,7 @@ class MessageUpdates:
             self._settled()
 
     async def _act(self, entry: Entry) -> None:
-        """An act on a message that is gone or closed to us is nobody's loss."""
+        """Apply an entry; retry temporary errors, skip a message that was deleted or is inaccessible."""
         failures = 0
         while True:
             try:
@@ -77,10 +77,10 @@ class MessageUpdates:
                 await asyncio.sleep(max(self._pace.after(failures), getattr(error, "seconds", 0.0)))
             except SQLAlchemyError:
                 failures += 1
-                _log.exception("%s is tried again", entry.post.kind)
+                _log.exception("%s failed and is retried", entry.post.kind)
                 await asyncio.sleep(self._pace.after(failures))
             except (TargetDeleted, PermissionMissing, Rejected, NotFound) as error:
-                _log.info("%s of %s is left out: %s", entry.post.kind, entry.post.ref or "a gate", error)
+                _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
                 return
             else:
                 return

@@ -1,4 +1,4 @@
-"""The way out, wired: events → projector (the one reader) → ledger → sender → Discord."""
+"""Wire the outbox: events → projector (the only reader) → ledger → sender → Discord."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ KEPT_S = 30 * DAY_S
 
 @dataclass(frozen=True, slots=True)
 class OutboxOptions:
-    """What an operator or a test may set; `clock` is the limiter's, `wall` unix time.
+    """Options of operators and tests; `clock` is the limiter's, `wall` unix time.
 
-    `limiter` is given when others post for the same bot too; without it one is made for `rates`.
+    `limiter` is shared with other senders of the same bot; without it, one is created from `rates`.
     """
 
     avatar_url_template: str = ""
@@ -55,7 +55,7 @@ class OutboxOptions:
 
 
 class _OutboxNotices:
-    """Notices as outbox rows, told to the sender when they are new."""
+    """Writes notices as outbox rows and wakes the sender for new ones."""
 
     def __init__(self, ledger: Ledger, wall: Callable[[], float], wake: Callable[[], None]) -> None:
         self._ledger = ledger
@@ -69,7 +69,7 @@ class _OutboxNotices:
 
 
 class Outbox:
-    """Everything the bot posts by itself. Start it when the client is ready; start and stop once."""
+    """Everything the bot posts. Start it once the client is ready; start and stop it only once."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Outbox:
         self._fed = 0
 
     async def start(self) -> None:
-        """Finish what was left at the last stop, then follow the engine's events."""
+        """Finish messages left at the last stop, then follow the engine's events."""
         await self._transport.start()
         await self.faces.start()
         self._sender.start()
@@ -131,7 +131,7 @@ class Outbox:
         self._tasks = [asyncio.create_task(work) for work in working]
 
     async def stop(self) -> None:
-        """Stop now; nothing is lost, what was being sent is looked up at the next start."""
+        """Stop now; nothing is lost, messages being sent are looked up at the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -160,14 +160,14 @@ class Outbox:
         self._listeners(events)
 
     async def _close_gate(self, gate_id: int) -> None:
-        """Take the buttons off a gate's message; nothing where it was never sent."""
+        """Remove the buttons from a gate's message, if it was ever sent."""
         where = await self.ledger.gate_message(gate_id)
         if where is not None:
             gate = await self._engine.look.gate(gate_id)
             await self._transport.edit(where, self._closed_gate(gate))
 
     async def _explain(self, gate_id: int) -> str:
-        """What a gate's buttons lead to, by the caps as they are now."""
+        """Return the consequences of a gate's choices with the current caps."""
         try:
             gate = await self._engine.look.gate(gate_id)
             task = await self._engine.look.task(gate.task_id)
@@ -176,14 +176,14 @@ class Outbox:
             return ""
 
     async def _caps_of(self, gate: GateView, task: TaskView) -> Limits:
-        """The caps a gate is about: those of a part where its cap is reached, else the task's."""
+        """Return the caps a gate is about: an agent's if its cap is reached, else the task's."""
         if gate.kind != "share" or gate.agent_id is None:
             return task.limits
         budget = (await self._engine.look.agent(gate.agent_id)).budget
         return budget.caps if budget else task.limits
 
     async def _buttons(self, gate_id: int) -> discord.ui.View | None:
-        """The buttons of an open gate."""
+        """Return the buttons of an open gate, None if it is closed or unknown."""
         try:
             gate = await self._engine.look.gate(gate_id)
         except NotFound:
@@ -195,21 +195,21 @@ class Outbox:
         return self._projector.seq >= seq and not await self.ledger.waiting(self._fed)
 
     def try_again(self) -> None:
-        """A guild came back or a permission was granted: do not wait any longer."""
+        """End all waits, after a guild came back or a permission was granted."""
         self._sender.try_again()
 
     def depth(self) -> int:
-        """How many posts wait."""
+        """Return the number of waiting posts."""
         return self._sender.depth()
 
     async def _tidy(self) -> None:
-        """Empty what was sent long ago, once a day; a fault is logged and tried the next day."""
+        """Empty messages sent long ago, once a day; failures are logged and retried the next day."""
         while True:
             try:
                 emptied = await self.ledger.prune(self._wall() - KEPT_S)
                 _log.info("emptied %s messages sent long ago", emptied)
             except SQLAlchemyError:
-                _log.exception("the outbox cannot be tidied now")
+                _log.exception("cannot prune the outbox now")
             await asyncio.sleep(DAY_S)
 
     async def _feed(self) -> None:
@@ -225,12 +225,12 @@ class Outbox:
 
 
 async def no_category(_guild_id: int) -> int | None:
-    """A new category for every task."""
+    """Return None: every task gets a new category."""
     return None
 
 
 def nobody_listens(_events: Sequence[Event]) -> None:
-    """For an outbox whose events concern nobody else."""
+    """Do nothing: the listener of an outbox without other listeners."""
 
 
 def build_outbox(
@@ -244,7 +244,7 @@ def build_outbox(
     options: OutboxOptions | None = None,
     heard: Callable[[Sequence[Event]], None] = nobody_listens,
 ) -> Outbox:
-    """The outbox of one client.
+    """Build the outbox of one client.
 
     `gate_view` makes a gate's buttons, `closed_gate` what its message becomes; `category_of` is `/setup`'s
     choice; `heard` is told of events after they were written.

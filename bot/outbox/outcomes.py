@@ -1,4 +1,4 @@
-"""What may become of a message sent to Discord, as exceptions named by what the sender does next."""
+"""Outcomes of sending a message to Discord, as exceptions; each needs a different reaction."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ INVALID_WEBHOOK_TOKEN = 50027
 
 
 class TooManyRequests(Exception):
-    """429: certainly not accepted, again in `seconds`; scope user, shared or global."""
+    """429: not accepted; retry in `seconds`. `scope` is user, shared or global."""
 
     def __init__(self, seconds: float, scope: str, hidden: bool) -> None:
-        super().__init__(f"429 ({scope}), again in {seconds:.1f} s")
+        super().__init__(f"429 ({scope}), retry in {seconds:.1f} s")
         self.seconds, self.scope, self.hidden = seconds, scope, hidden
 
 
 class OutcomeUnknown(Exception):
-    """A 5xx or a lost connection: the message may be there or not. Look before sending again."""
+    """A 5xx or a lost connection: the message may have been accepted. Look it up before a retry."""
 
 
 class ConnectionFailed(Exception):
@@ -37,10 +37,10 @@ class ConnectionFailed(Exception):
 
 
 class TargetDeleted(Exception):
-    """The webhook, channel or thread does not exist any more. `what` is webhook or channel."""
+    """The webhook, channel or thread was deleted. `what` is "webhook" or "channel"."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"the {what} is gone")
+        super().__init__(f"the {what} was deleted")
         self.what = what
 
 
@@ -53,7 +53,7 @@ Fault = Literal["name", "content", "size", "archived", "other"]
 
 
 class Rejected(Exception):
-    """Discord will never take this message as it is."""
+    """Discord rejects this message; the same message will never be accepted."""
 
     def __init__(self, said: str, fault: Fault = "other") -> None:
         super().__init__(said)
@@ -61,7 +61,7 @@ class Rejected(Exception):
 
 
 async def rate_limit_error(response: aiohttp.ClientResponse) -> TooManyRequests:
-    """A 429 without Via comes from Discord's edge and concerns the whole address (so: global)."""
+    """Return the error of a 429. Without Via it comes from Discord's edge and concerns the whole address."""
     headers = response.headers
     seconds = headers.get("Retry-After", "")
     body: Any = await response.json() if "json" in headers.get("Content-Type", "") else {}
@@ -74,7 +74,7 @@ async def rate_limit_error(response: aiohttp.ClientResponse) -> TooManyRequests:
 
 
 def outcome_of(error: Exception) -> Exception:
-    """What an error of discord.py or aiohttp says about the message."""
+    """Translate an error of discord.py or aiohttp into an outcome of this module."""
     if isinstance(error, discord.RateLimited):
         return TooManyRequests(error.retry_after, "user", hidden=False)
     if not isinstance(error, discord.HTTPException):

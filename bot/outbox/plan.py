@@ -1,4 +1,4 @@
-"""The outbox ladder, pure: what the next message to a place should carry.
+"""Choose what the next message to a place carries: the outbox ladder (pure).
 
 One post → one persona's lines merged, past others' where that lets all out soon → a roll-up of up to 10
 embeds when the channel's budget does not let out soon what waits, one by one → a digest with the transcript
@@ -63,7 +63,7 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries that go out together, in the order in which they are shown."""
+    """Entries that are sent together, in display order."""
 
     shape: Shape
     entries: tuple[Entry, ...]
@@ -82,7 +82,7 @@ def ranked(queue: Sequence[Entry]) -> list[tuple[Lane, Entry]]:
 
 
 def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool, float]:
-    """How much a queue presses among others of its channel; smaller goes first.
+    """Return the sort key of a queue among those of its channel; the smallest is sent first.
 
     Queues with an answer, a gate or the end go first, then the one that waits longest, heads counting as
     older: so nothing starves. The first value is False for those that may use the limiter's reserve. Raises
@@ -99,12 +99,12 @@ def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool,
 
 
 def weight(queue: Sequence[Entry]) -> int:
-    """How many lines and cards a queue would make, one for each utterance and each run of notes."""
+    """Return how many lines and cards a queue makes: one per message and per run of notes."""
     return sum(1 for before, entry in pairwise([None, *queue]) if not _folds(before, entry))
 
 
 def messages(queue: Sequence[Entry], gathered: bool = False, most: int = 1000) -> int:
-    """How many messages a queue makes one by one, counted up to `most` and one more.
+    """Return how many messages a queue makes, counted up to `most` + 1.
 
     Each persona's lines in a row are merged; `gathered`: also those between which others speak.
     """
@@ -173,7 +173,7 @@ def _age(entry: Entry) -> int:
 
 
 def _digest(ranks: Sequence[tuple[Lane, Entry]], ladder: Ladder) -> Batch:
-    """As many as fit: answers as embeds, the rest in one transcript.
+    """Return a digest of as many entries as fit: answers as embeds, the rest in one transcript.
 
     After an answer that does not fit nothing more of its agent is taken.
     """
@@ -196,14 +196,14 @@ def _digest(ranks: Sequence[tuple[Lane, Entry]], ladder: Ladder) -> Batch:
 
 
 def _rollup(entries: Sequence[Entry]) -> Batch:
-    """The most pressing that fit, shown in the order of events where they fit in that order too."""
+    """Return a roll-up of the most urgent entries that fit, in event order if they fit in that order."""
     taken = entries[: _fitting(entries)]
     told = sorted(taken, key=_age)
     return Batch("rollup", tuple(told if _fitting(told) == len(told) else taken))
 
 
 def _fitting(entries: Sequence[Entry]) -> int:
-    """How many of these, from the first, fit into the embeds of one message; 1 at least."""
+    """Return how many entries, from the first, fit into the embeds of one message; at least 1."""
     cards = card = characters = 0
     for index, entry in enumerate(entries):
         size = shown_size(entry)
@@ -216,23 +216,23 @@ def _fitting(entries: Sequence[Entry]) -> int:
 
 
 def shown_size(entry: Entry) -> int:
-    """Most characters an entry takes in a roll-up, its author's name and small print included."""
+    """Return the maximum characters of an entry in a roll-up, with author's name and small print."""
     post = entry.post
     return min(len(post.text), card_room(post)) + len(post.persona or BOT) + len(post.head) + 2
 
 
 def card_room(post: Post, spare: int = 0) -> int:
-    """Characters of its text a post is shown in an embed; `spare` is what the others leave it."""
+    """Return how many characters of a post's text an embed shows; `spare` is unused room of others."""
     return min(CARD_MOST, (ANSWER_CARD if post.lane == Lane.ANSWER else CARD) + spare)
 
 
 def spare_room(entries: Sequence[Entry]) -> int:
-    """What each of these may take beyond its share, as the embeds' characters are not used up."""
+    """Return the additional characters that each entry may use, from the room left in the embeds."""
     return max(0, EMBED_CHARACTERS - sum(map(shown_size, entries))) // max(1, len(entries))
 
 
 def _folds(one: Entry | None, other: Entry | None) -> bool:
-    """Notes of the bot share a card."""
+    """Return True if both are notes of one voice, which share a card."""
     if one is None or other is None:
         return False
     return one.post.kind == other.post.kind == "note" and one.post.voice == other.post.voice
@@ -260,5 +260,5 @@ def _merged_size(entry: Entry) -> int:
 
 
 def _answers_other(entry: Entry, before: Entry) -> bool:
-    """An answer begins a message of its own, so that a reply to it names what it answers."""
+    """Return True if `entry` answers another message; such an answer starts a new Discord message."""
     return bool(entry.post.ref) and entry.post.ref != before.post.ref

@@ -7,16 +7,16 @@ from enum import IntEnum
 from typing import Any, Literal
 
 BOT = "MegaAgent"
-"""The name of the bot's own voice where a message has to name it."""
+"""The author's name of messages in the bot's own voice."""
 
 PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate"]
 
 UPDATE_KINDS: tuple[PostKind, ...] = ("react", "close_gate")
-"""Kinds that make no message but change one that is there."""
+"""Kinds that change an existing message instead of creating one."""
 
 
 class Lane(IntEnum):
-    """What goes first: answers to people, then gates and status, then heads, then chatter."""
+    """Priority of posts: answers to people, then gates and status, then heads, then chatter."""
 
     ANSWER = 0
     STATUS = 1
@@ -26,14 +26,14 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One thing to be posted, whole and unsplit.
+    """A post before it is merged or split into messages.
 
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
     `head` is a line of small print above `text`, `card` is shown as an embed under it. `ref` is "channel
-    id:message id" (of what is answered, or of what a reaction goes on). Notes with the same `fold` that
-    follow each other become one line. `eager` False never makes a place: the post waits until something else
-    does. `pings` are people's ids. A post of no group has `group_id` 0 and goes to `channel_id`; where that
-    is closed or gone, to the system channel of `guild_id`.
+    id:message id" (of the message that is answered or reacted to). Consecutive notes with the same
+    `fold` become one line. With `eager` False the post creates no place but waits until another post
+    does. `pings` are user ids. A post without a group has `group_id` 0 and goes to `channel_id`; if that
+    is closed or deleted, to the system channel of `guild_id`.
     """
 
     task_id: int
@@ -60,23 +60,23 @@ class Post:
 
     @property
     def place_key(self) -> int:
-        """Its group's id, or the channel's below zero for a post of no group."""
+        """Return the group's id, or the negative channel id for a post without a group."""
         return self.group_id or -self.channel_id
 
     @property
     def alone(self) -> bool:
-        """True when it is never put into one message with others."""
+        """Return True if it is never merged into one message with others."""
         return self.kind in ("gate", "end", "ping", *UPDATE_KINDS) or bool(self.card or self.channel_id)
 
     @property
     def voice(self) -> tuple[int | None, str]:
-        """Equal for posts that may share one message under one name."""
+        """Return a key that is equal for posts that may share a message under one name."""
         return self.agent_id if self.persona else None, self.persona
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A post in the outbox: its row's id (ascending in the order of events) and since when it waits."""
+    """A post in the outbox: its row's id (ascending in the order of events) and when it was enqueued."""
 
     id: int
     at: float
@@ -93,13 +93,13 @@ class EmbedCard:
 
     @property
     def size(self) -> int:
-        """Characters that count towards Discord's 6,000."""
+        """Return the characters that count towards Discord's limit of 6,000."""
         return len(self.author) + len(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file made here (a transcript)."""
+    """A text file created by the bot, such as a transcript."""
 
     name: str
     text: str
@@ -107,7 +107,7 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """One message as it goes to Discord. `files` are paths in the task's workspace, read when it is sent."""
+    """One message to Discord. `files` are paths in the task's workspace, read when it is sent."""
 
     task_id: int
     group_id: int
@@ -125,28 +125,28 @@ class OutgoingMessage:
 
 
 def dump_post(post: Post) -> dict[str, Any]:
-    """JSON-ready form of a post."""
+    """Return the post as JSON-compatible data."""
     return asdict(post)
 
 
 def load_post(data: dict[str, Any]) -> Post:
-    """Inverse of `dump_post`."""
+    """Return the post that `dump_post` stored."""
     return Post(**{**_tuples(data), "lane": Lane(data["lane"])})
 
 
 def dump_outgoing(wire: OutgoingMessage) -> dict[str, Any]:
-    """JSON-ready form of a wire."""
+    """Return the message as JSON-compatible data."""
     return asdict(wire)
 
 
 def load_outgoing(data: dict[str, Any]) -> OutgoingMessage:
-    """Inverse of `dump_outgoing`."""
+    """Return the message that `dump_outgoing` stored."""
     cards = tuple(EmbedCard(**card) for card in data["cards"])
     texts = tuple(TextFile(**text) for text in data["texts"])
     return OutgoingMessage(**{**_tuples(data), "cards": cards, "texts": texts})
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    """Rows of versions before gates had choices name `options` too, which are asked of the engine now."""
+    """Drop `options`, which rows of older versions contain; gates' choices now come from the engine."""
     kept = {name: value for name, value in data.items() if name != "options"}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}

@@ -1,4 +1,4 @@
-"""How one message is put on Discord: by webhook as a persona, or in the bot's voice; and found again."""
+"""Send one message, by webhook as a persona or as the bot itself, and find it again."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _log = logging.getLogger(__name__)
 FILES = 10
 
 LoadGateButtons = Callable[[int], Awaitable[discord.ui.View | None]]
-"""The buttons of a gate by its id; None when it is closed."""
+"""Return the buttons of a gate by its id; None if it is closed."""
 
 ReadFile = Callable[[int, str], Awaitable[bytes]]
-"""(task id, path) -> content; raises NotFound."""
+"""Return the content of a file by (task id, path); raises NotFound."""
 
 
 @dataclass(slots=True)
 class Posting:
-    """Turns wires into messages for one client and knows which voice they have."""
+    """Renders and sends outgoing messages for one client; chooses webhook or bot."""
 
     ledger: Ledger
     transport: Transport
@@ -106,7 +106,7 @@ class Posting:
     async def _by_bot(
         self, place: Place, delivery: Delivery, message: RenderedMessage, form: Form
     ) -> MessageLocation:
-        """Where the bot itself may not write, its webhook may."""
+        """Send as the bot; where the bot lacks the permission, send through its webhook."""
         nonce = f"o{delivery.id}{form[0] if form != 'plain' else ''}"
         try:
             return await self.transport.by_bot(place.target_id, message, nonce=nonce)
@@ -117,7 +117,7 @@ class Posting:
         return await self.transport.by_webhook(hook, place.thread_id, replace(message, name=BOT))
 
     async def find(self, place: Place, delivery: Delivery) -> MessageLocation | None:
-        """The message of a delivery begun earlier, if it is in the channel. Raises what `look_up` raises."""
+        """Return the message of an earlier delivery, None if it is not there. Raises like `look_up`."""
         hook = await self.webhooks.kept(place)
         prints = {each.fingerprint for each in await self._variants(delivery.wire, hook)}
         found = await self.transport.look_up(place.target_id, delivery.begun_at, prints, hook)
@@ -138,7 +138,7 @@ class Posting:
         return variants
 
     async def _hook(self, place: Place, wire: OutgoingMessage) -> WebhookRecord | None:
-        """None for the bot's own voice, by choice or for want of a webhook."""
+        """Return the webhook to use, None to send as the bot itself."""
         if not wire.persona:
             return None
         return await self.webhooks.hook(place)
@@ -167,7 +167,7 @@ class Posting:
         return safe_name(persona) if persona in self._refused_names else persona
 
     async def _files(self, wire: OutgoingMessage) -> tuple[tuple[tuple[str, bytes], ...], str]:
-        """Attachments of a message, and a line about those that cannot be attached."""
+        """Return the attachments of a message, and a line about files that cannot be attached."""
         kept: list[tuple[str, bytes]] = [(t.name, t.text.encode("utf-8", "replace")) for t in wire.texts]
         room = FILE_BYTES - sum(len(data) for _, data in kept)
         large, missing = [], []

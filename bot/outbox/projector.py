@@ -1,4 +1,4 @@
-"""The one reader of the engine's events: it writes all that must reach Discord, each event exactly once.
+"""Read the engine's events and write everything that must reach Discord, each event exactly once.
 
 The read model (tasks, groups, agents), the log's lines, the outbox rows (posts, pings, buttons to take off),
 the marks of cards to be brought up to date and the cursor move in one transaction; keys are made from the
@@ -39,7 +39,7 @@ BATCH = 200
 
 
 class Projector:
-    """Runs until cancelled; `wake` is called whenever `seq` moved, `heard` with the events behind it."""
+    """Reads events until cancelled; calls `wake` when `seq` advances and `heard` with the events."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Projector:
         self.seq = 0
 
     async def run(self) -> None:
-        """Project for ever; a fault of the database or the engine is logged and tried again."""
+        """Project events until cancelled; errors of the database or engine are logged and retried."""
         while True:
             try:
                 await self._follow()
@@ -80,7 +80,7 @@ class Projector:
             await waiting.put(event)
 
     async def _write(self, waiting: asyncio.Queue[ev.Event]) -> None:
-        """One transaction for all that came while the last one was written."""
+        """Write all events that arrived during the previous transaction in one transaction."""
         while True:
             events = [await waiting.get()]
             while not waiting.empty():
@@ -129,7 +129,7 @@ def _cursor(connection: Connection) -> int:
 
 
 def _task_accepted(connection: Connection, body: ev.TaskAccepted) -> None:
-    """The task, and its card in the channel where it was started."""
+    """Insert the task, and its card in the channel where it was started."""
     origin = origin_channel(body.origin) or 0
     owned = {
         "guild_id": guild_of(body.space) or 0,
@@ -235,7 +235,7 @@ async def repair_tasks(engine: EngineApi, database: Database, seq: int) -> None:
 
 
 async def _post_again(engine: EngineApi, database: Database, task_ids: set[int], seq: int) -> None:
-    """Enqueue what events of these tasks up to `seq` show; what is in the outbox already stays as it is."""
+    """Enqueue the posts of these tasks' events up to `seq`; existing outbox rows are kept."""
     async for event in engine.events(after=0):
         if event.seq > seq:
             return
@@ -246,7 +246,7 @@ async def _post_again(engine: EngineApi, database: Database, task_ids: set[int],
 
 
 class _StoredContext:
-    """What is known, read within the transaction; see `bot.outbox.render.Scene`."""
+    """Read-model lookups within the transaction; implements `bot.outbox.render.RenderContext`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

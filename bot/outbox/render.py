@@ -1,4 +1,4 @@
-"""Events as posts; pure. The bot states mechanics, the persona states meaning.
+"""Render events as posts (pure). The bot states mechanics, the persona states meaning.
 
 Agents' text never pings: what goes out carries allowed mentions of `pings` only, and those are filled for
 an answer, a gate, the end and followers alone.
@@ -34,20 +34,20 @@ NAME = 200
 class TaskInfo:
     """What rendering needs of a task; ids are Discord's, 0 when there is none.
 
-    `owner_told` is False for an owner who asked to be told nothing.
+    `owner_notified` is False for an owner who asked to be told nothing.
     """
 
     task_id: int
     guild_id: int
     owner_id: int
     root_group_id: int
-    owner_told: bool = True
+    owner_notified: bool = True
     goal: str = ""
 
     @property
-    def told_id(self) -> int:
-        """Whom gates and the end ping, 0 for nobody."""
-        return self.owner_id if self.owner_told else 0
+    def notified_id(self) -> int:
+        """Return the user id to mention for gates and the end, 0 for nobody."""
+        return self.owner_id if self.owner_notified else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +72,16 @@ class RenderContext(Protocol):
     """Everything known when an event is rendered."""
 
     def task(self, task_id: int) -> TaskInfo | None:
-        """None for tasks that do not live on Discord."""
+        """Return a task, None if it was not started on Discord."""
 
     def agent(self, agent_id: int) -> AgentInfo | None:
-        """None for one never seen."""
+        """Return an agent, None if it is unknown."""
 
     def asked(self, ref: str) -> QuotedMessage | None:
-        """None when the message did not come through this bot."""
+        """Return the message with this reference, None if it did not come through this bot."""
 
     def followers(self, task_id: int) -> Followers:
-        """Who follows a task."""
+        """Return the followers of a task."""
 
 
 def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
@@ -286,7 +286,7 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
 
 def _asking(text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
     """A gate's post: the owner is told, unless that person wants to hear nothing."""
-    owner = at.task.told_id
+    owner = at.task.notified_id
     note = at.note(f"<@{owner}> {text}" if owner else text, group_id, Lane.STATUS)
     pings = (owner,) if owner else ()
     return replace(note, kind="gate", silent=False, pings=pings, gate_id=gate_id)
@@ -374,7 +374,7 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     if body.state != "done":
         lines.append(wording.END_EARLY)
     lines += _unheeded(body.unheeded)
-    owner = at.task.told_id
+    owner = at.task.notified_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
     pings = (owner,) if owner else ()

@@ -1,4 +1,4 @@
-"""Distributes posts over channels: finds each group's place, then leaves it to the channel's worker."""
+"""Assign posts to channels: find or create each group's place, then pass it to the channel's worker."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class Sender:
-    """Feed it entries; it posts them."""
+    """Sends the entries it is fed; one worker per channel."""
 
     def __init__(self, means: WorkerServices) -> None:
         self._means = means
         self._queues: dict[int, list[Entry]] = defaultdict(list)
-        self._left: dict[int, list[SendJob]] = defaultdict(list)
+        self._unassigned_jobs: dict[int, list[SendJob]] = defaultdict(list)
         self._workers: dict[int, ChannelWorker] = {}
-        self._homes: dict[int, int] = {}
+        self._channel_of_group: dict[int, int] = {}
         self._placing: dict[int, asyncio.Task[None]] = {}
         self._running: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
@@ -34,28 +34,28 @@ class Sender:
         self._acts = MessageUpdates(means.ledger, transport, means.close_gate, means.pace, self._quiet.set)
 
     def start(self) -> None:
-        """Begin to act; posting begins with the first entry fed."""
+        """Start message updates; sending starts with the first entry."""
         self._running.append(asyncio.create_task(self._acts.run()))
 
     def feed(self, entries: Sequence[Entry]) -> None:
-        """Take entries over; they must be new to this sender and come in the order of their ids."""
+        """Queue entries; they must be new to this sender and ordered by id."""
         for entry in entries:
             if entry.post.kind == "react":
                 self._acts.feed(entry)
             else:
                 self._queues[entry.post.place_key].append(entry)
         for group_id in {entry.post.place_key for entry in entries}:
-            self._stir(group_id)
+            self._wake_group(group_id)
 
     def resume(self, deliveries: Sequence[Delivery]) -> None:
-        """Finish batches begun before a restart, before anything new is sent to their places."""
+        """Queue batches started before a restart, ahead of anything new for their places."""
         for delivery in deliveries:
-            self._left[delivery.place_key].append(SendJob(delivery, look=bool(delivery.begun_at)))
+            self._unassigned_jobs[delivery.place_key].append(SendJob(delivery, look=bool(delivery.begun_at)))
         for group_id in {delivery.place_key for delivery in deliveries}:
-            self._stir(group_id)
+            self._wake_group(group_id)
 
     def try_again(self) -> None:
-        """Something changed on Discord's side (joined a guild, a permission): do not wait any longer."""
+        """End all waits now, after a change on Discord's side (a guild joined, a permission granted)."""
         self._means.posting.webhooks.try_again()
         self._means.retry.set()
         self._means.retry.clear()
@@ -67,49 +67,53 @@ class Sender:
             await self._quiet.wait()
 
     async def close(self) -> None:
-        """Stop now; what was being sent is looked up at the next start."""
+        """Stop now; messages being sent are looked up at the next start."""
         tasks = [*self._running, *self._placing.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def depth(self) -> int:
-        """How many posts wait."""
+        """Return the number of waiting posts."""
         return sum(map(len, self._queues.values())) + sum(len(w.jobs) for w in self._workers.values())
 
     def idle(self) -> bool:
-        """Whether everything fed so far that can be sent is sent."""
+        """Return True if everything fed so far that can be sent is sent."""
         busy = any(worker.jobs for worker in self._workers.values()) or not self._acts.idle
-        return not busy and not self._placing and not any(map(self._eager, [*self._queues, *self._left]))
+        return (
+            not busy
+            and not self._placing
+            and not any(map(self._eager, [*self._queues, *self._unassigned_jobs]))
+        )
 
     def _eager(self, group_id: int) -> bool:
-        """Whether something must go out: lines that never make a place wait until something else does."""
+        """Return True if a post must be sent; posts with `eager` False do not create a place."""
         queue = self._queues.get(group_id, [])
-        placed = group_id in self._homes and bool(queue)
-        return placed or bool(self._left.get(group_id)) or any(entry.post.eager for entry in queue)
+        placed = group_id in self._channel_of_group and bool(queue)
+        return placed or bool(self._unassigned_jobs.get(group_id)) or any(entry.post.eager for entry in queue)
 
-    def _stir(self, group_id: int) -> None:
-        channel_id = self._homes.get(group_id)
+    def _wake_group(self, group_id: int) -> None:
+        channel_id = self._channel_of_group.get(group_id)
         if channel_id is not None:
             self._workers[channel_id].news.set()
         elif self._eager(group_id) and group_id not in self._placing:
-            task = self._placing[group_id] = asyncio.create_task(self._settle(group_id))
+            task = self._placing[group_id] = asyncio.create_task(self._place_group(group_id))
             task.add_done_callback(lambda _: self._placed(group_id))
 
     def _placed(self, group_id: int) -> None:
         self._placing.pop(group_id, None)
         self._quiet.set()
 
-    async def _settle(self, group_id: int) -> None:
-        """Find or make the group's place, then let its channel's worker have it."""
+    async def _place_group(self, group_id: int) -> None:
+        """Find or create the group's place and assign it to its channel's worker."""
         try:
-            self._adopt(await self._find_place(group_id))
+            self._assign_place(await self._find_place(group_id))
         except PlaceArchived as error:
-            _log.info("nothing more is posted: %s", error)
+            _log.info("posts are dropped: %s", error)
             await self._forget(group_id)
 
     async def _forget(self, group_id: int) -> None:
-        entries, jobs = self._queues.pop(group_id, []), self._left.pop(group_id, [])
+        entries, jobs = self._queues.pop(group_id, []), self._unassigned_jobs.pop(group_id, [])
         await self._means.ledger.close_entries([entry.id for entry in entries], "dropped")
         for job in jobs:
             await self._means.ledger.drop(job.delivery)
@@ -124,23 +128,23 @@ class Sender:
             except (PlaceUnavailable, NotFound) as error:
                 _log.info("group %s has no place yet: %s", group_id, error)
             except Exception:  # noqa: BLE001 - one group's trouble must not end the others; it is logged and retried
-                _log.exception("the place of group %s cannot be made now", group_id)
+                _log.exception("cannot create the place of group %s now", group_id)
             failures += 1
             await wait_for(self._means.retry, self._means.pace.after(failures))
 
-    def _adopt(self, place: Place) -> None:
-        old = self._homes.get(place.group_id)
+    def _assign_place(self, place: Place) -> None:
+        old = self._channel_of_group.get(place.group_id)
         if old is not None and old != place.channel_id:
             self._workers[old].places.pop(place.group_id, None)
         worker = self._workers.get(place.channel_id) or self._open(place.channel_id)
         worker.places[place.group_id] = place
-        worker.jobs.extend(self._left.pop(place.group_id, []))
-        self._homes[place.group_id] = place.channel_id
+        worker.jobs.extend(self._unassigned_jobs.pop(place.group_id, []))
+        self._channel_of_group[place.group_id] = place.channel_id
         worker.news.set()
 
     def _open(self, channel_id: int) -> ChannelWorker:
         worker = ChannelWorker(
-            channel_id, self._means, self._queues, self._adopt, self._quiet.set, self._acts.feed
+            channel_id, self._means, self._queues, self._assign_place, self._quiet.set, self._acts.feed
         )
         self._workers[channel_id] = worker
         self._running.append(asyncio.create_task(worker.run()))

@@ -1,4 +1,4 @@
-"""Long texts in messages of at most 2,000 characters, broken where a reader would break them; pure."""
+"""Split long texts into messages of at most 2,000 characters at natural boundaries (pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FENCE = re.compile(r"^ {0,3}(`{3,8}|~{3,8})([^`\n]{0,40})$")
 
 
 def split(text: str, limit: int = MESSAGE) -> list[str]:
-    """`text` as parts of at most `limit` (>= 40) characters, none of them blank; [] for a blank text.
+    """Split `text` into parts of at most `limit` (>= 40) characters, none blank; [] for blank text.
 
     Breaks at blank lines, then lines, then sentences, then words, then anywhere. A code fence that does
     not fit is closed at the end of a part and opened again, with its language, in the next one.
@@ -33,7 +33,7 @@ def split(text: str, limit: int = MESSAGE) -> list[str]:
 
 
 def open_fence(text: str, before: str = "") -> str:
-    """The opening line of the code fence still open at the end of `text`, "" for none.
+    """Return the opening line of the code fence still open at the end of `text`, "" for none.
 
     `before` is the fence open at its beginning.
     """
@@ -50,7 +50,7 @@ def open_fence(text: str, before: str = "") -> str:
 
 
 def excerpt(text: str, limit: int) -> str:
-    """The beginning of `text` in at most `limit` (>= 40) characters, with an ellipsis when cut."""
+    """Return the start of `text` in at most `limit` (>= 40) characters, with an ellipsis if cut."""
     text = text.strip("\n")
     if len(text) <= limit:
         return text
@@ -59,7 +59,7 @@ def excerpt(text: str, limit: int) -> str:
 
 
 def closed(text: str) -> str:
-    """`text` with a code fence left open at its end closed."""
+    """Return `text` with any code fence open at its end closed."""
     opened = open_fence(text)
     return f"{text}\n{_marker(opened)}" if opened else text
 
@@ -69,7 +69,7 @@ def _marker(opening: str) -> str:
 
 
 def _open_again(opened: str, rest: str) -> tuple[str, str]:
-    """A fence that closes on the very next line needs no second part."""
+    """Drop the open fence if the next line closes it; such a fence needs no second part."""
     if not opened:
         return "", rest
     line, _, after = rest.partition("\n")
@@ -79,7 +79,7 @@ def _open_again(opened: str, rest: str) -> tuple[str, str]:
 
 
 def _piece(rest: str, opened: str, room: int, limit: int) -> tuple[str, str, str]:
-    """As much of `rest` as fits in `room`, what is left, and the fence still open after it."""
+    """Return the part of `rest` that fits into `room`, the remainder, and the fence still open."""
     if len(rest) <= room and not open_fence(rest, opened):
         return rest, "", ""
     if len(rest) + 1 + len(_marker(open_fence(rest, opened) or "```")) <= room:
@@ -96,12 +96,12 @@ def _piece(rest: str, opened: str, room: int, limit: int) -> tuple[str, str, str
 
 
 def _left(rest: str, in_code: bool) -> str:
-    """Indentation matters in code only."""
+    """Strip the break; keep indentation inside code."""
     return rest.removeprefix("\n") if in_code else rest.lstrip("\n ")
 
 
 def _cut(text: str, room: int, opened: str) -> int:
-    """Where to break `text` at or before `room`, always > 0."""
+    """Return the offset (> 0) at which to break `text`, at or before `room`."""
     window = text[: max(1, room)]
     if len(text) <= len(window):
         return len(text)
@@ -115,7 +115,7 @@ def _cut(text: str, room: int, opened: str) -> int:
 
 
 def _before_fence(text: str, opened: str) -> int:
-    """Offset of the line that opens the fence left open in `text`, 0 when it was open before."""
+    """Return the offset of the line that opens the open fence of `text`, 0 if it was open before."""
     at, start, state = 0, 0, opened
     for line in text.split("\n"):
         after = open_fence(line, state)
@@ -126,7 +126,7 @@ def _before_fence(text: str, opened: str) -> int:
 
 
 def _fence_fits(text: str, limit: int) -> bool:
-    """Whether the fence at the beginning of `text` closes within `limit` characters."""
+    """Return True if the fence at the start of `text` closes within `limit` characters."""
     head = text[:limit]
     lines = head.split("\n")
     state = open_fence(lines[0])

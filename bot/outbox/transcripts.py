@@ -1,4 +1,4 @@
-"""What was said, as a file: Markdown for digests, Markdown and HTML for logs and archives."""
+"""Render transcripts: Markdown for digests, Markdown and HTML for logs and archives."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _POLICY = (
 )
 
 
-UNSAID = (*UPDATE_KINDS, "ping")
-"""Kinds of posts that say nothing of their own."""
+NOT_TRANSCRIBED = (*UPDATE_KINDS, "ping")
+"""Kinds of posts that are not part of a transcript."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing said in `place` at unix time `at`; `head` is its line of small print, "" for none."""
+    """One post in `place` at unix time `at`; `head` is its line of small print, "" for none."""
 
     at: float
     place: str
@@ -44,7 +44,7 @@ class Line:
 
 
 def line_of(post: Post, at: float, place: str = "") -> Line:
-    """A post as a line of a transcript."""
+    """Return a post as a transcript line."""
     return Line(
         at,
         place,
@@ -55,7 +55,7 @@ def line_of(post: Post, at: float, place: str = "") -> Line:
 
 
 def markdown(lines: Sequence[Line], title: str) -> str:
-    """A transcript as Markdown, times in UTC; a code fence left open in a text is closed."""
+    """Return a transcript as Markdown with UTC times; open code fences are closed."""
     parts = [f"# {_one_line(title)}\n"]
     place = ""
     for line in lines:
@@ -68,7 +68,7 @@ def markdown(lines: Sequence[Line], title: str) -> str:
 
 
 def page(lines: Sequence[Line], title: str) -> str:
-    """A transcript as one HTML page that loads nothing and runs nothing; all text is escaped."""
+    """Return a transcript as one HTML page without external resources or scripts; all text is escaped."""
     body, place = [], ""
     for line in lines:
         if line.place != place:
@@ -98,17 +98,17 @@ def _one_line(text: str) -> str:
 
 
 class Transcripts:
-    """Reads what the outbox holds or held; posts still waiting are in it too."""
+    """Reads transcripts from the outbox; waiting posts are included."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def lines(self, task_id: int, group_id: int | None = None) -> list[Line]:
-        """Everything said in a task, or in one group, in the order it was said; empty when unknown."""
+        """Return the posts of a task or of one group, in order; empty if unknown."""
         return await self._database.read(lambda connection: _lines(connection, task_id, group_id))
 
     async def text(self, task_id: int, group_id: int | None, title: str, form: Literal["md", "html"]) -> str:
-        """The transcript as a file's content; a task's is ordered by group, a group's by time."""
+        """Return a transcript as file content; a task's is ordered by group, then time."""
         lines = await self.lines(task_id, group_id)
         if group_id is None:
             order = {place: i for i, place in enumerate(dict.fromkeys(line.place for line in lines))}
@@ -127,4 +127,4 @@ def _lines(connection: Connection, task_id: int, group_id: int | None) -> list[L
         query = query.where(outbox.c.group_id == group_id)
     rows = connection.execute(query).all()
     posts = ((load_post(data), at, name or "") for data, at, name in rows)
-    return [line_of(post, at, name) for post, at, name in posts if post.kind not in UNSAID]
+    return [line_of(post, at, name) for post, at, name in posts if post.kind not in NOT_TRANSCRIBED]

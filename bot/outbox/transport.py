@@ -1,4 +1,4 @@
-"""One message to Discord, and the truth about what became of it.
+"""Send one message to Discord and report its outcome exactly.
 
 discord.py repeats a webhook's request by itself after a 5xx and sleeps through 429s with the webhook's lock
 held. Here neither may happen unseen: a 5xx or a lost connection may mean that the message is there already.
@@ -54,12 +54,12 @@ class RenderedMessage:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for a message and its copy on Discord, whatever Discord trims."""
+        """Return a hash that is equal for a message and its copy on Discord, whatever Discord trims."""
         embeds = [(e.author.name or "", e.description or "") for e in self.embeds]
         return fingerprint(self.name, self.content, embeds, len(self.files))
 
     def options(self) -> dict[str, Any]:
-        """Arguments common to both ways of sending."""
+        """Return the arguments common to webhooks and bot messages."""
         options: dict[str, Any] = {"content": self.content or None, "silent": self.silent}
         mentions = discord.AllowedMentions(
             everyone=False, roles=False, replied_user=False, users=[discord.Object(i) for i in self.pings]
@@ -148,7 +148,10 @@ class Transport:
         return True
 
     async def exists(self, channel_id: int) -> bool:
-        """Whether a channel or thread is still there. Raises OutcomeUnknown, ConnectionFailed, Refused."""
+        """Return True if a channel or thread exists.
+
+        Raises OutcomeUnknown, ConnectionFailed and TooManyRequests.
+        """
         try:
             await self.client.fetch_channel(channel_id)
         except discord.NotFound:
@@ -245,6 +248,6 @@ def _print_of(message: discord.Message) -> str:
 
 
 def embed(author: str, icon: str, text: str) -> discord.Embed:
-    """One persona's card in a roll-up."""
+    """Return one persona's embed in a roll-up."""
     card = discord.Embed(description=text)
     return card.set_author(name=author or BOT, icon_url=icon or None)

@@ -1,4 +1,4 @@
-"""One channel's worker: asks planner and limiter, sends, and settles what went wrong.
+"""Send the posts of one channel: ask planner and limiter, send, and handle failures.
 
 A message counts as being sent from before the request until Discord's answer is in the ledger. When the
 answer never came, it is looked for in the channel first and sent again only if it is not there.
@@ -49,10 +49,10 @@ HEALS = (*DISCORD, SQLAlchemyError, PlaceUnavailable, OutcomeUnknown, Connection
 
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
-    """What workers share. `clock` is the limiter's, `wall` unix time; `retry` is set when to look again.
+    """Services shared by workers. `clock` is the limiter's, `wall` unix time; `retry` ends a wait early.
 
-    `explain` says what a gate's buttons lead to, "" when there is nothing to say; `close_gate` takes them
-    off.
+    `explain` returns the consequences of a gate's choices, or ""; `close_gate` removes the gate's
+    buttons.
     """
 
     ledger: Ledger
@@ -69,7 +69,7 @@ class WorkerServices:
 
 @dataclass(slots=True)
 class SendJob:
-    """A message to get out; `look` when it may be on Discord already."""
+    """A message to send; `look` is True if it may already be on Discord."""
 
     delivery: Delivery
     look: bool
@@ -77,7 +77,7 @@ class SendJob:
 
 
 class ChannelWorker:
-    """Posts for one channel and the threads in it, which share its budget."""
+    """Sends posts to one channel and its threads, which share the channel's rate limits."""
 
     def __init__(
         self,
@@ -97,10 +97,10 @@ class ChannelWorker:
         self._moved = moved
         self._settled = settled
         self._act = act
-        self._mended: dict[int, Place] = {}
+        self._repaired: dict[int, Place] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Send posts until cancelled."""
         while True:
             self.news.clear()
             try:
@@ -117,10 +117,10 @@ class ChannelWorker:
             await self.news.wait()
 
     async def _next(self) -> bool:
-        """Begin one batch, or wait until one may go; False when nothing waits."""
-        for place in self._mended.values():
+        """Start one batch, or wait until one may be sent; return False if no post waits."""
+        for place in self._repaired.values():
             self._moved(place)
-        self._mended.clear()
+        self._repaired.clear()
         waiting = [group for group in self.places if self._queues.get(group)]
         if not waiting:
             return False
@@ -137,12 +137,12 @@ class ChannelWorker:
         return True
 
     async def _begin(self, group_id: int, press: Pressure) -> None:
-        """Bind the next batch in the ledger; from here on it is jobs, not queue."""
+        """Store the next batch in the ledger and turn it into jobs."""
         means, ladder = self._means, self._means.pace.ladder
         queues = [queue for group in self.places if (queue := self._queues.get(group))]
         batch = take(self._queues[group_id], sum(map(weight, queues)), press, ladder)
         if batch.entries[0].post.kind in UPDATE_KINDS:
-            # What came before in this queue is settled: the message to act on is there, or never will be.
+            # Earlier posts of this queue are settled, so the message to update exists or never will.
             self._leave(group_id, batch.entries)
             self._act(batch.entries[0])
             return
@@ -153,22 +153,22 @@ class ChannelWorker:
         self.jobs.extend(SendJob(delivery, look=False) for delivery in deliveries)
 
     def _leave(self, group_id: int, entries: Sequence[Entry]) -> None:
-        """Take entries out of their queue."""
+        """Remove entries from their queue."""
         taken = {entry.id for entry in entries}
         self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
 
     async def _explained(self, wire: OutgoingMessage) -> OutgoingMessage:
-        """A gate with what its buttons lead to: settled here, so that the message can be found again."""
+        """Add the consequences of a gate's choices, before storing: the text identifies the message."""
         if wire.gate_id is None:
             return wire
-        words = await self._means.explain(wire.gate_id)
-        return replace(wire, content=f"{wire.content}\n{words}") if words else wire
+        explanation = await self._means.explain(wire.gate_id)
+        return replace(wire, content=f"{wire.content}\n{explanation}") if explanation else wire
 
     async def _try(self, job: SendJob) -> None:
         try:
             await self._finish(job)
         except PlaceArchived as error:
-            _log.info("message %s is not sent: %s", job.delivery.id, error)
+            _log.info("message %s is dropped: %s", job.delivery.id, error)
             await self._means.ledger.drop(job.delivery)
         except Exception as error:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
             job.look, job.failures = True, job.failures + 1
@@ -188,13 +188,13 @@ class ChannelWorker:
             await self._send(place, delivery)
 
     async def _place(self, group_id: int) -> Place:
-        known = self._mended.get(group_id) or self.places.get(group_id)
+        known = self._repaired.get(group_id) or self.places.get(group_id)
         return known or await self._means.provision.ensure(group_id)
 
     # ------------------------------------------------------------ one message
 
     async def _send(self, place: Place, delivery: Delivery) -> None:
-        """Until the message is there, or Discord refuses it for good."""
+        """Retry until the message is on Discord or is permanently rejected."""
         means, failures = self._means, 0
         while True:
             await self._allowed(place.channel_id)
@@ -228,31 +228,31 @@ class ChannelWorker:
                 return
 
     async def _post(self, place: Place, delivery: Delivery) -> MessageLocation:
-        """Once, counted when Discord answered; raises as `Posting.post`."""
+        """Send once and tell the limiter when Discord answered; raises like `Posting.post`."""
         try:
             return await self._means.posting.post(place, delivery)
         finally:
             self._means.limiter.landed(place.channel_id, self._means.clock())
 
     async def _allowed(self, channel_id: int) -> None:
-        """Wait for the limiter, then count the post."""
+        """Wait until the limiter allows a post, then count it."""
         limiter, clock = self._means.limiter, self._means.clock
         while (pause := limiter.wait(channel_id, clock(), chatter=False)) > 0:  # noqa: ASYNC110 - it is time we wait for
             await asyncio.sleep(pause)
         limiter.spend(channel_id, clock())
 
     async def _found(self, place: Place, delivery: Delivery) -> bool:
-        """Whether the message is in the channel already; then it is settled."""
+        """Look for the message in the channel; if it is there, record it as sent and return True."""
         means, failures = self._means, 0
         while True:
             try:
                 sent = await means.posting.find(place, delivery)
             except (OutcomeUnknown, ConnectionFailed, TooManyRequests) as error:
                 failures += 1
-                _log.warning("cannot look into channel %s yet: %s", place.channel_id, error)
+                _log.warning("cannot read channel %s yet: %s", place.channel_id, error)
                 await asyncio.sleep(max(means.pace.after(failures), getattr(error, "seconds", 0.0)))
             except (TargetDeleted, PermissionMissing, Rejected, PlaceUnavailable) as error:
-                _log.warning("cannot look into channel %s, sending again: %s", place.channel_id, error)
+                _log.warning("cannot read channel %s, sending again: %s", place.channel_id, error)
                 return False
             else:
                 if sent is not None:
@@ -270,11 +270,11 @@ class ChannelWorker:
             return means.provision.elsewhere(place, delivery.wire.guild_id)
         if isinstance(error, TargetDeleted):
             try:
-                mended = await means.provision.repair(place)
+                repaired = await means.provision.repair(place)
             except (PlaceUnavailable, *DISCORD) as trouble:
                 _log.warning("group %s has no place now: %s", place.group_id, trouble)
             else:
-                self._mended[place.group_id] = mended
-                return mended
+                self._repaired[place.group_id] = repaired
+                return repaired
         await wait_for(means.retry, means.pace.after(failures))
         return place

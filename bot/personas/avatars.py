@@ -45,7 +45,7 @@ class Faces:
         return self._urls.get(face_number(name)) or default_url(name)
 
     def want(self, name: str) -> None:
-        """Have the face of a name ready soon."""
+        """Queue the upload of a name's avatar."""
         number = face_number(name)
         if not self._template and number not in self._urls and number not in self._asked:
             self._asked.add(number)

@@ -39,13 +39,13 @@ class Family:
         return sorted(self._under.get(agent.id, []), key=lambda a: (a.id in self._under, a.id))
 
     def leaves(self, agent: AgentView) -> int:
-        """How many ends the branch has."""
+        """Return the number of leaves of the branch."""
         if agent.id not in self._leaves:
             self._leaves[agent.id] = sum(map(self.leaves, self.under(agent))) or 1
         return self._leaves[agent.id]
 
     def depth(self, agent: AgentView) -> int:
-        """Levels below an agent."""
+        """Return the number of levels below an agent."""
         return max((1 + self.depth(child) for child in self.under(agent)), default=0)
 
 
@@ -89,7 +89,7 @@ def _branch(
     row: float,
     spots: list[Position],
 ) -> float:
-    """Put the branch below `top`; the next free height."""
+    """Place the branch below `top`; return the next free y coordinate."""
     bottom = top
     for child in family.under(agent):
         bottom = _branch(family, child, side, depth + 1, bottom, column, row, spots)

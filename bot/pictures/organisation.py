@@ -19,7 +19,7 @@ MARGIN, HEAD = 40, 90
 
 
 def draw_organisation(agents: Sequence[AgentView], title: str) -> bytes:
-    """PNG of everyone still there. `agents` holds a boss; `title` is one line."""
+    """Return a PNG of all agents that were not dismissed. `agents` includes a boss; `title` is one line."""
     there = [agent for agent in agents if agent.state != "dismissed"]
     return c.png(_mind_map(there, title) if len(there) <= MIND_MAP_MOST else _wheel(there, title))
 

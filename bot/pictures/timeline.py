@@ -1,4 +1,4 @@
-"""Who worked when, and what it cost over time, as a PNG."""
+"""Draw who worked when, and the cost over time, as a PNG."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TimelineStep = tuple[int, float, float, int]
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One line of the chart: its name, its colour's depth, when it worked, of how many agents it is made."""
+    """One row of the chart: name, depth (colour), periods of work, number of agents it stands for."""
 
     name: str
     depth: int
@@ -68,7 +68,7 @@ def cost_curve(steps: Sequence[TimelineStep]) -> list[tuple[float, int]]:
 
 
 def draw_timeline(agents: Sequence[AgentView], steps: Sequence[TimelineStep], title: str) -> bytes:
-    """PNG of at least one step."""
+    """Return a PNG of the timeline; `steps` is not empty."""
     rows = rows_of(agents, steps)
     pitch = 26 if len(rows) <= 30 else 18
     top = HEAD + COST_HEIGHT + 34
@@ -92,7 +92,7 @@ class _Axis:
     last: float
 
     def x(self, at: float) -> float:
-        """Pixel of a time."""
+        """Return the x coordinate of a time."""
         return LEFT + (at - self.first) / (self.last - self.first) * (WIDTH - LEFT - RIGHT)
 
 

@@ -1,4 +1,4 @@
-"""Which group gets a channel and which a thread; pure. A placed group never moves.
+"""Decide which group gets a channel and which a thread (pure). A placed group never moves.
 
 The first 10 groups get a channel each. After that only the root and groups led from the root (depth <= 1)
 do, up to 20 channels; the rest are public threads in the channel of their head's group, on its webhook.
@@ -22,12 +22,12 @@ LONGEST = 100
 """Characters of a channel's or thread's name (Discord's rule)."""
 
 ORIGIN = 0
-"""Host of threads that hang in the channel where the task was begun."""
+"""Host of threads in the task's origin, the channel where it was started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as far as placing goes; parents arrive before their children."""
+    """What placing needs of a group; parents are placed before their children."""
 
     id: int
     parent_id: int | None
@@ -36,14 +36,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A channel of its own, or a thread in the channel of group `host_id` (HOME: where the task began)."""
+    """A channel of its own, or a thread in the channel of group `host_id` (ORIGIN: the task's origin)."""
 
     kind: Literal["channel", "thread"]
     host_id: int = ORIGIN
 
 
 def place(group: Group, placed: Mapping[int, Placement], channels_full: bool = False) -> Placement:
-    """Where `group` goes, given the task's groups placed before it."""
+    """Return the placement of `group`, given the task's groups placed before it."""
     channels = sum(1 for each in placed.values() if each.kind == "channel")
     threads = len(placed) - channels
     room = channels < CHANNELS and not channels_full
@@ -54,7 +54,7 @@ def place(group: Group, placed: Mapping[int, Placement], channels_full: bool = F
 
 
 def host(parent_id: int | None, placed: Mapping[int, Placement]) -> int:
-    """The group whose channel holds threads of `parent_id`'s children; HOME when there is none."""
+    """Return the group whose channel holds the threads of `parent_id`'s children; ORIGIN if none."""
     if parent_id is None or parent_id not in placed:
         return ORIGIN
     above = placed[parent_id]
@@ -62,7 +62,7 @@ def host(parent_id: int | None, placed: Mapping[int, Placement]) -> int:
 
 
 def place_name(name: str, taken: Collection[str] = ()) -> str:
-    """A channel's or thread's name: lower case, dashes, 1 to 100 characters, not in `taken`.
+    """Return a name for a channel or thread: lower case, dashes, 1 to 100 characters, not in `taken`.
 
     Letters and digits of any script stay; nothing in it can mention, link or format.
     """

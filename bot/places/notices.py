@@ -1,4 +1,4 @@
-"""What places, webhooks and faces tell people, once."""
+"""The interface through which places and webhooks notify people, once per event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Notices(Protocol):
-    """Says things in the bot's voice."""
+    """Posts notices as the bot."""
 
     async def say(self, key: str, task_id: int, group_id: int, text: str) -> None:
-        """Post `text` in the group's place, unless `key` was said before, ever."""
+        """Post `text` in the group's place, unless a notice with this `key` was ever posted."""

@@ -36,11 +36,11 @@ CategoryOf = Callable[[int], Awaitable[int | None]]
 
 
 class PlaceUnavailable(Exception):
-    """The guild cannot be seen now, or nothing in it can be written to: wait, nothing is lost."""
+    """The guild is unavailable, or no channel of it is writable: wait and retry, nothing is lost."""
 
 
 class PlaceArchived(Exception):
-    """The group's place was archived by a person: nothing more is posted there."""
+    """A person archived the group's place: nothing more is posted there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Place:
 
 
 class _NoRoom(Exception):
-    """No channel here (full, not allowed, or only after a long wait). `notice` is what to say, "" nothing."""
+    """No channel can be created (limit, permission, or a long wait). `notice` is the text to post, or ""."""
 
     def __init__(self, notice: str, lasting: bool) -> None:
         super().__init__(notice or "a channel would take too long")
@@ -68,7 +68,7 @@ class _NoRoom(Exception):
 
 
 class Provision:
-    """Places of groups for one client. Every public method may be called by many at once."""
+    """Creates and repairs places of groups for one client. Public methods may be called concurrently."""
 
     def __init__(
         self, client: discord.Client, records: PlaceRecords, notices: Notices, category_of: CategoryOf
@@ -108,10 +108,10 @@ class Provision:
         if row.repairs:
             return await self._give_up(row)
         await self._records.set_group(row.group_id, channel_id=0, thread_id=0, repairs=1)
-        mended = await self.ensure(row.group_id)
+        repaired = await self.ensure(row.group_id)
         text = wording.PLACE_REPAIRED.format(group=row.name)
         await self._notices.say(f"place:{row.group_id}", row.task_id, row.group_id, text)
-        return mended
+        return repaired
 
     def elsewhere(self, place: Place, guild_id: int) -> Place:
         """Return the system channel, for a post without a group whose channel is closed or deleted.
@@ -125,12 +125,12 @@ class Provision:
         return replace(place, channel_id=system.id)
 
     async def close(self) -> None:
-        """Stop what is being made."""
+        """Cancel places that are being created."""
         for task in list(self._making.values()):
             task.cancel()
         await asyncio.gather(*self._making.values(), return_exceptions=True)
 
-    # ------------------------------------------------------------ making
+    # ------------------------------------------------------------ creating
 
     async def _ensure(self, group_id: int) -> Place:
         row = await self._records.group(group_id)
@@ -169,7 +169,7 @@ class Provision:
         await self._records.note_made(MadePlace(place_id, task_id, kind, me.id if me else 0, marker))
 
     async def _left_over(self, row: GroupRecord, guild: discord.Guild) -> discord.TextChannel | None:
-        """A channel made for this group just before the process died, known by its topic."""
+        """Return a channel created for this group just before a crash, recognised by its topic."""
         topics = {await self._topic(row), await self._topic(_safely(row))}
         found = (channel for channel in guild.text_channels if channel.topic in topics)
         return None if row.repairs else next(found, None)
@@ -204,7 +204,7 @@ class Provision:
         await self._notices.say(f"name:{row.group_id}", row.task_id, row.group_id, text)
 
     async def _point_to_card(self, row: GroupRecord) -> None:
-        """The first place says where the card is; noted before it is made, to come with its first line."""
+        """Queue a note in the root group's place that points to the card; it comes with the first post."""
         task = await self._records.task(row.task_id)
         if row.parent_id is None and task.home_id:
             text = wording.CARD_AT.format(channel=task.home_id)
@@ -214,7 +214,7 @@ class Provision:
         return mark_of(row, await self._records.instance())
 
     async def _category(self, task: TaskRecord, guild: discord.Guild) -> discord.CategoryChannel | None:
-        """The task's category, made once; mended once when deleted, after that none."""
+        """Return the task's category, created once and recreated once if deleted; after that None."""
         async with self._categories.setdefault(task.task_id, asyncio.Lock()):
             task = await self._records.task(task.task_id)
             chosen = await self._category_of(task.guild_id) if not task.category_id else None
@@ -299,7 +299,7 @@ class Provision:
     async def _thread_left(
         self, row: GroupRecord, channel: discord.TextChannel, name: str
     ) -> discord.Thread | None:
-        """A thread made for this group just before the process died: ours, empty, and of no group's."""
+        """Return a thread created for this group just before a crash: ours, empty, and unassigned."""
         if row.repairs:
             return None
         kept = await self._records.threads(channel.id)
@@ -316,10 +316,10 @@ class Provision:
         root = next(group for group in groups if group.parent_id is None)
         await self._notices.say(f"{key}:{task.task_id}", task.task_id, root.group_id, text)
 
-    # ------------------------------------------------------------ mending
+    # ------------------------------------------------------------ repairing
 
     async def _repair_host(self, row: GroupRecord) -> None:
-        """A thread whose channel is gone needs the channel first."""
+        """Repair the deleted channel of a thread before the thread itself."""
         if row.host_id == ORIGIN:
             return
         above = await self._records.group(row.host_id)
@@ -327,7 +327,7 @@ class Provision:
             await self.repair(_place(above))
 
     async def _give_up(self, row: GroupRecord) -> Place:
-        """People deleted it twice: the group speaks in the place above, the root where the task began."""
+        """Use the parent group's place (for the root: the origin) after people deleted the place twice."""
         if row.parent_id is not None:
             above = await self.ensure(row.parent_id)
             channel_id, thread_id = above.channel_id, above.thread_id
@@ -354,13 +354,13 @@ def _category_name(task: TaskRecord) -> str:
 
 
 def _somewhere(guild: discord.Guild) -> discord.TextChannel | None:
-    """A channel we may write to: the system channel, else the first."""
+    """Return a channel we may write to: the system channel, else the first; None if there is none."""
     channels = [guild.system_channel, *guild.text_channels]
     return next((c for c in channels if c and c.permissions_for(guild.me).send_messages), None)
 
 
 def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
-    """What a refused channel means. Raises the error itself when it means none of this."""
+    """Translate a failed channel creation; raise `error` itself if it has another cause."""
     if isinstance(error, discord.RateLimited):
         return _NoRoom("", lasting=False)
     if error.code == NEEDS_2FA:

@@ -1,4 +1,4 @@
-"""Where groups live, as rows; every method is one transaction."""
+"""Read and write the rows of tasks, groups and webhooks that places need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.ports import Database
 
 @dataclass(frozen=True, slots=True)
 class GroupRecord:
-    """A group's row; `channel_id` 0 while it has no place, `thread_id` 0 when the channel is its own."""
+    """A group's row; `channel_id` is 0 while it has no place, `thread_id` 0 if it has its own channel."""
 
     group_id: int
     task_id: int
@@ -32,7 +32,7 @@ class GroupRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task's row; 0 for what there is not."""
+    """A task's row; ids are 0 if unset. `home_id` is the task's origin."""
 
     task_id: int
     guild_id: int
@@ -72,14 +72,14 @@ _HOOK = [webhooks.c[name] for name in WebhookRecord.__slots__]
 
 
 class PlaceRecords:
-    """Reads and writes of places and webhooks."""
+    """Repository of places and webhooks; each method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._instance = ""
 
     async def instance(self) -> str:
-        """A random name of this database, the same for ever: tells our channels from an older one's."""
+        """Return this database's permanent random name; it distinguishes our channels from another bot's."""
         if self._instance:
             return self._instance
         values = {"name": "instance", "seq": secrets.randbits(40)}
@@ -93,7 +93,7 @@ class PlaceRecords:
         return self._instance
 
     async def group(self, group_id: int) -> GroupRecord:
-        """A group. Raises NotFound before its GroupFormed was projected."""
+        """Return a group. Raises NotFound before its GroupFormed event was projected."""
         query = select(*_GROUP).where(groups.c.group_id == group_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
@@ -101,7 +101,7 @@ class PlaceRecords:
         return GroupRecord(*row)
 
     async def task(self, task_id: int) -> TaskRecord:
-        """A task. Raises NotFound."""
+        """Return a task. Raises NotFound."""
         query = select(*_TASK).where(tasks.c.task_id == task_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
@@ -109,23 +109,23 @@ class PlaceRecords:
         return TaskRecord(*row)
 
     async def places(self, task_id: int) -> list[GroupRecord]:
-        """All groups of a task in the order they were formed."""
+        """Return all groups of a task in the order they were formed."""
         query = select(*_GROUP).where(groups.c.task_id == task_id).order_by(groups.c.group_id)
         rows = await self._database.read(lambda c: c.execute(query).all())
         return [GroupRecord(*row) for row in rows]
 
     async def threads(self, channel_id: int) -> set[int]:
-        """Threads in a channel that groups have."""
+        """Return the ids of threads in a channel that belong to groups."""
         query = select(groups.c.thread_id).where(groups.c.channel_id == channel_id)
         return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
     async def set_group(self, group_id: int, **values: Any) -> None:
-        """Change columns of a group's row."""
+        """Update columns of a group's row."""
         change = update(groups).where(groups.c.group_id == group_id).values(**values)
         await self._database.write(lambda c: c.execute(change))
 
     async def set_task(self, task_id: int, **values: Any) -> None:
-        """Change columns of a task's row."""
+        """Update columns of a task's row."""
         change = update(tasks).where(tasks.c.task_id == task_id).values(**values)
         await self._database.write(lambda c: c.execute(change))
 
@@ -142,13 +142,13 @@ class PlaceRecords:
         return sorted((MadePlace(*row) for row in rows), key=lambda each: order.index(each.kind))
 
     async def hook(self, channel_id: int) -> WebhookRecord | None:
-        """The webhook kept for a channel."""
+        """Return the stored webhook of a channel, None if there is none."""
         query = select(*_HOOK).where(webhooks.c.channel_id == channel_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         return WebhookRecord(*row) if row else None
 
     async def keep_hook(self, hook: WebhookRecord) -> None:
-        """Keep the webhook of a channel in place of the one before."""
+        """Store the webhook of a channel, replacing an earlier one."""
         values = {"webhook_id": hook.webhook_id, "token": hook.token, "repairs": hook.repairs}
         key = {"channel_id": hook.channel_id}
         await self._database.write(lambda c: upsert(c, webhooks, key, values))

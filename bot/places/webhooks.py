@@ -1,4 +1,4 @@
-"""One webhook a channel: made once, kept by id and token, mended once, and without one the bot's voice."""
+"""Manage one webhook per channel: created once, stored by id and token, replaced once if deleted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Webhooks:
         self._finding: dict[int, asyncio.Task[WebhookRecord | None]] = {}
 
     async def hook(self, place: Place) -> WebhookRecord | None:
-        """The webhook of the place's channel; None where personas must speak through the bot (said once).
+        """Return the webhook of the place's channel; None if agents must post through the bot (noted once).
 
         Raises PlaceUnavailable when the channel cannot be seen, TargetDeleted when it was deleted.
         """
@@ -48,12 +48,12 @@ class Webhooks:
         return await asyncio.shield(task)
 
     async def kept(self, place: Place) -> WebhookRecord | None:
-        """The webhook last used in the place's channel, without making or checking one."""
+        """Return the webhook last used in the place's channel, without creating or checking one."""
         kept = await self._records.hook(place.channel_id)
         return kept if kept is not None and kept.webhook_id else None
 
     async def repair(self, place: Place, broken: WebhookRecord) -> WebhookRecord | None:
-        """Another webhook after `broken` was deleted or moved, once (said); after that None (said)."""
+        """Replace a webhook that was deleted or moved, once; after that return None. Each is noted once."""
         if self._found.get(place.channel_id) != broken:
             return await self.hook(place)
         if broken.repairs:
@@ -68,11 +68,11 @@ class Webhooks:
         return hook
 
     def try_again(self) -> None:
-        """Forget where webhooks could not be had (a permission may have been granted)."""
+        """Forget channels without a webhook, because a permission may have been granted."""
         self._found = {channel: hook for channel, hook in self._found.items() if hook is not None}
 
     async def close(self) -> None:
-        """Stop what is being made."""
+        """Cancel running look-ups and creations."""
         for task in list(self._finding.values()):
             task.cancel()
         await asyncio.gather(*self._finding.values(), return_exceptions=True)
@@ -114,7 +114,7 @@ class Webhooks:
         return True
 
     async def _channel(self, channel_id: int) -> HasWebhooks:
-        """The cache does not know a channel that was just made; nor one that was deleted."""
+        """Return a channel from the cache or Discord; the cache lacks channels that were just created."""
         channel = self._client.get_channel(channel_id)
         try:
             channel = channel or await self._client.fetch_channel(channel_id)
@@ -129,7 +129,7 @@ class Webhooks:
         return channel
 
     async def _verified(self, channel: HasWebhooks, kept: WebhookRecord | None) -> WebhookRecord:
-        """The kept webhook if it is still ours and here, else another of ours, else a new one."""
+        """Return the stored webhook if it still exists here, else another of ours, else a new one."""
         me = self._client.user
         ours = [w for w in await channel.webhooks() if w.token and w.user and me and w.user.id == me.id]
         same = [w for w in ours if kept and w.id == kept.webhook_id]

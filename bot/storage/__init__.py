@@ -1,1 +1,1 @@
-"""Rows of the bot's own tables: may touch SQLAlchemy and the bot's tables, nothing of Discord."""
+"""Store the bot's own tables: may use SQLAlchemy and the bot's tables, nothing of Discord."""

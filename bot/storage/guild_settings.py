@@ -1,4 +1,4 @@
-"""What the bot remembers on its own account: rules of servers, follows, cards, logs, seen messages."""
+"""Read and write the bot's own records: server rules, follows, cards, logs and seen messages."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LOG, SEEN, FACTS = _table(LogRow), _table(SeenRow), _table(FactRow)
 
 @dataclass(frozen=True, slots=True)
 class CardRecord:
-    """Where a task's live card stands; `message_id` 0 before the first post. Times are unix seconds.
+    """The live card of a task; `message_id` is 0 before the first post. Times are unix seconds.
 
-    See `CardRow` for who writes what.
+    `CardRow` says which component writes which column.
     """
 
     task_id: int
@@ -54,7 +54,7 @@ class LogLine:
 
 
 def follow_mode_query(task_id: int, user_id: int) -> Select[Any]:
-    """How much a person asked to be told of a task; no row when they never did."""
+    """Select a person's follow mode for a task; no row if they never set one."""
     return select(FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.user_id == user_id)
 
 
@@ -79,7 +79,7 @@ def _rules(row: RowMapping) -> GuildRules:
 
 
 class BotRecords:
-    """Durable when a method that writes returns; every method is one transaction."""
+    """Repository of the bot's records. Each method is one transaction, durable when it returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -90,59 +90,59 @@ class BotRecords:
         return bool(self._database.trouble)
 
     async def rules(self, guild_id: int) -> GuildRules:
-        """The server's rules; the closed default before `/setup`."""
+        """Return the server's rules; before `/setup`, a default that allows only managers."""
         query = select(GUILDS).where(GUILDS.c.guild_id == guild_id)
         row = await self._database.read(lambda c: c.execute(query).mappings().first())
         return _rules(row) if row else GuildRules(guild_id)
 
     async def set_rules(self, rules: GuildRules) -> None:
-        """Keep the server's rules, replacing those before."""
+        """Store the server's rules, replacing earlier ones."""
         values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
         values["category_id"] = rules.category_id
         await self._database.write(lambda c: upsert(c, GUILDS, {"guild_id": rules.guild_id}, values))
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
-        """Set how much a person is told of a task."""
+        """Set a person's follow mode for a task."""
         key = {"task_id": task_id, "user_id": user_id}
         await self._database.write(lambda c: upsert(c, FOLLOWS, key, {"mode": mode}))
 
     async def follow_mode(self, task_id: int, user_id: int) -> FollowMode | None:
-        """How much a person asked to be told of a task, None when they never did."""
+        """Return a person's follow mode for a task, None if they never set one."""
         query = follow_mode_query(task_id, user_id)
         return cast(FollowMode | None, await self._database.read(lambda c: c.execute(query).scalar()))
 
     async def followers(self, task_id: int, *modes: FollowMode) -> list[int]:
-        """Ids of those who follow a task in one of `modes`, ascending."""
+        """Return the ids of people who follow a task in one of `modes`, ascending."""
         query = select(FOLLOWS.c.user_id).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.mode.in_(modes))
         return sorted(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
     async def open_channels(self) -> list[int]:
-        """Channels and threads of every group of every task that has not ended."""
-        going = tasks.c.state.in_(("running", "paused")) & groups.c.archived.is_(False)
+        """Return the channels and threads of all groups of tasks that have not ended."""
+        unended = tasks.c.state.in_(("running", "paused")) & groups.c.archived.is_(False)
         query = select(groups.c.channel_id, groups.c.thread_id).join(
             tasks, tasks.c.task_id == groups.c.task_id
         )
-        rows = await self._database.read(lambda c: c.execute(query.where(going)).all())
+        rows = await self._database.read(lambda c: c.execute(query.where(unended)).all())
         return sorted({row.thread_id or row.channel_id for row in rows} - {0})
 
     async def card(self, task_id: int) -> CardRecord | None:
-        """The task's card, None when it never had one."""
+        """Return the task's card, None if it never had one."""
         query = select(CARDS).where(CARDS.c.task_id == task_id)
         row = await self._database.read(lambda c: c.execute(query).mappings().first())
         return CardRecord(**row) if row else None
 
     async def change_card(self, task_id: int, *, durable: bool = True, **values: Any) -> None:
-        """Change columns of a card that the card keeper owns (see `CardRow`)."""
+        """Update columns of a card that `LiveCards` owns (see `CardRow`)."""
         change = update(CARDS).where(CARDS.c.task_id == task_id).values(**values)
         await self._database.write(lambda c: c.execute(change), durable=durable)
 
     async def task_of_card(self, message_id: int) -> int | None:
-        """The task whose card a message is, None for any other message."""
+        """Return the task whose card this message is, None for any other message."""
         query = select(CARDS.c.task_id).where(CARDS.c.message_id == message_id)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
     async def cards_to_show(self, newest: int) -> list[int]:
-        """Tasks whose card must be brought up to date, and the `newest` ones whatever they show."""
+        """Return tasks whose card is out of date, and always the `newest` tasks, ascending."""
         behind = select(CARDS.c.task_id).where(CARDS.c.changed_seq > CARDS.c.shown_seq)
         last = select(CARDS.c.task_id).order_by(CARDS.c.task_id.desc()).limit(newest)
 
@@ -152,7 +152,7 @@ class BotRecords:
         return sorted(await self._database.read(look))
 
     async def log(self, task_id: int, limit: int, skip: int = 0) -> list[LogLine]:
-        """Lines of a task's log, newest first, after leaving out `skip`."""
+        """Return lines of a task's log, newest first, after skipping the first `skip`."""
         query = (
             select(LOG).where(LOG.c.task_id == task_id).order_by(LOG.c.seq.desc()).limit(limit).offset(skip)
         )
@@ -160,26 +160,26 @@ class BotRecords:
         return [LogLine(**row) for row in rows]
 
     async def seen(self) -> dict[int, int]:
-        """Newest message dealt with, a channel."""
+        """Return the newest handled message id of each channel."""
         rows = await self._database.read(lambda c: c.execute(select(SEEN)).all())
         return {row.channel_id: row.message_id for row in rows}
 
     async def set_seen(self, channel_id: int, message_id: int) -> None:
-        """A channel's messages up to `message_id` are dealt with."""
+        """Record that a channel's messages up to `message_id` are handled."""
         key = {"channel_id": channel_id}
         await self._database.write(lambda c: upsert(c, SEEN, key, {"message_id": message_id}))
 
     async def forget_channel(self, channel_id: int) -> None:
-        """A channel is gone."""
+        """Delete the record of a channel that was deleted."""
         await self._database.write(lambda c: c.execute(delete(SEEN).where(SEEN.c.channel_id == channel_id)))
 
     async def fact(self, name: str) -> str | None:
-        """A single value, None when unset."""
+        """Return a single value, None if unset."""
         query = select(FACTS.c.value).where(FACTS.c.name == name)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
     async def take_fact(self, name: str) -> str | None:
-        """A single value, which is then gone; None when unset. Only one caller gets it."""
+        """Delete and return a single value, None if unset. Only one of several callers gets it."""
 
         def work(connection: Connection) -> str | None:
             query = delete(FACTS).where(FACTS.c.name == name).returning(FACTS.c.value)
@@ -188,10 +188,10 @@ class BotRecords:
         return await self._database.write(work)
 
     async def drop_facts(self, first: str, last: str) -> None:
-        """Forget the values whose names sort from `first` to before `last`."""
-        gone = delete(FACTS).where(FACTS.c.name >= first, FACTS.c.name < last)
-        await self._database.write(lambda c: c.execute(gone))
+        """Delete the values whose names sort from `first` up to, not including, `last`."""
+        expired = delete(FACTS).where(FACTS.c.name >= first, FACTS.c.name < last)
+        await self._database.write(lambda c: c.execute(expired))
 
     async def set_fact(self, name: str, value: str) -> None:
-        """Keep a single value."""
+        """Store a single value."""
         await self._database.write(lambda c: upsert(c, FACTS, {"name": name}, {"value": value}))

@@ -1,4 +1,4 @@
-"""Tables of what people set and what the bot must remember about servers, cards and messages."""
+"""Tables of servers' settings, follows, cards, logs, seen messages and single values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.storage.tables import BotTable
 
 
 class GuildRow(BotTable, table=True):
-    """What `/setup` decided for one server; role ids are comma-joined."""
+    """The settings of `/setup` for one server; role ids are joined with commas."""
 
     __tablename__ = "bot_guilds"
     guild_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -21,7 +21,7 @@ class GuildRow(BotTable, table=True):
 
 
 class FollowRow(BotTable, table=True):
-    """How much one person wants to be told of one task: off, answers or all."""
+    """The notifications one person wants for one task: off, answers or all."""
 
     __tablename__ = "bot_follow"
     task_id: int = Field(primary_key=True)
@@ -30,11 +30,11 @@ class FollowRow(BotTable, table=True):
 
 
 class CardRow(BotTable, table=True):
-    """The live card of a task: where it stands (`message_id` 0: not yet), and what it shows.
+    """The live card of a task: its message (`message_id` 0: not posted yet) and what it shows.
 
     The reader of events owns `changed_seq`, the newest event of the task: while it is above `shown_seq`, the
-    card must be brought up to date. Everything else is the card keeper's: `begun_at` is when a post began
-    whose answer is not known (0: none), `stale_id` a message that the present one replaced and that must go.
+    card is out of date. `LiveCards` owns all other columns: `begun_at` is when a post started
+    whose outcome is unknown (0: none), `stale_id` a replaced message that is still to be deleted.
     """
 
     __tablename__ = "bot_cards"
@@ -51,7 +51,7 @@ class CardRow(BotTable, table=True):
 
 
 class LogRow(BotTable, table=True):
-    """One line of a task's log, written once an event."""
+    """One line of a task's log; at most one line per event."""
 
     __tablename__ = "bot_log"
     seq: int = Field(primary_key=True, sa_type=BigInteger)
@@ -61,7 +61,7 @@ class LogRow(BotTable, table=True):
 
 
 class SeenRow(BotTable, table=True):
-    """The newest message of people the bot has dealt with, a channel: where catching up starts."""
+    """The newest handled message in a channel: catching up starts after it."""
 
     __tablename__ = "bot_seen"
     channel_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -69,7 +69,7 @@ class SeenRow(BotTable, table=True):
 
 
 class FactRow(BotTable, table=True):
-    """Single values: digest of the commands Discord knows, orders being typed."""
+    """Single values, such as the digest of the registered commands and drafts of tasks."""
 
     __tablename__ = "bot_facts"
     name: str = Field(primary_key=True)

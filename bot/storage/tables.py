@@ -1,4 +1,4 @@
-"""Tables of places, personas and the outbox, on a metadata of their own (`alembic/env.py` joins them).
+"""Tables of places, personas and the outbox, with their own metadata (`alembic/env.py` joins it).
 
 Ids of Discord are 64 bits. Times are unix seconds. The bot learns tasks, groups and agents from events
 only (a read model), so that posting never waits for the engine.
@@ -28,7 +28,7 @@ class BotTable(SQLModel):
 
 
 class Cursor(BotTable, table=True):
-    """How far a reader of the engine's events came."""
+    """The position of a reader of the engine's events."""
 
     __tablename__ = "bot_cursor"
     name: str = Field(primary_key=True)
@@ -36,9 +36,9 @@ class Cursor(BotTable, table=True):
 
 
 class BotTaskRow(BotTable, table=True):
-    """A task as the bot needs it; `home_id` is its origin, the channel where it was started (0: unknown).
+    """A task as the bot needs it; `home_id` is its origin, the channel it was started in (0: unknown).
 
-    The reader of events owns what comes from TaskAccepted and the state; who makes places owns the rest.
+    The projector owns the state and the columns from TaskAccepted; `Provision` owns all others.
     """
 
     __tablename__ = "bot_task"
@@ -54,7 +54,7 @@ class BotTaskRow(BotTable, table=True):
 
 
 class BotGroupRow(BotTable, table=True):
-    """A group and its place; `host_id` is the group whose channel holds its thread (0: the home channel)."""
+    """A group and its place; `host_id` is the group whose channel holds its thread (0: the origin)."""
 
     __tablename__ = "bot_group"
     group_id: int = Field(primary_key=True)
@@ -99,7 +99,7 @@ class MadePlaceRow(BotTable, table=True):
 
 
 class WebhookRow(BotTable, table=True):
-    """The one webhook of a channel; `token` is a secret. `repairs` counts how often people removed it."""
+    """The webhook of a channel; `token` is a secret. `repairs` counts how often people deleted it."""
 
     __tablename__ = "bot_webhook"
     channel_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -109,7 +109,7 @@ class WebhookRow(BotTable, table=True):
 
 
 class OutboxRow(BotTable, table=True):
-    """One thing to be posted. States: pending · sending · sent · dropped."""
+    """A post in the outbox. States: pending · sending · sent · dropped."""
 
     __tablename__ = "bot_outbox"
     __table_args__ = (Index("ix_bot_outbox_state_id", "state", "id"),)
@@ -126,7 +126,7 @@ class OutboxRow(BotTable, table=True):
 
 
 class DeliveryRow(BotTable, table=True):
-    """One message on Discord that carries a batch of outbox rows; states as there."""
+    """A Discord message that carries a batch of outbox rows; same states as `OutboxRow`."""
 
     __tablename__ = "bot_delivery"
     __table_args__ = (Index("ix_bot_delivery_state", "state"),)
@@ -144,7 +144,7 @@ class DeliveryRow(BotTable, table=True):
 
 
 class IncomingRow(BotTable, table=True):
-    """A person's message handed to an agent; `ref` is "channel id:message id"."""
+    """A person's message that was delivered to an agent; `ref` is "channel id:message id"."""
 
     __tablename__ = "bot_incoming"
     ref: str = Field(primary_key=True)
@@ -155,7 +155,7 @@ class IncomingRow(BotTable, table=True):
 
 
 class FaceRow(BotTable, table=True):
-    """A face uploaded as an emoji of the application; its address never expires."""
+    """An avatar uploaded as an emoji of the application; its URL never expires."""
 
     __tablename__ = "bot_face"
     number: int = Field(primary_key=True)

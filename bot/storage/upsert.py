@@ -1,6 +1,6 @@
-"""One statement for "insert or change": a row that two sides write keeps what each of them owns.
+"""Insert or update a row in one statement, so that two writers of a row keep their own columns.
 
-An UPDATE that finds nothing, followed by an INSERT, loses one side's columns when both come at once.
+An UPDATE without a match followed by an INSERT loses one writer's columns if both run concurrently.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def upsert(
     owned: Mapping[str, Any],
     blank: Mapping[str, Any] | None = None,
 ) -> None:
-    """Set the columns in `owned` of the row with `key`, which is inserted when it is not there.
+    """Set the columns in `owned` of the row with `key`; insert the row if it does not exist.
 
-    `blank` holds values of the other columns for a row that is new; an old row keeps its own.
+    `blank` holds the other columns' values for a new row; an existing row keeps its values.
     """
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     new = make(table).values(**key, **(blank or {}), **owned)
@@ -29,7 +29,7 @@ def upsert(
 
 
 def insert_once(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    """Insert a row unless one with its key is there; return True when it is new."""
+    """Insert a row unless its key exists; return True if it was inserted."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     key = next(iter(table.primary_key.columns))
     new = make(table).values(**values).on_conflict_do_nothing().returning(key)

@@ -1,4 +1,4 @@
-"""What people may do to an agent: check the right, send the engine command, return the answer text."""
+"""Actions on an agent: each checks the right, sends the engine command and returns the answer text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DELIVERED = "📨"
 
 
 async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, limits: Limits) -> str:
-    """What an agent and all below it may use. Lowering takes the right to steer, raising that to spend."""
+    """Set the caps of an agent and all below it. Lowering needs the right to steer, raising to spend."""
     had = agent.budget.caps if agent.budget else Limits()
     person = await require_right(interaction, Right.SPEND if above(limits, had) else Right.STEER, task)
     parts = parts_of(interaction)
@@ -45,7 +45,7 @@ async def say(
     text: str,
     files: Mapping[str, bytes] | None = None,
 ) -> str:
-    """Words of a person to an agent, by window or command.
+    """Send a person's message to an agent, by modal or command.
 
     They are shown in the agent's place first, so that others can follow, and so that the marks for
     delivered and read and the answer have a message to hang on; taken back when the engine refuses.
@@ -75,35 +75,35 @@ async def _shown(
 
 
 async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:
-    """New instructions from its next turn on."""
+    """Change the agent's instructions, effective from its next turn."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(EditAgent(agent.id, instructions, person.key))
     return texts.EDITED.format(name=plain(agent.name, 60))
 
 
 async def pause_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
-    """No new turns."""
+    """Pause the agent: it starts no new turns."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(PauseAgent(agent.id, person.key))
     return texts.AGENT_PAUSED.format(name=plain(agent.name, 60))
 
 
 async def resume_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
-    """Go on."""
+    """Resume the agent."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(ResumeAgent(agent.id, person.key))
     return texts.AGENT_RESUMED.format(name=plain(agent.name, 60))
 
 
 async def dismiss_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
-    """Out of the task."""
+    """Dismiss the agent from the task."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason))
     return texts.AGENT_DISMISSED.format(name=plain(agent.name, 60))
 
 
 async def replace_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
-    """A fresh agent in its place."""
+    """Replace the agent with a new one."""
     person = await require_right(interaction, Right.STEER, task)
     parts = parts_of(interaction)
     fresh = await parts.engine.look.agent(

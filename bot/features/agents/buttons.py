@@ -1,4 +1,4 @@
-"""Buttons about one agent: reply to it, look at its steps, cap its part, confirm that it is replaced."""
+"""Buttons of one agent: reply, inspect its steps, set caps, confirm its replacement."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class AgentButton(
 
 
 async def inspect(interaction: Interaction, agent_id: int) -> None:
-    """Its newest step, older ones and its cap by button."""
+    """Show the agent's newest step, with buttons for older ones and for its caps."""
     text, view = await page_view(interaction, "steps", agent_id, 0)
     view.add_item(AgentButton(agent_id, "cap", texts.BUTTON["agent_cap"]))
     await answer(interaction, text, view=view)
@@ -87,7 +87,7 @@ async def ask_to_replace(interaction: Interaction, agent: AgentView, task: TaskV
 
 
 def choose_agent_view(agents: list[AgentView], verb: str) -> discord.ui.View:
-    """One button an agent, for a message that carries the words of several."""
+    """Return one button per agent, for a message that contains posts of several."""
     view = discord.ui.View(timeout=None)
     for agent in agents[:25]:
         view.add_item(AgentButton(agent.id, verb, agent.name))
@@ -95,7 +95,7 @@ def choose_agent_view(agents: list[AgentView], verb: str) -> discord.ui.View:
 
 
 def reply_view(agent: AgentView) -> discord.ui.View:
-    """A Reply button under something about one agent."""
+    """Return a Reply button for one agent."""
     view = discord.ui.View(timeout=None)
     view.add_item(AgentButton(agent.id, "reply", f"{texts.BUTTON['reply']}: {agent.name}"))
     return view

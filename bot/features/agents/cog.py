@@ -1,4 +1,4 @@
-"""`/agent` and `/group`: one agent, one group."""
+"""The commands `/agent` and `/group`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
         text: str | None = None,
         file: discord.Attachment | None = None,
     ) -> None:
-        """Say it at once, or open the window for longer words."""
+        """Send the message, or open the modal if none is given."""
         meant, task = await agent_for(interaction, agent)
         await require_right(interaction, Right.STEER, task)
         if text is None and file is None:
@@ -51,7 +51,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     @app_commands.describe(agent=texts.OPT["agent"])
     @app_commands.autocomplete(agent=autocomplete.agents)
     async def inspect(self, interaction: Interaction, agent: str) -> None:
-        """Its newest step, and older ones by button."""
+        """Show the agent's newest step, with buttons for older ones."""
         await hold(interaction)
         meant, _ = await agent_for(interaction, agent)
         await inspect(interaction, meant.id)
@@ -73,7 +73,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     @app_commands.describe(agent=texts.OPT["agent"])
     @app_commands.autocomplete(agent=autocomplete.agents)
     async def pause(self, interaction: Interaction, agent: str) -> None:
-        """No new turns."""
+        """Pause the agent: it starts no new turns."""
         await hold(interaction)
         await answer(
             interaction, await agent_actions.pause_agent(interaction, *await agent_for(interaction, agent))
@@ -83,7 +83,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     @app_commands.describe(agent=texts.OPT["agent"])
     @app_commands.autocomplete(agent=autocomplete.agents)
     async def resume(self, interaction: Interaction, agent: str) -> None:
-        """Go on."""
+        """Resume the agent."""
         await hold(interaction)
         await answer(
             interaction, await agent_actions.resume_agent(interaction, *await agent_for(interaction, agent))
@@ -95,7 +95,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     async def dismiss(
         self, interaction: Interaction, agent: str, reason: app_commands.Range[str, 1, 300] | None = None
     ) -> None:
-        """Out of the task."""
+        """Dismiss the agent from the task."""
         await hold(interaction)
         meant, task = await agent_for(interaction, agent)
         await answer(interaction, await agent_actions.dismiss_agent(interaction, meant, task, reason or ""))
@@ -106,7 +106,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     async def replace(
         self, interaction: Interaction, agent: str, reason: app_commands.Range[str, 1, 300] | None = None
     ) -> None:
-        """Ask once more: the answer's buttons do it."""
+        """Ask for confirmation; the buttons of the answer replace the agent."""
         await hold(interaction)
         meant, task = await agent_for(interaction, agent)
         await ask_to_replace(interaction, meant, task, reason or "")
@@ -149,7 +149,7 @@ class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CM
     @app_commands.describe(group=texts.OPT["group"], text=texts.OPT["text"])
     @app_commands.autocomplete(group=autocomplete.groups)
     async def say(self, interaction: Interaction, group: str, text: str | None = None) -> None:
-        """Words to the group's head."""
+        """Send a message to the group's head."""
         meant, task = await group_for(interaction, group)
         await require_right(interaction, Right.STEER, task)
         head, _ = await agent_by_id(interaction, meant.head_id)
@@ -163,7 +163,7 @@ class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CM
     @app_commands.describe(group=texts.OPT["group"])
     @app_commands.autocomplete(group=autocomplete.groups)
     async def open(self, interaction: Interaction, group: str) -> None:
-        """Where the group meets."""
+        """Show the channel or thread of the group."""
         await hold(interaction)
         meant, task = await group_for(interaction, group)
         await require_view(interaction, task)

@@ -1,4 +1,4 @@
-"""The message menu (right-click, Apps): what works on an agent's words without reading rights or typing."""
+"""The message menu (right-click, Apps): actions on an agent's message, without the content intent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def speakers(interaction: Interaction, message: discord.Message) -> list[t
 
 
 async def step_at(interaction: Interaction, agent: AgentView, at: float) -> int:
-    """How many steps ago the agent said what stands in a message of time `at` (unix seconds)."""
+    """Return how many steps ago the agent wrote a message that was sent at `at` (unix seconds)."""
     steps = await parts_of(interaction).engine.look.steps(agent.id, LOOK_BACK)
     return next((n for n, step in enumerate(steps) if step.at <= at + CLOCKS_DIFFER_S), 0)
 
@@ -60,7 +60,7 @@ class MenusCog(commands.Cog):
             self._tree.add_command(menu)
 
     async def reply(self, interaction: Interaction, message: discord.Message) -> None:
-        """Write to the agent in a window."""
+        """Open the modal to write to the agent."""
         found = await speakers(interaction, message)
         for _, task in found[:1]:
             await require_right(interaction, Right.STEER, task)
@@ -71,7 +71,7 @@ class MenusCog(commands.Cog):
         await answer(interaction, texts.WHICH_AGENT, view=view)
 
     async def inspect(self, interaction: Interaction, message: discord.Message) -> None:
-        """The step in which the words were said."""
+        """Show the step in which the agent wrote the message."""
         await hold(interaction)
         agent, _ = (await speakers(interaction, message))[0]
         page = await step_at(interaction, agent, message.created_at.timestamp())
@@ -79,7 +79,7 @@ class MenusCog(commands.Cog):
         await answer(interaction, text, view=view)
 
     async def why(self, interaction: Interaction, message: discord.Message) -> None:
-        """What led to the words: what it read, what it was given, what it was told to be."""
+        """Show what led to the message: what the agent had read, its assignments and instructions."""
         await hold(interaction)
         agent, task = (await speakers(interaction, message))[0]
         await require_view(interaction, task)

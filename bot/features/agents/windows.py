@@ -31,7 +31,7 @@ def edit_window(agent: AgentView) -> discord.ui.Modal:
 
 
 def agent_cap_window(agent: AgentView) -> discord.ui.Modal:
-    """Cap what an agent and all below it may use; empty fields stay as they are.
+    """Return the modal for the caps of an agent and all below it; empty fields change nothing.
 
     Minutes count from when they are sent, so the old ones are not filled in.
     """
@@ -40,7 +40,7 @@ def agent_cap_window(agent: AgentView) -> discord.ui.Modal:
 
 
 async def said(interaction: Interaction, agent_id: int, values: Mapping[str, str]) -> None:
-    """Deliver the words to the agent."""
+    """Deliver the submitted message to the agent."""
     await hold(interaction)
     agent, task = await agent_by_id(interaction, agent_id)
     await answer(interaction, await agent_actions.say(interaction, agent, task, values["text"]))
@@ -54,7 +54,7 @@ async def edited(interaction: Interaction, agent_id: int, values: Mapping[str, s
 
 
 async def agent_capped(interaction: Interaction, agent_id: int, values: Mapping[str, str]) -> None:
-    """Cap an agent's part of the task."""
+    """Set the submitted caps of an agent and all below it."""
     await hold(interaction)
     agent, task = await agent_by_id(interaction, agent_id)
     await answer(interaction, await agent_actions.cap_agent(interaction, agent, task, caps_of(values)))

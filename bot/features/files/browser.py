@@ -53,7 +53,7 @@ class FileButton(
         return cls(int(match["task"]), match["verb"], match["path"])
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Show what the button says of the file."""
+        """Show the file, its history or its authors, or attach it."""
         await hold(interaction)
         await show_file(interaction, self.task_id, self.path_hash, self.verb)
 
@@ -172,7 +172,7 @@ async def _show_content(
 
 
 def file_buttons(task_id: int, path_hash: str, shown: str) -> discord.ui.View:
-    """What else there is to see of a file."""
+    """Return the buttons for the other views of a file."""
     view = discord.ui.View(timeout=None)
     for verb in ("view", "history", "blame", "download"):
         if verb != shown:

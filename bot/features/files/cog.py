@@ -1,4 +1,4 @@
-"""`/task files export archive`: what came out, and closing up."""
+"""`/task files`, `export` and `archive`: hand out a task's files, and close its channels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bot.features.tasks.command_group import TASK
 
 
 class TaskFiles(commands.Cog):
-    """The part of the task cog that hands out what there is."""
+    """The file commands of the `/task` cog."""
 
     @TASK.command(name="files", description=texts.CMD["task.files"])
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def files(self, interaction: Interaction, task: str | None = None) -> None:
-        """A list to choose from."""
+        """Show a list of files to choose from."""
         await hold(interaction)
         text, view = await files_page(interaction, await task_for(interaction, task), 0)
         await answer(interaction, text, view=view)
@@ -37,7 +37,7 @@ class TaskFiles(commands.Cog):
     @app_commands.describe(task=texts.OPT["task"], history=texts.OPT["history"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def export(self, interaction: Interaction, task: str | None = None, history: bool = False) -> None:
-        """All files as zip, and the history as a git bundle if wanted."""
+        """Attach all files as ZIP, and the history as a Git bundle if requested."""
         await hold(interaction)
         meant = await task_for(interaction, task)
         await hand_zip(interaction, meant)

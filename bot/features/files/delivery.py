@@ -1,4 +1,4 @@
-"""Files handed to people: within what Discord takes in this server, otherwise the way to get them is said."""
+"""Deliver files within this server's upload limit; otherwise tell the person how to get them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE_S = 3.0
 
 
 def most_bytes(interaction: Interaction) -> int:
-    """What one message may carry here; boosted servers take more."""
+    """Return the upload limit in bytes of one message here; boosted servers allow more."""
     return interaction.guild.filesize_limit if interaction.guild else FILE_BYTES
 
 
@@ -43,7 +43,7 @@ async def hand_over(
 
 
 async def hand_zip(interaction: Interaction, task: TaskView) -> None:
-    """All current files, one at a time through a file on disk, in as many zips as needed."""
+    """Attach all current files in as many ZIPs as needed, packed one file at a time on disk."""
     await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     files = list(await look.files(task.id))
@@ -58,9 +58,9 @@ async def hand_zip(interaction: Interaction, task: TaskView) -> None:
                 await asyncio.to_thread(packer.add, file.path, content)
             return await asyncio.to_thread(packer.close)
 
-        parcels = await _patiently(interaction, pack())
-        for number, parcel in enumerate(parcels, 1):
-            note = texts.ZIP_PART.format(number=number, of=len(parcels)) if len(parcels) > 1 else None
+        archives = await _patiently(interaction, pack())
+        for number, parcel in enumerate(archives, 1):
+            note = texts.ZIP_PART.format(number=number, of=len(archives)) if len(archives) > 1 else None
             await answer(interaction, note, files=[discord.File(parcel)])
     if packer.left_out:
         names = texts.listed([f"`{safe_name(path)}`" for path in packer.left_out])
@@ -77,7 +77,7 @@ async def _patiently(interaction: Interaction, packing: Awaitable[T]) -> T:
 
 
 class _Packer:
-    """Fills zips up to a size; what alone is too big is left out and named. Runs in a thread."""
+    """Fills ZIPs up to a size limit; files that are too large alone are listed. Runs in a thread."""
 
     def __init__(self, folder: Path, task_id: int, limit: int) -> None:
         self._folder, self._task_id, self._limit = folder, task_id, limit - 64 * 1024
@@ -87,7 +87,7 @@ class _Packer:
         self.left_out: list[str] = []
 
     def add(self, path: str, content: bytes) -> None:
-        """Take a file; its own bytes and twice its name are the most it can add."""
+        """Add a file; it adds at most its size and twice its name's length."""
         cost = len(content) + 2 * len(path.encode()) + 200
         if cost > self._limit:
             self.left_out.append(path)
@@ -107,14 +107,14 @@ class _Packer:
         self._used = 0
 
     def close(self) -> list[Path]:
-        """Finish; the zips in order."""
+        """Close the last ZIP and return the paths of all, in order."""
         if self._open is not None:
             self._open.close()
         return self._paths
 
 
 async def hand_bundle(interaction: Interaction, task: TaskView) -> None:
-    """The whole history as a git bundle: `git clone task-1.bundle`."""
+    """Attach the whole history as a Git bundle (`git clone task-1.bundle`)."""
     await require_view(interaction, task)
     with tempfile.TemporaryDirectory(prefix="megaagent-bundle-") as folder:
         target = Path(folder) / f"task-{task.id}.bundle"

@@ -13,7 +13,7 @@ SHOWN = 1700
 
 
 def is_picture(path: str) -> bool:
-    """Whether Discord shows the file as an image."""
+    """Return True if Discord shows the file as an image."""
     return path.lower().endswith(PICTURES)
 
 
@@ -31,7 +31,7 @@ def content_text(file: FileView, content: bytes) -> str:
 
 
 def history_text(path: str, revisions: Sequence[Revision]) -> str:
-    """Who changed the file when, newest first."""
+    """Return the revisions of a file with author and time, newest first."""
     lines = [f"`{r.id}` <t:{int(r.at)}:t> {plain(r.agent, 40)}{_note(r)}" for r in revisions]
     return cut(f"**{plain(path, 120)}**, newest first\n" + "\n".join(lines), 2000)
 
@@ -42,7 +42,7 @@ def _note(revision: Revision) -> str:
 
 
 def blame_text(path: str, lines: Sequence[BlameLine]) -> str:
-    """Each line with the persona who wrote it, the name once a run of lines, as many as fit."""
+    """Return each line with its author, named once per run of lines, as many as fit."""
     width = max((len(line.agent) for line in lines), default=0)
     shown, last = [], ""
     for line in lines:

@@ -1,4 +1,4 @@
-"""`/follow`: how much a person is told of a task."""
+"""`/follow`: set one's notifications for a task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.storage.guild_settings import FollowMode
 @app_commands.guild_only()
 @app_commands.default_permissions(send_messages=True)
 class FollowCog(commands.GroupCog, group_name="follow", group_description=texts.CMD["follow"]):
-    """How much a person is told of a task."""
+    """Every `/follow` subcommand."""
 
     async def _set(self, interaction: Interaction, task: str | None, mode: FollowMode) -> None:
         await hold(interaction)
@@ -29,19 +29,19 @@ class FollowCog(commands.GroupCog, group_name="follow", group_description=texts.
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def off(self, interaction: Interaction, task: str | None = None) -> None:
-        """Nothing any more."""
+        """Turn notifications off."""
         await self._set(interaction, task, "off")
 
     @app_commands.command(name="answers", description=texts.CMD["follow.answers"])
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def answers(self, interaction: Interaction, task: str | None = None) -> None:
-        """What needs people, and the end."""
+        """Notify of what needs a person, and of the end."""
         await self._set(interaction, task, "answers")
 
     @app_commands.command(name="all", description=texts.CMD["follow.all"])
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def all(self, interaction: Interaction, task: str | None = None) -> None:
-        """Every step forward besides."""
+        """Notify of all progress."""
         await self._set(interaction, task, "all")

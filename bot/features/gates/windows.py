@@ -30,7 +30,7 @@ def gate_window(gate: GateView) -> discord.ui.Modal:
 
 
 def plan_cap_window(gate: GateView, task: TaskView) -> discord.ui.Modal:
-    """Approve a plan within caps."""
+    """Return the modal to approve a plan with lower caps."""
     return window(f"plancap:{gate.id}", texts.MODAL_PLAN_CAP, *cap_asks(task.limits))
 
 
@@ -46,7 +46,7 @@ async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, 
 
 
 async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> None:
-    """Answer, tell the person, and take the buttons off; also when somebody else was first."""
+    """Answer the gate, report to the person and remove the buttons, also if somebody else was first."""
     try:
         await answer(interaction, await gate_actions.answer_gate(interaction, gate, task, given))
     finally:
@@ -56,7 +56,7 @@ async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, 
 
 
 def closed_message(gate: GateView) -> dict[str, Any]:
-    """What the message of an answered or closed gate changes to; a plan's card stays to be read."""
+    """Return the edit of an answered or closed gate's message; a plan's card is kept."""
     changed: dict[str, Any] = {"view": closed_view(gate)}
     if gate.kind == "plan":
         answered = gate.basis in ("person", "timeout")
@@ -65,7 +65,7 @@ def closed_message(gate: GateView) -> dict[str, Any]:
 
 
 def closed_view(gate: GateView) -> discord.ui.View:
-    """One dead button that says what was answered, if anything."""
+    """Return one disabled button that shows how the gate was closed."""
     view = discord.ui.View(timeout=None)
     words = " ".join(answer_text(gate.chosen, gate.text, gate.limits).split())
     label, style = texts.GATE_MOOT, discord.ButtonStyle.secondary
@@ -78,7 +78,7 @@ def closed_view(gate: GateView) -> discord.ui.View:
 
 
 async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:
-    """Approve a plan within caps. Raises Refused for higher ones than now: an approval raises none."""
+    """Approve a plan with the submitted caps. Raises ActionRefused for caps above the current ones."""
     await interaction.response.defer()
     gate, task = await gate_by_id(interaction, gate_id)
     given = AnswerGate(gate.id, requester(interaction).key, "approve", limits=caps_of(values))

@@ -1,4 +1,4 @@
-"""`/memory`: what a server's tasks leave behind for later ones."""
+"""`/memory`: list and delete what a server's tasks have learned."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from engine.commands import ForgetMemory
 @app_commands.guild_only()
 @app_commands.default_permissions(send_messages=True)
 class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.CMD["memory"]):
-    """What a server's tasks leave behind for later ones."""
+    """Every `/memory` subcommand."""
 
     @app_commands.command(name="list", description=texts.CMD["memory.list"])
     async def list(self, interaction: Interaction) -> None:
-        """All of it in pages, newest first."""
+        """Show the memories in pages, newest first."""
         await hold(interaction)
         text, view = await page_view(interaction, "memories", 0, 0)
         await answer(interaction, text, view=view)
@@ -33,7 +33,7 @@ class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.
     @app_commands.describe(memory=texts.OPT["memory"])
     @app_commands.autocomplete(memory=autocomplete.memories)
     async def forget(self, interaction: Interaction, memory: str) -> None:
-        """One thing, for good; only if it is of this server."""
+        """Delete one memory of this server permanently."""
         await hold(interaction)
         person = await require_right(interaction, Right.START)
         engine = parts_of(interaction).engine

@@ -1,4 +1,4 @@
-"""The buttons that confirm a repeated task, once its cost was said."""
+"""The buttons that confirm a repeating task after its cost was shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KIND = "repeat-order"
 
 @dataclass(frozen=True, slots=True)
 class RepeatDraft:
-    """What was asked, until it is confirmed."""
+    """A repeating task that is not confirmed yet."""
 
     goal: str
     cron: str
@@ -35,7 +35,7 @@ class RepeatDraft:
 
 
 async def keep(interaction: Interaction, order: RepeatDraft) -> int:
-    """Number under which the buttons find the order."""
+    """Store the draft; return the number under which the buttons find it."""
     return await keep_draft(interaction, KIND, asdict(order))
 
 
@@ -67,7 +67,7 @@ class RepeatButton(
         return cls(int(match["number"]), match["verb"])
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Begin to repeat, or leave it. The rights are asked here again: a day may lie between."""
+        """Create the repeating task or discard it. Rights are checked again: a day may have passed."""
         await hold(interaction)
         order = await _kept(interaction, self.number)
         if self.verb == "yes":
@@ -95,7 +95,7 @@ async def _begun(interaction: Interaction, order: RepeatDraft) -> str:
 
 
 def confirm_view(number: int) -> discord.ui.View:
-    """Asks once more before a task repeats."""
+    """Return the confirmation buttons of a repeating task."""
     view = discord.ui.View(timeout=None)
     view.add_item(RepeatButton(number, "yes"))
     view.add_item(RepeatButton(number, "no"))

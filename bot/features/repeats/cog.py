@@ -1,4 +1,4 @@
-"""`/task repeat new list resume stop`: tasks that start again and again by the clock."""
+"""`/task repeat new`, `list`, `resume` and `stop`: tasks that start on a schedule."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ async def zones(interaction: Interaction, current: str) -> list[app_commands.Cho
 
 
 def with_defaults(limits: Limits, usual: Limits) -> Limits:
-    """Every cap filled in, as each run will have it."""
+    """Return the caps of each run: `limits`, with `usual` for those that are not set."""
     return Limits(**{name: getattr(limits, name) or getattr(usual, name) for name in Limits.__slots__})
 
 
 def next_of(one: RepeatView) -> str:
-    """When it starts next, or why it does not."""
+    """Return the text of the next start, or why the repeating task is paused."""
     if one.paused_at is not None:
         return texts.REPEAT_HELD.format(why=one.paused_why)
     return texts.REPEAT_NEXT.format(at=int(one.next_at))
 
 
 async def meant(interaction: Interaction, repeat: str) -> RepeatView:
-    """The repeat of this server under a number. Raises ActionRefused."""
+    """Return the repeating task of this server with this id. Raises ActionRefused."""
     digits = repeat.strip().lstrip("#")
     for one in await parts_of(interaction).engine.look.repeats(current_space(interaction)):
         if str(one.id) == digits:
@@ -79,7 +79,7 @@ class TaskRepeat(commands.Cog):
         tokens: app_commands.Range[int, 1, 2_000_000_000] | None = None,
         minutes: app_commands.Range[int, 1, 43_200] | None = None,
     ) -> None:
-        """Say when it starts and what it may cost; the button then makes it so."""
+        """Show the schedule and maximum cost; the button creates the repeating task."""
         await hold(interaction)
         parts, limits = parts_of(interaction), limits_of(budget, agents, minutes, tokens)
         await require_start(interaction, limits, model)
@@ -94,7 +94,7 @@ class TaskRepeat(commands.Cog):
 
     @REPEAT.command(name="list", description=texts.CMD["repeat.list"])
     async def repeat_list(self, interaction: Interaction) -> None:
-        """When each starts next, how often it ran, what a run may cost."""
+        """List the next start, number of runs and caps of each repeating task."""
         await hold(interaction)
         await require_right(interaction, Right.START)
         lines = [
@@ -116,7 +116,7 @@ class TaskRepeat(commands.Cog):
     @app_commands.describe(repeat=texts.OPT["repeat"])
     @app_commands.autocomplete(repeat=autocomplete.repeats)
     async def repeat_resume(self, interaction: Interaction, repeat: str) -> None:
-        """Take over a paused one: it takes the rights that making it takes."""
+        """Take over a paused repeating task; needs the same rights as creating it."""
         await hold(interaction)
         await require_right(interaction, Right.START)
         parts, found = parts_of(interaction), await meant(interaction, repeat)
@@ -131,7 +131,7 @@ class TaskRepeat(commands.Cog):
     @app_commands.describe(repeat=texts.OPT["repeat"])
     @app_commands.autocomplete(repeat=autocomplete.repeats)
     async def repeat_stop(self, interaction: Interaction, repeat: str) -> None:
-        """Start no more; whoever made it may, and who may steer here."""
+        """Stop a repeating task; allowed for its creator and for people who may steer here."""
         await hold(interaction)
         parts, person = parts_of(interaction), requester(interaction)
         found = await meant(interaction, repeat)

@@ -1,4 +1,4 @@
-"""When a task repeats, between what people choose and a cron expression (pure)."""
+"""Convert between people's choices of a schedule and cron expressions (pure)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"(\d+) (\d+) (\*|\d+) \* (\*|\d|1-5)")
 
 @dataclass(frozen=True, slots=True)
 class RepeatChoice:
-    """What a person chose; `cron` alone decides when given."""
+    """A chosen schedule; `cron` overrides the other fields."""
 
     every: Every = "day"
     at: str = "09:00"
@@ -31,7 +31,7 @@ class RepeatChoice:
 
 
 def cron_of(choice: RepeatChoice) -> str:
-    """The cron expression of a choice. Raises ActionRefused for a time that is none."""
+    """Return the cron expression of a choice. Raises ActionRefused for an invalid time of day."""
     if choice.cron:
         return choice.cron.strip()
     found = _TIME.fullmatch(choice.at.strip())
@@ -59,7 +59,7 @@ def in_words(cron: str, zone: str) -> str:
 
 
 def outlook(when: Recurrence, limits: Limits, now: float) -> str:
-    """What the next thirty days may come to at most."""
+    """Return a text with the number of runs and the maximum cost of the next 30 days."""
     count = when.count(now, now + AHEAD_S)
     most = dollars((limits.cost_micros or 0) * count)
     return texts.REPEAT_OUTLOOK.format(

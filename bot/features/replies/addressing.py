@@ -1,4 +1,4 @@
-"""Whom a message in a group's place is for (pure)."""
+"""Find the agent that a message in a group's place addresses (pure)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.queries import AgentView
 
 
 def named(text: str, agents: Sequence[AgentView]) -> tuple[AgentView, str] | None:
-    """The agent a message begins with ("@Ada …", "Ada, …", "Ada: …") and the words after its name.
+    """Return the agent named at the start ("@Ada …", "Ada, …", "Ada: …") and the text after the name.
 
     The longest name wins, so "Ada Byron, …" is not for Ada. A bare "Ada …" is talk about her, not to her.
     """

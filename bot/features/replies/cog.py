@@ -1,4 +1,4 @@
-"""People's plain messages: to the agent replied to, the agent named, or the head of the place.
+"""Deliver people's messages to the agent they reply to, the agent they name, or the place's head.
 
 A reply to a task's card is for its boss, wherever the card stands.
 
@@ -81,20 +81,20 @@ class RepliesCog(commands.Cog):
         self._told: set[tuple[int, int, str]] = set()
 
     async def cog_load(self) -> None:
-        """Know where each channel was left."""
+        """Load the last handled message of each channel."""
         self._seen = await self.parts.records.seen()
 
-    # ------------------------------------------------------------ what Discord tells
+    # ------------------------------------------------------------ gateway events
 
     @commands.Cog.listener()
     async def on_connect(self) -> None:
-        """A new session: what is newer than this moment's marks may have been missed."""
+        """Remember the current positions: newer messages may have been missed."""
         if self._since is None:
             self._since = dict(self._seen)
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Catch up with what was said meanwhile."""
+        """Catch up with messages sent meanwhile."""
         since, self._since = {**(self._since or {}), **self._behind}, None
         self._behind.clear()
         for channel_id in await self.parts.records.open_channels():
@@ -121,17 +121,17 @@ class RepliesCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """Take back a message its agent has not read yet."""
+        """Withdraw a deleted message that its agent has not read yet."""
         await self._withdrawn(payload.channel_id, {payload.message_id})
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """Take back many."""
+        """Withdraw bulk-deleted messages."""
         await self._withdrawn(payload.channel_id, payload.message_ids)
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """Forget a channel that is gone."""
+        """Delete the position of a deleted channel."""
         self._seen.pop(channel.id, None)
         await self.parts.records.forget_channel(channel.id)
 
@@ -157,7 +157,7 @@ class RepliesCog(commands.Cog):
             await self.parts.records.set_seen(channel_id, message_id)
 
     async def _take(self, message: discord.Message) -> bool:
-        """Deliver or refuse, visibly; False for messages that are none of the agents' business."""
+        """Deliver or refuse a message, visibly; return False for messages not meant for agents."""
         addressed: AddressedMessage | None = None
         try:
             gate = await self._asked(message)
@@ -180,7 +180,7 @@ class RepliesCog(commands.Cog):
         return True
 
     async def _greet(self, message: discord.Message) -> None:
-        """Somebody calls the bot where no agents are: say how to begin."""
+        """Explain how to start if the bot is mentioned where no agents work."""
         if self.bot.user is not None and self.bot.user in message.mentions:
             await self._tell(message, texts.CALLED)
 
@@ -206,7 +206,7 @@ class RepliesCog(commands.Cog):
             await self._demand(message, task, right)
         await self.parts.engine.handle(given)
 
-    # ------------------------------------------------------------ to whom
+    # ------------------------------------------------------------ addressee
 
     async def _addressed(self, message: discord.Message) -> AddressedMessage | None:
         look = self.parts.engine.look
@@ -280,7 +280,7 @@ class RepliesCog(commands.Cog):
             await self._refuse(message, error_text(error))
 
     async def _listens(self, channel_id: int) -> bool:
-        """Whether anything written in a channel may have reached an agent."""
+        """Return True if messages of the channel may have reached an agent."""
         return channel_id in self._seen or await self.parts.routes.place_of(channel_id) is not None
 
     async def _withdrawn(self, channel_id: int, message_ids: set[int]) -> None:
@@ -308,7 +308,7 @@ class RepliesCog(commands.Cog):
                 await self._in_order(message)
 
     async def _history(self, channel_id: int, after: int) -> list[discord.Message]:
-        """People's messages after an id in order; a few tries when Discord is in trouble."""
+        """Return people's messages after an id, in order; retry temporary errors of Discord."""
         channel = self.bot.get_partial_messageable(channel_id)
         since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
         async for attempt in stamina.retry_context(on=RETRIED_ERRORS, **RETRY):
@@ -353,7 +353,7 @@ class RepliesCog(commands.Cog):
 
 
 def is_persons(message: discord.Message) -> bool:
-    """Written by a person: no bot, no webhook, no notice of Discord's own."""
+    """Return True for a person's message: not from a bot, webhook or Discord itself."""
     return not message.author.bot and message.webhook_id is None and message.type in SPOKEN
 
 
@@ -362,7 +362,7 @@ async def _persons(history: AsyncIterator[discord.Message]) -> list[discord.Mess
 
 
 def has_outcome(message: discord.Message) -> bool:
-    """Already delivered or refused by the bot."""
+    """Return True if the bot already marked the message as delivered or refused."""
     return any(r.me and str(r.emoji) in (DELIVERED, REFUSED) for r in message.reactions)
 
 

@@ -15,12 +15,12 @@ from bot.discord.interactions import answer, hold, require_manager
 
 
 def _set(old: frozenset[int], role: discord.Role | None) -> frozenset[int]:
-    """A role given replaces what was there; none given leaves it."""
+    """Return the given role as the only one, or the old roles if none is given."""
     return old if role is None else frozenset({role.id})
 
 
 def rules_text(rules: GuildRules) -> str:
-    """Who may do what, in words."""
+    """Return the rules as text, one line per right."""
     lines = []
     for right in Right:
         roles = ", ".join(f"<@&{role_id}>" for role_id in sorted(rules.roles(right)))
@@ -30,7 +30,7 @@ def rules_text(rules: GuildRules) -> str:
 
 
 class SetupCog(commands.Cog):
-    """One command; whoever may not do something is told to ask for it."""
+    """The `/setup` command."""
 
     @app_commands.command(name="setup", description=texts.CMD["setup"])
     @app_commands.guild_only()
@@ -51,7 +51,7 @@ class SetupCog(commands.Cog):
         spend: discord.Role | None = None,
         place: discord.CategoryChannel | None = None,
     ) -> None:
-        """Set what is given, leave the rest, show all."""
+        """Change the given settings, keep the others, and show all."""
         await hold(interaction)
         require_manager(interaction)
         records = parts_of(interaction).records

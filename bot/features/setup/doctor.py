@@ -1,4 +1,4 @@
-"""`/doctor`: what is missing, where, and how to mend it."""
+"""`/doctor`: report what is missing, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ READ_ONLY = "manage_roles"
 
 
 def lacking(has: discord.Permissions, needed: Mapping[str, str]) -> list[str]:
-    """Names, as Discord shows them, of the needed permissions that are not there."""
+    """Return Discord's names of the needed permissions that are missing."""
     return [shown for name, shown in needed.items() if not getattr(has, name)]
 
 
@@ -57,7 +57,7 @@ def permission_lines(
 
 
 def rights_lines(rules: GuildRules, role_ids: frozenset[int]) -> list[str]:
-    """What is wrong with who may do what."""
+    """Return a line for each problem with the rights of roles."""
     if not rules.start & role_ids:
         return [texts.DOCTOR_ROLES]
     gone = [right for right in Right if rules.roles(right) - role_ids]
@@ -65,7 +65,7 @@ def rights_lines(rules: GuildRules, role_ids: frozenset[int]) -> list[str]:
 
 
 def sandbox_line(status: SandboxStatus) -> str:
-    """Whether code can be run."""
+    """Return a line that says whether agents' code can be run."""
     if status.available:
         return texts.DOCTOR_SANDBOX_OK.format(mechanism=status.mechanism)
     return texts.DOCTOR_SANDBOX_BAD.format(reason=status.reason)
@@ -81,13 +81,13 @@ async def places_of(interaction: Interaction) -> list[tuple[str, discord.Permiss
 
 
 class DoctorCog(commands.Cog):
-    """One command."""
+    """The `/doctor` command."""
 
     @app_commands.command(name="doctor", description=texts.CMD["doctor"])
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_guild=True)
     async def doctor(self, interaction: Interaction) -> None:
-        """Look at everything, say what to mend; posts that waited for it are tried at once."""
+        """Check everything and report fixes; waiting posts are retried at once."""
         await hold(interaction)
         require_manager(interaction)
         parts, guild = parts_of(interaction), interaction.guild

@@ -11,11 +11,11 @@ from bot.discord.interactions import answer
 
 
 class HelpCog(commands.Cog):
-    """One command."""
+    """The `/help` command."""
 
     @app_commands.command(name="help", description=texts.CMD["help"])
     @app_commands.guild_only()
     @app_commands.default_permissions(send_messages=True)
     async def help(self, interaction: Interaction) -> None:
-        """How this works."""
+        """Show the help text."""
         await answer(interaction, texts.HELP)

@@ -1,4 +1,4 @@
-"""What happens to the server under a task: the bot is removed, roles vanish, permissions are withdrawn."""
+"""React to changes of a server: the bot is removed, roles are deleted, permissions are withdrawn."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class ServerCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Know what was missing already, so that only what goes missing later is announced."""
+        """Record missing permissions, so that only later losses are announced."""
         for guild in self.bot.guilds:
             for place in await self._places(guild):
                 self._lacking[place.id] = self._lack(place)
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """Say once how to begin; what waited for this server goes out now."""
+        """Post the welcome message; retry posts that waited for this server."""
         self.parts.probes.again()
         for channel in (guild.system_channel, *guild.text_channels):
             if channel is not None and channel.permissions_for(guild.me).send_messages:
@@ -49,7 +49,7 @@ class ServerCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
-        """Nobody could watch or stop the tasks of a server left: they pause, and none starts."""
+        """Pause tasks and end repeating tasks of a server the bot left: nobody can watch or stop them."""
         for repeat in await self.parts.engine.look.repeats(space_of(guild.id)):
             try:
                 await self.parts.engine.handle(EndRepeat(repeat.id, SERVER_LEFT))
@@ -64,7 +64,7 @@ class ServerCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_role_delete(self, role: discord.Role) -> None:
-        """A right that hung on the role falls back to managers; the log and `/doctor` say so."""
+        """Remove a deleted role from the rules; managers keep its rights. The log and `/doctor` report it."""
         rules = await self.parts.records.rules(role.guild.id)
         if any(role.id in rules.roles(right) for right in Right):
             await self.parts.records.set_rules(without_role(rules, role.id))
@@ -72,7 +72,7 @@ class ServerCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
-        """Permissions of a role changed."""
+        """Announce permissions lost by a change to a role."""
         if before.permissions != after.permissions:
             await self._compare(after.guild)
 
@@ -80,7 +80,7 @@ class ServerCog(commands.Cog):
     async def on_guild_channel_update(
         self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
     ) -> None:
-        """Permissions in a channel changed."""
+        """Announce permissions lost by a change to a channel."""
         if before.overwrites != after.overwrites:
             await self._compare(after.guild)
 
@@ -92,7 +92,7 @@ class ServerCog(commands.Cog):
         return frozenset(lacking(place.permissions_for(place.guild.me), IN_PLACE))
 
     async def _compare(self, guild: discord.Guild) -> None:
-        """Say once, in each place, what went missing there."""
+        """Announce once, in each place, the permissions lost there."""
         for place in await self._places(guild):
             now = self._lack(place)
             lost = now - self._lacking.get(place.id, frozenset())

@@ -1,4 +1,4 @@
-"""What people may do to a task: check the right, send the engine command, return the answer text."""
+"""Actions on a task: each checks the right, sends the engine command and returns the answer text."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from engine.queries import TaskView
 
 
 async def pause_task(interaction: Interaction, task: TaskView) -> str:
-    """Pause; the words to answer with. Raises ActionRefused and the engine's errors, as all below."""
+    """Pause the task; return the answer text. Raises ActionRefused and EngineError, as do all below."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(PauseTask(task.id, person.key))
     return texts.TASK_PAUSED.format(id=task.id)
 
 
 async def resume_task(interaction: Interaction, task: TaskView) -> str:
-    """Go on."""
+    """Resume the task."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(ResumeTask(task.id, person.key))
     return texts.TASK_RESUMED.format(id=task.id)
 
 
 async def stop_task(interaction: Interaction, task: TaskView, reason: str = "") -> str:
-    """End for good."""
+    """Stop the task permanently."""
     person = await require_right(interaction, Right.STEER, task)
     await parts_of(interaction).engine.handle(StopTask(task.id, person.key, reason))
     return texts.TASK_STOPPED.format(id=task.id)
@@ -71,7 +71,7 @@ async def require_start(interaction: Interaction, limits: Limits, model: str | N
 
 
 async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) -> str:
-    """New caps; resumes a task that paused at its old ones."""
+    """Set new caps; a task paused at its old caps is resumed."""
     person = await require_right(interaction, Right.SPEND, task)
     parts = parts_of(interaction)
     await parts.engine.handle(RaiseCap(task.id, limits, person.key))

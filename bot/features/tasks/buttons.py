@@ -1,4 +1,4 @@
-"""The buttons of a task: on its card, and where stopping it is confirmed."""
+"""The buttons of a task: on its card and in the confirmation of stopping it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TaskButton(
         return cls(int(match["task"]), match["verb"])
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Do the verb to the task, if it is of this server."""
+        """Carry out the verb on the task, if it belongs to this server."""
         if self.verb not in OPENS_WINDOW:
             await hold(interaction)
         await VERBS[self.verb](interaction, await task_by_id(interaction, self.task_id))
@@ -63,7 +63,7 @@ async def _resume(interaction: Interaction, task: TaskView) -> None:
 
 
 async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
-    """Ask once more, before the buttons stop it. Raises ActionRefused for a task that has ended."""
+    """Ask for confirmation before stopping the task. Raises ActionRefused for a task that has ended."""
     await require_right(interaction, Right.STEER, task)
     if task.ended_at is not None:
         raise ActionRefused(texts.ENDED_ALREADY.format(id=task.id, state=task.state))
@@ -85,7 +85,7 @@ async def _files(interaction: Interaction, task: TaskView) -> None:
 
 
 async def _follow(interaction: Interaction, task: TaskView) -> None:
-    """The next of off, answers, all."""
+    """Switch to the next follow mode: off, answers, all."""
     await require_view(interaction, task)
     records = parts_of(interaction).records
     now = await records.follow_mode(task.id, interaction.user.id) or "off"
@@ -100,7 +100,7 @@ async def _cap(interaction: Interaction, task: TaskView) -> None:
 
 
 def stop_view(task_id: int) -> discord.ui.View:
-    """Asks once more before a task is stopped."""
+    """Return the confirmation buttons for stopping a task."""
     view = discord.ui.View(timeout=None)
     view.add_item(TaskButton(task_id, "stop_yes"))
     view.add_item(TaskButton(task_id, "stop_no"))

@@ -29,7 +29,7 @@ LIVE = frozenset({"running", "paused"})
 
 @dataclass(frozen=True, slots=True)
 class CardModel:
-    """All a card shows; two equal models look the same."""
+    """The content of a card; equal models produce equal cards."""
 
     task: TaskView
     agents: tuple[AgentView, ...]
@@ -54,7 +54,7 @@ def card_view(model: CardModel) -> discord.ui.LayoutView:
 
 
 def digest(view: discord.ui.LayoutView) -> str:
-    """A short name of what a card shows, to edit only on change."""
+    """Return a digest of the card's content, so that it is edited only on change."""
     drawn = json.dumps(_components(view), sort_keys=True, default=str)
     return hashlib.sha256(drawn.encode()).hexdigest()[:16]
 

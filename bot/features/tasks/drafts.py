@@ -1,7 +1,7 @@
-"""Orders that are not complete yet: a goal is still typed, a confirmation is awaited.
+"""Store drafts of tasks: a goal that is still being typed, a confirmation that is awaited.
 
-On disk, so that a restart loses none, for a day. An order is its person's in the server it was placed in:
-whoever sends a forged window or button with its number from elsewhere, or as somebody else, finds nothing.
+Stored for a day, so a restart loses none. A draft belongs to one person in one server:
+a forged modal or button with its number, sent from another server or by somebody else, finds nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from bot.discord.context import Interaction, parts_of
 
 LASTS_S = 86_400.0
-"""How long an order waits; Discord's links to the files last about as long."""
+"""How long a draft is kept; Discord's links to its attachments last about as long."""
 
 
 def _name(interaction: Interaction, kind: str, number: int) -> str:
@@ -23,7 +23,7 @@ def _name(interaction: Interaction, kind: str, number: int) -> str:
 
 
 async def keep_draft(interaction: Interaction, kind: str, order: Mapping[str, Any]) -> int:
-    """Keep an order for who asks, here; the number under which only they find it."""
+    """Store a draft of this person in this server; return the number under which only they find it."""
     parts = parts_of(interaction)
     now = parts.now()
     await parts.records.drop_facts(f"{kind}:", f"{kind}:{int((now - LASTS_S) * 1000) * 1000}")

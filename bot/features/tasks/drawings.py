@@ -1,4 +1,4 @@
-"""Pictures on demand, drawn off the event loop."""
+"""Draw pictures of a task on request, outside the event loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.queries import TaskView
 
 
 async def show_organisation(interaction: Interaction, task: TaskView) -> None:
-    """Everyone and whom they work for."""
+    """Attach a picture of the organisation."""
     await require_view(interaction, task)
     agents = await parts_of(interaction).engine.look.agents(task.id)
     title = texts.PICTURE_TITLE.format(id=task.id, goal=" ".join(task.goal.split()))
@@ -25,7 +25,7 @@ async def show_organisation(interaction: Interaction, task: TaskView) -> None:
 
 
 async def show_timeline(interaction: Interaction, task: TaskView) -> None:
-    """Who worked when, and the cost over time. Raises ActionRefused before the first step."""
+    """Attach a timeline of work and cost. Raises ActionRefused before the first step."""
     await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     agents, steps = await look.agents(task.id), await look.timeline(task.id)

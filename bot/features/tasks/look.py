@@ -1,4 +1,4 @@
-"""`/task list status log tree`: how things stand."""
+"""`/task list`, `status`, `log` and `tree`: show tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LISTED, LOOKED_AT = 15, 100
 
 
 def task_line(task: TaskView) -> str:
-    """One task in one line."""
+    """Return a task as one line of the list."""
     done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else many(task.agents, "agent")
     return (
         f"**#{task.id}** {texts.STATE[task.state]} · {done} · {dollars(task.spend.cost_micros)}"
@@ -33,7 +33,7 @@ def task_line(task: TaskView) -> str:
 
 
 class TaskLook(commands.Cog):
-    """The part of the task cog that shows."""
+    """The commands of the `/task` cog that show tasks."""
 
     @TASK.command(name="list", description=texts.CMD["task.list"])
     async def list(self, interaction: Interaction) -> None:
@@ -80,7 +80,7 @@ class TaskLook(commands.Cog):
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def log(self, interaction: Interaction, task: str | None = None) -> None:
-        """What happened, newest first, in pages."""
+        """Show the task's log in pages, newest first."""
         await hold(interaction)
         meant = await task_for(interaction, task)
         await require_view(interaction, meant)

@@ -39,7 +39,7 @@ class TaskDraft:
 
 
 async def keep(interaction: Interaction, order: TaskDraft) -> int:
-    """Number under which `goal_typed` finds the order again."""
+    """Store the draft; return the number under which `goal_typed` finds it."""
     kept = {
         "limits": asdict(order.limits),
         "model": order.model,
@@ -58,7 +58,7 @@ async def _kept(interaction: Interaction, number: int) -> TaskDraft | None:
 
 
 async def _taken(interaction: Interaction, number: int) -> TaskDraft:
-    """The order, once its person may still start it; then it is gone. Raises ActionRefused."""
+    """Remove and return the draft if its person may still start it. Raises ActionRefused."""
     order = await _kept(interaction, number)
     if order is not None:
         await require_start(interaction, order.limits, order.model)
@@ -68,7 +68,7 @@ async def _taken(interaction: Interaction, number: int) -> TaskDraft:
 
 
 def goal_in_files(files: Mapping[str, bytes]) -> str:
-    """The first text file's words, as the goal when none was typed; "" when there is no such file."""
+    """Return the content of the first text file, "" if there is none."""
     for path, content in files.items():
         if path.lower().endswith(TEXT_ENDINGS):
             return content.decode("utf-8", "replace").strip()
@@ -104,7 +104,7 @@ async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
-    """The window with a long goal was sent; when it is refused the words are given back."""
+    """Start the task with the submitted goal; if it is refused, return the goal as a file."""
     await hold(interaction)
     try:
         await start(interaction, values["goal"], await _taken(interaction, number))
@@ -114,12 +114,12 @@ async def goal_typed(interaction: Interaction, number: int, values: Mapping[str,
 
 
 def goal_window(number: int) -> discord.ui.Modal:
-    """The window for a long goal."""
+    """Return the modal for a long goal."""
     return window(f"goal:{number}", texts.MODAL_GOAL, TextField("goal", texts.MODAL_GOAL_LABEL))
 
 
 class TaskNew(commands.Cog):
-    """The part of the task cog that starts tasks."""
+    """The command of the `/task` cog that starts tasks."""
 
     @TASK.command(name="new", description=texts.CMD["task.new"])
     @app_commands.describe(

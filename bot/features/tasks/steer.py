@@ -1,4 +1,4 @@
-"""`/task pause resume stop cap`: the same deeds as the card's buttons."""
+"""`/task pause`, `resume`, `stop` and `cap`: the same actions as the card's buttons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TaskSteer(commands.Cog):
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def pause(self, interaction: Interaction, task: str | None = None) -> None:
-        """Pause."""
+        """Pause the task."""
         await hold(interaction)
         meant = await task_for(interaction, task)
         await answer(interaction, await task_actions.pause_task(interaction, meant))
@@ -35,7 +35,7 @@ class TaskSteer(commands.Cog):
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def resume(self, interaction: Interaction, task: str | None = None) -> None:
-        """Go on."""
+        """Resume the task."""
         await hold(interaction)
         meant = await task_for(interaction, task)
         await answer(interaction, await task_actions.resume_task(interaction, meant))
@@ -45,7 +45,7 @@ class TaskSteer(commands.Cog):
     @app_commands.describe(task=texts.OPT["task"])
     @app_commands.autocomplete(task=autocomplete.tasks)
     async def stop(self, interaction: Interaction, task: str | None = None) -> None:
-        """Ask once more, then stop: the answer's buttons do it."""
+        """Ask for confirmation; the buttons of the answer stop the task."""
         await hold(interaction)
         meant = await task_for(interaction, task)
         await ask_to_stop(interaction, meant)
@@ -68,7 +68,7 @@ class TaskSteer(commands.Cog):
         agents: app_commands.Range[int, 1, 10_000] | None = None,
         minutes: app_commands.Range[int, 1, 43_200] | None = None,
     ) -> None:
-        """Raise the caps given, or open the window for them when none is."""
+        """Raise the given caps, or open the modal if none is given."""
         meant = await task_for(interaction, task)
         await require_right(interaction, Right.SPEND, meant)
         limits = task_actions.limits_of(budget, agents, minutes, tokens)

@@ -15,7 +15,7 @@ ORDER = ("working", "idle", "paused")
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much to show: heads down to `depth`, members by name or only counted, what each does or not."""
+    """The detail of a tree: heads down to `depth`, members named or counted, current work shown or not."""
 
     depth: int
     members: bool
@@ -94,7 +94,7 @@ def tree_text(agents: Sequence[AgentView], limit: int = 1850, lines: int = 30) -
 
 
 def _quoted(line: str) -> str:
-    """Discord drops leading spaces, so wide ones indent."""
+    """Indent with em spaces, because Discord drops leading spaces."""
     bare = line.lstrip(" ")
     return "\u2003" * ((len(line) - len(bare)) // 2) + bare
 

@@ -1,4 +1,4 @@
-"""Modal windows about one task."""
+"""Modals of one task."""
 
 from __future__ import annotations
 
