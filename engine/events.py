@@ -70,7 +70,10 @@ class TaskChanged:
 
 @dataclass(frozen=True, slots=True)
 class PlanProposed:
-    """The boss proposed a plan, waiting for approval through gate `gate_id` (None: no approval needed)."""
+    """The boss proposed a plan, waiting for approval through gate `gate_id` (None: no approval needed).
+
+    `guessed`: the cost is at a ceiling price, for the real one is not known.
+    """
 
     task_id: int
     group_id: int
@@ -81,6 +84,7 @@ class PlanProposed:
     tokens: int
     cost_micros: int
     minutes: int
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

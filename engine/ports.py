@@ -124,10 +124,12 @@ class ChatAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Upper estimate of what a request may use, reserved before the call."""
+    """Upper estimate of what a request may use, reserved before the call; `guessed`: at a ceiling price, for
+    the real one is not known."""
 
     tokens: int
     cost_micros: int
+    guessed: bool = False
 
 
 class ChatModel(Protocol):

@@ -198,13 +198,20 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         why=excerpt(defused(body.summary), 1500),
         agents=many(body.agents, "agent"),
         tokens=body.tokens,
-        cost=dollars(body.cost_micros) if body.cost_micros else wording.PLAN_NO_PRICE,
+        cost=_plan_cost(body),
         minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
     )
     if body.gate_id is None:
         return [replace(at.note(wording.PLAN, body.group_id, Lane.STATUS), card=card)]
     post = _asking(wording.PLAN_ASKS, body.group_id, body.gate_id, at)
     return [replace(post, card=card)]
+
+
+def _plan_cost(body: ev.PlanProposed) -> str:
+    if not body.cost_micros:
+        return wording.PLAN_NO_PRICE
+    cost = dollars(body.cost_micros)
+    return wording.PLAN_CEILING.format(cost=cost) if body.guessed else cost
 
 
 def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:

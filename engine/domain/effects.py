@@ -151,6 +151,7 @@ class ProposePlan:
     cost_micros: int
     minutes: int
     hold_s: float | None
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,6 +340,7 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
             effect.tokens,
             effect.cost_micros,
             effect.minutes,
+            effect.guessed,
         )
     )
 

@@ -155,6 +155,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             estimated_micros(context.held, tokens),
             arguments.minutes or MINUTES + arguments.agents // AGENTS_A_MINUTE,
             context.options.plan_wait_s if hold else None,
+            guessed=context.held is not None and context.held.guessed,
         )
     )
     context.ends_turn = context.ends_turn or hold

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from engine.assembly import OpenEngine
 from engine.commands import Limits
+from engine.events import PlanProposed
 from tests.providers.stage import Body, Provider, answer, call, carry_out
 
 CEILING_IN, CEILING_OUT = 5, 25
@@ -68,3 +70,24 @@ async def test_six_hundred_calls_at_once_stay_within_the_cap_of_an_unpriced_mode
     assert seen.cost_micros <= cap * 1.1 + 1, "a tenth more to wrap up in"
     # Calls under way when the engine stopped were paid for, too: each within its reservation.
     assert real <= cap * 1.1 + most * 450_000
+
+
+async def test_a_plan_says_that_its_price_is_a_ceiling(tmp_path: Path) -> None:
+    """People who approve a plan read that nobody knows the price."""
+    plans: list[PlanProposed] = []
+
+    def brain(body: Body, number: int) -> Body:
+        if number == 1:
+            plan = {"summary": "Split.", "groups": ["all"], "agents": 4}
+            return answer(calls=[call("propose_plan", plan)])
+        return answer(calls=[call("finish", {"report": "Done."})])
+
+    async def watch(opened: OpenEngine, task: int) -> None:
+        async for event in opened.engine.events():
+            if isinstance(event.body, PlanProposed):
+                plans.append(event.body)
+
+    provider = Provider(brain)
+    await carry_out(provider, tmp_path, model="nobody-knows", model_prices={}, beside=watch)
+    assert [plan.guessed for plan in plans] == [True]
+    assert plans[0].cost_micros > 0

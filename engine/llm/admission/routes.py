@@ -81,7 +81,11 @@ class RoutedModel:
     def quote(self, request: ChatRequest) -> Quote:
         """Return the highest estimate of the lanes that may answer."""
         quotes = [lane.quote(request) for lane in self._route(request)]
-        return Quote(max(quote.tokens for quote in quotes), max(quote.cost_micros for quote in quotes))
+        return Quote(
+            max(quote.tokens for quote in quotes),
+            max(quote.cost_micros for quote in quotes),
+            any(quote.guessed for quote in quotes),
+        )
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` at the first available lane."""

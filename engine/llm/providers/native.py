@@ -95,7 +95,8 @@ class NativeChat:
     def quote(self, request: ChatRequest) -> Quote:
         """Return an upper estimate: the whole answer limit, no input assumed cached."""
         prompt, limit = self._sizes(request)
-        return Quote(prompt + limit, most_micros(self._catalog.rates(self._target.model), prompt, limit))
+        rates = self._catalog.rates(self._target.model)
+        return Quote(prompt + limit, most_micros(rates, prompt, limit), rates.guessed)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` within `model_timeout_s`. Raises ModelError subclasses only."""

@@ -89,7 +89,8 @@ class OpenAIChat:
         model = self._model(request)
         prompt = prompt_tokens(request, len(self._tool_text(request, self._catalog.quirks(model))))
         answer = self._catalog.answer_limit(model, prompt, request.max_tokens)
-        return Quote(prompt + answer, most_micros(self._catalog.rates(model), prompt, answer))
+        rates = self._catalog.rates(model)
+        return Quote(prompt + answer, most_micros(rates, prompt, answer), rates.guessed)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` within `model_timeout_s`, at most 8 MB. Raises ModelError subclasses only."""

@@ -219,6 +219,8 @@ async def test_a_plan_is_one_card_that_asks_once() -> None:
     assert (post.kind, post.gate_id, post.pings) == ("gate", 5, (7,))
     for part in ("• \\*a\\*", "• b", "First @\u200beveryone this.", "9 agents", "100,000", "$0.25", "30 min"):
         assert part in post.card
+    (dear,) = await projected(gate, replace(plan, guessed=True))
+    assert "$0.25 at a ceiling price" in dear.card
     (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))
     assert (shown.kind, shown.pings, shown.silent) == ("note", (), True)
     assert "no known price" in shown.card and "min" not in shown.card
