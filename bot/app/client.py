@@ -15,6 +15,7 @@ from bot.app.settings import BotSettings
 from bot.app.window_router import WindowsCog
 from bot.discord.context import Parts
 from bot.discord.error_reports import on_command_error
+from bot.discord.request_stop import RequestStop
 from bot.features.agents.buttons import AgentButton
 from bot.features.agents.cog import AgentCog, GroupCog
 from bot.features.agents.menus import MenusCog
@@ -54,8 +55,10 @@ class MegaBot(commands.Bot):
     parts: Parts
 
     def __init__(self, settings: BotSettings, *, message_content: bool, **options: Any) -> None:
+        self.request_stop = RequestStop()
         super().__init__(
             commands.when_mentioned,
+            http_trace=self.request_stop.trace(),
             help_command=None,
             intents=intents(message_content),
             allowed_mentions=discord.AllowedMentions.none(),

@@ -16,7 +16,15 @@ from simcord.http.routes import channels as their_channels
 from simcord.http.routes import interactions as theirs
 from simcord.http.routes import messages as their_messages
 
-from bot.local.apierrors import ARCHIVED, INVALID_TOKEN, UNKNOWN_CHANNEL, UNKNOWN_WEBHOOK, form_error, refuse
+from bot.local.apierrors import (
+    ARCHIVED,
+    INVALID_TOKEN,
+    UNKNOWN_CHANNEL,
+    UNKNOWN_MESSAGE,
+    UNKNOWN_WEBHOOK,
+    form_error,
+    refuse,
+)
 from bot.local.dispatch import ours
 from bot.local.images import data_uri
 from bot.local.payloads import message_payload, webhook_payload
@@ -41,21 +49,23 @@ def world_of(ctx: RequestContext) -> World:
 
 @ours("POST", "/channels/{channel_id}/messages")
 def send_message(ctx: RequestContext) -> Wire:
-    """Post as the bot; a nonce with ``enforce_nonce`` makes a repeat return the first message."""
+    """Post as the bot; with ``enforce_nonce`` a repeat in any channel returns the first message."""
     world, channel_id = world_of(ctx), ctx.int_arg("channel_id")
     their_messages._send_permissions(ctx, channel_id)
     nonce = str(ctx.body().get("nonce") or "")
     if nonce and ctx.body().get("enforce_nonce"):
-        posted, message_id = world.nonces.get((channel_id, nonce), (-NONCE_MEMORY, 0))
-        known = world.messages[channel_id].get(message_id)
-        if known is not None and world.time.monotonic() - posted < NONCE_MEMORY:
+        posted, place, message_id = world.nonces.get(nonce, (-NONCE_MEMORY, 0, 0))
+        if world.time.monotonic() - posted < NONCE_MEMORY:
+            known = world.messages.get(place, {}).get(message_id)
+            if known is None:
+                raise refuse(UNKNOWN_MESSAGE)  # it is not made again after it was deleted
             return message_payload(world, known) | {"nonce": nonce}
     message = bot_message(ctx, channel_id)
     if not nonce:
         return message_payload(world, message)
-    for key in [k for k, (at, _) in world.nonces.items() if world.time.monotonic() - at > NONCE_MEMORY]:
+    for key in [k for k, (at, _, _) in world.nonces.items() if world.time.monotonic() - at > NONCE_MEMORY]:
         del world.nonces[key]
-    world.nonces[channel_id, nonce] = (world.time.monotonic(), message.id)
+    world.nonces[nonce] = (world.time.monotonic(), channel_id, message.id)
     return message_payload(world, message) | {"nonce": nonce}
 
 

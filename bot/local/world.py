@@ -85,7 +85,7 @@ class World(Backend):
         self.emoji_listeners: list[Callable[[], None]] = []
         self.command_listeners: list[Callable[[], None]] = []
         self.hook_avatars: dict[int, str] = {}
-        self.nonces: dict[tuple[int, str], tuple[float, int]] = {}
+        self.nonces: dict[str, tuple[float, int, int]] = {}
         self.unsaved = Unsaved()
         #: The deferred answer that is just being completed, while that is announced.
         self.completing = 0

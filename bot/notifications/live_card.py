@@ -27,6 +27,7 @@ from bot.features.tasks.card import LIVE, CardModel, card_view, digest
 from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords, CardRecord
+from bot.storage.instance import nonce_of
 from engine.errors import NotFound
 from engine.events import Event
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 Move = Literal["nothing", "wait", "edit", "post"]
 SHOWN_LINES = 5
 NEWEST = 50
+LONGEST_PAUSE_S = 60.0
+UNKNOWN_MESSAGE = 10008
 OPENED_S = 10.0
 """How long the answer to a start waits for the reader of events to write the card's row."""
 
@@ -79,6 +82,8 @@ class LiveCards:
         self._dirty: set[int] = set()
         self._news = asyncio.Event()
         self._locks: dict[int, asyncio.Lock] = {}
+        self._failures: dict[int, int] = {}
+        self._again_at: dict[int, float] = {}
         self._no_room = False
         self._noted: set[int] = set()
         """Tasks whose card says that the disk is full, which their rows could not take."""
@@ -124,6 +129,8 @@ class LiveCards:
             self._dirty.update(await self._records.cards_to_show(NEWEST))
             self._no_room = no_room
         for task_id in sorted(self._dirty):
+            if self._again_at.get(task_id, 0.0) > self._now():
+                continue
             self._dirty.discard(task_id)
             if await self._settle(task_id, hurry=False) == "wait":
                 self._dirty.add(task_id)
@@ -138,17 +145,29 @@ class LiveCards:
             if card is None:
                 return "nothing"
             try:
-                return await self._bring(card, 0 if hurry else self._settings.card_every_s)
+                move = await self._bring(card, 0 if hurry else self._settings.card_every_s)
             except NotFound:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
             except (discord.Forbidden, discord.NotFound) as error:
                 return await self._elsewhere(card, error)
             except (*UNDELIVERED, OSError) as error:
-                log.warning("card of task %s not shown, next try soon: %s", task_id, error)
-                return "wait"
+                log.warning("card of task %s not shown, tried again: %s", task_id, error)
+                return self._later(task_id, getattr(error, "retry_after", 0.0))
             except Exception:
-                log.exception("card of task %s; the others go on", task_id)
-                return "nothing"
+                log.exception("card of task %s, tried again; the others go on", task_id)
+                return self._later(task_id, LONGEST_PAUSE_S)
+            self._failures.pop(task_id, None)
+            self._again_at.pop(task_id, None)
+            return move
+
+    def _later(self, task_id: int, seconds: float = 0.0) -> Move:
+        """Try a card again: twice at once, then after a pause that doubles, `seconds` at least."""
+        failures = self._failures[task_id] = self._failures.get(task_id, 0) + 1
+        doubled = 2.0 ** min(failures - 1, 16) if failures > 2 else 0.0
+        pause = max(seconds, min(LONGEST_PAUSE_S, doubled))
+        self._again_at[task_id] = self._now() + pause
+        self._dirty.add(task_id)
+        return "wait"
 
     async def _elsewhere(self, card: CardRecord, error: discord.HTTPException) -> Move:
         """The card's channel is closed to the bot or gone: it moves to the task's own first channel."""
@@ -156,13 +175,14 @@ class LiveCards:
         place = await self._routes.channel_of(task.root_group_id)
         if place == card.channel_id:
             log.warning("card of task %s cannot be shown in channel %s: %s", card.task_id, place, error)
-            return "nothing"
+            return self._later(card.task_id, LONGEST_PAUSE_S)
         if place is not None:
             moved = asdict(CardRecord(card.task_id, place))
             await self._records.change_card(
                 card.task_id, channel_id=place, **{name: moved[name] for name in _OWNED}
             )
-        return "wait"
+            return "wait"
+        return self._later(card.task_id)
 
     async def _bring(self, card: CardRecord, every_s: float) -> Move:
         if card.stale_id:
@@ -209,7 +229,15 @@ class LiveCards:
         await self._records.change_card(card.task_id, begun_at=now)
         channel = self._channel(card.channel_id)
         await self._allowed(card.channel_id)
-        message = await channel.send(view=view, silent=True, nonce=f"c{card.task_id}-{card.message_id}")
+        instance = await self._records.instance()
+        nonce = nonce_of(instance, "card", card.task_id, card.channel_id, card.message_id)
+        try:
+            message = await channel.send(view=view, silent=True, nonce=nonce)
+        except discord.NotFound as gone:
+            if gone.code != UNKNOWN_MESSAGE:
+                raise
+            # The first try landed unseen and people deleted it: the card comes again.
+            message = await channel.send(view=view, silent=True, nonce=nonce_of(instance, nonce, now))
         await self._posted(card, message.id, now, digest(view))
 
     async def _posted(self, card: CardRecord, message_id: int, at: float, shown: str) -> None:
@@ -246,8 +274,8 @@ class LiveCards:
         """Delete the message that the card replaced."""
         try:
             await self._channel(card.channel_id).get_partial_message(card.stale_id).delete()
-        except discord.NotFound:
-            log.info("old card %s was gone already", card.stale_id)
+        except (discord.NotFound, discord.Forbidden) as error:
+            log.info("old card %s cannot be deleted: %s", card.stale_id, error)
         await self._records.change_card(card.task_id, durable=False, stale_id=0)
 
     async def _edit(self, card: CardRecord, view: discord.ui.LayoutView, now: float) -> None:
@@ -256,7 +284,7 @@ class LiveCards:
         try:
             await message.edit(view=view)
         except discord.NotFound as gone:
-            if gone.code == 10003:  # the channel itself
+            if gone.code != UNKNOWN_MESSAGE:  # the channel itself
                 raise
             await self._post(card, view, now)
             return

@@ -25,6 +25,9 @@ AGAIN_S = 7.0
 MOST = 10
 """Seconds between looks, and between signs in one place; most signs at one look (Discord: 50 a second)."""
 
+REFUSED_S = 600.0
+"""How long a place is left alone that refuses the sign: refusals count towards a ban."""
+
 PATIENCE_S = 2.0
 """Time limit for a round: typing indicators must never delay messages."""
 
@@ -75,4 +78,8 @@ class TypingIndicator:
 
     async def _show(self, place: int, now: float) -> None:
         self._shown[place] = now
-        await self._client.get_partial_messageable(place).typing()
+        try:
+            await self._client.get_partial_messageable(place).typing()
+        except discord.Forbidden as error:
+            _log.info("no sign of work in place %s for a while: %s", place, error)
+            self._shown[place] = now + REFUSED_S

@@ -104,6 +104,7 @@ class Outbox:
             engine.look.read_file,
             self._buttons,
             said,
+            records.instance,
         )
         means = WorkerServices(
             self.ledger,

@@ -20,6 +20,7 @@ from bot.places.notices import Notices
 from bot.places.provision import Place
 from bot.places.records import WebhookRecord
 from bot.places.webhooks import Webhooks
+from bot.storage.instance import nonce_of
 from bot.texts import outbox as wording
 from engine.errors import NotFound
 
@@ -45,6 +46,7 @@ class Posting:
     read_file: ReadFile
     gate_buttons: LoadGateButtons
     notices: Notices
+    instance: Callable[[], Awaitable[str]]
     _refused_names: set[str] = field(default_factory=set, init=False)
     _forms: dict[int, Form] = field(default_factory=dict, init=False)
     _woken: set[int] = field(default_factory=set, init=False)
@@ -107,7 +109,7 @@ class Posting:
         self, place: Place, delivery: Delivery, message: RenderedMessage, form: Form
     ) -> MessageLocation:
         """Send as the bot; where the bot lacks the permission, send through its webhook."""
-        nonce = f"o{delivery.id}{form[0] if form != 'plain' else ''}"
+        nonce = nonce_of(await self.instance(), "post", delivery.id, form, place.target_id)
         try:
             return await self.transport.by_bot(place.target_id, message, nonce=nonce)
         except PermissionMissing:
@@ -117,13 +119,17 @@ class Posting:
         return await self.transport.by_webhook(hook, place.thread_id, replace(message, name=BOT))
 
     async def find(self, place: Place, delivery: Delivery) -> MessageLocation | None:
-        """Return the message of an earlier delivery, None if it is not there. Raises like `look_up`."""
+        """Return the message of an earlier delivery, None if it is not there. Raises like `recent`."""
         hook = await self.webhooks.kept(place)
         prints = {each.fingerprint for each in await self._variants(delivery.wire, hook)}
-        found = await self.transport.look_up(place.target_id, delivery.begun_at, prints, hook)
-        known = await self.ledger.known([message_id for message_id, _ in found])
-        fresh = [message_id for message_id, _ in found if message_id not in known]
-        return MessageLocation(place.target_id, fresh[0]) if fresh else None
+        recent = await self.transport.recent(place.target_id, delivery.begun_at, hook)
+        known = await self.ledger.known([message.id for message in recent])
+        for message in recent:
+            if message.id not in known:
+                mark = await self.transport.fingerprint_of(message, hook, place.thread_id)
+                if mark in prints:
+                    return MessageLocation(place.target_id, message.id)
+        return None
 
     async def _variants(self, message: OutgoingMessage, hook: WebhookRecord | None) -> list[RenderedMessage]:
         """The message in every form and voice in which it may have been sent."""

@@ -13,7 +13,7 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,9 +22,16 @@ import aiohttp
 import discord
 
 from bot.discord.identities import message_of
+from bot.discord.request_stop import RequestStop, stop_of
 from bot.outbox.ledger import MessageLocation
 from bot.outbox.limiter import Limiter
-from bot.outbox.outcomes import ConnectionFailed, OutcomeUnknown, outcome_of, rate_limit_error
+from bot.outbox.outcomes import (
+    ConnectionFailed,
+    OutcomeUnknown,
+    TooManyRequests,
+    outcome_of,
+    rate_limit_error,
+)
 from bot.outbox.post import BOT
 from bot.places.records import WebhookRecord
 from engine.secrets import redact
@@ -92,6 +99,10 @@ class Transport:
     clock: Callable[[], float]
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
     _channels: dict[int, int] = field(default_factory=dict, init=False)
+    _stop: RequestStop = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._stop = stop_of(self.client)
 
     async def start(self) -> None:
         """Open the webhooks' session on the client's own connector, where it has one."""
@@ -191,24 +202,39 @@ class Transport:
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error
 
-    async def look_up(
-        self, channel_id: int, since: float, prints: Iterable[str], hook: WebhookRecord | None
-    ) -> list[tuple[int, str]]:
-        """Our messages in a channel since unix time `since` with one of `prints`, oldest first (id, print).
+    async def recent(
+        self, channel_id: int, since: float, hook: WebhookRecord | None
+    ) -> list[discord.Message]:
+        """Our messages in a channel since unix time `since`, oldest first.
 
-        Raises Denied without the permission to read the history, and the other errors.
+        Raises PermissionMissing without the permission to read the history, and the other errors.
         """
-        wanted = set(prints)
         after = datetime.fromtimestamp(since - CLOCK_SLACK_S, UTC)
         target = self.client.get_partial_messageable(channel_id)
-        found: list[tuple[int, str]] = []
         try:
-            async for message in target.history(limit=500, after=after, oldest_first=True):
-                if self._ours(message, hook) and (mark := _print_of(message)) in wanted:
-                    found.append((message.id, mark))
+            history = target.history(limit=500, after=after, oldest_first=True)
+            return [message async for message in history if self._ours(message, hook)]
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error
-        return found
+
+    async def fingerprint_of(
+        self, message: discord.Message, hook: WebhookRecord | None, thread_id: int
+    ) -> str:
+        """The fingerprint of one of our messages.
+
+        Without the message content intent a bot reads even its own webhook's messages empty; the webhook's
+        token shows them.
+        """
+        empty = not (message.content or message.embeds or message.attachments)
+        if not empty or hook is None or message.webhook_id != hook.webhook_id:
+            return _print_of(message)
+        thread = discord.Object(thread_id) if thread_id else discord.utils.MISSING
+        try:
+            return _print_of(await self._webhook(hook).fetch_message(message.id, thread=thread))
+        except discord.NotFound:
+            return ""  # deleted meanwhile
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            raise outcome_of(error) from error
 
     def _ours(self, message: discord.Message, hook: WebhookRecord | None) -> bool:
         if hook is not None and message.webhook_id == hook.webhook_id:
@@ -224,12 +250,15 @@ class Transport:
     async def _watch(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
+        if (pause := self._stop.remaining()) > 0:
+            raise TooManyRequests(pause, "global", hidden=False)
         try:
             response = await handler(request)
         except aiohttp.ClientConnectorError as error:
             raise ConnectionFailed(redact(str(error))) from error
         except (aiohttp.ClientError, OSError) as error:
             raise OutcomeUnknown(redact(repr(error))) from error
+        self._stop.heard(response.status, response.headers)
         match = _WEBHOOK_PATH.search(request.url.path)
         channel_id = self._channels.get(int(match[1]), 0) if match else 0
         if response.status == 429:

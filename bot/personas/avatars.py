@@ -75,10 +75,11 @@ class Faces:
                 await self._provide(await self._wanted.get(), known)
             except discord.RateLimited as error:
                 await asyncio.sleep(min(error.retry_after, PATIENCE_S))
-            except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
-                _log.warning("faces cannot be uploaded just now: %s", error)
-                await asyncio.sleep(TROUBLE_S)
-            except discord.HTTPException as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429:
+                    _log.warning("faces cannot be uploaded just now: %s", redact(str(error)))
+                    await asyncio.sleep(TROUBLE_S)
+                    continue
                 said = redact(str(error))
                 self.problem = f"Drawn faces are refused ({said}). Set AVATAR_URL_TEMPLATE, or leave it so."
                 _log.warning("%s", self.problem)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 
-from bot.storage.tables import cursors, groups, made_places, tasks, webhooks
+from bot.storage.instance import instance_of
+from bot.storage.tables import groups, made_places, tasks, webhooks
 from bot.storage.upsert import insert_once, upsert
 from engine.errors import NotFound
 from engine.ports import Database
@@ -80,16 +80,8 @@ class PlaceRecords:
 
     async def instance(self) -> str:
         """Return this database's permanent random name; it distinguishes our channels from another bot's."""
-        if self._instance:
-            return self._instance
-        values = {"name": "instance", "seq": secrets.randbits(40)}
-        query = select(cursors.c.seq).where(cursors.c.name == "instance")
-
-        def work(connection: Connection) -> str:
-            insert_once(connection, cursors, values)
-            return f"{connection.execute(query).scalar():x}"
-
-        self._instance = await self._database.write(work)
+        if not self._instance:
+            self._instance = await instance_of(self._database)
         return self._instance
 
     async def group(self, group_id: int) -> GroupRecord:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, delete, select, up
 
 from bot.discord.access import GuildRules, Right
 from bot.storage.guild_tables import CardRow, FactRow, FollowRow, GuildRow, LogRow, SeenRow
+from bot.storage.instance import instance_of
 from bot.storage.tables import groups, tasks
 from bot.storage.upsert import upsert
 from engine.ports import Database
@@ -83,6 +84,13 @@ class BotRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._instance = ""
+
+    async def instance(self) -> str:
+        """A random name of this database (`bot.storage.instance`)."""
+        if not self._instance:
+            self._instance = await instance_of(self._database)
+        return self._instance
 
     @property
     def no_room(self) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from bot.app.login import login_error_text, reads_messages
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.local.faults import LimitScope
 from engine.commands import PauseTask, SayToAgent, StartTask
 from tests.bot.features.conftest import Stage
 
@@ -305,3 +306,38 @@ def marks(loop: Loop, message_id: str) -> list[str]:
     """Reactions on a message."""
     wire = next(m for m in loop.local.you.history(loop.lobby) if m["id"] == message_id)
     return [r["emoji"]["name"] for r in wire.get("reactions", [])]
+
+
+async def test_nothing_is_asked_during_a_ban(loop: Loop) -> None:
+    """After the edge's 429 no card, sign, reaction or command goes out until it says so."""
+    task = await loop.begin()
+    loop.local.faults.limit("*", ".*", scope=LimitScope.CLOUDFLARE, retry_after=3600, times=1)
+    loop.stage.engine.recruit(loop.stage.engine.world.tasks[task].boss_id, "Ada")
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    loop.stage.clock += 60
+    for _ in range(4):
+        loop.stage.clock += 60
+        await loop.stage.shown.cards.tick()
+        await loop.stage.shown.typing.tick()
+    after = [call for call in loop.local.rest.calls if call.status == 429]
+    assert len(after) == 1 and loop.local.rest.calls[-1].status == 429
+
+
+async def test_a_card_in_trouble_is_tried_less_and_less(loop: Loop) -> None:
+    """A 5xx is no reason for a request each second."""
+    task = await loop.begin()
+    loop.local.faults.fail("PATCH", CARD_EDIT, status=503, times=1000)
+    loop.stage.engine.recruit(loop.stage.engine.world.tasks[task].boss_id, "Ada")
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    loop.stage.clock += 60
+    before = len(loop.local.rest.calls)
+    for _ in range(30):
+        await loop.stage.shown.cards.tick()
+        loop.stage.clock += 1
+    tries = len(loop.local.rest.calls) - before
+    assert 1 <= tries <= 6 * 5  # discord.py repeats a 5xx five times by itself
+    loop.local.faults.clear()
+    loop.stage.clock += 61
+    await loop.stage.shown.cards.tick()
+    (card,) = await loop.cards()
+    assert "Ada" in str([c.to_dict() for c in card.components])

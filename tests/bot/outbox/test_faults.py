@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.local.faults import LimitScope
 from bot.outbox.transport import Transport
-from tests.bot.outbox.conftest import Stage
+from bot.storage.tables import BOT_METADATA
+from engine.store.database import open_database, sync_engine
+from tests.bot.outbox.conftest import Stage, make_outbox
 
 EXECUTE = r"/webhooks/\d+/[^/]+"
 BOT_SEND = r"/channels/\d+/messages"
@@ -152,3 +155,55 @@ async def test_restart_projects_each_event_once(stage: Stage) -> None:
         stage.engine.speak(boss, word)
         await stage.drain()
     assert spoken(stage) == ["first", "second", "third"]
+
+
+async def test_own_words_are_found_without_the_intent_to_read(stage: Stage) -> None:
+    """Without message content a bot reads its own webhook's messages empty, but by its token."""
+    boss = await begun(stage)
+    stage.local.world.reads_content = False
+    stage.local.faults.drop_after("POST", EXECUTE)
+    stage.engine.speak(boss, "second")
+    await stage.drain()
+    assert spoken(stage) == ["first", "second"]
+
+
+async def test_a_new_database_under_the_same_bot(stage: Stage, tmp_path: Path) -> None:
+    """Discord remembers nonces for minutes: a wiped folder must not get the old messages back as its own."""
+    boss = await begun(stage)
+    stage.engine.raise_gate(boss, "Red?", ("yes", "no"))
+    await stage.drain()
+    await stage.outbox.stop()
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    plain = sync_engine(url)
+    BOT_METADATA.create_all(plain)
+    plain.dispose()
+    other = open_database(url)
+    stage.outbox = make_outbox(stage.client, stage.engine, other)
+    await stage.outbox.start()
+    await stage.drain()
+    await stage.outbox.stop()
+    await other.close()
+    roots = [c for c in stage.local.you.channels() if c["name"].startswith("root")]
+    asked = [m["content"] for c in roots for m in stage.local.you.history(c) if "Red?" in m["content"]]
+    assert len(roots) == 2 and len(asked) == 2
+
+
+async def test_a_message_deleted_before_its_answer_came(stage: Stage) -> None:
+    """404 for a repeated nonce means the message, not the channel: no second channel is made."""
+    boss = await begun(stage)
+    stage.local.faults.drop_after("POST", BOT_SEND)
+    stage.local.faults.delay("GET", BOT_SEND, seconds=30)
+    stage.engine.raise_gate(boss, "Red?", ("yes", "no"))
+    root = stage.local.you.channel("root")
+    asked: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        asked[:] = [m for m in stage.said("root") if "Red?" in m["content"]]
+        return bool(asked)
+
+    await stage.local.world.pulse.until(there, 10)
+    stage.local.world.delete_message(int(root["id"]), int(asked[0]["id"]))
+    stage.engine.speak(boss, "afterwards")
+    await stage.drain()
+    assert [c["name"] for c in stage.local.you.channels()].count("root") == 1
+    assert "afterwards" in spoken(stage)
