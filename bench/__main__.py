@@ -1,4 +1,4 @@
-"""All benches, each in a process of its own, printed as ratios within one run on this machine.
+"""Run all benchmarks, each in a process of its own; prints ratios within one run on this machine.
 
 `python -m bench [name …]`: only those named.
 """
@@ -33,7 +33,8 @@ def _status(name: str) -> int:
 
 
 def main() -> int:
-    """Run what is asked for; 1 when a bench broke (a missed target is printed, and no error)."""
+    """Run the requested benchmarks; return 1 if one broke (a missed target is printed, but is not an
+    error)."""
     chosen = sys.argv[1:] or list(BENCHES)
     unknown = [name for name in chosen if name not in BENCHES]
     if unknown:

@@ -1,4 +1,5 @@
-"""What the benches' model says: functions from a chat to an answer, run inside the endpoint's process."""
+"""Scripted models of the benchmarks: functions from a chat to an answer, run inside the endpoint's
+process."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ class Said:
 
 
 def name_of(messages: list[dict[str, Any]]) -> str:
-    """Whose prompt it is."""
+    """Return the name of the agent whose prompt it is."""
     found = re.search(r"You are ([\w. ]+?),", messages[0]["content"])
     return found[1] if found else ""
 

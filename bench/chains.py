@@ -1,4 +1,4 @@
-"""The chain work: every agent begins a chain of hops; a step reads one message and passes it on, one hop
+"""The chain workload: every agent starts a chain of hops; a step reads one message and passes it on, one hop
 less.
 
 `ideal_seconds` runs the same rules with an engine that costs nothing.
@@ -21,7 +21,7 @@ _HOP = re.compile(r"chain (\d+) hop (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """`agents` chains of `hops` messages; each call takes `seconds`, at most `cap` at once."""
+    """`agents` chains of `hops` messages; each call takes `seconds`, at most `cap` calls at once."""
 
     agents: int
     hops: int
@@ -29,17 +29,17 @@ class Chains:
     cap: int
 
     def holder(self, chain: int, hop: int) -> int:
-        """Who gets the message of `chain` that has `hop` hops left: at equal hops, no two chains meet."""
+        """Return who gets the message of `chain` with `hop` hops left: at equal hops, no two chains meet."""
         return (chain + (self.hops - hop) * STRIDE) % self.agents
 
 
 def text_of(chain: int, hop: int) -> str:
-    """A message of a chain."""
+    """Return the text of a chain's message."""
     return f"chain {chain} hop {hop}" + PAD
 
 
 def chain_script(work: Chains):  # type: ignore[no-untyped-def]
-    """The model of every agent."""
+    """Return the scripted model of every agent."""
 
     def answer(request: ChatRequest) -> ChatAnswer:
         found = _HOP.search(request.messages[-1].content)
@@ -55,7 +55,7 @@ def chain_script(work: Chains):  # type: ignore[no-untyped-def]
 
 
 def ideal_seconds(work: Chains) -> float:
-    """Makespan of the work when nothing but the calls takes time."""
+    """Return the makespan of the workload if only the calls take time."""
     inbox = {agent: deque([(agent, work.hops)]) for agent in range(work.agents)}
     ready = deque(range(work.agents))
     events: list[tuple[float, int, int]] = []

@@ -1,4 +1,4 @@
-"""Crashes: runs killed with -9 at random moments, each resumed to its end, then compared with what must be.
+"""Crash test: runs killed with -9 at random moments, each resumed to its end, then checked for damage.
 
 `python -m bench.crash [sqlite|postgresql] [runs]`
 """
@@ -33,7 +33,7 @@ STALLED_S = 2.0
 
 
 async def live(url: str, folder: Path) -> None:
-    """Run the work until it is finished (or this process is killed)."""
+    """Run the workload until it is finished (or this process is killed)."""
     running = build(url, folder, ScriptedModel(slow_relay), 16, TURN, stalled_s=STALLED_S)
     await running.engine.start()
     while not await running.db.read(finished):  # noqa: ASYNC110 - the database says when
@@ -47,7 +47,7 @@ async def _within(life: Coroutine[Any, Any, None]) -> None:
 
 
 def start_process(url: str, folder: Path) -> int:
-    """Process id of a child that lives and ends with status 0 when the work is done."""
+    """Return the id of a child process that exits with status 0 when the workload is done."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -60,7 +60,7 @@ def start_process(url: str, folder: Path) -> int:
 
 
 def undisturbed(url: str, folder: Path) -> float:
-    """Seconds the work takes when nobody kills it."""
+    """Return the seconds that the workload takes when nothing kills it."""
     make_tables(url)
     asyncio.run(seed_at(url))
     began = time.perf_counter()
@@ -71,7 +71,7 @@ def undisturbed(url: str, folder: Path) -> float:
 
 
 def one_run(url: str, folder: Path, chance: random.Random, whole: float) -> tuple[Damage, int]:
-    """Kill a few times, let it end -> (what is wrong, kills that hit)."""
+    """Kill a few times, then let it finish; return (damage, kills that hit)."""
     make_tables(url)
     asyncio.run(seed_at(url))
     hits = 0
@@ -92,14 +92,14 @@ def one_run(url: str, folder: Path, chance: random.Random, whole: float) -> tupl
 
 
 async def seed_at(url: str) -> None:
-    """Fill an empty database with the work."""
+    """Fill an empty database with the workload."""
     db = open_database(url)
     await db.write(seed)
     await db.close()
 
 
 def bench(store: str, runs: int, seed_number: int = 1) -> bool:
-    """All runs on one store; prints the sums."""
+    """Run all runs on one store and print the sums."""
     chance = random.Random(seed_number)
     total, hits, unhurt = NO_DAMAGE, 0, 0
     with tempfile.TemporaryDirectory() as parent:

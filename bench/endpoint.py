@@ -21,7 +21,7 @@ Brain = Callable[[list[dict[str, Any]]], Said]
 
 
 def body_of(said: Said, prompt: int) -> dict[str, Any]:
-    """The answer as the API's JSON."""
+    """Return the answer as the API's JSON."""
     calls = [
         {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
         for n, (name, arguments) in enumerate(said.calls)
@@ -58,7 +58,7 @@ async def serve(brain: Brain, seconds: float) -> None:
 
 @contextmanager
 def endpoint(work: str, seconds: float, agents: int) -> Iterator[str]:
-    """Base URL of a fresh endpoint process, for as long as the block lasts."""
+    """Yield the base URL of a fresh endpoint process, which ends with the block."""
     command = [sys.executable, "-m", "bench.endpoint", work, str(seconds), str(agents)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

@@ -2,7 +2,7 @@
 
 `python -m bench.fairness [sqlite|postgresql]`: the embedded dispatcher, or Procrastinate's.
 
-The endpoint takes 64 calls at once through the real admission, 250 ms each; what is compared is the small
+The endpoint takes 64 calls at once through the real admission, 250 ms each; the ratio compares the small
 task's time from its messages to its end.
 """
 
@@ -44,7 +44,7 @@ def _left(connection: Connection, task: int) -> bool:
 
 
 async def run(beside: bool, url: str, folder: Path) -> float:
-    """Seconds that the small task takes, alone or beside the large one."""
+    """Return the seconds that the small task takes, alone or beside the large one."""
     make_tables(url)
     scripts: dict[int, object] = {}
 
@@ -74,7 +74,7 @@ async def run(beside: bool, url: str, folder: Path) -> float:
 
 
 def bench(store: str) -> bool:
-    """Alone, beside, ratio."""
+    """Run alone and beside; print the ratio."""
     found = []
     for beside in (False, True):
         with tempfile.TemporaryDirectory() as folder, database(store, Path(folder)) as url:

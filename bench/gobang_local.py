@@ -27,7 +27,7 @@ GRACE_S = 600
 
 @dataclass(slots=True)
 class Row:
-    """What came of one seed."""
+    """The result of one seed."""
 
     seed: int
     state: str
@@ -41,7 +41,7 @@ class Row:
     runs: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return lines for people."""
         judged = self.judged
         verdict = "CORRECT" if judged.correct else "not correct"
         extra = "refused" if judged.extra is not None and judged.extra.met else "not refused"
@@ -60,17 +60,17 @@ class Row:
 
 
 async def attempt(seed: int, folder: Path, goal: str, threads: int) -> Row:
-    """One task from the goal to its end, then the game is played."""
+    """Run one task from the goal to its end, then play the game."""
     settings = EngineSettings(
         data_dir=folder / f"seed{seed}", local_seed=seed, local_threads=threads, database_url=""
     )
     opened = await open_engine(settings, say=say)
     try:
         await opened.engine.start()
-        begun = time.monotonic()
+        started = time.monotonic()
         task = await opened.engine.handle(StartTask(goal, "bench", "bench:gobang"))
         runs = await _until_end(opened, task, opened.settings.max_minutes * 60 + GRACE_S)
-        return await _row(opened, seed, task, (time.monotonic() - begun) / 60, runs)
+        return await _row(opened, seed, task, (time.monotonic() - started) / 60, runs)
     finally:
         await opened.engine.stop()
         await opened.close()
@@ -110,7 +110,7 @@ async def _row(opened: OpenEngine, seed: int, task: int, minutes: float, runs: l
 
 
 async def bench(seeds: list[int], folder: Path, goal: str, side_by_side: int, threads: int) -> None:
-    """All seeds, each told when it is done, then the total."""
+    """Run all seeds, print each when it is done, then the total."""
     gate = asyncio.Semaphore(side_by_side)
     rows: list[Row] = []
 
@@ -132,7 +132,7 @@ async def bench(seeds: list[int], folder: Path, goal: str, side_by_side: int, th
 
 
 def seeds_of(text: str) -> list[int]:
-    """ "1-10" or "3,5" as numbers."""
+    """Return "1-10" or "3,5" as numbers."""
     parts = [part.partition("-") for part in text.split(",")]
     return [n for first, _, last in parts for n in range(int(first), int(last or first) + 1)]
 

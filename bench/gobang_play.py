@@ -24,7 +24,7 @@ NONSENSE = ("abc", "abc")
 NAMES = ("Alice", "Bob")
 
 
-def _letter(column: int | str) -> str:
+def _column_letter(column: int | str) -> str:
     return chr(65 + min(column, 25)) if isinstance(column, int) else column
 
 
@@ -32,8 +32,8 @@ TYPINGS: dict[str, Typing] = {
     "row column": lambda at: f"{at[0]} {at[1]}\n",
     "row,column": lambda at: f"{at[0]},{at[1]}\n",
     "row, then column": lambda at: f"{at[0]}\n{at[1]}\n",
-    "A1": lambda at: f"{_letter(at[1])}{at[0]}\n",
-    "1A": lambda at: f"{at[0]}{_letter(at[1])}\n",
+    "A1": lambda at: f"{_column_letter(at[1])}{at[0]}\n",
+    "1A": lambda at: f"{at[0]}{_column_letter(at[1])}\n",
 }
 
 # Labels of the two players in the order in which they move, where the program names nobody when it asks.
@@ -184,7 +184,8 @@ def _preamble(first: str) -> str:
 
 
 def _labels_of(first: str, ends: Sequence[_End]) -> tuple[str, str] | None:
-    """The labels of first and second player, None when winners are not told apart or told the wrong way."""
+    """Return the labels of first and second player; None if winners are indistinguishable or named
+    wrongly."""
     mine = _common(end.labels for end in ends[0::2])
     theirs = _common(end.labels for end in ends[1::2])
     one, two = mine - theirs, theirs - mine

@@ -46,7 +46,7 @@ def answer_body() -> str:
 
 
 async def serve() -> None:
-    """The endpoint: the same answer after half a second, for ever."""
+    """Serve the same answer after half a second until killed."""
     body = answer_body()
 
     async def reply(request: web.Request) -> web.Response:

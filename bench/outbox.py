@@ -149,8 +149,8 @@ class Simulation:
             now += LATENCY_S
             self.limiter.landed(channel, now)
         self.delays += [(now - entry.at, entry.post.lane == Lane.ANSWER) for entry in batch.entries]
-        gone = {entry.id for entry in batch.entries}
-        queue[:] = [entry for entry in queue if entry.id not in gone]
+        sent = {entry.id for entry in batch.entries}
+        queue[:] = [entry for entry in queue if entry.id not in sent]
         return True, now
 
 
@@ -204,7 +204,7 @@ class Source:
         self._more = asyncio.Event()
 
     async def handle(self, command: object) -> int:
-        """Takes nothing."""
+        """Ignore the command."""
         raise Invalid(f"This engine only speaks; it cannot take {command}.")
 
     async def read_file(self, task_id: int, path: str) -> bytes:
@@ -221,7 +221,7 @@ class Source:
             await self._more.wait()
 
     def emit(self, body: ev.EventBody) -> None:
-        """Tell the world."""
+        """Publish an event."""
         self.log.append(ev.Event(len(self.log) + 1, time.time(), body))
         self._more.set()
 

@@ -1,4 +1,4 @@
-"""Engine parts for benches: the real engine, store and workspace around a scripted model."""
+"""Engine parts for benchmarks: the real engine, store and workspace around a scripted model."""
 
 from __future__ import annotations
 
@@ -117,10 +117,10 @@ def build(
     sweeps: bool = True,
     stalled_s: float = 10.0,
 ) -> Running:
-    """A real engine around `model` with the dispatcher that belongs to the database.
+    """Return a real engine around `model` with the dispatcher that belongs to the database.
 
-    Without `sweeps` nobody stirs a boss that has nothing to do: the work is what was seeded. `stalled_s`:
-    after how long a silence a killed worker's jobs are taken over.
+    Without `sweeps` idle bosses are not woken: only the seeded work is done. `stalled_s`: the silence after
+    which a killed worker's jobs are taken over.
     """
     db = open_database(url)
     parts = EngineParts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
@@ -137,8 +137,8 @@ def _dispatcher(db: Database, slots: int, stalled_s: float) -> Dispatcher:
 
 
 def seed_members(connection: Connection, count: int, now: float) -> tuple[int, list[int]]:
-    """A running task with a boss who has read its messages and `count` members A0, A1, … -> (task,
-    members)."""
+    """Insert a running task with a boss without unread messages and `count` members A0, A1, …; return
+    (task, members)."""
     task = start_task(connection, StartTask("bench", "bench", "bench"), ROOMY, now).id
     connection.execute(MESSAGES.update().where(MESSAGES.c.task_id == task).values(consumed_step=0))
     boss = connection.execute(sa.select(AGENTS).where(AGENTS.c.task_id == task)).one()
@@ -157,7 +157,7 @@ def seed_members(connection: Connection, count: int, now: float) -> tuple[int, l
 
 
 def seed_messages(connection: Connection, task: int, messages: list[tuple[int, str]], now: float) -> None:
-    """Unread messages from the system: (agent, text) pairs."""
+    """Insert unread messages from the system: (agent, text) pairs."""
     rows = [
         {
             "task_id": task,

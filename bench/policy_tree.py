@@ -27,7 +27,7 @@ _Step = tuple[int, int]
 
 
 def longest_chain(connection: Connection) -> int:
-    """Calls on the longest chain of steps that had to wait for each other: own last step, messages read."""
+    """Return the calls on the longest chain of dependent steps: own previous step, messages read."""
     needs: dict[_Step, list[_Step]] = defaultdict(list)
     for row in connection.execute(sa.select(MESSAGES).where(MESSAGES.c.consumed_step.is_not(None))):
         if row.from_agent is not None:

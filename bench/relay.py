@@ -1,6 +1,6 @@
-"""The work that crashes are tried on: chains whose every step writes a file and passes a message on.
+"""The workload of crash tests: chains whose every step writes a file and passes a message on.
 
-`verify` reads a finished database and says what was lost, doubled, missing or different.
+`verify` reads a finished database and reports what was lost, duplicated, missing or different.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MESSAGE = re.compile(r"\[from [\w ]+\]\n  chain (\d+) hop (\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What must all be zero."""
+    """Counts that must all be zero."""
 
     lost: int
     twice: int
@@ -53,7 +53,7 @@ NO_DAMAGE = Damage(0, 0, 0, 0, 0)
 
 
 def content_of(chain: int, hop: int) -> str:
-    """What the step that reads this message writes."""
+    """Return what the step that reads this message writes."""
     return f"written for chain {chain} with {hop} hops left\n" * 20
 
 
@@ -72,13 +72,13 @@ def relay_script(request: ChatRequest) -> ChatAnswer:
 
 
 async def slow_relay(request: ChatRequest) -> ChatAnswer:
-    """The script after a while, so that there is a moment to die in."""
+    """Answer after a delay, so that there is a moment to be killed in."""
     await asyncio.sleep(WORK.seconds)
     return relay_script(request)
 
 
 def seed(connection: Connection) -> None:
-    """All agents with a message each."""
+    """Insert all agents with a message each."""
     now = time.time()
     task, agents = seed_members(connection, WORK.agents, now)
     messages = [(agent, f"chain {n} hop {WORK.hops}") for n, agent in enumerate(agents)]
@@ -86,24 +86,24 @@ def seed(connection: Connection) -> None:
 
 
 def finished(connection: Connection) -> bool:
-    """All messages are read and no turn is open."""
+    """Return True if all messages are read and no turn is open."""
     unread = sa.select(MESSAGES.c.id).where(MESSAGES.c.consumed_step.is_(None)).limit(1)
     open_turn = sa.select(AGENTS.c.id).where(AGENTS.c.in_turn).limit(1)
     return connection.execute(unread).first() is None and connection.execute(open_turn).first() is None
 
 
 def verify(connection: Connection, workspace: GitWorkspace) -> Damage:
-    """Compare messages, steps, events and files with what the work must have made."""
+    """Compare messages, steps, events and files with what the workload must have produced."""
     return Damage(
-        *_letters(connection),
+        *_count_messages(connection),
         _events(connection),
         asyncio.run(_files(connection, workspace)),
         _held(connection),
     )
 
 
-def _letters(connection: Connection) -> tuple[int, int]:
-    """(lost, read twice): each message must be in the input of exactly one step."""
+def _count_messages(connection: Connection) -> tuple[int, int]:
+    """Return (lost, read twice): each message must be in the input of exactly one step."""
     inputs = connection.execute(sa.select(STEPS.c.input)).scalars()
     read = Counter((int(c), int(h)) for text in inputs for c, h in _MESSAGE.findall(text))
     wanted = [(chain, hop) for chain in range(WORK.agents) for hop in range(1, WORK.hops + 1)]
@@ -111,7 +111,7 @@ def _letters(connection: Connection) -> tuple[int, int]:
 
 
 def _events(connection: Connection) -> int:
-    """Committed calls without their event, and events without a committed call."""
+    """Count committed calls without their event, and events without a committed call."""
     calls: Counter[str] = Counter()
     for text in connection.execute(sa.select(STEPS.c.calls_json)).scalars():
         calls.update(name for _, name, *_ in json.loads(text))
@@ -123,12 +123,12 @@ def _events(connection: Connection) -> int:
 
 
 async def _files(connection: Connection, workspace: GitWorkspace) -> int:
-    """Files, revisions and git objects that differ from what events reported."""
+    """Count files, revisions and git objects that differ from what events reported."""
     task = int(connection.execute(sa.select(AGENTS.c.task_id).limit(1)).scalar_one())
     payloads = connection.execute(_payloads(FileWritten.__name__)).scalars()
-    told = {(body["path"], body["revision"]) for body in (json.loads(payload) for payload in payloads)}
+    reported = {(body["path"], body["revision"]) for body in (json.loads(payload) for payload in payloads)}
     revisions = connection.execute(sa.select(REVISIONS)).all()
-    wrong = len(told ^ {(row.path, row.id) for row in revisions})
+    wrong = len(reported ^ {(row.path, row.id) for row in revisions})
     for row in connection.execute(sa.select(FILES)):
         chain, hop = (int(number) for number in re.findall(r"\d+", row.path))
         wanted = content_of(chain, hop).encode()
@@ -147,11 +147,11 @@ def _blob_id(content: bytes) -> str:
 
 
 def _held(connection: Connection) -> int:
-    """Money and tokens still reserved when nobody calls."""
+    """Return money and tokens still reserved when nobody calls."""
     row = connection.execute(sa.select(BUDGETS.c.reserved_micros, BUDGETS.c.reserved_tokens)).one()
     return abs(int(row[0])) + abs(int(row[1]))
 
 
 def workspace_in(folder: Path) -> GitWorkspace:
-    """The run's files."""
+    """Return the run's files."""
     return GitWorkspace(folder / "workspaces")

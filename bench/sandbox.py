@@ -36,7 +36,7 @@ TIMEOUT_S = 60.0
 
 async def plain(python: str) -> float:
     """Seconds of one plain subprocess."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, content in FILES.items():
@@ -52,7 +52,7 @@ async def plain(python: str) -> float:
         async with asyncio.timeout(TIMEOUT_S):
             await process.communicate()
         assert changed(folder) == DONE
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def changed(folder: Path) -> dict[str, bytes]:
@@ -63,10 +63,10 @@ def changed(folder: Path) -> dict[str, bytes]:
 
 async def inside(sandbox: Sandbox) -> float:
     """Seconds of one contained run."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     result = await sandbox.run(RunRequest(("python", "main.py"), FILES, timeout_s=TIMEOUT_S))
     assert (result.exit_code, result.changed) == (0, DONE), result
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 async def one_by_one(sandbox: Sandbox, python: str, runs: int) -> dict[str, float]:
@@ -92,12 +92,12 @@ async def together(sandbox: Sandbox, python: str, count: int, rounds: int) -> di
     """Seconds until the last of many started at once has ended."""
     plains, insides = [], []
     for _ in range(rounds):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         await asyncio.gather(*(plain(python) for _ in range(count)))
-        plains.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
+        plains.append(time.perf_counter() - started)
+        started = time.perf_counter()
         await asyncio.gather(*(inside(sandbox) for _ in range(count)))
-        insides.append(time.perf_counter() - begun)
+        insides.append(time.perf_counter() - started)
     return {
         "at_once": count,
         "plain_median_s": round(statistics.median(plains), 3),

@@ -52,11 +52,11 @@ class Tree:
         if "look at my draft" not in newest:
             return say("Nothing to do.")
         head = re.findall(r"\[from agent ([\w-]+)\]\n  look at my draft", newest)[-1]
-        return call(("send_message", {"to": [head], "text": "feedback: mend article 2", "wait": True}))
+        return call(("send_message", {"to": [head], "text": "feedback: fix article 2", "wait": True}))
 
     def _head(self, request: ChatRequest, name: str, level: int, newest: str) -> ChatAnswer:
-        told = "\n".join(m.content for m in request.messages if m.role == "user")
-        done = set(_DONE.findall(told))
+        text = "\n".join(m.content for m in request.messages if m.role == "user")
+        done = set(_DONE.findall(text))
         path = f"policy/{name}.md"
         if "look at my draft" in newest or "begins" in newest:
             return self._begin(name, level, path)
@@ -65,7 +65,7 @@ class Tree:
         revised = ("write_file", {"path": path, "content": f"# {name}, revised\n{DRAFT}"})
         if level == 0:
             return call(revised, ("finish", {"report": "The policy is whole.", "deliverables": [path]}))
-        head = re.findall(r"\[from agent ([\w-]+)\]\n  look at my draft", told)[0]
+        head = re.findall(r"\[from agent ([\w-]+)\]\n  look at my draft", text)[0]
         return call(
             revised, ("send_message", {"to": [head], "text": "feedback: my part is done", "wait": True})
         )

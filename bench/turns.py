@@ -24,7 +24,7 @@ ONE_MESSAGE = TurnOptions(inbox_limit=1)
 
 
 def seed(connection: Connection, work: Chains) -> None:
-    """A task with all agents, one message each."""
+    """Insert a task with all agents, one message each."""
     now = time.time()
     task, agents = seed_members(connection, work.agents, now)
     messages = [(agent, text_of(number, work.hops)) for number, agent in enumerate(agents)]
@@ -32,7 +32,7 @@ def seed(connection: Connection, work: Chains) -> None:
 
 
 def left(connection: Connection) -> int:
-    """Unread messages."""
+    """Return the number of unread messages."""
     return int(
         connection.execute(
             sa.select(sa.func.count()).select_from(MESSAGES).where(MESSAGES.c.consumed_step.is_(None))
@@ -41,7 +41,7 @@ def left(connection: Connection) -> int:
 
 
 def counts(connection: Connection) -> tuple[int, int, int, float]:
-    """(messages, steps, events, seconds from the first call to the last commit)."""
+    """Return (messages, steps, events, seconds from the first call to the last commit)."""
     messages, steps, events = (
         int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
         for table in (MESSAGES, STEPS, EVENTS)
@@ -53,7 +53,7 @@ def counts(connection: Connection) -> tuple[int, int, int, float]:
 
 
 async def run(work: Chains, url: str, folder: Path) -> tuple[float, int, float]:
-    """Carry the work out -> (seconds, steps, CPU seconds of this process)."""
+    """Run the workload; return (seconds, steps, CPU seconds of this process)."""
     make_tables(url)
     model = CappedModel(chain_script(work), work.seconds, work.cap)
     running = build(url, folder, model, work.cap * 2, ONE_MESSAGE, sweeps=False)

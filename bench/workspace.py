@@ -91,7 +91,7 @@ class Team:
 
     async def write(self, writer: int, number: int) -> None:
         """One write, from reading to recorded."""
-        begun = time.perf_counter()
+        started = time.perf_counter()
         shared = random.random() < 0.1
         path = f"shared/{writer % 59}.md" if shared else f"area{writer % 24}/agent{writer}.md"
         seen = self.store.current(path)
@@ -101,7 +101,7 @@ class Team:
         blob = await self.workspace.put(TASK, "\n".join(text).encode())
         revision = await self._win(path, seen, base, blob, writer)
         await self.recorder.reached(revision.id)
-        self.latencies.append(time.perf_counter() - begun)
+        self.latencies.append(time.perf_counter() - started)
 
     async def _win(
         self, path: str, seen: Current | None, base: str | None, blob: str, writer: int
@@ -120,9 +120,9 @@ class Team:
 
 async def paced(team: Team, count: int, rate: float) -> None:
     """Begin `count` writes at `rate` a second."""
-    begun, running = time.perf_counter(), []
+    started, running = time.perf_counter(), []
     for number in range(count):
-        delay = begun + number / rate - time.perf_counter()
+        delay = started + number / rate - time.perf_counter()
         if delay > 0:
             await asyncio.sleep(delay)
         running.append(asyncio.create_task(team.write(random.randrange(team.writers), number)))
@@ -154,9 +154,9 @@ def figures(team: Team, before: int, seconds: float) -> dict[str, float]:
 
 async def phase(team: Team, work: object) -> dict[str, float]:
     """Run one phase and give its figures."""
-    before, begun = len(team.store.revisions), time.perf_counter()
+    before, started = len(team.store.revisions), time.perf_counter()
     await work  # type: ignore[misc]
-    return figures(team, before, time.perf_counter() - begun)
+    return figures(team, before, time.perf_counter() - started)
 
 
 async def measure(root: Path, writers: int, revisions: int, rate: float) -> dict[str, object]:

@@ -34,7 +34,7 @@ from engine.queries import TaskView
 from engine.settings import EngineSettings
 from engine.store.database import sync_engine
 
-TOLD = (
+SHOWN = (
     AgentJoined,
     PlanProposed,
     FileWritten,
@@ -99,11 +99,11 @@ async def carry_out(work: Work, settings: EngineSettings, model: ChatModel | Non
     try:
         await stop_left(opened.engine, space)
         await opened.engine.start()
-        begun = time.monotonic()
+        started = time.monotonic()
         start = StartTask(work.goal, "scenario", space, work.limits, attended=False)
         task = await opened.engine.handle(start)
-        await follow(opened, task, begun)
-        return await _outcome(opened, task, time.monotonic() - begun)
+        await follow(opened, task, started)
+        return await _outcome(opened, task, time.monotonic() - started)
     finally:
         await opened.engine.stop()
         await opened.close()
@@ -130,20 +130,20 @@ def _has_version(url: str) -> bool:
 
 
 async def stop_left(engine: Engine, space: str) -> None:
-    """End what a run that was broken off left: it would go on beside the new one and cost twice."""
+    """Stop tasks that an interrupted run left: they would run beside the new ones and cost twice."""
     for task in await engine.look.tasks(space):
         if task.ended_at is None:
             await engine.handle(StopTask(task.id, "scenario", "A new run began."))
             say(f"Task {task.id} of a run that was broken off is stopped.")
 
 
-async def follow(opened: OpenEngine, task: int, begun: float) -> None:
+async def follow(opened: OpenEngine, task: int, started: float) -> None:
     """Tell what happens in a task until it ends."""
     async for event in opened.engine.events():
         if event.body.task_id != task:
             continue
-        if isinstance(event.body, TOLD):
-            say(f"{time.monotonic() - begun:8.1f} s  {line_of(event.body)}")
+        if isinstance(event.body, SHOWN):
+            say(f"{time.monotonic() - started:8.1f} s  {line_of(event.body)}")
         if isinstance(event.body, TaskEnded):
             return
 

@@ -51,7 +51,7 @@ class Endings:
         self._ended: dict[int, asyncio.Event] = {}
 
     async def listen(self) -> None:
-        """Read events for ever."""
+        """Read events until cancelled."""
         async for event in self._engine.events():
             if isinstance(event.body, TaskEnded):
                 self._of(event.body.task_id).set()
@@ -102,7 +102,7 @@ async def _all(opened: OpenEngine, endings: Endings, todo: Sequence[Item], out: 
 
 
 async def _do(opened: OpenEngine, endings: Endings, item: Item) -> Result:
-    begun = time.monotonic()
+    started = time.monotonic()
     start = StartTask(goal_of(item), "items", f"items:{item.kind}", Limits(agents=6, depth=2), attended=False)
     task = await opened.engine.handle(start)
     await endings.wait(task)
@@ -118,7 +118,7 @@ async def _do(opened: OpenEngine, endings: Endings, item: Item) -> Result:
         prompt_tokens=spend.prompt_tokens,
         completion_tokens=spend.completion_tokens,
         cost_micros=spend.cost_micros,
-        seconds=time.monotonic() - begun,
+        seconds=time.monotonic() - started,
     )
 
 
@@ -172,9 +172,9 @@ async def main(words: Sequence[str] | None = None, model: ChatModel | None = Non
     items = load_items(cast(Kind, given.kind), given.file)[: given.limit]
     out = given.out or given.file.with_suffix(f".{given.kind}.results.jsonl")
     settings = EngineSettings().model_copy(update=_apart(given.data))
-    begun = time.monotonic()
+    started = time.monotonic()
     results = await run_items(items, settings, out, given.at_once, model)
-    say(summary(given.kind, results, time.monotonic() - begun))
+    say(summary(given.kind, results, time.monotonic() - started))
     return results
 
 

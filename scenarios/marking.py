@@ -47,9 +47,7 @@ def load_items(kind: Kind, path: Path) -> list[Item]:
             try:
                 items.append(_READERS[kind](json.loads(line), number))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise Invalid(
-                    f"Line {number} of {path.name} is no {kind} item ({error}). Mend it."
-                ) from error
+                raise Invalid(f"Line {number} of {path.name} is no {kind} item ({error}). Fix it.") from error
     return items
 
 

@@ -56,7 +56,7 @@ async def _play(session: SandboxSession, first: RunResult, game: Game) -> None:
             return
         move = choose(game.grid)
         if move is None:
-            game.trouble = "the board is full and the game goes on"
+            game.trouble = "the board is full and the game does not end"
             return
         before = game.grid
         _see(game, await session.send(f"{move[0] + 1} {move[1] + 1}\n", MOVE_S))

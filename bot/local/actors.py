@@ -35,7 +35,7 @@ MAX_TEXT = 2000
 
 
 class NoAnswerError(CannotError):
-    """The application did not respond within three seconds."""
+    """Raised when the application did not respond within three seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,17 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """The answer's text, or an empty string."""
+        """Return the answer's text, or ""."""
         return str(self.message["content"]) if self.message else ""
 
     @property
     def ephemeral(self) -> bool:
-        """Whether only this person sees the answer."""
+        """Return True if only this person sees the answer."""
         return bool(self.message and self.message["flags"] & 64)
 
 
 class Human(Person):
-    """Somebody at a Discord client: writes, reacts, uses commands, buttons, menus and forms."""
+    """A person at a Discord client: writes, reacts, uses commands, buttons, menus and forms."""
 
     # ---------------------------------------------------------------- messages
 
@@ -77,7 +77,7 @@ class Human(Person):
         reply_to: Wire | None = None,
         files: Sequence[File] = (),
     ) -> Wire:
-        """Write a message, optionally in reply to another; returns it."""
+        """Write a message, optionally in reply to another; return it."""
         channel = self._channel(place)
         may_write = "send_messages_in_threads" if channel.is_thread else "send_messages"
         self._need(channel.id, may_write, *(["attach_files"] if files else []))
@@ -146,7 +146,7 @@ class Human(Person):
     # ------------------------------------------------------------ interactions
 
     def commands(self, place: Place, kind: AppCommandType = AppCommandType.CHAT_INPUT) -> list[Wire]:
-        """The commands this person may use in a channel."""
+        """Return the commands this person may use in a channel."""
         channel = self._channel(place)
         return self.world.visible_commands(user_id=self.id, channel_id=channel.id, type=kind)
 
@@ -167,7 +167,7 @@ class Human(Person):
     async def autocomplete(
         self, place: Place, name: str, option: str, typed: str, **filled: object
     ) -> list[Wire]:
-        """Type into an option of a slash command; returns the choices offered."""
+        """Type into an option of a slash command; return the choices offered."""
         channel = self._channel(place)
         root, *path = name.removeprefix("/").split()
         command = self._command(channel.id, root, AppCommandType.CHAT_INPUT)
@@ -269,7 +269,7 @@ class Human(Person):
         return self._outcome(record)
 
     def outcome(self, interaction_id: int) -> Outcome:
-        """How an interaction stands by now."""
+        """Return the current state of an interaction."""
         return self._outcome(self.world.interactions[interaction_id])
 
     def _outcome(self, record: Interaction) -> Outcome:

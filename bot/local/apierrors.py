@@ -12,7 +12,7 @@ from simcord.backend.errors import BackendError
 
 
 def form_error(path: str, code: str, message: str) -> BackendError:
-    """50035 with the tree of ``errors``; ``path`` is dotted, e.g. ``embeds.0.title``."""
+    """Return 50035 with the tree of ``errors``; ``path`` is dotted, e.g. ``embeds.0.title``."""
     leaf: dict[str, Any] = {"_errors": [{"code": code, "message": message}]}
     for part in reversed(path.split(".") if path else []):
         leaf = {part: leaf}
@@ -20,19 +20,19 @@ def form_error(path: str, code: str, message: str) -> BackendError:
 
 
 def too_long(path: str, most: int, least: int = 0) -> BackendError:
-    """A text outside its bounds."""
+    """Return the error for a text outside its length limits."""
     if least:
         return form_error(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
     return form_error(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 
 
 def required(path: str) -> BackendError:
-    """A field that has to be there."""
+    """Return the error for a missing field."""
     return form_error(path, "BASE_TYPE_REQUIRED", "This field is required")
 
 
 def check_types(body: object) -> None:
-    """Fields that are texts, numbers or switches everywhere, where they are not null."""
+    """Raise if a field that is a text, number or switch everywhere has another type and is not null."""
     if not isinstance(body, dict):
         return
     for names, kind, code, said in _TYPES:
@@ -57,12 +57,12 @@ _TYPES: tuple[tuple[tuple[str, ...], type, str, str], ...] = (
 
 
 def choice(path: str, allowed: str) -> BackendError:
-    """A value that is none of those allowed."""
+    """Return the error for a value that is not one of the allowed ones."""
     return form_error(path, "BASE_TYPE_CHOICES", f"Value must be one of {{{allowed}}}.")
 
 
 def at_most(code: int, what: str, limit: int, status: int = 400) -> BackendError:
-    """A count that is used up: 'Maximum number of <what> reached (<limit>)'."""
+    """Return the error for an exhausted count: 'Maximum number of <what> reached (<limit>)'."""
     return BackendError(status, code, f"Maximum number of {what} reached ({limit})")
 
 
@@ -86,5 +86,5 @@ OLD_EDITS = (
 
 
 def refuse(known: tuple[int, int, str]) -> BackendError:
-    """One of the refusals above."""
+    """Return one of the errors above."""
     return BackendError(*known)

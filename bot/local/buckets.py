@@ -1,7 +1,7 @@
-"""Discord's rate limits as data and arithmetic; the clock is passed in.
+"""Discord's rate limits as data and arithmetic; the time is passed in.
 
-Seeds: 50 requests a second per bot (documented); the rest from staff answers and measurements.
-Discord's headers always override them, and so do ours: clients are told what applies.
+Seeds: 50 requests a second per bot (documented); the rest from staff answers and measurements. Discord's
+headers always override them, and so do ours: clients learn from them what applies.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the limiter says: headers of the visible bucket, and the limit that refuses, if any.
+    """The limiter's decision: headers of the visible bucket, and the limit that refuses, if any.
 
     ``retry_after`` is in seconds of Discord's time.
     """
@@ -89,7 +89,7 @@ class Limiter:
         self._windows: dict[tuple[str, str], deque[float]] = {}
 
     def take(self, request: Request, now: float) -> Verdict:
-        """Count one request, or say which limit refuses it; a refused one costs nothing."""
+        """Count one request, or return the limit that refuses it; a refused one is not counted."""
         limits = self._limits(request)
         for limit, key in limits:
             wait = self._wait(limit, key, now)
@@ -102,12 +102,12 @@ class Limiter:
         return self._bucket(limits, now)
 
     def _forget(self, now: float) -> None:
-        """Drop windows that have long passed: each interaction leaves one behind."""
+        """Drop expired windows: each interaction leaves one behind."""
         for key in [k for k, used in self._windows.items() if not used or now > used[-1] + LONGEST]:
             del self._windows[key]
 
     def _bucket(self, limits: list[tuple[Limit, str]], now: float) -> Verdict:
-        """How the visible bucket stands; hidden limits show nowhere."""
+        """Return the state of the visible bucket; hidden limits show nowhere."""
         visible = next(((limit, key) for limit, key in limits if not limit.hidden), None)
         if visible is None:
             return Verdict()
@@ -116,7 +116,7 @@ class Limiter:
         return Verdict(limit, limit.count - len(used), max(0.0, used[0] + limit.window - now))
 
     def _wait(self, limit: Limit, key: str, now: float) -> float:
-        """How long until the limit lets one more through; 0 when it does now."""
+        """Return the seconds until the limit allows one more; 0 if it does now."""
         used = self._windows.setdefault((limit.name, key), deque())
         if used and now >= used[0] + limit.window:
             used.clear()

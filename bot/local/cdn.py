@@ -16,15 +16,15 @@ INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 def clean_filename(name: str) -> str:
-    """A name without path, spaces or control characters, as Discord stores uploads."""
+    """Return a name without path, spaces or control characters, as Discord stores uploads."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     return re.sub(r"[^\w.\-]", "_", base).lstrip(".") or "file"
 
 
 class LocalCdn(CdnStore):
-    """Blobs by path. What is not in memory any more is read with ``load``.
+    """Blobs by path. Blobs no longer in memory are read with ``load``.
 
-    An address ends with a signature by ``key``, as Discord's do: who was given it may fetch it.
+    An address ends with a signature by ``key``, as Discord's do: whoever got the address may fetch it.
     """
 
     def __init__(self, base: str, load: Callable[[str], bytes | None], key: str) -> None:
@@ -42,7 +42,7 @@ class LocalCdn(CdnStore):
         data: bytes,
         description: str | None,
     ) -> dict[str, Any]:
-        """Keep a file and return Discord's attachment object for it."""
+        """Store a file and return Discord's attachment object for it."""
         name = clean_filename(filename)
         url = self.keep(f"/cdn/attachments/{channel_id}/{attachment_id}/{name}", data)
         attachment = {
@@ -57,28 +57,28 @@ class LocalCdn(CdnStore):
         return attachment | ({"description": description} if description else {})
 
     def keep(self, path: str, data: bytes) -> str:
-        """Keep ``data`` under ``path`` and return its URL."""
+        """Store ``data`` under ``path`` and return its URL."""
         self.unsaved[path] = data
         return f"{self.base}{quote(path)}?hm={self.signature(path)}"
 
     def signature(self, path: str) -> str:
-        """What an address of ``path`` must carry."""
+        """Return the signature that an address of ``path`` must carry."""
         return hmac.digest(self._key, path.encode(), "sha256").hex()
 
     def sign(self, text: str) -> str:
-        """Complete addresses that were written down before addresses carried a signature."""
+        """Return the text with signatures added to addresses stored before addresses carried one."""
         bare = re.compile(re.escape(self.base) + r"(/cdn/(?:attachments|avatars)/[^\s\"\\?]+)(?![^\s\"\\])")
         return bare.sub(lambda m: f"{m[0]}?hm={self.signature(unquote(m[1]))}", text)
 
     def get(self, url: str) -> bytes | None:
-        """The bytes under a URL or path of this store, or None."""
+        """Return the bytes under a URL or path of this store, or None."""
         path = unquote(url.removeprefix(self.base).partition("?")[0])
         found = self.unsaved.get(path)
         return self._load(path) if found is None else found
 
 
 def image_size(data: bytes) -> dict[str, int]:
-    """``width`` and ``height`` of a PNG or GIF, or nothing; Discord gives both for images."""
+    """Return ``width`` and ``height`` of a PNG or GIF, or nothing; Discord gives both for images."""
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
         width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     elif data[:4] == b"GIF8" and len(data) >= 10:

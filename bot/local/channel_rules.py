@@ -43,7 +43,7 @@ _MANAGE_ROLES = 1 << 28
 
 
 def check_new_channel(world: World, guild_id: int, body: Wire) -> None:
-    """Counts, name, topic, category and overwrites of a channel to be made."""
+    """Check counts, name, topic, category and overwrites of a new channel."""
     guild = world.get_guild(guild_id)
     check_fields(world, guild_id, body, int(body.get("type") or 0), new=True)
     if len(guild.channel_ids) >= MAX_CHANNELS:
@@ -51,7 +51,7 @@ def check_new_channel(world: World, guild_id: int, body: Wire) -> None:
 
 
 def check_fields(world: World, guild_id: int, body: Wire, kind: int, *, new: bool = False) -> None:
-    """The fields of a channel, made or edited; text channels' names are brought into shape."""
+    """Check the fields of a new or edited channel; text channels' names are normalized."""
     if new and kind not in _KINDS:
         raise choice("type", ", ".join(str(int(k)) for k in _KINDS))
     if new or "name" in body:
@@ -89,7 +89,7 @@ def _check_category(world: World, guild_id: int, parent_id: int) -> None:
 
 
 def check_overwrites(world: World, guild_id: int, overwrites: list[Wire]) -> None:
-    """A bot may only allow or deny what it may itself; Manage Roles only as administrator."""
+    """Check overwrites: a bot may only set permissions it has; Manage Roles only as administrator."""
     own = world.compute_permissions(guild_id, world.bot_user.id)
     if own & _ADMINISTRATOR:
         return
@@ -100,7 +100,7 @@ def check_overwrites(world: World, guild_id: int, overwrites: list[Wire]) -> Non
 
 
 def check_new_thread(world: World, parent: Channel, body: Wire, message_id: int | None) -> None:
-    """Name, archive time and count of a thread to be made."""
+    """Check name, archive time and count of a new thread."""
     if parent.type not in _TEXT_LIKE:
         raise errors.cannot_execute_on_channel_type()
     _check_thread_type(parent, body)
@@ -114,7 +114,7 @@ def check_new_thread(world: World, parent: Channel, body: Wire, message_id: int 
 
 
 def _check_thread_type(parent: Channel, body: Wire) -> None:
-    """Announcement channels have announcement threads only (which SimCord keeps as public ones)."""
+    """Check that announcement channels have announcement threads only (SimCord stores them as public)."""
     asked = body.get("type")
     if asked is None or parent.type == ChannelType.FORUM:
         return
@@ -125,7 +125,7 @@ def _check_thread_type(parent: Channel, body: Wire) -> None:
 
 
 def check_open(world: World, channel_id: int, *, write: bool = False) -> None:
-    """50083 for an archived thread; writing brings it back unless it is locked."""
+    """Raise 50083 for an archived thread; writing unarchives it unless it is locked."""
     channel = world.channels.get(channel_id)
     meta = channel.thread_metadata if channel else None
     if channel is None or meta is None or not meta.archived:
@@ -137,7 +137,7 @@ def check_open(world: World, channel_id: int, *, write: bool = False) -> None:
 
 
 def check_new_webhook(world: World, channel_id: int, body: Wire) -> None:
-    """Name and count of a webhook to be made."""
+    """Check name and count of a new webhook."""
     check_name(body.get("name"), "name")
     hooks = [hook for hook in world.webhooks.values() if hook.channel_id == channel_id]
     if len(hooks) >= MAX_WEBHOOKS:
@@ -145,7 +145,7 @@ def check_new_webhook(world: World, channel_id: int, body: Wire) -> None:
 
 
 def check_reaction(world: World, channel_id: int, message_id: int, emoji: str) -> None:
-    """A reaction needs an emoji that exists, and at most 20 kinds fit on a message."""
+    """Check that the emoji exists and that at most 20 kinds are on a message."""
     check_open(world, channel_id)
     custom = re.fullmatch(r"\w+:(\d+)", emoji)
     emojis = [world.application_emojis, *(guild.emojis for guild in world.guilds.values())]
@@ -158,7 +158,7 @@ def check_reaction(world: World, channel_id: int, message_id: int, emoji: str) -
 
 
 def check_new_emoji(world: World, body: Wire) -> None:
-    """Name, size (256 KiB) and count of an application's emojis."""
+    """Check name, size (256 KiB) and count of an application's emojis."""
     if not re.fullmatch(r"\w{2,32}", str(body.get("name") or ""), re.ASCII):
         raise too_long("name", 32, 2)
     image, _ = data_uri(body.get("image"), "image")
@@ -170,7 +170,7 @@ def check_new_emoji(world: World, body: Wire) -> None:
 
 
 def check_pin(world: World, channel_id: int) -> None:
-    """At most 250 pins in a channel."""
+    """Raise if a channel has 250 pins already."""
     check_open(world, channel_id)
     pinned = sum(message.pinned for message in world.messages.get(channel_id, {}).values())
     if pinned >= MAX_PINS:
@@ -178,6 +178,6 @@ def check_pin(world: World, channel_id: int) -> None:
 
 
 def check_new_role(world: World, guild_id: int) -> None:
-    """At most 250 roles in a guild."""
+    """Raise if a guild has 250 roles already."""
     if len(world.get_guild(guild_id).roles) >= MAX_ROLES:
         raise at_most(30005, "guild roles", MAX_ROLES)

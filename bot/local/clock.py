@@ -18,13 +18,13 @@ class WorldClock(Clock):
         self._skipped = 0.0
 
     def now(self) -> datetime:
-        """The present in UTC; never goes backwards."""
+        """Return the current time in UTC; it never goes backwards."""
         return self._began + timedelta(seconds=time.monotonic() - self._started + self._skipped)
 
     def advance(self, seconds: float) -> None:
-        """Skip time: interaction deadlines and rate windows pass as if it had gone by."""
+        """Skip time: interaction deadlines and rate-limit windows elapse as if it had passed."""
         self._skipped += seconds
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made, skipped time included."""
+        """Return the seconds since the clock was made, skipped time included."""
         return time.monotonic() - self._started + self._skipped

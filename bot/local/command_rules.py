@@ -19,7 +19,7 @@ _NAME = re.compile(r"[-_'\w]{1,32}")
 
 
 def check_commands(commands: object) -> None:
-    """Everything Discord refuses when commands are synced."""
+    """Raise for everything that Discord refuses when commands are synced."""
     if not isinstance(commands, list):
         raise form_error("", "BASE_TYPE_INVALID", "Only lists are allowed.")
     kinds = [int(command.get("type") or 1) for command in commands]
@@ -70,7 +70,7 @@ def _check_options(options: list[Wire], path: str) -> None:
 
 
 def check_choices(choices: list[Wire], path: str) -> None:
-    """Choices of an option, or those autocomplete offers: at most 25, with names and values."""
+    """Check the choices of an option or of autocomplete: at most 25, with names and values."""
     if len(choices) > MAX_CHOICES:
         raise too_long(path, MAX_CHOICES)
     for index, entry in enumerate(choices):
@@ -83,7 +83,7 @@ def check_choices(choices: list[Wire], path: str) -> None:
 
 
 def _size(node: Wire) -> int:
-    """Characters of names, descriptions and values, which Discord adds up per command."""
+    """Return the characters of names, descriptions and values, which Discord adds up per command."""
     own = sum(len(str(node.get(key) or "")) for key in ("name", "description"))
     values = sum(len(str(c["name"])) + len(str(c["value"])) for c in node.get("choices") or [])
     return own + values + sum(_size(option) for option in node.get("options") or [])

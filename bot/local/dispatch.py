@@ -1,4 +1,4 @@
-"""Which handler answers a request: ours first, SimCord's for the rest, nothing for the unknown."""
+"""Routing of requests to handlers: ours first, SimCord's for the rest, none for unknown ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OURS: dict[tuple[str, str], Handler] = {}
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route that fits: its template, what its placeholders stand for, who answers."""
+    """A matching route: its template, the values of its placeholders, its handler."""
 
     template: str
     args: dict[str, str]
@@ -25,7 +25,7 @@ class Match:
 
 
 def ours(method: str, template: str) -> Callable[[Handler], Handler]:
-    """Register a handler of our own, in place of SimCord's if it has one."""
+    """Register a handler of our own, replacing SimCord's if it has one."""
 
     def register(handler: Handler) -> Handler:
         _OURS[method, template] = handler
@@ -49,7 +49,7 @@ class RouteTable:
             self._routes.setdefault(method, []).append((segments, template, handler))
 
     def find(self, method: str, path: str) -> Match | None:
-        """The most literal route that fits, or None."""
+        """Return the most literal matching route, or None."""
         segments = path.strip("/").split("/")
         best: Match | None = None
         for pattern, template, handler in self._routes.get(method, ()):

@@ -1,4 +1,4 @@
-"""Things that go wrong with Discord, switched on by a test or by a person who wants to see."""
+"""Faults of Discord, switched on by a test or by a person who wants to see them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.local.apierrors import form_error
 
 
 class FaultKind(StrEnum):
-    """What happens to a request that meets a fault."""
+    """The effect of a fault on a request."""
 
     STATUS = "status"
     LIMIT = "limit"
@@ -27,10 +27,10 @@ class FaultKind(StrEnum):
 
 
 class LimitScope(StrEnum):
-    """Which of Discord's 429 answers is given.
+    """The variant of Discord's 429 answer.
 
-    ``bucket`` is the route's own, ``global`` stops every route, ``shared`` is hidden behind a
-    resource that others use too, ``cloudflare`` comes without a Via header and means a ban.
+    ``bucket`` is the route's own, ``global`` stops every route, ``shared`` is hidden behind a resource that
+    others use too, ``cloudflare`` comes without a Via header and means a ban.
     """
 
     BUCKET = "bucket"
@@ -53,15 +53,15 @@ class Fault:
     containing: str = ""
 
     def meets(self, method: str, path: str) -> bool:
-        """Whether this fault concerns a request."""
+        """Return True if this fault applies to a request."""
         return self.method in (method, "*") and re.fullmatch(self.path, path) is not None
 
 
-FOR_EVER = 1_000_000
+ALWAYS = 1_000_000
 
 
 class GatewayControls(Protocol):
-    """What a gateway lets faults do to it."""
+    """The gateway operations that faults need."""
 
     def send_reconnect(self) -> None:
         """Send op 7 on every connection."""
@@ -123,7 +123,7 @@ class Faults:
         field: str = "",
         field_code: str = "BASE_TYPE_INVALID",
         containing: str = "",
-        times: int = FOR_EVER,
+        times: int = ALWAYS,
     ) -> None:
         """Refuse with one of Discord's JSON errors what meets the path and holds ``containing``.
 
@@ -136,7 +136,7 @@ class Faults:
         self._add(Fault(FaultKind.REFUSE, method, path, error=error, containing=containing), times)
 
     def refusal(self, method: str, path: str, body: object) -> BackendError | None:
-        """The refusal this request meets, or None; using it up."""
+        """Return the refusal that applies to this request, or None; it is used up."""
         text = json.dumps(body, ensure_ascii=False)
 
         def meant(fault: Fault) -> bool:
@@ -147,11 +147,11 @@ class Faults:
         return fault.error if fault else None
 
     def clear(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Remove all faults that have not happened yet."""
         self._waiting.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault this request meets, or None; using it up."""
+        """Return the fault that applies to this request, or None; it is used up."""
         return self._take(
             lambda fault: fault.kind is not FaultKind.REFUSE and fault.meets(method, path), method, path
         )
@@ -165,7 +165,7 @@ class Faults:
         return None
 
     def attach(self, gateway: GatewayControls) -> None:
-        """Called by the server: where gateway faults go."""
+        """Set the gateway that gateway faults act on; called by the server."""
         self._gateway = gateway
 
     def reconnect(self) -> None:

@@ -37,7 +37,7 @@ PATIENCE = 300.0
 
 @dataclass(slots=True)
 class Session:
-    """One logged-in client, which may outlive its connection."""
+    """One logged-in client; it may outlive its connection."""
 
     id: str
     intents: discord.Intents
@@ -47,7 +47,7 @@ class Session:
     lost_at: float = 0.0
 
     def push(self, event: str, data: object) -> None:
-        """Number an event, keep it for a resume, and send it if somebody is connected."""
+        """Number an event, keep it for a resume, and send it if a client is connected."""
         self.seq += 1
         frame = json.dumps({"op": 0, "t": event, "s": self.seq, "d": data}, default=str)
         self.log.append((self.seq, frame))
@@ -55,7 +55,7 @@ class Session:
             self.link.send(frame)
 
     def missed(self, seq: int) -> list[str] | None:
-        """Frames after ``seq``, or None when they are not all kept."""
+        """Return the frames after ``seq``, or None if some are no longer kept."""
         if seq > self.seq or (self.log and seq < self.log[0][0] - 1):
             return None
         return [frame for number, frame in self.log if number > seq]
@@ -73,7 +73,7 @@ class Link:
         self._pack = pack
 
     def send(self, frame: str) -> None:
-        """Queue a frame; a connection playing dead swallows it."""
+        """Queue a frame; a connection that plays dead drops it."""
         if not self.dead:
             self._queue.put_nowait(frame)
 
@@ -82,7 +82,7 @@ class Link:
         self.send(json.dumps({"op": op, "d": data, "s": None, "t": None}))
 
     async def pump(self) -> None:
-        """Write queued frames until cancelled or the client is gone."""
+        """Write queued frames until cancelled or the client disconnects."""
         with suppress(ConnectionError):
             while True:
                 frame = (await self._queue.get()).encode()
@@ -107,13 +107,13 @@ class Gateway:
 
     @property
     def connected(self) -> int:
-        """How many clients are connected and identified."""
+        """Return how many clients are connected and identified."""
         return sum(link.session is not None for link in self._links)
 
     # ------------------------------------------------------------------ events
 
     def publish(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Send an event to every session whose intents cover it, content hidden where due."""
+        """Send an event to every session whose intents cover it; content is hidden where intents require."""
         gate = intent_rules.required_intent(event, payload)
         for session in self._sessions.values():
             if gate is None or getattr(session.intents, gate):
@@ -193,7 +193,7 @@ class Gateway:
             listener(self.connected > 0)
 
     def _receive(self, link: Link, frame: Wire) -> int | None:
-        """Act on one client frame; a number is the code to close the connection with."""
+        """Handle one client frame; return the close code for the connection, or None."""
         if link.dead:
             return None
         if self._flooding(link):
@@ -238,7 +238,7 @@ class Gateway:
         return None
 
     def _drop_abandoned(self) -> None:
-        """Forget sessions nobody has come back to; Discord's own patience is a few minutes."""
+        """Drop sessions that nobody resumed; Discord itself waits a few minutes."""
         now = self._world.time.monotonic()
         for session in list(self._sessions.values()):
             if session.link is None and now - session.lost_at > PATIENCE:
@@ -314,6 +314,6 @@ class Gateway:
             await link.ws.close(code=code)
 
     def play_dead(self, dead: bool) -> None:
-        """Stop answering on the connections there are now, or let them live again."""
+        """Stop answering on the current connections, or resume."""
         for link in self._links:
             link.dead = dead

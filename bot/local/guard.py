@@ -1,9 +1,9 @@
-"""Who may talk to the loopback server: the bot, and the one page it serves itself.
+"""Access control of the loopback server: the bot, and the one page that it serves itself.
 
-A page on the internet can make a browser send requests to 127.0.0.1 (CSRF), or point its own
-name there (DNS rebinding). Both show: in the Host, Origin and Sec-Fetch-Site headers. Other users
-of the machine can send any header they like; what they lack is the key in the printed address,
-which a browser that opens it keeps as a cookie.
+A page on the internet can make a browser send requests to 127.0.0.1 (CSRF), or point its own name there (DNS
+rebinding). Both show in the Host, Origin and Sec-Fetch-Site headers. Other users of the machine can send any
+header they like; what they lack is the key in the printed address, which a browser that opens it keeps as a
+cookie.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
 
 def expected_hosts(port: int) -> frozenset[str]:
-    """The Host headers that mean this server."""
+    """Return the Host headers that mean this server."""
     return frozenset(f"{name}:{port}" for name in LOOPBACK_NAMES)
 
 
 def right_host(request: web.Request) -> bool:
-    """Whether the request was addressed to a loopback name and our own port."""
+    """Return True if the request was addressed to a loopback name and our own port."""
     sock = request.transport.get_extra_info("sockname") if request.transport else None
     return sock is not None and request.headers.get("Host") in expected_hosts(sock[1])
 
 
 def cookie_name(request: web.Request) -> str:
-    """The cookie of this server; browsers keep one jar for all ports of an address."""
+    """Return the name of this server's cookie; browsers keep one jar for all ports of an address."""
     return f"megaagent-{request.url.port}"
 
 
 def same(given: str | None, right: str) -> bool:
-    """Whether a given secret is the right one, in constant time."""
+    """Compare a given secret with the right one in constant time."""
     return hmac.compare_digest((given or "").encode(), right.encode())
 
 
 def has_key(request: web.Request, key: str) -> bool:
-    """Whether the browser opened the printed address before."""
+    """Return True if the browser opened the printed address before."""
     return same(request.cookies.get(cookie_name(request)), key)
 
 
 def enter(request: web.Request, key: str) -> web.Response:
-    """Trade the key in the address for a cookie, so that it leaves the address bar."""
+    """Exchange the key in the address for a cookie, so that it disappears from the address bar."""
     response = web.Response(status=303, headers={"Location": "/", "Cache-Control": "no-store"})
     response.set_cookie(
         cookie_name(request), key, max_age=COOKIE_S, path="/", httponly=True, samesite="Strict"
@@ -56,12 +56,12 @@ def enter(request: web.Request, key: str) -> web.Response:
 
 
 def from_browser(request: web.Request) -> bool:
-    """Whether a browser sent it; the bot's HTTP client sends none of these headers."""
+    """Return True if a browser sent it; the bot's HTTP client sends none of these headers."""
     return any(name in request.headers for name in ("Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"))
 
 
 def same_origin(request: web.Request) -> bool:
-    """Whether it comes from our own page, or from no page at all."""
+    """Return True if it comes from our own page, or from no page at all."""
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     host = request.headers.get("Host")

@@ -1,4 +1,4 @@
-"""Pictures sent as data URIs."""
+"""Images sent as data URIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DATA_URI = re.compile(r"data:image/(png|jpeg|jpg|gif|webp);base64,(.*)", re.DOT
 
 
 def data_uri(value: object, field: str) -> tuple[bytes, str]:
-    """The bytes and the file ending of an image given as a data URI; 50035 if it is none."""
+    """Return the bytes and file extension of an image given as a data URI; raise 50035 if it is not one."""
     match = _DATA_URI.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise form_error(field, "IMAGE_INVALID", "Invalid image data")

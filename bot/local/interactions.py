@@ -1,4 +1,4 @@
-"""What a person's client sends when they use a command, a button, a menu or a form."""
+"""Payloads that a person's client sends for a command, a button, a menu or a form."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _SELECT_ENTITIES = {
 
 
 class CannotError(Exception):
-    """Discord's client would not let this person do that; the message says why."""
+    """Raised when Discord's client would not let this person do that; the message says why."""
 
 
 class Entities:
-    """Ids a person picked, with the objects Discord resolves them to."""
+    """Ids that a person picked, with the objects that Discord resolves them to."""
 
     def __init__(self, world: World, guild_id: int, user_id: int, channel_id: int) -> None:
         self._world = world
@@ -46,7 +46,7 @@ class Entities:
         self.resolved: dict[str, Wire] = {}
 
     def pick(self, value: object, kinds: Sequence[str]) -> str:
-        """Resolve one id as one of ``kinds`` (users, roles, channels); returns it as text."""
+        """Resolve one id as one of ``kinds`` (users, roles, channels); return it as text."""
         if not str(value).isdecimal():
             raise CannotError(f"{value!r} is no id")
         known = int(str(value))
@@ -76,7 +76,7 @@ class Entities:
         self.resolved.setdefault("channels", {})[str(channel_id)] = payload
 
     def upload(self, file: File) -> str:
-        """Store a file the person attached; returns the attachment's id."""
+        """Store a file that the person attached; return the attachment's id."""
         attachment_id = self._world.snowflake()
         stored = self._world.cdn.store_attachment(attachment_id, self._channel_id, file[0], file[1], None)
         self.resolved.setdefault("attachments", {})[str(attachment_id)] = stored
@@ -86,7 +86,7 @@ class Entities:
 def find_command(
     world: World, name: str, kind: AppCommandType, *, guild_id: int, user_id: int, channel_id: int
 ) -> Wire:
-    """A synced command this person may use here; CannotError if there is none."""
+    """Return a synced command that this person may use here; raise CannotError if there is none."""
     command = world.find_command(name, guild_id, type=kind)
     if command is None:
         raise CannotError(f"no command {name!r} has been synced")
@@ -104,7 +104,7 @@ def command_data(
     *,
     focused: tuple[str, str] | None = None,
 ) -> Wire:
-    """The ``data`` of a slash command; ``focused`` is (option, text typed) when completing."""
+    """Return the ``data`` of a slash command; ``focused`` is (option, text typed) for autocomplete."""
     try:
         leaf, nesting = walk_to_subcommand(command, list(path))
         options = _options(" ".join([command["name"], *path]), leaf, values, entities, focused)
@@ -165,7 +165,7 @@ def _focus(name: str, declared: Mapping[str, Wire], focused: tuple[str, str]) ->
 def find_component(
     components: list[Wire], kinds: Sequence[int], *, custom_id: str | None, label: str | None
 ) -> Wire:
-    """The one enabled component a person means; CannotError if none or several fit."""
+    """Return the one enabled component that matches; raise CannotError if none or several do."""
     found = [
         component
         for component in walk_components(components)
@@ -181,7 +181,7 @@ def find_component(
 
 
 def button_data(components: list[Wire], *, custom_id: str | None, label: str | None) -> Wire:
-    """The ``data`` of a pressed button."""
+    """Return the ``data`` of a pressed button."""
     button = find_component(components, (ComponentType.BUTTON,), custom_id=custom_id, label=label)
     if not button.get("custom_id"):
         raise CannotError("that button is a link")
@@ -192,7 +192,7 @@ def button_data(components: list[Wire], *, custom_id: str | None, label: str | N
 def select_data(
     components: list[Wire], values: Sequence[str], entities: Entities, *, custom_id: str | None
 ) -> Wire:
-    """The ``data`` of a select menu somebody chose from."""
+    """Return the ``data`` of a used select menu."""
     menu = find_component(components, SELECT_TYPES, custom_id=custom_id, label=None)
     chosen = choose(menu, values, entities)
     data: Wire = {
@@ -208,7 +208,7 @@ def select_data(
 
 
 def choose(menu: Wire, values: Sequence[str], entities: Entities) -> list[str]:
-    """Check what somebody chose from a select menu; returns the values."""
+    """Check the values chosen from a select menu and return them."""
     least, most = menu.get("min_values"), menu.get("max_values")
     low, high = 1 if least is None else least, most or 1
     if not low <= len(values) <= high or len(set(values)) != len(values):
@@ -224,7 +224,7 @@ def choose(menu: Wire, values: Sequence[str], entities: Entities) -> list[str]:
 
 
 def modal_data(modal: Wire, values: Mapping[str, object], entities: Entities) -> Wire:
-    """The ``data`` of a submitted form; ``values`` by custom_id."""
+    """Return the ``data`` of a submitted form; ``values`` by custom_id."""
     known = {c["custom_id"] for c in walk_components(modal["components"]) if c.get("custom_id")}
     unknown = set(values) - known
     if unknown:

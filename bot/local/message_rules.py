@@ -1,4 +1,4 @@
-"""Discord's documented limits on what a message holds.
+"""Discord's documented limits on the content of messages.
 
 Sources: the documentation's pages on messages, embeds, webhooks and components.
 """
@@ -79,7 +79,7 @@ _COMPONENT_KEYS: Mapping[int, set[str]] = {
 
 
 def check_body(ctx: RequestContext, body: Wire) -> None:
-    """What is true of every message body: texts, embeds, files, nonce, component fields."""
+    """Check what applies to every message body: texts, embeds, files, nonce, component fields."""
     content = body.get("content")
     if content is not None and not isinstance(content, str):
         raise form_error("content", "STRING_TYPE_CONVERT", "Could not interpret value as string.")
@@ -94,7 +94,7 @@ def check_body(ctx: RequestContext, body: Wire) -> None:
 
 
 def check_files(ctx: RequestContext, body: Wire) -> None:
-    """At most ten files of at most 10 MiB each; descriptions of at most 1,024 characters."""
+    """Check for at most ten files of at most 10 MiB each, with descriptions of at most 1,024 characters."""
     if any(len(file.fp.getbuffer()) > MAX_UPLOAD for file in ctx.files):
         raise refuse(TOO_LARGE)
     kept = body.get("attachments")
@@ -106,7 +106,7 @@ def check_files(ctx: RequestContext, body: Wire) -> None:
 
 
 def check_embeds(ctx: RequestContext, embeds: object) -> None:
-    """Lengths, formats and the 6,000 characters over all embeds."""
+    """Check lengths, formats and the 6,000 characters over all embeds."""
     if not isinstance(embeds, list):
         raise form_error("embeds", "BASE_TYPE_INVALID", "Only lists are allowed.")
     if len(embeds) > MAX_EMBEDS:
@@ -188,7 +188,7 @@ def _check_time(text: object, path: str) -> None:
 
 
 def check_components(ctx: RequestContext, components: object) -> None:
-    """Fields no component has fail loudly; the rest of the rules is SimCord's to check."""
+    """Raise for fields that no component has; SimCord checks the other rules."""
     if not isinstance(components, list):
         raise form_error("components", "BASE_TYPE_INVALID", "Only lists are allowed.")
     for component in walk_components(components):
@@ -200,7 +200,7 @@ def check_components(ctx: RequestContext, components: object) -> None:
 
 
 def check_not_empty(ctx: RequestContext, body: Wire, before: Message | None = None) -> None:
-    """50006 unless something is left to show; ``before`` is the message being edited."""
+    """Raise 50006 unless something is left to show; ``before`` is the message being edited."""
     kept = (
         {"content": before.content, "embeds": before.embeds, "components": before.components}
         if (before)
@@ -222,7 +222,7 @@ def check_flags(body: dict[str, Any], *, ephemeral: bool) -> None:
 
 
 def check_reply(world: World, channel_id: int, body: Wire) -> None:
-    """A reply needs its target, and the right to read it."""
+    """Check that a reply's target exists and may be read."""
     reference = body.get("message_reference")
     if not isinstance(reference, dict) or reference.get("type"):
         return
@@ -237,7 +237,7 @@ def check_reply(world: World, channel_id: int, body: Wire) -> None:
 
 
 def check_name(name: object, path: str) -> None:
-    """A webhook's or persona's name: 1 to 80 characters, and words Discord keeps for itself."""
+    """Check a webhook's or persona's name: 1 to 80 characters, without words that Discord reserves."""
     text = str(name or "").strip()
     if not 1 <= len(text) <= 80:
         raise too_long(path, 80, 1)
@@ -249,7 +249,7 @@ def check_name(name: object, path: str) -> None:
 
 
 def check_persona(body: Wire) -> None:
-    """The name and face of a webhook's message."""
+    """Check the name and avatar of a webhook's message."""
     if body.get("username") is not None:
         check_name(body["username"], "username")
     if body.get("avatar_url") is not None:
@@ -257,7 +257,7 @@ def check_persona(body: Wire) -> None:
 
 
 def check_choice(value: object, allowed: Iterable[int], path: str) -> None:
-    """A number out of a fixed set."""
+    """Raise if a number is not in a fixed set."""
     options = tuple(allowed)
     if value is not None and value not in options:
         raise choice(path, ", ".join(map(str, options)))

@@ -1,4 +1,4 @@
-"""How a local Discord is set up."""
+"""Options of a local Discord."""
 
 from __future__ import annotations
 

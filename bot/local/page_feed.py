@@ -1,4 +1,4 @@
-"""What has just changed, as the page is told: one small event per change, never the whole world."""
+"""Live events for the page: one small event per change, never the whole world."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.local.world import World
 
 Wire = dict[str, Any]
 
-#: Events kept for a page that reconnects; an older page reads everything anew.
+#: Events kept for a page that reconnects; an older page reloads everything.
 KEPT = 3000
 
 
@@ -63,7 +63,7 @@ class Feed:
 
     @property
     def mark(self) -> str:
-        """Where the stream stands: what a page says to be told what came after."""
+        """Return the stream's position; a page sends it to receive what came after."""
         return f"{self._run}-{self.seq}"
 
     async def after(self, mark: str) -> tuple[str, str] | None:
@@ -115,12 +115,12 @@ class Feed:
         if event.startswith("MESSAGE_"):
             self._on_message(event, payload)
         elif event in ("CHANNEL_DELETE", "THREAD_DELETE"):
-            self.tell({"t": "channel-gone", "id": payload["id"]})
+            self.tell({"t": "channel-deleted", "id": payload["id"]})
         elif event in ("CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"):
             if self.sees(int(payload["id"])):
                 self.tell({"t": "channel", "channel": self.channel(int(payload["id"]))})
             else:
-                self.tell({"t": "channel-gone", "id": payload["id"]})
+                self.tell({"t": "channel-deleted", "id": payload["id"]})
         elif event == "TYPING_START" and int(payload["user_id"]) != self._viewer:
             user = self._world.users[int(payload["user_id"])]
             name = user.global_name or user.name
@@ -146,8 +146,8 @@ class Feed:
         if not message.visible_to(self._viewer):
             return
         if event == "MESSAGE_DELETE":
-            gone = {"channel": str(message.channel_id), "id": str(message.id)}
-            self.tell({"t": "delete", **gone})
+            reference = {"channel": str(message.channel_id), "id": str(message.id)}
+            self.tell({"t": "delete", **reference})
             return
         kind = "new" if event == "MESSAGE_CREATE" else "message"
         self.tell({"t": kind, "message": self.message(message)})

@@ -77,11 +77,13 @@ class Changes:
     core: str | None
     written: list[tuple[int, int, str]]
     deleted: list[tuple[int, int]]
-    gone: list[int]
+    deleted_channels: list[int]
     blobs: list[tuple[str, bytes]]
 
     def __bool__(self) -> bool:
-        return bool(self.core is not None or self.written or self.deleted or self.gone or self.blobs)
+        return bool(
+            self.core is not None or self.written or self.deleted or self.deleted_channels or self.blobs
+        )
 
 
 class BrokenWorldError(Exception):
@@ -122,7 +124,7 @@ class WorldFile:
         self._home: Home | None = None
 
     def _kept_key(self) -> str:
-        """The key of the page's address, the same at each start: a page left open goes on."""
+        """Return the key of the page's address; it stays the same, so that an open page keeps working."""
         self._db.execute("INSERT OR IGNORE INTO world VALUES ('key', ?)", (secrets.token_urlsafe(32),))
         (key,) = self._db.execute("SELECT value FROM world WHERE key = 'key'").fetchone()
         return str(key)
@@ -243,10 +245,12 @@ class WorldFile:
             elif not message.is_ephemeral:
                 written.append((channel, message_id, _MESSAGE.dump_json(message).decode()))
         core = _CORE.dump_json(_snapshot(world, home)).decode() if unsaved.core else None
-        changes = Changes(core, written, deleted, list(unsaved.gone), [*world.cdn.unsaved.items()])
+        changes = Changes(
+            core, written, deleted, list(unsaved.deleted_channels), [*world.cdn.unsaved.items()]
+        )
         unsaved.core = False
         unsaved.messages.clear()
-        unsaved.gone.clear()
+        unsaved.deleted_channels.clear()
         return changes
 
     def _write(self, changes: Changes) -> None:
@@ -267,8 +271,8 @@ class WorldFile:
         many("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", changes.written)
         many("DELETE FROM messages WHERE channel = ? AND id = ?", changes.deleted)
         many("INSERT OR REPLACE INTO blobs VALUES (?, ?)", changes.blobs)
-        many("DELETE FROM messages WHERE channel = ?", [(c,) for c in changes.gone])
-        prefixes = [(f"/cdn/attachments/{channel}/*",) for channel in changes.gone]
+        many("DELETE FROM messages WHERE channel = ?", [(c,) for c in changes.deleted_channels])
+        prefixes = [(f"/cdn/attachments/{channel}/*",) for channel in changes.deleted_channels]
         many("DELETE FROM blobs WHERE path GLOB ?", prefixes)
 
     def _put_back(self, changes: Changes) -> None:
@@ -279,7 +283,7 @@ class WorldFile:
         unsaved.core |= changes.core is not None
         unsaved.messages.update((channel, message) for channel, message, _ in changes.written)
         unsaved.messages.update(changes.deleted)
-        unsaved.gone.update(changes.gone)
+        unsaved.deleted_channels.update(changes.deleted_channels)
 
     def _written(self, changes: Changes) -> None:
         if self._world is not None:

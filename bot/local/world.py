@@ -47,7 +47,7 @@ class Unsaved:
 
     core: bool = True
     messages: set[tuple[int, int]] = field(default_factory=set)
-    gone: set[int] = field(default_factory=set)
+    deleted_channels: set[int] = field(default_factory=set)
 
     def note(self, event: str, payload: Mapping[str, Any]) -> None:
         """Remember what a gateway event says has changed."""
@@ -58,7 +58,7 @@ class Unsaved:
         if event in _PASSING:
             return
         if event in ("CHANNEL_DELETE", "THREAD_DELETE"):
-            self.gone.add(int(payload["id"]))
+            self.deleted_channels.add(int(payload["id"]))
         self.core = True
 
 
@@ -229,7 +229,7 @@ class World(Backend):
             return
         del self.channels[child.id]
         self.messages.pop(child.id, None)
-        self.unsaved.gone.add(child.id)
+        self.unsaved.deleted_channels.add(child.id)
         if child.guild_id is not None:
             self.get_guild(child.guild_id).thread_ids.remove(child.id)
 

@@ -132,7 +132,7 @@ async def test_a_fresh_agent_takes_over_the_work_of_a_replaced_one(world: World)
     assert [e.assignee for e in accepted] == ["Ada 2"]
 
 
-async def test_a_subtree_stops_at_its_budget_and_goes_on_when_it_is_raised(world: World) -> None:
+async def test_a_subtree_stops_at_its_budget_and_resumes_when_it_is_raised(world: World) -> None:
     """Its reservations settle to nothing and its spending counts in the task's too."""
 
     def boss(view: View) -> ChatAnswer:

@@ -1,4 +1,4 @@
-"""What people may ask, and what they are told when it cannot be: on every backend."""
+"""Commands of people and their error messages, on every backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk costs no call of a model and loses no work: what waits goes on once there is room."""
+"""A full disk costs no call of a model and loses no work: what waits continues once there is space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.contracts.conftest import World, ended
 async def test_nothing_is_asked_of_a_model_while_the_disk_is_full(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither is the model told that its tool failed, nor is it asked again before there is room."""
+    """The model gets no tool failure and is not called again before there is space."""
     asked: list[str] = []
     full = asyncio.Event()
 

@@ -62,8 +62,8 @@ async def test_starts_missed_while_nobody_ran_come_as_one(world: World) -> None:
     assert view.next_at > time.time() and view.next_at % 3600 == 0
     task = await again.look.task(view.last_task_id or 0)
     assert (task.goal, task.by, task.space, task.state) == ("look for news", "me", "guild:1", "done")
-    told = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "TaskAccepted")
-    said = str(await world.scalar(told))
+    published = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "TaskAccepted")
+    said = str(await world.scalar(published))
     assert f'"repeat_id":{number}' in said and '"origin":"channel:7"' in said
     await again.sweep()
     assert await started(world) == 1
@@ -90,7 +90,7 @@ async def test_each_run_keeps_to_the_caps_that_were_said(world: World) -> None:
     assert (await engine.look.task(1)).limits == view.limits
 
 
-async def test_a_run_is_left_out_while_the_one_before_goes_on(world: World) -> None:
+async def test_a_run_is_skipped_while_the_previous_one_is_active(world: World) -> None:
     """Runs never pile up: a paused one holds the next, and the list says how many were left out."""
     engine = await world.start(lambda _: say("Hm."), turn=SWEEPING)
     await engine.handle(HOURLY)
@@ -110,7 +110,7 @@ async def test_a_run_is_left_out_while_the_one_before_goes_on(world: World) -> N
 
 
 async def test_a_stopped_repeat_starts_nothing(world: World) -> None:
-    """Its run that goes on is left alone; a second stop says that there is none."""
+    """Its active run is left alone; a second stop reports that there is none."""
     engine = await world.start(lambda _: say("Hm."), turn=SWEEPING)
     number = await engine.handle(HOURLY)
     await missed(world, 1)
@@ -163,7 +163,7 @@ async def test_a_repeat_runs_by_itself_and_asks_nobody(world: World) -> None:
 
 
 class Rights:
-    """Who may start tasks, as a test says; None when that cannot be told."""
+    """Return who may start tasks, as the test sets it; None if unknown."""
 
     def __init__(self) -> None:
         self.answer: str | None = ""
@@ -178,7 +178,7 @@ class Rights:
 
 
 async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> None:
-    """Its repeat is paused with why, starts nothing, and goes on in another's name."""
+    """Its repeat is paused with a reason, starts nothing, and resumes in another person's name."""
     engine, rights = await world.start(finishes, turn=SWEEPING), Rights()
     engine.ask_before_starts(rights)
     number = await engine.handle(HOURLY)
@@ -190,8 +190,8 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
     assert (view.id, view.paused_why, view.runs, view.skipped) == (number, "you left", 0, 0)
     assert view.paused_at is not None and await started(world) == 0
     assert rights.asked == [("me", "guild:1")]
-    told = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "RepeatPaused")
-    ((said,),) = await world.rows(told)
+    published = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == "RepeatPaused")
+    ((said,),) = await world.rows(published)
     assert f'"repeat_id":{number}' in said and '"origin":"channel:7"' in said and "you left" in said
     assert rights.limits.agents == CAPS.agents
     assert await engine.handle(ResumeRepeat(number, "she")) == number
@@ -222,7 +222,7 @@ async def test_a_run_waits_while_the_right_to_start_it_is_unknown(world: World) 
 
 
 async def test_only_what_is_there_can_be_resumed(world: World) -> None:
-    """A number that names none, or one that was stopped, is refused."""
+    """The number of no repeat or of a stopped one is refused."""
     engine = await world.start(finishes)
     number = await engine.handle(HOURLY)
     await engine.handle(EndRepeat(number, "me"))

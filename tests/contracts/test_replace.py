@@ -62,8 +62,8 @@ async def test_the_successor_knows_what_the_predecessor_knew_and_ends_its_work(w
     assert [e.reason for e in bodies if isinstance(e, AgentLeft)] == ["too slow"]
     states = [e.state for e in bodies if isinstance(e, AssignmentChanged)]
     assert "cancelled" not in states and states[-1] == "accepted"
-    told = seen[0].all
-    assert "too slow" in told and "weigh the oak" in told and "Later." in told
+    shown = seen[0].all
+    assert "too slow" in shown and "weigh the oak" in shown and "Later." in shown
     assert "Use ash." in seen[0].request.messages[0].content
     with pytest.raises(WrongState):
         await engine.handle(ReplaceAgent(ada, "me"))

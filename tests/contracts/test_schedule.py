@@ -141,11 +141,11 @@ async def test_an_older_version_s_stored_job_is_brought_up_to_date(url: str) -> 
 async def test_one_of_two_processes_is_elected_and_the_other_follows(cluster: Cluster) -> None:
     """While one holds the office the other waits; when it goes, the other takes over."""
     url = cluster.new_database()
-    told: list[tuple[str, bool]] = []
+    leadership: list[tuple[str, bool]] = []
 
     def telling(name: str):  # type: ignore[no-untyped-def]
         async def tell(elected: bool) -> None:
-            told.append((name, elected))
+            leadership.append((name, elected))
 
         return tell
 
@@ -156,10 +156,10 @@ async def test_one_of_two_processes_is_elected_and_the_other_follows(cluster: Cl
             await asyncio.sleep(0.02)
     await second.start()
     await asyncio.sleep(0.3)
-    assert [name for name, _ in told] == ["first"]
+    assert [name for name, _ in leadership] == ["first"]
     await first.stop()
     async with asyncio.timeout(20):
         while not second.elected:  # noqa: ASYNC110 - an election tells by its attribute
             await asyncio.sleep(0.02)
     await second.stop()
-    assert told == [("first", True), ("first", False), ("second", True), ("second", False)]
+    assert leadership == [("first", True), ("first", False), ("second", True), ("second", False)]

@@ -90,7 +90,7 @@ async def cap(engine: Engine, task: int, agent: int, micros: int = 10**6) -> Non
 
 
 async def test_dismissed_after_a_cap_set_in_mid_call_it_gives_back_what_it_held(world: World) -> None:
-    """The new budget holds what the calls under way hold, and nothing once they are let go."""
+    """The new budget holds what the calls under way hold, and nothing once they are released."""
     engine, line, task, agents = await all_thinking(world)
     await cap(engine, task, agents["Ada"])
     assert await held(world) == [3 * QUOTE, 3 * QUOTE]

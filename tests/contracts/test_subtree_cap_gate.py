@@ -54,7 +54,7 @@ class Pair:
         return say("I wait.")
 
 
-async def told(world: World, kind: type) -> list[EventBody]:
+async def events_of(world: World, kind: type) -> list[EventBody]:
     """Events of a kind so far."""
     query = sa.select(EVENTS.c.kind, EVENTS.c.payload_json).where(EVENTS.c.kind == kind.__name__)
     return [load_event(r.kind, loads(r.payload_json)) for r in await world.rows(query.order_by(EVENTS.c.seq))]
@@ -75,7 +75,7 @@ async def capped(world: World, pair: Pair, attended: bool = True) -> tuple[Engin
     pair.capped.set()
 
     async def near() -> bool:
-        return bool(await told(world, CapReached))
+        return bool(await events_of(world, CapReached))
 
     await world.until(near)
     pair.near.set()
@@ -99,13 +99,13 @@ async def stopped(engine: Engine, ada: int) -> bool:
 
 
 async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) -> None:
-    """Named in both; the task goes on; half more sets the part going, to the next question."""
+    """Named in both; the task continues; half more resumes the subtree until the next question."""
     pair = Pair()
     engine, task, ada = await capped(world, pair)
     gate = await asked(world, engine, task)
     assert (gate.kind, [c.effect for c in gate.choices]) == ("share", ["raise_half", "wrap_up", "dismiss"])
     assert "Ada and all below it" in gate.question
-    near, full = await told(world, CapReached)
+    near, full = await events_of(world, CapReached)
     assert isinstance(near, CapReached) and isinstance(full, CapReached)
     assert (near.percent, full.percent) == (80, 100)
     for one in (near, full):
@@ -117,7 +117,10 @@ async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) 
     assert pair.ada > calls
     budget = (await engine.look.agent(ada)).budget
     assert budget is not None and budget.caps.cost_micros == CAP + CAP // 2
-    assert [e.percent for e in await told(world, CapReached) if isinstance(e, CapReached)][:2] == [80, 100]
+    assert [e.percent for e in await events_of(world, CapReached) if isinstance(e, CapReached)][:2] == [
+        80,
+        100,
+    ]
 
 
 async def test_wrapping_up_a_subtree_notifies_it_and_gives_a_tenth(world: World) -> None:
@@ -137,8 +140,8 @@ async def test_wrapping_up_a_subtree_notifies_it_and_gives_a_tenth(world: World)
     assert (await engine.look.task(task)).state == "running"
 
 
-async def test_a_part_is_let_go_at_its_cap(world: World) -> None:
-    """It leaves, its head hears of it, the task goes on."""
+async def test_a_subtree_is_dismissed_at_its_cap(world: World) -> None:
+    """It is dismissed, its head is notified, the task continues."""
     pair = Pair()
     engine, task, ada = await capped(world, pair)
     gate = await asked(world, engine, task)
@@ -187,5 +190,5 @@ async def test_nobody_is_asked_where_nobody_attends(world: World) -> None:
 
     await world.until(heard)
     assert await stopped(engine, ada) and await engine.look.gates(task, open_only=False) == []
-    seen = [e for e in await told(world, Intervened) if isinstance(e, Intervened) and e.rule == "budget"]
+    seen = [e for e in await events_of(world, Intervened) if isinstance(e, Intervened) and e.rule == "budget"]
     assert [e.action for e in seen] == ["nudged", "paused"]

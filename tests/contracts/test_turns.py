@@ -185,7 +185,7 @@ async def _paid(world: World) -> bool:
 
 
 async def test_a_task_stopped_while_its_boss_thinks_keeps_only_the_spending(world: World) -> None:
-    """What the answer wanted to do does not happen; what it cost counts; nobody goes on."""
+    """The answer's effects do not happen; its cost counts; nobody continues."""
     recruits = call(("recruit", {"members": [{"name": "X", "role": "r", "instructions": "i"}]}))
     model = Slow("boss", [recruits])
     engine = await world.start(model)
@@ -229,7 +229,7 @@ async def test_an_agent_dismissed_while_it_thinks_says_nothing_more(world: World
     assert (budget.reserved_micros, budget.reserved_tokens, budget.calls) == (0, 0, steps)
 
 
-async def test_paused_tasks_and_agents_wait_and_go_on(world: World) -> None:
+async def test_paused_tasks_and_agents_wait_and_resume(world: World) -> None:
     """While paused no model is called though there are messages; on resume the messages are read."""
     model = Slow("boss", [])
     model.go.set()
@@ -252,8 +252,8 @@ async def test_paused_tasks_and_agents_wait_and_go_on(world: World) -> None:
         assert "are you there?" in model.prompts[-1]
 
 
-async def test_a_drained_stop_ends_at_the_next_commit_and_the_turn_goes_on_later(world: World) -> None:
-    """Stopping waits for the step under way; its turn goes on in the next engine, no step made twice."""
+async def test_a_drained_stop_ends_at_the_next_commit_and_the_turn_resumes_later(world: World) -> None:
+    """Stopping waits for the step under way; its turn resumes in the next engine, no step made twice."""
     model = Slow("boss", [call(("update_todo", {"items": []})), say("done")])
     engine = await world.start(model)
     await engine.handle(StartTask("g", "me", "here"))

@@ -28,7 +28,7 @@ class View:
 
     @property
     def last(self) -> str:
-        """The newest message: mail, or the result of its newest call."""
+        """The newest message: from the inbox, or the result of its newest call."""
         return self.request.messages[-1].content
 
     @property
@@ -48,7 +48,7 @@ class View:
 
     @property
     def submitted(self) -> list[int]:
-        """Numbers of the submissions in its newest mail."""
+        """Numbers of the submissions in its newest inbox message."""
         return [int(number) for number in _SUBMITTED.findall(self.last)]
 
     def did(self, tool: str) -> bool:

@@ -62,7 +62,7 @@ async def stops_half_way(request: web.Request) -> web.StreamResponse:
 
 
 async def never_ends(request: web.Request) -> web.StreamResponse:
-    """Send the same words for ever."""
+    """Send the same words until cancelled."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(b'{"choices": [{"message": {"content": "')

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL cluster: initdb in a temporary folder, a Unix socket, gone at the end."""
+"""A throw-away PostgreSQL cluster: initdb in a temporary folder, a Unix socket, removed at the end."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def find_binaries() -> Path:
     asked = shutil.which("pg_config")
     folders = []
     if asked:
-        told = subprocess.run([asked, "--bindir"], capture_output=True, text=True, check=True)
-        folders.append(Path(told.stdout.strip()))
+        configured = subprocess.run([asked, "--bindir"], capture_output=True, text=True, check=True)
+        folders.append(Path(configured.stdout.strip()))
     for pattern in _PLACES:
         folders += sorted(Path("/").glob(pattern.lstrip("/")), reverse=True)
     for folder in folders:
@@ -103,7 +103,7 @@ class Cluster:
 
 
 def _server_user() -> str | None:
-    """Whom to run the server as: PostgreSQL refuses to be run by root."""
+    """Return the user to run the server as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

@@ -1,4 +1,4 @@
-"""Every text of the engine's and the bot's worded anew, so that whatever reads sentences reads other ones.
+"""Reword every text of engine and bot, so that code that reads sentences reads other ones.
 
 Letters are turned by 13 places, so what a scripted agent has to find in a text (the number of its
 assignment) can be turned back for it, and for it alone.

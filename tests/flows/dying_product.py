@@ -1,7 +1,7 @@
 """The product, dying at one exact point: `python -m tests.flows.dying_product FOLDER [POINT]`.
 
 A task is started by `/task new`, a follower hears of its question, the task is stopped and the question with
-it. Without a point it goes on where it was left, to the end.
+it. Without a point it resumes where it stopped and runs to the end.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ async def _behind(product: RunningBot) -> bool:
 
 
 async def main(folder: Path, point: str) -> None:
-    """Start (or go on), and die at the point."""
+    """Start (or resume), and die at the point."""
     if point:
         POINTS[point]()
     boss = Boss()

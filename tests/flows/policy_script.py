@@ -102,7 +102,7 @@ def citizen(view: View) -> ChatAnswer:
 
 
 def auditor(view: View) -> ChatAnswer:
-    """Looks at what there is, then accepts it."""
+    """Lists the files, then accepts the work."""
     if not view.did("list_files"):
         return call(("list_files", {"prefix": "policies/"}))
     return call(("verdict", {"verdict": "accept", "findings": "every department has its policies"}))

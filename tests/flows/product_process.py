@@ -16,7 +16,7 @@ GOAL = "Write add(a, b) in Python with a check."
 
 
 async def main(folder: Path) -> None:
-    """Start (or go on), begin the task at the first start, print each event's number, end with the task."""
+    """Start (or resume), start the task at the first start, print each event's number, end with the task."""
     options = LocalOptions(data=folder / "discord", time_scale=40.0)
     model = ScriptedModel(slow_team(0.25))
     async with running(

@@ -78,16 +78,16 @@ CALLS, COST_USD = 100, 0.00001
 
 
 async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> None:
-    """Both in the task's channel, the setter named; the button raises the part's cap and it goes on."""
-    capped, told = asyncio.Event(), asyncio.Event()
-    async with start(endless(capped, told), max_steps=9_000) as product:
+    """Both in the task's channel, the setter named; the button raises the subtree's cap and it resumes."""
+    capped, notified = asyncio.Event(), asyncio.Event()
+    async with start(endless(capped, notified), max_steps=9_000) as product:
         await command(product, "task new", goal=GOAL)
         await post_with(product, "Ada")
         await command(product, "agent cap", agent="Ada", budget=CALLS * COST_USD)
         capped.set()
         near = await post_with(product, "cap of Ada and all below it is used")
         assert f"<@{you(product).id}>" in near["content"] and "80 % of the cost cap" in near["content"]
-        told.set()
+        notified.set()
         asked = await post_with(product, "The cap set for Ada and all below it is reached")
         assert asked["channel_id"] == near["channel_id"]
         assert "they go on, within $0.00" in asked["content"]

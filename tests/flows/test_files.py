@@ -28,8 +28,8 @@ def two_hands(request: ChatRequest) -> ChatAnswer:
     if view.name == "Bo" and not view.did("edit_file"):
         oak = {"path": PATH, "old": "Oak floats.", "new": "Oak floats well, it is said."}
         larch = {"path": PATH, "old": "Ash bends.\n", "new": "Ash bends.\nLarch lasts.\n"}
-        told = ("send_message", {"to": ["Boss"], "text": "Changed."})
-        return call(("read_file", {"path": PATH}), ("edit_file", oak), ("edit_file", larch), told)
+        notified = ("send_message", {"to": ["Boss"], "text": "Changed."})
+        return call(("read_file", {"path": PATH}), ("edit_file", oak), ("edit_file", larch), notified)
     return say("Done.")
 
 

@@ -77,7 +77,7 @@ def board(**stones: str) -> str:
     ],
 )
 async def test_criteria_are_what_was_seen(outputs: tuple[str, ...], code: int, met: list[bool]) -> None:
-    """A crash, an ignored move, an AI that does not answer and a program that only greets are told apart."""
+    """A crash, an ignored move, a silent AI and a program that only greets are distinguished."""
     seen = await play_gobang(Program(*outputs, exit_code=code), {"main.py": b""})
     assert [criterion.met for criterion in seen] == met
 

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a task, over and over: it goes on, nothing lost, nothing twice, posts included."""
+"""kill -9 in the middle of a task, repeatedly: it resumes, nothing lost, nothing twice, posts included."""
 
 from __future__ import annotations
 

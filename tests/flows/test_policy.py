@@ -30,7 +30,7 @@ async def test_590_agents_work_out_the_policies_of_a_nation(tmp_path: Path) -> N
 
 
 def test_what_is_missing_is_seen() -> None:
-    """A department without policies, a policy nobody tried and an empty section are told."""
+    """A department without policies, an untried policy and an empty section are reported."""
     whole = "# Policy\nx\n# Citizens said\n- y\n# Changed\nz\n# Checked with\nHealth\n"
     files = {f"policies/{name}/a.md": whole.encode() for name in DEPARTMENTS[1:]}
     files["policies/Health/b.md"] = b"# Policy\nx\n# Changed\n# Checked with\n"

@@ -34,8 +34,8 @@ async def make(product: RunningBot, person: Human, **caps: Any) -> None:
     lobby = person.channel("lobby")
     asked = await person.slash(lobby, "task repeat new", goal="Look for news", cron="0 * * * *", **caps)
     assert asked.message is not None
-    begun = await person.click(asked.message, label="Yes, repeat it")
-    assert begun.text.startswith("It starts"), begun.text
+    started = await person.click(asked.message, label="Yes, repeat it")
+    assert started.text.startswith("It starts"), started.text
 
 
 async def due(product: RunningBot) -> int:

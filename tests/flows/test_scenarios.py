@@ -92,7 +92,7 @@ async def test_a_wrong_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert code == 1 and "cannot be read" in printed and "Traceback" not in printed
 
 
-async def test_a_run_broken_off_does_not_go_on_beside_the_next(tmp_path: Path) -> None:
+async def test_an_interrupted_run_does_not_continue_beside_the_next(tmp_path: Path) -> None:
     """The task that was left is stopped before anything of it is called again."""
     settings = EngineSettings(data_dir=tmp_path, audit_rounds=0, _env_file=None)  # type: ignore[call-arg]
     opened = await open_engine(settings, ScriptedModel(lambda _: say("Hm.")), migrate=up_to_date)

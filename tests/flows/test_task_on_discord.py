@@ -173,7 +173,7 @@ async def test_an_unknown_task_is_said_ephemerally(start: Start) -> None:
         assert "/task list" in outcome.text
 
 
-async def test_a_restart_goes_on_where_it_was(start: Start) -> None:
+async def test_a_restart_resumes_where_it_stopped(start: Start) -> None:
     """Stopped in the middle, started again on the same data: the task ends, nobody speaks twice."""
     async with start(waiting_team(asyncio.Event())) as product:
         await command(product, "task new", goal=GOAL)

@@ -56,14 +56,14 @@ async def test_there_is_a_place_to_watch_before_the_first_call_ends(
 ) -> None:
     """Category and channel, one plain line with goal and card, "is typing", the way there in the answer."""
     product, model, typed = slow
-    begun = await command(product, "task new", goal=GOAL)
+    started = await command(product, "task new", goal=GOAL)
     opening = await post_with(product, "reads the goal")
     place, lobby = int(opening["channel_id"]), you(product).channel("lobby")["id"]
     assert [c["name"] for c in you(product).channels() if int(c["id"]) == place] == ["headquarters"]
     assert GOAL.split("(")[0] in opening["content"]
     assert opening["embeds"] == [] and "webhook_id" not in opening
     assert await post_with(product, f"The live card is in <#{lobby}>")
-    await until(product, lambda: f"<#{place}>" in you(product).outcome(begun.id).text)
+    await until(product, lambda: f"<#{place}>" in you(product).outcome(started.id).text)
     await until(product, lambda: place in typed)
     card = next(m for m in messages(product) if "Task #1" in str(m["components"]))
     assert "**Boss** · thinks" in str(card["components"])

@@ -1,4 +1,4 @@
-// Brings the page to life and keeps its parts in step.
+// Start the page and keep its parts in sync.
 
 import { $, face, h, icon, replace, toast } from "./dom.js";
 import { drawChannels, openSwitcher, start as startChannels } from "./channels.js";
@@ -44,7 +44,7 @@ async function open(id) {
   headline();
   drawChannels();
   openedChannel();
-  if (!channel) return replace($("messages"), h("li", { class: "empty" }, "There is no channel to show."));
+  if (!channel) return replace($("messages"), h("li", { class: "empty" }, "There are no channels to show."));
   kept.set("channel", channel.id);
   history.replaceState(null, "", `#${channel.id}`);
   try {
@@ -186,4 +186,4 @@ async function boot() {
   await open(firstChannel());
 }
 
-boot().catch((error) => toast(`The page could not start: ${error.message}`));
+boot().catch((error) => toast(`The page could not start: ${error.message} Reload it to try again.`));

@@ -1,4 +1,4 @@
-// The list of channels on the left, and the switcher (Ctrl+K).
+// Channel list and quick switcher (Ctrl+K).
 
 import { $, h, icon, inUse, replace } from "./dom.js";
 import { dialog } from "./dialogs.js";
@@ -122,7 +122,7 @@ export function start() {
     drawSoon();
     if (channel.id === state.current) emit("headline");
   });
-  on("live-channel-gone", ({ id }) => {
+  on("live-channel-deleted", ({ id }) => {
     state.channels.delete(id);
     for (const channel of [...state.channels.values()]) if (isThread(channel) && channel.parent_id === id) state.channels.delete(channel.id);
     drawSoon();

@@ -1,4 +1,4 @@
-// The bar that asks for a slash command's options, and sends it.
+// Option bar of a slash command; sends the command.
 
 import { h, icon, replace } from "./dom.js";
 import { openModal } from "./dialogs.js";
@@ -63,7 +63,7 @@ export function commandBar(leaf, { done, cancel }) {
   node.addEventListener("keydown", (event) => {
     const written = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
     if (event.target === send && written) {
-      // Who goes on writing after the command's name means its first text, and the key lands there.
+      // Typing after the command's name fills its first text option.
       const first = leaf.options.find((option) => option.type === 3 && !fields.has(option.name));
       if (first) add(first, true);
     }

@@ -38,7 +38,7 @@ function preview(path) {
   details.addEventListener("toggle", async () => {
     if (!details.open || pre.textContent) return;
     const response = await fetch(path);
-    const text = response.ok ? await response.text() : "The file is gone.";
+    const text = response.ok ? await response.text() : "The file no longer exists.";
     const rows = text.split("\n");
     pre.textContent = rows.slice(0, 200).join("\n") + (rows.length > 200 ? `\n… ${rows.length - 200} more lines` : "");
   });
@@ -151,7 +151,7 @@ function button(item, message) {
   return node;
 }
 
-// Sends an interaction; shows that it is under way, opens the form it asks for, says when it failed.
+// Send an interaction; show progress, open the requested form, report a failure.
 export async function interact(node, message, verb, body) {
   if (node.getAttribute("aria-busy")) return;
   node.setAttribute("aria-busy", "true");

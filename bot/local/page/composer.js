@@ -1,8 +1,8 @@
-// Where people write: text, files, replies, and slash commands.
+// Message composer: text, files, replies, slash commands.
 
 import { $, bytes, h, icon, replace, toast } from "./dom.js";
 import { commandBar, runCommand } from "./commands.js";
-import { editLast } from "./deeds.js";
+import { editLast } from "./message_actions.js";
 import { focusLast, toEnd } from "./messages.js";
 import { picker } from "./picker.js";
 import { act } from "./server.js";
@@ -63,7 +63,7 @@ async function submit(command) {
 async function send() {
   const content = ui.text.value.trim();
   if (!content && !files.length) return;
-  if (content.length > LIMIT) return toast(`A message takes ${LIMIT} characters; this one has ${content.length}.`);
+  if (content.length > LIMIT) return toast(`A message can have up to ${LIMIT} characters; this one has ${content.length}. Shorten it.`);
   const body = { channel: state.current, content: mentions(content), reply_to: state.reply?.id || null };
   const sending = files;
   ui.text.value = "";
@@ -107,8 +107,8 @@ export function setReply(message) {
 
 function addFiles(list) {
   for (const file of list) {
-    if (file.size > MAX_FILE) toast(`${file.name} is too large: files take 10 MB.`);
-    else if (files.length >= 10) toast("A message takes 10 files.");
+    if (file.size > MAX_FILE) toast(`${file.name} is too large. Files can have up to 10 MB.`);
+    else if (files.length >= 10) toast("A message can have up to 10 files.");
     else files.push(file);
   }
   refresh();

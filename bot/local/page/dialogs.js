@@ -1,4 +1,4 @@
-// What opens above the page: forms the bot shows, menus, the emoji picker, confirmations.
+// Overlays: forms of the bot, menus, the emoji picker, confirmations.
 
 import { $, h, toast } from "./dom.js";
 import { select } from "./select.js";

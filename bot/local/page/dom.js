@@ -1,4 +1,4 @@
-// Elements are made here and only here: text always becomes a text node, never markup.
+// The only place that creates elements: text always becomes a text node, never markup.
 
 import { state } from "./state.js";
 
@@ -69,7 +69,7 @@ function hash(text) {
   return value;
 }
 
-// A face for whoever has no picture on this server: the same name always has the same one.
+// Default avatar for users without an image on this server; the same name always gets the same one.
 export function face(name, path, seed = "") {
   const node = h("span", { class: "face", "aria-hidden": "true" });
   if (path) {

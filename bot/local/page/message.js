@@ -1,9 +1,9 @@
-// How one message looks.
+// Rendering of one message.
 
 import { emojiNode, face, h, icon } from "./dom.js";
 import { attachment, components, embed, emojiText } from "./components.js";
 import { act } from "./server.js";
-import { attempt, editing, editor, react, toolbar } from "./deeds.js";
+import { attempt, editing, editor, react, toolbar } from "./message_actions.js";
 import { inline, markdown } from "./markdown.js";
 import { emit, nameOf, state } from "./state.js";
 

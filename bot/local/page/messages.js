@@ -1,7 +1,7 @@
-// The list of messages in the open channel.
+// Message list of the open channel.
 
 import { $, h, icon, inUse, replace, toast } from "./dom.js";
-import { actions, attempt, below, editing, startEdit } from "./deeds.js";
+import { actions, attempt, below, editing, startEdit } from "./message_actions.js";
 import { openMenu, showPins } from "./dialogs.js";
 import { draw } from "./message.js";
 import { ask } from "./server.js";
@@ -45,7 +45,7 @@ export async function jump(id) {
     drawAll();
   }
   const node = row(id);
-  if (!node) return toast("That message is gone.");
+  if (!node) return toast("That message no longer exists.");
   stuck = false;
   node.scrollIntoView({ block: "center" });
   node.classList.add("flash");

@@ -1,4 +1,4 @@
-// The fields of a slash command's options.
+// Input fields for a slash command's options.
 
 import { bytes, h, replace } from "./dom.js";
 import { act } from "./server.js";

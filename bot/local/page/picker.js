@@ -1,4 +1,4 @@
-// The list of slash commands that opens while one is typed.
+// Slash command picker, shown while a command is typed.
 
 import { h, replace } from "./dom.js";
 import { ask } from "./server.js";
@@ -9,7 +9,7 @@ export async function loadCommands(channel) {
   emit("commands");
 }
 
-// What people reach for most, first; what is not named here follows in the order of its name.
+// Most used commands first; the others follow by name.
 const FIRST = ["task new", "task status", "agent say", "task files", "task pause", "task resume", "task stop", "task cap", "help"];
 
 function leaves() {

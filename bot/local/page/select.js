@@ -18,7 +18,7 @@ function choices(item) {
 
 let lists = 0;
 
-// The element of a select menu; `values` on it are those chosen. `done(values, button)` hears of a choice.
+// The element of a select menu; `values` on it are those chosen. `done(values, button)` is called on a choice.
 export function select(item, done) {
   return new Select(item, done).node;
 }

@@ -1,4 +1,4 @@
-// Talking to the local server: questions, actions, live events.
+// Client of the local server: queries, actions, live events.
 
 import { emit } from "./state.js";
 

@@ -1,4 +1,4 @@
-// What the page knows, and who wants to hear when it changes.
+// State of the page and its change listeners.
 
 export const state = {
   me: "", bot: "", guild: { id: "", name: "" },

@@ -90,7 +90,7 @@ async def test_op_9_resumable(house: House) -> None:
 
 
 async def test_op_9_loses_what_was_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session that is gone means a new READY, and a gap only history can fill."""
+    """A dropped session means a new READY, and a gap only history can fill."""
     monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda self: 0.05)
     house.local.faults.invalidate()
     await house.local.you.send(house.lobby.id, "lost")

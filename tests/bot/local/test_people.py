@@ -15,8 +15,8 @@ from tests.bot.local.conftest import House
 async def heard(house: House, event: str, work: object, expected: object = None) -> object:
     """Do something and return what the bot hears about it (only ``expected``, if it is given)."""
 
-    def fits(*told: object) -> bool:
-        return expected is None or told[0] == expected
+    def fits(*arguments: object) -> bool:
+        return expected is None or arguments[0] == expected
 
     waiting = asyncio.ensure_future(house.bot.wait_for(event, check=fits, timeout=5))
     await asyncio.sleep(0)
@@ -82,7 +82,7 @@ async def test_edits_and_deletions_reach_the_bot(house: House) -> None:
 
 
 async def test_bot_is_thrown_out(house: House) -> None:
-    """A bot that is kicked hears of it, and everything of that server is gone for it."""
+    """A kicked bot is notified, and everything of that server is inaccessible to it."""
     channel = house.lobby
     left = await heard(house, "guild_remove", house.local.you.kick_bot())
     assert isinstance(left, discord.Guild) and list(house.bot.guilds) == []

@@ -203,7 +203,7 @@ async def test_overwrites_beyond_ones_own_rights(house: House) -> None:
     assert (await refused(making)).code == 50013
 
 
-async def test_what_is_gone(house: House) -> None:
+async def test_deleted_things_are_not_found(house: House) -> None:
     """Messages, channels, webhooks and threads that are not there have their own codes."""
     you, lobby = house.local.you, house.lobby
     message = await lobby.send("x")

@@ -98,7 +98,7 @@ def test_good_text_is_left_alone(text: str) -> None:
     assert storable(text) == text
 
 
-def test_escaped_surrogates_in_keys_are_mended() -> None:
+def test_escaped_surrogates_in_keys_are_repaired() -> None:
     """Keys of objects are strings too."""
     assert storable_json('{"\\ud800": [1, {"a": "\\udfff"}]}') == '{"\ufffd": [1, {"a": "\ufffd"}]}'
 

@@ -11,7 +11,7 @@ from engine.workspace.fit import fitting
 
 
 def test_what_older_rules_let_in_is_left_out_alone() -> None:
-    """A path refused today, and one that collides, do not keep the rest from being run."""
+    """A path refused today and a colliding path do not keep the rest from being run."""
     sizes = {"a.py": 1, "A.py": 2, "a.py/b": 3, "\u2024\u2024\uff0fevil": 1, "\u3164": 1, "ok/b.py": 4}
     inside, left = fitting(sizes, 100, 100)
     assert inside == ["a.py", "ok/b.py"]

@@ -49,7 +49,7 @@ async def test_unknown_content_is_named(workspace: GitWorkspace, blob: str) -> N
 
 
 async def test_too_large_content_is_refused(workspace: GitWorkspace) -> None:
-    """The size limit is told with both numbers."""
+    """The size limit is reported with both numbers."""
     with pytest.raises(Invalid, match=r"200,001.*200,000"):
         await workspace.put(TASK, b"x" * 200_001)
 
@@ -69,7 +69,7 @@ async def test_history_is_one_commit_a_revision(workspace: GitWorkspace, git: Gi
 
 
 async def test_recording_again_changes_nothing(workspace: GitWorkspace, git: Git) -> None:
-    """Revisions at or below the recorded one are skipped, also by a workspace opened anew."""
+    """Revisions at or below the recorded one are skipped, also by a newly opened workspace."""
     first = await write(workspace, 1, "a", "1")
     second = await write(workspace, 2, "a", "2")
     again = GitWorkspace(workspace.root)
@@ -112,7 +112,7 @@ async def test_record_refuses_content_never_put(workspace: GitWorkspace, git: Gi
 
 
 async def test_deleting_takes_empty_folders_along(workspace: GitWorkspace, git: Git) -> None:
-    """A deletion is a commit, and a folder without files is gone."""
+    """A deletion is a commit, and a folder without files is removed."""
     await write(workspace, 1, "deep/er/a.txt", "a")
     await write(workspace, 2, "b.txt", "b")
     await workspace.record(TASK, [Revision(3, TASK, "deep/er/a.txt", None, "Bob", "s3", 3.0)])
@@ -131,10 +131,10 @@ async def test_random_histories_match_a_plain_dictionary(workspace: GitWorkspace
     revisions = []
     for id in range(1, 301):
         path, text = rng.choice(paths), f"{rng.random()}"
-        gone = rng.random() < 0.3
-        blob = None if gone else await workspace.put(TASK, text.encode())
+        deleted = rng.random() < 0.3
+        blob = None if deleted else await workspace.put(TASK, text.encode())
         revisions.append(Revision(id, TASK, path, blob, "Ada", f"s{id}", float(id)))
-        expected.pop(path, None) if gone else expected.__setitem__(path, text)
+        expected.pop(path, None) if deleted else expected.__setitem__(path, text)
     for start in range(0, 300, 50):
         await workspace.record(TASK, revisions[start : start + 50])
     listed = git(
@@ -228,8 +228,8 @@ async def test_a_bundle_holds_all_that_the_history_holds(
     paths = ["top.txt", "a/b.txt", "a/c/d.txt", "é/f.txt", "top.txt", "a/b.txt", "g", "x/y", "x/z"]
     for id, path in enumerate(paths, start=1):
         await write(workspace, id, path, f"{path} {id}\n")
-    gone = [Revision(at, TASK, path, None, "Ada", "s", 1.0 * at) for at, path in ((10, "g"), (11, "x/y"))]
-    await workspace.record(TASK, gone)
+    deleted = [Revision(at, TASK, path, None, "Ada", "s", 1.0 * at) for at, path in ((10, "g"), (11, "x/y"))]
+    await workspace.record(TASK, deleted)
     await write(workspace, 12, "g/h", "a folder now\n")
     bundle = tmp_path / "out.bundle"
     await workspace.export_bundle(TASK, bundle)
@@ -281,7 +281,7 @@ async def test_many_writers_one_history(workspace: GitWorkspace, git: Git) -> No
 
 
 async def test_packing_keeps_everything(workspace: GitWorkspace, git: Git) -> None:
-    """Packs replace loose objects while reads go on, many packs become one, and git finds no fault."""
+    """Packs replace loose objects while reads continue, many packs become one, and git finds no fault."""
     revisions = [await write(workspace, id, f"d{id % 5}/f", f"text {id}\n" * 20) for id in range(1, 41)]
     repo = workspace._opened(TASK)
     for id in range(41, 70):
@@ -303,7 +303,7 @@ async def at_rest(workspace: GitWorkspace) -> None:
 
 
 async def test_a_power_cut_takes_only_what_can_be_recorded_again(workspace: GitWorkspace, git: Git) -> None:
-    """Commits whose objects never reached the disk are dropped on opening, and recording mends it."""
+    """Commits whose objects never reached the disk are dropped on opening, and recording repairs that."""
     revisions = [await write(workspace, id, f"d{id % 2}/f", f"{id}") for id in range(1, 6)]
     await at_rest(workspace)
     repo = workspace._opened(TASK)

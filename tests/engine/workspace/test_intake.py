@@ -224,7 +224,7 @@ def _tree(git: Git, repo: Path, tmp_path: Path, entries: list[str]) -> str:
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_damaged_bundles_are_invalid(data: st.DataObject, bundle: bytes) -> None:
-    """Flipped bytes and cut ends, with the checksum mended, give Invalid or files, never another error."""
+    """Flipped bytes and cut ends, with a corrected checksum, give Invalid or files, never another error."""
     raw = bytearray(bundle)
     start = raw.index(b"PACK")
     for _ in range(data.draw(st.integers(1, 4))):

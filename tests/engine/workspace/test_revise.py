@@ -40,7 +40,7 @@ def test_decisions(
     assert resolve_write(base=base, current=current, newest=newest, blob=blob) == expected
 
 
-def test_room_is_told_with_numbers() -> None:
+def test_room_is_reported_with_numbers() -> None:
     """Limits of number and size name both sides."""
     limits = WorkspaceLimits(total_bytes=10, files=2)
     check_room(limits, 2, 10)

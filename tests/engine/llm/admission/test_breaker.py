@@ -57,7 +57,7 @@ def test_probes_come_more_and_more_seldom() -> None:
 
 
 def test_late_failures_change_nothing() -> None:
-    """Calls begun before it opened do not push the next probe away."""
+    """Calls started before it opened do not push the next probe away."""
     breaker = Breaker(TIMES)
     for _ in range(3):
         fail(breaker, 0)

@@ -53,7 +53,7 @@ def test_weights_are_shares_of_what_runs() -> None:
     assert abs(served[1] - 30) <= 1
 
 
-def test_a_waiting_person_goes_first_but_not_for_ever() -> None:
+def test_a_waiting_person_goes_first_but_not_forever() -> None:
     """Urgent calls pass others, three in a row at most while others wait."""
     queue: FairQueue[str] = FairQueue()
     for _ in range(20):

@@ -24,17 +24,17 @@ FAST = BreakerTimes(threshold=3, first_s=0.02, longest_s=0.05, key_s=0.05)
 
 
 class Watcher:
-    """Keeps what the admission told."""
+    """Record the observer's calls."""
 
     def __init__(self) -> None:
         self.waiting: list[tuple[str, float]] = []
-        self.told = asyncio.Event()
+        self.notified = asyncio.Event()
         self.backs = 0
 
     def on_waiting(self, reason: str, retry_in_s: float) -> None:
         """Remember."""
         self.waiting.append((reason, retry_in_s))
-        self.told.set()
+        self.notified.set()
 
     def on_back(self) -> None:
         """Count."""
@@ -240,7 +240,7 @@ async def test_tokens_a_minute_are_obeyed_and_settled(calls: Start) -> None:
 
 
 async def test_down_endpoint_is_waited_for(calls: Start) -> None:
-    """Calls wait while the endpoint is down, people are told, one probe at a time asks, all end well."""
+    """Calls wait while the endpoint is down, people are notified, one probe runs at a time, all succeed."""
     model, watcher = Steered(), Watcher()
     admission = AdmittedModel(model, settings_with(model_concurrency=4), watcher, FAST)
     tasks = [calls(admission, agent_id=agent) for agent in range(4)]
@@ -264,7 +264,7 @@ async def test_down_endpoint_is_waited_for(calls: Start) -> None:
 
 
 async def test_rejected_key_waits_for_a_person(calls: Start) -> None:
-    """A 401 fails nothing: it is said, and after the key was changed the calls go on."""
+    """A 401 fails no call: it is reported, and calls continue once the key was changed."""
     model, watcher = Steered(), Watcher()
     admission = AdmittedModel(model, settings_with(), watcher)
     task = calls(admission)
@@ -316,7 +316,7 @@ async def test_refusal_passes_and_shows_life(calls: Start) -> None:
 async def test_poisonous_request_is_refused_in_the_end(
     endpoint: ModelEndpoint, chat_at: Callable[..., OpenAIChat]
 ) -> None:
-    """A request that only ever gets garbage fails alone after four tries; the endpoint goes on for others."""
+    """A request that only gets garbage fails alone after four attempts; others are still served."""
     endpoint.replies = [says(answer(choices=[])) for _ in range(4)]
     admission = AdmittedModel(chat_at(), settings_with())
     with pytest.raises(ModelRefused, match="4 times"):

@@ -25,7 +25,7 @@ def test_no_minute_sees_more_than_the_limit(limit: int, gaps: list[float]) -> No
 
 @given(st.integers(1, 100_000), st.floats(1, 200_000))
 def test_any_amount_passes_in_the_end(limit: int, amount: float) -> None:
-    """The wait that is told is enough, even for more than the burst."""
+    """The reported wait is enough, even for more than the burst."""
     bucket = MinuteBucket(limit, 0.0)
     bucket.take(limit, 0.0)
     wait = bucket.wait_s(amount, 0.0)

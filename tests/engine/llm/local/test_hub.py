@@ -1,4 +1,4 @@
-"""The model hub, played by a loopback server: an interrupted download goes on where it stopped."""
+"""The model hub, played by a loopback server: an interrupted download resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def fetching(hub: Hub, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
 
 
-def test_a_killed_download_from_the_hub_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
+def test_a_killed_download_from_the_hub_resumes(hub: Hub, tmp_path: Path) -> None:
     """Killed in the middle, the next one asks for the rest alone, and the file is whole."""
     with fetching(hub, tmp_path) as first:
         until = time.monotonic() + PATIENCE_S

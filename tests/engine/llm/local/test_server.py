@@ -176,7 +176,7 @@ async def test_too_long_prompts_are_refused(running: Running) -> None:
 
 
 async def test_cancelled_call_frees_its_slot(running: Running) -> None:
-    """A stopped agent's answer is not written to its end: with both slots taken others go on at once."""
+    """A stopped agent's answer is not written to its end: with both slots taken, others continue at once."""
     _, chat = running
     endless = [asyncio.create_task(chat.complete(asked("Talk.", n, tools=(), limit=3500))) for n in range(2)]
     await asyncio.sleep(0.3)
@@ -188,7 +188,7 @@ async def test_cancelled_call_frees_its_slot(running: Running) -> None:
         await chat.complete(asked("Hi.", 3, tools=(), limit=3))
 
 
-async def test_file_that_is_no_model_is_told(tmp_path: Path) -> None:
+async def test_file_that_is_no_model_is_reported(tmp_path: Path) -> None:
     """Wrong weights end in a sentence with a way out, not in a dead bot."""
     fake = tmp_path / "fake.gguf"
     fake.write_bytes(b"this is no model")

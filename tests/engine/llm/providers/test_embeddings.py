@@ -18,7 +18,7 @@ from tests.fakes.model_endpoint import ModelEndpoint, says
 
 
 def rows(*vectors: Any) -> dict[str, Any]:
-    """An answer with vectors in reverse order, told apart by their index."""
+    """An answer with vectors in reverse order, distinguished by their index."""
     listed = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
     return {"data": listed[::-1]}
 

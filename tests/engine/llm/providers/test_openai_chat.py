@@ -100,7 +100,7 @@ async def test_odd_arguments_become_storable_text(
 async def test_calls_without_or_with_equal_ids_get_their_own(
     endpoint: ModelEndpoint, chat_at: MakeChat
 ) -> None:
-    """Results can be told apart even when the endpoint does not number its calls."""
+    """Results are distinguished even if the endpoint does not number its calls."""
     calls = [called("{}", identity=identity)["tool_calls"][0] for identity in (None, "", "same", "same")]
     endpoint.then = says(answer(None, message={"tool_calls": calls}))
     got = await chat_at().complete(request_with())
@@ -184,8 +184,8 @@ async def test_without_a_price_nothing_is_asked_where_the_operator_wants_so(
     assert endpoint.bodies == []
 
 
-async def test_local_endpoint_is_free_and_told_the_agent(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
-    """The embedded model costs nothing and learns whose prompt it is; other endpoints are not told."""
+async def test_local_endpoint_is_free_and_gets_the_agent(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
+    """The embedded model costs nothing and gets the agent's name; other endpoints do not."""
     got = await chat_at(local=True).complete(request_with())
     await chat_at().complete(request_with())
     assert got.cost_micros == 0
@@ -267,7 +267,7 @@ async def test_odd_answers_are_still_answers(
 
 
 async def test_wrong_encoding_is_read_with_replacements(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
-    """Latin-1 in a body that should be UTF-8 loses a letter, not the answer."""
+    """Latin-1 in a body that should be UTF-8 loses a character, not the answer."""
     raw = json.dumps(answer("café"), ensure_ascii=False).encode("latin-1")
     endpoint.then = says(raw)
     assert (await chat_at().complete(request_with())).text == "caf\ufffd"
@@ -283,8 +283,8 @@ async def test_two_megabyte_argument_is_cut(endpoint: ModelEndpoint, chat_at: Ma
 
 async def test_unsupported_limit_name_is_changed_once(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
     """An endpoint that wants max_completion_tokens gets it, said once, with no call lost."""
-    told = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-    endpoint.replies = [says({"error": {"message": told}}, 400)]
+    message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    endpoint.replies = [says({"error": {"message": message}}, 400)]
     said: list[str] = []
     chat = chat_at(said)
     assert (await chat.complete(request_with())).text == "hello"
@@ -325,7 +325,7 @@ def test_no_key_and_no_url_is_not_configured() -> None:
 
 
 @pytest.mark.parametrize(("reply", "words"), [(fake.drops, "connection"), (fake.hangs, "MODEL_TIMEOUT_S")])
-async def test_lost_connections_are_told_from_timeouts(
+async def test_lost_connections_are_distinguished_from_timeouts(
     endpoint: ModelEndpoint, chat_at: MakeChat, reply: fake.Reply, words: str
 ) -> None:
     """People read what happened, not the SDK's word for everything."""

@@ -179,7 +179,7 @@ def test_calls_written_as_text_are_read(text: str) -> None:
         "<function=write_file>{broken</function>",
     ],
 )
-def test_half_and_foreign_calls_are_told_to_the_model_and_never_said_aloud(text: str) -> None:
+def test_half_and_foreign_calls_are_reported_to_the_model_and_never_posted(text: str) -> None:
     """The markup stays out of the channel, and the model hears how to call."""
     read = read_answer(ChatAnswer(text), TOOLS)
     assert (read.text, read.tool_calls) == ("", ())

@@ -1,11 +1,11 @@
-// What people do with a message: react, reply, edit, pin, delete, use an app on it.
+// Actions on a message: react, reply, edit, pin, delete, use an app command.
 
 import { h, icon, toast } from "./dom.js";
 import { confirmDelete, openEmoji, openMenu, openModal } from "./dialogs.js";
 import { act } from "./server.js";
 import { emit, state } from "./state.js";
 
-// Which message is being edited, if any.
+// The message being edited, if any.
 export const editing = { id: null };
 
 export async function attempt(work) {
