@@ -117,8 +117,8 @@ async def running(
         stack.push_async_callback(_cancel, cards)
         signs = asyncio.create_task(run_listeners(notifications.listeners), name="listeners")
         stack.push_async_callback(_cancel, signs)
-        if local is not None and opened.settings.openai_base_url == "" and model is None:
-            local.notice = NOTICE if not opened.settings.openai_api_key.get_secret_value() else ""
+        if local is not None and model is None and not opened.settings.has_endpoint:
+            local.notice = NOTICE
         yield RunningBot(bot, opened, outbox, local, bot_task)
 
 
@@ -214,7 +214,10 @@ async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
     if opened.models is None:
         return True, "a model given by the caller"
     trials = await opened.models.try_roles(PROBE_S)
-    return all(trial.ok for trial in trials), "\n".join(trial_lines(trials))
+    passed = all(trial.ok for trial in trials)
+    if passed:
+        opened.models.admission.retry_now()  # what waits for the next try need not wait any longer
+    return passed, "\n".join(trial_lines(trials))
 
 
 async def _connect(bot: MegaBot, token: str) -> None:

@@ -181,7 +181,9 @@ def _chat(settings: EngineSettings, target: ModelTarget, say: Say, tell: Say) ->
     if colon and provider in NATIVE:
         return _native(settings, target, provider, name, say, tell)
     if not cleaned_key(key) and not target.base_url.strip():
-        raise NotConfigured(f"{target.model} has neither key nor address. Set OPENAI_API_KEY.")
+        raise NotConfigured(
+            f"{target.model} has neither key nor address. Set OPENAI_API_KEY, or another MODEL."
+        )
     return OpenAIChat(settings, Endpoint(target.base_url, key or "none", target.model), say, tell)
 
 
