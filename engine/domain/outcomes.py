@@ -109,7 +109,7 @@ class Running:
 class Read:
     """A file was read at `revision` (None: as staged by this step), `whole` or in part.
 
-    `lines`: the first and last line shown, and how many the file has; None where some between were left out.
+    `lines`: the first and last line shown in full, and how many the file has; None when no line was.
     """
 
     path: str

@@ -11,12 +11,14 @@ from engine.ports import AgentRole, ToolSpec
 from engine.tools.ask_human import ASK
 from engine.tools.assign import ASSIGN
 from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
-from engine.tools.files import EDIT, LIST, READ, SEARCH, WRITE
+from engine.tools.files import EDIT, LIST, WRITE
 from engine.tools.finish import FINISH
 from engine.tools.memory import RECALL, REMEMBER
+from engine.tools.read import READ
 from engine.tools.recruit import DISMISS, PLAN, RECRUIT
 from engine.tools.review import REVIEW, SUBMIT, VERDICT
 from engine.tools.run import INPUT, RUN
+from engine.tools.search import SEARCH
 from engine.tools.send_message import TALK
 from engine.tools.set_budget import BUDGET
 from engine.tools.todo import TODO

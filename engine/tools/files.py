@@ -1,4 +1,4 @@
-"""Tools list_files, read_file, search_files, write_file, edit_file: the task's shared files."""
+"""Tools list_files, write_file, edit_file: the task's shared files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from engine.domain.effects import ChangeFile, CheckRoom, slot_mark
-from engine.domain.outcomes import Read, Slot, ToolResult, Wrote
+from engine.domain.outcomes import Slot, ToolResult, Wrote
 from engine.errors import Invalid, NotFound
 from engine.store.core import FILES, REVISIONS, AnyRow
 from engine.store.prepared import Prepared
@@ -24,7 +24,6 @@ from engine.workspace.fit import fitting
 log = logging.getLogger(__name__)
 
 MAX_READ = 12_000
-MAX_HITS = 40
 SMALL_FILE = 4_096
 """Bytes of a file that comes with the refusal to overwrite it unread."""
 
@@ -52,20 +51,6 @@ class ListFilesArguments(Arguments):
     """Arguments of list_files."""
 
     prefix: str = Field("", description="only paths that begin so")
-
-
-class ReadFileArguments(Arguments):
-    """Arguments of read_file."""
-
-    path: str
-    start_line: int = Field(1, ge=1)
-    end_line: int | None = Field(None, ge=1)
-
-
-class SearchFilesArguments(Arguments):
-    """Arguments of search_files."""
-
-    pattern: str = Field(min_length=1, description="plain text to find, upper and lower case alike")
 
 
 class WriteFileArguments(Arguments):
@@ -108,36 +93,9 @@ def current_files(connection: Connection, task_id: int) -> list[AnyRow]:
     return list(connection.execute(query))
 
 
-async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolResult:
-    """Return content with its revision. Raises ToolRefused."""
-    path = _path(arguments.path)
-    text, current = await _read_text(context, path)
-    lines = text.splitlines()
-    last = min(arguments.end_line or len(lines), len(lines))
-    shown = "\n".join(lines[arguments.start_line - 1 : last])
-    head = f"{path}, revision {current.shown}, lines {arguments.start_line}-{last} of {len(lines)}:\n"
-    whole = arguments.start_line == 1 and last == len(lines) and len(shown) <= MAX_READ
-    clipped = clip(shown, MAX_READ, how="; ask for fewer lines with start_line and end_line")
-    lines_shown = (arguments.start_line, last, len(lines)) if clipped == shown else None
-    return ToolResult(head + clipped, Read(path, current.revision, whole, lines_shown))
-
-
-async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> ToolResult:
-    """Return the lines that contain a text."""
-    wanted = arguments.pattern.casefold()
-    hits: list[str] = []
-    for path, content in sorted((await checkout(context)).files.items()):
-        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
-            if wanted in line.casefold():
-                hits.append(f"{path}:{number}: {line.strip()[:200]}")
-        if len(hits) >= MAX_HITS:
-            return ToolResult("\n".join(hits[:MAX_HITS]) + "\n(more; use a longer pattern)")
-    return ToolResult("\n".join(hits) or "Nothing holds that text.")
-
-
 async def write_file(context: ToolContext, arguments: WriteFileArguments) -> ToolResult:
     """Stage a whole file; merge it when another agent wrote it since. Raises ToolRefused."""
-    path = _path(arguments.path)
+    path = checked_path(arguments.path)
     content = arguments.content.encode("utf-8", "surrogatepass")
     current = await _current(context, path)
     base = await _base(context, path, arguments.base_revision, current)
@@ -169,8 +127,8 @@ def _conflict(path: str, current: FileNow, merged: bytes) -> ToolRefused:
 
 async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolResult:
     """Stage the replacement of one exact passage. Raises ToolRefused."""
-    path = _path(arguments.path)
-    text, current = await _read_text(context, path)
+    path = checked_path(arguments.path)
+    text, current = await read_text(context, path)
     found = text.count(arguments.old)
     if found != 1:
         hint = "Read the file and copy the passage exactly." if found == 0 else "Give a longer passage."
@@ -182,7 +140,8 @@ async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolR
     return await _stage(context, path, changed, current.blob, "changed", whole=known)
 
 
-def _path(text: str) -> str:
+def checked_path(text: str) -> str:
+    """Return the normal form of a path. Raises ToolRefused."""
     try:
         return normal_path(text)
     except Invalid as error:
@@ -201,7 +160,8 @@ def _committed(connection: Connection, task_id: int, path: str) -> FileNow | Non
     return FileNow(row.blob, row.size, row.revision, row.agent) if row else None
 
 
-async def _read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
+async def read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
+    """Return the text of a file as this step sees it. Raises ToolRefused when it is missing or binary."""
     current = await _current(context, path)
     if current is None or current.blob is None:
         raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.", "missing")
@@ -370,7 +330,5 @@ async def _checked_out(
 
 
 LIST = Tool("list_files", "Which files there are.", ListFilesArguments, EVERYONE, list_files)
-READ = Tool("read_file", "Read a file.", ReadFileArguments, EVERYONE, read_file)
-SEARCH = Tool("search_files", "Find a text in all files.", SearchFilesArguments, EVERYONE, search_files)
 WRITE = Tool("write_file", "Write a whole file.", WriteFileArguments, WORKERS, write_file)
 EDIT = Tool("edit_file", "Replace one exact passage of a file.", EditFileArguments, WORKERS, edit_file)

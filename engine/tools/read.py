@@ -1,0 +1,97 @@
+"""Tool read_file: whole lines of one file, and exactly which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from engine.domain.outcomes import Read, ToolResult
+from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.files import checked_path, read_text
+from engine.workspace.blame import split_lines
+
+MAX_READ = 12_000
+"""Characters of a file that one call shows."""
+
+
+class ReadFileArguments(Arguments):
+    """Arguments of read_file."""
+
+    path: str
+    start_line: int = Field(1, ge=1)
+    end_line: int | None = Field(None, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The lines from `first` to `last` of a file of `total` lines. `cut`: characters of the line after
+    `last` that are shown, when that line alone is too long to be shown."""
+
+    first: int
+    last: int
+    total: int
+    text: str
+    cut: int = 0
+
+
+async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolResult:
+    """Return numbered lines of a file with its revision. Raises ToolRefused."""
+    path = checked_path(arguments.path)
+    text, current = await read_text(context, path)
+    lines = split_lines(text) if text else []
+    head = f"{path}, revision {current.shown}"
+    if not lines:
+        return ToolResult(f"{head}, is empty.", Read(path, current.revision, True, (1, 0, 0)))
+    end = arguments.end_line or len(lines)
+    if arguments.start_line > len(lines):
+        raise ToolRefused(f"{path} has {len(lines)} lines; none from line {arguments.start_line} on.")
+    if end < arguments.start_line:
+        raise ToolRefused(f"end_line {end} is before start_line {arguments.start_line}.")
+    part = _part(lines, arguments.start_line, min(end, len(lines)), numbered=not context.options.by_runs)
+    whole = part.first == 1 and part.last == part.total
+    shown = (part.first, part.last, part.total)
+    told = f"{head}, {_shown(part, lines)}{_line_ends(text)}:\n{part.text}"
+    return ToolResult(told, Read(path, current.revision, whole, shown if part.last >= part.first else None))
+
+
+def _part(lines: Sequence[str], first: int, end: int, *, numbered: bool) -> _Part:
+    """Return as many whole lines from `first` to `end` as fit; the beginning of the first when it does
+    not."""
+    made: list[str] = []
+    room = MAX_READ
+    for number in range(first, end + 1):
+        line = lines[number - 1].removesuffix("\r")
+        line = f"{number}\t{line}" if numbered else line
+        room -= len(line) + 1
+        if room < 0:
+            break
+        made.append(line)
+    if not made:
+        line = lines[first - 1]
+        start = f"{first}\t{line[:MAX_READ]}" if numbered else line[:MAX_READ]
+        return _Part(first, first - 1, len(lines), start, min(len(line), MAX_READ))
+    return _Part(first, first + len(made) - 1, len(lines), "\n".join(made))
+
+
+def _shown(part: _Part, lines: Sequence[str]) -> str:
+    if part.cut:
+        long = f"the first {part.cut} of {len(lines[part.first - 1])} characters of line {part.first}"
+        after = f"; the next line: start_line={part.first + 1}" if part.first < part.total else ""
+        return f"{long} of {part.total}; search_files and run reach the rest of that line{after}"
+    more = "" if part.last == part.total else f"; go on with start_line={part.last + 1}"
+    return f"lines {part.first}-{part.last} of {part.total}{more}"
+
+
+def _line_ends(text: str) -> str:
+    return "; its lines end with \\r\\n" if "\r\n" in text else ""
+
+
+READ = Tool(
+    "read_file",
+    "Read a file; each line comes after its number and a tab.",
+    ReadFileArguments,
+    EVERYONE,
+    read_file,
+)

@@ -1,0 +1,158 @@
+"""What read_file and search_files show, and that they say exactly what."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from engine.domain.outcomes import Read
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer
+from engine.store.core import STEPS
+from engine.store.transcript import past_calls
+from tests.engine.autonomy.conftest import Play, Stage
+from tests.fakes.cast import View
+
+Call = tuple[str, dict[str, object]]
+
+
+LINES = "\n".join(f"line {number} {'x' * 80}" for number in range(1, 401)) + "\n"
+LONG = f"{'a' * 500} the NEEDLE here {'b' * 500}"
+
+
+def write(path: str, content: str) -> Call:
+    """A call that writes a file."""
+    return ("write_file", {"path": path, "content": content})
+
+
+async def played(stage: Stage, *calls: Call, **options: object) -> tuple[Play, list[str]]:
+    """Return the results of calls that a boss makes one after the other."""
+    heard: list[str] = []
+    done: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if view.steps:
+            heard.append(view.last)
+        if view.steps < len(calls):
+            return call(calls[view.steps])
+        done.append("")
+        return say("I see.")
+
+    play = await stage({"Boss": boss}, **options)
+    await play.until_heard(done)
+    return play, heard[: len(calls)]
+
+
+async def reads(play: Play) -> list[Read]:
+    """Return the stored outcomes of all reads."""
+    rows = await play.db.read(lambda c: list(c.execute(sa.select(STEPS.c.calls_json).order_by(STEPS.c.step))))
+    calls = [one for row in rows for one in past_calls(row.calls_json)]
+    return [one.outcome for one in calls if isinstance(one.outcome, Read)]
+
+
+def lines_of(outcome: Read) -> tuple[int, int, int]:
+    """Return the lines that a read showed."""
+    assert outcome.lines is not None
+    return outcome.lines
+
+
+async def test_a_long_file_is_read_in_whole_lines_to_its_end(stage: Stage) -> None:
+    """Each part says which lines it holds and where to go on; together they are the file."""
+    calls: list[Call] = [write("long.txt", LINES)]
+    seen: list[str] = []
+    heads: list[str] = []
+    done: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.steps:
+            return call(*calls)
+        start = 1
+        if view.steps > 1:
+            head, _, text = view.last.partition("\n")
+            heads.append(head)
+            seen.extend(text.split("\n"))
+            if "go on with start_line=" not in head:
+                done.append(head)
+                return say("I see.")
+            start = int(head.rpartition("=")[2].rstrip(":"))
+        return call(("read_file", {"path": "long.txt", "start_line": start}))
+
+    play = await stage({"Boss": boss}, history_tokens=100_000)
+    await play.until_heard(done)
+    assert seen == [f"{number}\t{line}" for number, line in enumerate(LINES.splitlines(), 1)]
+    assert len(heads) > 2 and heads[-1].endswith("of 400:")
+    outcomes = await reads(play)
+    assert not any(one.whole for one in outcomes)
+    covered = [number for one in map(lines_of, outcomes) for number in range(one[0], one[1] + 1)]
+    assert covered == list(range(1, 401))
+
+
+@pytest.mark.parametrize(
+    ("content", "asked", "says", "whole"),
+    [
+        ("one\ntwo\n", {}, "revision 1, lines 1-2 of 2:\n1\tone\n2\ttwo", True),
+        ("one\ntwo", {}, "lines 1-2 of 2:\n1\tone\n2\ttwo", True),
+        ("", {}, "a.txt, revision 1, is empty.", True),
+        ("one\r\ntwo\r\n", {}, "lines 1-2 of 2; its lines end with \\r\\n:\n1\tone\n2\ttwo", True),
+        ("one\ntwo\nthree\n", {"start_line": 2}, "lines 2-3 of 3:\n2\ttwo", False),
+        ("one\ntwo\nthree\n", {"end_line": 2}, "lines 1-2 of 3; go on with start_line=3:\n", False),
+        ("one\n", {"start_line": 9}, "a.txt has 1 lines; none from line 9 on", None),
+        ("a\nb\nc\n", {"start_line": 3, "end_line": 2}, "end_line 2 is before start_line 3", None),
+        ("a" * 30_000 + "\nb\n", {}, "the first 12000 of 30000 characters of line 1 of 2", False),
+    ],
+)
+async def test_the_head_of_a_read_says_what_is_shown(
+    stage: Stage, content: str, asked: dict[str, int], says: str, whole: bool | None
+) -> None:
+    """Lines, their number, the end of the file and what is left out."""
+    play, heard = await played(stage, write("a.txt", content), ("read_file", {"path": "a.txt", **asked}))
+    assert says in heard[1]
+    assert [one.whole for one in await reads(play)] == ([] if whole is None else [whole])
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"pattern": "needle"}, "Matching lines: 1, files: 1:\nlong.md:1: …aaa"),
+        ({"pattern": "needle"}, "the NEEDLE here bbb"),
+        ({"pattern": "def (one|two)", "regex": True}, "Matching lines: 2, files: 2"),
+        ({"pattern": "def (one|two)"}, "No line of 4 files matches."),
+        ({"pattern": "def", "path": "src/*.py"}, "Matching lines: 1, files: 1:\nsrc/a.py:2: def one"),
+        ({"pattern": "def", "path": "**/*.py"}, "Matching lines: 2, files: 2"),
+        ({"pattern": "def", "path": "src"}, "Matching lines: 1, files: 1"),
+        ({"pattern": "def", "path": "a.py"}, "Matching lines: 1, files: 1"),
+        ({"pattern": "def", "path": "lib/*"}, "No file is lib/*"),
+        ({"pattern": "one", "context": 1}, "src/a.py-1- import os\nsrc/a.py:2: def one\nsrc/a.py-3- end"),
+        ({"pattern": "row"}, "Matching lines: 90, files: 1; 1-40 are shown; go on with skip=40:"),
+        (
+            {"pattern": "row", "skip": 80},
+            "Matching lines: 90, files: 1; 81-90 are shown:\nrows.txt:81: row 80",
+        ),
+        ({"pattern": "(", "regex": True}, "not a regular expression"),
+        ({"pattern": "a\nb"}, "leave out the line break"),
+        ({"pattern": "(a+)+$", "regex": True, "path": "evil.txt"}, "The search took longer than"),
+    ],
+)
+async def test_a_search_shows_the_hits_and_counts_all(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, asked: dict[str, object], says: str
+) -> None:
+    """The hit is in what is shown, however long its line; a pattern that never ends harms nobody."""
+    monkeypatch.setattr("engine.tools.search.PATTERN_S", 1.0)
+    files = {
+        "src/a.py": "import os\ndef one\nend\n",
+        "b.py": "def two\n",
+        "long.md": LONG,
+        "rows.txt": "".join(f"row {number}\n" for number in range(90)),
+    }
+    if asked.get("path") == "evil.txt":
+        files["evil.txt"] = "a" * 60 + "!"
+    made = [write(path, content) for path, content in files.items()]
+    _, heard = await played(stage, *made, ("search_files", asked))
+    assert says in heard[-1]
+
+
+async def test_all_hits_of_a_long_line_are_counted(stage: Stage) -> None:
+    """Three are shown with what is around them, the others counted."""
+    line = ("word " * 100 + "HIT ") * 5
+    _, heard = await played(stage, write("a.md", line), ("search_files", {"pattern": "hit"}))
+    assert heard[1].count("HIT") == 3 and "(and 2 more in this line)" in heard[1]
