@@ -10,7 +10,7 @@ run: setup            ## start the bot (with DISCORD_TOKEN: on Discord; without:
 test: setup-test      ## set up what the tests need, then run them all
 	@$(PY) -m pytest -n 2 --dist loadfile -m "not soak"
 
-check: setup-test     ## what must hold before each commit
+check: setup-test     ## lint, types, migrations and tests, before each commit
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -20,7 +20,7 @@ check: setup-test     ## what must hold before each commit
 bench: setup-test     ## speed, as ratios within one run on this machine
 	@$(PY) -m bench
 
-soak: setup-test      ## long kills and soaks
+soak: setup-test      ## long kill and soak tests
 	@$(PY) -m pytest -m soak
 
 gobang: setup         ## the paper's first work against the configured endpoint
@@ -41,7 +41,7 @@ setup-test:
 migration: setup-test      ## make migration NAME=what_changed
 	@$(PY) -m alembic revision --autogenerate -m "$(NAME)"
 
-lock: setup-test      ## pin anew: names, versions and hashes only
+lock: setup-test      ## pin dependencies again: names, versions and hashes only
 	@$(LOCK) --upgrade --extra dev -o requirements.lock pyproject.toml
 	@$(LOCK) -c requirements.lock -o requirements/core.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra local -o requirements/local.lock pyproject.toml

@@ -158,7 +158,7 @@ run_until_ready() {
     echo "$ready"
 }
 
-# both NAME COMMAND...: both commands of the README, each begun by COMMAND; one line of the table.
+# both NAME COMMAND...: both commands of the README, each started by COMMAND; one line of the table.
 both() {
     local name=$1 began run tested result=passed
     shift

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes this checkout ready: scripts/setup.sh run | test | local | native | postgres. Safe to repeat; says what it
+# Prepares this checkout: scripts/setup.sh run | test | local | native | postgres. Safe to repeat; says what it
 # does, does only what is missing. `run` installs what the settings need; the others add that extra.
 # PYTHON names the interpreter for a new .venv; otherwise a supported one is looked for.
 set -eu
@@ -58,10 +58,10 @@ find_python() {
 make_environment() {
     if [ -e .venv ] || [ -L .venv ]; then
         supported .venv/bin/python && return
-        say "the virtual environment's Python is gone or not a supported one: making it anew"
+        say "the virtual environment's Python is missing or unsupported: creating it again"
     fi
     python=$(find_python)
-    say "making a virtual environment with $("$python" --version)"
+    say "creating a virtual environment with $("$python" --version)"
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         need "python$version-venv" - "Python's virtual environment"

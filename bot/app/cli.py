@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def words_for_operator(error: BaseException) -> str | None:
-    """What an operator can mend, in a sentence with the next step; None for what is a fault of ours."""
+    """Return an error that the operator can fix as a sentence with the next step, None for a bug."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, EngineError | AlreadyRunning | ValidationError | SettingsError | OSError):
@@ -93,7 +93,7 @@ async def _run_until(stop: asyncio.Event, bot_settings: BotSettings, progress: T
         where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
         # Past `_say`: the page's address holds its key, which is for whoever reads this terminal.
         _print(
-            f"● MegaAgent runs: {where}\n  Type /task new there. Ctrl+C stops; all goes on at the next start."
+            f"● MegaAgent runs: {where}\n  Type /task new there. Ctrl+C stops; work resumes at next start."
         )
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({stopped, product.bot_task}, return_when=asyncio.FIRST_COMPLETED)

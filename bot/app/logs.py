@@ -14,7 +14,7 @@ from engine.secrets import redact
 from engine.store.driver_errors import FULL, ROOM_AGAIN, is_full
 
 QUIET_S = 600.0
-"""A full disk that was not heard of for so long is said anew."""
+"""Seconds after which a full disk is reported again."""
 
 _formatter = logging.Formatter()
 

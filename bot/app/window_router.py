@@ -29,5 +29,5 @@ class WindowsCog(commands.Cog):
             return
         try:
             await ALL[kind](interaction, int(number), typed(interaction.data))
-        except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
+        except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await report(interaction, error)

@@ -23,7 +23,7 @@ def _matching(current: str, pairs: Iterable[tuple[str, str]]) -> Choices:
 
 
 async def tasks(interaction: Interaction, current: str) -> Choices:
-    """Tasks of this server that the person may look into, those that go on first."""
+    """Return the tasks of this server that the person may view, open ones first."""
     found = await visible_tasks(
         interaction, await parts_of(interaction).engine.look.tasks(current_space(interaction))
     )
@@ -34,13 +34,13 @@ async def tasks(interaction: Interaction, current: str) -> Choices:
 
 
 async def agents(interaction: Interaction, current: str) -> Choices:
-    """Agents of the channel's task, or of every task that goes on."""
+    """Return the agents of the channel's task, or of all open tasks."""
     found = [a for a in await agents_near(interaction) if a.state != "dismissed"]
     return _matching(current, ((f"{a.name} ({a.state}): {a.title}", str(a.id)) for a in found))
 
 
 async def groups(interaction: Interaction, current: str) -> Choices:
-    """Groups of the channel's task, or of every task that goes on."""
+    """Return the groups of the channel's task, or of all open tasks."""
     found = await groups_near(interaction)
     return _matching(
         current, ((f"{g.name}, {many(len(g.member_ids) + 1, 'agent')}", str(g.id)) for g in found)

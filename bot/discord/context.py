@@ -43,7 +43,7 @@ class Routes(Protocol):
         """How many posts are in which state."""
 
     async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
-        """A person's message was handed to an agent (for whom to answer, and the mark when read)."""
+        """Record a person's message to an agent (for the answer, and the mark when it is read)."""
 
 
 @dataclass(frozen=True, slots=True)

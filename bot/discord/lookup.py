@@ -33,7 +33,7 @@ async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
 
 
 async def open_tasks(interaction: Interaction) -> list[TaskView]:
-    """Tasks of this server that go on, as far as the person may look into them, newest first."""
+    """Return the tasks of this server that have not ended and that the person may view, newest first."""
     tasks = await parts_of(interaction).engine.look.tasks(current_space(interaction))
     return await visible_tasks(interaction, (task for task in tasks if task.ended_at is None))
 
@@ -68,8 +68,8 @@ async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentVie
 
 
 async def agents_near(interaction: Interaction) -> list[AgentView]:
-    """Agents a person here may mean: of the channel's task, else of every task that goes on, newest first;
-    of tasks that the person may look into."""
+    """Return the agents a person here may mean: of the channel's task, else of all open tasks, newest first;
+    only of tasks that the person may view."""
     parts = parts_of(interaction)
     ref = await parts.routes.place_of(interaction.channel_id or 0)
     if ref is None:

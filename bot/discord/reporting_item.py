@@ -20,7 +20,7 @@ class ReportingItem(ABC):
         """Run `pressed` and report any error to the person."""
         try:
             await self.pressed(interaction)
-        except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
+        except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await report(interaction, error)
 
     @abstractmethod

@@ -292,7 +292,7 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
 
 
 def _asking(text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
-    """A gate's post: the owner is told, unless that person wants to hear nothing."""
+    """Return a gate's post, which mentions the owner unless they turned notifications off."""
     owner = at.task.notified_id
     note = at.note(f"<@{owner}> {text}" if owner else text, group_id, Lane.STATUS)
     pings = (owner,) if owner else ()
@@ -323,7 +323,7 @@ def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
 
 def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
     if body.percent >= 100 and body.cap != "agents":
-        return []  # a gate asks how to go on, or the wrapping up says why
+        return []  # a gate asks how to continue, or the wrap-up says why
     amount = dollars if body.cap == "cost" else "{:,}".format
     if body.agent_id is not None:
         return [_subtree_cap(body, amount, at)]

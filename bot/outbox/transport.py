@@ -174,11 +174,11 @@ class Transport:
         return True
 
     async def unsend(self, hook: WebhookRecord, message_id: int) -> None:
-        """Delete a webhook's message that landed in the wrong channel; one already gone is fine."""
+        """Delete a webhook's message that was sent to the wrong channel, if it still exists."""
         try:
             await self._webhook(hook).delete_message(message_id)
         except discord.NotFound:
-            _log.info("message %s was gone before it could be taken back", message_id)
+            _log.info("message %s was already deleted", message_id)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error
 

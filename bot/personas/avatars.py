@@ -52,7 +52,7 @@ class Faces:
             self._wanted.put_nowait(number)
 
     async def start(self) -> None:
-        """Load what was uploaded before, go on uploading what is wanted."""
+        """Load earlier uploads and continue uploading queued avatars."""
         if self._template:
             return
         rows = await self._database.read(lambda c: c.execute(select(faces.c.number, faces.c.url)).all())

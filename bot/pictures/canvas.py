@@ -1,4 +1,4 @@
-"""Colours and letters of the pictures: Discord's dark grey, DejaVu where installed, else Pillow's own."""
+"""Colours and fonts of the pictures: Discord's dark grey; DejaVu if installed, else Pillow's font."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Position:
 
 
 class Family:
-    """Who is under whom; agents that were dismissed are gone, orphans come under the root."""
+    """The tree of agents without dismissed ones; agents without a known head belong to the root."""
 
     def __init__(self, agents: Sequence[AgentView]) -> None:
         there = {a.id: a for a in agents if a.state != "dismissed"}

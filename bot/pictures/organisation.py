@@ -109,7 +109,7 @@ def _wheel(agents: Sequence[AgentView], title: str) -> Image.Image:
 
 
 def wheel_size(ends: int) -> tuple[int, int]:
-    """Edge of the picture and size of the letters, in pixels, so that `ends` names do not touch."""
+    """Return the picture's edge and the font size in pixels, so that `ends` names do not overlap."""
     letters = 13
     around = ends * (letters + 2)
     return min(max(int(around / math.pi) + 2 * (MARGIN + 110), 1400), 3200), letters

@@ -1,4 +1,4 @@
-"""Makes the places of groups: lazily, one at a time each, and mends them when people delete them.
+"""Create groups' places when first needed, one at a time per group, and repair them when people delete them.
 
 Discord's answers decide, never our counts: no room or no permission for channels turns the groups still
 without a place into threads, and threads that cannot be made let a group speak in the channel above. Each
@@ -370,7 +370,7 @@ def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
     category_full = error.code == INVALID_FORM and "parent_id: Maximum" in error.text
     if error.code == GUILD_FULL or category_full:
         return _NoRoom(wording.CHANNELS_FULL, lasting=True)
-    if _heals(error) or "parent_id" in fields_of(error):  # the category is gone: the cache learns it soon
+    if _heals(error) or "parent_id" in fields_of(error):  # the category was deleted
         raise error
     _log.warning("a channel is refused: %s", error)
     return _NoRoom(wording.CHANNELS_REFUSED, lasting=False)

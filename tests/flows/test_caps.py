@@ -40,7 +40,7 @@ async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) ->
     """Within which caps an approval lets work begin, and when no answer counts as one."""
     async with start(planner, max_agents=25, max_tokens=70_000) as product:
         await command(product, "task new", goal=GOAL)
-        asked = await post_with(product, "May the agents work by this plan?")
+        asked = await post_with(product, "Do you approve this plan?")
         gate = (await product.engine.engine.look.gates(1))[0]
         assert (
             "**Approve**: work begins by this plan, within 25 agents, $5.00, 70,000 tokens"

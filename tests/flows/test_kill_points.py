@@ -50,7 +50,7 @@ async def test_killed_at_a_point_nothing_is_lost_or_doubled(home: Path, point: s
     messages = await shown(home)
     cards = [m for m in messages if "Task #1" in str(m["components"])]
     assert len(cards) == 1 and "task:stop:1" not in str(cards[0]["components"])
-    assert sum("reads the goal" in m["content"] for m in messages) == 1
+    assert sum("is reading the goal" in m["content"] for m in messages) == 1
     (question,) = [m for m in messages if "Which wood?" in m["content"] and m["components"]]
     assert [b["disabled"] for row in question["components"] for b in row["components"]] == [True]
     pings = [m["content"] for m in messages if f"<@{FOLLOWER}>" in m["content"]]

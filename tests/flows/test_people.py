@@ -64,7 +64,7 @@ async def test_changed_withdrawn_and_attached(start: Start) -> None:
     boss = Listener()
     async with start(boss) as product:
         await command(product, "task new", goal="Listen.")
-        place = (await post_with(product, "reads the goal"))["channel_id"]
+        place = (await post_with(product, "is reading the goal"))["channel_id"]
         first = await you(product).send(place, "use oak")
         gone = await you(product).send(place, "forget everything")
         third = await you(product).send(place, "see the plan", files=[("plan.txt", b"two masts")])
@@ -81,7 +81,7 @@ async def test_changed_withdrawn_and_attached(start: Start) -> None:
         assert "use larch" in read and "see the plan" in read
         assert "use oak" not in read and "forget everything" not in read
         assert await product.engine.engine.look.read_file(1, "attachments/plan.txt") == b"two masts"
-        assert await post_with(product, f"answering <@{you(product).id}>")
+        assert await post_with(product, f"in reply to <@{you(product).id}>")
 
 
 async def test_a_question_is_answered_by_a_reply(start: Start) -> None:
@@ -90,7 +90,7 @@ async def test_a_question_is_answered_by_a_reply(start: Start) -> None:
     boss.go.set()
     async with start(boss) as product:
         await command(product, "task new", goal="Listen.")
-        place = (await post_with(product, "reads the goal"))["channel_id"]
+        place = (await post_with(product, "is reading the goal"))["channel_id"]
         await you(product).send(place, "please ask me something")
         question = await post_with(product, "Which wood?")
         await you(product).send(place, "Larch", reply_to=question)

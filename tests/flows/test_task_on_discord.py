@@ -82,7 +82,7 @@ async def test_a_task_runs_from_command_to_files(start: Start) -> None:
         assert outcome.ephemeral or outcome.message
         await ended(product)
         assert await post_with(product, "add works and is checked.")
-        await post_with(product, "Deliverables attached")
+        await post_with(product, "deliverables are attached")
         assert {"calc.py", "check.py"} <= attached(product)
         speakers = {name for m in messages(product) for name in speaking(m)}
         assert "Boss" in speakers

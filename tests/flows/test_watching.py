@@ -57,7 +57,7 @@ async def test_there_is_a_place_to_watch_before_the_first_call_ends(
     """Category and channel, one plain line with goal and card, "is typing", the way there in the answer."""
     product, model, typed = slow
     started = await command(product, "task new", goal=GOAL)
-    opening = await post_with(product, "reads the goal")
+    opening = await post_with(product, "is reading the goal")
     place, lobby = int(opening["channel_id"]), you(product).channel("lobby")["id"]
     assert [c["name"] for c in you(product).channels() if int(c["id"]) == place] == ["headquarters"]
     assert GOAL.split("(")[0] in opening["content"]
@@ -74,7 +74,7 @@ async def test_nobody_is_shown_typing_after_the_end(slow: tuple[RunningBot, Slow
     """The sign comes again while the work lasts, and goes with it."""
     product, model, typed = slow
     await command(product, "task new", goal=GOAL)
-    await post_with(product, "reads the goal")
+    await post_with(product, "is reading the goal")
     clock = itertools.count(1_000.0, 60.0)
     typist = TypingIndicator(product.bot, product.engine.engine, product.outbox.ledger, lambda: next(clock))
     for _ in range(2):

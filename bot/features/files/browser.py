@@ -142,7 +142,7 @@ async def files_page(interaction: Interaction, task: TaskView, page: int) -> tup
 
 
 async def show_file(interaction: Interaction, task_id: int, path_hash: str, verb: str) -> None:
-    """Answer with the file's content, history, authors or itself. Raises ActionRefused when it is gone."""
+    """Answer with the file's content, history, authors or itself. Raises ActionRefused if it was deleted."""
     task = await task_by_id(interaction, task_id)
     await require_view(interaction, task)
     look = parts_of(interaction).engine.look

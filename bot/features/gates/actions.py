@@ -50,6 +50,6 @@ def answerable(gate: GateView, choice_id: str | None) -> Choice | None:
 
 
 def answer_in_words(gate: GateView, words: str, by: str) -> AnswerGate:
-    """What somebody typed: the choice whose label it is, letter by letter, else free text."""
+    """Return the answer for typed text: the choice with exactly this label, else free text."""
     choice = choice_named(gate.choices, words)
     return AnswerGate(gate.id, by, choice.id) if choice else AnswerGate(gate.id, by, text=words)

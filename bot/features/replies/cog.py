@@ -61,7 +61,7 @@ RETRY: RetryOptions = {"attempts": 3, "timeout": None, "wait_initial": 2.0, "wai
 
 @dataclass(frozen=True, slots=True)
 class AddressedMessage:
-    """A message on its way: to whom, and the words without the name in front."""
+    """A message with its addressee; `text` is without the addressee's name in front."""
 
     agent: AgentView
     task: TaskView
@@ -170,7 +170,7 @@ class RepliesCog(commands.Cog):
                     return False
                 await self._demand(await self._with_member(message), addressed.task)
                 await self._deliver(message, addressed)
-        except Exception as error:  # noqa: BLE001 - the boundary to the person, who is told
+        except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
             return True
         await self._react(message, DELIVERED)

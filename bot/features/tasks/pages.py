@@ -48,7 +48,7 @@ class PageButton(
 
 
 async def page_view(interaction: Interaction, kind: str, of: int, page: int) -> tuple[str, discord.ui.View]:
-    """Text and buttons of a page, checked anew for who may see it. Raises Refused."""
+    """Return text and buttons of a page; checks again that the person may view it. Raises ActionRefused."""
     text, more = await KINDS[kind](interaction, of, page)
     view = discord.ui.View(timeout=None)
     if page:

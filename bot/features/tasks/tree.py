@@ -1,4 +1,4 @@
-"""The tree of who works for whom, as lines of text: whole when it fits, sensibly folded when not (pure)."""
+"""Render the tree of agents as lines of text, in less detail if it does not fit (pure)."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
     await database.write(lambda c: project_all(c, story()))
     (opening,) = [post for post in await posts(database) if "Ada" in post.text]
     await database.close()
-    assert "reads the goal" in opening.text and "> goal" in opening.text
+    assert "is reading the goal" in opening.text and "> goal" in opening.text
     assert (opening.persona, opening.eager, opening.silent, opening.lane) == ("", True, True, Lane.STATUS)
 
 

@@ -72,7 +72,7 @@ async def test_too_large(stage: Stage) -> None:
     group = stage.engine.world.tasks[task_id].root_group_id
     stage.engine.emit(TaskEnded(task_id, group, "done", "All is done.", ("out.bin",), True))
     stage.local.faults.refuse(
-        "POST", EVERYWHERE, status=413, code=40005, containing="Deliverables attached", times=1
+        "POST", EVERYWHERE, status=413, code=40005, containing="deliverables are attached", times=1
     )
     await stage.drain()
     assert told(stage, wording.TOO_LARGE.format(names="`out.bin`")) == 1
