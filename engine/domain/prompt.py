@@ -39,6 +39,7 @@ MAX_SHOWN = 30
 PERSON_CHARS = 600
 """Characters of a person's message that are kept when the step that read it is summarised."""
 
+TODO_MARKS = {"done": "x", "doing": "~"}
 PERSON = "a person who watches this task"
 GO_ON = "Go on with your work."
 ANSWERED = "Go on with your work. Change a file only if you were just asked to."
@@ -99,7 +100,15 @@ def render_input(facts: StepFacts, *, forgot: bool = False) -> str:
 
 
 def _messages(inbox: Sequence[InboxMessage]) -> str:
-    return "\n\n".join(f"[from {sender(message)}]\n{foreign_block(message.text)}" for message in inbox)
+    return "\n\n".join(
+        f"[from {sender(message)}]\n{foreign_block(message.text)}{_waits(message)}" for message in inbox
+    )
+
+
+def _waits(message: InboxMessage) -> str:
+    """Say after a message that its sender needs an answer."""
+    waits = message.from_kind == "agent" and message.wakes
+    return "\n[its sender waits for your answer]" if waits else ""
 
 
 def sender(message: InboxMessage) -> str:
@@ -113,7 +122,7 @@ def sender(message: InboxMessage) -> str:
 def _standing(facts: StepFacts, *, whole: bool) -> str:
     agent = facts.agent
     lines = [*_people(facts.colleagues), *_work_lines(agent, facts.work, whole=whole)]
-    lines += [f"Your todo: [{'x' if t.status == 'done' else ' '}] {clean_line(t.text)}" for t in agent.todo]
+    lines += [f"Your todo: [{TODO_MARKS.get(t.status, ' ')}] {clean_line(t.text)}" for t in agent.todo]
     return "[where things stand]\n" + "\n".join(map(foreign_block, lines)) if lines else ""
 
 

@@ -125,6 +125,11 @@ class Snapshot:
         """Return the ids of agents that gave work which is still open."""
         return frozenset(work.giver_id for work in self.work if work.state == "open")
 
+    def busy(self, agent_id: int) -> bool:
+        """Return whether the agent is there and has a turn open or due."""
+        agent = self.by_id.get(agent_id)
+        return agent is not None and agent.busy
+
     def idle(self, agent_id: int) -> bool:
         """Return whether the agent is active and has nothing due."""
         agent = self.by_id.get(agent_id)

@@ -120,7 +120,7 @@ def _before(
 
 
 def silent_agents(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Find idle agents with open work that wait for nobody: nudge, tell the head, replace, ask."""
+    """Find idle agents with open work that wait for nobody: nudge, tell the head, ask; replace if failing."""
     for work in snapshot.work:
         agent = snapshot.by_id.get(work.assignee_id)
         if work.state != "open" or agent is None or not _is_silent(snapshot, agent, now, options):
@@ -133,7 +133,13 @@ def silent_agents(snapshot: Snapshot, now: float, options: WatchOptions) -> Iter
 def _is_silent(snapshot: Snapshot, agent: Watched, now: float, options: WatchOptions) -> bool:
     asked = snapshot.owed.get(agent.id, {})
     waits = agent.id in snapshot.asking or agent.id in snapshot.givers
-    waits = waits or any(snapshot.by_id[b].busy for b in asked if b in snapshot.by_id)
+    waits = waits or any(snapshot.busy(other) for other in asked)
+    # Others' work may be what it waits for: it is looked at again when they are done.
+    waits = waits or any(
+        snapshot.busy(work.assignee_id)
+        for work in snapshot.work
+        if work.state == "open" and work.assignee_id != agent.id
+    )
     return not waits and snapshot.idle(agent.id) and now - agent.active_at >= options.silent_s
 
 
@@ -141,14 +147,18 @@ def _about_silence(
     snapshot: Snapshot, work: OpenWork, agent: Watched, times: int, options: WatchOptions
 ) -> Finding:
     subject, what = f"#{work.id}", f"assignment #{work.id} ({work.title})"
-    nudge = Nudge(agent.id, f"You are silent, and {what} is open. Go on with it and submit it.")
+    nudge = Nudge(
+        agent.id,
+        f"You are silent, and {what} is open. Go on with it; if you wait for something, tell your head what.",
+    )
     detail = f"{agent.name} is silent with {what} open"
     if times == 0 or agent.head_id is None:
         return Finding("silence", subject, "nudged", agent.id, detail, (nudge,))
     if times >= options.ask_after:
-        ask = f"{detail}, after nudges and a replacement. What should the boss do?"
+        ask = f"{detail}, after nudges and reports. What should the boss do?"
         return Finding("silence", subject, "asked", agent.id, detail, ask=ask)
-    if times == options.replace_after and not agent.leads:
+    failed = ("failed", str(agent.id)) in snapshot.acted
+    if failed and times >= options.replace_after and not agent.leads:
         notice = Nudge(agent.head_id, f"{detail}; a fresh agent takes over its work.", wakes=False)
         return Finding("silence", subject, "replaced", agent.id, detail, (notice,), replace=agent.id)
     words = f"{detail}. Tell it what to do, dismiss it, or do without."

@@ -15,11 +15,11 @@ from engine.lifecycle.replacement import replace_agent
 from engine.ports import Wake
 from engine.store.core import (
     AGENTS,
-    INTERVENTIONS,
     MESSAGES,
     AnyRow,
     append_events,
 )
+from engine.store.interventions import count_intervention
 from engine.store.messages import add_system_message
 
 
@@ -29,7 +29,7 @@ def intervene(
     """Carry out the findings. Return the agents to wake."""
     wakes: dict[int, Wake] = {}
     for finding in findings:
-        times = _count(connection, task.id, finding, now)
+        times = count_intervention(connection, task.id, finding.rule, finding.subject, now)
         key = f"t{task.id}.{finding.rule}.{finding.subject}.{times}"
         events: list[EventBody] = [_event_of(connection, task, finding)]
         for number, message in enumerate(finding.messages):
@@ -64,22 +64,6 @@ def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -
         return [raise_gate(connection, task.id, question, now)]
     add_system_message(connection, task.id, task.boss_id, f"{ask} Nobody attends: decide yourself.", key, now)
     return []
-
-
-def _count(connection: Connection, task_id: int, finding: Finding, now: float) -> int:
-    """Count this intervention. Return how often the rule has acted on the subject, this time included."""
-    here = sa.and_(
-        INTERVENTIONS.c.task_id == task_id,
-        INTERVENTIONS.c.rule == finding.rule,
-        INTERVENTIONS.c.subject == finding.subject,
-    )
-    times = int(connection.execute(sa.select(INTERVENTIONS.c.times).where(here)).scalar() or 0) + 1
-    if times == 1:
-        values = {"task_id": task_id, "rule": finding.rule, "subject": finding.subject}
-        connection.execute(INTERVENTIONS.insert().values(**values, times=1, at=now))
-    else:
-        connection.execute(INTERVENTIONS.update().where(here).values(times=times, at=now))
-    return times
 
 
 def _event_of(connection: Connection, task: AnyRow, finding: Finding) -> Intervened:

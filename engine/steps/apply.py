@@ -52,6 +52,7 @@ from engine.store.core import (
     dumps,
     new_id,
 )
+from engine.store.interventions import count_intervention
 from engine.store.prepared import Prepared
 
 _at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
@@ -77,6 +78,10 @@ _insert_revision = Prepared(
     REVISIONS.insert().returning(REVISIONS.c.id),
     ("task_id", "path", "blob", "agent", "step", "key", "at", "note"),
 )
+
+
+FAILURES = frozenset({"malformed", "refused"})
+"""Notices that an agent's model fails: only such an agent is ever replaced."""
 
 
 def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
@@ -347,6 +352,8 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
 
 def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
     agent = unit.agent
+    if effect.rule in FAILURES:
+        count_intervention(unit.connection, unit.task_id, "failed", str(agent.id), unit.now)
     if effect.notify_head and agent.head_id is not None:
         unit.add_message(
             agent.head_id,

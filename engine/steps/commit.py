@@ -148,7 +148,7 @@ _insert_step = insert_into(
     "model",
 )
 
-_LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, Notice, SetTodo)
+_LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, SetTodo)
 """Effects made of prepared statements only, which may be sent in one batch with the rest."""
 
 _MOVES_TASK = (

@@ -18,7 +18,7 @@ from engine.lifecycle.run_evidence import account, runs_of
 from engine.lifecycle.words import hand_on_stranded, open_words, said_in
 from engine.steps.apply import open_gate
 from engine.steps.unit_of_work import UnitOfWork
-from engine.store.core import TASKS, dumps, loads
+from engine.store.core import AGENTS, TASKS, dumps, loads
 
 
 def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
@@ -51,6 +51,7 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     files = ", ".join(effect.deliverables) or "none named"
     runs = "" if not effect.report else run_lines(runs_of(unit.connection, unit.task_id))
     runs += "\n" if runs else ""
+    runs += _undone(unit)
     said = said_in(unit.connection, unit.task_id)
     for each in said:
         unit.add_message(auditor, each.text, kind="person", name=each.by, about=("said", None))
@@ -60,6 +61,14 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
         f"The boss says the goal is met.\nReport: {report}\nDeliverables: {files}\n{runs}"
         f"Check it against the files and call verdict.{since}",
     )
+
+
+def _undone(unit: UnitOfWork) -> str:
+    """What the boss's own list still has open, for the auditor to look at."""
+    query = sa.select(AGENTS.c.todo_json).where(AGENTS.c.id == unit.agent.id)
+    todo = loads(unit.connection.execute(query).scalar_one())
+    left = [text for text, status in todo if status != "done"]
+    return f"Open on the boss's own list: {'; '.join(left[:8])}\n" if left else ""
 
 
 def apply_collect_words(_: CollectWords, unit: UnitOfWork) -> None:

@@ -7,8 +7,33 @@ from sqlalchemy import Connection
 
 from engine.domain.state import About
 from engine.store.core import (
+    AGENTS,
     MESSAGES,
 )
+
+
+def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
+    """Return the names of agents whose newest message that needs an answer the agent has not answered yet."""
+    asked = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.from_kind == "agent", MESSAGES.c.wakes)
+    newest = (
+        sa.select(MESSAGES.c.from_agent, sa.func.max(MESSAGES.c.id).label("number"))
+        .where(MESSAGES.c.task_id == task_id, asked)
+        .group_by(MESSAGES.c.from_agent)
+        .subquery()
+    )
+    answer = MESSAGES.alias("answer")
+    answered = (
+        sa.select(answer.c.id)
+        .where(
+            answer.c.from_agent == agent_id,
+            answer.c.to_agent == newest.c.from_agent,
+            answer.c.from_kind == "agent",
+            answer.c.id > newest.c.number,
+        )
+        .exists()
+    )
+    query = sa.select(AGENTS.c.name).join(newest, newest.c.from_agent == AGENTS.c.id).where(~answered)
+    return list(connection.execute(query).scalars())
 
 
 def add_system_message(

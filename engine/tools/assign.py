@@ -21,6 +21,7 @@ class AssignArguments(Arguments):
     command: list[str] = Field(
         default_factory=list, max_length=30, description='a check to run, such as ["python", "test_x.py"]'
     )
+    wait: bool = Field(False, description="true: you have nothing else to do, end your turn")
 
 
 async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult:
@@ -34,6 +35,7 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult
     context.stage(
         Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, tuple(arguments.command))
     )
+    context.ends_turn = context.ends_turn or arguments.wait
     to = context.newcomers.get(key, members[key])
     shown = slot_mark(to.kind, to.number) if isinstance(to, Slot) else to
     text = f"Assignment #{slot_mark('assignment', slot)} given to {shown}."

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
-from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish, SetTodo
+from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish
 from engine.domain.outcomes import Finished, ToolResult
 from engine.domain.recall import pack
 from engine.errors import ModelError
@@ -48,11 +48,6 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     open_work += [f"{given.title} was given in this same answer" for given in context.staged(Assign)]
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
-    lists = context.staged(SetTodo)
-    todo = lists[-1].items if lists else context.agent.todo
-    undone = [item.text for item in todo if item.status != "done"]
-    if undone:
-        raise ToolRefused(f"Your todo has open items: {'; '.join(undone[:8])}. Do them or update_todo.")
     await check_files(context, arguments.deliverables)
     audit = context.options.audit_rounds > 0
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())

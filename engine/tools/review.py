@@ -112,6 +112,7 @@ class ReviewArguments(Arguments):
     assignment: int = Field(description="its number")
     verdict: Literal["accept", "reject"]
     feedback: str = Field("", description="the exact defect, when rejected")
+    wait: bool = Field(False, description="true: you have nothing else to do, end your turn")
 
 
 async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult:
@@ -125,6 +126,7 @@ async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult
         raise ToolRefused("Say in feedback exactly what is wrong.")
     state: Literal["accepted", "rejected"] = "accepted" if arguments.verdict == "accept" else "rejected"
     context.stage(ChangeAssignment(work.id, ("submitted",), state, arguments.feedback))
+    context.ends_turn = context.ends_turn or arguments.wait
     return ToolResult(f"Assignment #{work.id} {state}.", Reviewed(work.id, state == "accepted"))
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from engine.domain.effects import NEW_GROUP, SendMessage
 from engine.domain.naming import GROUP, PEOPLE, name_key
 from engine.domain.outcomes import ToolResult
+from engine.store.messages import askers_of
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import check_names
 
@@ -30,19 +31,34 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
     await check_names(context, named)
     people = any(key in PEOPLE for key in keys)
     group = _group(context) if GROUP in keys else None
+    wakes = arguments.needs_answer or arguments.wait or await _is_awaited(context, keys)
     context.stage(
         SendMessage(
             to=tuple(dict.fromkeys(name_key(name) for name in named)),
             text=arguments.text,
             shown=tuple(dict.fromkeys([*named, *(["human"] * people), *(["group"] * (group is not None))])),
             group_id=group if group is not None else context.agent.group_id,
-            wakes=arguments.needs_answer,
+            wakes=wakes,
             to_group=group,
             refs=_refs(context) if people else (),
         )
     )
     context.ends_turn = context.ends_turn or arguments.wait
-    return ToolResult(f"Delivered to {', '.join(arguments.to)}.")
+    names = ", ".join(arguments.to)
+    return ToolResult(f"Delivered to {names}." if wakes else f"Left for {names}, read at the next turn.")
+
+
+async def _is_awaited(context: ToolContext, keys: list[str]) -> bool:
+    """Whether one of these waits for an answer of the caller, or has open work that the caller gave."""
+    given = {
+        name_key(work.assignee)
+        for work in context.facts.work
+        if work.giver_id == context.agent.id and work.state == "open"
+    }
+    if given & set(keys):
+        return True
+    asking = await context.db.read(lambda c: askers_of(c, context.task.id, context.agent.id))
+    return bool({name_key(name) for name in asking} & set(keys))
 
 
 def _is_agent(key: str) -> bool:

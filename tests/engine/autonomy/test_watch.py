@@ -97,11 +97,11 @@ def _never_still(view: View) -> ChatAnswer:
     return call(("search_files", {"pattern": f"x{view.steps}"}))
 
 
-async def test_an_agent_that_stays_silent_is_reported_and_replaced(stage: Stage) -> None:
+async def test_an_agent_whose_model_fails_is_reported_and_replaced(stage: Stage) -> None:
     """Nudge, report to the head, then a fresh agent takes over the open work and does it."""
 
     def silent(view: View) -> ChatAnswer:
-        return worker(view) if view.name != "Ada" else say("Later.")
+        return worker(view) if view.name != "Ada" else say("")
 
     def fresh(view: View) -> ChatAnswer:
         if "taken over from Ada" in view.last:
@@ -309,3 +309,54 @@ async def test_work_handed_down_a_chain_is_stopped_at_its_end(stage: Stage) -> N
     play = await stage(parts, watch=replace(CALM, sweep_s=0.05), caps=caps)
     assert await play.until(Intervened, rule="relay", action="nudged")
     assert await play.until(FileWritten, path="it.txt")
+
+
+async def test_an_answer_wakes_who_waits_for_it_whatever_its_flags(stage: Stage) -> None:
+    """No rule of the watch has to wake it, and the asked one sees who waits."""
+    seen: list[str] = []
+
+    def asks(view: View) -> ChatAnswer:
+        if "it is 7" in view.last:
+            return say("Thanks to nobody.")
+        if "ask Bob" in view.last and not view.did("send_message"):
+            return call(("send_message", {"to": ["Bob"], "text": "how many?", "wait": True}))
+        return say("Later.")
+
+    def answers(view: View) -> ChatAnswer:
+        if "how many?" in view.last and not view.did("send_message"):
+            seen.append(view.last)
+            return call(("send_message", {"to": ["Ada"], "text": "it is 7", "needs_answer": False}))
+        return say("Done.")
+
+    def boss(view: View) -> ChatAnswer:
+        if view.steps == 0:
+            members = [{"name": n, "role": "w", "instructions": "w"} for n in ("Ada", "Bob")]
+            told = {"to": ["Ada"], "text": "ask Bob", "needs_answer": True, "wait": True}
+            return call(("recruit", {"members": members}), ("send_message", told))
+        return say("Waiting.")
+
+    calm = replace(CALM, quiet_s=1e6, sweep_s=1e6)
+    play = await stage({"Boss": boss, "Ada": asks, "Bob": answers}, watch=calm)
+    await play.until(AgentSpoke, name="Ada", text="Thanks to nobody.")
+    assert "[its sender waits for your answer]" in seen[0]
+
+
+async def test_work_can_be_given_and_reviewed_without_a_call_only_to_end_the_turn(stage: Stage) -> None:
+    """`wait` beside assign and review ends the turn: three calls of the boss make a whole task."""
+    calls: list[int] = []
+
+    def boss(view: View) -> ChatAnswer:
+        calls.append(view.steps)
+        if view.steps == 0:
+            ada = {"name": "Ada", "role": "w", "instructions": "w"}
+            given = {"to": "Ada", "title": "part", "details": "write your file", "wait": True}
+            return call(("recruit", {"members": [ada]}), ("assign", given))
+        if view.submitted:
+            judged = {"assignment": view.submitted[0], "verdict": "accept"}
+            todo = {"items": [{"text": "finish", "status": "doing"}]}
+            return call(("review", judged), ("update_todo", todo), ("finish", {"report": "all there"}))
+        return say("Waiting.")
+
+    play = await stage({"Boss": boss, "Ada": worker})
+    assert (await play.end()).report == "all there"
+    assert calls == [0, 1]

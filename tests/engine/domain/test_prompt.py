@@ -312,7 +312,7 @@ def test_no_text_of_others_begins_a_line(parts: list[tuple[str, str, str]], forg
     starts = [
         line for line in re.split("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", shown) if line[:1] not in ("", " ")
     ]
-    assert [line.partition(" ")[0] for line in starts] == ["[from", "[from", "[where", "[what"]
+    assert [line.partition(" ")[0] for line in starts] == ["[from", "[its", "[from", "[where", "[what"]
     assert all(line.count("[") == 1 and line.endswith("]") for line in starts)
     edges = system_text(facts.task, agent, "Boss").splitlines()
     assert not any(line.lower().startswith(("[", "\uff3b")) for line in edges)

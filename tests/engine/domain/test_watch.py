@@ -58,32 +58,42 @@ def work(number: int, assignee: int, state: str = "open", giver: int = 1) -> Ope
 
 def test_a_silent_agent_is_found_only_when_idle_with_work_and_waiting_for_nobody() -> None:
     """Busy agents, those without work, those who ask people and those who wait for a busy one are left."""
-    snapshot = Snapshot(1, (agent(1), agent(2), agent(3, busy=True), agent(4)), (work(7, 2), work(8, 3)))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3, busy=True), agent(4)), (work(7, 2),))
     found = list(silent_agents(snapshot, NOW, OPTIONS))
     assert [(f.agent_id, f.action) for f in found] == [(2, "nudged")]
     asking = replace(snapshot, asking=frozenset({2}))
     assert not list(silent_agents(asking, NOW, OPTIONS))
     waiting = replace(snapshot, messages=(message(1, 2, 3),))
     assert not list(silent_agents(waiting, NOW, OPTIONS))
+    beside = replace(snapshot, work=(work(7, 2), work(8, 3)))
+    assert not list(silent_agents(beside, NOW, OPTIONS)), "it may wait for the other's work"
     recent = replace(snapshot, agents=(agent(1), agent(2, active_at=NOW - 5)))
     assert not list(silent_agents(recent, NOW, OPTIONS))
 
 
-def test_silence_climbs_from_nudge_to_report_to_replacement_to_the_people() -> None:
-    """What the rule did before decides what it does next; a cooldown lies between."""
+def test_silence_climbs_from_nudge_to_report_to_the_people() -> None:
+    """What the rule did before decides what it does next; only an agent whose model failed is replaced."""
     snapshot = Snapshot(1, (agent(1), agent(2)), (work(7, 2),))
 
-    def after(times: int, ago: float = 1_000) -> list[str]:
+    def after(times: int, ago: float = 1_000, *, failed: bool = False) -> list[str]:
         acted = {("silence", "#7"): Acted(times, NOW - ago)} if times else {}
+        acted |= {("failed", "2"): Acted(1, NOW - 2_000)} if failed else {}
         return [f.action for f in silent_agents(replace(snapshot, acted=acted), NOW, OPTIONS)]
 
-    assert [after(n) for n in (0, 1, 2, 5)] == [["nudged"], ["reported"], ["replaced"], ["asked"]]
+    assert [after(n) for n in (0, 1, 2, 4, 5)] == [
+        ["nudged"],
+        ["reported"],
+        ["reported"],
+        ["reported"],
+        ["asked"],
+    ]
+    assert after(2, failed=True) == ["replaced"]
     assert after(1, ago=1) == []
 
 
 def test_a_head_with_members_is_never_replaced() -> None:
     """Its group would be left without it: it is reported instead."""
-    acted = {("silence", "#7"): Acted(OPTIONS.replace_after, 0.0)}
+    acted = {("silence", "#7"): Acted(OPTIONS.replace_after, 0.0), ("failed", "2"): Acted(1, 0.0)}
     snapshot = Snapshot(1, (agent(1), agent(2, leads=True)), (work(7, 2),), acted=acted)
     assert [f.action for f in silent_agents(snapshot, NOW, OPTIONS)] == ["reported"]
 

@@ -17,7 +17,6 @@ Call = tuple[str, dict[str, object]]
 ADA: dict[str, object] = {"name": "Ada", "role": "w", "instructions": "w"}
 RECRUIT: Call = ("recruit", {"members": [ADA]})
 GIVE: Call = ("assign", {"to": "Ada", "title": "t", "details": "d"})
-TODO: Call = ("update_todo", {"items": [{"text": "think"}]})
 WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
 
 
@@ -38,7 +37,6 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((), ("read_file", {"path": "../etc/passwd"}), "Stay inside the workspace"),
         ((WRITE,), ("edit_file", {"path": "a.txt", "old": "three", "new": "x"}), "found 0 times"),
         ((), ("finish", {"report": "r", "deliverables": ["no.txt"]}), "There is no file no.txt"),
-        ((TODO,), ("finish", {"report": "r"}), "open items: think"),
         ((RECRUIT, GIVE), ("finish", {"report": "r"}), "#1 t of Ada"),
         ((RECRUIT,), ("set_budget", {"name": "Ada"}), "Give usd, tokens, agents or minutes"),
         ((RECRUIT,), ("set_budget", {"name": "Eve", "usd": 1}), "not in your group"),
