@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import (
@@ -84,8 +84,19 @@ def fault_in_body(body: Mapping[str, Any], now: float) -> ModelError | None:
     status = error.get("code") if isinstance(error, Mapping) else None
     if isinstance(status, str) and status.isdigit():
         status = int(status)
-    known = status if isinstance(status, int) and 400 <= status < 600 else 500
-    return fault_of(read_error_reply(known, dict(body) | {"choices": None, "model": None}, {}, now))
+    content = dict(body) | {"choices": None, "model": None}
+    if isinstance(status, int) and 400 <= status < 600:
+        return fault_of(read_error_reply(status, content, {}, now))
+    return _fault_without_status(read_error_reply(404, content, {}, now))
+
+
+def _fault_without_status(reply: ErrorReply) -> ModelError:
+    """Return the error that the words alone mean; without any known ones the endpoint failed."""
+    if not reply.says(phrases.UNKNOWN_ENDPOINT):
+        reply = replace(reply, status=400)
+    error = fault_of(reply)
+    unknown = type(error) is ModelRefused and not error.tell
+    return fault_of(replace(reply, status=500)) if unknown else error
 
 
 # ---------------------------------------------------------------- rules

@@ -91,3 +91,7 @@ PLACE = _any(
     r"(?:organization|account).{0,40}(?:verified|disabled|deactivated|terminated)|permission_?denied|does not have permission|not (?:been )?(?:enabled|used) in project|missing scopes?|insufficient permissions",
 )
 VERSION = _any(r"api[ -]?version")
+UNKNOWN_ENDPOINT = _any(
+    r"unexpected endpoint|page not found|unknown (?:url|path|route|endpoint)|cannot (?:post|get) "
+)
+"""What some servers say of a wrong path with status 200 (LM Studio)."""

@@ -228,7 +228,10 @@ class OpenAIChat:
     def _read(self, raw: bytes, request: ChatRequest, model: str, quirks: Quirks, sent: Sent) -> ChatAnswer:
         if not quirks.stream and is_stream(raw):
             self._catalog.learn(model, replace(quirks, stream=True), "requests now ask for no stream")
-        answer = parse_answer(raw, model, self._origin(model))
+        try:
+            answer = parse_answer(raw, model, self._origin(model))
+        except ModelMisconfigured as error:
+            raise self._with_address(error) from error
         rates = self._catalog.rates_of_answer(answer.model, model)
         answer = settled(answer, sent.prompt, sent.limit, rates)
         self._watch_prompt(model, request, quirks, answer)

@@ -17,7 +17,7 @@ from engine.errors import (
     ModelTooLong,
     ModelUnavailable,
 )
-from engine.llm.faults import RateLimited, fault_of, read_error_reply
+from engine.llm.faults import RateLimited, fault_in_body, fault_of, read_error_reply
 from engine.llm.storable import storable, storable_json
 from engine.llm.waits import LONGEST_WAIT_S, requested_wait_s
 from engine.llm.words import error_text
@@ -227,3 +227,21 @@ def test_refusals_are_sorted_by_words_then_status(status: int, words: object, ki
     error = fault_of(read_error_reply(status, body, {}, NOW))
     assert type(error) is kind
     assert "<" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"error": "Unexpected endpoint or method. (POST /chat/completions)"}, SETTING),
+        ({"error": {"message": "Your credit balance is too low"}}, ACCOUNT),
+        ({"error": {"message": "Incorrect API key provided", "code": "401"}}, KEY),
+        ({"error": {"message": "rate limit reached", "code": "rate_limit"}}, RATE),
+        ({"error": {"message": "Your input was flagged by moderation"}}, THIS),
+        ({"error": {"message": "Provider returned error"}}, LATER),
+        ({"choices": []}, None),
+    ],
+)
+def test_errors_inside_a_200_are_sorted_too(body: dict[str, object], kind: type[ModelError] | None) -> None:
+    """By their code where one is given, else by their words alone."""
+    error = fault_in_body(body, NOW)
+    assert (error if kind is None else type(error)) is kind
