@@ -61,6 +61,10 @@ class MegaBot(commands.Bot):
             http_trace=self.request_stop.trace(),
             help_command=None,
             intents=intents(message_content),
+            allowed_contexts=discord.app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
+            allowed_installs=discord.app_commands.AppInstallationType(guild=True, user=False),
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=settings.max_ratelimit_timeout_s,
             **options,

@@ -13,6 +13,9 @@ from bot.discord.formatting import cut
 
 SubmitHandler = Callable[[Interaction, int, Mapping[str, str]], Awaitable[None]]
 
+INPUTS, INPUT_TEXT = 5, 4000
+"""Inputs of a window, and characters of one (Discord's rules)."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextField:
@@ -40,6 +43,32 @@ def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
         )
         modal.add_item(discord.ui.Label(text=cut(ask.label, 45), component=box))
     return modal
+
+
+def text_parts(text: str) -> list[tuple[str, str]]:
+    """Cut a text to fit the inputs of one window: (how a part follows the one before, the part).
+
+    "n" follows after a line break, "h" directly: Discord trims what is typed, so a break at a cut would be
+    lost. A text that even five inputs do not hold is cut short by the last.
+    """
+    parts: list[tuple[str, str]] = []
+    mark, rest = "h", text
+    while rest and len(parts) < INPUTS:
+        least = max(1, len(rest) - INPUT_TEXT * (INPUTS - len(parts) - 1))
+        line = rest.rfind("\n", least, INPUT_TEXT) if len(rest) > INPUT_TEXT else -1
+        cut_at = line if line > 0 else INPUT_TEXT
+        parts.append((mark, rest[:cut_at]))
+        mark, rest = ("n", rest[cut_at + 1 :]) if line > 0 else ("h", rest[cut_at:])
+    return parts
+
+
+def joined_parts(values: Mapping[str, str]) -> str:
+    """Put together what was typed into the inputs of `text_parts`, named text, text2n, text3h, …"""
+    text = values["text"]
+    for name in sorted(name for name in values if name.startswith("text") and name != "text"):
+        if values[name]:
+            text += ("\n" if name.endswith("n") else "") + values[name]
+    return text
 
 
 def typed(data: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, exists, func, insert, select, update
 
 from bot.outbox.post import (
     UPDATE_KINDS,
@@ -18,7 +18,7 @@ from bot.outbox.post import (
     load_outgoing,
     load_post,
 )
-from bot.storage.tables import deliveries, groups, incoming, outbox
+from bot.storage.tables import deliveries, groups, incoming, made_places, outbox
 from bot.storage.upsert import insert_once
 from engine.ports import Database
 
@@ -48,6 +48,8 @@ class GroupRef:
     task_id: int
     group_id: int
     head_id: int
+    shared: bool = False
+    """Whether the channel is people's own, where a group only speaks for want of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +203,12 @@ class Ledger:
         )
         query = (
             select(groups.c.task_id, groups.c.group_id, groups.c.head_id)
+            .add_columns(_borrowed(channel_id))
             .where(mine)
             .order_by(groups.c.depth, groups.c.group_id)
         )
         row = await self._database.read(lambda c: c.execute(query).first())
-        return GroupRef(*row) if row else None
+        return GroupRef(row[0], row[1], row[2], shared=bool(row[3])) if row else None
 
     async def channel_of(self, group_id: int) -> int | None:
         """Return the channel or thread of a group, None if it has no place yet."""
@@ -230,6 +233,13 @@ class Ledger:
         """Record a person's message to an agent, so that the answer can quote and mention them."""
         values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}
         await self._database.write(lambda c: insert_once(c, incoming, values))
+
+
+def _borrowed(channel_id: int) -> ColumnElement[bool]:
+    """Whether a group speaks in a channel that the bot did not make: it was given no thread, or gave up."""
+    made = exists().where(made_places.c.place_id == channel_id)
+    fallen_back = (groups.c.thread_id == 0) & ((groups.c.kind == "thread") | (groups.c.repairs > 0))
+    return fallen_back & ~made
 
 
 def _insert(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 
 import discord
 
 from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import UNDELIVERED
 from bot.discord.formatting import cut, escape, plain
 from bot.discord.identities import message_ref
 from bot.discord.interactions import require_right
@@ -25,6 +27,7 @@ from engine.commands import (
 )
 from engine.queries import AgentView, TaskView
 
+_log = logging.getLogger(__name__)
 DELIVERED = "📨"
 
 
@@ -53,25 +56,45 @@ async def say(
     person = await require_right(interaction, Right.STEER, task)
     parts = parts_of(interaction)
     shown = await _shown(interaction, agent, person.name, text, files or {})
-    ref = message_ref(shown.channel.id, shown.id)
+    ref = message_ref(shown.channel.id, shown.id) if shown else None
     try:
-        await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
+        if ref is not None:
+            await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
         await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))
     except Exception:
-        await shown.delete()
+        await _try_to(shown, "take back", lambda message: message.delete())
         raise
-    await shown.add_reaction(DELIVERED)
+    await _try_to(shown, "mark", lambda message: message.add_reaction(DELIVERED))
     return texts.SAID.format(name=plain(agent.name, 60))
+
+
+async def _try_to(
+    shown: discord.Message | None, what: str, act: Callable[[discord.Message], Awaitable[None]]
+) -> None:
+    """What Discord does not allow here changes nothing about the delivery."""
+    if shown is None:
+        return
+    try:
+        await act(shown)
+    except UNDELIVERED as error:
+        _log.warning("cannot %s the message %s: %s", what, shown.id, error)
 
 
 async def _shown(
     interaction: Interaction, agent: AgentView, who: str, text: str, files: Mapping[str, bytes]
-) -> discord.Message:
-    channel_id = await parts_of(interaction).routes.channel_of(agent.group_id) or interaction.channel_id or 0
+) -> discord.Message | None:
+    """Show the words in the agent's place, else where the person is, else nowhere."""
+    place = await parts_of(interaction).routes.channel_of(agent.group_id)
     words = "\n".join([escape(text), *(f"`{path}`" for path in files)])
     told = texts.SPOKEN.format(who=plain(who, 60), to=plain(agent.name, 60), text=cut(words, 1800))
     client: discord.Client = interaction.client
-    return await client.get_partial_messageable(channel_id).send(told, silent=True)
+    for channel_id in dict.fromkeys([place, interaction.channel_id]):
+        if channel_id:
+            try:
+                return await client.get_partial_messageable(channel_id).send(told, silent=True)
+            except UNDELIVERED as error:
+                _log.warning("words for an agent cannot be shown in channel %s: %s", channel_id, error)
+    return None
 
 
 async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:

@@ -11,7 +11,7 @@ from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.interactions import answer, hold
 from bot.discord.lookup import agent_by_id
-from bot.discord.windows import TextField, window
+from bot.discord.windows import TextField, joined_parts, text_parts, window
 from bot.features.agents import actions as agent_actions
 from bot.features.tasks.cap_fields import cap_asks, caps_of
 from engine.commands import Limits
@@ -26,8 +26,12 @@ def say_window(agent: AgentView) -> discord.ui.Modal:
 
 def edit_window(agent: AgentView) -> discord.ui.Modal:
     """Change an agent's instructions."""
-    ask = TextField("text", texts.MODAL_EDIT_LABEL, default=agent.instructions)
-    return window(f"edit:{agent.id}", texts.MODAL_EDIT.format(name=agent.name), ask)
+    asks = [TextField("text", texts.MODAL_EDIT_LABEL)]
+    for number, (mark, part) in enumerate(text_parts(agent.instructions), 1):
+        label = texts.MODAL_EDIT_LABEL if number == 1 else texts.MODAL_EDIT_MORE.format(number=number)
+        name = "text" if number == 1 else f"text{number}{mark}"
+        asks[number - 1 :] = [TextField(name, label, default=part, required=number == 1)]
+    return window(f"edit:{agent.id}", texts.MODAL_EDIT.format(name=agent.name), *asks)
 
 
 def agent_cap_window(agent: AgentView) -> discord.ui.Modal:
@@ -50,7 +54,8 @@ async def edited(interaction: Interaction, agent_id: int, values: Mapping[str, s
     """Give the agent its new instructions."""
     await hold(interaction)
     agent, task = await agent_by_id(interaction, agent_id)
-    await answer(interaction, await agent_actions.edit_agent(interaction, agent, task, values["text"]))
+    instructions = joined_parts(values)
+    await answer(interaction, await agent_actions.edit_agent(interaction, agent, task, instructions))
 
 
 async def agent_capped(interaction: Interaction, agent_id: int, values: Mapping[str, str]) -> None:

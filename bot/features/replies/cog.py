@@ -33,6 +33,7 @@ from bot.discord.identities import message_ref, owner_id, space_of
 from bot.features.agents.actions import DELIVERED
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
+from bot.outbox.ledger import GroupRef
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
@@ -210,7 +211,7 @@ class RepliesCog(commands.Cog):
 
     async def _addressed(self, message: discord.Message) -> AddressedMessage | None:
         look = self.parts.engine.look
-        spot = await self.parts.routes.place_of(message.channel.id)
+        spot = await self._spot(message)
         text = without_mention(message.content, self.bot.user.id if self.bot.user else 0)
         if message.reference and message.reference.message_id:
             spoke = await self.parts.routes.agents_of(message.reference.message_id)
@@ -227,7 +228,16 @@ class RepliesCog(commands.Cog):
         by_name = named(text, await look.agents(spot.task_id))
         if by_name is not None:
             return AddressedMessage(by_name[0], task, by_name[1])
+        if spot.shared:
+            return None  # people's own channel: what they say there to each other is theirs
         return AddressedMessage(await look.agent(spot.head_id), task, text)
+
+    async def _spot(self, message: discord.Message) -> GroupRef | None:
+        """The group of the channel, or of the channel above for a thread that people opened in it."""
+        spot = await self.parts.routes.place_of(message.channel.id)
+        if spot is None and isinstance(message.channel, discord.Thread):
+            spot = await self.parts.routes.place_of(message.channel.parent_id)
+        return spot
 
     async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> AddressedMessage:
         """A reply to a roll-up of several agents goes to the one it names, else to the first in it."""
@@ -261,7 +271,7 @@ class RepliesCog(commands.Cog):
     # ------------------------------------------------------------ edits, deletions, history
 
     async def _edited(self, message: discord.Message) -> None:
-        if not await self._listens(message.channel.id):
+        if message.channel.id not in self._seen and await self._spot(message) is None:
             return
         addressed: AddressedMessage | None = None
         try:

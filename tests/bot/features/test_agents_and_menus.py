@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from bot.discord.windows import joined_parts
+from bot.features.agents.windows import edit_window
 from bot.features.files import delivery
 from engine.commands import (
     DismissAgent,
@@ -20,6 +23,7 @@ from engine.commands import (
     SayToAgent,
 )
 from tests.bot.features.conftest import Stage, Task
+from tests.bot.features.test_card_keeper import drive
 
 
 async def crew(stage: Stage) -> tuple[Task, int]:
@@ -295,3 +299,27 @@ async def test_export_splits_and_names_what_is_too_big(stage: Stage) -> None:
     said = [result.response, *result.followups]
     assert [m.content for m in said[:2]] == ["Part 1 of 2.", "Part 2 of 2."]
     assert "huge.bin" in said[2].content and "megaagent export" in said[2].content
+
+
+@pytest.mark.parametrize("lost", ["add_reactions", "send_messages"])
+async def test_words_are_delivered_without_a_permission(stage: Stage, lost: str) -> None:
+    """Neither the mark nor the place decides whether an agent hears; nobody is told that it failed."""
+    task, ada = await crew(stage)
+    channel: Any = stage.env.bot.get_channel(task.room.id)
+    await drive(stage, channel.set_permissions(channel.guild.me, **{lost: False}))
+    result = await stage.boss.slash(task.room, "agent say", agent="Ada", text="Hurry")
+    heard = [c for c in stage.engine.commands if isinstance(c, SayToAgent)]
+    assert [c.agent_id for c in heard] == [ada] and "Ada" in result.response.content
+    assert (heard[0].ref is None) == (lost == "send_messages")
+
+
+async def test_long_instructions_are_edited_whole(stage: Stage) -> None:
+    """The window holds all of them, and sent unchanged it changes nothing."""
+    _, ada = await crew(stage)
+    long = "\n".join(f"Rule {n}: be kind." for n in range(900))
+    stage.engine.world.agents[ada] = replace(stage.engine.world.agents[ada], instructions=long)
+    agent = await stage.engine.look.agent(ada)
+    labels: list[Any] = edit_window(agent).children
+    boxes = [label.component for label in labels]
+    values = {box.custom_id: box.default or "" for box in boxes}
+    assert len(boxes) > 1 and joined_parts(values) == long

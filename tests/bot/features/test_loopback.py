@@ -341,3 +341,18 @@ async def test_a_card_in_trouble_is_tried_less_and_less(loop: Loop) -> None:
     await loop.stage.shown.cards.tick()
     (card,) = await loop.cards()
     assert "Ada" in str([c.to_dict() for c in card.components])
+
+
+async def test_a_thread_that_people_open_under_a_place(loop: Loop) -> None:
+    """Its words go to the head of the channel above, with the mark."""
+    await loop.begin()
+    world = loop.local.world
+    thread = world.create_thread(loop.lobby, "details", owner_id=loop.local.you.id)
+    await loop.local.you.send(thread.id, "More on that")
+    await loop.until("More on that")
+
+    def marked() -> bool:
+        (message,) = loop.local.you.history(thread.id)
+        return bool(message.get("reactions"))
+
+    await world.pulse.until(marked, 10)

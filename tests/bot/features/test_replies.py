@@ -11,6 +11,7 @@ from simcord.backend.serializers import message_payload
 
 from bot.features.gates.buttons import gate_view
 from bot.features.replies.cog import has_outcome
+from bot.places.records import MadePlace, PlaceRecords
 from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
 from engine.domain.gates import GateKind
 from tests.bot.features.conftest import Stage, Task
@@ -307,3 +308,21 @@ async def test_a_reply_to_a_card_reaches_the_boss(stage: Stage) -> None:
     assert stage.engine.commands[-1] == EditMessage(f"{stage.lobby.id}:{message.id}", "Use larch")
     await stage.boss.delete(message)
     assert stage.engine.commands[-1] == WithdrawMessage(f"{stage.lobby.id}:{message.id}")
+
+
+async def test_in_peoples_own_channel_only_words_to_agents_are_taken(stage: Stage) -> None:
+    """A group that had to speak in the lobby: talk there gets no mark and reaches nobody."""
+    task, ada, _ = await crew(stage)
+    root = stage.engine.world.tasks[task.id].root_group_id
+    records = PlaceRecords(stage.database)
+    await records.set_group(root, kind="channel", channel_id=stage.lobby.id, thread_id=0, repairs=1)
+    talk = await stage.boss.send(stage.lobby, "Lunch?")
+    chat = await stage.stranger.send(stage.lobby, "Yes!")
+    assert not said(stage) and marks(found(stage.lobby, talk)) == marks(found(stage.lobby, chat)) == []
+    await stage.boss.send(stage.lobby, "Ada, hurry")
+    words = await stage.posted(stage.lobby, ada)
+    await stage.boss.send(stage.lobby, "Why oak?", reply_to=words)
+    assert [(c.agent_id, c.text) for c in said(stage)] == [(ada, "hurry"), (ada, "Why oak?")]
+    await records.note_made(MadePlace(stage.lobby.id, task.id, "channel", 1))
+    await stage.boss.send(stage.lobby, "And now?")
+    assert said(stage)[-1].text == "And now?"

@@ -263,6 +263,7 @@ async def test_every_command_is_described_guarded_and_within_limits(stage: Stage
     for command in commands:
         drawn = command.to_dict(stage.env.bot.tree)
         assert drawn["default_member_permissions"] and drawn["dm_permission"] is False
+        assert drawn["contexts"] == drawn["integration_types"] == [0], command.name
         if command not in menus:
             assert drawn["description"] and all_described(drawn["options"])
 
