@@ -33,6 +33,7 @@ from bot.discord.identities import message_ref, owner_id, space_of
 from bot.features.agents.actions import DELIVERED
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
+from bot.features.replies.proxies import ProxiedMessages
 from bot.outbox.ledger import GroupRef
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
@@ -79,6 +80,7 @@ class RepliesCog(commands.Cog):
         self._since: Mapping[int, int] | None = None
         self._behind: dict[int, int] = {}
         self._done: OrderedDict[int, None] = OrderedDict()
+        self._proxied = ProxiedMessages()
         self._told: set[tuple[int, int, str]] = set()
 
     async def cog_load(self) -> None:
@@ -105,7 +107,10 @@ class RepliesCog(commands.Cog):
     async def on_message(self, message: discord.Message) -> None:
         """Deliver a person's message."""
         if is_persons(message):
+            self._proxied.note(message)
             await self._in_order(message)
+        elif (original := self._proxied.original_of(message)) is not None:
+            await self._take_copy(message, original)
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
@@ -151,6 +156,18 @@ class RepliesCog(commands.Cog):
                 self._done.popitem(last=False)
             if await self._take(message):
                 await self._mark_seen(message.channel.id, message.id)
+
+    async def _take_copy(self, copy: discord.Message, original: discord.Message) -> None:
+        """A proxy's copy takes the place of the person's message, with that person's rights."""
+        try:
+            ref = message_ref(original.channel.id, original.id)
+            await self.parts.engine.handle(WithdrawMessage(ref))
+        except WrongState:
+            return  # an agent has read the original
+        except NotFound:
+            log.debug("the proxied message %s was withdrawn by its deletion, or never delivered", original.id)
+        copy.author = original.author
+        await self._in_order(copy)
 
     async def _mark_seen(self, channel_id: int, message_id: int) -> None:
         if message_id > self._seen.get(channel_id, 0):

@@ -15,6 +15,7 @@ from bot.places.records import MadePlace, PlaceRecords
 from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
 from engine.domain.gates import GateKind
 from tests.bot.features.conftest import Stage, Task
+from tests.bot.features.test_card_keeper import drive
 
 
 def said(stage: Stage) -> list[SayToAgent]:
@@ -326,3 +327,20 @@ async def test_in_peoples_own_channel_only_words_to_agents_are_taken(stage: Stag
     await records.note_made(MadePlace(stage.lobby.id, task.id, "channel", 1))
     await stage.boss.send(stage.lobby, "And now?")
     assert said(stage)[-1].text == "And now?"
+
+
+@pytest.mark.parametrize(("application", "heard"), [(466378653216014359, True), (1, False)])
+async def test_a_proxys_copy_stands_for_the_persons_message(
+    stage: Stage, application: int, heard: bool
+) -> None:
+    """Deleted and posted again by a known proxy's webhook: the agent gets it as that person's words."""
+    task, _, _ = await crew(stage)
+    original = await stage.boss.send(task.room, "l: Good morning")
+    copy = await stage.guild.create_webhook(task.room, "proxy").send("Good morning", username="Luna")
+    message = stage.env.bot._connection._get_message(copy.id)
+    message.application_id = application
+    await drive(stage, stage.env.bot.get_cog("RepliesCog").on_message(message))
+    assert (said(stage)[-1].text == "Good morning") is heard
+    assert said(stage)[-1].by == f"discord:{stage.boss.id}"
+    taken = [c for c in stage.engine.commands if isinstance(c, WithdrawMessage)]
+    assert bool(taken) is heard and original.id != copy.id
