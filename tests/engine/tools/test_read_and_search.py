@@ -25,22 +25,25 @@ def write(path: str, content: str) -> Call:
     return ("write_file", {"path": path, "content": content})
 
 
+def results(view: View) -> list[str]:
+    """Return the results of all calls so far."""
+    return [message.content for message in view.request.messages if message.role == "tool"]
+
+
 async def played(stage: Stage, *calls: Call, **options: object) -> tuple[Play, list[str]]:
     """Return the results of calls that a boss makes one after the other."""
     heard: list[str] = []
-    done: list[str] = []
 
     def boss(view: View) -> ChatAnswer:
-        if view.steps:
-            heard.append(view.last)
-        if view.steps < len(calls):
-            return call(calls[view.steps])
-        done.append("")
+        got = results(view)
+        if len(got) < len(calls):
+            return call(calls[len(got)])
+        heard[:] = got
         return say("I see.")
 
     play = await stage({"Boss": boss}, **options)
-    await play.until_heard(done)
-    return play, heard[: len(calls)]
+    await play.until_heard(heard)
+    return play, heard
 
 
 async def reads(play: Play) -> list[Read]:
@@ -58,29 +61,26 @@ def lines_of(outcome: Read) -> tuple[int, int, int]:
 
 async def test_a_long_file_is_read_in_whole_lines_to_its_end(stage: Stage) -> None:
     """Each part says which lines it holds and where to go on; together they are the file."""
-    calls: list[Call] = [write("long.txt", LINES)]
-    seen: list[str] = []
-    heads: list[str] = []
-    done: list[str] = []
+    parts: list[str] = []
 
     def boss(view: View) -> ChatAnswer:
-        if not view.steps:
-            return call(*calls)
+        got = results(view)
+        if not got:
+            return call(write("long.txt", LINES))
         start = 1
-        if view.steps > 1:
-            head, _, text = view.last.partition("\n")
-            heads.append(head)
-            seen.extend(text.split("\n"))
+        if len(got) > 1:
+            head = got[-1].partition("\n")[0]
             if "go on with start_line=" not in head:
-                done.append(head)
+                parts[:] = got[1:]
                 return say("I see.")
             start = int(head.rpartition("=")[2].rstrip(":"))
         return call(("read_file", {"path": "long.txt", "start_line": start}))
 
     play = await stage({"Boss": boss}, history_tokens=100_000)
-    await play.until_heard(done)
+    await play.until_heard(parts)
+    seen = [line for part in parts for line in part.split("\n")[1:]]
     assert seen == [f"{number}\t{line}" for number, line in enumerate(LINES.splitlines(), 1)]
-    assert len(heads) > 2 and heads[-1].endswith("of 400:")
+    assert len(parts) > 2 and parts[-1].startswith("long.txt, revision 1, lines ")
     outcomes = await reads(play)
     assert not any(one.whole for one in outcomes)
     covered = [number for one in map(lines_of, outcomes) for number in range(one[0], one[1] + 1)]
