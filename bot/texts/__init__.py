@@ -282,6 +282,8 @@ DOING = {
     "search_files": "searches the files",
     "write_file": "writes",
     "edit_file": "edits",
+    "delete_file": "deletes",
+    "move_file": "moves",
     "run": "runs",
     "send_input": "types into a program",
     "remember": "stores a memory",

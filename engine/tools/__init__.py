@@ -11,7 +11,9 @@ from engine.ports import AgentRole, ToolSpec
 from engine.tools.ask_human import ASK
 from engine.tools.assign import ASSIGN
 from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
-from engine.tools.files import EDIT, LIST, WRITE
+from engine.tools.delete_and_move import DELETE, MOVE
+from engine.tools.edit import EDIT
+from engine.tools.files import LIST, WRITE
 from engine.tools.finish import FINISH
 from engine.tools.memory import RECALL, REMEMBER
 from engine.tools.read import READ
@@ -38,6 +40,8 @@ TOOLS: dict[str, Tool[Any]] = {
         SEARCH,
         WRITE,
         EDIT,
+        DELETE,
+        MOVE,
         RUN,
         INPUT,
         REMEMBER,

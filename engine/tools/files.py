@@ -1,4 +1,4 @@
-"""Tools list_files, write_file, edit_file: the task's shared files."""
+"""Tools list_files and write_file, and how tools see and change the task's shared files."""
 
 from __future__ import annotations
 
@@ -59,14 +59,7 @@ class WriteFileArguments(Arguments):
     path: str = Field(description="relative path")
     content: str = Field(description="the whole file")
     base_revision: int | None = Field(None, description="revision you worked from")
-
-
-class EditFileArguments(Arguments):
-    """Arguments of edit_file."""
-
-    path: str
-    old: str = Field(min_length=1, description="exact passage, found once in the file")
-    new: str
+    append: bool = Field(False, description="true: add content at the end of the file instead")
 
 
 async def list_files(context: ToolContext, arguments: ListFilesArguments) -> ToolResult:
@@ -97,19 +90,23 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
     """Stage a whole file; merge it when another agent wrote it since. Raises ToolRefused."""
     path = checked_path(arguments.path)
     content = arguments.content.encode("utf-8", "surrogatepass")
-    current = await _current(context, path)
-    base = await _base(context, path, arguments.base_revision, current)
+    current = await current_file(context, path)
+    if arguments.append and current is not None and current.blob is not None:
+        before = await context.workspace.get(context.task.id, current.blob)
+        known = has_seen(context, path, current)
+        return await stage_content(context, path, before + content, current.blob, "changed", whole=known)
+    base = await base_of(context, path, arguments.base_revision, current)
     if current is None or current.blob is None:
-        await _check_new(context, path)
-        return await _stage(context, path, content, None, "added")
+        await check_new(context, path)
+        return await stage_content(context, path, content, None, "added")
     if base == current.blob:
-        return await _stage(context, path, content, current.blob, "changed")
+        return await stage_content(context, path, content, current.blob, "changed")
     ours = await _put(context, content)
     merged = await context.workspace.merge(context.task.id, base, ours, current.blob)
     text = await context.workspace.get(context.task.id, merged.blob)
     if merged.conflict:
         raise _conflict(path, current, text)
-    return await _stage(context, path, text, current.blob, "merged", whole=False)
+    return await stage_content(context, path, text, current.blob, "merged", whole=False)
 
 
 def _conflict(path: str, current: FileNow, merged: bytes) -> ToolRefused:
@@ -125,21 +122,6 @@ def _conflict(path: str, current: FileNow, merged: bytes) -> ToolRefused:
     )
 
 
-async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolResult:
-    """Stage the replacement of one exact passage. Raises ToolRefused."""
-    path = checked_path(arguments.path)
-    text, current = await read_text(context, path)
-    found = text.count(arguments.old)
-    if found != 1:
-        hint = "Read the file and copy the passage exactly." if found == 0 else "Give a longer passage."
-        raise ToolRefused(
-            f"The passage was found {found} times in {path}; it must be found once. {hint}", "missing"
-        )
-    changed = text.replace(arguments.old, arguments.new).encode("utf-8", "surrogatepass")
-    known = current.revision in seen_revisions(context.facts.past, path) or path in context.known
-    return await _stage(context, path, changed, current.blob, "changed", whole=known)
-
-
 def checked_path(text: str) -> str:
     """Return the normal form of a path. Raises ToolRefused."""
     try:
@@ -148,7 +130,12 @@ def checked_path(text: str) -> str:
         raise ToolRefused(str(error)) from error
 
 
-async def _current(context: ToolContext, path: str) -> FileNow | None:
+def has_seen(context: ToolContext, path: str, current: FileNow) -> bool:
+    """Return whether the agent knows all of the file as it is now."""
+    return path in context.known or current.revision in seen_revisions(context.facts.past, path)
+
+
+async def current_file(context: ToolContext, path: str) -> FileNow | None:
     """Return the path as staged by this step, else as committed; None when it never existed."""
     if path in context.files:
         return context.files[path]
@@ -162,7 +149,7 @@ def _committed(connection: Connection, task_id: int, path: str) -> FileNow | Non
 
 async def read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
     """Return the text of a file as this step sees it. Raises ToolRefused when it is missing or binary."""
-    current = await _current(context, path)
+    current = await current_file(context, path)
     if current is None or current.blob is None:
         raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.", "missing")
     content = await context.workspace.get(context.task.id, current.blob)
@@ -175,8 +162,11 @@ async def read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
     return text, current
 
 
-async def _base(context: ToolContext, path: str, revision: int | None, current: FileNow | None) -> str | None:
-    """Return the blob that a write is based on: named, seen in the agent's past calls, or staged now."""
+async def base_of(
+    context: ToolContext, path: str, revision: int | None, current: FileNow | None
+) -> str | None:
+    """Return the blob that a write is based on: named, seen in the agent's past calls, or staged now. Raises
+    ToolRefused for a file that it would replace unread."""
     if current is None or current.blob is None:
         return None
     if path in context.files:
@@ -204,8 +194,8 @@ async def _unread(context: ToolContext, path: str, current: FileNow, why: str) -
     except UnicodeDecodeError:
         return ToolRefused(f"{told} It is binary: replace it with run, or choose another name.", "unread")
     if len(content) > SMALL_FILE or current.revision is None:
-        return ToolRefused(f"{told} Read it first, then write it.", "unread")
-    shown = f"{told} Nothing is written. It holds:\n{text}\nWrite it again with what is to stay of that."
+        return ToolRefused(f"{told} Read it first.", "unread")
+    shown = f"{told} Nothing is changed. It holds:\n{text}\nCall again; keep what is to stay."
     return ToolRefused(shown, "unread", (path, current.revision))
 
 
@@ -215,9 +205,10 @@ def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> 
     return found
 
 
-async def _check_new(context: ToolContext, path: str) -> None:
+async def check_new(context: ToolContext, path: str, leaves: str = "") -> None:
+    """Check that a new path can stand beside the others, `leaves` being gone. Raises ToolRefused."""
     path_index = await path_index_of(context.db, context.task.id)
-    deleted = {p for p, f in context.files.items() if f.blob is None}
+    deleted = {leaves, *(p for p, f in context.files.items() if f.blob is None)}
     staged = context.files.keys() - deleted
     try:
         check_collision(path, {*path_index.neighbours(path), *staged} - deleted)
@@ -225,7 +216,7 @@ async def _check_new(context: ToolContext, path: str) -> None:
         raise ToolRefused(str(error)) from error
 
 
-async def _space(context: ToolContext, path: str, size: int) -> tuple[int, int]:
+async def space_with(context: ToolContext, path: str, size: int) -> tuple[int, int]:
     """Return files and bytes of the task including this step's and `path`. Raises ToolRefused over the
     limits."""
     path_index = await path_index_of(context.db, context.task.id)
@@ -250,16 +241,17 @@ async def _put(context: ToolContext, content: bytes) -> str:
         raise ToolRefused(str(error)) from error
 
 
-async def _stage(
+async def stage_content(
     context: ToolContext, path: str, content: bytes, expected: str | None, change: str, *, whole: bool = True
 ) -> ToolResult:
+    """Stage a content; `whole`: the agent knows all of it. Raises ToolRefused over the limits."""
     blob = await _put(context, content)
     if blob == expected:
-        current = await _current(context, path)
+        current = await current_file(context, path)
         held = current.shown if current else "new"
         text = f"{path} already has exactly this content, revision {held}."
         return ToolResult(text, Wrote(path, current.revision if current else None, whole))
-    count, total = await _space(context, path, len(content))
+    count, total = await space_with(context, path, len(content))
     stage_file(context, path, blob, expected, len(content), change)
     stage_room(context, count, total)
     text = f"{path} {change}, revision {slot_mark('revision', context.slots)}, {len(content)} bytes."
@@ -331,4 +323,3 @@ async def _checked_out(
 
 LIST = Tool("list_files", "Which files there are.", ListFilesArguments, EVERYONE, list_files)
 WRITE = Tool("write_file", "Write a whole file.", WriteFileArguments, WORKERS, write_file)
-EDIT = Tool("edit_file", "Replace one exact passage of a file.", EditFileArguments, WORKERS, edit_file)

@@ -1,0 +1,91 @@
+"""Tools delete_file and move_file."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from engine.domain.effects import slot_mark
+from engine.domain.outcomes import Slot, ToolResult, Wrote
+from engine.tools.base import WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused
+from engine.tools.files import (
+    base_of,
+    check_new,
+    checked_path,
+    current_file,
+    current_files,
+    has_seen,
+    stage_file,
+)
+
+MAX_NAMES = 5
+
+
+class DeleteFileArguments(Arguments):
+    """Arguments of delete_file."""
+
+    path: str
+
+
+class MoveFileArguments(Arguments):
+    """Arguments of move_file."""
+
+    path: str
+    to: str = Field(description="its new path")
+
+
+async def delete_file(context: ToolContext, arguments: DeleteFileArguments) -> ToolResult:
+    """Stage the deletion of a file that the agent knows as it is now. Raises ToolRefused."""
+    path = checked_path(arguments.path)
+    current = await _existing(context, path)
+    base = await base_of(context, path, None, current)
+    if base != current.blob:
+        raise ToolRefused(
+            f"{path} was changed by {current.agent} (revision {current.shown}) since you read it. "
+            "Nothing is deleted. Read it, then delete it if it still is not needed.",
+            "unread",
+        )
+    stage_file(context, path, None, current.blob, 0, "deleted")
+    return ToolResult(f"{path} deleted.")
+
+
+async def move_file(context: ToolContext, arguments: MoveFileArguments) -> ToolResult:
+    """Stage a file under a new path, which must be free. Raises ToolRefused."""
+    path, to = checked_path(arguments.path), checked_path(arguments.to)
+    current = await _existing(context, path)
+    there = await current_file(context, to)
+    if there is not None and there.blob is not None:
+        raise ToolRefused(
+            f"{to} exists (revision {there.shown}, by {there.agent}). Nothing is moved. Choose another path, "
+            "or delete it first."
+        )
+    await check_new(context, to, leaves=path)
+    known = has_seen(context, path, current)
+    stage_file(context, path, None, current.blob, 0, "deleted")
+    stage_file(context, to, current.blob, None, current.size, "added")
+    if known:
+        context.known.add(to)
+    slot = Slot("revision", context.slots)
+    text = f"{path} is {to} now, revision {slot_mark('revision', slot.number)}."
+    return ToolResult(text, Wrote(to, slot, known))
+
+
+async def _existing(context: ToolContext, path: str) -> FileNow:
+    """Return a file. Raises ToolRefused when it is none; the refusal of a folder names what is in it."""
+    current = await current_file(context, path)
+    if current is not None and current.blob is not None:
+        return current
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    gone = {p for p, file in context.files.items() if file.blob is None}
+    held = sorted({row.path for row in rows} - gone | {p for p in context.files if p not in gone})
+    inside = [p for p in held if p.startswith(f"{path}/")]
+    if inside:
+        more = ", …" if len(inside) > MAX_NAMES else ""
+        raise ToolRefused(
+            f"{path} is a folder with {len(inside)} files ({', '.join(inside[:MAX_NAMES])}{more}). "
+            "Name each file; several calls go in one answer. Or use run."
+        )
+    raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.", "missing")
+
+
+DELETE = Tool("delete_file", "Delete a file.", DeleteFileArguments, WORKERS, delete_file)
+MOVE = Tool("move_file", "Move or rename a file.", MoveFileArguments, WORKERS, move_file)
