@@ -1,0 +1,827 @@
+"""What is done to one task leaves every row of the tasks beside it as it was, and is not changed by them.
+
+Every command, answer, intervention, effect and tool has a case here; a new one without a case fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from engine import Engine, EngineOptions, EngineParts, TurnOptions
+from engine import commands as c
+from engine.budget.caps import at_cap, pause_and_ask
+from engine.domain import effects as fx
+from engine.domain.gates import EFFECTS as CHOICES
+from engine.domain.gates import TAKES_TEXT, Choice, GateKind
+from engine.domain.prompt import compose
+from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
+from engine.domain.state import TodoItem, Turn
+from engine.errors import EngineError, NotFound, Stale
+from engine.handlers.gates import approve_unanswered
+from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
+from engine.lifecycle.wrap_up import end_short, wrap_up
+from engine.llm.scripted import ScriptedModel, call, say
+from engine.monitoring.intervention import intervene
+from engine.monitoring.sweep import find_problems, judge_and_intervene, sweep_task
+from engine.ports import ChatAnswer, ChatRequest, Quote, RunRequest, RunResult, Usage, Wake
+from engine.queries import Queries
+from engine.runtime.turn import TurnRunner
+from engine.steps.commit import Committed, commit_step
+from engine.steps.effects import EFFECTS
+from engine.steps.load import load_turn
+from engine.store.core import (
+    AGENTS,
+    ASSIGNMENTS,
+    BUDGETS,
+    GATES,
+    MEMORIES,
+    MESSAGES,
+    REPEATS,
+    REVISIONS,
+    TASKS,
+)
+from engine.store.tables import ENGINE_METADATA
+from engine.tools import TOOLS, ToolOptions, specs_for
+from engine.workspace import GitWorkspace
+from tests.fakes.bystanders import (
+    CAPS,
+    NOW,
+    Owners,
+    Side,
+    StoreOnOneConnection,
+    Trio,
+    belongings,
+    belongings_in,
+    check_untouched,
+    make_trio,
+    rows_of,
+    untouched,
+    without_bystanders,
+)
+from tests.fakes.parts import FakeSandbox, make_tables
+
+
+class StoppedClock:
+    """It is always NOW."""
+
+    def now(self) -> float:
+        """Return NOW."""
+        return NOW
+
+    async def sleep(self, seconds: float) -> None:
+        """Nothing here may wait."""
+        raise AssertionError(f"a case waits for {seconds} s")
+
+
+@dataclass
+class NotedWakes:
+    """A dispatcher that notes whom it would wake."""
+
+    woken: list[Wake] = field(default_factory=list)
+
+    async def start(self, run_turn: Callable[[int], Awaitable[None]]) -> None:
+        """Start nothing."""
+
+    def enlist(self, connection: Connection, wakes: Sequence[Wake]) -> Sequence[Wake]:
+        """Leave all for `wake`."""
+        return wakes
+
+    def wake(self, wakes: Sequence[Wake]) -> None:
+        """Note them."""
+        self.woken += wakes
+
+    def crowded(self) -> bool:
+        """Return that nobody waits."""
+        return False
+
+    async def stop(self, drain: bool = True) -> None:
+        """Nothing runs."""
+
+
+@dataclass
+class Lab:
+    """One store, and in it a trio of tasks for each case."""
+
+    store: StoreOnOneConnection
+    folder: Path
+    template: Trio | None = None
+    wakes: NotedWakes = field(default_factory=NotedWakes)
+    answers: list[ChatAnswer] = field(default_factory=list)
+
+    def trio(self) -> Trio:
+        """Return three tasks as nobody has touched them."""
+        self.wakes.woken.clear()
+        if self.template is None:
+            self.template = self.store.write_now(make_trio)
+            self.store.keep()
+        self.store.undo()
+        return self.template
+
+    @property
+    def parts(self) -> EngineParts:
+        """Real parts around a model that gives `answers`, then only talks."""
+
+        def script(_request: ChatRequest) -> ChatAnswer:
+            return self.answers.pop(0) if self.answers else say("done")
+
+        def ran(_request: RunRequest) -> RunResult:
+            return RunResult(exit_code=0, output="ok", ended="exit", seconds=0.1)
+
+        workspace = GitWorkspace(self.folder)
+        return EngineParts(self.store, ScriptedModel(script), workspace, FakeSandbox(ran), StoppedClock())
+
+    def engine(self) -> Engine:
+        """Return an engine that is not started: it carries out commands and wakes nobody."""
+        return Engine(self.parts, self.wakes, EngineOptions(CAPS, TurnOptions(), sweeps=False))
+
+    async def take_turn(self, agent_id: int, *answers: ChatAnswer) -> None:
+        """Let an agent give these answers, then talk."""
+        self.answers = list(answers)
+
+        def after(_task: int, committed: Committed) -> None:
+            self.wakes.wake(committed.wakes)
+
+        options = TurnOptions(tools=ToolOptions(audit_rounds=2, plan_approval_over=100))
+        await TurnRunner(self.parts, options, after, self.wakes).run_turn(agent_id)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A store on each database."""
+    folder = tmp_path_factory.mktemp("isolation")
+    url = f"sqlite:///{folder / 'lab.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("cluster").new_database()
+    make_tables(url)
+    store = StoreOnOneConnection(url)
+    yield Lab(store, folder / "workspaces")
+    store.dispose()
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A store on SQLite, where the same numbers are given again after a rollback."""
+    folder = tmp_path_factory.mktemp("alone")
+    make_tables(f"sqlite:///{folder / 'lab.db'}")
+    store = StoreOnOneConnection(f"sqlite:///{folder / 'lab.db'}")
+    yield Lab(store, folder / "workspaces")
+    store.dispose()
+
+
+# ---------------------------------------------------------------- what is done to a task
+
+Prepare = Callable[[Connection, Side], None]
+Do = Callable[[Lab, Side], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something done to the subject. `ready`: what has to hold before, written to its rows only."""
+
+    name: str
+    do: Do
+    ready: tuple[Prepare, ...] = ()
+    changes: bool = True
+    then: Callable[[Connection, Side], bool] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def put(table: sa.Table, where: Callable[[Side], sa.ColumnElement[bool]], **values: Any) -> Prepare:
+    """Write these values to rows of the subject."""
+
+    def write(connection: Connection, side: Side) -> None:
+        connection.execute(table.update().where(where(side)).values(**values))
+
+    return write
+
+
+def task_is(**values: Any) -> Prepare:
+    """The subject's row has these values."""
+    return put(TASKS, lambda side: TASKS.c.id == side.task, **values)
+
+
+def agent_is(name: str, **values: Any) -> Prepare:
+    """The row of one of its agents has these values."""
+    return put(AGENTS, lambda side: AGENTS.c.id == side.agents[name], **values)
+
+
+nobody_asked = put(GATES, lambda side: GATES.c.task_id == side.task, basis="resumed")
+nothing_unread = put(MESSAGES, lambda side: MESSAGES.c.task_id == side.task, consumed_step=1)
+no_work = put(ASSIGNMENTS, lambda side: ASSIGNMENTS.c.task_id == side.task, state="accepted")
+unattended = task_is(attended=False)
+
+
+def value(connection: Connection, column: sa.Column[Any], **where: Any) -> Any:
+    """Return a column of the row with these values."""
+    here = [column.table.c[name] == one for name, one in where.items()]
+    return connection.execute(sa.select(column).where(*here)).scalar()
+
+
+def is_now(
+    column: sa.Column[Any], wanted: Any, key: Callable[[Side], int]
+) -> Callable[[Connection, Side], bool]:
+    """The row of that id has the value."""
+    return lambda connection, side: value(connection, column, id=key(side)) == wanted
+
+
+def order(
+    name: str,
+    make: Callable[[Side], c.Command],
+    *ready: Prepare,
+    changes: bool = True,
+    then: Callable[[Connection, Side], bool] | None = None,
+) -> Deed:
+    """A person's command."""
+    return Deed(name, lambda lab, side: lab.engine().handle(make(side)), ready, changes, then)
+
+
+def ada_state(status: str) -> Callable[[Connection, Side], bool]:
+    """Ada has this status."""
+    return is_now(AGENTS.c.status, status, lambda side: side.ada)
+
+
+def task_state(state: str) -> Callable[[Connection, Side], bool]:
+    """The task has this state."""
+    return is_now(TASKS.c.state, state, lambda side: side.task)
+
+
+def _told(text: str) -> Callable[[Connection, Side], bool]:
+    """A message with this text is unread."""
+
+    def holds(connection: Connection, side: Side) -> bool:
+        unread = sa.and_(MESSAGES.c.task_id == side.task, MESSAGES.c.consumed_step.is_(None))
+        found = connection.execute(sa.select(MESSAGES.c.text).where(unread)).scalars()
+        return any(text in one for one in found)
+
+    return holds
+
+
+def _two_here(connection: Connection, side: Side) -> bool:
+    """Another task runs in the same space."""
+    here = sa.select(TASKS.c.state).where(TASKS.c.space == side.space)
+    return connection.execute(here).scalars().all() == ["running", "running"]
+
+
+P = "discord:2"
+capped = task_is(state="paused", paused_for="cap")
+COMMANDS: dict[type, tuple[Deed, ...]] = {
+    c.StartTask: (
+        order("start", lambda s: c.StartTask("a small game", P, s.space), changes=False, then=_two_here),
+        order(
+            "start with files",
+            lambda s: c.StartTask("a game", P, s.space, files={"a.py": b"1"}),
+            changes=False,
+            then=_two_here,
+        ),
+    ),
+    c.SayToAgent: (
+        order("say", lambda s: c.SayToAgent(s.ada, "hello", P, "Eve", f"{s.refs}9"), then=_told("hello")),
+        order("say to refused", lambda s: c.SayToAgent(s.dee, "go on", P, "Eve"), then=_told("go on")),
+        order(
+            "bring files", lambda s: c.SayToAgent(s.ada, "x", P, "Eve", files={"a.py": b"1", "c.py": b"2"})
+        ),
+    ),
+    c.EditMessage: (order("edit", lambda s: c.EditMessage(f"{s.refs}1", "other"), then=_told("other")),),
+    c.WithdrawMessage: (order("withdraw", lambda s: c.WithdrawMessage(f"{s.refs}1")),),
+    c.AnswerGate: (
+        order(
+            "answer",
+            lambda s: c.AnswerGate(s.gates["question"], P, "o1"),
+            then=is_now(GATES.c.basis, "person", lambda side: side.gates["question"]),
+        ),
+    ),
+    c.PauseTask: (order("pause", lambda s: c.PauseTask(s.task, P), then=task_state("paused")),),
+    c.ResumeTask: (order("resume", lambda s: c.ResumeTask(s.task, P), capped, then=task_state("running")),),
+    c.StopTask: (order("stop", lambda s: c.StopTask(s.task, P), then=task_state("stopped")),),
+    c.RaiseCap: (
+        order(
+            "caps",
+            lambda s: c.RaiseCap(s.task, c.Limits(9, 5, 7, 40, 2_000_000, 3_000_000, 90), P),
+            then=is_now(BUDGETS.c.cap_micros, 2_000_000, lambda side: side.budgets["own"]),
+        ),
+        order(
+            "cap reached",
+            lambda s: c.RaiseCap(s.task, c.Limits(tokens=9), P),
+            capped,
+            then=task_state("running"),
+        ),
+        order("cap of a part", lambda s: c.RaiseCap(s.task, c.Limits(tokens=77), P, s.ada)),
+        order("first cap of a part", lambda s: c.RaiseCap(s.task, c.Limits(minutes=5), P, s.cy)),
+        order("a part inside", lambda s: c.RaiseCap(s.task, c.Limits(agents=3), P, s.bob)),
+    ),
+    c.PauseAgent: (order("pause agent", lambda s: c.PauseAgent(s.ada, P), then=ada_state("paused")),),
+    c.ResumeAgent: (
+        order(
+            "resume agent",
+            lambda s: c.ResumeAgent(s.ada, P),
+            agent_is("ada", status="paused"),
+            then=ada_state("active"),
+        ),
+    ),
+    c.EditAgent: (
+        order(
+            "instructions",
+            lambda s: c.EditAgent(s.ada, "Be quick.", P),
+            then=is_now(AGENTS.c.instructions, "Be quick.", lambda side: side.ada),
+        ),
+    ),
+    c.DismissAgent: (order("dismiss", lambda s: c.DismissAgent(s.ada, P), then=ada_state("dismissed")),),
+    c.ReplaceAgent: (
+        order("replace", lambda s: c.ReplaceAgent(s.ada, P), then=ada_state("dismissed")),
+        order("replace a member", lambda s: c.ReplaceAgent(s.bob, P, "slow", "Be quick.")),
+    ),
+    c.ForgetMemory: (
+        order(
+            "forget",
+            lambda s: c.ForgetMemory(s.memory, P),
+            then=is_now(MEMORIES.c.id, None, lambda side: side.memory),
+        ),
+    ),
+    c.RepeatTask: (order("repeat", lambda s: c.RepeatTask("again", P, s.space, "0 9 * * *")),),
+    c.EndRepeat: (
+        order(
+            "end a repeat",
+            lambda s: c.EndRepeat(s.repeat, P),
+            then=is_now(REPEATS.c.ended_at, NOW, lambda side: side.repeat),
+        ),
+    ),
+    c.ResumeRepeat: (
+        order(
+            "resume a repeat",
+            lambda s: c.ResumeRepeat(s.repeat, P),
+            put(REPEATS, lambda side: REPEATS.c.id == side.repeat, paused_at=NOW - 1),
+            then=is_now(REPEATS.c.paused_at, None, lambda side: side.repeat),
+        ),
+    ),
+}
+
+
+def _gate(kind: str, choice: str | None, text: str = "", limits: c.Limits | None = None) -> Deed:
+    name = f"{kind}: {choice or 'text'}{' with limits' if limits else ''}"
+    return order(
+        name,
+        lambda s: c.AnswerGate(s.gates[kind], P, choice, text, limits),
+        task_is(report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]'),
+        *((capped,) if kind == "cap" else ()),
+        then=is_now(GATES.c.basis, "person", lambda side: side.gates[kind]),
+    )
+
+
+ANSWERS = (
+    *(_gate(kind, effect) for kind in get_args(GateKind) for effect in CHOICES[kind]),
+    *(_gate(kind, None, "do it so") for kind in get_args(GateKind) if kind in TAKES_TEXT),
+    _gate("question", "o1"),
+    _gate("plan", "approve", "but small", c.Limits(5, None, None, None, 900_000, 900_000, 50)),
+)
+
+
+# ---------------------------------------------------------------- what the engine does by itself
+
+
+def by_engine(
+    name: str, work: Callable[[Connection, Side], object], *ready: Prepare, changes: bool = True
+) -> Deed:
+    """Work of the engine in one transaction."""
+
+    async def do(lab: Lab, side: Side) -> object:
+        done = lab.store.write_now(lambda connection: work(connection, side))
+        if isinstance(done, tuple):
+            lab.wakes.wake([one for one in done if isinstance(one, Wake)])
+        return done
+
+    return Deed(name, do, ready, changes)
+
+
+def _row(connection: Connection, side: Side) -> Any:
+    return connection.execute(sa.select(TASKS).where(TASKS.c.id == side.task)).one()
+
+
+def _find(action: Action, **more: Any) -> Callable[[Connection, Side], object]:
+    def work(connection: Connection, side: Side) -> object:
+        made = {key: one(side) if callable(one) else one for key, one in more.items()}
+        heard = (Nudge(side.ada, "hello"), Nudge(side.boss, "look", wakes=False))
+        finding = Finding("rule", "subject", action, side.ada, "detail", heard, **made)
+        return intervene(connection, _row(connection, side), [finding], NOW)
+
+    return work
+
+
+WATCH = WatchOptions(silent_s=10, unassigned_s=10, unassigned=1, chatter=1, head_writes=1, cooldown_s=1)
+sweep = partial(sweep_task, now=NOW, options=WATCH)
+quiet = (nobody_asked, nothing_unread)
+own_budget = put(BUDGETS, lambda side: BUDGETS.c.id == side.budgets["own"], spent_micros=950_000)
+ENGINE_DEEDS = (
+    by_engine("sweep", lambda db, s: sweep(db, s.task), changes=False),
+    by_engine("deadline", lambda db, s: sweep(db, s.task), task_is(deadline_at=NOW - 1)),
+    by_engine(
+        "deadline unattended", lambda db, s: sweep(db, s.task), task_is(deadline_at=NOW - 1), unattended
+    ),
+    by_engine("near the cap", lambda db, s: sweep(db, s.task), own_budget, task_is(agents=12)),
+    by_engine(
+        "late part",
+        lambda db, s: sweep(db, s.task),
+        put(BUDGETS, lambda s: BUDGETS.c.id == s.budgets["part"], deadline_at=NOW - 1),
+        nobody_asked,
+    ),
+    by_engine("quiet", lambda db, s: sweep(db, s.task), *quiet),
+    by_engine("quiet without work", lambda db, s: sweep(db, s.task), *quiet, no_work),
+    by_engine("standstill", lambda db, s: sweep(db, s.task), *quiet, task_is(quiet_rounds=9)),
+    by_engine(
+        "standstill unattended", lambda db, s: sweep(db, s.task), *quiet, unattended, task_is(quiet_rounds=9)
+    ),
+    by_engine(
+        "the boss is refused",
+        lambda db, s: sweep(db, s.task),
+        *quiet,
+        unattended,
+        agent_is("boss", status="paused", refused="no"),
+    ),
+    by_engine("judge", lambda db, s: judge_and_intervene(db, s.task, NOW, WATCH), *quiet),
+    *(by_engine(f"found: {action}", _find(action)) for action in get_args(Action)),
+    by_engine("found: mute", _find("nudged", mute=lambda s: (s.ada, s.cy))),
+    by_engine("found: replace", _find("replaced", replace=lambda s: s.ada)),
+    by_engine("found: ask", _find("asked", ask="what now?")),
+    by_engine("found: ask unattended", _find("asked", ask="what now?"), unattended),
+    by_engine("wrap up", lambda db, s: wrap_up(db, _row(db, s), "why", NOW)),
+    by_engine(
+        "wrap up again",
+        lambda db, s: (wrap_up(db, _row(db, s), "why", NOW), wrap_up(db, _row(db, s), "why", NOW)),
+    ),
+    by_engine("end short", lambda db, s: end_short(db, _row(db, s), "why", NOW), task_is(report="half")),
+    by_engine("end failed", lambda db, s: end_short(db, _row(db, s), "why", NOW)),
+    by_engine(
+        "end by runs", lambda db, s: end_short(db, _row(db, s), "why", NOW), task_is(report="-", basis="ran")
+    ),
+    by_engine("cap", lambda db, s: pause_and_ask(db, _row(db, s), ("cost", 9, 9), NOW)),
+    by_engine("cap of a call", lambda db, s: at_cap(db, s.task, s.cy, Quote(9, 9_000_000), NOW)),
+    by_engine(
+        "cap of a part's call", lambda db, s: at_cap(db, s.task, s.bob, Quote(9, 600_000), NOW), nobody_asked
+    ),
+    by_engine("plan not answered", lambda db, s: approve_unanswered(db, s.gates["plan"], NOW)),
+    by_engine(
+        "a repeat is due",
+        lambda db, s: start_due(db, s.repeat, NOW),
+        put(REPEATS, lambda s: REPEATS.c.id == s.repeat, next_at=NOW - 1),
+        task_is(state="done"),
+    ),
+    by_engine(
+        "a repeat's last run goes on",
+        lambda db, s: start_due(db, s.repeat, NOW),
+        put(REPEATS, lambda s: REPEATS.c.id == s.repeat, next_at=NOW - 1),
+    ),
+    by_engine(
+        "a repeat is paused",
+        lambda db, s: pause_repeat(db, DueRepeat(s.repeat, P, s.space, c.Limits()), "gone", NOW),
+        put(REPEATS, lambda s: REPEATS.c.id == s.repeat, by=P),
+    ),
+)
+
+
+# ---------------------------------------------------------------- effects and tools
+
+TOLD = fx.SendMessage(("cy", "bob"), "hello", ("Cy", "Bob"), 0)
+FINISHED = fx.Finish("it works", ("a.py",), True, ("paint first",), (b"",))
+MODEL = ScriptedModel(lambda _request: say("x"))
+
+
+def in_step(name: str, actor: str, make: Callable[[Side], fx.Effect], *ready: Prepare) -> Deed:
+    """A step of an agent with this effect."""
+
+    async def do(lab: Lab, side: Side) -> object:
+        return lab.store.write_now(lambda db: _load(db, side, actor)), lab.store.write_now(
+            lambda db: _commit(lab, db, side, actor, make(side))
+        )
+
+    return Deed(name, do, (agent_is(actor, in_turn=True), *ready))
+
+
+def _load(connection: Connection, side: Side, actor: str) -> Turn | None:
+    def composed(facts: Any) -> Turn:
+        return compose(facts, specs_for(facts.agent.role), 16_000, MODEL.quote, None, None)
+
+    return load_turn(connection, side.agents[actor], composed, 100)
+
+
+def _commit(lab: Lab, connection: Connection, side: Side, actor: str, effect: fx.Effect) -> None:
+    turn = _load(connection, side, actor)
+    assert turn is not None, f"{actor} has nothing to do"
+    outcome = fx.StepOutcome("I say.", (), (effect,), True, Usage(200, 0, 20), 10, "m", NOW - 1, NOW)
+    lab.wakes.wake(commit_step(connection, turn, outcome, NOW).wakes)
+
+
+def _change(state: Any, which: str, *expected: str) -> Callable[[Side], fx.Effect]:
+    return lambda s: fx.ChangeAssignment(s.work[which], expected, state, "note", ("a.py",))
+
+
+heeded = put(
+    MESSAGES,
+    lambda s: sa.and_(MESSAGES.c.task_id == s.task, MESSAGES.c.from_kind == "person"),
+    consumed_step=1,
+)
+judged = task_is(
+    report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]', audit_round=1
+)
+STEPS: dict[type, tuple[Deed, ...]] = {
+    fx.SendMessage: (
+        in_step("send", "ada", lambda s: TOLD),
+        in_step("send to the group", "ada", lambda s: replace(TOLD, to=(), to_group=s.groups["shop"])),
+        in_step("send to the refused", "ada", lambda s: replace(TOLD, to=("dee",))),
+    ),
+    fx.Recruit: (
+        in_step("recruit", "ada", lambda s: fx.Recruit(1, "Bob", "w", "work", "workshop")),
+        in_step("found a group", "cy", lambda s: fx.Recruit(1, "Ada", "w", "work", "workshop")),
+    ),
+    fx.CheckTeam: (in_step("check team", "ada", lambda s: fx.CheckTeam(100)),),
+    fx.Assign: (in_step("assign", "ada", lambda s: fx.Assign(1, "bob", "t", "d", "a", ("true",))),),
+    fx.ChangeAssignment: (
+        in_step("submit", "ada", _change("submitted", "open", "open")),
+        in_step("accept", "ada", _change("accepted", "submitted", "submitted")),
+        in_step("reject", "ada", _change("rejected", "submitted", "submitted")),
+        in_step("cancel", "boss", _change("cancelled", "open", "open")),
+    ),
+    fx.Dismiss: (in_step("dismiss in a step", "boss", lambda s: fx.Dismiss("ada", "done")),),
+    fx.SetTodo: (in_step("todo", "ada", lambda s: fx.SetTodo((TodoItem("a", "doing"),))),),
+    fx.ChangeFile: (
+        in_step("new file", "ada", lambda s: fx.ChangeFile(1, "n.py", "b", None, 1, "added")),
+        in_step("change file", "ada", lambda s: fx.ChangeFile(1, "a.py", None, _blob(s), 0, "deleted")),
+    ),
+    fx.CheckRoom: (in_step("check room", "ada", lambda s: fx.CheckRoom(2, 30)),),
+    fx.ShowRun: (in_step("show run", "ada", lambda s: fx.ShowRun("x", 0, "exited", "ok")),),
+    fx.RaiseGate: (
+        in_step("ask", "ada", lambda s: fx.RaiseGate("question", "?", (Choice("o1", "option", "yes"),))),
+    ),
+    fx.Remember: (
+        in_step("remember", "bob", lambda s: fx.Remember(1, "paint the game")),
+        in_step("remember for all", "bob", lambda s: fx.Remember(1, "paint the game", None, True)),
+    ),
+    fx.ProposePlan: (
+        in_step("plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 9, 1, 1, 1, 60.0)),
+        in_step("small plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 2, 1, 1, 1, None)),
+    ),
+    fx.Notice: (in_step("notice", "bob", lambda s: fx.Notice("loop", "paused", "d", True)),),
+    fx.GiveUp: (in_step("give up", "bob", lambda s: fx.GiveUp("refused")),),
+    fx.SetBudget: (
+        in_step(
+            "cap a member",
+            "boss",
+            lambda s: fx.SetBudget("ada", 100, 100, 3, 5),
+            put(BUDGETS, lambda s: BUDGETS.c.id == s.budgets["part"], set_by=""),
+        ),
+        in_step("first cap of a member", "boss", lambda s: fx.SetBudget("cy", 100, 100, 3, 5)),
+    ),
+    fx.CollectWords: (
+        in_step("collect words", "boss", lambda s: fx.CollectWords(), agent_is("ada", status="paused")),
+    ),
+    fx.Finish: (
+        in_step("finish", "boss", lambda s: replace(FINISHED, audit=False), heeded),
+        in_step("finish and audit", "boss", lambda s: FINISHED, heeded, task_is(max_agents=6)),
+        in_step("finish by runs", "boss", lambda s: replace(FINISHED, report="", audit=False), heeded),
+    ),
+    fx.Verdict: (
+        in_step("accept the result", "auditor", lambda s: fx.Verdict(True, "good", False), judged),
+        in_step("accept by runs", "auditor", lambda s: fx.Verdict(True, "", False, True), judged),
+        in_step("reject the result", "auditor", lambda s: fx.Verdict(False, "bad", False), judged),
+        in_step("reject the last", "auditor", lambda s: fx.Verdict(False, "bad", True), judged),
+        in_step("reject unattended", "auditor", lambda s: fx.Verdict(False, "bad", True), judged, unattended),
+    ),
+}
+
+
+def _blob(side: Side) -> str:
+    return f"blob{side.refs[1:-1]}"
+
+
+def tool(actor: str, name: str, make: Callable[[Side], dict[str, Any]], *ready: Prepare) -> tuple[str, Deed]:
+    """An agent's call of a tool, on real files."""
+
+    async def do(lab: Lab, side: Side) -> object:
+        files = {"a.py": b"print('red')\n", "b.py": b"print('blue')\n"}
+        await lab.engine().handle(c.SayToAgent(side.agents[actor], "see", P, "Eve", files=files))
+        await lab.take_turn(side.agents[actor], call((name, make(side))))
+        return None
+
+    return name, Deed(f"{name} of {actor}", do, ready)
+
+
+TOOL_DEEDS: tuple[tuple[str, Deed], ...] = (
+    tool("ada", "send_message", lambda s: {"to": ["Cy", "group"], "text": "hello", "needs_answer": True}),
+    tool("ada", "recruit", lambda s: {"members": [{"name": "Cy", "role": "w", "instructions": "w"}]}),
+    tool("ada", "assign", lambda s: {"to": "Bob", "title": "t", "details": "d"}),
+    tool(
+        "ada",
+        "submit",
+        lambda s: {"assignment": s.work["open"], "summary": "s", "files": ["a.py"]},
+        no_work,
+        put(ASSIGNMENTS, lambda s: ASSIGNMENTS.c.id == s.work["open"], state="open"),
+    ),
+    tool("ada", "review", lambda s: {"assignment": s.work["submitted"], "verdict": "accept"}),
+    tool("boss", "dismiss", lambda s: {"name": "Ada", "reason": "done"}),
+    tool("ada", "update_todo", lambda s: {"items": [{"text": "a"}]}),
+    tool("ada", "list_files", lambda s: {}),
+    tool("ada", "read_file", lambda s: {"path": "a.py"}),
+    tool("ada", "search_files", lambda s: {"pattern": "print"}),
+    tool("ada", "write_file", lambda s: {"path": "c.py", "content": "1"}),
+    tool("ada", "edit_file", lambda s: {"path": "a.py", "old": "red", "new": "green"}),
+    tool("ada", "run", lambda s: {"command": ["python", "a.py"]}),
+    tool("ada", "send_input", lambda s: {"text": "x"}),
+    tool("bob", "remember", lambda s: {"text": "paint", "share": True}),
+    tool("bob", "recall", lambda s: {"query": "paint the game"}),
+    tool("ada", "ask_human", lambda s: {"question": "which?"}),
+    tool("boss", "propose_plan", lambda s: {"summary": "p", "groups": ["g"], "agents": 200}),
+    tool("boss", "set_budget", lambda s: {"name": "Cy", "tokens": 100}),
+    tool("auditor", "verdict", lambda s: {"verdict": "accept", "findings": "good"}, judged),
+    tool("boss", "finish", lambda s: {"report": "it works", "lessons": ["paint"]}, no_work, heeded),
+)
+
+ORDERS = tuple(deed for deeds in COMMANDS.values() for deed in deeds)
+IN_STEPS = tuple(deed for deeds in STEPS.values() for deed in deeds)
+EVERY = (*ORDERS, *ANSWERS, *ENGINE_DEEDS, *IN_STEPS, *(deed for _, deed in TOOL_DEEDS))
+
+
+def test_everything_that_can_be_done_has_a_case() -> None:
+    """A new command, kind of gate, choice, effect, tool or table without a case is noticed here."""
+    assert set(COMMANDS) == set(get_args(c.Command))
+    assert set(STEPS) == set(EFFECTS)
+    assert {name for name, _ in TOOL_DEEDS} == set(TOOLS)
+    assert len({deed.name for deed in EVERY}) == len(EVERY)
+
+
+def test_every_table_says_whose_a_row_is(lab: Lab) -> None:
+    """Each table has a row of each of the three tasks: a new one has to be filled in."""
+    trio = lab.trio()
+    dump = rows_of(lab.store.connection)
+    owners = Owners(dump)
+    for table in ENGINE_METADATA.sorted_tables:
+        found = {task for row in dump[table.name] for task in owners.tasks(table.name, row)}
+        assert {side.task for side in (trio.subject, *trio.bystanders)} <= found, table.name
+
+
+@pytest.mark.parametrize("deed", EVERY, ids=str)
+async def test_nothing_of_other_tasks_changes(lab: Lab, deed: Deed) -> None:
+    """Every row of the bystanders stays byte for byte as it was; only agents of the subject are woken."""
+    trio = lab.trio()
+    connection, subject = lab.store.connection, trio.subject
+    lab.store.write_now(lambda db: [ready(db, subject) for ready in deed.ready])
+    before = rows_of(connection)
+    await deed.do(lab, subject)
+    after = rows_of(connection)
+    check_untouched(before, after, trio.bystanders)
+    others = {side.task for side in trio.bystanders}
+    assert not others & {wake.task_id for wake in lab.wakes.woken}
+    if deed.changes:
+        assert belongings_in(after, subject.task) != belongings_in(before, subject.task), "nothing was done"
+    if deed.then is not None:
+        assert deed.then(connection, subject)
+
+
+@pytest.mark.parametrize("deed", EVERY, ids=str)
+async def test_other_tasks_change_nothing_of_what_is_done(alone: Lab, deed: Deed) -> None:
+    """The subject's rows, the answer and who is woken are the same when there are no bystanders."""
+    seen = []
+    for there in (True, False):
+        trio = alone.trio()
+        connection, subject = alone.store.connection, trio.subject
+        alone.store.write_now(lambda db, side=subject: [ready(db, side) for ready in deed.ready])  # type: ignore[misc]
+        if not there:
+            without_bystanders(connection, trio)
+        done = await deed.do(alone, subject)
+        seen.append((done, belongings(connection, subject.task), sorted(alone.wakes.woken, key=repr)))
+    assert seen[0] == seen[1]
+
+
+READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
+    "tasks": lambda look, s: look.tasks(s.space),
+    "task": lambda look, s: look.task(s.task),
+    "agents": lambda look, s: look.agents(s.task),
+    "agent": lambda look, s: look.agent(s.ada),
+    "groups": lambda look, s: look.groups(s.task),
+    "group": lambda look, s: look.group(s.groups["shop"]),
+    "assignments": lambda look, s: look.assignments(s.task),
+    "steps": lambda look, s: look.steps(s.cy),
+    "timeline": lambda look, s: look.timeline(s.task),
+    "gates": lambda look, s: look.gates(s.task),
+    "gate": lambda look, s: look.gate(s.gates["plan"]),
+    "files": lambda look, s: look.files(s.task),
+    "read_file": lambda look, s: look.read_file(s.task, "a.py"),
+    "history": lambda look, s: look.history(s.task, "a.py"),
+    "blame": lambda look, s: look.blame(s.task, "a.py"),
+    "memories": lambda look, s: look.memories(s.space),
+    "repeats": lambda look, s: look.repeats(s.space),
+    "paused_repeats": lambda look, s: look.paused_repeats(),
+}
+
+
+def _forget_files(connection: Connection, side: Side) -> None:
+    """The made-up files of the subject are gone: git has no such blobs."""
+    put(REVISIONS, lambda s: REVISIONS.c.task_id == s.task, blob=None)(connection, side)
+
+
+EVERY_SPACE = {"paused_repeats"}
+
+
+def test_every_read_has_a_case() -> None:
+    """A new read without one is noticed here."""
+    assert set(READS) == {name for name in vars(Queries) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", sorted(set(READS) - EVERY_SPACE))
+async def test_a_read_shows_one_task(alone: Lab, name: str) -> None:
+    """It finds something, and the same when there are no bystanders."""
+    seen = []
+    for there in (True, False):
+        trio = alone.trio()
+        alone.store.write_now(partial(_forget_files, side=trio.subject))
+        brought = c.SayToAgent(trio.subject.ada, "x", P, "Eve", files={"a.py": b"1\n", "b.py": b"2\n"})
+        await alone.engine().handle(brought)
+        if not there:
+            without_bystanders(alone.store.connection, trio)
+        seen.append(await READS[name](alone.engine().look, trio.subject))
+    assert seen[0] == seen[1] and seen[0]
+
+
+# ---------------------------------------------------------------- reaching across by a number or name
+
+ACROSS: tuple[tuple[str, str, Callable[[Side, Side], dict[str, Any]]], ...] = (
+    ("ada", "submit", lambda s, o: {"assignment": o.work["open"], "summary": "s"}),
+    ("ada", "review", lambda s, o: {"assignment": o.work["submitted"], "verdict": "accept"}),
+    ("boss", "review", lambda s, o: {"assignment": o.work["closed"], "verdict": "reject", "feedback": "x"}),
+)
+
+
+@pytest.mark.parametrize(("actor", "name", "make"), ACROSS, ids=[f"{a} {n}" for a, n, _ in ACROSS])
+async def test_no_tool_reaches_another_task(
+    lab: Lab, actor: str, name: str, make: Callable[[Side, Side], dict[str, Any]]
+) -> None:
+    """An agent that names what belongs to another task is refused."""
+    trio = lab.trio()
+    for other in trio.bystanders:
+        with untouched(lab.store.connection, trio.bystanders):
+            await lab.take_turn(trio.subject.agents[actor], call((name, make(trio.subject, other))))
+
+
+@pytest.mark.parametrize("state", ["submitted", "accepted", "rejected", "cancelled"])
+def test_no_step_changes_an_assignment_of_another_task(lab: Lab, state: str) -> None:
+    """Whatever was staged, the commit refuses it."""
+    trio = lab.trio()
+    for other in trio.bystanders:
+        effect = _change(state, "open", "open", "submitted")(other)
+        with untouched(lab.store.connection, trio.bystanders), pytest.raises(Stale):
+            lab.store.write_now(lambda db, e=effect: _commit(lab, db, trio.subject, "ada", e))  # type: ignore[misc]
+
+
+async def test_no_cap_reaches_an_agent_of_another_task(lab: Lab) -> None:
+    """A cap names task and agent: they have to belong together."""
+    trio = lab.trio()
+    for other in trio.bystanders:
+        with untouched(lab.store.connection, trio.bystanders), pytest.raises(NotFound):
+            await lab.engine().handle(c.RaiseCap(trio.subject.task, c.Limits(tokens=5), P, other.ada))
+
+
+def test_a_persons_cap_on_one_agent_is_of_that_agent(lab: Lab) -> None:
+    """What a person set for Ada neither blocks a cap on Cy nor may be lifted by Ada's head."""
+    trio = lab.trio()
+    cap = in_step("", "boss", lambda s: fx.SetBudget("cy", 100)).ready
+    lab.store.write_now(lambda db: [ready(db, trio.subject) for ready in cap])
+    lab.store.write_now(lambda db: _commit(lab, db, trio.subject, "boss", fx.SetBudget("cy", 100)))
+    lab.store.write_now(lambda db: [ready(db, trio.subject) for ready in cap])
+    with pytest.raises(Stale, match="a person set the cap"):
+        lab.store.write_now(lambda db: _commit(lab, db, trio.subject, "boss", fx.SetBudget("ada", 100)))
+
+
+def test_rules_judge_one_task(alone: Lab) -> None:
+    """What the rules find in the subject is what they find when it is alone."""
+    found = []
+    for there in (True, False):
+        trio = alone.trio()
+        if not there:
+            without_bystanders(alone.store.connection, trio)
+        found.append(find_problems(alone.store.connection, trio.subject.task, NOW, WATCH))
+    assert found[0] == found[1] and found[0]
+
+
+# ---------------------------------------------------------------- in any order
+
+
+@settings(max_examples=10)
+@given(st.lists(st.sampled_from(EVERY), min_size=2, max_size=6))
+async def test_no_sequence_changes_other_tasks(lab: Lab, deeds: list[Deed]) -> None:
+    """Commands, answers, sweeps, effects and tools in any order, each carried out or refused."""
+    trio = lab.trio()
+    with untouched(lab.store.connection, trio.bystanders):
+        for deed in deeds:
+            try:
+                await deed.do(lab, trio.subject)
+            except (EngineError, AssertionError, sa.exc.IntegrityError):
+                continue  # refused in this state, for example because the task has ended
