@@ -18,8 +18,11 @@ from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, A
 TAKEN_BACK = -1
 """Value of `consumed_step` for a message that was forwarded to another agent or withdrawn by its author."""
 
-_of_people = sa.or_(
-    sa.and_(MESSAGES.c.from_kind == "person", MESSAGES.c.about != "said"), MESSAGES.c.about == "answer"
+_of_people = sa.and_(
+    sa.text("messages.from_kind <> 'agent'"),  # as the index says it, so that it is used
+    sa.or_(
+        sa.and_(MESSAGES.c.from_kind == "person", MESSAGES.c.about != "said"), MESSAGES.c.about == "answer"
+    ),
 )
 _read_in_open_turn = sa.and_(
     AGENTS.c.in_turn,

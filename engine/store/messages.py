@@ -14,7 +14,12 @@ from engine.store.core import (
 
 def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
     """Return the names of agents whose newest message that needs an answer the agent has not answered yet."""
-    asked = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.from_kind == "agent", MESSAGES.c.wakes)
+    asked = sa.and_(
+        MESSAGES.c.to_agent == agent_id,
+        MESSAGES.c.from_agent.is_not(None),
+        MESSAGES.c.from_kind == "agent",
+        MESSAGES.c.wakes,
+    )
     newest = (
         sa.select(MESSAGES.c.from_agent, sa.func.max(MESSAGES.c.id).label("number"))
         .where(MESSAGES.c.task_id == task_id, asked)

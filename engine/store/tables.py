@@ -181,6 +181,21 @@ class MessageRow(EngineTable, table=True):
             sqlite_where=sa.text("consumed_step IS NULL"),
             postgresql_where=sa.text("consumed_step IS NULL"),
         ),
+        Index(
+            "ix_messages_not_of_agents",
+            "task_id",
+            "id",
+            sqlite_where=sa.text("from_kind <> 'agent'"),
+            postgresql_where=sa.text("from_kind <> 'agent'"),
+        ),
+        Index(
+            "ix_messages_between",
+            "to_agent",
+            "from_agent",
+            "id",
+            sqlite_where=sa.text("from_agent IS NOT NULL"),
+            postgresql_where=sa.text("from_agent IS NOT NULL"),
+        ),
     )
     id: int | None = Field(default=None, primary_key=True)
     task_id: int
