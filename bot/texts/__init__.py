@@ -284,6 +284,7 @@ DOING = {
     "edit_file": "edits",
     "delete_file": "deletes",
     "move_file": "moves",
+    "diff": "compares",
     "run": "runs",
     "send_input": "types into a program",
     "remember": "stores a memory",

@@ -66,13 +66,15 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAssignment:
-    """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit."""
+    """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit.
+    `diff`: what changed since it was rejected, for its reviewer."""
 
     assignment_id: int
     expected: tuple[str, ...]
     state: Literal["submitted", "accepted", "rejected", "cancelled"]
     note: str
     files: tuple[str, ...] = ()
+    diff: str = ""
 
 
 @dataclass(frozen=True, slots=True)

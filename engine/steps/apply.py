@@ -203,7 +203,8 @@ def _assignment_message(
     name = f"#{effect.assignment_id} ({title})"
     if effect.state == "submitted":
         files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
-        return giver, f"Submission of {name}: {effect.note}{files}\nReview it.", True
+        since = f"\nChanged since you rejected it:\n{effect.diff}" if effect.diff else ""
+        return giver, f"Submission of {name}: {effect.note}{files}{since}\nReview it.", True
     if effect.state == "rejected":
         return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True
     return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"

@@ -12,6 +12,7 @@ from engine.tools.ask_human import ASK
 from engine.tools.assign import ASSIGN
 from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
 from engine.tools.delete_and_move import DELETE, MOVE
+from engine.tools.diff import DIFF
 from engine.tools.edit import EDIT
 from engine.tools.files import LIST, WRITE
 from engine.tools.finish import FINISH
@@ -42,6 +43,7 @@ TOOLS: dict[str, Tool[Any]] = {
         EDIT,
         DELETE,
         MOVE,
+        DIFF,
         RUN,
         INPUT,
         REMEMBER,

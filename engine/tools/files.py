@@ -178,7 +178,7 @@ async def base_of(
     if wanted is None:
         raise await _unread(context, path, current, "")
     asked = [wanted, *seen]
-    named, *known = await context.db.read(lambda c: [_blob_at(c, context.task.id, path, r) for r in asked])
+    named, *known = await context.db.read(lambda c: [blob_at(c, context.task.id, path, r) for r in asked])
     if named is None or named not in known:
         raise await _unread(context, path, current, f"You have not read revision {wanted}. ")
     return named
@@ -199,7 +199,7 @@ async def _unread(context: ToolContext, path: str, current: FileNow, why: str) -
     return ToolRefused(shown, "unread", (path, current.revision))
 
 
-def _blob_at(connection: Connection, task_id: int, path: str, revision: int) -> str | None:
+def blob_at(connection: Connection, task_id: int, path: str, revision: int) -> str | None:
     """Return the blob of a path at a revision of the task (its newest revision up to that one)."""
     found: str | None = _one_revision.scalar(connection, task=task_id, file=path, newest=revision)
     return found

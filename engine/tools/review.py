@@ -18,9 +18,13 @@ from engine.lifecycle.run_evidence import last_run
 from engine.lifecycle.words import unread_by
 from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.diff import since_review
 from engine.tools.files import current_files
 from engine.tools.run import describe, execute
 from engine.workspace import normal_path
+
+MAX_CHANGED = 3_000
+"""Characters of what changed since the rejection, in the message of a second submission."""
 
 
 class SubmitArguments(Arguments):
@@ -45,7 +49,8 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
         note = f"{told}\n{context.agent.name} says: {arguments.summary}"  # theirs last: it can look like ours
         passed = evidence.tests.passed if evidence.tests else 0
         outcome = Submitted(work.id, "tests" if evidence.tests else "exit", passed, evidence.own)
-    context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, tuple(arguments.files)))
+    changed = await since_review(context, work.id, MAX_CHANGED)
+    context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, tuple(arguments.files), changed))
     context.ends_turn = True
     return ToolResult(f"Submitted to {work.giver}, who reviews it.", outcome)
 

@@ -1,0 +1,176 @@
+"""Tool diff: what changed in the files since a revision, an assignment or the agent's last look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import unified_diff
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy import Connection
+
+from engine.domain.outcomes import Read, Refused, ToolResult, Wrote
+from engine.errors import NotFound
+from engine.store.core import ASSIGNMENTS, REVISIONS
+from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.files import blob_at, checked_path, current_file
+
+MAX_DIFF = 6_000
+"""Characters of differences that a call shows."""
+
+MAX_COMPARED = 400_000
+"""Bytes of a file that is compared line by line."""
+
+LAST_LOOK = "last_look"
+
+
+class DiffArguments(Arguments):
+    """Arguments of diff."""
+
+    path: str = Field("", description="one file; all that changed when left out")
+    since: str = Field(LAST_LOOK, description="a revision such as 12, or an assignment such as #3")
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A file that changed: its contents before and now (None: there was none), and who wrote it last."""
+
+    path: str
+    before: bytes | None
+    now: bytes | None
+    agent: str
+
+
+async def diff(context: ToolContext, arguments: DiffArguments) -> ToolResult:
+    """Return the differences, bounded. Raises ToolRefused."""
+    path = checked_path(arguments.path) if arguments.path else ""
+    since = arguments.since.strip()
+    if since == LAST_LOOK:
+        bases = _looks(context)
+        if path and path not in bases:
+            raise ToolRefused(f"You have not looked at {path} yet. Read it, or say since which revision.")
+    else:
+        start = await _start(context, since)
+        bases = await context.db.read(lambda c: _changed_after(c, context.task.id, start))
+        bases |= dict.fromkeys(context.files, start)
+    chosen = {p: revision for p, revision in bases.items() if path in ("", p)}
+    said = await differences(context, chosen, MAX_DIFF)
+    return ToolResult(said or "Nothing has changed since.")
+
+
+def _looks(context: ToolContext) -> dict[str, int]:
+    """Return the revision of each file that the agent's calls showed it last."""
+    looks: dict[str, int] = {}
+    for step in context.facts.past:
+        for call in step.calls:
+            seen = call.outcome
+            if isinstance(seen, Read | Wrote | Refused) and seen.path and isinstance(seen.revision, int):
+                looks[seen.path] = seen.revision
+    return looks
+
+
+async def _start(context: ToolContext, since: str) -> int:
+    """Return the revision that `since` means. Raises ToolRefused."""
+    digits = since.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        raise ToolRefused(f"since is {LAST_LOOK}, a revision such as 12, or an assignment such as #3.")
+    if not since.startswith("#"):
+        return int(digits)
+    given = sa.select(ASSIGNMENTS.c.created_at).where(
+        ASSIGNMENTS.c.task_id == context.task.id, ASSIGNMENTS.c.id == int(digits)
+    )
+    at = await context.db.read(lambda c: c.scalar(given))
+    if at is None:
+        raise ToolRefused(f"There is no assignment {since}.", "missing")
+    return await context.db.read(lambda c: revision_at(c, context.task.id, at))
+
+
+def revision_at(connection: Connection, task_id: int, at: float) -> int:
+    """Return the newest revision of a task at a time, 0 before the first."""
+    query = sa.select(sa.func.max(REVISIONS.c.id)).where(REVISIONS.c.task_id == task_id, REVISIONS.c.at <= at)
+    return int(connection.scalar(query) or 0)
+
+
+def _changed_after(connection: Connection, task_id: int, start: int, agent: str = "") -> dict[str, int]:
+    """Return the paths written after a revision (by an agent), each with that revision."""
+    query = sa.select(REVISIONS.c.path).where(REVISIONS.c.task_id == task_id, REVISIONS.c.id > start)
+    if agent:
+        query = query.where(REVISIONS.c.agent == agent)
+    return {row.path: start for row in connection.execute(query.distinct())}
+
+
+async def since_review(context: ToolContext, assignment: int, limit: int) -> str:
+    """Return what the agent changed since its assignment was rejected, "" when it never was."""
+    query = sa.select(ASSIGNMENTS.c.changed_at).where(
+        ASSIGNMENTS.c.id == assignment, ASSIGNMENTS.c.state == "open", ASSIGNMENTS.c.feedback != ""
+    )
+    at = await context.db.read(lambda c: c.scalar(query))
+    if at is None:
+        return ""
+    start = await context.db.read(lambda c: revision_at(c, context.task.id, at))
+    bases = await context.db.read(lambda c: _changed_after(c, context.task.id, start, context.agent.name))
+    return await differences(context, bases | dict.fromkeys(context.files, start), limit)
+
+
+async def differences(context: ToolContext, bases: Mapping[str, int], limit: int) -> str:
+    """Return the differences of files between their base revisions and now, about `limit` characters."""
+    changes = [await _change(context, path, revision) for path, revision in sorted(bases.items())]
+    changed = [change for change in changes if change.before != change.now]
+    return await asyncio.to_thread(_render, changed, limit)
+
+
+async def _change(context: ToolContext, path: str, revision: int) -> _Change:
+    current = await current_file(context, path)
+    base = await context.db.read(lambda c: blob_at(c, context.task.id, path, revision))
+    now = current.blob if current else None
+    if base == now:
+        return _Change(path, None, None, "")
+    before, after = await _content(context, base), await _content(context, now)
+    return _Change(path, before, after, current.agent if current else "")
+
+
+async def _content(context: ToolContext, blob: str | None) -> bytes | None:
+    try:
+        return None if blob is None else await context.workspace.get(context.task.id, blob)
+    except NotFound as error:
+        raise ToolRefused(f"Content of an earlier revision is missing: {error}") from error
+
+
+def _render(changes: list[_Change], limit: int) -> str:
+    """Return all changes, cut at a whole line; every changed file is named."""
+    made: list[str] = []
+    left: list[str] = []
+    for change in changes:
+        lines = _lines(change)
+        if limit <= 0:
+            left.append(change.path)
+            continue
+        kept: list[str] = []
+        for line in lines:
+            limit -= len(line) + 1
+            if limit < 0:
+                kept.append(f"… ({len(lines) - len(kept)} more lines of {change.path})")
+                break
+            kept.append(line)
+        made += kept
+    return "\n".join([*made, *([f"Also changed: {', '.join(left)}"] if left else [])])
+
+
+def _lines(change: _Change) -> list[str]:
+    how = "added" if change.before is None else "deleted" if change.now is None else "changed"
+    head = f"{change.path} {how} by {change.agent}"
+    if change.now is None:
+        return [head]
+    if max(len(change.before or b""), len(change.now)) > MAX_COMPARED:
+        return [f"{head} (too large to compare)"]
+    try:
+        old, new = (change.before or b"").decode("utf-8"), change.now.decode("utf-8")
+    except UnicodeDecodeError:
+        return [f"{head} (binary)"]
+    body = list(unified_diff(old.split("\n"), new.split("\n"), n=2, lineterm=""))[2:]
+    return [head, *body]
+
+
+DIFF = Tool("diff", "What changed in the files since your last look.", DiffArguments, WORKERS, diff)

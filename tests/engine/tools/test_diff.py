@@ -1,0 +1,94 @@
+"""The tool diff, and the diff in the message of a second submission."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer
+from tests.engine.autonomy.conftest import Stage
+from tests.engine.tools.test_read_and_search import Call, played, write
+from tests.fakes.cast import View
+
+ADA = {"name": "Ada", "role": "w", "instructions": "w"}
+GIVEN: tuple[Call, ...] = (
+    ("recruit", {"members": [ADA]}),
+    ("assign", {"to": "Ada", "title": "t", "details": "d"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "Nothing has changed since."),
+        (
+            {"path": "a.txt", "since": "1"},
+            "a.txt changed by Boss\n@@ -1,4 +1,4 @@\n one\n-two\n+2\n three\n ",
+        ),
+        ({"since": "1"}, "b.txt added by Boss\n@@ -1 +1,2 @@\n+new\n "),
+        ({"path": "b.txt", "since": "9"}, "Nothing has changed since."),
+        ({"since": "yesterday"}, "since is last_look, a revision such as 12, or an assignment such as #3."),
+        ({"since": "#7"}, "There is no assignment #7."),
+        ({"path": "no.txt"}, "You have not looked at no.txt yet."),
+    ],
+)
+async def test_a_diff_shows_what_changed_since(stage: Stage, asked: dict[str, object], says: str) -> None:
+    """Since the last look, a revision or an assignment; what cannot be compared is said."""
+    _, heard = await played(
+        stage,
+        write("a.txt", "one\ntwo\nthree\n"),
+        ("edit_file", {"path": "a.txt", "old": "two", "new": "2"}),
+        write("b.txt", "new\n"),
+        ("diff", asked),
+    )
+    assert says in heard[3]
+
+
+async def test_a_long_diff_is_cut_at_a_line_and_names_every_file(stage: Stage) -> None:
+    """It stays within its bound, says how much is left out, and which files are."""
+    long = "".join(f"line {number}\n" for number in range(2_000))
+    _, heard = await played(
+        stage, write("0.txt", "x"), write("a.txt", long), write("b.txt", long), ("diff", {"since": "1"})
+    )
+    assert len(heard[3]) < 6_200
+    assert re.search(r"… \(\d+ more lines of a.txt\)\nAlso changed: b.txt$", heard[3])
+
+
+async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage) -> None:
+    """The first message has no diff; the one after a rejection has the member's changes since then, and the
+    reviewer's own look finds the same."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(write("own.txt", "mine\n"), *GIVEN)
+        if view.submitted:
+            if not view.did("review"):
+                heard.append(view.last)
+                no = {"assignment": view.submitted[0], "verdict": "reject", "feedback": "say 2"}
+                return call(("read_file", {"path": "a.txt"}), ("review", no))
+            heard.append(view.last)
+            return call(("diff", {}))
+        if len(heard) == 2:
+            heard.append(view.last)
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if "Assignment #" not in view.all:
+            return say("Idle.")
+        submit: Call = ("submit", {"assignment": view.given, "summary": "done", "files": ["a.txt"]})
+        if not view.did("submit"):
+            return call(write("a.txt", "one\ntwo\n"), submit)
+        if "was rejected" in view.last:
+            return call(("edit_file", {"path": "a.txt", "old": "two", "new": "2"}), submit)
+        return say("Idle.")
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    while len(heard) < 3:
+        await play.more()
+    assert "Changed since" not in heard[0]
+    shown = "a.txt changed by Ada\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n"
+    assert "Changed since you rejected it:" in heard[1] and "+2" in heard[1] and "own.txt" not in heard[1]
+    assert shown in heard[2]
