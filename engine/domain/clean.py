@@ -44,6 +44,7 @@ _VIRAMA = "[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca]"
 _ARABIC = "[\u0620-\u064a\u066e-\u06d3]"
 _JOINERS = f"(?<={_VIRAMA})[\u200c\u200d]|(?<={_ARABIC})\u200c(?={_ARABIC})"
 
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e\n\t]")
 _KEPT_OR_UNSEEN = re.compile(f"({_EMOJI}|{_JOINERS})|{_UNSEEN}|[{_CONTROLS}]")
 
 
@@ -55,6 +56,8 @@ def clean_text(text: str) -> str:
     selectors stay inside an emoji, and where Arabic or an Indic script needs them. Idempotent. Clean text
     before adding own marks (such as the zero-width space that disables a mention), never after.
     """
+    if _NOT_PLAIN.search(text) is None:  # nearly all text; each prompt cleans what it quotes
+        return text
     text = _ESCAPES.sub("", _LINE_ENDS.sub("\n", text))
     # Removing a character can join an emoji with a following modifier, which changes what belongs to it.
     while (cleaned := _KEPT_OR_UNSEEN.sub(lambda found: found.group(1) or "", text)) != text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from engine.domain.clean import clean_line
 
@@ -77,6 +78,7 @@ def folded(name: str) -> str:
     return " ".join("".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in kept).split())
 
 
+@lru_cache(maxsize=4_096)  # each recruit is compared with everybody there is
 def look(name: str) -> str:
     """Return the form in which names are compared: equal for names that a reader could confuse."""
     text = folded(name).translate(_ALIKE)
