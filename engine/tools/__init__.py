@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -57,6 +58,9 @@ TOOLS: dict[str, Tool[Any]] = {
 }
 
 
+SHELL = '["sh", "-c", "..."]'
+
+
 @cache
 def specs_for(
     role: AgentRole, *, small: bool = False, packages: tuple[str, ...] = ()
@@ -68,14 +72,20 @@ def specs_for(
     """
     few = SMALL[role] if small else tuple(TOOLS)
     specs = (tool.spec() for tool in TOOLS.values() if role in tool.roles and tool.name in few)
-    return tuple(_for_small(spec) if small else _with_packages(spec, packages) for spec in specs)
+    return tuple(_for_small(spec) if small else _with_surroundings(spec, packages) for spec in specs)
 
 
-def _with_packages(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
-    if spec.name != "run" or not packages:
+def _with_surroundings(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
+    """Return `run` with what programs have: said here once, so that nobody has to find it out."""
+    if spec.name != "run":
         return spec
-    there = f"Python has {', '.join(packages)}; nothing can be installed."
-    return replace(spec, description=f"{spec.description} {there}")
+    there = (
+        f"What it writes and deletes is kept (not an auditor's). A shell line: {SHELL}. "
+        f"No network. Python {sys.version_info.major}.{sys.version_info.minor}"
+    )
+    if packages:
+        there += f". Python has {', '.join(packages)}; nothing can be installed"
+    return replace(spec, description=f"{spec.description} {there}.")
 
 
 _NOT_SMALL = frozenset({"lessons", "acceptance", "command"})

@@ -19,7 +19,9 @@ class AssignArguments(Arguments):
     details: str = Field(min_length=1, description="what to make, in which files")
     acceptance: str = Field("", description="what must hold for it to be accepted")
     command: list[str] = Field(
-        default_factory=list, max_length=30, description='a check to run, such as ["python", "test_x.py"]'
+        default_factory=list,
+        max_length=30,
+        description='a check, such as ["python", "test_x.py"], of 120 s at most',
     )
     wait: bool = Field(False, description="true: you have nothing else to do, end your turn")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,10 +36,15 @@ class ToolRefused(Exception):
         self.outcome = Refused(why, *shown)
 
 
+def _without_docstring(schema: dict[str, Any]) -> None:
+    """Drop the docstring of a model from its schema: it tells the caller nothing that a field does not."""
+    schema.pop("description", None)
+
+
 class Arguments(BaseModel):
     """Base class of argument schemas; unknown arguments are refused, so that the model sees its typos."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_docstring)
 
 
 A = TypeVar("A", bound=Arguments)

@@ -20,7 +20,7 @@ from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.diff import since_review
 from engine.tools.files import current_files
-from engine.tools.run import describe, execute
+from engine.tools.run import LONGEST_S, describe, execute
 from engine.workspace import normal_path
 
 MAX_CHANGED = 3_000
@@ -57,7 +57,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
 
 async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Evidence, str]:
     """Run it -> what it shows, and that in the engine's words. Raises ToolRefused when it shows nothing."""
-    result, given = await execute(context, command, guarded=True)
+    result, given = await execute(context, command, timeout_s=LONGEST_S, guarded=True)
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     name = context.agent.name
     authors = {row.path: row.agent for row in rows} | dict.fromkeys(context.files, name)

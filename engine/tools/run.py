@@ -19,6 +19,8 @@ from engine.tools.sessions import Sessions
 
 SHOWN = 1_500
 SEND_WAIT_S = 5.0
+LONGEST_S = 120.0
+"""Seconds that a run may ask for, and that a check of an assignment has."""
 
 
 class RunArguments(Arguments):
@@ -26,7 +28,7 @@ class RunArguments(Arguments):
 
     command: list[str] = Field(min_length=1, max_length=40, description='such as ["python", "main.py"]')
     stdin: str = Field("", description="what the program reads")
-    timeout_s: float = Field(30, gt=0, le=120)
+    timeout_s: float = Field(30, gt=0, le=LONGEST_S)
     keep_open: bool = Field(False, description="true: it stays open, and you talk to it with send_input")
 
 

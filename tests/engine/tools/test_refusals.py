@@ -70,10 +70,10 @@ async def test_a_refusal_says_what_was_wrong_and_what_to_do(
 
 async def test_a_submission_without_passing_its_check_is_not_taken(stage: Stage) -> None:
     """The engine runs the command itself; only when it passes does the head see the submission."""
-    runs: list[tuple[str, ...]] = []
+    runs: list[tuple[tuple[str, ...], float]] = []
 
     def behave(request: RunRequest) -> RunResult:
-        runs.append(request.argv)
+        runs.append((request.argv, request.timeout_s))
         good = request.files.get("ada.txt") == b"good\n"
         return RunResult(0 if good else 1, "" if good else "AssertionError: not good")
 
@@ -98,7 +98,7 @@ async def test_a_submission_without_passing_its_check_is_not_taken(stage: Stage)
 
     play = await stage({"Boss": boss, "Ada": ada}, sandbox=FakeSandbox(behave))
     assert (await play.end()).state == "done"
-    assert runs == [("check",), ("check",)]
+    assert runs == [(("check",), 120.0)] * 2, "a check has the time of the longest run"
 
 
 async def test_limits_of_depth_and_members_are_said(stage: Stage) -> None:

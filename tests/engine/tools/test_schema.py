@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from engine.tools import TOOLS
+from engine.tools import TOOLS, specs_for
 from engine.tools.schema import KEYWORDS, common_schema
 
 
@@ -32,6 +33,8 @@ def test_every_tool_keeps_to_the_common_keywords(name: str) -> None:
     parameters = TOOLS[name].spec().parameters
     assert parameters["type"] == "object"
     assert set(keywords(parameters)) <= KEYWORDS
+    said = str(parameters)
+    assert "Arguments of" not in said and "One " not in said and "'null'" not in said
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,15 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
     node = {"type": "object", "properties": {"child": {"$ref": "#/$defs/Node"}}}
     made = common_schema({"$ref": "#/$defs/Node", "$defs": {"Node": node}})
     assert set(keywords(made)) <= KEYWORDS
+
+
+@pytest.mark.parametrize("packages", [(), ("pytest",)])
+def test_what_programs_have_is_said_once_to_those_who_can_use_it(packages: tuple[str, ...]) -> None:
+    """The description of run names the shell, the network, Python and the packages; a small model's does
+    not."""
+    said = {spec.name: spec.description for spec in specs_for("member", packages=packages)}["run"]
+    assert '["sh", "-c", "..."]' in said and "No network" in said and "is kept" in said
+    assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
+    assert ("pytest" in said) == bool(packages)
+    small = {spec.name: spec.description for spec in specs_for("member", small=True)}["run"]
+    assert "sh" not in small
