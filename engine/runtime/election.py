@@ -39,9 +39,13 @@ class Election:
             self._campaign.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._campaign
-        if self._held is not None:
-            await self._held.close()
+        await self._release()
         await self._set_elected(False)
+
+    async def _release(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.close()
 
     async def _campaign_loop(self) -> None:
         while True:
@@ -49,7 +53,7 @@ class Election:
                 await self._set_elected(await self._holds())
             except psycopg.Error as error:
                 log.warning("no longer elected, retrying: %s", error)
-                self._held = None
+                await self._release()
                 await self._set_elected(False)
             await asyncio.sleep(CAMPAIGN_S)
 

@@ -6,10 +6,11 @@ Runs missed while no process was running are made up for by one run.
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.schedulers.base import BaseScheduler
 
 from engine.store.database import sync_engine
 
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 
 STORE_TABLE = "apscheduler_jobs"
 INSTANCES = 2
+
+
+class _Scheduler(AsyncIOScheduler):  # type: ignore[misc]  # the library has no types
+    """Stops at once, in the event loop's thread.
+
+    APScheduler's own `shutdown` only queues the stop, and a wake-up that is queued behind it still looks for
+    due jobs: it would start them, and open a connection of a disposed engine that nobody closes.
+    """
+
+    def stop(self) -> None:
+        """Stop, release the job store, and ignore wake-ups that are queued already."""
+        BaseScheduler.shutdown(self, wait=False)
+        self._stop_timer()
+
+    def _process_jobs(self) -> Any:
+        return super()._process_jobs() if self.running else None
 
 
 class Schedule:
@@ -31,7 +48,7 @@ class Schedule:
     def __init__(self, url: str) -> None:
         self._engine = sync_engine(url)
         self._store = SQLAlchemyJobStore(engine=self._engine, tablename=STORE_TABLE)
-        self._scheduler: AsyncIOScheduler | None = None
+        self._scheduler: _Scheduler | None = None
         self._election: Election | None = None
         if not url.startswith("sqlite"):
             # SQLite has one process: it needs neither an election nor PostgreSQL's driver in memory.
@@ -52,16 +69,18 @@ class Schedule:
 
     async def stop(self) -> None:
         """Leave the election; no new run starts."""
-        await (self._election.stop() if self._election else self._switch(False))
-        self._engine.dispose()
+        try:
+            await (self._election.stop() if self._election else self._switch(False))
+        finally:
+            self._engine.dispose()
 
     async def _switch(self, elected: bool) -> None:
         if not elected:
             if self._scheduler is not None:
-                self._scheduler.shutdown(wait=False)
+                self._scheduler.stop()
                 self._scheduler = None
             return
-        self._scheduler = AsyncIOScheduler(
+        self._scheduler = _Scheduler(
             jobstores={"default": self._store},
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": INSTANCES},
             timezone=UTC,
@@ -71,7 +90,7 @@ class Schedule:
             self._add(self._scheduler, name)
         self._scheduler.resume()
 
-    def _add(self, scheduler: AsyncIOScheduler, name: str) -> None:
+    def _add(self, scheduler: _Scheduler, name: str) -> None:
         function, seconds, arguments = self._wanted[name]
         known = scheduler.get_job(name)
         if known is None:

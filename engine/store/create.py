@@ -10,8 +10,10 @@ from engine.store.tables import ENGINE_METADATA
 def create_tables(url: str) -> None:
     """Create the engine's tables at `url` where they are missing. Blocking."""
     engine = sync_engine(url)
-    with engine.begin() as connection:
-        ENGINE_METADATA.create_all(connection)
-        for statement in memory_ddl(connection.dialect.name):
-            connection.exec_driver_sql(statement)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            ENGINE_METADATA.create_all(connection)
+            for statement in memory_ddl(connection.dialect.name):
+                connection.exec_driver_sql(statement)
+    finally:
+        engine.dispose()

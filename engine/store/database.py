@@ -200,9 +200,11 @@ class SqliteDatabase:
             return
         self._closed = True
         self._queues.put(None)
-        await asyncio.to_thread(self._writer.join)
-        self._readers.shutdown()
-        self._engine.dispose()
+        try:
+            await asyncio.to_thread(self._writer.join)
+            await asyncio.to_thread(self._readers.shutdown)
+        finally:  # also when the caller is cancelled meanwhile: nobody closes a second time
+            self._engine.dispose()
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         with self._engine.connect() as connection:

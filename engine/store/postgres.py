@@ -81,9 +81,11 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """See `Database.close`."""
-        await asyncio.to_thread(self._threads.shutdown)
-        await asyncio.to_thread(self._flusher.shutdown)
-        self._engine.dispose()
+        try:
+            await asyncio.to_thread(self._threads.shutdown)
+            await asyncio.to_thread(self._flusher.shutdown)
+        finally:
+            self._engine.dispose()
 
     async def _flush(self) -> None:
         """Join the next flush: the running one may have started before this commit."""

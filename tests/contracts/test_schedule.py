@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from engine.domain.snapshot import WatchOptions
 from engine.runtime.clock import SystemClock
@@ -27,6 +30,30 @@ RAN: list[str] = []
 def ring(name: str) -> None:
     """The job of these tests."""
     RAN.append(name)
+
+
+async def test_a_wake_up_that_is_due_during_the_stop_opens_nothing(tmp_path: Path) -> None:
+    """Whatever the loop has queued already: after the stop no job runs and no connection is opened."""
+    RAN.clear()
+    opened: list[object] = []
+
+    def note(connection: object, _record: object) -> None:
+        opened.append(connection)
+
+    schedule = Schedule(f"sqlite:///{tmp_path / 'clock.db'}")
+    await schedule.start()
+    schedule.every("bell", 0.05, "tests.contracts.test_schedule:ring", "bell")
+    for _ in range(3):
+        await asyncio.sleep(0)  # the scheduler sets its timer
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop finds this task and the timer due in the same pass
+    await asyncio.sleep(0)
+    ran = len(RAN)
+    event.listen(Pool, "connect", note)
+    await schedule.stop()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    event.remove(Pool, "connect", note)
+    assert opened == [] and len(RAN) == ran
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

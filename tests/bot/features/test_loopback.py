@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from bot.local.faults import LimitScope
 from engine.commands import PauseTask, SayToAgent, StartTask
 from tests.bot.features.conftest import Stage
 
+PATIENCE_S = 60.0
 CARD_EDIT = r"/channels/\d+/messages/\d+"
 POST = r"/channels/\d+/messages"
 
@@ -39,13 +41,13 @@ class Loop:
 
         self.bot.add_listener(on_ready)
         self.running = asyncio.create_task(self.bot.start(self.local.token))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await ready.wait()
 
     async def close(self) -> None:
         """Away."""
         await self.bot.close()
-        await asyncio.wait([self.running], timeout=5)
+        await asyncio.wait([self.running], timeout=PATIENCE_S)
 
     async def begin(self) -> int:
         """A task whose root group meets in the lobby; its id."""
@@ -60,7 +62,7 @@ class Loop:
 
     async def until(self, *texts: str) -> None:
         """Wait until exactly these words reached agents."""
-        await self.local.world.pulse.until(lambda: self.said() == list(texts), 10)
+        await self.local.world.pulse.until(lambda: self.said() == list(texts), PATIENCE_S)
 
     async def cards(self) -> list[discord.Message]:
         """Cards in the lobby."""
@@ -78,14 +80,16 @@ async def loop(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Loop]:
 
     monkeypatch.setattr(discord.Client, "before_identify_hook", at_once)
     local = LocalDiscord(LocalOptions(time_scale=50))
-    await local.start()
-    with point_discord_at(local):
+    # A stack closes the rest when a part fails: what stays open is reported in another test.
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(local.stop)
+        await local.start()
+        stack.enter_context(point_discord_at(local))
         loop = Loop(local)
+        stack.callback(loop.stage.database.dispose)
+        stack.push_async_callback(loop.close)
         await loop.connect()
         yield loop
-        await loop.close()
-        loop.stage.database.dispose()
-    await local.stop()
     assert local.gaps == []
 
 

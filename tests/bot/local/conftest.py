@@ -58,10 +58,12 @@ async def close_bot(house: House) -> None:
 async def running_local() -> AsyncIterator[LocalDiscord]:
     """A fresh local Discord with limits on and time running fast; nothing unknown may be asked."""
     server = LocalDiscord(LocalOptions(time_scale=50))
-    await server.start()
-    with point_discord_at(server):
-        yield server
-    await server.stop()
+    try:
+        await server.start()
+        with point_discord_at(server):
+            yield server
+    finally:
+        await server.stop()
     assert server.gaps == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,7 @@ from engine.store.database import open_database, sync_engine
 from tests.fakes.engine import FakeEngine
 
 SCALE = 50.0
+PATIENCE_S = 60.0
 PACE = Pace(pause=0.02, longest_pause=0.3)
 
 
@@ -63,7 +65,7 @@ class Stage:
 
     async def drain(self) -> None:
         """Until everything emitted is posted."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await self.outbox.drain(self.engine.log[-1].seq)
 
     def said(self, place: str) -> list[dict[str, Any]]:
@@ -96,22 +98,34 @@ async def connect(local: LocalDiscord) -> tuple[discord.Client, asyncio.Task[Non
     client = discord.Client(intents=intents, max_ratelimit_timeout=30.0)
     client._connection.guild_ready_timeout = 0.05
     running = asyncio.create_task(client.start(local.token))
-    async with asyncio.timeout(10):
-        while not client.is_ready():
-            if running.done():
-                running.result()
-            await asyncio.sleep(0.01)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not client.is_ready():
+                if running.done():
+                    running.result()
+                await asyncio.sleep(0.01)
+    except BaseException:
+        await leave(client, running)
+        raise
     return client, running
+
+
+async def leave(client: discord.Client, running: asyncio.Task[None]) -> None:
+    """Disconnect a client."""
+    await client.close()
+    await asyncio.wait([running], timeout=PATIENCE_S)
 
 
 @pytest.fixture
 async def local() -> AsyncIterator[LocalDiscord]:
     """A fresh local Discord; nothing unknown may be asked of it."""
     server = LocalDiscord(LocalOptions(time_scale=SCALE))
-    await server.start()
-    with point_discord_at(server):
-        yield server
-    await server.stop()
+    try:
+        await server.start()
+        with point_discord_at(server):
+            yield server
+    finally:
+        await server.stop()
     assert server.gaps == []
 
 
@@ -130,13 +144,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 async def stage(local: LocalDiscord, database: Database) -> AsyncIterator[Stage]:
     """Everything running."""
-    client, running = await connect(local)
-    engine = FakeEngine()
-    engine.now = time.time()
-    outbox = make_outbox(client, engine, database)
-    await outbox.start()
-    built = Stage(local, client, database, engine, outbox, running)
-    yield built
-    await built.outbox.stop()
-    await client.close()
-    await asyncio.wait([running], timeout=5)
+    # A stack closes the rest when a part fails: what stays open is reported in another test.
+    async with AsyncExitStack() as stack:
+        client, running = await connect(local)
+        stack.push_async_callback(leave, client, running)
+        engine = FakeEngine()
+        engine.now = time.time()
+        outbox = make_outbox(client, engine, database)
+        built = Stage(local, client, database, engine, outbox, running)
+        stack.push_async_callback(lambda: built.outbox.stop())  # noqa: PLW0108 - the one of the last restart
+        await outbox.start()
+        yield built
