@@ -57,15 +57,15 @@ class Mutant:
     kind: str
     start: int
     end: int
+    old: str
     new: str
 
     def apply(self, text: str) -> str:
         """Return the file's text with the change."""
         return text[: self.start] + self.new + text[self.end :]
 
-    def show(self, text: str) -> str:
-        """Return place and change in one line."""
-        old = " ".join(text[self.start : self.end].split())
+    def __str__(self) -> str:
+        old = " ".join(self.old.split())
         return f"{self.path}:{self.line} [{self.kind}] {old[:80]} -> {self.new[:60]}"
 
 
@@ -77,9 +77,10 @@ class Source:
         self.text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
         self._starts = [0]
-        for line in self.text.splitlines(keepends=True):
+        # Not splitlines: it splits at characters that end no line of Python.
+        self._lines = [f"{line}\n" for line in self.text.split("\n")]
+        for line in self._lines:
             self._starts.append(self._starts[-1] + len(line))
-        self._lines = self.text.splitlines(keepends=True)
 
     def _at(self, line: int, column: int) -> int:
         """Return the offset of a place; ast counts columns in bytes."""
@@ -97,7 +98,7 @@ class Source:
 
     def mutant(self, node: ast.expr | ast.stmt, kind: str, new: str) -> Mutant:
         """Return the change of a node into other text."""
-        return Mutant(self.path, node.lineno, kind, *self.span(node), new)
+        return Mutant(self.path, node.lineno, kind, *self.span(node), self.said(node), new)
 
     def mutants(self) -> Iterator[Mutant]:
         """Return every change that can be drawn from this file."""
@@ -128,7 +129,9 @@ class Source:
             if self.said(first) != self.said(second):
                 start, end = self.span(first)[0], self.span(second)[1]
                 swapped = f"{self.said(second)}, {self.said(first)}"
-                yield Mutant(self.path, first.lineno, "swapped arguments", start, end, swapped)
+                yield Mutant(
+                    self.path, first.lineno, "swapped arguments", start, end, self.text[start:end], swapped
+                )
 
     def _of_compare(self, node: ast.Compare) -> Iterator[Mutant]:
         changed = _COMPARED.get(type(node.ops[0]))
@@ -230,8 +233,7 @@ def main() -> int:
         for mutant in mutants:
             killed = bench.kills(mutant, chosen or tests_of(mutant.path))
             survived += not killed
-            text = (ROOT / mutant.path).read_text(encoding="utf-8")
-            print("killed  " if killed else "SURVIVED", mutant.show(text), flush=True)
+            print("killed  " if killed else "SURVIVED", mutant, flush=True)
     print(f"{len(mutants) - survived} of {len(mutants)} killed (seed {asked.seed})")
     return 0
 

@@ -71,12 +71,15 @@ from tests.fakes.bystanders import (
 from tests.fakes.parts import FakeSandbox, make_tables
 
 
+@dataclass
 class StoppedClock:
-    """It is always NOW."""
+    """It stays where a test puts it."""
+
+    at: float = NOW
 
     def now(self) -> float:
-        """Return NOW."""
-        return NOW
+        """Return the time that the test has set."""
+        return self.at
 
     async def sleep(self, seconds: float) -> None:
         """Nothing here may wait."""
@@ -116,6 +119,7 @@ class Lab:
     folder: Path
     template: Trio | None = None
     wakes: NotedWakes = field(default_factory=NotedWakes)
+    clock: StoppedClock = field(default_factory=StoppedClock)
     answers: list[ChatAnswer] = field(default_factory=list)
 
     def trio(self) -> Trio:
@@ -138,7 +142,7 @@ class Lab:
             return RunResult(exit_code=0, output="ok", ended="exit", seconds=0.1)
 
         workspace = GitWorkspace(self.folder)
-        return EngineParts(self.store, ScriptedModel(script), workspace, FakeSandbox(ran), StoppedClock())
+        return EngineParts(self.store, ScriptedModel(script), workspace, FakeSandbox(ran), self.clock)
 
     def engine(self) -> Engine:
         """Return an engine that is not started: it carries out commands and wakes nobody."""
@@ -599,6 +603,9 @@ STEPS: dict[type, tuple[Deed, ...]] = {
 }
 
 
+no_old_files = put(REVISIONS, lambda side: REVISIONS.c.task_id == side.task, blob=None)
+
+
 def _blob(side: Side) -> str:
     return f"blob{side.refs[1:-1]}"
 
@@ -634,6 +641,9 @@ TOOL_DEEDS: tuple[tuple[str, Deed], ...] = (
     tool("ada", "search_files", lambda s: {"pattern": "print"}),
     tool("ada", "write_file", lambda s: {"path": "c.py", "content": "1"}),
     tool("ada", "edit_file", lambda s: {"path": "a.py", "old": "red", "new": "green"}),
+    tool("ada", "delete_file", lambda s: {"path": "a.py"}),
+    tool("ada", "move_file", lambda s: {"path": "a.py", "to": "d.py"}),
+    tool("ada", "diff", lambda s: {"since": f"#{s.work['open']}"}, no_old_files),
     tool("ada", "run", lambda s: {"command": ["python", "a.py"]}),
     tool("ada", "send_input", lambda s: {"text": "x"}),
     tool("bob", "remember", lambda s: {"text": "paint", "share": True}),
@@ -725,7 +735,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
 
 def _forget_files(connection: Connection, side: Side) -> None:
     """The made-up files of the subject are gone: git has no such blobs."""
-    put(REVISIONS, lambda s: REVISIONS.c.task_id == s.task, blob=None)(connection, side)
+    no_old_files(connection, side)
 
 
 EVERY_SPACE = {"paused_repeats"}

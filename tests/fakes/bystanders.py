@@ -167,11 +167,15 @@ def add(connection: Connection, table: sa.Table, **values: Any) -> int:
 
 def make_trio(connection: Connection) -> Trio:
     """Insert three tasks that look alike. Return their ids."""
-    return Trio(
+    trio = Trio(
         _make_side(connection, "guild:1", "discord:1", bystander=True),
         _make_side(connection, "guild:2", "discord:2", bystander=False),
         _make_side(connection, "guild:3", "discord:3", bystander=True),
     )
+    # One bystander runs, the other waits at its cap: each is what some statement looks for.
+    paused = {"state": "paused", "paused_for": "cap", "reason": "cap on cost reached"}
+    connection.execute(TASKS.update().where(TASKS.c.id == trio.after.task).values(**paused))
+    return trio
 
 
 def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) -> Side:

@@ -93,6 +93,23 @@ def test_the_ways_out_are_open_outside(tmp_path: Path) -> None:
         assert [name for name in harmless if not leads_out(ways[name])] == []
 
 
+@pytest.mark.parametrize(
+    ("status", "leaks"),
+    [
+        ("CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n", False),
+        ("CapPrm:\t0000000000000000\nCapEff:\t0000000000000400\n", True),
+        ("CapPrm:\t0000000000000001\nCapEff:\t0000000000000000\n", True),
+        ("CapEff:\t0000000000000000\nCapBnd:\t000001ffffffffff\n", True),
+        ("Name:\tx\nCapAmb:\t0000000000000000\n", False),
+    ],
+    ids=["none", "effective", "permitted", "bounding", "others"],
+)
+def test_capabilities_are_a_way_out(monkeypatch: pytest.MonkeyPatch, status: str, leaks: bool) -> None:
+    """The probe reads them from what the kernel says of the process."""
+    monkeypatch.setattr(Path, "read_text", lambda path: {"/proc/self/status": status}[str(path)])
+    assert leads_out(ways_out({"canary": "", "port": 0})["capabilities"]) is leaks
+
+
 def test_preparing_twice_does_nothing(environment: Path) -> None:
     """A ready environment is recognised and said so."""
     heard: list[str] = []
