@@ -46,25 +46,12 @@ ANSWERED = "Go on with your work. Change a file only if you were just asked to."
 EMPTY = "(empty)"
 """Replacement for an empty result, because some endpoints refuse empty texts."""
 
-PROMPT_NAMES = ("rules", "boss", "member", "auditor", "small")
-
 
 @cache
-def _prompt_file(name: str) -> tuple[int, str]:
-    """Return (version, text) of a prompt file, whose first line is `version: n`."""
-    file = resources.files("engine.domain").joinpath("prompts", f"{name}.md")
-    first, text = file.read_text(encoding="utf-8").split("\n", 1)
-    return int(first.removeprefix("version:")), text.strip()
-
-
 def prompt_text(name: str) -> str:
-    """Return the text of the prompt file `name`, without its version line."""
-    return _prompt_file(name)[1]
-
-
-def prompt_version(name: str) -> int:
-    """Return the version of the prompt file `name`, which increases when its meaning changes."""
-    return _prompt_file(name)[0]
+    """Return the text of the prompt file `name`."""
+    file = resources.files("engine.domain").joinpath("prompts", f"{name}.md")
+    return file.read_text(encoding="utf-8").strip()
 
 
 def prompt_name(role: AgentRole) -> str:

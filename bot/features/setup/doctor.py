@@ -31,9 +31,6 @@ IN_PLACE: Mapping[str, str] = {
     "add_reactions": "Add Reactions",
     "manage_webhooks": "Manage Webhooks",
 }
-NEEDED = discord.Permissions(**dict.fromkeys({**IN_SERVER, **IN_PLACE}, True))
-"""What an invitation asks for. Administrator is never among it."""
-
 
 READ_ONLY = "manage_roles"
 """Making channels read-only at the end, and nothing else, needs it: `/doctor` says so where it is missing."""

@@ -9,7 +9,6 @@ import discord
 import pytest
 
 from bot.discord.access import GuildRules
-from bot.features.setup.doctor import NEEDED
 from engine.commands import ForgetMemory, StartTask
 from engine.ports import SandboxStatus
 from tests.bot.features.conftest import Stage
@@ -248,11 +247,6 @@ async def test_every_command_is_acknowledged_before_it_works(stage: Stage) -> No
         assert first == {"type": 5, "data": {"flags": 64}}, name
     for name, options in (("task new", {}), ("task cap", {}), ("group say", {"group": "Root"})):
         assert (await stage.boss.slash(task.room, name, **options)).modal, name
-
-
-def test_an_invitation_never_asks_for_administrator() -> None:
-    """What the bot needs is listed by name."""
-    assert not NEEDED.administrator and NEEDED.manage_webhooks and NEEDED.manage_channels
 
 
 async def test_every_command_is_described_guarded_and_within_limits(stage: Stage) -> None:
