@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from engine.commands import Limits, StartTask
 from engine.domain.gates import SUBTREE_CAP, GateKind, choices_of, dump_choices
 from engine.domain.limits import Caps
+from engine.events import CodeRan
 from engine.handlers.tasks import start_task
 from engine.store import core
 from engine.store.core import (
@@ -372,6 +373,9 @@ def _memories(connection: Connection, task: int, agent: int, space: str, n: int)
 def _steps(connection: Connection, task: int, agents: tuple[int, int], n: int) -> None:
     """Insert one step each of two agents; the second ran a program."""
     ran = [("c1", "run", "{}", "exit 0", None)]
+    group = connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task)).scalar_one()
+    shown = CodeRan(task, group, agents[1], "Cy", f"python a.py {n}", 0, "exit", "ok")
+    core.append_events(connection, [(f"ran.{n}", shown)], NOW - 399)
     for agent, calls in zip(agents, ([], ran), strict=True):
         times = {"started_at": NOW - 400 + n, "ended_at": NOW - 399 + n}
         spent = {"prompt_tokens": 5, "cached_tokens": 0, "completion_tokens": 2, "cost_micros": n}
