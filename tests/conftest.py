@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SOAK_S = 3600
+SETTLE_S = 60.0
+"""How long SimCord waits for the bot to come to rest: its own 5 s are too few on a busy machine."""
 
 # A test's time is never its assertion: on a busy machine an example takes what it takes.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,8 +42,10 @@ if sys.version_info < (3, 13):
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """A soak has its own, longer limit."""
+    """A soak has its own, longer limit; a bot on SimCord has time to come to rest."""
     for item in items:
+        if "simcord_env" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("simcord"):
+            item.add_marker(pytest.mark.simcord(settle_timeout=SETTLE_S))
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.timeout(SOAK_S))
 
