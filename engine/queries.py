@@ -239,6 +239,3 @@ class Queries(Protocol):
     async def memories(self, space: str) -> Sequence[MemoryView]: ...
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         """Return the repeats of a space that have not ended, the next to run first."""
-
-    async def paused_repeats(self) -> Sequence[RepeatView]:
-        """Return the paused repeats of every space."""

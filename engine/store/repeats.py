@@ -16,12 +16,6 @@ def repeat_views(connection: Connection, space: str) -> list[RepeatView]:
     return [_view(row) for row in connection.execute(query.order_by(REPEATS.c.next_at, REPEATS.c.id))]
 
 
-def paused_views(connection: Connection) -> list[RepeatView]:
-    """Return the paused repeats of every space."""
-    paused = REPEATS.c.ended_at.is_(None) & REPEATS.c.paused_at.is_not(None)
-    return [_view(row) for row in connection.execute(sa.select(REPEATS).where(paused))]
-
-
 def _view(row: AnyRow) -> RepeatView:
     return RepeatView(
         id=row.id,

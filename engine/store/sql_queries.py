@@ -39,7 +39,7 @@ from engine.store.core import (
     loads,
 )
 from engine.store.gates import gate_view
-from engine.store.repeats import paused_views, repeat_views
+from engine.store.repeats import repeat_views
 
 _unread = (
     sa.select(MESSAGES.c.id)
@@ -369,10 +369,6 @@ class SqlQueries:
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         """Return the repeats of a space that have not ended, the next to run first."""
         return await self._db.read(lambda c: repeat_views(c, space))
-
-    async def paused_repeats(self) -> Sequence[RepeatView]:
-        """See `Queries`."""
-        return await self._db.read(paused_views)
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

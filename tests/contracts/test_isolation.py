@@ -729,7 +729,6 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "blame": lambda look, s: look.blame(s.task, "a.py"),
     "memories": lambda look, s: look.memories(s.space),
     "repeats": lambda look, s: look.repeats(s.space),
-    "paused_repeats": lambda look, s: look.paused_repeats(),
 }
 
 
@@ -738,15 +737,12 @@ def _forget_files(connection: Connection, side: Side) -> None:
     no_old_files(connection, side)
 
 
-EVERY_SPACE = {"paused_repeats"}
-
-
 def test_every_read_has_a_case() -> None:
     """A new read without one is noticed here."""
     assert set(READS) == {name for name in vars(Queries) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("name", sorted(set(READS) - EVERY_SPACE))
+@pytest.mark.parametrize("name", sorted(READS))
 async def test_a_read_shows_one_task(alone: Lab, name: str) -> None:
     """It finds something, and the same when there are no bystanders."""
     seen = []

@@ -51,7 +51,7 @@ async def test_the_clock_uses_no_model_that_is_not_allowed_any_more(world: World
         lambda _: call(("finish", {"report": "done"})), turn=SWEEPING, models=("usual",)
     )
     await missed(world, 1)
-    await engine._monitor.sweep()
-    (view,) = await engine.look.paused_repeats()
+    await engine.sweep()
+    (view,) = await engine.look.repeats(HOURLY.space)
     assert "'large' is not one the operator allows" in view.paused_why
     assert await started(world) == 0

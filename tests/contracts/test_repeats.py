@@ -186,7 +186,7 @@ async def test_who_lost_the_right_starts_nothing_by_the_clock(world: World) -> N
     for _ in range(2):
         await missed(world, 1)
         await engine.sweep()
-    (view,) = await engine.look.paused_repeats()
+    (view,) = await engine.look.repeats(HOURLY.space)
     assert (view.id, view.paused_why, view.runs, view.skipped) == (number, "you left", 0, 0)
     assert view.paused_at is not None and await started(world) == 0
     assert rights.asked == [("me", "guild:1")]

@@ -150,6 +150,3 @@ class FakeLook:
 
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         return [r for r in self._world.repeats.values() if r.space == space]
-
-    async def paused_repeats(self) -> Sequence[RepeatView]:
-        return [r for r in self._world.repeats.values() if r.paused_at is not None]
