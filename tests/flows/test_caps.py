@@ -43,7 +43,7 @@ async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) ->
         asked = await post_with(product, "Do you approve this plan?")
         gate = (await product.engine.engine.look.gates(1))[0]
         assert (
-            "**Approve**: work begins by this plan, within 25 agents, $5.00, 70,000 tokens"
+            "**Approve**: work starts on this plan, within 25 agents, $5.00, 70,000 tokens"
             in asked["content"]
         )
         assert gate.due_at is not None and f"<t:{int(gate.due_at)}:R>" in asked["content"]
@@ -90,7 +90,7 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         notified.set()
         asked = await post_with(product, "The cap set for Ada and all below it is reached")
         assert asked["channel_id"] == near["channel_id"]
-        assert "they go on, within $0.00" in asked["content"]
+        assert "they continue, within $0.00" in asked["content"]
         await you(product).click(asked, label="Raise by 50 %")
         await post_with(product, "Answered by")
         budget = (await product.engine.engine.look.agent(2)).budget

@@ -35,7 +35,7 @@ async def make(product: RunningBot, person: Human, **caps: Any) -> None:
     asked = await person.slash(lobby, "task repeat new", goal="Look for news", cron="0 * * * *", **caps)
     assert asked.message is not None
     started = await person.click(asked.message, label="Yes, repeat it")
-    assert started.text.startswith("It starts"), started.text
+    assert started.text.startswith("Repeating task #"), started.text
 
 
 async def due(product: RunningBot) -> int:

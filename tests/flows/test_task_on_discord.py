@@ -114,7 +114,7 @@ async def test_long_answers_are_split_and_code_stays_whole(start: Start) -> None
         await post_with(product, "line_149 = 149")
         boss = (await product.engine.engine.look.agents(1))[0]
         await command(product, "agent say", agent=str(boss.id), text="show me all of it")
-        await post_with(product, "answering")
+        await post_with(product, "in reply to")
         posts = [m for m in messages(product) if "line_" in str(m)]
         assert len(posts) >= 3
         for post in posts:
