@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from bot.app.settings import BotSettings
+from engine.settings import EngineSettings
 from tests.test_boundaries import ROOT
 
 DOCUMENTS = ("CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "README.md")
@@ -46,3 +48,13 @@ def test_code_names_no_document_that_is_not_here() -> None:
     )
     mine = "tests/test_documents.py"
     assert [line for line in found.stdout.splitlines() if not line.startswith(mine)] == []
+
+
+def test_every_setting_stands_in_the_example() -> None:
+    """`.env.example` names every setting; one of a role is named by its line for the boss."""
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    fields = {**EngineSettings.model_fields, **BotSettings.model_fields}
+    names = {str(field.validation_alias or name).upper() for name, field in fields.items()}
+    of_roles = {name for name in names if name.endswith(("_BOSS", "_HEAD", "_MEMBER", "_AUDITOR"))}
+    assert not {name for name in names - of_roles if f"{name}=" not in example}
+    assert not {name for name in of_roles if f"{name.rpartition('_')[0]}_BOSS" not in example}
