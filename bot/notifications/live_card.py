@@ -2,7 +2,7 @@
 
 What must be done is in the card's row: the reader of events writes which task changed in its own transaction
 (`changed_seq`), and the row is behind until the card shows it. Edits are idempotent, so each is made at least
-once. A post is begun in the row first and looked up before it is repeated; what it replaces stays in the row
+once. A post is recorded first and looked up before it is repeated; what it replaces stays in the row
 until it is deleted. Discord limits edits of messages older than an hour (30046), hence the re-post. The card
 is the bot's own message, never a webhook's, so its edits wait behind no persona.
 """
@@ -49,7 +49,7 @@ _CARD_ID = re.compile(r"task:[a-z_]+:(\d+)")
 def next_move(card: CardRecord, seen: str, now: float, every_s: float, repost_s: float, live: bool) -> Move:
     """What is due for a card that should look like `seen` (pure).
 
-    A live card is posted anew once it is `repost_s` old; changes wait until `every_s` after the last edit.
+    A live card is posted again once it is `repost_s` old; changes wait until `every_s` after the last edit.
     """
     if not card.message_id:
         return "post"
@@ -61,7 +61,7 @@ def next_move(card: CardRecord, seen: str, now: float, every_s: float, repost_s:
 
 
 class LiveCards:
-    """One per bot. `run` keeps for good; `take` says which cards to look at, `tick` looks.
+    """One per bot. `take` marks cards to update, `tick` updates them, `run` does so until cancelled.
 
     What `take` notes is only which rows changed since `run` began; a restart finds them in the rows.
     """
@@ -189,7 +189,7 @@ class LiveCards:
             await self._drop(card)
         model = await self._model(card.task_id)
         view = card_view(model)
-        # A card is posted anew only when that can be written down.
+        # A card is posted again only when that can be written down.
         live = model.task.state in LIVE and not model.no_room
         now = self._now()
         if card.task_id in self._noted:
@@ -218,7 +218,7 @@ class LiveCards:
         return self._client.get_partial_messageable(channel_id)
 
     async def _post(self, card: CardRecord, view: discord.ui.LayoutView, now: float) -> None:
-        """Post anew; one begun before whose answer is not known is looked for first.
+        """Post again; look first for an earlier post whose answer is not known.
 
         The nonce names what is replaced: a repeat within minutes finds the first try on Discord's side too.
         """

@@ -110,7 +110,7 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
 
 
 def _conflict(path: str, current: FileNow, merged: bytes) -> ToolRefused:
-    """Show both sides; whoever gets them in full may write the file anew."""
+    """Show both sides; whoever gets them in full may write the file again."""
     text = merged.decode("utf-8", "replace")
     shown = clip(text, MAX_READ)
     return ToolRefused(
