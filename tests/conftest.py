@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import traceback
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -23,12 +24,19 @@ settings.load_profile("house")
 
 
 class _Reported(sqlite3.Connection):
-    """Reports like Python 3.13 that nobody closed it, so that a leak fails on every version."""
+    """Reports like Python 3.13 that nobody closed it, and who opened it: that may be another test."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        frames = traceback.extract_stack(limit=40)
+        self.opened = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[:-1]))[:600]
+        self.test = os.environ.get("PYTEST_CURRENT_TEST", "no test")
 
     def __del__(self) -> None:
         with suppress(sqlite3.ProgrammingError):  # it is closed
             _ = self.total_changes
-            warnings.warn(f"unclosed database in {self!r}", ResourceWarning, stacklevel=1, source=self)
+            words = f"unclosed database, opened in {self.test} by {self.opened}"
+            warnings.warn(words, ResourceWarning, stacklevel=1, source=self)
 
 
 if sys.version_info < (3, 13):
