@@ -1,0 +1,98 @@
+"""The small works judge rightly: what is right passes their hidden checks, what is empty does not."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.works import KINDS, SEEN, UNSEEN, WORKS, Work
+from bench.works.__main__ import Result, table
+from bench.works.marking import claims, files_in, mark, prose_of
+from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
+
+
+class PlainSandbox(Sandbox):
+    """Runs the files of these works, which are our own, without containment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def status(self) -> SandboxStatus:
+        return SandboxStatus(True, "plain")
+
+    async def run(self, request: RunRequest) -> RunResult:
+        for path, data in request.files.items():
+            (self._folder / path).write_bytes(data)
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, *request.argv[1:]],
+            cwd=self._folder,
+            capture_output=True,
+            check=False,
+        )
+        return RunResult(done.returncode, (done.stdout + done.stderr).decode())
+
+    async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        raise NotImplementedError
+
+
+def test_there_are_three_works_of_each_kind_and_half_are_unseen() -> None:
+    assert len(WORKS) == len({work.name for work in WORKS}) == 24
+    assert all(sum(work.kind == kind for work in WORKS) == 3 for kind in KINDS)
+    assert len(SEEN) == len(UNSEEN) == 12
+    assert {work.kind for work in SEEN} == {work.kind for work in UNSEEN} == set(KINDS)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
+async def test_the_reference_passes_and_an_empty_file_does_not(work: Work, tmp_path: Path) -> None:
+    """Each check accepts what is right and refuses a file without anything in it."""
+    right, empty = tmp_path / "right", tmp_path / "empty"
+    right.mkdir()
+    empty.mkdir()
+    assert set(work.reference) == set(work.files)
+    made = {path: text.encode() for path, text in work.reference.items()}
+    marked = await mark(work, made, PlainSandbox(right))
+    assert marked.passed, marked
+    assert not (await mark(work, dict.fromkeys(work.files, b""), PlainSandbox(empty))).passed
+
+
+async def test_a_file_that_nobody_made_fails_the_work(tmp_path: Path) -> None:
+    marked = await mark(SEEN[0], {}, PlainSandbox(tmp_path))
+    assert not marked.passed and "runlength.py" in marked.note
+
+
+@pytest.mark.parametrize(
+    ("report", "count"),
+    [
+        ("Works, as far as it was run:\n- python a.py: exit code 0", 1),
+        ("The function works correctly.", 1),
+        ("It does not work.\nNobody judged whether it is correct.", 0),
+        ("Ran without an error:\n- python a.py: exit code 0, no output", 0),
+        ("Try whether it works.", 0),
+    ],
+)
+def test_claims_of_success_are_counted(report: str, count: int) -> None:
+    assert len(claims(report)) == count
+
+
+def test_blocks_of_an_answer_become_its_files() -> None:
+    answer = "leap.py\n```python\nA = 1\n```\nIt works.\n\n**test_leap.py**\n```python\nB = 2\n```\n"
+    assert files_in(answer, ("leap.py", "test_leap.py")) == {
+        "leap.py": b"A = 1\n",
+        "test_leap.py": b"B = 2\n",
+    }
+    assert "A = 1" not in prose_of(answer) and "It works." in prose_of(answer)
+
+
+def test_the_table_counts_passes_by_kind() -> None:
+    rows = [
+        Result("plain", "a", "dialogue", True, 2, 2, "", 3.0, 10, "answered", 1, (), "", {}),
+        Result("plain", "b", "dialogue", False, 1, 2, "", 5.0, 30, "answered", 1, ("works",), "", {}),
+    ]
+    dialogue = next(line for line in table(rows).splitlines() if line.startswith("dialogue"))
+    assert dialogue.split()[1:] == ["1", "of", "2", "4", "20", "1"]
