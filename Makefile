@@ -45,6 +45,7 @@ lock: setup-test      ## pin dependencies again: names, versions and hashes only
 	@$(LOCK) --upgrade --extra dev -o requirements.lock pyproject.toml
 	@$(LOCK) -c requirements.lock -o requirements/core.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra local -o requirements/local.lock pyproject.toml
+	@$(LOCK) -c requirements.lock --extra mcp -o requirements/mcp.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra native -o requirements/native.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra postgres -o requirements/postgres.lock pyproject.toml
 

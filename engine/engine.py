@@ -115,13 +115,15 @@ class Engine:
         watch = options.turn.tools.watch
         self._new_events, self._has_waiters = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
-        look = self._git_history.look
-        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._notify_readers, watch, look)
+        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._notify_readers, watch, self._swept)
         self._monitor.models = options.models
         self.look = SqlQueries(parts.db, parts.workspace, self._git_history.catch_up)
 
     async def start(self) -> None:
         """Recover the work that a stop or crash left, then run."""
+        if self._parts.outside is not None:
+            self._parts.outside.listen(self._wake, self._notify_readers)
+            await self._parts.outside.start()
         await self._dispatcher.start(self._runner.run_turn)
         if self._options.sweeps:
             await self._git_history.start()
@@ -143,6 +145,8 @@ class Engine:
         self._runner.drain()
         await self._dispatcher.stop(drain)
         await self._git_history.stop()
+        if self._parts.outside is not None:
+            await self._parts.outside.close()
 
     async def sweep(self) -> None:
         """Do what is due now: start repeats, approve overdue plans, check running tasks.
@@ -150,6 +154,11 @@ class Engine:
         The schedule calls this every few seconds in the process that sweeps; calls run one at a time.
         """
         await self._monitor.sweep()
+
+    async def _swept(self) -> None:
+        await self._git_history.look()
+        if self._parts.outside is not None:
+            await self._parts.outside.sweep()
 
     async def handle(self, command: c.Command) -> int:
         """Carry out one command. Return its id. Raises NotFound, WrongState, Invalid, NotConfigured."""
@@ -164,7 +173,10 @@ class Engine:
             repeated, caps = command, _with_defaults(command.limits, self._options.caps)
             return await self._carry_out(lambda db: repeats.repeat_task(db, repeated, caps, now))
         work = _HANDLERS[type(command)]
-        return await self._carry_out(lambda db: work(db, command, now))
+        done = await self._carry_out(lambda db: work(db, command, now))
+        if self._parts.outside is not None and isinstance(command, c.AnswerGate | c.ResumeTask | c.RaiseCap):
+            await self._parts.outside.make_approved()
+        return done
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield every event with seq > `after` in order, then each new one; never ends by itself."""

@@ -8,6 +8,9 @@ EngineError
 │   └── StorageFull         the disk is full: free space, work resumes by itself
 ├── Stale               another commit came first: load again and repeat (never reaches people)
 ├── Fenced              another worker took over this turn (never reaches people)
+├── OutsideError        a call to a tool of the world outside
+│   ├── NotSent             nothing reached the tool: it did nothing
+│   └── Unanswered          the tool may have acted: never repeat it blindly
 └── ModelError          an error of the model endpoint
     ├── ModelUnavailable    retry later; `retry_after_s` when the endpoint named a time
     ├── ModelNeedsPerson    no call can succeed before a person changes a setting or the account
@@ -55,6 +58,21 @@ class Stale(EngineError):
 
 class Fenced(EngineError):
     """The agent's fence has moved: another worker owns this turn, so this one is dropped."""
+
+
+class OutsideError(EngineError):
+    """A call to a tool of the world outside got no answer. The message holds no secret."""
+
+    def __init__(self, message: str = "", *more: object) -> None:
+        super().__init__(redact(message), *more)
+
+
+class NotSent(OutsideError):
+    """Nothing reached the tool, so that it did nothing; the message says what to do."""
+
+
+class Unanswered(OutsideError):
+    """The call was sent and no answer came: whether the tool acted is unknown."""
 
 
 class ModelError(EngineError):

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 from engine.commands import Limits
 from engine.domain.gates import Choice, GateBasis, GateKind
+from engine.domain.outside import AskedCall, CallEnd, Source
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
 EndBasis = Literal[
@@ -139,7 +140,7 @@ class AgentChanged:
 @dataclass(frozen=True, slots=True)
 class AgentSpoke:
     """An agent wrote a message, `to` no one in particular when empty. `refs`: the people's messages it
-    answers."""
+    answers. `sources`: what the agent had read from outside when it wrote it."""
 
     task_id: int
     group_id: int
@@ -148,6 +149,7 @@ class AgentSpoke:
     to: tuple[str, ...]
     text: str
     refs: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +206,33 @@ class CodeRan:
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideCalled:
+    """An agent called a tool of the world outside, or a person refused the call. `call_id` is the ledger's.
+
+    `arguments` are cut to one line. `addresses`: where the answer comes from. `reused`: another call of the
+    task had just asked the same.
+    """
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    server: str
+    tool: str
+    call_id: int
+    end: CallEnd
+    arguments: str
+    addresses: tuple[str, ...] = ()
+    price_micros: int = 0
+    reused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GateRaised:
     """A question was raised that only a person may answer; `agent_id` is None when the engine asks.
 
     `choices`: the possible answers; labels of the engine's own choices belong to the user interface.
+    `call`: what is asked about, for a gate about a call to a tool of the world outside.
     """
 
     task_id: int
@@ -218,6 +243,7 @@ class GateRaised:
     name: str
     question: str
     choices: tuple[Choice, ...]
+    call: AskedCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +344,7 @@ class TaskEnded:
     """The task ended. `verified`: an audit accepted the result; `basis`: what the report is based on.
 
     `unheeded`: messages of people that nobody acted on. Only an end that cannot be deferred has any.
+    `sources`: what the task read from outside.
     """
 
     task_id: int
@@ -328,6 +355,7 @@ class TaskEnded:
     verified: bool
     basis: EndBasis = "unknown"
     unheeded: tuple[Unheeded, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 EventBody = (
@@ -344,6 +372,7 @@ EventBody = (
     | AssignmentChanged
     | FileWritten
     | CodeRan
+    | OutsideCalled
     | GateRaised
     | GateClosed
     | CapReached
@@ -375,7 +404,7 @@ def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
 def _dumped(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_dumped(one) for one in value)
-    return asdict(value) if isinstance(value, Choice | Limits | Unheeded) else value
+    return asdict(value) if isinstance(value, Choice | Limits | Unheeded | Source | AskedCall) else value
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> EventBody:
@@ -389,6 +418,6 @@ def _loaded(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_loaded(one) for one in value)
     if isinstance(value, dict):
-        kind = Choice if "effect" in value else Unheeded if "said_by" in value else Limits
-        return kind(**value)
+        marks = {"effect": Choice, "said_by": Unheeded, "digest": AskedCall, "address": Source}
+        return next((kind for mark, kind in marks.items() if mark in value), Limits)(**value)
     return value

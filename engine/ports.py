@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 JsonObject = Mapping[str, Any]
 AgentRole = Literal["boss", "head", "member", "auditor"]
+Policy = Literal["allow", "ask", "deny"]
+"""Whether agents of a role may call a tool of the world outside: at once, after a person agreed, never."""
 
 # ---------------------------------------------------------------- the model
 
@@ -313,6 +315,86 @@ class Sandbox(Protocol):
 
     async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
         """Start a program that stays open. Return its session and its first output."""
+
+
+# ---------------------------------------------------------------- the world outside
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideLimits:
+    """Limits of the calls to one server: calls in a task and in an hour, seconds that a call may take, and
+    seconds for which a task reuses the result of a call that only reads (0: never)."""
+
+    per_task: int = 300
+    per_hour: int = 1_000
+    timeout_s: float = 60.0
+    reuse_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideTool:
+    """A tool of a program or service outside. `name`: what agents call; `tool`: its name at its server.
+
+    `reads_only`: it changes nothing outside. `repeatable`: a repeat has no further effect. Both are what the
+    server or the operator says. `policies`: by role; a role without one may not call it. `spaces`: the
+    servers of people where it exists, None for all. `parameters` are in the common keywords.
+    """
+
+    name: str
+    server: str
+    tool: str
+    description: str
+    parameters: JsonObject
+    policies: Mapping[AgentRole, Policy]
+    reads_only: bool = False
+    repeatable: bool = False
+    spaces: frozenset[str] | None = None
+    price_micros: int = 0
+    limits: OutsideLimits = OutsideLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideAnswer:
+    """What a tool answered, foreign text. `failed`: the tool says that it could not do it.
+
+    `addresses`: where the text comes from, as the answer names it.
+    """
+
+    text: str
+    failed: bool = False
+    addresses: tuple[str, ...] = ()
+
+
+ServerCondition = Literal["starting", "ready", "down", "needs_sign_in", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The state of one server. `detail`: why it is not ready and what to do; without secrets."""
+
+    name: str
+    condition: ServerCondition
+    detail: str = ""
+    tools: int = 0
+
+
+class OutsideServers(Protocol):
+    """Programs and services outside, with the tools that agents may call."""
+
+    def tools(self) -> Sequence[OutsideTool]:
+        """Return the tools, those of a server that is down as it last named them. Fast, from any thread."""
+
+    def states(self) -> Sequence[ServerState]:
+        """Return the state of each server."""
+
+    async def call(self, tool: OutsideTool, arguments: JsonObject) -> OutsideAnswer:
+        """Call a tool once. Raises NotSent when nothing reached it, Unanswered when it may have acted."""
+
+    async def start(self) -> None:
+        """Start the servers in the background; a server that does not start is retried."""
+
+    async def close(self) -> None:
+        """Stop them all and leave no process behind. Repeatable."""
 
 
 # ---------------------------------------------------------------- running turns

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from engine.commands import Limits
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
+from engine.domain.outside import AskedCall
 from engine.events import AssignmentState, TaskState
 from engine.ports import AgentRole, BlameLine, Revision
 
@@ -158,7 +159,8 @@ class GateView:
     """One gate. `basis`: why it is closed, None while open. An answer is a choice, free text, or both.
 
     A plan unanswered at `due_at` is approved within the caps. `agent_id`: the agent that asks, or that the
-    gate is about. `limits`: the lower caps that came with an approval.
+    gate is about. `limits`: the lower caps that came with an approval. `call`: what a gate of
+    kind "tool" asks about.
     """
 
     id: int
@@ -175,6 +177,7 @@ class GateView:
     due_at: float | None = None
     agent_id: int | None = None
     limits: Limits | None = None
+    call: AskedCall | None = None
 
     @property
     def chosen(self) -> Choice | None:

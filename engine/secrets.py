@@ -29,3 +29,11 @@ def redact(text: str) -> str:
     Applied to text from outside (endpoints, databases, Discord, git hosts) where it enters, and to the log.
     """
     return _redaction(text)
+
+
+def hide_known(text: str) -> str:
+    """Return `text` without this process's secrets; what only looks like one stays.
+
+    Applied to foreign text that agents work with, such as pages and code.
+    """
+    return _redaction.without_known(text)

@@ -57,7 +57,8 @@ def imported_distributions() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for path in [*modules("engine"), *modules("bot"), *modules("alembic")]:
         for name in {name.split(".")[0] for name in imported(path)} - OWN - set(sys.stdlib_module_names):
-            assert name in known, f"{path} imports {name}, which nothing installed provides"
+            missing = f"{path} imports {name}, which nothing installed provides: scripts/setup.sh test"
+            assert name in known, missing
             for owner in known[name]:
                 found.setdefault(distribution(owner), set()).add(str(path.relative_to(ROOT)))
     return found

@@ -21,7 +21,17 @@ from engine.domain.recall import pack, signs_of
 from engine.domain.recurrence import Recurrence
 from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
-from engine.store.core import AGENTS, EVENTS, GATES, MEMORIES, MESSAGES, REPEATS, STEPS, TASKS
+from engine.store.core import (
+    AGENTS,
+    EVENTS,
+    GATES,
+    MEMORIES,
+    MESSAGES,
+    OUTSIDE_CALLS,
+    REPEATS,
+    STEPS,
+    TASKS,
+)
 from engine.store.database import sync_engine
 from engine.store.gates import gate_view
 from engine.store.tables import ENGINE_METADATA
@@ -335,3 +345,19 @@ def test_repeats_of_an_older_version_start_when_they_did(tmp_path: Path, older: 
         assert "L" not in connection.execute(sa.select(REPEATS.c.cron)).scalar_one()
     engine.dispose()
     assert Recurrence(newer, "UTC").next_after(0.0) > 0
+
+
+def test_the_ledger_of_calls_comes_and_goes(tmp_path: Path) -> None:
+    """A database of an older version gets an empty one; a downgrade drops it and nothing else."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0016")
+    engine = sync_engine(url)
+    assert "outside_calls" not in sa.inspect(engine).get_table_names()
+    with engine.begin() as connection:
+        _old_task(connection, [])
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(OUTSIDE_CALLS)).all() == []
+        assert connection.execute(sa.select(sa.func.count()).select_from(TASKS)).scalar_one() == 1
+    engine.dispose()

@@ -41,12 +41,16 @@ GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
     "another_round": (Right.APPROVE,),
     "retry": (Right.APPROVE,),
     "option": (Right.APPROVE,),
+    "allow_call": (Right.APPROVE,),
+    "allow_tool": (Right.APPROVE, Right.SPEND),
+    "refuse_call": (Right.APPROVE,),
     "text": (Right.APPROVE,),
 }
 """The rights needed to answer a gate, by the choice's effect; "text" is an answer as free text.
 
-The tenth that wrapping up may use is given once for each cap (`engine.domain.gates`), so it needs no right to
-spend.
+To allow a tool for the rest of a task agrees to calls that nobody has seen yet: as with a raised cap, having
+started the task is not enough. The tenth that wrapping up may use is given once for each cap
+(`engine.domain.gates`), so it needs no right to spend.
 """
 
 

@@ -21,6 +21,7 @@ from bot.texts import outbox as wording
 from bot.texts.gates import CLOSED, answer_text
 from engine import events as ev
 from engine.domain.clean import clean_text
+from engine.domain.outside import AskedCall, Source
 
 LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
@@ -286,9 +287,43 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     if body.kind == "plan":
         return []  # the plan itself follows, and its card asks
     who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
+    if body.call is not None:
+        return [_asking(_call_text(body.call, who), body.group_id, body.gate_id, at)]
     most = QUESTION if body.kind == "question" else EXPLAINED
     text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, most))
     return [_asking(text, body.group_id, body.gate_id, at)]
+
+
+def _call_text(call: AskedCall, who: str) -> str:
+    """Return the call with all of its arguments; the outbox attaches what does not fit into messages."""
+    head = wording.GATE["tool"].format(name=who, tool=plain(call.tool, 100), server=plain(call.server, 100))
+    return f"{head}\n{fenced(call.arguments, 'json', LONGEST_TEXT)}"
+
+
+def _outside(body: ev.OutsideCalled, at: _Frame) -> list[Post]:
+    text = wording.OUTSIDE[body.end].format(
+        name=plain(body.name, NAME),
+        tool=plain(body.tool, 100),
+        server=plain(body.server, 100),
+        arguments=code(body.arguments, 200),
+        reused=wording.OUTSIDE_REUSED if body.reused else "",
+    )
+    if body.addresses and body.end == "done":
+        shown = ", ".join(f"`{code(address, 120)}`" for address in body.addresses[:3])
+        text += wording.OUTSIDE_FROM.format(addresses=shown)
+    return [at.note(text, body.group_id, Lane.STATUS if body.end == "unknown" else Lane.CHATTER)]
+
+
+def source_names(sources: Sequence[Source], most: int = 5) -> str:
+    """Return the sources of a text on one line; addresses are shown and cannot be clicked."""
+    names = [
+        (wording.SOURCE_AT if one.address else wording.SOURCE).format(
+            tool=plain(one.tool, 60), server=plain(one.server, 60), address=code(one.address, 150)
+        )
+        for one in sources[:most]
+    ]
+    more = wording.AND_MORE.format(count=len(sources) - most) if len(sources) > most else ""
+    return ", ".join(names) + more
 
 
 def _asking(text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
@@ -412,6 +447,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.AssignmentChanged: _assignment,
     ev.FileWritten: _file,
     ev.CodeRan: _ran,
+    ev.OutsideCalled: _outside,
     ev.GateRaised: _gate,
     ev.GateClosed: _gate_closed,
     ev.TaskChanged: _task_changed,

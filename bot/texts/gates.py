@@ -23,6 +23,9 @@ LABELS: Mapping[GateEffect, str] = {
     "accept": "Accept as is",
     "another_round": "Another round",
     "retry": "Try again",
+    "allow_call": "Allow this call",
+    "allow_tool": "Allow for this task",
+    "refuse_call": "Refuse",
 }
 """Labels of buttons and answers; an agent writes the labels of its own options."""
 
@@ -64,6 +67,15 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "wrap_up": f"{_WRAP} Up to 10 % more may be used for this, once.",
         "stop": _STOP,
         "text": _TEXT,
+    },
+    "tool": {
+        "allow_call": "exactly this call is made, once.",
+        "allow_tool": (
+            "this call is made, and further calls of this tool in this task without asking. This needs the "
+            "right to spend."
+        ),
+        "refuse_call": "it is not made.",
+        "text": "it is not made, and the agent receives your text.",
     },
 }
 """The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""

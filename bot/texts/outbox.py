@@ -68,7 +68,23 @@ GATE = {
     "share": "💰 **Cap reached.** {question}",
     "audit": "🔍 **Your judgement is needed.** {question}",
     "stall": "🧱 **The work has stalled.** {question}",
+    "tool": "🔌 **{name}** wants to call **{tool}** of **{server}** with exactly this:",
 }
+OUTSIDE = {
+    "done": "🔌 {name} called **{tool}** of {server}{reused}: `{arguments}`",
+    "failed": "🔌 {name} called **{tool}** of {server}, which could not do it: `{arguments}`",
+    "not_sent": "🔌 {name} could not call **{tool}** of {server}; nothing happened: `{arguments}`",
+    "unknown": (
+        "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"
+        "-# It is not repeated by itself. Look there, and tell {name} what you see."
+    ),
+    "refused": "🔌 {name} may not call **{tool}** of {server}: `{arguments}`",
+}
+OUTSIDE_REUSED = " (the answer from just before)"
+OUTSIDE_FROM = "\n-# From {addresses}"
+SOURCES = "-# After reading, outside: {sources}"
+SOURCE = "{tool} of {server}"
+SOURCE_AT = "{tool} of {server}, `{address}`"
 GATE_ENGINE = "MegaAgent"
 GATE_CLOSED = "✔️ Answered by {who}: {answer}"
 

@@ -11,8 +11,9 @@ from typing import Literal
 
 from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
+from engine.domain.outside import CallEnd
 from engine.domain.state import ModelState, TodoItem
-from engine.ports import Usage
+from engine.ports import OutsideTool, Usage
 
 NEW_GROUP = 0
 """Placeholder id of the group that this step forms by recruiting."""
@@ -218,6 +219,35 @@ class GiveUp:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskCall:
+    """Ask people whether one call to a tool of the world outside may be made: this call and no other.
+
+    `arguments` is their canonical JSON, `digest` that of server, tool and arguments, `readable` the arguments
+    as people read them.
+    """
+
+    slot: int
+    tool: OutsideTool
+    digest: str
+    arguments: str
+    readable: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCall:
+    """Show people a call to a tool of the world outside, whose outcome the agent has in this step."""
+
+    call: int
+    server: str
+    tool: str
+    end: CallEnd
+    arguments: str
+    addresses: tuple[str, ...] = ()
+    price_micros: int = 0
+    reused: bool = False
+
+
 Effect = (
     SendMessage
     | Recruit
@@ -238,6 +268,8 @@ Effect = (
     | Verdict
     | Notice
     | GiveUp
+    | AskCall
+    | ShowCall
 )
 
 

@@ -13,8 +13,9 @@ from typing import Literal
 from engine.commands import Limits
 from engine.errors import Invalid
 
-GateKind = Literal["question", "plan", "cap", "share", "audit", "stall"]
-"""What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, the result, a standstill."""
+GateKind = Literal["question", "plan", "cap", "share", "audit", "stall", "tool"]
+"""What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, the result, a standstill,
+one call to a tool of the world outside."""
 
 SUBTREE_CAP: Literal["share"] = "share"
 """The kind of a gate about a subtree's cap, under the name that is stored."""
@@ -30,6 +31,9 @@ GateEffect = Literal[
     "another_round",
     "retry",
     "option",
+    "allow_call",
+    "allow_tool",
+    "refuse_call",
 ]
 """What a choice does; "option" sends an agent the option that it offered itself."""
 
@@ -43,13 +47,16 @@ EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     SUBTREE_CAP: ("raise_half", "wrap_up", "dismiss"),
     "audit": ("accept", "another_round", "stop"),
     "stall": ("retry", "wrap_up", "stop"),
+    "tool": ("allow_call", "allow_tool", "refuse_call"),
 }
 """The choices of each kind in the order they are offered; an agent's question has its own."""
 
-TAKES_TEXT: frozenset[GateKind] = frozenset({"question", "plan", "audit", "stall"})
+TAKES_TEXT: frozenset[GateKind] = frozenset({"question", "plan", "audit", "stall", "tool"})
 """Kinds that accept free text: it is sent to an agent and its wording decides nothing."""
 
-CARRIES_TEXT: frozenset[GateEffect] = frozenset({"approve", "another_round", "retry", "option"})
+CARRIES_TEXT: frozenset[GateEffect] = frozenset(
+    {"approve", "another_round", "retry", "option", "refuse_call"}
+)
 """Effects that pass on text with the choice; for the others there is no reader."""
 
 MAX_TEXT = 20_000

@@ -85,3 +85,19 @@ def look(name: str) -> str:
     for pair, single in _PAIRS:
         text = text.replace(pair, single)
     return text
+
+
+_SAME_SHAPE = frozenset("аеорсухіјѕԁһԛԝӏАВЕКМНОРСТХЅІЈοιναΑΒΕΖΗΙΚΜΝΟΡΤΥΧ")  # noqa: RUF001 - that is the point
+_LIKE_QUOTES = frozenset("“”„‟″＂ʺ˝")  # noqa: RUF001 - that is the point
+
+
+def deceives(word: str) -> bool:
+    """Return whether a reader could take the word for another: letters of several scripts or of a script
+    that draws all of them like Latin ones, letters in a compatibility form, quotes like those of JSON."""
+    if any(c in _LIKE_QUOTES or (c.isalnum() and unicodedata.normalize("NFKC", c) != c) for c in word):
+        return True
+    letters = [c for c in word if c.isalpha()]
+    scripts = {unicodedata.name(c, "?").split()[0] for c in letters}
+    if "LATIN" in scripts and len(scripts & {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "LISU", "COPTIC"}):
+        return True
+    return len(letters) > 2 and all(c in _SAME_SHAPE for c in letters)

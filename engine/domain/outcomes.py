@@ -140,8 +140,23 @@ class Refused:
     revision: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Consulted:
+    """A tool of the world outside answered: call `call` of the ledger. `failed`: it says it could not do it.
+
+    `addresses`: where the answer comes from, as it names them.
+    """
+
+    call: int
+    server: str
+    tool: str
+    addresses: tuple[str, ...] = ()
+    failed: bool = False
+
+
 Outcome = (
-    Done
+    Consulted
+    | Done
     | Joined
     | Assigned
     | Submitted
@@ -156,6 +171,7 @@ Outcome = (
 )
 
 _KINDS: dict[str, type[Any]] = {
+    "consulted": Consulted,
     "done": Done,
     "joined": Joined,
     "assigned": Assigned,

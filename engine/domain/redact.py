@@ -84,12 +84,15 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """Return `text` with `HIDDEN` in place of each secret."""
-        text = self._without_known(text) if self._known else text
+        text = self.without_known(text)
         for pattern in _LOOKS_SECRET:
             text = pattern.sub(_hide, text)
         return text
 
-    def _without_known(self, text: str) -> str:
+    def without_known(self, text: str) -> str:
+        """Return `text` with `HIDDEN` in place of each known secret."""
+        if not self._known:
+            return text
         letters, begins, ends = _unfolded(text)
         found = [*self._whole(letters), *self._in_pieces(letters)]
         spans = [(begins[begin], ends[end - 1], end - begin) for begin, end in found]

@@ -28,12 +28,13 @@ class TaskFacts:
     model: str = ""
 
 
-SenderKind = Literal["person", "agent", "work", "system"]
-"""Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system")."""
+SenderKind = Literal["person", "agent", "work", "system", "outside"]
+"""Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system"), a
+tool of the world outside that the receiver called."""
 
-About = Literal["", "assignment", "submission", "wrap_up", "answer", "said"]
+About = Literal["", "assignment", "submission", "wrap_up", "answer", "said", "outside"]
 """What the receiver should do, where the engine has to know: do the work, review it, finish at once, act on
-a person's answer, judge by what a person said to somebody else."""
+a person's answer, judge by what a person said to somebody else, go on with what a call came to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,17 @@ from engine.lifecycle.ending import Ending, current_report, end_task
 from engine.lifecycle.task_state import ready_agents, reopen
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Wake
-from engine.store.core import AGENTS, BUDGETS, GATES, TASKS, AnyRow, append_events, dumps, loads
+from engine.store.core import (
+    AGENTS,
+    BUDGETS,
+    GATES,
+    OUTSIDE_CALLS,
+    TASKS,
+    AnyRow,
+    append_events,
+    dumps,
+    loads,
+)
 from engine.store.lookup import get_task
 from engine.store.messages import add_system_message
 
@@ -178,9 +188,39 @@ def _apply_text(at: _Answered) -> tuple[Wake, ...]:
             "more than a handful of agents, call propose_plan with the changed one; if not, continue."
         )
         return at.send(at.gate.agent_id or at.task.boss_id, text)
+    if at.gate.kind == "tool":
+        return _refuse_call(at)
     if at.gate.kind == "audit":
         at.set_task(auditor_id=None)
     return _pass_on(at, at.answer.text)
+
+
+def _allow_call(at: _Answered) -> tuple[Wake, ...]:
+    """Let the engine make exactly the call that was shown, once."""
+    _approve_call(at, standing=False)
+    return ()
+
+
+def _allow_tool(at: _Answered) -> tuple[Wake, ...]:
+    """Let the engine make this call, and any other of the same tool for the rest of the task."""
+    _approve_call(at, standing=True)
+    return ()
+
+
+def _approve_call(at: _Answered, *, standing: bool) -> None:
+    asked = sa.and_(OUTSIDE_CALLS.c.gate_id == at.gate.id, OUTSIDE_CALLS.c.state == "asked")
+    approved = OUTSIDE_CALLS.update().where(asked).values(state="pending", standing=standing)
+    if at.connection.execute(approved).rowcount != 1:
+        raise WrongState("This call is not waiting any more. Nothing is left to do.")
+
+
+def _refuse_call(at: _Answered) -> tuple[Wake, ...]:
+    call = at.connection.execute(sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.gate_id == at.gate.id)).one()
+    refused = OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == call.id)
+    at.connection.execute(refused.values(state="refused", told=True, ended_at=at.now))
+    says = f" They say: {at.answer.text}" if at.answer.text else ""
+    text = f"The people refused your call {call.id} of {call.name}. It was not made.{says}"
+    return at.send(call.agent_id, text)
 
 
 def _pass_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
@@ -276,4 +316,7 @@ _EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "another_round": _another_round,
     "retry": _retry,
     "option": _option,
+    "allow_call": _allow_call,
+    "allow_tool": _allow_tool,
+    "refuse_call": _refuse_call,
 }

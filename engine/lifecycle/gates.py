@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.gates import Choice, GateBasis, GateKind, dump_choices
+from engine.domain.outside import AskedCall
 from engine.events import GateClosed, GateRaised
 from engine.store.core import GATES, dumps, new_id
 
@@ -24,6 +25,7 @@ class NewGate:
     agent_id: int | None = None
     name: str = ""
     due_at: float | None = None
+    call: AskedCall | None = None
 
 
 def raise_gate(connection: Connection, task_id: int, question: NewGate, now: float) -> GateRaised:
@@ -49,6 +51,7 @@ def raise_gate(connection: Connection, task_id: int, question: NewGate, now: flo
         question.name,
         question.text,
         question.choices,
+        question.call,
     )
 
 

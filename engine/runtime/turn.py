@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from engine.budget.caps import at_cap
 from engine.budget.settlement import spend_dropped
+from engine.connectors.connectors import Connectors
 from engine.domain.effects import GiveUp, Notice, StepOutcome
 from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
@@ -33,7 +34,7 @@ from engine.ports import (
 from engine.steps.act import act, note_record, nothing_done
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CapHit, load_turn
-from engine.tools import ToolContext, ToolOptions, specs_for
+from engine.tools import ToolContext, ToolOptions, outside_specs, specs_for
 from engine.tools.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class EngineParts:
     sandbox: Sandbox
     clock: Clock
     embedder: Embedder | None = None
+    outside: Connectors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,14 @@ class TurnRunner:
         offer = offer_of(facts) if small else None
         packages = self._parts.sandbox.status().packages
         tools = specs_for(facts.agent.role, small=small, packages=packages)
+        if not small:
+            tools += outside_specs(self._parts.outside, facts.agent.role, facts.task.space)
         return compose(facts, tools, allowance, self._parts.model.quote, offer, most_answer)
 
     async def _step(self, agent_id: int) -> bool:
         parts = self._parts
+        if parts.outside is not None:
+            await parts.outside.settle_untold(agent_id)
         try:
             turn = await self._load(agent_id)
         except CapHit as hit:
@@ -178,11 +184,12 @@ class TurnRunner:
                 embedder=self._parts.embedder,
                 held=turn.held,
                 sessions=self._sessions,
+                outside=self._parts.outside,
                 upto=turn.upto,
                 careful=attempt > 0,
             )
-            outcome = await act(turn, answer, context, started, self._parts.clock.now())
             try:
+                outcome = await act(turn, answer, context, started, self._parts.clock.now())
                 return await self._commit(turn, outcome)
             except InboxChanged:
                 await self._parts.db.write(lambda c: spend_dropped(c, turn, answer))

@@ -20,10 +20,10 @@ from engine.domain.offer import led_by
 from engine.domain.outcomes import Outcome, Refused, ToolResult
 from engine.domain.state import NOTE, ModelState, PastCall, Turn
 from engine.domain.watch import judge_loop
-from engine.errors import EngineError, Stale, StorageFull
-from engine.ports import ChatAnswer, ToolCall
+from engine.errors import EngineError, Fenced, Stale, StorageFull
+from engine.ports import ChatAnswer, OutsideTool, ToolCall
 from engine.store.driver_errors import FULL, is_full
-from engine.tools import TOOLS, Tool, ToolContext, ToolRefused
+from engine.tools import SEARCHED, TOOLS, Tool, ToolContext, ToolRefused, call_outside
 from engine.tools.base import MAX_RESULT, clip
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class BadCall(Exception):
 
 def parse_call(call: ToolCall, role: str) -> tuple[Tool[Any], Any]:
     """Return the tool and its validated arguments. Raises BadCall."""
-    tool = TOOLS.get(call.name)
+    tool = TOOLS.get(call.name) or SEARCHED.get(call.name)
     if tool is None or role not in tool.roles:
         names = ", ".join(t.name for t in TOOLS.values() if role in t.roles)
         raise BadCall(f"There is no tool {call.name[:60]!r} for you. Your tools: {names}.")
@@ -246,13 +246,16 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
 
 async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[ToolResult, bool]:
     try:
+        outside = _outside_tool(call, context)
+        if outside is not None:
+            return await call_outside(context, outside, call.arguments), True
         tool, arguments = parse_call(call, role)
         return await tool.run(context, arguments), True
     except BadCall as error:
         return ToolResult(str(error), Refused("malformed")), False
     except ToolRefused as error:
         return ToolResult(str(error), error.outcome), True
-    except (Stale, StorageFull):
+    except (Stale, StorageFull, Fenced):
         raise
     except EngineError as error:
         return ToolResult(f"{call.name} could not be done: {error}", Refused("failed")), True
@@ -262,6 +265,12 @@ async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[T
         log.exception("tool %s of agent %s failed inside", call.name, context.agent.id)
         text = f"{call.name} failed inside; this was logged. Try another way."
         return ToolResult(text, Refused("failed")), True
+
+
+def _outside_tool(call: ToolCall, context: ToolContext) -> OutsideTool | None:
+    if context.outside is None or call.name in TOOLS:
+        return None
+    return context.outside.named(call.name, context.agent.role, context.task.space)
 
 
 def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext) -> str:

@@ -24,6 +24,7 @@ from engine.domain.effects import (
 from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Slot
+from engine.domain.outside import AskedCall
 from engine.domain.recall import signs_of
 from engine.domain.state import About
 from engine.errors import Stale
@@ -290,8 +291,14 @@ def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
     open_gate(unit, effect, unit.own_group)
 
 
-def open_gate(unit: UnitOfWork, effect: RaiseGate, group: int, due_at: float | None = None) -> int:
-    """Raise a gate asked by the agent. Return its id."""
+def open_gate(
+    unit: UnitOfWork,
+    effect: RaiseGate,
+    group: int,
+    due_at: float | None = None,
+    call: AskedCall | None = None,
+) -> int:
+    """Raise a gate asked by the agent, about `call` if it is one about a call. Return its id."""
     question = NewGate(
         effect.kind,
         effect.question,
@@ -301,6 +308,7 @@ def open_gate(unit: UnitOfWork, effect: RaiseGate, group: int, due_at: float | N
         unit.agent.id,
         unit.agent.name,
         due_at,
+        call,
     )
     raised = raise_gate(unit.connection, unit.task_id, question, unit.now)
     unit.event(raised)

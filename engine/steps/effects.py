@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.domain.effects import (
+    AskCall,
     Assign,
     ChangeAssignment,
     ChangeFile,
@@ -24,6 +25,7 @@ from engine.domain.effects import (
     SendMessage,
     SetBudget,
     SetTodo,
+    ShowCall,
     ShowRun,
     Verdict,
 )
@@ -44,6 +46,7 @@ from engine.steps.apply import (
 )
 from engine.steps.bounds import apply_check_room, apply_check_team
 from engine.steps.finish import apply_collect_words, apply_finish, apply_verdict
+from engine.steps.outside import apply_ask_call, apply_show_call
 from engine.steps.set_budget import apply_set_budget
 from engine.steps.unit_of_work import UnitOfWork
 
@@ -67,6 +70,8 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     Finish: apply_finish,
     CollectWords: apply_collect_words,
     Verdict: apply_verdict,
+    AskCall: apply_ask_call,
+    ShowCall: apply_show_call,
 }
 
 

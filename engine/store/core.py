@@ -23,6 +23,7 @@ from engine.store.tables import (
     InterventionRow,
     MemoryRow,
     MessageRow,
+    OutsideCallRow,
     RepeatRow,
     RevisionRow,
     StepRow,
@@ -52,6 +53,7 @@ GATES = table(GateRow)
 MEMORIES = table(MemoryRow)
 REPEATS = table(RepeatRow)
 INTERVENTIONS = table(InterventionRow)
+OUTSIDE_CALLS = table(OutsideCallRow)
 
 _ORDER_LOCK = 0x4D656761
 """PostgreSQL assigns identity values before the commit; without this lock readers could skip an event."""

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
 from engine.commands import Limits
 from engine.domain.gates import load_choices
+from engine.domain.outside import AskedCall, readable
 from engine.queries import GateView
-from engine.store.core import AnyRow, loads
+from engine.store.core import OUTSIDE_CALLS, AnyRow, loads
 
 
-def gate_view(row: AnyRow) -> GateView:
-    """Convert a gate's row to a view."""
+def gate_views(connection: Connection, query: sa.Select[Any]) -> list[GateView]:
+    """Return the gates that a query of GATES finds, with the calls that they ask about."""
+    rows = connection.execute(query).all()
+    ids = [row.id for row in rows if row.kind == "tool"]
+    about = sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.gate_id.in_(ids))
+    calls = {row.gate_id: row for row in connection.execute(about)} if ids else {}
+    return [gate_view(row, calls.get(row.id)) for row in rows]
+
+
+def gate_view(row: AnyRow, call: AnyRow | None = None) -> GateView:
+    """Convert a gate's row, and that of the call it asks about, to a view."""
     return GateView(
         id=row.id,
         task_id=row.task_id,
@@ -25,4 +40,9 @@ def gate_view(row: AnyRow) -> GateView:
         due_at=row.due_at,
         agent_id=row.agent_id,
         limits=Limits(**loads(row.limits_json)) if row.limits_json else None,
+        call=_asked(call) if call is not None else None,
     )
+
+
+def _asked(call: AnyRow) -> AskedCall:
+    return AskedCall(call.server, call.tool, readable(loads(call.arguments_json)), call.digest)

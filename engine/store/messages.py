@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.outside import CallEnd
 from engine.domain.state import About
 from engine.store.core import (
     AGENTS,
     MESSAGES,
+    AnyRow,
 )
 
 
@@ -69,6 +73,42 @@ def add_system_message(
             "priority": priority,
             "about": about[0],
             "about_id": about[1],
+            "created_at": now,
+        },
+    )
+
+
+CALL_ENDS: Mapping[CallEnd, str] = {
+    "done": "it was made",
+    "failed": "it was made and failed",
+    "not_sent": "it was not made",
+    "unknown": "nobody knows whether it was made",
+    "refused": "a person refused it",
+}
+"""What became of a call, in the heading of its message."""
+
+
+def add_outside_message(connection: Connection, call: AnyRow, end: CallEnd, text: str, now: float) -> None:
+    """Insert the answer of a call to the world outside into its agent's inbox, unless it is there.
+
+    It is a message of its own kind: foreign text that is neither a person's nor the engine's.
+    """
+    key = f"outside.{call.id}"
+    if connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first():
+        return
+    connection.execute(
+        MESSAGES.insert(),
+        {
+            "task_id": call.task_id,
+            "to_agent": call.agent_id,
+            "from_kind": "outside",
+            "from_name": f"your call {call.id} of {call.tool} of {call.server}: {CALL_ENDS[end]}",
+            "text": text or "(nothing)",
+            "key": key,
+            "wakes": True,
+            "priority": 3,
+            "about": "outside",
+            "about_id": call.id,
             "created_at": now,
         },
     )

@@ -38,7 +38,7 @@ from engine.store.core import (
     AnyRow,
     loads,
 )
-from engine.store.gates import gate_view
+from engine.store.gates import gate_views
 from engine.store.repeats import repeat_views
 
 _unread = (
@@ -322,12 +322,15 @@ class SqlQueries:
         query = sa.select(GATES).where(GATES.c.task_id == task_id).order_by(GATES.c.id.desc())
         if open_only:
             query = query.where(GATES.c.basis.is_(None))
-        return [gate_view(row) for row in await self._all(query)]
+        return await self._db.read(lambda c: gate_views(c, query))
 
     async def gate(self, gate_id: int) -> GateView:
         """Return one gate. Raises NotFound."""
         query = sa.select(GATES).where(GATES.c.id == gate_id)
-        return gate_view(await self._one(query, f"There is no question {gate_id}."))
+        found = await self._db.read(lambda c: gate_views(c, query))
+        if not found:
+            raise NotFound(f"There is no question {gate_id}.")
+        return found[0]
 
     async def files(self, task_id: int) -> Sequence[FileView]:
         """Return the current files of a task, by path."""

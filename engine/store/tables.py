@@ -388,3 +388,56 @@ class RepeatRow(EngineTable, table=True):
     paused_why: str = Field(default="", sa_column_kwargs={"server_default": ""})
     ended_at: float | None = None
     origin: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class OutsideCallRow(EngineTable, table=True):
+    """A call to a tool of the world outside, written before it is sent: the ledger.
+
+    `state`: `engine.domain.outside.CallState`. `digest` is of server, tool and arguments. `gate_id`: the gate
+    that asked a person; `standing`: they agreed to this tool for the rest of the task. `told`: its agent
+    knows what became of it. `lease_until`: after it nobody waits for the answer any more. `addresses_json`:
+    where the result comes from.
+    """
+
+    __tablename__ = "outside_calls"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_outside_calls_digest", "task_id", "digest"),
+        Index("ix_outside_calls_rate", "server", "sent_at"),
+        Index(
+            "ix_outside_calls_open",
+            "state",
+            sqlite_where=sa.text("state = 'pending' OR state = 'sent'"),
+            postgresql_where=sa.text("state = 'pending' OR state = 'sent'"),
+        ),
+        Index(
+            "ix_outside_calls_untold",
+            "agent_id",
+            sqlite_where=sa.text("NOT told"),
+            postgresql_where=sa.text("NOT told"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id")
+    agent_id: int
+    step: int
+    key: str
+    name: str
+    server: str
+    tool: str
+    digest: str
+    arguments_json: str
+    state: str
+    reads_only: bool
+    repeatable: bool
+    gate_id: int | None = Field(default=None, index=True)
+    standing: bool = False
+    price_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    failed: bool = False
+    result: str = ""
+    addresses_json: str = "[]"
+    told: bool = False
+    created_at: float
+    sent_at: float | None = None
+    ended_at: float | None = None
+    lease_until: float | None = None

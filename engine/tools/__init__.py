@@ -18,6 +18,7 @@ from engine.tools.edit import EDIT
 from engine.tools.files import LIST, WRITE
 from engine.tools.finish import FINISH
 from engine.tools.memory import RECALL, REMEMBER
+from engine.tools.outside import SEARCHED, call_outside, outside_specs
 from engine.tools.read import READ
 from engine.tools.recruit import DISMISS, PLAN, RECRUIT
 from engine.tools.review import REVIEW, SUBMIT, VERDICT
@@ -100,4 +101,14 @@ def _for_small(spec: ToolSpec) -> ToolSpec:
     return replace(spec, parameters={**spec.parameters, "properties": properties})
 
 
-__all__ = ["TOOLS", "Tool", "ToolContext", "ToolOptions", "ToolRefused", "specs_for"]
+__all__ = [
+    "SEARCHED",
+    "TOOLS",
+    "Tool",
+    "ToolContext",
+    "ToolOptions",
+    "ToolRefused",
+    "call_outside",
+    "outside_specs",
+    "specs_for",
+]

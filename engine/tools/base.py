@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.connectors.connectors import Connectors
 from engine.domain.effects import Effect, Finish
 from engine.domain.outcomes import Name, RefusalKind, Refused, ToolResult
 from engine.domain.snapshot import WatchOptions
@@ -86,7 +87,7 @@ class ToolContext:
     """State of one step's tool calls: what is known and staged. `careful`: check names, after a stale commit.
 
     Steps up to `upto` are in the prompt only as a summary. `newcomers`: the names that those recruited in
-    this step will have, which the commit may number.
+    this step will have, which the commit may number. `calls_outside`: digests of the calls made so far.
     """
 
     facts: StepFacts
@@ -98,12 +99,14 @@ class ToolContext:
     embedder: Embedder | None = None
     held: Quote | None = None
     sessions: Sessions | None = None
+    outside: Connectors | None = None
     upto: int = 0
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     recruited: dict[str, str] = field(default_factory=dict)
     newcomers: dict[str, Name] = field(default_factory=dict)
+    calls_outside: list[str] = field(default_factory=list)
     slots: int = 0
     ends_turn: bool = False
 

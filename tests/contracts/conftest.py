@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
+from engine.connectors.connectors import Connectors
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Database, Dispatcher
+from engine.ports import Database, Dispatcher, OutsideServers
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
@@ -62,14 +63,17 @@ class World:
         turn: TurnOptions | None = None,
         sweeps: bool = False,
         models: tuple[str, ...] | None = None,
+        outside: OutsideServers | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
+        clock = SystemClock()
         parts = EngineParts(
             db=self.db,
             model=ScriptedModel(script),
             workspace=GitWorkspace(self.folder / "workspaces"),
             sandbox=FakeSandbox(),
-            clock=SystemClock(),
+            clock=clock,
+            outside=Connectors([outside], self.db, clock) if outside else None,
         )
         turn = turn or TurnOptions(tools=ToolOptions(plan_approval_over=1_000, audit_rounds=0))
         engine = Engine(parts, self.dispatcher(slots), EngineOptions(CAPS, turn, sweeps, models=models))

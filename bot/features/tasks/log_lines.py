@@ -54,7 +54,23 @@ def _ran(body: e.CodeRan) -> str:
     return f"⚙️ {plain(body.name, 40)} ran {plain(body.command, 60)}: {outcome}"
 
 
+CALLED = {
+    "done": "🔌 {name} called {tool} of {server}",
+    "failed": "🔌 {name} called {tool} of {server}, which failed",
+    "not_sent": "🔌 {name} could not call {tool} of {server}",
+    "unknown": "⚠️ {name} called {tool} of {server}: nobody knows whether it happened",
+    "refused": "🔌 {name} may not call {tool} of {server}",
+}
+
+
+def _outside(body: e.OutsideCalled) -> str:
+    names = {"tool": plain(body.tool, 60), "server": plain(body.server, 40)}
+    return CALLED[body.end].format(name=plain(body.name, 40), **names)
+
+
 def _gate(body: e.GateRaised) -> str:
+    if body.call is not None:
+        return f"🔌 {plain(body.name, 40)} asks to call {plain(body.question, 90)}"
     return f"❓ {plain(body.name, 40)} asks: {plain(body.question, 90)}"
 
 
@@ -98,6 +114,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.AssignmentChanged: _assignment,
     e.FileWritten: _file,
     e.CodeRan: _ran,
+    e.OutsideCalled: _outside,
     e.GateRaised: _gate,
     e.GateClosed: _closed,
     e.CapReached: _cap,

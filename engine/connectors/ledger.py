@@ -1,0 +1,270 @@
+"""The ledger of calls to the world outside: each is written before it is sent, and never repeated blindly.
+
+A call is `sent` in its own transaction, under the fence of its turn, before anything reaches the tool; its
+result is written before the step commits. What a process that died had sent is found here: a call that only
+reads is made again, any other is told to its agent and to the people as unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.outside import CallState
+from engine.errors import EngineError, Fenced
+from engine.ports import OutsideAnswer, OutsideTool
+from engine.store.core import AGENTS, BUDGETS, OUTSIDE_CALLS, AnyRow, dumps, loads, new_id
+from engine.store.lookup import budget_path
+
+GRACE_S = 30.0
+"""Seconds after the time that a call may take, after which nobody waits for its answer any more."""
+
+COUNTED = ("sent", "done", "unknown")
+HOUR_S = 3_600.0
+
+
+class CallRefused(EngineError):
+    """The call may not be made now; the text tells the model what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """A call that is to be made. `key` is the same when the same step makes the same call again."""
+
+    task_id: int
+    agent_id: int
+    fence: int
+    step: int
+    key: str
+    tool: OutsideTool
+    digest: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The call was written as sent: it is made now, once."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A call whose outcome the ledger has. `reused`: another call of the task, which only read the same."""
+
+    id: int
+    state: CallState
+    answer: OutsideAnswer
+    ended_at: float
+    reused: bool = False
+
+
+def begin(connection: Connection, call: NewCall, now: float) -> Begun | Kept:
+    """Write that the call is sent, or return what the ledger already has of it.
+
+    Raises Fenced when another worker owns the turn, CallRefused over a limit of the server or a cap.
+    """
+    path = _path_under_fence(connection, call.agent_id, call.fence)
+    row = connection.execute(sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.key == call.key)).first()
+    if row is not None and (row.state != "sent" or not may_repeat(row)):
+        return kept(row)
+    if row is not None:
+        lease = now + call.tool.limits.timeout_s + GRACE_S
+        _change(connection, row.id, sent_at=now, lease_until=lease)
+        return Begun(row.id)
+    reused = _reusable(connection, call, now)
+    if reused is not None:
+        return reused
+    check_limits(connection, call.task_id, call.tool, now)
+    charge(connection, path, call.tool.price_micros)
+    return Begun(new_id(connection, OUTSIDE_CALLS, _values(call, now)))
+
+
+def may_repeat(row: AnyRow) -> bool:
+    """Return whether making the call once more changes nothing."""
+    return bool(row.reads_only or row.repeatable)
+
+
+def kept(row: AnyRow, *, reused: bool = False) -> Kept:
+    """Return what the ledger has of a call."""
+    answer = OutsideAnswer(row.result, row.failed, tuple(loads(row.addresses_json)))
+    return Kept(row.id, row.state, answer, row.ended_at or 0.0, reused)
+
+
+def finish(connection: Connection, call_id: int, answer: OutsideAnswer, now: float) -> bool:
+    """Write the answer. Return False when the call was given up as unknown and told so meanwhile."""
+    changed = connection.execute(
+        OUTSIDE_CALLS.update()
+        .where(OUTSIDE_CALLS.c.id == call_id, OUTSIDE_CALLS.c.state == "sent")
+        .values(
+            state="done",
+            failed=answer.failed,
+            result=answer.text,
+            addresses_json=dumps(answer.addresses),
+            ended_at=now,
+        )
+    )
+    return changed.rowcount == 1
+
+
+def give_up(connection: Connection, call_id: int, state: CallState, why: str, now: float) -> None:
+    """Write that the call did not happen ("failed"), or that nobody knows ("unknown")."""
+    row = connection.execute(sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.id == call_id)).one()
+    if row.state != "sent":
+        return
+    _change(connection, call_id, state=state, result=why, ended_at=now)
+    if state == "failed" and row.price_micros:
+        agent = sa.select(BUDGETS.c.path).join(AGENTS, AGENTS.c.budget_id == BUDGETS.c.id)
+        path = connection.execute(agent.where(AGENTS.c.id == row.agent_id)).scalar_one()
+        _book(connection, budget_path(path), -row.price_micros)
+
+
+def told(connection: Connection, call_id: int) -> None:
+    """Note that the call's agent knows what became of it."""
+    _change(connection, call_id, told=True)
+
+
+def is_unknown(connection: Connection, task_id: int, digest: str) -> bool:
+    """Return whether exactly this call was made in the task and nobody knows whether it happened."""
+    newest = (
+        sa.select(OUTSIDE_CALLS.c.state)
+        .where(
+            OUTSIDE_CALLS.c.task_id == task_id,
+            OUTSIDE_CALLS.c.digest == digest,
+            OUTSIDE_CALLS.c.state.in_(("unknown", "done", "sent")),
+        )
+        .order_by(OUTSIDE_CALLS.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(newest).scalar() == "unknown"
+
+
+def is_asked(connection: Connection, task_id: int, digest: str) -> bool:
+    """Return whether a person was asked about exactly this call and it is not made yet."""
+    where = sa.and_(OUTSIDE_CALLS.c.task_id == task_id, OUTSIDE_CALLS.c.digest == digest)
+    waiting = OUTSIDE_CALLS.c.state.in_(("asked", "pending"))
+    return connection.execute(sa.select(OUTSIDE_CALLS.c.id).where(where, waiting)).first() is not None
+
+
+def is_standing(connection: Connection, task_id: int, server: str, tool: str) -> bool:
+    """Return whether a person agreed to this tool for the rest of the task."""
+    agreed = sa.and_(
+        OUTSIDE_CALLS.c.task_id == task_id,
+        OUTSIDE_CALLS.c.server == server,
+        OUTSIDE_CALLS.c.tool == tool,
+        OUTSIDE_CALLS.c.standing,
+    )
+    return connection.execute(sa.select(OUTSIDE_CALLS.c.id).where(agreed)).first() is not None
+
+
+def has_foreign(connection: Connection, task_id: int) -> bool:
+    """Return whether anybody in the task has read an answer of the world outside."""
+    answered = sa.and_(OUTSIDE_CALLS.c.task_id == task_id, OUTSIDE_CALLS.c.state == "done")
+    return connection.execute(sa.select(OUTSIDE_CALLS.c.id).where(answered).limit(1)).first() is not None
+
+
+# ---------------------------------------------------------------- limits and money
+
+
+def check_limits(connection: Connection, task_id: int, tool: OutsideTool, now: float) -> None:
+    """Check the limits of a server's calls in a task and in an hour. Raises CallRefused."""
+    of_server = sa.and_(OUTSIDE_CALLS.c.server == tool.server, OUTSIDE_CALLS.c.state.in_(COUNTED))
+    count = sa.select(sa.func.count()).select_from(OUTSIDE_CALLS).where(of_server)
+    in_task = connection.execute(count.where(OUTSIDE_CALLS.c.task_id == task_id)).scalar_one()
+    if in_task >= tool.limits.per_task:
+        raise CallRefused(
+            f"This task has made the {tool.limits.per_task} calls to {tool.server} that one task may make. "
+            "Go on with what you have, and say in the report what is missing."
+        )
+    in_hour = connection.execute(count.where(OUTSIDE_CALLS.c.sent_at > now - HOUR_S)).scalar_one()
+    if in_hour >= tool.limits.per_hour:
+        raise CallRefused(
+            f"{tool.server} may be called {tool.limits.per_hour} times an hour, and it has been. Go on with "
+            "other work and call it later."
+        )
+
+
+def charge(connection: Connection, path: list[int], micros: int) -> None:
+    """Book the price of a call on every budget of the path. Raises CallRefused when it does not fit."""
+    if micros and _book(connection, path, micros) != len(path):
+        raise CallRefused("The price of this call does not fit into the budget. Do without it.")
+
+
+def _book(connection: Connection, path: list[int], micros: int) -> int:
+    used = BUDGETS.c.spent_micros + BUDGETS.c.reserved_micros + micros
+    fits = sa.or_(BUDGETS.c.cap_micros.is_(None), used <= BUDGETS.c.cap_micros, sa.literal(micros < 0))
+    booked = BUDGETS.update().where(BUDGETS.c.id.in_(path), fits)
+    changed = connection.execute(booked.values(spent_micros=BUDGETS.c.spent_micros + micros))
+    return int(changed.rowcount)
+
+
+# ---------------------------------------------------------------- inside
+
+
+def _path_under_fence(connection: Connection, agent_id: int, fence: int) -> list[int]:
+    query = (
+        sa.select(AGENTS.c.fence, BUDGETS.c.path)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(AGENTS.c.id == agent_id)
+        .with_for_update(of=AGENTS)
+    )
+    row = connection.execute(query).first()
+    if row is None or row.fence != fence:
+        raise Fenced(f"agent {agent_id} moved past step {fence}, or is no more")
+    return budget_path(row.path)
+
+
+def _values(call: NewCall, now: float) -> dict[str, Any]:
+    tool = call.tool
+    return {
+        "task_id": call.task_id,
+        "agent_id": call.agent_id,
+        "step": call.step,
+        "key": call.key,
+        "name": tool.name,
+        "server": tool.server,
+        "tool": tool.tool,
+        "digest": call.digest,
+        "arguments_json": call.arguments,
+        "state": "sent",
+        "reads_only": tool.reads_only,
+        "repeatable": tool.repeatable,
+        "price_micros": tool.price_micros,
+        "created_at": now,
+        "sent_at": now,
+        "lease_until": now + tool.limits.timeout_s + GRACE_S,
+    }
+
+
+def _reusable(connection: Connection, call: NewCall, now: float) -> Kept | None:
+    """Return a recent result of the same call in this task, if it only reads and nothing of its server was
+    changed by the task since."""
+    if not call.tool.reads_only or not call.tool.limits.reuse_s:
+        return None
+    of_task = sa.and_(OUTSIDE_CALLS.c.task_id == call.task_id, OUTSIDE_CALLS.c.server == call.tool.server)
+    last_change = sa.select(sa.func.max(OUTSIDE_CALLS.c.id)).where(
+        of_task, ~OUTSIDE_CALLS.c.reads_only, OUTSIDE_CALLS.c.state.in_(COUNTED)
+    )
+    same = (
+        sa.select(OUTSIDE_CALLS)
+        .where(
+            of_task,
+            OUTSIDE_CALLS.c.digest == call.digest,
+            OUTSIDE_CALLS.c.reads_only,
+            OUTSIDE_CALLS.c.state == "done",
+            ~OUTSIDE_CALLS.c.failed,
+            OUTSIDE_CALLS.c.ended_at > now - call.tool.limits.reuse_s,
+            OUTSIDE_CALLS.c.id > sa.func.coalesce(last_change.scalar_subquery(), 0),
+        )
+        .order_by(OUTSIDE_CALLS.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(same).first()
+    return kept(row, reused=True) if row is not None else None
+
+
+def _change(connection: Connection, call_id: int, **values: Any) -> None:
+    connection.execute(OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == call_id).values(**values))
