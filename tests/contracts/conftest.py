@@ -39,6 +39,12 @@ def cluster() -> Iterator[Cluster]:
     running.stop()
 
 
+def make_tables_and_queue(url: str) -> None:
+    """Create what the engine and Procrastinate need at `url`."""
+    make_tables(url)
+    create_queue(url)
+
+
 @dataclass(slots=True)
 class World:
     """A database and the engines that run on it, one after another or at once."""
@@ -120,16 +126,16 @@ async def ended(engine: Engine, task: int) -> list[Event]:
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """An empty world on each backend."""
     backend: str = request.param
-    if backend.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path / 'world.db'}"
-        make_tables(url)
-    else:
-        url = request.getfixturevalue("cluster").new_database()
-        make_tables(url)
-        create_queue(url)
-    made = World(backend, url, tmp_path, open_database(url))
     # A stack closes the rest when one part fails to stop: what stays open is reported in another test.
     async with AsyncExitStack() as stack:
+        if backend.startswith("sqlite"):
+            url = f"sqlite:///{tmp_path / 'world.db'}"
+            make_tables(url)
+        else:
+            cluster: Cluster = request.getfixturevalue("cluster")
+            url = cluster.new_database(make_tables_and_queue)
+            stack.callback(cluster.drop, url)
+        made = World(backend, url, tmp_path, open_database(url))
         stack.push_async_callback(made.db.close)
         yield made
         for engine in made.engines:

@@ -292,10 +292,13 @@ class Words(RuleBasedStateMachine):
 @contextmanager
 def _database(backend: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Any, Database]]:
     url = f"sqlite:///{folder / 'words.db'}"
-    if backend.startswith("postgresql"):
-        url = request.getfixturevalue("cluster").new_database()
-    make_tables(url)
     with ExitStack() as stack:
+        if backend.startswith("postgresql"):
+            cluster = request.getfixturevalue("cluster")
+            url = cluster.new_database(make_tables)
+            stack.callback(cluster.drop, url)
+        else:
+            make_tables(url)
         loop = stack.enter_context(asyncio.Runner())
         db = open_database(url)
         stack.callback(lambda: loop.run(db.close()))

@@ -186,16 +186,10 @@ class Acts:
         return gate_id
 
     def write(self, agent_id: int, path: str, content: bytes) -> int:
-        """An agent (or a person's attachment) changes a file."""
+        """An agent changes a file."""
         agent = self.world.agents[agent_id]
-        revision_id = next(self._ids)
-        kept = self.world.revisions[agent.task_id]
-        new = not any(r.path == path for r, _ in kept)
-        revision = Revision(
-            revision_id, agent.task_id, path, f"{revision_id:040x}", agent.name, "1.1", self.now
-        )
-        kept.append((revision, content))
-        self._count(agent.task_id, files=int(new))
+        new = all(kept.path != path for kept, _ in self.world.revisions[agent.task_id])
+        revision_id = self.bring(agent_id, path, content)
         self.emit(
             FileWritten(
                 agent.task_id,
@@ -207,6 +201,18 @@ class Acts:
                 len(content),
                 "added" if new else "changed",
             )
+        )
+        return revision_id
+
+    def bring(self, agent_id: int, path: str, content: bytes) -> int:
+        """Add a file that a person brings; no event tells it."""
+        agent = self.world.agents[agent_id]
+        revision_id = next(self._ids)
+        kept = self.world.revisions[agent.task_id]
+        self._count(agent.task_id, files=int(all(each.path != path for each, _ in kept)))
+        hashed = f"{revision_id:040x}"
+        kept.append(
+            (Revision(revision_id, agent.task_id, path, hashed, agent.name, "1.1", self.now), content)
         )
         return revision_id
 

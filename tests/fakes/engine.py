@@ -112,7 +112,7 @@ class FakeEngine(Acts):
         self.emit(GroupFormed(task_id, group_id, None, boss_id, "Root", 0))
         self.emit(AgentJoined(task_id, group_id, boss_id, "Boss", "boss"))
         for path, content in command.files.items():
-            self.write(boss_id, path, content)
+            self.bring(boss_id, path, content)
         return task_id
 
     def _SayToAgent(self, command: SayToAgent) -> int:
@@ -129,7 +129,7 @@ class FakeEngine(Acts):
         note = Note(next(self._ids), command)
         self.world.notes.append(note)
         for path, content in command.files.items():
-            self.write(agent.id, path, content)
+            self.bring(agent.id, path, content)
         return note.id
 
     def _EditMessage(self, command: EditMessage) -> int:
@@ -272,7 +272,9 @@ class FakeEngine(Acts):
         self.emit(RepeatPaused(last, repeat_id, one.space, origin, one.goal, why))
 
     def _ResumeRepeat(self, command: ResumeRepeat) -> int:
-        one = self.world.repeats[command.repeat_id]
+        one = self.world.repeats.get(command.repeat_id)
+        if one is None:
+            raise NotFound(f"There is no repeated task {command.repeat_id}.")
         if one.paused_at is None:
             raise WrongState(f"Number {one.id} is not paused. See /task repeat list.")
         self.world.repeats[one.id] = replace(one, by=command.by, paused_at=None, paused_why="")

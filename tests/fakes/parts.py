@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
@@ -44,8 +46,20 @@ class FakeSandbox:
 
 
 def make_tables(url: str) -> None:
-    """Create the engine's tables at `url`."""
-    create_tables(url)
+    """Create the engine's tables at `url`; a new file of SQLite's is a copy of one made before."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or file.exists():
+        create_tables(url)
+    else:
+        file.write_bytes(_empty_file())
+
+
+@cache
+def _empty_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        create_tables(f"sqlite:///{file}")
+        return file.read_bytes()
 
 
 def sqlite_url(folder: Path) -> str:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -57,6 +58,7 @@ class Cluster:
             [str(part) for part in command], stdout=self._log, stderr=self._log, user=self._user, cwd="/"
         )
         self._databases = 0
+        self._templates: dict[Callable[[str], None], str] = {}
         self._await()
 
     @property
@@ -68,13 +70,30 @@ class Cluster:
         """SQLAlchemy (and libpq) URL of a database."""
         return f"postgresql://megaagent@/{name}?host={self.folder}"
 
-    def new_database(self) -> str:
-        """URL of a new, empty database."""
+    def new_database(self, prepare: Callable[[str], None] | None = None) -> str:
+        """Return the URL of a new database: empty, or a copy of one that `prepare` has filled once."""
+        template = "template1" if prepare is None else self._template(prepare)
         self._databases += 1
         name = f"db{self._databases}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Delete a database whoever is connected, so that the end of the session has little to delete."""
+        name = url.split("@/")[1].split("?", maxsplit=1)[0]
+        self._administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _template(self, prepare: Callable[[str], None]) -> str:
+        if prepare not in self._templates:
+            name = f"template_{len(self._templates) + 2}"
+            self._administer(f"CREATE DATABASE {name}")
+            prepare(self.url(name))
+            self._templates[prepare] = name
+        return self._templates[prepare]
+
+    def _administer(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def stop(self) -> None:
         """Kill the server, delete its files."""
