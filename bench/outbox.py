@@ -137,7 +137,7 @@ class Simulation:
         if not waiting:
             return False, float("inf")
         queue = min(waiting, key=urgency)
-        press = pressure(waiting, self.limiter.room(channel, now, Ladder().soon_s), now)
+        press = pressure(waiting, self.limiter.room(channel, now, Ladder().horizon(waiting)), now)
         pause = self.limiter.wait(channel, now, urgency(queue)[0], press == "roll-up")
         if pause > 0:
             return False, now + pause

@@ -1,25 +1,26 @@
 """Choose what the next message to a place carries: the outbox ladder (pure).
 
-One post → one persona's lines merged, past others' where that lets all out soon → a roll-up of up to 10
-embeds when the channel's budget does not let out soon what waits, one by one → a digest with the transcript
-attached when more than 60 wait. What fits into one plain message is never rolled up; nor is little for
-having waited long: it only goes oldest first. A long answer to a person is an embed too, so that it comes in
-one message. Answers stay to be seen even in a digest, and what must stand alone (gates, the end) does. Pings
-to followers that wait together are one message of their own. Posts
-of one agent keep their order: an answer takes what its agent said before it along to the front.
+One post → one persona's consecutive lines merged → a roll-up of up to 10 embeds when the channel's budget
+does not let out soon what waits, one by one → a digest with the transcript attached when more than 60 wait.
+What fits into one plain message is never rolled up, nor are a few messages. A long answer to a person is an
+embed too, so that it comes in one message. Answers stay to be seen even in a digest, and what must stand
+alone (gates, the end) does.
+
+A place shows everything in the order in which it happened: a question never stands above the words that led
+to it. How urgent a post is decides only which place of a channel is served first, and what is shown of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Literal
 
 from bot.outbox.post import BOT, Entry, Lane, Post
 
 Shape = Literal["post", "merge", "rollup", "digest"]
-Pressure = Literal["none", "overdue", "gather", "roll-up"]
+Pressure = Literal["none", "roll-up"]
 
 EMBEDS = 10
 EMBED_CHARACTERS = 5800
@@ -32,6 +33,9 @@ CARD_MOST = 4000
 
 What is longer is attached whole. Discord allows 4,096 in an embed's text."""
 
+PINGS = 15
+"""Most pings to followers that wait for each other."""
+
 MERGED = 1880
 """Characters of one persona's merged lines: below 2,000 with what sending may add."""
 
@@ -43,11 +47,13 @@ DIGEST_CHARACTERS = 2_000_000
 class Ladder:
     """Rolled up is what cannot go out one by one within `soon_s`, if it is more than a `few` messages.
 
+    Where somebody waits for an answer behind other lines, within `answer_s`, however few they are.
     More than `digest_over` lines are digested, at most `digest_most` at once. Heads count as `head_bonus_s`
     older; what waits longer than `late_s` is late.
     """
 
     soon_s: float = 5.0
+    answer_s: float = 1.5
     few: int = 3
     digest_over: int = 60
     digest_most: int = 1000
@@ -57,8 +63,16 @@ class Ladder:
     def scaled(self, by: float) -> Ladder:
         """The same ladder in a world whose time runs `by` times as fast (tests and benchmarks)."""
         return replace(
-            self, soon_s=self.soon_s / by, head_bonus_s=self.head_bonus_s / by, late_s=self.late_s / by
+            self,
+            soon_s=self.soon_s / by,
+            answer_s=self.answer_s / by,
+            head_bonus_s=self.head_bonus_s / by,
+            late_s=self.late_s / by,
         )
+
+    def horizon(self, queues: Sequence[Sequence[Entry]]) -> float:
+        """Return the seconds within which what waits in one channel should be out."""
+        return self.answer_s if _answer_waits(queues) else self.soon_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +81,6 @@ class Batch:
 
     shape: Shape
     entries: tuple[Entry, ...]
-
-
-def ranked(queue: Sequence[Entry]) -> list[tuple[Lane, Entry]]:
-    """The queue in sending order: by lane, then age; an agent's earlier posts share its best later lane."""
-    best: dict[int, Lane] = {}
-    lanes: dict[int, Lane] = {}
-    for entry in sorted(queue, key=_age, reverse=True):
-        lane, agent = entry.post.lane, entry.post.agent_id
-        if agent is not None:
-            lane = best[agent] = min(lane, best.get(agent, lane))
-        lanes[entry.id] = lane
-    return sorted(((lanes[entry.id], entry) for entry in queue), key=lambda pair: (pair[0], pair[1].id))
 
 
 def urgency(queue: Sequence[Entry], ladder: Ladder | None = None) -> tuple[bool, float]:
@@ -103,103 +105,105 @@ def weight(queue: Sequence[Entry]) -> int:
     return sum(1 for before, entry in pairwise([None, *queue]) if not _folds(before, entry))
 
 
-def messages(queue: Sequence[Entry], gathered: bool = False, most: int = 1000) -> int:
-    """Return how many messages a queue makes, counted up to `most` + 1.
-
-    Each persona's lines in a row are merged; `gathered`: also those between which others speak.
-    """
-    left = [entry for _, entry in ranked(queue) if not entry.post.alone]
-    count = len(queue) - len(left)
+def messages(queue: Sequence[Entry], most: int = 1000) -> int:
+    """Return how many messages a queue makes, each persona's consecutive lines merged; at most `most` + 1."""
+    left, count = sorted(queue, key=_age), 0
     while left and count <= most:
-        gone = {entry.id for entry in _merge(left, gathered).entries}
-        count, left = count + 1, [entry for entry in left if entry.id not in gone]
+        first = left[0]
+        taken = 1 if first.post.alone else len(_merge(_run(left)).entries)
+        count, left = count + 1, left[taken:]
     return count
 
 
 def pressure(
     queues: Sequence[Sequence[Entry]], room: int, now: float, ladder: Ladder | None = None
 ) -> Pressure:
-    """What it takes to get the queues of one channel out soon; `room` is how many messages go in `soon_s`.
+    """Return whether the queues of one channel must be rolled up to get out soon.
 
-    Where something waits too long: "overdue" when all goes out easily nevertheless (the place came late,
-    or Discord was away). A few messages are no flood: they are gathered at most, half as many when they are
-    late. `now` is unix time. "none" for no queues.
+    `room` is how many messages go within `Ladder.horizon`, `now` is unix time. A few messages are no flood;
+    of what waits too long already, only half as many go one by one.
     """
     ladder = ladder or Ladder()
     late = any(now - entry.at > ladder.late_s for queue in queues for entry in queue)
-    most = max(room, ladder.few)
+    few = 1 if _answer_waits(queues) else ladder.few
+    most = max(room, few) // 2 if late else max(room, few)
     count = sum(messages(queue, most=most) for queue in queues)
-    if count <= (room // 2 if late else room):
-        return "overdue" if late else "none"
-    gathered = sum(messages(queue, gathered=True, most=most) for queue in queues)
-    return "gather" if gathered <= (ladder.few // 2 if late else most) else "roll-up"
+    return "none" if count <= most else "roll-up"
 
 
 def take(
     queue: Sequence[Entry], waiting: int = 0, pressure: Pressure = "none", ladder: Ladder | None = None
 ) -> Batch:
-    """The next batch of a non-empty queue; what it does not name stays in the queue.
+    """The next batch of a non-empty queue, always its oldest entries; the rest stays in the queue.
 
     `waiting` is the `weight` of all that waits for the same channel's budget, this queue's included;
     `pressure` is what is needed there.
     """
     ladder = ladder or Ladder()
-    waiting = max(waiting, weight(queue))
-    order = ranked(queue)
-    if pressure == "overdue":
-        order.sort(key=lambda pair: (pair[0] != Lane.ANSWER, pair[1].id))
-    lane, first = order[0]
+    order = _gathered(queue)
+    first = order[0]
     if first.post.kind == "ping":
-        return _merge([entry for _, entry in order if entry.post.kind == "ping"])
+        return _merge(order[:PINGS])
     if first.post.alone:
         return Batch("post", (first,))
-    together = [pair for pair in order if not pair[1].post.alone]
-    if waiting > ladder.digest_over and len(together) > EMBEDS:
+    together = _run(order)
+    if max(waiting, weight(order)) > ladder.digest_over and len(together) > EMBEDS:
         return _digest(together, ladder)
-    plainly = _merge([entry for _, entry in together], gathered=pressure in ("gather", "roll-up"))
-    pressed, long = pressure == "roll-up", _merged_size(first) > MERGED
+    plainly, pressed, long = _merge(together), pressure == "roll-up", _merged_size(first) > MERGED
     if len(plainly.entries) == len(together) and not long:
         return plainly
-    if (pressed and len(together) > 1) or (long and (pressed or lane == Lane.ANSWER)):
-        rolled = _rollup([entry for _, entry in together])
-        answers = sum(entry.post.lane == Lane.ANSWER for _, entry in together)
-        shown = sum(entry.post.lane == Lane.ANSWER for entry in rolled.entries)
-        return rolled if shown == answers else _digest(together, ladder)
-    return plainly
+    if pressed and (len(together) > 1 or long):
+        rolled = _rollup(together)
+        return rolled if _answers(rolled.entries) == _answers(together) else _digest(together, ladder)
+    return Batch("rollup", (first,)) if long and first.post.lane == Lane.ANSWER else plainly
+
+
+def _gathered(queue: Sequence[Entry]) -> list[Entry]:
+    """Return the queue by age; pings wait for what stands before the last one, and go together."""
+    order = sorted(queue, key=_age)
+    pings = [entry for entry in order if entry.post.kind == "ping"][:PINGS]
+    if not pings:
+        return order
+    before = [entry for entry in order if entry.post.kind != "ping" and entry.id < pings[-1].id]
+    return before or pings
+
+
+def _answer_waits(queues: Sequence[Sequence[Entry]]) -> bool:
+    """Return True if an answer to a person stands behind other posts."""
+    return any(entry.post.lane == Lane.ANSWER for queue in queues for entry in queue[1:])
+
+
+def _run(order: Sequence[Entry]) -> list[Entry]:
+    """Return the first entries that may share a message: those before the first that stands alone."""
+    return list(takewhile(lambda entry: not entry.post.alone, order))
+
+
+def _answers(entries: Sequence[Entry]) -> int:
+    return sum(entry.post.lane == Lane.ANSWER for entry in entries)
 
 
 def _age(entry: Entry) -> int:
     return entry.id
 
 
-def _digest(ranks: Sequence[tuple[Lane, Entry]], ladder: Ladder) -> Batch:
-    """Return a digest of as many entries as fit: answers as embeds, the rest in one transcript.
-
-    After an answer that does not fit nothing more of its agent is taken.
-    """
+def _digest(entries: Sequence[Entry], ladder: Ladder) -> Batch:
+    """Return a digest of the oldest entries: answers as embeds, the rest in one transcript."""
     taken: list[Entry] = []
-    late: set[int | None] = set()
     shown = attached = answers = 0
-    for entry in sorted((entry for _, entry in ranks), key=_age)[: ladder.digest_most]:
-        post = entry.post
-        answer = post.lane == Lane.ANSWER
-        fits = shown + shown_size(entry) <= EMBED_CHARACTERS and answers < EMBEDS if answer else True
-        if post.agent_id in late or not fits:
-            late.add(post.agent_id)
-            continue
-        attached += len(post.text) + len(post.head) + 200
-        if attached > DIGEST_CHARACTERS and taken:
+    for entry in entries[: ladder.digest_most]:
+        if entry.post.lane == Lane.ANSWER:
+            shown, answers = shown + shown_size(entry), answers + 1
+        attached += len(entry.post.text) + len(entry.post.head) + 200
+        full = shown > EMBED_CHARACTERS or answers > EMBEDS or attached > DIGEST_CHARACTERS
+        if full and taken:
             break
-        shown, answers = (shown + shown_size(entry), answers + 1) if answer else (shown, answers)
         taken.append(entry)
     return Batch("digest", tuple(taken))
 
 
 def _rollup(entries: Sequence[Entry]) -> Batch:
-    """Return a roll-up of the most urgent entries that fit, in event order if they fit in that order."""
-    taken = entries[: _fitting(entries)]
-    told = sorted(taken, key=_age)
-    return Batch("rollup", tuple(told if _fitting(told) == len(told) else taken))
+    """Return a roll-up of the oldest entries that fit."""
+    return Batch("rollup", tuple(entries[: _fitting(entries)]))
 
 
 def _fitting(entries: Sequence[Entry]) -> int:
@@ -238,21 +242,15 @@ def _folds(one: Entry | None, other: Entry | None) -> bool:
     return one.post.kind == other.post.kind == "note" and one.post.voice == other.post.voice
 
 
-def _merge(entries: Sequence[Entry], gathered: bool = False) -> Batch:
-    """The first one's lines, up to where another voice speaks; `gathered`: past others, agents in order."""
-    taken, passed = [entries[0]], set[int | None]()
-    size = _merged_size(entries[0])
+def _merge(entries: Sequence[Entry]) -> Batch:
+    """Return the first voice's lines, up to where another one speaks."""
+    taken, size = [entries[0]], _merged_size(entries[0])
     for entry in entries[1:]:
-        if entry.post.voice != taken[0].post.voice or entry.post.agent_id in passed:
-            if not gathered:
-                break
-            passed.add(-1 if entry.post.agent_id is None else entry.post.agent_id)
-            continue
         size += 1 + _merged_size(entry)
-        if size > MERGED or _answers_other(entry, taken[-1]):
+        if entry.post.voice != taken[0].post.voice or size > MERGED or _answers_other(entry, taken[-1]):
             break
         taken.append(entry)
-    return Batch("merge" if len(taken) > 1 else "post", tuple(sorted(taken, key=_age)))
+    return Batch("merge" if len(taken) > 1 else "post", tuple(taken))
 
 
 def _merged_size(entry: Entry) -> int:

@@ -127,8 +127,9 @@ class ChannelWorker:
         means, ladder, now = self._means, self._means.pace.ladder, self._means.clock()
         group_id = min(waiting, key=lambda group: urgency(self._queues[group], ladder))
         chatter, _ = urgency(self._queues[group_id], ladder)
-        room = means.limiter.room(self.channel_id, now, ladder.soon_s)
-        press = pressure([self._queues[group] for group in waiting], room, means.wall(), ladder)
+        queues = [self._queues[group] for group in waiting]
+        room = means.limiter.room(self.channel_id, now, ladder.horizon(queues))
+        press = pressure(queues, room, means.wall(), ladder)
         pause = means.limiter.wait(self.channel_id, now, chatter, press == "roll-up")
         if pause > 0:
             await wait_for(self.news, pause)

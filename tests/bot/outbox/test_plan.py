@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter
-from bot.outbox.plan import EMBEDS, Batch, Ladder, Pressure, messages, pressure, take
+from bot.outbox.plan import EMBEDS, Batch, Ladder, messages, pressure, take
 from bot.outbox.post import BOT, Entry, Lane, OutgoingMessage, Post
 from bot.outbox.split import open_fence
 
@@ -92,15 +92,25 @@ def test_everything_goes_out_once(queue: list[Entry]) -> None:
     assert sorted(ids) == [entry.id for entry in queue]
 
 
-@given(QUEUES)
-def test_order_is_kept_for_each_agent(queue: list[Entry]) -> None:
-    """What an agent says appears in the order it was said, answers included."""
-    order: dict[int, list[int]] = {}
-    for batch in drained(queue):
-        for entry in batch.entries:
-            if entry.post.agent_id is not None:
-                order.setdefault(entry.post.agent_id, []).append(entry.id)
-    assert all(ids == sorted(ids) for ids in order.values())
+@given(QUEUES, st.integers(0, 12))
+def test_a_place_shows_things_in_the_order_they_happened(queue: list[Entry], room: int) -> None:
+    """Nothing overtakes what led to it: no answer, no question, no end, whatever the channel can take."""
+    shown = [entry.id for batch in drained(queue, room) for entry in batch.entries]
+    assert shown == [entry.id for entry in queue]
+
+
+pinging = st.lists(says | notes | st.just(Post(1, 2, 0, "ping", Lane.CHATTER, "Done\n-# <@5>", pings=(5,))))
+
+
+@given(pinging.map(lambda posts: [Entry(i, float(i), post) for i, post in enumerate(posts, 1)]))
+def test_a_ping_comes_after_what_it_tells_of(queue: list[Entry]) -> None:
+    """Pings may wait for each other; none is lost, and none stands above an earlier post."""
+    shown = [entry for batch in drained(queue) for entry in batch.entries]
+    assert sorted(e.id for e in shown) == [e.id for e in queue]
+    others = [entry.id for entry in shown if entry.post.kind != "ping"]
+    assert others == sorted(others)
+    for place, entry in enumerate(shown):
+        assert entry.post.kind != "ping" or all(later.id > entry.id for later in shown[place + 1 :])
 
 
 def letters(text: str) -> str:
@@ -184,11 +194,11 @@ def test_pressure_is_more_than_goes_out_soon_or_too_late() -> None:
     assert pressure([lines], room=1, now=1.0) == "none"
     few = queue_of(*(say(i, "hello") for i in range(Ladder().few)))
     many = queue_of(*(say(i, "hello") for i in range(Ladder().few + 1)))
-    assert [pressure([each], room=1, now=1.0) for each in (few, many)] == ["gather", "roll-up"]
+    assert [pressure([each], room=1, now=1.0) for each in (few, many)] == ["none", "roll-up"]
     late = many[-1].at + Ladder().late_s
     assert [pressure([each], room=2, now=late) for each in (few, many)] == ["roll-up", "roll-up"]
-    assert [pressure([each], room=20, now=late) for each in (few, many)] == ["overdue", "overdue"]
-    assert pressure([few[:1]], room=1, now=late) == "gather"
+    assert [pressure([each], room=20, now=late) for each in (few, many)] == ["none", "none"]
+    assert pressure([few[:1]], room=1, now=late) == "none"
     assert pressure([], room=0, now=0.0) == "none"
 
 
@@ -208,39 +218,20 @@ def test_few_lines_that_waited_long_come_plainly() -> None:
     assert take(lines, pressure="roll-up").shape == "merge"
 
 
-def test_a_message_tells_things_in_the_order_they_happened() -> None:
-    """What is more pressing decides what goes, not where it stands: given comes before accepted."""
-    given, accepted = note("given"), note("accepted", Lane.HEAD)
-    assert [e.post.text for e in take(queue_of(given, accepted)).entries] == ["given", "accepted"]
-    crowd = queue_of(*(say(i, "a") for i in range(5)), given, say(9, "b"), accepted)
-    rolled = take(crowd, pressure="roll-up")
-    assert rolled.shape == "rollup" and [e.id for e in rolled.entries] == list(range(1, 9))
+def test_a_gate_waits_for_the_words_that_led_to_it() -> None:
+    """A plan's card stands below the message that explains it, findings above the question."""
+    gate = replace(note("Do you approve this plan?", Lane.STATUS), kind="gate", gate_id=1)
+    batches = drained(queue_of(say(1, "three chapters"), gate, say(2, "later")))
+    assert [batch.entries[0].id for batch in batches] == [1, 2, 3]
+    crowd = queue_of(*(say(i, "a") for i in range(9)), gate)
+    assert [e.id for e in take(crowd, pressure="roll-up").entries] == list(range(1, 10))
 
 
-def test_what_is_overdue_goes_oldest_first() -> None:
-    """No flow of heads' lines keeps chatter waiting for ever; an answer still goes before all."""
-    waiting = queue_of(say(1, "old"), say(2, "head", Lane.HEAD), say(3, "hello", Lane.ANSWER))
-    assert [b.entries[0].id for b in drained_as(waiting, "overdue")] == [3, 1, 2]
-    assert [b.entries[0].id for b in drained_as(waiting, "none")] == [3, 2, 1]
-
-
-def drained_as(queue: list[Entry], pressure: Pressure) -> list[Batch]:
-    """Take under one pressure until nothing is left."""
-    batches, left = [], list(queue)
-    while left:
-        batches.append(take(left, pressure=pressure))
-        gone = {entry.id for entry in batches[-1].entries}
-        left = [entry for entry in left if entry.id not in gone]
-    return batches
-
-
-def test_a_talk_is_gathered_before_it_is_rolled_up() -> None:
-    """Where persona by persona fits and line by line does not, each speaks once, in its own voice."""
-    talk = queue_of(*(say(i % 3, f"line {i}") for i in range(12)))
-    assert pressure([talk], room=3, now=1.0) == "gather"
-    first = take(talk, pressure="gather")
-    assert [entry.id for entry in first.entries] == [1, 4, 7, 10]
-    assert [batch.shape for batch in drained(talk, room=5)] == ["merge"] * 3
+def test_an_answer_behind_many_lines_is_seen_at_once() -> None:
+    """What came before it is digested, so that an answer neither waits nor overtakes."""
+    crowd = queue_of(*(say(i, "word " * 100) for i in range(30)), say(9, "the answer", Lane.ANSWER))
+    batch = take(crowd, pressure="roll-up")
+    assert batch.shape == "digest" and batch.entries[-1].post.text == "the answer"
 
 
 def answers(entry: Entry) -> bool:
@@ -257,13 +248,6 @@ def test_messages_is_what_goes_out_one_by_one(queue: list[Entry]) -> None:
             gone = {entry.id for entry in take(left).entries}
             batches, left = batches + 1, [entry for entry in left if entry.id not in gone]
         assert batches == messages(queue) - messages(left)
-
-
-def test_an_answer_takes_its_agents_earlier_words_along() -> None:
-    """An answer goes first; what its agent said before it goes before it."""
-    chatter = [say(1, "before"), *(say(2, "x") for _ in range(3))]
-    batch = take(queue_of(*chatter, say(1, "the answer", Lane.ANSWER)))
-    assert [entry.post.text for entry in batch.entries] == ["before", "the answer"]
 
 
 def test_notes_about_files_become_one_line() -> None:
