@@ -21,7 +21,7 @@ from engine.domain.limits import Caps
 from engine.domain.models import check_model
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
-from engine.handlers import agents, attachments, gates, memories, messages, repeats, tasks
+from engine.handlers import agents, attachments, decisions, gates, memories, messages, repeats, tasks
 from engine.handlers.attachments import ImportedFile
 from engine.handlers.result import HandlerResult
 from engine.lifecycle import task_state
@@ -171,9 +171,11 @@ class Engine:
             limits.check_limits(command.limits)
             check_model(command.model, self._options.models)
             repeated, caps = command, _with_defaults(command.limits, self._options.caps)
-            return await self._carry_out(lambda db: repeats.repeat_task(db, repeated, caps, now))
+            return await self._carry_out(
+                command, now, lambda db: repeats.repeat_task(db, repeated, caps, now)
+            )
         work = _HANDLERS[type(command)]
-        done = await self._carry_out(lambda db: work(db, command, now))
+        done = await self._carry_out(command, now, lambda db: work(db, command, now))
         if self._parts.outside is not None and isinstance(command, c.AnswerGate | c.ResumeTask | c.RaiseCap):
             await self._parts.outside.make_approved()
         return done
@@ -203,9 +205,16 @@ class Engine:
         await self._parts.db.write(lambda db: _append_to_running(db, make, now))
         self._notify_readers()
 
-    async def _carry_out(self, work: Callable[[Connection], HandlerResult]) -> int:
+    async def _carry_out(
+        self, command: c.Command, now: float, work: Callable[[Connection], HandlerResult]
+    ) -> int:
+        """Carry out a command and add it to the audit trail, in one transaction."""
+
         def enlisting(connection: Connection) -> HandlerResult:
+            subject = decisions.subject_of(connection, command)
             done = work(connection)
+            if subject is not None:
+                decisions.record_decision(connection, command, subject, done.id, now)
             return HandlerResult(done.id, tuple(self._dispatcher.enlist(connection, done.wakes)))
 
         done = await self._parts.db.write(enlisting)
@@ -241,11 +250,11 @@ class Engine:
         paths = _checked_paths(command.files)
         caps = _with_defaults(command.limits, self._options.caps)
         if not paths:
-            return await self._carry_out(lambda db: tasks.start_task(db, command, caps, now))
+            return await self._carry_out(command, now, lambda db: tasks.start_task(db, command, caps, now))
         # The files need the task's id, so the task is held until they are stored, even across a crash.
         held = await self._parts.db.write(lambda db: tasks.start_held(db, command, caps, now))
         await self._import_files(held.id, paths, command.by, f"t{held.id}.goal", now)
-        return await self._carry_out(lambda db: tasks.release_held(db, held))
+        return await self._carry_out(command, now, lambda db: tasks.release_held(db, held))
 
     async def _send_to_agent(self, command: c.SayToAgent, now: float) -> int:
         paths = _checked_paths(command.files)
@@ -253,7 +262,7 @@ class Engine:
             agent = await self._parts.db.read(lambda db: lookup.get_agent(db, command.agent_id))
             key = f"say.{command.ref or f'{agent.id}.{now:.6f}'}"
             await self._import_files(agent.task_id, paths, command.by_name, key, now)
-        return await self._carry_out(lambda db: messages.say_to_agent(db, command, now))
+        return await self._carry_out(command, now, lambda db: messages.say_to_agent(db, command, now))
 
     async def _import_files(
         self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float

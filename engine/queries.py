@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.commands import Limits
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
@@ -197,6 +197,25 @@ class MemoryView:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionView:
+    """One decision of the audit trail.
+
+    `kind`: the command's class name. `by`: "" when nobody answered in time. `digest`: SHA-256 of what was
+    decided on. `content`: what the command said.
+    """
+
+    id: int
+    at: float
+    by: str
+    space: str
+    task_id: int | None
+    kind: str
+    subject_id: int
+    digest: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatView:
     """A repeated task; `limits` are the caps of each run, every value set.
 
@@ -242,3 +261,11 @@ class Queries(Protocol):
     async def memories(self, space: str) -> Sequence[MemoryView]: ...
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         """Return the repeats of a space that have not ended, the next to run first."""
+
+    async def decisions(
+        self, space: str, task_id: int | None = None, *, before: int | None = None, limit: int = 50
+    ) -> Sequence[DecisionView]:
+        """Return the decisions of people in a space, of one task if given, the newest first.
+
+        `before`: only those with a smaller id.
+        """

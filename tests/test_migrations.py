@@ -23,6 +23,7 @@ from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
 from engine.store.core import (
     AGENTS,
+    DECISIONS,
     EVENTS,
     GATES,
     MEMORIES,
@@ -360,4 +361,17 @@ def test_the_ledger_of_calls_comes_and_goes(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert connection.execute(sa.select(OUTSIDE_CALLS)).all() == []
         assert connection.execute(sa.select(sa.func.count()).select_from(TASKS)).scalar_one() == 1
+    engine.dispose()
+
+
+def test_the_audit_trail_comes_and_goes(tmp_path: Path) -> None:
+    """A database of an older version gets an empty one; a downgrade drops it."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0017")
+    engine = sync_engine(url)
+    assert "decisions" not in sa.inspect(engine).get_table_names()
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(DECISIONS)).all() == []
     engine.dispose()

@@ -15,6 +15,7 @@ from engine.store.tables import (
     AgentRow,
     AssignmentRow,
     BudgetRow,
+    DecisionRow,
     EngineTable,
     EventRow,
     FileRow,
@@ -54,6 +55,7 @@ MEMORIES = table(MemoryRow)
 REPEATS = table(RepeatRow)
 INTERVENTIONS = table(InterventionRow)
 OUTSIDE_CALLS = table(OutsideCallRow)
+DECISIONS = table(DecisionRow)
 
 _ORDER_LOCK = 0x4D656761
 """PostgreSQL assigns identity values before the commit; without this lock readers could skip an event."""

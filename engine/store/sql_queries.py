@@ -14,6 +14,7 @@ from engine.queries import (
     AgentView,
     AssignmentView,
     BudgetView,
+    DecisionView,
     FileView,
     GateView,
     GroupView,
@@ -27,6 +28,7 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     BUDGETS,
+    DECISIONS,
     FILES,
     GATES,
     GROUPS,
@@ -372,6 +374,23 @@ class SqlQueries:
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         """Return the repeats of a space that have not ended, the next to run first."""
         return await self._db.read(lambda c: repeat_views(c, space))
+
+    async def decisions(
+        self, space: str, task_id: int | None = None, *, before: int | None = None, limit: int = 50
+    ) -> Sequence[DecisionView]:
+        """Return the decisions of people in a space, of one task if given, the newest first."""
+        query = sa.select(DECISIONS).where(DECISIONS.c.space == space)
+        if task_id is not None:
+            query = query.where(DECISIONS.c.task_id == task_id)
+        if before is not None:
+            query = query.where(DECISIONS.c.id < before)
+        rows = await self._all(query.order_by(DECISIONS.c.id.desc()).limit(limit))
+        return [
+            DecisionView(
+                r.id, r.at, r.by, r.space, r.task_id, r.kind, r.subject_id, r.digest, loads(r.content_json)
+            )
+            for r in rows
+        ]
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

@@ -390,6 +390,26 @@ class RepeatRow(EngineTable, table=True):
     origin: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
+class DecisionRow(EngineTable, table=True):
+    """A decision of a person, in the order of `id`; rows are never changed.
+
+    `kind`: the name of the command. `subject_id`: the id that it returned. `digest`: SHA-256 of what was
+    decided on. `by`: "" when nobody answered in time.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_space", "space", "id"), Index("ix_decisions_task", "task_id", "id"))
+    id: int | None = Field(default=None, primary_key=True)
+    at: float
+    by: str
+    space: str
+    task_id: int | None = None
+    kind: str
+    subject_id: int
+    digest: str
+    content_json: str
+
+
 class OutsideCallRow(EngineTable, table=True):
     """A call to a tool of the world outside, written before it is sent: the ledger.
 

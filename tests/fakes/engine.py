@@ -41,8 +41,10 @@ from engine.events import (
     TaskAccepted,
     TaskChanged,
 )
+from engine.handlers.decisions import MESSAGES, content_of, digest
 from engine.queries import (
     BudgetView,
+    DecisionView,
     GroupView,
     RepeatView,
     Spend,
@@ -77,7 +79,26 @@ class FakeEngine(Acts):
         answer: Callable[[Any], int] = getattr(self, f"_{type(command).__name__}")
         made = answer(command)
         self.commands.append(command)
+        self._decide(command, made)
         return made
+
+    def _decide(self, command: Command, made: int) -> None:
+        """Add a decision to the audit trail, as the real engine does."""
+        if isinstance(command, MESSAGES):
+            return
+        task_id = made if isinstance(command, StartTask) else self._task_of(command)
+        space = getattr(command, "space", "") or (self.world.tasks[task_id].space if task_id else "")
+        number, content = len(self.world.decisions) + 1, content_of(command)
+        by, kind = getattr(command, "by", ""), type(command).__name__
+        view = DecisionView(number, self.now, by, space, task_id, kind, made, digest(content), content)
+        self.world.decisions.append(view)
+
+    def _task_of(self, command: Command) -> int | None:
+        if (agent := getattr(command, "agent_id", None)) is not None:
+            return self.world.agents[agent].task_id
+        if (gate := getattr(command, "gate_id", None)) is not None:
+            return self.world.gates[gate].task_id
+        return getattr(command, "task_id", None)
 
     def _StartTask(self, command: StartTask, repeat_id: int | None = None) -> int:
         if not 1 <= len(command.goal.strip()) <= 8000:

@@ -12,6 +12,7 @@ from engine.ports import BlameLine, Revision
 from engine.queries import (
     AgentView,
     AssignmentView,
+    DecisionView,
     FileView,
     GateView,
     GroupView,
@@ -47,6 +48,7 @@ class World:
         default_factory=lambda: defaultdict(list)
     )
     notes: list[Note] = field(default_factory=list)
+    decisions: list[DecisionView] = field(default_factory=list)
 
 
 class FakeLook:
@@ -147,6 +149,12 @@ class FakeLook:
 
     async def memories(self, space: str) -> Sequence[MemoryView]:
         return [m for m in self._world.memories.values() if m.space == space]
+
+    async def decisions(
+        self, space: str, task_id: int | None = None, *, before: int | None = None, limit: int = 50
+    ) -> Sequence[DecisionView]:
+        found = [d for d in self._world.decisions if d.space == space and task_id in (None, d.task_id)]
+        return [d for d in reversed(found) if before is None or d.id < before][:limit]
 
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         return [r for r in self._world.repeats.values() if r.space == space]

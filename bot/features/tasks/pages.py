@@ -1,4 +1,7 @@
-"""Pages to turn: logs and steps. Which page of what is in the button's id, so a restart loses nothing."""
+"""Pages to turn: logs, steps, memories, the audit trail.
+
+Which page of what is in the button's id, so a restart loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from bot.discord.interactions import require_right, require_view
 from bot.discord.lookup import agent_by_id, current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.agents.step_text import all_below, budget_text, step_text
+from bot.features.audit.pages import audit_page
 
 LOG_LINES = 15
 MEMORIES_A_PAGE = 9
@@ -24,7 +28,7 @@ MEMORIES_A_PAGE = 9
 class PageButton(
     ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"page:(?P<kind>log|steps|memories):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
+    template=r"page:(?P<kind>log|steps|memories|audit):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
 ):
     """`page:<kind>:<task or agent id>:<page>:<way>`."""
 
@@ -88,4 +92,4 @@ async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str,
 
 
 Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
-KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps, "memories": _memories}
+KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps, "memories": _memories, "audit": audit_page}

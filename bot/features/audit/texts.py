@@ -1,0 +1,29 @@
+"""Texts of the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+EMPTY = "Nobody has decided anything here yet."
+NOBODY = "*nobody in time*"
+EXPORTED = "The audit trail, newest first: {count}, one JSON object a line."
+CUT = " It is cut at {limit}; name a task to get the rest of its decisions."
+
+DECIDED: Mapping[str, str] = {
+    "StartTask": "started task #{task}",
+    "AnswerGate": "answered a question of task #{task}",
+    "PauseTask": "paused task #{task}",
+    "ResumeTask": "resumed task #{task}",
+    "StopTask": "stopped task #{task}",
+    "RaiseCap": "changed caps of task #{task}",
+    "PauseAgent": "paused an agent of task #{task}",
+    "ResumeAgent": "resumed an agent of task #{task}",
+    "EditAgent": "changed the instructions of an agent of task #{task}",
+    "DismissAgent": "dismissed an agent of task #{task}",
+    "ReplaceAgent": "replaced an agent of task #{task}",
+    "RepeatTask": "scheduled a repeating task",
+    "EndRepeat": "ended repeating task {subject}",
+    "ResumeRepeat": "resumed repeating task {subject}",
+    "ForgetMemory": "deleted memory #{subject}",
+}
+"""What a person did, by the command's class name; a command without a text is shown by its name."""

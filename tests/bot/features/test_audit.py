@@ -1,0 +1,70 @@
+"""`/audit`: who decided what, for managers of this server alone."""
+
+from __future__ import annotations
+
+import json
+
+from bot.features.audit.cog import MOST_BYTES, export_lines
+from bot.features.audit.pages import decision_line
+from engine.queries import DecisionView
+from tests.bot.features.conftest import Stage
+from tests.bot.features.test_rights_again import custom_ids, grant
+
+
+async def test_managers_read_who_decided_what(stage: Stage) -> None:
+    """Newest first, with the person, the time and the digest; nobody is pinged, since it is private."""
+    task = await stage.start()
+    await stage.boss.slash(stage.lobby, "task pause", task=str(task.id))
+    shown = await stage.boss.slash(stage.lobby, "audit")
+    assert shown.ephemeral
+    newest, oldest = shown.response.content.splitlines()
+    assert f"paused task #{task.id}" in newest
+    assert f"started task #{task.id}" in oldest
+    assert f"<@{stage.boss.id}>" in newest
+
+
+async def test_the_trail_of_one_task_can_be_exported(stage: Stage) -> None:
+    """One JSON object a line."""
+    first, second = await stage.start(), await stage.start()
+    result = await stage.boss.slash(stage.lobby, "audit", task=second.id, export=True)
+    rows = [json.loads(line) for line in (await result.response.attachments[0].read()).splitlines()]
+    assert [(row["kind"], row["task_id"]) for row in rows] == [("StartTask", second.id)]
+    assert first.id != second.id
+
+
+async def test_others_are_refused_also_by_a_forged_button(stage: Stage) -> None:
+    """The command is hidden, and its pages check the right again."""
+    await grant(stage, start=stage.role)
+    await stage.start()
+    known = {command.name: command.id for command in await stage.env.bot.tree.fetch_commands()}
+    stage.guild.set_command_permissions(known["audit"], {stage.role: True})
+    refused = await stage.crew.slash(stage.lobby, "audit")
+    assert "Manage Server permission" in refused.response.content
+    own = await stage.crew.slash(stage.lobby, "task repeat new", goal="Mine")
+    stored = stage.env.backend.get_message(stage.lobby.id, own.response.id)
+    for number, part in enumerate(custom_ids(stored.components)):
+        part["custom_id"] = f"page:audit:0:{number}:older"
+    told = await stage.crew.click(own.response, label="Yes, repeat it")
+    assert "Manage Server permission" in told.followups[-1].content
+
+
+async def test_a_task_of_another_server_is_unknown(stage: Stage) -> None:
+    """Its number tells nothing here."""
+    result = await stage.boss.slash(stage.lobby, "audit", task=404)
+    assert "no task" in result.response.content.lower()
+
+
+def test_an_export_is_cut_where_discord_would_refuse_it() -> None:
+    """The newest decisions are kept."""
+    goal = {"goal": "x" * (MOST_BYTES // 2)}
+    big = DecisionView(1, 0.0, "discord:1", "guild:1", 1, "StartTask", 1, "ab", goal)
+    lines, complete = export_lines([big, big, big])
+    assert (len(lines), complete) == (1, False)
+
+
+def test_what_an_agent_wrote_cannot_look_like_markup() -> None:
+    """An option of an agent's question is shown as text."""
+    content = {"gate": "question", "question": "Q", "effect": "option", "choice": "**@everyone**", "text": ""}
+    line = decision_line(DecisionView(1, 0.0, "discord:5", "guild:1", 1, "AnswerGate", 2, "ab" * 32, content))
+    assert "@everyone" not in line.replace("@\u200beveryone", "")
+    assert "abababababab" in line
