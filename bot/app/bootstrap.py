@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
+from discord.utils import MISSING
 
 from bot.app.client import MegaBot
 from bot.app.instance_lock import InstanceLock, hold_instance
-from bot.app.login import login_error_text, reads_messages
+from bot.app.login import login_error_text, reads_messages, when_allowed
 from bot.app.logs import guard_logs
 from bot.app.migrations import upgrade
 from bot.app.settings import BotSettings
 from bot.discord.context import Archive, Parts, Probes
 from bot.discord.models import Models
+from bot.discord.request_stop import RequestStop
 from bot.features.files.archive import close_places
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
@@ -102,13 +104,15 @@ async def running(
         if local:
             keep_secret(local.token, local.page_key)
         token = local.token if local else bot_settings.discord_token.get_secret_value()
+        stop = RequestStop()
         with _login_errors():
-            reads = await reads_messages(token, bot_settings.message_content)
-        made = _bot(opened, bot_settings, reads)
+            choice = bot_settings.message_content
+            reads = await when_allowed(stop, say, lambda: reads_messages(token, choice, stop))
+        made = _bot(opened, bot_settings, reads, stop)
         bot, outbox, notifications = made.client, made.outbox, made.notifications
         await opened.engine.start()
         stack.push_async_callback(opened.engine.stop)
-        bot_task = asyncio.create_task(_connect(bot, token), name="discord")
+        bot_task = asyncio.create_task(_connect(bot, token, say), name="discord")
         stack.push_async_callback(_close_bot, bot, bot_task)
         await _until_ready(bot, bot_task)
         await outbox.start()
@@ -165,12 +169,12 @@ class _Bot:
     notifications: Notifications
 
 
-def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> _Bot:
+def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestStop) -> _Bot:
     engine, database = opened.engine, opened.database
     ledger, records, limiter = Ledger(database), BotRecords(database), Limiter()
     # discord.py waits so long after the last server it hears of; on loopback they all come at once.
     waits = {"guild_ready_timeout": 0.3} if settings.local else {}
-    bot = MegaBot(settings, message_content=reads, **waits)
+    bot = MegaBot(settings, message_content=reads, stop=stop, **waits)
     notifications = build_notifications(bot, engine, records, ledger, settings, time.time, limiter)
     outbox = build_outbox(
         bot,
@@ -198,6 +202,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool) -> _Bot:
         cards=notifications.cards,
         outages=notifications.outages,
         start_replies=notifications.start_replies,
+        notices=outbox.notices,
         models=Models.of(opened.settings),
     )
     bot.use(parts)
@@ -220,9 +225,20 @@ async def probe_model(opened: OpenEngine) -> tuple[bool, str]:
     return passed, "\n".join(trial_lines(trials))
 
 
-async def _connect(bot: MegaBot, token: str) -> None:
+async def _connect(bot: MegaBot, token: str, say: Callable[[str], None]) -> None:
     with _login_errors():
-        await bot.start(token)
+        await when_allowed(bot.request_stop, say, lambda: _log_in(bot, token))
+        await bot.connect()
+
+
+async def _log_in(bot: MegaBot, token: str) -> None:
+    """Log in; a failed login leaves nothing open, so that it can be repeated."""
+    try:
+        await bot.login(token)
+    except BaseException:
+        await bot.http.close()
+        bot.http.connector = MISSING
+        raise
 
 
 @contextmanager
@@ -230,7 +246,7 @@ def _login_errors() -> Iterator[None]:
     """Convert a rejected login to NotConfigured with the next step."""
     try:
         yield
-    except (discord.LoginFailure, discord.PrivilegedIntentsRequired) as error:
+    except (discord.LoginFailure, discord.PrivilegedIntentsRequired, discord.ConnectionClosed) as error:
         raise NotConfigured(login_error_text(error) or str(error)) from error
     except (OSError, discord.HTTPException, aiohttp.ClientError) as error:
         raise NotConfigured(

@@ -55,8 +55,15 @@ class MegaBot(commands.Bot):
 
     parts: Parts
 
-    def __init__(self, settings: BotSettings, *, message_content: bool, **options: Any) -> None:
-        self.request_stop = RequestStop()
+    def __init__(
+        self,
+        settings: BotSettings,
+        *,
+        message_content: bool,
+        stop: RequestStop | None = None,
+        **options: Any,
+    ) -> None:
+        self.request_stop = stop or RequestStop()
         super().__init__(
             commands.when_mentioned,
             http_trace=self.request_stop.trace(),
@@ -79,8 +86,9 @@ class MegaBot(commands.Bot):
         """Load everything before the first event arrives."""
         self.tree.on_error = on_command_error  # type: ignore[method-assign]
         self.add_dynamic_items(*ITEMS)
-        for cog in self._cogs():
-            await self.add_cog(cog)
+        if not self.cogs:  # a login is repeated after a ban
+            for cog in self._cogs():
+                await self.add_cog(cog)
         if self.parts.settings.sync_commands:
             await self._sync()
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.features.replies.proxies import PLURALKIT, TUPPERBOX
 from engine.secrets import keep_secrets_of
 
 
@@ -15,6 +16,7 @@ class BotSettings(BaseSettings):
 
     `discord_token` empty means local mode. `message_content` is the privileged intent: "auto" uses it
     when the application has it, "on" insists, "off" goes by button, modal and context menu alone.
+    `proxy_applications` are the ids (a JSON list) of applications that repeat people's messages by webhook.
     `avatar_url_template` may hold `{seed}`; empty means the bot's own drawings where they can be shown.
     """
 
@@ -28,6 +30,7 @@ class BotSettings(BaseSettings):
     card_every_s: float = Field(default=15.0, ge=1)
     card_repost_s: float = Field(default=3600.0, ge=60)
     sync_commands: bool = True
+    proxy_applications: tuple[int, ...] = (PLURALKIT, TUPPERBOX)
 
     def model_post_init(self, _context: object, /) -> None:
         """What is read is known to be secret before anything can show it."""

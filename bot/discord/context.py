@@ -13,6 +13,7 @@ import discord
 from bot.app.settings import BotSettings
 from bot.discord.models import Models
 from bot.outbox.ledger import GroupRef, MessageLocation
+from bot.places.notices import Notices
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
@@ -119,6 +120,7 @@ class Parts:
     cards: Cards
     outages: OutageNotices
     start_replies: StartReplies
+    notices: Notices
     now: Callable[[], float] = time.time
     models: Models = field(default_factory=Models)
 

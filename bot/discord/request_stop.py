@@ -2,7 +2,8 @@
 
 Discord bans an address for a while after 10,000 answers 401, 403 or 429 in ten minutes; its edge then answers
 429 without Via, and every further request prolongs that. Whoever asks through the bot's session or the
-webhooks' one is held back here, so no caller has to know.
+webhooks' one is held back here, so no caller has to know. The gateway is another service: a ban of the API
+does not concern it, and a reconnect that failed for one would end the client.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ BAN_S = 60.0
 
 SHORT_S = 3.0
 """A stop no longer than this is waited for; a longer one is an error at once, so that callers can decide."""
+
+
+_GATEWAY = frozenset({"ws", "wss"})
 
 
 class RequestStop:
@@ -82,14 +86,16 @@ class RequestStop:
         async def start(
             _session: aiohttp.ClientSession,
             _context: SimpleNamespace,
-            _asked: aiohttp.TraceRequestStartParams,
+            asked: aiohttp.TraceRequestStartParams,
         ) -> None:
-            await self.hold()
+            if asked.url.scheme not in _GATEWAY:
+                await self.hold()
 
         async def end(
             _session: aiohttp.ClientSession, _context: SimpleNamespace, seen: aiohttp.TraceRequestEndParams
         ) -> None:
-            self.heard(seen.response.status, seen.response.headers)
+            if seen.url.scheme not in _GATEWAY:
+                self.heard(seen.response.status, seen.response.headers)
 
         config = aiohttp.TraceConfig()
         config.on_request_start.append(start)

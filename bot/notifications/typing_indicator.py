@@ -80,6 +80,6 @@ class TypingIndicator:
         self._shown[place] = now
         try:
             await self._client.get_partial_messageable(place).typing()
-        except discord.Forbidden as error:
+        except (discord.Forbidden, discord.NotFound) as error:
             _log.info("no sign of work in place %s for a while: %s", place, error)
             self._shown[place] = now + REFUSED_S

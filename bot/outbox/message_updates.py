@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.discord.identities import message_of
 from bot.outbox.ledger import Ledger
 from bot.outbox.outcomes import (
     ConnectionFailed,
@@ -20,6 +21,8 @@ from bot.outbox.outcomes import (
 from bot.outbox.pace import Pace
 from bot.outbox.post import Entry
 from bot.outbox.transport import Transport
+from bot.places.notices import Notices
+from bot.texts import outbox as wording
 from engine.errors import NotFound
 
 _log = logging.getLogger(__name__)
@@ -35,12 +38,14 @@ class MessageUpdates:
         self,
         ledger: Ledger,
         transport: Transport,
+        notices: Notices,
         close_gate: CloseGate,
         pace: Pace,
         settled: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._transport = transport
+        self._notices = notices
         self._close_gate = close_gate
         self._pace = pace
         self._settled = settled
@@ -67,7 +72,7 @@ class MessageUpdates:
             self._settled()
 
     async def _act(self, entry: Entry) -> None:
-        """Apply an entry; retry temporary errors, skip a message that was deleted or is inaccessible."""
+        """Apply an entry; retry temporary errors, skip a deleted message, say if a permission is missing."""
         failures = 0
         while True:
             try:
@@ -79,11 +84,29 @@ class MessageUpdates:
                 failures += 1
                 _log.exception("%s failed and is retried", entry.post.kind)
                 await asyncio.sleep(self._pace.after(failures))
-            except (TargetDeleted, PermissionMissing, Rejected, NotFound) as error:
+            except PermissionMissing as error:
+                _log.warning("%s of %s is forbidden: %s", entry.post.kind, entry.post.ref or "a gate", error)
+                await self._tell(entry)
+                return
+            except (TargetDeleted, Rejected, NotFound) as error:
                 _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
                 return
             else:
                 return
+
+    async def _tell(self, entry: Entry) -> None:
+        """People see no mark, or buttons that do nothing: say why where they look, once."""
+        post = entry.post
+        if post.kind == "close_gate":
+            text, key = wording.GATE_STUCK, f"gate-forbidden:{post.gate_id}"
+            await self._notices.say(key, post.task_id, post.group_id, text)
+            return
+        channel_id, _ = message_of(post.ref)
+        channel = self._transport.client.get_channel(channel_id)
+        guild = getattr(channel, "guild", None)
+        if guild is not None:
+            text = wording.MARK_FORBIDDEN.format(channel=channel_id)
+            await self._notices.say_in(f"mark-forbidden:{channel_id}", guild.id, channel_id, text)
 
     async def _do(self, entry: Entry) -> None:
         if entry.post.kind == "close_gate" and entry.post.gate_id is not None:

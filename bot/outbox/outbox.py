@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.outbox.ledger import Ledger
 from bot.outbox.limiter import Limiter, RateLimits
+from bot.outbox.notices import OutboxNotices
 from bot.outbox.pace import Pace
-from bot.outbox.post import Lane, Post
 from bot.outbox.posting import Posting
 from bot.outbox.projector import Projector
 from bot.outbox.sender import Sender
@@ -54,20 +54,6 @@ class OutboxOptions:
     limiter: Limiter | None = None
 
 
-class _OutboxNotices:
-    """Writes notices as outbox rows and wakes the sender for new ones."""
-
-    def __init__(self, ledger: Ledger, wall: Callable[[], float], wake: Callable[[], None]) -> None:
-        self._ledger = ledger
-        self._wall = wall
-        self._wake = wake
-
-    async def say(self, key: str, task_id: int, group_id: int, text: str) -> None:
-        post = Post(task_id, group_id, 0, "note", Lane.STATUS, text)
-        if await self._ledger.say(key, post, self._wall()):
-            self._wake()
-
-
 class Outbox:
     """Everything the bot posts. Start it once the client is ready; start and stop it only once."""
 
@@ -91,7 +77,7 @@ class Outbox:
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
         records = PlaceRecords(database)
-        said = _OutboxNotices(self.ledger, options.wall, self._news.set)
+        said = self.notices = OutboxNotices(self.ledger, options.wall, self._news.set)
         limiter = options.limiter or Limiter(options.rates)
         self._transport = Transport(client, limiter, options.clock)
         self.webhooks = Webhooks(client, records, said)
@@ -117,7 +103,7 @@ class Outbox:
             self._explain,
             self._close_gate,
         )
-        self._sender = Sender(means)
+        self._sender = Sender(means, said)
         self._projector = Projector(engine, database, self._news.set, self._heard)
         self._tasks: list[asyncio.Task[None]] = []
         self._fed = 0

@@ -94,13 +94,19 @@ def not_sent(error: Exception) -> Exception:
 def _refused_request(error: discord.HTTPException) -> Exception:
     if error.status == 429:
         return TooManyRequests(_retry_after(error), "global", hidden=False)
-    if error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN) or error.status == 401:
+    if error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN):
         return TargetDeleted("webhook")
     if error.code == UNKNOWN_MESSAGE:
         return TargetDeleted("message")
     if error.status == 404:
         return TargetDeleted("channel")
+    return _refused_for_what(error)
+
+
+def _refused_for_what(error: discord.HTTPException) -> Exception:
     said = redact(str(error))
+    if error.status == 401:  # the bot's own token: nothing of anybody's was deleted
+        return ConnectionFailed(said)
     if error.status == 403 and error.code not in _REFUSED_WORDS:
         return PermissionMissing(said)
     return Rejected(said, _fault(error))

@@ -116,7 +116,13 @@ class Posting:
             hook = await self.webhooks.hook(place)
             if hook is None:
                 raise
-        return await self.transport.by_webhook(hook, place.thread_id, replace(message, name=BOT))
+        masked = replace(message, name=BOT)
+        try:
+            return await self.transport.by_webhook(hook, place.thread_id, masked)
+        except TargetDeleted as gone:
+            if gone.what != "webhook" or (fresh := await self.webhooks.repair(place, hook)) is None:
+                raise
+        return await self.transport.by_webhook(fresh, place.thread_id, masked)
 
     async def find(self, place: Place, delivery: Delivery) -> MessageLocation | None:
         """Return the message of an earlier delivery, None if it is not there. Raises like `recent`."""

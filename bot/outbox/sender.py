@@ -12,6 +12,7 @@ from bot.outbox.message_updates import MessageUpdates
 from bot.outbox.pace import wait_for
 from bot.outbox.post import Entry
 from bot.outbox.worker import ChannelWorker, SendJob, WorkerServices
+from bot.places.notices import Notices
 from bot.places.provision import Place, PlaceArchived, PlaceUnavailable
 from engine.errors import NotFound
 
@@ -21,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Sender:
     """Sends the entries it is fed; one worker per channel."""
 
-    def __init__(self, means: WorkerServices) -> None:
+    def __init__(self, means: WorkerServices, notices: Notices) -> None:
         self._means = means
         self._queues: dict[int, list[Entry]] = defaultdict(list)
         self._unassigned_jobs: dict[int, list[SendJob]] = defaultdict(list)
@@ -31,7 +32,9 @@ class Sender:
         self._running: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
         transport = means.posting.transport
-        self._acts = MessageUpdates(means.ledger, transport, means.close_gate, means.pace, self._quiet.set)
+        self._acts = MessageUpdates(
+            means.ledger, transport, notices, means.close_gate, means.pace, self._quiet.set
+        )
 
     def start(self) -> None:
         """Start message updates; sending starts with the first entry."""

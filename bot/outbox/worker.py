@@ -269,7 +269,7 @@ class ChannelWorker:
         _log.warning("channel %s: %s", place.channel_id, error)
         if delivery.wire.channel_id:
             return means.provision.elsewhere(place, delivery.wire.guild_id)
-        if isinstance(error, TargetDeleted):
+        if isinstance(error, TargetDeleted) and error.what == "channel":
             try:
                 repaired = await means.provision.repair(place)
             except (PlaceUnavailable, *DISCORD) as trouble:

@@ -1,4 +1,4 @@
-"""The interface through which places and webhooks notify people, once per event."""
+"""The interface through which the bot notifies people of what concerns Discord, once per event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Protocol
 
 
 class Notices(Protocol):
-    """Posts notices as the bot."""
+    """Posts and marks as the bot, durably."""
 
     async def say(self, key: str, task_id: int, group_id: int, text: str) -> None:
         """Post `text` in the group's place, unless a notice with this `key` was ever posted."""
+
+    async def say_in(self, key: str, guild_id: int, channel_id: int, text: str) -> None:
+        """Post `text` in a channel, or if that is closed in the server's system channel, once per `key`."""
+
+    async def mark(self, ref: str, emoji: str) -> None:
+        """Put a reaction on a message ("channel id:message id"), retried until Discord answers."""

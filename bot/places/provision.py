@@ -220,7 +220,11 @@ class Provision:
             chosen = await self._category_of(task.guild_id) if not task.category_id else None
             known = guild.get_channel(chosen or task.category_id)
             if isinstance(known, discord.CategoryChannel):
-                return known
+                if _usable(known):
+                    return known
+                if chosen is None:
+                    return None  # people closed the task's own category to the bot
+                await self._say_at_root(task, "category-closed", wording.CATEGORY_CLOSED)
             deleted = bool(task.category_id)
             if deleted and task.category_repairs:
                 return None
@@ -351,6 +355,12 @@ def _place(row: GroupRecord) -> Place:
 def _category_name(task: TaskRecord) -> str:
     title = " ".join(task.goal.split())[:60].strip()
     return f"{wording.TASK_TITLE.format(id=task.task_id)} · {title}"[:LONGEST]
+
+
+def _usable(category: discord.CategoryChannel) -> bool:
+    """Whether the bot could work in a channel made here: it begins with the category's permissions."""
+    mine = category.permissions_for(category.guild.me)
+    return mine.view_channel and mine.send_messages and mine.manage_channels
 
 
 def _somewhere(guild: discord.Guild) -> discord.TextChannel | None:

@@ -104,6 +104,15 @@ TWICE = (
     "this one will not start. Stop the other one, or set a different DATA_DIR for this one."
 )
 LOGIN_FAILED = "Discord rejected the token. Copy it again from the developer portal to DISCORD_TOKEN in .env."
+LOGIN_EXPIRED = (
+    "Discord no longer accepts the token, because it was reset or the bot was deleted. Copy the new one from "
+    "the developer portal to DISCORD_TOKEN in .env and start again. Nothing is lost; it is posted then."
+)
+GATEWAY_CLOSED = (
+    "Discord closed the connection for good (code {code}). Start again; if it recurs, look up the code in "
+    "Discord's documentation of the gateway."
+)
+LOGIN_WAITS = "Discord accepts no requests from this address for {seconds} s. The login is tried again then."
 INTENT_MISSING = (
     "Discord rejected the Message Content intent. Enable it in the developer portal under Bot, "
     "or set MESSAGE_CONTENT=off in .env to reply through buttons and menus only."
@@ -362,6 +371,10 @@ DOCTOR_CHANNEL = (
 DOCTOR_SERVER = (
     "❌ Server: my role lacks **{missing}**. Fix: in Server Settings, Roles, allow it for my role."
 )
+DOCTOR_CATEGORY = (
+    "❌ Category {where}: I lack **{missing}**, so tasks get their own categories. Fix: allow it for my role "
+    "in the category's settings, or choose another with `/setup`."
+)
 DOCTOR_ARCHIVE = (
     "⚠️ Archive: without **Manage Roles**, `/task archive` cannot make channels read-only. It still locks "
     "threads and keeps the transcript, and the option `remove` works."
@@ -388,6 +401,10 @@ DOCTOR_ROLE_GONE = (
 SETUP_DONE = "Settings of this server:\n{lines}"
 SETUP_LINE = "**{right}:** {roles}"
 SETUP_PLACE = "**category:** {place}"
+SETUP_CLOSED = (
+    "Nothing was changed, because in the category {place} I lack **{missing}**, so I could not use channels "
+    "that I make there. Allow it for my role in the category's settings, then run `/setup` again."
+)
 SETUP_NEW_CATEGORY = "a new category for each task"
 SETUP_NOBODY = "only people with Manage Server"
 

@@ -175,6 +175,18 @@ CHANNELS_2FA = (
 )
 CHANNELS_REFUSED = "🔧 Discord rejected a new channel here, so groups get threads."
 PLACE_NAME_REFUSED = "🔧 Discord rejected this group's name here, so its place has a neutral name."
+CATEGORY_CLOSED = (
+    "🔧 I cannot work in the category chosen with `/setup`, so this task has its own. Allow my role there "
+    "what `/doctor` lists, or choose another category."
+)
+MARK_FORBIDDEN = (
+    "🔧 I cannot mark messages in <#{channel}>, so nobody sees there whether an agent received or read them. "
+    "Grant **Add Reactions** and **Read Message History** and run `/doctor`."
+)
+GATE_STUCK = (
+    "🔧 A question here is closed, but I am not allowed to change its message, so its buttons are still "
+    "shown. They have no effect. Grant **View Channel** and run `/doctor`."
+)
 SAFE_PLACE = "group {id}"
 TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"

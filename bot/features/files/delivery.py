@@ -22,35 +22,60 @@ from engine.queries import TaskView
 
 T = TypeVar("T")
 
+TOO_LARGE = 40005
+
 PATIENCE_S = 3.0
 
 
 def most_bytes(interaction: Interaction) -> int:
-    """Return the upload limit in bytes of one message here; boosted servers allow more."""
-    return interaction.guild.filesize_limit if interaction.guild else FILE_BYTES
+    """Return the upload limit in bytes of one file here: what the interaction says, if less."""
+    known = interaction.guild.filesize_limit if interaction.guild else FILE_BYTES
+    return min(known, interaction.filesize_limit or known)
 
 
 async def hand_over(
     interaction: Interaction, name: str, content: BufferedIOBase, *, view: discord.ui.View | None = None
 ) -> None:
-    """Attach `content` from its start. Raises ActionRefused over the limit."""
-    count = content.seek(0, 2)
+    """Attach `content` from its start. Raises ActionRefused over the limit, or when Discord says so."""
+    count, limit = content.seek(0, 2), most_bytes(interaction)
     content.seek(0)
-    if count > most_bytes(interaction):
-        limit = size(most_bytes(interaction))
-        raise ActionRefused(texts.TOO_BIG.format(size=size(count), limit=limit))
-    await answer(interaction, view=view, files=[discord.File(content, name)])
+    if count <= limit:
+        try:
+            return await answer(interaction, view=view, files=[discord.File(content, name)])
+        except discord.HTTPException as error:
+            if not too_large(error):
+                raise
+            limit = min(limit, FILE_BYTES)
+    raise ActionRefused(texts.TOO_BIG.format(size=size(count), limit=size(limit)))
+
+
+def too_large(error: discord.HTTPException) -> bool:
+    """Return whether Discord, or its edge, refuses a request for its size."""
+    return error.status == 413 or error.code == TOO_LARGE
 
 
 async def hand_zip(interaction: Interaction, task: TaskView) -> None:
-    """Attach all current files in as many ZIPs as needed, packed one file at a time on disk."""
+    """Attach all current files in as many ZIPs as needed, packed one file at a time on disk.
+
+    A request holds less than a file may have: when Discord refuses a ZIP for its size, smaller ones are made.
+    """
     await require_view(interaction, task)
+    limit = most_bytes(interaction)
+    try:
+        await _hand_zips(interaction, task, limit)
+    except discord.HTTPException as error:
+        if not too_large(error) or limit <= FILE_BYTES:
+            raise
+        await _hand_zips(interaction, task, FILE_BYTES)
+
+
+async def _hand_zips(interaction: Interaction, task: TaskView, limit: int) -> None:
     look = parts_of(interaction).engine.look
     files = list(await look.files(task.id))
     if not files:
         raise ActionRefused(texts.NO_FILES)
     with tempfile.TemporaryDirectory(prefix="megaagent-zip-") as folder:
-        packer = _Packer(Path(folder), task.id, most_bytes(interaction))
+        packer = _Packer(Path(folder), task.id, limit)
 
         async def pack() -> list[Path]:
             for file in files:

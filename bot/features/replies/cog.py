@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
@@ -33,10 +34,10 @@ from bot.discord.identities import message_ref, owner_id, space_of
 from bot.features.agents.actions import DELIVERED
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
-from bot.features.replies.proxies import ProxiedMessages
+from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
 from bot.outbox.ledger import GroupRef
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
-from engine.errors import EngineError, NotFound, WrongState
+from engine.errors import NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
 CATCH_UP, CATCH_UP_NEW = 1000, 100
 FRESH_S = 60.0
+"""How old, by Discord's clock, an edit is at most when it is told for the first time."""
+
 RETRIED_ERRORS = (discord.DiscordServerError, aiohttp.ClientError)
 
 
@@ -80,7 +83,9 @@ class RepliesCog(commands.Cog):
         self._since: Mapping[int, int] | None = None
         self._behind: dict[int, int] = {}
         self._done: OrderedDict[int, None] = OrderedDict()
-        self._proxied = ProxiedMessages()
+        self._proxied = ProxiedMessages(parts.settings.proxy_applications, bot.application_id)
+        self._answers: deque[int] = deque(maxlen=MOST_REMEMBERED)
+        self._clock_s = 0.0
         self._told: set[tuple[int, int, str]] = set()
 
     async def cog_load(self) -> None:
@@ -106,21 +111,27 @@ class RepliesCog(commands.Cog):
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Deliver a person's message."""
+        self._clock_s = (message.created_at - discord.utils.utcnow()).total_seconds()
         if is_persons(message):
             self._proxied.note(message)
             await self._in_order(message)
-        elif (original := self._proxied.original_of(message)) is not None:
-            await self._take_copy(message, original)
+        elif (proxied := self._proxied.copied(message, time.monotonic())) is not None:
+            await self._take_copy(proxied)
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """Change a message its agent has not read yet."""
         message = payload.message
-        if not is_persons(message) or message.edited_at is None:
+        if (original := self._proxied.original_of(message.id)) is not None:
+            message.author = original.author
+        elif not is_persons(message):
+            return
+        if message.edited_at is None:
             return
         if payload.cached_message is not None and payload.cached_message.content == message.content:
             return
-        if (discord.utils.utcnow() - message.edited_at).total_seconds() > FRESH_S:
+        ago = (discord.utils.utcnow() - message.edited_at).total_seconds() + self._clock_s
+        if ago > FRESH_S:
             return  # a pin or an unfurled link tells of an old edit again
         async with self._lock(payload.channel_id):
             await self._edited(message)
@@ -128,7 +139,10 @@ class RepliesCog(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Withdraw a deleted message that its agent has not read yet."""
+        proxied = self._proxied.deleted(payload.message_id, time.monotonic())
         await self._withdrawn(payload.channel_id, {payload.message_id})
+        if proxied is not None:
+            await self._take_copy(proxied)
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
@@ -157,8 +171,14 @@ class RepliesCog(commands.Cog):
             if await self._take(message):
                 await self._mark_seen(message.channel.id, message.id)
 
-    async def _take_copy(self, copy: discord.Message, original: discord.Message) -> None:
-        """A proxy's copy takes the place of the person's message, with that person's rights."""
+    async def _take_copy(self, proxied: ProxiedMessage) -> None:
+        """A proxy's copy takes the place of the person's message, with that person's rights.
+
+        Webhooks cannot reply, so the copy is for whomever the original replied to.
+        """
+        copy, original = proxied.copy, proxied.original
+        if original.id in self._answers:
+            return  # it answered a question, which is closed by that
         try:
             ref = message_ref(original.channel.id, original.id)
             await self.parts.engine.handle(WithdrawMessage(ref))
@@ -167,6 +187,7 @@ class RepliesCog(commands.Cog):
         except NotFound:
             log.debug("the proxied message %s was withdrawn by its deletion, or never delivered", original.id)
         copy.author = original.author
+        copy.reference = copy.reference or original.reference
         await self._in_order(copy)
 
     async def _mark_seen(self, channel_id: int, message_id: int) -> None:
@@ -223,6 +244,7 @@ class RepliesCog(commands.Cog):
         for right in gate_rights(answerable(gate, given.choice_id)):
             await self._demand(message, task, right)
         await self.parts.engine.handle(given)
+        self._answers.append(message.id)
 
     # ------------------------------------------------------------ addressee
 
@@ -303,7 +325,7 @@ class RepliesCog(commands.Cog):
         except WrongState:
             name = plain(addressed.agent.name, 60) if addressed else ""
             await self._refuse(message, texts.READ_ALREADY.format(name=name))
-        except (ActionRefused, EngineError) as error:
+        except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
 
     async def _listens(self, channel_id: int) -> bool:
@@ -348,8 +370,8 @@ class RepliesCog(commands.Cog):
         guild = message.guild or _guild_of(self.bot, message.channel.id)
         if guild is not None and not isinstance(message.author, discord.Member):
             try:
-                message.author = guild.get_member(message.author.id) or await guild.fetch_member(
-                    message.author.id
+                message.author = guild.get_member(message.author.id) or await _member(
+                    guild, message.author.id
                 )
             except discord.NotFound:
                 log.info("the writer of message %s has left", message.id)
@@ -370,13 +392,27 @@ class RepliesCog(commands.Cog):
         try:
             await message.reply(words, mention_author=False, silent=True)
         except UNDELIVERED as error:
-            log.warning("could not say what became of message %s: %s", message.id, error)
+            log.warning("it is said later what became of message %s: %s", message.id, error)
+            if message.guild is not None:
+                ref, text = message_ref(message.channel.id, message.id), f"-# ↪ {message.jump_url}\n{words}"
+                await self.parts.notices.say_in(f"told:{ref}", message.guild.id, message.channel.id, text)
 
     async def _react(self, message: discord.Message, mark: str) -> None:
         try:
             await message.add_reaction(mark)
+        except discord.NotFound:
+            log.info("message %s was deleted before it was marked", message.id)
         except UNDELIVERED as error:
-            log.warning("could not mark message %s with %s: %s", message.id, mark, error)
+            log.warning("message %s is marked with %s later: %s", message.id, mark, error)
+            await self.parts.notices.mark(message_ref(message.channel.id, message.id), mark)
+
+
+async def _member(guild: discord.Guild, user_id: int) -> discord.Member:
+    """Ask Discord for a member; again while it is in trouble for a moment."""
+    async for attempt in stamina.retry_context(on=RETRIED_ERRORS, **RETRY):
+        with attempt:
+            return await guild.fetch_member(user_id)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def is_persons(message: discord.Message) -> bool:

@@ -11,7 +11,9 @@ from discord.ext import commands
 from bot import texts
 from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_manager
+from bot.features.setup.doctor import IN_CATEGORY, lacking
 
 
 def _set(old: frozenset[int], role: discord.Role | None) -> frozenset[int]:
@@ -54,6 +56,8 @@ class SetupCog(commands.Cog):
         """Change the given settings, keep the others, and show all."""
         await hold(interaction)
         require_manager(interaction)
+        if place is not None and (missing := lacking(place.permissions_for(place.guild.me), IN_CATEGORY)):
+            raise ActionRefused(texts.SETUP_CLOSED.format(place=place.mention, missing=", ".join(missing)))
         records = parts_of(interaction).records
         old = await records.rules(interaction.guild_id or 0)
         rules = replace(

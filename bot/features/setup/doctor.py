@@ -32,6 +32,9 @@ IN_PLACE: Mapping[str, str] = {
     "manage_webhooks": "Manage Webhooks",
 }
 
+IN_CATEGORY: Mapping[str, str] = {**IN_PLACE, "manage_channels": "Manage Channels"}
+"""Channels made in a category begin with its permissions; the bot must not lock itself out."""
+
 READ_ONLY = "manage_roles"
 """Making channels read-only at the end, and nothing else, needs it: `/doctor` says so where it is missing."""
 
@@ -77,6 +80,18 @@ async def places_of(interaction: Interaction) -> list[tuple[str, discord.Permiss
     return [(channel.mention, channel.permissions_for(guild.me)) for channel in found]
 
 
+async def category_lines(interaction: Interaction) -> list[str]:
+    """Return what the bot lacks in the category that `/setup` chose, as a line, or nothing."""
+    guild = interaction.guild
+    assert guild is not None
+    rules = await parts_of(interaction).records.rules(guild.id)
+    category = guild.get_channel(rules.category_id or 0)
+    missing = lacking(category.permissions_for(guild.me), IN_CATEGORY) if category else []
+    return [texts.DOCTOR_CATEGORY.format(where=f"<#{rules.category_id}>", missing=", ".join(missing))] * bool(
+        missing
+    )
+
+
 class DoctorCog(commands.Cog):
     """The `/doctor` command."""
 
@@ -91,6 +106,7 @@ class DoctorCog(commands.Cog):
         assert guild is not None
         parts.probes.again()
         lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
+        lines += await category_lines(interaction)
         if not getattr(guild.me.guild_permissions, READ_ONLY):
             lines.append(texts.DOCTOR_ARCHIVE)
         if guild.mfa_level is discord.MFALevel.require_2fa:

@@ -77,6 +77,12 @@ class ServerCog(commands.Cog):
             await self._compare(after.guild)
 
     @commands.Cog.listener()
+    async def on_member_update(self, before: discord.Member, after: discord.Member) -> None:
+        """Announce permissions lost because a role was taken from the bot itself."""
+        if after.id == after.guild.me.id and before.roles != after.roles:
+            await self._compare(after.guild)
+
+    @commands.Cog.listener()
     async def on_guild_channel_update(
         self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
     ) -> None:

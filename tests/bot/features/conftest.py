@@ -17,6 +17,7 @@ from bot.discord.models import Models
 from bot.notifications.wiring import build_notifications
 from bot.outbox.ledger import Ledger
 from bot.outbox.limiter import Limiter
+from bot.outbox.notices import OutboxNotices
 from bot.outbox.post import Post
 from bot.outbox.projector import project_all
 from bot.places.records import PlaceRecords
@@ -59,6 +60,7 @@ class Stage:
         self.engine.told = self._read
         self.ledger = Ledger(self.database)
         self.records, self.archive = BotRecords(self.database), ArchiveSpy()
+        self.notices = OutboxNotices(self.ledger, lambda: self.clock, lambda: None)
         self.settings = BotSettings(_env_file=None)  # type: ignore[call-arg]
         self.face_problem, self.tried_again = "", 0
         sandbox = SandboxStatus(True, "bubblewrap")
@@ -97,6 +99,7 @@ class Stage:
                 self.shown.cards,
                 self.shown.outages,
                 self.shown.start_replies,
+                self.notices,
                 lambda: self.clock,
                 models=self.models,
             )

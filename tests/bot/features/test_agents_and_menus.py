@@ -288,6 +288,29 @@ async def test_a_file_too_big_for_discord_is_not_lost_for_words(stage: Stage) ->
     assert "10.5 MiB" in refused.response.content and "megaagent export" in refused.response.content
 
 
+@pytest.mark.parametrize("command", ["export", "download"])
+async def test_a_limit_discord_did_not_tell_is_found_by_its_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Boosted servers take files larger than a request: after a 413 smaller parcels, or who can help."""
+    task, ada = await crew(stage)
+    monkeypatch.setattr(delivery, "most_bytes", lambda _: 50 * 1024 * 1024)
+    noise = [bytes(__import__("random").Random(n).randbytes(6_000_000)) for n in range(2)]
+    for name, data in zip(("a.bin", "b.bin"), noise, strict=True):
+        stage.engine.write(ada, name, data)
+    if command == "export":
+        stage.env.inject_error("POST", "/webhooks/*", status=413, code=40005)
+        result = await stage.boss.slash(task.room, "task export")
+        said = [m for m in (result.response, *result.followups) if m.attachments]
+        assert [len(m.attachments) for m in said] == [1, 1]
+        return
+    shown = await listing(stage, task)
+    view = await stage.boss.select(shown, [shown.components[0]["components"][0]["options"][0]["value"]])
+    stage.env.inject_error("POST", "/webhooks/*", status=413, code=40005)
+    refused = await stage.boss.click(view.response, label="Download")
+    assert "5.7 MiB" in refused.response.content and "megaagent export" in refused.response.content
+
+
 async def test_export_splits_and_names_what_is_too_big(stage: Stage) -> None:
     """Over the limit: several zips; a file that alone is too big is left out and said."""
     task, ada = await crew(stage)

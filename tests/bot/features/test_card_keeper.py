@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,39 @@ async def test_a_card_whose_channel_was_deleted_moves_too(stage: Stage) -> None:
     for _ in range(2):
         await drive(stage, stage.shown.cards.tick())
     assert [m.flags.components_v2 for m in task.room.history()] == [True]
+
+
+async def test_an_old_card_that_may_not_be_deleted_moves_nothing(stage: Stage) -> None:
+    """403 on dropping it: the new card stays where it is, and it is not tried for ever."""
+    task = await stage.start()
+    stage.clock += 3600
+    stage.engine.recruit(task.boss, "Ada")
+    await tell(stage)
+    stage.env.inject_error("DELETE", "/channels/*/messages/*", status=403, code=50013)
+    await drive(stage, stage.shown.cards.tick())
+    card = await stage.records.card(task.id)
+    assert card is not None and card.channel_id == stage.lobby.id and not card.stale_id
+    assert card.message_id == cards(stage)[-1].id
+
+
+async def test_a_place_that_refuses_the_typing_sign_is_left_alone(stage: Stage) -> None:
+    """Refusals count towards a ban: one in ten minutes, not one in seven seconds."""
+    task = await stage.start()
+    agent = stage.engine.world.agents[task.boss]
+    stage.engine.world.agents[task.boss] = replace(agent, state="working")
+    room = stage.env.bot.get_channel(task.room.id)
+    await drive(stage, room.set_permissions(room.guild.me, send_messages=False))
+
+    def tried() -> int:
+        return sum(r.path.endswith("/typing") for r in stage.env.http_requests)
+
+    for _ in range(40):
+        stage.clock += 10
+        await drive(stage, stage.shown.typing.tick())
+    assert tried() == 1
+    stage.clock += 300
+    await drive(stage, stage.shown.typing.tick())
+    assert tried() == 2
 
 
 async def test_one_cards_trouble_does_not_stop_the_others(

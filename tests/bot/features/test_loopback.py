@@ -14,6 +14,7 @@ import discord
 import pytest
 
 from bot.app.login import login_error_text, reads_messages
+from bot.discord.request_stop import RequestStop
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.local.faults import LimitScope
 from engine.commands import PauseTask, SayToAgent, StartTask
@@ -47,7 +48,8 @@ class Loop:
     async def close(self) -> None:
         """Away."""
         await self.bot.close()
-        await asyncio.wait([self.running], timeout=PATIENCE_S)
+        handling = [task for task in asyncio.all_tasks() if task.get_name().startswith("discord.py: on_")]
+        await asyncio.wait([self.running, *handling], timeout=PATIENCE_S)
 
     async def begin(self) -> int:
         """A task whose root group meets in the lobby; its id."""
@@ -297,10 +299,11 @@ async def test_whether_it_may_read_is_asked_of_discord(
 
     with monkeypatch.context() as patched:
         patched.setattr(discord.Client, "application_info", about)
-        assert await reads_messages(loop.local.token, "auto") is reads
-    assert await reads_messages("nonsense", "on") is True and await reads_messages("nonsense", "off") is False
+        assert await reads_messages(loop.local.token, "auto", RequestStop()) is reads
+    assert await reads_messages("nonsense", "on", RequestStop()) is True
+    assert await reads_messages("nonsense", "off", RequestStop()) is False
     with pytest.raises(discord.LoginFailure) as refused:
-        await reads_messages("nonsense", "auto")
+        await reads_messages("nonsense", "auto", RequestStop())
     assert "DISCORD_TOKEN" in (login_error_text(refused.value) or "")
     assert "MESSAGE_CONTENT=off" in (login_error_text(discord.PrivilegedIntentsRequired(None)) or "")
     assert login_error_text(OSError()) is None
@@ -325,6 +328,18 @@ async def test_nothing_is_asked_during_a_ban(loop: Loop) -> None:
         await loop.stage.shown.typing.tick()
     after = [call for call in loop.local.rest.calls if call.status == 429]
     assert len(after) == 1 and loop.local.rest.calls[-1].status == 429
+
+
+async def test_a_ban_does_not_end_a_reconnect(loop: Loop) -> None:
+    """The gateway is no part of what is banned: the connection comes back and people are heard."""
+    await loop.begin()
+    loop.bot.request_stop.close(3600)
+    loop.local.faults.reconnect()
+    await loop.local.you.send(loop.lobby, "Still there?")
+    async with asyncio.timeout(PATIENCE_S):
+        while loop.said() != ["Still there?"]:  # noqa: ASYNC110 - nothing of it is asked of Discord
+            await asyncio.sleep(0.01)
+    assert not loop.running.done()
 
 
 async def test_a_card_in_trouble_is_tried_less_and_less(loop: Loop) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -344,3 +346,120 @@ async def test_a_proxys_copy_stands_for_the_persons_message(
     assert said(stage)[-1].by == f"discord:{stage.boss.id}"
     taken = [c for c in stage.engine.commands if isinstance(c, WithdrawMessage)]
     assert bool(taken) is heard and original.id != copy.id
+
+
+async def copied(stage: Stage, room: Any, text: str, application: int | None = 77) -> discord.Message:
+    """A webhook of some application's posts again what somebody wrote."""
+    backend = stage.env.backend
+    wire = await stage.guild.create_webhook(room, "proxy").send(text, username="Luna")
+    message: discord.Message = stage.env.bot._connection._get_message(wire.id)
+    message.application_id = application
+    await drive(stage, stage.env.bot.get_cog("RepliesCog").on_message(message))
+    assert backend.get_message(room.id, wire.id)
+    return message
+
+
+@pytest.mark.parametrize("first", ["deletion", "copy"])
+async def test_a_proxy_nobody_listed_is_known_by_the_deletion(stage: Stage, first: str) -> None:
+    """Whatever its application: a copy of words that were just deleted stands for them, in either order."""
+    task, ada, _ = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    original = await stage.boss.send(task.room, "l: Why oak?", reply_to=words)
+    if first == "deletion":
+        await stage.boss.delete(original)
+        copy = await copied(stage, task.room, "Why oak?")
+    else:
+        copy = await copied(stage, task.room, "Why oak?")
+        await stage.boss.delete(original)
+    assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Why oak?")
+    assert said(stage)[-1].ref == f"{task.room.id}:{copy.id}" and len(said(stage)) == 2
+    assert stage.engine.world.notes[-1].command.text == "Why oak?" and len(stage.engine.world.notes) == 1
+
+
+@pytest.mark.parametrize("kind", ["not deleted", "other words", "by nobody's application", "own"])
+async def test_what_is_no_proxys_copy_stays_unheard(stage: Stage, kind: str) -> None:
+    """Webhooks that repeat something else, or that a person made, speak for nobody."""
+    task, _, _ = await crew(stage)
+    original = await stage.boss.send(task.room, "Why oak?")
+    if kind != "not deleted":
+        await stage.boss.delete(original)
+    text = "Delete it all" if kind == "other words" else "Why oak?"
+    applications = {"by nobody's application": None, "own": stage.env.bot.application_id}
+    await copied(stage, task.room, text, applications.get(kind, 77))
+    assert [c.text for c in said(stage)] == ["Why oak?"]
+
+
+async def test_a_proxied_answer_to_a_question_counts_once(stage: Stage) -> None:
+    """The original answered it: the copy is not said to an agent besides."""
+    task, _, _ = await crew(stage)
+    _, message = await asked(stage, task, "question", "Oak", "Ash")
+    original = await stage.boss.send(task.room, "Larch", reply_to=message)
+    await stage.boss.delete(original)
+    await copied(stage, task.room, "Larch")
+    assert isinstance(stage.engine.commands[-1], AnswerGate | WithdrawMessage) and said(stage) == []
+
+
+async def test_an_edit_of_the_copy_is_the_persons_edit(stage: Stage) -> None:
+    """Proxies change their copy when the person asks them to."""
+    task, _, _ = await crew(stage)
+    original = await stage.boss.send(task.room, "l: Why oak?")
+    await stage.boss.delete(original)
+    copy = await copied(stage, task.room, "Why oak?")
+    stored = stage.env.backend.get_message(task.room.id, copy.id)
+    stage.env.backend.edit_message(task.room.id, copy.id, {"content": "Why ash?"})
+    await stage.env.settle()
+    assert stored.content == "Why ash?"
+    assert stage.engine.commands[-1] == EditMessage(f"{task.room.id}:{copy.id}", "Why ash?")
+
+
+async def test_an_edit_that_cannot_be_taken_is_said(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discord in trouble while the writer is looked up: again first, then said; never only logged."""
+    quick = {"attempts": 3, "timeout": None, "wait_initial": 0.01, "wait_jitter": 0.0}
+    monkeypatch.setattr("bot.features.replies.cog.RETRY", quick)
+    task, _, _ = await crew(stage)
+    replies = stage.env.bot.get_cog("RepliesCog")
+    wire = await stage.boss.send(task.room, "Use oak")
+    message = stage.env.bot._connection._get_message(wire.id)
+    message.author, message.content = discord.Object(stage.boss.id), "Use ash"
+    stage.env.bot.get_guild(stage.guild.id)._members.clear()
+    tried = []
+
+    async def down(_self: discord.Guild, user_id: int) -> discord.Member:
+        tried.append(user_id)
+        raise discord.DiscordServerError(SimpleNamespace(status=503, reason=""), "upstream error")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(discord.Guild, "fetch_member", down)
+    await drive(stage, replies._edited(message))
+    assert len(tried) == 3 and marks(found(task.room, wire))[-1] == "⛔"
+    assert "try again" in task.room.last_message.content
+
+
+async def test_a_clock_that_is_wrong_loses_no_edit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How old an edit is goes by Discord's clock, not by this machine's."""
+    task, _, _ = await crew(stage)
+    right = discord.utils.utcnow
+    monkeypatch.setattr(discord.utils, "utcnow", lambda: right() + timedelta(minutes=10))
+    message = await stage.boss.send(task.room, "Use oak")
+    await stage.boss.edit(message, "Use ash")
+    assert stage.engine.commands[-1] == EditMessage(f"{task.room.id}:{message.id}", "Use ash")
+
+
+async def test_marks_and_refusals_that_do_not_go_through_come_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """During a ban or without a permission: both are rows of the outbox then, each once."""
+    task, _, _ = await crew(stage)
+
+    async def closed(*_: object, **__: object) -> None:
+        raise discord.RateLimited(3600)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(discord.Message, "add_reaction", closed)
+        patched.setattr(discord.Message, "reply", closed)
+        heard = await stage.boss.send(task.room, "Use oak")
+        refused = await stage.stranger.send(task.room, "Me too")
+    waiting = [entry.post for entry in await stage.ledger.waiting()]
+    kept = {(post.kind, post.ref, post.text) for post in waiting if post.kind == "react"}
+    assert kept == {("react", f"{task.room.id}:{m.id}", mark) for m, mark in ((heard, "📨"), (refused, "⛔"))}
+    (line,) = [p for p in waiting if p.kind == "note" and p.channel_id == task.room.id]
+    assert "may steer" in line.text and str(refused.id) in line.text

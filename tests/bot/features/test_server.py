@@ -7,6 +7,8 @@ from typing import Any
 
 import discord
 import pytest
+from simcord.backend.models import Overwrite
+from simcord.enums import OverwriteType
 
 from bot.discord.access import GuildRules
 from engine.commands import ForgetMemory, StartTask
@@ -145,6 +147,42 @@ async def test_a_permission_withdrawn_is_announced_once_where_it_matters(stage: 
     await stage.env.settle()
     told = [m.content for m in task.room.history() if "Attach Files" in m.content]
     assert len(told) == 1 and "/doctor" in told[0]
+
+
+async def test_a_category_closed_to_the_bot_is_not_taken(stage: Stage) -> None:
+    """`/setup` names what is missing there and changes nothing; `/doctor` finds what was closed later."""
+    category = stage.guild.create_category("Agents")
+    bot = stage.env.backend.get_guild(stage.guild.id).members[stage.env.bot.user.id]
+    closed = Overwrite(target_id=bot.user_id, type=OverwriteType.MEMBER, deny=1 << 11)
+    stage.env.backend.set_overwrite(category.id, closed)
+    await stage.env.settle()
+    refused = await stage.boss.slash(stage.lobby, "setup", start=stage.role, place=category)
+    assert "Send Messages" in refused.response.content and "Nothing was changed" in refused.response.content
+    assert not (await stage.records.rules(stage.guild.id)).configured
+    stage.env.backend.set_overwrite(category.id, replace(closed, deny=0))
+    await stage.env.settle()
+    await stage.boss.slash(stage.lobby, "setup", start=stage.role, place=category)
+    assert (await stage.records.rules(stage.guild.id)).category_id == category.id
+    stage.env.backend.set_overwrite(category.id, closed)
+    await stage.env.settle()
+    told = await stage.boss.slash(stage.lobby, "doctor")
+    assert f"Category <#{category.id}>: I lack **Send Messages**" in told.response.content
+
+
+async def test_a_role_taken_from_the_bot_is_announced(stage: Stage) -> None:
+    """Not only what the role may do can change, also whether the bot has it."""
+    task = await stage.start()
+    backend, me = stage.env.backend, stage.env.bot.user.id
+    member = backend.get_guild(stage.guild.id).members[me]
+    extra = backend.create_role(stage.guild.id, "files", permissions=1 << 15)
+    backend.add_member_role(stage.guild.id, me, extra.id)
+    for role_id in {*member.role_ids, stage.guild.id} - {extra.id}:
+        role = backend.get_guild(stage.guild.id).roles[role_id]
+        backend.edit_role(stage.guild.id, role_id, {"permissions": role.permissions & ~(1 << 15 | 1 << 3)})
+    await stage.env.settle()
+    backend.remove_member_role(stage.guild.id, me, extra.id)
+    await stage.env.settle()
+    assert "**Attach Files**" in task.room.last_message.content
 
 
 async def test_a_deleted_role_loses_its_rights_to_nobody(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from simcord.enums import ChannelType
 
 from bot.local.faults import LimitScope
 from bot.texts import outbox as wording
+from engine.commands import AnswerGate
 from engine.events import TaskEnded
 from tests.bot.outbox.conftest import SCALE, Stage
 from tests.bot.places.test_repairs import allow, begun, deep_thread, says, seen_by_bot, texts, told
@@ -252,6 +253,85 @@ async def test_a_locked_thread_refuses_the_webhook(stage: Stage) -> None:
     stage.local.faults.refuse("POST", EXECUTE, status=400, code=50083)
     await says(stage, member, "again")
     assert any(t.startswith("**Leaf") and t.endswith("again") for t in texts(stage, name))
+
+
+async def test_marks_that_are_forbidden_are_said_where_people_look(stage: Stage) -> None:
+    """Without Add Reactions: once in that channel, with the permission's name."""
+    _, boss = await begun(stage)
+    allow(stage, add_reactions=False)
+    await seen_by_bot(stage)
+    for words in ("one", "two"):
+        written = await stage.local.you.send(stage.local.you.channel("root"), words)
+        ref = f"{written['channel_id']}:{written['id']}"
+        await stage.outbox.notices.mark(ref, "📨")
+        await says(stage, boss, f"after {words}")
+    await stage.drain()
+    channel = stage.local.you.channel("root")["id"]
+    assert told(stage, wording.MARK_FORBIDDEN.format(channel=channel)) == 1
+
+
+async def test_a_gate_that_cannot_be_closed_is_said(stage: Stage) -> None:
+    """Its buttons stay and do nothing; people read why beside them."""
+    _, boss = await begun(stage)
+    gate = stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"))
+    await stage.drain()
+    stage.local.faults.refuse("PATCH", rf"{BOT_SEND}/\d+", status=403, code=50001)
+    await stage.engine.handle(AnswerGate(gate, f"discord:{stage.local.you.id}", text="yes"))
+    await stage.drain()
+    assert told(stage, wording.GATE_STUCK) == 1
+
+
+async def test_the_bots_own_token_is_refused(stage: Stage) -> None:
+    """401 on the bot's routes says nothing of places or webhooks: nothing is made anew, it is tried again."""
+    _, boss = await begun(stage)
+    before = {c["id"] for c in stage.local.you.channels()}
+    stage.local.faults.fail("POST", BOT_SEND, status=401, times=2)
+    stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"))
+    await stage.drain()
+    assert {c["id"] for c in stage.local.you.channels()} == before
+    assert [m for m in stage.said("root") if m["components"]]
+
+
+async def test_the_webhook_that_stands_in_for_the_bot_was_deleted(stage: Stage) -> None:
+    """Without Send Messages the bot speaks by its webhook; a deleted one is made anew, not the channel."""
+    task_id, boss = await begun(stage)
+    before = stage.local.you.channel("root")["id"]
+    await stage.local.you.overwrite(before, stage.local.you.bot_role, deny=["send_messages"])
+    (hook,) = stage.local.world.webhooks
+    await stage.local.you.delete_webhook(hook)
+    stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"))
+    await stage.drain()
+    assert stage.local.you.channel("root")["id"] == before and task_id
+    assert [m for m in stage.said("root") if m["components"]]
+
+
+@pytest.mark.parametrize("whose", ["the server's", "the task's"])
+async def test_a_category_closed_to_the_bot(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """Channels begin with their category's permissions: the bot does not lock itself out."""
+    you, world = stage.local.you, stage.local.world
+    chosen = world.create_channel(stage.local.guild_id, "Agents", type=ChannelType.CATEGORY)
+    if whose == "the server's":
+
+        async def category_of(_guild: int) -> int:
+            return chosen.id
+
+        monkeypatch.setattr(stage.outbox.provision, "_category_of", category_of)
+        await you.overwrite(chosen.id, you.bot_role, deny=["view_channel"])
+        await seen_by_bot(stage)
+        task_id, _ = await begun(stage)
+        assert told(stage, wording.CATEGORY_CLOSED) == 1
+        assert you.channel("root")["parent_id"] == you.channel(f"task {task_id} · a small game")["id"]
+        return
+    task_id, boss = await begun(stage)
+    own = you.channel(f"task {task_id} · a small game")["id"]
+    await you.overwrite(own, you.bot_role, deny=["view_channel"])
+    await seen_by_bot(stage)
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    stage.engine.recruit(ada, "Bo")
+    await says(stage, ada, "here")
+    assert world.channels[int(you.channel("root")["id"])].parent_id == int(own)
 
 
 async def test_nothing_can_be_said_for_long(stage: Stage) -> None:
