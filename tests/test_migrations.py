@@ -317,6 +317,24 @@ def test_steps_and_agents_of_an_older_version_keep_nothing_for_their_endpoint(tm
     engine.dispose()
 
 
+def test_steps_of_an_older_version_are_whole_answers(tmp_path: Path) -> None:
+    """No agent has calls left to run, no step goes on with the one before; and back again."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0018")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _old_task(connection, [["s1c0", "read_file", "{}", "a.md"]])
+    upgrade(url)
+    with engine.connect() as connection:
+        assert set(connection.execute(sa.select(STEPS.c.continues)).scalars()) == {False}
+        found = connection.execute(sa.select(AGENTS.c.rest_json, AGENTS.c.parts))
+        assert {tuple(row) for row in found} == {("", 0)}
+    downgrade(url, "0018")
+    assert "rest_json" not in {column["name"] for column in sa.inspect(engine).get_columns("agents")}
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("older", "newer"),
     [

@@ -31,7 +31,7 @@ def _settling(length: int) -> sa.Update:
             prompt_tokens=BUDGETS.c.prompt_tokens + prompt,
             cached_tokens=BUDGETS.c.cached_tokens + sa.bindparam("cached", type_=sa.BigInteger),
             completion_tokens=BUDGETS.c.completion_tokens + completion,
-            calls=BUDGETS.c.calls + 1,
+            calls=BUDGETS.c.calls + sa.bindparam("asked", type_=sa.Integer),
             unpriced=BUDGETS.c.unpriced + sa.bindparam("no_price", type_=sa.Integer),
         )
     )
@@ -67,6 +67,7 @@ def _spend(
         cached=usage.cached,
         completion=usage.completion,
         no_price=int(not known),
+        asked=int(turn.rest is None),
     )
 
 

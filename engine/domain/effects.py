@@ -12,7 +12,7 @@ from typing import Literal
 from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
-from engine.domain.state import ModelState, TodoItem
+from engine.domain.state import ModelState, Rest, TodoItem
 from engine.ports import OutsideTool, Usage
 
 NEW_GROUP = 0
@@ -286,7 +286,10 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """Everything that one step commits. `reads` False: no model acted on its messages, which stay unread."""
+    """Everything that one step commits. `reads` False: no model acted on its messages, which stay unread.
+
+    `rest`: the calls of the answer that the agent's next step runs.
+    """
 
     said: str
     calls: tuple[CallRecord, ...]
@@ -304,6 +307,7 @@ class StepOutcome:
     kept: str = ""
     state: ModelState = field(default_factory=ModelState)
     reads: bool = True
+    rest: Rest | None = None
     warnings: tuple[str, ...] = field(default=())
 
 

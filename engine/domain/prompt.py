@@ -157,7 +157,8 @@ def compose(
     """Compose the prompt of a step and quote its cost; the older half of past steps is summarised when they
     exceed `allowance` tokens.
 
-    `offer`: what a small model may do now; its prompts are short. `most_answer`: limit of the answer in
+    Nothing is summarised and no input stored while the rest of an answer is run. `offer`: what a small model
+    may do now; its prompts are short. `most_answer`: limit of the answer in
     tokens when the budget has no room for a longer one.
     """
     agent, summary, upto, forgot = facts.agent, facts.agent.summary, facts.upto, False
@@ -200,6 +201,8 @@ def compose(
     )
     if offer is not None:
         request = replace(request, offer=offer.names, talk=offer.talk)
+    if agent.rest is not None:
+        return Turn(facts, "", request, quote(request), agent.summary, facts.upto)
     return Turn(facts, text, request, quote(request), summary, upto)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.domain.outcomes import Outcome
-from engine.ports import AgentRole, ChatRequest, Quote
+from engine.ports import AgentRole, ChatRequest, Quote, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,24 @@ class ModelState:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """The calls of an answer that are still to be run, after a commit of those before.
+
+    `first`: the number of the first of them in the answer; `good`: how many before them could be run;
+    `ends_turn`: one before them ends the turn, after these. `cut`: the answer was cut at `limit` tokens;
+    `trouble`: what was wrong with it.
+    """
+
+    calls: tuple[ToolCall, ...]
+    first: int
+    good: int = 0
+    ends_turn: bool = False
+    cut: bool = False
+    limit: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Colleague:
     """An agent of the same group. `relation`: head, peer or member."""
 
@@ -161,6 +179,7 @@ class AgentFacts:
     reserved_micros: int
     reserved_tokens: int
     model: ModelState = ModelState()
+    rest: Rest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +205,16 @@ class StepFacts:
         """Return the number of the current step, one more than the fence."""
         return self.agent.fence + 1
 
+    @property
+    def read(self) -> tuple[InboxMessage, ...]:
+        """Return the messages that the answer is based on, also when an earlier part consumed them."""
+        return self.past[-1].messages if self.agent.rest and self.past else self.inbox
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """The facts of a step with its prompt: `input` is stored with the step, `summary` covers steps up to
-    `upto`, `held` is the reserved spending."""
+    `upto`, `held` is the reserved spending. A step that runs the rest of an answer asks no model."""
 
     facts: StepFacts
     input: str
@@ -198,6 +222,11 @@ class Turn:
     held: Quote
     summary: tuple[SummaryLine, ...]
     upto: int
+
+    @property
+    def rest(self) -> Rest | None:
+        """Return the calls that this step runs without asking the model, None when it asks."""
+        return self.facts.agent.rest
 
     @property
     def text_only(self) -> bool:

@@ -31,10 +31,11 @@ from engine.ports import (
     Usage,
     Workspace,
 )
-from engine.steps.act import act, note_record, nothing_done
+from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CapHit, load_turn
 from engine.tools import ToolContext, ToolOptions, outside_specs, specs_for
+from engine.tools.run_results import RunResults
 from engine.tools.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class TurnRunner:
     ) -> None:
         self._parts, self._options, self._after, self._dispatcher = parts, options, after_commit, dispatcher
         self._draining = False
-        self._sessions = Sessions()
+        self._sessions, self._results = Sessions(), RunResults()
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
@@ -107,7 +108,11 @@ class TurnRunner:
             while await self._step(agent_id):
                 pass
         finally:
-            await self._sessions.close(agent_id)
+            await self._end_programs(agent_id)
+
+    async def _end_programs(self, agent_id: int) -> None:
+        self._results.forget(agent_id)
+        await self._sessions.close(agent_id)
 
     def _compose(self, facts: StepFacts, most_answer: int | None = None) -> Turn:
         # Each time an endpoint finds the prompt too long, the replayed history is halved.
@@ -135,7 +140,8 @@ class TurnRunner:
             raise StorageFull(parts.db.trouble)
         started = parts.clock.now()
         try:
-            answer = await parts.model.complete(turn.request)
+            # The rest of an answer was paid for, and needs no model.
+            answer = rest_answer(turn.rest) if turn.rest else await parts.model.complete(turn.request)
         except ModelRefused as error:
             return await self._refused(turn, error, started)
         except ModelBadAnswer as error:
@@ -185,11 +191,12 @@ class TurnRunner:
                 held=turn.held,
                 sessions=self._sessions,
                 outside=self._parts.outside,
+                results=self._results,
                 upto=turn.upto,
                 careful=attempt > 0,
             )
             try:
-                outcome = await act(turn, answer, context, started, self._parts.clock.now())
+                outcome = await act(turn, answer, context, started, self._parts.clock)
                 return await self._commit(turn, outcome)
             except InboxChanged:
                 await self._parts.db.write(lambda c: spend_dropped(c, turn, answer))
@@ -212,7 +219,7 @@ class TurnRunner:
         )
         self._after(turn.facts.task.id, committed)
         if outcome.ends_turn:
-            await self._sessions.close(turn.facts.agent.id)
+            await self._end_programs(turn.facts.agent.id)
         return committed.again
 
     async def _refused(self, turn: Turn, error: ModelRefused, started: float) -> bool:

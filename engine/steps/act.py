@@ -9,19 +9,20 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
-from engine.domain.effects import CallRecord, Notice, StepOutcome
+from engine.domain.effects import CallRecord, Finish, Notice, StepOutcome
 from engine.domain.offer import led_by
 from engine.domain.outcomes import Outcome, Refused, ToolResult
-from engine.domain.state import NOTE, ModelState, PastCall, Turn
+from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
-from engine.ports import ChatAnswer, OutsideTool, ToolCall
+from engine.ports import ChatAnswer, Clock, OutsideTool, ToolCall
 from engine.store.driver_errors import FULL, is_full
 from engine.tools import SEARCHED, TOOLS, Tool, ToolContext, ToolRefused, call_outside
 from engine.tools.base import MAX_RESULT, clip
@@ -92,22 +93,43 @@ def _shape(tool: Tool[Any]) -> str:
 
 @dataclass(slots=True)
 class _Acted:
-    """Results of the calls of one answer."""
+    """Results of the calls of one answer; `good` counts those of earlier parts, too."""
 
     records: list[CallRecord]
     good: int
     seen: list[str]
 
 
+def rest_answer(rest: Rest) -> ChatAnswer:
+    """Return the calls that are still to be run as an answer that costs nothing."""
+    return ChatAnswer(
+        "",
+        rest.calls,
+        finish_reason="length" if rest.cut else "stop",
+        cost_micros=0,
+        limit=rest.limit,
+        trouble=rest.trouble,
+    )
+
+
 async def act(
-    turn: Turn, answer: ChatAnswer, context: ToolContext, started: float, now: float
+    turn: Turn, answer: ChatAnswer, context: ToolContext, started: float, clock: Clock
 ) -> StepOutcome:
-    """Run the answer's calls into `context`. Return what the step commits. Raises Stale to be repeated."""
-    agent = turn.facts.agent
-    acted = _Acted([], 0, list(agent.last_calls))
+    """Run the answer's calls into `context`. Return what the step commits. Raises Stale to be repeated.
+
+    What was said and staged before a call that takes long is committed first: then the outcome holds the
+    rest of the calls, which the agent's next step runs.
+    """
+    agent, before = turn.facts.agent, turn.rest
+    acted = _Acted([], before.good if before else 0, list(agent.last_calls))
+    context.ends_turn = before is not None and before.ends_turn
+    first = before.first if before else 0
     whole = answer.tool_calls[:-1] if answer.cut else answer.tool_calls
     for number, call in enumerate(whole):
-        await _one_call(turn, call, number, context, acted)
+        if first + number < MAX_CALLS and _is_due(turn, answer, call, context):
+            return _part(turn, answer, context, acted, number, started, clock.now())
+        await _one_call(turn, call, first + number, context, acted)
+    now = clock.now()
     note = _note_on(answer)
     for call in answer.tool_calls[len(whole) :]:
         acted.records.append(_record(turn, len(whole), call, note, Refused("malformed")))
@@ -134,10 +156,53 @@ async def act(
         ended_at=now,
         bad_answers=bad,
         last_calls=tuple(acted.seen[-_REMEMBERED:]),
-        doing=_doing(answer),
+        doing=_doing(answer.tool_calls),
         guessed=answer.guessed,
         kept=answer.kept,
         state=_state_after(turn, answer),
+    )
+
+
+def _is_due(turn: Turn, answer: ChatAnswer, call: ToolCall, context: ToolContext) -> bool:
+    """Return whether others should see now what this answer did so far: a long call comes next."""
+    tool = TOOLS.get(call.name) or SEARCHED.get(call.name)
+    slow = tool.slow if tool else _outside_tool(call, context) is not None
+    if not slow or context.staged(Finish):
+        return False
+    said = turn.rest is None and bool(answer.text.strip())
+    return bool(context.effects) or said
+
+
+def _part(
+    turn: Turn,
+    answer: ChatAnswer,
+    context: ToolContext,
+    acted: _Acted,
+    number: int,
+    started: float,
+    now: float,
+) -> StepOutcome:
+    """Return what is committed before call `number` of the answer, with that call and those after it."""
+    left, agent = answer.tool_calls[number:], turn.facts.agent
+    first = (turn.rest.first if turn.rest else 0) + number
+    rest = Rest(left, first, acted.good, context.ends_turn, answer.cut, answer.limit, answer.trouble)
+    return StepOutcome(
+        said="" if context.ends_turn and _only_talk(answer) else clip(answer.text, 20_000),
+        calls=tuple(acted.records),
+        effects=tuple(context.effects),
+        ends_turn=False,
+        usage=answer.usage,
+        cost_micros=answer.cost_micros,
+        model=answer.model,
+        started_at=started,
+        ended_at=now,
+        bad_answers=agent.bad_answers,
+        last_calls=tuple(acted.seen[-_REMEMBERED:]),
+        doing=_doing(left),
+        guessed=answer.guessed,
+        kept=answer.kept,
+        state=ModelState(answer_tokens=agent.model.answer_tokens),
+        rest=rest,
     )
 
 
@@ -289,10 +354,10 @@ def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext)
     return f"\n(You made this same call {times} times with the same result. Do something else.)"
 
 
-def _doing(answer: ChatAnswer) -> str:
-    if not answer.tool_calls:
+def _doing(calls: Sequence[ToolCall]) -> str:
+    if not calls:
         return ""
-    first = answer.tool_calls[0]
+    first = calls[0]
     try:
         arguments = json.loads(first.arguments)
         hint = next((str(arguments[k]) for k in ("path", "title", "to", "command") if k in arguments), "")

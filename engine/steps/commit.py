@@ -51,6 +51,7 @@ from engine.store.prepared import (
     listed,
     to_the_end,
 )
+from engine.store.transcript import rest_json
 
 _fence = Prepared(
     AGENTS.update()
@@ -68,6 +69,8 @@ _fence = Prepared(
         answer_tokens=sa.bindparam("answer"),
         too_long=sa.bindparam("long"),
         refusals=sa.bindparam("refused"),
+        rest_json=sa.bindparam("rest"),
+        parts=AGENTS.c.parts + sa.bindparam("part", type_=sa.Integer),
         reserved_micros=sa.literal_column("0"),
         reserved_tokens=sa.literal_column("0"),
         spent_micros=AGENTS.c.spent_micros + sa.bindparam("micros"),
@@ -139,6 +142,7 @@ _insert_step = insert_into(
     "calls_json",
     "messages_json",
     "kept",
+    "continues",
     "started_at",
     "ended_at",
     "prompt_tokens",
@@ -346,12 +350,14 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped
         "new": agent.fence + 1,
         "new_turn": agent.turn + (0 if agent.in_turn else 1),
         "open": begun and not closes,
-        "steps": 0 if closes else agent.turn_steps + 1,
+        "steps": 0 if closes else agent.turn_steps + (outcome.rest is None),
         "bad": outcome.bad_answers,
         "new_doing": outcome.doing,
         "new_summary": summary_json(turn.summary),
         "upto": turn.upto,
         "prompt": outcome.usage.prompt,
+        "rest": "" if dropped else rest_json(outcome.rest),
+        "part": int(turn.rest is not None),
         "answer": outcome.state.answer_tokens,
         "long": outcome.state.too_long,
         "refused": outcome.state.refusals,
@@ -398,6 +404,7 @@ def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, unit: 
         "calls_json": calls_json(outcome.calls, unit),
         "messages_json": messages_json(turn.facts.inbox if outcome.reads else ()),
         "kept": outcome.kept,
+        "continues": turn.rest is not None,
         "started_at": outcome.started_at,
         "ended_at": outcome.ended_at,
         "prompt_tokens": outcome.usage.prompt,

@@ -33,7 +33,7 @@ from engine.store.prepared import (
     to_the_end,
     together,
 )
-from engine.store.transcript import past_step, past_summary, unread
+from engine.store.transcript import past_answers, past_summary, rest_of, unread
 
 MAX_INBOX_MESSAGES = 1_000
 
@@ -99,6 +99,7 @@ _past = Prepared(
         STEPS.c.calls_json,
         STEPS.c.messages_json,
         STEPS.c.kept,
+        STEPS.c.continues,
     )
     .where(
         STEPS.c.agent_id == sa.bindparam("agent"),
@@ -199,8 +200,9 @@ def load_turn(
 ) -> Turn | None:
     """Return the agent's next step with its spending reserved; None when it has no work or may not run.
 
-    Reads at most `inbox_limit` messages. Raises CapHit (nothing reserved). The agent is locked before its
-    inbox is read, so messages whose wake-ups were merged into this one are already committed.
+    Reads at most `inbox_limit` messages; none and without a reservation to run the rest of an answer. Raises
+    CapHit (nothing reserved). The agent is locked before its inbox is read, so messages whose wake-ups were
+    merged into this one are already committed.
     """
     found = _look(connection, agent_id, inbox_limit)
     if found is None:
@@ -213,6 +215,8 @@ def load_turn(
         _release(connection, row)
         return None
     turn = compose(_step_facts(row, found))
+    if turn.rest is not None:
+        return turn
     _reserve_for(connection, row, turn.held)
     return turn
 
@@ -294,8 +298,8 @@ def _step_facts(row: FetchedRow, found: _Found) -> StepFacts:
     return StepFacts(
         task=_task(row),
         agent=agent,
-        inbox=_within(found.inbox),
-        past=tuple(map(past_step, found.past)),
+        inbox=() if agent.rest else _within(found.inbox),
+        past=past_answers(found.past),
         colleagues=() if agent.in_turn else _colleagues_of(agent, head, found),
         work=tuple(map(assignment_facts, found.work)),
         head=head.name if head else "",
@@ -357,6 +361,7 @@ def _agent(row: FetchedRow) -> AgentFacts:
         reserved_micros=row.reserved_micros,
         reserved_tokens=row.reserved_tokens,
         model=ModelState(row.answer_tokens, row.too_long, row.refusals),
+        rest=rest_of(row.rest_json),
     )
 
 

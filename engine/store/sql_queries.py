@@ -185,7 +185,7 @@ def _agent_view(row: AnyRow) -> AgentView:
             cost_micros=row.spent_micros,
             prompt_tokens=row.prompt_tokens,
             completion_tokens=row.completion_tokens,
-            calls=row.fence,
+            calls=row.fence - row.parts,
         ),
         last_active_at=row.active_at,
         budget=_budget_view(row),

@@ -113,7 +113,9 @@ class GroupRow(EngineTable, table=True):
 class AgentRow(EngineTable, table=True):
     """An agent. `fence` counts its committed steps and is compared and set by each commit.
 
-    `refused`: why the model refuses it permanently; it is paused then, until somebody sends it a message.
+    `rest_json`: calls of its last answer that are still to be run; `parts`: how many of its steps ran such
+    calls, without asking the model. `refused`: why the model refuses it permanently; it is paused then, until
+    somebody sends it a message.
     """
 
     __tablename__ = "agents"
@@ -155,6 +157,8 @@ class AgentRow(EngineTable, table=True):
     too_long: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     refusals: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     refused: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    rest_json: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    parts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     reserved_micros: int = Field(default=0, sa_type=sa.BigInteger)
     reserved_tokens: int = 0
     spent_micros: int = Field(default=0, sa_type=sa.BigInteger)
@@ -227,7 +231,7 @@ class InterventionRow(EngineTable, table=True):
 
 class StepRow(EngineTable, table=True):
     """One committed model call with its tool calls; `messages_json`: the messages that it read; `kept`: an
-    opaque value that its endpoint wants back."""
+    opaque value that its endpoint wants back. `continues`: it holds further calls of the answer before."""
 
     __tablename__ = "steps"
     __table_args__ = (UniqueConstraint("agent_id", "step"),)
@@ -241,6 +245,7 @@ class StepRow(EngineTable, table=True):
     calls_json: str
     messages_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     kept: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    continues: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     started_at: float
     ended_at: float
     prompt_tokens: int

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 from engine.domain.outcomes import outcome_of
-from engine.domain.state import InboxMessage, PastCall, PastStep, SummaryLine
-from engine.store.core import loads
+from engine.domain.state import InboxMessage, PastCall, PastStep, Rest, SummaryLine
+from engine.ports import ToolCall
+from engine.store.core import dumps, loads
 from engine.store.prepared import FetchedRow
 
 
@@ -56,6 +59,31 @@ def past_step(row: FetchedRow) -> PastStep:
     """Return a stored step as it is replayed to the model."""
     messages = past_messages(row.messages_json)
     return PastStep(row.step, row.input, row.said, past_calls(row.calls_json), messages, row.kept)
+
+
+def past_answers(rows: Iterable[FetchedRow]) -> tuple[PastStep, ...]:
+    """Return stored steps, oldest first; the parts of one answer are one step, numbered as the last part."""
+    made: list[PastStep] = []
+    for row in rows:
+        step = past_step(row)
+        if row.continues and made:
+            made[-1] = replace(made[-1], step=step.step, calls=made[-1].calls + step.calls)
+        else:
+            made.append(step)
+    return tuple(made)
+
+
+def rest_json(rest: Rest | None) -> str:
+    """Return the JSON of the calls that are still to be run, "" for none."""
+    return "" if rest is None else dumps(asdict(rest))
+
+
+def rest_of(stored: str) -> Rest | None:
+    """Return the stored calls that are still to be run, None without any."""
+    if not stored:
+        return None
+    values = loads(stored)
+    return Rest(**{**values, "calls": tuple(ToolCall(**call) for call in values["calls"])})
 
 
 def past_summary(stored: str) -> tuple[SummaryLine, ...]:

@@ -14,6 +14,7 @@ from engine.domain.outcomes import Name, RefusalKind, Refused, ToolResult
 from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, StepFacts, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
+from engine.tools.run_results import RunResults
 from engine.tools.schema import common_schema
 from engine.tools.sessions import Sessions
 from engine.workspace.limits import WorkspaceLimits
@@ -100,6 +101,7 @@ class ToolContext:
     held: Quote | None = None
     sessions: Sessions | None = None
     outside: Connectors | None = None
+    results: RunResults = field(default_factory=RunResults)
     upto: int = 0
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
@@ -146,13 +148,15 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[A]):
-    """A tool. Its name and argument schema are API."""
+    """A tool. Its name and argument schema are API. `slow`: a call may take more than a second, so what the
+    answer did before it is committed first."""
 
     name: str
     description: str
     arguments: type[A]
     roles: frozenset[AgentRole]
     run: Callable[[ToolContext, A], Awaitable[ToolResult]]
+    slow: bool = False
 
     def spec(self) -> ToolSpec:
         """Return the tool as shown to the model."""

@@ -69,7 +69,7 @@ async def use_tool(context: ToolContext, arguments: UseToolArguments) -> ToolRes
 
 
 FIND = Tool("find_tool", "Search the tools of the world outside.", FindToolArguments, WORKERS, find_tool)
-USE = Tool("use_tool", "Call a tool that find_tool gave.", UseToolArguments, WORKERS, use_tool)
+USE = Tool("use_tool", "Call a tool that find_tool gave.", UseToolArguments, WORKERS, use_tool, slow=True)
 SEARCHED: dict[str, Tool[Any]] = {tool.name: tool for tool in (FIND, USE)}
 """What agents get in place of the tools themselves where there are many."""
 

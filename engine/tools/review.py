@@ -57,7 +57,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
 
 async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Evidence, str]:
     """Run it -> what it shows, and that in the engine's words. Raises ToolRefused when it shows nothing."""
-    result, given = await execute(context, command, timeout_s=LONGEST_S, guarded=True)
+    result, given = await execute(context, command, timeout_s=LONGEST_S, guarded=True, check=True)
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     name = context.agent.name
     authors = {row.path: row.agent for row in rows} | dict.fromkeys(context.files, name)
@@ -174,6 +174,6 @@ async def _has_programs(context: ToolContext) -> bool:
     return any(row.path.endswith(RUNNABLE) for row in rows)
 
 
-SUBMIT = Tool("submit", "Submit an assignment.", SubmitArguments, LED, submit)
+SUBMIT = Tool("submit", "Submit an assignment.", SubmitArguments, LED, submit, slow=True)
 REVIEW = Tool("review", "Accept or reject a submission.", ReviewArguments, WORKERS, review)
 VERDICT = Tool("verdict", "Judge the result.", VerdictArguments, frozenset({"auditor"}), verdict)

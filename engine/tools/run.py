@@ -11,7 +11,7 @@ from engine.domain.effects import ShowRun
 from engine.domain.outcomes import Ran, Running, ToolResult
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
-from engine.tools.base import EVERYONE, MAX_RESULT, WORKERS, Arguments, Tool, ToolContext, ToolRefused, clip
+from engine.tools.base import EVERYONE, MAX_RESULT, Arguments, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
 from engine.tools.files import checkout_to_run
 from engine.tools.run_files import keep_run_files
@@ -113,26 +113,40 @@ async def execute(
     stdin: str = "",
     timeout_s: float = 30.0,
     guarded: bool = False,
+    check: bool = False,
 ) -> tuple[RunResult, Checkout]:
     """Run `command` on the files as this step sees them and show it to people. Raises ToolRefused.
 
-    Tests always run guarded, so that they give the same result here as in a check.
+    Tests always run guarded, so that they give the same result here as in a check. A call repeated after a
+    stale commit gets the same result again; a `check` takes that of the same command on the same files.
     """
     given = await checkout_to_run(context)
     limit = min(timeout_s, context.options.run_timeout_s * 4)
     request = RunRequest(command, given.files, stdin.encode(), limit, guarded or runs_tests(command))
+    agent, call, results = context.agent.id, (context.facts.step, context.slot()), context.results
+    kept = results.of_call(agent, call, request)
+    if kept is None and check and (kept := results.of_same(agent, request, given)):
+        return kept.result, kept.given
+    if kept is None:
+        result = await _run(context, request)
+        results.keep(agent, call, request, given, result)
+    else:
+        result, given = kept.result, kept.given
+    said = clip(result.output, SHOWN)
+    typed = len(stdin.splitlines())
+    context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed))
+    return result, given
+
+
+async def _run(context: ToolContext, request: RunRequest) -> RunResult:
     try:
-        result = await context.sandbox.run(request)
+        return await context.sandbox.run(request)
     except NotConfigured as error:
         raise ToolRefused(
             f"Programs cannot be run on this machine: {error} Go on without running.", "unavailable"
         ) from error
     except Invalid as error:
         raise ToolRefused(str(error)) from error
-    said = clip(result.output, SHOWN)
-    typed = len(stdin.splitlines())
-    context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed))
-    return result, given
 
 
 def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
@@ -142,11 +156,12 @@ def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
     return f"{how}, {result.seconds:.1f} s\n{clip(result.output, limit) or '(no output)'}"
 
 
-RUN = Tool("run", "Run a program on a copy of the files.", RunArguments, EVERYONE, run)
+RUN = Tool("run", "Run a program on a copy of the files.", RunArguments, EVERYONE, run, slow=True)
 INPUT = Tool(
     "send_input",
     "Type into the program you keep open.",
     SendInputArguments,
-    WORKERS,
+    EVERYONE,
     send_input,
+    slow=True,
 )

@@ -74,7 +74,7 @@ def _group(context: ToolContext) -> int:
 
 
 def _refs(context: ToolContext) -> tuple[str, ...]:
-    return tuple(message.ref for message in context.facts.inbox if message.ref)
+    return tuple(message.ref for message in context.facts.read if message.ref)
 
 
 TALK = Tool(

@@ -17,7 +17,7 @@ from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOpti
 from engine.connectors.connectors import Connectors
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Database, Dispatcher, OutsideServers
+from engine.ports import Database, Dispatcher, OutsideServers, Sandbox, Workspace
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
@@ -70,14 +70,16 @@ class World:
         sweeps: bool = False,
         models: tuple[str, ...] | None = None,
         outside: OutsideServers | None = None,
+        sandbox: Sandbox | None = None,
+        workspace: Workspace | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
         clock = SystemClock()
         parts = EngineParts(
             db=self.db,
             model=ScriptedModel(script),
-            workspace=GitWorkspace(self.folder / "workspaces"),
-            sandbox=FakeSandbox(),
+            workspace=workspace or GitWorkspace(self.folder / "workspaces"),
+            sandbox=sandbox or FakeSandbox(),
             clock=clock,
             outside=Connectors([outside], self.db, clock) if outside else None,
         )

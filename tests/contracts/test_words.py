@@ -39,9 +39,9 @@ from engine.handlers.result import HandlerResult
 from engine.lifecycle.task_state import ready_agents
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.monitoring.sweep import sweep_task
-from engine.ports import ChatAnswer, Database
+from engine.ports import ChatAnswer, Database, RunResult
 from engine.runtime.clock import SystemClock
-from engine.steps.act import act, nothing_done
+from engine.steps.act import act, nothing_done, rest_answer
 from engine.steps.commit import InboxChanged, commit_step
 from engine.steps.load import load_turn
 from engine.store.core import AGENTS, EVENTS, GATES, MESSAGES, STEPS, TASKS, loads
@@ -62,6 +62,7 @@ CREW = call(
 ANSWERS: dict[str, ChatAnswer] = {
     "words": say("I see."),
     "goes on": call(("list_files", {})),
+    "runs": call(("update_todo", {"items": [{"text": "try it"}]}), ("run", {"command": ["python", "x.py"]})),
     "finish": call(("finish", {"report": "made"})),
     "accept": call(("verdict", {"verdict": "accept", "findings": "good"})),
     "reject": call(("verdict", {"verdict": "reject", "findings": "bad"})),
@@ -69,12 +70,12 @@ ANSWERS: dict[str, ChatAnswer] = {
     "ask": call(("ask_human", {"question": "Which?", "options": ["this", "that"]})),
 }
 PARTS = {
-    "boss": ("finish", "finish", "finish", "words", "goes on", "ask", "dismiss"),
+    "boss": ("finish", "finish", "finish", "words", "goes on", "ask", "dismiss", "runs"),
     "auditor": ("accept", "accept", "accept", "reject", "goes on", "words"),
-    "head": ("words", "goes on"),
-    "member": ("words", "goes on"),
+    "head": ("words", "goes on", "runs"),
+    "member": ("words", "goes on", "runs"),
 }
-STEP = st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(0, 9))
+STEP = st.tuples(st.integers(0, 5), st.integers(0, 7), st.integers(0, 9))
 """Who thinks, what comes of it, and to whom a person writes meanwhile (3 and above: to nobody)."""
 
 
@@ -88,7 +89,8 @@ class Words(RuleBasedStateMachine):
     def __init__(self, loop: asyncio.Runner, db: Database, folder: Path) -> None:
         super().__init__()
         self.loop, self.db = loop, db
-        self.workspace, self.sandbox = GitWorkspace(folder / "workspaces"), FakeSandbox()
+        self.workspace = GitWorkspace(folder / "workspaces")
+        self.sandbox = FakeSandbox(lambda _: RunResult(0, "ok"))
         self.now, self.task = SystemClock().now(), 0
         self.thinking: dict[int, Turn] = {}
         self.said: dict[str, int] = {}
@@ -149,7 +151,7 @@ class Words(RuleBasedStateMachine):
                 self.thinking[agent] = turn
 
     @precondition(lambda self: self.thinking)
-    @rule(who=st.integers(0, 5), what=st.integers(0, 6))
+    @rule(who=st.integers(0, 5), what=st.integers(0, 7))
     def answer(self, who: int, what: int) -> None:
         """An agent's answer is acted on and committed."""
         turn = self.thinking[sorted(self.thinking)[who % len(self.thinking)]]
@@ -177,11 +179,12 @@ class Words(RuleBasedStateMachine):
     def commit(self, who: int, answer: ChatAnswer) -> None:
         """As the turn's runner does it."""
         turn = self.thinking.pop(sorted(self.thinking)[who % len(self.thinking)])
+        answer = rest_answer(turn.rest) if turn.rest else answer
         for attempt in range(3):
             context = ToolContext(
                 turn.facts, self.db, self.workspace, self.sandbox, OPTIONS, careful=attempt > 0
             )
-            outcome = self.loop.run(act(turn, answer, context, self.now, self.now))
+            outcome = self.loop.run(act(turn, answer, context, self.now, SystemClock()))
             if self.try_commit(turn, outcome):
                 return
         raise AssertionError("the same answer is stale again and again")

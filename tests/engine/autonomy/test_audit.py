@@ -67,7 +67,7 @@ async def test_an_auditor_has_tools_to_read_run_and_judge_and_no_others(stage: S
 
     play = await stage({"Boss": boss, "Auditor": auditor}, audit_rounds=1)
     await play.end()
-    assert offered[0] == {"list_files", "read_file", "search_files", "run", "verdict"}
+    assert offered[0] == {"list_files", "read_file", "search_files", "run", "send_input", "verdict"}
 
 
 def _rejects(view: View) -> ChatAnswer:
