@@ -29,13 +29,13 @@ class RunRecord:
 
     @property
     def asked_on(self) -> bool:
-        """Return whether it only asked for more input than it was given, which is not a failure."""
+        """Return whether it asked for more input than it was given: that shows nothing, good or bad."""
         return asks_on(self.output)
 
     @property
     def well(self) -> bool:
-        """Return whether it succeeded or only asked for more input."""
-        return self.asked_on or (self.ended == "exit" and self.exit_code == 0)
+        """Return whether it ended without an error."""
+        return self.ended == "exit" and self.exit_code == 0
 
 
 def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
@@ -54,15 +54,17 @@ def run_lines(runs: Sequence[RunRecord]) -> str:
 
 
 def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
-    """Return a report of runs and files only: what works, what does not, and that nothing else was judged."""
-    works = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.well]
-    fails = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if not ran.well]
+    """Return a report of runs and files only: how each run ended, and that nothing else was judged."""
+    well = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.well]
+    asked = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.asked_on]
+    fails = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if not ran.well and not ran.asked_on]
     parts = [
         f"Made: {', '.join(files[:20])}{f' and {len(files) - 20} more' if len(files) > 20 else ''}."
         if files
         else "No file was made.",
-        "\n".join(["Works, as far as it was run:", *works]) if works else "",
-        "\n".join(["Does not work:", *fails]) if fails else "",
+        "\n".join(["Ran without an error:", *well]) if well else "",
+        "\n".join(["Was not tried to its end:", *asked]) if asked else "",
+        "\n".join(["Failed:", *fails]) if fails else "",
         f"{'' if runs else 'Nothing was run. '}{UNJUDGED}",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -87,6 +89,6 @@ def _run_result(ran: RunRecord) -> str:
 def _end(ran: RunRecord) -> str:
     how = f"exit code {ran.exit_code}" if ran.ended == "exit" else f"stopped ({ran.ended})"
     if ran.asked_on:
-        return "it asked for more than was typed in"
+        return "it asked for more input than was typed in"
     last = ran.output.strip().splitlines()[-1:]
     return f"{how}; last line: {last[0].strip()[:LINE]}" if last else f"{how}, no output"

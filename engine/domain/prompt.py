@@ -30,7 +30,7 @@ from engine.domain.state import (
     Turn,
 )
 from engine.domain.text import foreign_block, foreign_name
-from engine.ports import AgentRole, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
+from engine.ports import AgentRole, ChatAnswer, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
 
 CHARS_PER_TOKEN = 3.5
 """Rough size of a token in English text and code, used only to decide when to compact."""
@@ -172,16 +172,18 @@ def compose(
         messages.append(ChatMessage("user", summary_text(summary)))
     if agent.model.too_long:
         kept = squeezed(kept, allowance)
+    answered = bool(kept) and bool(kept[-1].said) and not kept[-1].calls
+    if offer is not None and offer.before is not None:
+        kept = [step for step in kept if step.step < offer.before]
     for step in kept:
         messages.extend(replay(step))
     parts = []
-    answered = bool(kept) and bool(kept[-1].said) and not kept[-1].calls
     if facts.inbox or not agent.in_turn or not kept or answered or forgot:
         parts.append(
             render_input(facts, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
         )
     if offer is not None and offer.hint:
-        parts.append(offer.hint)
+        parts = [part for part in parts if part != ANSWERED] + [offer.hint]
     text = "\n\n".join(parts)
     if agent.model.too_long > 1:
         text = cut_middle(text, int(allowance * CHARS_PER_TOKEN))
@@ -199,11 +201,13 @@ def compose(
         max_tokens=limit,
         model=facts.task.model,
     )
+    made = None
     if offer is not None:
-        request = replace(request, offer=offer.names, talk=offer.talk)
+        request = replace(request, offer=offer.names, talk=offer.talk, warmth=offer.warmth)
+        made = ChatAnswer(offer.said, offer.calls, cost_micros=0) if offer.made else None
     if agent.rest is not None:
         return Turn(facts, "", request, quote(request), agent.summary, facts.upto)
-    return Turn(facts, text, request, quote(request), summary, upto)
+    return Turn(facts, text, request, quote(request), summary, upto, made)
 
 
 def step_tokens(step: PastStep) -> int:
