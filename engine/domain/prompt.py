@@ -158,8 +158,8 @@ def compose(
     exceed `allowance` tokens.
 
     Nothing is summarised and no input stored while the rest of an answer is run. `offer`: what a small model
-    may do now; its prompts are short. `most_answer`: limit of the answer in
-    tokens when the budget has no room for a longer one.
+    may do now; its prompts are short. `most_answer`: limit of the answer in tokens when the budget has no
+    room for a longer one.
     """
     agent, summary, upto, forgot = facts.agent, facts.agent.summary, facts.upto, False
     kept = list(facts.past)
@@ -189,25 +189,33 @@ def compose(
         text = cut_middle(text, int(allowance * CHARS_PER_TOKEN))
     if text:
         messages.append(ChatMessage("user", text))
-    priority = min((message.priority for message in facts.inbox), default=5)
-    limit = most_answer or agent.model.answer_tokens or None
+    request = _request(facts, messages, tools, most_answer or agent.model.answer_tokens or None, offer)
+    if agent.rest is not None:
+        return Turn(facts, "", request, quote(request), agent.summary, facts.upto)
+    made = ChatAnswer(offer.said, offer.calls, cost_micros=0) if offer is not None and offer.made else None
+    return Turn(facts, text, request, quote(request), summary, upto, made)
+
+
+def _request(
+    facts: StepFacts,
+    messages: Sequence[ChatMessage],
+    tools: tuple[ToolSpec, ...],
+    limit: int | None,
+    offer: Offer | None,
+) -> ChatRequest:
     request = ChatRequest(
         facts.task.id,
-        agent.id,
-        agent.role,
+        facts.agent.id,
+        facts.agent.role,
         joined(messages),
         tools,
-        priority,
+        min((message.priority for message in facts.inbox), default=5),
         max_tokens=limit,
         model=facts.task.model,
     )
-    made = None
-    if offer is not None:
-        request = replace(request, offer=offer.names, talk=offer.talk, warmth=offer.warmth)
-        made = ChatAnswer(offer.said, offer.calls, cost_micros=0) if offer.made else None
-    if agent.rest is not None:
-        return Turn(facts, "", request, quote(request), agent.summary, facts.upto)
-    return Turn(facts, text, request, quote(request), summary, upto, made)
+    if offer is None:
+        return request
+    return replace(request, offer=offer.names, talk=offer.talk, warmth=offer.warmth)
 
 
 def step_tokens(step: PastStep) -> int:
