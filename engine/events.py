@@ -176,8 +176,23 @@ class AssignmentChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedWorkChanged:
+    """An agent changed files of an assignment that `giver` had accepted. Told once for each acceptance and
+    file."""
+
+    task_id: int
+    group_id: int
+    assignment_id: int
+    title: str
+    giver: str
+    agent_id: int
+    name: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FileWritten:
-    """A revision of a file was committed."""
+    """A revision of a file was committed; `by_run`: by the program that this agent ran last."""
 
     task_id: int
     group_id: int
@@ -187,12 +202,17 @@ class FileWritten:
     revision: int
     size: int
     change: Literal["added", "changed", "merged", "deleted"]
+    by_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CodeRan:
-    """An agent ran a program in the sandbox; `output` is capped at 1,500 characters, `typed` lines were its
-    input."""
+    """An agent ran a program in the sandbox; `typed` lines were its input.
+
+    `output`: at most 1,500 characters; of a conversation (`talked`) both sides, at most 6,000. `ended`
+    "closed": the agent, or the end of its turn, ended it. `depends`: the files of the task that its result
+    depends on, None when that is not known; `tests`: it ran tests, so new ones would have counted too.
+    """
 
     task_id: int
     group_id: int
@@ -203,6 +223,9 @@ class CodeRan:
     ended: str
     output: str
     typed: int = 0
+    depends: tuple[str, ...] | None = None
+    tests: bool = False
+    talked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +367,7 @@ class TaskEnded:
     """The task ended. `verified`: an audit accepted the result; `basis`: what the report is based on.
 
     `unheeded`: messages of people that nobody acted on. Only an end that cannot be deferred has any.
-    `sources`: what the task read from outside.
+    `sources`: what the task read from outside. `runs`: lines about what was run, for small print.
     """
 
     task_id: int
@@ -356,6 +379,7 @@ class TaskEnded:
     basis: EndBasis = "unknown"
     unheeded: tuple[Unheeded, ...] = ()
     sources: tuple[Source, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 EventBody = (
@@ -370,6 +394,7 @@ EventBody = (
     | AgentSpoke
     | MessageRead
     | AssignmentChanged
+    | AcceptedWorkChanged
     | FileWritten
     | CodeRan
     | OutsideCalled

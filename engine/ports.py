@@ -82,8 +82,8 @@ class ChatRequest:
     """One model call. Lower `priority` goes first (0: a person waits for the answer).
 
     `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
-    embedded model is held to them. `talk`: whether an answer in words alone fits too. `warmth`: the lowest
-    temperature of a text that it writes. `model`: the one its task names, "" for the usual one of the role.
+    embedded model is held to them. `talk`: whether an answer in words alone fits too. `model`: the one its
+    task names, "" for the usual one of the role.
     """
 
     task_id: int
@@ -96,7 +96,6 @@ class ChatRequest:
     offer: tuple[str, ...] | None = None
     talk: bool = True
     model: str = ""
-    warmth: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +257,8 @@ class RunnerReport:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run. `ended`: why it ended; `changed`: files added or changed, with their content.
+    """The result of a run. `ended`: why it ended ("closed": whoever had opened it ended it); `changed`: files
+    added or changed, with their content.
 
     `tests`: of a guarded run that calls a test runner directly; such a run has the exit code 0 only when the
     runner itself said at its end that nothing failed.
@@ -266,7 +266,7 @@ class RunResult:
 
     exit_code: int
     output: str
-    ended: Literal["exit", "timeout", "memory", "output", "files", "killed"] = "exit"
+    ended: Literal["exit", "timeout", "memory", "output", "files", "killed", "closed"] = "exit"
     truncated: bool = False
     seconds: float = 0.0
     changed: Mapping[str, bytes] = field(default_factory=dict)

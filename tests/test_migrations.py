@@ -25,6 +25,7 @@ from engine.store.core import (
     AGENTS,
     DECISIONS,
     EVENTS,
+    FILES,
     GATES,
     MEMORIES,
     MESSAGES,
@@ -393,3 +394,23 @@ def test_the_audit_trail_comes_and_goes(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert connection.execute(sa.select(DECISIONS)).all() == []
     engine.dispose()
+
+
+def test_files_and_assignments_of_an_older_version_have_no_marks(tmp_path: Path) -> None:
+    """Nothing counts as accepted before the update; what is accepted afterwards is marked, and unmarked by a
+    downgrade."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0019")
+    engine = sync_engine(url)
+    file = {"task_id": 1, "path": "a.md", "revision": 1, "size": 1, "agent": "Bo", "changed_at": 1.0}
+    with engine.begin() as connection:
+        task = {"goal": "g", "state": "running", "space": "s", "by": "b", "created_at": 1.0}
+        task |= dict.fromkeys(("max_agents", "max_depth", "max_members", "max_steps", "max_minutes"), 1)
+        connection.execute(TASKS.insert().values(id=1, **task))
+        connection.execute(sa.table("files", *map(sa.column, file)).insert().values(**file))
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(FILES.c.accepted_json)).scalar_one() == ""
+    engine.dispose()
+    assert drift(url) == ""

@@ -29,6 +29,7 @@ QUESTION, EXPLAINED = 1600, 1100
 QUOTE = 80
 UNHEEDED_SHOWN = 10
 NAME = 200
+RUN = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,17 @@ def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
     return [at.note(text, body.group_id, Lane.CHATTER if body.state == "open" else Lane.HEAD)]
 
 
+def _accepted_changed(body: ev.AcceptedWorkChanged, at: _Frame) -> list[Post]:
+    more = wording.AND_MORE.format(count=len(body.paths) - 6) if len(body.paths) > 6 else ""
+    text = wording.ACCEPTED_CHANGED.format(
+        name=plain(body.name, NAME),
+        files=", ".join(f"`{code(path)}`" for path in body.paths[:6]) + more,
+        id=body.assignment_id,
+        giver=plain(body.giver, NAME),
+    )
+    return [at.note(text, body.group_id, Lane.HEAD)]
+
+
 def _file(body: ev.FileWritten, at: _Frame) -> list[Post]:
     file = wording.FILE_NAME.format(path=code(body.path), revision=body.revision, size=size(body.size))
     note = at.note(wording.FILE[body.change].format(name=plain(body.name, NAME), file=file), body.group_id)
@@ -272,7 +284,7 @@ def _file(body: ev.FileWritten, at: _Frame) -> list[Post]:
 
 
 def _ran(body: ev.CodeRan, at: _Frame) -> list[Post]:
-    good = body.ended == "exit" and body.exit_code == 0
+    good = body.ended == "closed" or (body.ended == "exit" and body.exit_code == 0)
     how = wording.RAN_OK if good else wording.RAN_EXIT.format(code=body.exit_code)
     if body.ended != "exit":
         how = wording.RAN_ENDED.get(body.ended, body.ended)
@@ -416,6 +428,7 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     if body.state != "done":
         lines.append(wording.END_EARLY)
     lines += _unheeded(body.unheeded)
+    lines += [wording.END_RUN.format(run=plain(line, RUN)) for line in body.runs]
     owner = at.task.notified_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
@@ -445,6 +458,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.AgentLeft: _left,
     ev.AgentChanged: _changed,
     ev.AssignmentChanged: _assignment,
+    ev.AcceptedWorkChanged: _accepted_changed,
     ev.FileWritten: _file,
     ev.CodeRan: _ran,
     ev.OutsideCalled: _outside,

@@ -50,6 +50,7 @@ FILE = {
     "merged": "🔀 {name} merged into {file}",
     "deleted": "🗑️ {name} deleted {file}",
 }
+ACCEPTED_CHANGED = "✏️ {name} changed {files} after {giver} accepted #{id}"
 FILE_NAME = "`{path}` (r{revision}, {size})"
 RAN = "▶️ {name} ran `{command}`: {how}"
 RAN_OK = "done"
@@ -60,6 +61,7 @@ RAN_ENDED = {
     "output": "stopped, too much output",
     "files": "stopped, too many files",
     "killed": "killed",
+    "closed": "ended by its agent",
 }
 
 GATE = {
@@ -118,6 +120,7 @@ END_UNHEEDED = "Sent before the end, but not acted on:"
 END_UNHEEDED_LINE = "- {by} to {to}: {text}"
 END_UNHEEDED_MORE = "- and {count} more"
 END_UNVERIFIED = "-# No audit confirmed this result: check it before you rely on it."
+END_RUN = "-# {run}"
 END_FILES = "-# The deliverables are attached. For all other files, use `/task files`."
 TOO_LARGE = "-# Too large to attach, download with `/task files`: {names}"
 MISSING_FILE = "-# Not in the workspace: {names}"

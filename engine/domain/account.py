@@ -6,17 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.domain.checks import asks_on, named
+from engine.domain.checks import asks_on, is_test, named
 
 SHOWN = 5
 LINE = 140
+COMMAND = 80
+"""Characters of a command in a line."""
+
 UNJUDGED = "Nobody judged whether it is what was asked: a small model made it. Try it before you rely on it."
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. `typed`: lines of input; `stale`: files changed since; `own`: files that decide this check and
-    were written by the author (`by`) of the checked work."""
+    """One run by the agent `by`. `typed`: lines of input; `stale`: files that it depends on (`depends`, None:
+    not known) were changed since; `own`: files that decide this check of the agent's work and that it wrote
+    itself; `tests`: it ran tests."""
 
     command: str
     exit_code: int
@@ -26,16 +30,36 @@ class RunRecord:
     stale: bool = False
     own: tuple[str, ...] = ()
     by: str = ""
+    depends: tuple[str, ...] | None = None
+    tests: bool = False
 
     @property
     def asked_on(self) -> bool:
-        """Return whether it asked for more input than it was given: that shows nothing, good or bad."""
+        """Return whether it only asked for more input than it was given, which is not a failure."""
         return asks_on(self.output)
 
     @property
     def well(self) -> bool:
-        """Return whether it ended without an error."""
-        return self.ended == "exit" and self.exit_code == 0
+        """Return whether it succeeded or only asked for more input."""
+        return self.asked_on or self.ended == "closed" or (self.ended == "exit" and self.exit_code == 0)
+
+    def stale_after(self, path: str) -> bool:
+        """Return whether a change of `path` could change its result."""
+        if self.depends is None:
+            return True
+        return path in self.depends or (self.tests and is_test(path))
+
+    @property
+    def line(self) -> str:
+        """Return the run in one line: who ran what, and how it ended."""
+        who = f"{self.by}: " if self.by else ""
+        return f"{who}{one_line(self.command)}: {_run_result(self)}"
+
+
+def one_line(command: str) -> str:
+    """Return a command on one line of at most COMMAND characters."""
+    text = " ".join(command.split())
+    return text if len(text) <= COMMAND else f"{text[: COMMAND - 1]}…"
 
 
 def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
@@ -47,33 +71,43 @@ def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
     return list(latest.values())[-SHOWN:]
 
 
-def run_lines(runs: Sequence[RunRecord]) -> str:
-    """Return the runs as text, one line per run; "" for none."""
-    lines = [f"- {ran.command}: {_run_result(ran)}" for ran in runs]
-    return "\n".join(["What was run, as the engine saw it:", *lines]) if lines else ""
+RUNS = "What was run, as the engine saw it:"
+
+
+def run_lines(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """Return the runs, one line each, below a heading; nothing for none."""
+    return (RUNS, *(f"- {ran.line}" for ran in runs)) if runs else ()
 
 
 def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
-    """Return a report of runs and files only: how each run ended, and that nothing else was judged."""
-    well = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.well]
-    asked = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if ran.asked_on]
-    fails = [f"- {ran.command}: {_run_result(ran)}" for ran in runs if not ran.well and not ran.asked_on]
+    """Return a report of runs and files only: the result in a sentence, what works, what does not, and that
+    nothing else was judged."""
+    works = [f"- {ran.line}" for ran in runs if ran.well]
+    fails = [f"- {ran.line}" for ran in runs if not ran.well]
     parts = [
+        _result(len(works), len(fails)),
         f"Made: {', '.join(files[:20])}{f' and {len(files) - 20} more' if len(files) > 20 else ''}."
         if files
         else "No file was made.",
-        "\n".join(["Ran without an error:", *well]) if well else "",
-        "\n".join(["Was not tried to its end:", *asked]) if asked else "",
-        "\n".join(["Failed:", *fails]) if fails else "",
-        f"{'' if runs else 'Nothing was run. '}{UNJUDGED}",
+        "\n".join(["Works:", *works]) if works else "",
+        "\n".join(["Does not work:", *fails]) if fails else "",
+        UNJUDGED,
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _result(works: int, fails: int) -> str:
+    if not works and not fails:
+        return "Nothing was run."
+    if not fails:
+        return "It works, as far as it was run."
+    return f"It does not work yet: {fails} of {works + fails} programs failed."
 
 
 def findings_of(ran: RunRecord | None) -> str:
     """Return the findings that an auditor's last run shows, in place of the auditor's own."""
     return (
-        f"{ran.command}: {_run_result(ran)}."
+        f"{one_line(ran.command)}: {_run_result(ran)}."
         if ran
         else "It ran nothing: there was nothing to run, it only read."
     )
@@ -81,14 +115,16 @@ def findings_of(ran: RunRecord | None) -> str:
 
 def _run_result(ran: RunRecord) -> str:
     typed = f"{ran.typed} line{'' if ran.typed == 1 else 's'} typed in, " if ran.typed else ""
-    stale = " (before the last change of the files)" if ran.stale else ""
+    stale = " (before the last change of what it depends on)" if ran.stale else ""
     own = f" (a check that went by what {ran.by}, who submitted, wrote: {named(ran.own)})" if ran.own else ""
     return f"{typed}{_end(ran)}{stale}{own}"
 
 
 def _end(ran: RunRecord) -> str:
-    how = f"exit code {ran.exit_code}" if ran.ended == "exit" else f"stopped ({ran.ended})"
+    how = {"exit": f"exit code {ran.exit_code}", "closed": "ended by the agent"}.get(
+        ran.ended, f"stopped ({ran.ended})"
+    )
     if ran.asked_on:
-        return "it asked for more input than was typed in"
+        return "it asked for more than was typed in"
     last = ran.output.strip().splitlines()[-1:]
     return f"{how}; last line: {last[0].strip()[:LINE]}" if last else f"{how}, no output"

@@ -21,7 +21,7 @@ RUNNABLE = (".py", ".js", ".sh")
 """Suffixes of files that can be run."""
 
 MORE_INPUT = "EOFError: EOF when reading a line"
-"""Last line of a Python program that asks for more input after all of it was read: it shows nothing."""
+"""Last line of a Python program that asks for more input after all of it was read: not a failure."""
 
 
 def shown(command: Sequence[str]) -> str:
@@ -48,7 +48,7 @@ def deciding(command: Sequence[str], paths: Iterable[str]) -> list[str]:
     exact = {path for path in present if path in words}
     if not runs_tests(command):
         return sorted(exact)
-    tests = [path for path in present if _is_test(path)]
+    tests = [path for path in present if is_test(path)]
     below = [path for path in tests if any(path.startswith(f"{word}/") for word in words)]
     chosen = exact | set(below) or set(tests)
     return sorted(chosen | {path for path in present if _steers(path)})
@@ -59,16 +59,6 @@ def whose(command: Sequence[str], authors: Mapping[str, str], runner: str) -> tu
     files = deciding(command, authors)
     own = [path for path in files if authors[path] == runner]
     return own, [path for path in files if authors[path] != runner]
-
-
-def provenance(command: Sequence[str], authors: Mapping[str, str], runner: str) -> str:
-    """Return a sentence for the reviewer: who wrote the files that decide a check of `runner`'s work."""
-    own, others = whose(command, authors, runner)
-    if not own and not others:
-        return "The check depends on no file of the task."
-    parts = [f"{named(own)} last written by {runner}, who submits"] if own else []
-    parts += [f"{named(others)} by others"] if others else []
-    return f"The check depends on {'; '.join(parts)}."
 
 
 def named(paths: Sequence[str]) -> str:
@@ -91,7 +81,8 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _is_test(path: str) -> bool:
+def is_test(path: str) -> bool:
+    """Return whether test runners find tests in a file of this name."""
     name = _base(path)
     return name.endswith(".py") and (name.startswith("test") or name.endswith("_test.py"))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.domain.changes import FileChange
 from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
@@ -68,7 +69,10 @@ class Assign:
 @dataclass(frozen=True, slots=True)
 class ChangeAssignment:
     """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit.
-    `diff`: what changed since it was rejected, for its reviewer."""
+
+    With a submission, as the engine saw it: `changed` since the assignment was given, and the `diff` since it
+    was rejected.
+    """
 
     assignment_id: int
     expected: tuple[str, ...]
@@ -76,6 +80,7 @@ class ChangeAssignment:
     note: str
     files: tuple[str, ...] = ()
     diff: str = ""
+    changed: tuple[FileChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,8 @@ class SetTodo:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFile:
-    """Set the content of a path (`blob` None: delete), if it still is at `expected` (None: absent)."""
+    """Set the content of a path (`blob` None: delete), if it still is at `expected` (None: absent).
+    `by_run`: a program that the agent ran did it."""
 
     slot: int
     path: str
@@ -103,6 +109,7 @@ class ChangeFile:
     expected: str | None
     size: int
     change: Literal["added", "changed", "merged", "deleted"]
+    by_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +122,16 @@ class CheckRoom:
 
 @dataclass(frozen=True, slots=True)
 class ShowRun:
-    """Show people a run."""
+    """Show people a run; the fields are those of `CodeRan`."""
 
     command: str
     exit_code: int
     ended: str
     output: str
     typed: int = 0
+    depends: tuple[str, ...] | None = None
+    tests: bool = False
+    talked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,14 @@ class Assigned:
 class Submitted:
     """An assignment was submitted. `checked`: its check was a test runner that said so itself ("tests", of
     which `passed` passed), or a program of which nothing but its exit code 0 is known ("exit").
-    `own`: it loaded files that the one who submits wrote last, which run in its process."""
+    `own`: it loaded files that the one who submits wrote last, which run in its process; `altered`: files of
+    others that it goes by and that were changed since."""
 
     assignment: int
     checked: Literal["", "tests", "exit"] = ""
     passed: int = 0
     own: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,9 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """The boss's `finish` was refused once, for things that are plainly missing; `paths`: the files
-    concerned."""
-
-    paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Ran:
-    """A program ran to its end (`ended`: exit, or the limit that stopped it). `asked_on`: it asked for more
-    input than it was given, which shows neither that it works nor that it does not."""
+    """A program ran to its end (`ended`: exit, or the limit that stopped it). `asked_on`: it only asked for
+    more input than it was given."""
 
     exit_code: int
     ended: str
@@ -104,8 +98,8 @@ class Ran:
 
     @property
     def well(self) -> bool:
-        """Return whether it ended without an error."""
-        return self.ended == "exit" and self.exit_code == 0
+        """Return whether it succeeded or only asked for more input, which is not a failure."""
+        return self.asked_on or (self.ended == "exit" and self.exit_code == 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +165,6 @@ Outcome = (
     | Reviewed
     | Judged
     | Finished
-    | Unfinished
     | Ran
     | Running
     | Read
@@ -188,7 +181,6 @@ _KINDS: dict[str, type[Any]] = {
     "reviewed": Reviewed,
     "judged": Judged,
     "finished": Finished,
-    "unfinished": Unfinished,
     "ran": Ran,
     "running": Running,
     "read": Read,

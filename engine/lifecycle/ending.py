@@ -45,7 +45,8 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
     The runs are listed below the report, so that readers can check it. Callers whose end can be deferred ask
     `hold_end` first.
     """
-    report = _with_runs(connection, task_id, ending)
+    runs = _runs(connection, task_id, ending)
+    report = "\n\n".join(part for part in (ending.report, "\n".join(runs)) if part)
     done = connection.execute(
         TASKS.update()
         .where(TASKS.c.id == task_id, TASKS.c.state.not_in(ENDED))
@@ -69,11 +70,12 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         task_id,
         root,
         ending.state,
-        report,
+        ending.report,
         ending.deliverables,
         ending.verified,
         ending.basis,
         unheeded(open_words(connection, task_id)),
+        runs=runs,
     )
     return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]
 
@@ -131,11 +133,11 @@ def current_report(connection: Connection, task: AnyRow) -> str:
     return account(connection, task.id) if task.basis == "ran" else str(task.report)
 
 
-def _with_runs(connection: Connection, task_id: int, ending: Ending) -> str:
+def _runs(connection: Connection, task_id: int, ending: Ending) -> tuple[str, ...]:
+    """Return the runs to be listed below the report; a report made of runs has them already."""
     if ending.state == "stopped" or ending.basis == "ran":
-        return ending.report
-    runs = run_lines(runs_of(connection, task_id))
-    return f"{ending.report}\n\n{runs}" if runs else ending.report
+        return ()
+    return run_lines(runs_of(connection, task_id))
 
 
 def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:

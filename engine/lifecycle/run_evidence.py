@@ -20,8 +20,8 @@ _KINDS = (CodeRan.__name__, FileWritten.__name__)
 def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
     """Return the newest run of each command.
 
-    `stale` marks runs older than the newest change of a file; `own` names the files of a check that the
-    author of the checked work wrote.
+    `stale` marks runs that depend on a file which was changed later, other than by the run itself; `own`
+    names the files of a check that the author of the checked work wrote.
     """
     query = sa.select(EVENTS.c.kind, EVENTS.c.payload_json).where(
         EVENTS.c.task_id == task_id, EVENTS.c.kind.in_(_KINDS)
@@ -29,16 +29,25 @@ def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
     checks = _checks(connection, task_id)
     authors: dict[str, str] = {}
     runs: list[RunRecord] = []
+    last: dict[int, str] = {}
     for row in connection.execute(query.order_by(EVENTS.c.seq)):
         seen = loads(row.payload_json)
         if row.kind == CodeRan.__name__:
             check = checks.get((seen["agent_id"], seen["command"]), ())
             own = whose(check, authors, seen["name"])[0]
-            runs.append(replace(_ran(seen), own=tuple(own), by=seen["name"]))
+            runs = newest([*runs, replace(_ran(seen), own=tuple(own))])
+            last[seen["agent_id"]] = runs[-1].command
         else:
             _note(authors, seen)
-            runs = [replace(ran, stale=True) for ran in newest(runs)]
-    return newest(runs)
+            own_run = last.get(seen["agent_id"]) if seen.get("by_run") else None
+            runs = [_after(ran, seen["path"], own_run) for ran in runs]
+    return runs
+
+
+def _after(ran: RunRecord, path: str, own_run: str | None) -> RunRecord:
+    """Return the run after a change of `path`, which the run of the command `own_run` made itself."""
+    stale = ran.command != own_run and ran.stale_after(path)
+    return replace(ran, stale=True) if stale and not ran.stale else ran
 
 
 def _checks(connection: Connection, task_id: int) -> dict[tuple[int, str], tuple[str, ...]]:
@@ -67,7 +76,17 @@ def last_run(connection: Connection, task_id: int, agent_id: int) -> RunRecord |
 
 
 def _ran(seen: Mapping[str, Any]) -> RunRecord:
-    return RunRecord(seen["command"], seen["exit_code"], seen["ended"], seen["output"], seen.get("typed", 0))
+    depends = seen.get("depends")
+    return RunRecord(
+        seen["command"],
+        seen["exit_code"],
+        seen["ended"],
+        seen["output"],
+        seen.get("typed", 0),
+        by=seen["name"],
+        depends=None if depends is None else tuple(depends),
+        tests=seen.get("tests", False),
+    )
 
 
 def account(connection: Connection, task_id: int) -> str:

@@ -17,15 +17,16 @@ from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
 from engine.domain.effects import CallRecord, Finish, Notice, StepOutcome
+from engine.domain.offer import led_by
 from engine.domain.outcomes import Outcome, Refused, ToolResult
 from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
-from engine.llm.local.policy import led_by
 from engine.ports import ChatAnswer, Clock, OutsideTool, ToolCall
 from engine.store.driver_errors import FULL, is_full
 from engine.tools import SEARCHED, TOOLS, Tool, ToolContext, ToolRefused, call_outside
 from engine.tools.base import MAX_RESULT, clip
+from engine.tools.run import close_conversation
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,8 @@ async def act(
     if not ends and agent.turn_steps + 1 >= turn.facts.task.max_steps:
         ends = True
         context.stage(Notice("steps", "reported", f"took {agent.turn_steps + 1} steps in one turn", True))
+    if ends:
+        await close_conversation(context)
     return StepOutcome(
         said=said,
         calls=tuple(acted.records) or _alone(turn, note or (EMPTY_ANSWER if useless else "")),

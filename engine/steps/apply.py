@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from engine.domain.changes import changes_text
 from engine.domain.effects import (
     Assign,
     ChangeAssignment,
@@ -41,6 +42,7 @@ from engine.events import (
 )
 from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
 from engine.lifecycle.gates import NewGate, raise_gate
+from engine.steps.accepted import mark_accepted, reopened
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import load_assignment
 from engine.store.core import (
@@ -63,6 +65,7 @@ _now_there: dict[str, Any] = {
     "size": sa.bindparam("new_size"),
     "agent": sa.bindparam("new_agent"),
     "changed_at": sa.bindparam("now"),
+    "accepted_json": sa.bindparam("accepted"),
 }
 _make_head = Prepared(
     AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent"), AGENTS.c.role == "member").values(role="head")
@@ -70,7 +73,7 @@ _make_head = Prepared(
 _update_todo = Prepared(
     AGENTS.update().where(AGENTS.c.id == sa.bindparam("agent")).values(todo_json=sa.bindparam("todo"))
 )
-_file = Prepared(sa.select(FILES.c.blob).where(_at))
+_file = Prepared(sa.select(FILES.c.blob, FILES.c.accepted_json).where(_at))
 _insert_file = Prepared(
     FILES.insert().values(task_id=sa.bindparam("at_task"), path=sa.bindparam("at_path"), **_now_there)
 )
@@ -168,7 +171,8 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
     work = load_assignment(unit.connection, unit.task_id, effect.assignment_id)
     values: dict[str, object] = {"state": effect.state, "changed_at": unit.now}
     if effect.state == "submitted":
-        values |= {"summary": effect.note, "files_json": dumps(effect.files)}
+        paths = [each.path for each in effect.changed if each.how != "unchanged"]
+        values |= {"summary": effect.note, "files_json": dumps(effect.files), "changed_json": dumps(paths)}
     else:
         values |= {"feedback": effect.note}
     if effect.state == "rejected":
@@ -180,6 +184,8 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
     )
     if work is None or changed.rowcount != 1:
         raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
+    if effect.state == "accepted":
+        mark_accepted(unit.connection, unit.task_id, work.id)
     to, text, wakes = _assignment_message(effect, work.giver_id, work.assignee_id, work.title)
     about: About = "submission" if effect.state == "submitted" else ""
     unit.add_message(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
@@ -204,8 +210,9 @@ def _assignment_message(
     name = f"#{effect.assignment_id} ({title})"
     if effect.state == "submitted":
         files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
+        changed = f"\n{changes_text(effect.changed)}" if effect.changed else ""
         since = f"\nChanged since you rejected it:\n{effect.diff}" if effect.diff else ""
-        return giver, f"Submission of {name}: {effect.note}{files}{since}\nReview it.", True
+        return giver, f"Submission of {name}: {effect.note}{files}{changed}{since}\nReview it.", True
     if effect.state == "rejected":
         return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True
     return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"
@@ -249,6 +256,7 @@ def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
         new_size=effect.size,
         new_agent=unit.agent.name,
         now=unit.now,
+        accepted=reopened(unit, effect.path, row.accepted_json) if row else "",
     )
     unit.ids[Slot("revision", effect.slot)] = int(number)
     agent = unit.agent
@@ -262,6 +270,7 @@ def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
             number,
             effect.size,
             effect.change,
+            effect.by_run,
         )
     )
 
@@ -283,6 +292,9 @@ def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
             effect.ended,
             effect.output,
             effect.typed,
+            effect.depends,
+            effect.tests,
+            effect.talked,
         )
     )
 

@@ -36,6 +36,7 @@ from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
 from engine.ports import Wake
+from engine.steps.accepted import tell_reopened
 from engine.steps.effects import apply_effect
 from engine.steps.transcript import calls_json, messages_json, summary_json
 from engine.steps.unit_of_work import UnitOfWork
@@ -279,6 +280,7 @@ class _Step:
             _speak(unit, turn, outcome)
         for effect in self.effects:
             apply_effect(effect, unit)
+        tell_reopened(unit)
         _write_step(connection, turn, outcome, unit)
         return consumed, waking.run(connection, agent=unit.agent.id)
 

@@ -11,14 +11,14 @@ from engine.domain.account import run_lines
 from engine.domain.effects import CollectWords, Finish, RaiseGate, Verdict
 from engine.domain.gates import choices_of
 from engine.errors import Stale
-from engine.events import AgentJoined, Audited, EndBasis
+from engine.events import AcceptedWorkChanged, AgentJoined, Audited, EndBasis
 from engine.lifecycle.agents import NewAgent, add_agent, dismiss
 from engine.lifecycle.ending import Ending, Held, current_report, end_task, hold_end
 from engine.lifecycle.run_evidence import account, runs_of
 from engine.lifecycle.words import hand_on_stranded, open_words, said_in
 from engine.steps.apply import open_gate
 from engine.steps.unit_of_work import UnitOfWork
-from engine.store.core import AGENTS, TASKS, dumps, loads
+from engine.store.core import AGENTS, EVENTS, TASKS, dumps, loads
 
 
 def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
@@ -49,9 +49,9 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     )
     unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor"))
     files = ", ".join(effect.deliverables) or "none named"
-    runs = "" if not effect.report else run_lines(runs_of(unit.connection, unit.task_id))
+    runs = "" if not effect.report else "\n".join(run_lines(runs_of(unit.connection, unit.task_id)))
     runs += "\n" if runs else ""
-    runs += _undone(unit)
+    runs += _undone(unit) + _reopened(unit)
     said = said_in(unit.connection, unit.task_id)
     for each in said:
         unit.add_message(auditor, each.text, kind="person", name=each.by, about=("said", None))
@@ -69,6 +69,17 @@ def _undone(unit: UnitOfWork) -> str:
     todo = loads(unit.connection.execute(query).scalar_one())
     left = [text for text, status in todo if status != "done"]
     return f"Open on the boss's own list: {'; '.join(left[:8])}\n" if left else ""
+
+
+def _reopened(unit: UnitOfWork) -> str:
+    """Return which accepted work was changed afterwards, for the auditor to look at."""
+    query = sa.select(EVENTS.c.payload_json).where(
+        EVENTS.c.task_id == unit.task_id, EVENTS.c.kind == AcceptedWorkChanged.__name__
+    )
+    newest = unit.connection.execute(query.order_by(EVENTS.c.seq.desc()).limit(8)).scalars()
+    seen = [loads(payload) for payload in newest]
+    lines = [f"{', '.join(each['paths'][:6])} (#{each['assignment_id']}, by {each['name']})" for each in seen]
+    return f"Changed after it was accepted: {'; '.join(reversed(lines))}\n" if lines else ""
 
 
 def apply_collect_words(_: CollectWords, unit: UnitOfWork) -> None:
@@ -124,7 +135,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
     for body in dismiss(unit.connection, unit.agent.id, "has judged", unit.now):
         unit.event(body)
     if effect.last_round and not task.attended:
-        told = f"{report}\n\nNot verified: the auditor rejected it. {effect.findings}"
+        told = f"Not verified: the auditor rejected it. {effect.findings}\n\n{report}"
         ending = Ending("done", "ran" if task.basis == "ran" else "rejected", told, files)
         for body in end_task(unit.connection, unit.task_id, ending, unit.now):
             unit.event(body)

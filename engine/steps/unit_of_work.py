@@ -59,7 +59,8 @@ _by_name = Prepared(
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """Mutable state of one commit; lives only inside its transaction."""
+    """Mutable state of one commit; lives only inside its transaction. `reopened`: changed paths by the
+    accepted assignment that they belong to."""
 
     connection: Connection
     turn: Turn
@@ -72,6 +73,7 @@ class UnitOfWork:
     leads: int | None = None
     message_count: int = 0
     wrote_files: bool = False
+    reopened: dict[int, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.leads = self.agent.leads_group_id

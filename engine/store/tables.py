@@ -256,7 +256,8 @@ class StepRow(EngineTable, table=True):
 
 
 class AssignmentRow(EngineTable, table=True):
-    """An assignment that a head gave, with its acceptance criteria."""
+    """An assignment that a head gave, with its acceptance criteria. `changed_json`: the paths that had
+    changed for it when it was submitted last."""
 
     __tablename__ = "assignments"
     __table_args__ = (UniqueConstraint("key"),)
@@ -273,13 +274,15 @@ class AssignmentRow(EngineTable, table=True):
     summary: str = ""
     feedback: str = ""
     files_json: str = "[]"
+    changed_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     key: str
     created_at: float
     changed_at: float
 
 
 class FileRow(EngineTable, table=True):
-    """The current content of a path; `blob` is None when deleted."""
+    """The current content of a path; `blob` is None when deleted. `accepted_json`: the assignments as part of
+    which it was accepted as it is, "" for none."""
 
     __tablename__ = "files"
     task_id: int = Field(foreign_key="tasks.id", primary_key=True)
@@ -289,6 +292,7 @@ class FileRow(EngineTable, table=True):
     size: int = 0
     agent: str = ""
     changed_at: float = 0.0
+    accepted_json: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class RevisionRow(EngineTable, table=True):

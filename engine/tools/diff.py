@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
+from engine.domain.changes import MAX_COMPARED
 from engine.domain.outcomes import Read, Refused, ToolResult, Wrote
 from engine.errors import NotFound
 from engine.store.core import ASSIGNMENTS, REVISIONS
@@ -19,9 +20,6 @@ from engine.tools.files import blob_at, checked_path, current_file
 
 MAX_DIFF = 6_000
 """Characters of differences that a call shows."""
-
-MAX_COMPARED = 400_000
-"""Bytes of a file that is compared line by line."""
 
 LAST_LOOK = "last_look"
 
@@ -127,11 +125,12 @@ async def _change(context: ToolContext, path: str, revision: int) -> _Change:
     now = current.blob if current else None
     if base == now:
         return _Change(path, None, None, "")
-    before, after = await _content(context, base), await _content(context, now)
+    before, after = await content_of(context, base), await content_of(context, now)
     return _Change(path, before, after, current.agent if current else "")
 
 
-async def _content(context: ToolContext, blob: str | None) -> bytes | None:
+async def content_of(context: ToolContext, blob: str | None) -> bytes | None:
+    """Return the bytes of a blob, None for None. Raises ToolRefused."""
     try:
         return None if blob is None else await context.workspace.get(context.task.id, blob)
     except NotFound as error:

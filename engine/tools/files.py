@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -242,7 +243,13 @@ async def _put(context: ToolContext, content: bytes) -> str:
 
 
 async def stage_content(
-    context: ToolContext, path: str, content: bytes, expected: str | None, change: str, *, whole: bool = True
+    context: ToolContext,
+    path: str,
+    content: bytes,
+    expected: str | None,
+    change: Literal["added", "changed", "merged"],
+    *,
+    whole: bool = True,
 ) -> ToolResult:
     """Stage a content; `whole`: the agent knows all of it. Raises ToolRefused over the limits."""
     blob = await _put(context, content)
@@ -261,10 +268,17 @@ async def stage_content(
 
 
 def stage_file(
-    context: ToolContext, path: str, blob: str | None, expected: str | None, size: int, change: str
+    context: ToolContext,
+    path: str,
+    blob: str | None,
+    expected: str | None,
+    size: int,
+    change: Literal["added", "changed", "merged", "deleted"],
+    *,
+    by_run: bool = False,
 ) -> None:
-    """Stage the change of `path` from `expected` to `blob`."""
-    context.stage(ChangeFile(context.slot(), path, blob, expected, size, change))  # type: ignore[arg-type]
+    """Stage the change of `path` from `expected` to `blob`; `by_run`: a program did it."""
+    context.stage(ChangeFile(context.slot(), path, blob, expected, size, change, by_run))
     context.files[path] = FileNow(blob, size)
     context.known.discard(path)
 

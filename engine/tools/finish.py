@@ -26,7 +26,10 @@ WORDS_CHARS = 2_000
 class FinishArguments(Arguments):
     """Arguments of finish."""
 
-    report: str = Field(min_length=1, description="what works, what does not, how it was checked")
+    report: str = Field(
+        min_length=1,
+        description="first the result in plain words; then what does not work, and how it was checked",
+    )
     deliverables: list[str] = Field(default_factory=list, max_length=50, description="the files that matter")
     lessons: list[str] = Field(
         default_factory=list, max_length=5, description="what a later task here should know, one line each"
@@ -48,12 +51,12 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     open_work += [f"{given.title} was given in this same answer" for given in context.staged(Assign)]
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
-    await check_files(context, arguments.deliverables)
+    deliverables = await check_files(context, arguments.deliverables)
     audit = context.options.audit_rounds > 0
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
     vectors = await _vectors(context, lessons)
     report = "" if context.options.by_runs else arguments.report
-    context.stage(Finish(report, tuple(arguments.deliverables), audit, lessons, vectors))
+    context.stage(Finish(report, deliverables, audit, lessons, vectors))
     context.ends_turn = True
     text = "An auditor checks the result now." if audit else "The task is finished."
     return ToolResult(text, Finished(audit))

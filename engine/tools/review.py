@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Literal
 
@@ -10,7 +11,7 @@ from pydantic import Field
 from engine.domain.account import RunRecord, findings_of
 from engine.domain.checks import RUNNABLE, hidden_by_python, named
 from engine.domain.effects import ChangeAssignment, Verdict
-from engine.domain.evidence import Evidence, evidence_of
+from engine.domain.evidence import Evidence, concerned, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
@@ -18,8 +19,10 @@ from engine.lifecycle.run_evidence import last_run
 from engine.lifecycle.words import unread_by
 from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.changes import history_of, paths_ever, since_assignment
 from engine.tools.diff import since_review
 from engine.tools.files import current_files
+from engine.tools.reading import check_read
 from engine.tools.run import LONGEST_S, describe, execute
 from engine.workspace import normal_path
 
@@ -42,28 +45,29 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
         raise ToolRefused(f"Assignment #{work.id} belongs to {work.assignee}. {await _mine(context)}")
     if work.state != "open":
         raise ToolRefused(f"Assignment #{work.id} is {work.state}; only an open one can be submitted.")
-    await check_files(context, arguments.files)
+    listed = await check_files(context, arguments.files)
     note, outcome = arguments.summary, Submitted(work.id)
     if work.command:
-        evidence, told = await _check(context, work.command)
-        note = f"{told}\n{context.agent.name} says: {arguments.summary}"  # theirs last: it can look like ours
+        evidence = await _check(context, work)
+        # Theirs last: it can look like ours.
+        note = f"{evidence.text()}\n{context.agent.name} says: {arguments.summary}"
         passed = evidence.tests.passed if evidence.tests else 0
-        outcome = Submitted(work.id, "tests" if evidence.tests else "exit", passed, evidence.own)
-    changed = await since_review(context, work.id, MAX_CHANGED)
-    context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, tuple(arguments.files), changed))
+        kind: Literal["tests", "exit"] = "tests" if evidence.tests else "exit"
+        altered = tuple(each.path for each in evidence.altered)
+        outcome = Submitted(work.id, kind, passed, evidence.own, altered)
+    changed = await since_assignment(context, work, listed)
+    diff = await since_review(context, work.id, MAX_CHANGED)
+    context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, listed, diff, changed))
     context.ends_turn = True
     return ToolResult(f"Submitted to {work.giver}, who reviews it.", outcome)
 
 
-async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Evidence, str]:
-    """Run it -> what it shows, and that in the engine's words. Raises ToolRefused when it shows nothing."""
-    result, given = await execute(context, command, timeout_s=LONGEST_S, guarded=True, check=True)
-    rows = await context.db.read(lambda c: current_files(c, context.task.id))
-    name = context.agent.name
-    authors = {row.path: row.agent for row in rows} | dict.fromkeys(context.files, name)
+async def _check(context: ToolContext, work: AssignmentFacts) -> Evidence:
+    """Run an assignment's check. Return what it shows. Raises ToolRefused when it shows nothing."""
+    result, given = await execute(context, work.command, timeout_s=LONGEST_S, guarded=True, check=True)
     tests = result.tests
     if result.exit_code != 0 or result.ended != "exit" or (tests is not None and not tests.passed):
-        hidden = named(hidden_by_python(authors))
+        hidden = named(hidden_by_python(given.files))
         hint = f"A check imports Python's own modules before yours of the same name: {hidden}.\n"
         nothing = "No test of it passed.\n" if tests is not None and not tests.passed else ""
         raise ToolRefused(
@@ -71,8 +75,10 @@ async def _check(context: ToolContext, command: tuple[str, ...]) -> tuple[Eviden
             "Repair it, then submit again.",
             "check_failed",
         )
-    evidence = evidence_of(command, name, tests, given.files, authors)
-    return evidence, evidence.text(authors)
+    ever = await paths_ever(context)
+    paths = await asyncio.to_thread(concerned, work.command, given.files, ever)
+    history = await history_of(context, paths)
+    return evidence_of(work.command, context.agent.name, work.giver, tests, history)
 
 
 async def _find(context: ToolContext, number: int) -> AssignmentFacts:
@@ -96,8 +102,9 @@ async def _mine(context: ToolContext) -> str:
     return f"Open now: {'; '.join(mine)}." if mine else "You have no open assignments."
 
 
-async def check_files(context: ToolContext, files: list[str]) -> None:
-    """Check that all paths are files of the task. Raises ToolRefused."""
+async def check_files(context: ToolContext, files: list[str]) -> tuple[str, ...]:
+    """Check that all paths are files of the task. Return them in normal spelling. Raises ToolRefused."""
+    found: dict[str, None] = {}
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     present = {row.path for row in rows} | {p for p, f in context.files.items() if f.blob is not None}
     for name in files:
@@ -109,6 +116,8 @@ async def check_files(context: ToolContext, files: list[str]) -> None:
             raise ToolRefused(
                 f"There is no file {path}. Write it before you submit, or leave it out.", "missing"
             )
+        found[path] = None
+    return tuple(found)
 
 
 class ReviewArguments(Arguments):
@@ -143,7 +152,8 @@ class VerdictArguments(Arguments):
 
 
 async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResult:
-    """Stage the auditor's verdict. Raises ToolRefused when runs decide and contradict it."""
+    """Stage the auditor's verdict. Raises ToolRefused when runs decide and contradict it, and for an
+    acceptance of documents that were not read to their end."""
     reading = {message.id for message in context.facts.inbox}
     if await context.db.read(lambda c: unread_by(c, context.agent.id) - reading):
         raise ToolRefused("Not yet: you have not read all that people said. The rest comes now; judge then.")
@@ -153,6 +163,8 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResu
         seen = await context.db.read(lambda c: last_run(c, context.task.id, context.agent.id))
         await _check_by_runs(context, seen, accepts=accepts)
         findings = findings_of(seen) if accepts or seen else findings
+    elif accepts:
+        await check_read(context)
     if context.staged(Verdict):
         raise ToolRefused("You gave your verdict before, in this same answer.")
     last = context.task.audit_round >= context.options.audit_rounds

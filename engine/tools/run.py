@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from pydantic import Field
 
 from engine.domain.checks import asks_on, runs_tests, shown
 from engine.domain.effects import ShowRun
+from engine.domain.loading import read_by
 from engine.domain.outcomes import Ran, Running, ToolResult
 from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
@@ -15,9 +17,15 @@ from engine.tools.base import EVERYONE, MAX_RESULT, Arguments, Tool, ToolContext
 from engine.tools.checkout import Checkout
 from engine.tools.files import checkout_to_run
 from engine.tools.run_files import keep_run_files
-from engine.tools.sessions import Sessions
+from engine.tools.sessions import Conversation, Sessions, is_over
 
 SHOWN = 1_500
+TALK_SHOWN = 6_000
+"""Characters of a conversation that are kept."""
+
+MOST_DEPENDS = 200
+"""Files kept with a run as those that it depends on."""
+
 SEND_WAIT_S = 5.0
 LONGEST_S = 120.0
 """Seconds that a run may ask for, and that a check of an assignment has."""
@@ -50,36 +58,56 @@ async def run(context: ToolContext, arguments: RunArguments) -> ToolResult:
 
 async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     sessions = _sessions(context)
+    await close_conversation(context)
     command = shown(arguments.command)
     given = await checkout_to_run(context)
     argv, wait = tuple(arguments.command), context.options.run_timeout_s
     # Tests say the same here as in a run to the end and as a check.
     request = RunRequest(argv, given.files, arguments.stdin.encode(), wait, runs_tests(argv))
-    call = (context.facts.step, context.slot())
     try:
-        first = await sessions.start(context.agent.id, context.sandbox, request, command, given, call)
+        talk, first = await sessions.start(
+            context.agent.id, context.sandbox, request, command, given, _call(context)
+        )
     except (NotConfigured, Invalid) as error:
         if isinstance(error, NotConfigured):
             raise ToolRefused(f"{error} Go on without running.", "unavailable") from error
         raise ToolRefused(str(error)) from error
-    return await _conversed(context, first, command, given)
+    return await _conversed(context, talk, first)
 
 
 async def send_input(context: ToolContext, arguments: SendInputArguments) -> ToolResult:
     """Send input to the program that `run` with keep_open started in this turn. Raises ToolRefused."""
-    sessions = _sessions(context)
-    talk = sessions.of(context.agent.id)
+    sessions, call = _sessions(context), _call(context)
+    talk = sessions.of_call(context.agent.id, call)
     if talk is None:
         raise ToolRefused(
             "No program of yours is running: it was not started in this turn, or the engine was restarted "
             "meanwhile. Start it with run and keep_open true.",
             "missing",
         )
+    if talk.last is not None and call not in talk.answers:
+        raise ToolRefused(
+            f"It has ended: {_how(talk.last)}. Start it again with run and keep_open.", "missing"
+        )
     if arguments.close:
-        return await _conversed(context, await talk.session.close(), talk.command, talk.given)
-    call = (context.facts.step, context.slot())
-    result = await sessions.send(context.agent.id, arguments.text, SEND_WAIT_S, call)
-    return await _conversed(context, result or await talk.session.close(), talk.command, talk.given)
+        result = await sessions.end(talk, call)
+    else:
+        result = await sessions.send(talk, arguments.text, SEND_WAIT_S, call)
+    return await _conversed(context, talk, result)
+
+
+def _call(context: ToolContext) -> tuple[int, int]:
+    return context.facts.step, context.slot()
+
+
+async def close_conversation(context: ToolContext) -> None:
+    """End the program that the agent still keeps open, show it and stage the files it left."""
+    if context.sessions is None:
+        return
+    call = _call(context)
+    talk = context.sessions.of_call(context.agent.id, call)
+    if talk is not None and (talk.last is None or call in talk.answers):
+        await _conversed(context, talk, await context.sessions.end(talk, call))
 
 
 def _sessions(context: ToolContext) -> Sessions:
@@ -88,13 +116,23 @@ def _sessions(context: ToolContext) -> Sessions:
     return context.sessions
 
 
-async def _conversed(context: ToolContext, result: RunResult, command: str, given: Checkout) -> ToolResult:
-    """Return the program's output; once it has ended, also stage the files it left."""
-    if result.exit_code == -1 and result.ended == "exit":
+async def _conversed(context: ToolContext, talk: Conversation, result: RunResult) -> ToolResult:
+    """Return the program's output; once it has ended, show the whole conversation and stage what it left."""
+    if not is_over(result):
         said = clip(result.output) or "(no output)"
         return ToolResult(f"running\n{said}\n(send_input answers it; it ends with your turn)", Running())
-    context.stage(ShowRun(command, result.exit_code, result.ended, clip(result.output, SHOWN)))
-    return await _ended(context, result, given)
+    depends = await _depends(talk.argv, talk.given)
+    said = clip(talk.text, TALK_SHOWN)
+    context.stage(
+        ShowRun(talk.command, result.exit_code, result.ended, said, talk.typed, depends, talked=True)
+    )
+    return await _ended(context, result, talk.given)
+
+
+async def _depends(command: tuple[str, ...], given: Checkout) -> tuple[str, ...] | None:
+    """Return the files that a run depends on, None when none is known or they are too many to keep."""
+    found = await asyncio.to_thread(read_by, command, given.files)
+    return tuple(found) if 0 < len(found) <= MOST_DEPENDS else None
 
 
 async def _ended(
@@ -134,7 +172,8 @@ async def execute(
         result, given = kept.result, kept.given
     said = clip(result.output, SHOWN)
     typed = len(stdin.splitlines())
-    context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed))
+    depends, tests = await _depends(command, given), runs_tests(command)
+    context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed, depends, tests))
     return result, given
 
 
@@ -151,9 +190,17 @@ async def _run(context: ToolContext, request: RunRequest) -> RunResult:
 
 def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
     """Describe a run for the model, its output within `limit` characters."""
-    ends = {"exit": f"exit code {result.exit_code}", "timeout": "stopped: it took too long"}
-    how = ends.get(result.ended, f"stopped: too much {result.ended}")
-    return f"{how}, {result.seconds:.1f} s\n{clip(result.output, limit) or '(no output)'}"
+    return f"{_how(result)}, {result.seconds:.1f} s\n{clip(result.output, limit) or '(no output)'}"
+
+
+def _how(result: RunResult) -> str:
+    ends = {
+        "exit": f"exit code {result.exit_code}",
+        "timeout": "stopped: it took too long",
+        "killed": "stopped: it was killed",
+        "closed": "ended by you",
+    }
+    return ends.get(result.ended, f"stopped: too much {result.ended}")
 
 
 RUN = Tool("run", "Run a program on a copy of the files.", RunArguments, EVERYONE, run, slow=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Literal
 
 from engine.errors import Invalid
 from engine.ports import RunResult
@@ -75,7 +76,7 @@ class _RunFiles:
         if now.blob != self._given.get(path):
             self.refused.append(f"{path}: not deleted, {now.agent} wrote it meanwhile")
             return False
-        stage_file(self._context, path, None, now.blob, 0, "deleted")
+        stage_file(self._context, path, None, now.blob, 0, "deleted", by_run=True)
         self._total -= now.size
         del self._now[path]
         return True
@@ -96,13 +97,14 @@ class _RunFiles:
         check_room(limits, count, self._total - (now.size if now else 0) + len(data))
         self._paths().add(path)
         blob = await context.workspace.put(context.task.id, data)
-        before, change = now.blob if now else None, "changed" if now else "added"
+        before = now.blob if now else None
+        change: Literal["added", "changed", "merged"] = "changed" if now else "added"
         if now is not None and before not in (blob, self._given.get(path)):
             blob, data = await self._merged(path, now, blob)
             change = "merged"
         if blob == before:
             return False
-        stage_file(context, path, blob, before, len(data), change)
+        stage_file(context, path, blob, before, len(data), change, by_run=True)
         self._total += len(data) - (now.size if now else 0)
         self._now[path] = FileNow(blob, len(data))
         return True

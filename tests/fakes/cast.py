@@ -12,6 +12,7 @@ from engine.ports import ChatAnswer, ChatRequest
 _NAME = re.compile(r"You are ([^,]+),")
 _GIVEN = re.compile(r"Assignment #(\d+)")
 _SUBMITTED = re.compile(r"Submission of #(\d+)")
+_UNREAD = re.compile(r"(\S+) from start_line=(\d+) \(of \d+\)")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class View:
     def submitted(self) -> list[int]:
         """Numbers of the submissions in its newest inbox message."""
         return [int(number) for number in _SUBMITTED.findall(self.last)]
+
+    @property
+    def unread(self) -> list[tuple[str, dict[str, object]]]:
+        """Calls that read what it is told it has not read."""
+        left = _UNREAD.findall(self.last) if "you have not read to the end" in self.last else []
+        return [("read_file", {"path": path, "start_line": int(line)}) for path, line in left]
 
     def did(self, tool: str) -> bool:
         """Whether it ever called `tool`."""
@@ -102,3 +109,8 @@ def reviewing(view: View, expected: int) -> ChatAnswer:
     if view.all.count(" accepted.") >= expected and not view.last.startswith("An auditor"):
         return call(("finish", {"report": "all parts are there"}))
     return say("Waiting.")
+
+
+def accepting(findings: str) -> Part:
+    """Accepts as an auditor, and first reads what it is told to read."""
+    return lambda view: call(*(view.unread or [("verdict", {"verdict": "accept", "findings": findings})]))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from scenarios.policy import DEPARTMENTS
-from tests.fakes.cast import View
+from tests.fakes.cast import View, accepting
 
 DRAFTERS, CITIZENS = 5, 5
 LIVES = ("a farmer", "a nurse", "a student", "a pensioner", "a shop owner")
@@ -102,10 +102,10 @@ def citizen(view: View) -> ChatAnswer:
 
 
 def auditor(view: View) -> ChatAnswer:
-    """Lists the files, then accepts the work."""
+    """Lists the files, reads them, then accepts the work."""
     if not view.did("list_files"):
         return call(("list_files", {"prefix": "policies/"}))
-    return call(("verdict", {"verdict": "accept", "findings": "every department has its policies"}))
+    return accepting("every department has its policies")(view)
 
 
 def _neighbour(ministry: int) -> int:

@@ -45,12 +45,18 @@ def _assignment(body: e.AssignmentChanged) -> str:
     return ASSIGNMENT[body.state].format(title=plain(body.title, 70), **names)
 
 
+def _accepted_changed(body: e.AcceptedWorkChanged) -> str:
+    paths = plain(", ".join(body.paths), 80)
+    return f"✏️ {plain(body.name, 40)} changed {paths} after #{body.assignment_id} was accepted"
+
+
 def _file(body: e.FileWritten) -> str:
     return f"📄 {plain(body.name, 40)} {body.change} {plain(body.path, 80)} ({size(body.size)})"
 
 
 def _ran(body: e.CodeRan) -> str:
     outcome = "ok" if body.exit_code == 0 else f"exit {body.exit_code}"
+    outcome = "ended by its agent" if body.ended == "closed" else outcome
     return f"⚙️ {plain(body.name, 40)} ran {plain(body.command, 60)}: {outcome}"
 
 
@@ -112,6 +118,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.AgentLeft: _left,
     e.AgentChanged: _changed,
     e.AssignmentChanged: _assignment,
+    e.AcceptedWorkChanged: _accepted_changed,
     e.FileWritten: _file,
     e.CodeRan: _ran,
     e.OutsideCalled: _outside,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from engine.commands import AnswerGate, PauseAgent, SayToAgent, StopTask
@@ -18,7 +19,7 @@ from engine.events import (
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
-from tests.fakes.cast import View
+from tests.fakes.cast import View, accepting
 from tests.fakes.parts import CAPS
 
 
@@ -45,7 +46,7 @@ async def test_a_rejection_goes_back_to_the_boss_and_a_new_auditor_judges(stage:
     def second(view: View) -> ChatAnswer:
         saw.append(view.all)
         if view.steps == 0:
-            return call(("list_files", {}))
+            return call(("list_files", {}), ("read_file", {"path": "repaired1.txt"}))
         return call(("verdict", {"verdict": "accept", "findings": "it is there"}))
 
     play = await stage({"Boss": boss, "Auditor": first, "Auditor 2": second}, audit_rounds=2)
@@ -86,11 +87,7 @@ async def test_after_the_last_round_a_person_decides(stage: Stage) -> None:
 
 async def test_another_round_can_be_asked_for(stage: Stage) -> None:
     """The boss goes on and the next auditor may accept."""
-
-    def third(view: View) -> ChatAnswer:
-        return call(("verdict", {"verdict": "accept", "findings": "now it is"}))
-
-    parts = {"Boss": boss, "Auditor": _rejects, "Auditor 3": third}
+    parts = {"Boss": boss, "Auditor": _rejects, "Auditor 3": accepting("now it is")}
     play = await stage(parts, audit_rounds=2)
     gate = await play.until(GateRaised, kind="audit")
     await play.do(AnswerGate(gate.gate_id, "me", "another_round"))
@@ -166,7 +163,7 @@ async def test_words_said_during_the_audit_void_its_acceptance(stage: Stage) -> 
         if not spoken:
             return call(("search_files", {"pattern": f"x{view.steps}"}))
         briefed.append(view.all)
-        return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+        return accepting("fine")(view)
 
     play = await stage({"Boss": writer, "Auditor": auditor}, audit_rounds=2, caps=replace(CAPS, steps=10_000))
     await play.until(AgentJoined, title="auditor")
@@ -179,6 +176,44 @@ async def test_words_said_during_the_audit_void_its_acceptance(stage: Stage) -> 
     assert "Ann]\n  To Boss:\n  make it 1,200 EUR" in briefed[1]
     kinds = [type(event) for event in play.events]
     assert kinds.index(MessageRead) < kinds.index(TaskEnded)
+
+
+async def test_documents_are_read_to_their_end_before_they_are_accepted(stage: Stage) -> None:
+    """Reading the first part is not enough, nor reading in the same answer or an older revision; programs
+    and data need no reading. What is left is named with its line."""
+    heard: list[str] = []
+    lines = "".join(f"{number}: {'word ' * 20}\n" for number in range(300))
+    accept = ("verdict", {"verdict": "accept", "findings": "fine"})
+
+    def writer(view: View) -> ChatAnswer:
+        files = {"hand/book.md": lines, "short.txt": "x\n", "main.py": lines, "other.md": lines}
+        wrote = [("write_file", {"path": path, "content": text}) for path, text in files.items()]
+        named = ["hand/book.md", "short.txt", "main.py"]
+        return call(*wrote, ("finish", {"report": "done", "deliverables": named}))
+
+    def auditor(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        start = {"path": "hand/book.md"}
+        rest = {"path": "hand/book.md", "start_line": 100}
+        short = ("read_file", {"path": "short.txt"})
+        first = (short, ("read_file", start), accept)
+        return (
+            call(*first),
+            call(accept),
+            call(("read_file", rest)),
+            call(("read_file", rest | {"start_line": 200})),
+            call(accept),
+        )[min(view.steps, 4)]
+
+    play = await stage({"Boss": writer, "Auditor": auditor}, audit_rounds=1)
+    assert (await play.end()).verified
+    assert (
+        "short.txt from start_line=1 (of 1)" in heard[1]
+        and "hand/book.md from start_line=1 (of 300)" in heard[1]
+    )
+    left = re.search(r"read_file hand/book.md from start_line=(\d+) \(of 300\)\. Then judge", heard[2])
+    assert left is not None and 100 < int(left[1]) < 120
+    assert "main.py" not in heard[1] and "other.md" not in heard[1]
 
 
 async def test_a_stop_names_what_was_not_acted_on(stage: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.domain.checks import deciding, hidden_by_python, provenance, runs_tests
+from engine.domain.checks import deciding, hidden_by_python, runs_tests
 
 PATHS = ("main.py", "tests/test_a.py", "tests/test_b.py", "tests/data.txt", "conftest.py", "setup.cfg")
 TESTS = ["conftest.py", "setup.cfg", "tests/test_a.py", "tests/test_b.py"]
@@ -28,17 +28,6 @@ def test_what_decides_is_what_a_command_names_and_what_steers_it(
 ) -> None:
     """Tests with what configures them; for any other program the files it names."""
     assert deciding(command, PATHS) == files
-
-
-def test_whoever_judges_hears_whose_the_tests_are() -> None:
-    """Own files and others' are told apart; so is a check that no file decides."""
-    authors = {"tests/test_a.py": "Boss", "conftest.py": "Ada", "main.py": "Ada"}
-    told = provenance(["pytest"], authors, "Ada")
-    assert (
-        told
-        == "The check depends on conftest.py last written by Ada, who submits; tests/test_a.py by others."
-    )
-    assert provenance(["true"], authors, "Ada") == "The check depends on no file of the task."
 
 
 def test_calls_of_a_test_runner_are_known() -> None:

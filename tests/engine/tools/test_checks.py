@@ -70,23 +70,22 @@ async def test_who_judges_and_who_reads_the_report_hear_whose_tests_it_were(
     """Tests of the one who submits are named to the head and in the report, the head's own are told apart."""
     play, _ = await played(stage, real, boss(HEADS_TEST), (RIGHT, OWN_TEST))
     [submitted] = play.of(AssignmentChanged, state="submitted")
-    first, _, rest = submitted.note.partition("\n")
-    assert first == (
-        "Its check: 2 of 2 tests passed, as pytest said at its end (python -m pytest -q tests). Files of Ada "
-        "run in the same process and could change that result: main.py, tests/test_more.py."
-    )
-    assert rest.endswith("\nAda says: All good.")
-    assert (
-        "tests/test_more.py last written by Ada, who submits; tests/test_main.py by others" in submitted.note
-    )
-    report = (await play.end()).report
-    assert "(a check that went by what Ada, who submitted, wrote: tests/test_more.py)" in report
+    assert submitted.note.splitlines() == [
+        "Ada, who submits, last wrote what this check goes by or loads, which could change that result: "
+        "main.py, tests/test_more.py.",
+        "Its check: 2 of 2 tests passed, as pytest said at its end (python -m pytest -q tests).",
+        "Decided by files of others: tests/test_main.py (Boss).",
+        "Ada says: All good.",
+    ]
+    runs = (await play.end()).runs
+    assert "(a check that went by what Ada, who submitted, wrote: tests/test_more.py)" in runs[1]
 
 
 async def test_a_check_by_somebody_elses_tests_is_not_marked(stage: Stage, real: Sandbox) -> None:
     """Nothing is held against whoever passed the head's tests."""
     play, _ = await played(stage, real, boss(HEADS_TEST), (RIGHT,))
-    assert "who submitted" not in (await play.end()).report
+    end = await play.end()
+    assert len(end.runs) == 2 and "who submitted" not in "".join(end.runs)
 
 
 async def test_a_file_named_like_a_part_of_python_is_pointed_out(stage: Stage, real: Sandbox) -> None:
@@ -140,7 +139,7 @@ async def test_a_check_that_runs_no_test_is_no_submission(stage: Stage, real: Sa
     play, heard = await played(stage, real, boss(write("tests/test_main.py", skipped)), (RIGHT,), (OWN_TEST,))
     assert sum("No test of it passed" in text for text in heard) == 1
     [submitted] = play.of(AssignmentChanged, state="submitted")
-    assert submitted.note.startswith("Its check: 1 of 2 tests passed, 1 skipped, as pytest said")
+    assert "\nIts check: 1 of 2 tests passed, 1 skipped, as pytest said" in submitted.note
 
 
 async def test_of_a_plain_program_only_its_exit_code_is_told(stage: Stage, real: Sandbox) -> None:
@@ -159,8 +158,35 @@ async def test_of_a_plain_program_only_its_exit_code_is_told(stage: Stage, real:
 
     play, _ = await played(stage, real, head, files)
     [submitted] = play.of(AssignmentChanged, state="submitted")
-    assert submitted.note.splitlines()[0] == (
-        "Its check exited with code 0, and nothing else is known of it (python check.py). "
-        "Files of Ada run in the same process and could end it so: lib.py, main.py."
-    )
+    assert submitted.note.splitlines()[:2] == [
+        "Ada, who submits, last wrote what this check goes by or loads, which could end it so: "
+        "lib.py, main.py.",
+        "Its check exited with code 0, and nothing else is known of it (python check.py).",
+    ]
     assert "ended well" not in submitted.note
+
+
+async def test_a_loosened_check_of_the_giver_is_said_before_its_result(stage: Stage, real: Sandbox) -> None:
+    """Ada weakens what the head's check imports: the head reads that first, with the list of changes."""
+    check = write("check.py", "from terms import wanted\nassert wanted in open('a.md').read()\n")
+    terms = write("terms.py", "wanted = 'password manager'\n")
+    loosened: Call = ("edit_file", {"path": "terms.py", "old": "password manager", "new": "x"})
+    told: list[str] = []
+
+    def head(view: View) -> ChatAnswer:
+        told.append(view.last)
+        if not view.did("recruit"):
+            command = ["python", "check.py"]
+            return call(
+                check,
+                terms,
+                RECRUIT,
+                ("assign", {"to": "Ada", "title": "t", "details": "d", "command": command}),
+            )
+        return boss()(view)
+
+    await played(stage, real, head, (write("a.md", "x\n"), loosened))
+    [letter] = [text for text in told if "Submission of" in text]
+    first = "terms.py was yours (revision 2); Ada, who submits, changed it since.\n"
+    assert f"Submission of #1 (t): {first}  Its check exited with code 0" in letter
+    assert "Changed since you gave it: a.md (added +1 -0 by Ada), terms.py (+1 -1 by Ada)" in letter

@@ -88,7 +88,7 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
     play = await stage({"Boss": boss, "Ada": ada})
     while len(heard) < 3:
         await play.more()
-    assert "Changed since" not in heard[0]
+    assert "Changed since you rejected" not in heard[0]
     shown = "a.txt changed by Ada\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n"
     assert "Changed since you rejected it:" in heard[1] and "+2" in heard[1] and "own.txt" not in heard[1]
     assert shown in heard[2]

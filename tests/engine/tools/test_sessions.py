@@ -59,7 +59,9 @@ async def test_a_program_is_talked_to_until_it_ends_and_its_files_are_kept(
     assert "hello Ada" in heard[3] and heard[3].startswith("running")
     assert heard[4].startswith("exit code 0") and "bye" in heard[4]
     assert play.of(FileWritten, path="greeted.txt", name="Boss")
-    assert play.of(CodeRan, command="python ask.py", exit_code=0)
+    [ran] = play.of(CodeRan, command="python ask.py", exit_code=0)
+    assert ran.output == "name?\n> Ada\nhello Ada\nmore?\n> no\nbye" and ran.typed == 2
+    assert heard[5].startswith("It has ended: exit code 0")
 
 
 async def test_a_program_ends_with_the_turn_and_the_next_turn_learns_it(stage: Stage, real: Sandbox) -> None:
@@ -69,6 +71,8 @@ async def test_a_program_ends_with_the_turn_and_the_next_turn_learns_it(stage: S
     play = await stage({"Boss": scripted(*answers, heard=heard)}, sandbox=real)
     await play.end()
     assert "not started in this turn, or the engine was restarted" in heard[4]
+    [ran] = play.of(CodeRan)
+    assert (ran.ended, ran.output) == ("closed", "name?")
 
 
 async def test_a_program_can_be_closed(stage: Stage, real: Sandbox) -> None:
@@ -82,8 +86,12 @@ async def test_a_program_can_be_closed(stage: Stage, real: Sandbox) -> None:
         END,
     )
     play = await stage({"Boss": scripted(*answers, heard=heard)}, sandbox=real)
-    await play.end()
+    end = await play.end()
     assert play.of(FileWritten, path="greeted.txt")
+    [ran] = play.of(CodeRan)
+    assert heard[4].startswith("ended by you") and "killed" not in heard[4]
+    assert (ran.ended, ran.output) == ("closed", "name?\n> Bo\nhello Bo\nmore?")
+    assert "- Boss: python ask.py: 1 line typed in, ended by the agent; last line: more?" in end.runs
 
 
 async def test_without_a_sandbox_the_model_hears_why(stage: Stage) -> None:

@@ -1,0 +1,83 @@
+"""Which documents an auditor has not read to their end. Pure.
+
+A document is judged by reading: nobody accepts one of which it has seen the first part only. What is far
+longer than anybody reads in one audit is read from both ends, LONG characters in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+LONG = 60_000
+"""Characters of one document that are to be read."""
+
+MOST = 240_000
+"""Characters of all documents together that are to be read."""
+
+SHOWN = 8
+
+_SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".adoc", ".org", ".tex", ".html", ".htm")
+_NAMES = frozenset({"readme", "license", "changelog"})
+
+
+def is_document(path: str) -> bool:
+    """Return whether a file is a text for people, by its name."""
+    name = path.rpartition("/")[2].casefold()
+    return name.endswith(_SUFFIXES) or name in _NAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A document with lines that are to be read yet, from `first` on."""
+
+    path: str
+    first: int
+    total: int
+
+    @property
+    def line(self) -> str:
+        """Return what is left, as the reader asks for it."""
+        return f"{self.path} from start_line={self.first} (of {self.total})"
+
+
+def unread_of(
+    path: str, lines: Sequence[str], seen: Collection[int], room: int, longest: int
+) -> Unread | None:
+    """Return what is left of a document of these lines, of which those with the numbers `seen` were shown.
+
+    At most `room` characters are asked for: then its end, and the rest from its start. Lines that no call
+    can show whole (`longest` characters with their number) are not.
+    """
+    sizes = {number: len(line) + len(str(number)) + 2 for number, line in enumerate(lines, 1)}
+    wanted = [number for number, size in sizes.items() if size <= longest]
+    left = min(LONG, room)
+    if sum(sizes[number] for number in wanted) > left:
+        wanted = _ends(wanted, sizes, left)
+    missing = [number for number in wanted if number not in seen]
+    return Unread(path, missing[0], len(lines)) if missing else None
+
+
+def _ends(wanted: Sequence[int], sizes: dict[int, int], room: int) -> list[int]:
+    """Return line numbers worth `room` characters: half of them from the end."""
+    tail = _first_worth(reversed(wanted), sizes, room // 2)
+    return sorted({*_first_worth(wanted, sizes, room - room // 2), *tail})
+
+
+def _first_worth(numbers: Iterable[int], sizes: dict[int, int], room: int) -> list[int]:
+    found: list[int] = []
+    for number in numbers:
+        room -= sizes[number]
+        if room < 0:
+            break
+        found.append(number)
+    return found
+
+
+def refusal(unread: Sequence[Unread]) -> str:
+    """Return what an auditor hears that accepts too early."""
+    more = f" and {len(unread) - SHOWN} more" if len(unread) > SHOWN else ""
+    return (
+        "Not yet: you have not read to the end what you accept. read_file "
+        f"{'; '.join(each.line for each in unread[:SHOWN])}{more}. Then judge."
+    )

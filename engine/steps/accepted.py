@@ -1,0 +1,83 @@
+"""Accepted work: its files are marked, and whoever accepted it hears of later changes."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.domain.checks import named
+from engine.events import AcceptedWorkChanged
+from engine.steps.unit_of_work import UnitOfWork
+from engine.store.assignments import load_assignment
+from engine.store.core import AGENTS, ASSIGNMENTS, FILES, GROUPS, dumps, loads
+
+_BATCH = 500
+
+
+def mark_accepted(connection: Connection, task_id: int, assignment_id: int) -> None:
+    """Mark the files of an accepted assignment: those that it named, and those that were changed for it."""
+    query = sa.select(ASSIGNMENTS.c.files_json, ASSIGNMENTS.c.changed_json).where(
+        ASSIGNMENTS.c.id == assignment_id
+    )
+    work = connection.execute(query).one()
+    paths = sorted({*loads(work.files_json), *loads(work.changed_json)})
+    for start in range(0, len(paths), _BATCH):
+        here = sa.and_(FILES.c.task_id == task_id, FILES.c.path.in_(paths[start : start + _BATCH]))
+        for row in connection.execute(sa.select(FILES.c.path, FILES.c.accepted_json).where(here)).all():
+            ids = sorted({*_ids(row.accepted_json), assignment_id})
+            one = sa.and_(FILES.c.task_id == task_id, FILES.c.path == row.path)
+            connection.execute(FILES.update().where(one).values(accepted_json=dumps(ids)))
+
+
+def _ids(stored: str) -> list[int]:
+    return loads(stored) if stored else []
+
+
+def reopened(unit: UnitOfWork, path: str, stored: str) -> str:
+    """Note that a file of accepted work changes. Return the mark that stays on it: of the work that its
+    writer accepted itself."""
+    own: list[int] = []
+    for assignment_id in _ids(stored):
+        work = load_assignment(unit.connection, unit.task_id, assignment_id)
+        if work is not None and work.giver_id == unit.agent.id:
+            own.append(assignment_id)
+        else:
+            unit.reopened.setdefault(assignment_id, []).append(path)
+    return dumps(own) if own else ""
+
+
+def tell_reopened(unit: UnitOfWork) -> None:
+    """Tell whoever accepted work which of its files this step changed, without waking them."""
+    for assignment_id, paths in unit.reopened.items():
+        work = load_assignment(unit.connection, unit.task_id, assignment_id)
+        if work is None:
+            continue
+        text = (
+            f"{unit.agent.name} changed {named(sorted(set(paths)))} after #{work.id} ({work.title}) of "
+            f"{work.assignee} was accepted. See that it still holds."
+        )
+        reader = _reader(unit.connection, work.giver_id, work.group_id)
+        if reader is not None and reader != unit.agent.id:
+            unit.add_message(reader, text, wakes=False, kind="system", name="system")
+        unit.event(
+            AcceptedWorkChanged(
+                unit.task_id,
+                work.group_id,
+                work.id,
+                work.title,
+                work.giver,
+                unit.agent.id,
+                unit.agent.name,
+                tuple(sorted(set(paths))),
+            )
+        )
+
+
+def _reader(connection: Connection, giver_id: int, group_id: int) -> int | None:
+    """Return the agent that accepted, or who leads its group now; None when neither is there."""
+    head = sa.select(GROUPS.c.head_id).where(GROUPS.c.id == group_id).scalar_subquery()
+    query = sa.select(AGENTS.c.id).where(
+        sa.or_(AGENTS.c.id == giver_id, AGENTS.c.id == head), AGENTS.c.status != "dismissed"
+    )
+    found = set(connection.execute(query).scalars())
+    return giver_id if giver_id in found else next(iter(found), None)

@@ -1,0 +1,122 @@
+"""Evidence of checks: which files a check loads, whose they are, and what was changed since, said first."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.domain.evidence import Touch, concerned, evidence_of
+from engine.domain.loading import loaded, read_by
+
+CHECK = ["python", "check.py"]
+
+
+@pytest.mark.parametrize(
+    ("command", "files", "wanted"),
+    [
+        (CHECK, {"check.py": "import helper", "helper.py": "", "x.py": ""}, ["check.py", "helper.py"]),
+        (CHECK, {"check.py": "__import__('helper')", "helper.py": ""}, ["check.py", "helper.py"]),
+        (
+            CHECK,
+            {"check.py": "import importlib as i\ni.import_module('lib.helper')", "lib/helper.py": ""},
+            ["check.py", "lib/helper.py"],
+        ),
+        (
+            CHECK,
+            {"check.py": "import sys\nsys.path.insert(0, 'lib')\nimport helper", "lib/helper.py": ""},
+            ["check.py", "lib/helper.py"],
+        ),
+        (CHECK, {"check.py": "import runpy\nrunpy.run_path('t/a.py')", "t/a.py": ""}, ["check.py", "t/a.py"]),
+        (
+            ["pytest"],
+            {"t/u/test_a.py": "from .. import helpers", "t/helpers.py": "", "t/conftest.py": ""},
+            ["t/conftest.py", "t/helpers.py", "t/u/test_a.py"],
+        ),
+        (
+            ["pytest"],
+            {"test_a.py": "", "conftest.py": "pytest_plugins = ['fixtures.db']", "fixtures/db.py": ""},
+            ["conftest.py", "fixtures/db.py", "test_a.py"],
+        ),
+        (["sh", "check.sh"], {"check.sh": "python 'a.py' || exit 1", "a.py": ""}, ["a.py", "check.sh"]),
+        (
+            ["python", "-c", "import game"],
+            {"game.py": "import rules", "rules.py": ""},
+            ["game.py", "rules.py"],
+        ),
+        (CHECK, {"check.py": "import json", "data/json.py": ""}, ["check.py"]),
+        (CHECK, {"check.py": "syntax error(", "helper.py": ""}, ["check.py"]),
+    ],
+)
+def test_what_a_check_loads_is_followed(command: list[str], files: dict[str, str], wanted: list[str]) -> None:
+    """Imports of every form, scripts named in it, plugins of the runner; never the standard library."""
+    assert loaded(command, {path: text.encode() for path, text in files.items()}) == wanted
+
+
+def test_a_run_depends_on_the_data_that_its_programs_name() -> None:
+    """Files and folders in constants; not what nothing names."""
+    files = {"build.py": b"from pathlib import Path\nPath('parts').glob('*')\nopen('head.md')"}
+    files |= dict.fromkeys(("parts/1.md", "parts/a/2.md", "head.md", "other.md", "partsy.md"), b"")
+    assert read_by(["python", "build.py"], files) == ["build.py", "head.md", "parts/1.md", "parts/a/2.md"]
+
+
+def touches(*changes: tuple[str, str | None]) -> list[Touch]:
+    """Changes of one file, numbered from 1."""
+    return [Touch(number, agent, blob) for number, (agent, blob) in enumerate(changes, 1)]
+
+
+def test_a_check_of_the_giver_that_the_submitter_changed_is_said_first() -> None:
+    """Before the result, with the revision it had, and apart from the submitter's own files."""
+    history = {
+        "check.py": touches(("Dov", "a"), ("Finn", "b")),
+        "helper.py": touches(("Finn", "c")),
+        "rules.py": touches(("Iris", "d")),
+    }
+    evidence = evidence_of(("python", "check.py"), "Finn", "Dov", None, history)
+    lines = evidence.text().splitlines()
+    assert lines[0] == "check.py was yours (revision 1); Finn, who submits, changed it since."
+    assert lines[1].startswith("Finn, who submits, last wrote what this check goes by or loads")
+    assert lines[1].endswith("which could end it so: helper.py.")
+    assert lines[2].startswith("Its check exited with code 0")
+    assert [each.path for each in evidence.altered] == ["check.py"]
+
+
+def test_a_check_that_was_deleted_or_put_back_is_told_as_what_it_is() -> None:
+    """A deleted test of the giver is named; one that has its first content again is not."""
+    files = {"test_b.py": b""}
+    assert concerned(["pytest"], files, {"test_a.py", "test_b.py", "main.py"}) == ["test_a.py", "test_b.py"]
+    history = {
+        "test_a.py": touches(("Dov", "a"), ("Finn", None)),
+        "test_b.py": touches(("Dov", "b"), ("Finn", "x"), ("Finn", "b")),
+    }
+    text = evidence_of(("pytest",), "Finn", "Dov", None, history).text()
+    assert text.startswith("test_a.py was yours (revision 1); Finn, who submits, deleted it since.")
+    assert "test_b.py was" not in text
+
+
+def test_changes_by_third_parties_are_told_of_the_givers_files_only() -> None:
+    """What Iris did to a colleague's file is between them; what she did to the giver's check is not."""
+    history = {
+        "check.py": touches(("Dov", "a"), ("Iris", "b")),
+        "tool.py": touches(("Tess", "a"), ("Iris", "b")),
+        "mine.py": touches(("Tess", "a"), ("Finn", "b")),
+    }
+    altered = evidence_of(("python", "check.py"), "Finn", "Dov", None, history).altered
+    assert [(each.path, each.owner, each.by) for each in altered] == [
+        ("check.py", "Dov", ("Iris",)),
+        ("mine.py", "Tess", ("Finn",)),
+    ]
+
+
+NAMES = st.sampled_from(["Dov", "Finn", "Iris"])
+
+
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["a", "b", None])), min_size=1, max_size=6))
+def test_whatever_the_submitter_left_in_a_check_is_named(changes: list[tuple[str, str | None]]) -> None:
+    """The file is named before the result whenever its content is the submitter's last word."""
+    evidence = evidence_of(("python", "check.py"), "Finn", "Dov", None, {"check.py": touches(*changes)})
+    last, blob = changes[-1]
+    given = [content for agent, content in changes if agent == "Dov"]
+    restored = bool(given) and given[-1] == blob
+    if last == "Finn" and blob is not None and not restored:
+        assert "check.py" in evidence.text().split("Its check")[0]
