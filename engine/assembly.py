@@ -190,6 +190,7 @@ def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> 
         tools,
         small=small,
         narrow_answer=narrow,
+        demo_pace=settings.demo_pace,
         room=(lambda role: history_room(settings, models.window(role))) if models else None,
     )
 

@@ -43,6 +43,16 @@ class StartTask:
 
 
 @dataclass(frozen=True, slots=True)
+class StartDemonstration:
+    """Start the demonstration: a task whose agents' answers are recorded. Returns the task id. It asks no
+    model and costs nothing; `by`, `space` and `origin` as in `StartTask`."""
+
+    by: str
+    space: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SayToAgent:
     """Send a person's message to one agent. Returns the message id. `ref` (a Discord message id) comes back
     in events."""
@@ -221,6 +231,7 @@ class ResumeRepeat:
 
 Command = (
     StartTask
+    | StartDemonstration
     | SayToAgent
     | EditMessage
     | WithdrawMessage

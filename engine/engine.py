@@ -18,13 +18,14 @@ from engine import commands as c
 from engine.domain import limits
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps
-from engine.domain.models import check_model
+from engine.domain.models import DEMONSTRATION, check_model
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
 from engine.handlers import agents, attachments, decisions, gates, memories, messages, repeats, tasks
 from engine.handlers.attachments import ImportedFile
 from engine.handlers.result import HandlerResult
 from engine.lifecycle import task_state
+from engine.llm.demonstration import recording
 from engine.monitoring.sweep import running_tasks
 from engine.ports import Dispatcher, StartRight, Wake
 from engine.queries import Queries
@@ -44,6 +45,16 @@ log = logging.getLogger(__name__)
 PAGE = 500
 IMPORTED_AT_ONCE = 250
 POLL_S = 1.0
+DEMONSTRATION_CAPS = {
+    "agents": 8,
+    "depth": 3,
+    "members": 5,
+    "steps": 30,
+    "minutes": 60,
+    "cost_micros": 10_000,
+}
+"""Room for the recorded team; of the money nothing is spent."""
+
 SHARED_POLL_S = 0.25
 """Seconds between polls for events on PostgreSQL, where other processes write some too."""
 
@@ -165,6 +176,8 @@ class Engine:
         now = self._parts.clock.now()
         if isinstance(command, c.StartTask):
             return await self._start_task(command, now)
+        if isinstance(command, c.StartDemonstration):
+            return await self._demonstrate(command, now)
         if isinstance(command, c.SayToAgent):
             return await self._send_to_agent(command, now)
         if isinstance(command, c.RepeatTask):
@@ -255,6 +268,14 @@ class Engine:
         held = await self._parts.db.write(lambda db: tasks.start_held(db, command, caps, now))
         await self._import_files(held.id, paths, command.by, f"t{held.id}.goal", now)
         return await self._carry_out(command, now, lambda db: tasks.release_held(db, held))
+
+    async def _demonstrate(self, command: c.StartDemonstration, now: float) -> int:
+        """Start the recorded task; its caps leave room for the recorded team whatever the settings are."""
+        recorded = c.StartTask(
+            recording().goal, command.by, command.space, model=DEMONSTRATION, origin=command.origin
+        )
+        caps = replace(self._options.caps, **DEMONSTRATION_CAPS)
+        return await self._carry_out(command, now, lambda db: tasks.start_task(db, recorded, caps, now))
 
     async def _send_to_agent(self, command: c.SayToAgent, now: float) -> int:
         paths = _checked_paths(command.files)

@@ -33,7 +33,7 @@ class TaskAccepted:
     """A task was created; its boss and root group follow as AgentJoined and GroupFormed.
 
     `repeat_id`: the repeat that started it, None when a person did. `origin`: where it was started, as the
-    command named it.
+    command named it. `demonstration`: its agents' answers are recorded.
     """
 
     task_id: int
@@ -42,6 +42,7 @@ class TaskAccepted:
     space: str
     repeat_id: int | None = None
     origin: str = ""
+    demonstration: bool = False
 
 
 @dataclass(frozen=True, slots=True)

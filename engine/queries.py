@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from engine.commands import Limits
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
+from engine.domain.models import DEMONSTRATION
 from engine.domain.outside import AskedCall
 from engine.events import AssignmentState, TaskState
 from engine.ports import AgentRole, BlameLine, Revision
@@ -30,7 +31,7 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """Overview of one task; `limits` has every value set."""
+    """Overview of one task; `limits` has every value set. `model`: the one it names, "" for the usual."""
 
     id: int
     goal: str
@@ -52,6 +53,12 @@ class TaskView:
     limits: Limits
     report: str = ""
     verified: bool = False
+    model: str = ""
+
+    @property
+    def demonstration(self) -> bool:
+        """Return whether its agents' answers are recorded."""
+        return self.model == DEMONSTRATION
 
 
 @dataclass(frozen=True, slots=True)

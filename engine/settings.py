@@ -98,6 +98,7 @@ class EngineSettings(BaseSettings):
     max_cost_usd: float = Field(default=5.0, gt=0)
     max_tokens: int = Field(default=5_000_000, gt=0)
     max_minutes: int = Field(default=240, gt=0)
+    demo_pace: float = Field(default=1.0, ge=0)
     plan_approval_over: int = Field(default=8, ge=0)
     plan_approval_wait_s: float = Field(default=600.0, ge=0)
     audit_rounds: int = Field(default=2, ge=0)

@@ -99,7 +99,8 @@ def test_tasks_cards_and_repeats_survive_the_one_reader(tmp_path: Path) -> None:
     with engine.begin() as connection:
         for task_id, state, home in rows:
             values = {"task_id": task_id, "state": state, "home_id": home, "category_id": 0}
-            connection.execute(bot_tasks.insert().values(**task, **values))
+            old_tasks = sa.table("bot_task", *(sa.column(name) for name in (*task, *values)))
+            connection.execute(old_tasks.insert().values(**task, **values))
         for task_id in (1, 2):
             card = {"task_id": task_id, "channel_id": 55, "message_id": task_id}
             old = sa.table("bot_cards", *(sa.column(n) for n in (*card, "posted_at", "edited_at", "digest")))
@@ -414,3 +415,24 @@ def test_files_and_assignments_of_an_older_version_have_no_marks(tmp_path: Path)
         assert connection.execute(sa.select(FILES.c.accepted_json)).scalar_one() == ""
     engine.dispose()
     assert drift(url) == ""
+
+
+def test_tasks_of_an_older_version_are_no_demonstrations(tmp_path: Path) -> None:
+    """Each task that was there stays, as the real one that it is."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0020")
+    engine = sync_engine(url)
+    columns = {column["name"] for column in sa.inspect(engine).get_columns("bot_task")}
+    assert "demonstration" not in columns
+    with engine.begin() as connection:
+        values = {
+            "task_id": 1, "guild_id": 2, "owner_id": 3, "goal": "go", "state": "running",
+            "home_id": 0, "category_id": 0, "category_repairs": 0, "channels_full": False,
+        }  # fmt: skip
+        old = sa.table("bot_task", *(sa.column(name) for name in values))
+        connection.execute(old.insert().values(**values))
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(bot_tasks.c.demonstration)).scalars().all() == [False]
+    engine.dispose()

@@ -136,6 +136,7 @@ def _task_accepted(connection: Connection, body: ev.TaskAccepted) -> None:
         "owner_id": owner_id(body.by) or 0,
         "goal": body.goal,
         "state": "running",
+        "demonstration": body.demonstration,
     }
     blank = {"category_id": 0, "category_repairs": 0, "channels_full": False}
     if origin:
@@ -252,7 +253,7 @@ class _StoredContext:
         self._connection = connection
 
     def task(self, task_id: int) -> TaskInfo | None:
-        columns = (tasks.c.guild_id, tasks.c.owner_id, tasks.c.goal)
+        columns = (tasks.c.guild_id, tasks.c.owner_id, tasks.c.goal, tasks.c.demonstration)
         query = select(*columns).where(tasks.c.task_id == task_id)
         row = self._connection.execute(query).first()
         if row is None or not row.guild_id:
@@ -260,7 +261,8 @@ class _StoredContext:
         root = select(groups.c.group_id).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
         root_id = self._connection.execute(root).scalar() or 0
         mode = self._connection.execute(follow_mode_query(task_id, row.owner_id)).scalar()
-        return TaskInfo(task_id, row.guild_id, row.owner_id, root_id, mode != "off", row.goal)
+        told = mode != "off"
+        return TaskInfo(task_id, row.guild_id, row.owner_id, root_id, told, row.goal, row.demonstration)
 
     def agent(self, agent_id: int) -> AgentInfo | None:
         columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)

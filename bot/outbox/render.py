@@ -18,7 +18,7 @@ from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.texts import outbox as wording
-from bot.texts.gates import CLOSED, answer_text
+from bot.texts.gates import answer_text, closed_text
 from engine import events as ev
 from engine.domain.clean import clean_text
 from engine.domain.outside import AskedCall, Source
@@ -45,6 +45,7 @@ class TaskInfo:
     root_group_id: int
     owner_notified: bool = True
     goal: str = ""
+    demonstration: bool = False
 
     @property
     def notified_id(self) -> int:
@@ -97,8 +98,18 @@ def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
         return ()
     make = _MAKERS.get(type(event.body))
     posts = make(event.body, _Frame(event.seq, task, scene)) if make is not None else []
+    if task.demonstration:
+        posts = _labelled(event.body, posts)
     told = ping(event, task.root_group_id, task.owner_id, scene.followers)
     return (*posts, told) if told is not None else tuple(posts)
+
+
+def _labelled(body: ev.EventBody, posts: Sequence[Post]) -> list[Post]:
+    """Return the posts of a demonstration; where it begins, asks, is judged and ends, they say what it is."""
+    label = wording.DEMONSTRATION.get(type(body).__name__, "")
+    if not label or not posts or posts[0].fold:
+        return list(posts)
+    return [replace(posts[0], text=f"{posts[0].text}\n{label}"), *posts[1:]]
 
 
 def _cleaned(body: ev.EventBody) -> ev.EventBody:
@@ -354,7 +365,7 @@ def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
 
 def _answered(body: ev.GateClosed, at: _Frame) -> Post:
     if body.basis != "person":
-        return at.note(CLOSED[body.basis], body.group_id, Lane.STATUS)
+        return at.note(closed_text(body.basis, body.choice), body.group_id, Lane.STATUS)
     person = owner_id(body.by)
     who = f"<@{person}>" if person is not None else plain(body.by, NAME)
     answer = plain(answer_text(body.choice, body.text, body.limits), 300)

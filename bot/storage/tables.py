@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
+import sqlalchemy as sa
 from sqlalchemy import JSON, BigInteger, Index, MetaData, Table, Text
 from sqlmodel import Field, SQLModel
 
@@ -51,6 +52,7 @@ class BotTaskRow(BotTable, table=True):
     category_id: int = Field(default=0, sa_type=BigInteger)
     category_repairs: int = 0
     channels_full: bool = False
+    demonstration: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
 
 
 class BotGroupRow(BotTable, table=True):

@@ -194,6 +194,7 @@ NO_REPEATS = (
 AGENT_DISMISSED = "{name} has left the task. Its open work returns to its head."
 ANSWERED = "Answered: {answer}"
 GATE_MOOT = "Closed"
+ANSWERED_BY_NOBODY = "No answer in time: {answer}"
 GATE_TIMEOUT = "Approved automatically: no answer in time"
 GATE_CLOSED = "That question was already answered. The answer is shown below it."
 GROUP_AT = "The group {name} works in {where}."
@@ -344,6 +345,7 @@ DISK_FULL = (
     "free space."
 )
 WAITING_FOR_YOU = "❓ Questions waiting for a person: {count}"
+DEMONSTRATION = "-# 🎬 Demonstration: the agents' words are recorded, it costs nothing."
 UNVERIFIED = "not confirmed by an audit"
 VERIFIED = "confirmed by an audit"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 CMD = {
     "task": "Start, watch and steer tasks",
     "task.new": "Start a task: give a goal to a new team of agents",
+    "task.demo": "Watch a recorded team at work: about 90 seconds, costs nothing",
     "task.list": "List the tasks of this server",
     "task.status": "Show the live status of a task",
     "task.pause": "Pause a task; steps already running finish",

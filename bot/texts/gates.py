@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from bot.discord.formatting import plain
 from bot.texts import BUTTON, caps
 from engine.commands import Limits
 from engine.domain.gates import HALF, TAKES_TEXT, Choice, GateBasis, GateEffect, GateKind, extension
@@ -84,6 +85,9 @@ COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap"}
 
 UNANSWERED = "-# **No answer**: work starts on this plan <t:{due}:R>, as with **Approve**."
 
+UNANSWERED_QUESTION = "-# **No answer**: “{choice}” counts <t:{due}:R>."
+TIMEOUT_QUESTION = "✔️ No answer in time, so this counts: {choice}"
+
 CLOSED: Mapping[GateBasis, str] = {
     "timeout": "✔️ No answer in time, so work starts on the plan.",
     "task_ended": "✔️ The open question is closed: the task ended.",
@@ -93,6 +97,13 @@ CLOSED: Mapping[GateBasis, str] = {
     "dismissed": "✔️ The open question is closed: the agent it concerns has left.",
 }
 """Shown for gates that were closed without a person's answer."""
+
+
+def closed_text(basis: GateBasis, choice: Choice | None) -> str:
+    """Return how a gate was closed without a person's answer; `choice` is its default."""
+    if basis == "timeout" and choice is not None and choice.effect == "option":
+        return TIMEOUT_QUESTION.format(choice=plain(choice.text, 100))
+    return CLOSED[basis]
 
 
 def label(choice: Choice) -> str:
@@ -126,7 +137,10 @@ def meanings(gate: GateView, limits: Limits) -> str:
     values = {"caps": caps(limits), "more": _half_more(limits)}
     lines = [f"-# **{name}**: {MEANS[gate.kind][way].format(**values)}" for way, name in ways(gate)]
     if gate.due_at is not None:
-        lines.append(UNANSWERED.format(due=int(gate.due_at)))
+        due = int(gate.due_at)
+        question = gate.kind == "question"
+        default = plain(label(gate.choices[0]), 100)
+        lines.append((UNANSWERED_QUESTION if question else UNANSWERED).format(choice=default, due=due))
     return "\n".join(lines)
 
 

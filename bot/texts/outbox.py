@@ -12,6 +12,18 @@ OPENING = (
     "🧭 **{boss}** is reading the goal and planning the work.\n> {goal}\n"
     "-# To talk to an agent, reply to it, write here (the head reads it) or use `/agent say`."
 )
+DEMONSTRATION = {
+    "AgentJoined": (
+        "🎬 **This is a demonstration.** What the agents say is recorded; no model is asked, and it costs "
+        "nothing. Everything else is real: programs run, files are kept, your answers count. Approve the "
+        "plan, answer the question, reply to an agent, open the files."
+    ),
+    "PlanProposed": "-# 🎬 Demonstration: the figures are those of the recording, nothing is spent.",
+    "GateRaised": "-# 🎬 Demonstration: any answer is right, each leads to another card.",
+    "Audited": "-# 🎬 Demonstration: the auditor's words are recorded; what it ran was run here.",
+    "TaskEnded": ("-# 🎬 This was a demonstration: recorded words, real files. Your own task: `/task new`."),
+}
+"""What is said in the posts of a demonstration, by the kind of event."""
 CARD_AT = "-# The live card is in <#{channel}>."
 JOINED = "👋 Joined: {name}"
 NAME_ONLY = "**{name}**"

@@ -136,11 +136,12 @@ class ShowRun:
 
 @dataclass(frozen=True, slots=True)
 class RaiseGate:
-    """Raise a gate."""
+    """Raise a gate. `hold_s`: seconds after which an unanswered question takes its first choice."""
 
     kind: GateKind
     question: str
     choices: tuple[Choice, ...]
+    hold_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,16 @@ class Answer:
     limits: Limits | None
 
 
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What became of a gate: `basis` None while it is open."""
+
+    kind: GateKind
+    basis: GateBasis | None
+    choice_id: str | None
+    text: str
+
+
 def choices_of(kind: GateKind, options: Sequence[str] = (), *, wrapped: bool = False) -> tuple[Choice, ...]:
     """Return the choices of a new gate; `options` are those of an agent's question.
 

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from engine.errors import Invalid
 
+DEMONSTRATION = "demonstration"
+"""Stands for a model in the row of a demonstration, whose answers are recorded; no task may name it."""
+
 
 def not_allowed(model: str | None, allowed: Sequence[str] | None) -> str:
     """Return why a task may not use `model`, a sentence with the next step; "" when it may.
 
     `allowed` None: any. No name: the usual models, which are always allowed.
     """
+    if model == DEMONSTRATION:
+        return "That is the recording of the demonstration. Use `/task demo` to start it, or name a model."
     if not model or allowed is None or model in allowed:
         return ""
     names = ", ".join(allowed)

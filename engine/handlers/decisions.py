@@ -68,7 +68,8 @@ def record_decision(
     connection: Connection, command: c.Command, subject: Subject, made: int, now: float
 ) -> None:
     """Add a person's command to the trail. `made`: the id that it returned."""
-    task_id = made if isinstance(command, c.StartTask) else subject.task_id
+    begins = isinstance(command, c.StartTask | c.StartDemonstration)
+    task_id = made if begins else subject.task_id
     by, content = str(getattr(command, "by", "")), content_of(command)
     if isinstance(command, c.AnswerGate):
         content |= subject.answered(command.choice_id)

@@ -88,10 +88,14 @@ def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Hand
     return _close(connection, gate, answer, "person", command.by, now)
 
 
-def approve_unanswered(connection: Connection, gate_id: int, now: float) -> HandlerResult:
-    """Approve a plan that nobody answered in time. Raises WrongState when it was answered meanwhile."""
+def answer_unanswered(connection: Connection, gate_id: int, now: float) -> HandlerResult:
+    """Take the first choice of a gate that nobody answered in time, which approves a plan.
+
+    Raises WrongState when it was answered meanwhile.
+    """
     gate = connection.execute(sa.select(GATES).where(GATES.c.id == gate_id)).one()
-    answer = check_answer(gate.kind, load_choices(loads(gate.choices_json)), "approve", "", None)
+    choices = load_choices(loads(gate.choices_json))
+    answer = check_answer(gate.kind, choices, choices[0].id, "", None)
     return _close(connection, gate, answer, "timeout", "", now)
 
 
@@ -225,7 +229,12 @@ def _refuse_call(at: _Answered) -> tuple[Wake, ...]:
 
 def _pass_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
     to = at.task.boss_id if at.gate.kind == "audit" else at.gate.agent_id or at.task.boss_id
-    return at.send(to, f'A person answers your question "{at.gate.question[:300]}": {answer}')
+    question = f'"{at.gate.question[:300]}"'
+    if at.basis == "timeout":
+        return at.send(
+            to, f"Nobody answered your question {question} in time. Its first option counts: {answer}"
+        )
+    return at.send(to, f"A person answers your question {question}: {answer}")
 
 
 def _raise_half(at: _Answered) -> tuple[Wake, ...]:

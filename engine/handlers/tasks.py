@@ -12,6 +12,7 @@ from engine.budget.tree import SubtreeCaps, set_budget
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps, check_limits
+from engine.domain.models import DEMONSTRATION
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
@@ -58,7 +59,15 @@ def start_task(
     connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
     connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
     events: list[EventBody] = [
-        TaskAccepted(task, goal, command.by, command.space, repeat_id, command.origin),
+        TaskAccepted(
+            task,
+            goal,
+            command.by,
+            command.space,
+            repeat_id,
+            command.origin,
+            demonstration=command.model == DEMONSTRATION,
+        ),
         GroupFormed(task, group, None, boss, "headquarters", 0),
         AgentJoined(task, group, boss, name, "boss"),
     ]

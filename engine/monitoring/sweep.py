@@ -1,4 +1,4 @@
-"""Sweeps over running tasks: monitoring rules, quiet tasks, deadlines, unanswered plans."""
+"""Sweeps over running tasks: monitoring rules, quiet tasks, deadlines, unanswered gates."""
 
 from __future__ import annotations
 
@@ -154,9 +154,12 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
     return ()
 
 
-def due_plans(connection: Connection, now: float) -> list[int]:
-    """Return the ids of plan gates that nobody answered in time."""
+def due_gates(connection: Connection, now: float) -> list[int]:
+    """Return the ids of plans and questions that nobody answered in time."""
     query = sa.select(GATES.c.id).where(
-        GATES.c.kind == "plan", GATES.c.basis.is_(None), GATES.c.due_at.is_not(None), GATES.c.due_at < now
+        GATES.c.kind.in_(("plan", "question")),
+        GATES.c.basis.is_(None),
+        GATES.c.due_at.is_not(None),
+        GATES.c.due_at < now,
     )
     return list(connection.execute(query).scalars())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,10 +16,12 @@ from engine.budget.caps import at_cap
 from engine.budget.settlement import spend_dropped
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import GiveUp, Notice, StepOutcome
+from engine.domain.models import DEMONSTRATION
 from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
 from engine.domain.state import ModelState, StepFacts, Turn
 from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale, StorageFull
+from engine.llm.demonstration import RecordedModel
 from engine.ports import (
     AgentRole,
     ChatAnswer,
@@ -34,6 +37,7 @@ from engine.ports import (
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CapHit, load_turn
+from engine.store.gates import answers_to
 from engine.tools import ToolContext, ToolOptions, outside_specs, specs_for
 from engine.tools.run_results import RunResults
 from engine.tools.sessions import Sessions
@@ -43,6 +47,9 @@ log = logging.getLogger(__name__)
 STALE_TRIES = 12
 RETRY_S = 5.0
 CAP_RETRY_S = 1.0
+DEMO_APPROVAL_OVER, DEMO_WAIT_S = 3, 45.0
+"""In a demonstration: agents over which a plan is approved, and seconds that a person has for an answer."""
+
 MAX_TOO_LONG = 5
 MAX_REFUSALS = 2
 """Refusals in a row for a reason other than length, after which the agent gives up."""
@@ -63,7 +70,7 @@ class EngineParts:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """Options of turns.
+    """Options of turns. `demo_pace` multiplies the recorded waits of a demonstration, 0 for none.
 
     `history_tokens`: tokens of an agent's past steps that are replayed verbatim; `room`: the same by role,
     from what is known of its model now. `inbox_limit`: messages read at once. `narrow_answer`: tokens of an
@@ -77,6 +84,7 @@ class TurnOptions:
     small: bool = False
     narrow_answer: int = 4_096
     room: Callable[[AgentRole], int] | None = None
+    demo_pace: float = 1.0
 
 
 class TurnRunner:
@@ -115,6 +123,9 @@ class TurnRunner:
         await self._sessions.close(agent_id)
 
     def _compose(self, facts: StepFacts, most_answer: int | None = None) -> Turn:
+        if facts.task.model == DEMONSTRATION:
+            # Which answers were given is read from the past steps, so they are never summarised.
+            return compose(facts, (), sys.maxsize, self._model(facts).quote)
         # Each time an endpoint finds the prompt too long, the replayed history is halved.
         options, small = self._options, self._options.small
         room = options.room(facts.agent.role) if options.room else options.history_tokens
@@ -141,7 +152,9 @@ class TurnRunner:
         started = parts.clock.now()
         try:
             # The rest of an answer was paid for, and needs no model.
-            answer = rest_answer(turn.rest) if turn.rest else await parts.model.complete(turn.request)
+            answer = (
+                rest_answer(turn.rest) if turn.rest else await self._model(turn.facts).complete(turn.request)
+            )
         except ModelRefused as error:
             return await self._refused(turn, error, started)
         except ModelBadAnswer as error:
@@ -155,6 +168,33 @@ class TurnRunner:
         except StorageFull:
             parts.db.report_full()
             raise
+
+    def _model(self, facts: StepFacts) -> ChatModel:
+        """Return the model of a step: the recording in a demonstration."""
+        parts = self._parts
+        if facts.task.model != DEMONSTRATION:
+            return parts.model
+        agent_id = facts.agent.id
+        return RecordedModel(
+            facts,
+            lambda: parts.db.read(lambda c: answers_to(c, agent_id)),
+            parts.clock,
+            self._options.demo_pace,
+        )
+
+    def _tools(self, facts: StepFacts) -> ToolOptions:
+        """Return the options of a step's tools: a demonstration shows a plan, a question and an audit."""
+        options = self._options.tools
+        if facts.task.model != DEMONSTRATION:
+            return options
+        return replace(
+            options,
+            plan_approval_over=DEMO_APPROVAL_OVER,
+            plan_wait_s=DEMO_WAIT_S,
+            question_wait_s=DEMO_WAIT_S,
+            audit_rounds=1,
+            by_runs=False,
+        )
 
     async def _load(self, agent_id: int) -> Turn | None:
         """Return the next step with its spending reserved, near a cap with room for a short answer only."""
@@ -186,7 +226,7 @@ class TurnRunner:
                 db=self._parts.db,
                 workspace=self._parts.workspace,
                 sandbox=self._parts.sandbox,
-                options=self._options.tools,
+                options=self._tools(turn.facts),
                 embedder=self._parts.embedder,
                 held=turn.held,
                 sessions=self._sessions,

@@ -300,7 +300,7 @@ def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
 
 
 def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
-    open_gate(unit, effect, unit.own_group)
+    open_gate(unit, effect, unit.own_group, None if effect.hold_s is None else unit.now + effect.hold_s)
 
 
 def open_gate(

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits
-from engine.domain.gates import load_choices
+from engine.domain.gates import GivenAnswer, load_choices
 from engine.domain.outside import AskedCall, readable
 from engine.queries import GateView
-from engine.store.core import OUTSIDE_CALLS, AnyRow, loads
+from engine.store.core import GATES, OUTSIDE_CALLS, AnyRow, loads
 
 
 def gate_views(connection: Connection, query: sa.Select[Any]) -> list[GateView]:
@@ -46,3 +46,13 @@ def gate_view(row: AnyRow, call: AnyRow | None = None) -> GateView:
 
 def _asked(call: AnyRow) -> AskedCall:
     return AskedCall(call.server, call.tool, readable(loads(call.arguments_json)), call.digest)
+
+
+def answers_to(connection: Connection, agent_id: int) -> list[GivenAnswer]:
+    """Return what became of an agent's own questions, oldest first."""
+    query = (
+        sa.select(GATES.c.kind, GATES.c.basis, GATES.c.choice_id, GATES.c.text)
+        .where(GATES.c.agent_id == agent_id, GATES.c.kind == "question")
+        .order_by(GATES.c.id)
+    )
+    return [GivenAnswer(*row) for row in connection.execute(query)]

@@ -142,6 +142,7 @@ def _task_view(row: AnyRow) -> TaskView:
         limits=limits,
         report=row.report if row.ended_at else "",
         verified=row.verified,
+        model=row.model,
     )
 
 

@@ -37,7 +37,8 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolR
         )
     lines = (clean_line(option)[:75].strip() for option in arguments.options)
     options = tuple(dict.fromkeys(line for line in lines if line))
-    context.stage(RaiseGate("question", arguments.question, choices_of("question", options)))
+    hold = context.options.question_wait_s if options else None
+    context.stage(RaiseGate("question", arguments.question, choices_of("question", options), hold))
     context.ends_turn = True
     return ToolResult("Asked. The answer arrives as a message.")
 

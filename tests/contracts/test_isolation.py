@@ -27,7 +27,7 @@ from engine.domain.prompt import compose
 from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
 from engine.domain.state import TodoItem, Turn
 from engine.errors import EngineError, NotFound, Stale
-from engine.handlers.gates import approve_unanswered
+from engine.handlers.gates import answer_unanswered
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.llm.scripted import ScriptedModel, call, say
@@ -473,7 +473,7 @@ ENGINE_DEEDS = (
     by_engine(
         "cap of a part's call", lambda db, s: at_cap(db, s.task, s.bob, Quote(9, 600_000), NOW), nobody_asked
     ),
-    by_engine("plan not answered", lambda db, s: approve_unanswered(db, s.gates["plan"], NOW)),
+    by_engine("plan not answered", lambda db, s: answer_unanswered(db, s.gates["plan"], NOW)),
     by_engine(
         "a repeat is due",
         lambda db, s: start_due(db, s.repeat, NOW),

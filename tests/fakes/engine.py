@@ -24,11 +24,13 @@ from engine.commands import (
     ResumeRepeat,
     ResumeTask,
     SayToAgent,
+    StartDemonstration,
     StartTask,
     StopTask,
     WithdrawMessage,
 )
 from engine.domain.gates import check_answer
+from engine.domain.models import DEMONSTRATION
 from engine.domain.recurrence import checked
 from engine.errors import EngineError, Invalid, NotFound, WrongState
 from engine.events import (
@@ -42,6 +44,7 @@ from engine.events import (
     TaskChanged,
 )
 from engine.handlers.decisions import MESSAGES, content_of, digest
+from engine.llm.demonstration import recording
 from engine.queries import (
     BudgetView,
     DecisionView,
@@ -125,16 +128,23 @@ class FakeEngine(Acts):
             open_gates=0,
             spend=Spend(),
             limits=limits,
+            model=command.model or "",
         )
         self.world.groups[group_id] = GroupView(group_id, task_id, "Root", None, boss_id, 0, ())
         self.world.agents[boss_id] = self._agent(boss_id, task_id, "Boss", group_id, None, 0, leads=group_id)
         accepted = TaskAccepted(task_id, command.goal, command.by, command.space, repeat_id, command.origin)
-        self.emit(accepted)
+        self.emit(replace(accepted, demonstration=command.model == DEMONSTRATION))
         self.emit(GroupFormed(task_id, group_id, None, boss_id, "Root", 0))
         self.emit(AgentJoined(task_id, group_id, boss_id, "Boss", "boss"))
         for path, content in command.files.items():
             self.bring(boss_id, path, content)
         return task_id
+
+    def _StartDemonstration(self, command: StartDemonstration) -> int:
+        goal = recording().goal
+        return self._StartTask(
+            StartTask(goal, command.by, command.space, model=DEMONSTRATION, origin=command.origin)
+        )
 
     def _SayToAgent(self, command: SayToAgent) -> int:
         agent = self.look.find_agent(command.agent_id)

@@ -11,6 +11,7 @@ CUT = " It is cut at {limit}; name a task to get the rest of its decisions."
 
 DECIDED: Mapping[str, str] = {
     "StartTask": "started task #{task}",
+    "StartDemonstration": "started the demonstration as task #{task}",
     "AnswerGate": "answered a question of task #{task}",
     "PauseTask": "paused task #{task}",
     "ResumeTask": "resumed task #{task}",

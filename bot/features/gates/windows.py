@@ -72,7 +72,9 @@ def closed_view(gate: GateView) -> discord.ui.View:
     if gate.basis == "person":
         label, style = cut(texts.ANSWERED.format(answer=words), 80), discord.ButtonStyle.success
     elif gate.basis == "timeout":
-        label = texts.GATE_TIMEOUT
+        label = cut(texts.ANSWERED_BY_NOBODY.format(answer=words), 80)
+        if gate.kind == "plan":
+            label = texts.GATE_TIMEOUT
     view.add_item(discord.ui.Button(label=label, style=style, disabled=True, custom_id=f"closed:{gate.id}"))
     return view
 

@@ -78,10 +78,11 @@ def _head(task: TaskView) -> str:
     state = texts.STATE[task.state]
     if task.state == "done":
         state += f" · {texts.VERIFIED if task.verified else texts.UNVERIFIED}"
+    recorded = f"\n{texts.DEMONSTRATION}" if task.demonstration else ""
     reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
     said = task.report.partition("\n\n")[0] if task.state not in LIVE else ""
     report = f"\n{plain(said, 500)}" if said else ""
-    return f"## Task #{task.id} · {state}\n> {plain(task.goal, 300)}{reason}{report}"
+    return f"## Task #{task.id} · {state}\n> {plain(task.goal, 300)}{recorded}{reason}{report}"
 
 
 def _numbers(task: TaskView) -> str:

@@ -94,13 +94,19 @@ async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
             origin=origin_of(channel_id),
         )
     )
-    shown = await parts_of(interaction).cards.opened(task_id, channel_id)
-    parts_of(interaction).outages.watch(task_id, interaction)
+    parts.outages.watch(task_id, interaction)
+    await announce(interaction, task_id)
+
+
+async def announce(interaction: Interaction, task_id: int) -> None:
+    """Show the card of a task that was just started here, and tell the person where it can be followed."""
+    parts, channel_id = parts_of(interaction), interaction.channel_id or 0
+    shown = await parts.cards.opened(task_id, channel_id)
     told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
     await answer(interaction, told.format(id=task_id, where=where))
     if shown:
         root = (await parts.engine.look.task(task_id)).root_group_id
-        parts_of(interaction).start_replies.watch(interaction, task_id, root, where)
+        parts.start_replies.watch(interaction, task_id, root, where)
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
