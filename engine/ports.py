@@ -82,8 +82,8 @@ class ChatRequest:
     """One model call. Lower `priority` goes first (0: a person waits for the answer).
 
     `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
-    embedded model is held to them. `talk`: whether an answer in words alone fits too. `model`: the one its
-    task names, "" for the usual one of the role.
+    embedded model is held to them. `talk`: whether an answer in words alone fits too. `warmth`: the lowest
+    temperature of a text that it writes. `model`: the one its task names, "" for the usual one of the role.
     """
 
     task_id: int
@@ -96,6 +96,7 @@ class ChatRequest:
     offer: tuple[str, ...] | None = None
     talk: bool = True
     model: str = ""
+    warmth: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

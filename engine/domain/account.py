@@ -35,13 +35,14 @@ class RunRecord:
 
     @property
     def asked_on(self) -> bool:
-        """Return whether it only asked for more input than it was given, which is not a failure."""
+        """Return whether it asked for more input than it was given: that shows nothing, good or bad."""
         return asks_on(self.output)
 
     @property
     def well(self) -> bool:
-        """Return whether it succeeded or only asked for more input."""
-        return self.asked_on or self.ended == "closed" or (self.ended == "exit" and self.exit_code == 0)
+        """Return whether it ended without an error."""
+        ended = self.ended == "closed" or (self.ended == "exit" and self.exit_code == 0)
+        return ended and not self.asked_on
 
     def stale_after(self, path: str) -> bool:
         """Return whether a change of `path` could change its result."""
@@ -80,28 +81,31 @@ def run_lines(runs: Sequence[RunRecord]) -> tuple[str, ...]:
 
 
 def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
-    """Return a report of runs and files only: the result in a sentence, what works, what does not, and that
-    nothing else was judged."""
-    works = [f"- {ran.line}" for ran in runs if ran.well]
-    fails = [f"- {ran.line}" for ran in runs if not ran.well]
+    """Return a report of runs and files only: the result in a sentence, how each run ended, and that nothing
+    else was judged."""
+    well = [f"- {ran.line}" for ran in runs if ran.well]
+    asked = [f"- {ran.line}" for ran in runs if ran.asked_on]
+    fails = [f"- {ran.line}" for ran in runs if not ran.well and not ran.asked_on]
     parts = [
-        _result(len(works), len(fails)),
+        _result(len(well), len(fails), len(asked)),
         f"Made: {', '.join(files[:20])}{f' and {len(files) - 20} more' if len(files) > 20 else ''}."
         if files
         else "No file was made.",
-        "\n".join(["Works:", *works]) if works else "",
-        "\n".join(["Does not work:", *fails]) if fails else "",
+        "\n".join(["Ran without an error:", *well]) if well else "",
+        "\n".join(["Was not tried to its end:", *asked]) if asked else "",
+        "\n".join(["Failed:", *fails]) if fails else "",
         UNJUDGED,
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _result(works: int, fails: int) -> str:
-    if not works and not fails:
-        return "Nothing was run."
-    if not fails:
-        return "It works, as far as it was run."
-    return f"It does not work yet: {fails} of {works + fails} programs failed."
+def _result(well: int, fails: int, asked: int) -> str:
+    """Return the result in a sentence; that a program ran says nothing about whether it is right."""
+    if fails:
+        return f"Not finished: {fails} of {well + fails + asked} programs failed."
+    if asked:
+        return "Not tried to the end: a program asked for more input than was typed in."
+    return "Everything that was run ended without an error." if well else "Nothing was run."
 
 
 def findings_of(ran: RunRecord | None) -> str:
@@ -125,6 +129,6 @@ def _end(ran: RunRecord) -> str:
         ran.ended, f"stopped ({ran.ended})"
     )
     if ran.asked_on:
-        return "it asked for more than was typed in"
+        return "it asked for more input than was typed in"
     last = ran.output.strip().splitlines()[-1:]
     return f"{how}; last line: {last[0].strip()[:LINE]}" if last else f"{how}, no output"

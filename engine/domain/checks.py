@@ -21,7 +21,7 @@ RUNNABLE = (".py", ".js", ".sh")
 """Suffixes of files that can be run."""
 
 MORE_INPUT = "EOFError: EOF when reading a line"
-"""Last line of a Python program that asks for more input after all of it was read: not a failure."""
+"""Last line of a Python program that asks for more input after all of it was read: it shows nothing."""
 
 
 def shown(command: Sequence[str]) -> str:

@@ -88,9 +88,17 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The boss's `finish` was refused once, for things that are plainly missing; `paths`: the files
+    concerned."""
+
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
-    """A program ran to its end (`ended`: exit, or the limit that stopped it). `asked_on`: it only asked for
-    more input than it was given."""
+    """A program ran to its end (`ended`: exit, or the limit that stopped it). `asked_on`: it asked for more
+    input than it was given, which shows neither that it works nor that it does not."""
 
     exit_code: int
     ended: str
@@ -98,8 +106,8 @@ class Ran:
 
     @property
     def well(self) -> bool:
-        """Return whether it succeeded or only asked for more input, which is not a failure."""
-        return self.asked_on or (self.ended == "exit" and self.exit_code == 0)
+        """Return whether it ended without an error."""
+        return self.ended == "exit" and self.exit_code == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +173,7 @@ Outcome = (
     | Reviewed
     | Judged
     | Finished
+    | Unfinished
     | Ran
     | Running
     | Read
@@ -181,6 +190,7 @@ _KINDS: dict[str, type[Any]] = {
     "reviewed": Reviewed,
     "judged": Judged,
     "finished": Finished,
+    "unfinished": Unfinished,
     "ran": Ran,
     "running": Running,
     "read": Read,

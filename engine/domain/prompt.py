@@ -30,7 +30,7 @@ from engine.domain.state import (
     Turn,
 )
 from engine.domain.text import foreign_block, foreign_name
-from engine.ports import AgentRole, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
+from engine.ports import AgentRole, ChatAnswer, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec
 
 CHARS_PER_TOKEN = 3.5
 """Rough size of a token in English text and code, used only to decide when to compact."""
@@ -158,8 +158,8 @@ def compose(
     exceed `allowance` tokens.
 
     Nothing is summarised and no input stored while the rest of an answer is run. `offer`: what a small model
-    may do now; its prompts are short. `most_answer`: limit of the answer in
-    tokens when the budget has no room for a longer one.
+    may do now; its prompts are short. `most_answer`: limit of the answer in tokens when the budget has no
+    room for a longer one.
     """
     agent, summary, upto, forgot = facts.agent, facts.agent.summary, facts.upto, False
     kept = list(facts.past)
@@ -172,38 +172,50 @@ def compose(
         messages.append(ChatMessage("user", summary_text(summary)))
     if agent.model.too_long:
         kept = squeezed(kept, allowance)
+    answered = bool(kept) and bool(kept[-1].said) and not kept[-1].calls
+    if offer is not None and offer.before is not None:
+        kept = [step for step in kept if step.step < offer.before]
     for step in kept:
         messages.extend(replay(step))
     parts = []
-    answered = bool(kept) and bool(kept[-1].said) and not kept[-1].calls
     if facts.inbox or not agent.in_turn or not kept or answered or forgot:
         parts.append(
             render_input(facts, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
         )
     if offer is not None and offer.hint:
-        parts.append(offer.hint)
+        parts = [part for part in parts if part != ANSWERED] + [offer.hint]
     text = "\n\n".join(parts)
     if agent.model.too_long > 1:
         text = cut_middle(text, int(allowance * CHARS_PER_TOKEN))
     if text:
         messages.append(ChatMessage("user", text))
-    priority = min((message.priority for message in facts.inbox), default=5)
-    limit = most_answer or agent.model.answer_tokens or None
+    request = _request(facts, messages, tools, most_answer or agent.model.answer_tokens or None, offer)
+    if agent.rest is not None:
+        return Turn(facts, "", request, quote(request), agent.summary, facts.upto)
+    made = ChatAnswer(offer.said, offer.calls, cost_micros=0) if offer is not None and offer.made else None
+    return Turn(facts, text, request, quote(request), summary, upto, made)
+
+
+def _request(
+    facts: StepFacts,
+    messages: Sequence[ChatMessage],
+    tools: tuple[ToolSpec, ...],
+    limit: int | None,
+    offer: Offer | None,
+) -> ChatRequest:
     request = ChatRequest(
         facts.task.id,
-        agent.id,
-        agent.role,
+        facts.agent.id,
+        facts.agent.role,
         joined(messages),
         tools,
-        priority,
+        min((message.priority for message in facts.inbox), default=5),
         max_tokens=limit,
         model=facts.task.model,
     )
-    if offer is not None:
-        request = replace(request, offer=offer.names, talk=offer.talk)
-    if agent.rest is not None:
-        return Turn(facts, "", request, quote(request), agent.summary, facts.upto)
-    return Turn(facts, text, request, quote(request), summary, upto)
+    if offer is None:
+        return request
+    return replace(request, offer=offer.names, talk=offer.talk, warmth=offer.warmth)
 
 
 def step_tokens(step: PastStep) -> int:

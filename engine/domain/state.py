@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.domain.outcomes import Outcome
-from engine.ports import AgentRole, ChatRequest, Quote, ToolCall
+from engine.ports import AgentRole, ChatAnswer, ChatRequest, Quote, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,8 @@ class StepFacts:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """The facts of a step with its prompt: `input` is stored with the step, `summary` covers steps up to
-    `upto`, `held` is the reserved spending. A step that runs the rest of an answer asks no model."""
+    `upto`, `held` is the reserved spending. `made`: the answer, where no model is asked for it; nor is one by
+    a step that runs the rest of an answer."""
 
     facts: StepFacts
     input: str
@@ -222,6 +223,7 @@ class Turn:
     held: Quote
     summary: tuple[SummaryLine, ...]
     upto: int
+    made: ChatAnswer | None = None
 
     @property
     def rest(self) -> Rest | None:

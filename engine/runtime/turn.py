@@ -17,11 +17,11 @@ from engine.budget.settlement import spend_dropped
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import GiveUp, Notice, StepOutcome
 from engine.domain.models import DEMONSTRATION
-from engine.domain.offer import offer_of
 from engine.domain.prompt import compose
 from engine.domain.state import ModelState, StepFacts, Turn
 from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale, StorageFull
 from engine.llm.demonstration import RecordedModel
+from engine.llm.local.policy import offer_of
 from engine.ports import (
     AgentRole,
     ChatAnswer,
@@ -75,7 +75,7 @@ class TurnOptions:
     `history_tokens`: tokens of an agent's past steps that are replayed verbatim; `room`: the same by role,
     from what is known of its model now. `inbox_limit`: messages read at once. `narrow_answer`: tokens of an
     answer when the budget has no room for a longer one. `small`: a small model, which is offered only the
-    tools that fit at the moment (`engine.domain.offer`).
+    tools that fit at the moment (`engine.llm.local.policy`).
     """
 
     history_tokens: int = 16_000
@@ -152,9 +152,8 @@ class TurnRunner:
         started = parts.clock.now()
         try:
             # The rest of an answer was paid for, and needs no model.
-            answer = (
-                rest_answer(turn.rest) if turn.rest else await self._model(turn.facts).complete(turn.request)
-            )
+            given = rest_answer(turn.rest) if turn.rest else turn.made
+            answer = given or await self._model(turn.facts).complete(turn.request)
         except ModelRefused as error:
             return await self._refused(turn, error, started)
         except ModelBadAnswer as error:

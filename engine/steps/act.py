@@ -17,11 +17,11 @@ from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
 from engine.domain.effects import CallRecord, Finish, Notice, StepOutcome
-from engine.domain.offer import led_by
 from engine.domain.outcomes import Outcome, Refused, ToolResult
 from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
+from engine.llm.local.policy import led_by
 from engine.ports import ChatAnswer, Clock, OutsideTool, ToolCall
 from engine.store.driver_errors import FULL, is_full
 from engine.tools import SEARCHED, TOOLS, Tool, ToolContext, ToolRefused, call_outside

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from engine.domain.offer import SMALL
+from engine.llm.local.policy import tools_of
 from engine.ports import AgentRole, ToolSpec
 from engine.tools.ask_human import ASK
 from engine.tools.assign import ASSIGN
@@ -71,9 +71,8 @@ def specs_for(
 
     `packages`: what programs may import, named in the description of `run`.
     """
-    few = SMALL[role] if small else tuple(TOOLS)
-    specs = (tool.spec() for tool in TOOLS.values() if role in tool.roles and tool.name in few)
-    return tuple(_for_small(spec) if small else _with_surroundings(spec, packages) for spec in specs)
+    specs = [tool.spec() for tool in TOOLS.values() if role in tool.roles]
+    return tools_of(role, specs) if small else tuple(_with_surroundings(spec, packages) for spec in specs)
 
 
 def _with_surroundings(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
@@ -87,18 +86,6 @@ def _with_surroundings(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
     if packages:
         there += f". Python has {', '.join(packages)}; nothing can be installed"
     return replace(spec, description=f"{spec.description} {there}.")
-
-
-_NOT_SMALL = frozenset({"lessons", "acceptance", "command"})
-"""Optional arguments that a small model fills harmfully: lessons not worth keeping, and checks that no work
-can pass (`python menu.md`)."""
-
-
-def _for_small(spec: ToolSpec) -> ToolSpec:
-    every = spec.parameters.get("properties", {})
-    left_out = _NOT_SMALL - set(spec.parameters.get("required", ()))
-    properties = {name: kind for name, kind in every.items() if name not in left_out}
-    return replace(spec, parameters={**spec.parameters, "properties": properties})
 
 
 __all__ = [

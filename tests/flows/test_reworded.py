@@ -14,7 +14,6 @@ from bot.outbox.post import Post, load_post
 from bot.outbox.projector import project_all
 from bot.storage.tables import outbox
 from engine.commands import SayToAgent, StartTask
-from engine.domain.offer import SCALE
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest, RunRequest, RunResult
@@ -31,7 +30,7 @@ WORDS = frozenset(
 )
 """Fields of events and posts that hold texts."""
 
-GOAL = "Write calc.py and a check of it. " * (SCALE // 20)
+GOAL = "Write calc.py and a check of it. " * 20
 
 
 @dataclass(frozen=True)

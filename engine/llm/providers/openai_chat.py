@@ -143,6 +143,8 @@ class OpenAIChat:
             head["prompt_cache_key"] = f"{request.task_id}.{request.agent_id}"
         if self._endpoint.local and request.offer is not None:
             head["tool_choice"] = allowed_tools(request)
+        if self._endpoint.local and request.warmth:
+            head["temperature"] = request.warmth
         return {name: value for name, value in head.items() if name not in quirks.drop}
 
     async def _post(self, request: ChatRequest, body: RequestBody) -> bytes:

@@ -102,20 +102,48 @@ async def test_where_a_models_word_is_worth_little_the_end_is_told_by_runs(stage
     end = await play.end()
     assert end.basis == "ran" and not end.verified
     assert "All works" not in end.report and "Every rule" not in end.report
-    assert "Works:\n- Auditor: python main.py: exit code 0; last line: five" in end.report
+    assert "Ran without an error:\n- Auditor: python main.py: exit code 0; last line: five" in end.report
     assert "Nobody judged" in end.report
     assert not end.verified
     [audited] = play.of(Audited)
     assert (audited.verdict, audited.findings) == ("ran", "python main.py: exit code 0; last line: five.")
 
 
-async def test_a_program_that_breaks_is_told_as_what_does_not_work(stage: Stage) -> None:
+async def test_a_program_that_breaks_is_told_as_what_failed(stage: Stage) -> None:
     """By the run itself, with its error."""
     play = await stage({"Boss": boss}, sandbox=behaving(1), audit_rounds=0, by_runs=True)
     report = (await play.end()).report
-    assert "Does not work:\n- Boss: python main.py: exit code 1; last line: ValueError: five" in report
-    assert report.startswith("It does not work yet: 1 of 1 programs failed.") and "Works:" not in report
-    assert "All works" not in report
+    assert "Failed:\n- Boss: python main.py: exit code 1; last line: ValueError: five" in report
+    assert report.startswith("Not finished: 1 of 1 programs failed.")
+    assert "Ran without" not in report and "All works" not in report
+
+
+def asking() -> FakeSandbox:
+    """Every run asks for more input than was typed in."""
+    return FakeSandbox(lambda request: RunResult(1, "Traceback\nEOFError: EOF when reading a line\n"))
+
+
+async def test_a_program_that_asks_for_more_input_is_told_as_neither(stage: Stage) -> None:
+    """That it read all that was typed shows nothing, good or bad."""
+    play = await stage({"Boss": boss}, sandbox=asking(), audit_rounds=0, by_runs=True)
+    report = (await play.end()).report
+    assert "Was not tried to its end:\n- Boss: python main.py: it asked for more input" in report
+    assert "Ran without" not in report and "Failed" not in report
+
+
+async def test_nobody_may_accept_a_program_that_only_asked_for_more_input(stage: Stage) -> None:
+    """An auditor whose run shows nothing cannot say that it ran well."""
+    heard: list[str] = []
+
+    def auditor(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        accept = ("verdict", {"verdict": "accept", "findings": "it runs"})
+        reject = ("verdict", {"verdict": "reject", "findings": "it was not tried"})
+        return (call(RUN), call(accept), call(reject))[min(view.steps, 2)]
+
+    play = await stage({"Boss": boss, "Auditor": auditor}, sandbox=asking(), audit_rounds=1, by_runs=True)
+    assert (await play.until(Audited)).verdict == "rejected"
+    assert "The verdict is reject" in heard[2]
 
 
 async def test_an_auditor_with_nothing_to_run_says_that_it_only_read(stage: Stage) -> None:

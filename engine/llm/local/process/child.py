@@ -21,8 +21,6 @@ from typing import Any
 from aiohttp import web
 
 from engine.llm.local.protocol.http_api import ChatEndpoint, Upstream
-from engine.ports import Sandbox
-from engine.sandbox import SandboxLimits, choose_sandbox
 
 NICENESS = 5
 PROMPT_CACHE_MIB = 1024
@@ -40,8 +38,6 @@ class ChildConfig:
     context: int
     threads: int
     seed: int | None
-    environment: str
-    memory: int
 
 
 def main() -> None:
@@ -82,15 +78,10 @@ def load(config: ChildConfig) -> tuple[Any, Upstream]:
     return server, Upstream(server.listening_address, key)
 
 
-def sandbox_of(config: ChildConfig) -> Sandbox:
-    """Open the sandbox for trial runs: the same that the engine runs programs in. Blocking."""
-    return choose_sandbox(Path(config.environment), SandboxLimits(memory=config.memory))
-
-
 async def serve(config: ChildConfig, upstream: Upstream) -> None:
     """Serve on the inherited socket; one line on standard output says that it is ready."""
-    front = ChatEndpoint(upstream, config.key, config.alias, config.seed, lambda: sandbox_of(config))
-    runner = web.AppRunner(front.app(), access_log=None, handler_cancellation=True)
+    endpoint = ChatEndpoint(upstream, config.key, config.alias, config.seed)
+    runner = web.AppRunner(endpoint.app(), access_log=None, handler_cancellation=True)
     await runner.setup()
     await web.SockSite(runner, socket.socket(fileno=config.fd)).start()
     sys.stdout.write(json.dumps({"ready": Path(config.path).name}) + "\n")

@@ -22,7 +22,6 @@ from engine.llm.local.process.progress import Progress, Spoken
 from engine.llm.local.process.weights import resolve
 from engine.llm.providers.openai_chat import Endpoint
 from engine.llm.words import brief
-from engine.sandbox import environment_folder
 from engine.settings import EngineSettings
 
 READY_S = 300.0
@@ -93,10 +92,11 @@ class LocalModel:
     def fit(self, settings: EngineSettings) -> EngineSettings:
         """Return `settings` with limits that suit this model.
 
-        Sets its context, one call per slot, a longer timeout, few tools, and a time after which a task ends
-        with its results so far, each only where nobody set it.
+        Sets its context, one call per slot, a longer timeout, few tools, no auditor (it could only run once
+        more what was run), and a time after which a task ends with its results so far; the last two only
+        where nobody set them.
         """
-        own = "max_minutes" in settings.model_fields_set
+        own = settings.model_fields_set
         return settings.model_copy(
             update={
                 "model_context_tokens": self._settings.local_context,
@@ -104,8 +104,8 @@ class LocalModel:
                 "model_concurrency": self._settings.local_slots,
                 "model_timeout_s": max(settings.model_timeout_s, 900.0),
                 "tool_profile": "small",
-                "audit_rounds": min(settings.audit_rounds, 1),
-                "max_minutes": settings.max_minutes if own else LOCAL_MINUTES,
+                "audit_rounds": min(settings.audit_rounds, 1) if "audit_rounds" in own else 0,
+                "max_minutes": settings.max_minutes if "max_minutes" in own else LOCAL_MINUTES,
             }
         )
 
@@ -120,8 +120,6 @@ class LocalModel:
             context=self._settings.local_context,
             threads=self._settings.local_threads or min(os.cpu_count() or 1, 8),
             seed=self._settings.local_seed,
-            environment=str(environment_folder(self._settings.data_dir, self._settings.run_packages)),
-            memory=self._settings.run_memory_mb * 1024 * 1024,
         )
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "engine.llm.local.process.child",

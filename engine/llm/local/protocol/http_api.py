@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import itertools
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-from engine.llm.local.authoring.candidate_selection import Candidate, example_input
-from engine.llm.local.authoring.program_writer import ProgramWriter
 from engine.llm.local.protocol.prompts import (
     EXPLAINED,
     EXPLAINED_TOKENS,
@@ -34,9 +31,7 @@ from engine.llm.local.protocol.translate import (
     parse_call,
     same_call,
     without_tool,
-    written_files,
 )
-from engine.ports import Sandbox
 
 MAX_REQUEST = 8_000_000
 TEMPERATURES = (0.2, 0.6, 0.9)
@@ -62,17 +57,6 @@ class ModelRequest:
     stop: str = ""
     attempt: int = 0
     short: bool = False
-    temperature: float = 0.0
-    limit: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramRequest:
-    """A request to write a program into `argument` of a call; its tokens are counted in `spent`."""
-
-    call: Call
-    argument: str
-    spent: UsageTotal
 
 
 class UpstreamError(Exception):
@@ -89,8 +73,9 @@ class ChatEndpoint:
 
     An answer that was cut off is sampled again at a higher temperature. So is a call identical to the
     agent's last one; the second time, that tool is left out, since small models repeat themselves
-    endlessly otherwise. A text that was cut off or does not parse is written once more. A Python program
-    is written as several candidates that run in the sandbox (program_writer.py), if there is one.
+    endlessly otherwise. A text that was cut off or does not parse is written once more. Nothing that the
+    model wrote is changed, except that it is cut to what an argument may hold.
+    A request's temperature is the lowest of its texts; calls are made at the endpoint's own.
     With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
     same answers; without it, llama.cpp chooses.
     """
@@ -101,15 +86,11 @@ class ChatEndpoint:
         key: str,
         alias: str,
         seed: int | None,
-        open_sandbox: Callable[[], Sandbox] | None = None,
     ) -> None:
         self._upstream = upstream
         self._key = key
         self._alias = alias
         self._seed = seed
-        self._open_sandbox = open_sandbox
-        self._sandbox: Sandbox | None = None
-        self._programs: dict[tuple[str, str], Candidate] = {}
         self._counters: defaultdict[str, itertools.count[int]] = defaultdict(itertools.count)
         self._session: aiohttp.ClientSession | None = None
 
@@ -168,7 +149,6 @@ class ChatEndpoint:
                 continue
             if call is not None:
                 call = fitted(call, body)
-                self._fill_stdin(agent, call)
                 await self._write_long(body, script, agent, call, spent)
                 _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
                 break
@@ -182,9 +162,6 @@ class ChatEndpoint:
     ) -> None:
         argument = script.long.get(call.tool)
         if argument is None:
-            return
-        if await self._is_testable_program(call, argument):
-            await self._write_program(body, script, agent, ProgramRequest(call, argument, spent))
             return
         stop = stop_of(call, argument)
         short = argument in EXPLAINED
@@ -200,52 +177,13 @@ class ChatEndpoint:
             if whole and is_sound(str(call.arguments.get("path", "")), text):
                 return
 
-    async def _is_testable_program(self, call: Call, argument: str) -> bool:
-        """Return True if the call writes a Python program and the sandbox can run it."""
-        if argument in EXPLAINED or not str(call.arguments.get("path", "")).endswith(".py"):
-            return False
-        if self._sandbox is None and self._open_sandbox is not None:
-            self._sandbox = await asyncio.to_thread(self._open_sandbox)
-        return self._sandbox is not None and self._sandbox.status().available
-
-    async def _write_program(
-        self, body: Mapping[str, Any], script: Script, agent: str, program: ProgramRequest
-    ) -> None:
-        assert self._sandbox is not None
-
-        async def generate(
-            messages: list[dict[str, str]], stop: str, temperature: float, limit: int = 0
-        ) -> tuple[str, int]:
-            question = ModelRequest(messages, stop=stop, temperature=temperature, limit=limit)
-            answer = await self._ask(body, agent, question)
-            program.spent.add(answer["usage"])
-            text = str(answer["choices"][0]["message"]["content"] or "")
-            return text, int(answer["usage"]["completion_tokens"])
-
-        files = written_files(body["messages"])
-        author = ProgramWriter(generate, self._sandbox, script.plain, program.call, program.argument, files)
-        kept = await author.write()
-        program.call.arguments[program.argument] = kept.text
-        self._programs[_task_of(agent), author.path] = kept
-
-    def _fill_stdin(self, agent: str, call: Call) -> None:
-        """Set the `stdin` of a run of a program written here to input known from its trial runs, which a
-        small model cannot make up. Replaces what the model gave."""
-        command = call.arguments.get("command")
-        if call.tool != "run" or not isinstance(command, list):
-            return
-        for word in command:
-            kept = self._programs.get((_task_of(agent), str(word)))
-            if kept is not None:
-                call.arguments["stdin"] = example_input(kept)
-
     async def _ask(self, body: Mapping[str, Any], agent: str, question: ModelRequest) -> dict[str, Any]:
-        base = question.temperature or TEMPERATURES[question.attempt]
-        temperature = max(base, float(body.get("temperature") or 0.0))
+        temperature = TEMPERATURES[question.attempt]
+        if question.schema is None:
+            temperature = max(temperature, float(body.get("temperature") or 0.0))
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or DEFAULT_TOKENS
         if question.schema is not None or question.short:
             limit = min(limit, EXPLAINED_TOKENS if question.short else CALL_TOKENS)
-        limit = min(limit, question.limit or limit)
         asked: dict[str, Any] = {
             "messages": question.messages,
             "temperature": temperature,
@@ -301,10 +239,6 @@ class UsageTotal:
 def _put(answer: dict[str, Any], message: dict[str, Any]) -> None:
     finish = "tool_calls" if message.get("tool_calls") else "stop"
     answer["choices"] = [{"index": 0, "message": message, "finish_reason": finish}]
-
-
-def _task_of(agent: str) -> str:
-    return agent.partition(".")[0]
 
 
 def _error(status: int, message: str) -> web.Response:

@@ -14,32 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.llm.local.authoring.functions import Function
-
 LONG = ("content", "code", "details")
 EXPLAINED = frozenset({"details"})
 EXPLAINED_TOKENS = 250
 SENTENCE_LENGTH = 20
 
-# The same for every task; measured on whole programs and plans of the standard model.
-WRITE_PROMPT = (
-    "Write complete, correct, working code. First every number of the rules as a named constant at the top. "
-    "Then small functions that use these constants, each with a docstring that states exactly what it "
-    "returns for which input; no special cases where a general loop does. "
-    "Whatever a person types is checked: what is wrong is told and asked for again. "
-)
-REWRITE_PROMPT = (
-    "This is {path}, without the body of {name}:\n```python\n{program}```\n{wrong}"
-    "Now write the function {name} alone in one code block, right for every case, also at the edges, with "
-    "loops instead of special cases. Its docstring states exactly what it returns when, with all numbers."
-)
-FIX_PROMPT = (
-    "This is {path}:\n```python\n{program}```\nWhen it ran it failed in {name}: {fault}\n"
-    "Now write the function {name} alone in one code block, with that mended and all else as it is.{hint}"
-)
-INPUT_VALIDATION_HINT = (
-    " A person may type anything, also nothing: what is wrong is told and asked for again."
-)
 EXPLAIN_PROMPT = (
     "Now write the {argument} in full, for someone who does not know the goal, without code: what exactly "
     "it is, all its rules with all numbers, in which file, what goes in and what comes out. "
@@ -49,30 +28,12 @@ EXPLAIN_PROMPT = (
 # Written as the start of the model's answer: after a conversation in JSON it would continue in JSON.
 EXPLAIN_OPENING = "What is wanted: "
 
-# Tuned on rules of a two-player program. Where the answer starts with the name of the thing, 6 of 6
-# specifications of a named thing were of that thing (with "It is " 4 of 6, with EXPLAIN_OPENING 2 of 4):
-# a small model knows more about a name than about a description.
-SPEC_PROMPT = (
-    "Before you write it: what exactly is it, and what are its rules? Tell it to someone who has never heard "
-    "of it, with all numbers: sizes, who does what in which order, when it ends and who or what decides. At "
-    "most 8 short lines, no code."
-)
-SPEC_OPENING = "It is called "
-
-DOCSTRING = '    """'
-
 _LANGUAGES = {
     "py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "html": "html", "css": "css",
     "json": "json", "sh": "bash", "yml": "yaml", "yaml": "yaml", "toml": "toml", "sql": "sql", "c": "c",
 }  # fmt: skip
 _PROSE = frozenset({"md", "markdown", "rst", "txt"})
 _SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?", re.S)
-NUMBER_WORDS = {
-    "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12,
-}  # fmt: skip
-_LINE_NUMBER = re.compile(r"^\s*\d+[.)]\s", re.M)
-_RANGE = re.compile(r"\b\d+\s*(?:-|to|through)\s*\d+\b")
 _FENCE = re.compile(r"\A\s*```+[^\n`]*\n")
 _CLOSING = re.compile(r"\n?```+\s*\Z")
 
@@ -104,51 +65,6 @@ def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
         {"role": "user", "content": _request(call.arguments, argument)},
         {"role": "assistant", "content": opening},
     ]
-
-
-def ask_for_spec(call: Call) -> list[dict[str, str]]:
-    """Return a turn that asks for a specification before the text, with the opening of the answer."""
-    return [
-        {"role": "assistant", "content": call_text(call)},
-        {"role": "user", "content": SPEC_PROMPT},
-        {"role": "assistant", "content": SPEC_OPENING},
-    ]
-
-
-def ask_to_rewrite(path: str, program: str, name: str, opening: str, wrong: str) -> list[dict[str, str]]:
-    """Return a turn that rewrites one function, starting with `opening`; `wrong` says what was found."""
-    text = REWRITE_PROMPT.format(path=path, program=program, name=name, wrong=f"{wrong}\n" if wrong else "")
-    return [
-        {"role": "user", "content": text},
-        {"role": "assistant", "content": f"```python\n{opening}"},
-    ]
-
-
-def ask_to_repair(path: str, program: str, function: Function, fault: str) -> list[dict[str, str]]:
-    """Return a turn that repairs one function of a program shown whole; `fault` says how it failed."""
-    hint = INPUT_VALIDATION_HINT if function.talks else ""
-    text = FIX_PROMPT.format(path=path, program=program, name=function.name, fault=fault, hint=hint)
-    return [
-        {"role": "user", "content": text},
-        {"role": "assistant", "content": f"```python\n{function.head}\n"},
-    ]
-
-
-def numbers_in(account: str) -> frozenset[int]:
-    """Return the numbers that a specification names in digits or words, from three up.
-
-    Smaller ones are in every program. Line numbers and the ends of ranges are left out.
-    """
-    plain = _RANGE.sub(" ", _LINE_NUMBER.sub("", account)).lower()
-    digits = {int(found) for found in re.findall(r"\d{1,4}", plain)}
-    words = {NUMBER_WORDS[word] for word in re.findall(r"[a-z]+", plain) if word in NUMBER_WORDS}
-    return frozenset(number for number in digits | words if number > 2)
-
-
-def code_after(answer: str, opening: str) -> str:
-    """Return `opening` and the code after it, whether or not the answer repeats the opening."""
-    text = _FENCE.sub("", answer, count=1)
-    return text if text.startswith(opening[:40]) else opening + text
 
 
 def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:
@@ -207,8 +123,8 @@ def is_sound(path: str, text: str) -> bool:
 def _request(arguments: Mapping[str, Any], argument: str) -> str:
     if argument in EXPLAINED:
         return EXPLAIN_PROMPT.format(argument=argument)
-    manner = WRITE_PROMPT if _suffix(arguments) in _LANGUAGES.keys() - _PROSE else ""
-    return f"{manner}Now write the full {argument} of {arguments.get('path') or 'it'} in one code block."
+    named = arguments.get("path") or "it"
+    return f"Now write the full {argument} of {named}, as the goal says, in one code block."
 
 
 def _opening(arguments: Mapping[str, Any]) -> str:

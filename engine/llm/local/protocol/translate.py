@@ -119,17 +119,6 @@ def same_call(call: Call, body: Mapping[str, Any]) -> bool:
     return False
 
 
-def written_files(messages: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    """Return the files that the conversation's calls wrote whole, the newest of each path."""
-    files: dict[str, bytes] = {}
-    for message in messages:
-        for made in message.get("tool_calls") or ():
-            arguments = _arguments(made["function"]["arguments"])
-            if isinstance(arguments.get("path"), str) and isinstance(arguments.get("content"), str):
-                files[arguments["path"]] = arguments["content"].encode("utf-8", "replace")
-    return files
-
-
 def answer_message(call: Call, identity: str) -> dict[str, Any]:
     """Return the assistant message of the Chat Completions answer."""
     if call.tool == REPLY:

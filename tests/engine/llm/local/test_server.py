@@ -213,8 +213,11 @@ async def test_stop_ends_the_child(small_settings: EngineSettings) -> None:
     await chat.close()
 
 
-def test_minutes_that_an_operator_set_are_kept() -> None:
-    """The embedded model's own limit holds where nobody set one, and never cuts a longer one."""
+def test_limits_that_an_operator_set_are_kept() -> None:
+    """The embedded model's own minutes and auditors hold where nobody set any."""
     plain, own = settings_with(), settings_with(max_minutes=90)
     assert LocalModel(plain).fit(plain).max_minutes < plain.max_minutes
     assert LocalModel(own).fit(own).max_minutes == 90
+    asked = settings_with(audit_rounds=3)
+    assert LocalModel(plain).fit(plain).audit_rounds == 0
+    assert LocalModel(asked).fit(asked).audit_rounds == 1

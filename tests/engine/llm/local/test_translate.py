@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from engine.llm.local.protocol.prompts import (
     EXPLAINED,
-    WRITE_PROMPT,
     Call,
     ask_for_text,
     fence_of,
@@ -188,10 +187,11 @@ def test_tools_without_arguments_work() -> None:
     assert script.schema["properties"]["arguments"]["properties"] == {}
 
 
-def test_programs_are_asked_for_with_care_and_prose_plainly() -> None:
-    """The words about functions go with code only."""
+def test_every_file_is_asked_for_in_the_same_words() -> None:
+    """The goal says what it is; nothing about one kind of program is added."""
     turns = [ask_for_text(Call("write_file", {"path": path}), "content") for path in ("a.py", "a.md")]
-    assert [WRITE_PROMPT in turn[1]["content"] for turn in turns] == [True, False]
+    code, prose = (turn[1]["content"] for turn in turns)
+    assert code.replace("a.py", "a.md") == prose and "as the goal says" in prose
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from engine.domain.offer import SCALE, SMALL, Offer, led_by, offer_of
-from engine.domain.outcomes import Assigned, Finished, Joined, Outcome, Ran, Refused, Reviewed, Wrote
+from engine.domain.offer import Offer
+from engine.domain.outcomes import (
+    Assigned,
+    Finished,
+    Joined,
+    Outcome,
+    Ran,
+    Refused,
+    Reviewed,
+    Unfinished,
+    Wrote,
+)
 from engine.domain.state import InboxMessage, PastCall, PastStep, StepFacts
+from engine.llm.local.policy import SMALL, WARMTH, led_by, offer_of
 from engine.ports import AgentRole
 from engine.tools import TOOLS, specs_for
 from tests.engine.domain.test_prompt import AGENT, TASK
 
 
-def called(name: str, outcome: Outcome | None = None) -> PastCall:
+def called(name: str, outcome: Outcome | None = None, arguments: str = "{}") -> PastCall:
     """A call whose text says nothing: what it came to stands in its outcome."""
-    return PastCall("a", name, "{}", "?", outcome)
+    return PastCall("a", name, arguments, "?", outcome)
 
 
-WROTE = called("write_file", Wrote("main.py", 1))
-WROTE_TEXT = called("write_file", Wrote("notes.md", 1))
+def wrote(path: str, text: str = "x") -> PastCall:
+    """A file written whole."""
+    return called("write_file", Wrote(path, 1), json.dumps({"path": path, "content": text}))
+
+
+OPENED = called("nothing")
+WROTE = wrote("main.py")
+AGAIN = wrote("main.py", "y")
+WROTE_TEXT = wrote("notes.md")
 UNREAD = called("write_file", Refused("unread"))
 RAN = called("run", Ran(0, "exit"))
 FAILED = called("run", Ran(1, "exit"))
@@ -40,20 +59,54 @@ def facts(
 @pytest.mark.parametrize(
     ("calls", "names"),
     [
-        ((), ("write_file", "finish")),
+        ((OPENED,), ("write_file", "finish")),
         ((WROTE,), ("run",)),
         ((WROTE_TEXT,), ("write_file", "finish")),
-        ((UNREAD,), ("write_file", "finish")),
+        ((OPENED, UNREAD), ("write_file", "finish")),
         ((WROTE, FAILED), ("write_file",)),
         ((WROTE, TOO_LONG), ("write_file",)),
+        ((WROTE, called("run", Refused("unavailable"))), ("finish",)),
         ((WROTE, RAN), ("finish",)),
         ((WROTE, ASKED_ON), ("finish",)),
-        ((WROTE, FAILED, WROTE, FAILED, WROTE, FAILED), ("write_file", "finish")),
+        ((WROTE, FAILED, AGAIN), ("run",)),
+        ((WROTE, FAILED, AGAIN, FAILED), ("finish",)),
+        ((WROTE, FAILED, WROTE), ("finish",)),
+        ((WROTE_TEXT, wrote("budget.md"), WROTE_TEXT), ("finish",)),
     ],
 )
 def test_a_boss_writes_runs_and_finishes(calls: tuple[PastCall, ...], names: tuple[str, ...]) -> None:
-    """Nothing is claimed before it ran; what failed is written again, and not for ever."""
+    """Nothing is claimed before it ran; what failed is written anew once, and the same text never twice."""
     assert offer_of(facts("boss", *calls)).names == names
+
+
+def test_what_failed_is_written_anew_without_its_text_in_view() -> None:
+    """Steps from the first write of that file on are left out, others stay; the text is warmer."""
+    offer = offer_of(facts("boss", OPENED, WROTE_TEXT, WROTE, FAILED))
+    assert (offer.before, offer.warmth) == (3, WARMTH)
+    assert "main.py" in offer.hint
+    first = offer_of(facts("boss", OPENED))
+    assert (first.before, first.warmth) == (None, 0.0)
+
+
+def test_files_that_the_goal_names_are_written_one_after_the_other() -> None:
+    """The next one is asked for by its name; once all are there the work ends."""
+    goal = "Write leap.py, and test_leap.py with tests. It reads years.csv."
+    assert "leap.py" in offer_of(facts("boss", OPENED, goal=goal)).hint
+    after = offer_of(facts("boss", wrote("leap.py"), RAN, goal=goal))
+    assert after.names == ("write_file",) and "test_leap.py" in after.hint
+    tested = offer_of(facts("boss", wrote("leap.py"), RAN, wrote("test_leap.py"), goal=goal))
+    assert tested.names == ("run",) and "pytest" in tested.hint
+    done = (wrote("leap.py"), RAN, wrote("test_leap.py"), FAILED, wrote("test_leap.py", "y"), FAILED)
+    assert offer_of(facts("boss", *done, goal=goal)).names == ("finish",)
+
+
+def test_what_was_refused_as_unfinished_is_written_anew_once() -> None:
+    """The refusal is what the model reads; the next time the work ends as it is."""
+    refused = called("finish", Unfinished(("main.py",)))
+    offer = offer_of(facts("boss", OPENED, WROTE, RAN, refused))
+    assert offer.names == ("write_file",) and offer.hint == "?" and offer.before == 2
+    assert offer_of(facts("boss", OPENED, WROTE, RAN, refused, AGAIN)).names == ("run",)
+    assert offer_of(facts("boss", OPENED, WROTE, RAN, refused, AGAIN, RAN)).names == ("finish",)
 
 
 def test_a_member_hands_in_what_ran() -> None:
@@ -62,10 +115,32 @@ def test_a_member_hands_in_what_ran() -> None:
     assert offer_of(facts("member", WROTE, RAN)).names == ("submit",)
 
 
-def test_only_large_goals_are_divided() -> None:
-    """A boss may recruit for a long goal, and then has all its tools and may wait."""
-    assert "recruit" in offer_of(facts("boss", goal="x" * (SCALE + 1))).names
-    assert "recruit" not in offer_of(facts("boss")).names
+def test_a_goal_without_parts_is_done_by_one_agent_who_says_so() -> None:
+    """Whatever its length, and without a call of the model."""
+    for goal in ("Make it.", "Make it well. " * 60):
+        offer = offer_of(facts("boss", goal=goal))
+        assert offer.names == () and not offer.calls and "alone" in offer.said and offer.made
+    asked = offer_of(facts("boss", goal="Use three agents to make it good."))
+    assert not asked.calls and "do not see how to divide" in asked.said
+
+
+def test_a_goal_that_asks_for_agents_gets_them_with_its_own_words() -> None:
+    goal = "Plan a weekend in Lisbon. Let one agent do the schedule and another the budget."
+    offer = offer_of(facts("boss", goal=goal))
+    assert [call.name for call in offer.calls] == ["recruit", "assign", "assign"]
+    members = json.loads(offer.calls[0].arguments)["members"]
+    assert [member["role"] for member in members] == ["the schedule", "the budget"]
+    given = [json.loads(call.arguments) for call in offer.calls[1:]]
+    assert [work["to"] for work in given] == [member["name"] for member in members]
+    assert all("the person's words" in work["details"] for work in given)
+    assert all(member["name"] in offer.said for member in members)
+
+
+def test_no_more_agents_join_than_the_task_may_have() -> None:
+    goal = "With two agents write a poem and a story."
+    full = facts("boss", goal=goal)
+    full = replace(full, task=replace(full.task, max_agents=full.task.agents + 1))
+    assert not offer_of(full).calls and "may have no more" in offer_of(full).said
 
 
 def test_a_head_assigns_reviews_and_finishes() -> None:
@@ -126,7 +201,7 @@ def test_what_was_sent_back_is_written_again() -> None:
     """A judgement that comes after the hand-in is repaired, not handed in as it is."""
     message = InboxMessage(1, "system", "", "The auditor rejected the result: it prints nothing.", None, 0)
     done = called("finish", Finished(True))
-    assert offer_of(facts("boss", WROTE, RAN, done, inbox=(message,))).names == ("write_file",)
+    assert offer_of(facts("boss", OPENED, WROTE, RAN, done, inbox=(message,))).names == ("write_file",)
 
 
 def test_a_boss_that_has_to_wrap_up_can_only_finish() -> None:
