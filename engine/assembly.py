@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from engine.connectors.connectors import Connectors, OutsideOptions
+from engine.connectors.mcp.config import load_servers, variables_of
 from engine.engine import Engine, EngineOptions
 from engine.errors import EngineError, NotConfigured
 from engine.events import ModelBack, ModelNotice, ModelWaiting
+from engine.extras import require
 from engine.llm.local import LocalModel, Progress
 from engine.llm.models import OpenModels, open_local, open_models
 from engine.llm.providers.embeddings import OpenAIEmbedder
-from engine.ports import ChatModel, Database, Dispatcher, Embedder, Sandbox
+from engine.ports import ChatModel, Clock, Database, Dispatcher, Embedder, Sandbox
 from engine.private import keep_private
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
@@ -27,7 +31,7 @@ from engine.sandbox import (
     environment_folder,
     prepare_environment,
 )
-from engine.settings import EngineSettings
+from engine.settings import MCP_CONFIG, EngineSettings
 from engine.store.create import create_tables
 from engine.store.database import open_database
 from engine.store.driver_errors import operator_error
@@ -127,13 +131,15 @@ async def open_engine(
             brain = _Brain(model, None, None, settings)
         settings = brain.settings
         sandbox = await asyncio.to_thread(_sandbox, settings, say)
+        clock = SystemClock()
         parts = EngineParts(
             db=database,
             model=brain.model,
             workspace=GitWorkspace(settings.data_dir / "workspaces"),
             sandbox=sandbox,
-            clock=SystemClock(),
+            clock=clock,
             embedder=brain.embedder,
+            outside=_connectors(settings, database, clock, sweeps=sweeps),
         )
         if dispatcher is None:
             dispatcher = await _with_operator_errors(_dispatcher(database, settings), url)
@@ -229,6 +235,24 @@ def _embedder(settings: EngineSettings, stack: AsyncExitStack) -> Embedder | Non
     made = OpenAIEmbedder(settings)
     stack.push_async_callback(made.close)
     return made
+
+
+def _connectors(settings: EngineSettings, db: Database, clock: Clock, *, sweeps: bool) -> Connectors | None:
+    """Return the agents' access to the servers that the operator named; None when there are none.
+
+    Raises NotConfigured when the file that names them cannot be used.
+    """
+    if settings.mcp_config == MCP_CONFIG and not MCP_CONFIG.exists():
+        return None
+    configs = load_servers(settings.mcp_config, variables_of(os.environ))
+    if not configs:
+        return None
+    require("mcp", "Servers of tools (mcp.json)")
+    # Imported here: the package mcp is of that extra.
+    from engine.connectors.mcp.servers import McpServers  # noqa: PLC0415
+
+    servers = McpServers(configs, settings.data_dir / "mcp")
+    return Connectors([servers], db, clock, OutsideOptions(settings.outside_tools_shown, sweeps))
 
 
 def _sandbox(settings: EngineSettings, say: Say) -> Sandbox:

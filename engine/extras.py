@@ -7,10 +7,11 @@ from typing import Literal
 
 from engine.errors import NotConfigured
 
-Extra = Literal["local", "native", "postgres"]
+Extra = Literal["local", "mcp", "native", "postgres"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "local": ("huggingface_hub", "simcord", "tqdm", "xllamacpp"),
+    "mcp": ("anyio", "mcp"),
     "native": ("anthropic", "pydantic_ai"),
     "postgres": ("procrastinate", "psycopg", "psycopg_pool"),
 }

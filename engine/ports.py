@@ -337,9 +337,10 @@ class OutsideLimits:
 class OutsideTool:
     """A tool of a program or service outside. `name`: what agents call; `tool`: its name at its server.
 
-    `reads_only`: it changes nothing outside. `repeatable`: a repeat has no further effect. Both are what the
-    server or the operator says. `policies`: by role; a role without one may not call it. `spaces`: the
-    servers of people where it exists, None for all. `parameters` are in the common keywords.
+    `reads_only`: it changes nothing outside. `repeatable`: a repeat has no further effect. `open_world`: its
+    arguments may travel to anybody. All are what the server or the operator says. `policies`: by role; a
+    role without one may not call it. `spaces`: the servers of people where it exists, None for all.
+    `parameters` are in the common keywords.
     """
 
     name: str
@@ -350,6 +351,7 @@ class OutsideTool:
     policies: Mapping[AgentRole, Policy]
     reads_only: bool = False
     repeatable: bool = False
+    open_world: bool = True
     spaces: frozenset[str] | None = None
     price_micros: int = 0
     limits: OutsideLimits = OutsideLimits()

@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine.secrets import keep_secrets_of
 
+MCP_CONFIG = Path("mcp.json")
+"""The file that names the servers of tools; unless it is set, it need not exist."""
+
 
 class Price(BaseModel):
     """Price of one model in dollars per million tokens; `cached` defaults to the input price."""
@@ -90,6 +93,9 @@ class EngineSettings(BaseSettings):
     local_threads: int = Field(default=0, ge=0)
     local_seed: int | None = None
     tool_profile: Literal["full", "small"] = "full"
+
+    mcp_config: Path = MCP_CONFIG
+    outside_tools_shown: int = Field(default=24, ge=0)
 
     max_agents: int = Field(default=60, gt=0)
     max_depth: int = Field(default=6, gt=0)

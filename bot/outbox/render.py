@@ -27,7 +27,7 @@ LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
 """Characters of a question, and of one under which its buttons are explained."""
 QUOTE = 80
-UNHEEDED_SHOWN = 10
+UNHEEDED_SHOWN, END_SOURCES = 10, 15
 NAME = 200
 RUN = 300
 
@@ -162,6 +162,8 @@ def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
     text = defused(body.text.strip()[:LONGEST_TEXT])
     if not text:
         return []
+    if body.sources:
+        text += f"\n{defused(wording.SOURCES.format(sources=source_names(body.sources)))}"
     return [
         Post(
             body.task_id,
@@ -438,6 +440,8 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
         lines.append(wording.END_UNVERIFIED)
     if body.state != "done":
         lines.append(wording.END_EARLY)
+    if body.sources:
+        lines.append(wording.SOURCES.format(sources=source_names(body.sources, END_SOURCES)))
     lines += _unheeded(body.unheeded)
     lines += [wording.END_RUN.format(run=plain(line, RUN)) for line in body.runs]
     owner = at.task.notified_id

@@ -43,6 +43,11 @@ class Source:
     address: str = ""
 
 
+def sources_at(server: str, tool: str, addresses: Sequence[str]) -> list[Source]:
+    """Return one source per address; one without an address when the answer named none."""
+    return [Source(server, tool, address) for address in addresses] or [Source(server, tool)]
+
+
 @dataclass(frozen=True, slots=True)
 class AskedCall:
     """The call that a gate asks about. `arguments`: all of them, as people read them; `digest`: of exactly

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.account import run_lines
+from engine.domain.outside import Source, sources_at
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
 from engine.events import EndBasis, EventBody, Intervened, TaskEnded, TaskState
@@ -20,11 +21,13 @@ from engine.lifecycle.agents import dismiss
 from engine.lifecycle.gates import close_gates
 from engine.lifecycle.run_evidence import account, runs_of
 from engine.lifecycle.words import hand_on_stranded, open_words, unheeded, words_since
-from engine.store.core import AGENTS, GATES, MEMORIES, TASKS, AnyRow, dumps, loads
+from engine.store.core import AGENTS, GATES, MEMORIES, OUTSIDE_CALLS, TASKS, AnyRow, dumps, loads
 from engine.store.lookup import hold_task
 from engine.store.messages import add_system_message
 
 ENDED = ("done", "stopped", "failed")
+READ, SOURCES = 2_000, 50
+"""Calls of a task that are looked at for its sources, and sources that its last event names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,25 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         ending.basis,
         unheeded(open_words(connection, task_id)),
         runs=runs,
+        sources=_sources(connection, task_id),
     )
     return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]
+
+
+def _sources(connection: Connection, task_id: int) -> tuple[Source, ...]:
+    """Return what the task read from outside, in the order of its calls."""
+    read = (
+        sa.select(OUTSIDE_CALLS.c.server, OUTSIDE_CALLS.c.tool, OUTSIDE_CALLS.c.addresses_json)
+        .where(OUTSIDE_CALLS.c.task_id == task_id, OUTSIDE_CALLS.c.state == "done", ~OUTSIDE_CALLS.c.failed)
+        .order_by(OUTSIDE_CALLS.c.id)
+        .limit(READ)
+    )
+    found = (
+        one
+        for row in connection.execute(read)
+        for one in sources_at(row.server, row.tool, loads(row.addresses_json))
+    )
+    return tuple(dict.fromkeys(found))[:SOURCES]
 
 
 @dataclass(frozen=True, slots=True)

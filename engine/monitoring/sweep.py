@@ -18,7 +18,7 @@ from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.monitoring.intervention import intervene
 from engine.monitoring.snapshot import open_work, take_snapshot
 from engine.ports import Wake
-from engine.store.core import AGENTS, GATES, TASKS, AnyRow, append_events
+from engine.store.core import AGENTS, GATES, OUTSIDE_CALLS, TASKS, AnyRow, append_events
 from engine.store.messages import add_system_message
 
 STANDSTILL = {"stall": "no agent continued by itself", "audit": "the auditor gave no judgement"}
@@ -72,11 +72,11 @@ def sweep_task(connection: Connection, task_id: int, now: float, options: WatchO
 def wake_quiet_tasks(
     connection: Connection, task: AnyRow, now: float, options: WatchOptions
 ) -> tuple[Wake, ...]:
-    """Nudge or ask about a task in which no agent is ready, unless a gate is open.
+    """Nudge or ask about a task in which no agent is ready, unless a gate is open or a call is under way.
 
     Return the agents to wake.
     """
-    if _waits_for_people(connection, task.id):
+    if _waits_for_people(connection, task.id) or _calls_outside(connection, task.id):
         return ()
     gave_up = _gave_up(connection, task)
     if gave_up is not None:
@@ -120,6 +120,13 @@ def _one_each(nudges: list[Nudge]) -> list[Nudge]:
 def _waits_for_people(connection: Connection, task_id: int) -> bool:
     query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.basis.is_(None))
     return connection.execute(query).first() is not None
+
+
+def _calls_outside(connection: Connection, task_id: int) -> bool:
+    """Return whether a call that a person agreed to is not answered yet."""
+    open_calls = sa.or_(OUTSIDE_CALLS.c.state == "pending", OUTSIDE_CALLS.c.state == "sent")
+    query = sa.select(OUTSIDE_CALLS.c.id).where(OUTSIDE_CALLS.c.task_id == task_id, open_calls)
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _is_active(connection: Connection, task: AnyRow) -> bool:

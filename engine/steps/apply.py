@@ -103,7 +103,14 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
         group = unit.leads
     unit.event(
         AgentSpoke(
-            unit.task_id, group, unit.agent.id, unit.agent.name, effect.shown, effect.text, effect.refs
+            unit.task_id,
+            group,
+            unit.agent.id,
+            unit.agent.name,
+            effect.shown,
+            effect.text,
+            effect.refs,
+            unit.sources,
         )
     )
 

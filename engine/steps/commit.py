@@ -38,6 +38,7 @@ from engine.events import AgentSpoke, MessageRead
 from engine.ports import Wake
 from engine.steps.accepted import tell_reopened
 from engine.steps.effects import apply_effect
+from engine.steps.sources import sources_of_turn
 from engine.steps.transcript import calls_json, messages_json, summary_json
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import parties
@@ -210,6 +211,7 @@ def commit_step(
     """
     unit = UnitOfWork(connection, turn, now)
     me = _take_agents(connection, unit, outcome)
+    unit.sources = sources_of_turn(connection, turn.facts)
     if me.budget_id != unit.agent.budget_id:
         turn = unit.turn = under_budget(connection, turn, me.budget_id)
     dropped = me.task_state not in ("running", "paused") or me.status == "dismissed"
@@ -390,7 +392,9 @@ def _speak(unit: UnitOfWork, turn: Turn, outcome: StepOutcome) -> None:
         return
     refs = tuple(message.ref for message in turn.facts.inbox if message.ref)
     unit.event(
-        AgentSpoke(unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, (), outcome.said, refs)
+        AgentSpoke(
+            unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, (), outcome.said, refs, unit.sources
+        )
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from engine.domain.effects import slot_mark
 from engine.domain.outcomes import Slot
+from engine.domain.outside import Source
 from engine.domain.state import About, AgentFacts, SenderKind, Turn
 from engine.errors import Stale
 from engine.events import EventBody
@@ -72,6 +73,7 @@ class UnitOfWork:
     ids: dict[Slot, int | str] = field(default_factory=dict)
     leads: int | None = None
     message_count: int = 0
+    sources: tuple[Source, ...] = ()
     wrote_files: bool = False
     reopened: dict[int, list[str]] = field(default_factory=dict)
 

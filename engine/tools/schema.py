@@ -30,6 +30,8 @@ KEYWORDS = frozenset(
 
 _SAME = KEYWORDS - {"properties", "items", "anyOf", "type"}
 _DEEPEST = 12
+_MOST = 2_000
+"""Nodes of one schema: references to each other could make a short one grow without end."""
 
 
 def common_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,13 +40,21 @@ def common_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     An optional value is one that is not required: its null and its default are dropped; a meaningful default
     is named in the description.
     """
-    made = _common(schema, {**schema.get("definitions", {}), **schema.get("$defs", {})}, 0)
+    named = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
+    made = _common(schema, _Definitions(named), 0)
     made.pop("description", None)
     return {"type": "object", "properties": {}, **made}
 
 
-def _common(node: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    if depth > _DEEPEST:
+class _Definitions(dict[str, Any]):
+    """The definitions of one schema, and how many of its nodes were made so far."""
+
+    made = 0
+
+
+def _common(node: Mapping[str, Any], definitions: _Definitions, depth: int) -> dict[str, Any]:
+    definitions.made += 1
+    if depth > _DEEPEST or definitions.made > _MOST:
         return {"type": "object"}
     node = _flat(_resolved(node, definitions), definitions)
     made = {key: value for key, value in node.items() if key in _SAME}
@@ -60,11 +70,12 @@ def _common(node: Mapping[str, Any], definitions: Mapping[str, Any], depth: int)
             for name, value in node["properties"].items()
         }
         made["properties"] = inner
-        made["required"] = [name for name in node.get("required", ()) if name in inner]
+        wanted = node.get("required")
+        made["required"] = [name for name in wanted if name in inner] if isinstance(wanted, list) else []
         if not made["required"]:
             del made["required"]
     if made.get("type") == "array":
-        items = node.get("items", {"type": "string"})
+        items = node.get("items") or {"type": "string"}
         made["items"] = _common(_mapping(items), definitions, depth + 1)
     if node.get("anyOf"):
         made["anyOf"] = [_common(_mapping(one), definitions, depth + 1) for one in node["anyOf"]]

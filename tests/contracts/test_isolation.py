@@ -20,6 +20,9 @@ from sqlalchemy import Connection
 from engine import Engine, EngineOptions, EngineParts, TurnOptions
 from engine import commands as c
 from engine.budget.caps import at_cap, pause_and_ask
+from engine.connectors.approved import answered, claim, lost
+from engine.connectors.ledger import NewCall, begin
+from engine.connectors.recovery import settle_untold
 from engine.domain import effects as fx
 from engine.domain.gates import EFFECTS as CHOICES
 from engine.domain.gates import TAKES_TEXT, Choice, GateKind
@@ -33,7 +36,7 @@ from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.monitoring.intervention import intervene
 from engine.monitoring.sweep import find_problems, judge_and_intervene, sweep_task
-from engine.ports import ChatAnswer, ChatRequest, Quote, RunRequest, RunResult, Usage, Wake
+from engine.ports import ChatAnswer, ChatRequest, OutsideAnswer, Quote, RunRequest, RunResult, Usage, Wake
 from engine.queries import Queries
 from engine.runtime.turn import TurnRunner
 from engine.steps.commit import Committed, commit_step
@@ -68,6 +71,7 @@ from tests.fakes.bystanders import (
     untouched,
     without_bystanders,
 )
+from tests.fakes.outside import tool as outside_tool
 from tests.fakes.parts import FakeSandbox, make_tables
 
 
@@ -422,11 +426,27 @@ def _find(action: Action, **more: Any) -> Callable[[Connection, Side], object]:
     return work
 
 
+TEA = OutsideAnswer("tea", addresses=("shop://tea",))
+
+
+def _new_call(connection: Connection, side: Side) -> NewCall:
+    fence = sa.select(AGENTS.c.fence).where(AGENTS.c.id == side.ada)
+    now = int(connection.execute(fence).scalar_one())
+    return NewCall(side.task, side.ada, now, 2, f"c{side.task}", SHOP, "e", "{}")
+
+
 WATCH = WatchOptions(silent_s=10, unassigned_s=10, unassigned=1, chatter=1, head_writes=1, cooldown_s=1)
 sweep = partial(sweep_task, now=NOW, options=WATCH)
 quiet = (nobody_asked, nothing_unread)
 own_budget = put(BUDGETS, lambda side: BUDGETS.c.id == side.budgets["own"], spent_micros=950_000)
+SHOP = outside_tool("buy")
 ENGINE_DEEDS = (
+    by_engine("settle an uncommitted call", lambda db, s: settle_untold(db, s.ada, NOW)),
+    by_engine("make an approved call", lambda db, s: claim(db, s.calls["pending"], SHOP, NOW)),
+    by_engine("no such tool any more", lambda db, s: claim(db, s.calls["pending"], None, NOW)),
+    by_engine("an approved call answered", lambda db, s: answered(db, s.calls["sent"], TEA, NOW)),
+    by_engine("an approved call lost", lambda db, s: lost(db, s.calls["sent"], "unknown", "?", NOW)),
+    by_engine("begin a call", lambda db, s: begin(db, _new_call(db, s), NOW)),
     by_engine("sweep", lambda db, s: sweep(db, s.task), changes=False),
     by_engine("deadline", lambda db, s: sweep(db, s.task), task_is(deadline_at=NOW - 1)),
     by_engine(
@@ -592,6 +612,10 @@ STEPS: dict[type, tuple[Deed, ...]] = {
         in_step("finish", "boss", lambda s: replace(FINISHED, audit=False), heeded),
         in_step("finish and audit", "boss", lambda s: FINISHED, heeded, task_is(max_agents=6)),
         in_step("finish by runs", "boss", lambda s: replace(FINISHED, report="", audit=False), heeded),
+    ),
+    fx.AskCall: (in_step("ask for a call", "ada", lambda s: fx.AskCall(1, SHOP, "new", "{}", "{}")),),
+    fx.ShowCall: (
+        in_step("show a call", "ada", lambda s: fx.ShowCall(s.calls["sent"], "shop", "buy", "done", "{}")),
     ),
     fx.Verdict: (
         in_step("accept the result", "auditor", lambda s: fx.Verdict(True, "good", False), judged),

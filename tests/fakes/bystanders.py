@@ -32,6 +32,7 @@ from engine.store.core import (
     INTERVENTIONS,
     MEMORIES,
     MESSAGES,
+    OUTSIDE_CALLS,
     REPEATS,
     REVISIONS,
     STEPS,
@@ -138,6 +139,7 @@ class Side:
     refs: str
     memory: int
     repeat: int
+    calls: Mapping[str, int]
 
     def __getattr__(self, name: str) -> int:
         """Return the id of the agent of that name."""
@@ -190,6 +192,7 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
     connection.execute(TASKS.update().where(TASKS.c.id == task).values(agents=6, quiet_rounds=1))
     work = _work(connection, task, agents, groups, n)
     gates = _gates(connection, task, agents, groups, n)
+    calls = _calls(connection, task, agents["ada"], gates["tool"], n)
     _talk(connection, task, agents, n)
     _files(connection, task, n)
     memory = _memories(connection, task, agents["bob"], space, n)
@@ -210,7 +213,7 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
         values = {"task_id": task, "rule": rule, "subject": subject, "times": 3, "at": NOW - 300}
         connection.execute(INTERVENTIONS.insert().values(**values))
     _steps(connection, task, (row.boss_id, cy), n)
-    return Side(task, space, agents, groups, budgets, gates, work, f"5{n}:", memory, repeat)
+    return Side(task, space, agents, groups, budgets, gates, work, f"5{n}:", memory, repeat, calls)
 
 
 def _only_there(bystander: bool) -> tuple[tuple[str, str], ...]:
@@ -315,6 +318,21 @@ def _gates(
     answered = {"kind": "question", "name": "Ada", "question": "old?", "basis": "person", "choice_id": "o1"}
     whose = {"task_id": task, "group_id": groups["root"], "agent_id": agents["ada"]}
     add(connection, GATES, **answered, **whose, key=f"gate.{n}.old", created_at=NOW - 440)
+    return made
+
+
+def _calls(connection: Connection, task: int, agent: int, gate: int, n: int) -> dict[str, int]:
+    """Insert calls of Ada to the shop: one under way, one to be made, one allowed for the task, one that a
+    gate asks about, all of the same digest."""
+    made: dict[str, int] = {}
+    ready: dict[str, dict[str, Any]] = {"pending": {}}
+    ready |= {"sent": {"sent_at": NOW - 9, "lease_until": NOW + 9}, "asked": {"gate_id": gate}}
+    bought = {"told": True, "standing": True, "sent_at": NOW - 8, "ended_at": NOW - 7, "result": "tea"}
+    for state, more in ({**ready, "done": bought}).items():
+        values = {"task_id": task, "agent_id": agent, "step": 1, "key": f"call.{n}.{state}", "digest": "d"}
+        values |= {"name": "shop__buy", "server": "shop", "tool": "buy", "arguments_json": "{}"}
+        values |= {"state": state, "reads_only": False, "repeatable": False, "created_at": NOW - 9}
+        made[state] = add(connection, OUTSIDE_CALLS, **values, **more)
     return made
 
 

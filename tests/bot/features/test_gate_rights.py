@@ -23,7 +23,7 @@ from engine.lifecycle.agents import NewAgent, add_agent
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.llm.scripted import ScriptedModel, say
 from engine.runtime.clock import SystemClock
-from engine.store.core import AGENTS, BUDGETS, GATES, TASKS
+from engine.store.core import AGENTS, BUDGETS, GATES, OUTSIDE_CALLS, TASKS
 from engine.store.tables import ENGINE_METADATA
 from engine.workspace import GitWorkspace
 from tests.bot.features.conftest import Stage
@@ -165,7 +165,22 @@ def _raise(connection: sa.Connection, task: Any, kind: GateKind) -> None:
         question = NewGate(
             kind, "How to go on?", choices, f"{task.id}", task.root_group_id, task.boss_id, "Boss"
         )
-        raise_gate(connection, task.id, question, 1.0)
+        raised = raise_gate(connection, task.id, question, 1.0)
+        if kind == "tool":
+            _ask_call(connection, task, raised.gate_id)
+
+
+def _ask_call(connection: sa.Connection, task: Any, gate_id: int) -> None:
+    call = {
+        "task_id": task.id,
+        "agent_id": task.boss_id,
+        "step": 1,
+        "key": f"c{task.id}",
+        "name": "shop__buy",
+    }
+    call |= {"server": "shop", "tool": "buy", "digest": "d", "arguments_json": "{}", "state": "asked"}
+    call |= {"reads_only": False, "repeatable": False, "gate_id": gate_id, "created_at": 1.0}
+    connection.execute(OUTSIDE_CALLS.insert().values(**call))
 
 
 @pytest.fixture
@@ -193,8 +208,9 @@ def meant(gate: GateRaised, choice: str) -> str | None:
 
 
 def may(role: str, choice: str | None) -> bool:
-    """What the house promises: approvers answer, only who may spend raises."""
-    return role in ("spender", "manager") or (role in ("approver", "owner") and choice != "raise_half")
+    """What the house promises: approvers answer, only who may spend raises or allows what is to come."""
+    spends = choice in ("raise_half", "allow_tool")
+    return role in ("spender", "manager") or (role in ("approver", "owner") and not spends)
 
 
 async def check(court: Court, gate: GateRaised, before: Sequence[Any], cap: int, chosen: str | None) -> None:

@@ -1,0 +1,189 @@
+"""One MCP server: started, watched, started again with growing delays, stopped with the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from engine.connectors.mcp.client import Connection, ServerFailed
+from engine.connectors.mcp.config import ServerConfig
+from engine.connectors.mcp.tools import PROMPT, READ_RESOURCE, RESOURCES, offered
+from engine.domain.clean import clean_line
+from engine.errors import NotSent
+from engine.ports import OutsideAnswer, OutsideTool, ServerCondition, ServerState
+from engine.secrets import redact
+
+log = logging.getLogger(__name__)
+
+CONNECT_S = 60.0
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 120.0
+STEADY_S = 60.0
+"""A connection that held so long starts the delays anew."""
+
+WAIT_S, AGAIN_S = 15.0, 3.0
+"""Seconds that a call waits for a server that is starting, and for one that has just gone."""
+
+STOP_S = 8.0
+
+
+class McpServer:
+    """A server by its entry. Its tools stay known while it is down."""
+
+    def __init__(self, config: ServerConfig, folder: Path) -> None:
+        self.config, self._folder = config, folder
+        self._condition: ServerCondition = "wrong" if config.problem else "starting"
+        self._detail = config.problem
+        self.tools: tuple[OutsideTool, ...] = ()
+        self._connection: Connection | None = None
+        self._settled = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._run: asyncio.Task[None] | None = None
+        self.starts = 0
+
+    @property
+    def state(self) -> ServerState:
+        """Return its state now."""
+        return ServerState(self.config.name, self._condition, self._detail, len(self.tools))
+
+    def start(self) -> None:
+        """Start it in the background, unless its entry is wrong."""
+        if not self.config.problem and self._run is None:
+            self._run = asyncio.create_task(self._keep(), name=f"mcp-{self.config.name}")
+
+    async def close(self) -> None:
+        """Stop it. Repeatable."""
+        self._stop.set()
+        if self._run is None:
+            return
+        _, pending = await asyncio.wait({self._run}, timeout=STOP_S)
+        if pending:
+            self._run.cancel()
+        await asyncio.gather(self._run, return_exceptions=True)
+
+    # ------------------------------------------------------------ its life
+
+    async def _keep(self) -> None:
+        """Keep it connected until it is to stop."""
+        delay = FIRST_DELAY_S
+        loop = asyncio.get_running_loop()
+        while not self._stop.is_set():
+            began = loop.time()
+            await self._once()
+            if self._stop.is_set():
+                break
+            delay = FIRST_DELAY_S if loop.time() - began > STEADY_S else min(delay * 2, LONGEST_DELAY_S)
+            # Spread, so that many servers behind one address do not return all at once.
+            await _first(self._stop, delay * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+    async def _once(self) -> None:
+        """Connect, stay connected until the server is gone, and note why."""
+        connection = Connection(self.config, self._folder)
+        self.starts += 1
+        try:
+            async with connection.open(CONNECT_S):
+                self.tools = await offered(connection)
+                self._connection = connection
+                self._now("ready", "")
+                await self._stay(connection)
+        except* Exception as failures:
+            first = _first_of(failures)
+            log.debug("MCP server %s", self.config.name, exc_info=first)
+            self._down(connection, first)
+        else:
+            self._down(connection, None)
+        finally:
+            self._connection = None
+
+    async def _stay(self, connection: Connection) -> None:
+        while not (self._stop.is_set() or connection.closed.is_set()):
+            await _any_of(self._stop, connection.closed, connection.changed)
+            if connection.changed.is_set():
+                connection.changed.clear()
+                self.tools = await offered(connection)
+
+    def _now(self, condition: ServerCondition, detail: str) -> None:
+        if condition != self._condition:
+            log.info("MCP server %s is %s. %s", self.config.name, condition, detail)
+        self._condition, self._detail = condition, detail
+        self._settled.set()
+
+    def _down(self, connection: Connection, error: BaseException | None) -> None:
+        """Note that it is not connected, why, and what to do."""
+        if self._stop.is_set():
+            return
+        if connection.unauthorized:
+            self._now("needs_sign_in", SIGN_IN)
+            return
+        said = connection.last_words()
+        why = redact(clean_line(str(error)))[:200] if error is not None else "it ended"
+        program = self.config.entry.command
+        if program and shutil.which(program) is None:
+            why, said = f"the program {program[:80]!r} is not installed or not on PATH", ""
+        last = f" It last wrote: {said}" if said else ""
+        self._now("down", f"Not connected: {why or type(error).__name__}. It is tried again.{last}")
+
+    # ------------------------------------------------------------ calls
+
+    async def call(self, tool: OutsideTool, arguments: Mapping[str, Any]) -> OutsideAnswer:
+        """Call a tool once. Raises NotSent, Unanswered."""
+        connection = await self._connected()
+        try:
+            return await _made(connection, tool, dict(arguments))
+        except ServerFailed as failed:
+            return OutsideAnswer(str(failed), failed=True)
+
+    async def _connected(self) -> Connection:
+        if self._connection is None and not self.config.problem:
+            self._settled.clear()
+            await _first(self._settled, WAIT_S if self._condition == "starting" else AGAIN_S)
+        if self._connection is None or self._connection.closed.is_set():
+            raise NotSent(f"The server {self.config.name} cannot be used now. {self._detail}".strip())
+        return self._connection
+
+
+SIGN_IN = (
+    "It asks for a sign-in, which is not supported yet: give it a token of its own in the headers of its "
+    "entry in mcp.json, as ${NAME}."
+)
+
+
+async def _made(connection: Connection, tool: OutsideTool, arguments: dict[str, Any]) -> OutsideAnswer:
+    if tool.tool == RESOURCES:
+        return await connection.list_resources()
+    if tool.tool == READ_RESOURCE:
+        return await connection.read_resource(str(arguments.get("uri", "")))
+    if tool.tool == PROMPT:
+        given = arguments.get("arguments") or {}
+        texts = {str(k): str(v) for k, v in given.items()} if isinstance(given, Mapping) else {}
+        return await connection.get_prompt(str(arguments.get("name", "")), texts)
+    return await connection.call_tool(tool.tool, arguments)
+
+
+async def _any_of(*events: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _first(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, at most so long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+def _first_of(failures: BaseExceptionGroup[Exception]) -> BaseException:
+    """Return the first real error of a group of groups."""
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,94 @@
+"""The tools of an MCP server as agents may call them: its own, and those for its resources and prompts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.connectors.mcp.config import ServerConfig
+from engine.connectors.mcp.schemas import described, safe_schema
+from engine.domain.outside import tool_name
+from engine.ports import OutsideTool
+
+if TYPE_CHECKING:
+    from mcp import types
+
+    from engine.connectors.mcp.client import Connection
+
+RESOURCES, READ_RESOURCE, PROMPT = "resources/list", "resources/read", "prompts/get"
+"""What stands for the name of a tool where the protocol has a method of its own; no tool is called so."""
+
+_NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
+_URI: dict[str, Any] = {
+    "type": "object",
+    "properties": {"uri": {"type": "string", "description": "as listed"}},
+    "required": ["uri"],
+}
+_PROMPT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "arguments": {"type": "object", "properties": {}, "description": "its arguments by name"},
+    },
+    "required": ["name"],
+}
+
+
+async def offered(connection: Connection) -> tuple[OutsideTool, ...]:
+    """Return everything that agents may call at the server, each name once."""
+    config = connection.config
+    own = (tool for tool in await connection.tools() if tool.name not in (RESOURCES, READ_RESOURCE, PROMPT))
+    found = [_own(config, tool) for tool in own]
+    if await connection.has_resources():
+        found.append(_reading(config, RESOURCES, "list_resources", "List its resources.", _NO_ARGUMENTS))
+        found.append(_reading(config, READ_RESOURCE, "read_resource", "Read a resource.", _URI))
+    prompts = await connection.prompts()
+    if prompts:
+        listed = "; ".join(_prompt_line(prompt) for prompt in prompts)
+        text = described(f"Get the text of one of its prompts: {listed}")
+        found.append(_reading(config, PROMPT, "get_prompt", text, _PROMPT))
+    by_name: dict[str, OutsideTool] = {}
+    for tool in found:
+        by_name.setdefault(tool.name, tool)
+    return tuple(by_name.values())
+
+
+def _own(config: ServerConfig, tool: types.Tool) -> OutsideTool:
+    """Return a tool of the server. What it says of itself decides only what the operator left open."""
+    ours, hints = config.entry.megaagent, tool.annotations
+    reads_only = bool(hints and hints.read_only_hint)
+    return OutsideTool(
+        name=tool_name(config.name, tool.name),
+        server=config.name,
+        tool=tool.name,
+        description=described(tool.description or tool.title),
+        parameters=safe_schema(tool.input_schema),
+        policies=ours.policies(tool.name, reads_only=reads_only),
+        reads_only=reads_only,
+        repeatable=reads_only or bool(hints and hints.idempotent_hint),
+        open_world=hints is None or hints.open_world_hint is not False,
+        spaces=config.spaces,
+        price_micros=ours.price_micros(tool.name),
+        limits=ours.limits(),
+    )
+
+
+def _reading(config: ServerConfig, method: str, name: str, text: str, schema: dict[str, Any]) -> OutsideTool:
+    ours = config.entry.megaagent
+    return OutsideTool(
+        name=tool_name(config.name, name),
+        server=config.name,
+        tool=method,
+        description=text,
+        parameters=schema,
+        policies=ours.policies(name, reads_only=True),
+        reads_only=True,
+        repeatable=True,
+        spaces=config.spaces,
+        price_micros=ours.price_micros(name),
+        limits=ours.limits(),
+    )
+
+
+def _prompt_line(prompt: types.Prompt) -> str:
+    names = ", ".join(argument.name for argument in prompt.arguments or ())
+    return f"{prompt.name}({names}) {prompt.description or ''}".strip()
