@@ -63,6 +63,7 @@ class OpenEngine:
     sandbox: Sandbox
     settings: EngineSettings
     models: OpenModels | None
+    outside: Connectors | None
     close: Callable[[], Awaitable[None]]
 
 
@@ -132,6 +133,7 @@ async def open_engine(
         settings = brain.settings
         sandbox = await asyncio.to_thread(_sandbox, settings, say)
         clock = SystemClock()
+        outside = _connectors(settings, database, clock, sweeps=sweeps)
         parts = EngineParts(
             db=database,
             model=brain.model,
@@ -139,14 +141,15 @@ async def open_engine(
             sandbox=sandbox,
             clock=clock,
             embedder=brain.embedder,
-            outside=_connectors(settings, database, clock, sweeps=sweeps),
+            outside=outside,
         )
         if dispatcher is None:
             dispatcher = await _with_operator_errors(_dispatcher(database, settings), url)
         options = replace(EngineOptions.of(settings, turn_options(settings, brain.models)), sweeps=sweeps)
         engine = Engine(parts, dispatcher, options)
         outage_notifier.engine = engine
-        return OpenEngine(engine, database, sandbox, settings, brain.models, stack.pop_all().aclose)
+        closes = stack.pop_all().aclose
+        return OpenEngine(engine, database, sandbox, settings, brain.models, outside, closes)
 
 
 async def _with_operator_errors(work: Awaitable[T], url: str) -> T:

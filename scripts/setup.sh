@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares this checkout: scripts/setup.sh run | test | local | native | postgres. Safe to repeat; says what it
+# Prepares this checkout: scripts/setup.sh run | test | local | mcp | native | postgres. Safe to repeat; says what it
 # does, does only what is missing. `run` installs what the settings need; the others add that extra.
 # PYTHON names the interpreter for a new .venv; otherwise a supported one is looked for.
 set -eu
@@ -88,6 +88,10 @@ wanted_locks() {
         [ -z "$(setting OPENAI_API_KEY)$(setting OPENAI_BASE_URL)$(setting ANTHROPIC_API_KEY)$(setting GOOGLE_API_KEY)" ]; then
         echo requirements/local.lock
     fi
+    config=$(setting MCP_CONFIG)
+    if [ "$purpose" = mcp ] || [ -e "${config:-mcp.json}" ]; then
+        echo requirements/mcp.lock
+    fi
     if [ "$purpose" = native ] || grep -qsE '^MODEL[A-Z_]*=.*(anthropic|google|openai-responses):' .env; then
         echo requirements/native.lock
     fi
@@ -138,10 +142,10 @@ have git || need git git "the workspace's tests and bundles"
 make_environment
 install_packages
 case $purpose in
-    run | local | native | postgres) system_for_run ;;
+    run | local | mcp | native | postgres) system_for_run ;;
     test)
         system_for_test
         .venv/bin/python -m engine.llm.local fetch small
         ;;
-    *) fail "scripts/setup.sh run | test | local | native | postgres" ;;
+    *) fail "scripts/setup.sh run | test | local | mcp | native | postgres" ;;
 esac

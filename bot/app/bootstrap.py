@@ -204,6 +204,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         start_replies=notifications.start_replies,
         notices=outbox.notices,
         models=Models.of(opened.settings),
+        outside=opened.outside,
     )
     bot.use(parts)
     engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults, parts.models))

@@ -18,7 +18,7 @@ from bot.app.instance_lock import AlreadyRunning
 from bot.app.logs import guard_logs
 from bot.app.migrations import drift, upgrade
 from bot.app.settings import BotSettings
-from engine.assembly import open_engine
+from engine.assembly import OpenEngine, open_engine
 from engine.domain.redact import without_password
 from engine.errors import EngineError
 from engine.llm.local.__main__ import TerminalProgress
@@ -28,6 +28,9 @@ from engine.settings import EngineSettings
 from engine.store.driver_errors import operator_error
 
 log = logging.getLogger(__name__)
+
+TOOLS_S = 60.0
+"""Seconds that the doctor waits for servers of tools to start."""
 
 WORKER_RUNS = "● The worker is running. SIGTERM or Ctrl+C stops it after running steps are committed."
 
@@ -121,11 +124,22 @@ async def _doctor(_options: argparse.Namespace) -> int:
         status = opened.sandbox.status()
         _say(f"database: {without_password(opened.database.url)}")
         _say(f"sandbox: {status.mechanism if status.available else 'none. ' + status.reason}")
+        tools_ready = await _check_tools(opened)
         answers, said = await probe_model(opened)
         _say(f"model: {said}")
-        return 0 if status.available and answers else 1
+        return 0 if status.available and answers and tools_ready else 1
     finally:
         await opened.close()
+
+
+async def _check_tools(opened: OpenEngine) -> bool:
+    """Start the servers of tools, say what became of each, and stop them. Return whether all are ready."""
+    if opened.outside is None:
+        return True
+    states = await opened.outside.try_servers(TOOLS_S)
+    for state in states:
+        _say(f"tools of {state.name}: {state.condition}, {state.tools} tools. {state.detail}".strip())
+    return all(state.condition == "ready" for state in states)
 
 
 async def _export(options: argparse.Namespace) -> int:

@@ -33,6 +33,7 @@ from bot.features.setup.server import ServerCog
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.cog import TaskCog
 from bot.features.tasks.pages import PageButton
+from bot.features.tools.cog import ToolsCog
 
 log = logging.getLogger(__name__)
 ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton, RepeatButton)
@@ -102,6 +103,7 @@ class MegaBot(commands.Bot):
             SetupCog(),
             DoctorCog(),
             AuditCog(),
+            ToolsCog(),
             HelpCog(),
         )
         return (

@@ -17,7 +17,7 @@ from bot.places.notices import Notices
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
-from engine.ports import SandboxStatus
+from engine.ports import OutsideTool, SandboxStatus, ServerState
 
 Interaction = discord.Interaction[Any]
 
@@ -106,6 +106,16 @@ class StartReplies(Protocol):
         """Complete the reply to this start of a task; `card_at` mentions the channel of its card."""
 
 
+class OutsideTools(Protocol):
+    """The tools of other programs that agents may call (`engine.connectors.connectors`)."""
+
+    def states(self) -> Sequence[ServerState]:
+        """Return the state of each server."""
+
+    def all_tools(self) -> Sequence[OutsideTool]:
+        """Return every tool, whoever may call it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The components that cogs, buttons and forms use."""
@@ -123,6 +133,7 @@ class Parts:
     notices: Notices
     now: Callable[[], float] = time.time
     models: Models = field(default_factory=Models)
+    outside: OutsideTools | None = None
 
 
 class HasParts(Protocol):

@@ -41,6 +41,7 @@ CMD = {
     "setup": "Choose who may start, steer, approve and spend, and the category of tasks",
     "doctor": "Check permissions, intents, the model and the sandbox",
     "audit": "Who decided what: every start, answer, stop and change of a cap",
+    "tools": "Show the tools of other programs that agents may call here",
     "memory": "What this server's tasks have learned",
     "memory.list": "List what later tasks here will remember",
     "memory.forget": "Permanently delete one memory",

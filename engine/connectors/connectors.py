@@ -97,6 +97,20 @@ class Connectors:
         """Return the state of each server."""
         return tuple(state for servers in self._servers for state in servers.states())
 
+    async def try_servers(self, seconds: float) -> tuple[ServerState, ...]:
+        """Start the servers only to see whether they can be used, at most so long; stop them again."""
+        for servers in self._servers:
+            await servers.start()
+        try:
+            async with asyncio.timeout(seconds):
+                while any(state.condition == "starting" for state in self.states()):
+                    await self._clock.sleep(0.1)
+        except TimeoutError:
+            pass
+        found = self.states()
+        await self.close()
+        return found
+
     # ------------------------------------------------------------ one call of a step
 
     async def decide(self, task_id: int, tool: OutsideTool, role: AgentRole, digest: str) -> Policy:

@@ -13,6 +13,7 @@ from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, many
 from bot.discord.interactions import answer, hold, require_manager
+from bot.features.tools.listing import doctor_lines
 from engine.ports import SandboxStatus
 
 IN_SERVER: Mapping[str, str] = {
@@ -120,6 +121,8 @@ class DoctorCog(commands.Cog):
             told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
             lines.append(texts.DOCTOR_OUTBOX.format(counts=told))
         lines.append(sandbox_line(parts.probes.sandbox()))
+        if parts.outside is not None:
+            lines += doctor_lines(parts.outside.states())
         if problem := parts.probes.faces():
             lines.append(texts.DOCTOR_FACES.format(problem=problem))
         roles = frozenset(role.id for role in guild.roles)
