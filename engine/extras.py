@@ -11,7 +11,7 @@ Extra = Literal["local", "mcp", "native", "postgres"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "local": ("huggingface_hub", "simcord", "tqdm", "xllamacpp"),
-    "mcp": ("anyio", "mcp"),
+    "mcp": ("mcp",),
     "native": ("anthropic", "pydantic_ai"),
     "postgres": ("procrastinate", "psycopg", "psycopg_pool"),
 }

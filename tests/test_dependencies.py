@@ -28,7 +28,8 @@ for name in {blocked!r}:
 
 IMPORT_ALL = """
 import importlib, pkgutil, bot, engine
-skipped = ("bot.local", "engine.llm.local.process.child", "bot.app.cli", *{postgres!r})
+skipped = ("bot.local", "engine.llm.local.process.child", "engine.connectors.mcp.server", "bot.app.cli")
+skipped += {postgres!r}
 for package in (engine, bot):
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=lambda name: None):
         if not found.name.startswith(skipped):

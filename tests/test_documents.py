@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from bot.app.settings import BotSettings
+from engine.connectors.mcp.config import load_servers
 from engine.settings import EngineSettings
+from engine.tools.reference import reference
 from tests.test_boundaries import ROOT
 
-DOCUMENTS = ("CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "README.md")
+DOCUMENTS = (
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/connectors.md",
+    "docs/tools.md",
+    "README.md",
+)
 TOP = ("engine/", "bot/", "tests/", "alembic/", "scripts/", "docs/", "requirements/")
 
 
@@ -48,6 +58,24 @@ def test_code_names_no_document_that_is_not_here() -> None:
     )
     mine = "tests/test_documents.py"
     assert [line for line in found.stdout.splitlines() if not line.startswith(mine)] == []
+
+
+def test_the_reference_of_tools_is_current() -> None:
+    """docs/tools.md is what the code says: after a change of a tool it is generated again."""
+    kept = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
+    assert kept == reference(), "python -m engine.tools.reference > docs/tools.md"
+
+
+def test_the_examples_of_connectors_are_read(tmp_path: Path) -> None:
+    """Each `mcp.json` in the document names servers that are usable as it says."""
+    text = (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```json\n(.*?)```", text, flags=re.S)
+    assert len(examples) >= 4
+    for example in examples:
+        path = tmp_path / "mcp.json"
+        path.write_text(example)
+        found = load_servers(path, {"GITHUB_PAT": "x" * 20, "SEARCH_KEY": "y" * 20})
+        assert found and [server.problem for server in found] == [""] * len(found)
 
 
 def test_every_setting_stands_in_the_example() -> None:

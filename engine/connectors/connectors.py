@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 MAX_ANSWER = 16_000
 """Characters of an answer that are kept; a cut is noted."""
 
+FIRST_START_S = 20.0
 AT_ONCE = 8
 """Approved calls that this process makes at the same time."""
 
@@ -63,6 +64,7 @@ class Connectors:
         self._notify: Callable[[], None] = lambda: None
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._patient_until = 0.0
 
     def listen(self, wake: Callable[[tuple[Wake, ...]], None], notify: Callable[[], None]) -> None:
         """Call `wake` for agents with a new answer, and `notify` after each commit with events."""
@@ -125,9 +127,17 @@ class Connectors:
         repeatable = tool.reads_only or tool.repeatable
         return decision(policy, standing=standing, unknown=unknown, repeatable=repeatable)
 
+    async def known(self, key: str) -> Kept | None:
+        """Return what became of the call with this key, made by an earlier try of the same step."""
+        return await self._db.read(lambda c: ledger.known(c, key))
+
     async def is_asked(self, task_id: int, digest: str) -> bool:
         """Return whether people were asked about exactly this call and it is not made yet."""
         return await self._db.read(lambda c: ledger.is_asked(c, task_id, digest))
+
+    async def count_asked(self, agent_id: int) -> int:
+        """Return how many calls of an agent wait for the people's answer."""
+        return await self._db.read(lambda c: ledger.count_asked(c, agent_id))
 
     async def make(self, call: NewCall, arguments: Mapping[str, Any]) -> Kept:
         """Make a call through the ledger, once. Raises Fenced, CallRefused."""
@@ -175,6 +185,16 @@ class Connectors:
 
     # ------------------------------------------------------------ after a crash, and approved calls
 
+    async def settled(self) -> None:
+        """Wait until no server is starting for the first time, at most FIRST_START_S after the start.
+
+        So that the tools of a task that goes on after a restart are those that it had.
+        """
+        while self._clock.now() < self._patient_until and any(
+            s.condition == "starting" for s in self.states()
+        ):
+            await self._clock.sleep(0.05)
+
     async def settle_untold(self, agent_id: int) -> None:
         """Tell an agent what its uncommitted step called, before its next step is loaded."""
         if not await self._db.read(lambda c: recovery.has_untold(c, agent_id)):
@@ -189,6 +209,7 @@ class Connectors:
         """
         for servers in self._servers:
             await servers.start()
+        self._patient_until = self._clock.now() + FIRST_START_S
         if not self.options.sweeps:
             return
         alone = self._db.url.startswith("sqlite")

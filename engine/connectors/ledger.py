@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from engine.domain.outside import CallState
 from engine.errors import EngineError, Fenced
 from engine.ports import OutsideAnswer, OutsideTool
-from engine.store.core import AGENTS, BUDGETS, OUTSIDE_CALLS, AnyRow, dumps, loads, new_id
+from engine.store.core import AGENTS, BUDGETS, GATES, OUTSIDE_CALLS, AnyRow, dumps, loads, new_id
 from engine.store.lookup import budget_path
 
 GRACE_S = 30.0
@@ -53,13 +53,15 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A call whose outcome the ledger has. `reused`: another call of the task, which only read the same."""
+    """A call whose outcome the ledger has. `reused`: another call of the task, which only read the same.
+    `told`: its agent and the people know already."""
 
     id: int
     state: CallState
     answer: OutsideAnswer
     ended_at: float
     reused: bool = False
+    told: bool = False
 
 
 def begin(connection: Connection, call: NewCall, now: float) -> Begun | Kept:
@@ -83,6 +85,12 @@ def begin(connection: Connection, call: NewCall, now: float) -> Begun | Kept:
     return Begun(new_id(connection, OUTSIDE_CALLS, _values(call, now)))
 
 
+def known(connection: Connection, key: str) -> Kept | None:
+    """Return what became of the call with this key; None when it was not made, or is to be made again."""
+    row = connection.execute(sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.key == key)).first()
+    return kept(row) if row is not None and row.state != "sent" else None
+
+
 def may_repeat(row: AnyRow) -> bool:
     """Return whether making the call once more changes nothing."""
     return bool(row.reads_only or row.repeatable)
@@ -91,7 +99,7 @@ def may_repeat(row: AnyRow) -> bool:
 def kept(row: AnyRow, *, reused: bool = False) -> Kept:
     """Return what the ledger has of a call."""
     answer = OutsideAnswer(row.result, row.failed, tuple(loads(row.addresses_json)))
-    return Kept(row.id, row.state, answer, row.ended_at or 0.0, reused)
+    return Kept(row.id, row.state, answer, row.ended_at or 0.0, reused, bool(row.told))
 
 
 def finish(connection: Connection, call_id: int, answer: OutsideAnswer, now: float) -> bool:
@@ -143,10 +151,24 @@ def is_unknown(connection: Connection, task_id: int, digest: str) -> bool:
 
 
 def is_asked(connection: Connection, task_id: int, digest: str) -> bool:
-    """Return whether a person was asked about exactly this call and it is not made yet."""
+    """Return whether people are asked about exactly this call, or agreed to it and it is not made yet."""
     where = sa.and_(OUTSIDE_CALLS.c.task_id == task_id, OUTSIDE_CALLS.c.digest == digest)
-    waiting = OUTSIDE_CALLS.c.state.in_(("asked", "pending"))
-    return connection.execute(sa.select(OUTSIDE_CALLS.c.id).where(where, waiting)).first() is not None
+    query = sa.select(OUTSIDE_CALLS.c.id).outerjoin(GATES, GATES.c.id == OUTSIDE_CALLS.c.gate_id)
+    waits = sa.and_(OUTSIDE_CALLS.c.state == "asked", GATES.c.basis.is_(None))
+    return (
+        connection.execute(query.where(where, sa.or_(waits, OUTSIDE_CALLS.c.state == "pending"))).first()
+        is not None
+    )
+
+
+def count_asked(connection: Connection, agent_id: int) -> int:
+    """Return how many calls of an agent wait for the people's answer."""
+    open_gate = sa.and_(GATES.c.id == OUTSIDE_CALLS.c.gate_id, GATES.c.basis.is_(None))
+    mine = sa.and_(
+        OUTSIDE_CALLS.c.agent_id == agent_id, OUTSIDE_CALLS.c.state == "asked", ~OUTSIDE_CALLS.c.told
+    )
+    query = sa.select(sa.func.count()).select_from(OUTSIDE_CALLS.join(GATES, open_gate))
+    return int(connection.execute(query.where(mine)).scalar_one())
 
 
 def is_standing(connection: Connection, task_id: int, server: str, tool: str) -> bool:

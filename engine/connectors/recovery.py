@@ -8,16 +8,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.outside import CallEnd, addresses_in, brief
+from engine.domain.outside import UNKNOWN, CallEnd, addresses_in, brief
 from engine.events import OutsideCalled
 from engine.ports import Wake
 from engine.store.core import AGENTS, OUTSIDE_CALLS, AnyRow, append_events, loads
 from engine.store.messages import add_outside_message
 
-LOST = (
-    "The engine stopped while this call was under way: whether it happened is unknown. Look before you do it "
-    "again; the same call again needs a person's agreement."
-)
+LOST = "The engine stopped while this call was under way."
 _waits = sa.and_(~OUTSIDE_CALLS.c.told, OUTSIDE_CALLS.c.gate_id.is_(None))
 
 
@@ -79,7 +76,7 @@ def tell(connection: Connection, row: AnyRow, end: CallEnd, text: str, now: floa
             AGENTS.c.id == row.agent_id
         )
     ).one()
-    add_outside_message(connection, row, end, text, now)
+    add_outside_message(connection, row, end, f"{text} {UNKNOWN}" if end == "unknown" else text, now)
     seen = OutsideCalled(
         row.task_id,
         agent.leads_group_id or agent.group_id,

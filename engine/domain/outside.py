@@ -26,6 +26,11 @@ CallEnd = Literal["done", "failed", "not_sent", "unknown", "refused"]
 """What became of a call: it was answered, answered with a failure, did not happen, may have happened, was
 refused by a person."""
 
+UNKNOWN = (
+    "Whether it happened is unknown. Look before you do it again; the same call again needs a person's "
+    "agreement."
+)
+
 MAX_ARGUMENTS = 40_000
 """Characters of the arguments of one call, so that a person can read what they agree to."""
 

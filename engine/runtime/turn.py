@@ -140,6 +140,7 @@ class TurnRunner:
     async def _step(self, agent_id: int) -> bool:
         parts = self._parts
         if parts.outside is not None:
+            await parts.outside.settled()
             await parts.outside.settle_untold(agent_id)
         try:
             turn = await self._load(agent_id)

@@ -18,7 +18,8 @@ def sources_of_turn(connection: Connection, facts: StepFacts) -> tuple[Source, .
 
     What it calls in this step is not among it: its words were written before the answers came.
     """
-    turn = facts.past[-facts.agent.turn_steps :] if facts.agent.in_turn and facts.agent.turn_steps else ()
+    before = facts.agent.fence - facts.agent.turn_steps if facts.agent.in_turn else facts.agent.fence
+    turn = [step for step in facts.past if step.step > before]
     found: list[Source] = []
     for step in turn:
         for call in step.calls:

@@ -14,6 +14,7 @@ from engine.domain.effects import AskCall, ShowCall
 from engine.domain.outcomes import Consulted, Refused, ToolResult
 from engine.domain.outside import (
     MAX_ARGUMENTS,
+    UNKNOWN,
     CallEnd,
     brief,
     canonical,
@@ -26,7 +27,7 @@ from engine.ports import AgentRole, OutsideTool, ToolSpec
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 
 MAX_ASKED = 3
-"""Calls of one step that people are asked about: each one calls them."""
+"""Calls of one agent that wait for the people: each one calls them."""
 
 
 class FindToolArguments(Arguments):
@@ -106,15 +107,18 @@ async def call_outside(context: ToolContext, tool: OutsideTool, written: str) ->
     outside = _outside(context)
     arguments = _parsed(tool, written)
     digest = digest_of(tool.server, tool.tool, arguments)
-    decided = await outside.decide(context.task.id, tool, context.agent.role, digest)
-    if decided == "deny":
-        raise ToolRefused(f"You may not call {tool.name}. Do without it.")
-    if decided == "ask":
-        return await _ask(context, outside, tool, arguments, digest)
     agent = context.agent
     number = context.calls_outside.count(digest)
     context.calls_outside.append(digest)
     key = f"{agent.id}.{context.facts.step}.{digest[:32]}.{number}"
+    earlier = await outside.known(key)
+    if earlier is not None:
+        return _answered(context, tool, arguments, earlier)
+    decided = await outside.decide(context.task.id, tool, agent.role, digest)
+    if decided == "deny":
+        raise ToolRefused(f"You may not call {tool.name}. Do without it.")
+    if decided == "ask":
+        return await _ask(context, outside, tool, arguments, digest)
     new = NewCall(
         context.task.id, agent.id, agent.fence, context.facts.step, key, tool, digest, canonical(arguments)
     )
@@ -135,15 +139,13 @@ def _answered(
     shown = ShowCall(
         kept.id, tool.server, tool.tool, end, brief(arguments), kept.answer.addresses, price, kept.reused
     )
-    context.stage(shown)
+    if not kept.told or kept.reused:
+        context.stage(shown)
     if end == "not_sent":
         return ToolResult(f"The call was not made: {kept.answer.text}", Refused("unavailable"))
     if end == "unknown":
-        text = (
-            f"{kept.answer.text} Whether the call happened is unknown. Look before you do it again; the same "
-            "call again needs a person's agreement."
-        )
-        return ToolResult(text, Consulted(kept.id, tool.server, tool.tool, failed=True))
+        outcome = Consulted(kept.id, tool.server, tool.tool, failed=True)
+        return ToolResult(f"{kept.answer.text} {UNKNOWN}", outcome)
     outcome = Consulted(kept.id, tool.server, tool.tool, kept.answer.addresses, kept.answer.failed)
     note = "it failed" if kept.answer.failed else ""
     return ToolResult(quoted(tool.server, tool.tool, kept.answer.text, note), outcome)
@@ -161,8 +163,11 @@ async def _ask(
     asked = context.staged(AskCall)
     if any(one.digest == digest for one in asked) or await outside.is_asked(context.task.id, digest):
         raise ToolRefused("The people were asked about exactly this call. Wait for the answer.")
-    if len(asked) >= MAX_ASKED:
-        raise ToolRefused(f"You asked for {MAX_ASKED} calls in this answer. Ask for the others afterwards.")
+    if len(asked) + await outside.count_asked(context.agent.id) >= MAX_ASKED:
+        raise ToolRefused(
+            f"{MAX_ASKED} of your calls wait for the people's answer. Wait for it, or go on with what does "
+            "not depend on them."
+        )
     context.stage(AskCall(context.slot(), tool, digest, canonical(arguments), readable(arguments)))
     return ToolResult(
         f"The people are asked whether {tool.name} may be called with exactly these arguments. What comes of "
