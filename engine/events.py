@@ -7,20 +7,30 @@ Names in events are exact agent names, unique within a task.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Literal, cast, get_args
 
 from engine.commands import Limits
+from engine.domain.completeness import Missing
 from engine.domain.gates import Choice, GateBasis, GateKind
 from engine.domain.outside import AskedCall, CallEnd, Source
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
 EndBasis = Literal[
-    "audited", "ran", "unjudged", "rejected", "accepted", "wrapped_up", "stopped", "failed", "unknown"
+    "audited",
+    "ran",
+    "unjudged",
+    "unfinished",
+    "rejected",
+    "accepted",
+    "wrapped_up",
+    "stopped",
+    "failed",
+    "unknown",
 ]
 """What a task's final report is based on: an audit accepted it, it lists runs and files only, nobody judged
-it, the audit rejected it, a person accepted it despite that, the task was wrapped up, it was stopped, it
-failed, it ended under an older version."""
+it, something is plainly missing, the audit rejected it, a person accepted it despite that, the task was
+wrapped up, it was stopped, it failed, it ended under an older version."""
 
 PauseCause = Literal["", "person", "cap", "files"]
 """Why a task is paused: by a person, at a cap, until its files are stored."""
@@ -379,6 +389,7 @@ class TaskEnded:
     verified: bool
     basis: EndBasis = "unknown"
     unheeded: tuple[Unheeded, ...] = ()
+    missing: tuple[Missing, ...] = ()
     sources: tuple[Source, ...] = ()
     runs: tuple[str, ...] = ()
 
@@ -427,10 +438,21 @@ def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:
     return type(body).__name__, {name: _dumped(getattr(body, name)) for name in body.__slots__}
 
 
+_NESTED: dict[str, Any] = {
+    "effect": Choice,
+    "said_by": Unheeded,
+    "what": Missing,
+    "digest": AskedCall,
+    "address": Source,
+}
+"""Records inside events, by a field that only they have; Limits have none of these."""
+
+
 def _dumped(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_dumped(one) for one in value)
-    return asdict(value) if isinstance(value, Choice | Limits | Unheeded | Source | AskedCall) else value
+    nested = is_dataclass(value) and not isinstance(value, type)
+    return asdict(value) if nested else value
 
 
 def load_event(kind: str, payload: dict[str, Any]) -> EventBody:
@@ -444,6 +466,5 @@ def _loaded(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_loaded(one) for one in value)
     if isinstance(value, dict):
-        marks = {"effect": Choice, "said_by": Unheeded, "digest": AskedCall, "address": Source}
-        return next((kind for mark, kind in marks.items() if mark in value), Limits)(**value)
+        return next((kind for mark, kind in _NESTED.items() if mark in value), Limits)(**value)
     return value

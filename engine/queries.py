@@ -13,7 +13,7 @@ from engine.commands import Limits
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
 from engine.domain.models import DEMONSTRATION
 from engine.domain.outside import AskedCall
-from engine.events import AssignmentState, TaskState
+from engine.events import AssignmentState, EndBasis, TaskState
 from engine.ports import AgentRole, BlameLine, Revision
 
 
@@ -31,7 +31,8 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """Overview of one task; `limits` has every value set. `model`: the one it names, "" for the usual."""
+    """Overview of one task; `limits` has every value set. `model`: the one it names, "" for the usual.
+    `basis`: what its final report is based on, "unknown" before the end."""
 
     id: int
     goal: str
@@ -53,6 +54,7 @@ class TaskView:
     limits: Limits
     report: str = ""
     verified: bool = False
+    basis: EndBasis = "unknown"
     model: str = ""
 
     @property

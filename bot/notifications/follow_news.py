@@ -23,7 +23,8 @@ def _urgent(body: e.EventBody) -> str | None:
         case e.GateRaised():
             return texts.NEWS_GATE.format(name=plain(body.name, 60), question=plain(body.question, 200))
         case e.TaskEnded():
-            return texts.NEWS_END.format(id=body.task_id, state=texts.STATE[body.state])
+            state = texts.UNFINISHED if body.basis == "unfinished" else texts.STATE[body.state]
+            return texts.NEWS_END.format(id=body.task_id, state=state)
         case e.CapReached() if body.percent >= 100:
             return _cap(body)
     return None

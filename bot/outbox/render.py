@@ -21,6 +21,7 @@ from bot.texts import outbox as wording
 from bot.texts.gates import answer_text, closed_text
 from engine import events as ev
 from engine.domain.clean import clean_text
+from engine.domain.completeness import Missing
 from engine.domain.outside import AskedCall, Source
 
 LONGEST_TEXT = 100_000
@@ -435,8 +436,9 @@ def _audited(body: ev.Audited, at: _Frame) -> list[Post]:
 
 
 def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
-    lines = [wording.END.get(body.state, body.state), body.report.strip()]
-    if body.state == "done" and body.basis not in ("audited", "ran"):
+    head = wording.END_UNFINISHED if body.missing else wording.END.get(body.state, body.state)
+    lines = [head, *map(_lacking, body.missing), body.report.strip()]
+    if body.state == "done" and body.basis not in ("audited", "ran") and not body.missing:
         lines.append(wording.END_UNVERIFIED)
     if body.state != "done":
         lines.append(wording.END_EARLY)
@@ -449,6 +451,12 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
     pings = (owner,) if owner else ()
     return [replace(note, kind="end", silent=False, pings=pings, files=body.deliverables)]
+
+
+def _lacking(missing: Missing) -> str:
+    """One thing that a result plainly lacks, in a line."""
+    line = wording.MISSING[missing.kind].format(path=plain(missing.path, 120), what=plain(missing.what, 300))
+    return f"- {line}"
 
 
 def _unheeded(words: Sequence[ev.Unheeded]) -> list[str]:

@@ -347,6 +347,7 @@ DISK_FULL = (
 WAITING_FOR_YOU = "❓ Questions waiting for a person: {count}"
 DEMONSTRATION = "-# 🎬 Demonstration: the agents' words are recorded, it costs nothing."
 UNVERIFIED = "not confirmed by an audit"
+UNFINISHED = "⚠️ not finished"
 VERIFIED = "confirmed by an audit"
 
 # ---------------------------------------------------------------- modals

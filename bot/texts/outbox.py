@@ -127,6 +127,18 @@ END = {
     "stopped": "🛑 **Stopped.**",
     "failed": "💥 **Failed.**",
 }
+END_UNFINISHED = "⚠️ **Not finished.** Missing:"
+MISSING = {
+    "file": "`{path}`, which the goal asks for",
+    "empty_file": "the content of `{path}`",
+    "tests": "the tests that the goal asks for",
+    "option": "the option `{what}`",
+    "empty_function": "the body of `{what}()` in `{path}`",
+    "silent": "`{path}` prints nothing",
+    "repeats": "`{path}` repeats itself",
+    "content": "`{path}` is not what its name says: {what}",
+    "example": "an example of the goal fails: {what}",
+}
 END_EARLY = "-# See what happened with `/task log`. The files are kept: `/task files`."
 END_UNHEEDED = "Sent before the end, but not acted on:"
 END_UNHEEDED_LINE = "- {by} to {to}: {text}"

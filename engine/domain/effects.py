@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from engine.domain.changes import FileChange
+from engine.domain.completeness import Missing
 from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
@@ -173,7 +174,8 @@ class Finish:
     """Finish the task; `lessons` are kept for later tasks of the space. Empty `report`: the engine writes one
     from runs and files.
 
-    `vectors`: those of the lessons, packed; none without an embedder.
+    `vectors`: those of the lessons, packed; none without an embedder. `missing`: what the result plainly
+    lacks; nobody audits it then: people are asked (`asks`), or the task ends as not finished.
     """
 
     report: str
@@ -181,6 +183,8 @@ class Finish:
     audit: bool
     lessons: tuple[str, ...] = ()
     vectors: tuple[bytes, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,23 +62,26 @@ _REPEATS = re.compile(
 
 
 def files_to_make(goal: str) -> tuple[str, ...]:
-    """Return the files that a goal asks to be made, in order."""
-    found: dict[str, None] = {}
+    """Return the files that a goal asks to be made, in order, without those that it says not to make."""
+    wanted: dict[str, None] = {}
+    unwanted: set[str] = set()
     for clause in _CLAUSE.split(goal):
         for name in _FILE.finditer(clause):
-            if not _NOT_FILES.fullmatch(name[1]) and _is_to_be_made(clause[: name.start()]):
-                found[name[1]] = None
-    return tuple(found)
+            before = clause[: name.start()]
+            verb = _verb_of(before)
+            if verb is None or _NOT_FILES.fullmatch(name[1]) or _SPOKEN_OF.search(before):
+                continue
+            if _DENIED.search(before[: verb.start()]):
+                unwanted.add(name[1])
+            elif not verb["use"]:
+                wanted[name[1]] = None
+    return tuple(path for path in wanted if path not in unwanted)
 
 
-def _is_to_be_made(before: str) -> bool:
-    """Return whether the words before a file's name in its clause ask for it: the nearest verb decides."""
-    if _SPOKEN_OF.search(before):
-        return False
+def _verb_of(before: str) -> re.Match[str] | None:
+    """Return the nearest verb before a file's name in its clause, which decides whether it is asked for."""
     verbs = list(_VERB.finditer(_without_files(before)))
-    if not verbs or verbs[-1]["use"]:
-        return False
-    return not _DENIED.search(before[: verbs[-1].start()])
+    return verbs[-1] if verbs else None
 
 
 def _without_files(text: str) -> str:
@@ -90,7 +93,9 @@ def options_to_have(goal: str) -> tuple[str, ...]:
     """Return the options (`--dry-run`) that a goal asks for; those in commands of other programs are left
     out."""
     shown = _QUOTED.sub(lambda found: found[1] if _OWN_COMMAND.match(found[1]) else " ", goal)
-    return tuple(dict.fromkeys(found[0] for found in _OPTION.finditer(shown)))
+    named = [(found[0], bool(_DENIED.search(shown[: found.start()]))) for found in _OPTION.finditer(shown)]
+    unwanted = {option for option, denied in named if denied}
+    return tuple(dict.fromkeys(option for option, _ in named if option not in unwanted))
 
 
 def asks_for_tests(goal: str) -> bool:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.account import run_lines
+from engine.domain.completeness import Missing
 from engine.domain.outside import Source, sources_at
 from engine.domain.recall import signs_of
 from engine.errors import WrongState
@@ -32,7 +33,8 @@ READ, SOURCES = 2_000, 50
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The final state of a task, and the report that people read."""
+    """The final state of a task, and the report that people read. `lists_runs`: it says itself what was
+    run."""
 
     state: TaskState
     basis: EndBasis
@@ -40,6 +42,8 @@ class Ending:
     deliverables: tuple[str, ...] = ()
     verified: bool = False
     by: str = ""
+    missing: tuple[Missing, ...] = ()
+    lists_runs: bool = False
 
 
 def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -> list[EventBody]:
@@ -78,6 +82,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         ending.verified,
         ending.basis,
         unheeded(open_words(connection, task_id)),
+        ending.missing,
         runs=runs,
         sources=_sources(connection, task_id),
     )
@@ -155,7 +160,7 @@ def current_report(connection: Connection, task: AnyRow) -> str:
 
 def _runs(connection: Connection, task_id: int, ending: Ending) -> tuple[str, ...]:
     """Return the runs to be listed below the report; a report made of runs has them already."""
-    if ending.state == "stopped" or ending.basis == "ran":
+    if ending.state == "stopped" or ending.basis == "ran" or ending.lists_runs:
         return ()
     return run_lines(runs_of(connection, task_id))
 

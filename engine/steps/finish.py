@@ -8,6 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from engine.domain.account import run_lines
+from engine.domain.completeness import told
 from engine.domain.effects import CollectWords, Finish, RaiseGate, Verdict
 from engine.domain.gates import choices_of
 from engine.errors import Stale
@@ -30,23 +31,22 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     unit.connection.execute(TASKS.update().where(task).values(lessons_json=lessons))
     report = effect.report or account(unit.connection, unit.task_id)
     basis: EndBasis = "unjudged" if effect.report else "ran"
+    kept = {"report": report, "basis": basis, "deliverables_json": dumps(effect.deliverables)}
+    if effect.asks:
+        unit.connection.execute(TASKS.update().where(task).values(**kept))
+        question = f"This is not finished: {told(effect.missing)}."
+        open_gate(unit, RaiseGate("audit", question, choices_of("audit")), unit.own_group)
+        return
     if not effect.audit:
-        ending = Ending("done", basis, report, effect.deliverables)
+        ended: EndBasis = "unfinished" if effect.missing else basis
+        listed = not effect.report
+        ending = Ending("done", ended, report, effect.deliverables, missing=effect.missing, lists_runs=listed)
         for body in end_task(unit.connection, unit.task_id, ending, unit.now):
             unit.event(body)
         return
     auditor, name = _new_auditor(unit)
-    unit.connection.execute(
-        TASKS.update()
-        .where(task)
-        .values(
-            report=report,
-            basis=basis,
-            deliverables_json=dumps(effect.deliverables),
-            auditor_id=auditor,
-            audit_round=TASKS.c.audit_round + 1,
-        )
-    )
+    values = {**kept, "auditor_id": auditor, "audit_round": TASKS.c.audit_round + 1}
+    unit.connection.execute(TASKS.update().where(task).values(**values))
     unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor"))
     files = ", ".join(effect.deliverables) or "none named"
     runs = "" if not effect.report else "\n".join(run_lines(runs_of(unit.connection, unit.task_id)))

@@ -143,6 +143,7 @@ def _task_view(row: AnyRow) -> TaskView:
         report=row.report if row.ended_at else "",
         verified=row.verified,
         model=row.model,
+        basis=row.basis if row.ended_at and row.basis else "unknown",
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import Effect, Finish
-from engine.domain.outcomes import Name, RefusalKind, Refused, ToolResult
+from engine.domain.outcomes import Name, Outcome, RefusalKind, Refused, ToolResult
 from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, StepFacts, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
@@ -31,11 +31,16 @@ class ToolRefused(Exception):
     """A call is refused; `str(error)` tells the model what was wrong and what to do, `outcome` the engine."""
 
     def __init__(
-        self, text: str, why: RefusalKind = "not_allowed", shown: tuple[str, int | None] = ("", None)
+        self,
+        text: str,
+        why: RefusalKind = "not_allowed",
+        shown: tuple[str, int | None] = ("", None),
+        outcome: Outcome | None = None,
     ) -> None:
-        """`shown`: path and revision of a file that the text holds in full."""
+        """`shown`: path and revision of a file that the text holds in full; `outcome`: in place of the usual
+        one."""
         super().__init__(text)
-        self.outcome = Refused(why, *shown)
+        self.outcome: Outcome = outcome or Refused(why, *shown)
 
 
 def _without_docstring(schema: dict[str, Any]) -> None:

@@ -8,13 +8,15 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
 
+from engine.domain.completeness import Missing, told
 from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish
-from engine.domain.outcomes import Finished, ToolResult
+from engine.domain.outcomes import Finished, ToolResult, Unfinished
 from engine.domain.recall import pack
 from engine.errors import ModelError
 from engine.lifecycle.words import open_words
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.completeness import what_is_missing
 from engine.tools.review import check_files
 
 log = logging.getLogger(__name__)
@@ -52,14 +54,41 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
     deliverables = await check_files(context, arguments.deliverables)
-    audit = context.options.audit_rounds > 0
+    missing = await _missing(context)
+    audit = context.options.audit_rounds > 0 and not missing
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
     vectors = await _vectors(context, lessons)
     report = "" if context.options.by_runs else arguments.report
-    context.stage(Finish(report, deliverables, audit, lessons, vectors))
+    asks = bool(missing) and context.task.attended and not _wraps_up(context)
+    context.stage(Finish(report, deliverables, audit, lessons, vectors, missing, asks))
     context.ends_turn = True
     text = "An auditor checks the result now." if audit else "The task is finished."
+    if missing:
+        people = "People are asked whether they take it so." if asks else "The task ends as not finished."
+        text = f"Missing: {told(missing)}. {people}"
     return ToolResult(text, Finished(audit))
+
+
+async def _missing(context: ToolContext) -> tuple[Missing, ...]:
+    """Return what is plainly missing. Raises ToolRefused the first time, so that it is made."""
+    missing = await what_is_missing(context)
+    if not missing or _wraps_up(context) or _was_told(context):
+        return missing
+    raise ToolRefused(
+        f"Not finished: {told(missing)}. Make what is missing, whole, run it, then call finish again. "
+        "Where it is meant to be so, call finish again and say why in the report.",
+        outcome=Unfinished(tuple(dict.fromkeys(each.path for each in missing if each.path))),
+    )
+
+
+def _wraps_up(context: ToolContext) -> bool:
+    """Return whether the task has to end now, with what there is."""
+    read = [*context.facts.inbox, *(message for step in context.facts.past for message in step.messages)]
+    return any(message.about == "wrap_up" for message in read)
+
+
+def _was_told(context: ToolContext) -> bool:
+    return any(isinstance(call.outcome, Unfinished) for step in context.facts.past for call in step.calls)
 
 
 async def _check_words(context: ToolContext) -> None:

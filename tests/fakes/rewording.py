@@ -66,9 +66,7 @@ def _reworded(tool: Tool[Any]) -> Callable[..., Any]:
         try:
             result = await tool.run(context, arguments)
         except ToolRefused as error:
-            refused = error.outcome
-            shown = (refused.path, refused.revision)
-            raise ToolRefused(_marked(str(error)), refused.why, shown) from error
+            raise ToolRefused(_marked(str(error)), outcome=error.outcome) from error
         steady = None if result.steady is None else _marked(result.steady)
         return replace(result, text=_marked(result.text), steady=steady)
 

@@ -74,9 +74,14 @@ def _blocks(model: CardModel) -> list[str]:
     return blocks
 
 
+def state_of(task: TaskView) -> str:
+    """Return a task's state in words; one that ended without what the goal plainly asks for is not done."""
+    return texts.UNFINISHED if task.basis == "unfinished" else texts.STATE[task.state]
+
+
 def _head(task: TaskView) -> str:
-    state = texts.STATE[task.state]
-    if task.state == "done":
+    state = state_of(task)
+    if task.state == "done" and task.basis != "unfinished":
         state += f" · {texts.VERIFIED if task.verified else texts.UNVERIFIED}"
     recorded = f"\n{texts.DEMONSTRATION}" if task.demonstration else ""
     reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
@@ -91,8 +96,11 @@ def _numbers(task: TaskView) -> str:
         "" if task.spend.priced else " (some at a ceiling price, the real one is not known)"
     )
     tokens = task.spend.prompt_tokens + task.spend.completion_tokens
+    progress = (
+        f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done"
+    )
     lines = [
-        f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done",
+        *([progress] if task.assignments else []),
         f"👥 {many(task.agents, 'agent')}, {task.working} working · 📄 {many(task.files, 'file')}",
         f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} of {caps.tokens or 0:,} tokens",
         f"⏱️ since <t:{int(task.created_at)}:R>, at most {caps.minutes} min",

@@ -13,7 +13,7 @@ from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import dollars, many, plain
 from bot.discord.interactions import answer, hold, require_view, visible_tasks
 from bot.discord.lookup import current_space, task_for
-from bot.features.tasks.card import CardModel, card_view
+from bot.features.tasks.card import CardModel, card_view, state_of
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drawings import show_organisation, show_timeline
 from bot.features.tasks.pages import page_view
@@ -27,7 +27,7 @@ def task_line(task: TaskView) -> str:
     """Return a task as one line of the list."""
     done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else many(task.agents, "agent")
     return (
-        f"**#{task.id}** {texts.STATE[task.state]} · {done} · {dollars(task.spend.cost_micros)}"
+        f"**#{task.id}** {state_of(task)} · {done} · {dollars(task.spend.cost_micros)}"
         f" · {plain(task.goal, 80)}"
     )
 

@@ -98,6 +98,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             url: str | None = None,
             slots: int = 64,
             history_tokens: int = 16_000,
+            goal: str = "make the thing",
             **options: Any,
         ) -> Play:
             nonlocal count
@@ -121,7 +122,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             stack.push_async_callback(db.close)
             await engine.start()
             stack.push_async_callback(engine.stop, drain=False)
-            task = await engine.handle(StartTask("make the thing", "me", "guild:1", attended=attended))
+            task = await engine.handle(StartTask(goal, "me", "guild:1", attended=attended))
             play = Play(engine, db, task)
             listener = asyncio.create_task(_listen(play))
             stack.callback(listener.cancel)

@@ -28,6 +28,7 @@ from engine.domain.wanted import asks_for_interfaces, asks_for_tests, files_to_m
         ("Summarise https://example.com/page.html", ()),
         ("Compare it with `python main.py 3`", ()),
         ("Write to ann@example.md about it.", ()),
+        ("Write plan.md and budget.csv.\nPlease don't write budget.csv after all.", ("plan.md",)),
         ("", ()),
     ],
 )
@@ -60,6 +61,7 @@ def test_tests_are_wanted_where_the_goal_asks_for_them(goal: str, asked: bool) -
         ("It has a --dry-run option and `--count` too.", ("--dry-run", "--count")),
         ("`python lines.py FILE --count` prints the number", ("--count",)),
         ("Set it up with `pip install --user x` and `git commit --amend`.", ()),
+        ("Give it --dry-run.\nNo, leave it without --dry-run.", ()),
         ("A dash -- like this one -- is no option.", ()),
     ],
 )

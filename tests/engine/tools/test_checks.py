@@ -24,7 +24,7 @@ def write(path: str, content: str) -> Call:
 HEADS_TEST = write("tests/test_main.py", "from main import two\n\ndef test_two():\n    assert two == 2\n")
 WRONG, RIGHT = write("main.py", "two = 3\n"), write("main.py", "two = 2\n")
 LIE = write("pytest.py", "raise SystemExit(0)\n")
-OWN_TEST = write("tests/test_more.py", "def test_more():\n    pass\n")
+OWN_TEST = write("tests/test_more.py", "def test_more():\n    assert True\n")
 
 
 def boss(*before: Call) -> Part:
