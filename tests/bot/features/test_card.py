@@ -106,6 +106,15 @@ def test_numbers_say_progress_and_spend() -> None:
     assert "waiting for a person: 1" in text and "📄 Ada added x" in text
 
 
+def test_a_card_says_no_more_than_is_so() -> None:
+    """No bar of nothing, and a task that lacks a part is not done."""
+    alone = "\n".join(texts(card(replace(TASK, assignments=0, accepted=0), crowd(1))))
+    assert "assignments" not in alone and "░" not in alone
+    ended = replace(TASK, state="done", basis="unfinished")
+    told = "\n".join(texts(card(ended, crowd(1))))
+    assert "not finished" in told and "done ·" not in told and "confirmed by an audit" not in told
+
+
 def test_buttons_follow_the_state() -> None:
     """Running: Pause; paused: Resume; ended: only looking is left."""
     assert buttons(card(TASK, crowd(7)))[:4] == ["Pause", "Stop", "Follow", "Raise cap"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from bot.texts.outbox import END_UNVERIFIED
 from engine import events as ev
 from engine.commands import Limits
 from engine.domain.account import UNJUDGED
+from engine.domain.completeness import Missing, MissingKind
 from engine.domain.gates import Choice, GateBasis, GateKind, choices_of
 from tests.fakes.inline_database import InlineDatabase
 
@@ -249,6 +251,31 @@ async def test_what_a_report_rests_on_is_told_by_its_basis(basis: ev.EndBasis, w
     for report in ("Built.", f"Built. {UNJUDGED}"):
         (post,) = await projected(ev.TaskEnded(1, 2, "done", report, (), basis == "audited", basis))
         assert (END_UNVERIFIED in post.text) is warned
+
+
+async def test_an_end_says_that_it_is_not_finished_and_what_is_missing() -> None:
+    """Not done: each missing part in a line of its own, whatever the report claims."""
+    missing = (
+        Missing("empty_function", "photos.py", "rename"),
+        Missing("tests"),
+        Missing("example", "", "f(2) gave <@1>"),
+    )
+    (post,) = await projected(
+        ev.TaskEnded(1, 2, "done", "All works.", (), False, "unfinished", missing=missing)
+    )
+    assert "Not finished" in post.text and "Done" not in post.text and "<@1>" not in post.text
+    assert "the body of `rename()` in `photos.py`" in post.text
+    assert "the tests that the goal asks for" in post.text
+    assert END_UNVERIFIED not in post.text
+
+
+@pytest.mark.parametrize("kind", get_args(MissingKind))
+async def test_every_kind_of_missing_part_has_its_words(kind: MissingKind) -> None:
+    ended = ev.TaskEnded(1, 2, "done", "", (), False, "unfinished", missing=(Missing(kind, "a.py", "f"),))
+    (post,) = await projected(ended)
+    name, payload = ev.dump_event(ended)
+    assert ev.load_event(name, json.loads(json.dumps(payload))) == ended
+    assert post.text.count("\n- ") == 1
 
 
 async def test_an_end_names_the_words_that_nobody_acted_on() -> None:
