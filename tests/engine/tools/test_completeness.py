@@ -76,7 +76,7 @@ async def test_examples_of_the_goal_are_run_for_a_small_model(stage: Stage) -> N
     )
     end = await play.end()
     assert end.missing == (Missing("example", "", "double(2) gave 3"),)
-    assert "Failed:\n- the goal's own examples: exit code 1; last line: 0 of 1 hold" in end.report
+    assert "Failed:\n- Boss: the goal's own examples: exit code 1; last line: 0 of 1 hold" in end.report
     assert play.of(CodeRan)[-1].command == "the goal's own examples"
     assert "double(2)" in asked[-1].files["_goal_examples.py"].decode()
 
