@@ -188,7 +188,6 @@ def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> 
     tools = ToolOptions(
         run_timeout_s=settings.run_timeout_s,
         plan_approval_over=settings.plan_approval_over,
-        plan_wait_s=settings.plan_approval_wait_s,
         audit_rounds=settings.audit_rounds,
         by_runs=small,
         output_chars=SMALL_OUTPUT if small else MAX_RESULT,

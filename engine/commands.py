@@ -97,6 +97,21 @@ class AnswerGate:
 
 
 @dataclass(frozen=True, slots=True)
+class SetGateRule:
+    """Set how long questions of one kind wait for people in a space, and what comes of them then. Returns 0.
+
+    `kind`: `engine.domain.gates.GateKind`. `wait_s`: seconds, from a minute to 31 days. `default`: one of
+    those that the kind allows (`engine.domain.gate_rules`).
+    """
+
+    space: str
+    kind: str
+    wait_s: float
+    default: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PauseTask:
     """Pause a task: running calls settle, no new ones start. Returns the task id."""
 
@@ -236,6 +251,7 @@ Command = (
     | EditMessage
     | WithdrawMessage
     | AnswerGate
+    | SetGateRule
     | PauseTask
     | ResumeTask
     | StopTask

@@ -21,7 +21,17 @@ from engine.domain.limits import Caps
 from engine.domain.models import DEMONSTRATION, check_model
 from engine.errors import Invalid
 from engine.events import Event, EventBody, load_event
-from engine.handlers import agents, attachments, decisions, gates, memories, messages, repeats, tasks
+from engine.handlers import (
+    agents,
+    attachments,
+    decisions,
+    gate_deadlines,
+    gates,
+    memories,
+    messages,
+    repeats,
+    tasks,
+)
 from engine.handlers.attachments import ImportedFile
 from engine.handlers.result import HandlerResult
 from engine.lifecycle import task_state
@@ -69,6 +79,7 @@ _HANDLERS: dict[type, _Work] = {
     c.EditMessage: messages.edit_message,
     c.WithdrawMessage: messages.withdraw_message,
     c.AnswerGate: gates.answer_gate,
+    c.SetGateRule: gate_deadlines.set_gate_rule,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,
     c.StopTask: tasks.stop_task,
@@ -160,7 +171,7 @@ class Engine:
             await self._parts.outside.close()
 
     async def sweep(self) -> None:
-        """Do what is due now: start repeats, approve overdue plans, check running tasks.
+        """Do what is due now: start repeats, remind people of open gates, check running tasks.
 
         The schedule calls this every few seconds in the process that sweeps; calls run one at a time.
         """

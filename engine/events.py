@@ -12,6 +12,7 @@ from typing import Any, Literal, cast, get_args
 
 from engine.commands import Limits
 from engine.domain.completeness import Missing
+from engine.domain.gate_rules import GateDefault, Stage
 from engine.domain.gates import Choice, GateBasis, GateKind
 from engine.domain.outside import AskedCall, CallEnd, Source
 
@@ -281,6 +282,20 @@ class GateRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class GateReminded:
+    """An open gate still waits: `stage` says who is reminded; at `due_at` it comes to `default`."""
+
+    task_id: int
+    group_id: int
+    gate_id: int
+    kind: GateKind
+    question: str
+    stage: Stage
+    default: GateDefault
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class GateClosed:
     """A gate was closed for the reason `basis`. A person answers with a `choice`, free `text`, or both.
 
@@ -411,6 +426,7 @@ EventBody = (
     | CodeRan
     | OutsideCalled
     | GateRaised
+    | GateReminded
     | GateClosed
     | CapReached
     | Intervened

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.commands import Limits
+from engine.domain.gate_rules import GateDefault, GateRule
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
 from engine.domain.models import DEMONSTRATION
 from engine.domain.outside import AskedCall
@@ -167,7 +168,7 @@ class StepView:
 class GateView:
     """One gate. `basis`: why it is closed, None while open. An answer is a choice, free text, or both.
 
-    A plan unanswered at `due_at` is approved within the caps. `agent_id`: the agent that asks, or that the
+    Unanswered at `due_at`, it comes to `default`. `agent_id`: the agent that asks, or that the
     gate is about. `limits`: the lower caps that came with an approval. `call`: what a gate of
     kind "tool" asks about.
     """
@@ -184,6 +185,7 @@ class GateView:
     text: str = ""
     answered_by: str = ""
     due_at: float | None = None
+    default: GateDefault | None = None
     agent_id: int | None = None
     limits: Limits | None = None
     call: AskedCall | None = None
@@ -278,3 +280,6 @@ class Queries(Protocol):
 
         `before`: only those with a smaller id.
         """
+
+    async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
+        """Return how long the gates of each kind wait in a space, and what comes of them unanswered."""

@@ -106,7 +106,6 @@ class EngineSettings(BaseSettings):
     max_minutes: int = Field(default=240, gt=0)
     demo_pace: float = Field(default=1.0, ge=0)
     plan_approval_over: int = Field(default=8, ge=0)
-    plan_approval_wait_s: float = Field(default=600.0, ge=0)
     audit_rounds: int = Field(default=2, ge=0)
 
     run_timeout_s: float = Field(default=30.0, gt=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -436,3 +437,28 @@ def test_tasks_of_an_older_version_are_no_demonstrations(tmp_path: Path) -> None
     with engine.connect() as connection:
         assert connection.execute(sa.select(bot_tasks.c.demonstration)).scalars().all() == [False]
     engine.dispose()
+
+
+def test_gates_open_at_the_update_wait_a_day_from_then(tmp_path: Path) -> None:
+    """Whatever time a plan had before, an update never closes it at once; answered gates stay as they are."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0021")
+    engine = sync_engine(url)
+    old = {"group_id": 1, "name": "Boss", "question": "?", "created_at": 1.0, "due_at": 2.0}
+    columns = ("task_id", "kind", "basis", "key", "choices_json", *old)
+    gates = sa.table("gates", *(sa.column(name) for name in (*columns, "text", "answered_by")))
+    with engine.begin() as connection:
+        _old_task(connection, [])
+        task = connection.execute(sa.select(TASKS.c.id)).scalar_one()
+        common = {"task_id": task, "choices_json": "[]", "text": "", "answered_by": "", **old}
+        connection.execute(gates.insert().values(kind="plan", basis=None, key="a", **common))
+        connection.execute(gates.insert().values(kind="plan", basis="person", key="b", **common))
+    before = time.time()
+    upgrade(url)
+    with engine.connect() as connection:
+        still, closed = connection.execute(sa.select(GATES).order_by(GATES.c.key)).all()
+    engine.dispose()
+    assert still.due_at >= before + 86_400 > still.remind_at >= before + 21_600
+    assert (still.default_effect, still.reminded) == ("cancel", 0)
+    assert (closed.due_at, closed.remind_at, closed.default_effect) == (2.0, None, "")

@@ -61,7 +61,10 @@ def gate_rights(choice: Choice | None) -> tuple[Right, ...]:
 
 @dataclass(frozen=True, slots=True)
 class GuildRules:
-    """The roles with each right in a server (empty: only managers); `category_id` None: one per task."""
+    """The roles with each right in a server (empty: only managers); `category_id` None: one per task.
+
+    `alerts_id`: the administrators' channel, None for the system channel.
+    """
 
     guild_id: int
     start: frozenset[int] = frozenset()
@@ -70,6 +73,7 @@ class GuildRules:
     spend: frozenset[int] = frozenset()
     category_id: int | None = None
     configured: bool = False
+    alerts_id: int | None = None
 
     def roles(self, right: Right) -> frozenset[int]:
         """Return the ids of roles with `right`."""

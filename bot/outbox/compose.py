@@ -52,7 +52,8 @@ def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
     ]
     if first.channel_id:
         wires = [replace(wire, channel_id=first.channel_id, guild_id=first.guild_id) for wire in wires]
-    wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent)
+    roles = tuple(dict.fromkeys(role for post in posts for role in post.roles))
+    wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent, roles=roles)
     cards = (EmbedCard(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
     wires[-1] = replace(wires[-1], gate_id=first.gate_id, cards=cards)
     if first.files:

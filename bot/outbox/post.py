@@ -32,8 +32,8 @@ class Post:
     `head` is a line of small print above `text`, `card` is shown as an embed under it. `ref` is "channel
     id:message id" (of the message that is answered or reacted to). Consecutive notes with the same
     `fold` become one line. With `eager` False the post creates no place but waits until another post
-    does. `pings` are user ids. A post without a group has `group_id` 0 and goes to `channel_id`; if that
-    is closed or deleted, to the system channel of `guild_id`.
+    does. `pings` are user ids, `roles` ids of roles to mention. A post without a group has `group_id` 0 and
+    goes to `channel_id`; if that is closed or deleted, to the system channel of `guild_id`.
     """
 
     task_id: int
@@ -55,6 +55,7 @@ class Post:
     gate_id: int | None = None
     files: tuple[str, ...] = ()
     card: str = ""
+    roles: tuple[int, ...] = ()
     channel_id: int = 0
     guild_id: int = 0
 
@@ -122,6 +123,7 @@ class OutgoingMessage:
     gate_id: int | None = None
     channel_id: int = 0
     guild_id: int = 0
+    roles: tuple[int, ...] = ()
 
 
 def dump_post(post: Post) -> dict[str, Any]:

@@ -171,6 +171,7 @@ class Posting:
             ),
             files=files,
             pings=wire.pings,
+            roles=wire.roles,
             silent=wire.silent,
             view=await self.gate_buttons(wire.gate_id) if wire.gate_id is not None else None,
         )

@@ -18,12 +18,13 @@ from sqlalchemy import Connection, select, update
 from bot.discord.identities import guild_of, origin_channel, owner_id
 from bot.features.tasks.log_lines import log_line
 from bot.notifications.followers import Followers
+from bot.notifications.gate_reminder import Watchers
 from bot.outbox.ledger import enqueue
 from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
 from bot.personas.names import persona_name
 from bot.places.layout import Group, Placement, place
 from bot.ports import EngineApi
-from bot.storage.guild_settings import CARDS, FOLLOWS, LOG, follow_mode_query
+from bot.storage.guild_settings import CARDS, FOLLOWS, GUILDS, LOG, follow_mode_query, split_ids
 from bot.storage.tables import agents, cursors, groups, incoming, tasks
 from bot.storage.upsert import insert_once, upsert
 from engine import events as ev
@@ -273,6 +274,18 @@ class _StoredContext:
         query = select(FOLLOWS.c.user_id, FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id)
         rows = self._connection.execute(query.order_by(FOLLOWS.c.user_id)).all()
         return Followers(*(tuple(r.user_id for r in rows if r.mode == mode) for mode in ("answers", "all")))
+
+    def watchers(self, guild_id: int) -> Watchers:
+        query = select(GUILDS.c.approve_roles, GUILDS.c.alerts_id).where(GUILDS.c.guild_id == guild_id)
+        row = self._connection.execute(query).first()
+        if row is None:
+            return Watchers()
+        return Watchers(tuple(sorted(split_ids(row.approve_roles))), row.alerts_id or 0)
+
+    def place_of(self, group_id: int) -> int:
+        query = select(groups.c.channel_id, groups.c.thread_id).where(groups.c.group_id == group_id)
+        row = self._connection.execute(query).first()
+        return (row.thread_id or row.channel_id) if row else 0
 
     def asked(self, ref: str) -> QuotedMessage | None:
         columns = (incoming.c.user_id, incoming.c.excerpt)

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 from bot.discord.formatting import cut, dollars, fenced, many, plain, size
 from bot.discord.identities import owner_id
 from bot.notifications.followers import Followers, ping
+from bot.notifications.gate_reminder import Asked, Watchers, reminder
 from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.texts import outbox as wording
-from bot.texts.gates import answer_text, closed_text
+from bot.texts.gates import answer_text, closed
 from engine import events as ev
 from engine.domain.clean import clean_text
 from engine.domain.completeness import Missing
@@ -86,6 +87,12 @@ class RenderContext(Protocol):
 
     def followers(self, task_id: int) -> Followers:
         """Return the followers of a task."""
+
+    def watchers(self, guild_id: int) -> Watchers:
+        """Return whom a server wants to be reminded of open gates."""
+
+    def place_of(self, group_id: int) -> int:
+        """Return the channel or thread of a group, 0 if it has none yet."""
 
 
 def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
@@ -360,6 +367,11 @@ def _asking(text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
     return replace(note, kind="gate", silent=False, pings=pings, gate_id=gate_id)
 
 
+def _reminded(body: ev.GateReminded, at: _Frame) -> list[Post]:
+    where = Asked(at.task.guild_id, at.scene.place_of(body.group_id), at.task.notified_id)
+    return [reminder(body, at.seq, where, at.scene.watchers(at.task.guild_id))]
+
+
 def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
     """What became of it, and its buttons taken off, which may be pressed until then."""
     told = _answered(body, at)
@@ -368,7 +380,7 @@ def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
 
 def _answered(body: ev.GateClosed, at: _Frame) -> Post:
     if body.basis != "person":
-        return at.note(closed_text(body.basis, body.choice), body.group_id, Lane.STATUS)
+        return at.note(closed(body.basis, body.choice), body.group_id, Lane.STATUS)
     person = owner_id(body.by)
     who = f"<@{person}>" if person is not None else plain(body.by, NAME)
     answer = plain(answer_text(body.choice, body.text, body.limits), 300)
@@ -486,6 +498,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.CodeRan: _ran,
     ev.OutsideCalled: _outside,
     ev.GateRaised: _gate,
+    ev.GateReminded: _reminded,
     ev.GateClosed: _gate_closed,
     ev.TaskChanged: _task_changed,
     ev.CapReached: _cap,

@@ -56,6 +56,7 @@ class RenderedMessage:
     embeds: tuple[discord.Embed, ...] = ()
     files: tuple[tuple[str, bytes], ...] = ()
     pings: tuple[int, ...] = ()
+    roles: tuple[int, ...] = ()
     silent: bool = True
     view: discord.ui.View | None = None
 
@@ -69,9 +70,12 @@ class RenderedMessage:
         """Return the arguments common to webhooks and bot messages."""
         options: dict[str, Any] = {"content": self.content or None, "silent": self.silent}
         mentions = discord.AllowedMentions(
-            everyone=False, roles=False, replied_user=False, users=[discord.Object(i) for i in self.pings]
+            everyone=False,
+            roles=[discord.Object(i) for i in self.roles],
+            replied_user=False,
+            users=[discord.Object(i) for i in self.pings],
         )
-        options["allowed_mentions"] = mentions if self.pings else _NO_ONE
+        options["allowed_mentions"] = mentions if self.pings or self.roles else _NO_ONE
         if self.embeds:
             options["embeds"] = list(self.embeds)
         else:

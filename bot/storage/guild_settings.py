@@ -63,18 +63,20 @@ def _joined(ids: frozenset[int]) -> str:
     return ",".join(str(i) for i in sorted(ids))
 
 
-def _split(text: str) -> frozenset[int]:
+def split_ids(text: str) -> frozenset[int]:
+    """Return the ids that a column joins with commas."""
     return frozenset(int(part) for part in text.split(",") if part)
 
 
 def _rules(row: RowMapping) -> GuildRules:
     return GuildRules(
         guild_id=row["guild_id"],
-        start=_split(row["start_roles"]),
-        steer=_split(row["steer_roles"]),
-        approve=_split(row["approve_roles"]),
-        spend=_split(row["spend_roles"]),
+        start=split_ids(row["start_roles"]),
+        steer=split_ids(row["steer_roles"]),
+        approve=split_ids(row["approve_roles"]),
+        spend=split_ids(row["spend_roles"]),
         category_id=row["category_id"],
+        alerts_id=row["alerts_id"],
         configured=True,
     )
 
@@ -106,7 +108,7 @@ class BotRecords:
     async def set_rules(self, rules: GuildRules) -> None:
         """Store the server's rules, replacing earlier ones."""
         values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
-        values["category_id"] = rules.category_id
+        values |= {"category_id": rules.category_id, "alerts_id": rules.alerts_id}
         await self._database.write(lambda c: upsert(c, GUILDS, {"guild_id": rules.guild_id}, values))
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:

@@ -18,6 +18,7 @@ class GuildRow(BotTable, table=True):
     approve_roles: str = ""
     spend_roles: str = ""
     category_id: int | None = Field(default=None, sa_type=BigInteger)
+    alerts_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class FollowRow(BotTable, table=True):

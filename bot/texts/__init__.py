@@ -408,6 +408,10 @@ SETUP_CLOSED = (
     "Nothing was changed, because in the category {place} I lack **{missing}**, so I could not use channels "
     "that I make there. Allow it for my role in the category's settings, then run `/setup` again."
 )
+SETUP_ALERTS = "**reminders to administrators:** {place}"
+SETUP_SYSTEM = "the system channel"
+SETUP_WAITS = "**questions wait:** {hours} hours; an unanswered plan: {plan}"
+UNANSWERED_PLAN = {"cancel": "ends the task", "approve": "is approved"}
 SETUP_NEW_CATEGORY = "a new category for each task"
 SETUP_NOBODY = "only people with Manage Server"
 

@@ -38,7 +38,7 @@ CMD = {
     "follow.off": "No notifications, except answers to your own messages",
     "follow.answers": "Notify me when the task needs a person and when it ends",
     "follow.all": "Notify me of all progress",
-    "setup": "Choose who may start, steer, approve and spend, and the category of tasks",
+    "setup": "Choose who may do what, where tasks live, and how long questions wait",
     "doctor": "Check permissions, intents, the model and the sandbox",
     "audit": "Who decided what: every start, answer, stop and change of a cap",
     "tools": "Show the tools of other programs that agents may call here",
@@ -78,5 +78,8 @@ OPT = {
     "approve": "Role that may answer the agents' questions",
     "spend": "Role that may raise caps",
     "place": "Category in which tasks create their channels",
+    "alerts": "Channel where administrators are told of questions that nobody answers",
+    "answer_hours": "Hours that a question waits for an answer before its default applies",
+    "unanswered_plan": "What happens to a plan that nobody answers in time",
     "picture": "Show a picture: the organisation, or a timeline of who worked when",
 }

@@ -11,6 +11,7 @@ from typing import Literal
 from bot.discord.formatting import plain
 from bot.texts import BUTTON, caps
 from engine.commands import Limits
+from engine.domain.gate_rules import GateDefault, Stage
 from engine.domain.gates import HALF, TAKES_TEXT, Choice, GateBasis, GateEffect, GateKind, extension
 from engine.queries import GateView
 
@@ -29,6 +30,8 @@ LABELS: Mapping[GateEffect, str] = {
     "refuse_call": "Refuse",
 }
 """Labels of buttons and answers; an agent writes the labels of its own options."""
+
+NO_LIMITS = Limits()
 
 Way = GateEffect | Literal["limits", "text", "command"]
 """A way to answer: a choice, an approval with lower caps, free text, or the command that sets caps."""
@@ -83,13 +86,33 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
 
 COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap"}
 
-UNANSWERED = "-# **No answer**: work starts on this plan <t:{due}:R>, as with **Approve**."
+UNANSWERED = "-# **No answer** until <t:{due}:f>: {means}"
+DECIDES = "the agent decides by itself and says what it assumed."
+COUNTS = "its first option counts."
 
-UNANSWERED_QUESTION = "-# **No answer**: “{choice}” counts <t:{due}:R>."
-TIMEOUT_QUESTION = "✔️ No answer in time, so this counts: {choice}"
+REMINDER: Mapping[Stage, str] = {
+    "owner": "⏰ {who}this question is still open: {question}",
+    "approvers": "⏰ {who}nobody has answered yet: {question}",
+    "administrators": "⏰ Task #{task} waits in {place} for an answer: {question}",
+}
+"""Reminders of an open gate; `who` mentions those who are reminded."""
+
+TIMED_OUT: Mapping[GateDefault, str] = {
+    "decide": "✔️ No answer in time: the agent decides by itself.",
+    "option": "✔️ No answer in time, so this counts: {choice}",
+    "approve": "✔️ No answer in time, so work starts on the plan.",
+    "cancel": "✔️ Nobody approved the plan in time, so the task ends.",
+    "stop": "✔️ No answer in time, so the task ends; its files are kept.",
+    "wrap_up": "✔️ No answer in time, so the work is wrapped up.",
+    "dismiss": "✔️ No answer in time, so the agent and all below it leave.",
+    "accept": "✔️ No answer in time, so the result stays as it is, not confirmed by an audit.",
+    "another_round": "✔️ No answer in time, so the work gets another round.",
+    "retry": "✔️ No answer in time, so the boss tries again.",
+    "refuse_call": "✔️ No answer in time, so the call is not made.",
+}
+"""Shown for gates that nobody answered, by what they came to."""
 
 CLOSED: Mapping[GateBasis, str] = {
-    "timeout": "✔️ No answer in time, so work starts on the plan.",
     "task_ended": "✔️ The open question is closed: the task ended.",
     "cap_raised": "✔️ The open question is closed: the cap was raised.",
     "resumed": "✔️ The open question is closed: the task was resumed.",
@@ -97,13 +120,6 @@ CLOSED: Mapping[GateBasis, str] = {
     "dismissed": "✔️ The open question is closed: the agent it concerns has left.",
 }
 """Shown for gates that were closed without a person's answer."""
-
-
-def closed_text(basis: GateBasis, choice: Choice | None) -> str:
-    """Return how a gate was closed without a person's answer; `choice` is its default."""
-    if basis == "timeout" and choice is not None and choice.effect == "option":
-        return TIMEOUT_QUESTION.format(choice=plain(choice.text, 100))
-    return CLOSED[basis]
 
 
 def label(choice: Choice) -> str:
@@ -136,12 +152,27 @@ def meanings(gate: GateView, limits: Limits) -> str:
     """
     values = {"caps": caps(limits), "more": _half_more(limits)}
     lines = [f"-# **{name}**: {MEANS[gate.kind][way].format(**values)}" for way, name in ways(gate)]
-    if gate.due_at is not None:
-        due = int(gate.due_at)
-        question = gate.kind == "question"
-        default = plain(label(gate.choices[0]), 100)
-        lines.append((UNANSWERED_QUESTION if question else UNANSWERED).format(choice=default, due=due))
+    if gate.due_at is not None and gate.default is not None:
+        means = default_means(gate.kind, gate.default, limits)
+        lines.append(UNANSWERED.format(due=int(gate.due_at), means=means))
     return "\n".join(lines)
+
+
+def default_means(kind: GateKind, default: GateDefault, limits: Limits = NO_LIMITS) -> str:
+    """Return what an unanswered gate comes to."""
+    if default == "decide":
+        return DECIDES
+    if default == "option":
+        return COUNTS
+    return MEANS[kind][default].format(caps=caps(limits), more=_half_more(limits))
+
+
+def closed(basis: GateBasis, choice: Choice | None) -> str:
+    """Return how a gate was closed without a person's answer."""
+    if basis == "timeout":
+        shown = plain(choice.text, 100) if choice is not None else ""
+        return TIMED_OUT["decide" if choice is None else choice.effect].format(choice=shown)
+    return CLOSED[basis]
 
 
 def ways(gate: GateView) -> list[tuple[Way, str]]:

@@ -137,12 +137,11 @@ class ShowRun:
 
 @dataclass(frozen=True, slots=True)
 class RaiseGate:
-    """Raise a gate. `hold_s`: seconds after which an unanswered question takes its first choice."""
+    """Raise a gate."""
 
     kind: GateKind
     question: str
     choices: tuple[Choice, ...]
-    hold_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ class ProposePlan:
     tokens: int
     cost_micros: int
     minutes: int
-    hold_s: float | None
+    hold: bool
     guessed: bool = False
 
 

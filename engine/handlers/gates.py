@@ -13,6 +13,7 @@ from engine.budget.limits import caps_now, lower_caps
 from engine.budget.tree import freeze
 from engine.commands import AnswerGate, Limits
 from engine.domain.budget import amount
+from engine.domain.gate_rules import GateDefault
 from engine.domain.gates import (
     HALF,
     SUBTREE_CAP,
@@ -27,6 +28,7 @@ from engine.domain.gates import (
 from engine.domain.state import About
 from engine.errors import NotFound, WrongState
 from engine.events import EndBasis, GateClosed
+from engine.handlers.decisions import gate_subject, record
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import clear_refusal, dismiss
 from engine.lifecycle.ending import Ending, current_report, end_task
@@ -68,6 +70,11 @@ class _Answered:
         )
         return (Wake(agent_id, self.task.id, 0),)
 
+    @property
+    def by_person(self) -> bool:
+        """Return whether a person answered; else nobody did in time."""
+        return self.basis == "person"
+
     def set_task(self, **values: object) -> None:
         """Update the task's row."""
         self.connection.execute(TASKS.update().where(TASKS.c.id == self.task.id).values(**values))
@@ -88,15 +95,20 @@ def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Hand
     return _close(connection, gate, answer, "person", command.by, now)
 
 
-def answer_unanswered(connection: Connection, gate_id: int, now: float) -> HandlerResult:
-    """Take the first choice of a gate that nobody answered in time, which approves a plan.
+def close_unanswered(connection: Connection, gate: AnyRow, default: GateDefault, now: float) -> HandlerResult:
+    """Let a gate that nobody answered come to its default, and add that to the audit trail.
 
+    A default that the gate no longer offers falls back to the last of its choices, which ends or refuses.
     Raises WrongState when it was answered meanwhile.
     """
-    gate = connection.execute(sa.select(GATES).where(GATES.c.id == gate_id)).one()
     choices = load_choices(loads(gate.choices_json))
-    answer = check_answer(gate.kind, choices, choices[0].id, "", None)
-    return _close(connection, gate, answer, "timeout", "", now)
+    chosen = next((each for each in choices if each.effect == default), choices[-1] if choices else None)
+    answer = Answer(None if default == "decide" else chosen, "", None)
+    subject = gate_subject(connection, gate.id)
+    done = _close(connection, gate, answer, "timeout", "", now)
+    content = {**subject.answered(answer.choice.id if answer.choice else None), "basis": "timeout"}
+    record(connection, "AnswerGate", "", subject, (gate.task_id, gate.id), content, now)
+    return done
 
 
 def _close(
@@ -117,8 +129,13 @@ def _close(
     append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
     answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now)
     answered.set_task(progress_at=now, quiet_rounds=0)
-    act = _EFFECTS[answer.choice.effect] if answer.choice else _apply_text
-    return HandlerResult(gate.id, act(answered))
+    return HandlerResult(gate.id, _act_of(answer, basis)(answered))
+
+
+def _act_of(answer: Answer, basis: GateBasis) -> Callable[[_Answered], tuple[Wake, ...]]:
+    if answer.choice is not None:
+        return _EFFECTS[answer.choice.effect]
+    return _apply_text if basis == "person" else _decide
 
 
 # ---------------------------------------------------------------- effects
@@ -128,8 +145,7 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
     at.set_task(plan_state="approved")
     if at.answer.limits:
         lower_caps(at.connection, at.task, at.answer.limits)
-    people = at.basis == "person"
-    who = "The people approved your plan." if people else "Nobody answered in time: work by your plan."
+    who = "The people approved your plan." if at.by_person else "Nobody answered in time: work by your plan."
     caps = _in_numbers(at.answer.limits or Limits())
     within = f" Within these caps: {caps}." if caps else ""
     return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Continue.{within}", at))
@@ -147,7 +163,8 @@ def _in_numbers(caps: Limits) -> str:
 
 
 def _stop(at: _Answered) -> tuple[Wake, ...]:
-    return _end(at, Ending("stopped", "stopped", f"Stopped by a person: {at.gate.question}"))
+    why = "Stopped by a person" if at.by_person else "Stopped, because nobody answered in time"
+    return _end(at, Ending("stopped", "stopped", f"{why}: {at.gate.question}"))
 
 
 def _accept(at: _Answered) -> tuple[Wake, ...]:
@@ -179,7 +196,14 @@ def _with_note(text: str, at: _Answered) -> str:
 def _option(at: _Answered) -> tuple[Wake, ...]:
     """Send an agent the option that it offered in its own question."""
     chosen = at.answer.choice.text if at.answer.choice else ""
+    if not at.by_person:
+        return _pass_on(at, f"its first option counts, {chosen}")
     return _pass_on(at, "\n".join(part for part in (chosen, at.answer.text) if part))
+
+
+def _decide(at: _Answered) -> tuple[Wake, ...]:
+    """Let the agent that asked decide: nobody answered its question in time."""
+    return _pass_on(at, "decide yourself, and say in the report what you assumed.")
 
 
 def _apply_text(at: _Answered) -> tuple[Wake, ...]:
@@ -224,17 +248,17 @@ def _refuse_call(at: _Answered) -> tuple[Wake, ...]:
     at.connection.execute(refused.values(state="refused", told=True, ended_at=at.now))
     says = f" They say: {at.answer.text}" if at.answer.text else ""
     text = f"The people refused your call {call.id} of {call.name}. It was not made.{says}"
+    if not at.by_person:
+        text = f"Nobody allowed your call {call.id} of {call.name} in time. It was not made."
     return at.send(call.agent_id, text)
 
 
 def _pass_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
     to = at.task.boss_id if at.gate.kind == "audit" else at.gate.agent_id or at.task.boss_id
     question = f'"{at.gate.question[:300]}"'
-    if at.basis == "timeout":
-        return at.send(
-            to, f"Nobody answered your question {question} in time. Its first option counts: {answer}"
-        )
-    return at.send(to, f"A person answers your question {question}: {answer}")
+    if at.by_person:
+        return at.send(to, f"A person answers your question {question}: {answer}")
+    return at.send(to, f"Nobody answered your question {question} in time: {answer}")
 
 
 def _raise_half(at: _Answered) -> tuple[Wake, ...]:
@@ -256,7 +280,8 @@ def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
     """Stop everyone but the boss and let the boss finish; give a subtree a tenth more to finish in."""
     if at.gate.kind == SUBTREE_CAP:
         return _extend_subtree(at, TENTH)
-    wakes = wrap_up(at.connection, at.task, "a person asked to wrap up", at.now)
+    why = "a person asked to wrap up" if at.by_person else "nobody answered in time"
+    wakes = wrap_up(at.connection, at.task, why, at.now)
     if get_task(at.connection, at.task.id).state == "paused":
         reopen(at.connection, at.task, "wrapped_up", at.now)
     return wakes
@@ -292,9 +317,14 @@ def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
     at.connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(**values))
     freeze(at.connection, row.id, frozen=False)
     if part == TENTH:
+        who = (
+            "a person wants what there is of your part."
+            if at.by_person
+            else "nobody raised your cap in time."
+        )
         text = (
-            "Wrap up: a person wants what there is of your part, and gave a tenth more for that. Start "
-            "nothing new; hand in what you have, and say truthfully what is missing."
+            f"Wrap up: {who} A tenth more is yours for that. Start nothing new; hand in what you have, and "
+            "say truthfully what is missing."
         )
         at.send(agent.id, text, "wrap_up")
     return ready_agents(at.connection, at.task.id)
@@ -304,11 +334,12 @@ def _dismiss(at: _Answered) -> tuple[Wake, ...]:
     agent, row = _subtree(at)
     if row is None:
         return ()
-    events = dismiss(at.connection, agent.id, "dismissed by a person at its cap", at.now)
+    whose = "by a person" if at.by_person else "since nobody answered in time"
+    events = dismiss(at.connection, agent.id, f"dismissed {whose} at its cap", at.now)
     keyed = [(f"gate{at.gate.id}.left.{number}", body) for number, body in enumerate(events)]
     append_events(at.connection, keyed, at.now)
     text = (
-        f"{agent.name} had used its cap, and a person dismissed it. Its open assignments are cancelled; do "
+        f"{agent.name} had used its cap, and was dismissed {whose}. Its open assignments are cancelled; do "
         "without them, or give them to others."
     )
     return at.send(agent.head_id or at.task.boss_id, text)

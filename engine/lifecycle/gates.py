@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.gate_rules import first_reminder
 from engine.domain.gates import Choice, GateBasis, GateKind, dump_choices
 from engine.domain.outside import AskedCall
 from engine.events import GateClosed, GateRaised
 from engine.store.core import GATES, dumps, new_id
+from engine.store.gate_rules import rule_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,12 @@ class NewGate:
     group_id: int
     agent_id: int | None = None
     name: str = ""
-    due_at: float | None = None
     call: AskedCall | None = None
 
 
 def raise_gate(connection: Connection, task_id: int, question: NewGate, now: float) -> GateRaised:
-    """Insert an open gate. Return its event, to be appended."""
+    """Insert an open gate, which waits by the rule of its space. Return its event, to be appended."""
+    rule = rule_of(connection, task_id, question.kind)
     values = {
         "task_id": task_id,
         "group_id": question.group_id,
@@ -40,7 +42,9 @@ def raise_gate(connection: Connection, task_id: int, question: NewGate, now: flo
         "choices_json": dumps(dump_choices(question.choices)),
         "key": question.key,
         "created_at": now,
-        "due_at": question.due_at,
+        "due_at": now + rule.wait_s,
+        "remind_at": first_reminder(now, rule),
+        "default_effect": rule.default,
     }
     return GateRaised(
         task_id,

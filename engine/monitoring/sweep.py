@@ -1,4 +1,4 @@
-"""Sweeps over running tasks: monitoring rules, quiet tasks, deadlines, unanswered gates."""
+"""Sweeps over running tasks: monitoring rules, quiet tasks, deadlines."""
 
 from __future__ import annotations
 
@@ -159,14 +159,3 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
     ]
     append_events(connection, [(f"{key}.{n}", body) for n, body in enumerate(events)], now)
     return ()
-
-
-def due_gates(connection: Connection, now: float) -> list[int]:
-    """Return the ids of plans and questions that nobody answered in time."""
-    query = sa.select(GATES.c.id).where(
-        GATES.c.kind.in_(("plan", "question")),
-        GATES.c.basis.is_(None),
-        GATES.c.due_at.is_not(None),
-        GATES.c.due_at < now,
-    )
-    return list(connection.execute(query).scalars())

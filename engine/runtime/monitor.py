@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from engine.domain.models import not_allowed
 from engine.domain.snapshot import WatchOptions
 from engine.errors import EngineError, WrongState
-from engine.handlers.gates import answer_unanswered
+from engine.handlers.gate_deadlines import advance_gate, overdue_gates
 from engine.handlers.repeats import DueRepeat, due_repeats, pause_repeat, start_due
-from engine.monitoring.sweep import due_gates, find_problems, judge_and_intervene, running_tasks, sweep_task
+from engine.monitoring.sweep import find_problems, judge_and_intervene, running_tasks, sweep_task
 from engine.ports import Clock, Database, StartRight, Wake
 from engine.runtime.schedule import Schedule
 
@@ -85,7 +85,7 @@ class Monitor:
         return self._sweeping.locked()
 
     async def sweep(self) -> None:
-        """Start due repeats, take the defaults of overdue gates, then check every running task."""
+        """Start due repeats, remind people of open gates, then check every running task."""
         async with self._sweeping:
             await self._sweep()
 
@@ -94,8 +94,8 @@ class Monitor:
         for due in await self._db.read(lambda c: due_repeats(c, now)):
             if await self._allowed(due):
                 await self._start(due.id)
-        for gate_id in await self._db.read(lambda c: due_gates(c, now)):
-            await self._take_default(gate_id)
+        for gate_id in await self._db.read(lambda c: overdue_gates(c, now)):
+            await self._advance(gate_id)
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
             await self._judge(task_id)
@@ -125,10 +125,10 @@ class Monitor:
             self._wake(done.wakes)
             self._events_added()
 
-    async def _take_default(self, gate_id: int) -> None:
+    async def _advance(self, gate_id: int) -> None:
         now = self._clock.now()
         try:
-            done = await self._db.write(lambda c: answer_unanswered(c, gate_id, now))
+            done = await self._db.write(lambda c: advance_gate(c, gate_id, now))
         except WrongState:
             return
         self._wake(done.wakes)

@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 STALE_TRIES = 12
 RETRY_S = 5.0
 CAP_RETRY_S = 1.0
-DEMO_APPROVAL_OVER, DEMO_WAIT_S = 3, 45.0
-"""In a demonstration: agents over which a plan is approved, and seconds that a person has for an answer."""
+DEMO_APPROVAL_OVER = 3
+"""In a demonstration: agents over which a plan is approved."""
 
 MAX_TOO_LONG = 5
 MAX_REFUSALS = 2
@@ -190,8 +190,6 @@ class TurnRunner:
         return replace(
             options,
             plan_approval_over=DEMO_APPROVAL_OVER,
-            plan_wait_s=DEMO_WAIT_S,
-            question_wait_s=DEMO_WAIT_S,
             audit_rounds=1,
             by_runs=False,
         )

@@ -307,14 +307,13 @@ def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
 
 
 def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
-    open_gate(unit, effect, unit.own_group, None if effect.hold_s is None else unit.now + effect.hold_s)
+    open_gate(unit, effect, unit.own_group)
 
 
 def open_gate(
     unit: UnitOfWork,
     effect: RaiseGate,
     group: int,
-    due_at: float | None = None,
     call: AskedCall | None = None,
 ) -> int:
     """Raise a gate asked by the agent, about `call` if it is one about a call. Return its id."""
@@ -326,7 +325,6 @@ def open_gate(
         group,
         unit.agent.id,
         unit.agent.name,
-        due_at,
         call,
     )
     raised = raise_gate(unit.connection, unit.task_id, question, unit.now)
@@ -350,17 +348,15 @@ def apply_remember(effect: Remember, unit: UnitOfWork) -> None:
 
 
 def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
-    held = effect.hold_s is not None
     gate = None
-    if effect.hold_s is not None:
-        question = RaiseGate("plan", effect.summary, choices_of("plan"))
-        gate = open_gate(unit, question, unit.own_group, unit.now + effect.hold_s)
+    if effect.hold:
+        gate = open_gate(unit, RaiseGate("plan", effect.summary, choices_of("plan")), unit.own_group)
     # A small plan that people were shown allows no large one: that is asked about when it comes.
     shown = "none" if unit.turn.facts.task.attended else "approved"
     unit.connection.execute(
         TASKS.update()
         .where(TASKS.c.id == unit.task_id)
-        .values(plan_state="proposed" if held else shown, plan_agents=effect.agents)
+        .values(plan_state="proposed" if effect.hold else shown, plan_agents=effect.agents)
     )
     unit.event(
         PlanProposed(

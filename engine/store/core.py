@@ -20,6 +20,7 @@ from engine.store.tables import (
     EventRow,
     FileRow,
     GateRow,
+    GateRuleRow,
     GroupRow,
     InterventionRow,
     MemoryRow,
@@ -51,6 +52,7 @@ FILES = table(FileRow)
 REVISIONS = table(RevisionRow)
 EVENTS = table(EventRow)
 GATES = table(GateRow)
+GATE_RULES = table(GateRuleRow)
 MEMORIES = table(MemoryRow)
 REPEATS = table(RepeatRow)
 INTERVENTIONS = table(InterventionRow)

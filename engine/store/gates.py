@@ -38,6 +38,7 @@ def gate_view(row: AnyRow, call: AnyRow | None = None) -> GateView:
         text=row.text,
         answered_by=row.answered_by,
         due_at=row.due_at,
+        default=row.default_effect or None,
         agent_id=row.agent_id,
         limits=Limits(**loads(row.limits_json)) if row.limits_json else None,
         call=_asked(call) if call is not None else None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits
+from engine.domain.gate_rules import GateRule
+from engine.domain.gates import GateKind
 from engine.errors import NotFound
 from engine.ports import BlameLine, Database, Revision, Workspace
 from engine.queries import (
@@ -40,6 +42,7 @@ from engine.store.core import (
     AnyRow,
     loads,
 )
+from engine.store.gate_rules import rules_of
 from engine.store.gates import gate_views
 from engine.store.repeats import repeat_views
 
@@ -393,6 +396,10 @@ class SqlQueries:
             )
             for r in rows
         ]
+
+    async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
+        """Return how long the gates of each kind wait in a space, and what comes of them unanswered."""
+        return await self._db.read(lambda c: rules_of(c, space))
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

@@ -328,7 +328,8 @@ class GateRow(EngineTable, table=True):
     """A question that only a person may answer; `basis`: why it is closed, None while open.
 
     `choices_json`: id and effect of each choice, and the text of an agent's own options. `text`: the answer's
-    text; `limits_json`: the caps that came with an approval.
+    text; `limits_json`: the caps that came with an approval. `due_at`: when `default_effect` applies.
+    `remind_at`: when the next reminder, or after the last (`reminded` counts them) the default, is due.
     """
 
     __tablename__ = "gates"
@@ -349,6 +350,19 @@ class GateRow(EngineTable, table=True):
     key: str
     created_at: float
     due_at: float | None = None
+    remind_at: float | None = Field(default=None, index=True)
+    reminded: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    default_effect: str = Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+class GateRuleRow(EngineTable, table=True):
+    """How long gates of a kind wait for people in a space, and what comes of them when nobody answers."""
+
+    __tablename__ = "gate_rules"
+    space: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    wait_s: float
+    default_effect: str
 
 
 class MemoryRow(EngineTable, table=True):

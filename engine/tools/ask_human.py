@@ -37,8 +37,7 @@ async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolR
         )
     lines = (clean_line(option)[:75].strip() for option in arguments.options)
     options = tuple(dict.fromkeys(line for line in lines if line))
-    hold = context.options.question_wait_s if options else None
-    context.stage(RaiseGate("question", arguments.question, choices_of("question", options), hold))
+    context.stage(RaiseGate("question", arguments.question, choices_of("question", options)))
     context.ends_turn = True
     return ToolResult("Asked. The answer arrives as a message.")
 

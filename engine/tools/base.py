@@ -61,13 +61,10 @@ E = TypeVar("E")
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
     """Settings that tools obey. `by_runs`: a model's word is worth too little here; reports and the auditor's
-    judgement are what runs show. `question_wait_s`: seconds after which a question that nobody answered takes
-    its first option; None: it waits."""
+    judgement are what runs show."""
 
     run_timeout_s: float = 30.0
     plan_approval_over: int = 8
-    plan_wait_s: float = 600.0
-    question_wait_s: float | None = None
     audit_rounds: int = 2
     by_runs: bool = False
     output_chars: int = MAX_RESULT

@@ -83,7 +83,7 @@ async def _team_now(context: ToolContext) -> Team:
     staged = len(context.staged(Recruit))
     state = team.plan_state
     for plan in context.staged(ProposePlan):
-        state = "proposed" if plan.hold_s is not None else "none" if context.task.attended else "approved"
+        state = "proposed" if plan.hold else "none" if context.task.attended else "approved"
     return replace(
         team,
         agents=team.agents + staged,
@@ -154,7 +154,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             tokens,
             estimated_micros(context.held, tokens),
             arguments.minutes or MINUTES + arguments.agents // AGENTS_A_MINUTE,
-            context.options.plan_wait_s if hold else None,
+            hold,
             guessed=context.held is not None and context.held.guessed,
         )
     )

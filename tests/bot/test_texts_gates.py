@@ -8,8 +8,9 @@ import pytest
 
 from bot.discord.access import GATE_RIGHTS
 from bot.features.gates.buttons import gate_view
-from bot.texts.gates import CLOSED, LABELS, MEANS, answer_text, choice_named, label, meanings, ways
+from bot.texts.gates import CLOSED, LABELS, MEANS, answer_text, choice_named, closed, label, meanings, ways
 from engine.commands import Limits
+from engine.domain.gate_rules import DEFAULTS, GateDefault
 from engine.domain.gates import EFFECTS, Choice, GateBasis, GateEffect, GateKind, choices_of
 from engine.queries import GateView
 
@@ -17,9 +18,10 @@ LIMITS = Limits(agents=60, cost_micros=5_000_000, tokens=3_000_001, minutes=241)
 KINDS: tuple[GateKind, ...] = get_args(GateKind)
 
 
-def gate_of(kind: GateKind, due_at: float | None = None) -> GateView:
+def gate_of(kind: GateKind, due_at: float | None = None, default: GateDefault | None = None) -> GateView:
     """An open gate of a kind."""
-    return GateView(1, 1, 1, kind, "Boss", "How to go on?", choices_of(kind, ("Oak",)), due_at=due_at)
+    choices = choices_of(kind, ("Oak",))
+    return GateView(1, 1, 1, kind, "Boss", "How to go on?", choices, due_at=due_at, default=default)
 
 
 def test_every_effect_has_a_label_and_a_right() -> None:
@@ -27,7 +29,7 @@ def test_every_effect_has_a_label_and_a_right() -> None:
     effects = set(get_args(GateEffect))
     assert effects == set(LABELS) | {"option"}
     assert effects | {"text"} == set(GATE_RIGHTS) and all(GATE_RIGHTS.values())
-    assert set(CLOSED) | {"person"} == set(get_args(GateBasis))
+    assert set(CLOSED) | {"person", "timeout"} == set(get_args(GateBasis))
     assert len(set(LABELS.values())) == len(LABELS)
 
 
@@ -54,11 +56,16 @@ def test_numbers_stand_with_the_buttons() -> None:
     assert "60 agents, $5.00, 3,000,001 tokens, 241 minutes" in meanings(gate_of("plan"), LIMITS)
 
 
-def test_a_plan_says_what_silence_leads_to() -> None:
-    """Where no answer counts as one, when is said."""
-    told = meanings(gate_of("plan", 1_700_000_600.5), LIMITS)
-    assert "No answer" in told and "<t:1700000600:R>" in told
-    assert "No answer" not in meanings(gate_of("cap"), LIMITS)
+@pytest.mark.parametrize(
+    ("kind", "default"), [(kind, default) for kind, found in DEFAULTS.items() for default in found]
+)
+def test_a_question_says_what_silence_leads_to(kind: GateKind, default: GateDefault) -> None:
+    """When, and what then, for every default that a server may choose; and how it was closed, afterwards."""
+    told = meanings(gate_of(kind, 1_700_000_600.5, default), LIMITS)
+    assert "**No answer** until <t:1700000600:f>: " in told and "{" not in told
+    assert "No answer" not in meanings(gate_of(kind), LIMITS)
+    choice = next((one for one in choices_of(kind) if one.effect == default), None)
+    assert "in time" in closed("timeout", choice)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -20,6 +21,7 @@ from engine.commands import (
     StartDemonstration,
     StartTask,
 )
+from engine.domain.gate_rules import IN_A_DEMONSTRATION
 from engine.domain.models import DEMONSTRATION
 from engine.errors import Invalid
 from engine.events import (
@@ -147,7 +149,8 @@ async def test_an_answer_in_words_is_read_and_told_what_a_recording_can_do(world
 @one_backend
 async def test_without_an_answer_the_defaults_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan is approved and the first option taken, and the boss says that nobody answered."""
-    monkeypatch.setattr("engine.runtime.turn.DEMO_WAIT_S", 0.0)
+    at_once = {kind: replace(rule, wait_s=0.0) for kind, rule in IN_A_DEMONSTRATION.items()}
+    monkeypatch.setattr("engine.store.gate_rules.IN_A_DEMONSTRATION", at_once)
 
     async def nobody(engine: Engine, gate: GateRaised) -> None:
         async with asyncio.timeout(PATIENCE_S):

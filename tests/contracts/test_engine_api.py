@@ -29,6 +29,7 @@ from engine.commands import (
     ResumeRepeat,
     ResumeTask,
     SayToAgent,
+    SetGateRule,
     StartDemonstration,
     StartTask,
     StopTask,
@@ -71,6 +72,14 @@ CASES: dict[str, Case] = {
     ],
     "a message that nobody sent": lambda k: [EditMessage("m2", "bye"), WithdrawMessage("m2")],
     "a gate that is not there": lambda k: [AnswerGate(NOBODY, "me", "approve")],
+    "how long questions wait": lambda k: [
+        SetGateRule("here", "plan", 3_600.0, "approve", "me"),
+        SetGateRule("here", "plan", 3_600.0, "decide", "me"),
+        SetGateRule("here", "wish", 3_600.0, "stop", "me"),
+        SetGateRule("here", "tool", 3_600.0, "allow_call", "me"),
+        SetGateRule("here", "cap", 1.0, "stop", "me"),
+        SetGateRule("here", "cap", 3_600.0, "raise_half", "me"),
+    ],
     "a task paused and resumed": lambda k: [
         ResumeTask(k.task, "me"),
         PauseTask(k.task, "me"),

@@ -30,7 +30,7 @@ from engine.domain.prompt import compose
 from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
 from engine.domain.state import TodoItem, Turn
 from engine.errors import EngineError, NotFound, Stale
-from engine.handlers.gates import answer_unanswered
+from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.llm.scripted import ScriptedModel, call, say
@@ -58,6 +58,7 @@ from engine.tools import TOOLS, ToolOptions, specs_for
 from engine.workspace import GitWorkspace
 from tests.fakes.bystanders import (
     CAPS,
+    FAR_S,
     NOW,
     Owners,
     Side,
@@ -493,7 +494,9 @@ ENGINE_DEEDS = (
     by_engine(
         "cap of a part's call", lambda db, s: at_cap(db, s.task, s.bob, Quote(9, 600_000), NOW), nobody_asked
     ),
-    by_engine("plan not answered", lambda db, s: answer_unanswered(db, s.gates["plan"], NOW)),
+    by_engine("plan not answered", lambda db, s: advance_gate(db, s.gates["plan"], NOW + 301)),
+    by_engine("question not answered", lambda db, s: advance_gate(db, s.gates["question"], NOW + FAR_S)),
+    by_engine("reminder of a cap", lambda db, s: advance_gate(db, s.gates["cap"], NOW + FAR_S)),
     by_engine(
         "a repeat is due",
         lambda db, s: start_due(db, s.repeat, NOW),
@@ -591,8 +594,8 @@ STEPS: dict[type, tuple[Deed, ...]] = {
         in_step("remember for all", "bob", lambda s: fx.Remember(1, "paint the game", None, True)),
     ),
     fx.ProposePlan: (
-        in_step("plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 9, 1, 1, 1, 60.0)),
-        in_step("small plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 2, 1, 1, 1, None)),
+        in_step("plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 9, 1, 1, 1, True)),
+        in_step("small plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 2, 1, 1, 1, False)),
     ),
     fx.Notice: (in_step("notice", "bob", lambda s: fx.Notice("loop", "paused", "d", True)),),
     fx.GiveUp: (in_step("give up", "bob", lambda s: fx.GiveUp("refused")),),

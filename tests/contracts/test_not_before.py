@@ -40,7 +40,7 @@ async def sweep_at(lab: Lab, at: float) -> None:
 
 
 async def test_a_plan_waits_for_people_until_its_time_is_over(lab: Lab) -> None:
-    """Open a second before; approved by the engine a second after."""
+    """Open a second before; approved by the engine a second after, as its space wants it."""
     plan = lab.trio().subject.gates["plan"]
     for at, basis in ((NOW, None), (NOW + 299, None), (NOW + 301, "timeout")):
         await sweep_at(lab, at)

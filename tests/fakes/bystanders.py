@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits, StartTask
+from engine.domain.gate_rules import STAGES, USUAL
 from engine.domain.gates import SUBTREE_CAP, GateKind, choices_of, dump_choices
 from engine.domain.limits import Caps
 from engine.events import CodeRan
@@ -26,7 +27,9 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     BUDGETS,
+    DECISIONS,
     FILES,
+    GATE_RULES,
     GATES,
     GROUPS,
     INTERVENTIONS,
@@ -45,6 +48,8 @@ from engine.store.tables import ENGINE_METADATA
 T = TypeVar("T")
 Dump = dict[str, list[dict[str, Any]]]
 NOW = 1_700_000_000.0
+FAR_S = 10**7
+"""Seconds until the gates but the plan's are overdue."""
 CAPS = Caps(agents=12, depth=4, members=8, steps=30, cost_micros=1_000_000, tokens=1_000_000, minutes=60)
 _number = count(1)
 
@@ -186,6 +191,10 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
     space = f"{space}{n:04}"
     started = start_task(connection, StartTask("a small game", by, space, Limits()), CAPS, NOW - 600)
     task = started.id
+    waits = {"space": space, "kind": "plan", "wait_s": 1_200.0, "default_effect": "approve"}
+    connection.execute(GATE_RULES.insert().values(**waits))
+    start = {"kind": "StartTask", "subject_id": task, "digest": f"{n:064}", "content_json": "{}"}
+    connection.execute(DECISIONS.insert().values(**start, at=NOW - 600, by=by, space=space, task_id=task))
     row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task)).one()
     agents, groups, budgets = _team(connection, task, row.boss_id, row.root_group_id, bystander)
     _, cy = agents["ada"], agents["cy"]
@@ -313,7 +322,10 @@ def _gates(
             name=asks.get(kind, "").title(),
             choices_json=dumps(dump_choices(choices)),
             created_at=NOW - 430,
-            due_at=NOW + 300 if kind == "plan" else None,
+            due_at=NOW + 300,
+            remind_at=NOW + (300 if kind == "plan" else FAR_S),
+            reminded=0 if kind == "cap" else len(STAGES),
+            default_effect=USUAL[kind].default,
         )
     answered = {"kind": "question", "name": "Ada", "question": "old?", "basis": "person", "choice_id": "o1"}
     whose = {"task_id": task, "group_id": groups["root"], "agent_id": agents["ada"]}

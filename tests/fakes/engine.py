@@ -24,11 +24,13 @@ from engine.commands import (
     ResumeRepeat,
     ResumeTask,
     SayToAgent,
+    SetGateRule,
     StartDemonstration,
     StartTask,
     StopTask,
     WithdrawMessage,
 )
+from engine.domain.gate_rules import checked_rule
 from engine.domain.gates import check_answer
 from engine.domain.models import DEMONSTRATION
 from engine.domain.recurrence import checked
@@ -184,6 +186,11 @@ class FakeEngine(Acts):
         answer = (given.choice, given.text, given.limits)
         self.emit(GateClosed(gate.task_id, gate.group_id, gate.id, "person", command.by, *answer))
         return gate.id
+
+    def _SetGateRule(self, command: SetGateRule) -> int:
+        kind, rule = checked_rule(command.kind, command.wait_s, command.default)
+        self.world.gate_rules.setdefault(command.space, {})[kind] = rule
+        return 0
 
     def _PauseTask(self, command: PauseTask) -> int:
         return self._turn(command.task_id, "running", "paused")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.commands import SayToAgent
+from engine.domain.gate_rules import USUAL, GateRule
+from engine.domain.gates import GateKind
 from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Revision
 from engine.queries import (
@@ -49,6 +51,7 @@ class World:
     )
     notes: list[Note] = field(default_factory=list)
     decisions: list[DecisionView] = field(default_factory=list)
+    gate_rules: dict[str, dict[GateKind, GateRule]] = field(default_factory=dict)
 
 
 class FakeLook:
@@ -155,6 +158,9 @@ class FakeLook:
     ) -> Sequence[DecisionView]:
         found = [d for d in self._world.decisions if d.space == space and task_id in (None, d.task_id)]
         return [d for d in reversed(found) if before is None or d.id < before][:limit]
+
+    async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
+        return {**USUAL, **self._world.gate_rules.get(space, {})}
 
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         return [r for r in self._world.repeats.values() if r.space == space]

@@ -46,7 +46,7 @@ async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) ->
             "**Approve**: work starts on this plan, within 25 agents, $5.00, 70,000 tokens"
             in asked["content"]
         )
-        assert gate.due_at is not None and f"<t:{int(gate.due_at)}:R>" in asked["content"]
+        assert gate.due_at is not None and f"<t:{int(gate.due_at)}:f>: the task ends" in asked["content"]
         await you(product).click(asked, label="Approve")
         await post_with(product, "Answered: Approve")
 

@@ -1,4 +1,4 @@
-"""`/setup`: which roles may start, steer, approve and spend, and the category tasks live in."""
+"""`/setup`: who may start, steer, approve and spend, where tasks live, and how long questions wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_manager
+from bot.discord.lookup import current_space
 from bot.features.setup.doctor import IN_CATEGORY, lacking
+from engine.commands import SetGateRule
+from engine.domain.gate_rules import DEFAULTS
+
+HOUR_S = 3600
 
 
 def _set(old: frozenset[int], role: discord.Role | None) -> frozenset[int]:
@@ -28,7 +33,26 @@ def rules_text(rules: GuildRules) -> str:
         roles = ", ".join(f"<@&{role_id}>" for role_id in sorted(rules.roles(right)))
         lines.append(texts.SETUP_LINE.format(right=right.value, roles=roles or texts.SETUP_NOBODY))
     place = f"<#{rules.category_id}>" if rules.category_id else texts.SETUP_NEW_CATEGORY
-    return "\n".join([*lines, texts.SETUP_PLACE.format(place=place)])
+    alerts = f"<#{rules.alerts_id}>" if rules.alerts_id else texts.SETUP_SYSTEM
+    told = texts.SETUP_ALERTS.format(place=alerts)
+    return "\n".join([*lines, texts.SETUP_PLACE.format(place=place), told])
+
+
+async def set_waits(interaction: Interaction, hours: int | None, unanswered_plan: str | None) -> str:
+    """Change how long questions wait and what comes of an unanswered plan. Return all as text."""
+    engine, space = parts_of(interaction).engine, current_space(interaction)
+    rules = await engine.look.gate_rules(space)
+    by = require_manager(interaction).key
+    for kind, rule in rules.items():
+        default = unanswered_plan if kind == "plan" and unanswered_plan else rule.default
+        wait_s = hours * HOUR_S if hours else rule.wait_s
+        if (wait_s, default) != (rule.wait_s, rule.default):
+            await engine.handle(SetGateRule(space, kind, wait_s, default, by))
+    rules = await engine.look.gate_rules(space)
+    plan = rules["plan"]
+    return texts.SETUP_WAITS.format(
+        hours=f"{rules['question'].wait_s / HOUR_S:g}", plan=texts.UNANSWERED_PLAN[plan.default]
+    )
 
 
 class SetupCog(commands.Cog):
@@ -43,6 +67,15 @@ class SetupCog(commands.Cog):
         approve=texts.OPT["approve"],
         spend=texts.OPT["spend"],
         place=texts.OPT["place"],
+        alerts=texts.OPT["alerts"],
+        answer_hours=texts.OPT["answer_hours"],
+        unanswered_plan=texts.OPT["unanswered_plan"],
+    )
+    @app_commands.choices(
+        unanswered_plan=[
+            app_commands.Choice(name=texts.UNANSWERED_PLAN[effect], value=effect)
+            for effect in DEFAULTS["plan"]
+        ]
     )
     async def setup(
         self,
@@ -52,6 +85,9 @@ class SetupCog(commands.Cog):
         approve: discord.Role | None = None,
         spend: discord.Role | None = None,
         place: discord.CategoryChannel | None = None,
+        alerts: discord.TextChannel | None = None,
+        answer_hours: app_commands.Range[int, 1, 720] | None = None,
+        unanswered_plan: str | None = None,
     ) -> None:
         """Change the given settings, keep the others, and show all."""
         await hold(interaction)
@@ -67,9 +103,11 @@ class SetupCog(commands.Cog):
             approve=_set(old.approve, approve),
             spend=_set(old.spend, spend),
             category_id=place.id if place else old.category_id,
+            alerts_id=alerts.id if alerts else old.alerts_id,
             configured=True,
         )
-        given = (start, steer, approve, spend, place)
+        given = (start, steer, approve, spend, place, alerts)
         if any(value is not None for value in given):
             await records.set_rules(rules)
-        await answer(interaction, texts.SETUP_DONE.format(lines=rules_text(rules)))
+        waits = await set_waits(interaction, answer_hours, unanswered_plan)
+        await answer(interaction, texts.SETUP_DONE.format(lines=f"{rules_text(rules)}\n{waits}"))

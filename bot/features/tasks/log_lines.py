@@ -123,6 +123,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.CodeRan: _ran,
     e.OutsideCalled: _outside,
     e.GateRaised: _gate,
+    e.GateReminded: lambda body: f"⏰ Still open: {plain(body.question, 90)}",
     e.GateClosed: _closed,
     e.CapReached: _cap,
     e.Intervened: _intervened,

@@ -60,6 +60,22 @@ async def test_setup_shows_what_is_set_and_keeps_the_rest(stage: Stage) -> None:
     assert "doctor" not in stage.crew.available_commands(stage.lobby)
 
 
+async def test_setup_says_and_sets_how_long_questions_wait(stage: Stage) -> None:
+    """Of every kind; an unanswered plan is approved only where that was chosen."""
+    shown = await stage.boss.slash(stage.lobby, "setup")
+    assert "24 hours; an unanswered plan: ends the task" in shown.response.content
+    await stage.boss.slash(
+        stage.lobby, "setup", answer_hours=2, unanswered_plan="approve", alerts=stage.lobby
+    )
+    rules = await stage.engine.look.gate_rules(f"guild:{stage.guild.id}")
+    assert {rule.wait_s for rule in rules.values()} == {7_200}
+    assert (rules["plan"].default, rules["audit"].default) == ("approve", "stop")
+    assert (await stage.records.rules(stage.guild.id)).alerts_id == stage.lobby.id
+    again = await stage.boss.slash(stage.lobby, "setup")
+    assert "2 hours; an unanswered plan: is approved" in again.response.content
+    assert f"<#{stage.lobby.id}>" in again.response.content
+
+
 async def test_managers_commands_check_even_when_discord_shows_them(stage: Stage) -> None:
     """A server may show `/setup` and `/doctor` to everyone in its Integrations page; they still refuse."""
     known = {command.name: command.id for command in await stage.env.bot.tree.fetch_commands()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.notifications.followers import Followers
+from bot.notifications.gate_reminder import Watchers
 from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
 from engine import events as ev
 
@@ -24,6 +25,12 @@ class _Scene:
 
     def asked(self, ref: str) -> QuotedMessage | None:
         return None
+
+    def watchers(self, guild_id: int) -> Watchers:
+        return Watchers((71, 72), 55)
+
+    def place_of(self, group_id: int) -> int:
+        return 900 + group_id
 
     def followers(self, task_id: int) -> Followers:
         return Followers(everything=(8,))

@@ -8,7 +8,7 @@ import pytest
 
 from engine.commands import AnswerGate, Limits
 from engine.errors import Invalid
-from engine.events import GateClosed, GateRaised, PlanProposed
+from engine.events import GateRaised, PlanProposed
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
@@ -143,15 +143,6 @@ async def test_a_plan_can_be_cancelled(stage: Stage) -> None:
     assert plan.gate_id is not None
     await play.do(AnswerGate(plan.gate_id, "me", "cancel"))
     assert (await play.end()).state == "stopped"
-
-
-async def test_a_plan_nobody_answers_is_approved(stage: Stage) -> None:
-    """After the wait the engine approves it in the people's stead."""
-    play = await stage({"Boss": planner}, plan_wait_s=0.1)
-    closed = await play.until(GateClosed)
-    assert (closed.basis, closed.by) == ("timeout", "")
-    assert closed.choice is not None and closed.choice.effect == "approve"
-    assert (await play.end()).report == "recruited"
 
 
 async def test_an_unattended_task_never_waits_for_a_plan(stage: Stage) -> None:
