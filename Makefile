@@ -1,4 +1,4 @@
-.PHONY: run test check bench soak setup setup-test migration lock gobang policy items clean
+.PHONY: run uninstall test check bench soak setup setup-test migration lock gobang policy items clean
 
 PY = .venv/bin/python
 LOCK = $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -48,6 +48,9 @@ lock: setup-test      ## pin dependencies again: names, versions and hashes only
 	@$(LOCK) -c requirements.lock --extra mcp -o requirements/mcp.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra native -o requirements/native.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra postgres -o requirements/postgres.lock pyproject.toml
+
+uninstall:            ## remove what set-up and the bot put on this machine; asks for each part
+	@scripts/uninstall.sh
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

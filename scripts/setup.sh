@@ -10,6 +10,31 @@ say() { printf '• %s\n' "$*"; }
 fail() { printf '\n✗ %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+trap 'printf "\n• Stopped. What is installed so far is kept; the same command goes on from there.\n"; exit 130' INT
+
+# quietly WHAT COMMAND...: run it without its own words, with a line every 5 seconds; on failure show its last ones.
+quietly() {
+    what=$1
+    shift
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 &
+    worker=$!
+    seconds=0
+    while kill -0 "$worker" 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        if [ $((seconds % 5)) = 0 ]; then
+            printf '  … %s: %s s, %s MB so far\n' "$what" "$seconds" "$(du -sm .venv 2>/dev/null | cut -f1)"
+        fi
+    done
+    if ! wait "$worker"; then
+        tail -n 15 "$log" >&2
+        rm -f "$log"
+        fail "$what did not work. The lines above say why; mend that, then run this again."
+    fi
+    rm -f "$log"
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
     elif have sudo; then sudo "$@"
@@ -100,6 +125,13 @@ wanted_locks() {
     esac
 }
 
+# model_folder: where the embedded model's weights are kept; as engine/llm/local/process/weights.py has it.
+model_folder() {
+    if [ "$(uname)" = Darwin ]; then echo "$HOME/Library/Caches/megaagent/models"
+    else echo "${XDG_CACHE_HOME:-$HOME/.cache}/megaagent/models"
+    fi
+}
+
 install_packages() {
     pinned=$(cat requirements.lock requirements/*.lock pyproject.toml | cksum)
     missing=
@@ -107,12 +139,16 @@ install_packages() {
         grep -qsFx -e "$pinned $lock" -e "$pinned requirements.lock" .venv/.installed || missing="$missing $lock"
     done
     [ -n "$missing" ] || return 0
-    say "installing the Python packages pinned in$missing (a few minutes the first time)"
+    say "installing the Python packages pinned in$missing into .venv (some minutes and about 0.7 GB the first time)"
+    case $missing in
+        *local.lock*) say "without a model's key in .env, a small model follows: 1.1 GB in $(model_folder), 3 GB of memory while it answers" ;;
+    esac
+    say "make uninstall removes all of it again"
     for lock in $missing; do
-        .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r "$lock"
+        quietly "packages of $lock" .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r "$lock"
     done
-    # setuptools warns that an editable installation follows the folder; that is what it is for.
-    PYTHONWARNINGS=ignore .venv/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+    # Its own words are a warning that an editable installation follows the folder; that is what it is for.
+    quietly "this checkout" .venv/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
     for lock in $missing; do echo "$pinned $lock"; done >>.venv/.installed
 }
 

@@ -8,6 +8,8 @@ import logging
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
@@ -22,6 +24,7 @@ from engine.assembly import OpenEngine, open_engine
 from engine.domain.redact import without_password
 from engine.errors import EngineError
 from engine.llm.local.__main__ import TerminalProgress
+from engine.queries import TaskView
 from engine.runtime.worker import check_worker, run_worker, stop_signal
 from engine.secrets import redact
 from engine.settings import EngineSettings
@@ -32,6 +35,11 @@ log = logging.getLogger(__name__)
 TOOLS_S = 60.0
 """Seconds that the doctor waits for servers of tools to start."""
 
+QUIET_S = 5.0
+STOP_S = 5.0
+SHOWN, LOOKED_AT = 5, 200
+
+STOPPED_EARLY = "Stopped before it ran. What was fetched so far is kept; the same command goes on from there."
 WORKER_RUNS = "● The worker is running. SIGTERM or Ctrl+C stops it after running steps are committed."
 
 
@@ -91,8 +99,45 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _run_until(stop: asyncio.Event, bot_settings: BotSettings, progress: TerminalProgress) -> int:
+    """Serve until `stop`. Stopped before it runs, leave at once: nobody can cancel a download in a thread."""
+    ready = asyncio.Event()
+    serving = asyncio.create_task(_serve(stop, ready, bot_settings, progress), name="serving")
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    beating = asyncio.create_task(_heartbeat(ready, progress), name="heartbeat")
+    try:
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.is_set() and not serving.done():
+            serving.cancel()
+            await asyncio.wait({serving}, timeout=STOP_S)
+            progress.close()
+            _say(STOPPED_EARLY)
+            _leave()
+        return await serving
+    finally:
+        stopped.cancel()
+        beating.cancel()
+
+
+def _leave() -> None:
+    sys.stderr.flush()
+    os._exit(130)
+
+
+async def _heartbeat(ready: asyncio.Event, progress: TerminalProgress) -> None:
+    """Print a line while the product starts and nothing else was shown for some seconds."""
+    began = time.monotonic()
+    while not ready.is_set():
+        await asyncio.sleep(1)
+        if not ready.is_set() and time.monotonic() - progress.heard_at >= QUIET_S:
+            progress.say(f"Starting: {time.monotonic() - began:.0f} s so far.")
+
+
+async def _serve(
+    stop: asyncio.Event, ready: asyncio.Event, bot_settings: BotSettings, progress: TerminalProgress
+) -> int:
     async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
         progress.close()
+        ready.set()
         where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
         # Past `_say`: the page's address holds its key, which is for whoever reads this terminal.
         _print(
@@ -103,7 +148,20 @@ async def _run_until(stop: asyncio.Event, bot_settings: BotSettings, progress: T
         if product.bot_task.done():
             product.bot_task.result()
         stopped.cancel()
+        going_on = farewell(await product.engine.engine.look.tasks(limit=LOOKED_AT))
+    _print(going_on)
     return 0
+
+
+def farewell(tasks: Sequence[TaskView]) -> str:
+    """Return what to say at the end of the program: which tasks go on at the next start."""
+    live = [f"#{task.id}" for task in tasks if task.ended_at is None]
+    if not live:
+        return "Stopped."
+    shown = ", ".join(live[:SHOWN]) + (f" and {len(live) - SHOWN} more" if len(live) > SHOWN else "")
+    if len(live) == 1:
+        return f"Stopped. Task {shown} goes on at the next start."
+    return f"Stopped. Tasks {shown} go on at the next start."
 
 
 async def _worker(_options: argparse.Namespace) -> int:

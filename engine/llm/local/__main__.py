@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from engine.errors import NotConfigured
 from engine.extras import require
 from engine.llm.local.process.catalog import SMALL, STANDARD
+from engine.llm.local.process.progress import Spoken
 from engine.llm.local.process.weights import fetch
 
 if TYPE_CHECKING:
@@ -16,24 +18,32 @@ if TYPE_CHECKING:
 
 
 class TerminalProgress:
-    """Progress bar with size and remaining time, and plain lines above it.
+    """Progress bar with size and remaining time, and plain lines above it; without a terminal only lines.
 
     Only the embedded model has progress to show, so only its extra [local] has the library that draws it.
+    `heard_at`: when anything was last shown.
     """
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
+        self._lines = Spoken(self.say)
+        self.heard_at = time.monotonic()
 
     def say(self, text: str) -> None:
         """Print a line."""
         from tqdm import tqdm  # noqa: PLC0415 - see the class
 
-        tqdm.write(text, file=sys.stderr)
+        self.heard_at = time.monotonic()
+        tqdm.write(f"• {text}", file=sys.stderr)
 
     def at(self, done: int, total: int) -> None:
         """Move the bar."""
         from tqdm import tqdm  # noqa: PLC0415 - see the class
 
+        if not sys.stderr.isatty():
+            self._lines.at(done, total)
+            return
+        self.heard_at = time.monotonic()
         if self._bar is None:
             self._bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, file=sys.stderr)
         self._bar.update(done - self._bar.n)

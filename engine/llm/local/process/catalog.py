@@ -24,7 +24,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A GGUF file pinned by size and SHA-256, its file on the model hub, and the packages with its parts."""
+    """A GGUF file pinned by size and SHA-256, its file on the model hub, and the packages with its parts;
+    `memory`: what llama.cpp takes with it, in words."""
 
     title: str
     file: str
@@ -32,6 +33,7 @@ class Weights:
     sha256: str
     parts: tuple[Part, ...]
     hub: tuple[str, str] | None = None
+    memory: str = "1 GB"
 
 
 class SourceFailed(Exception):
@@ -72,6 +74,7 @@ STANDARD = Weights(
     sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     parts=_standard_parts(),
     hub=("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
+    memory="3 GB",
 )
 
 SMALL = Weights(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 STEP = 0.05
+QUIET_S = 5.0
+"""Seconds after which progress is reported again, however small."""
 
 
 class Progress(Protocol):
@@ -30,24 +32,28 @@ class Silent:
 
 
 class Spoken:
-    """Progress as plain lines: each sentence, and size and remaining time at every twentieth."""
+    """Progress as plain lines: each sentence, and size and remaining time at every twentieth and every few
+    seconds."""
 
     def __init__(self, say: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
         self._say = say
         self._now = now
         self._first: tuple[float, int] | None = None
         self._last_reported = 0.0
+        self._last_at: float | None = None
 
     def say(self, text: str) -> None:
         """Pass the sentence on."""
         self._say(text)
 
     def at(self, done: int, total: int) -> None:
-        """Report the progress at most once per twentieth."""
+        """Report the progress when a twentieth is added, or nothing was reported for QUIET_S."""
+        now = self._now()
         if self._first is None:
-            self._first = (self._now(), done)
-        if done / total - self._last_reported >= STEP:
-            self._last_reported = done / total
+            self._first, self._last_at = (now, done), now
+        quiet = self._last_at is not None and now - self._last_at >= QUIET_S
+        if done / total - self._last_reported >= STEP or quiet:
+            self._last_reported, self._last_at = done / total, now
             self._say(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB{self._left(done, total)}.")
 
     def _left(self, done: int, total: int) -> str:

