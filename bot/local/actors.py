@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import discord
 from simcord.backend import serializers
 from simcord.backend.access import reaction_permissions
-from simcord.backend.models import Interaction, Message
+from simcord.backend.models import Channel, Interaction, Message
 from simcord.enums import AppCommandType, InteractionType
 from simcord.interactions import base_payload
 
@@ -82,6 +83,7 @@ class Human(Person):
         may_write = "send_messages_in_threads" if channel.is_thread else "send_messages"
         self._need(channel.id, may_write, *(["attach_files"] if files else []))
         _check_text(content, files)
+        self._check_pace(channel)
         reference = None
         if reply_to is not None:
             reference = self.world.normalize_message_reference(
@@ -95,6 +97,17 @@ class Human(Person):
             attachments=self.world.store_attachments(channel.id, files),
         )
         return message_payload(self.world, message, viewer=self.id)
+
+    def _check_pace(self, channel: Channel) -> None:
+        """Slow mode holds for people who may not manage messages; bots are exempt."""
+        slow = channel.rate_limit_per_user
+        if not slow:
+            return
+        mine = [m.timestamp for m in self.world.messages[channel.id].values() if m.author_id == self.id]
+        allowed = discord.Permissions(self.world.compute_permissions(self.guild_id, self.id, channel.id))
+        free = allowed.manage_messages or allowed.manage_channels
+        if mine and not free and self.world.iso_after(-slow) < max(mine):
+            raise CannotError(f"slow mode: one message every {slow} seconds")
 
     async def edit(self, message: Wire, content: str) -> Wire:
         """Change one's own message."""

@@ -77,6 +77,7 @@ INVALID_TOKEN = (401, 50027, "Invalid Webhook Token")
 UNKNOWN_MESSAGE = (404, 10008, "Unknown Message")
 UNKNOWN_CHANNEL = (404, 10003, "Unknown Channel")
 NOT_THIS_TYPE = (400, 50024, "Cannot execute action on this channel type")
+NO_TEXT_CHANNEL = (400, 50008, "Cannot send messages in a non-text channel")
 SYSTEM_MESSAGE = (403, 50021, "Cannot execute action on a system message")
 OLD_EDITS = (
     429,

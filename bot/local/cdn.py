@@ -6,10 +6,13 @@ import hmac
 import mimetypes
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
 from simcord.backend.cdn import CdnStore
+
+from bot.local.conditions import Conditions
 
 #: What a browser may show in place; everything else is only ever downloaded.
 INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -32,6 +35,8 @@ class LocalCdn(CdnStore):
         self.base = base
         self._load = load
         self._key = key.encode()
+        self.conditions = Conditions()
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.unsaved: dict[str, bytes] = {}
 
     def store_attachment(
@@ -59,11 +64,28 @@ class LocalCdn(CdnStore):
     def keep(self, path: str, data: bytes) -> str:
         """Store ``data`` under ``path`` and return its URL."""
         self.unsaved[path] = data
-        return f"{self.base}{quote(path)}?hm={self.signature(path)}"
+        return self._address(path)
 
-    def signature(self, path: str) -> str:
+    def fresh(self, url: str) -> str:
+        """Return an address of the same file that lasts from now on, as Discord gives with each message."""
+        if self.conditions.links_last_s is None or not url.startswith(self.base):
+            return url
+        return self._address(unquote(url.removeprefix(self.base).partition("?")[0]))
+
+    def _address(self, path: str) -> str:
+        lasts = self.conditions.links_last_s
+        if lasts is None:
+            return f"{self.base}{quote(path)}?hm={self.signature(path)}"
+        ends = f"{int(self.now().timestamp() + lasts):x}"
+        return f"{self.base}{quote(path)}?ex={ends}&hm={self.signature(path, ends)}"
+
+    def expired(self, ends: str) -> bool:
+        """Return whether an address with this end is of no use any more."""
+        return bool(ends) and self.now().timestamp() > int(ends, 16)
+
+    def signature(self, path: str, ends: str = "") -> str:
         """Return the signature that an address of ``path`` must carry."""
-        return hmac.digest(self._key, path.encode(), "sha256").hex()
+        return hmac.digest(self._key, f"{path}{ends}".encode(), "sha256").hex()
 
     def sign(self, text: str) -> str:
         """Return the text with signatures added to addresses stored before addresses carried one."""

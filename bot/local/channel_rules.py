@@ -12,6 +12,7 @@ from simcord.enums import ChannelType
 from bot.local.apierrors import (
     ARCHIVED,
     MISSING_PERMISSIONS,
+    NO_TEXT_CHANNEL,
     THREAD_EXISTS,
     at_most,
     choice,
@@ -38,6 +39,7 @@ MAX_REACTIONS = 20
 ARCHIVE_AFTER = (60, 1440, 4320, 10080)
 _TEXT_LIKE = (ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM)
 _KINDS = (*_TEXT_LIKE, ChannelType.VOICE, ChannelType.CATEGORY, ChannelType.STAGE_VOICE)
+_WITHOUT_MESSAGES = (ChannelType.CATEGORY, ChannelType.FORUM)
 _ADMINISTRATOR = 1 << 3
 _MANAGE_ROLES = 1 << 28
 
@@ -122,6 +124,13 @@ def _check_thread_type(parent: Channel, body: Wire) -> None:
         raise errors.cannot_execute_on_channel_type()
     if int(asked) == NEWS_THREAD:
         body["type"] = int(ChannelType.PUBLIC_THREAD)
+
+
+def check_writable(world: World, channel_id: int) -> None:
+    """Raise 50008 for a channel that holds no messages of its own."""
+    channel = world.channels.get(channel_id)
+    if channel is not None and channel.type in _WITHOUT_MESSAGES:
+        raise refuse(NO_TEXT_CHANNEL)
 
 
 def check_open(world: World, channel_id: int, *, write: bool = False) -> None:

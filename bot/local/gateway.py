@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -101,6 +102,7 @@ class Gateway:
         self._token = token
         self._sessions: dict[str, Session] = {}
         self._links: set[Link] = set()
+        self._identified_at = -math.inf
         self.gaps: list[str] = []
         self.presence_listeners: list[Callable[[bool], None]] = []
         world.subscribers.append(self.publish)
@@ -146,6 +148,8 @@ class Gateway:
         }
         session.push("READY", ready)
         for guild in world.guilds.values():
+            if guild.id in world.conditions.outage:
+                continue
             payload = finish(world, "GUILD_CREATE", dict(serializers.guild_create_payload(world, guild)))
             session.push("GUILD_CREATE", self._visible(session.intents, "GUILD_CREATE", payload))
 
@@ -226,6 +230,8 @@ class Gateway:
         if not isinstance(data.get("intents"), int) or data["intents"] >> 26:
             return 4013
         intents = discord.Intents._from_value(data["intents"])
+        if (refused := self._session_refused(link)) is not None:
+            return refused or None
         approved = self._options.privileged_intents
         if any(getattr(intents, name) and name not in approved for name in intent_rules.PRIVILEGED_INTENTS):
             return 4014
@@ -235,6 +241,21 @@ class Gateway:
         self._sessions[session.id] = session
         self._greet(session)
         self._tell_presence()
+        return None
+
+    def _session_refused(self, link: Link) -> int | None:
+        """Return None if a session may start; 0 after telling that it comes too early; 4004 if none are left.
+
+        A bot that starts more sessions than it may has its token reset.
+        """
+        known, now = self._world.conditions, self._world.time.monotonic() * self._options.time_scale
+        if known.sessions_left <= 0:
+            return 4004
+        if now - self._identified_at < known.identify_every_s:
+            link.send_op(9, False)
+            return 0
+        known.sessions_left -= 1
+        self._identified_at = now
         return None
 
     def _drop_abandoned(self) -> None:

@@ -57,6 +57,7 @@ def check_request(world: World, template: str, ctx: RequestContext) -> None:
     if ctx.reason and len(ctx.reason) > 512:
         raise too_long("reason", 512)
     check_types(ctx.json)
+    world.conditions.check_moderator(ctx.method, template)
     check = _CHECKS.get((ctx.method, template))
     if check is not None:
         check(world, ctx)
@@ -72,6 +73,8 @@ def _bot_needs(world: World, channel_id: int, *names: str) -> None:
 
 def _send(world: World, ctx: RequestContext) -> None:
     channel_id, body = ctx.int_arg("channel_id"), ctx.body()
+    channel_rules.check_writable(world, channel_id)
+    world.conditions.check_words(body)
     message_rules.check_flags(body, ephemeral=False)
     message_rules.check_body(ctx, body)
     message_rules.check_not_empty(ctx, body)
@@ -94,6 +97,7 @@ def _edit(world: World, ctx: RequestContext) -> None:
 
 
 def _edit_body(world: World, ctx: RequestContext, message: Message | None) -> None:
+    world.conditions.check_words(ctx.body())
     message_rules.check_body(ctx, ctx.body())
     if message is None:
         return
@@ -117,6 +121,8 @@ def _check_age(world: World, message: Message) -> None:
 def _execute(world: World, ctx: RequestContext) -> None:
     body = ctx.body()
     interaction = ctx.args["token"] in world.interaction_tokens
+    if not interaction:
+        world.conditions.check_words(body)
     message_rules.check_flags(body, ephemeral=interaction)
     message_rules.check_body(ctx, body)
     message_rules.check_not_empty(ctx, body)
@@ -168,12 +174,14 @@ def _callback(world: World, ctx: RequestContext) -> None:
 def _new_channel(world: World, ctx: RequestContext) -> None:
     guild_id = ctx.int_arg("guild_id")
     ctx.require_guild_permissions(guild_id, "manage_channels")
+    world.conditions.check_names(ctx.body())
     channel_rules.check_new_channel(world, guild_id, ctx.body())
 
 
 def _edit_channel(world: World, ctx: RequestContext) -> None:
     channel = world.get_channel(ctx.int_arg("channel_id"))
     body = ctx.body()
+    world.conditions.check_names(body)
     if channel.is_thread:
         name = body.get("name", channel.name)
         if not 1 <= len(str(name or "").strip()) <= 100:
@@ -198,6 +206,7 @@ def _overwrite(world: World, ctx: RequestContext) -> None:
 
 def _new_thread(world: World, ctx: RequestContext) -> None:
     parent = ctx.require_channel_permissions(ctx.int_arg("channel_id"))
+    world.conditions.check_names(ctx.body())
     message = ctx.args.get("message_id")
     channel_rules.check_new_thread(world, parent, ctx.body(), int(message) if message else None)
 

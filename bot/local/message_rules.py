@@ -35,6 +35,8 @@ MAX_EMBED_TEXT = 6000
 MAX_FIELDS = 25
 MAX_FILES = 10
 MAX_NONCE = 25
+MAX_MENTIONS = 100
+BUTTON, STRING_SELECT, PREMIUM = 2, 3, 6
 MAX_DESCRIPTION = 1024
 EPHEMERAL = 1 << 6
 SENDABLE_FLAGS = 1 << 2 | 1 << 12 | 1 << 13 | 1 << 15
@@ -88,6 +90,7 @@ def check_body(ctx: RequestContext, body: Wire) -> None:
     nonce = body.get("nonce")
     if nonce is not None and len(str(nonce)) > MAX_NONCE:
         raise too_long("nonce", MAX_NONCE)
+    check_mentions(body.get("allowed_mentions"))
     check_embeds(ctx, body.get("embeds") or [])
     check_components(ctx, body.get("components") or [])
     check_files(ctx, body)
@@ -197,6 +200,37 @@ def check_components(ctx: RequestContext, components: object) -> None:
         if unknown:
             kind = component["type"]
             raise UnsupportedField(ctx.method, ctx.path, [f"component {kind}: {k}" for k in unknown])
+        _check_interactive(component)
+
+
+def _check_interactive(component: Wire) -> None:
+    """Check what SimCord leaves out: a button shows something, a select menu offers what it asks for."""
+    kind, style = component.get("type"), component.get("style")
+    if kind == BUTTON and style != PREMIUM and not (component.get("label") or component.get("emoji")):
+        raise required("components.label")
+    offered = component.get("options")
+    if kind == STRING_SELECT and isinstance(offered, list):
+        most = component.get("max_values")
+        if isinstance(most, int) and most > len(offered):
+            text = f"int value should be less than or equal to {len(offered)}."
+            raise form_error("components.max_values", "NUMBER_TYPE_MAX", text)
+
+
+def check_mentions(allowed: object) -> None:
+    """Check allowed_mentions: known kinds, at most 100 ids, and not both a kind and ids of it."""
+    if not isinstance(allowed, dict):
+        return
+    parse = allowed.get("parse") or []
+    unknown = sorted(set(map(str, parse)) - {"roles", "users", "everyone"})
+    if unknown:
+        raise choice("allowed_mentions.parse", "'roles', 'users', 'everyone'")
+    for kind in ("users", "roles"):
+        ids = allowed.get(kind) or []
+        if len(ids) > MAX_MENTIONS:
+            raise too_long(f"allowed_mentions.{kind}", MAX_MENTIONS)
+        if ids and kind in parse:
+            text = f'parse:["{kind}"] and {kind}: [ids...] are mutually exclusive.'
+            raise form_error("allowed_mentions", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", text)
 
 
 def check_not_empty(ctx: RequestContext, body: Wire, before: Message | None = None) -> None:

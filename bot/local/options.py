@@ -13,6 +13,16 @@ PRIVILEGED = frozenset({"members", "presences", "message_content"})
 _FLAGS = {"presences": 1 << 13, "members": 1 << 15, "message_content": 1 << 19}
 
 
+#: What a bot is invited with; its role in a new world has these permissions and no other.
+INVITED = frozenset(
+    {
+        *("view_channel", "send_messages", "send_messages_in_threads", "embed_links", "attach_files"),
+        *("read_message_history", "add_reactions", "manage_channels", "manage_webhooks"),
+        *("create_public_threads", "manage_threads", "manage_roles"),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class LocalOptions:
     """What a local Discord is started with.
@@ -21,7 +31,8 @@ class LocalOptions:
     world over restarts; None keeps it in memory. ``rate_limits`` switches Discord's limits on.
     ``time_scale`` > 1 makes rate windows, waits and heartbeats pass that many times faster;
     interaction deadlines stay real. ``privileged_intents`` are those the portal has approved:
-    asking for another closes the gateway with 4014, as Discord does. What a request
+    asking for another closes the gateway with 4014, as Discord does. ``bot_permissions`` are those
+    the bot is invited with; what is not among them is refused. What a request
     changed is saved before it is answered; ``save_every`` is the longest time in seconds that any
     other change may stay unsaved.
     """
@@ -32,6 +43,7 @@ class LocalOptions:
     time_scale: float = 1.0
     faults: Faults = field(default_factory=Faults)
     privileged_intents: frozenset[str] = PRIVILEGED
+    bot_permissions: frozenset[str] = INVITED
     guild_name: str = "MegaAgent"
     bot_name: str = "MegaAgent"
     save_every: float = 0.5

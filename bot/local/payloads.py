@@ -33,6 +33,9 @@ class Files(Protocol):
 
     base: str
 
+    def fresh(self, url: str) -> str:
+        """Return an address of the same file that lasts from now on."""
+
 
 def finish(world: World, event: str, payload: dict[str, Any]) -> dict[str, Any]:
     """Complete the payload of a gateway event in place and return it."""
@@ -60,6 +63,8 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
         payload["webhook_id"] = payload["application_id"] = str(world.application_id)
     if world.completing == int(payload["id"]):
         payload["edited_timestamp"] = None
+    for item in payload.get("attachments") or []:
+        item["url"] = item["proxy_url"] = world.cdn.fresh(item["url"])
     reply = payload.get("message_reference")
     if reply is not None and "referenced_message" not in payload and not reply.get("type"):
         payload["referenced_message"] = None
@@ -69,13 +74,32 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def finish_result(world: World, result: object) -> object:
-    """Complete the message that a REST answer is, or holds; anything else stays as it is."""
-    if isinstance(result, dict):
-        resource = result.get("resource")
-        for found in (result, resource.get("message") if isinstance(resource, dict) else None):
-            if isinstance(found, dict) and {"author", "channel_id", "content"} <= found.keys():
-                finish_message(world, found)
+    """Complete the messages that a REST answer is, or holds; anything else stays as it is.
+
+    Only the gateway tells a message's guild.
+    """
+    for found in _messages_in(result):
+        finish_message(world, found)
+        found.pop("guild_id", None)
     return result
+
+
+def _messages_in(result: object) -> list[dict[str, Any]]:
+    if isinstance(result, list):
+        return [message for each in result for message in _messages_in(each)]
+    if not isinstance(result, dict):
+        return []
+    if {"author", "channel_id", "content"} <= result.keys():
+        return [result]
+    resource = result.get("resource")
+    inner = resource.get("message") if isinstance(resource, dict) else None
+    return [*_messages_in(inner), *_messages_in([item.get("message") for item in _items(result)])]
+
+
+def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pinned messages of a channel come as items with the time of the pin."""
+    items = result.get("items")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def face_hash(world: World, avatar: str | None) -> str | None:

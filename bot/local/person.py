@@ -143,6 +143,8 @@ class Person:
         channel = self.world.channels.get(known.id if isinstance(known, Channel) else int(known))
         if channel is None or not self.can_see(channel.id):
             raise CannotError("that channel is not to be seen")
+        if channel.guild_id in self.world.conditions.outage:
+            raise CannotError("the server is not available")
         return channel
 
     def _message(self, message: Wire) -> Message:

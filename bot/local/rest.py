@@ -7,8 +7,10 @@ import io
 import json
 import time
 import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -48,12 +50,46 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of the bot, as a test or a person reads it afterwards."""
+    """A request of the bot, as a test or a person reads it afterwards; ``fault``: it met an injected one."""
 
     method: str
     path: str
     status: int
     at: float
+    template: str = ""
+    body: object = None
+    files: int = 0
+    answer: object = None
+    fault: bool = False
+
+
+#: Called with each request that was answered, of every local Discord of this process (tests).
+LISTENERS: list[Callable[[Call], None]] = []
+
+#: Seconds in which invalid answers are counted towards a ban.
+INVALID_WINDOW = 600.0
+INVALID = frozenset({401, 403, 429})
+#: Answers of Discord's that are 201: something was made.
+CREATED = frozenset(
+    {
+        ("POST", "/guilds/{guild_id}/channels"),
+        ("POST", "/channels/{channel_id}/threads"),
+        ("POST", "/channels/{channel_id}/messages/{message_id}/threads"),
+        ("POST", "/applications/{application_id}/emojis"),
+        ("POST", "/guilds/{guild_id}/emojis"),
+    }
+)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What becomes known of a request while it is answered."""
+
+    fault: bool
+    template: str = ""
+    body: object = None
+    files: int = 0
+    answer: object = None
 
 
 class Rest:
@@ -71,6 +107,8 @@ class Rest:
         self._saved = saved
         self._routes = RouteTable()
         self._limiter = Limiter()
+        self._invalid: deque[float] = deque()
+        self._banned_until = 0.0
         self.gaps: list[str] = []
         self.calls: list[Call] = []
 
@@ -82,13 +120,43 @@ class Rest:
         fault = self._options.faults.take(method, path)
         if fault is not None:
             self._world.pulse.beat()
-        early = await self._before(fault, request)
-        response = early or await self._lasting(method, await self._answer(request, method, path))
-        self.calls.append(Call(method, path, response.status, time.monotonic()))
-        del self.calls[:-20_000]
+        seen = Seen(fault is not None)
+        early = self._banned() or await self._before(fault, request)
+        response = early or await self._lasting(method, await self._answer(request, method, path, seen))
+        self._count_invalid(response)
+        self._record(method, path, response.status, seen)
         if fault is not None and fault.kind is FaultKind.DROP_AFTER:
             _cut(request)
         return response
+
+    def _record(self, method: str, path: str, status: int, seen: Seen) -> None:
+        at = time.monotonic()
+        for listener in LISTENERS:
+            listener(
+                Call(method, path, status, at, seen.template, seen.body, seen.files, seen.answer, seen.fault)
+            )
+        self.calls.append(Call(method, path, status, at))
+        del self.calls[:-20_000]
+
+    def _now(self) -> float:
+        return self._world.time.monotonic() * self._options.time_scale
+
+    def _banned(self) -> web.Response | None:
+        """Discord's edge refuses everything from an address that made too many invalid requests."""
+        left = self._banned_until - self._now()
+        return _edge(left / self._options.time_scale) if left > 0 else None
+
+    def _count_invalid(self, response: web.Response) -> None:
+        shared = response.headers.get("X-RateLimit-Scope") == Scope.SHARED
+        if response.status not in INVALID or shared:
+            return
+        now, known = self._now(), self._world.conditions
+        self._invalid.append(now)
+        while now - self._invalid[0] > INVALID_WINDOW:
+            self._invalid.popleft()
+        if len(self._invalid) >= known.invalid_limit:
+            self._banned_until = now + known.ban_s
+            self._invalid.clear()
 
     async def _lasting(self, method: str, response: web.Response) -> web.Response:
         if method == "GET" or response.status >= 300 or await self._saved():
@@ -110,34 +178,49 @@ class Rest:
 
     def _fault_limit(self, fault: Fault) -> web.Response:
         if fault.scope is LimitScope.CLOUDFLARE:
-            return web.Response(
-                status=429,
-                text="error code: 1015",
-                headers={"Retry-After": str(int(fault.seconds) + 1)},
-            )
+            return _edge(fault.seconds)
         scope = {LimitScope.GLOBAL: Scope.GLOBAL, LimitScope.SHARED: Scope.SHARED}.get(
             fault.scope, Scope.USER
         )
         return self._limited(scope, fault.seconds, {})
 
-    async def _answer(self, request: web.Request, method: str, path: str) -> web.Response:
+    async def _answer(self, request: web.Request, method: str, path: str, seen: Seen) -> web.Response:
         headers = dict(VIA)
         try:
             match = self._route(method, path)
             by_token = "token" in match.args
             self._authorize(request, by_token=by_token)
+            if self._guild_of(path, match) in self._world.conditions.outage:
+                return web.Response(status=503, text="upstream error", headers=VIA)
             body, uploads = await _read(request)
+            seen.template, seen.files = match.template, len(uploads)
+            if LISTENERS:
+                seen.body = deepcopy(body)  # handlers change it
             if (refused := self._options.faults.refusal(method, path, body)) is not None:
+                seen.fault = True
                 raise refused
             verdict = self._count(request, match, path, body, bot=not by_token)
             headers |= _bucket_headers(match, verdict, self._options.time_scale)
             if verdict.refused_by is not None:
                 return self._limited(verdict.refused_by.scope, verdict.retry_after, headers)
-            return _json(self._run(request, match, body, uploads), headers=headers)
+            seen.answer = self._run(request, match, body, uploads)
+            status = 201 if (method, match.template) in CREATED else 200
+            return _json(seen.answer, status=status, headers=headers)
         except BackendError as error:
+            seen.answer = error.to_json()
             return self._refusal(error, headers)
         finally:
             self._world.pulse.beat()
+
+    def _guild_of(self, path: str, match: Match) -> int:
+        """The guild that a request is about, 0 for none."""
+        kind, number = path.strip("/").split("/")[:2] if path.count("/") > 1 else ("", "")
+        if kind == "guilds" and number.isdecimal():
+            return int(number)
+        hook = self._world.webhooks.get(int(number)) if kind == "webhooks" and number.isdecimal() else None
+        known = int(number) if kind == "channels" and number.isdecimal() else hook.channel_id if hook else 0
+        channel = self._world.channels.get(known) if "token" not in match.args or hook else None
+        return (channel.guild_id or 0) if channel else 0
 
     def _route(self, method: str, path: str) -> Match:
         match = self._routes.find(method, path)
@@ -179,6 +262,7 @@ class Rest:
             headers["X-RateLimit-Global"] = "true"
         payload = {
             "message": "You are being rate limited.",
+            "code": 0,
             "retry_after": round(real, 3),
             "global": scope is GLOBAL.scope,
         }
@@ -213,6 +297,11 @@ def refusals_in_words(method: str, path: str) -> Iterator[None]:
         raise required(str(error.args[0])) from error
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise form_error("", "BASE_TYPE_INVALID", str(error)) from error
+
+
+def _edge(seconds: float) -> web.Response:
+    """The answer of Discord's edge to an address that is banned."""
+    return web.Response(status=429, text="error code: 1015", headers={"Retry-After": str(int(seconds) + 1)})
 
 
 def _cut(request: web.Request) -> None:

@@ -346,7 +346,8 @@ def gateway(ctx: RequestContext) -> Wire:
 @ours("GET", "/gateway/bot")
 def gateway_bot(ctx: RequestContext) -> Wire:
     """Where the gateway is and how often one may start a session."""
-    limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+    left = world_of(ctx).conditions.sessions_left
+    limit = {"total": 1000, "remaining": left, "reset_after": 0, "max_concurrency": 1}
     return {"url": world_of(ctx).gateway_url, "shards": 1, "session_start_limit": limit}
 
 

@@ -13,9 +13,11 @@ import yarl
 from aiohttp import web
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from simcord.backend import serializers
 
 from bot.local.actors import Human
 from bot.local.cdn import INLINE_TYPES, LocalCdn
+from bot.local.conditions import Conditions
 from bot.local.gateway import Gateway
 from bot.local.guard import CLOSED, KEY, enter, from_browser, has_key, right_host, same, same_origin
 from bot.local.options import LocalOptions
@@ -88,6 +90,21 @@ class LocalDiscord:
         await asyncio.sleep(down_for)
         await self._listen()
 
+    @property
+    def conditions(self) -> Conditions:
+        """What this Discord and its guild are like; see `bot.local.conditions`."""
+        return self.world.conditions
+
+    def outage(self, lasts: bool) -> None:
+        """Let the guild become unavailable, or available again, and tell the bot."""
+        guild = self.world.get_guild(self.guild_id)
+        if lasts:
+            self.conditions.outage.add(guild.id)
+            self.world.emit("GUILD_DELETE", {"id": str(guild.id), "unavailable": True})
+        else:
+            self.conditions.outage.discard(guild.id)
+            self.world.emit("GUILD_CREATE", dict(serializers.guild_create_payload(self.world, guild)))
+
     async def saved(self) -> bool:
         """Wait until all that has changed so far outlives this process -> whether it does."""
         return await self._file.saved()
@@ -117,6 +134,7 @@ class LocalDiscord:
     def _open_world(self, base: str) -> None:
         self.world = World(LocalCdn(base, self._file.load_blob, self._file.page_key))
         self.world.gateway_url = self.gateway_url
+        self.world.cdn.conditions, self.world.cdn.now = self.world.conditions, self.world.time.now
         self.world.time_scale = self.options.time_scale
         self.world.limits_edits = self.options.rate_limits
         self.world.application_flags = self.options.application_flags
@@ -176,8 +194,9 @@ class LocalDiscord:
         return web.Response(status=401, text=CLOSED, headers={"Cache-Control": "no-store"})
 
     def _signed(self, request: web.Request) -> bool:
-        path = request.path
-        return path.startswith("/cdn/") and same(request.query.get("hm"), self.world.cdn.signature(path))
+        path, ends = request.path, request.query.get("ex", "")
+        right = self.world.cdn.signature(path, ends)
+        return path.startswith("/cdn/") and same(request.query.get("hm"), right)
 
     async def _on_rest(self, request: web.Request) -> web.StreamResponse:
         return await self.rest.handle(request)
@@ -191,6 +210,8 @@ class LocalDiscord:
         data = self.world.cdn.get(request.path)
         if data is None or not same_origin(request):
             return web.Response(status=404)
+        if self.world.cdn.expired(request.query.get("ex", "")):
+            return web.Response(status=404, text="This content is no longer available.")
         return file_response(request.path, data)
 
 

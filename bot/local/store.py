@@ -342,6 +342,8 @@ def _found(world: World, options: LocalOptions) -> Home:
     world.bot_user.name = options.bot_name
     you = world.make_user("you", global_name="You")
     guild = world.create_guild(options.guild_name, owner_id=you.id)
+    invited = discord.Permissions(**dict.fromkeys(options.bot_permissions, True))
+    next(role for role in guild.roles.values() if role.managed).permissions = invited.value
     admin = world.create_role(guild.id, "Admin", permissions=discord.Permissions(administrator=True).value)
     guild.members[you.id].role_ids.append(admin.id)
     guest = world.make_user("guest", global_name="Guest")

@@ -27,6 +27,7 @@ from simcord.enums import MessageType
 from bot.local.apierrors import INVALID_TOKEN, refuse
 from bot.local.cdn import LocalCdn
 from bot.local.clock import WorldClock
+from bot.local.conditions import Conditions
 from bot.local.payloads import finish, resolve_embed_files
 from bot.local.pulse import Pulse
 
@@ -87,6 +88,7 @@ class World(Backend):
         self.hook_avatars: dict[int, str] = {}
         self.nonces: dict[str, tuple[float, int, int]] = {}
         self.unsaved = Unsaved()
+        self.conditions = Conditions()
         #: The deferred answer that is just being completed, while that is announced.
         self.completing = 0
 
@@ -106,10 +108,14 @@ class World(Backend):
         self._last_id = max(self._last_id, value)
 
     def emit(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Announce a change to every subscriber. SimCord's endless transcript is not kept."""
+        """Announce a change to every subscriber, in an outage to none.
+
+        SimCord's endless transcript is not kept.
+        """
         finished = finish(self, event, dict(payload))
         self.unsaved.note(event, finished)
-        for listener in self.subscribers:
+        away = event != "GUILD_DELETE" and int(finished.get("guild_id") or 0) in self.conditions.outage
+        for listener in () if away else self.subscribers:
             listener(event, finished)
         self.pulse.beat()
 

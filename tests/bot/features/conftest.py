@@ -14,6 +14,7 @@ from bot.app.client import MegaBot
 from bot.app.settings import BotSettings
 from bot.discord.context import Archive, ClosedPlaces, Parts, Probes
 from bot.discord.models import Models
+from bot.local.options import INVITED
 from bot.notifications.wiring import build_notifications
 from bot.outbox.ledger import Ledger
 from bot.outbox.limiter import Limiter
@@ -109,6 +110,9 @@ class Stage:
     def people(self) -> None:
         """Who and where."""
         self.guild = self.env.create_guild()
+        invited = discord.Permissions(**dict.fromkeys(INVITED, True)).value
+        role = next(r for r in self.env.backend.get_guild(self.guild.id).roles.values() if r.managed)
+        self.env.backend.edit_role(self.guild.id, role.id, {"permissions": invited})
         self.lobby = self.guild.create_text_channel("lobby")
         managers = self.guild.create_role("managers", permissions=discord.Permissions(manage_guild=True))
         self.role = self.guild.create_role("crew")

@@ -14,7 +14,11 @@ import discord
 import pytest
 
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
+from bot.local.options import INVITED
 from tests.bot.local.smallbot import SmallBot
+
+MODERATES = frozenset({"pin_messages", "manage_messages"})
+"""What the small bot is invited with besides."""
 
 
 @dataclass
@@ -57,7 +61,7 @@ async def close_bot(house: House) -> None:
 @asynccontextmanager
 async def running_local() -> AsyncIterator[LocalDiscord]:
     """A fresh local Discord with limits on and time running fast; nothing unknown may be asked."""
-    server = LocalDiscord(LocalOptions(time_scale=50))
+    server = LocalDiscord(LocalOptions(time_scale=50, bot_permissions=INVITED | MODERATES))
     try:
         await server.start()
         with point_discord_at(server):
