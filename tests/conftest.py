@@ -49,6 +49,42 @@ if sys.version_info < (3, 13):
         setattr(module, "connect", _connect_reported)  # noqa: B010 - what it returns is a connection still
 
 
+@pytest.fixture(autouse=True)
+def discords_rules(request: pytest.FixtureRequest) -> Generator[None]:
+    """Hold every request to a local Discord, and its answer, to Discord's documented rules."""
+    if "bot.local.rest" not in sys.modules:  # nothing of Discord was imported
+        yield
+        return
+    from bot.local.rest import LISTENERS, Call
+    from tests.fakes.discord_rules import violations
+
+    found: list[str] = []
+    ours = "tests/bot/local/" not in str(request.path)
+
+    def listen(call: Call) -> None:
+        found.extend(violations(call, of_product=ours))
+
+    LISTENERS.append(listen)
+    yield
+    LISTENERS.remove(listen)
+    env = request.node.funcargs.get("simcord_env")
+    found += _in_process(env) if env is not None else []
+    assert not found, "\n".join(dict.fromkeys(found))
+
+
+def _in_process(env: Any) -> list[str]:
+    """What the product asked of SimCord in this process, held to the rules of requests."""
+    from bot.local.dispatch import RouteTable
+    from tests.fakes.discord_rules import request_violations
+
+    table, found = RouteTable(), list[str]()
+    for asked in env.http_requests:
+        match = table.find(asked.method, asked.path)
+        if match is not None:
+            found += request_violations(asked.method, match.template, asked.path, asked.json)
+    return found
+
+
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """A soak has its own, longer limit; a bot on SimCord has time to come to rest."""
     for item in items:

@@ -178,7 +178,7 @@ class Rest:
 
     def _fault_limit(self, fault: Fault) -> web.Response:
         if fault.scope is LimitScope.CLOUDFLARE:
-            return _edge(fault.seconds)
+            return _edge(fault.seconds / self._options.time_scale)
         scope = {LimitScope.GLOBAL: Scope.GLOBAL, LimitScope.SHARED: Scope.SHARED}.get(
             fault.scope, Scope.USER
         )
