@@ -25,6 +25,7 @@ from bot.discord.context import Routes
 from bot.discord.errors import UNDELIVERED
 from bot.features.tasks.card import LIVE, CardModel, card_view, digest
 from bot.outbox.limiter import Limiter
+from bot.outbox.outcomes import Rejected, outcome_of
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords, CardRecord
 from bot.storage.instance import nonce_of
@@ -85,6 +86,8 @@ class LiveCards:
         self._failures: dict[int, int] = {}
         self._again_at: dict[int, float] = {}
         self._no_room = False
+        self._wordless: set[int] = set()
+        """Tasks whose card Discord's filters refuse with the words of people and agents in it."""
         self._noted: set[int] = set()
         """Tasks whose card says that the disk is full, which their rows could not take."""
 
@@ -145,12 +148,12 @@ class LiveCards:
             if card is None:
                 return "nothing"
             try:
-                move = await self._bring(card, 0 if hurry else self._settings.card_every_s)
+                move = await self._show(card, 0 if hurry else self._settings.card_every_s)
             except NotFound:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
-            except (discord.Forbidden, discord.NotFound) as error:
-                return await self._elsewhere(card, error)
             except (*UNDELIVERED, OSError) as error:
+                if isinstance(error, discord.Forbidden | discord.NotFound):
+                    return await self._elsewhere(card, error)
                 log.warning("card of task %s not shown, tried again: %s", task_id, error)
                 return self._later(task_id, getattr(error, "retry_after", 0.0))
             except Exception:
@@ -159,6 +162,17 @@ class LiveCards:
             self._failures.pop(task_id, None)
             self._again_at.pop(task_id, None)
             return move
+
+    async def _show(self, card: CardRecord, every_s: float) -> Move:
+        """Bring the card up to date; without people's and agents' words if Discord does not take these."""
+        try:
+            return await self._bring(card, every_s)
+        except discord.HTTPException as error:
+            if card.task_id in self._wordless or not _words_refused(error):
+                raise
+            log.warning("card of task %s is shown without words: %s", card.task_id, error)
+        self._wordless.add(card.task_id)
+        return await self._bring(await self._records.card(card.task_id) or card, every_s)
 
     def _later(self, task_id: int, seconds: float = 0.0) -> Move:
         """Try a card again: twice at once, then after a pause that doubles, `seconds` at least."""
@@ -207,12 +221,13 @@ class LiveCards:
         look = self._engine.look
         lines = await self._records.log(task_id, SHOWN_LINES)
         task = await look.task(task_id)
-        return CardModel(
+        model = CardModel(
             task,
             tuple(await look.agents(task_id)),
             tuple(x.line for x in lines),
             no_room=self._no_room and task.state in LIVE,
         )
+        return model.without_words() if task_id in self._wordless else model
 
     def _channel(self, channel_id: int) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(channel_id)
@@ -312,6 +327,11 @@ class LiveCards:
 
 
 _OWNED = ("message_id", "posted_at", "edited_at", "digest", "shown_seq", "begun_at", "stale_id")
+
+
+def _words_refused(error: discord.HTTPException) -> bool:
+    outcome = outcome_of(error)
+    return isinstance(outcome, Rejected) and outcome.fault == "content"
 
 
 def _task_of(message: discord.Message) -> int | None:

@@ -348,6 +348,7 @@ WAITING_FOR_YOU = "❓ Questions waiting for a person: {count}"
 DEMONSTRATION = "-# 🎬 Demonstration: the agents' words are recorded, it costs nothing."
 UNVERIFIED = "not confirmed by an audit"
 UNFINISHED = "⚠️ not finished"
+CARD_WORDS_REFUSED = "Not shown here: Discord rejects its words. Use /task status."
 VERIFIED = "confirmed by an audit"
 
 # ---------------------------------------------------------------- modals

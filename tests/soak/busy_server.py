@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from sqlalchemy import select
+
 from bot.app.client import MegaBot
 from bot.app.settings import BotSettings
 from bot.discord.context import Archive, ClosedPlaces, Parts, Probes
@@ -38,17 +40,19 @@ from bot.outbox.pace import Pace
 from bot.outbox.plan import Ladder
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
-from bot.storage.tables import BOT_METADATA
+from bot.storage.tables import BOT_METADATA, deliveries
+from bot.texts import outbox as wording
 from engine.commands import SayToAgent
 from engine.errors import EngineError
 from engine.ports import Database, SandboxStatus
 from engine.store.database import open_database, sync_engine
 from tests.fakes.engine import DEFAULTS, FakeEngine
 
-TOKEN = re.compile(r"\b[ua]\d{5}z\b")
+TOKEN = re.compile(r"[ua]\d{5}z")
 """Each utterance and each answer carries one of its own."""
 
 EXECUTE = r"/webhooks/\d+/[^/]{60,}"
+REJECTED = wording.NOT_TAKEN_BARE.partition("here, ")[2][:12]
 SENDS = rf"(?:{EXECUTE}|/channels/\d+/messages)"
 CHANNEL_ROUTES = ("/channels/{channel_id}", "/channels/{channel_id}/permissions/{target_id}")
 TROUBLE_S = 30.0
@@ -71,6 +75,8 @@ class Seen:
 
     said: dict[str, float] = field(default_factory=dict)
     posted: dict[str, set[int]] = field(default_factory=dict)
+    rejected: set[int] = field(default_factory=set)
+    """Messages that say that Discord takes the words in no form; they are in the transcript then."""
     posted_at: dict[str, float] = field(default_factory=dict)
     troubles: Counter[str] = field(default_factory=Counter)
     closed: list[tuple[float, float]] = field(default_factory=list)
@@ -200,6 +206,8 @@ class BusyServer:
         files = [self.local.world.cdn.get(item["url"]) or b"" for item in payload["attachments"]]
         cards = [str(e.get("description")) for e in payload["embeds"]]
         text = "\n".join([payload["content"], *cards, *(f.decode("utf-8", "replace") for f in files)])
+        if REJECTED in text:
+            self.seen.rejected.add(int(payload["id"]))
         for token in set(TOKEN.findall(text)):
             self.seen.posted.setdefault(token, set()).add(int(payload["id"]))
             self.seen.posted_at.setdefault(token, self.now())
@@ -245,6 +253,18 @@ class BusyServer:
         self._answer_people()
         async with asyncio.timeout(within_s):
             await self.outbox.drain(self.engine.log[-1].seq)
+
+    async def unsaid(self) -> list[str]:
+        """Utterances that stand in no message, and that no message says were rejected in every form."""
+        query = select(deliveries.c.wire, deliveries.c.message_id)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        told = {
+            token
+            for row in rows
+            if row.message_id in self.seen.rejected
+            for token in TOKEN.findall(str(row.wire))
+        }
+        return [token for token in self.seen.said if token not in self.seen.posted and token not in told]
 
     async def _act(self, act: Callable[[], Awaitable[None]]) -> None:
         with suppress(CannotError, EngineError, TimeoutError):

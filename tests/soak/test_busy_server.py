@@ -39,7 +39,7 @@ async def test_a_busy_server_in_trouble(tmp_path: Path, seed: int, monkeypatch: 
         seen = server.seen
         answers, every = seen.delays("a"), seen.delays("u")
         print(_figures(server, answers, every))  # noqa: T201 - what a soak is run for
-        lost = [token for token in seen.said if token not in seen.posted]
+        lost = await server.unsaid()
         twice = {token: ids for token, ids in seen.posted.items() if len(ids) > 1}
         names = {c.name for c in server.local.world.channels.values()}
         assert (lost, twice) == ([], {})
@@ -58,7 +58,8 @@ async def _at_once(_client: discord.Client, _shard: int | None, *, initial: bool
 def _figures(server: BusyServer, answers: list[float], every: list[float]) -> str:
     seen = server.seen
     lines = [
-        f"utterances {len(every)}, answers {len(answers)}, requests {sum(seen.calls.values())}",
+        f"utterances {len(every)}, answers {len(answers)}, requests {sum(seen.calls.values())}, "
+        f"rejected in every form {len(seen.rejected)}",
         f"statuses {dict(sorted(seen.calls.items()))}",
         f"troubles {dict(sorted(seen.troubles.items()))}",
     ]

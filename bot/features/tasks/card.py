@@ -36,6 +36,11 @@ class CardModel:
     lines: tuple[str, ...]
     no_room: bool = False
 
+    def without_words(self) -> CardModel:
+        """Return the card without what people and agents wrote: Discord's filters do not take that."""
+        task = replace(self.task, goal=texts.CARD_WORDS_REFUSED, reason="", report="")
+        return replace(self, task=task, agents=(), lines=())
+
 
 def card_view(model: CardModel) -> discord.ui.LayoutView:
     """The card; its buttons work after a restart."""

@@ -362,6 +362,17 @@ async def test_a_card_in_trouble_is_tried_less_and_less(loop: Loop) -> None:
     assert "Ada" in str([c.to_dict() for c in card.components])
 
 
+async def test_a_card_whose_words_are_filtered_stands_without_them(loop: Loop) -> None:
+    """Goal, log and names are people's and agents' words; state, numbers and buttons are the bot's."""
+    loop.local.conditions.harmful_links = "boat"
+    await loop.begin()
+    loop.stage.shown.cards.take(loop.stage.engine.log[-1:])
+    await loop.stage.shown.cards.tick()
+    (card,) = await loop.cards()
+    shown = str([component.to_dict() for component in card.components])
+    assert "Discord rejects its words" in shown and "Pause" in shown and "boat" not in shown
+
+
 async def test_a_thread_that_people_open_under_a_place(loop: Loop) -> None:
     """Its words go to the head of the channel above, with the mark."""
     await loop.begin()
