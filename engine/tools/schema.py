@@ -71,7 +71,8 @@ def _common(node: Mapping[str, Any], definitions: _Definitions, depth: int) -> d
         }
         made["properties"] = inner
         wanted = node.get("required")
-        made["required"] = [name for name in wanted if name in inner] if isinstance(wanted, list) else []
+        named = wanted if isinstance(wanted, list) else []
+        made["required"] = [name for name in named if isinstance(name, str) and name in inner]
         if not made["required"]:
             del made["required"]
     if made.get("type") == "array":

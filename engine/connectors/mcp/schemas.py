@@ -37,12 +37,18 @@ def safe_schema(written: Any) -> dict[str, Any]:
     """
     if not isinstance(written, Mapping) or _length(written) > MAX_WRITTEN:
         return {"type": "object", "properties": {}}
-    made = _sound(common_schema(written), MAX_HINT)
+    made = _as_object(_sound(common_schema(written), MAX_HINT))
     for hint in (60, 0):
         if _length(made) <= MAX_SCHEMA:
             return made
-        made = _sound(made, hint)
+        made = _as_object(_sound(made, hint))
     return made if _length(made) <= MAX_SCHEMA else _flat(made)
+
+
+def _as_object(made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return only what says something about arguments: an object with named ones."""
+    required = {"required": made["required"]} if "required" in made else {}
+    return {"type": "object", "properties": made.get("properties", {}), **required}
 
 
 def _length(value: Any) -> int:
@@ -77,7 +83,9 @@ def _inner(node: Mapping[str, Any], made: dict[str, Any], hint: int) -> None:
         named = {str(name): one for name, one in properties.items() if _PROPERTY.fullmatch(str(name))}
         made["properties"] = {name: _sound(one, hint) for name, one in named.items()}
         required = node.get("required")
-        kept = [name for name in required if name in named] if isinstance(required, list) else []
+        kept = (
+            [n for n in required if isinstance(n, str) and n in named] if isinstance(required, list) else []
+        )
         if kept:
             made["required"] = kept
     if made.get("type") == "array":
