@@ -10,10 +10,11 @@ import sqlalchemy as sa
 
 from engine import Engine
 from engine.commands import AnswerGate, Limits, StartTask
-from engine.events import Event, GateRaised, OutsideCalled
+from engine.domain.outside import Source
+from engine.events import AgentSpoke, Event, GateRaised, OutsideCalled, TaskEnded, dump_event, load_event
 from engine.llm.scripted import Script, call, say
 from engine.ports import ChatAnswer, ChatRequest, OutsideLimits
-from engine.store.core import BUDGETS, MESSAGES, OUTSIDE_CALLS, STEPS
+from engine.store.core import BUDGETS, MESSAGES, OUTSIDE_CALLS, STEPS, dumps, loads
 from tests.contracts.conftest import World, ended
 from tests.fakes.outside import Shop, away, silent, tool
 
@@ -292,3 +293,67 @@ async def test_nobody_attends_so_nothing_is_asked(world: World) -> None:
     assert "nobody attends this task" in said
     assert "There is no tool 'shop__sell' for you" in said
     assert shop.made == []
+
+
+@pytest.mark.parametrize("world", ONE, indirect=True)
+async def test_words_name_what_was_read_before_them(world: World) -> None:
+    """What is said after a call carries its source, and so does the end; what was said before does not."""
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        made = sum(message.role == "assistant" for message in request.messages)
+        if made == 0:
+            return call(("shop__look", {"item": "tea"}), text="Let me look.")
+        if made == 1:
+            return call(("send_message", {"to": ["human"], "text": "There is tea."}))
+        return call(DONE)
+
+    engine = await world.start(script, outside=Shop(tool("look", reads_only=True)))
+    events = await ended(engine, await begun(engine))
+    spoken = {e.body.text: e.body.sources for e in events if isinstance(e.body, AgentSpoke)}
+    source = Source("shop", "look", "shop://counter")
+    assert spoken == {"Let me look.": (), "There is tea.": (source,)}
+    assert isinstance(events[-1].body, TaskEnded) and events[-1].body.sources == (source,)
+    kind, payload = dump_event(events[-1].body)
+    assert load_event(kind, loads(dumps(payload))) == events[-1].body
+
+
+@pytest.mark.parametrize("world", ONE, indirect=True)
+async def test_a_tool_exists_only_where_it_is_meant_to(world: World) -> None:
+    """Neither offered nor callable in another server of people, or for another role."""
+    offered: list[set[str]] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        offered.append({spec.name for spec in request.tools})
+        made = sum(message.role == "assistant" for message in request.messages)
+        calls = [(f"shop__{name}", {"item": "tea"}) for name in ("there", "heads", "everywhere")]
+        return call(*calls) if made == 0 else call(DONE)
+
+    shop = Shop(
+        tool("there", spaces=frozenset({"guild:9"})),
+        tool("heads", policies={"head": "allow"}),
+        tool("everywhere"),
+    )
+    engine = await world.start(script, outside=shop)
+    await ended(engine, await begun(engine))
+    assert {name for name in offered[0] if name.startswith("shop__")} == {"shop__everywhere"}
+    assert shop.made == [("everywhere", "tea")]
+
+
+@pytest.mark.parametrize("world", ONE, indirect=True)
+async def test_many_tools_are_searched_not_carried(world: World) -> None:
+    """Two small tools in place of forty; what is found is called by name, under the same rules."""
+    offered: list[list[str]] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        offered.append([spec.name for spec in request.tools])
+        made = sum(message.role == "assistant" for message in request.messages)
+        use = ("use_tool", {"name": "shop__wrap", "arguments": '{"item": "tea"}'})
+        return call([("find_tool", {"query": "wrap something"}), use, DONE][made])
+
+    many = [tool(f"t{number}", description="Does nothing much.") for number in range(40)]
+    shop = Shop(*many, tool("wrap", description="Wrap a gift."), tool("burn", "deny"))
+    engine = await world.start(script, outside=shop)
+    await ended(engine, await begun(engine))
+    assert offered[0][-2:] == ["find_tool", "use_tool"] and not [n for n in offered[0] if "__" in n]
+    assert "shop__wrap" in await results(world) and "Does nothing much" not in await results(world)
+    assert shop.made == [("wrap", "tea")]
