@@ -205,6 +205,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         notices=outbox.notices,
         models=Models.of(opened.settings),
         outside=opened.outside,
+        alone=settings.local,
     )
     bot.use(parts)
     engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults, parts.models))

@@ -34,9 +34,21 @@ from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.cog import TaskCog
 from bot.features.tasks.pages import PageButton
 from bot.features.tools.cog import ToolsCog
+from bot.features.welcome.buttons import OfferButton, WelcomeButton
 
 log = logging.getLogger(__name__)
-ITEMS = (TaskButton, PageButton, GateButton, AgentButton, FileButton, FileSelect, FilesButton, RepeatButton)
+ITEMS = (
+    WelcomeButton,
+    OfferButton,
+    TaskButton,
+    PageButton,
+    GateButton,
+    AgentButton,
+    FileButton,
+    FileSelect,
+    FilesButton,
+    RepeatButton,
+)
 
 
 def intents(message_content: bool) -> discord.Intents:

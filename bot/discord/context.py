@@ -118,7 +118,8 @@ class OutsideTools(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The components that cogs, buttons and forms use."""
+    """The components that cogs, buttons and forms use. `alone`: with one person, as on the loopback, so that
+    what is said to no agent is said to the bot."""
 
     engine: EngineApi
     routes: Routes
@@ -134,6 +135,7 @@ class Parts:
     now: Callable[[], float] = time.time
     models: Models = field(default_factory=Models)
     outside: OutsideTools | None = None
+    alone: bool = False
 
 
 class HasParts(Protocol):

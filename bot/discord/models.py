@@ -10,19 +10,23 @@ from engine.settings import EngineSettings
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What the operator allows: `names` (None: anything), and those of them that have no price.
+    """What the operator allows: `names` (None: anything), and those of them that have no price; the `usual`
+    ones, and whether these are the `embedded` model.
 
     The usual models are never `unpriced` here: that they are used is the operator's own choice.
     """
 
     names: tuple[str, ...] | None = None
     unpriced: frozenset[str] = frozenset()
+    usual: tuple[str, ...] = ()
+    embedded: bool = False
 
     @classmethod
     def of(cls, settings: EngineSettings) -> Models:
         """As the settings say."""
         usual, names = settings.usual_models(), settings.models()
-        return cls(names, frozenset(n for n in names if n not in usual and not _priced(n, settings)))
+        unpriced = frozenset(n for n in names if n not in usual and not _priced(n, settings))
+        return cls(names, unpriced, usual, not settings.has_endpoint)
 
 
 def _priced(model: str, settings: EngineSettings) -> bool:

@@ -19,7 +19,8 @@ INPUTS, INPUT_TEXT = 5, 4000
 
 @dataclass(frozen=True, slots=True)
 class TextField:
-    """One text input; labels are cut at Discord's 45 characters, values at its 4,000."""
+    """One text input; labels are cut at Discord's 45 characters, values at its 4,000, a hint at
+    its 100."""
 
     name: str
     label: str
@@ -27,6 +28,7 @@ class TextField:
     long: bool = True
     required: bool = True
     most: int = 4000
+    hint: str = ""
 
 
 def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
@@ -40,6 +42,7 @@ def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
             default=cut(ask.default, ask.most) or None,
             required=ask.required,
             max_length=ask.most,
+            placeholder=cut(ask.hint, 100) or None,
         )
         modal.add_item(discord.ui.Label(text=cut(ask.label, 45), component=box))
     return modal
@@ -74,6 +77,11 @@ def joined_parts(values: Mapping[str, str]) -> str:
 def typed(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the submitted text by input name, from the raw data of a modal submission."""
     return {str(box["custom_id"]): str(box.get("value") or "") for box in _inputs(data.get("components", []))}
+
+
+def inputs_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the submitted inputs of this name, from the raw data of a modal submission."""
+    return [box for box in _inputs(data.get("components", [])) if box["custom_id"] == name]
 
 
 def _inputs(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

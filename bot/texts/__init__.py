@@ -79,7 +79,6 @@ CANNOT_READ = (
     "Right-click an agent's message and choose Apps, then *Reply to agent*, or use `/agent say`."
 )
 NOTHING_TO_READ = "That message has no text and no file for the agent. Add one of them and send it again."
-CALLED = "No agents work in this channel. Start a task with `/task new`, or see `/help`."
 NO_CHOICE = "That is not one of the choices. Use one of the buttons below the question."
 CAP_IN_WORDS = (
     "This question cannot be answered with text. Use one of its buttons, or set new caps with `/task cap`."
@@ -238,12 +237,6 @@ PERMISSION_LOST = (
     "Grant it to my role in that channel; `/doctor` checks all permissions."
 )
 
-WELCOME = (
-    "Hello. Give me a goal, and a team of agents works on it in channels where everyone can watch and help.\n"
-    "First choose with `/setup` who may start tasks (until then, only people with Manage Server). "
-    "Then start one with `/task new`. `/doctor` checks what I need here, `/help` explains the rest."
-)
-
 HELP = """\
 ****Give a goal, watch the work, step in whenever you like.**
 `/task new` starts a task: a boss agent splits the goal and recruits agents; each group gets a channel.
@@ -354,6 +347,18 @@ VERIFIED = "confirmed by an audit"
 # ---------------------------------------------------------------- modals
 
 MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What should be done?"
+MODAL_GOAL_EXAMPLE = (
+    "Such as: Write quiz.py with ten questions about birds. Test it, and explain it in a README."
+)
+MODAL_GOAL_FILES = "Files to start from, at most 10"
+MODAL_TERMS = (
+    "Model: **{model}**. This task may use at most {caps}; at a cap it stops and asks. Other caps: the "
+    "options of `/task new`."
+)
+MODAL_TERMS_EMBEDDED = (
+    "A **small model on this machine** works on it: free, minutes for each step, at most {minutes:,} "
+    "minutes. Its work is often wrong."
+)
 MODAL_REPLY, MODAL_REPLY_LABEL = "To {name}", "Your message"
 MODAL_ANSWER, MODAL_ANSWER_LABEL = "Your answer", "Answer"
 MODAL_EDIT_MORE = "Part {number} (goes on from above)"

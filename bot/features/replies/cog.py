@@ -35,6 +35,7 @@ from bot.features.agents.actions import DELIVERED
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
 from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
+from bot.features.welcome.greeting import offer
 from bot.outbox.ledger import GroupRef
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import NotFound, WrongState
@@ -219,9 +220,16 @@ class RepliesCog(commands.Cog):
         return True
 
     async def _greet(self, message: discord.Message) -> None:
-        """Explain how to start if the bot is mentioned where no agents work."""
-        if self.bot.user is not None and self.bot.user in message.mentions:
-            await self._tell(message, texts.CALLED)
+        """Answer words for no agent, if they are for the bot: mentioned, or alone with the person."""
+        me = self.bot.user
+        if me is not None and (me in message.mentions or self.parts.alone):
+            await self._offer(message, without_mention(message.content, me.id))
+
+    async def _offer(self, message: discord.Message, words: str) -> None:
+        try:
+            await offer(message, words, self.parts)
+        except UNDELIVERED as error:
+            log.warning("message %s is not answered: %s", message.id, error)
 
     # ------------------------------------------------------------ questions
 

@@ -13,6 +13,8 @@ from bot.discord.context import Parts
 from bot.discord.errors import UNDELIVERED
 from bot.discord.identities import SERVER_LEFT, space_of
 from bot.features.setup.doctor import IN_PLACE, lacking
+from bot.features.welcome.buttons import welcome_view
+from bot.features.welcome.greeting import welcome_text
 from engine.commands import EndRepeat, PauseTask
 from engine.errors import EngineError
 
@@ -29,8 +31,13 @@ class ServerCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """Record missing permissions, so that only later losses are announced."""
+        """Record missing permissions, so that only later losses are announced.
+
+        The bot's own server on the loopback is never joined: there it says its welcome at the first start.
+        """
         for guild in self.bot.guilds:
+            if self.parts.alone and await self.parts.records.fact(f"welcomed:{guild.id}") is None:
+                await self._welcome(guild)
             for place in await self._places(guild):
                 self._lacking[place.id] = self._lack(place)
 
@@ -38,13 +45,18 @@ class ServerCog(commands.Cog):
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Post the welcome message; retry posts that waited for this server."""
         self.parts.probes.again()
+        await self._welcome(guild)
+
+    async def _welcome(self, guild: discord.Guild) -> None:
+        text = welcome_text(alone=self.parts.alone)
         for channel in (guild.system_channel, *guild.text_channels):
             if channel is not None and channel.permissions_for(guild.me).send_messages:
                 try:
-                    await channel.send(texts.WELCOME, silent=True)
+                    await channel.send(text, view=welcome_view(), silent=True)
                 except UNDELIVERED as error:
                     log.warning("cannot say in %s how to begin: %s", channel, error)
                 else:
+                    await self.parts.records.set_fact(f"welcomed:{guild.id}", channel.name)
                     return
 
     @commands.Cog.listener()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -15,10 +16,11 @@ from bot.discord import autocomplete
 from bot.discord.attachments import files_of
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
+from bot.discord.formatting import plain
 from bot.discord.identities import origin_of
 from bot.discord.interactions import answer, hold
 from bot.discord.lookup import current_space
-from bot.discord.windows import TextField, window
+from bot.discord.windows import TextField, inputs_of, window
 from bot.features.tasks.actions import limits_of, require_start
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
@@ -27,6 +29,7 @@ from engine.domain.goals import checked_goal
 
 TEXT_ENDINGS = (".txt", ".md")
 KIND = "order"
+UPLOAD, MOST_FILES = "files", 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +116,49 @@ async def goal_typed(interaction: Interaction, number: int, values: Mapping[str,
     """Start the task with the submitted goal; if it is refused, return the goal as a file."""
     await hold(interaction)
     try:
-        await start(interaction, values["goal"], await _taken(interaction, number))
+        order = await _taken(interaction, number)
+        files = (*order.attachments, *uploaded(interaction))
+        await start(interaction, values["goal"], replace(order, attachments=files))
     except ActionRefused as refused:
         words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
         await answer(interaction, str(refused), files=[words])
 
 
-def goal_window(number: int) -> discord.ui.Modal:
-    """Return the modal for a long goal."""
-    return window(f"goal:{number}", texts.MODAL_GOAL, TextField("goal", texts.MODAL_GOAL_LABEL))
+async def open_goal_window(interaction: Interaction, order: TaskDraft, goal: str = "") -> None:
+    """Open the window for a goal, with `goal` in it to begin with."""
+    number = await keep(interaction, order)
+    await interaction.response.send_modal(goal_window(number, _terms(interaction, order), goal))
+
+
+def goal_window(number: int, terms: str, goal: str = "") -> discord.ui.Modal:
+    """Return the modal for a goal: its text, files, and what the task may use."""
+    field = TextField("goal", texts.MODAL_GOAL_LABEL, goal, hint=texts.MODAL_GOAL_EXAMPLE, required=False)
+    made = window(f"goal:{number}", texts.MODAL_GOAL, field)
+    upload: discord.ui.FileUpload[Any] = discord.ui.FileUpload(
+        custom_id=UPLOAD, required=False, min_values=0, max_values=MOST_FILES
+    )
+    made.add_item(discord.ui.Label(text=texts.MODAL_GOAL_FILES, component=upload))
+    made.add_item(discord.ui.TextDisplay(terms))
+    return made
+
+
+def _terms(interaction: Interaction, order: TaskDraft) -> str:
+    """Return what the task may use and who thinks, as said before it starts."""
+    parts = parts_of(interaction)
+    given = {name: getattr(order.limits, name) or getattr(parts.defaults, name) for name in Limits.__slots__}
+    model = order.model or ", ".join(parts.models.usual)
+    if parts.models.embedded:
+        return texts.MODAL_TERMS_EMBEDDED.format(minutes=given["minutes"])
+    return texts.MODAL_TERMS.format(model=plain(model, 100), caps=texts.caps(Limits(**given)))
+
+
+def uploaded(interaction: Interaction) -> tuple[discord.Attachment, ...]:
+    """Return the files that came with the submitted window."""
+    data: Any = interaction.data or {}
+    found = data.get("resolved", {}).get("attachments", {})
+    wanted = [str(each) for box in inputs_of(data, UPLOAD) for each in box.get("values") or ()]
+    state = interaction.client._connection
+    return tuple(discord.Attachment(data=found[each], state=state) for each in wanted if each in found)
 
 
 class TaskNew(commands.Cog):
@@ -160,8 +197,7 @@ class TaskNew(commands.Cog):
         await require_start(interaction, limits, model)
         told = any(file.filename.lower().endswith(TEXT_ENDINGS) for file in given)
         if goal is None and not told:
-            number = await keep(interaction, order)
-            await interaction.response.send_modal(goal_window(number))
+            await open_goal_window(interaction, order)
             return
         await hold(interaction)
         await start(interaction, "" if goal is None else checked_goal(goal), order)
