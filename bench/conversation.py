@@ -79,6 +79,8 @@ async def take_part(bot: RunningBot, replay: Replay) -> None:
     await you.slash(you.channel("lobby"), "task new", goal=GOAL)
     place = await _place(bot)
     question = await you.sees(place, "Where may people at Tern", within=PATIENCE_S)
+    while await bot.outbox.ledger.gate_of(int(question["id"])) is None:  # noqa: ASYNC110 - no person is so quick
+        await asyncio.sleep(0.05)
     await you.send(place, ANSWER, reply_to=question)
     await replay.reached(24)
     await you.send(place, CHANGE)

@@ -116,7 +116,8 @@ class GroupFormed:
 class AgentJoined:
     """An agent joined `group_id`: recruited by its head, or as the successor of an agent that left.
 
-    `leads_group_id`: the group that a successor leads from the start.
+    `leads_group_id`: the group that a successor leads from the start. `role`: "auditor" for one called to
+    judge the result, who is not one of the team.
     """
 
     task_id: int
@@ -125,6 +126,7 @@ class AgentJoined:
     name: str
     title: str
     leads_group_id: int | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,11 @@ class MessageRead:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentChanged:
-    """An assignment was given, submitted, accepted, rejected or cancelled; `note`: summary or feedback."""
+    """An assignment was given, submitted, accepted, rejected or cancelled; `note`: summary or feedback.
+
+    Of a submission, `said` is the assignee's own summary; its check was `checked` by a test runner of whose
+    tests `passed` passed ("tests"), or by the exit code 0 of `command` ("exit").
+    """
 
     task_id: int
     group_id: int
@@ -185,6 +191,10 @@ class AssignmentChanged:
     assignee: str
     state: AssignmentState
     note: str = ""
+    said: str = ""
+    command: str = ""
+    checked: Literal["", "tests", "exit"] = ""
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,14 +379,30 @@ class ModelBack:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditBegun:
+    """The boss finished (`agent_id`, `name`), and an auditor was called to judge the result."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    auditor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
-    """The auditor gave its verdict. "ran": its runs succeeded, and nothing else was judged."""
+    """The auditor gave its verdict. "ran": its runs succeeded, and nothing else was judged.
+
+    `agent_id`, `name`: the auditor; 0 and "" in events of older versions.
+    """
 
     task_id: int
     group_id: int
     verdict: Literal["accepted", "rejected", "ran"]
     findings: str
     round: int
+    agent_id: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,6 +459,7 @@ EventBody = (
     | ModelWaiting
     | ModelBack
     | ModelNotice
+    | AuditBegun
     | Audited
     | TaskEnded
 )

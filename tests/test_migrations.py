@@ -14,6 +14,8 @@ from alembic.config import Config
 from bot.app.migrations import drift, upgrade
 from bot.storage.guild_settings import CARDS, FACTS
 from bot.storage.tables import BOT_METADATA, cursors
+from bot.storage.tables import agents as bot_agents
+from bot.storage.tables import deliveries as bot_deliveries
 from bot.storage.tables import tasks as bot_tasks
 from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
@@ -462,3 +464,24 @@ def test_gates_open_at_the_update_wait_a_day_from_then(tmp_path: Path) -> None:
     assert still.due_at >= before + 86_400 > still.remind_at >= before + 21_600
     assert (still.default_effect, still.reminded) == ("cancel", 0)
     assert (closed.due_at, closed.remind_at, closed.default_effect) == (2.0, None, "")
+
+
+def test_agents_of_an_older_version_have_told_all_they_did(tmp_path: Path) -> None:
+    """Their next words tell nothing of before the update; messages sent then are the bot's own to edit."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0022")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        values = {
+            "agent_id": 4, "task_id": 1, "group_id": 2, "name": "Bo", "title": "writer", "persona": "Bo",
+            "leads": False,
+        }  # fmt: skip
+        old = sa.table("bot_agent", *(sa.column(name) for name in values))
+        connection.execute(old.insert().values(**values))
+    upgrade(url)
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(bot_agents.c.role, bot_agents.c.did)).one()
+        assert (row.role, row.did) == ("", [])
+        assert connection.execute(sa.select(bot_deliveries.c.webhook_id)).all() == []
+    engine.dispose()

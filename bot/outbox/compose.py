@@ -67,7 +67,8 @@ def _joined(posts: Sequence[Post]) -> str:
     for _, run in groupby(posts, key=lambda post: post.fold or id(post)):
         same = list(run)
         head = f"{same[0].head}\n" if same[0].head else ""
-        lines.append(closed(head + ", ".join([same[0].text, *(post.folded for post in same[1:])])))
+        text = closed(head + ", ".join([same[0].text, *(post.folded for post in same[1:])]))
+        lines.append("\n".join(part for part in (text, *(post.foot for post in same)) if part))
     return "\n".join(lines)
 
 
@@ -125,7 +126,8 @@ def _card(posts: Sequence[Post], spare: int) -> EmbedCard:
     first = posts[0]
     head = f"{first.head}\n" if first.head and len(posts) == 1 else ""
     room = card_room(first, spare)
-    text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, room) or NOTHING)
+    foot = f"\n{first.foot}" if first.foot else ""
+    text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, room) or NOTHING) + foot
     return EmbedCard(first.persona or BOT, first.face, text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, exists, func, insert, select, update
@@ -54,10 +54,14 @@ class GroupRef:
 
 @dataclass(frozen=True, slots=True)
 class MessageLocation:
-    """A message of the bot on Discord; in a thread, `channel_id` is the thread's id."""
+    """A message of the bot on Discord; in a thread, `channel_id` is the thread's id.
+
+    `webhook_id`: the webhook that sent it, 0 for the bot itself.
+    """
 
     channel_id: int
     message_id: int
+    webhook_id: int = 0
 
 
 def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
@@ -118,7 +122,7 @@ class Ledger:
 
         Not flushed to disk: if a power failure loses this, the next start looks the message up.
         """
-        done = {"state": "sent", "channel_id": where.channel_id, "message_id": where.message_id}
+        done = {"state": "sent", **asdict(where)}
         await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, durable=False, **done)
 
     async def drop(self, delivery: Delivery) -> None:
@@ -218,9 +222,8 @@ class Ledger:
 
     async def gate_message(self, gate_id: int) -> MessageLocation | None:
         """Return the location of a gate's message, None before it is sent."""
-        query = select(deliveries.c.channel_id, deliveries.c.message_id).where(
-            deliveries.c.gate_id == gate_id, deliveries.c.state == "sent"
-        )
+        columns = (deliveries.c.channel_id, deliveries.c.message_id, deliveries.c.webhook_id)
+        query = select(*columns).where(deliveries.c.gate_id == gate_id, deliveries.c.state == "sent")
         row = await self._database.read(lambda c: c.execute(query).first())
         return MessageLocation(*row) if row else None
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.outbox.ledger import Ledger
 from bot.outbox.limiter import Limiter, RateLimits
 from bot.outbox.notices import OutboxNotices
+from bot.outbox.outcomes import TargetDeleted
 from bot.outbox.pace import Pace
 from bot.outbox.posting import Posting
 from bot.outbox.projector import Projector
@@ -76,7 +77,7 @@ class Outbox:
         self._wall = options.wall
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
-        records = PlaceRecords(database)
+        records = self._records = PlaceRecords(database)
         said = self.notices = OutboxNotices(self.ledger, options.wall, self._news.set)
         limiter = options.limiter or Limiter(options.rates)
         self._transport = Transport(client, limiter, options.clock)
@@ -151,7 +152,10 @@ class Outbox:
         where = await self.ledger.gate_message(gate_id)
         if where is not None:
             gate = await self._engine.look.gate(gate_id)
-            await self._transport.edit(where, self._closed_gate(gate))
+            hook = await self._records.hook_of(where.webhook_id) if where.webhook_id else None
+            if where.webhook_id and hook is None:
+                raise TargetDeleted("webhook")
+            await self._transport.edit(where, self._closed_gate(gate), hook)
 
     async def _explain(self, gate_id: int) -> str:
         """Return the consequences of a gate's choices with the current caps."""

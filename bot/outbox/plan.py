@@ -193,7 +193,7 @@ def _digest(entries: Sequence[Entry], ladder: Ladder) -> Batch:
     for entry in entries[: ladder.digest_most]:
         if entry.post.lane == Lane.ANSWER:
             shown, answers = shown + shown_size(entry), answers + 1
-        attached += len(entry.post.text) + len(entry.post.head) + 200
+        attached += len(entry.post.text) + len(entry.post.head) + len(entry.post.foot) + 200
         full = shown > EMBED_CHARACTERS or answers > EMBEDS or attached > DIGEST_CHARACTERS
         if full and taken:
             break
@@ -222,7 +222,8 @@ def _fitting(entries: Sequence[Entry]) -> int:
 def shown_size(entry: Entry) -> int:
     """Return the maximum characters of an entry in a roll-up, with author's name and small print."""
     post = entry.post
-    return min(len(post.text), card_room(post)) + len(post.persona or BOT) + len(post.head) + 2
+    shown = min(len(post.text), card_room(post)) + len(post.head) + len(post.foot)
+    return shown + len(post.persona or BOT) + 3
 
 
 def card_room(post: Post, spare: int = 0) -> int:
@@ -254,7 +255,7 @@ def _merge(entries: Sequence[Entry]) -> Batch:
 
 
 def _merged_size(entry: Entry) -> int:
-    return len(entry.post.text) + len(entry.post.head) + 1
+    return len(entry.post.text) + len(entry.post.head) + len(entry.post.foot) + 2
 
 
 def _answers_other(entry: Entry, before: Entry) -> bool:

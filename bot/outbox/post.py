@@ -29,9 +29,9 @@ class Post:
     """A post before it is merged or split into messages.
 
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
-    `head` is a line of small print above `text`, `card` is shown as an embed under it. `ref` is "channel
-    id:message id" (of the message that is answered or reacted to). Consecutive notes with the same
-    `fold` become one line. With `eager` False the post creates no place but waits until another post
+    `head` is a line of small print above `text`, `foot` one below; `card` is shown as an embed under it.
+    `ref` is "channel id:message id" (of the message that is answered or reacted to). Consecutive notes with
+    the same `fold` become one line. With `eager` False the post creates no place but waits until another post
     does. `pings` are user ids, `roles` ids of roles to mention. A post without a group has `group_id` 0 and
     goes to `channel_id`; if that is closed or deleted, to the system channel of `guild_id`.
     """
@@ -56,6 +56,7 @@ class Post:
     files: tuple[str, ...] = ()
     card: str = ""
     roles: tuple[int, ...] = ()
+    foot: str = ""
     channel_id: int = 0
     guild_id: int = 0
 

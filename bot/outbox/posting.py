@@ -134,7 +134,7 @@ class Posting:
             if message.id not in known:
                 mark = await self.transport.fingerprint_of(message, hook, place.thread_id)
                 if mark in prints:
-                    return MessageLocation(place.target_id, message.id)
+                    return MessageLocation(place.target_id, message.id, message.webhook_id or 0)
         return None
 
     async def _variants(self, message: OutgoingMessage, hook: WebhookRecord | None) -> list[RenderedMessage]:

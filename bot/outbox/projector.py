@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from bot.discord.identities import guild_of, origin_channel, owner_id
 from bot.features.tasks.log_lines import log_line
 from bot.notifications.followers import Followers
 from bot.notifications.gate_reminder import Watchers
+from bot.outbox.acts import Act, dump_acts, load_acts
 from bot.outbox.ledger import enqueue
-from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
+from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, act_of, acts_alone, render
 from bot.personas.names import persona_name
 from bot.places.layout import Group, Placement, place
 from bot.ports import EngineApi
@@ -106,6 +108,9 @@ def project_all(connection: Connection, events: Sequence[ev.Event]) -> None:
 
 
 def _apply(connection: Connection, event: ev.Event) -> None:
+    act = act_of(event.body, _StoredContext(connection))
+    if act is not None:
+        _did(connection, event, *act)
     learn = _LEARN.get(type(event.body))
     if learn is not None:
         learn(connection, event.body)
@@ -119,6 +124,25 @@ def _apply(connection: Connection, event: ev.Event) -> None:
 def _enqueue_all(connection: Connection, event: ev.Event) -> None:
     for i, post in enumerate(render(event, _StoredContext(connection))):
         enqueue(connection, f"{event.seq}:{i}", post, event.at)
+        if post.persona and post.agent_id is not None:
+            _keep_acts(connection, post.agent_id, ())
+
+
+def _did(connection: Connection, event: ev.Event, agent_id: int, act: Act) -> None:
+    """Keep what an agent did for its next words, or tell it now when it is much."""
+    agent = _StoredContext(connection).agent(agent_id)
+    if agent is None:
+        return
+    agent = replace(agent, did=(*agent.did, act))
+    alone = acts_alone(agent, event)
+    if alone is not None:
+        enqueue(connection, f"{event.seq}:acts", alone, event.at)
+    _keep_acts(connection, agent_id, () if alone else agent.did)
+
+
+def _keep_acts(connection: Connection, agent_id: int, acts: Sequence[Act]) -> None:
+    mine = update(agents).where(agents.c.agent_id == agent_id)
+    connection.execute(mine.values(did=dump_acts(acts)))
 
 
 def _cursor(connection: Connection) -> int:
@@ -195,6 +219,8 @@ def _agent_joined(connection: Connection, body: ev.AgentJoined) -> None:
         "title": body.title,
         "persona": persona_name(body.name, body.title, taken),
         "leads": connection.execute(head_of).first() is not None,
+        "role": body.role,
+        "did": [],
     }
     insert_once(connection, agents, values)
 
@@ -266,9 +292,22 @@ class _StoredContext:
         return TaskInfo(task_id, row.guild_id, row.owner_id, root_id, told, row.goal, row.demonstration)
 
     def agent(self, agent_id: int) -> AgentInfo | None:
-        columns = (agents.c.agent_id, agents.c.name, agents.c.persona, agents.c.leads)
-        row = self._connection.execute(select(*columns).where(agents.c.agent_id == agent_id)).first()
-        return AgentInfo(*row) if row else None
+        return self._agent(agents.c.agent_id == agent_id)
+
+    def named(self, task_id: int, name: str) -> AgentInfo | None:
+        return self._agent((agents.c.task_id == task_id) & (agents.c.name == name))
+
+    def head(self, group_id: int) -> AgentInfo | None:
+        head = select(groups.c.head_id).where(groups.c.group_id == group_id).scalar_subquery()
+        return self._agent(agents.c.agent_id == head)
+
+    def _agent(self, which: ColumnElement[bool]) -> AgentInfo | None:
+        names = ("agent_id", "name", "persona", "leads", "role", "group_id", "did")
+        row = self._connection.execute(select(*(agents.c[name] for name in names)).where(which)).first()
+        if row is None:
+            return None
+        did = load_acts(row.did)
+        return AgentInfo(row.agent_id, row.name, row.persona, row.leads, row.role, did, row.group_id)
 
     def followers(self, task_id: int) -> Followers:
         query = select(FOLLOWS.c.user_id, FOLLOWS.c.mode).where(FOLLOWS.c.task_id == task_id)

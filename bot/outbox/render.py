@@ -1,5 +1,7 @@
-"""Render events as posts (pure). The bot states mechanics, the persona states meaning.
+"""Render events as posts (pure). Personas ask, submit, judge and report; the bot says what is nobody's.
 
+What an agent did between its words is told in small print under the next ones (`bot.outbox.acts`). What a
+person would not miss is not posted at all: the log and *Inspect* have it.
 Agents' text never pings: what goes out carries allowed mentions of `pings` only, and those are filled for
 an answer, a gate, the end and followers alone.
 """
@@ -11,15 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol
 
-from bot.discord.formatting import cut, dollars, fenced, many, plain, size
+from bot.discord.formatting import cut, dollars, fenced, many, plain
 from bot.discord.identities import owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
 from bot.notifications.repeat_pause import repeat_paused
+from bot.outbox.acts import MOST, Act, ActKind, small_print
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.texts import outbox as wording
-from bot.texts.gates import answer_text, closed
+from bot.texts.gates import question_text
 from engine import events as ev
 from engine.domain.clean import clean_text
 from engine.domain.completeness import Missing
@@ -63,6 +66,9 @@ class AgentInfo:
     name: str
     persona: str
     leads: bool
+    role: str = ""
+    did: tuple[Act, ...] = ()
+    group_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,12 @@ class RenderContext(Protocol):
 
     def agent(self, agent_id: int) -> AgentInfo | None:
         """Return an agent, None if it is unknown."""
+
+    def named(self, task_id: int, name: str) -> AgentInfo | None:
+        """Return the agent with exactly this name, None if it is unknown."""
+
+    def head(self, group_id: int) -> AgentInfo | None:
+        """Return the agent that leads a group, None if it is unknown."""
 
     def asked(self, ref: str) -> QuotedMessage | None:
         """Return the message with this reference, None if it did not come through this bot."""
@@ -151,6 +163,25 @@ class _Frame:
         group = group_id or self.task.root_group_id
         return Post(self.task.task_id, group, self.seq, "note", lane, defused(text[:LONGEST_TEXT]))
 
+    def words(
+        self, agent: AgentInfo | None, group_id: int, text: str, lane: Lane, acts: tuple[Act, ...] = ()
+    ) -> Post:
+        """An agent's words, under its own name and face, with what it did since its last ones and `acts`.
+
+        In the bot's voice for an agent that is not known.
+        """
+        note = self.note(text, group_id, lane)
+        if agent is None:
+            return note
+        return replace(
+            note,
+            kind="say",
+            persona=agent.persona,
+            face=agent.name,
+            agent_id=agent.agent_id,
+            foot=small_print((*agent.did, *acts)),
+        )
+
 
 def defused(text: str) -> str:
     """Model's or person's text that cannot look like a mention of everyone or of a role."""
@@ -164,31 +195,22 @@ def code(text: str, limit: int = 80) -> str:
 
 
 def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
-    agent = at.scene.agent(body.agent_id)
+    agent = at.scene.agent(body.agent_id) or AgentInfo(body.agent_id, body.name, plain(body.name, 80), False)
     answered = tuple(a for ref in body.refs if (a := at.scene.asked(ref)) is not None)
-    lane = Lane.ANSWER if body.refs else Lane.HEAD if agent and agent.leads else Lane.CHATTER
-    text = defused(body.text.strip()[:LONGEST_TEXT])
+    lane = Lane.ANSWER if body.refs else Lane.HEAD if agent.leads else Lane.CHATTER
+    text = body.text.strip()
     if not text:
         return []
     if body.sources:
         text += f"\n{defused(wording.SOURCES.format(sources=source_names(body.sources)))}"
-    return [
-        Post(
-            body.task_id,
-            body.group_id,
-            at.seq,
-            "say",
-            lane,
-            text,
-            persona=agent.persona if agent else plain(body.name, 80),
-            face=body.name,
-            agent_id=body.agent_id,
-            head=_answer_head(body.refs, at) if body.refs else _to_head(body.to),
-            ref=body.refs[-1] if body.refs else "",
-            silent=not body.refs,
-            pings=tuple(dict.fromkeys(each.user_id for each in answered)),
-        )
-    ]
+    said = replace(
+        at.words(agent, body.group_id, text, lane),
+        head=_answer_head(body.refs, at) if body.refs else _to_head(body.to),
+        ref=body.refs[-1] if body.refs else "",
+        silent=not body.refs,
+        pings=tuple(dict.fromkeys(each.user_id for each in answered)),
+    )
+    return [said]
 
 
 def _to_head(to: tuple[str, ...]) -> str:
@@ -224,10 +246,10 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         cost=_plan_cost(body),
         minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
     )
+    boss = at.scene.head(at.task.root_group_id)
     if body.gate_id is None:
-        return [replace(at.note(wording.PLAN, body.group_id, Lane.STATUS), card=card)]
-    post = _asking(wording.PLAN_ASKS, body.group_id, body.gate_id, at)
-    return [replace(post, card=card)]
+        return [replace(at.words(boss, body.group_id, wording.PLAN, Lane.STATUS), card=card)]
+    return [replace(_asking(boss, question_text("plan", ""), body.group_id, body.gate_id, at), card=card)]
 
 
 def _plan_cost(body: ev.PlanProposed) -> str:
@@ -237,23 +259,11 @@ def _plan_cost(body: ev.PlanProposed) -> str:
     return wording.PLAN_CEILING.format(cost=cost) if body.guessed else cost
 
 
-def _formed(body: ev.GroupFormed, at: _Frame) -> list[Post]:
-    if body.parent_id is None:
-        return []
-    agent = at.scene.agent(body.head_id)
-    head = plain(agent.name, NAME) if agent else "?"
-    return [at.note(wording.FORMED.format(head=head, group=plain(body.name, NAME)), body.parent_id)]
-
-
 def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
+    """The boss's joining opens the first place; of all others their head tells (`act_of`)."""
     agent = at.scene.agent(body.agent_id)
-    if agent and agent.leads and body.group_id == at.task.root_group_id:
-        return [_opening(body, at)]
-    name = wording.NAME_TITLE.format(name=plain(body.name, 80), title=plain(body.title, 80))
-    if body.title.casefold() == body.name.casefold():
-        name = wording.NAME_ONLY.format(name=plain(body.name, 80))
-    note = at.note(wording.JOINED.format(name=name), body.group_id)
-    return [replace(note, fold="joined", folded=name, eager=False, agent_id=body.agent_id)]
+    opens = agent and agent.leads and body.group_id == at.task.root_group_id and body.leads_group_id is None
+    return [_opening(body, at)] if opens else []
 
 
 def _opening(body: ev.AgentJoined, at: _Frame) -> Post:
@@ -264,11 +274,11 @@ def _opening(body: ev.AgentJoined, at: _Frame) -> Post:
 
 
 def _left(body: ev.AgentLeft, at: _Frame) -> list[Post]:
-    return [
-        at.note(
-            wording.LEFT.format(name=plain(body.name, NAME), reason=plain(body.reason, NAME)), body.group_id
-        )
-    ]
+    agent = at.scene.agent(body.agent_id)
+    if agent and agent.role == "auditor":
+        return []  # its verdict says that it has judged
+    text = wording.LEFT.format(name=plain(body.name, NAME), reason=plain(body.reason, NAME))
+    return [at.note(text, body.group_id)]
 
 
 def _changed(body: ev.AgentChanged, at: _Frame) -> list[Post]:
@@ -276,75 +286,111 @@ def _changed(body: ev.AgentChanged, at: _Frame) -> list[Post]:
 
 
 def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
-    text = wording.ASSIGNMENT[body.state].format(
-        id=body.assignment_id,
-        title=plain(body.title, NAME),
-        giver=plain(body.giver, NAME),
-        assignee=plain(body.assignee, NAME),
+    """A submission and a review with words; the rest is an act of whoever did it (`act_of`)."""
+    title = plain(body.title, NAME)
+    if body.state == "submitted":
+        agent, acts = at.scene.named(body.task_id, body.assignee), _check(body)
+        text = wording.ASSIGNMENT["submitted"].format(title=title)
+        said = body.said or body.note
+    elif body.state in ("accepted", "rejected") and body.note:
+        agent, acts, said = at.scene.named(body.task_id, body.giver), (), body.note
+        text = wording.ASSIGNMENT[body.state].format(title=title, assignee=plain(body.assignee, NAME))
+    else:
+        return []
+    return [at.words(agent, body.group_id, f"{text}\n{said.strip()}".strip(), Lane.HEAD, acts)]
+
+
+def _check(body: ev.AssignmentChanged) -> tuple[Act, ...]:
+    """The check of a submission: its run, with the tests that passed where a runner said so."""
+    if not body.checked:
+        return ()
+    if body.checked == "tests":
+        return (Act("passed", body.command, str(body.passed)),)
+    return (Act("ran", body.command),)
+
+
+def act_of(body: ev.EventBody, scene: RenderContext) -> tuple[int, Act] | None:
+    """Return what an event shows an agent to have done, with the agent's id; None for anything else."""
+    act: Act | None = None
+    agent_id = 0
+    match body:
+        case ev.FileWritten():
+            kinds: dict[str, ActKind] = {"merged": "merged", "deleted": "deleted"}
+            agent_id, act = body.agent_id, Act(kinds.get(body.change, "wrote"), body.path)
+        case ev.CodeRan():
+            agent_id, act = body.agent_id, _run(body)
+        case ev.OutsideCalled() if body.end != "unknown":
+            agent_id, act = body.agent_id, _called(body)
+        case ev.AcceptedWorkChanged():
+            agent_id, act = body.agent_id, Act("reopened", ", ".join(body.paths[:6]), body.title)
+        case ev.GroupFormed() if body.parent_id is not None:
+            agent_id, act = body.head_id, Act("led", body.name)
+        case ev.AgentJoined() if body.role != "auditor" and body.leads_group_id is None:
+            head = scene.head(body.group_id)
+            agent_id = head.agent_id if head and head.agent_id != body.agent_id else 0
+            act = Act("recruited", body.name, body.title)
+        case ev.AssignmentChanged() if body.state in ("open", "accepted") and (
+            body.state == "open" or not body.note
+        ):
+            giver = scene.named(body.task_id, body.giver)
+            agent_id = giver.agent_id if giver else 0
+            act = Act("gave" if body.state == "open" else "accepted", body.title, body.assignee)
+    return (agent_id, act) if act is not None and agent_id else None
+
+
+def _run(body: ev.CodeRan) -> Act:
+    if body.ended == "closed" or (body.ended == "exit" and body.exit_code == 0):
+        return Act("ran", body.command)
+    ended = wording.RAN_ENDED.get(body.ended, body.ended)
+    return Act(
+        "failed",
+        body.command,
+        wording.RAN_EXIT.format(code=body.exit_code) if body.ended == "exit" else ended,
     )
-    if body.note:
-        text += wording.NOTE_LINE.format(note=plain(body.note, 300))
-    return [at.note(text, body.group_id, Lane.CHATTER if body.state == "open" else Lane.HEAD)]
 
 
-def _accepted_changed(body: ev.AcceptedWorkChanged, at: _Frame) -> list[Post]:
-    more = wording.AND_MORE.format(count=len(body.paths) - 6) if len(body.paths) > 6 else ""
-    text = wording.ACCEPTED_CHANGED.format(
-        name=plain(body.name, NAME),
-        files=", ".join(f"`{code(path)}`" for path in body.paths[:6]) + more,
-        id=body.assignment_id,
-        giver=plain(body.giver, NAME),
-    )
-    return [at.note(text, body.group_id, Lane.HEAD)]
-
-
-def _file(body: ev.FileWritten, at: _Frame) -> list[Post]:
-    file = wording.FILE_NAME.format(path=code(body.path), revision=body.revision, size=size(body.size))
-    note = at.note(wording.FILE[body.change].format(name=plain(body.name, NAME), file=file), body.group_id)
-    return [replace(note, fold=f"{body.change}:{body.agent_id}", folded=file)]
-
-
-def _ran(body: ev.CodeRan, at: _Frame) -> list[Post]:
-    good = body.ended == "closed" or (body.ended == "exit" and body.exit_code == 0)
-    how = wording.RAN_OK if good else wording.RAN_EXIT.format(code=body.exit_code)
-    if body.ended != "exit":
-        how = wording.RAN_ENDED.get(body.ended, body.ended)
-    text = wording.RAN.format(name=plain(body.name, NAME), command=code(body.command), how=how)
-    tail = body.output.strip()[-600:]
-    if tail and not good:
-        text += f"\n{fenced(tail)}"
-    return [at.note(text, body.group_id)]
+def acts_alone(agent: AgentInfo, event: ev.Event) -> Post | None:
+    """Return a line of its own for an agent that did much without a word; None below `acts.MOST`."""
+    if len(agent.did) < MOST:
+        return None
+    text = small_print(agent.did)
+    post = Post(event.body.task_id, agent.group_id, event.seq, "say", Lane.CHATTER, text)
+    return replace(post, persona=agent.persona, face=agent.name, agent_id=agent.agent_id)
 
 
 def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     if body.kind == "plan":
         return []  # the plan itself follows, and its card asks
-    who = plain(body.name, NAME) if body.agent_id is not None else wording.GATE_ENGINE
-    if body.call is not None:
-        return [_asking(_call_text(body.call, who), body.group_id, body.gate_id, at)]
     most = QUESTION if body.kind == "question" else EXPLAINED
-    text = wording.GATE[body.kind].format(name=who, question=excerpt(body.question, most))
-    return [_asking(text, body.group_id, body.gate_id, at)]
+    asks = body.kind in ("question", "audit", "tool")
+    agent = at.scene.agent(body.agent_id) if asks and body.agent_id is not None else None
+    asked = question_text(body.kind, excerpt(body.question, most))
+    text = asked if body.call is None else call_text(body.call)
+    return [_asking(agent, text, body.group_id, body.gate_id, at)]
 
 
-def _call_text(call: AskedCall, who: str) -> str:
+def call_text(call: AskedCall) -> str:
     """Return the call with all of its arguments; the outbox attaches what does not fit into messages."""
-    head = wording.GATE["tool"].format(name=who, tool=plain(call.tool, 100), server=plain(call.server, 100))
+    head = wording.CALL_ASKED.format(tool=plain(call.tool, 100), server=plain(call.server, 100))
     return f"{head}\n{fenced(call.arguments, 'json', LONGEST_TEXT)}"
 
 
 def _outside(body: ev.OutsideCalled, at: _Frame) -> list[Post]:
-    text = wording.OUTSIDE[body.end].format(
+    """A call of which nobody knows whether it happened; all others are acts of the agent (`act_of`)."""
+    if body.end != "unknown":
+        return []
+    text = wording.CALL_UNKNOWN.format(
         name=plain(body.name, NAME),
         tool=plain(body.tool, 100),
         server=plain(body.server, 100),
         arguments=code(body.arguments, 200),
-        reused=wording.OUTSIDE_REUSED if body.reused else "",
     )
-    if body.addresses and body.end == "done":
-        shown = ", ".join(f"`{code(address, 120)}`" for address in body.addresses[:3])
-        text += wording.OUTSIDE_FROM.format(addresses=shown)
-    return [at.note(text, body.group_id, Lane.STATUS if body.end == "unknown" else Lane.CHATTER)]
+    return [at.note(text, body.group_id, Lane.STATUS)]
+
+
+def _called(body: ev.OutsideCalled) -> Act:
+    where = ", ".join(body.addresses[:3]) if body.end == "done" else wording.CALL_ENDED.get(body.end, "")
+    return Act("called", f"{body.server}: {body.tool}", where)
 
 
 def source_names(sources: Sequence[Source], most: int = 5) -> str:
@@ -359,12 +405,12 @@ def source_names(sources: Sequence[Source], most: int = 5) -> str:
     return ", ".join(names) + more
 
 
-def _asking(text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
+def _asking(agent: AgentInfo | None, text: str, group_id: int, gate_id: int, at: _Frame) -> Post:
     """Return a gate's post, which mentions the owner unless they turned notifications off."""
     owner = at.task.notified_id
-    note = at.note(f"<@{owner}> {text}" if owner else text, group_id, Lane.STATUS)
+    post = at.words(agent, group_id, f"<@{owner}> {text}" if owner else text, Lane.STATUS)
     pings = (owner,) if owner else ()
-    return replace(note, kind="gate", silent=False, pings=pings, gate_id=gate_id)
+    return replace(post, kind="gate", silent=False, pings=pings, gate_id=gate_id)
 
 
 def _reminded(body: ev.GateReminded, at: _Frame) -> list[Post]:
@@ -373,21 +419,14 @@ def _reminded(body: ev.GateReminded, at: _Frame) -> list[Post]:
 
 
 def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
-    """What became of it, and its buttons taken off, which may be pressed until then."""
-    told = _answered(body, at)
-    return [told, replace(told, kind="close_gate", text="", gate_id=body.gate_id)]
-
-
-def _answered(body: ev.GateClosed, at: _Frame) -> Post:
-    if body.basis != "person":
-        return at.note(closed(body.basis, body.choice), body.group_id, Lane.STATUS)
-    person = owner_id(body.by)
-    who = f"<@{person}>" if person is not None else plain(body.by, NAME)
-    answer = plain(answer_text(body.choice, body.text, body.limits), 300)
-    return at.note(wording.GATE_CLOSED.format(who=who, answer=answer), body.group_id, Lane.STATUS)
+    """The answer stands at the question: its buttons go, and who answered what comes in their place."""
+    note = at.note("", body.group_id, Lane.STATUS)
+    return [replace(note, kind="close_gate", gate_id=body.gate_id)]
 
 
 def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
+    if body.state == "paused" and body.cause == "cap":
+        return []  # the gate that asks about the cap says so
     text = (
         wording.PAUSED.format(reason=plain(body.reason, NAME)) if body.state == "paused" else wording.RESUMED
     )
@@ -395,8 +434,8 @@ def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
 
 
 def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
-    if body.percent >= 100 and body.cap != "agents":
-        return []  # a gate asks how to continue, or the wrap-up says why
+    if body.cap == "agents" if body.percent < 100 else body.cap != "agents":
+        return []  # a gate asks how to continue, or the wrap-up says why; agents cost nothing by themselves
     amount = dollars if body.cap == "cost" else "{:,}".format
     if body.agent_id is not None:
         return [_subtree_cap(body, amount, at)]
@@ -420,13 +459,12 @@ def _subtree_cap(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) 
 
 
 def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
-    if body.action == "asked":
-        return []  # the gate that follows says it
+    if body.action not in ("paused", "replaced"):
+        return []  # a gate that follows asks; what agents are told among themselves is in the log
     who = plain(body.name, NAME) if body.agent_id is not None else wording.WHOLE_TASK
-    loud = body.action in ("paused", "replaced")
     form = wording.INTERVENED_NAMED if body.names else wording.INTERVENED
     text = form.format(who=who, detail=plain(body.detail, 400))
-    return [at.note(text, body.group_id, Lane.STATUS if loud else Lane.CHATTER)]
+    return [at.note(text, body.group_id, Lane.STATUS)]
 
 
 def _model_waiting(body: ev.ModelWaiting, at: _Frame) -> list[Post]:
@@ -443,8 +481,13 @@ def _model_back(body: ev.ModelBack, at: _Frame) -> list[Post]:
 
 
 def _audited(body: ev.Audited, at: _Frame) -> list[Post]:
-    text = wording.AUDIT[body.verdict].format(round=body.round)
-    return [at.note(f"{text}\n{excerpt(body.findings, 1500)}".strip(), body.group_id, Lane.HEAD)]
+    text = f"{wording.AUDIT[body.verdict]}\n{body.findings.strip()}".strip()
+    return [at.words(at.scene.agent(body.agent_id), body.group_id, text, Lane.HEAD)]
+
+
+def _audit_begun(body: ev.AuditBegun, at: _Frame) -> list[Post]:
+    text = wording.AUDIT_BEGUN.format(auditor=plain(body.auditor, NAME))
+    return [at.words(at.scene.agent(body.agent_id), body.group_id, text, Lane.HEAD)]
 
 
 def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
@@ -460,9 +503,10 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     lines += [wording.END_RUN.format(run=plain(line, RUN)) for line in body.runs]
     owner = at.task.notified_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
-    note = at.note("\n".join(line for line in lines if line), body.group_id, Lane.CHATTER)
+    boss = at.scene.head(at.task.root_group_id)
+    post = at.words(boss, body.group_id, "\n".join(line for line in lines if line), Lane.CHATTER)
     pings = (owner,) if owner else ()
-    return [replace(note, kind="end", silent=False, pings=pings, files=body.deliverables)]
+    return [replace(post, kind="end", silent=False, pings=pings, files=body.deliverables)]
 
 
 def _lacking(missing: Missing) -> str:
@@ -488,14 +532,10 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.AgentSpoke: _spoke,
     ev.MessageRead: _read,
     ev.PlanProposed: _plan,
-    ev.GroupFormed: _formed,
     ev.AgentJoined: _joined,
     ev.AgentLeft: _left,
     ev.AgentChanged: _changed,
     ev.AssignmentChanged: _assignment,
-    ev.AcceptedWorkChanged: _accepted_changed,
-    ev.FileWritten: _file,
-    ev.CodeRan: _ran,
     ev.OutsideCalled: _outside,
     ev.GateRaised: _gate,
     ev.GateReminded: _reminded,
@@ -506,6 +546,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.ModelWaiting: _model_waiting,
     ev.ModelBack: _model_back,
     ev.ModelNotice: _model_notice,
+    ev.AuditBegun: _audit_begun,
     ev.Audited: _audited,
     ev.TaskEnded: _ended,
 }

@@ -34,13 +34,14 @@ NOT_TRANSCRIBED = (*UPDATE_KINDS, "ping")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One post in `place` at unix time `at`; `head` is its line of small print, "" for none."""
+    """One post in `place` at unix time `at`; `head` and `foot` are its small print, "" for none."""
 
     at: float
     place: str
     author: str
     head: str
     text: str
+    foot: str = ""
 
 
 def line_of(post: Post, at: float, place: str = "") -> Line:
@@ -51,6 +52,7 @@ def line_of(post: Post, at: float, place: str = "") -> Line:
         post.persona or BOT,
         post.head.removeprefix("-# "),
         f"{post.text}\n{post.card}" if post.card else post.text,
+        post.foot.removeprefix("-# "),
     )
 
 
@@ -63,7 +65,8 @@ def markdown(lines: Sequence[Line], title: str) -> str:
             place = line.place
             parts.append(f"## {_one_line(place)}\n")
         head = f"_{_one_line(line.head)}_\n\n" if line.head else ""
-        parts.append(f"**{_one_line(line.author)}** · {_clock(line.at)}\n\n{head}{closed(line.text)}\n")
+        foot = f"\n_{_one_line(line.foot)}_\n" if line.foot else ""
+        parts.append(f"**{_one_line(line.author)}** · {_clock(line.at)}\n\n{head}{closed(line.text)}\n{foot}")
     return "\n".join(parts)
 
 
@@ -83,9 +86,10 @@ def page(lines: Sequence[Line], title: str) -> str:
 
 def _article(line: Line) -> str:
     head = f"<br><small>{html.escape(line.head)}</small>" if line.head else ""
+    foot = f"<small>{html.escape(line.foot)}</small>" if line.foot else ""
     return (
         f"<article><b>{html.escape(line.author)}</b><time>{_clock(line.at)}</time>{head}"
-        f"<pre>{html.escape(line.text)}</pre></article>"
+        f"<pre>{html.escape(line.text)}</pre>{foot}</article>"
     )
 
 

@@ -139,7 +139,7 @@ class Transport:
             sent = await webhook.send(username=message.name, wait=True, **options)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error
-        return MessageLocation(sent.channel.id, sent.id)
+        return MessageLocation(sent.channel.id, sent.id, hook.webhook_id)
 
     async def by_bot(self, channel_id: int, message: RenderedMessage, nonce: str) -> MessageLocation:
         """Post in the bot's own voice; Discord takes one `nonce` once within some minutes."""
@@ -195,14 +195,25 @@ class Transport:
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error
 
-    async def edit(self, where: MessageLocation, changes: Mapping[str, Any]) -> None:
-        """Change a message of the bot's own; a repeat changes nothing."""
+    async def edit(
+        self, where: MessageLocation, changes: Mapping[str, Any], hook: WebhookRecord | None = None
+    ) -> None:
+        """Change a message of the bot's own, or with `hook` one that this webhook sent; nobody is pinged.
+
+        A repeat changes nothing.
+        """
         while (pause := self.limiter.wait_overall(self.clock())) > 0:  # noqa: ASYNC110 - it is time we wait for
             await asyncio.sleep(pause)
         self.limiter.spend_overall(self.clock())
-        message = self.client.get_partial_messageable(where.channel_id).get_partial_message(where.message_id)
         try:
-            await message.edit(**changes)
+            if hook is None:
+                place = self.client.get_partial_messageable(where.channel_id)
+                await place.get_partial_message(where.message_id).edit(**changes, allowed_mentions=_NO_ONE)
+            else:
+                thread = discord.Object(where.channel_id) if where.channel_id != hook.channel_id else None
+                options = {**changes, "allowed_mentions": _NO_ONE}
+                options |= {"thread": thread} if thread else {}
+                await self._webhook(hook).edit_message(where.message_id, **options)
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error
 

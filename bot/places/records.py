@@ -139,6 +139,12 @@ class PlaceRecords:
         row = await self._database.read(lambda c: c.execute(query).first())
         return WebhookRecord(*row) if row else None
 
+    async def hook_of(self, webhook_id: int) -> WebhookRecord | None:
+        """Return the stored webhook with this id, None if it was replaced or is gone."""
+        query = select(*_HOOK).where(webhooks.c.webhook_id == webhook_id)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        return WebhookRecord(*row) if row else None
+
     async def keep_hook(self, hook: WebhookRecord) -> None:
         """Store the webhook of a channel, replacing an earlier one."""
         values = {"webhook_id": hook.webhook_id, "token": hook.token, "repairs": hook.repairs}

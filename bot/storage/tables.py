@@ -74,7 +74,10 @@ class BotGroupRow(BotTable, table=True):
 
 
 class BotAgentRow(BotTable, table=True):
-    """An agent and the persona's name it appears under, distinct within its task."""
+    """An agent and the persona's name it appears under, distinct within its task.
+
+    `did`: what it did since its last words, which its next ones tell (`bot.outbox.acts`).
+    """
 
     __tablename__ = "bot_agent"
     agent_id: int = Field(primary_key=True)
@@ -84,6 +87,8 @@ class BotAgentRow(BotTable, table=True):
     title: str
     persona: str
     leads: bool = False
+    role: str = ""
+    did: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
 
 
 class MadePlaceRow(BotTable, table=True):
@@ -128,7 +133,10 @@ class OutboxRow(BotTable, table=True):
 
 
 class DeliveryRow(BotTable, table=True):
-    """A Discord message that carries a batch of outbox rows; same states as `OutboxRow`."""
+    """A Discord message that carries a batch of outbox rows; same states as `OutboxRow`.
+
+    `webhook_id`: the webhook that sent it, 0 for the bot itself; only the sender may edit a message.
+    """
 
     __tablename__ = "bot_delivery"
     __table_args__ = (Index("ix_bot_delivery_state", "state"),)
@@ -142,6 +150,7 @@ class DeliveryRow(BotTable, table=True):
     begun_at: float
     channel_id: int = Field(default=0, sa_type=BigInteger, index=True)
     message_id: int = Field(default=0, sa_type=BigInteger, index=True)
+    webhook_id: int = Field(default=0, sa_type=BigInteger)
     wire: dict[str, Any] = Field(sa_type=JSON)
 
 

@@ -192,9 +192,6 @@ NO_REPEATS = (
 )
 AGENT_DISMISSED = "{name} has left the task. Its open work returns to its head."
 ANSWERED = "Answered: {answer}"
-GATE_MOOT = "Closed"
-ANSWERED_BY_NOBODY = "No answer in time: {answer}"
-GATE_TIMEOUT = "Approved automatically: no answer in time"
 GATE_CLOSED = "That question was already answered. The answer is shown below it."
 GROUP_AT = "The group {name} works in {where}."
 FOLLOW_SET = {
@@ -368,8 +365,6 @@ MODAL_CAP_DOLLARS, MODAL_CAP_AGENTS, MODAL_CAP_MINUTES = "US dollars", "Agents",
 MODAL_CAP_TOKENS = "Tokens"
 MODAL_AGENT_CAP = "Caps of {name} and below"
 MODAL_PLAN_CAP = "Approve the plan with these caps"
-PLAN_ANSWERED = "🗺️ **The plan.** It has been answered."
-PLAN_MOOT = "🗺️ **The plan.** It no longer needs an answer."
 MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should change?"
 
 # ---------------------------------------------------------------- doctor

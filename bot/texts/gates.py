@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from bot.discord.formatting import plain
+from bot.discord.identities import owner_id
 from bot.texts import BUTTON, caps
 from engine.commands import Limits
 from engine.domain.gate_rules import GateDefault, Stage
@@ -90,6 +91,17 @@ UNANSWERED = "-# **No answer** until <t:{due}:f>: {means}"
 DECIDES = "the agent decides by itself and says what it assumed."
 COUNTS = "its first option counts."
 
+ASKS: Mapping[GateKind, str] = {
+    "question": "❓ {question}",
+    "plan": "🗺️ **Do you approve this plan?**",
+    "cap": "💰 **Cap reached.** {question}",
+    "share": "💰 **Cap reached.** {question}",
+    "audit": "🔍 **You decide:** {question}",
+    "stall": "🧱 **The work has stalled.** {question}",
+    "tool": "🔌 {question}",
+}
+"""A gate's question as it is posted; questions, plans and audits by the persona that asks."""
+
 REMINDER: Mapping[Stage, str] = {
     "owner": "⏰ {who}this question is still open: {question}",
     "approvers": "⏰ {who}nobody has answered yet: {question}",
@@ -98,28 +110,29 @@ REMINDER: Mapping[Stage, str] = {
 """Reminders of an open gate; `who` mentions those who are reminded."""
 
 TIMED_OUT: Mapping[GateDefault, str] = {
-    "decide": "✔️ No answer in time: the agent decides by itself.",
-    "option": "✔️ No answer in time, so this counts: {choice}",
-    "approve": "✔️ No answer in time, so work starts on the plan.",
-    "cancel": "✔️ Nobody approved the plan in time, so the task ends.",
-    "stop": "✔️ No answer in time, so the task ends; its files are kept.",
-    "wrap_up": "✔️ No answer in time, so the work is wrapped up.",
-    "dismiss": "✔️ No answer in time, so the agent and all below it leave.",
-    "accept": "✔️ No answer in time, so the result stays as it is, not confirmed by an audit.",
-    "another_round": "✔️ No answer in time, so the work gets another round.",
-    "retry": "✔️ No answer in time, so the boss tries again.",
-    "refuse_call": "✔️ No answer in time, so the call is not made.",
+    "decide": "-# ✔️ No answer in time: the agent decides by itself.",
+    "option": "-# ✔️ No answer in time, so this counts: {choice}",
+    "approve": "-# ✔️ No answer in time, so work starts on the plan.",
+    "cancel": "-# ✔️ Nobody approved the plan in time, so the task ends.",
+    "stop": "-# ✔️ No answer in time, so the task ends; its files are kept.",
+    "wrap_up": "-# ✔️ No answer in time, so the work is wrapped up.",
+    "dismiss": "-# ✔️ No answer in time, so the agent and all below it leave.",
+    "accept": "-# ✔️ No answer in time, so the result stays as it is, not confirmed by an audit.",
+    "another_round": "-# ✔️ No answer in time, so the work gets another round.",
+    "retry": "-# ✔️ No answer in time, so the boss tries again.",
+    "refuse_call": "-# ✔️ No answer in time, so the call is not made.",
 }
 """Shown for gates that nobody answered, by what they came to."""
 
 CLOSED: Mapping[GateBasis, str] = {
-    "task_ended": "✔️ The open question is closed: the task ended.",
-    "cap_raised": "✔️ The open question is closed: the cap was raised.",
-    "resumed": "✔️ The open question is closed: the task was resumed.",
-    "wrapped_up": "✔️ The open question is closed: the task is being wrapped up.",
-    "dismissed": "✔️ The open question is closed: the agent it concerns has left.",
+    "person": "-# ✔️ {who} answered: {answer}",
+    "task_ended": "-# ✔️ Closed: the task ended.",
+    "cap_raised": "-# ✔️ Closed: the cap was raised.",
+    "resumed": "-# ✔️ Closed: the task was resumed.",
+    "wrapped_up": "-# ✔️ Closed: the task is being wrapped up.",
+    "dismissed": "-# ✔️ Closed: the agent it concerns has left.",
 }
-"""Shown for gates that were closed without a person's answer."""
+"""The line that stands under a gate's question once it is closed, where its buttons were explained."""
 
 
 def label(choice: Choice) -> str:
@@ -136,6 +149,22 @@ def choice_named(choices: Sequence[Choice], text: str) -> Choice | None:
     """Return the choice whose complete label is `text` (case and spacing ignored), None for free text."""
     typed = " ".join(text.split()).casefold()
     return next((c for c in choices if " ".join(label(c).split()).casefold() == typed), None)
+
+
+def question_text(kind: GateKind, question: str) -> str:
+    """Return a gate's question as it is posted; of a plan only the request, its card holds the rest."""
+    return ASKS[kind].format(question=question)
+
+
+def closed_text(gate: GateView, asked: str) -> str:
+    """Return what a closed gate's message says: what was asked, and who answered what or why it is closed."""
+    person = owner_id(gate.answered_by)
+    who = f"<@{person}>" if person is not None else plain(gate.answered_by, 80)
+    answer = plain(answer_text(gate.chosen, gate.text, gate.limits), 300)
+    if gate.basis == "timeout":
+        effect: GateDefault = gate.chosen.effect if gate.chosen else "decide"
+        return f"{asked}\n{TIMED_OUT[effect].format(choice=answer)}"
+    return f"{asked}\n{CLOSED[gate.basis or 'task_ended'].format(who=who, answer=answer)}"
 
 
 def answer_text(choice: Choice | None, text: str, limits: Limits | None = None) -> str:
@@ -165,14 +194,6 @@ def default_means(kind: GateKind, default: GateDefault, limits: Limits = NO_LIMI
     if default == "option":
         return COUNTS
     return MEANS[kind][default].format(caps=caps(limits), more=_half_more(limits))
-
-
-def closed(basis: GateBasis, choice: Choice | None) -> str:
-    """Return how a gate was closed without a person's answer."""
-    if basis == "timeout":
-        shown = plain(choice.text, 100) if choice is not None else ""
-        return TIMED_OUT["decide" if choice is None else choice.effect].format(choice=shown)
-    return CLOSED[basis]
 
 
 def ways(gate: GateView) -> list[tuple[Way, str]]:

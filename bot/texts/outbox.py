@@ -25,10 +25,6 @@ DEMONSTRATION = {
 }
 """What is said in the posts of a demonstration, by the kind of event."""
 CARD_AT = "-# The live card is in <#{channel}>."
-JOINED = "👋 Joined: {name}"
-NAME_ONLY = "**{name}**"
-NAME_TITLE = "**{name}** ({title})"
-FORMED = "🧭 **{head}** now leads **{group}**."
 LEFT = "🚪 **{name}** left: {reason}"
 AGENT_CHANGED = {
     "paused": "⏸️ **{name}** is paused.",
@@ -36,8 +32,7 @@ AGENT_CHANGED = {
     "edited": "✏️ **{name}** has new instructions from its next turn.",
 }
 
-PLAN = "🗺️ **The plan.** Work continues with it; to change it, write to the boss here."
-PLAN_ASKS = "🗺️ **Do you approve this plan?**"
+PLAN = "🗺️ **The plan.** Work starts on it. To change it, write to me here."
 PLAN_TITLE = "The plan"
 PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
@@ -48,25 +43,33 @@ PLAN_MORE = "\n• and {count} more"
 PLAN_NO_PRICE = "no known price"
 PLAN_CEILING = "{cost} at a ceiling price, the real one is not known"
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
-ASSIGNMENT = {
-    "open": "📌 #{id} **{title}**: {giver} → {assignee}",
-    "submitted": "📬 #{id} **{title}**: submitted by {assignee}",
-    "accepted": "✅ #{id} **{title}**: accepted by {giver}",
-    "rejected": "↩️ #{id} **{title}**: returned to {assignee}",
-    "cancelled": "🗑️ #{id} **{title}**: cancelled",
+SMALL_PRINT = "-# {text}"
+ACTS = {
+    "led": "formed the group {names}",
+    "recruited": "recruited {names}",
+    "gave": "assigned {names}",
+    "wrote": "wrote {names}",
+    "merged": "merged changes into {names}",
+    "deleted": "deleted {names}",
+    "ran": "ran {names}",
+    "passed": "ran {names}",
+    "failed": "ran {names}",
+    "reopened": "changed accepted work: {names}",
+    "called": "called {names}",
+    "accepted": "accepted {names}",
 }
-NOTE_LINE = "\n-# {note}"
-FILE = {
-    "added": "📄 {name} added {file}",
-    "changed": "📄 {name} changed {file}",
-    "merged": "🔀 {name} merged into {file}",
-    "deleted": "🗑️ {name} deleted {file}",
+"""What an agent did, in the order in which a line of small print tells it."""
+
+ACT_NAMES = {
+    "recruited": "{subject} ({detail})",
+    "gave": "{subject} to {detail}",
+    "passed": "{subject}: {detail} passed",
+    "failed": "{subject}: {detail}",
+    "called": "{subject} ({detail})",
+    "reopened": "{subject} ({detail})",
+    "accepted": "{subject} ({detail})",
 }
-ACCEPTED_CHANGED = "✏️ {name} changed {files} after {giver} accepted #{id}"
-FILE_NAME = "`{path}` (r{revision}, {size})"
-RAN = "▶️ {name} ran `{command}`: {how}"
-RAN_OK = "done"
-RAN_EXIT = "exit {code}"
+RAN_EXIT = "exit code {code}"
 RAN_ENDED = {
     "timeout": "stopped at the time limit",
     "memory": "stopped at the memory limit",
@@ -75,32 +78,20 @@ RAN_ENDED = {
     "killed": "killed",
     "closed": "ended by its agent",
 }
-
-GATE = {
-    "question": "❓ **{name}** asks: {question}",
-    "cap": "💰 **Cap reached.** {question}",
-    "share": "💰 **Cap reached.** {question}",
-    "audit": "🔍 **Your judgement is needed.** {question}",
-    "stall": "🧱 **The work has stalled.** {question}",
-    "tool": "🔌 **{name}** wants to call **{tool}** of **{server}** with exactly this:",
-}
-OUTSIDE = {
-    "done": "🔌 {name} called **{tool}** of {server}{reused}: `{arguments}`",
-    "failed": "🔌 {name} called **{tool}** of {server}, which could not do it: `{arguments}`",
-    "not_sent": "🔌 {name} could not call **{tool}** of {server}; nothing happened: `{arguments}`",
-    "unknown": (
-        "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"
-        "-# It is not repeated by itself. Look there, and tell {name} what you see."
-    ),
-    "refused": "🔌 {name} may not call **{tool}** of {server}: `{arguments}`",
-}
-OUTSIDE_REUSED = " (the answer from just before)"
-OUTSIDE_FROM = "\n-# From {addresses}"
+CALL_ASKED = "🔌 May I call **{tool}** of **{server}** with exactly this?"
+CALL_UNKNOWN = (
+    "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"
+    "-# It is not repeated by itself. Look there, and tell {name} what you see."
+)
+CALL_ENDED = {"failed": "it could not do it", "not_sent": "not reached", "refused": "refused"}
 SOURCES = "-# After reading, outside: {sources}"
 SOURCE = "{tool} of {server}"
 SOURCE_AT = "{tool} of {server}, `{address}`"
-GATE_ENGINE = "MegaAgent"
-GATE_CLOSED = "✔️ Answered by {who}: {answer}"
+ASSIGNMENT = {
+    "submitted": "📬 **{title}** is ready for review.",
+    "accepted": "✅ **{title}** of {assignee} is accepted.",
+    "rejected": "↩️ **{title}** goes back to {assignee}.",
+}
 
 PAUSED = "⏸️ Paused: {reason}"
 RESUMED = "▶️ Resumed."
@@ -117,10 +108,11 @@ MODEL_WAITING = (
 )
 MODEL_NOTICE = "📎 {text}"
 MODEL_BACK = "🔌 The model answers again."
+AUDIT_BEGUN = "🔍 The goal is met, I think. {auditor} checks the result now."
 AUDIT = {
-    "accepted": "🔍 Audit {round}: accepted.",
-    "ran": "🔍 Audit {round}: the program runs. Its correctness was not judged.",
-    "rejected": "🔍 Audit {round}: not accepted yet.",
+    "accepted": "🔍 **Accepted.**",
+    "ran": "🔍 **The program runs.** Its correctness was not judged.",
+    "rejected": "🔍 **Not accepted yet.**",
 }
 END = {
     "done": "🏁 **Done.**",

@@ -72,7 +72,8 @@ class ChangeAssignment:
     """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit.
 
     With a submission, as the engine saw it: `changed` since the assignment was given, and the `diff` since it
-    was rejected.
+    was rejected. For people: its own words (`said`), and how its check `command` was `checked`
+    (`engine.events.AssignmentChanged`).
     """
 
     assignment_id: int
@@ -82,6 +83,10 @@ class ChangeAssignment:
     files: tuple[str, ...] = ()
     diff: str = ""
     changed: tuple[FileChange, ...] = ()
+    said: str = ""
+    command: str = ""
+    checked: Literal["", "tests", "exit"] = ""
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,10 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
             work.assignee,
             effect.state,
             effect.note,
+            effect.said,
+            effect.command,
+            effect.checked,
+            effect.passed,
         )
     )
 

@@ -12,7 +12,7 @@ from engine.domain.completeness import told
 from engine.domain.effects import CollectWords, Finish, RaiseGate, Verdict
 from engine.domain.gates import choices_of
 from engine.errors import Stale
-from engine.events import AcceptedWorkChanged, AgentJoined, Audited, EndBasis
+from engine.events import AcceptedWorkChanged, AgentJoined, AuditBegun, Audited, EndBasis
 from engine.lifecycle.agents import NewAgent, add_agent, dismiss
 from engine.lifecycle.ending import Ending, Held, current_report, end_task, hold_end
 from engine.lifecycle.run_evidence import account, runs_of
@@ -47,7 +47,8 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     auditor, name = _new_auditor(unit)
     values = {**kept, "auditor_id": auditor, "audit_round": TASKS.c.audit_round + 1}
     unit.connection.execute(TASKS.update().where(task).values(**values))
-    unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor"))
+    unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor", role="auditor"))
+    unit.event(AuditBegun(unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, name))
     files = ", ".join(effect.deliverables) or "none named"
     runs = "" if not effect.report else "\n".join(run_lines(runs_of(unit.connection, unit.task_id)))
     runs += "\n" if runs else ""
@@ -118,7 +119,10 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
     task = unit.connection.execute(sa.select(TASKS).where(TASKS.c.id == unit.task_id)).one()
     files = tuple(loads(task.deliverables_json))
     report = current_report(unit.connection, task)
-    unit.event(Audited(unit.task_id, unit.own_group, _word_for(effect), effect.findings, task.audit_round))
+    by, verdict = unit.agent, _word_for(effect)
+    unit.event(
+        Audited(unit.task_id, unit.own_group, verdict, effect.findings, task.audit_round, by.id, by.name)
+    )
     if effect.accepted:
         ran = effect.by_runs or task.basis == "ran"
         ending = Ending("done", "ran" if ran else "audited", report, files, verified=not effect.by_runs)

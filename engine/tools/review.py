@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.account import RunRecord, findings_of
-from engine.domain.checks import RUNNABLE, hidden_by_python, named
+from engine.domain.checks import RUNNABLE, hidden_by_python, named, shown
 from engine.domain.effects import ChangeAssignment, Verdict
 from engine.domain.evidence import Evidence, concerned, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
@@ -57,7 +57,21 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
         outcome = Submitted(work.id, kind, passed, evidence.own, altered)
     changed = await since_assignment(context, work, listed)
     diff = await since_review(context, work.id, MAX_CHANGED)
-    context.stage(ChangeAssignment(work.id, ("open",), "submitted", note, listed, diff, changed))
+    context.stage(
+        ChangeAssignment(
+            work.id,
+            ("open",),
+            "submitted",
+            note,
+            listed,
+            diff,
+            changed,
+            said=arguments.summary,
+            command=shown(work.command),
+            checked=outcome.checked,
+            passed=outcome.passed,
+        )
+    )
     context.ends_turn = True
     return ToolResult(f"Submitted to {work.giver}, who reviews it.", outcome)
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from bot.discord.access import GATE_RIGHTS
 from bot.features.gates.buttons import gate_view
-from bot.texts.gates import CLOSED, LABELS, MEANS, answer_text, choice_named, closed, label, meanings, ways
+from bot.texts.gates import (
+    CLOSED,
+    LABELS,
+    MEANS,
+    answer_text,
+    choice_named,
+    closed_text,
+    label,
+    meanings,
+    ways,
+)
 from engine.commands import Limits
 from engine.domain.gate_rules import DEFAULTS, GateDefault
 from engine.domain.gates import EFFECTS, Choice, GateBasis, GateEffect, GateKind, choices_of
@@ -65,7 +76,8 @@ def test_a_question_says_what_silence_leads_to(kind: GateKind, default: GateDefa
     assert "**No answer** until <t:1700000600:f>: " in told and "{" not in told
     assert "No answer" not in meanings(gate_of(kind), LIMITS)
     choice = next((one for one in choices_of(kind) if one.effect == default), None)
-    assert "in time" in closed("timeout", choice)
+    late = replace(gate_of(kind), basis="timeout", choice_id=choice.id if choice else None)
+    assert "in time" in closed_text(late, "Go on?") and "Go on?" in closed_text(late, "Go on?")
 
 
 @pytest.mark.parametrize("kind", KINDS)

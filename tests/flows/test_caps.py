@@ -23,7 +23,7 @@ async def test_a_raise_by_half_allows_what_was_said(start: Start) -> None:
         said = re.search(r"within (\$[\d.]+), ([\d,]+) tokens", asked["content"])
         assert said is not None
         await you(product).click(asked, label="Raise by 50 %")
-        await post_with(product, "Answered by")
+        await post_with(product, "answered: Raise by 50 %")
         limits = (await product.engine.engine.look.task(1)).limits
         assert (f"${(limits.cost_micros or 0) / 1e6:.2f}", f"{limits.tokens:,}") == said.groups()
 
@@ -48,7 +48,7 @@ async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) ->
         )
         assert gate.due_at is not None and f"<t:{int(gate.due_at)}:f>: the task ends" in asked["content"]
         await you(product).click(asked, label="Approve")
-        await post_with(product, "Answered: Approve")
+        await post_with(product, "answered: Approve")
 
 
 def endless(capped: asyncio.Event, near: asyncio.Event) -> Callable[[ChatRequest], Awaitable[ChatAnswer]]:
@@ -88,10 +88,10 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         near = await post_with(product, "cap of Ada and all below it is used")
         assert f"<@{you(product).id}>" in near["content"] and "80 % of the cost cap" in near["content"]
         notified.set()
-        asked = await post_with(product, "The cap set for Ada and all below it is reached")
+        asked = await post_with(product, "Cap reached.** The cap set for Ada and all below it is reached")
         assert asked["channel_id"] == near["channel_id"]
         assert "they continue, within $0.00" in asked["content"]
         await you(product).click(asked, label="Raise by 50 %")
-        await post_with(product, "Answered by")
+        await post_with(product, "answered: Raise by 50 %")
         budget = (await product.engine.engine.look.agent(2)).budget
         assert budget is not None and budget.caps.cost_micros == CALLS * COST_USD * 1.5e6

@@ -85,7 +85,7 @@ async def test_a_commit_is_made_once_somebody_who_may_has_allowed_it(
         local = product.local
         assert local is not None
         await command(product, "task new", goal="Commit what waits.")
-        asks = await post_with(product, "wants to call **git")
+        asks = await post_with(product, "May I call **git")
         assert (
             json.dumps(str(repository)) in asks["content"] and '"message": "By the agents"' in asks["content"]
         )
@@ -154,7 +154,7 @@ async def test_a_server_that_dies_is_started_again_and_a_wrong_one_is_named(
         assert _text(f"{kept}.looks") == "0\n1\n"
         checked = await command(product, "doctor")
         assert "**absent** not connected" in checked.text
-        assert any("called **look** of counter" in str(message) for message in messages(product))
+        assert any("called counter: look" in str(message) for message in messages(product))
     assert _left_of(str(kept)) == []
 
 

@@ -105,4 +105,4 @@ async def test_a_question_is_answered_by_a_reply(start: Start) -> None:
         question = await post_in(product, place, "Which wood?")
         await you(product).send(place, "Larch", reply_to=question)
         await post_with(product, "Understood: Larch")
-        await post_with(product, "Answered: Larch")
+        await post_with(product, "answered: Larch")

@@ -86,7 +86,7 @@ async def test_a_task_runs_from_command_to_files(start: Start) -> None:
         assert {"calc.py", "check.py"} <= attached(product)
         speakers = {name for m in messages(product) for name in speaking(m)}
         assert "Boss" in speakers
-        assert await post_with(product, "**Ada** (coder)")
+        assert await post_with(product, "recruited Ada (coder)")
         assert any(c["type"] == 4 for c in you(product).channels())
         look = product.engine.engine.look
         assert await look.read_file(1, "calc.py") == CODE.encode()

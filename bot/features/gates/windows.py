@@ -9,13 +9,14 @@ import discord
 
 from bot import texts
 from bot.discord.context import Interaction
-from bot.discord.formatting import cut
 from bot.discord.interactions import answer, hold, requester
 from bot.discord.lookup import gate_by_id
 from bot.discord.windows import TextField, window
 from bot.features.gates import actions as gate_actions
 from bot.features.tasks.cap_fields import cap_asks, caps_of
-from bot.texts.gates import answer_text
+from bot.outbox.render import QUESTION, call_text
+from bot.outbox.split import excerpt
+from bot.texts.gates import closed_text, question_text
 from engine.commands import AnswerGate
 from engine.queries import GateView, TaskView
 
@@ -56,27 +57,12 @@ async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, 
 
 
 def closed_message(gate: GateView) -> dict[str, Any]:
-    """Return the edit of an answered or closed gate's message; a plan's card is kept."""
-    changed: dict[str, Any] = {"view": closed_view(gate)}
-    if gate.kind == "plan":
-        answered = gate.basis in ("person", "timeout")
-        changed["content"] = texts.PLAN_ANSWERED if answered else texts.PLAN_MOOT
-    return changed
+    """Return the edit of an answered or closed gate's message: no buttons, and what became of it.
 
-
-def closed_view(gate: GateView) -> discord.ui.View:
-    """Return one disabled button that shows how the gate was closed."""
-    view = discord.ui.View(timeout=None)
-    words = " ".join(answer_text(gate.chosen, gate.text, gate.limits).split())
-    label, style = texts.GATE_MOOT, discord.ButtonStyle.secondary
-    if gate.basis == "person":
-        label, style = cut(texts.ANSWERED.format(answer=words), 80), discord.ButtonStyle.success
-    elif gate.basis == "timeout":
-        label = cut(texts.ANSWERED_BY_NOBODY.format(answer=words), 80)
-        if gate.kind == "plan":
-            label = texts.GATE_TIMEOUT
-    view.add_item(discord.ui.Button(label=label, style=style, disabled=True, custom_id=f"closed:{gate.id}"))
-    return view
+    A plan's card is kept.
+    """
+    asked = question_text(gate.kind, gate.question) if gate.call is None else call_text(gate.call)
+    return {"content": closed_text(gate, excerpt(asked, QUESTION)), "view": None}
 
 
 async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:

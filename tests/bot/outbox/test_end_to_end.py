@@ -130,7 +130,7 @@ async def test_the_end_brings_report_and_files(stage: Stage) -> None:
     files = ("out/report.md", "big.bin", "gone.txt")
     stage.engine.emit(TaskEnded(task_id, group_id, "done", "All done.", files, verified=True))
     await stage.drain()
-    messages = [m for m in stage.said("root") if not m.get("webhook_id")]
+    messages = [m for m in stage.said("root") if m["author"]["username"].startswith("Boss")]
     (end,) = [m for m in messages if "All done." in m["content"]]
     assert pinged(stage, end) == {stage.local.you.id}
     (attached,) = [m for m in messages if m["attachments"]]

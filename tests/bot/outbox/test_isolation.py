@@ -71,6 +71,7 @@ def happening(t: int) -> dict[type, ev.EventBody]:
         ev.AssignmentChanged(t, root, 1, "paint", "Boss", "Ada", "accepted", "good"),
         ev.FileWritten(t, shop, ada, "Ada", "a.py", 1, 10, "added"),
         ev.CodeRan(t, shop, ada, "Ada", "python a.py", 0, "exit", "ok"),
+        ev.OutsideCalled(t, shop, ada, "Ada", "web", "search", 1, "done", "{}"),
         ev.GateRaised(t, root, of(t, 8), "question", ada, "Ada", "Which wood?", ()),
         ev.GateClosed(t, root, of(t, GATE), "person", f"discord:{of(t, 91)}"),
         ev.CapReached(t, "cost", 100, 9, 9, ada, "Ada", f"discord:{of(t, 91)}"),
@@ -78,7 +79,8 @@ def happening(t: int) -> dict[type, ev.EventBody]:
         ev.ModelWaiting(t, "busy", 5.0),
         ev.ModelBack(t),
         ev.ModelNotice(t, "the model is slow"),
-        ev.Audited(t, root, "accepted", "good", 1),
+        ev.AuditBegun(t, root, boss, "Boss", "Auditor"),
+        ev.Audited(t, root, "accepted", "good", 1, boss, "Boss"),
         ev.TaskEnded(t, root, "done", "Built.", ("a.py",), True),
     )
     return {type(body): body for body in bodies}

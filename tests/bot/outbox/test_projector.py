@@ -9,16 +9,16 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import select
 
+from bot.outbox.acts import MOST
 from bot.outbox.post import Lane, Post, load_post
 from bot.outbox.projector import project_all
 from bot.storage.guild_settings import BotRecords, FollowMode
 from bot.storage.tables import agents, cursors, groups, outbox, tasks
 from bot.texts.outbox import END_UNVERIFIED
 from engine import events as ev
-from engine.commands import Limits
 from engine.domain.account import UNJUDGED
 from engine.domain.completeness import Missing, MissingKind
-from engine.domain.gates import Choice, GateBasis, GateKind, choices_of
+from engine.domain.gates import GateBasis, GateKind, choices_of
 from tests.fakes.inline_database import InlineDatabase
 
 SPEECH = ev.AgentSpoke(1, 2, 3, "Ada", ("Bo",), "Hello @everyone", ())
@@ -173,44 +173,106 @@ async def test_lanes() -> None:
     assert "$4.00" in made[-1].text
 
 
-EVERY: list[ev.EventBody] = [
-    ev.TaskChanged(1, "paused", "cap"),
+OF_THE_BOT: list[ev.EventBody] = [
+    ev.TaskChanged(1, "paused", "by a person", "person"),
     ev.TaskChanged(1, "running", ""),
-    ev.PlanProposed(1, 2, 5, "First this.", ("a", "b"), 9, 100_000, 250_000, 30),
-    ev.GroupFormed(1, 10, 2, 4, "Writers", 1),
     ev.AgentLeft(1, 2, 4, "Bo", "done"),
     ev.AgentChanged(1, 2, 4, "Bo", "paused"),
-    *(
-        ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", state, "a note")
-        for state in get_args(ev.AssignmentState)
-    ),
-    *(
-        ev.FileWritten(1, 2, 4, "Bo", "a/`b`.md", 3, 2048, change)
-        for change in ("added", "changed", "merged", "deleted")
-    ),
-    ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
-    ev.CodeRan(1, 2, 4, "Bo", "sleep 99", -1, "timeout", ""),
     *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in get_args(GateKind) if kind != "plan"),
-    ev.GateClosed(1, 2, 8, "person", "discord:7", text="yes"),
-    ev.GateClosed(1, 2, 8, "person", "discord:7", Choice("approve", "approve"), limits=Limits(agents=3)),
-    *(ev.GateClosed(1, 2, 8, basis) for basis in get_args(GateBasis) if basis != "person"),
     ev.CapReached(1, "agents", 100, 5, 5),
-    ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
     ev.Intervened(1, 2, None, "", "stall", "paused", "nothing moves"),
     ev.ModelWaiting(1, "rate limit", 12.4),
     ev.ModelBack(1),
     ev.ModelNotice(1, "No price is known for it."),
-    ev.Audited(1, 2, "rejected", "No tests.", 1),
-    *(ev.TaskEnded(1, 2, state, "The report.", ("a.md",), False) for state in ("done", "stopped", "failed")),
+    ev.OutsideCalled(1, 2, 4, "Bo", "tickets", "create", 1, "unknown", "{}"),
+]
+
+OF_AGENTS: list[tuple[ev.EventBody, str]] = [
+    (ev.PlanProposed(1, 2, 5, "First this.", ("a", "b"), 9, 100_000, 250_000, 30), "Ada · boss"),
+    (
+        ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", "submitted", "checked", "It is there."),
+        "Bo · writer",
+    ),
+    (ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", "accepted", "Well done."), "Ada · boss"),
+    (ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", "rejected", "No tests."), "Ada · boss"),
+    (ev.GateRaised(1, 2, 8, "question", 4, "Bo", "Go?", ()), "Bo · writer"),
+    (ev.GateRaised(1, 2, 8, "audit", 4, "Bo", "Go?", ()), "Bo · writer"),
+    (ev.AuditBegun(1, 2, 3, "Ada", "Auditor"), "Ada · boss"),
+    (ev.Audited(1, 2, "rejected", "No tests.", 1, 4, "Bo"), "Bo · writer"),
+    *(
+        (ev.TaskEnded(1, 2, state, "The report.", ("a.md",), False), "Ada · boss")
+        for state in get_args(ev.TaskState)[2:]
+    ),
+]
+
+QUIET: list[ev.EventBody] = [
+    ev.GroupFormed(1, 10, 2, 4, "Writers", 1),
+    ev.AgentJoined(1, 2, 9, "Cy", "tester"),
+    ev.AgentJoined(1, 2, 9, "Auditor", "auditor", role="auditor"),
+    ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", "open", "details"),
+    ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", "accepted"),
+    ev.AssignmentChanged(1, 2, 6, "Write", "Ada", "Bo", "cancelled", "left"),
+    ev.FileWritten(1, 2, 4, "Bo", "a/`b`.md", 3, 2048, "added"),
+    ev.CodeRan(1, 2, 4, "Bo", "pytest `-q`", 1, "exit", "1 failed ```"),
+    ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
+    ev.TaskChanged(1, "paused", "cap on tokens reached", "cap"),
+    ev.CapReached(1, "agents", 80, 4, 5),
 ]
 
 
-@pytest.mark.parametrize("body", EVERY, ids=lambda body: type(body).__name__)
-async def test_every_event_is_told_once_in_the_bots_voice(body: ev.EventBody) -> None:
+@pytest.mark.parametrize("body", OF_THE_BOT, ids=lambda body: type(body).__name__)
+async def test_what_is_nobodys_is_told_once_by_the_bot(body: ev.EventBody) -> None:
     """Mechanics make one post of the bot's, without a template's gap left open."""
-    (post,) = [post for post in await projected(body) if post.kind != "close_gate"]
+    (post,) = await projected(body)
     assert post.persona == "" and post.text.strip()
-    assert "{" not in post.text and "}" not in post.text
+    assert "{who" not in post.text and "{name" not in post.text
+
+
+@pytest.mark.parametrize(("body", "persona"), OF_AGENTS, ids=lambda value: type(value).__name__)
+async def test_agents_ask_submit_judge_and_report_themselves(body: ev.EventBody, persona: str) -> None:
+    """One post under the agent's own name and face, which leads back to it."""
+    (post,) = await projected(body)
+    assert (post.persona, post.agent_id is not None, post.face != "") == (persona, True, True)
+    assert "{" not in post.text
+
+
+@pytest.mark.parametrize("body", QUIET, ids=lambda body: type(body).__name__)
+async def test_what_nobody_would_miss_is_not_posted(body: ev.EventBody) -> None:
+    """It stays in the log; of an agent's acts its next words tell."""
+    assert await projected(body) == []
+
+
+async def test_an_agents_next_words_tell_what_it_did() -> None:
+    """Each thing once, its latest state; the line stands under the words and is told once."""
+    acts: list[ev.EventBody] = [
+        ev.FileWritten(1, 2, 4, "Bo", "clean.py", 3, 2048, "added"),
+        ev.FileWritten(1, 2, 4, "Bo", "clean.py", 4, 2049, "changed"),
+        ev.CodeRan(1, 2, 4, "Bo", "pytest -q", 1, "exit", "1 failed"),
+    ]
+    check = ev.AssignmentChanged(
+        1, 2, 6, "Write", "Ada", "Bo", "submitted", "", "Cleaned.", "pytest -q", "tests", 3
+    )
+    submitted, said = await projected(*acts, check, ev.AgentSpoke(1, 2, 4, "Bo", (), "Next."))
+    assert submitted.foot == "-# wrote `clean.py` · ran `pytest -q`: 3 passed"
+    assert submitted.text.endswith("Cleaned.") and said.foot == ""
+    recruit = ev.AgentJoined(1, 2, 9, "Cy", "tester")
+    given = ev.AssignmentChanged(1, 2, 7, "Test", "Ada", "Cy", "open", "all of it")
+    (boss,) = await projected(recruit, given, ev.AgentSpoke(1, 2, 3, "Ada", (), "We begin."))
+    assert boss.foot == "-# recruited Bo (writer), Cy (tester) · assigned Test to Cy"
+
+
+async def test_much_work_without_a_word_is_told_on_its_own() -> None:
+    """Who writes forty files and says nothing is seen at work."""
+    files = [ev.FileWritten(1, 2, 4, "Bo", f"{n}.py", n, 9, "added") for n in range(MOST)]
+    (post,) = await projected(*files)
+    assert post.persona == "Bo · writer" and "and 35 more" in post.text
+
+
+async def test_an_answer_stands_at_its_question_only() -> None:
+    """Closing a gate changes its message and posts nothing."""
+    for basis in get_args(GateBasis):
+        (post,) = await projected(ev.GateClosed(1, 2, 8, basis, "discord:7", text="yes"))
+        assert (post.kind, post.gate_id) == ("close_gate", 8)
 
 
 async def test_a_plan_is_one_card_that_asks_once() -> None:
@@ -224,7 +286,7 @@ async def test_a_plan_is_one_card_that_asks_once() -> None:
     (dear,) = await projected(gate, replace(plan, guessed=True))
     assert "$0.25 at a ceiling price" in dear.card
     (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))
-    assert (shown.kind, shown.pings, shown.silent) == ("note", (), True)
+    assert (shown.kind, shown.pings, shown.silent) == ("say", (), True)
     assert "no known price" in shown.card and "min" not in shown.card
 
 
@@ -309,12 +371,10 @@ async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
 
 
 async def test_a_name_is_not_said_twice() -> None:
-    """What was seen may begin with the agent's name already; a boss's title is its name."""
+    """What was seen may begin with the agent's name already."""
     (told,) = await projected(
-        ev.Intervened(1, 2, 4, "Bo", "loop", "nudged", "Bo's model gave no answer.", names=True)
+        ev.Intervened(1, 2, 4, "Bo", "loop", "paused", "Bo's model gave no answer.", names=True)
     )
     assert told.text == "🩺 Bo's model gave no answer."
-    (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent"))
+    (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "paused", "was silent"))
     assert other.text == "🩺 Bo: was silent"
-    (joined,) = await projected(ev.AgentJoined(1, 2, 9, "Auditor", "auditor"))
-    assert joined.text == "👋 Joined: **Auditor**"

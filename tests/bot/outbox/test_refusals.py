@@ -23,8 +23,9 @@ NEW_THREAD = r"/channels/\d+/threads"
 
 
 def masked(stage: Stage, place: str = "root") -> list[tuple[str, str]]:
-    """(name, words) of what webhooks said."""
-    return [(m["author"]["username"], m["content"]) for m in stage.said(place) if m.get("webhook_id")]
+    """(name, words without what was done) of what webhooks said."""
+    said = [m for m in stage.said(place) if m.get("webhook_id")]
+    return [(m["author"]["username"], m["content"].partition("\n-# ")[0]) for m in said]
 
 
 def attached(stage: Stage, message: dict[str, Any]) -> str:

@@ -23,6 +23,12 @@ class _Scene:
     def agent(self, agent_id: int) -> AgentInfo | None:
         return AgentInfo(agent_id, "Ada", "Ada", False)
 
+    def named(self, task_id: int, name: str) -> AgentInfo | None:
+        return AgentInfo(3, name, name, False)
+
+    def head(self, group_id: int) -> AgentInfo | None:
+        return AgentInfo(3, "Ada", "Ada", True)
+
     def asked(self, ref: str) -> QuotedMessage | None:
         return None
 
