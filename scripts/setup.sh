@@ -139,7 +139,7 @@ install_packages() {
         grep -qsFx -e "$pinned $lock" -e "$pinned requirements.lock" .venv/.installed || missing="$missing $lock"
     done
     [ -n "$missing" ] || return 0
-    say "installing the Python packages pinned in$missing into .venv (some minutes and about 0.7 GB the first time)"
+    say "installing the Python packages pinned in$missing into .venv (some minutes and up to 0.4 GB the first time)"
     case $missing in
         *local.lock*) say "without a model's key in .env, a small model follows: 1.1 GB in $(model_folder), 3 GB of memory while it answers" ;;
     esac

@@ -43,6 +43,10 @@ class RefusingSandbox:
         raise NotConfigured(self._reason)
 
 
+CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+"""Files by which Docker and Podman mark their containers."""
+
+
 def choose_sandbox(
     environment: Path, limits: SandboxLimits | None = None, uids: Sequence[int] = SPARE_UIDS
 ) -> Sandbox:
@@ -56,13 +60,25 @@ def choose_sandbox(
         sandbox = BubblewrapSandbox(found, load_environment(environment), limits, uids)
         leaks = escapes(sandbox)
     except (EngineError, OSError) as error:
-        return RefusingSandbox(f"Code cannot be run here. {error}")
+        return RefusingSandbox(f"Code cannot be run here. {error}{container_hint()}")
     if leaks:
         return RefusingSandbox(
             f"Code cannot be run here: bubblewrap did not contain {', '.join(leaks)}. "
             "Run the bot on a Linux host (not in a restricted container) with user namespaces allowed."
+            f"{container_hint()}"
         )
     return sandbox
+
+
+def container_hint(marks: Sequence[Path] = CONTAINER_MARKS) -> str:
+    """Return what allows the sandbox inside a container; "" outside one."""
+    if not any(mark.exists() for mark in marks):
+        return ""
+    return (
+        " This is a container, whose usual confinement forbids it. Start it with "
+        "`docker compose -f compose.yaml -f compose.sandbox.yaml up` (docs/install.md), or with the options "
+        "that the second file holds."
+    )
 
 
 def _find_bubblewrap() -> Bubblewrap:

@@ -31,9 +31,13 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Print a line."""
+        self.heard_at = time.monotonic()
+        if self._bar is None:
+            sys.stderr.write(f"• {text}\n")
+            sys.stderr.flush()
+            return
         from tqdm import tqdm  # noqa: PLC0415 - see the class
 
-        self.heard_at = time.monotonic()
         tqdm.write(f"• {text}", file=sys.stderr)
 
     def at(self, done: int, total: int) -> None:
