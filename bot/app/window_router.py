@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 
 import discord
 from discord.ext import commands
@@ -14,6 +15,9 @@ from bot.discord.windows import SubmitHandler, typed
 from bot.features.tasks.new import goal_typed
 
 ALL: Mapping[str, SubmitHandler] = {**WINDOWS, "goal": goal_typed}
+
+WORDS = frozenset({"goal", "say", "edit", "gate"})
+"""Windows in which people write at length."""
 
 
 class WindowsCog(commands.Cog):
@@ -27,7 +31,14 @@ class WindowsCog(commands.Cog):
         kind, _, number = str(interaction.data.get("custom_id", "")).partition(":")
         if kind not in ALL or not number.isdecimal():
             return
+        values = typed(interaction.data)
         try:
-            await ALL[kind](interaction, int(number), typed(interaction.data))
+            await ALL[kind](interaction, int(number), values)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
-            await report(interaction, error)
+            await report(interaction, error, _given_back(kind, values))
+
+
+def _given_back(kind: str, values: Mapping[str, str]) -> list[discord.File]:
+    """What was typed, as a file: a window that is refused would lose it."""
+    words = "\n".join(text for text in values.values() if text)
+    return [discord.File(BytesIO(words.encode()), f"{kind}.txt")] if kind in WORDS and words else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import secrets
+from collections.abc import Sequence
 
 import aiohttp
 import discord
@@ -61,11 +62,14 @@ def error_text(error: BaseException) -> str:
     return texts.UNKNOWN.format(incident=incident)
 
 
-async def report(interaction: Interaction, error: BaseException) -> None:
-    """Report the error to the person; an expired interaction (10062, 50027) is only logged."""
+async def report(interaction: Interaction, error: BaseException, files: Sequence[discord.File] = ()) -> None:
+    """Report the error to the person; an expired interaction (10062, 50027) is only logged.
+
+    `files` give back what the person typed.
+    """
     words = error_text(error)
     try:
-        await answer(interaction, words)
+        await answer(interaction, words, files=files)
     except UNDELIVERED as lost:
         log.warning("could not report an error to user %s: %s", interaction.user.id, lost)
 

@@ -38,7 +38,7 @@ from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
 from bot.features.welcome.greeting import offer
 from bot.outbox.ledger import GroupRef
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
-from engine.errors import NotFound, WrongState
+from engine.errors import EngineError, NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
 
 log = logging.getLogger(__name__)
@@ -349,6 +349,8 @@ class RepliesCog(commands.Cog):
                     await self.parts.engine.handle(WithdrawMessage(message_ref(channel_id, message_id)))
                 except (NotFound, WrongState) as error:
                     log.debug("deleted message %s changes nothing: %s", message_id, error)
+                except EngineError as error:
+                    log.warning("deleted message %s could not be withdrawn: %s", message_id, error)
 
     async def _catch_up(self, channel_id: int, after: int) -> None:
         try:

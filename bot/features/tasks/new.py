@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from io import BytesIO
 from typing import Any
 
 import discord
@@ -113,15 +112,11 @@ async def announce(interaction: Interaction, task_id: int) -> None:
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:
-    """Start the task with the submitted goal; if it is refused, return the goal as a file."""
+    """Start the task with the submitted goal."""
     await hold(interaction)
-    try:
-        order = await _taken(interaction, number)
-        files = (*order.attachments, *uploaded(interaction))
-        await start(interaction, values["goal"], replace(order, attachments=files))
-    except ActionRefused as refused:
-        words = discord.File(BytesIO(values["goal"].encode()), "goal.txt")
-        await answer(interaction, str(refused), files=[words])
+    order = await _taken(interaction, number)
+    files = (*order.attachments, *uploaded(interaction))
+    await start(interaction, values["goal"], replace(order, attachments=files))
 
 
 async def open_goal_window(interaction: Interaction, order: TaskDraft, goal: str = "") -> None:

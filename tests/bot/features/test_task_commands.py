@@ -7,9 +7,10 @@ import errno
 import pytest
 
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
-from engine.errors import ModelKeyRejected, ModelUnavailable
+from engine.errors import ModelKeyRejected, ModelUnavailable, StorageFull
 from engine.events import ModelWaiting
 from tests.bot.features.conftest import Stage
+from tests.bot.features.test_replies import asked
 
 
 async def test_new_without_a_goal_opens_a_window_that_survives_nothing_being_chosen(stage: Stage) -> None:
@@ -63,6 +64,30 @@ async def test_attachments_arrive_in_the_workspace_under_safe_distinct_names(sta
         "attachments/data.csv": b"two",
         "attachments/data-2.csv": b"three",
     }
+
+
+@pytest.mark.parametrize("window", ["goal", "say", "edit", "gate"])
+async def test_what_was_typed_comes_back_when_it_is_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, window: str
+) -> None:
+    """Whatever the reason: the task ended, the disk is full, a file chosen before is gone."""
+    task = await stage.start()
+
+    async def full(_command: object) -> int:
+        raise StorageFull("The disk is full.")
+
+    if window == "goal":
+        opened = await stage.boss.slash(stage.lobby, "task new")
+    elif window == "gate":
+        _, message = await asked(stage, task, "question", "Oak", "Ash")
+        opened = await stage.boss.click(message, label="Write an answer")
+    else:
+        opened = await stage.boss.slash(task.room, f"agent {window}", agent=str(task.boss))
+    monkeypatch.setattr(stage.engine, "handle", full)
+    field = "goal" if window == "goal" else "text"
+    result = await stage.boss.submit_modal(opened, {field: "A long goal"})
+    (file,) = [a for m in (result.response, *result.followups) for a in m.attachments]
+    assert (await file.read()).decode().startswith("A long goal")
 
 
 async def test_a_long_goal_comes_as_a_text_file(stage: Stage) -> None:
