@@ -6,9 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import discord
 import pytest
 
 from bot.app.settings import BotSettings
+from bot.features.setup.doctor import IN_CATEGORY, IN_SERVER, READ_ONLY
 from engine.connectors.mcp.config import load_servers
 from engine.settings import EngineSettings
 from engine.tools.reference import reference
@@ -19,6 +21,7 @@ DOCUMENTS = (
     "SECURITY.md",
     "docs/architecture.md",
     "docs/connectors.md",
+    "docs/operate.md",
     "docs/tools.md",
     "README.md",
 )
@@ -86,3 +89,14 @@ def test_every_setting_stands_in_the_example() -> None:
     of_roles = {name for name in names if name.endswith(("_BOSS", "_HEAD", "_MEMBER", "_AUDITOR"))}
     assert not {name for name in names - of_roles if f"{name}=" not in example}
     assert not {name for name in of_roles if f"{name.rpartition('_')[0]}_BOSS" not in example}
+
+
+def test_the_invitation_asks_for_what_the_bot_checks() -> None:
+    """The numbers in the README are the sums of the permissions that `/doctor` looks for."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    least = discord.Permissions(**dict.fromkeys([*IN_SERVER, *IN_CATEGORY], True))
+    whole = discord.Permissions(least.value)
+    whole.update(**{READ_ONLY: True})
+    assert f"&permissions={whole.value}`" in text and f"the number is {least.value}." in text
+    assert not whole.administrator
+    assert [shown for shown in {**IN_SERVER, **IN_CATEGORY}.values() if shown not in text] == []

@@ -243,7 +243,7 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         why=excerpt(defused(body.summary), 1500),
         agents=many(body.agents, "agent"),
         tokens=body.tokens,
-        cost=_plan_cost(body),
+        cost=wording.PLAN_NOTHING if at.task.demonstration else _plan_cost(body),
         minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
     )
     boss = at.scene.head(at.task.root_group_id)

@@ -40,6 +40,7 @@ PLAN_CARD = (
 )
 PLAN_GROUP = "• {group}"
 PLAN_MORE = "\n• and {count} more"
+PLAN_NOTHING = "nothing, it is recorded"
 PLAN_NO_PRICE = "no known price"
 PLAN_CEILING = "{cost} at a ceiling price, the real one is not known"
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
