@@ -247,7 +247,8 @@ def _refuse_call(at: _Answered) -> tuple[Wake, ...]:
     refused = OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == call.id)
     at.connection.execute(refused.values(state="refused", told=True, ended_at=at.now))
     says = f" They say: {at.answer.text}" if at.answer.text else ""
-    text = f"The people refused your call {call.id} of {call.name}. It was not made.{says}"
+    who = "The people refused" if at.basis == "person" else "Nobody agreed in time to"
+    text = f"{who} your call {call.id} of {call.name}. It was not made.{says}"
     if not at.by_person:
         text = f"Nobody allowed your call {call.id} of {call.name} in time. It was not made."
     return at.send(call.agent_id, text)

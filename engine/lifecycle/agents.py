@@ -12,6 +12,7 @@ from engine.domain.gates import SUBTREE_CAP, GateBasis
 from engine.domain.naming import name_key, unique_name
 from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
+from engine.lifecycle.calls import withdraw_calls
 from engine.lifecycle.gates import close_gates
 from engine.lifecycle.words import hand_on, open_words
 from engine.ports import AgentRole
@@ -144,6 +145,7 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
         TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
     )
     release(connection, ids)
+    events += withdraw_calls(connection, ids, "dismissed", now)
     return [*events, *close_subtree_cap_gates(connection, ids, "dismissed")]
 
 

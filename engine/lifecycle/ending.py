@@ -19,6 +19,7 @@ from engine.domain.recall import signs_of
 from engine.errors import WrongState
 from engine.events import EndBasis, EventBody, Intervened, TaskEnded, TaskState
 from engine.lifecycle.agents import dismiss
+from engine.lifecycle.calls import withdraw
 from engine.lifecycle.gates import close_gates
 from engine.lifecycle.run_evidence import account, runs_of
 from engine.lifecycle.words import hand_on_stranded, open_words, unheeded, words_since
@@ -86,6 +87,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         runs=runs,
         sources=_sources(connection, task_id),
     )
+    withdraw(connection, OUTSIDE_CALLS.c.task_id == task_id, now)
     return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]
 
 

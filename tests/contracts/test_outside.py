@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from engine import Engine
-from engine.commands import AnswerGate, Limits, StartTask
+from engine.commands import AnswerGate, DismissAgent, Limits, ReplaceAgent, StartTask, StopTask
 from engine.domain.outside import Source
+from engine.errors import WrongState
 from engine.events import AgentSpoke, Event, GateRaised, OutsideCalled, TaskEnded, dump_event, load_event
 from engine.llm.scripted import Script, call, say
 from engine.ports import ChatAnswer, ChatRequest, OutsideLimits
@@ -357,3 +358,57 @@ async def test_many_tools_are_searched_not_carried(world: World) -> None:
     assert offered[0][-2:] == ["find_tool", "use_tool"] and not [n for n in offered[0] if "__" in n]
     assert "shop__wrap" in await results(world) and "Does nothing much" not in await results(world)
     assert shop.made == [("wrap", "tea")]
+
+
+def ada(request: ChatRequest) -> ChatAnswer:
+    """A boss with one member, Ada, who wants to buy; a successor of hers says what it hears."""
+    last = request.messages[-1].content
+    if request.role == "boss":
+        if any(message.role == "assistant" for message in request.messages):
+            return say("I wait.")
+        member = {"name": "Ada", "role": "buyer", "instructions": "buy"}
+        work = ("assign", {"to": "Ada", "title": "buy", "details": "tea"})
+        return call(("recruit", {"members": [member]}), work)
+    if "[from outside, your call" in last:
+        return say("Heard.")
+    if any(message.role == "assistant" for message in request.messages) or "take over" in last:
+        return say("I wait.")
+    return call(("shop__buy", {"item": "tea"}))
+
+
+@pytest.mark.parametrize("world", ONE, indirect=True)
+@pytest.mark.parametrize("leaves", ["dismissed", "replaced"])
+async def test_a_call_of_an_agent_that_leaves(world: World, leaves: str) -> None:
+    """It is withdrawn with its question when the agent is dismissed; its successor hears of it otherwise."""
+    shop = Shop(tool("buy", "ask"))
+    engine = await world.start(ada, outside=shop)
+    task = await begun(engine)
+    gate = await asked(world, engine, task)
+    assert gate.agent_id is not None
+    if leaves == "dismissed":
+        await engine.handle(DismissAgent(gate.agent_id, "me"))
+        with pytest.raises(WrongState):
+            await engine.handle(AnswerGate(gate.gate_id, "me", "allow_call"))
+        assert [row.state for row in await rows(world)] == ["refused"]
+        return
+    fresh = await engine.handle(ReplaceAgent(gate.agent_id, "me"))
+    await engine.handle(AnswerGate(gate.gate_id, "me", "allow_call"))
+
+    async def heard() -> bool:
+        said = await world.rows(sa.select(STEPS.c.said).where(STEPS.c.agent_id == fresh))
+        return "Heard." in [row.said for row in said]
+
+    await world.until(heard)
+    assert shop.made == [("buy", "tea")]
+
+
+@pytest.mark.parametrize("world", ONE, indirect=True)
+async def test_the_end_of_a_task_withdraws_what_was_asked(world: World) -> None:
+    """Nothing is made after the end, and the ledger does not say that it waits."""
+    shop = Shop(tool("buy", "ask"))
+    engine = await world.start(boss([("shop__buy", {"item": "tea"})]), outside=shop)
+    task = await begun(engine)
+    await asked(world, engine, task)
+    await engine.handle(StopTask(task, "me"))
+    await engine.sweep()
+    assert [row.state for row in await rows(world)] == ["refused"] and shop.made == []
