@@ -33,6 +33,8 @@ MAX_ANSWER = 16_000
 """Characters of an answer that are kept; a cut is noted."""
 
 FIRST_START_S = 20.0
+"""Seconds after the start in which agents wait for servers that are starting."""
+
 AT_ONCE = 8
 """Approved calls that this process makes at the same time."""
 

@@ -33,11 +33,15 @@ _PROMPT: dict[str, Any] = {
 }
 
 
+MAX_NAME = 128
+"""Characters of a tool's name; a tool with a longer one is left out."""
+
+
 async def offered(connection: Connection) -> tuple[OutsideTool, ...]:
     """Return everything that agents may call at the server, each name once."""
     config = connection.config
     own = (tool for tool in await connection.tools() if tool.name not in (RESOURCES, READ_RESOURCE, PROMPT))
-    found = [_own(config, tool) for tool in own]
+    found = [_own(config, tool) for tool in own if len(tool.name) <= MAX_NAME]
     if await connection.has_resources():
         found.append(_reading(config, RESOURCES, "list_resources", "List its resources.", _NO_ARGUMENTS))
         found.append(_reading(config, READ_RESOURCE, "read_resource", "Read a resource.", _URI))
