@@ -49,6 +49,7 @@ from engine.store.core import (
     GATES,
     MEMORIES,
     MESSAGES,
+    OUTSIDE_CALLS,
     REPEATS,
     REVISIONS,
     TASKS,
@@ -226,6 +227,9 @@ def agent_is(name: str, **values: Any) -> Prepare:
     return put(AGENTS, lambda side: AGENTS.c.id == side.agents[name], **values)
 
 
+nothing_called = put(
+    OUTSIDE_CALLS, lambda side: OUTSIDE_CALLS.c.task_id == side.task, state="done", told=True
+)
 nobody_asked = put(GATES, lambda side: GATES.c.task_id == side.task, basis="resumed")
 nothing_unread = put(MESSAGES, lambda side: MESSAGES.c.task_id == side.task, consumed_step=1)
 no_work = put(ASSIGNMENTS, lambda side: ASSIGNMENTS.c.task_id == side.task, state="accepted")
@@ -438,7 +442,7 @@ def _new_call(connection: Connection, side: Side) -> NewCall:
 
 WATCH = WatchOptions(silent_s=10, unassigned_s=10, unassigned=1, chatter=1, head_writes=1, cooldown_s=1)
 sweep = partial(sweep_task, now=NOW, options=WATCH)
-quiet = (nobody_asked, nothing_unread)
+quiet = (nobody_asked, nothing_unread, nothing_called)
 own_budget = put(BUDGETS, lambda side: BUDGETS.c.id == side.budgets["own"], spent_micros=950_000)
 SHOP = outside_tool("buy")
 ENGINE_DEEDS = (
