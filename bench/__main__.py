@@ -20,6 +20,7 @@ BENCHES: dict[str, tuple[str, ...]] = {
     "policy-tree": ("bench.policy_tree",),
     "growth": ("bench.growth",),
     "prefix": ("bench.prefix",),
+    "protocol": ("bench.protocol",),
     "crash": ("bench.crash", "sqlite", "200"),
     "crash-postgresql": ("bench.crash", "postgresql", "200"),
     "workers": ("bench.workers", "5"),

@@ -15,6 +15,15 @@ _SUBMITTED = re.compile(r"#(\d+)[^\n]*\(submitted")
 PART = "A part of the work, line after line, as far as it is settled now.\n" * 40
 
 
+Call = tuple[str, dict[str, object]]
+
+
+def _waiting(calls: list[Call]) -> list[Call]:
+    """The calls, after the last of which the turn ends."""
+    *made, (name, arguments) = calls
+    return [*made, (name, {**arguments, "wait": True})]
+
+
 @dataclass(slots=True)
 class Workshop:
     """`members` who each make `steps` steps (list, write, read, edit in turn) before they submit."""
@@ -36,15 +45,18 @@ class Workshop:
             hands = [
                 {"name": n, "role": "writer", "instructions": "Make your part, step by step."} for n in names
             ]
-            parts = [("assign", {"to": n, "title": f"part {n}", "details": f"Write {n}.md."}) for n in names]
-            return call(("recruit", {"members": hands}), *parts)
+            parts: list[Call] = [
+                ("assign", {"to": n, "title": f"part {n}", "details": f"Write {n}.md."}) for n in names
+            ]
+            return call(("recruit", {"members": hands}), *_waiting(parts))
         waiting = _SUBMITTED.findall(newest)
         if waiting:
             self.made["Boss"] += len(waiting)
-            return call(*(("review", {"assignment": int(n), "verdict": "accept"}) for n in waiting))
+            reviews: list[Call] = [("review", {"assignment": int(n), "verdict": "accept"}) for n in waiting]
+            return call(*(reviews if self.made["Boss"] == self.members else _waiting(reviews)))
         if self.made["Boss"] == self.members:
             return call(("finish", {"report": "All parts are there."}))
-        return say("Waiting for the rest.")
+        raise AssertionError(f"the boss was woken for nothing: {newest[:300]}")
 
     def _member(self, request: ChatRequest, name: str) -> ChatAnswer:
         self.made[name] += 1

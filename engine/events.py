@@ -85,7 +85,7 @@ class TaskChanged:
 class PlanProposed:
     """The boss proposed a plan, waiting for approval through gate `gate_id` (None: no approval needed).
 
-    `guessed`: the cost is at a ceiling price, for the real one is not known.
+    `guessed`: the cost is at a ceiling price, for the real one is not known. `worth`: why a team is worth it.
     """
 
     task_id: int
@@ -98,6 +98,7 @@ class PlanProposed:
     cost_micros: int
     minutes: int
     guessed: bool = False
+    worth: str = ""
 
 
 @dataclass(frozen=True, slots=True)

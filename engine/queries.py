@@ -83,7 +83,7 @@ class BudgetView:
 class AgentView:
     """One agent; `state` is working (a turn is open or due), idle, paused or dismissed.
 
-    `budget` None: it spends from its head's.
+    `budget` None: it spends from its head's. `waits_for`: files and assignments that it waits for.
     """
 
     id: int
@@ -103,6 +103,7 @@ class AgentView:
     spend: Spend
     last_active_at: float
     budget: BudgetView | None = None
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from engine.store.core import (
     REPEATS,
     STEPS,
     TASKS,
+    WAITS,
 )
 from engine.store.database import sync_engine
 from engine.store.gates import gate_view
@@ -484,4 +485,20 @@ def test_agents_of_an_older_version_have_told_all_they_did(tmp_path: Path) -> No
         row = connection.execute(sa.select(bot_agents.c.role, bot_agents.c.did)).one()
         assert (row.role, row.did) == ("", [])
         assert connection.execute(sa.select(bot_deliveries.c.webhook_id)).all() == []
+    engine.dispose()
+
+
+def test_waits_come_and_go(tmp_path: Path) -> None:
+    """Nobody of an older version waits; a downgrade drops the waits and nothing else."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0023")
+    engine = sync_engine(url)
+    assert "waits" not in sa.inspect(engine).get_table_names()
+    with engine.begin() as connection:
+        _old_task(connection, [])
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(WAITS)).scalar() == 0
+        assert connection.execute(sa.select(sa.func.count()).select_from(TASKS)).scalar() == 1
     engine.dispose()

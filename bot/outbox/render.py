@@ -240,7 +240,7 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
     card = wording.PLAN_CARD.format(
         groups="\n".join(wording.PLAN_GROUP.format(group=plain(group, 120)) for group in body.groups[:20]),
         more=wording.PLAN_MORE.format(count=len(body.groups) - 20) if len(body.groups) > 20 else "",
-        why=excerpt(defused(body.summary), 1500),
+        why=excerpt(defused("\n".join(text for text in (body.summary, body.worth) if text)), 1500),
         agents=many(body.agents, "agent"),
         tokens=body.tokens,
         cost=wording.PLAN_NOTHING if at.task.demonstration else _plan_cost(body),

@@ -6,7 +6,8 @@ the same answer that recruited it. `slot` numbers let results name ids that exis
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from engine.domain.changes import FileChange
@@ -15,6 +16,7 @@ from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
 from engine.domain.state import ModelState, Rest, TodoItem
+from engine.domain.waits import Awaited
 from engine.ports import OutsideTool, Usage
 
 NEW_GROUP = 0
@@ -23,7 +25,10 @@ NEW_GROUP = 0
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """Send a message to named agents, or to the group `to_group`; `shown`: the addressees people see."""
+    """Send a message to named agents, or to the group `to_group`; `shown`: the addressees people see.
+
+    `waits`: the sender waits until all of them answered.
+    """
 
     to: tuple[str, ...]
     text: str
@@ -32,6 +37,7 @@ class SendMessage:
     wakes: bool = True
     to_group: int | None = None
     refs: tuple[str, ...] = ()
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,13 @@ class ChangeAssignment:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitFor:
+    """Wake the agent when all of these are there; it replaces what it waited for before."""
+
+    awaited: tuple[Awaited, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Dismiss:
     """Dismiss a member and all below it; their open assignments are cancelled."""
 
@@ -107,7 +120,9 @@ class SetTodo:
 @dataclass(frozen=True, slots=True)
 class ChangeFile:
     """Set the content of a path (`blob` None: delete), if it still is at `expected` (None: absent).
-    `by_run`: a program that the agent ran did it."""
+    `by_run`: a program that the agent ran did it. `also`: slots of earlier changes of the same path that this
+    one includes.
+    """
 
     slot: int
     path: str
@@ -116,6 +131,33 @@ class ChangeFile:
     size: int
     change: Literal["added", "changed", "merged", "deleted"]
     by_run: bool = False
+    also: tuple[int, ...] = ()
+
+
+def one_change_a_file(effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    """Return the effects with the writes of one path as one change, in the place of the last.
+
+    Nobody sees what lies between: it is one revision, and people read one line.
+    """
+    made: list[Effect | None] = []
+    places: dict[str, int] = {}
+    for effect in effects:
+        if not isinstance(effect, ChangeFile):
+            made.append(effect)
+            continue
+        before = made[places[effect.path]] if effect.path in places else None
+        joins = isinstance(before, ChangeFile) and before.blob is not None and effect.blob is not None
+        if joins:
+            made[places[effect.path]] = None
+        places[effect.path] = len(made)
+        made.append(_merged(before, effect) if joins and isinstance(before, ChangeFile) else effect)
+    return tuple(effect for effect in made if effect is not None)
+
+
+def _merged(first: ChangeFile, second: ChangeFile) -> ChangeFile:
+    change = first.change if first.change != "changed" else second.change
+    also, by_run = (*first.also, first.slot), first.by_run and second.by_run
+    return replace(second, expected=first.expected, change=change, also=also, by_run=by_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +213,7 @@ class ProposePlan:
     minutes: int
     hold: bool
     guessed: bool = False
+    worth: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +275,11 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class CountRefusal:
+    """Count a refusal that may hold for all agents of the role, if none of them was ever answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Pause the agent because the model refuses it; a message from a person or its head reactivates it."""
 
@@ -273,6 +321,7 @@ Effect = (
     | CheckTeam
     | Assign
     | ChangeAssignment
+    | WaitFor
     | Dismiss
     | SetTodo
     | ChangeFile
@@ -286,6 +335,7 @@ Effect = (
     | SetBudget
     | Verdict
     | Notice
+    | CountRefusal
     | GiveUp
     | AskCall
     | ShowCall
@@ -307,7 +357,8 @@ class CallRecord:
 class StepOutcome:
     """Everything that one step commits. `reads` False: no model acted on its messages, which stay unread.
 
-    `rest`: the calls of the answer that the agent's next step runs.
+    `rest`: the calls of the answer that the agent's next step runs. `aloud` False: what is said only ends the
+    turn of an agent that waits, and is not shown to people.
     """
 
     said: str
@@ -327,6 +378,7 @@ class StepOutcome:
     state: ModelState = field(default_factory=ModelState)
     reads: bool = True
     rest: Rest | None = None
+    aloud: bool = True
     warnings: tuple[str, ...] = field(default=())
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from engine.domain.waits import Awaited
 from engine.ports import AgentRole
 
 Action = Literal["nudged", "reported", "replaced", "paused", "asked"]
@@ -55,7 +56,8 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """An assignment that is not closed; `stuck` says why its agent cannot run, "" when it can."""
+    """An assignment that is not closed; `stuck` says why its agent cannot run, "" when it can; `waits_for`:
+    what its agent waits for."""
 
     id: int
     title: str
@@ -64,6 +66,7 @@ class OpenWork:
     assignee_id: int
     changed_at: float = 0.0
     stuck: str = ""
+    waits_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,16 @@ class AgentMessage:
     chars: int
     at: float
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An agent waits for a file, or for an assignment of the agent `for_id`."""
+
+    agent_id: int
+    what: Awaited
+    since: float
+    for_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,7 @@ class Snapshot:
     given: frozenset[int] = frozenset()
     acted: Mapping[tuple[str, str], Acted] = field(default_factory=dict)
     plan_agents: int = 0
+    waiting: tuple[Waiting, ...] = ()
 
     @cached_property
     def by_id(self) -> dict[int, Watched]:

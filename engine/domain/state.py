@@ -11,7 +11,8 @@ from engine.ports import AgentRole, ChatAnswer, ChatRequest, Quote, ToolCall
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """The facts of a task that a step needs."""
+    """The facts of a task that a step needs. `refusals`: how often the endpoint of the agent's role refused
+    requests in this task before it had answered any."""
 
     id: int
     goal: str
@@ -26,6 +27,7 @@ class TaskFacts:
     plan_state: str = "none"
     attended: bool = True
     model: str = ""
+    refusals: int = 0
 
 
 SenderKind = Literal["person", "agent", "work", "system", "outside"]

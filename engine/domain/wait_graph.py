@@ -22,7 +22,8 @@ class Wait:
 
 
 def waits(snapshot: Snapshot) -> Iterator[Wait]:
-    """Return every wait between idle agents: answers owed, work given, submissions not reviewed."""
+    """Return every wait between idle agents: answers owed, work given or waited for, submissions not
+    reviewed."""
     found = [
         Wait(asker, asked, f'an answer to "{message.text[:80]}"', message.at)
         for asker, by in snapshot.owed.items()
@@ -33,6 +34,11 @@ def waits(snapshot: Snapshot) -> Iterator[Wait]:
         waiting, awaited = pair if work.state == "open" else pair[::-1]
         what = "to be done" if work.state == "open" else "to be reviewed"
         found.append(Wait(waiting, awaited, f"assignment #{work.id} {what}"))
+    found += [
+        Wait(wait.agent_id, wait.for_id, wait.what.shown, wait.since)
+        for wait in snapshot.waiting
+        if wait.for_id is not None
+    ]
     return (w for w in found if snapshot.idle(w.agent_id) and snapshot.idle(w.for_id))
 
 

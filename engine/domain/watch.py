@@ -82,6 +82,12 @@ def _open_work_nudge(work: OpenWork) -> Nudge:
             f"Assignment #{work.id} ({work.title}) cannot continue: {work.stuck}. "
             "Repair that, give the work to another, or dismiss its agent.",
         )
+    if work.waits_for:
+        return Nudge(
+            work.giver_id,
+            f"Assignment #{work.id} ({work.title}) waits for {work.waits_for}, and nobody is at work. "
+            "Have it made, or tell its agent to go on without.",
+        )
     return Nudge(
         work.assignee_id,
         f"Assignment #{work.id} ({work.title}) is still open. Go on with it and submit it; "
@@ -133,6 +139,7 @@ def silent_agents(snapshot: Snapshot, now: float, options: WatchOptions) -> Iter
 def _is_silent(snapshot: Snapshot, agent: Watched, now: float, options: WatchOptions) -> bool:
     asked = snapshot.owed.get(agent.id, {})
     waits = agent.id in snapshot.asking or agent.id in snapshot.givers
+    waits = waits or any(wait.agent_id == agent.id for wait in snapshot.waiting)
     waits = waits or any(snapshot.busy(other) for other in asked)
     # Others' work may be what it waits for: it is looked at again when they are done.
     waits = waits or any(

@@ -17,6 +17,7 @@ from engine.lifecycle.gates import close_gates
 from engine.lifecycle.words import hand_on, open_words
 from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, TASKS
+from engine.store.interventions import forget_refusals
 from engine.store.lookup import budget_path
 from engine.store.prepared import Prepared
 
@@ -126,7 +127,10 @@ def form_group(
 def clear_refusal(connection: Connection, agent_id: int) -> None:
     """Reactivate an agent that had stopped because its model refused it; it retries with a new message."""
     gave_up = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.refused != "")
-    connection.execute(AGENTS.update().where(gave_up).values(status="active", refused=""))
+    back = AGENTS.update().where(gave_up).values(status="active", refused="").returning(AGENTS.c.task_id)
+    task_id = connection.execute(back).scalar()
+    if task_id is not None:
+        forget_refusals(connection, task_id)
 
 
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.snapshot import Acted, AgentMessage, OpenWork, Snapshot, Watched, WatchOptions
+from engine.domain.snapshot import (
+    Acted,
+    AgentMessage,
+    OpenWork,
+    Snapshot,
+    Waiting,
+    Watched,
+    WatchOptions,
+)
+from engine.domain.waits import Awaited
+from engine.lifecycle.waits import awaited_by
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -14,6 +24,7 @@ from engine.store.core import (
     INTERVENTIONS,
     MESSAGES,
     REVISIONS,
+    WAITS,
     AnyRow,
 )
 
@@ -41,6 +52,7 @@ def take_snapshot(connection: Connection, task: AnyRow, now: float, options: Wat
         given=frozenset(assigned),
         acted=_acted(connection, task.id),
         plan_agents=task.plan_agents,
+        waiting=_waiting(connection, task.id),
     )
 
 
@@ -94,6 +106,24 @@ def _assigned(connection: Connection, task_id: int) -> dict[int, float]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+def _waiting(connection: Connection, task_id: int) -> tuple[Waiting, ...]:
+    query = (
+        sa.select(WAITS, ASSIGNMENTS.c.assignee_id)
+        .outerjoin(ASSIGNMENTS, ASSIGNMENTS.c.id == WAITS.c.assignment_id)
+        .where(WAITS.c.task_id == task_id)
+        .order_by(WAITS.c.id)
+    )
+    return tuple(
+        Waiting(
+            row.agent_id,
+            Awaited(row.path, row.assignment_id, row.answer_of),
+            row.created_at,
+            row.assignee_id,
+        )
+        for row in connection.execute(query)
+    )
+
+
 def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
     """Return the assignments that are open or wait for review, in the order they were given."""
     rows = connection.execute(
@@ -103,9 +133,28 @@ def open_work(connection: Connection, task_id: int) -> tuple[OpenWork, ...]:
         .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
         .order_by(ASSIGNMENTS.c.id)
     )
+    held = {agent: ", ".join(wait.shown for wait in waits) for agent, waits in _awaited(connection, task_id)}
     return tuple(
-        OpenWork(r.id, r.title, r.state, r.giver_id, r.assignee_id, r.changed_at, _why_stuck(r)) for r in rows
+        OpenWork(
+            r.id,
+            r.title,
+            r.state,
+            r.giver_id,
+            r.assignee_id,
+            r.changed_at,
+            _why_stuck(r),
+            held.get(r.assignee_id, ""),
+        )
+        for r in rows
     )
+
+
+def _awaited(connection: Connection, task_id: int) -> list[tuple[int, list[Awaited]]]:
+    rows = awaited_by(connection, task_id).items()
+    return [
+        (agent, [Awaited(row.path, row.assignment_id) for row in waits if row.answer_of is None])
+        for agent, waits in rows
+    ]
 
 
 def _why_stuck(row: AnyRow) -> str:

@@ -14,6 +14,7 @@ from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waitin
 from engine.events import EventBody, Intervened
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import ready_agents
+from engine.lifecycle.waits import end_true_waits
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.monitoring.intervention import intervene
 from engine.monitoring.snapshot import open_work, take_snapshot
@@ -65,6 +66,7 @@ def sweep_task(connection: Connection, task_id: int, now: float, options: WatchO
         return at_deadline(connection, task, now)
     warn_near_caps(connection, task_id, now)
     stop_late_subtrees(connection, task, now)
+    end_true_waits(connection, task_id, now)
     ready = ready_agents(connection, task_id)
     return ready or wake_quiet_tasks(connection, task, now, options)
 

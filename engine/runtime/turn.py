@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from typing import get_args
 
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.budget.caps import at_cap
 from engine.budget.settlement import spend_dropped
 from engine.connectors.connectors import Connectors
-from engine.domain.effects import GiveUp, Notice, StepOutcome
+from engine.domain.effects import CountRefusal, Effect, GiveUp, Notice, StepOutcome
 from engine.domain.models import DEMONSTRATION
 from engine.domain.prompt import compose
 from engine.domain.state import ModelState, StepFacts, Turn
@@ -52,7 +53,13 @@ DEMO_APPROVAL_OVER = 3
 
 MAX_TOO_LONG = 5
 MAX_REFUSALS = 2
-"""Refusals in a row for a reason other than length, after which the agent gives up."""
+"""Refusals in a row for a reason other than length, after which the agent gives up; all agents of its role do
+where the role was never answered in the task: what cannot heal is asked twice."""
+
+REFUSED_BEFORE = (
+    "Its endpoint refused the first requests of this task for this role, so it was not asked again. When that"
+    " is mended, write to the agent."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,16 @@ class TurnRunner:
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
-            specs_for(role, small=options.small, packages=parts.sandbox.status().packages)
+            for leads, may, attended, recalls in product((True, False), repeat=4):
+                specs_for(
+                    role,
+                    small=options.small,
+                    packages=parts.sandbox.status().packages,
+                    leads=leads,
+                    may_lead=may,
+                    attended=attended,
+                    recalls=recalls,
+                )
 
     def drain(self) -> None:
         """Let each turn end at its next commit; the agent continues wherever it is woken next."""
@@ -132,7 +148,16 @@ class TurnRunner:
         allowance = min(options.history_tokens, room) >> facts.agent.model.too_long
         offer = offer_of(facts) if small else None
         packages = self._parts.sandbox.status().packages
-        tools = specs_for(facts.agent.role, small=small, packages=packages)
+        agent = facts.agent
+        tools = specs_for(
+            agent.role,
+            small=small,
+            packages=packages,
+            leads=facts.task.agents > 1 if agent.role == "boss" else agent.leads_group_id is not None,
+            may_lead=agent.depth < facts.task.max_depth,
+            attended=facts.task.attended,
+            recalls=facts.upto > 0,
+        )
         if not small:
             tools += outside_specs(self._parts.outside, facts.agent.role, facts.task.space)
         return compose(facts, tools, allowance, self._parts.model.quote, offer, most_answer)
@@ -151,9 +176,11 @@ class TurnRunner:
         if parts.db.trouble:  # what the answer leads to could not be kept, and would be paid for twice
             raise StorageFull(parts.db.trouble)
         started = parts.clock.now()
+        given = rest_answer(turn.rest) if turn.rest else turn.made
+        if given is None and turn.facts.task.refusals >= MAX_REFUSALS:
+            return await self._refused(turn, ModelRefused(REFUSED_BEFORE), started)
         try:
             # The rest of an answer was paid for, and needs no model.
-            given = rest_answer(turn.rest) if turn.rest else turn.made
             answer = given or await self._model(turn.facts).complete(turn.request)
         except ModelRefused as error:
             return await self._refused(turn, error, started)
@@ -266,8 +293,11 @@ class TurnRunner:
         up and the reason is reported."""
         state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
+        counted = type(error) is ModelRefused and not error.tell
+        ends = ends or (counted and turn.facts.task.refusals + 1 >= MAX_REFUSALS)
         detail = f"the model refused: {error}"[:600]
-        effects = (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
+        effects: tuple[Effect, ...] = (CountRefusal(),) if counted else ()
+        effects += (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
         outcome = StepOutcome(
             said="",
             calls=(note_record(turn.facts.step, error.tell),) if error.tell else (),

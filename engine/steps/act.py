@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from engine.domain.call_ids import call_id
 from engine.domain.effects import CallRecord, Finish, Notice, StepOutcome
 from engine.domain.outcomes import Outcome, Refused, ToolResult
-from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
+from engine.domain.state import NOTE, ModelState, PastCall, Rest, StepFacts, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
 from engine.llm.local.policy import led_by
@@ -163,7 +163,17 @@ async def act(
         guessed=answer.guessed,
         kept=answer.kept,
         state=_state_after(turn, answer),
+        aloud=bool(answer.tool_calls) or not _only_waits(turn.facts),
     )
+
+
+def _only_waits(facts: StepFacts) -> bool:
+    """Return whether words without a call only end the turn: others are at work, and no person wrote."""
+    agent = facts.agent
+    waits = any(work.state == "open" for work in facts.work)
+    turn = facts.past[-agent.turn_steps :] if agent.turn_steps else ()
+    read = [*facts.inbox, *(message for step in turn for message in step.messages)]
+    return waits and not any(message.from_kind == "person" or message.about == "answer" for message in read)
 
 
 def _is_due(turn: Turn, answer: ChatAnswer, call: ToolCall, context: ToolContext) -> bool:

@@ -11,6 +11,7 @@ from engine.domain.effects import (
     Assign,
     ChangeAssignment,
     ChangeFile,
+    CountRefusal,
     Dismiss,
     GiveUp,
     Notice,
@@ -28,6 +29,7 @@ from engine.domain.outcomes import Slot
 from engine.domain.outside import AskedCall
 from engine.domain.recall import signs_of
 from engine.domain.state import About
+from engine.domain.waits import HANDED_IN, Awaited
 from engine.errors import Stale
 from engine.events import (
     AgentChanged,
@@ -42,8 +44,10 @@ from engine.events import (
 )
 from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
 from engine.lifecycle.gates import NewGate, raise_gate
+from engine.lifecycle.waits import is_last_answer, set_waits
 from engine.steps.accepted import mark_accepted, reopened
 from engine.steps.unit_of_work import UnitOfWork
+from engine.steps.waits import assignment_is, file_is_there
 from engine.store.assignments import load_assignment
 from engine.store.core import (
     AGENTS,
@@ -51,11 +55,12 @@ from engine.store.core import (
     FILES,
     MEMORIES,
     REVISIONS,
+    STEPS,
     TASKS,
     dumps,
     new_id,
 )
-from engine.store.interventions import count_intervention
+from engine.store.interventions import REFUSAL, count_intervention
 from engine.store.prepared import Prepared
 
 _at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
@@ -96,8 +101,15 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
     for row in targets:
         if row.refused:
             clear_refusal(unit.connection, row.id)
-    for agent_id in sorted(ids - {unit.agent.id}):
-        unit.add_message(agent_id, effect.text, wakes=effect.wakes)
+    ids -= {unit.agent.id}
+    if effect.waits and len(ids) > 1:
+        awaited = [Awaited(answer_of=agent_id) for agent_id in sorted(ids)]
+        set_waits(unit.connection, unit.task_id, unit.agent.id, awaited, unit.now)
+    waiting = {row.id for row in unit.taken if row.waits}
+    for agent_id in sorted(ids):
+        # Who asked several is woken by the last answer, or by one that asks back.
+        last = agent_id not in waiting or is_last_answer(unit.connection, agent_id, unit.agent.id)
+        unit.add_message(agent_id, effect.text, wakes=effect.wakes and (last or effect.waits))
     group = effect.group_id or _work_group(unit)
     if targets and unit.leads is not None and all(row.group_id == unit.leads for row in targets):
         group = unit.leads
@@ -194,6 +206,8 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
     if effect.state == "accepted":
         mark_accepted(unit.connection, unit.task_id, work.id)
     to, text, wakes = _assignment_message(effect, work.giver_id, work.assignee_id, work.title)
+    if effect.state in HANDED_IN:
+        assignment_is(unit, effect.assignment_id, effect.state)
     about: About = "submission" if effect.state == "submitted" else ""
     unit.add_message(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
     unit.event(
@@ -269,7 +283,9 @@ def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
         now=unit.now,
         accepted=reopened(unit, effect.path, row.accepted_json) if row else "",
     )
-    unit.ids[Slot("revision", effect.slot)] = int(number)
+    unit.ids |= {Slot("revision", slot): int(number) for slot in (effect.slot, *effect.also)}
+    if effect.blob is not None and effect.path in unit.awaited_paths():
+        file_is_there(unit, effect.path)
     agent = unit.agent
     unit.event(
         FileWritten(
@@ -354,7 +370,8 @@ def apply_remember(effect: Remember, unit: UnitOfWork) -> None:
 def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
     gate = None
     if effect.hold:
-        gate = open_gate(unit, RaiseGate("plan", effect.summary, choices_of("plan")), unit.own_group)
+        asked = f"{effect.summary}\nWhy a team: {effect.worth}" if effect.worth else effect.summary
+        gate = open_gate(unit, RaiseGate("plan", asked, choices_of("plan")), unit.own_group)
     # A small plan that people were shown allows no large one: that is asked about when it comes.
     shown = "none" if unit.turn.facts.task.attended else "approved"
     unit.connection.execute(
@@ -374,6 +391,7 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
             effect.cost_micros,
             effect.minutes,
             effect.guessed,
+            effect.worth,
         )
     )
 
@@ -402,6 +420,17 @@ def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
             effect.names,
         )
     )
+
+
+def apply_count_refusal(effect: CountRefusal, unit: UnitOfWork) -> None:
+    answered = (
+        sa.select(STEPS.c.id)
+        .join(AGENTS, AGENTS.c.id == STEPS.c.agent_id)
+        .where(STEPS.c.task_id == unit.task_id, STEPS.c.model != "", AGENTS.c.role == unit.agent.role)
+        .limit(1)
+    )
+    if unit.connection.execute(answered).first() is None:
+        count_intervention(unit.connection, unit.task_id, REFUSAL, unit.agent.role, unit.now)
 
 
 def apply_give_up(effect: GiveUp, unit: UnitOfWork) -> None:

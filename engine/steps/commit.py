@@ -7,7 +7,7 @@ apply the effects, write the step, settle the budget, append events (docs/archit
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,8 @@ from engine.domain.effects import (
     ShowRun,
     StepOutcome,
     Verdict,
+    WaitFor,
+    one_change_a_file,
 )
 from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
@@ -42,7 +44,17 @@ from engine.steps.sources import sources_of_turn
 from engine.steps.transcript import calls_json, messages_json, summary_json
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import parties
-from engine.store.core import AGENTS, MESSAGES, STEPS, TASKS, append_events, dumps, hold_order, waking
+from engine.store.core import (
+    AGENTS,
+    MESSAGES,
+    STEPS,
+    TASKS,
+    WAITS,
+    append_events,
+    dumps,
+    hold_order,
+    waking,
+)
 from engine.store.prepared import (
     FetchedRow,
     Prepared,
@@ -96,8 +108,14 @@ _consume = PreparedLists(_consuming)
 _consume_all = PreparedLists(lambda length: demand(_consuming(length).returning(MESSAGES.c.id), length))
 
 
-def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
-    """Lock the agents of a commit by ascending id and select the columns that it needs, in one statement."""
+_waits = sa.select(WAITS.c.id).where(WAITS.c.agent_id == AGENTS.c.id).correlate(AGENTS).exists()
+
+
+def _taking(ids: int, names: int, groups: int, waiting: int) -> sa.Select[*tuple[Any, ...]]:
+    """Lock the agents of a commit by ascending id and select the columns that it needs, in one statement.
+
+    `waiting`: those who wait for something in the task, too, for this commit may be what they wait for.
+    """
     wanted: list[sa.ColumnElement[bool]] = [AGENTS.c.id.in_(listed("ids", ids))]
     if names:
         named = AGENTS.c.name_key.in_(listed("names", names))
@@ -105,6 +123,9 @@ def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
     if groups:
         wanted.append(AGENTS.c.group_id.in_(listed("groups", groups)))
         wanted.append(AGENTS.c.leads_group_id.in_(listed("groups", groups)))
+    if waiting:
+        waits = sa.select(WAITS.c.agent_id).where(WAITS.c.task_id.in_(listed("waiting", waiting)))
+        wanted.append(AGENTS.c.id.in_(waits))
     return (
         sa.select(
             AGENTS.c.id,
@@ -119,6 +140,7 @@ def _taking(ids: int, names: int, groups: int) -> sa.Select[*tuple[Any, ...]]:
             AGENTS.c.reserved_micros,
             AGENTS.c.reserved_tokens,
             TASKS.c.state.label("task_state"),
+            _waits.label("waits"),
         )
         .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
         .where(sa.or_(*wanted))
@@ -171,6 +193,10 @@ _MOVES_TASK = (
 """Effects that change the task's row, which is always locked before the budget's."""
 
 
+_ORDERED = (ChangeFile, ChangeAssignment, WaitFor)
+"""Effects that number revisions, end waits or begin one: none may miss another."""
+
+
 class InboxChanged(Stale):
     """A person edited or withdrew a message that this answer is based on: load again, call the model
     again."""
@@ -209,6 +235,7 @@ def commit_step(
     stored. Rows are locked in one order everywhere: agents by id, task, budgets, then the lock that orders
     events and revisions.
     """
+    outcome = replace(outcome, effects=one_change_a_file(outcome.effects))
     unit = UnitOfWork(connection, turn, now)
     me = _take_agents(connection, unit, outcome)
     unit.sources = sources_of_turn(connection, turn.facts)
@@ -265,8 +292,9 @@ class _Step:
         return self.outcome.reads and not self.dropped
 
     @property
-    def numbers_revisions(self) -> bool:
-        return any(isinstance(effect, ChangeFile) for effect in self.effects)
+    def holds_order(self) -> bool:
+        """Return whether the order of changes is locked from the first effect on."""
+        return any(isinstance(effect, _ORDERED) for effect in self.effects)
 
     def write(self) -> tuple[Any, Any]:
         """Write all but wake-ups and events. Return cursors of the consumed and of the remaining messages."""
@@ -275,7 +303,7 @@ class _Step:
         consumed = _consume_inbox(connection, turn, unit) if self.reads else None
         if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
             _progress.run(connection, task=unit.task_id, now=unit.now)
-        if self.numbers_revisions:
+        if self.holds_order:
             settle_budget(connection, turn, outcome, self.me)
             hold_order(connection)
         if not self.dropped:
@@ -294,7 +322,7 @@ class _Step:
         Return the wake-ups that are left for after the commit.
         """
         left = tuple(enlist(self.connection, wakes))
-        if not self.numbers_revisions:
+        if not self.holds_order:
             settle_budget(self.connection, self.turn, self.outcome, self.me)
         append_events(self.connection, self.unit.events, self.unit.now)
         return left
@@ -332,7 +360,8 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
             ids.add(unit.agent.head_id)
         elif isinstance(effect, ChangeAssignment):
             ids |= parties(connection, unit.task_id, effect.assignment_id)
-    take, values = _take.of(ids=sorted(ids), names=sorted(names), groups=sorted(groups))
+    waiting = [unit.task_id] if any(isinstance(e, _ORDERED) for e in outcome.effects) else []
+    take, values = _take.of(ids=sorted(ids), names=sorted(names), groups=sorted(groups), waiting=waiting)
     rows = take.all(connection, **values, task=unit.task_id)
     unit.known.update((row.name_key, row) for row in rows if row.name_key in names)
     unit.taken = rows
@@ -388,7 +417,7 @@ def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:
 
 def _speak(unit: UnitOfWork, turn: Turn, outcome: StepOutcome) -> None:
     """Emit the answer's text as the agent's message; `refs` are the people's messages that it answers."""
-    if not outcome.said.strip():
+    if not outcome.said.strip() or not outcome.aloud:
         return
     refs = tuple(message.ref for message in turn.facts.inbox if message.ref)
     unit.event(

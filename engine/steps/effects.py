@@ -13,6 +13,7 @@ from engine.domain.effects import (
     CheckRoom,
     CheckTeam,
     CollectWords,
+    CountRefusal,
     Dismiss,
     Effect,
     Finish,
@@ -28,11 +29,13 @@ from engine.domain.effects import (
     ShowCall,
     ShowRun,
     Verdict,
+    WaitFor,
 )
 from engine.steps.apply import (
     apply_assign,
     apply_change_assignment,
     apply_change_file,
+    apply_count_refusal,
     apply_dismiss,
     apply_give_up,
     apply_notice,
@@ -49,12 +52,14 @@ from engine.steps.finish import apply_collect_words, apply_finish, apply_verdict
 from engine.steps.outside import apply_ask_call, apply_show_call
 from engine.steps.set_budget import apply_set_budget
 from engine.steps.unit_of_work import UnitOfWork
+from engine.steps.waits import apply_wait_for
 
 EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     SendMessage: apply_send_message,
     Recruit: apply_recruit,
     Assign: apply_assign,
     ChangeAssignment: apply_change_assignment,
+    WaitFor: apply_wait_for,
     Dismiss: apply_dismiss,
     SetTodo: apply_set_todo,
     ChangeFile: apply_change_file,
@@ -63,6 +68,7 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     Remember: apply_remember,
     ProposePlan: apply_propose_plan,
     Notice: apply_notice,
+    CountRefusal: apply_count_refusal,
     GiveUp: apply_give_up,
     SetBudget: apply_set_budget,
     CheckRoom: apply_check_room,

@@ -21,7 +21,8 @@ from engine.domain.state import (
 )
 from engine.ports import Quote
 from engine.store.assignments import assignment_facts, shown_work
-from engine.store.core import AGENTS, BUDGETS, MESSAGES, STEPS, TASKS, loads, waking
+from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, MESSAGES, STEPS, TASKS, loads, waking
+from engine.store.interventions import REFUSAL
 from engine.store.lookup import budget_path
 from engine.store.prepared import (
     FetchedRow,
@@ -64,6 +65,15 @@ _agent_and_task = Prepared(
         BUDGETS.c.frozen.label("budget_frozen"),
         _chief.c.name.label("chief_name"),
         _chief.c.title.label("chief_title"),
+        sa.select(INTERVENTIONS.c.times)
+        .where(
+            INTERVENTIONS.c.task_id == AGENTS.c.task_id,
+            INTERVENTIONS.c.rule == REFUSAL,
+            INTERVENTIONS.c.subject == AGENTS.c.role,
+        )
+        .correlate(AGENTS)
+        .scalar_subquery()
+        .label("role_refusals"),
     )
     .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
     .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
@@ -334,6 +344,7 @@ def _task(row: FetchedRow) -> TaskFacts:
         plan_state=row.plan_state,
         attended=row.attended,
         model=row.model,
+        refusals=row.role_refusals or 0,
     )
 
 

@@ -16,7 +16,7 @@ from engine.domain.state import About, AgentFacts, SenderKind, Turn
 from engine.errors import Stale
 from engine.events import EventBody
 from engine.ports import Wake
-from engine.store.core import AGENTS, MESSAGES
+from engine.store.core import AGENTS, MESSAGES, WAITS
 from engine.store.prepared import FetchedRow, Prepared, insert_into
 
 _LEFTOVER = re.compile("\x00[a-z]+:\\d+\x00")
@@ -44,8 +44,10 @@ _by_id = Prepared(
         AGENTS.c.group_id,
         AGENTS.c.leads_group_id,
         AGENTS.c.name_key,
+        sa.literal_column("0").label("waits"),
     ).where(AGENTS.c.id == sa.bindparam("agent"))
 )
+_awaited = Prepared(sa.select(WAITS.c.path).where(WAITS.c.task_id == sa.bindparam("task")))
 _by_name = Prepared(
     sa.select(
         AGENTS.c.id,
@@ -76,6 +78,7 @@ class UnitOfWork:
     sources: tuple[Source, ...] = ()
     wrote_files: bool = False
     reopened: dict[int, list[str]] = field(default_factory=dict)
+    awaited: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         self.leads = self.agent.leads_group_id
@@ -156,6 +159,12 @@ class UnitOfWork:
         if row is None:
             raise Stale(f"agent {agent_id} does not exist")
         return row
+
+    def awaited_paths(self) -> frozenset[str]:
+        """Return the paths that agents of the task wait for, read once: the order of changes is locked."""
+        if self.awaited is None:
+            self.awaited = frozenset(row.path for row in _awaited.all(self.connection, task=self.task_id))
+        return self.awaited
 
     def group_ids(self, group: int) -> set[int]:
         """Return ids of head and active members of a group whose agents this commit has locked."""

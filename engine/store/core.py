@@ -30,6 +30,7 @@ from engine.store.tables import (
     RevisionRow,
     StepRow,
     TaskRow,
+    WaitRow,
 )
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -56,6 +57,7 @@ GATE_RULES = table(GateRuleRow)
 MEMORIES = table(MemoryRow)
 REPEATS = table(RepeatRow)
 INTERVENTIONS = table(InterventionRow)
+WAITS = table(WaitRow)
 OUTSIDE_CALLS = table(OutsideCallRow)
 DECISIONS = table(DecisionRow)
 

@@ -11,13 +11,17 @@ from engine.domain.outside import CallEnd
 from engine.domain.state import About
 from engine.store.core import (
     AGENTS,
+    ASSIGNMENTS,
     MESSAGES,
     AnyRow,
 )
 
 
 def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
-    """Return the names of agents whose newest message that needs an answer the agent has not answered yet."""
+    """Return the names of agents whose newest message that needs an answer the agent has not answered yet.
+
+    Those that have handed in all their work and lead nobody no longer need it.
+    """
     asked = sa.and_(
         MESSAGES.c.to_agent == agent_id,
         MESSAGES.c.from_agent.is_not(None),
@@ -41,8 +45,18 @@ def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
         )
         .exists()
     )
-    query = sa.select(AGENTS.c.name).join(newest, newest.c.from_agent == AGENTS.c.id).where(~answered)
+    query = (
+        sa.select(AGENTS.c.name)
+        .join(newest, newest.c.from_agent == AGENTS.c.id)
+        .where(~answered, sa.or_(AGENTS.c.leads_group_id.is_not(None), ~_has("submitted"), _has("open")))
+    )
     return list(connection.execute(query).scalars())
+
+
+def _has(state: str) -> sa.ColumnElement[bool]:
+    """Whether an agent has an assignment in this state."""
+    mine = sa.and_(ASSIGNMENTS.c.assignee_id == AGENTS.c.id, ASSIGNMENTS.c.state == state)
+    return sa.select(ASSIGNMENTS.c.id).where(mine).correlate(AGENTS).exists()
 
 
 def add_system_message(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from engine.commands import Limits
 from engine.domain.gate_rules import GateRule
 from engine.domain.gates import GateKind
+from engine.domain.waits import Awaited
 from engine.errors import NotFound
 from engine.ports import BlameLine, Database, Revision, Workspace
 from engine.queries import (
@@ -39,6 +40,7 @@ from engine.store.core import (
     REVISIONS,
     STEPS,
     TASKS,
+    WAITS,
     AnyRow,
     loads,
 )
@@ -169,7 +171,10 @@ def _budget_view(row: AnyRow) -> BudgetView | None:
     )
 
 
-def _agent_view(row: AnyRow) -> AgentView:
+_owes = AGENTS.alias("owes")
+
+
+def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
     state = row.status if row.status != "active" else ("working" if row.busy else "idle")
     return AgentView(
         id=row.id,
@@ -194,6 +199,7 @@ def _agent_view(row: AnyRow) -> AgentView:
         ),
         last_active_at=row.active_at,
         budget=_budget_view(row),
+        waits_for=waits_for,
     )
 
 
@@ -286,12 +292,26 @@ class SqlQueries:
     async def agents(self, task_id: int) -> Sequence[AgentView]:
         """Return all agents of a task, including dismissed ones, in the order they joined."""
         query = _agents.where(AGENTS.c.task_id == task_id).order_by(AGENTS.c.id)
-        return [_agent_view(row) for row in await self._all(query)]
+        waits = await self._waits(WAITS.c.task_id == task_id)
+        return [_agent_view(row, waits.get(row.id, ())) for row in await self._all(query)]
 
     async def agent(self, agent_id: int) -> AgentView:
         """Return one agent. Raises NotFound."""
         row = await self._one(_agents.where(AGENTS.c.id == agent_id), f"There is no agent {agent_id}.")
-        return _agent_view(row)
+        return _agent_view(row, (await self._waits(WAITS.c.agent_id == agent_id)).get(agent_id, ()))
+
+    async def _waits(self, where: sa.ColumnElement[bool]) -> dict[int, tuple[str, ...]]:
+        held: dict[int, tuple[str, ...]] = {}
+        query = (
+            sa.select(WAITS, _owes.c.name)
+            .outerjoin(_owes, _owes.c.id == WAITS.c.answer_of)
+            .where(where)
+            .order_by(WAITS.c.id)
+        )
+        for row in await self._all(query):
+            shown = Awaited(row.path, row.assignment_id, row.answer_of, row.name or "").shown
+            held[row.agent_id] = (*held.get(row.agent_id, ()), shown)
+        return held
 
     async def groups(self, task_id: int) -> Sequence[GroupView]:
         """Return all groups of a task, in the order they were formed."""

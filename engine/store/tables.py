@@ -280,6 +280,21 @@ class AssignmentRow(EngineTable, table=True):
     changed_at: float
 
 
+class WaitRow(EngineTable, table=True):
+    """An idle agent waits for a file (`path`), for an assignment to be handed in or, of several agents that
+    it asked at once, for one's answer (`answer_of`)."""
+
+    __tablename__ = "waits"
+    __table_args__ = (Index("ix_waits_task", "task_id", "path"),)
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id")
+    agent_id: int = Field(index=True)
+    path: str = ""
+    assignment_id: int | None = None
+    answer_of: int | None = None
+    created_at: float
+
+
 class FileRow(EngineTable, table=True):
     """The current content of a path; `blob` is None when deleted. `accepted_json`: the assignments as part of
     which it was accepted as it is, "" for none."""

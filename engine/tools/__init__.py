@@ -23,20 +23,19 @@ from engine.tools.read import READ
 from engine.tools.recruit import DISMISS, PLAN, RECRUIT
 from engine.tools.review import REVIEW, SUBMIT, VERDICT
 from engine.tools.run import INPUT, RUN
+from engine.tools.schema import without_limits
 from engine.tools.search import SEARCH
 from engine.tools.send_message import TALK
 from engine.tools.set_budget import BUDGET
 from engine.tools.todo import TODO
+from engine.tools.wait_for import WAIT
 
 TOOLS: dict[str, Tool[Any]] = {
     tool.name: tool
     for tool in (
         TALK,
-        RECRUIT,
-        ASSIGN,
+        WAIT,
         SUBMIT,
-        REVIEW,
-        DISMISS,
         TODO,
         LIST,
         READ,
@@ -52,40 +51,66 @@ TOOLS: dict[str, Tool[Any]] = {
         RECALL,
         ASK,
         PLAN,
-        BUDGET,
         VERDICT,
         FINISH,
+        RECRUIT,
+        ASSIGN,
+        REVIEW,
+        DISMISS,
+        BUDGET,
     )
 }
 
 
-SHELL = '["sh", "-c", "..."]'
+LEADING = frozenset({"assign", "review", "dismiss", "set_budget"})
+"""Tools of those who lead a group, offered from the first member on: an agent's tools change once."""
+
+
+MEMORY = frozenset({"remember", "recall"})
+"""Tools of the boss, and of those whose older steps are summed up: until then the prompt has everything."""
 
 
 @cache
 def specs_for(
-    role: AgentRole, *, small: bool = False, packages: tuple[str, ...] = ()
+    role: AgentRole,
+    *,
+    small: bool = False,
+    packages: tuple[str, ...] = (),
+    leads: bool = True,
+    may_lead: bool = True,
+    attended: bool = True,
+    recalls: bool = True,
 ) -> tuple[ToolSpec, ...]:
-    """Return the tools of a role in a fixed order, so that prompts keep their prefix; fewer for a `small`
-    model.
+    """Return the tools that an agent can use now in a fixed order, so that prompts keep their prefix; fewer
+    for a `small` model.
 
-    `packages`: what programs may import, named in the description of `run`.
+    `packages`: what programs may import, named in the description of `run`. `leads`: it has members;
+    `may_lead`: it may get some. `attended`: somebody answers questions. `recalls`: its older steps are only
+    summed up.
     """
-    specs = [tool.spec() for tool in TOOLS.values() if role in tool.roles]
-    return tools_of(role, specs) if small else tuple(_with_surroundings(spec, packages) for spec in specs)
+    if small:
+        return tools_of(role, [tool.spec() for tool in TOOLS.values() if role in tool.roles])
+    unused = set[str]() if leads else set(LEADING)
+    unused |= set() if leads or may_lead else {"recruit"}
+    unused |= set() if attended else {"ask_human"}
+    unused |= set() if recalls or role == "boss" else MEMORY
+    tools = (tool for tool in TOOLS.values() if role in tool.roles and tool.name not in unused)
+    return tuple(_with_surroundings(_lean(tool.spec()), role, packages) for tool in tools)
 
 
-def _with_surroundings(spec: ToolSpec, packages: tuple[str, ...]) -> ToolSpec:
+def _lean(spec: ToolSpec) -> ToolSpec:
+    return replace(spec, parameters=without_limits(spec.parameters))
+
+
+def _with_surroundings(spec: ToolSpec, role: AgentRole, packages: tuple[str, ...]) -> ToolSpec:
     """Return `run` with what programs have: said here once, so that nobody has to find it out."""
     if spec.name != "run":
         return spec
-    there = (
-        f"What it writes and deletes is kept (not an auditor's). A shell line: {SHELL}. "
-        f"No network. Python {sys.version_info.major}.{sys.version_info.minor}"
-    )
+    kept = "Nothing it writes is kept." if role == "auditor" else "What it writes or deletes is kept."
+    python = f"No network. Python {sys.version_info.major}.{sys.version_info.minor}"
     if packages:
-        there += f". Python has {', '.join(packages)}; nothing can be installed"
-    return replace(spec, description=f"{spec.description} {there}.")
+        python += f". Python has {', '.join(packages)}; nothing can be installed"
+    return replace(spec, description=f"{spec.description} {kept} {python}.")
 
 
 __all__ = [

@@ -19,7 +19,7 @@ class AskHumanArguments(Arguments):
     """Arguments of ask_human."""
 
     question: str = Field(min_length=1, max_length=1500)
-    options: list[str] = Field(default_factory=list, max_length=5, description="answers to choose from")
+    options: list[str] = Field(default_factory=list, max_length=5)
 
 
 async def ask_human(context: ToolContext, arguments: AskHumanArguments) -> ToolResult:

@@ -14,16 +14,16 @@ from engine.tools.directory import my_members, not_mine
 class AssignArguments(Arguments):
     """Arguments of assign."""
 
-    to: str = Field(description="exact name of a member of your group")
-    title: str = Field(min_length=1, max_length=200, description="a few words")
+    to: str = Field(description="a member of yours")
+    title: str = Field(min_length=1, max_length=200)
     details: str = Field(min_length=1, description="what to make, in which files")
-    acceptance: str = Field("", description="what must hold for it to be accepted")
+    acceptance: str = Field("", description="when it is done")
     command: list[str] = Field(
         default_factory=list,
         max_length=30,
-        description='a check, such as ["python", "test_x.py"], of 120 s at most',
+        description="run to check it, 120 s at most",
     )
-    wait: bool = Field(False, description="true: you have nothing else to do, end your turn")
+    wait: bool = Field(False, description="true: end your turn")
 
 
 async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult:
@@ -44,4 +44,4 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult
     return ToolResult(text, Assigned(Slot("assignment", slot), to))
 
 
-ASSIGN = Tool("assign", "Give a member of your group work.", AssignArguments, WORKERS, assign)
+ASSIGN = Tool("assign", "Give a member work.", AssignArguments, WORKERS, assign)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from engine.domain.effects import slot_mark
 from engine.domain.outcomes import Slot, ToolResult, Wrote
 from engine.tools.base import WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused
@@ -30,7 +28,7 @@ class MoveFileArguments(Arguments):
     """Arguments of move_file."""
 
     path: str
-    to: str = Field(description="its new path")
+    to: str
 
 
 async def delete_file(context: ToolContext, arguments: DeleteFileArguments) -> ToolResult:

@@ -27,8 +27,8 @@ LAST_LOOK = "last_look"
 class DiffArguments(Arguments):
     """Arguments of diff."""
 
-    path: str = Field("", description="one file; all that changed when left out")
-    since: str = Field(LAST_LOOK, description="a revision such as 12, or an assignment such as #3")
+    path: str = Field("", description="left out: all files")
+    since: str = Field(LAST_LOOK, description='revision or assignment, such as "#3"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +172,4 @@ def _lines(change: _Change) -> list[str]:
     return [head, *body]
 
 
-DIFF = Tool("diff", "What changed in the files since your last look.", DiffArguments, WORKERS, diff)
+DIFF = Tool("diff", "What changed in files.", DiffArguments, WORKERS, diff)

@@ -11,6 +11,7 @@ from pydantic import Field
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import checked_path, has_seen, read_text, stage_content
+from engine.tools.schema import HIDDEN
 from engine.workspace.blame import split_lines
 
 AROUND = 2
@@ -37,12 +38,10 @@ class EditFileArguments(Arguments):
     """Arguments of edit_file."""
 
     path: str
-    old: str = Field("", description="exact passage, found once in the file")
-    new: str | None = None
-    replace_all: bool = Field(False, description="true: each place where old is found")
-    edits: list[Replacement] = Field(
-        default_factory=list, max_length=50, description="several replacements instead, in order, all or none"
-    )
+    old: str = Field("", json_schema_extra={HIDDEN: True})
+    new: str | None = Field(None, json_schema_extra={HIDDEN: True})
+    replace_all: bool = Field(False, json_schema_extra={HIDDEN: True})
+    edits: list[Replacement] = Field(default_factory=list, max_length=50, description="old: an exact passage")
 
 
 @dataclass(slots=True)
@@ -155,4 +154,4 @@ def _ranges(edited: _Edited, total: int) -> Sequence[tuple[int, int]]:
     return ranges
 
 
-EDIT = Tool("edit_file", "Replace exact passages of a file.", EditFileArguments, WORKERS, edit_file)
+EDIT = Tool("edit_file", "Replace passages of a file.", EditFileArguments, WORKERS, edit_file)

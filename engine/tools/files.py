@@ -51,16 +51,16 @@ _one_revision = Prepared(
 class ListFilesArguments(Arguments):
     """Arguments of list_files."""
 
-    prefix: str = Field("", description="only paths that begin so")
+    prefix: str = Field("", description="of their paths")
 
 
 class WriteFileArguments(Arguments):
     """Arguments of write_file."""
 
-    path: str = Field(description="relative path")
-    content: str = Field(description="the whole file")
-    base_revision: int | None = Field(None, description="revision you worked from")
-    append: bool = Field(False, description="true: add content at the end of the file instead")
+    path: str
+    content: str
+    base_revision: int | None = None
+    append: bool = Field(False, description="true: add at the end")
 
 
 async def list_files(context: ToolContext, arguments: ListFilesArguments) -> ToolResult:
@@ -335,5 +335,5 @@ async def _checked_out(
     return Checkout(content, {path: held[path][0] for path in content}, (*left_out, *missing))
 
 
-LIST = Tool("list_files", "Which files there are.", ListFilesArguments, EVERYONE, list_files)
+LIST = Tool("list_files", "List files.", ListFilesArguments, EVERYONE, list_files)
 WRITE = Tool("write_file", "Write a whole file.", WriteFileArguments, WORKERS, write_file)

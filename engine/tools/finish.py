@@ -28,14 +28,9 @@ WORDS_CHARS = 2_000
 class FinishArguments(Arguments):
     """Arguments of finish."""
 
-    report: str = Field(
-        min_length=1,
-        description="first the result in plain words; then what does not work, and how it was checked",
-    )
-    deliverables: list[str] = Field(default_factory=list, max_length=50, description="the files that matter")
-    lessons: list[str] = Field(
-        default_factory=list, max_length=5, description="what a later task here should know, one line each"
-    )
+    report: str = Field(min_length=1, description="first the result in plain words, then what does not work")
+    deliverables: list[str] = Field(default_factory=list, max_length=50)
+    lessons: list[str] = Field(default_factory=list, max_length=5, description="for later tasks here")
 
 
 async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult:

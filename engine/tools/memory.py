@@ -19,14 +19,14 @@ SHOWN = 600
 class RememberArguments(Arguments):
     """Arguments of remember."""
 
-    text: str = Field(min_length=1, max_length=2_000, description="one fact, complete in itself")
-    share: bool = Field(False, description="true: everyone in this task can recall it")
+    text: str = Field(min_length=1, max_length=2_000, description="complete in itself")
+    share: bool = Field(False, description="true: with everyone here")
 
 
 class RecallArguments(Arguments):
     """Arguments of recall."""
 
-    query: str = Field(min_length=1, max_length=400, description="what you look for")
+    query: str = Field(min_length=1, max_length=400)
 
 
 async def remember(context: ToolContext, arguments: RememberArguments) -> ToolResult:
@@ -67,7 +67,7 @@ def shown(line: Recalled) -> str:
 REMEMBER = Tool("remember", "Keep a fact for later.", RememberArguments, WORKERS, remember)
 RECALL = Tool(
     "recall",
-    "Find what was remembered, and your own older steps.",
+    "Find what was remembered, or your older steps.",
     RecallArguments,
     WORKERS,
     recall_lines,

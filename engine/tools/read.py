@@ -20,7 +20,7 @@ class ReadFileArguments(Arguments):
     """Arguments of read_file."""
 
     path: str
-    start_line: int = Field(1, ge=1)
+    start_line: int | None = Field(None, ge=1)
     end_line: int | None = Field(None, ge=1)
 
 
@@ -44,12 +44,12 @@ async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolR
     head = f"{path}, revision {current.shown}"
     if not lines:
         return ToolResult(f"{head}, is empty.", Read(path, current.revision, True, (1, 0, 0)))
-    end = arguments.end_line or len(lines)
-    if arguments.start_line > len(lines):
-        raise ToolRefused(f"{path} has {len(lines)} lines; none from line {arguments.start_line} on.")
-    if end < arguments.start_line:
-        raise ToolRefused(f"end_line {end} is before start_line {arguments.start_line}.")
-    part = _part(lines, arguments.start_line, min(end, len(lines)), numbered=not context.options.by_runs)
+    start, end = arguments.start_line or 1, arguments.end_line or len(lines)
+    if start > len(lines):
+        raise ToolRefused(f"{path} has {len(lines)} lines; none from line {start} on.")
+    if end < start:
+        raise ToolRefused(f"end_line {end} is before start_line {start}.")
+    part = _part(lines, start, min(end, len(lines)), numbered=not context.options.by_runs)
     whole = part.first == 1 and part.last == part.total
     shown = (part.first, part.last, part.total)
     told = f"{head}, {_shown(part, lines)}{_line_ends(text)}:\n{part.text}"
@@ -90,7 +90,7 @@ def _line_ends(text: str) -> str:
 
 READ = Tool(
     "read_file",
-    "Read a file; each line comes after its number and a tab.",
+    "Read a file.",
     ReadFileArguments,
     EVERYONE,
     read_file,

@@ -8,12 +8,14 @@ from pydantic import Field
 
 from engine.budget.team import team_of
 from engine.domain.budget import estimated_micros
-from engine.domain.effects import CheckTeam, Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
+from engine.domain.clean import clean_line
+from engine.domain.effects import Assign, CheckTeam, Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
 from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
+from engine.tools.schema import HIDDEN
 
 TOKENS_AN_AGENT = 60_000
 """Default estimate of tokens per agent: about a dozen calls with their prompts."""
@@ -23,6 +25,9 @@ MINUTES, AGENTS_A_MINUTE = 13, 16
 590 took 50)."""
 
 
+TITLE = 80
+"""Characters of a role that name the first assignment."""
+
 NAMELESS = "Agent"
 """Who has a name of which nothing can be shown."""
 
@@ -30,19 +35,20 @@ NAMELESS = "Agent"
 class NewMember(Arguments):
     """One agent to recruit."""
 
-    name: str = Field(min_length=1, max_length=60, description="a short name")
-    role: str = Field(min_length=1, max_length=200, description="what it is, in a few words")
-    instructions: str = Field(
-        min_length=1, description="its part, its files, with whom to agree, what done means"
-    )
-    budget_usd: float | None = Field(None, gt=0, description="what it and its members may spend")
+    name: str = Field(min_length=1, max_length=60)
+    role: str = Field(min_length=1, max_length=200)
+    instructions: str = Field("", description="for all its work")
+    task: str = Field("", description="first assignment: files, whom to ask, when done")
+    command: list[str] = Field(default_factory=list, max_length=30, description="checks it")
+    budget_usd: float | None = Field(None, gt=0, json_schema_extra={HIDDEN: True})
 
 
 class RecruitArguments(Arguments):
     """Arguments of recruit."""
 
     members: list[NewMember] = Field(min_length=1, max_length=30)
-    group: str = Field("", max_length=60, description="name of your group, when it is new")
+    group: str = Field("", max_length=60)
+    wait: bool = Field(False, description="true: end your turn")
 
 
 async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResult:
@@ -51,8 +57,23 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     await _check_room(context, arguments)
     slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
     context.stage_last(CheckTeam(context.options.plan_approval_over))
+    context.ends_turn = context.ends_turn or arguments.wait
     marks = ", ".join(slot_mark("agent", slot.number) for slot in slots)
-    return ToolResult(f"Joined your group: {marks}. Now assign each its work.", Joined(tuple(slots)))
+    given = [_stage_task(context, member) for member in arguments.members if member.task.strip()]
+    idle = len(slots) - len(given)
+    then = f" Assignments: {', '.join(given)}." if given else ""
+    then += " Now assign each its work." if idle else ""
+    return ToolResult(f"Joined your group: {marks}.{then}", Joined(tuple(slots)))
+
+
+def _stage_task(context: ToolContext, member: NewMember) -> str:
+    """Stage a newcomer's first assignment. Return its number and for whom it is."""
+    slot, name = context.slot(), clean_name(member.name) or NAMELESS
+    title = clean_line(member.role)[:TITLE]
+    context.stage(Assign(slot, name_key(name), title, member.task, "", tuple(member.command)))
+    to = context.newcomers[name_key(name)]
+    shown = slot_mark(to.kind, to.number) if isinstance(to, Slot) else to
+    return f"#{slot_mark('assignment', slot)} for {shown}"
 
 
 async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None:
@@ -61,6 +82,8 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
         raise ToolRefused(f"The hierarchy may be {context.task.max_depth} deep. Do this part yourself.")
     known = await my_members(context)
     for member in arguments.members:
+        if not (member.instructions.strip() or member.task.strip()):
+            raise ToolRefused(f"{clean_name(member.name)} has neither instructions nor a task. Give one.")
         if is_reserved(member.name) or is_role(member.name):
             raise ToolRefused(
                 f"{clean_name(member.name)} would pass for the engine, a person or a role. "
@@ -127,11 +150,12 @@ async def dismiss(context: ToolContext, arguments: DismissArguments) -> ToolResu
 class ProposePlanArguments(Arguments):
     """Arguments of propose_plan."""
 
-    summary: str = Field(min_length=1, description="how the goal is split, and why so")
-    groups: list[str] = Field(min_length=1, max_length=40, description="one line a group")
+    summary: str = Field(min_length=1, description="how the goal is split")
+    worth: str = Field("", description="why a team: what goes side by side, what it saves and costs")
+    groups: list[str] = Field(min_length=1, max_length=40, description="one line each")
     agents: int = Field(ge=1)
-    tokens: int = Field(0, ge=0, description="your estimate for all agents together")
-    minutes: int = Field(0, ge=0, description="your estimate")
+    tokens: int = Field(0, ge=0, description="your estimates")
+    minutes: int = Field(0, ge=0)
 
 
 async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
@@ -156,6 +180,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             arguments.minutes or MINUTES + arguments.agents // AGENTS_A_MINUTE,
             hold,
             guessed=context.held is not None and context.held.guessed,
+            worth=arguments.worth,
         )
     )
     context.ends_turn = context.ends_turn or hold
@@ -164,11 +189,11 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
     )
 
 
-RECRUIT = Tool("recruit", "Add agents to your own group.", RecruitArguments, WORKERS, recruit)
-DISMISS = Tool("dismiss", "Remove a member of your group.", DismissArguments, WORKERS, dismiss)
+RECRUIT = Tool("recruit", "Add agents to your group.", RecruitArguments, WORKERS, recruit)
+DISMISS = Tool("dismiss", "Remove a member.", DismissArguments, WORKERS, dismiss)
 PLAN = Tool(
     "propose_plan",
-    "Only before recruiting many agents: show the people how the goal is split.",
+    "Before recruiting many agents: show people how the goal is split.",
     ProposePlanArguments,
     frozenset({"boss"}),
     propose_plan,

@@ -33,9 +33,9 @@ MAX_CHANGED = 3_000
 class SubmitArguments(Arguments):
     """Arguments of submit."""
 
-    assignment: int = Field(description="its number")
-    summary: str = Field(min_length=1, description="what is done and how you saw that it works")
-    files: list[str] = Field(default_factory=list, max_length=50, description="the files it is in")
+    assignment: int
+    summary: str = Field(min_length=1, description="what is done, how you saw that it works")
+    files: list[str] = Field(default_factory=list, max_length=50)
 
 
 async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult:
@@ -137,10 +137,10 @@ async def check_files(context: ToolContext, files: list[str]) -> tuple[str, ...]
 class ReviewArguments(Arguments):
     """Arguments of review."""
 
-    assignment: int = Field(description="its number")
+    assignment: int
     verdict: Literal["accept", "reject"]
-    feedback: str = Field("", description="the exact defect, when rejected")
-    wait: bool = Field(False, description="true: you have nothing else to do, end your turn")
+    feedback: str = Field("", description="the exact defect")
+    wait: bool = Field(False, description="true: end your turn")
 
 
 async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult:

@@ -34,16 +34,16 @@ LONGEST_S = 120.0
 class RunArguments(Arguments):
     """Arguments of run."""
 
-    command: list[str] = Field(min_length=1, max_length=40, description='such as ["python", "main.py"]')
-    stdin: str = Field("", description="what the program reads")
-    timeout_s: float = Field(30, gt=0, le=LONGEST_S)
-    keep_open: bool = Field(False, description="true: it stays open, and you talk to it with send_input")
+    command: list[str] = Field(min_length=1, max_length=40, description='as ["sh", "-c", "..."]')
+    stdin: str = ""
+    timeout_s: float = Field(30, gt=0, le=LONGEST_S, description=f"{LONGEST_S:.0f} at most")
+    keep_open: bool = Field(False, description="true: talk to it with send_input")
 
 
 class SendInputArguments(Arguments):
     """Arguments of send_input."""
 
-    text: str = Field("", max_length=20_000, description="what you type; a line ends with \\n")
+    text: str = Field("", max_length=20_000, description="lines end with \\n")
     close: bool = Field(False, description="true: end the program")
 
 
@@ -203,10 +203,10 @@ def _how(result: RunResult) -> str:
     return ends.get(result.ended, f"stopped: too much {result.ended}")
 
 
-RUN = Tool("run", "Run a program on a copy of the files.", RunArguments, EVERYONE, run, slow=True)
+RUN = Tool("run", "Run a program on the files.", RunArguments, EVERYONE, run, slow=True)
 INPUT = Tool(
     "send_input",
-    "Type into the program you keep open.",
+    "Type into your open program.",
     SendInputArguments,
     EVERYONE,
     send_input,

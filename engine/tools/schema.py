@@ -6,6 +6,7 @@ rewritten or dropped; the tool's own arguments still validate what a model sends
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,12 @@ KEYWORDS = frozenset(
     }
 )
 """The common set; the smallest documented one is Gemini's."""
+
+LIMITS = frozenset({"minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength"})
+"""Keywords that need not be sent: a call that breaks a limit is refused in words."""
+
+HIDDEN = "hidden"
+"""Marks an argument that is accepted and not shown: another one says the same."""
 
 _SAME = KEYWORDS - {"properties", "items", "anyOf", "type"}
 _DEEPEST = 12
@@ -68,6 +75,7 @@ def _common(node: Mapping[str, Any], definitions: _Definitions, depth: int) -> d
         inner = {
             name: _common(_mapping(value), definitions, depth + 1)
             for name, value in node["properties"].items()
+            if not _mapping(value).get(HIDDEN)
         }
         made["properties"] = inner
         wanted = node.get("required")
@@ -141,3 +149,23 @@ def _without(node: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+_DEFAULT = re.compile(r" ?\(default [^()]*\)$")
+
+
+def without_limits(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema in the common keywords without limits and defaults, so that it costs fewer tokens."""
+    made: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key == "properties":
+            made[key] = {name: without_limits(inner) for name, inner in value.items()}
+        elif key == "items":
+            made[key] = without_limits(value)
+        elif key == "anyOf":
+            made[key] = [without_limits(one) for one in value]
+        elif key == "description":
+            made |= {key: said} if (said := _DEFAULT.sub("", value)) else {}
+        elif key not in LIMITS:
+            made[key] = value
+    return made

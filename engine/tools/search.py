@@ -17,6 +17,7 @@ from engine.tools import line_search
 from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import checkout
 from engine.tools.line_search import Found, Wanted
+from engine.tools.schema import HIDDEN
 
 PATTERN_S = 5.0
 """Seconds that a regular expression may take."""
@@ -26,10 +27,10 @@ class SearchFilesArguments(Arguments):
     """Arguments of search_files."""
 
     pattern: str = Field(min_length=1, max_length=1_000)
-    regex: bool = Field(False, description="true: pattern is a Python regular expression")
-    path: str = Field("", description="only these files: a path, a folder or a glob such as src/*.py")
-    context: int = Field(0, ge=0, le=5, description="lines to show around")
-    skip: int = Field(0, ge=0, description="to go on: hits to leave out")
+    regex: bool = False
+    path: str = Field("", description="file, folder or glob")
+    context: int = Field(0, ge=0, le=5, description="lines around")
+    skip: int = Field(0, ge=0, json_schema_extra={HIDDEN: True})
 
 
 async def search_files(context: ToolContext, arguments: SearchFilesArguments) -> ToolResult:
@@ -117,7 +118,7 @@ async def _by_pattern(wanted: Wanted, texts: Mapping[str, str]) -> Found:
 
 SEARCH = Tool(
     "search_files",
-    "Find the lines that hold a text, upper and lower case alike.",
+    "Find lines, ignoring case.",
     SearchFilesArguments,
     EVERYONE,
     search_files,

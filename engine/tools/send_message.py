@@ -15,10 +15,10 @@ from engine.tools.directory import check_names
 class SendMessageArguments(Arguments):
     """Arguments of send_message."""
 
-    to: list[str] = Field(min_length=1, max_length=30, description='exact agent names, "group" or "human"')
-    text: str = Field(min_length=1, description="what they need to know")
-    needs_answer: bool = Field(True, description="false: for information, wakes nobody")
-    wait: bool = Field(False, description="true: end your turn here and wait for the answer")
+    to: list[str] = Field(min_length=1, max_length=30, description='agents, "group" or "human"')
+    text: str = Field(min_length=1)
+    needs_answer: bool = Field(True, description="false: wakes nobody")
+    wait: bool = Field(False, description="true: end your turn until all answered")
 
 
 async def send_message(context: ToolContext, arguments: SendMessageArguments) -> ToolResult:
@@ -31,7 +31,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
     await check_names(context, named)
     people = any(key in PEOPLE for key in keys)
     group = _group(context) if GROUP in keys else None
-    wakes = arguments.needs_answer or arguments.wait or await _is_awaited(context, keys)
+    wakes = arguments.needs_answer or await _is_awaited(context, keys)
     context.stage(
         SendMessage(
             to=tuple(dict.fromkeys(name_key(name) for name in named)),
@@ -41,6 +41,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
             wakes=wakes,
             to_group=group,
             refs=_refs(context) if people else (),
+            waits=arguments.wait and arguments.needs_answer,
         )
     )
     context.ends_turn = context.ends_turn or arguments.wait
@@ -79,7 +80,7 @@ def _refs(context: ToolContext) -> tuple[str, ...]:
 
 TALK = Tool(
     "send_message",
-    "Write to other agents, your group or the people who watch.",
+    "Send a message.",
     SendMessageArguments,
     WORKERS,
     send_message,

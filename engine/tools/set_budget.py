@@ -15,11 +15,11 @@ from engine.tools.directory import my_members, not_mine
 class SetBudgetArguments(Arguments):
     """Arguments of set_budget."""
 
-    name: str = Field(description="exact name of a member of your group")
-    usd: float | None = Field(None, gt=0, description="dollars from now on")
-    tokens: int | None = Field(None, ge=1, description="tokens from now on")
-    agents: int | None = Field(None, ge=1, description="how many they may be, itself counted")
-    minutes: int | None = Field(None, ge=1, description="minutes from now on")
+    name: str = Field(description="a member of yours")
+    usd: float | None = Field(None, gt=0, description="from now on, as all here")
+    tokens: int | None = Field(None, ge=1)
+    agents: int | None = Field(None, ge=1, description="itself counted")
+    minutes: int | None = Field(None, ge=1)
 
 
 async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> ToolResult:
@@ -41,5 +41,5 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> Too
 
 
 BUDGET = Tool(
-    "set_budget", "Cap what a member and its group may use.", SetBudgetArguments, WORKERS, set_budget
+    "set_budget", "Cap what a member and all below it use.", SetBudgetArguments, WORKERS, set_budget
 )

@@ -22,7 +22,7 @@ class TodoLine(Arguments):
 class UpdateTodoArguments(Arguments):
     """Arguments of update_todo."""
 
-    items: list[TodoLine] = Field(max_length=40, description="the whole list, in order")
+    items: list[TodoLine] = Field(max_length=40)
 
 
 async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> ToolResult:
@@ -33,4 +33,4 @@ async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> T
     return ToolResult(f"Noted: {left} open of {len(items)}.")
 
 
-TODO = Tool("update_todo", "Keep your own checklist.", UpdateTodoArguments, WORKERS, update_todo)
+TODO = Tool("update_todo", "Your checklist: all of it, in order.", UpdateTodoArguments, WORKERS, update_todo)

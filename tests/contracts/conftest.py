@@ -146,21 +146,23 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def unread(world: World) -> int:
     """Messages that somebody is still to read: not of those who left, nor in a task that has ended."""
-    query = (
-        sa.select(sa.func.count())
-        .select_from(MESSAGES)
-        .join(AGENTS, AGENTS.c.id == MESSAGES.c.to_agent)
-        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
-        .where(
-            MESSAGES.c.consumed_step.is_(None),
-            AGENTS.c.status != "dismissed",
-            TASKS.c.state.in_(("running", "paused")),
-        )
+    return int(await world.scalar(_unread))
+
+
+_unread = (
+    sa.select(sa.func.count())
+    .select_from(MESSAGES)
+    .join(AGENTS, AGENTS.c.id == MESSAGES.c.to_agent)
+    .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+    .where(
+        MESSAGES.c.consumed_step.is_(None),
+        AGENTS.c.status != "dismissed",
+        TASKS.c.state.in_(("running", "paused")),
     )
-    return int(await world.scalar(query))
+)
 
 
 async def still(world: World) -> bool:
-    """Nobody has messages or an open turn."""
+    """Nobody has messages or an open turn, seen at one moment."""
     busy = sa.select(sa.func.count()).select_from(AGENTS).where(AGENTS.c.in_turn)
-    return await unread(world) == 0 and await world.scalar(busy) == 0
+    return not await world.scalar(sa.select(_unread.scalar_subquery() + busy.scalar_subquery()))

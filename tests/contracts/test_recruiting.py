@@ -7,12 +7,15 @@ import re
 
 import sqlalchemy as sa
 
-from engine.commands import StartTask
+from engine.commands import SayToAgent, StartTask
+from engine.errors import ModelRefused
 from engine.events import AgentSpoke
 from engine.llm.scripted import call, say
-from engine.ports import ChatAnswer, ChatRequest
-from engine.store.core import AGENTS, BUDGETS, EVENTS, MESSAGES
+from engine.ports import ChatAnswer, ChatRequest, RunResult
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, EVENTS, MESSAGES, STEPS
 from tests.contracts.conftest import World, still
+from tests.fakes.cast import View
+from tests.fakes.parts import FakeSandbox
 
 
 async def test_two_who_recruit_the_same_name_at_once_both_get_an_agent(world: World) -> None:
@@ -131,3 +134,93 @@ async def test_a_head_who_gave_very_much_sees_first_what_waits_for_its_review(wo
     await world.until(lambda: still(world))
     assert "(submitted - review it): p34" in shown[-1]
     assert shown[-1].count("You gave #") == 30 and "You gave more" in shown[-1]
+
+
+async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> None:
+    """One answer recruits, gives the work with its check, and ends the turn; who has neither is refused."""
+    heard: list[str] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        heard.append(f"{view.name}: {view.last}")
+        if view.name == "Ada":
+            return call(("submit", {"assignment": view.given, "summary": "done"}))
+        if view.did("recruit"):
+            return say("fine")
+        ada = {"name": "Ada", "role": "the writer of a.md", "task": "Write a.md.", "command": ["true"]}
+        nobody = {"name": "Bob", "role": "idler"}
+        return call(
+            ("recruit", {"members": [nobody]}),
+            ("recruit", {"members": [ada], "wait": True}),
+        )
+
+    sandbox = FakeSandbox(lambda _: RunResult(0, "ok"))
+    engine = await world.start(script, sandbox=sandbox)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    (work,) = await world.rows(sa.select(ASSIGNMENTS))
+    assert (work.title, work.details, work.state) == ("the writer of a.md", "Write a.md.", "submitted")
+    assert [request.argv for request in sandbox.requests] == [("true",)]
+    assert [line.split(":")[0] for line in heard] == ["Boss", "Ada", "Boss"]
+    assert "Assignment #1: the writer of a.md" in heard[1]
+    results = [
+        c for row in await world.rows(sa.select(STEPS.c.calls_json)) for c in json.loads(row.calls_json)
+    ]
+    texts = [result for _, name, _, result, *_ in results if name == "recruit"]
+    assert "Bob has neither instructions nor a task" in texts[0]
+    assert texts[1] == "Joined your group: Ada. Assignments: #1 for Ada."
+
+
+async def test_words_that_only_end_the_turn_of_who_waits_are_not_said_aloud(world: World) -> None:
+    """While a member works the boss's plain text stays in its transcript; a person who asks gets it."""
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name == "Ada":
+            return say("I am thinking.")
+        if "how is it" in view.last:
+            return say("Ada is at work.")
+        if view.did("recruit"):
+            return say("I wait for Ada.")
+        ada = {"name": "Ada", "role": "writer", "task": "Write a.md."}
+        return call(("recruit", {"members": [ada]}))
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    boss = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.role == "boss"))
+    await engine.handle(SayToAgent(boss, "how is it?", "me", "Me", ref="r"))
+    await world.until(lambda: still(world))
+    spoken = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == AgentSpoke.__name__)
+    assert [json.loads(row.payload_json)["text"] for row in await world.rows(spoken)] == ["Ada is at work."]
+    assert "I wait for Ada." in [row.said for row in await world.rows(sa.select(STEPS.c.said))]
+
+
+async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_task(world: World) -> None:
+    """A second member is not asked for the same refusal; once a person writes to it, it is."""
+    asked: list[str] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name != "Boss":
+            asked.append(view.name)
+            raise ModelRefused("The endpoint refused the request (400). Change the request.")
+        names = [name for name in ("Ada", "Bob") if f"Joined your group: {name}" not in view.all]
+        if not names:
+            return say("Both cannot work.")
+        member = {"name": names[0], "role": "writer", "task": "Write."}
+        return call(("recruit", {"members": [member], "wait": True}))
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: _both_gave_up(world))
+    assert asked == ["Ada", "Ada"]
+    bob = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.name == "Bob"))
+    await engine.handle(SayToAgent(bob, "It is mended, try again.", "me", "Me", ref="r"))
+    await world.until(lambda: _both_gave_up(world))
+    assert asked == ["Ada", "Ada", "Bob", "Bob"]
+
+
+async def _both_gave_up(world: World) -> bool:
+    gave_up = sa.select(sa.func.count()).select_from(AGENTS).where(AGENTS.c.refused != "")
+    return bool(await world.scalar(gave_up) == 2)

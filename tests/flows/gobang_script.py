@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from engine.llm.scripted import call, say
+from engine.llm.scripted import call
 from engine.ports import ChatAnswer
 from tests.fakes.cast import Part, View
 
@@ -18,6 +19,8 @@ AUTHORS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "Mia": ("integration", ("main.py",), ("python", "-c", "import main")),
     "Gus": ("tester", ("check_game.py",), ("python", "check_game.py")),
 }
+Call = tuple[str, dict[str, object]]
+
 FIRST, LATER = ("Bea", "Tom"), ("Rui", "Ava", "Mia", "Gus")
 """Who can begin at once, and who needs the work of others (given one after the other)."""
 
@@ -34,20 +37,28 @@ def boss(view: View) -> ChatAnswer:
             {"name": n, "role": role, "instructions": f"Write {', '.join(files)}."}
             for n, (role, files, _) in AUTHORS.items()
         ]
-        return call(("recruit", {"members": members, "group": "makers"}), *(_given(n) for n in FIRST))
+        return call(("recruit", {"members": members, "group": "makers"}), *_waiting(map(_given, FIRST)))
     if view.submitted:
-        accepted = [("review", {"assignment": n, "verdict": "accept"}) for n in view.submitted]
-        return call(*accepted, *(_given(n) for n in _next(view)))
+        accepted: list[Call] = [("review", {"assignment": n, "verdict": "accept"}) for n in view.submitted]
+        calls = [*accepted, *map(_given, _next(view))]
+        whole = view.all.count(" accepted.") + len(accepted) == len(AUTHORS)
+        return call(*(calls if whole else _waiting(calls)))
     if view.all.count(" accepted.") == len(AUTHORS) and not view.did("run"):
         return call(("run", {"command": ["python", "check_game.py"]}))
     if "exit code 0" in view.last and not view.did("finish"):
         report = "Gobang runs: the user plays against an AI that blocks and wins; a whole game was played."
         lessons = ["Board games: let a tester play whole games by typing moves."]
         return call(("finish", {"report": report, "deliverables": ["main.py"], "lessons": lessons}))
-    return say("Waiting for the parts.")
+    raise AssertionError(f"the boss was woken for nothing: {view.last[:300]}")
 
 
-def _given(name: str) -> tuple[str, dict[str, object]]:
+def _waiting(calls: Iterable[Call]) -> list[Call]:
+    """The calls, after the last of which the turn ends."""
+    *made, (name, arguments) = calls
+    return [*made, (name, {**arguments, "wait": True})]
+
+
+def _given(name: str) -> Call:
     role, files, command = AUTHORS[name]
     details = f"Write {', '.join(files)} for the board of board.py."
     return ("assign", {"to": name, "title": role, "details": details, "command": list(command)})
@@ -63,8 +74,6 @@ def _next(view: View) -> tuple[str, ...]:
 
 def author(view: View) -> ChatAnswer:
     """Writes its files and submits; the AI's first draft fails its own check and is repaired."""
-    if "Assignment #" not in view.all:
-        return say("Ready.")
     files = AUTHORS[view.name][1]
     if not view.did("write_file"):
         return call(*(("write_file", {"path": p, "content": _draft(p)}) for p in files))
@@ -73,7 +82,7 @@ def author(view: View) -> ChatAnswer:
     if not view.did("submit") or " changed, revision" in view.last:
         done = {"assignment": view.given, "summary": "written and checked", "files": list(files)}
         return call(("submit", done))
-    return say("Done.")
+    raise AssertionError(f"{view.name} was woken for nothing: {view.last[:300]}")
 
 
 def _draft(path: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from engine.llm.scripted import call, say
+from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest
 from scenarios.policy import DEPARTMENTS
 from tests.fakes.cast import View, accepting
 
 DRAFTERS, CITIZENS = 5, 5
 LIVES = ("a farmer", "a nurse", "a student", "a pensioner", "a shop owner")
+Call = tuple[str, dict[str, object]]
+
 AGENTS = 1 + len(DEPARTMENTS) * (1 + DRAFTERS * (1 + CITIZENS))
 
 
@@ -40,7 +42,7 @@ def boss(view: View) -> ChatAnswer:
         given = [
             _given(f"Minister {number}", f"policies of {name}") for number, name in enumerate(DEPARTMENTS)
         ]
-        return call(("recruit", {"members": members, "group": "cabinet"}), *given)
+        return call(("recruit", {"members": members, "group": "cabinet"}), *waiting(given))
     return _review(view, len(DEPARTMENTS), ("finish", {"report": "All departments have policies."}))
 
 
@@ -51,14 +53,12 @@ def minister(view: View) -> ChatAnswer:
     if asked:
         words = "Cross-check: it contradicts none of ours."
         answers = [("send_message", {"to": [n], "text": words, "wait": True}) for n in dict.fromkeys(asked)]
-        return call(*answers, *_verdicts(view))
+        return call(*answers, *_verdicts(view))  # who answers waits: that ends the turn
     if not view.did("recruit"):
-        if "Assignment #" not in view.all:
-            return say("Ready.")
         names = [f"Drafter {number} {n}" for n in range(DRAFTERS)]
         return call(
             ("recruit", {"members": [_member(n, "drafter") for n in names]}),
-            *(_given(n, f"policy {n.split()[-1]} of {DEPARTMENTS[number]}") for n in names),
+            *waiting([_given(n, f"policy {n.split()[-1]} of {DEPARTMENTS[number]}") for n in names]),
         )
     own = re.search(r"Assignment #(\d+)", view.all)
     assert own is not None
@@ -85,7 +85,7 @@ def drafter(view: View) -> ChatAnswer:
         return call(("edit_file", checked), ("submit", done))
     opinions = re.findall(r"Opinion: (.+)", view.all)
     if len(opinions) < CITIZENS or view.did("edit_file") or _count(view, "write_file") > 1:
-        return say("Waiting.")
+        raise AssertionError(f"{view.name} was woken for nothing: {view.last[:300]}")
     said = "\n".join(f"- {opinion}" for opinion in opinions)
     text = f"# Policy\nLess, but better.\n# Citizens said\n{said}\n# Changed\nThe pace.\n# Checked with\n"
     ask = {"to": [f"Minister {_neighbour(int(ministry))}"], "text": f"Does {path} contradict yours?"}
@@ -95,8 +95,7 @@ def drafter(view: View) -> ChatAnswer:
 def citizen(view: View) -> ChatAnswer:
     """Says what the policy would do to its life."""
     asker = re.search(r"\[from agent (Drafter [\d ]+)\]", view.last)
-    if asker is None:
-        return say("I live my life.")
+    assert asker is not None
     words = f"Opinion: I am {view.name}, and it would change my days."
     return call(("send_message", {"to": [asker[1]], "text": words, "wait": True}))
 
@@ -116,7 +115,13 @@ def _member(name: str, role: str) -> dict[str, str]:
     return {"name": name, "role": role, "instructions": f"You are {role}."}
 
 
-def _given(name: str, title: str) -> tuple[str, dict[str, str]]:
+def waiting(calls: list[Call]) -> list[Call]:
+    """The calls, after the last of which the turn ends."""
+    *made, (name, arguments) = calls
+    return [*made, (name, {**arguments, "wait": True})]
+
+
+def _given(name: str, title: str) -> Call:
     return ("assign", {"to": name, "title": title, "details": f"Work out the {title}."})
 
 
@@ -124,14 +129,16 @@ def _count(view: View, tool: str) -> int:
     return sum(c.name == tool for message in view.request.messages for c in message.tool_calls)
 
 
-def _verdicts(view: View) -> list[tuple[str, dict[str, object]]]:
+def _verdicts(view: View) -> list[Call]:
     return [("review", {"assignment": number, "verdict": "accept"}) for number in view.submitted]
 
 
-def _review(view: View, expected: int, end: tuple[str, dict[str, object]]) -> ChatAnswer:
+def _review(view: View, expected: int, end: Call) -> ChatAnswer:
     """Accept what was submitted; `end` once `expected` are accepted."""
     verdicts = _verdicts(view)
     accepted = view.all.count(" accepted.") + len(verdicts)
     if accepted >= expected and not view.did(end[0]):
         return call(*verdicts, end)
-    return call(*verdicts) if verdicts else say("Waiting.")
+    if not verdicts:
+        raise AssertionError(f"{view.name} was woken for nothing: {view.last[:300]}")
+    return call(*waiting(verdicts))

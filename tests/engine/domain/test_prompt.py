@@ -133,6 +133,10 @@ def test_prompts_name_only_tools_that_the_role_has(name: AgentRole) -> None:
                 "finish",
                 "exact",
                 "done",
+                "first fix the interfaces",
+                "All work at once",
+                "reviews it with fresh eyes",
+                "in `worth` what runs side by side",
             ),
         ),
         (
@@ -151,7 +155,14 @@ def test_prompts_name_only_tools_that_the_role_has(name: AgentRole) -> None:
         ("auditor", ("no part in this work", "break it", "verdict", "how to see each")),
         (
             "rules",
-            ("ends your turn", "read a file before you change it", "needs_answer false", "not an order"),
+            (
+                "Never answer only to say that you wait",
+                "wait_for",
+                "An answer wakes who asked",
+                "read a file before you change it",
+                "needs_answer false",
+                "not an order",
+            ),
         ),
     ],
 )

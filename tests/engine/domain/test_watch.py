@@ -7,8 +7,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.snapshot import Acted, AgentMessage, OpenWork, Snapshot, Watched, WatchOptions
+from engine.domain.snapshot import (
+    Acted,
+    AgentMessage,
+    OpenWork,
+    Snapshot,
+    Waiting,
+    Watched,
+    WatchOptions,
+)
 from engine.domain.wait_graph import waits_for_cycles
+from engine.domain.waits import Awaited
 from engine.domain.watch import (
     QuietTask,
     beyond_the_plan,
@@ -69,6 +78,35 @@ def test_a_silent_agent_is_found_only_when_idle_with_work_and_waiting_for_nobody
     assert not list(silent_agents(beside, NOW, OPTIONS)), "it may wait for the other's work"
     recent = replace(snapshot, agents=(agent(1), agent(2, active_at=NOW - 5)))
     assert not list(silent_agents(recent, NOW, OPTIONS))
+
+
+def test_who_waits_for_a_file_or_an_assignment_is_not_silent() -> None:
+    """Whatever was done about it before: waiting replaces nobody."""
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), (work(7, 2),))
+    for what in (Awaited("main.py"), Awaited(assignment=8)):
+        waiting = replace(snapshot, waiting=(Waiting(2, what, NOW - 900, 3),))
+        acted = {("silence", "#7"): Acted(4, NOW - 1_000), ("failed", "2"): Acted(1, NOW - 2_000)}
+        assert not list(silent_agents(replace(waiting, acted=acted), NOW, OPTIONS))
+
+
+def test_when_nobody_works_the_giver_hears_what_its_member_waits_for() -> None:
+    """The one that waits cannot help itself, and is not told to go on."""
+    waits = replace(work(7, 2), waits_for="main.py")
+    nudges = judge_quiet(QuietTask(1, None, (waits,), 0), OPTIONS)
+    assert isinstance(nudges, list)
+    assert [(n.agent_id, "waits for main.py" in n.text) for n in nudges] == [(1, True)]
+
+
+def test_agents_that_wait_for_each_others_assignments_are_a_circle() -> None:
+    """Each waits for what the other is to hand in."""
+    waiting = (
+        Waiting(2, Awaited(assignment=8), NOW - 50, 3),
+        Waiting(3, Awaited(assignment=7), NOW - 40, 2),
+    )
+    given = (work(7, 2), work(8, 3))
+    snapshot = Snapshot(1, (agent(1, busy=True), agent(2), agent(3)), given, waiting=waiting)
+    (cycle,) = waits_for_cycles(snapshot)
+    assert {(wait.agent_id, wait.for_id, wait.why) for wait in cycle} == {(2, 3, "#8"), (3, 2, "#7")}
 
 
 def test_silence_climbs_from_nudge_to_report_to_the_people() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from engine.tools import TOOLS, specs_for
-from engine.tools.schema import KEYWORDS, common_schema
+from engine.tools import LEADING, MEMORY, TOOLS, specs_for
+from engine.tools.schema import KEYWORDS, LIMITS, common_schema
 
 
 def keywords(schema: Mapping[str, Any]) -> Iterator[str]:
@@ -84,9 +86,43 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
 def test_what_programs_have_is_said_once_to_those_who_can_use_it(packages: tuple[str, ...]) -> None:
     """The description of run names the shell, the network, Python and the packages; a small model's does
     not."""
-    said = {spec.name: spec.description for spec in specs_for("member", packages=packages)}["run"]
-    assert '["sh", "-c", "..."]' in said and "No network" in said and "is kept" in said
+    run = {spec.name: spec for spec in specs_for("member", packages=packages)}["run"]
+    said = run.description
+    assert '["sh", "-c", "..."]' in run.parameters["properties"]["command"]["description"]
+    assert "No network" in said and "is kept" in said
+    judges = {spec.name: spec.description for spec in specs_for("auditor", packages=packages)}["run"]
+    assert "Nothing it writes is kept" in judges
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in said
     assert ("pytest" in said) == bool(packages)
     small = {spec.name: spec.description for spec in specs_for("member", small=True)}["run"]
     assert "sh" not in small
+
+
+def test_a_member_first_carries_only_tools_that_it_can_use_and_few_tokens_of_them() -> None:
+    """No tools of heads, no way down where there is none, no questions where nobody answers."""
+    first = specs_for("member", leads=False, recalls=False)
+    assert {tool.name for tool in specs_for("member")} - {tool.name for tool in first} == LEADING | MEMORY
+    alone = specs_for("member", leads=False, may_lead=False, attended=False, recalls=False)
+    assert {tool.name for tool in first} - {tool.name for tool in alone} == {"recruit", "ask_human"}
+    functions = [
+        {"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in first
+    ]
+    sent = [{"type": "function", "function": function} for function in functions]
+    assert len(json.dumps(sent, separators=(",", ":"))) / 4 <= 1_300
+
+
+def test_the_tools_of_those_who_lead_come_after_the_others() -> None:
+    """What an agent knew keeps its place, so that a prompt's beginning changes as late as it can."""
+    before = [tool.name for tool in specs_for("member", leads=False)]
+    after = [tool.name for tool in specs_for("head", leads=True)]
+    assert after[: len(before)] == before
+
+
+def test_limits_and_hidden_arguments_are_checked_though_they_are_not_shown() -> None:
+    """The schema is shorter than what is accepted."""
+    (edit,) = [tool for tool in specs_for("member") if tool.name == "edit_file"]
+    assert set(edit.parameters["properties"]) == {"path", "edits"}
+    assert not LIMITS & set(keywords(edit.parameters))
+    assert TOOLS["edit_file"].arguments.model_validate({"path": "a", "old": "x", "new": "y"})
+    with pytest.raises(ValidationError):
+        TOOLS["run"].arguments.model_validate({"command": ["true"], "timeout_s": 10_000})
