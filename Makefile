@@ -5,6 +5,7 @@ LOCK = $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-h
 	--no-header --no-annotate --group build
 
 run: setup            ## start the bot (with DISCORD_TOKEN: on Discord; without: on this machine, in a browser)
+	@echo "• starting MegaAgent"
 	@$(PY) -m bot run
 
 test: setup-test      ## set up what the tests need, then run them all

@@ -91,7 +91,7 @@ make_environment() {
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         need "python$version-venv" - "Python's virtual environment"
     fi
-    "$python" -m venv --clear .venv
+    quietly "virtual environment" "$python" -m venv --clear .venv
 }
 
 # setting NAME: its value as the product reads it, from the environment or else from .env.

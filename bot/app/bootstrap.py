@@ -131,18 +131,31 @@ def _silence_voice_warnings() -> None:
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Let a library's logger say only errors for a while."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 async def _local_discord(
     settings: BotSettings, engine: EngineSettings, options: LocalOptions | None, stack: AsyncExitStack
 ) -> LocalDiscord | None:
     """Start the loopback Discord if there is no token, and point discord.py at it while it runs."""
     if not settings.local:
         return None
-    from bot.local import (  # noqa: PLC0415 - of the extra [local]
-        BrokenWorldError,
-        LocalDiscord,
-        LocalOptions,
-        point_discord_at,
-    )
+    with _quiet("discord.state"):  # loading SimCord probes discord.py with a client that has no intents
+        from bot.local import (  # noqa: PLC0415 - of the extra [local]
+            BrokenWorldError,
+            LocalDiscord,
+            LocalOptions,
+            point_discord_at,
+        )
 
     chosen = options or LocalOptions(port=settings.local_port, data=engine.data_dir / "local")
     try:
