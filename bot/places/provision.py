@@ -267,7 +267,7 @@ class Provision:
         channel_id = task.home_id
         if row.host_id != ORIGIN:
             channel_id = (await self.ensure(row.host_id)).channel_id
-        channel = guild.get_channel(channel_id) or _somewhere(guild)
+        channel = guild.get_channel(channel_id) or _around(guild, channel_id) or _somewhere(guild)
         if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
             return await self._keep(row, channel.id, 0)  # its chat has no threads
         channel = channel if isinstance(channel, discord.TextChannel) else _somewhere(guild)
@@ -361,6 +361,15 @@ def _usable(category: discord.CategoryChannel) -> bool:
     """Whether the bot could work in a channel made here: it begins with the category's permissions."""
     mine = category.permissions_for(category.guild.me)
     return mine.view_channel and mine.send_messages and mine.manage_channels
+
+
+def _around(guild: discord.Guild, thread_id: int) -> discord.TextChannel | None:
+    """Return the channel around a thread where a task was started, if the bot may write there."""
+    thread = guild.get_thread(thread_id)
+    parent = thread.parent if thread else None
+    if not isinstance(parent, discord.TextChannel):
+        return None
+    return parent if parent.permissions_for(guild.me).send_messages else None
 
 
 def _somewhere(guild: discord.Guild) -> discord.TextChannel | None:

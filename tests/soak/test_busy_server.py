@@ -15,11 +15,13 @@ import pytest
 
 from tests.soak.busy_server import BusyServer, Size
 
-SEEDS = [1]
-"""Seeds that found something, and one that nothing is known of."""
+SEEDS = [1, 2, 3]
+"""Seed 1 found a card that a filter kept from being shown; the others found nothing so far."""
 
-ANSWER_S, ANY_S = 120.0, 600.0
-"""Longest time of Discord's from an answer or any utterance to its message, besides stops and outages."""
+ANSWER_S, ANY_S = 180.0, 600.0
+"""Longest time of Discord's from an answer or any utterance to its message, besides stops and outages.
+
+A second of this machine's is twenty of Discord's here: most of it is room for a busy machine."""
 
 
 @pytest.mark.soak

@@ -12,11 +12,13 @@ from typing import Any
 
 import discord
 import pytest
+from simcord.enums import AppCommandType, InteractionType
 
 from bot.app.login import login_error_text, reads_messages
 from bot.discord.request_stop import RequestStop
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.local.faults import LimitScope
+from bot.local.interactions import CannotError
 from engine.commands import PauseTask, SayToAgent, StartTask
 from tests.bot.features.conftest import Stage
 
@@ -386,3 +388,37 @@ async def test_a_thread_that_people_open_under_a_place(loop: Loop) -> None:
         return bool(message.get("reactions"))
 
     await world.pulse.until(marked, 10)
+
+
+async def test_a_user_installation_reaches_nothing(loop: Loop) -> None:
+    """Commands are for servers with the bot: not offered elsewhere, and refused in words when forged."""
+    await loop.begin()
+    you, world = loop.local.you, loop.local.world
+    direct = world.get_dm_channel(you.id).id
+    with pytest.raises(CannotError, match="hidden"):
+        await you.slash(direct, "task list")
+    command = world.find_command("task", loop.local.guild_id, type=AppCommandType.CHAT_INPUT)
+    assert command is not None
+    named = [{"name": "task", "type": 3, "value": "1"}]
+    for verb, given, said in (
+        ("list", [], "only in a server"),
+        ("stop", named, "no task"),
+        ("new", [], "only"),
+    ):
+        options: list[dict[str, Any]] = [{"name": verb, "type": 1, "options": given}]
+        data = {"id": command["id"], "name": "task", "type": 1, "options": options}
+        answer = await you._interact(InteractionType.APPLICATION_COMMAND, direct, data, True)
+        assert said in answer.text and "boat" not in answer.text
+    assert loop.stage.engine.world.tasks[1].state == "running"
+
+
+async def test_a_button_forged_for_another_server(loop: Loop) -> None:
+    """A custom id names a task; it must be one of the server where it is pressed."""
+    task = await loop.begin()
+    view = loop.stage.engine.world.tasks[task]
+    loop.stage.engine.world.tasks[task] = replace(view, space="guild:1")
+    wire = next(m for m in loop.local.you.history(loop.lobby) if m["components"])
+    for label in ("Pause", "Stop", "Files", "Picture"):
+        pressed = await loop.local.you.click(wire, label)
+        assert pressed.ephemeral and "no task #1" in pressed.text, label
+    assert loop.stage.engine.world.tasks[task].state == "running"

@@ -234,6 +234,19 @@ async def test_begun_in_an_announcement_channel(stage: Stage) -> None:
     assert "hello" in texts(stage, thread)
 
 
+async def test_begun_in_a_thread(stage: Stage) -> None:
+    """The group's thread is beside it, in the channel where these people are, not in the system channel."""
+    allow(stage, manage_channels=False)
+    world, you = stage.local.world, stage.local.you
+    channel = world.create_channel(stage.local.guild_id, "dev")
+    world.create_thread(channel.id, "talk", owner_id=you.id)
+    await seen_by_bot(stage)
+    task_id = await stage.task(channel="talk")
+    await says(stage, stage.boss(task_id), "hello")
+    place = you.channel(f"task-{task_id}-root")
+    assert place["parent_id"] == str(channel.id) and "hello" in texts(stage, place["name"])
+
+
 async def test_begun_in_a_forum(stage: Stage) -> None:
     """Nobody can write in the forum itself: a channel where one can is taken."""
     thread = await elsewhere(stage, ChannelType.FORUM)
