@@ -294,9 +294,14 @@ DOING = {
     "verdict": "judges the result",
 }
 """What an agent is doing, by the tool it uses; a path, title or name may follow."""
+TODO = {"done": "☑️", "doing": "▶️", "open": "☐"}
+TODO_MORE = "-# and {count} more"
+SINCE = "⏱️ since <t:{at}:R>, at most {minutes} min"
+AT_WORK = "👥 {agents}: 🟢 {working} working, ⚪ {waiting} waiting · 📄 {files}"
+TOOK = "⏱️ took {span}"
 THINKS = "thinks"
 """What an agent is doing before its first tool call."""
-WORKING = {"working": "🔹", "idle": "▫️", "paused": "⏸️", "dismissed": "✖️"}
+WORKING = {"working": "🟢", "idle": "⚪", "paused": "⏸️", "dismissed": "✖️"}
 BUTTON = {
     "pause": "Pause",
     "resume": "Resume",

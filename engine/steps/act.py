@@ -373,7 +373,8 @@ def _doing(calls: Sequence[ToolCall]) -> str:
     first = calls[0]
     try:
         arguments = json.loads(first.arguments)
-        hint = next((str(arguments[k]) for k in ("path", "title", "to", "command") if k in arguments), "")
+        found = next((arguments[k] for k in ("path", "title", "to", "command") if k in arguments), "")
+        hint = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
     except (ValueError, TypeError, RecursionError):
         hint = ""
     return f"{first.name} {hint}".strip()[:80]

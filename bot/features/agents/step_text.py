@@ -72,7 +72,7 @@ def why_text(agent: AgentView, step: StepView | None, given: Sequence[Assignment
     for task in given[:3]:
         wanted = f" Done when: {plain(task.acceptance, 150)}" if task.acceptance else ""
         parts.append(
-            f"****{plain(task.giver, 40)} assigned it:** {plain(task.title, 100)} ({task.state}).{wanted}"
+            f"**{plain(task.giver, 40)} assigned it:** {plain(task.title, 100)} ({task.state}).{wanted}"
         )
     parts.append(f"**Its instructions:** {cut(escape(agent.instructions), 500)}")
     if step is not None and step.calls:

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.discord.formatting import bar, cut, dollars, many, plain
+from bot.discord.formatting import bar, cut, dollars, many, plain, span
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.tree import tree_text
 from engine.events import TaskState
@@ -25,6 +25,8 @@ COLOUR: dict[TaskState, int] = {
     "failed": 0xED4245,
 }
 LIVE = frozenset({"running", "paused"})
+TREE, TODO_SHOWN = 1800, 8
+"""Characters of the tree and the boss's list together, and most items of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,22 @@ def _blocks(model: CardModel) -> list[str]:
     head = _head(model.task)
     if model.no_room:
         head += f"\n{texts.DISK_FULL}"
-    blocks = [head, _numbers(model.task), tree_text(agents)]
+    todo = _checklist(model)
+    tree = tree_text(agents, limit=TREE - len(todo))
+    blocks = [part for part in (head, _numbers(model.task), todo, tree) if part]
     if model.lines:
         blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
     return blocks
+
+
+def _checklist(model: CardModel) -> str:
+    """Return the boss's own list as it ticks, "" while it has none."""
+    boss = next((agent for agent in model.agents if agent.id == model.task.boss_id), None)
+    items = boss.todo if boss is not None else ()
+    lines = [f"{texts.TODO.get(status, '☐')} {plain(text, 70)}" for text, status in items[:TODO_SHOWN]]
+    if len(items) > TODO_SHOWN:
+        lines.append(texts.TODO_MORE.format(count=len(items) - TODO_SHOWN))
+    return "\n".join(lines)
 
 
 def state_of(task: TaskView) -> str:
@@ -106,13 +120,25 @@ def _numbers(task: TaskView) -> str:
     )
     lines = [
         *([progress] if task.assignments else []),
-        f"👥 {many(task.agents, 'agent')}, {task.working} working · 📄 {many(task.files, 'file')}",
+        texts.AT_WORK.format(
+            agents=many(task.agents, "agent"),
+            working=task.working,
+            waiting=max(0, task.agents - task.working),
+            files=many(task.files, "file"),
+        ),
         f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} of {caps.tokens or 0:,} tokens",
-        f"⏱️ since <t:{int(task.created_at)}:R>, at most {caps.minutes} min",
+        _time(task),
     ]
     if task.open_gates:
         lines.append(texts.WAITING_FOR_YOU.format(count=task.open_gates))
     return "\n".join(lines)
+
+
+def _time(task: TaskView) -> str:
+    """Return since when a task runs; of one that ended, how long it took."""
+    if task.ended_at is not None:
+        return texts.TOOK.format(span=span(task.ended_at - task.created_at))
+    return texts.SINCE.format(at=int(task.created_at), minutes=task.limits.minutes)
 
 
 def _rows(task: TaskView) -> Sequence[Sequence[TaskButton]]:

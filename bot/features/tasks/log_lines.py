@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.discord.formatting import plain, size
+from bot.discord.formatting import many, plain, size
 from bot.texts.gates import answer_text
 from engine import events as e
 
 
 def _plan(body: e.PlanProposed) -> str:
-    return f"📝 Plan: {len(body.groups)} groups, {body.agents} agents"
+    return f"📝 Plan: {many(len(body.groups), 'group')}, {many(body.agents, 'agent')}"
 
 
 def _group(body: e.GroupFormed) -> str:
@@ -74,7 +74,9 @@ def _outside(body: e.OutsideCalled) -> str:
     return CALLED[body.end].format(name=plain(body.name, 40), **names)
 
 
-def _gate(body: e.GateRaised) -> str:
+def _gate(body: e.GateRaised) -> str | None:
+    if body.kind == "plan":
+        return None  # its own line says what is planned
     if body.call is not None:
         return f"🔌 {plain(body.name, 40)} asks to call {plain(body.question, 90)}"
     return f"❓ {plain(body.name, 40)} asks: {plain(body.question, 90)}"
@@ -130,6 +132,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.ModelWaiting: _waiting,
     e.ModelNotice: lambda body: f"📎 {plain(body.text, 200)}",
     e.ModelBack: lambda body: "🔌 The model answers again",
+    e.AuditBegun: lambda body: f"🔎 {plain(body.auditor, 40)} checks the result",
     e.Audited: _audited,
     e.TaskEnded: lambda body: f"🏁 Ended: {body.state}",
 }

@@ -63,7 +63,7 @@ class _Tree:
 
 
 def _line(agent: AgentView, doing: bool) -> str:
-    mark = texts.WORKING.get(agent.state, "▫️")
+    mark = texts.WORKING.get(agent.state, "⚪")
     tool, _, hint = agent.doing.partition(" ")
     thinks = texts.THINKS if agent.state == "working" and not agent.steps else ""
     what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or thinks or agent.title

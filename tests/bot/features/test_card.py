@@ -115,6 +115,24 @@ def test_a_card_says_no_more_than_is_so() -> None:
     assert "not finished" in told and "done ·" not in told and "confirmed by an audit" not in told
 
 
+def test_the_bosss_list_ticks_on_the_card() -> None:
+    """Done, under way and open items with their marks; of a long list the first, and how many more."""
+    boss = replace(
+        crowd(1)[0], id=TASK.boss_id, todo=(("Clean", "done"), ("Report", "doing"), ("Send", "open"))
+    )
+    text = "\n".join(texts(card(TASK, [boss])))
+    assert "☑️ Clean\n▶️ Report\n☐ Send" in text
+    many = replace(boss, todo=tuple((f"part {n}", "open") for n in range(11)))
+    assert "and 3 more" in "\n".join(texts(card(TASK, [many])))
+
+
+def test_the_clock_of_an_ended_task_stands_still() -> None:
+    """How long it took, not since when."""
+    ended = replace(TASK, state="done", ended_at=TASK.created_at + 780)
+    text = "\n".join(texts(card(ended, crowd(1))))
+    assert "took 13 min" in text and ":R>" not in text
+
+
 def test_buttons_follow_the_state() -> None:
     """Running: Pause; paused: Resume; ended: only looking is left."""
     assert buttons(card(TASK, crowd(7)))[:4] == ["Pause", "Stop", "Follow", "Raise cap"]
