@@ -299,6 +299,12 @@ COMMANDS: dict[type, tuple[Deed, ...]] = {
             then=_two_here,
         ),
     ),
+    c.StartDemonstration: (
+        order("start a demonstration", lambda s: c.StartDemonstration(P, s.space), changes=False),
+    ),
+    c.SetGateRule: (
+        order("how long a question waits", lambda s: c.SetGateRule(s.space, "plan", 60.0, "cancel", P)),
+    ),
     c.SayToAgent: (
         order("say", lambda s: c.SayToAgent(s.ada, "hello", P, "Eve", f"{s.refs}9"), then=_told("hello")),
         order("say to refused", lambda s: c.SayToAgent(s.dee, "go on", P, "Eve"), then=_told("go on")),
@@ -759,6 +765,8 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "history": lambda look, s: look.history(s.task, "a.py"),
     "blame": lambda look, s: look.blame(s.task, "a.py"),
     "memories": lambda look, s: look.memories(s.space),
+    "decisions": lambda look, s: look.decisions(s.space, s.task),
+    "gate_rules": lambda look, s: look.gate_rules(s.space),
     "repeats": lambda look, s: look.repeats(s.space),
 }
 
