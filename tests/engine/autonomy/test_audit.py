@@ -186,7 +186,12 @@ async def test_documents_are_read_to_their_end_before_they_are_accepted(stage: S
     accept = ("verdict", {"verdict": "accept", "findings": "fine"})
 
     def writer(view: View) -> ChatAnswer:
-        files = {"hand/book.md": lines, "short.txt": "x\n", "main.py": lines, "other.md": lines}
+        files = {
+            "hand/book.md": lines,
+            "short.txt": "x\n",
+            "main.py": f'x = """{lines}"""\n',
+            "other.md": lines,
+        }
         wrote = [("write_file", {"path": path, "content": text}) for path, text in files.items()]
         named = ["hand/book.md", "short.txt", "main.py"]
         return call(*wrote, ("finish", {"report": "done", "deliverables": named}))
