@@ -1,4 +1,4 @@
-.PHONY: run uninstall test check bench soak setup setup-test migration lock gobang policy items clean
+.PHONY: run uninstall test check bench soak setup setup-test migration lock gobang policy items measure clean
 
 PY = .venv/bin/python
 LOCK = $(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -30,8 +30,11 @@ gobang: setup         ## the paper's first work against the configured endpoint
 policy: setup         ## the paper's second work against the configured endpoint
 	@$(PY) -m scenarios.policy
 
-items: setup          ## make items KIND=humaneval|mbpp|gsm8k FILE=items.jsonl
+items: setup          ## make items KIND=humaneval|mbpp|gsm8k|math FILE=items.jsonl
 	@$(PY) -m scenarios.items --kind $(KIND) $(FILE)
+
+measure: setup       ## one agent and a team side by side: make measure WORKS=folder, or WORKS=items.jsonl KIND=math
+	@$(PY) -m scenarios.measure $(if $(KIND),--kind $(KIND)) $(WORKS)
 
 setup:
 	@scripts/setup.sh run

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from engine.connectors.connectors import Connectors, OutsideOptions
 from engine.connectors.mcp.config import load_servers, variables_of
+from engine.domain.packages import PackagePolicy
 from engine.engine import Engine, EngineOptions
 from engine.errors import EngineError, NotConfigured
 from engine.events import ModelBack, ModelNotice, ModelWaiting
@@ -19,6 +20,7 @@ from engine.extras import require
 from engine.llm.local import LocalModel, Progress
 from engine.llm.models import OpenModels, open_local, open_models
 from engine.llm.providers.embeddings import OpenAIEmbedder
+from engine.packages import PipPackages
 from engine.ports import ChatModel, Clock, Database, Dispatcher, Embedder, Sandbox
 from engine.private import keep_private
 from engine.runtime.clock import SystemClock
@@ -29,6 +31,7 @@ from engine.sandbox import (
     SandboxLimits,
     choose_sandbox,
     environment_folder,
+    load_environment,
     prepare_environment,
 )
 from engine.settings import MCP_CONFIG, EngineSettings
@@ -142,6 +145,7 @@ async def open_engine(
             clock=clock,
             embedder=brain.embedder,
             outside=outside,
+            packages=await asyncio.to_thread(_packages, settings, sandbox),
         )
         if dispatcher is None:
             dispatcher = await _with_operator_errors(_dispatcher(database, settings), url)
@@ -191,6 +195,7 @@ def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> 
         audit_rounds=settings.audit_rounds,
         by_runs=small,
         output_chars=SMALL_OUTPUT if small else MAX_RESULT,
+        packages=_package_policy(settings),
     )
     narrow = max(settings.model_max_tokens // 4, 1_000)
     return TurnOptions(
@@ -255,6 +260,19 @@ def _connectors(settings: EngineSettings, db: Database, clock: Clock, *, sweeps:
 
     servers = McpServers(configs, settings.data_dir / "mcp")
     return Connectors([servers], db, clock, OutsideOptions(settings.outside_tools_shown, sweeps))
+
+
+def _packages(settings: EngineSettings, sandbox: Sandbox) -> PipPackages | None:
+    """Return where agents get Python packages from; None where none are allowed or nothing can run."""
+    if not _package_policy(settings).on or not sandbox.status().available:
+        return None
+    environment = environment_folder(settings.data_dir, settings.run_packages)
+    python = load_environment(environment).tree / "bin" / "python"
+    return PipPackages(environment.parent / "packages", python, settings.packages_max_mb * 2**20)
+
+
+def _package_policy(settings: EngineSettings) -> PackagePolicy:
+    return PackagePolicy(settings.packages_allowed, settings.packages_others)
 
 
 def _sandbox(settings: EngineSettings, say: Say) -> Sandbox:

@@ -229,6 +229,17 @@ class FileWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagesAdded:
+    """Python packages were fetched for the programs of a task; `packages`: name and version of each."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CodeRan:
     """An agent ran a program in the sandbox; `typed` lines were its input.
 
@@ -450,6 +461,7 @@ EventBody = (
     | AssignmentChanged
     | AcceptedWorkChanged
     | FileWritten
+    | PackagesAdded
     | CodeRan
     | OutsideCalled
     | GateRaised

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from engine.commands import Limits
+from engine.domain.packages import Pin
 
 T = TypeVar("T")
 
@@ -235,7 +236,8 @@ class Workspace(Protocol):
 class RunRequest:
     """A program to run in a throw-away copy of `files` (path -> content).
 
-    `guarded`: the standard library and the packages come before the files on the import path.
+    `guarded`: the standard library and the packages come before the files on the import path. `packages`: a
+    folder of further packages, which the program may read and import.
     """
 
     argv: tuple[str, ...]
@@ -243,6 +245,7 @@ class RunRequest:
     stdin: bytes = b""
     timeout_s: float = 30.0
     guarded: bool = False
+    packages: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +402,23 @@ class OutsideServers(Protocol):
 
     async def close(self) -> None:
         """Stop them all and leave no process behind. Repeatable."""
+
+
+class Packages(Protocol):
+    """Python packages for programs. Fetched as wheels by the host, which builds and executes nothing of
+    them."""
+
+    async def fetch(self, wanted: Sequence[str], pins: Sequence[Pin]) -> tuple[Pin, ...]:
+        """Fetch packages and all they need, in versions that fit those of `pins`. Return the new pins.
+
+        A repeat is harmless. Raises Invalid with one sentence and the next step.
+        """
+
+    async def site(self, pins: Sequence[Pin]) -> Path:
+        """Return the folder with exactly these packages; what is missing is fetched again by its hash.
+
+        Raises Invalid when that is not possible.
+        """
 
 
 # ---------------------------------------------------------------- running turns

@@ -111,12 +111,15 @@ class EngineSettings(BaseSettings):
     run_timeout_s: float = Field(default=30.0, gt=0)
     run_memory_mb: int = Field(default=512, gt=0)
     run_packages: Annotated[tuple[str, ...], NoDecode] = ("pytest",)
+    packages_allowed: Annotated[tuple[str, ...], NoDecode] = ()
+    packages_others: Literal["ask", "off"] = "ask"
+    packages_max_mb: int = Field(default=300, gt=0)
 
     def model_post_init(self, _context: object, /) -> None:
         """Register the secrets before anything can show them."""
         keep_secrets_of(self)
 
-    @field_validator("run_packages", "allowed_models", mode="before")
+    @field_validator("run_packages", "allowed_models", "packages_allowed", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """Parse a JSON list, or names separated by commas."""

@@ -1,7 +1,8 @@
 """Benchmarks of the paper, one task an item: `python -m scenarios.items --kind humaneval FILE.jsonl`.
 
 Kinds and their fields, as published: humaneval (task_id, prompt, entry_point, test), mbpp (task_id, text or
-prompt, test_list, test_setup_code), gsm8k (question, answer; the number after ####). Results go line by line
+prompt, test_list, test_setup_code), gsm8k (question, answer; the number after ####), math (problem, solution
+with its boxed answer, or answer). Results go line by line
 into a file beside the items; an item that is there is not done again.
 """
 
@@ -14,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast, get_args
 
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits, StartTask
@@ -24,9 +25,7 @@ from engine.events import TaskEnded
 from engine.ports import ChatModel
 from engine.settings import EngineSettings
 from scenarios.common import run, say, stop_left, up_to_date
-from scenarios.marking import Item, goal_of, load_items, mark
-
-Kind = Literal["humaneval", "mbpp", "gsm8k"]
+from scenarios.marking import Item, Kind, goal_of, load_items, mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Benchmark items, one task each.")
     parser.add_argument("file", type=Path, help="items, one JSON object a line")
-    parser.add_argument("--kind", choices=("humaneval", "mbpp", "gsm8k"), required=True)
+    parser.add_argument("--kind", choices=get_args(Kind), required=True)
     parser.add_argument("--at-once", type=int, default=8, help="tasks at the same time")
     parser.add_argument("--limit", type=int, help="only the first so many")
     parser.add_argument("--out", type=Path, help="results file; beside FILE unless given")

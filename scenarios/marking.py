@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import EngineError, Invalid
 from engine.ports import RunRequest, Sandbox
 
-Kind = Literal["humaneval", "mbpp", "gsm8k"]
+Kind = Literal["humaneval", "mbpp", "gsm8k", "math"]
 
 MARK_S = 20.0
+_STYLE = re.compile(r"\\(left|right|displaystyle|!|,|;|:|quad)(?![a-zA-Z])|\^\\circ|\\(degree|%)|[$%]|\s")
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
@@ -30,7 +32,7 @@ class Item:
     @property
     def answer_file(self) -> str:
         """Where the answer is looked for."""
-        return "answer.txt" if self.kind == "gsm8k" else "solution.py"
+        return "answer.txt" if self.kind in ("gsm8k", "math") else "solution.py"
 
 
 def load_items(kind: Kind, path: Path) -> list[Item]:
@@ -68,13 +70,55 @@ def _gsm8k(row: Any, number: int) -> Item:
     return Item("gsm8k", str(row.get("task_id", number)), row["question"], expected=expected)
 
 
-_READERS = {"humaneval": _humaneval, "mbpp": _mbpp, "gsm8k": _gsm8k}
+def _math(row: Any, number: int) -> Item:
+    expected = row.get("answer") or boxed(row["solution"])
+    if not expected:
+        raise ValueError("its solution has no boxed answer")
+    name = str(row.get("unique_id") or row.get("task_id", number))
+    return Item("math", name, row["problem"], expected=expected)
+
+
+def boxed(text: str) -> str:
+    """Return what stands in the last \\boxed{...} of a solution, "" without one."""
+    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
+    if start < 0:
+        return ""
+    first = text.index("{", start) + 1
+    depth, at = 1, first
+    while at < len(text) and depth:
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        at += 1
+    return text[first : at - 1]
+
+
+def plain_math(text: str) -> str:
+    """Return an answer without what does not change its value: spaces, dollars, size and style commands."""
+    text = boxed(text) or text.strip().splitlines()[-1] if text.strip() else ""
+    text = _STYLE.sub("", text)
+    text = re.sub(r"\\(text|mbox|mathrm|textbf)\{([^{}]*)\}", r"\2", text)
+    text = re.sub(r"\\[dt]frac", r"\\frac", text)
+    text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
+    text = re.sub(r"^(-?)\\frac\{(-?\d+)\}\{(\d+)\}$", r"\1\2/\3", text)
+    return re.sub(r"(?<=\d),(?=\d{3}(\D|$))", "", text).rstrip(".")
+
+
+def _same_math(answer: str, expected: str) -> tuple[bool, str]:
+    got, wanted = plain_math(answer), plain_math(expected)
+    try:
+        return Fraction(got) == Fraction(wanted), f"{got}, expected {wanted}"
+    except (ValueError, ZeroDivisionError):
+        return got == wanted and bool(got), f"{got[:60]}, expected {wanted[:60]}"
+
+
+_READERS = {"humaneval": _humaneval, "mbpp": _mbpp, "gsm8k": _gsm8k, "math": _math}
 
 
 def goal_of(item: Item) -> str:
     """The item as a goal in plain words."""
     if item.kind == "gsm8k":
         return f"Write the answer to this, only the number, into answer.txt:\n{item.question}"
+    if item.kind == "math":
+        return f"Write the answer to this, only the answer as LaTeX, into answer.txt:\n{item.question}"
     if item.kind == "humaneval":
         return f"Write solution.py with this function, complete and working:\n{item.question}"
     return f"Write solution.py: {item.question}"
@@ -86,6 +130,8 @@ async def mark(item: Item, answer: bytes | None, sandbox: Sandbox) -> tuple[bool
         return False, f"there is no {item.answer_file}"
     if item.kind == "gsm8k":
         return _compare(answer.decode("utf-8", "replace"), item.expected)
+    if item.kind == "math":
+        return _same_math(answer.decode("utf-8", "replace"), item.expected)
     files = {"solution.py": answer, "mark.py": b"from solution import *\n" + item.tests.encode()}
     try:
         result = await sandbox.run(RunRequest(("python", "mark.py"), files, timeout_s=MARK_S))

@@ -33,6 +33,7 @@ from engine.store.core import (
     MEMORIES,
     MESSAGES,
     OUTSIDE_CALLS,
+    PACKAGES,
     REPEATS,
     STEPS,
     TASKS,
@@ -439,6 +440,20 @@ def test_tasks_of_an_older_version_are_no_demonstrations(tmp_path: Path) -> None
     upgrade(url)
     with engine.connect() as connection:
         assert connection.execute(sa.select(bot_tasks.c.demonstration)).scalars().all() == [False]
+    engine.dispose()
+
+
+def test_packages_of_tasks_come_and_go(tmp_path: Path) -> None:
+    """A database of an older version gets empty tables for them; a downgrade drops these and nothing else."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    engine = sync_engine(url)
+    before = set(sa.inspect(engine).get_table_names())
+    downgrade(url, "0024")
+    assert before - set(sa.inspect(engine).get_table_names()) == {"packages", "package_requests"}
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(PACKAGES)).all() == []
     engine.dispose()
 
 

@@ -44,6 +44,8 @@ GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
     "allow_call": (Right.APPROVE,),
     "allow_tool": (Right.APPROVE, Right.SPEND),
     "refuse_call": (Right.APPROVE,),
+    "allow_packages": (Right.APPROVE,),
+    "refuse_packages": (Right.APPROVE,),
     "text": (Right.APPROVE,),
 }
 """The rights needed to answer a gate, by the choice's effect; "text" is an answer as free text.

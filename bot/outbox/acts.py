@@ -17,6 +17,7 @@ ActKind = Literal[
     "failed",
     "passed",
     "called",
+    "packages",
     "reopened",
     "gave",
     "accepted",

@@ -321,6 +321,8 @@ def act_of(body: ev.EventBody, scene: RenderContext) -> tuple[int, Act] | None:
             agent_id, act = body.agent_id, _run(body)
         case ev.OutsideCalled() if body.end != "unknown":
             agent_id, act = body.agent_id, _called(body)
+        case ev.PackagesAdded():
+            agent_id, act = body.agent_id, Act("packages", ", ".join(body.packages[:6]))
         case ev.AcceptedWorkChanged():
             agent_id, act = body.agent_id, Act("reopened", ", ".join(body.paths[:6]), body.title)
         case ev.GroupFormed() if body.parent_id is not None:
@@ -362,7 +364,7 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     if body.kind == "plan":
         return []  # the plan itself follows, and its card asks
     most = QUESTION if body.kind == "question" else EXPLAINED
-    asks = body.kind in ("question", "audit", "tool")
+    asks = body.kind in ("question", "audit", "tool", "packages")
     agent = at.scene.agent(body.agent_id) if asks and body.agent_id is not None else None
     asked = question_text(body.kind, excerpt(body.question, most))
     text = asked if body.call is None else call_text(body.call)

@@ -29,6 +29,8 @@ LABELS: Mapping[GateEffect, str] = {
     "allow_call": "Allow this call",
     "allow_tool": "Allow for this task",
     "refuse_call": "Refuse",
+    "allow_packages": "Allow the packages",
+    "refuse_packages": "Refuse the packages",
 }
 """Labels of buttons and answers; an agent writes the labels of its own options."""
 
@@ -82,6 +84,13 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "refuse_call": "it is not made.",
         "text": "it is not made, and the agent receives your text.",
     },
+    "packages": {
+        "allow_packages": (
+            "they and what they need are fetched as wheels from the package index, for programs of this task."
+        ),
+        "refuse_packages": "the agent does without.",
+        "text": "nothing is fetched, and the agent receives your text.",
+    },
 }
 """The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""
 
@@ -99,6 +108,7 @@ ASKS: Mapping[GateKind, str] = {
     "audit": "🔍 **You decide:** {question}",
     "stall": "🧱 **The work has stalled.** {question}",
     "tool": "🔌 {question}",
+    "packages": "📦 May the programs of this task have these Python packages? {question}",
 }
 """A gate's question as it is posted; questions, plans and audits by the persona that asks."""
 
@@ -121,6 +131,7 @@ TIMED_OUT: Mapping[GateDefault, str] = {
     "another_round": "-# ✔️ No answer in time, so the work gets another round.",
     "retry": "-# ✔️ No answer in time, so the boss tries again.",
     "refuse_call": "-# ✔️ No answer in time, so the call is not made.",
+    "refuse_packages": "-# ✔️ No answer in time, so the packages are not fetched.",
 }
 """Shown for gates that nobody answered, by what they came to."""
 

@@ -52,6 +52,7 @@ ACTS = {
     "wrote": "wrote {names}",
     "merged": "merged changes into {names}",
     "deleted": "deleted {names}",
+    "packages": "got the packages {names}",
     "ran": "ran {names}",
     "passed": "ran {names}",
     "failed": "ran {names}",

@@ -15,6 +15,7 @@ from engine.domain.completeness import Missing
 from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
+from engine.domain.packages import Pin
 from engine.domain.state import ModelState, Rest, TodoItem
 from engine.domain.waits import Awaited
 from engine.ports import OutsideTool, Usage
@@ -192,6 +193,21 @@ class RaiseGate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskPackages:
+    """Ask the people whether packages may be fetched; `question` names them as they were asked for."""
+
+    names: tuple[str, ...]
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddPackages:
+    """Give the programs of the task these packages, which were fetched."""
+
+    pins: tuple[Pin, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Store a memory: the agent's own, or `shared` with everyone in the task."""
 
@@ -328,6 +344,8 @@ Effect = (
     | CheckRoom
     | ShowRun
     | RaiseGate
+    | AskPackages
+    | AddPackages
     | Remember
     | ProposePlan
     | Finish

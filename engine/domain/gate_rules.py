@@ -27,11 +27,12 @@ DEFAULTS: Mapping[GateKind, tuple[GateDefault, ...]] = {
     "audit": ("stop", "accept", "another_round"),
     "stall": ("stop", "wrap_up", "retry"),
     "tool": ("refuse_call",),
+    "packages": ("refuse_packages",),
 }
 """The defaults that a space may choose for each kind, the usual one first.
 
-Silence never makes a call to the world outside, never raises a cap by half, and approves a plan or accepts a
-result only where a space has said so.
+Silence never makes a call to the world outside or fetches a package, never raises a cap by half, and approves
+a plan or accepts a result only where a space has said so.
 """
 
 

@@ -13,9 +13,9 @@ from typing import Literal
 from engine.commands import Limits
 from engine.errors import Invalid
 
-GateKind = Literal["question", "plan", "cap", "share", "audit", "stall", "tool"]
+GateKind = Literal["question", "plan", "cap", "share", "audit", "stall", "tool", "packages"]
 """What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, the result, a standstill,
-one call to a tool of the world outside."""
+one call to a tool of the world outside, packages that programs are to have."""
 
 SUBTREE_CAP: Literal["share"] = "share"
 """The kind of a gate about a subtree's cap, under the name that is stored."""
@@ -34,6 +34,8 @@ GateEffect = Literal[
     "allow_call",
     "allow_tool",
     "refuse_call",
+    "allow_packages",
+    "refuse_packages",
 ]
 """What a choice does; "option" sends an agent the option that it offered itself."""
 
@@ -48,14 +50,15 @@ EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "audit": ("accept", "another_round", "stop"),
     "stall": ("retry", "wrap_up", "stop"),
     "tool": ("allow_call", "allow_tool", "refuse_call"),
+    "packages": ("allow_packages", "refuse_packages"),
 }
 """The choices of each kind in the order they are offered; an agent's question has its own."""
 
-TAKES_TEXT: frozenset[GateKind] = frozenset({"question", "plan", "audit", "stall", "tool"})
+TAKES_TEXT: frozenset[GateKind] = frozenset({"question", "plan", "audit", "stall", "tool", "packages"})
 """Kinds that accept free text: it is sent to an agent and its wording decides nothing."""
 
 CARRIES_TEXT: frozenset[GateEffect] = frozenset(
-    {"approve", "another_round", "retry", "option", "refuse_call"}
+    {"approve", "another_round", "retry", "option", "refuse_call", "refuse_packages"}
 )
 """Effects that pass on text with the choice; for the others there is no reader."""
 

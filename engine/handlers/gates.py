@@ -48,6 +48,7 @@ from engine.store.core import (
 )
 from engine.store.lookup import get_task
 from engine.store.messages import add_system_message
+from engine.store.packages import asked_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +347,21 @@ def _dismiss(at: _Answered) -> tuple[Wake, ...]:
     return at.send(agent.head_id or at.task.boss_id, text)
 
 
+def _allow_packages(at: _Answered) -> tuple[Wake, ...]:
+    names = ", ".join(asked_in(at.connection, at.gate.id))
+    return _tell_asker(at, f"The people allowed the packages {names}. Call install_packages for them again.")
+
+
+def _refuse_packages(at: _Answered) -> tuple[Wake, ...]:
+    names = ", ".join(asked_in(at.connection, at.gate.id))
+    who = "The people refused" if at.basis == "person" else "Nobody allowed in time"
+    return _tell_asker(at, _with_note(f"{who} the packages {names}. Do without.", at))
+
+
+def _tell_asker(at: _Answered, text: str) -> tuple[Wake, ...]:
+    return at.send(at.gate.agent_id or at.task.boss_id, text)
+
+
 _EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "approve": _approve,
     "cancel": _stop,
@@ -360,4 +376,6 @@ _EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "allow_call": _allow_call,
     "allow_tool": _allow_tool,
     "refuse_call": _refuse_call,
+    "allow_packages": _allow_packages,
+    "refuse_packages": _refuse_packages,
 }

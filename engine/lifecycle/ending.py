@@ -26,6 +26,7 @@ from engine.lifecycle.words import hand_on_stranded, open_words, unheeded, words
 from engine.store.core import AGENTS, GATES, MEMORIES, OUTSIDE_CALLS, TASKS, AnyRow, dumps, loads
 from engine.store.lookup import hold_task
 from engine.store.messages import add_system_message
+from engine.store.packages import pins_of
 
 ENDED = ("done", "stopped", "failed")
 READ, SOURCES = 2_000, 50
@@ -164,7 +165,9 @@ def _runs(connection: Connection, task_id: int, ending: Ending) -> tuple[str, ..
     """Return the runs to be listed below the report; a report made of runs has them already."""
     if ending.state == "stopped" or ending.basis == "ran" or ending.lists_runs:
         return ()
-    return run_lines(runs_of(connection, task_id))
+    pins = pins_of(connection, task_id)
+    packages = (f"Python packages fetched for it: {', '.join(pin.shown for pin in pins)}",) if pins else ()
+    return (*run_lines(runs_of(connection, task_id)), *packages)
 
 
 def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:

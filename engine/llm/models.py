@@ -15,6 +15,7 @@ from engine.llm.prices import keep_current
 from engine.llm.providers.addresses import address_of, cleaned_key
 from engine.llm.providers.catalog import ModelFacts
 from engine.llm.providers.endpoint import Endpoint
+from engine.llm.providers.learned import Learned
 from engine.llm.providers.openai_chat import OpenAIChat
 from engine.llm.trial import Trial, try_model, try_words
 from engine.ports import AgentRole, ChatModel
@@ -89,6 +90,10 @@ def open_local(
     return OpenModels(lane.admission, dict.fromkeys(ROLES, (lane,)))
 
 
+LEARNED = "learned_requests.json"
+"""File in the data directory with what was learned of endpoints."""
+
+
 class _Watchers:
     """Observes one lane for all roles that use it, each in its own way."""
 
@@ -116,6 +121,7 @@ class _Lanes:
 
     def __init__(self, settings: EngineSettings, stack: AsyncExitStack, say: Say, tell: Say) -> None:
         self._settings, self._stack, self._say, self._tell = settings, stack, say, tell
+        self._learned = Learned(settings.data_dir / LEARNED)
         self._made: dict[tuple[str, str, str], tuple[Lane, _Watchers]] = {}
         self._standing_in: dict[tuple[str, str], StandIns] = {}
 
@@ -130,7 +136,7 @@ class _Lanes:
             cleaned_key(target.api_key.get_secret_value()),
         )
         if key not in self._made:
-            chat = _chat(self._settings, target, self._say, self._tell)
+            chat = _chat(self._settings, target, self._say, self._tell, self._learned)
             self._stack.push_async_callback(chat.close)
             watchers = _Watchers()
             lane = Lane(chat, AdmittedModel(chat, self._settings, watchers), target.model)
@@ -175,20 +181,26 @@ def _named(lanes: _Lanes, settings: EngineSettings, name: str, observer: Admissi
     return lanes.of(target, observer)
 
 
-def _chat(settings: EngineSettings, target: ModelTarget, say: Say, tell: Say) -> Chat:
+def _chat(settings: EngineSettings, target: ModelTarget, say: Say, tell: Say, learned: Learned) -> Chat:
     provider, colon, name = target.model.partition(":")
     key = target.api_key.get_secret_value()
     if colon and provider in NATIVE:
-        return _native(settings, target, provider, name, say, tell)
+        return _native(settings, target, provider, name, say, tell, learned)
     if not cleaned_key(key) and not target.base_url.strip():
         raise NotConfigured(
             f"{target.model} has neither key nor address. Set OPENAI_API_KEY, or another MODEL."
         )
-    return OpenAIChat(settings, Endpoint(target.base_url, key or "none", target.model), say, tell)
+    return OpenAIChat(settings, Endpoint(target.base_url, key or "none", target.model), say, tell, learned)
 
 
 def _native(
-    settings: EngineSettings, target: ModelTarget, provider: str, name: str, say: Say, tell: Say
+    settings: EngineSettings,
+    target: ModelTarget,
+    provider: str,
+    name: str,
+    say: Say,
+    tell: Say,
+    learned: Learned,
 ) -> Chat:
     """Its own key and address where they are set, else the common ones."""
     from engine.extras import require  # noqa: PLC0415 - what follows is of the extra [native]
@@ -211,4 +223,4 @@ def _native(
         api_key=key.get_secret_value(),
         key_name=key_name,
     )
-    return NativeChat(settings, native, say, tell)
+    return NativeChat(settings, native, say, tell, learned)

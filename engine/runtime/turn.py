@@ -31,6 +31,7 @@ from engine.ports import (
     Database,
     Dispatcher,
     Embedder,
+    Packages,
     Sandbox,
     Usage,
     Workspace,
@@ -73,6 +74,7 @@ class EngineParts:
     clock: Clock
     embedder: Embedder | None = None
     outside: Connectors | None = None
+    packages: Packages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,17 @@ class TurnRunner:
                     role,
                     small=options.small,
                     packages=parts.sandbox.status().packages,
+                    installs=self._installs,
                     leads=leads,
                     may_lead=may,
                     attended=attended,
                     recalls=recalls,
                 )
+
+    @property
+    def _installs(self) -> bool:
+        """Return whether agents may ask for packages."""
+        return self._parts.packages is not None and self._options.tools.packages.on
 
     def drain(self) -> None:
         """Let each turn end at its next commit; the agent continues wherever it is woken next."""
@@ -153,6 +161,7 @@ class TurnRunner:
             agent.role,
             small=small,
             packages=packages,
+            installs=self._installs,
             leads=facts.task.agents > 1 if agent.role == "boss" else agent.leads_group_id is not None,
             may_lead=agent.depth < facts.task.max_depth,
             attended=facts.task.attended,
@@ -256,6 +265,7 @@ class TurnRunner:
                 held=turn.held,
                 sessions=self._sessions,
                 outside=self._parts.outside,
+                packages=self._parts.packages,
                 results=self._results,
                 upto=turn.upto,
                 careful=attempt > 0,

@@ -99,7 +99,7 @@ class BubblewrapSandbox:
         self, request: RunRequest, lasts_s: float, interactive: bool
     ) -> tuple[Program, Future[RunResult]]:
         def words(filter_fd: int, info_fd: int, go_fd: int, argv: Sequence[str]) -> list[str]:
-            return command(self._settings, filter_fd, info_fd, go_fd, argv, request.guarded)
+            return command(self._settings, filter_fd, info_fd, go_fd, argv, request.guarded, request.packages)
 
         program = Program(request, self.limits, words, self._filter, lasts_s, interactive, self._host)
         return program, self._lanes.start(program.work)

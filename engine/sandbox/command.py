@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.sandbox.environment import DEVICES, SYSTEM_FOLDERS, WORK, Environment
+from engine.sandbox.environment import DEVICES, PACKAGES, SYSTEM_FOLDERS, WORK, Environment
 from engine.sandbox.limits import SandboxLimits
 
 INNER_UID = 1000
@@ -62,11 +62,13 @@ def command(
     go_fd: int,
     argv: Sequence[str],
     guarded: bool = False,
+    packages: Path | None = None,
 ) -> list[str]:
     """Return the whole command line. Once everything is set up, a byte on `go_fd` starts the program."""
+    more = ["--ro-bind", str(packages), PACKAGES] if packages else []
     handles = ("--seccomp", str(filter_fd), "--info-fd", str(info_fd), "--block-fd", str(go_fd))
     guard = _environment_variables(_GUARD) if guarded else []
-    return [*settings, *handles, *guard, "--", *argv]
+    return [*settings, *more, *handles, *guard, "--", *argv]
 
 
 def _namespaces(bwrap: Bubblewrap) -> list[str]:

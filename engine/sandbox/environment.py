@@ -23,11 +23,12 @@ from engine.sandbox.testimony import MODULE
 ROOT_FOLDER = Path("/var/lib/megaagent")
 COPIED_FROM_THE_HOST = (Path("/etc/ld.so.cache"), Path("/etc/alternatives"))
 WORK = "/task"  # where the checkout lies inside
-_LAYOUT = 6
+PACKAGES = "/packages"  # where a task's own packages lie inside
+_LAYOUT = 7
 SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib64")
 _INSIDE = Inside(
     mounted=("/usr", *(f"/{name}" for name in SYSTEM_FOLDERS)),
-    covered=("/tmp", "/dev", "/proc", WORK),  # noqa: S108 folders inside, other ones than the host's
+    covered=("/tmp", "/dev", "/proc", WORK, PACKAGES),  # noqa: S108 folders inside, other ones than the host's
 )
 DEVICES = ("/dev/null", "/dev/urandom")  # no zero: see seccomp.py on shared pages
 _DEVICE_LINKS = {
@@ -227,9 +228,10 @@ def _place_small_files(tree: Path) -> None:
     etc.mkdir()
     for name, text in _ETC.items():
         (etc / name).write_text(text)
-    # Last on the path: modules in the root of the checkout are found, and can shadow nothing.
+    # Last on the path: packages of the task, then modules in the root of the checkout, are found, and can
+    # shadow nothing. Files in a folder named here are imported, but none is run as Python starts.
     for packages in (tree / "lib").glob("python*/site-packages"):
-        (packages / "checkout.pth").write_text(WORK + "\n")
+        (packages / "checkout.pth").write_text(f"{PACKAGES}\n{WORK}\n")
         # Found before a file of that name in the checkout, which every Python would run as it starts.
         (packages / "usercustomize.py").touch()
 
@@ -288,7 +290,7 @@ def _replace_file(path: Path, content: bytes) -> bool:
 
 def _place_mount_points(root: Path) -> None:
     """Create all mount points and links of runs once, so that no run has to."""
-    for folder in ("usr", "proc", "dev/shm", "tmp", WORK.lstrip("/")):
+    for folder in ("usr", "proc", "dev/shm", "tmp", WORK.lstrip("/"), PACKAGES.lstrip("/")):
         (root / folder).mkdir(parents=True)
     for name in SYSTEM_FOLDERS:
         outside = Path("/") / name

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.domain.effects import (
+    AddPackages,
     AskCall,
+    AskPackages,
     Assign,
     ChangeAssignment,
     ChangeFile,
@@ -50,6 +52,7 @@ from engine.steps.apply import (
 from engine.steps.bounds import apply_check_room, apply_check_team
 from engine.steps.finish import apply_collect_words, apply_finish, apply_verdict
 from engine.steps.outside import apply_ask_call, apply_show_call
+from engine.steps.packages import apply_add_packages, apply_ask_packages
 from engine.steps.set_budget import apply_set_budget
 from engine.steps.unit_of_work import UnitOfWork
 from engine.steps.waits import apply_wait_for
@@ -65,6 +68,8 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     ChangeFile: apply_change_file,
     ShowRun: apply_show_run,
     RaiseGate: apply_raise_gate,
+    AskPackages: apply_ask_packages,
+    AddPackages: apply_add_packages,
     Remember: apply_remember,
     ProposePlan: apply_propose_plan,
     Notice: apply_notice,

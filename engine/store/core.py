@@ -26,6 +26,8 @@ from engine.store.tables import (
     MemoryRow,
     MessageRow,
     OutsideCallRow,
+    PackageRequestRow,
+    PackageRow,
     RepeatRow,
     RevisionRow,
     StepRow,
@@ -60,6 +62,8 @@ INTERVENTIONS = table(InterventionRow)
 WAITS = table(WaitRow)
 OUTSIDE_CALLS = table(OutsideCallRow)
 DECISIONS = table(DecisionRow)
+PACKAGES = table(PackageRow)
+PACKAGE_REQUESTS = table(PackageRequestRow)
 
 _ORDER_LOCK = 0x4D656761
 """PostgreSQL assigns identity values before the commit; without this lock readers could skip an event."""

@@ -339,6 +339,28 @@ class EventRow(EngineTable, table=True):
     at: float
 
 
+class PackageRow(EngineTable, table=True):
+    """A Python package of a task's programs: exactly the wheel with this SHA-256."""
+
+    __tablename__ = "packages"
+    task_id: int = Field(foreign_key="tasks.id", primary_key=True)
+    name: str = Field(primary_key=True)
+    version: str
+    file: str
+    sha256: str
+    agent: str
+    at: float
+
+
+class PackageRequestRow(EngineTable, table=True):
+    """A package that people were asked for; the gate's answer says whether it may be fetched."""
+
+    __tablename__ = "package_requests"
+    gate_id: int = Field(foreign_key="gates.id", primary_key=True)
+    name: str = Field(primary_key=True)
+    task_id: int = Field(index=True)
+
+
 class GateRow(EngineTable, table=True):
     """A question that only a person may answer; `basis`: why it is closed, None while open.
 

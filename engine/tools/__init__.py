@@ -17,6 +17,7 @@ from engine.tools.diff import DIFF
 from engine.tools.edit import EDIT
 from engine.tools.files import LIST, WRITE
 from engine.tools.finish import FINISH
+from engine.tools.install import INSTALL
 from engine.tools.memory import RECALL, REMEMBER
 from engine.tools.outside import SEARCHED, call_outside, outside_specs
 from engine.tools.read import READ
@@ -47,6 +48,7 @@ TOOLS: dict[str, Tool[Any]] = {
         DIFF,
         RUN,
         INPUT,
+        INSTALL,
         REMEMBER,
         RECALL,
         ASK,
@@ -80,13 +82,14 @@ def specs_for(
     may_lead: bool = True,
     attended: bool = True,
     recalls: bool = True,
+    installs: bool = False,
 ) -> tuple[ToolSpec, ...]:
     """Return the tools that an agent can use now in a fixed order, so that prompts keep their prefix; fewer
     for a `small` model.
 
-    `packages`: what programs may import, named in the description of `run`. `leads`: it has members;
-    `may_lead`: it may get some. `attended`: somebody answers questions. `recalls`: its older steps are only
-    summed up.
+    `packages`: what programs may import, named in the description of `run`; `installs`: more can be had.
+    `leads`: it has members; `may_lead`: it may get some. `attended`: somebody answers questions. `recalls`:
+    its older steps are only summed up.
     """
     if small:
         return tools_of(role, [tool.spec() for tool in TOOLS.values() if role in tool.roles])
@@ -94,22 +97,27 @@ def specs_for(
     unused |= set() if leads or may_lead else {"recruit"}
     unused |= set() if attended else {"ask_human"}
     unused |= set() if recalls or role == "boss" else MEMORY
+    unused |= set() if installs else {INSTALL.name}
     tools = (tool for tool in TOOLS.values() if role in tool.roles and tool.name not in unused)
-    return tuple(_with_surroundings(_lean(tool.spec()), role, packages) for tool in tools)
+    return tuple(_with_surroundings(_lean(tool.spec()), role, packages, installs) for tool in tools)
 
 
 def _lean(spec: ToolSpec) -> ToolSpec:
     return replace(spec, parameters=without_limits(spec.parameters))
 
 
-def _with_surroundings(spec: ToolSpec, role: AgentRole, packages: tuple[str, ...]) -> ToolSpec:
+def _with_surroundings(
+    spec: ToolSpec, role: AgentRole, packages: tuple[str, ...], installs: bool
+) -> ToolSpec:
     """Return `run` with what programs have: said here once, so that nobody has to find it out."""
     if spec.name != "run":
         return spec
     kept = "Nothing it writes is kept." if role == "auditor" else "What it writes or deletes is kept."
     python = f"No network. Python {sys.version_info.major}.{sys.version_info.minor}"
     if packages:
-        python += f". Python has {', '.join(packages)}; nothing can be installed"
+        python += f". Python has {', '.join(packages)}"
+    if role != "auditor":
+        python += "; install_packages gets more" if installs else "; nothing can be installed"
     return replace(spec, description=f"{spec.description} {kept} {python}.")
 
 

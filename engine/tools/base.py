@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import Effect, Finish
 from engine.domain.outcomes import Name, Outcome, RefusalKind, Refused, ToolResult
+from engine.domain.packages import PackagePolicy
 from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, StepFacts, TaskFacts
-from engine.ports import AgentRole, Database, Embedder, Quote, Sandbox, ToolSpec, Workspace
+from engine.ports import AgentRole, Database, Embedder, Packages, Quote, Sandbox, ToolSpec, Workspace
 from engine.tools.run_results import RunResults
 from engine.tools.schema import common_schema
 from engine.tools.sessions import Sessions
@@ -68,6 +69,7 @@ class ToolOptions:
     audit_rounds: int = 2
     by_runs: bool = False
     output_chars: int = MAX_RESULT
+    packages: PackagePolicy = field(default_factory=PackagePolicy)
     watch: WatchOptions = field(default_factory=WatchOptions)
     files: WorkspaceLimits = field(default_factory=WorkspaceLimits)
 
@@ -105,6 +107,7 @@ class ToolContext:
     held: Quote | None = None
     sessions: Sessions | None = None
     outside: Connectors | None = None
+    packages: Packages | None = None
     results: RunResults = field(default_factory=RunResults)
     upto: int = 0
     effects: list[Effect] = field(default_factory=list)

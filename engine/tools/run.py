@@ -16,6 +16,7 @@ from engine.ports import RunRequest, RunResult
 from engine.tools.base import EVERYONE, MAX_RESULT, Arguments, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
 from engine.tools.files import checkout_to_run
+from engine.tools.install import site_now
 from engine.tools.run_files import keep_run_files
 from engine.tools.sessions import Conversation, Sessions, is_over
 
@@ -23,6 +24,7 @@ SHOWN = 1_500
 TALK_SHOWN = 6_000
 """Characters of a conversation that are kept."""
 
+MISSING = "ModuleNotFoundError: No module named"
 MOST_DEPENDS = 200
 """Files kept with a run as those that it depends on."""
 
@@ -63,7 +65,8 @@ async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     given = await checkout_to_run(context)
     argv, wait = tuple(arguments.command), context.options.run_timeout_s
     # Tests say the same here as in a run to the end and as a check.
-    request = RunRequest(argv, given.files, arguments.stdin.encode(), wait, runs_tests(argv))
+    site = await site_now(context)
+    request = RunRequest(argv, given.files, arguments.stdin.encode(), wait, runs_tests(argv), site)
     try:
         talk, first = await sessions.start(
             context.agent.id, context.sandbox, request, command, given, _call(context)
@@ -139,10 +142,18 @@ async def _ended(
     context: ToolContext, result: RunResult, given: Checkout, limit: int = MAX_RESULT
 ) -> ToolResult:
     """Return the result of a program that ended, and stage the files it left."""
-    kept = await keep_run_files(context, result, given)
+    kept = await keep_run_files(context, result, given) + _missing(context, result, given)
     outcome = Ran(result.exit_code, result.ended, asks_on(result.output))
     steady = describe(replace(result, seconds=0.0), limit) + kept
     return ToolResult(describe(result, limit) + kept, outcome, steady)
+
+
+def _missing(context: ToolContext, result: RunResult, given: Checkout) -> str:
+    """Return how to get a module that a program lacked, "" where that cannot be."""
+    if context.packages is None or MISSING not in result.output or context.agent.role == "auditor":
+        return ""
+    named = [path for path in ("requirements.txt", "pyproject.toml") if path in given.files]
+    return f"\n(install_packages gets what is missing{f', also by {named[0]}' if named else ''})"
 
 
 async def execute(
@@ -160,7 +171,8 @@ async def execute(
     """
     given = await checkout_to_run(context)
     limit = min(timeout_s, context.options.run_timeout_s * 4)
-    request = RunRequest(command, given.files, stdin.encode(), limit, guarded or runs_tests(command))
+    site = await site_now(context)
+    request = RunRequest(command, given.files, stdin.encode(), limit, guarded or runs_tests(command), site)
     agent, call, results = context.agent.id, (context.facts.step, context.slot()), context.results
     kept = results.of_call(agent, call, request)
     if kept is None and check and (kept := results.of_same(agent, request, given)):

@@ -11,7 +11,16 @@ from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOpti
 from engine.domain.limits import Caps
 from engine.errors import NotConfigured
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Database, Embedder, RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
+from engine.ports import (
+    Database,
+    Embedder,
+    Packages,
+    RunRequest,
+    RunResult,
+    Sandbox,
+    SandboxSession,
+    SandboxStatus,
+)
 from engine.runtime.clock import SystemClock
 from engine.store.create import create_tables
 from engine.tools import ToolOptions
@@ -80,6 +89,7 @@ def build_engine(
     embedder: Embedder | None = None,
     history_tokens: int = 16_000,
     small: bool = False,
+    packages: Packages | None = None,
 ) -> tuple[Engine, Database]:
     """An engine over real parts and a scripted model."""
     database = db or open_database(url)
@@ -90,6 +100,7 @@ def build_engine(
         sandbox=sandbox or FakeSandbox(),
         clock=SystemClock(),
         embedder=embedder,
+        packages=packages,
     )
     turn = TurnOptions(history_tokens, options or ToolOptions(audit_rounds=0), small=small)
     return Engine(parts, LocalDispatcher(slots), EngineOptions(caps, turn)), database

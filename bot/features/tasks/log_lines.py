@@ -50,6 +50,10 @@ def _accepted_changed(body: e.AcceptedWorkChanged) -> str:
     return f"✏️ {plain(body.name, 40)} changed {paths} after #{body.assignment_id} was accepted"
 
 
+def _packages(body: e.PackagesAdded) -> str:
+    return f"📦 {plain(body.name, 40)} added {plain(', '.join(body.packages), 100)}"
+
+
 def _file(body: e.FileWritten) -> str:
     return f"📄 {plain(body.name, 40)} {body.change} {plain(body.path, 80)} ({size(body.size)})"
 
@@ -122,6 +126,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.AssignmentChanged: _assignment,
     e.AcceptedWorkChanged: _accepted_changed,
     e.FileWritten: _file,
+    e.PackagesAdded: _packages,
     e.CodeRan: _ran,
     e.OutsideCalled: _outside,
     e.GateRaised: _gate,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from engine.llm.prices import FREE, KnownModel, Rates, known_model, own_rates, rates_of, snapshot
 from engine.llm.providers.families import first_quirks
+from engine.llm.providers.learned import Learned
 from engine.llm.providers.quirks import Quirks
 from engine.settings import EngineSettings
 
@@ -32,9 +33,17 @@ class Catalog:
     """Facts by model at one endpoint. Shared by all calls; what is learned holds from the next call on."""
 
     def __init__(
-        self, settings: EngineSettings, base_url: str, *, local: bool, tell: Callable[[str, str], None]
+        self,
+        settings: EngineSettings,
+        base_url: str,
+        *,
+        local: bool,
+        tell: Callable[[str, str], None],
+        learned: Learned | None = None,
     ) -> None:
-        """`tell(key, text)` gets each thing worth saying; the same key is said once."""
+        """`tell(key, text)` gets each thing worth saying; the same key is said once. `learned` keeps what is
+        learned over restarts."""
+        self._learned = learned
         self._settings, self._base_url, self._local, self._tell = settings, base_url, local, tell
         self._quirks: dict[str, Quirks] = {}
         self._known: dict[str, KnownModel] = {}
@@ -45,12 +54,15 @@ class Catalog:
         """Return the request shape that the endpoint wants for `model`."""
         found = self._quirks.get(model)
         if found is None:
-            found = self._quirks[model] = first_quirks(self._base_url, model)
+            kept = self._learned.get(self._base_url, model) if self._learned else None
+            found = self._quirks[model] = kept or first_quirks(self._base_url, model)
         return found
 
     def learn(self, model: str, quirks: Quirks, said: str = "") -> None:
         """Store another request shape for `model`."""
         self._quirks[model] = quirks
+        if self._learned:
+            self._learned.put(self._base_url, model, quirks)
         if said:
             self._tell(f"{model}|{said}", f"The endpoint of {model} was asked in another way: {said}.")
 
@@ -58,7 +70,7 @@ class Catalog:
         """Register that a prompt of `tokens` tokens was too long."""
         quirks = self.quirks(model)
         if tokens > 0 and (not quirks.window or tokens < quirks.window):
-            self._quirks[model] = replace(quirks, window=tokens)
+            self.learn(model, replace(quirks, window=tokens))
 
     def rates(self, model: str) -> Rates:
         """Return the prices of `model`; the ceiling if they are unknown."""

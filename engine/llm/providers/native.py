@@ -39,6 +39,7 @@ from engine.llm.providers.clients import NativeTarget, connected
 from engine.llm.providers.counting import prompt_tokens, settled, size_of
 from engine.llm.providers.endpoint import too_slow
 from engine.llm.providers.kept import MAX_KEPT
+from engine.llm.providers.learned import Learned
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.reading import read_answer
 from engine.llm.storable import storable, storable_json
@@ -69,11 +70,13 @@ class NativeChat:
         target: NativeTarget,
         say: Callable[[str], None] = _log.warning,
         tell: Callable[[str], None] | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self._settings, self._target = settings, target
         self._say, self._people = say, tell
         self._said: set[str] = set()
-        self._catalog = Catalog(settings, target.base_url, local=False, tell=self._tell_once)
+        where = f"{target.provider}:{target.base_url}"
+        self._catalog = Catalog(settings, where, local=False, tell=self._tell_once, learned=learned)
         self._connected = connected(target, settings)
         name = f"{target.provider}:{target.model}"
         self._model: Model = infer_model(name, lambda _: self._connected.provider)

@@ -27,6 +27,7 @@ from engine.llm.providers.endpoint import (
     too_slow,
 )
 from engine.llm.providers.kept import kept_for
+from engine.llm.providers.learned import Learned
 from engine.llm.providers.quirks import Quirks
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
@@ -47,8 +48,8 @@ class OpenAIChat:
     """ChatModel over `openai.AsyncOpenAI`; one client and one connection pool, no retries of its own but
     those that change the request as a refusal asks for, each remembered for its (endpoint, model).
 
-    `say` gets each thing worth saying once, `tell` those of them that people should read. Raises
-    NotConfigured without a key. Call `close()` at the end.
+    `learned` keeps these over restarts. `say` gets each thing worth saying once, `tell` those of them that
+    people should read. Raises NotConfigured without a key. Call `close()` at the end.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class OpenAIChat:
         endpoint: Endpoint | None = None,
         say: Callable[[str], None] = _log.warning,
         tell: Callable[[str], None] | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self._settings = settings
         self._endpoint = endpoint or endpoint_of(settings)
@@ -66,7 +68,11 @@ class OpenAIChat:
         self._address = address_of(self._endpoint.base_url)
         self._url, self._moves = PATH, 0
         self._catalog = Catalog(
-            settings, self._address.base, local=self._endpoint.local, tell=self._tell_once
+            settings,
+            self._address.base,
+            local=self._endpoint.local,
+            tell=self._tell_once,
+            learned=learned,
         )
         self._cuts: dict[str, CutWatch] = {}
         self._client = connect(self._endpoint, settings)

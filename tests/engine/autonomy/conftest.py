@@ -16,7 +16,7 @@ from engine.commands import Command, StartTask
 from engine.domain.limits import Caps
 from engine.domain.snapshot import WatchOptions
 from engine.events import EventBody, TaskEnded
-from engine.ports import Database, Embedder, Sandbox
+from engine.ports import Database, Embedder, Packages, Sandbox
 from engine.tools import ToolOptions
 from tests.fakes.cast import Part, cast
 from tests.fakes.parts import CAPS, build_engine, make_tables, sqlite_url
@@ -99,6 +99,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             slots: int = 64,
             history_tokens: int = 16_000,
             goal: str = "make the thing",
+            fetcher: Packages | None = None,
             **options: Any,
         ) -> Play:
             nonlocal count
@@ -118,6 +119,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
                 embedder=embedder,
                 slots=slots,
                 history_tokens=history_tokens,
+                packages=fetcher,
             )
             stack.push_async_callback(db.close)
             await engine.start()

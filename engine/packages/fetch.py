@@ -1,0 +1,119 @@
+"""Fetch wheels with pip, as a program that may download and nothing else.
+
+`--only-binary=:all:` keeps pip from building anything; what it leaves besides wheels is refused. Its own
+settings of the machine (index, proxy, certificates) hold, no other ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from engine.errors import Invalid
+
+FETCH_S = 240.0
+_LOOK_S = 0.2
+_KEPT = re.compile(r"PIP_(INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|CERT|CLIENT_CERT|PROXY|CONFIG_FILE)$")
+_AWAY = re.compile(
+    r"NewConnectionError|ConnectionError|Connection refused|Name or service not known|timed out|SSLError"
+    r"|Temporary failure in name resolution|Max retries|ProxyError|[Cc]onnection (broken|reset)",
+)
+_CLASH = re.compile(r"ResolutionImpossible|conflicting dependencies")
+_NONE = re.compile(r"No matching distribution found for ([^\s;(]+)")
+
+
+async def fetch_wheels(
+    python: Path, wanted: Sequence[str], constraints: Sequence[str], folder: Path, most: int, index: str
+) -> list[Path]:
+    """Download the wheels of `wanted` and of all they need into `folder`, at most `most` bytes.
+
+    Raises Invalid with one sentence and the next step.
+    """
+    out, temporary = folder / "out", folder / "tmp"
+    out.mkdir()
+    temporary.mkdir()
+    fixed = folder / "constraints.txt"
+    fixed.write_text("".join(f"{line}\n" for line in constraints))
+    words = [sys.executable, "-I", "-m", "pip", "--python", str(python), "download", "--only-binary=:all:"]
+    words += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--no-color", "--retries", "1"]
+    words += ["--timeout", "20", "-d", str(out), "-c", str(fixed), *(["--index-url", index] if index else [])]
+    said = await _run([*words, "--", *wanted], folder, temporary, most)
+    if said is not None:
+        raise Invalid(_why(said, wanted))
+    found = sorted(out.iterdir())
+    strange = next((path.name for path in found if path.suffix != ".whl" or not path.is_file()), None)
+    if strange is not None:
+        raise Invalid(f"The index gave {strange[:60]!a}, which is no wheel. Choose another package.")
+    return found
+
+
+async def _run(words: Sequence[str], folder: Path, temporary: Path, most: int) -> str | None:
+    """Run pip within its limits. Return None when it succeeded, else what it said. Raises Invalid."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") or _KEPT.match(k)}
+    environment |= {"TMPDIR": str(temporary)}
+    log = folder / "pip.log"
+    with log.open("wb") as said:
+        pip = await asyncio.create_subprocess_exec(
+            *words,
+            cwd=folder,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        await _within_limits(pip, folder, most)
+    finally:
+        if pip.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(pip.pid, signal.SIGKILL)
+            await pip.wait()
+    return None if pip.returncode == 0 else log.read_text("utf-8", "replace")
+
+
+async def _within_limits(pip: asyncio.subprocess.Process, folder: Path, most: int) -> None:
+    ended = asyncio.ensure_future(pip.wait())
+    try:
+        async with asyncio.timeout(FETCH_S):
+            while not (await asyncio.wait({ended}, timeout=_LOOK_S))[0]:
+                if await asyncio.to_thread(_size, folder) > most:
+                    raise Invalid(f"These packages are larger than {most // 2**20} MB. Ask for smaller ones.")
+    except TimeoutError as error:
+        raise Invalid(f"The package index took longer than {FETCH_S:.0f} s. Try again later.") from error
+    finally:
+        ended.cancel()
+    if await asyncio.to_thread(_size, folder) > most:
+        raise Invalid(f"These packages are larger than {most // 2**20} MB. Ask for smaller ones.")
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                total += Path(place, name).lstat().st_size
+    return total
+
+
+def _why(said: str, wanted: Sequence[str]) -> str:
+    """Return why pip failed, in one sentence with the next step. Its words decide the wording only."""
+    names = ", ".join(wanted)
+    if _CLASH.search(said):
+        return f"{names} cannot go together with the versions that this task has. Ask for other versions."
+    if _AWAY.search(said):
+        return f"The package index cannot be reached to fetch {names}. Go on without, or try later."
+    none = _NONE.search(said)
+    if none:
+        return (
+            f"There is no wheel of {ascii(none[1])[1:-1][:60]} for this Python and platform, or no such "
+            "package. Choose another version or package."
+        )
+    last = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR")), "no reason given")
+    return f"{names} could not be fetched: {last[:200]}. Choose other packages, or do without."

@@ -1,0 +1,120 @@
+"""What agents may ask for as packages, and what the operator's policy makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.domain.packages import (
+    Asked,
+    PackagePolicy,
+    Pin,
+    sort_wanted,
+    wanted_in,
+    wanted_of,
+)
+from engine.errors import Invalid
+
+REFUSED = (
+    "--index-url=http://evil",
+    "-r other.txt",
+    "-e .",
+    ".",
+    "./local",
+    "../up",
+    "/etc/passwd",
+    "https://evil.example/x-1-py3-none-any.whl",
+    "x @ https://evil.example/x.whl",
+    "x @ file:///etc/passwd",
+    "git+https://evil.example/x",
+    "x.whl",
+    "x\n--index-url=http://evil",
+    "x\0",
+    "nümpy",
+    "x===whatever",
+    "",
+    "x" * 300,
+    "x; python_version < '3'",
+)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_nothing_but_names_and_versions_is_taken(text: str) -> None:
+    """No options, addresses, paths, or two lines in one; each refusal is a sentence."""
+    if text == "x.whl":  # a lawful name, which no index has
+        assert wanted_of(text).name == "x-whl"
+        return
+    with pytest.raises(Invalid, match=r"\."):
+        wanted_of(text)
+
+
+@given(st.text(max_size=40))
+def test_whatever_is_taken_is_no_option_for_pip(text: str) -> None:
+    """What goes to pip begins with a letter or digit and is one word of a requirement."""
+    try:
+        wanted = wanted_of(text)
+    except Invalid:
+        return
+    assert wanted.text[0].isalnum() and not {" ", "@", "/", "\\", ";", "\n"} & set(wanted.text)
+
+
+def test_files_of_a_workspace_name_packages() -> None:
+    """requirements.txt with comments and hashes, pyproject.toml; options are not followed."""
+    text = "# needed\nNumPy >= 2  # fast\n\npandas[excel]==2.1 \\\n    --hash=sha256:00\n"
+    found = wanted_in("requirements.txt", f"{text}rich ; python_version>'3'\n")
+    assert [each.text for each in found] == ["NumPy>=2", "pandas[excel]==2.1", "rich"]
+    project = '[project]\nname = "x"\ndependencies = ["numpy>=2", "rich"]\n'
+    assert [each.name for each in wanted_in("pyproject.toml", project)] == ["numpy", "rich"]
+    for path, bad in (
+        ("requirements.txt", "numpy\n-r more.txt\n"),
+        ("requirements.txt", "./mine\n"),
+        ("pyproject.toml", "[project\n"),
+        ("pyproject.toml", '[project]\ndependencies = "numpy"\n'),
+    ):
+        with pytest.raises(Invalid):
+            wanted_in(path, bad)
+
+
+POLICY = PackagePolicy(("numpy", "Types_*"), "ask")
+WANTED = tuple(map(wanted_of, ("numpy", "types-pyyaml", "rich")))
+
+
+def test_the_policy_sorts_what_is_asked_for() -> None:
+    """Globs of the operator are fetched, others asked for; what people allowed is fetched, too."""
+    found = sort_wanted(WANTED, POLICY, Asked(), (), attended=True)
+    assert [each.name for each in found.fetch] == ["numpy", "types-pyyaml"]
+    assert [each.name for each in found.ask] == ["rich"]
+    granted = sort_wanted(WANTED, POLICY, Asked(granted=frozenset({"rich"})), (), attended=True)
+    assert len(granted.fetch) == 3 and not granted.ask
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked", "attended", "words"),
+    [
+        (
+            PackagePolicy(("numpy",), "off"),
+            Asked(),
+            True,
+            "The operator allows numpy only, not types-pyyaml, rich",
+        ),
+        (PackagePolicy((), "off"), Asked(), True, "The operator allows no packages"),
+        (POLICY, Asked(), False, "Nobody attends this task"),
+        (POLICY, Asked(declined=frozenset({"rich"})), True, "The people refused rich"),
+        (POLICY, Asked(pending=frozenset({"rich"})), True, "The people are being asked for rich"),
+    ],
+)
+def test_a_refusal_says_who_and_what_next(
+    policy: PackagePolicy, asked: Asked, attended: bool, words: str
+) -> None:
+    """The operator, the people, or nobody there to ask."""
+    with pytest.raises(Invalid, match=words):
+        sort_wanted(WANTED, policy, asked, (), attended=attended)
+
+
+def test_a_task_keeps_the_versions_that_it_has() -> None:
+    """What is there already is not fetched again; another version of it is refused."""
+    pins = (Pin("numpy", "2.1.0", "f", "0"),)
+    assert not sort_wanted((wanted_of("NumPy>=2"),), POLICY, Asked(), pins, attended=True).fetch
+    with pytest.raises(Invalid, match=r"has numpy 2\.1\.0 already"):
+        sort_wanted((wanted_of("numpy<2"),), POLICY, Asked(), pins, attended=True)

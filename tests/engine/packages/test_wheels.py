@@ -1,0 +1,103 @@
+"""Hostile wheels: nothing leaves the folder, nothing of them runs as Python starts, no size is believed."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from engine.errors import Invalid
+from engine.packages.wheels import members, pin_of, unpack
+from tests.engine.packages.index import wheel
+
+MOST = 1_000_000
+
+
+def stored(folder: Path, made: tuple[str, bytes]) -> Path:
+    """The wheel as a file."""
+    path = folder / made[0]
+    path.write_bytes(made[1])
+    return path
+
+
+def link(target: str) -> tuple[zipfile.ZipInfo, str]:
+    """A symbolic link as zip files hold them."""
+    info = zipfile.ZipInfo("mod/link")
+    info.external_attr = 0o120777 << 16
+    return info, target
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../out.py", "/etc/out.py", "a/../../out.py", "a\\..\\out.py", "c:/out.py", "a\u202eb.py", "x" * 600],
+)
+def test_a_wheel_with_an_unsafe_path_is_refused_whole(tmp_path: Path, path: str) -> None:
+    """Nothing of it is written, inside or outside."""
+    made = stored(tmp_path, wheel("bad", "1.0", {"good.py": "", path: "x = 1\n"}))
+    target = tmp_path / "deep" / "site"
+    target.mkdir(parents=True)
+    with pytest.raises(Invalid, match="unsafe path"):
+        unpack(made, "bad 1.0", target, MOST)
+    assert list(target.iterdir()) == [] and not (tmp_path / "deep" / "out.py").exists()
+
+
+def test_links_and_files_below_files_are_refused(tmp_path: Path) -> None:
+    """A link to the host, and a name that is a file and a folder."""
+    name, content = wheel("bad", "1.0", {"a": "x"})
+    buffer = io.BytesIO(content)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr(*link("/etc/passwd"))
+    with pytest.raises(Invalid, match="unsafe path"):
+        members(stored(tmp_path, (name, buffer.getvalue())), "bad", MOST)
+    with pytest.raises(Invalid, match="below a file"):
+        members(stored(tmp_path, wheel("bad", "1.0", {"a": "x", "a/b.py": "x"})), "bad", MOST)
+
+
+def test_what_would_run_by_itself_or_outside_python_is_left_out(tmp_path: Path) -> None:
+    """Start-up files, scripts, headers and data; the library of the `.data` folder comes with the rest."""
+    files = {
+        "mod/__init__.py": "",
+        "evil.pth": "import os; os.system('x')",
+        "sitecustomize.py": "x",
+        "usercustomize/__init__.py": "x",
+        "bad-1.0.data/scripts/tool": "#!python",
+        "bad-1.0.data/data/etc/passwd": "x",
+        "bad-1.0.data/headers/a.h": "x",
+        "bad-1.0.data/purelib/pure.py": "x",
+        "bad-1.0.data/purelib/more.pth": "x",
+    }
+    unpack(stored(tmp_path, wheel("bad", "1.0", files)), "bad", tmp_path / "site", MOST)
+    found = {str(p.relative_to(tmp_path / "site")) for p in (tmp_path / "site").rglob("*") if p.is_file()}
+    info = {f"bad-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD")}
+    assert found == {"mod/__init__.py", "pure.py", *info}
+
+
+def test_sizes_are_bounded_whatever_a_wheel_claims(tmp_path: Path) -> None:
+    """A bomb of zeros, too many files, and one whose directory lies about its size."""
+    with pytest.raises(Invalid, match="too large"):
+        members(stored(tmp_path, wheel("bomb", "1.0", {"zeros": b"\0" * (MOST + 1)})), "bomb", MOST)
+    many = {f"m/{number}.py": "" for number in range(20_001)}
+    with pytest.raises(Invalid, match="too large"):
+        members(stored(tmp_path, wheel("many", "1.0", many)), "many", MOST)
+    name, content = wheel("liar", "1.0", {"zeros": b"\0" * 3_000_000})
+    lying = content.replace((3_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    assert lying != content
+    (tmp_path / "site").mkdir()
+    with pytest.raises(Invalid, match=r"damaged|larger than it claims"):
+        unpack(stored(tmp_path, (name, lying)), "liar", tmp_path / "site", MOST)
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04 cut"])
+def test_a_damaged_wheel_is_told_as_one(tmp_path: Path, content: bytes) -> None:
+    """Not as an error inside."""
+    with pytest.raises(Invalid, match="damaged"):
+        members(stored(tmp_path, ("bad-1.0-py3-none-any.whl", content)), "bad 1.0", MOST)
+
+
+@pytest.mark.parametrize("name", ["bad-1.0.tar.gz", "bad.whl", "-1.0-py3-none-any.whl"])
+def test_what_is_no_wheel_by_its_name_has_no_pin(tmp_path: Path, name: str) -> None:
+    """Source archives are never looked into."""
+    with pytest.raises(Invalid, match="no wheel"):
+        pin_of(stored(tmp_path, (name, b"x")))
