@@ -301,6 +301,8 @@ AT_WORK = "👥 {agents}: 🟢 {working} working, ⚪ {waiting} waiting · 📄 
 TOOK = "⏱️ took {span}"
 THINKS = "thinks"
 """What an agent is doing before its first tool call."""
+LAST_STEP, BEGAN = "last step <t:{at}:R>", "began <t:{at}:R>"
+"""Since when a working agent is at what it does now."""
 WORKING = {"working": "🟢", "idle": "⚪", "paused": "⏸️", "dismissed": "✖️"}
 BUTTON = {
     "pause": "Pause",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-NAME, AGE, WIDTH = "Mia", 9, 44
+NAME, AGE, WIDTH = "Mia", 9, 41
 
 
 def read(name):

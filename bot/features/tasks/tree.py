@@ -68,7 +68,15 @@ def _line(agent: AgentView, doing: bool) -> str:
     thinks = texts.THINKS if agent.state == "working" and not agent.steps else ""
     what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or thinks or agent.title
     tail = f" · {plain(what, 60)}" if doing and what.casefold() != agent.name.casefold() and what else ""
-    return f"{mark} **{plain(agent.name, 40)}**{tail}"
+    return f"{mark} **{plain(agent.name, 40)}**{tail}{_since(agent) if doing else ''}"
+
+
+def _since(agent: AgentView) -> str:
+    """Say since when an agent thinks about its next step; Discord keeps the time current without an edit."""
+    if agent.state != "working" or not agent.last_active_at:
+        return ""
+    since = texts.LAST_STEP if agent.steps else texts.BEGAN
+    return f" · {since.format(at=int(agent.last_active_at))}"
 
 
 def _counted(agents: list[AgentView]) -> str:

@@ -99,6 +99,15 @@ def sorted_depths(agents: list[AgentView], shown: str) -> list[int]:
     return [next(a.depth for a in agents if f"**{a.name}**" in line) for line in shown.splitlines()]
 
 
+def test_a_working_agent_says_since_when() -> None:
+    """The time is Discord's own and runs by itself; who does not work shows none."""
+    (boss,) = crowd(1)
+    working = replace(boss, state="working", last_active_at=1_700_000_000.0)
+    assert "last step <t:1700000000:R>" in tree_text([replace(working, steps=2)])
+    assert "began <t:1700000000:R>" in tree_text([replace(working, steps=0)])
+    assert "<t:" not in tree_text([replace(working, state="idle")])
+
+
 def test_numbers_say_progress_and_spend() -> None:
     """Accepted of all as bar and words, spend against cap, questions waiting."""
     text = "\n".join(texts(card(TASK, crowd(7), ("📄 Ada added x",))))
