@@ -26,10 +26,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """Limits of one person in a space; None means no limit.
+
+    `running`: tasks at once; `starts`: starts and continuations in any 24 hours; `cost_micros`: what these
+    may cost together, a running task counting with its cap.
+    """
+
+    running: int | None = None
+    starts: int | None = None
+    cost_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
 
-    `origin` is kept with the task's first event, in the same transaction.
+    `origin` is kept with the task's first event, in the same transaction, which also checks the `quota`.
     """
 
     goal: str
@@ -40,6 +53,27 @@ class StartTask:
     model: str | None = None
     attended: bool = True
     origin: str = ""
+    quota: Quota = Quota()
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueTask:
+    """Continue a task that has ended, with its files, agents, memories and places. Returns the task id.
+
+    `limits`: what it may use from now on (money, tokens, minutes; `agents` in all); None means what its last
+    start gave, at most the setting's default. `text` and `files` go to `agent_id`, None for the boss. What
+    people wrote since the end is read by the agents it is for.
+    """
+
+    task_id: int
+    by: str
+    by_name: str
+    limits: Limits = Limits()
+    text: str = ""
+    agent_id: int | None = None
+    ref: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    quota: Quota = Quota()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +89,10 @@ class StartDemonstration:
 @dataclass(frozen=True, slots=True)
 class SayToAgent:
     """Send a person's message to one agent. Returns the message id. `ref` (a Discord message id) comes back
-    in events."""
+    in events.
+
+    A task that has ended keeps the message until it is continued.
+    """
 
     agent_id: int
     text: str
@@ -152,27 +189,37 @@ class RaiseCap:
 
 @dataclass(frozen=True, slots=True)
 class PauseAgent:
-    """Pause an agent: it starts no new turns. Returns the agent id."""
+    """Pause an agent and all below it: their model calls are cancelled. Returns the agent id.
+
+    `by_name` here and below: the person as shown to people and agents.
+    """
 
     agent_id: int
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeAgent:
-    """Resume a paused agent. Returns the agent id."""
+    """Resume a paused agent and those below it that were paused with it. Returns the agent id."""
 
     agent_id: int
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EditAgent:
-    """Change an agent's instructions from its next turn on. Returns the agent id."""
+    """Change an agent's instructions or model from its next step on. Returns the agent id.
+
+    None: no change. `model` "": the task's. Raises Invalid for a model that the operator does not allow.
+    """
 
     agent_id: int
-    instructions: str
+    instructions: str | None
     by: str
+    by_name: str = ""
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +229,7 @@ class DismissAgent:
     agent_id: int
     by: str
     reason: str = ""
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +244,7 @@ class ReplaceAgent:
     by: str
     reason: str = ""
     instructions: str = ""
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +296,7 @@ class ResumeRepeat:
 Command = (
     StartTask
     | StartDemonstration
+    | ContinueTask
     | SayToAgent
     | EditMessage
     | WithdrawMessage

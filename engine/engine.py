@@ -24,6 +24,7 @@ from engine.events import Event, EventBody, load_event
 from engine.handlers import (
     agents,
     attachments,
+    continuation,
     decisions,
     gate_deadlines,
     gates,
@@ -93,6 +94,10 @@ _HANDLERS: dict[type, _Work] = {
     c.EndRepeat: repeats.end_repeat,
     c.ResumeRepeat: repeats.resume_repeat,
 }
+
+
+_CUTS_OFF = (c.AnswerGate, c.StopTask, c.PauseAgent, c.DismissAgent, c.ReplaceAgent)
+"""Commands after which model calls under way may have to be cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,7 @@ class Engine:
         await self._monitor.stop()
         self._runner.drain()
         await self._dispatcher.stop(drain)
+        await self._runner.stop()
         await self._git_history.stop()
         if self._parts.outside is not None:
             await self._parts.outside.close()
@@ -191,6 +197,8 @@ class Engine:
             return await self._demonstrate(command, now)
         if isinstance(command, c.SayToAgent):
             return await self._send_to_agent(command, now)
+        if isinstance(command, c.ContinueTask):
+            return await self._continue_task(command, now)
         if isinstance(command, c.RepeatTask):
             limits.check_limits(command.limits)
             check_model(command.model, self._options.models)
@@ -198,8 +206,12 @@ class Engine:
             return await self._carry_out(
                 command, now, lambda db: repeats.repeat_task(db, repeated, caps, now)
             )
+        if isinstance(command, c.EditAgent):
+            check_model(command.model, self._options.models)
         work = _HANDLERS[type(command)]
         done = await self._carry_out(command, now, lambda db: work(db, command, now))
+        if isinstance(command, _CUTS_OFF):
+            await self._runner.look()
         if self._parts.outside is not None and isinstance(command, c.AnswerGate | c.ResumeTask | c.RaiseCap):
             await self._parts.outside.make_approved()
         return done
@@ -287,6 +299,16 @@ class Engine:
         )
         caps = replace(self._options.caps, **DEMONSTRATION_CAPS)
         return await self._carry_out(command, now, lambda db: tasks.start_task(db, recorded, caps, now))
+
+    async def _continue_task(self, command: c.ContinueTask, now: float) -> int:
+        paths, caps = _checked_paths(command.files), self._options.caps
+        if paths:
+            await self._parts.db.write(lambda db: continuation.check_ended(db, command.task_id))
+            key = f"continue.{command.task_id}.{now:.6f}"
+            await self._import_files(command.task_id, paths, command.by_name, key, now)
+        return await self._carry_out(
+            command, now, lambda db: continuation.continue_task(db, command, caps, now)
+        )
 
     async def _send_to_agent(self, command: c.SayToAgent, now: float) -> int:
         paths = _checked_paths(command.files)

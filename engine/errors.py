@@ -25,6 +25,8 @@ Every message is one or two plain sentences that end with what to do next.
 
 from __future__ import annotations
 
+import asyncio
+
 from engine.secrets import redact
 
 
@@ -73,6 +75,10 @@ class NotSent(OutsideError):
 
 class Unanswered(OutsideError):
     """The call was sent and no answer came: whether the tool acted is unknown."""
+
+
+class CallNotSent(asyncio.CancelledError):
+    """A model call was cancelled before it reached its endpoint, so it costs nothing."""
 
 
 class ModelError(EngineError):

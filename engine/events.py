@@ -36,7 +36,9 @@ wrapped up, it was stopped, it failed, it ended under an older version."""
 PauseCause = Literal["", "person", "cap", "files"]
 """Why a task is paused: by a person, at a cap, until its files are stored."""
 
-AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled"]
+AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled", "amended"]
+"""State of an assignment in a view; in an event what happened to it, "amended" when its giver changed its
+text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,22 @@ class TaskChanged:
     state: TaskState
     reason: str
     cause: PauseCause = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContinued:
+    """A person continued a task after its end, the `times`-th time; it runs again.
+
+    `limits`: what it may use from now on. `kept`: how many messages people wrote since the end.
+    """
+
+    task_id: int
+    group_id: int
+    by: str
+    by_name: str
+    limits: Limits
+    times: int
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +161,21 @@ class AgentLeft:
 
 @dataclass(frozen=True, slots=True)
 class AgentChanged:
-    """An agent was paused, resumed or given new instructions by a person."""
+    """An agent was paused, resumed, or given new instructions or another model by a person.
+
+    `by_name`: the person as shown, "" when it gave up by itself. `before`, `after`: its instructions, or the
+    names of its models. `below`: how many agents below it were paused or resumed with it.
+    """
 
     task_id: int
     group_id: int
     agent_id: int
     name: str
-    change: Literal["paused", "resumed", "edited"]
+    change: Literal["paused", "resumed", "edited", "model"]
+    by_name: str = ""
+    before: str = ""
+    after: str = ""
+    below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +477,7 @@ EventBody = (
     TaskAccepted
     | RepeatPaused
     | TaskChanged
+    | TaskContinued
     | PlanProposed
     | GroupFormed
     | AgentJoined

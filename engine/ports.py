@@ -143,7 +143,8 @@ class ChatModel(Protocol):
         """Return the most tokens and money that `request` may use. Never raises."""
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """Return the model's answer. Raises only subclasses of ModelError (and CancelledError)."""
+        """Return the model's answer. Raises only subclasses of ModelError and CancelledError:
+        CallNotSent when it was cancelled before it reached the endpoint."""
 
 
 class Embedder(Protocol):

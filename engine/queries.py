@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.commands import Limits
@@ -14,6 +14,7 @@ from engine.domain.gate_rules import GateDefault, GateRule
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
 from engine.domain.models import DEMONSTRATION
 from engine.domain.outside import AskedCall
+from engine.domain.quota import Used
 from engine.events import AssignmentState, EndBasis, TaskState
 from engine.ports import AgentRole, BlameLine, Revision
 
@@ -32,8 +33,12 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """Overview of one task; `limits` has every value set. `model`: the one it names, "" for the usual.
-    `basis`: what its final report is based on, "unknown" before the end."""
+    """Overview of one task; `limits` has every value set.
+
+    `model`: the one it names, "" for the usual ones. `basis`: what its final report is based on, "unknown"
+    before the end. `continued`: how often it was continued after its end.
+    `given`: what its last start or continuation gave (`engine.domain.limits.continuation`).
+    """
 
     id: int
     goal: str
@@ -57,6 +62,9 @@ class TaskView:
     verified: bool = False
     basis: EndBasis = "unknown"
     model: str = ""
+    continued: int = 0
+    continued_at: float | None = None
+    given: Limits = field(default_factory=Limits)
 
     @property
     def demonstration(self) -> bool:
@@ -84,6 +92,7 @@ class AgentView:
     """One agent; `state` is working (a turn is open or due), idle, paused or dismissed.
 
     `budget` None: it spends from its head's. `waits_for`: files and assignments that it waits for.
+    `model`: its own, else its task's, "" for the usual one of its role.
     """
 
     id: int
@@ -104,6 +113,7 @@ class AgentView:
     last_active_at: float
     budget: BudgetView | None = None
     waits_for: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,3 +294,6 @@ class Queries(Protocol):
 
     async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
         """Return how long the gates of each kind wait in a space, and what comes of them unanswered."""
+
+    async def used(self, by: str, space: str, now: float) -> Used:
+        """Return what a person has used of a quota in a space."""

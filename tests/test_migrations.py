@@ -35,6 +35,7 @@ from engine.store.core import (
     OUTSIDE_CALLS,
     PACKAGES,
     REPEATS,
+    STARTS,
     STEPS,
     TASKS,
     WAITS,
@@ -413,7 +414,7 @@ def test_files_and_assignments_of_an_older_version_have_no_marks(tmp_path: Path)
     with engine.begin() as connection:
         task = {"goal": "g", "state": "running", "space": "s", "by": "b", "created_at": 1.0}
         task |= dict.fromkeys(("max_agents", "max_depth", "max_members", "max_steps", "max_minutes"), 1)
-        connection.execute(TASKS.insert().values(id=1, **task))
+        _insert(connection, "tasks", id=1, **task)
         connection.execute(sa.table("files", *map(sa.column, file)).insert().values(**file))
     upgrade(url)
     with engine.connect() as connection:
@@ -516,4 +517,25 @@ def test_waits_come_and_go(tmp_path: Path) -> None:
     with engine.connect() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(WAITS)).scalar() == 0
         assert connection.execute(sa.select(sa.func.count()).select_from(TASKS)).scalar() == 1
+    engine.dispose()
+
+
+def test_tasks_of_an_older_version_can_be_continued(tmp_path: Path) -> None:
+    """Each has the start that it was given, so that its caps are known; a downgrade leaves none of it."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0025")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _insert(connection, "tasks", id=1, state="done", by="me", space="s", max_minutes=30)
+        _insert(connection, "budgets", task_id=1, path="1/", cap_micros=700_000, cap_tokens=9_000)
+    upgrade(url)
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(STARTS)).one()
+        kept = json.loads(row.limits_json)
+        assert (row.task_id, kept["cost_micros"], kept["tokens"]) == (1, 700_000, 9_000)
+        assert kept["minutes"] == 30 and row.spent_before == 0
+        assert set(connection.execute(sa.select(TASKS.c.continued)).scalars()) == {0}
+    downgrade(url, "0025")
+    assert "starts" not in sa.inspect(engine).get_table_names()
     engine.dispose()

@@ -24,7 +24,7 @@ from bot.app.settings import BotSettings
 from bot.discord.context import Archive, Parts, Probes
 from bot.discord.models import Models
 from bot.discord.request_stop import RequestStop
-from bot.features.files.archive import close_places
+from bot.features.files.archive import close_places, reopen_places
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
 from bot.features.repeats.start_authorization import StartAuthorization
@@ -211,6 +211,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         archive=Archive(
             lambda task_id, remove: close_places(bot, database, outbox.transcripts, task_id, remove),
             engine.export_bundle,
+            lambda task_id: reopen_places(bot, database, task_id),
         ),
         cards=notifications.cards,
         outages=notifications.outages,

@@ -32,6 +32,7 @@ from bot.features.setup.help import HelpCog
 from bot.features.setup.server import ServerCog
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.cog import TaskCog
+from bot.features.tasks.continuing import ContinueButton
 from bot.features.tasks.pages import PageButton
 from bot.features.tools.cog import ToolsCog
 from bot.features.welcome.buttons import OfferButton, WelcomeButton
@@ -41,6 +42,7 @@ ITEMS = (
     WelcomeButton,
     OfferButton,
     TaskButton,
+    ContinueButton,
     PageButton,
     GateButton,
     AgentButton,

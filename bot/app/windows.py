@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.discord.windows import SubmitHandler
 from bot.features.agents.windows import agent_capped, edited, said
 from bot.features.gates.windows import answered, plan_capped
+from bot.features.tasks.continuing import continued
 from bot.features.tasks.windows import capped
 
 WINDOWS: Mapping[str, SubmitHandler] = {
@@ -14,6 +15,7 @@ WINDOWS: Mapping[str, SubmitHandler] = {
     "edit": edited,
     "gate": answered,
     "cap": capped,
+    "continue": continued,
     "agentcap": agent_capped,
     "plancap": plan_capped,
 }

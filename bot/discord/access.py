@@ -9,13 +9,14 @@ Four rights: start tasks, steer (talk to agents, pause, resume, stop), approve (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
 import discord
 
 from bot.discord.identities import person_key
+from engine.commands import Quota
 from engine.domain.gates import Choice, GateEffect
 
 
@@ -56,6 +57,10 @@ started the task is not enough. The tenth that wrapping up may use is given once
 """
 
 
+CONTINUE_RIGHTS = (Right.START, Right.STEER)
+"""The rights needed to continue a task after its end: it costs like a start, and steers its agents."""
+
+
 def gate_rights(choice: Choice | None) -> tuple[Right, ...]:
     """Return all rights needed to answer with this choice; None is an answer as free text."""
     return GATE_RIGHTS[choice.effect if choice else "text"]
@@ -66,6 +71,7 @@ class GuildRules:
     """The roles with each right in a server (empty: only managers); `category_id` None: one per task.
 
     `alerts_id`: the administrators' channel, None for the system channel.
+    `quota`: what one person may use here; it does not bind managers.
     """
 
     guild_id: int
@@ -76,6 +82,7 @@ class GuildRules:
     category_id: int | None = None
     configured: bool = False
     alerts_id: int | None = None
+    quota: Quota = field(default_factory=Quota)
 
     def roles(self, right: Right) -> frozenset[int]:
         """Return the ids of roles with `right`."""
@@ -91,6 +98,13 @@ class Person:
     name: str
     role_ids: frozenset[int]
     manages_guild: bool
+    role_names: Mapping[int, str] = field(default_factory=dict)
+    title: str = ""
+
+    @property
+    def named(self) -> str:
+        """Return the name with what gives the person a say here, for people and agents."""
+        return f"{self.name} ({self.title})" if self.title else self.name
 
     @property
     def key(self) -> str:
@@ -100,9 +114,9 @@ class Person:
 
 def person_of(member: discord.Member) -> Person:
     """Return the member's identity, roles and whether they manage the server."""
-    roles = frozenset(role.id for role in member.roles)
+    names = {role.id: role.name for role in member.roles}
     manages = member.guild_permissions.manage_guild or member.guild.owner_id == member.id
-    return Person(member.id, member.display_name, roles, manages)
+    return Person(member.id, member.display_name, frozenset(names), manages, names)
 
 
 def may(person: Person, right: Right, rules: GuildRules, owner: int | None = None) -> bool:
@@ -112,6 +126,21 @@ def may(person: Person, right: Right, rules: GuildRules, owner: int | None = Non
     if owner == person.id and right in OWNERS_RIGHTS:
         return True
     return rules.configured and bool(rules.roles(right) & person.role_ids)
+
+
+def titled(person: Person, rules: GuildRules, owner: int | None = None) -> Person:
+    """Return the person with a title: the role that gives a right here, else why they have one."""
+    given = frozenset[int]().union(*(rules.roles(right) for right in Right)) & person.role_ids
+    names = sorted(name for role_id, name in person.role_names.items() if role_id in given)
+    title = names[0] if names else "started the task" if owner == person.id else ""
+    if not title and person.manages_guild:
+        title = "manages the server"
+    return replace(person, title=title)
+
+
+def quota_of(person: Person, rules: GuildRules) -> Quota:
+    """Return what the person may use in the server."""
+    return Quota() if person.manages_guild else rules.quota
 
 
 def without_role(rules: GuildRules, role_id: int) -> GuildRules:

@@ -76,10 +76,14 @@ class ClosedPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """`close(task, remove)` closes the places; `bundle(task, target)` writes the history."""
+    """`close(task, remove)` closes the places; `bundle(task, target)` writes the history.
+
+    `reopen(task)` opens what was closed and returns the ids of places that stay closed.
+    """
 
     close: Callable[[int, bool], Awaitable[ClosedPlaces]]
     bundle: Callable[[int, Path], Awaitable[None]]
+    reopen: Callable[[int], Awaitable[tuple[int, ...]]]
 
 
 class Cards(Protocol):

@@ -13,7 +13,7 @@ import discord
 from discord.utils import MISSING
 
 from bot import texts
-from bot.discord.access import Person, Right, may, person_of
+from bot.discord.access import Person, Right, may, person_of, titled
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.identities import owner_id
@@ -29,11 +29,11 @@ def requester(interaction: Interaction) -> Person:
 
 async def require_right(interaction: Interaction, right: Right, task: TaskView | None = None) -> Person:
     """Return the person if they have `right` here (for `task`, if given). Raises ActionRefused."""
-    person = requester(interaction)
+    person, owner = requester(interaction), owner_id(task.by) if task else None
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
-    if not may(person, right, rules, owner_id(task.by) if task else None):
+    if not may(person, right, rules, owner):
         raise ActionRefused(texts.NOT_ALLOWED[right.value])
-    return person
+    return titled(person, rules, owner)
 
 
 async def require_view(interaction: Interaction, task: TaskView) -> None:

@@ -5,12 +5,17 @@ Ids in options and custom ids are looked up again and must belong to the server 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import discord
+
 from bot import texts
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import space_of
 from bot.discord.interactions import visible_tasks
+from bot.outbox.ledger import GroupRef
 from engine.errors import NotFound
 from engine.queries import AgentView, GateView, GroupView, TaskView
 
@@ -38,24 +43,53 @@ async def open_tasks(interaction: Interaction) -> list[TaskView]:
     return await visible_tasks(interaction, (task for task in tasks if task.ended_at is None))
 
 
-async def task_for(interaction: Interaction, name: str | None) -> TaskView:
-    """Return the task named "5" or "#5"; without a name, the channel's, or the only open one.
+async def task_for(interaction: Interaction, name: str | None, *, ended: bool = False) -> TaskView:
+    """Return the task named "5" or "#5"; without a name the one of this channel, of those started in this
+    channel the one that has not ended, or the only open one of the server.
 
-    Raises ActionRefused if there is no such task.
+    `ended`: it is meant to be continued, so that of those started here ended ones come first. Raises
+    ActionRefused if there is no such task, or if several may be meant.
     """
     if name:
         digits = name.strip().lstrip("#")
         if not digits.isdecimal() or len(digits) > 12:
             raise ActionRefused(texts.NO_TASK.format(name=f"“{plain(name, 40)}”"))
         return await task_by_id(interaction, int(digits))
-    parts = parts_of(interaction)
-    ref = await parts.routes.place_of(interaction.channel_id or 0)
+    ref = await group_here(interaction)
     if ref is not None:
         return await task_by_id(interaction, ref.task_id)
-    going = [t for t in await parts.engine.look.tasks(current_space(interaction)) if t.ended_at is None]
+    started = await _started_here(interaction)
+    if started:
+        return _only_one(started, ended=ended)
+    look = parts_of(interaction).engine.look
+    going = [t for t in await look.tasks(current_space(interaction)) if t.ended_at is None]
     if len(going) != 1:
         raise ActionRefused(texts.NO_TASK_HERE)
     return going[0]
+
+
+async def group_here(interaction: Interaction) -> GroupRef | None:
+    """Return the group that meets in the channel of the interaction, or in the channel above its thread."""
+    routes = parts_of(interaction).routes
+    ref = await routes.place_of(interaction.channel_id or 0)
+    if ref is None and isinstance(interaction.channel, discord.Thread):
+        ref = await routes.place_of(interaction.channel.parent_id)
+    return ref
+
+
+async def _started_here(interaction: Interaction) -> list[TaskView]:
+    """Return the tasks that were started in this channel and that the person may view, newest first."""
+    ids = await parts_of(interaction).records.tasks_of_channel(interaction.channel_id or 0)
+    return await visible_tasks(interaction, [await task_by_id(interaction, task_id) for task_id in ids])
+
+
+def _only_one(tasks: Sequence[TaskView], *, ended: bool) -> TaskView:
+    """Return the task that is meant; ask which when several may be."""
+    wanted = [task for task in tasks if (task.ended_at is not None) == ended]
+    if len(wanted) == 1 or (not wanted and not ended):
+        return (wanted or list(tasks))[0]  # of those that ended the newest
+    lines = [texts.WHICH_TASK_LINE.format(id=task.id, goal=plain(task.goal, 60)) for task in wanted[:8]]
+    raise ActionRefused("\n".join([texts.WHICH_TASK, *lines]) if lines else texts.NO_TASK_HERE)
 
 
 async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentView, TaskView]:
@@ -71,7 +105,7 @@ async def agents_near(interaction: Interaction) -> list[AgentView]:
     """Return the agents a person here may mean: of the channel's task, else of all open tasks, newest first;
     only of tasks that the person may view."""
     parts = parts_of(interaction)
-    ref = await parts.routes.place_of(interaction.channel_id or 0)
+    ref = await group_here(interaction)
     if ref is None:
         tasks = await open_tasks(interaction)
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.llm.prices import known_model, own_rates
+from bot.texts.steering import NO_PRICE
+from engine.llm.prices import Rates, known_model, own_rates
 from engine.settings import EngineSettings
 
 
@@ -13,22 +15,28 @@ class Models:
     """What the operator allows: `names` (None: anything), and those of them that have no price; the `usual`
     ones, and whether these are the `embedded` model.
 
-    The usual models are never `unpriced` here: that they are used is the operator's own choice.
+    The usual models are never `unpriced` here: that they are used is the operator's own choice. `usual`:
+    the model of each role; `price`: what a model costs, in words.
     """
 
     names: tuple[str, ...] | None = None
     unpriced: frozenset[str] = frozenset()
     usual: tuple[str, ...] = ()
     embedded: bool = False
+    price: Callable[[str], str] = lambda _model: ""
 
     @classmethod
     def of(cls, settings: EngineSettings) -> Models:
         """As the settings say."""
         usual, names = settings.usual_models(), settings.models()
-        unpriced = frozenset(n for n in names if n not in usual and not _priced(n, settings))
-        return cls(names, unpriced, usual, not settings.has_endpoint)
+        unpriced = frozenset(n for n in names if n not in usual and not _rates(n, settings))
+        embedded = not settings.has_endpoint
+        return cls(names, unpriced, usual, embedded, lambda model: _words(_rates(model, settings)))
 
 
-def _priced(model: str, settings: EngineSettings) -> bool:
-    own = own_rates(model, settings.model_prices)
-    return own is not None or known_model(model, settings.openai_base_url).rates is not None
+def _rates(model: str, settings: EngineSettings) -> Rates | None:
+    return own_rates(model, settings.model_prices) or known_model(model, settings.openai_base_url).rates
+
+
+def _words(rates: Rates | None) -> str:
+    return str(rates) if rates is not None else NO_PRICE

@@ -176,6 +176,10 @@ def _task_changed(connection: Connection, body: ev.TaskChanged | ev.TaskEnded) -
     connection.execute(update(tasks).where(tasks.c.task_id == body.task_id).values(state=body.state))
 
 
+def _task_continued(connection: Connection, body: ev.TaskContinued) -> None:
+    connection.execute(update(tasks).where(tasks.c.task_id == body.task_id).values(state="running"))
+
+
 def _group_formed(connection: Connection, body: ev.GroupFormed) -> None:
     where = _placement(connection, body)
     values = {
@@ -228,6 +232,7 @@ def _agent_joined(connection: Connection, body: ev.AgentJoined) -> None:
 _LEARN: dict[type, Callable[[Connection, Any], None]] = {
     ev.TaskAccepted: _task_accepted,
     ev.TaskChanged: _task_changed,
+    ev.TaskContinued: _task_continued,
     ev.TaskEnded: _task_changed,
     ev.GroupFormed: _group_formed,
     ev.AgentJoined: _agent_joined,

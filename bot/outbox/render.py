@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from difflib import ndiff
 from typing import Any, Protocol
 
+from bot import texts
 from bot.discord.formatting import cut, dollars, fenced, many, plain
 from bot.discord.identities import owner_id
 from bot.notifications.followers import Followers, ping
@@ -22,6 +24,7 @@ from bot.outbox.acts import MOST, Act, ActKind, small_print
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
 from bot.texts import outbox as wording
+from bot.texts import steering
 from bot.texts.gates import question_text
 from engine import events as ev
 from engine.domain.clean import clean_text
@@ -35,6 +38,8 @@ QUOTE = 80
 UNHEEDED_SHOWN, END_SOURCES = 10, 15
 NAME = 200
 RUN = 300
+EDIT_SHOWN = 12
+"""Lines of changed instructions that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +287,46 @@ def _left(body: ev.AgentLeft, at: _Frame) -> list[Post]:
 
 
 def _changed(body: ev.AgentChanged, at: _Frame) -> list[Post]:
-    return [at.note(wording.AGENT_CHANGED[body.change].format(name=plain(body.name, NAME)), body.group_id)]
+    """What changed and who made it; of new instructions the lines that differ."""
+    text = steering.AGENT_CHANGED[body.change].format(
+        name=plain(body.name, NAME),
+        by=steering.BY.format(who=plain(body.by_name, NAME)) if body.by_name else "",
+        below=steering.BELOW.format(count=many(body.below, "agent")) if body.below else "",
+        after=plain(body.after, NAME) or steering.USUAL_MODEL,
+    )
+    if body.change == "edited":
+        text += edited_lines(body.before, body.after)
+    return [at.note(text, body.group_id, Lane.STATUS)]
+
+
+def edited_lines(before: str, after: str) -> str:
+    """Return the lines that differ between two texts, as small print; "" when there are none."""
+    marks = {"- ": steering.EDIT_REMOVED, "+ ": steering.EDIT_ADDED}
+    differing = [line for line in ndiff(before.splitlines(), after.splitlines()) if line[:2] in marks]
+    shown = [marks[line[:2]].format(line=plain(line[2:], 300)) for line in differing[:EDIT_SHOWN]]
+    if len(differing) > EDIT_SHOWN:
+        shown.append(steering.EDIT_MORE.format(count=len(differing) - EDIT_SHOWN))
+    return steering.EDIT_LINES.format(lines="\n".join(shown)) if shown else ""
+
+
+def _task_continued(body: ev.TaskContinued, at: _Frame) -> list[Post]:
+    person = owner_id(body.by)
+    name = plain(body.by_name, NAME)
+    caps = texts.caps(body.limits)
+    text = steering.POST_CONTINUED.format(who=name or f"<@{person}>", caps=caps)
+    if body.kept:
+        one = body.kept == 1
+        text += steering.POST_KEPT_ONE if one else steering.POST_KEPT.format(count=body.kept)
+    return [at.note(text, body.group_id, Lane.STATUS)]
 
 
 def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
     """A submission and a review with words; the rest is an act of whoever did it (`act_of`)."""
     title = plain(body.title, NAME)
+    if body.state == "amended":
+        names = {"giver": plain(body.giver, NAME), "assignee": plain(body.assignee, NAME)}
+        text = steering.AMENDED.format(title=plain(body.title, NAME), why=plain(body.note, 300), **names)
+        return [at.note(text, body.group_id, Lane.HEAD)]
     if body.state == "submitted":
         agent, acts = at.scene.named(body.task_id, body.assignee), _check(body)
         text = wording.ASSIGNMENT["submitted"].format(title=title)
@@ -543,6 +582,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.GateReminded: _reminded,
     ev.GateClosed: _gate_closed,
     ev.TaskChanged: _task_changed,
+    ev.TaskContinued: _task_continued,
     ev.CapReached: _cap,
     ev.Intervened: _intervened,
     ev.ModelWaiting: _model_waiting,

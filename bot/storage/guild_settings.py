@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, select, update
+from sqlalchemy import Connection, RowMapping, Select, Table, delete, or_, select, update
 
 from bot.discord.access import GuildRules, Right
 from bot.storage.guild_tables import CardRow, FactRow, FollowRow, GuildRow, LogRow, SeenRow
 from bot.storage.instance import instance_of
 from bot.storage.tables import groups, tasks
 from bot.storage.upsert import upsert
+from engine.commands import Quota
 from engine.ports import Database
 
+MOST_OF_CHANNEL = 25
 FollowMode = Literal["off", "answers", "all"]
 
 
@@ -78,6 +80,7 @@ def _rules(row: RowMapping) -> GuildRules:
         category_id=row["category_id"],
         alerts_id=row["alerts_id"],
         configured=True,
+        quota=Quota(row["most_running"], row["most_starts"], row["most_micros"]),
     )
 
 
@@ -109,6 +112,12 @@ class BotRecords:
         """Store the server's rules, replacing earlier ones."""
         values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
         values |= {"category_id": rules.category_id, "alerts_id": rules.alerts_id}
+        quota = rules.quota
+        values |= {
+            "most_running": quota.running,
+            "most_starts": quota.starts,
+            "most_micros": quota.cost_micros,
+        }
         await self._database.write(lambda c: upsert(c, GUILDS, {"guild_id": rules.guild_id}, values))
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
@@ -126,9 +135,18 @@ class BotRecords:
         query = select(FOLLOWS.c.user_id).where(FOLLOWS.c.task_id == task_id, FOLLOWS.c.mode.in_(modes))
         return sorted(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
-    async def open_channels(self) -> list[int]:
-        """Return the channels and threads of all groups of tasks that have not ended."""
-        unended = tasks.c.state.in_(("running", "paused")) & groups.c.archived.is_(False)
+    async def tasks_of_channel(self, channel_id: int) -> list[int]:
+        """Return the newest tasks that were started in a channel, newest first."""
+        query = select(tasks.c.task_id).where(tasks.c.home_id == channel_id, tasks.c.home_id != 0)
+        newest = query.order_by(tasks.c.task_id.desc()).limit(MOST_OF_CHANNEL)
+        return list(await self._database.read(lambda c: c.execute(newest).scalars().all()))
+
+    async def open_channels(self, *, ended: int = 0) -> list[int]:
+        """Return the channels and threads of all groups of tasks that have not ended, and of the newest
+        `ended` tasks whether or not they have; never archived ones."""
+        newest = select(tasks.c.task_id).order_by(tasks.c.task_id.desc()).limit(ended)
+        concerned = or_(tasks.c.state.in_(("running", "paused")), tasks.c.task_id.in_(newest))
+        unended = concerned & groups.c.archived.is_(False)
         query = select(groups.c.channel_id, groups.c.thread_id).join(
             tasks, tasks.c.task_id == groups.c.task_id
         )

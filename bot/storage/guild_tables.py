@@ -9,7 +9,7 @@ from bot.storage.tables import BotTable
 
 
 class GuildRow(BotTable, table=True):
-    """The settings of `/setup` for one server; role ids are joined with commas."""
+    """The settings of `/setup` for one server; role ids are joined with commas, `most_…` limit one person."""
 
     __tablename__ = "bot_guilds"
     guild_id: int = Field(primary_key=True, sa_type=BigInteger)
@@ -19,6 +19,9 @@ class GuildRow(BotTable, table=True):
     spend_roles: str = ""
     category_id: int | None = Field(default=None, sa_type=BigInteger)
     alerts_id: int | None = Field(default=None, sa_type=BigInteger)
+    most_running: int | None = None
+    most_starts: int | None = None
+    most_micros: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class FollowRow(BotTable, table=True):

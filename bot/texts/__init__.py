@@ -34,6 +34,8 @@ PLAN_CAP_ABOVE = (
 )
 BAD_NUMBER = "“{value}” is not a whole number greater than 0. Open the form again and enter digits only."
 BIG_FILE = "`{name}` is {size}, but the limit is {limit}. Make the file smaller or split it, then try again."
+WHICH_TASK = "Several tasks were started in this channel. Name the one you mean:"
+WHICH_TASK_LINE = "- `task:{id}` {goal}"
 NO_TASK_HERE = (
     "This channel belongs to no task. Name one, as in `/task status task:3`; `/task list` shows all tasks."
 )
@@ -272,6 +274,7 @@ DOING = {
     "send_message": "writes to",
     "recruit": "recruits",
     "assign": "assigns",
+    "amend": "changes an assignment",
     "submit": "submits work",
     "review": "reviews work",
     "dismiss": "dismisses an agent",
@@ -307,6 +310,8 @@ WORKING = {"working": "🟢", "idle": "⚪", "paused": "⏸️", "dismissed": "�
 BUTTON = {
     "pause": "Pause",
     "resume": "Resume",
+    "continue": "Continue",
+    "continue_ask": "Change caps",
     "stop": "Stop",
     "follow": "Follow",
     "cap": "Raise cap",
@@ -421,6 +426,8 @@ SETUP_SYSTEM = "the system channel"
 SETUP_WAITS = "**questions wait:** {hours} hours; an unanswered plan: {plan}"
 UNANSWERED_PLAN = {"cancel": "ends the task", "approve": "is approved"}
 SETUP_NEW_CATEGORY = "a new category for each task"
+SETUP_PERSON = "**one person:** {limits}"
+SETUP_NO_QUOTA = "no limit"
 SETUP_NOBODY = "only people with Manage Server"
 
 

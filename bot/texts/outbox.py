@@ -26,11 +26,6 @@ DEMONSTRATION = {
 """What is said in the posts of a demonstration, by the kind of event."""
 CARD_AT = "-# The live card is in <#{channel}>."
 LEFT = "🚪 **{name}** left: {reason}"
-AGENT_CHANGED = {
-    "paused": "⏸️ **{name}** is paused.",
-    "resumed": "▶️ **{name}** was resumed.",
-    "edited": "✏️ **{name}** has new instructions from its next turn.",
-}
 
 PLAN = "🗺️ **The plan.** Work starts on it. To change it, write to me here."
 PLAN_TITLE = "The plan"

@@ -22,6 +22,7 @@ from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Quote, Wake
 from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
 from engine.store.messages import add_system_message
+from engine.store.starts import began_at
 
 _HEADS = (
     "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what it "
@@ -83,7 +84,7 @@ def _stop_subtree_at(
 
 def at_deadline(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
     """React to the end of a task's minutes. Return the agents to wake."""
-    minutes = int((now - task.created_at) // 60)
+    minutes = int((now - began_at(task)) // 60)
     return pause_and_ask(connection, task, ("minutes", minutes, task.max_minutes), now)
 
 
@@ -135,7 +136,7 @@ def stop_late_subtrees(connection: Connection, task: AnyRow, now: float) -> tupl
 
 
 def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
-    minutes = int((now - task.created_at) / 60)
+    minutes = int((now - began_at(task)) / 60)
     cap, spent, limit = as_budget(row).nearest()
     found: list[tuple[int, CapName, int, int, int]] = []
     if is_near(spent, limit):

@@ -13,6 +13,7 @@ from engine.store.core import (
     TASKS,
     AnyRow,
 )
+from engine.store.starts import began_at
 
 
 def lower_caps(connection: Connection, task: AnyRow, limits: Limits) -> None:
@@ -43,9 +44,9 @@ def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
         "max_steps": limits.steps,
         "max_minutes": limits.minutes,
     }
-    changed = {name: value for name, value in columns.items() if value is not None}
+    changed: dict[str, float] = {name: value for name, value in columns.items() if value is not None}
     if limits.minutes is not None:
-        changed["deadline_at"] = task.created_at + limits.minutes * 60
+        changed["deadline_at"] = began_at(task) + limits.minutes * 60
     if changed:
         connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**changed))
     money = {"cap_micros": limits.cost_micros, "cap_tokens": limits.tokens}

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from engine.domain.effects import StepOutcome
 from engine.domain.state import Turn
-from engine.ports import ChatAnswer, Usage
+from engine.ports import ChatAnswer, Quote, Usage
 from engine.store.core import AGENTS, BUDGETS
 from engine.store.lookup import budget_path
 from engine.store.prepared import FetchedRow, PreparedLists, listed
@@ -84,3 +84,22 @@ def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer) -> Non
     turn = under_budget(connection, turn, connection.execute(own.with_for_update()).scalar_one())
     known = answer.cost_micros is not None and not answer.guessed
     _spend(connection, turn, answer.usage, answer.cost_micros, (0, 0), known=known)
+
+
+def spend_cut(connection: Connection, turn: Turn, quote: Quote | None) -> None:
+    """Book a cancelled call by `quote` (None: it was never sent) and release the agent's reservation."""
+    agent_id = turn.facts.agent.id
+    own = sa.select(AGENTS.c.budget_id, AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens)
+    row = connection.execute(own.where(AGENTS.c.id == agent_id).with_for_update()).one()
+    turn = under_budget(connection, turn, row.budget_id)
+    held = (row.reserved_micros, row.reserved_tokens)
+    micros, tokens = (quote.cost_micros, quote.tokens) if quote else (0, 0)
+    if quote or any(held):
+        _spend(connection, turn, Usage(tokens), micros, held, known=not (quote and quote.guessed))
+    booked = {
+        "reserved_micros": 0,
+        "reserved_tokens": 0,
+        "spent_micros": AGENTS.c.spent_micros + micros,
+        "prompt_tokens": AGENTS.c.prompt_tokens + tokens,
+    }
+    connection.execute(AGENTS.update().where(AGENTS.c.id == agent_id).values(**booked))

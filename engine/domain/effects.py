@@ -104,6 +104,18 @@ class WaitFor:
 
 
 @dataclass(frozen=True, slots=True)
+class AmendAssignment:
+    """Replace the text of an open assignment that the caller gave; its member is told why and what."""
+
+    assignment_id: int
+    title: str
+    details: str
+    acceptance: str
+    command: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dismiss:
     """Dismiss a member and all below it; their open assignments are cancelled."""
 
@@ -338,6 +350,7 @@ Effect = (
     | Assign
     | ChangeAssignment
     | WaitFor
+    | AmendAssignment
     | Dismiss
     | SetTodo
     | ChangeFile

@@ -25,6 +25,22 @@ class Caps:
         return Limits(**asdict(self))
 
 
+def continuation(asked: Limits, given: Limits, defaults: Caps | Limits) -> Limits:
+    """Return what a continued task may use from now on: what is asked, else what its last start gave, at most
+    the default. `agents` None: the cap on agents stays."""
+
+    def share(name: str) -> int:
+        usual = int(getattr(defaults, name) or 0)
+        return int(getattr(asked, name) or min(getattr(given, name) or usual, usual))
+
+    return Limits(
+        agents=asked.agents,
+        cost_micros=share("cost_micros"),
+        tokens=share("tokens"),
+        minutes=share("minutes"),
+    )
+
+
 def check_limits(limits: Limits) -> None:
     """Check that every given limit is positive. Raises Invalid."""
     for name in ("agents", "depth", "members", "steps", "cost_micros", "tokens", "minutes"):

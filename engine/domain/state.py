@@ -34,9 +34,10 @@ SenderKind = Literal["person", "agent", "work", "system", "outside"]
 """Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system"), a
 tool of the world outside that the receiver called."""
 
-About = Literal["", "assignment", "submission", "wrap_up", "answer", "said", "outside"]
+About = Literal["", "assignment", "submission", "wrap_up", "answer", "said", "outside", "correction"]
 """What the receiver should do, where the engine has to know: do the work, review it, finish at once, act on
-a person's answer, judge by what a person said to somebody else, go on with what a call came to."""
+a person's answer, judge by what a person said to somebody else, go on with what a call came to, follow
+instructions that a person changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ class TodoItem:
 
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
-    """The agent whose turn it is. `fence` must be unchanged at the commit."""
+    """The agent whose turn it is. `fence` must be unchanged at the commit; `own_model`: the name of its own
+    model, "" for the task's."""
 
     id: int
     name: str
@@ -182,6 +184,7 @@ class AgentFacts:
     reserved_tokens: int
     model: ModelState = ModelState()
     rest: Rest | None = None
+    own_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ from engine.store.core import (
 from engine.store.lookup import get_task
 from engine.store.messages import add_system_message
 from engine.store.packages import asked_in
+from engine.store.starts import began_at, run_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ def _accept(at: _Answered) -> tuple[Wake, ...]:
 
 def _end(at: _Answered, ending: Ending) -> tuple[Wake, ...]:
     events = end_task(at.connection, at.task.id, ending, at.now)
-    keyed = [(f"t{at.task.id}.end.{number}", body) for number, body in enumerate(events)]
+    keyed = [(f"{run_key(at.task)}.end.{number}", body) for number, body in enumerate(events)]
     append_events(at.connection, keyed, at.now)
     return ()
 
@@ -272,7 +273,7 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
     values = {name: BUDGETS.c[name] + extra for name, extra in raised.items() if extra is not None}
     at.connection.execute(BUDGETS.update().where(root).values(warned=0, **values))
     later = max(at.task.deadline_at or at.now, at.now) + (more.minutes or 0) * 60
-    at.set_task(deadline_at=later, max_minutes=math.ceil((later - at.task.created_at) / 60))
+    at.set_task(deadline_at=later, max_minutes=math.ceil((later - began_at(at.task)) / 60))
     if at.task.state == "paused":
         return reopen(at.connection, at.task, "cap_raised", at.now)
     return ready_agents(at.connection, at.task.id)

@@ -31,13 +31,15 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
     """Add a person's message to an agent's inbox with the highest priority, and wake the agent.
 
     The task's row is locked: the task cannot end between the check of its state and the commit. The same
-    `ref` sent twice is one message. Raises NotFound, WrongState, Invalid.
+    `ref` sent twice is one message. A task that has ended keeps the message unread until it is continued;
+    for an agent that left, its head keeps it. Raises NotFound, WrongState, Invalid.
     """
     agent = get_agent(connection, command.agent_id)
     clear_refusal(connection, agent.id)
     task = hold_task(connection, agent.task_id)
-    if task.state in ENDED:
-        raise WrongState(f"Task {task.id} has ended ({task.state}); its agents no longer answer.")
+    left = ""
+    if task.state in ENDED and agent.status == "dismissed":
+        left, agent = f"(said to {agent.name}, who has left)\n", _still_there(connection, agent, task.boss_id)
     if agent.status == "dismissed":
         raise WrongState(f"{agent.name} was dismissed. Write to its head instead.")
     text = command.text.strip()
@@ -45,6 +47,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         raise Invalid("The message is empty. Write what the agent should know.")
     if len(text) > MAX_CHARS:
         raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit. Attach it as a file.")
+    text = f"{left}{text}"
     if command.files:
         text = f"{text}\n(files brought: {', '.join(sorted(command.files))})".strip()
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
@@ -65,6 +68,13 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
     number = new_id(connection, MESSAGES, values)
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
     return HandlerResult(number, (Wake(agent.id, task.id, 0),))
+
+
+def _still_there(connection: Connection, agent: AnyRow, boss_id: int) -> AnyRow:
+    """Return the nearest agent above one that left, or the boss."""
+    while agent.status == "dismissed":
+        agent = get_agent(connection, agent.head_id or boss_id)
+    return agent
 
 
 def edit_message(connection: Connection, command: EditMessage, now: float) -> HandlerResult:

@@ -13,6 +13,7 @@ from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, 
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps, check_limits
 from engine.domain.models import DEMONSTRATION
+from engine.domain.quota import check_quota
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
@@ -31,11 +32,13 @@ from engine.store.core import (
     TASKS,
     AnyRow,
     append_events,
+    hold_order,
     new_id,
 )
 from engine.store.lookup import get_task
 from engine.store.memory import kept_for
 from engine.store.messages import add_system_message
+from engine.store.starts import Start, note_start, run_key, used_by
 
 BOSS_NAME = "Boss"
 
@@ -45,6 +48,9 @@ def start_task(
 ) -> HandlerResult:
     """Create a task with its root group, its boss and the first message. Raises Invalid."""
     goal = checked_goal(command.goal)
+    hold_order(connection)  # so that two starts of one person are counted one after the other
+    used = used_by(connection, command.by, command.space, now)
+    check_quota(command.quota, used, caps.cost_micros)
     task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
     budget = new_id(
         connection, BUDGETS, {"task_id": task, "cap_micros": caps.cost_micros, "cap_tokens": caps.tokens}
@@ -72,6 +78,7 @@ def start_task(
         AgentJoined(task, group, boss, name, "boss"),
     ]
     append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)
+    note_start(connection, Start(task, command.by, command.space, caps.limits()), now)
     text = _first_message(command) + _lessons(connection, command.space, goal)
     add_system_message(connection, task, boss, text, f"t{task}.goal", now)
     return HandlerResult(task, (Wake(boss, task),))
@@ -128,7 +135,7 @@ def pause_task(connection: Connection, command: PauseTask, now: float) -> Handle
     """Pause a running task. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state != "running":
-        raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.")
+        raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused. {_next(task)}")
     set_state(connection, task, "paused", "paused by a person", now, "person")
     return HandlerResult(task.id)
 
@@ -137,8 +144,15 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Hand
     """Resume a paused task and wake every agent that is ready. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state != "paused":
-        raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.")
+        raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed. {_next(task)}")
     return HandlerResult(task.id, reopen(connection, task, "resumed", now))
+
+
+def _next(task: AnyRow) -> str:
+    """Return what a person can do with a task in this state instead."""
+    if task.state in ENDED:
+        return "Continue it with more: /task continue."
+    return "Resume it: /task resume." if task.state == "paused" else "Nothing is left to do."
 
 
 def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerResult:
@@ -146,11 +160,12 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerR
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
         raise WrongState(
-            f"Task {task.id} has already ended ({task.state}). Its files stay under /task files."
+            f"Task {task.id} has already ended ({task.state}). Its files stay under /task files; "
+            "/task continue continues it."
         )
     report = command.reason or "Stopped by a person."
     events = end_task(connection, task.id, Ending("stopped", "stopped", report, by=command.by), now)
-    append_events(connection, [(f"t{task.id}.stop.{n}", body) for n, body in enumerate(events)], now)
+    append_events(connection, [(f"{run_key(task)}.stop.{n}", body) for n, body in enumerate(events)], now)
     return HandlerResult(task.id)
 
 
@@ -161,7 +176,7 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> HandlerR
     """
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
-        raise WrongState(f"Task {task.id} has already ended ({task.state}).")
+        raise WrongState(f"Task {task.id} has already ended ({task.state}). {_next(task)}")
     check_limits(command.limits)
     if command.agent_id is not None:
         return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)

@@ -64,6 +64,10 @@ _has_name = Prepared(
 )
 
 
+WRAP_UP = 0
+"""Value of `paused_with` for an agent that was paused because its task or part wrapped up."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewAgent:
     """An agent to insert, and its place in the hierarchy."""
@@ -127,10 +131,23 @@ def form_group(
 def clear_refusal(connection: Connection, agent_id: int) -> None:
     """Reactivate an agent that had stopped because its model refused it; it retries with a new message."""
     gave_up = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.refused != "")
-    back = AGENTS.update().where(gave_up).values(status="active", refused="").returning(AGENTS.c.task_id)
+    back = (
+        AGENTS.update()
+        .where(gave_up)
+        .values(status="active", refused="", paused_with=None)
+        .returning(AGENTS.c.task_id)
+    )
     task_id = connection.execute(back).scalar()
     if task_id is not None:
         forget_refusals(connection, task_id)
+
+
+def pause_recruits(connection: Connection, head: int, now: float) -> None:
+    """Pause whom a step recruited after its agent was paused, like all others below that agent."""
+    pause = sa.select(AGENTS.c.paused_with).where(AGENTS.c.id == head).scalar_subquery()
+    fresh = sa.and_(AGENTS.c.head_id == head, AGENTS.c.created_at == now, AGENTS.c.status == "active")
+    values = {"status": "paused", "paused_with": connection.execute(sa.select(pause)).scalar()}
+    connection.execute(AGENTS.update().where(fresh).values(**values))
 
 
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:

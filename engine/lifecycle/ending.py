@@ -27,6 +27,7 @@ from engine.store.core import AGENTS, GATES, MEMORIES, OUTSIDE_CALLS, TASKS, Any
 from engine.store.lookup import hold_task
 from engine.store.messages import add_system_message
 from engine.store.packages import pins_of
+from engine.store.starts import run_key
 
 ENDED = ("done", "stopped", "failed")
 READ, SOURCES = 2_000, 50
@@ -71,7 +72,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         )
     )
     if done.rowcount != 1:
-        raise WrongState(f"Task {task_id} has already ended. Start a new one with /task new.")
+        raise WrongState(f"Task {task_id} has already ended. Continue it: /task continue.")
     if ending.state == "done":
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())
@@ -173,7 +174,9 @@ def _runs(connection: Connection, task_id: int, ending: Ending) -> tuple[str, ..
 def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:
     """Store the lessons that the boss gave for later tasks of this space."""
     task = connection.execute(
-        sa.select(TASKS.c.space, TASKS.c.goal, TASKS.c.lessons_json).where(TASKS.c.id == task_id)
+        sa.select(TASKS.c.id, TASKS.c.continued, TASKS.c.space, TASKS.c.goal, TASKS.c.lessons_json).where(
+            TASKS.c.id == task_id
+        )
     ).one()
     source = f"task {task_id}: {' '.join(task.goal.split())[:80]}"
     for number, lesson in enumerate(loads(task.lessons_json)):
@@ -186,7 +189,7 @@ def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:
                 source=source,
                 embedding=packed,
                 signs=packed and signs_of(packed),
-                key=f"t{task_id}.lesson.{number}",
+                key=f"{run_key(task)}.lesson.{number}",
                 created_at=now,
             )
         )

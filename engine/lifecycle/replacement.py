@@ -102,9 +102,13 @@ def _mark_dismissed(connection: Connection, old: AnyRow, reason: str, now: float
 
 def _transfer(connection: Connection, old: AnyRow, fresh: int, now: float) -> None:
     """Transfer members, group, received and given assignments, budget, open gates and memories."""
-    connection.execute(AGENTS.update().where(AGENTS.c.id == fresh).values(leads_group_id=old.leads_group_id))
+    kept = {"leads_group_id": old.leads_group_id, "model": old.model}
+    connection.execute(AGENTS.update().where(AGENTS.c.id == fresh).values(**kept))
     members = sa.and_(AGENTS.c.head_id == old.id, AGENTS.c.status != "dismissed")
     connection.execute(AGENTS.update().where(members).values(head_id=fresh))
+    # The successor works, and so do those who were only paused with its predecessor.
+    together = sa.and_(AGENTS.c.paused_with == old.id, AGENTS.c.status == "paused")
+    connection.execute(AGENTS.update().where(together).values(status="active", paused_with=None))
     connection.execute(GROUPS.update().where(GROUPS.c.head_id == old.id).values(head_id=fresh))
     still = ASSIGNMENTS.c.state.in_(("open", "submitted"))
     mine, given = ASSIGNMENTS.c.assignee_id == old.id, ASSIGNMENTS.c.giver_id == old.id

@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 from engine.budget.limits import caps_now
 from engine.domain.gates import TENTH, extension
 from engine.events import EndBasis, EventBody, Intervened
-from engine.lifecycle.agents import cancel_work
+from engine.lifecycle.agents import WRAP_UP, cancel_work
 from engine.lifecycle.ending import Ending, current_report, drop_audit, end_task
 from engine.lifecycle.words import hand_on_stranded, open_words, words_since
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
 from engine.store.messages import add_system_message
+from engine.store.starts import run_key
 
 
 def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
@@ -42,7 +43,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
         events += drop_audit(connection, task, why, now)
     hand_on_stranded(connection, task.id, task.boss_id)
     events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
-    append_events(connection, [(f"t{task.id}.wrapup.{n}", body) for n, body in enumerate(events)], now)
+    append_events(connection, [(f"{run_key(task)}.wrapup.{n}", body) for n, body in enumerate(events)], now)
     text = (
         f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
         "Call finish now with what is done, and say truthfully what is missing."
@@ -52,7 +53,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
         task.id,
         task.boss_id,
         text,
-        f"t{task.id}.wrapup",
+        f"{run_key(task)}.wrapup",
         now,
         priority=0,
         about=("wrap_up", None),
@@ -69,7 +70,7 @@ def end_short(connection: Connection, task: AnyRow, why: str, now: float) -> Non
     else:
         ending = Ending("failed", "failed", f"Ended before the goal was met: {why}.")
     events = end_task(connection, task.id, ending, now)
-    append_events(connection, [(f"t{task.id}.end.{n}", body) for n, body in enumerate(events)], now)
+    append_events(connection, [(f"{run_key(task)}.end.{n}", body) for n, body in enumerate(events)], now)
 
 
 def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
@@ -88,5 +89,5 @@ def _allow_more(connection: Connection, task: AnyRow, now: float) -> None:
 def _stop_others(connection: Connection, task: AnyRow, why: str, now: float) -> list[EventBody]:
     others = sa.and_(AGENTS.c.task_id == task.id, AGENTS.c.id != task.boss_id, AGENTS.c.status == "active")
     ids = list(connection.execute(sa.select(AGENTS.c.id).where(others)).scalars())
-    connection.execute(AGENTS.update().where(others).values(status="paused"))
+    connection.execute(AGENTS.update().where(others).values(status="paused", paused_with=WRAP_UP))
     return cancel_work(connection, ids, why, now)

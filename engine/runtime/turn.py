@@ -14,7 +14,7 @@ from typing import get_args
 from sqlalchemy.exc import IntegrityError
 
 from engine.budget.caps import at_cap
-from engine.budget.settlement import spend_dropped
+from engine.budget.settlement import spend_cut, spend_dropped
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import CountRefusal, Effect, GiveUp, Notice, StepOutcome
 from engine.domain.models import DEMONSTRATION
@@ -36,6 +36,7 @@ from engine.ports import (
     Usage,
     Workspace,
 )
+from engine.runtime.cut_off import CutOff, ModelCalls
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CapHit, load_turn
@@ -51,6 +52,9 @@ RETRY_S = 5.0
 CAP_RETRY_S = 1.0
 DEMO_APPROVAL_OVER = 3
 """In a demonstration: agents over which a plan is approved."""
+
+LIKELY_ANSWER = 1_000
+"""Tokens of the answer that a cancelled call is booked with."""
 
 MAX_TOO_LONG = 5
 MAX_REFUSALS = 2
@@ -110,6 +114,7 @@ class TurnRunner:
         self._parts, self._options, self._after, self._dispatcher = parts, options, after_commit, dispatcher
         self._draining = False
         self._sessions, self._results = Sessions(), RunResults()
+        self._calls = ModelCalls(parts.db)
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
@@ -190,15 +195,17 @@ class TurnRunner:
             return await self._refused(turn, ModelRefused(REFUSED_BEFORE), started)
         try:
             # The rest of an answer was paid for, and needs no model.
-            answer = given or await self._model(turn.facts).complete(turn.request)
+            if given:
+                answer = given
+            else:
+                answer = await self._calls.make(agent_id, self._model(turn.facts).complete(turn.request))
         except ModelRefused as error:
             return await self._refused(turn, error, started)
         except ModelBadAnswer as error:
             answer = ChatAnswer("", cost_micros=0, trouble=str(error))
-        except ModelError as error:
-            log.warning("agent %s waits: %s", agent_id, error)
-            await parts.clock.sleep(min(getattr(error, "retry_after_s", None) or RETRY_S, 60.0))
-            return True
+        except (CutOff, ModelError) as error:
+            await self._unanswered(turn, error)
+            return True  # whoever resumed a paused agent meanwhile may have found it still at work
         try:
             return await self._act_and_commit(turn, answer, started)
         except StorageFull:
@@ -229,6 +236,29 @@ class TurnRunner:
             audit_rounds=1,
             by_runs=False,
         )
+
+    async def look(self) -> None:
+        """Cancel the model calls of agents that were paused, dismissed or replaced, or whose task ended."""
+        await self._calls.look()
+
+    async def stop(self) -> None:
+        """Look at running calls no more; the dispatcher has ended all turns."""
+        await self._calls.stop()
+
+    async def _unanswered(self, turn: Turn, error: CutOff | ModelError) -> None:
+        """Settle a cancelled call, or wait until the model may be asked again."""
+        if isinstance(error, CutOff):
+            await self._settle_cut(turn, error)
+            return
+        log.warning("agent %s waits: %s", turn.facts.agent.id, error)
+        await self._parts.clock.sleep(min(getattr(error, "retry_after_s", None) or RETRY_S, 60.0))
+
+    async def _settle_cut(self, turn: Turn, cut: CutOff) -> None:
+        """Book a cancelled call by an estimate with an answer of usual length: nobody tells what it cost."""
+        log.info("the model call of agent %s was cancelled", turn.facts.agent.id)
+        likely = replace(turn.request, max_tokens=LIKELY_ANSWER)
+        quote = self._model(turn.facts).quote(likely) if cut.sent else None
+        await self._parts.db.write(lambda c: spend_cut(c, turn, quote))
 
     async def _load(self, agent_id: int) -> Turn | None:
         """Return the next step with its spending reserved, near a cap with room for a short answer only."""

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from engine.domain.changes import changes_text
 from engine.domain.effects import (
+    AmendAssignment,
     Assign,
     ChangeAssignment,
     ChangeFile,
@@ -175,13 +176,51 @@ def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
     }
     number = new_id(unit.connection, ASSIGNMENTS, values)
     unit.ids[Slot("assignment", effect.slot)] = number
-    done = f"\nDone when: {effect.acceptance}" if effect.acceptance else ""
-    check = f"\nIt is checked by running: {' '.join(effect.command)}" if effect.command else ""
-    text = f"Assignment #{number}: {effect.title}\n{effect.details}{done}{check}"
+    text = f"Assignment #{number}: {_whole_text(effect)}"
     unit.add_message(to.id, text, kind="work", about=("assignment", int(number)))
     unit.event(
         AssignmentChanged(
             unit.task_id, unit.leads, number, effect.title, unit.agent.name, to.name, "open", effect.details
+        )
+    )
+
+
+def _whole_text(work: Assign | AmendAssignment) -> str:
+    """Return an assignment's text as its member reads it."""
+    done = f"\nDone when: {work.acceptance}" if work.acceptance else ""
+    check = f"\nIt is checked by running: {' '.join(work.command)}" if work.command else ""
+    return f"{work.title}\n{work.details}{done}{check}"
+
+
+def apply_amend_assignment(effect: AmendAssignment, unit: UnitOfWork) -> None:
+    work = load_assignment(unit.connection, unit.task_id, effect.assignment_id)
+    mine = sa.and_(ASSIGNMENTS.c.id == effect.assignment_id, ASSIGNMENTS.c.giver_id == unit.agent.id)
+    values = {
+        "title": effect.title,
+        "details": effect.details,
+        "acceptance": effect.acceptance,
+        "command_json": dumps(effect.command),
+        "changed_at": unit.now,
+    }
+    still = sa.and_(mine, ASSIGNMENTS.c.state == "open")
+    changed = unit.connection.execute(ASSIGNMENTS.update().where(still).values(**values))
+    if work is None or changed.rowcount != 1:
+        raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
+    text = (
+        f"Your assignment #{work.id} was changed: {effect.why}\nIt is now: {_whole_text(effect)}\n"
+        "Go by this text; change what you have already made where it differs."
+    )
+    unit.add_message(work.assignee_id, text, kind="work", about=("assignment", work.id))
+    unit.event(
+        AssignmentChanged(
+            unit.task_id,
+            work.group_id,
+            work.id,
+            effect.title,
+            work.giver,
+            work.assignee,
+            "amended",
+            effect.why,
         )
     )
 

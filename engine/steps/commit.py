@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from engine.budget.settlement import settle_budget, under_budget
 from engine.domain.effects import (
+    AmendAssignment,
     Assign,
     ChangeAssignment,
     ChangeFile,
@@ -37,6 +38,7 @@ from engine.domain.effects import (
 from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead
+from engine.lifecycle.agents import pause_recruits
 from engine.ports import Wake
 from engine.steps.accepted import tell_reopened
 from engine.steps.effects import apply_effect
@@ -180,6 +182,7 @@ _LEAN = (SendMessage, ChangeFile, CheckRoom, ShowRun, SetTodo)
 """Effects made of prepared statements only, which may be sent in one batch with the rest."""
 
 _MOVES_TASK = (
+    AmendAssignment,
     Assign,
     ChangeAssignment,
     ChangeFile,
@@ -311,6 +314,8 @@ class _Step:
         for effect in self.effects:
             apply_effect(effect, unit)
         tell_reopened(unit)
+        if self.me.status == "paused" and any(isinstance(effect, Recruit) for effect in self.effects):
+            pause_recruits(connection, unit.agent.id, unit.now)
         _write_step(connection, turn, outcome, unit)
         return consumed, waking.run(connection, agent=unit.agent.id)
 
@@ -358,7 +363,7 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
             names.add(effect.to)
         elif isinstance(effect, Notice) and unit.agent.head_id is not None:
             ids.add(unit.agent.head_id)
-        elif isinstance(effect, ChangeAssignment):
+        elif isinstance(effect, ChangeAssignment | AmendAssignment):
             ids |= parties(connection, unit.task_id, effect.assignment_id)
     waiting = [unit.task_id] if any(isinstance(e, _ORDERED) for e in outcome.effects) else []
     take, values = _take.of(ids=sorted(ids), names=sorted(names), groups=sorted(groups), waiting=waiting)

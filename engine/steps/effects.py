@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.domain.effects import (
     AddPackages,
+    AmendAssignment,
     AskCall,
     AskPackages,
     Assign,
@@ -34,6 +35,7 @@ from engine.domain.effects import (
     WaitFor,
 )
 from engine.steps.apply import (
+    apply_amend_assignment,
     apply_assign,
     apply_change_assignment,
     apply_change_file,
@@ -63,6 +65,7 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     Assign: apply_assign,
     ChangeAssignment: apply_change_assignment,
     WaitFor: apply_wait_for,
+    AmendAssignment: apply_amend_assignment,
     Dismiss: apply_dismiss,
     SetTodo: apply_set_todo,
     ChangeFile: apply_change_file,

@@ -60,7 +60,7 @@ _agent_and_task = Prepared(
         TASKS.c.audit_round,
         TASKS.c.plan_state,
         TASKS.c.attended,
-        TASKS.c.model,
+        TASKS.c.model.label("task_model"),
         BUDGETS.c.path.label("budget_path"),
         BUDGETS.c.frozen.label("budget_frozen"),
         _chief.c.name.label("chief_name"),
@@ -343,7 +343,7 @@ def _task(row: FetchedRow) -> TaskFacts:
         audit_round=row.audit_round,
         plan_state=row.plan_state,
         attended=row.attended,
-        model=row.model,
+        model=row.task_model,
         refusals=row.role_refusals or 0,
     )
 
@@ -373,6 +373,7 @@ def _agent(row: FetchedRow) -> AgentFacts:
         reserved_tokens=row.reserved_tokens,
         model=ModelState(row.answer_tokens, row.too_long, row.refusals),
         rest=rest_of(row.rest_json),
+        own_model=row.model,
     )
 
 

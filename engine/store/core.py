@@ -30,6 +30,7 @@ from engine.store.tables import (
     PackageRow,
     RepeatRow,
     RevisionRow,
+    StartRow,
     StepRow,
     TaskRow,
     WaitRow,
@@ -58,6 +59,7 @@ GATES = table(GateRow)
 GATE_RULES = table(GateRuleRow)
 MEMORIES = table(MemoryRow)
 REPEATS = table(RepeatRow)
+STARTS = table(StartRow)
 INTERVENTIONS = table(InterventionRow)
 WAITS = table(WaitRow)
 OUTSIDE_CALLS = table(OutsideCallRow)

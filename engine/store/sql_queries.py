@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from engine.commands import Limits
 from engine.domain.gate_rules import GateRule
 from engine.domain.gates import GateKind
+from engine.domain.quota import Used
 from engine.domain.waits import Awaited
 from engine.errors import NotFound
 from engine.ports import BlameLine, Database, Revision, Workspace
@@ -38,6 +39,7 @@ from engine.store.core import (
     MEMORIES,
     MESSAGES,
     REVISIONS,
+    STARTS,
     STEPS,
     TASKS,
     WAITS,
@@ -47,6 +49,7 @@ from engine.store.core import (
 from engine.store.gate_rules import rules_of
 from engine.store.gates import gate_views
 from engine.store.repeats import repeat_views
+from engine.store.starts import used_by
 
 _unread = (
     sa.select(MESSAGES.c.id)
@@ -84,6 +87,13 @@ _tasks = sa.select(
     _count(ASSIGNMENTS, ASSIGNMENTS.c.state == "accepted").label("accepted"),
     _count(FILES, FILES.c.blob.is_not(None)).label("file_count"),
     _count(GATES, GATES.c.basis.is_(None)).label("open_gates"),
+    sa.select(STARTS.c.limits_json)
+    .where(STARTS.c.task_id == TASKS.c.id)
+    .order_by(STARTS.c.id.desc())
+    .limit(1)
+    .correlate(TASKS)
+    .scalar_subquery()
+    .label("given_json"),
 ).join(BUDGETS, sa.and_(BUDGETS.c.task_id == TASKS.c.id, BUDGETS.c.parent_id.is_(None)))
 _subtree_budgets, _below = BUDGETS.alias("subtree_budgets"), BUDGETS.alias("below")
 _under = AGENTS.alias("under")
@@ -94,14 +104,20 @@ _agents_in_subtree = (
     .correlate(_subtree_budgets)
     .scalar_subquery()
 )
-_agents = sa.select(
-    AGENTS,
-    _busy.label("busy"),
-    *(_subtree_budgets.c[name].label(f"subtree_{name}") for name in _BUDGET_COLUMNS),
-    sa.case((_subtree_budgets.c.id.is_not(None), _agents_in_subtree), else_=0).label("subtree_agents"),
-).outerjoin(
-    _subtree_budgets,
-    sa.and_(_subtree_budgets.c.task_id == AGENTS.c.task_id, _subtree_budgets.c.agent_id == AGENTS.c.id),
+_agents = (
+    sa.select(
+        AGENTS,
+        _busy.label("busy"),
+        *(_subtree_budgets.c[name].label(f"subtree_{name}") for name in _BUDGET_COLUMNS),
+        sa.case((_subtree_budgets.c.id.is_not(None), _agents_in_subtree), else_=0).label("subtree_agents"),
+        TASKS.c.state.label("task_state"),
+        TASKS.c.model.label("task_model"),
+    )
+    .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+    .outerjoin(
+        _subtree_budgets,
+        sa.and_(_subtree_budgets.c.task_id == AGENTS.c.task_id, _subtree_budgets.c.agent_id == AGENTS.c.id),
+    )
 )
 
 
@@ -149,6 +165,9 @@ def _task_view(row: AnyRow) -> TaskView:
         verified=row.verified,
         model=row.model,
         basis=row.basis if row.ended_at and row.basis else "unknown",
+        continued=row.continued,
+        continued_at=row.continued_at,
+        given=Limits(**loads(row.given_json)) if row.given_json else Limits(),
     )
 
 
@@ -175,7 +194,8 @@ _owes = AGENTS.alias("owes")
 
 
 def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
-    state = row.status if row.status != "active" else ("working" if row.busy else "idle")
+    busy = row.busy and row.task_state == "running"
+    state = row.status if row.status != "active" else ("working" if busy else "idle")
     return AgentView(
         id=row.id,
         task_id=row.task_id,
@@ -200,6 +220,7 @@ def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
         last_active_at=row.active_at,
         budget=_budget_view(row),
         waits_for=waits_for,
+        model=row.model or row.task_model,
     )
 
 
@@ -420,6 +441,10 @@ class SqlQueries:
     async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
         """Return how long the gates of each kind wait in a space, and what comes of them unanswered."""
         return await self._db.read(lambda c: rules_of(c, space))
+
+    async def used(self, by: str, space: str, now: float) -> Used:
+        """See `Queries.used`."""
+        return await self._db.read(lambda c: used_by(c, by, space, now))
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

@@ -29,7 +29,8 @@ class EngineTable(SQLModel):
 
 class TaskRow(EngineTable, table=True):
     """A task. `basis`: what its report is based on (`engine.events.EndBasis`), set by the boss's `finish`;
-    `paused_for`: `PauseCause`."""
+    `paused_for`: `PauseCause`; `continued`: how often it was continued after an end, last at
+    `continued_at`."""
 
     __tablename__ = "tasks"
     id: int | None = Field(default=None, primary_key=True)
@@ -63,6 +64,23 @@ class TaskRow(EngineTable, table=True):
     lessons_json: str = "[]"
     quiet_rounds: int = 0
     progress_at: float = 0.0
+    continued: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    continued_at: float | None = None
+
+
+class StartRow(EngineTable, table=True):
+    """A person's start or continuation of a task: who, what it may use (`limits_json`), and what the task had
+    used before. A continued task has several."""
+
+    __tablename__ = "starts"
+    __table_args__ = (Index("ix_starts_person", "space", "by", "at"),)
+    id: int | None = Field(default=None, primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    by: str
+    space: str
+    at: float
+    limits_json: str
+    spent_before: int = Field(default=0, sa_type=sa.BigInteger)
 
 
 class BudgetRow(EngineTable, table=True):
@@ -116,6 +134,8 @@ class AgentRow(EngineTable, table=True):
     `rest_json`: calls of its last answer that are still to be run; `parts`: how many of its steps ran such
     calls, without asking the model. `refused`: why the model refuses it permanently; it is paused then, until
     somebody sends it a message.
+    `paused_with`: the agent whose pause paused it (itself, or one above it), WRAP_UP when the task wrapped
+    up. `model`: its own model, empty for the task's.
     """
 
     __tablename__ = "agents"
@@ -142,6 +162,8 @@ class AgentRow(EngineTable, table=True):
     title: str
     instructions: str
     status: str = "active"
+    paused_with: int | None = None
+    model: str = Field(default="", sa_column_kwargs={"server_default": ""})
     depth: int = 0
     fence: int = 0
     turn: int = 0

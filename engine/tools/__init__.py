@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.llm.local.policy import tools_of
 from engine.ports import AgentRole, ToolSpec
+from engine.tools.amend import AMEND
 from engine.tools.ask_human import ASK
 from engine.tools.assign import ASSIGN
 from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
@@ -57,6 +58,7 @@ TOOLS: dict[str, Tool[Any]] = {
         FINISH,
         RECRUIT,
         ASSIGN,
+        AMEND,
         REVIEW,
         DISMISS,
         BUDGET,
@@ -64,7 +66,7 @@ TOOLS: dict[str, Tool[Any]] = {
 }
 
 
-LEADING = frozenset({"assign", "review", "dismiss", "set_budget"})
+LEADING = frozenset({"assign", "amend", "review", "dismiss", "set_budget"})
 """Tools of those who lead a group, offered from the first member on: an agent's tools change once."""
 
 

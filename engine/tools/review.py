@@ -40,7 +40,7 @@ class SubmitArguments(Arguments):
 
 async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult:
     """Run the assignment's check, then stage the submission. Raises ToolRefused when the check fails."""
-    work = await _find(context, arguments.assignment)
+    work = await find_assignment(context, arguments.assignment)
     if work.assignee_id != context.agent.id:
         raise ToolRefused(f"Assignment #{work.id} belongs to {work.assignee}. {await _mine(context)}")
     if work.state != "open":
@@ -95,7 +95,8 @@ async def _check(context: ToolContext, work: AssignmentFacts) -> Evidence:
     return evidence_of(work.command, context.agent.name, work.giver, tests, history)
 
 
-async def _find(context: ToolContext, number: int) -> AssignmentFacts:
+async def find_assignment(context: ToolContext, number: int) -> AssignmentFacts:
+    """Return an assignment of the task as this step leaves it. Raises ToolRefused when there is none."""
     work = await context.db.read(lambda c: load_assignment(c, context.task.id, number))
     if work is None:
         raise ToolRefused(f"There is no assignment #{number}. {await _mine(context)}", "missing")
@@ -145,7 +146,7 @@ class ReviewArguments(Arguments):
 
 async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult:
     """Stage the review of a member's submission. Raises ToolRefused."""
-    work = await _find(context, arguments.assignment)
+    work = await find_assignment(context, arguments.assignment)
     if work.giver_id != context.agent.id:
         raise ToolRefused(f"Assignment #{work.id} was given by {work.giver}, who reviews it.")
     if work.state != "submitted":

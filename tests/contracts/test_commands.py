@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from engine.commands import (
     AnswerGate,
     Command,
+    ContinueTask,
     DismissAgent,
     EditAgent,
     EditMessage,
@@ -39,6 +40,7 @@ UNKNOWN: list[Command] = [
     WithdrawMessage("nope"),
     AnswerGate(99, "me", text="yes"),
     PauseTask(99, "me"),
+    ContinueTask(99, "me", "Me"),
     ResumeTask(99, "me"),
     StopTask(99, "me"),
     RaiseCap(99, Limits(tokens=1), "me"),
@@ -82,7 +84,6 @@ async def test_commands_in_the_wrong_state_are_refused(world: World) -> None:
     for late in (
         StopTask(task, "me"),
         PauseTask(task, "me"),
-        SayToAgent(boss, "hi", "me", "Me"),
         EditAgent(boss, "do", "me"),
         DismissAgent(boss, "me"),
         ReplaceAgent(boss, "me"),

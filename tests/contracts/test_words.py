@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from engine import open_database
 from engine.commands import (
     AnswerGate,
+    ContinueTask,
     DismissAgent,
     PauseAgent,
     ReplaceAgent,
@@ -33,8 +34,8 @@ from engine.domain.effects import StepOutcome
 from engine.domain.prompt import compose
 from engine.domain.state import StepFacts, Turn
 from engine.errors import Fenced, Stale, WrongState
-from engine.events import MessageRead, TaskEnded, load_event
-from engine.handlers import agents, gates, messages, tasks
+from engine.events import MessageRead, TaskContinued, TaskEnded, load_event
+from engine.handlers import agents, continuation, gates, messages, tasks
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.task_state import ready_agents
 from engine.llm.scripted import ScriptedModel, call, say
@@ -83,6 +84,11 @@ def _compose(facts: StepFacts) -> Turn:
     return compose(facts, specs_for(facts.agent.role), 16_000, MODEL.quote)
 
 
+def goes_on(connection: Connection, command: ContinueTask, now: float) -> HandlerResult:
+    """The handler, with the settings' caps."""
+    return continuation.continue_task(connection, command, CAPS, now)
+
+
 class Words(RuleBasedStateMachine):
     """People, agents step by step, sweeps and ends, in any order; a step is loaded first, committed later."""
 
@@ -94,6 +100,8 @@ class Words(RuleBasedStateMachine):
         self.now, self.task = SystemClock().now(), 0
         self.thinking: dict[int, Turn] = {}
         self.said: dict[str, int] = {}
+        self.words = 0
+        self.kept: dict[str, int] = {}
         self.end: TaskEnded | None = None
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -132,11 +140,17 @@ class Words(RuleBasedStateMachine):
     def write(self, who: int) -> None:
         """A person writes to somebody."""
         crew = self.crew
-        word = f"word{len(self.said)}."
+        self.words += 1
+        word = f"word{self.words}."
         to = crew[who % len(crew)]
         command = SayToAgent(to, word, "me", "Me", ref=f"{self.task}.{word}")
         if self.handle(messages.say_to_agent, command):
-            self.said[word] = to
+            (self.kept if self.ended else self.said)[word] = to
+
+    @property
+    def ended(self) -> bool:
+        """Whether the task has ended, seen or not."""
+        return bool(self.rows(sa.select(TASKS.c.id).where(TASKS.c.id == self.task, TASKS.c.ended_at > 0)))
 
     @precondition(lambda self: self.end is None)
     @rule(who=st.integers(0, 5))
@@ -245,9 +259,26 @@ class Words(RuleBasedStateMachine):
             self.handle(tasks.stop_task, StopTask(self.task, "me"))
 
     @precondition(lambda self: self.end is not None)
+    @rule(who=st.integers(0, 5))
+    def write_late(self, who: int) -> None:
+        """A person writes after the end."""
+        self.write(who)
+
+    @precondition(lambda self: self.end is not None)
     @rule()
-    def rest(self) -> None:
-        """Nothing more happens."""
+    def go_on(self) -> None:
+        """A person continues the task: what was named at the end or written since is unread again, or will be
+        acted on before the next end."""
+        self.handle(goes_on, ContinueTask(self.task, "me", "Me"))
+        assert not self.ended
+        assert self.end is not None
+        named = "".join(each.text for each in self.end.unheeded)
+        unheeded = {word: to for word, to in self.said.items() if word in named}
+        self.said, self.kept, self.end = self.kept | unheeded, {}, None
+        unread = sa.and_(MESSAGES.c.task_id == self.task, MESSAGES.c.consumed_step.is_(None))
+        waiting = "".join(row.text for row in self.rows(sa.select(MESSAGES.c.text).where(unread)))
+        lost = [word for word in self.said if word not in waiting]
+        assert not lost, f"{lost} are lost"
 
     @invariant()
     def nothing_is_lost(self) -> None:
@@ -256,7 +287,8 @@ class Words(RuleBasedStateMachine):
             return
         query = sa.select(EVENTS).where(EVENTS.c.task_id == self.task).order_by(EVENTS.c.seq)
         seen = [load_event(row.kind, loads(row.payload_json)) for row in self.rows(query)]
-        ends = [number for number, body in enumerate(seen) if isinstance(body, TaskEnded)]
+        began = max((n for n, body in enumerate(seen) if isinstance(body, TaskContinued)), default=0)
+        ends = [n for n, body in enumerate(seen) if isinstance(body, TaskEnded) and n >= began]
         if not ends:
             return
         assert not any(isinstance(body, MessageRead) for body in seen[ends[0] :])

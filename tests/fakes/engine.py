@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from engine.commands import (
     AnswerGate,
     Command,
+    ContinueTask,
     DismissAgent,
     EditAgent,
     EditMessage,
@@ -32,7 +33,9 @@ from engine.commands import (
 )
 from engine.domain.gate_rules import checked_rule
 from engine.domain.gates import check_answer
+from engine.domain.limits import continuation
 from engine.domain.models import DEMONSTRATION
+from engine.domain.quota import over_quota
 from engine.domain.recurrence import checked
 from engine.errors import EngineError, Invalid, NotFound, WrongState
 from engine.events import (
@@ -44,6 +47,7 @@ from engine.events import (
     RepeatPaused,
     TaskAccepted,
     TaskChanged,
+    TaskContinued,
 )
 from engine.handlers.decisions import MESSAGES, content_of, digest
 from engine.llm.demonstration import recording
@@ -108,6 +112,9 @@ class FakeEngine(Acts):
     def _StartTask(self, command: StartTask, repeat_id: int | None = None) -> int:
         if not 1 <= len(command.goal.strip()) <= 8000:
             raise Invalid("The goal must have 1 to 8,000 characters. Shorten it or attach it as a file.")
+        asked = command.limits.cost_micros or DEFAULTS.cost_micros or 0
+        if why := over_quota(command.quota, self.world.used, asked):
+            raise Invalid(why)
         task_id, group_id, boss_id = (next(self._ids) for _ in range(3))
         given = {k: getattr(command.limits, k) for k in Limits.__slots__}
         limits = replace(DEFAULTS, **{k: v for k, v in given.items() if v is not None})
@@ -131,6 +138,7 @@ class FakeEngine(Acts):
             spend=Spend(),
             limits=limits,
             model=command.model or "",
+            given=limits,
         )
         self.world.groups[group_id] = GroupView(group_id, task_id, "Root", None, boss_id, 0, ())
         self.world.agents[boss_id] = self._agent(boss_id, task_id, "Boss", group_id, None, 0, leads=group_id)
@@ -150,9 +158,8 @@ class FakeEngine(Acts):
 
     def _SayToAgent(self, command: SayToAgent) -> int:
         agent = self.look.find_agent(command.agent_id)
-        if self.world.tasks[agent.task_id].state not in ("running", "paused"):
-            raise WrongState("This task has ended. Start a new one with /task new.")
-        if agent.state == "dismissed":
+        ended = self.world.tasks[agent.task_id].state not in ("running", "paused")
+        if not ended and agent.state == "dismissed":
             raise WrongState(f"{agent.name} was dismissed. Talk to its head instead.")
         if not command.text.strip() and not command.files:
             raise Invalid("The message is empty. Write something.")
@@ -164,6 +171,23 @@ class FakeEngine(Acts):
         for path, content in command.files.items():
             self.bring(agent.id, path, content)
         return note.id
+
+    def _ContinueTask(self, command: ContinueTask) -> int:
+        task = self.look.find_task(command.task_id)
+        if task.state in ("running", "paused"):
+            raise WrongState(f"Task {task.id} has not ended: it is {task.state}.")
+        if why := over_quota(command.quota, self.world.used, command.limits.cost_micros or 0):
+            raise Invalid(why)
+        more = continuation(command.limits, task.given, DEFAULTS)
+        again: dict[str, Any] = {"continued": task.continued + 1, "continued_at": self.now, "given": more}
+        self.world.tasks[task.id] = replace(task, state="running", ended_at=None, report="", **again)
+        kept = sum(not note.read for note in self.world.notes)
+        by, times = (command.by, command.by_name), task.continued + 1
+        self.emit(TaskContinued(task.id, task.root_group_id, *by, more, times, kept))
+        if command.text.strip() or command.files:
+            to = command.agent_id or task.boss_id
+            self._SayToAgent(SayToAgent(to, command.text, *by, command.ref, command.files))
+        return task.id
 
     def _EditMessage(self, command: EditMessage) -> int:
         note = self._unread(command.ref)
@@ -229,22 +253,32 @@ class FakeEngine(Acts):
         return agent.task_id
 
     def _PauseAgent(self, command: PauseAgent) -> int:
-        return self._change(command.agent_id, "paused", state="paused")
+        return self._change(command.agent_id, "paused", command.by_name, state="paused")
 
     def _ResumeAgent(self, command: ResumeAgent) -> int:
-        return self._change(command.agent_id, "resumed", state="idle")
+        return self._change(command.agent_id, "resumed", command.by_name, state="idle")
 
     def _EditAgent(self, command: EditAgent) -> int:
-        if not command.instructions.strip():
+        if command.instructions is not None and not command.instructions.strip():
             raise Invalid("The instructions are empty. Say what the agent is to do.")
-        return self._change(command.agent_id, "edited", instructions=command.instructions)
+        agent, by = self.look.find_agent(command.agent_id), command.by_name
+        if command.instructions is not None:
+            words = {"before": agent.instructions, "after": command.instructions}
+            self._change(agent.id, "edited", by, words, instructions=command.instructions)
+        if command.model is not None:
+            words = {"before": agent.model, "after": command.model}
+            self._change(agent.id, "model", by, words, model=command.model)
+        return agent.id
 
-    def _change(self, agent_id: int, change: Any, **values: Any) -> int:
+    def _change(
+        self, agent_id: int, change: Any, by: str, words: Mapping[str, Any] | None = None, **values: Any
+    ) -> int:
         agent = self.look.find_agent(agent_id)
         if agent.state == "dismissed":
             raise WrongState(f"{agent.name} was dismissed.")
         self.world.agents[agent_id] = replace(agent, **values)
-        self.emit(AgentChanged(agent.task_id, agent.group_id, agent_id, agent.name, change))
+        body = AgentChanged(agent.task_id, agent.group_id, agent_id, agent.name, change, by, **(words or {}))
+        self.emit(body)
         return agent_id
 
     def _DismissAgent(self, command: DismissAgent) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from engine.commands import SayToAgent
 from engine.domain.gate_rules import USUAL, GateRule
 from engine.domain.gates import GateKind
+from engine.domain.quota import Used
 from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Revision
 from engine.queries import (
@@ -52,6 +53,7 @@ class World:
     notes: list[Note] = field(default_factory=list)
     decisions: list[DecisionView] = field(default_factory=list)
     gate_rules: dict[str, dict[GateKind, GateRule]] = field(default_factory=dict)
+    used: Used = field(default_factory=Used)
 
 
 class FakeLook:
@@ -161,6 +163,9 @@ class FakeLook:
 
     async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
         return {**USUAL, **self._world.gate_rules.get(space, {})}
+
+    async def used(self, by: str, space: str, now: float) -> Used:
+        return self._world.used
 
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         return [r for r in self._world.repeats.values() if r.space == space]

@@ -169,7 +169,7 @@ class BusyServer:
             Parts(
                 *(engine, ledger, records, settings, DEFAULTS),
                 Probes(_answers, lambda: SandboxStatus(True, ""), str, self.outbox.try_again),
-                Archive(_no_archive, _no_bundle),
+                Archive(_no_archive, _no_bundle, _no_reopening),
                 *(shown.cards, shown.outages, shown.start_replies, self.outbox.notices),
             )
         )
@@ -457,6 +457,10 @@ async def _answers() -> tuple[bool, str]:
 
 async def _no_archive(_task_id: int, _remove: bool) -> ClosedPlaces:
     return ClosedPlaces({})
+
+
+async def _no_reopening(task_id: int) -> tuple[int, ...]:
+    raise AssertionError("nothing is continued here")
 
 
 async def _no_bundle(_task_id: int, _target: Path) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-
-import discord
+from collections.abc import Mapping
 
 from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import UNDELIVERED
-from bot.discord.formatting import cut, escape, plain
-from bot.discord.identities import message_ref
-from bot.discord.interactions import require_right
-from bot.features.tasks.actions import above
+from bot.discord.formatting import plain
+from bot.discord.interactions import answer, require_right
+from bot.features.agents.saying import say
+from bot.features.tasks.actions import above, model_line, require_model
+from bot.features.tasks.continuing import offer
+from bot.texts import steering as words
 from engine.commands import (
     DismissAgent,
     EditAgent,
@@ -23,12 +21,8 @@ from engine.commands import (
     RaiseCap,
     ReplaceAgent,
     ResumeAgent,
-    SayToAgent,
 )
 from engine.queries import AgentView, TaskView
-
-_log = logging.getLogger(__name__)
-DELIVERED = "📨"
 
 
 async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, limits: Limits) -> str:
@@ -41,87 +35,62 @@ async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, 
     return texts.AGENT_CAPPED.format(name=plain(agent.name, 60), caps=texts.caps(now.caps if now else limits))
 
 
-async def say(
+async def say_and_answer(
     interaction: Interaction,
     agent: AgentView,
     task: TaskView,
     text: str,
     files: Mapping[str, bytes] | None = None,
-) -> str:
-    """Send a person's message to an agent, by modal or command.
-
-    They are shown in the agent's place first, so that others can follow, and so that the marks for
-    delivered and read and the answer have a message to hang on; taken back when the engine refuses.
-    """
-    person = await require_right(interaction, Right.STEER, task)
-    parts = parts_of(interaction)
-    shown = await _shown(interaction, agent, person.name, text, files or {})
-    ref = message_ref(shown.channel.id, shown.id) if shown else None
-    try:
-        if ref is not None:
-            await parts.routes.note_incoming(ref, person.id, agent.id, text, parts.now())
-        await parts.engine.handle(SayToAgent(agent.id, text, person.key, person.name, ref, dict(files or {})))
-    except Exception:
-        await _try_to(shown, "take back", lambda message: message.delete())
-        raise
-    await _try_to(shown, "mark", lambda message: message.add_reaction(DELIVERED))
-    return texts.SAID.format(name=plain(agent.name, 60))
-
-
-async def _try_to(
-    shown: discord.Message | None, what: str, act: Callable[[discord.Message], Awaitable[None]]
 ) -> None:
-    """What Discord does not allow here changes nothing about the delivery."""
-    if shown is None:
+    """Send a person's message to an agent and answer; of a task that has ended, with how to continue it."""
+    said = await say(interaction, agent, task, text, files)
+    now = await parts_of(interaction).engine.look.task(task.id)
+    if now.ended_at is None:
+        await answer(interaction, said)
         return
-    try:
-        await act(shown)
-    except UNDELIVERED as error:
-        _log.warning("cannot %s the message %s: %s", what, shown.id, error)
+    text, view = offer(now, parts_of(interaction).defaults)
+    await answer(interaction, text, view=view)
 
 
-async def _shown(
-    interaction: Interaction, agent: AgentView, who: str, text: str, files: Mapping[str, bytes]
-) -> discord.Message | None:
-    """Show the words in the agent's place, else where the person is, else nowhere."""
-    place = await parts_of(interaction).routes.channel_of(agent.group_id)
-    words = "\n".join([escape(text), *(f"`{path}`" for path in files)])
-    told = texts.SPOKEN.format(who=plain(who, 60), to=plain(agent.name, 60), text=cut(words, 1800))
-    client: discord.Client = interaction.client
-    for channel_id in dict.fromkeys([place, interaction.channel_id]):
-        if channel_id:
-            try:
-                return await client.get_partial_messageable(channel_id).send(told, silent=True)
-            except UNDELIVERED as error:
-                _log.warning("words for an agent cannot be shown in channel %s: %s", channel_id, error)
-    return None
-
-
-async def edit_agent(interaction: Interaction, agent: AgentView, task: TaskView, instructions: str) -> str:
-    """Change the agent's instructions, effective from its next turn."""
+async def edit_agent(
+    interaction: Interaction,
+    agent: AgentView,
+    task: TaskView,
+    instructions: str | None,
+    model: str | None = None,
+) -> str:
+    """Change the agent's instructions, model or both, effective from its next step."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(EditAgent(agent.id, instructions, person.key))
-    return texts.EDITED.format(name=plain(agent.name, 60))
+    if model is not None:
+        await require_model(interaction, model)
+    await parts_of(interaction).engine.handle(
+        EditAgent(agent.id, instructions, person.key, person.named, model)
+    )
+    name = plain(agent.name, 60)
+    lines = [texts.EDITED.format(name=name)] if instructions is not None else []
+    if model is not None:
+        lines.append(words.MODEL_CHANGED.format(name=name, model=model_line(interaction, model)))
+    return "\n".join(lines)
 
 
 async def pause_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
     """Pause the agent: it starts no new turns."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(PauseAgent(agent.id, person.key))
+    await parts_of(interaction).engine.handle(PauseAgent(agent.id, person.key, person.named))
     return texts.AGENT_PAUSED.format(name=plain(agent.name, 60))
 
 
 async def resume_agent(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
     """Resume the agent."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(ResumeAgent(agent.id, person.key))
+    await parts_of(interaction).engine.handle(ResumeAgent(agent.id, person.key, person.named))
     return texts.AGENT_RESUMED.format(name=plain(agent.name, 60))
 
 
 async def dismiss_agent(interaction: Interaction, agent: AgentView, task: TaskView, reason: str) -> str:
     """Dismiss the agent from the task."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason))
+    await parts_of(interaction).engine.handle(DismissAgent(agent.id, person.key, reason, person.named))
     return texts.AGENT_DISMISSED.format(name=plain(agent.name, 60))
 
 
@@ -130,6 +99,6 @@ async def replace_agent(interaction: Interaction, agent: AgentView, task: TaskVi
     person = await require_right(interaction, Right.STEER, task)
     parts = parts_of(interaction)
     fresh = await parts.engine.look.agent(
-        await parts.engine.handle(ReplaceAgent(agent.id, person.key, reason))
+        await parts.engine.handle(ReplaceAgent(agent.id, person.key, reason, by_name=person.named))
     )
     return texts.AGENT_REPLACED.format(name=plain(agent.name, 60), fresh=plain(fresh.name, 60))

@@ -19,6 +19,7 @@ from bot.features.agents import actions as agent_actions
 from bot.features.agents.buttons import ask_to_replace, inspect
 from bot.features.agents.windows import agent_cap_window, edit_window, say_window
 from bot.features.tasks import actions as task_actions
+from bot.features.tasks.continuing import offer_to_continue
 from engine.commands import Limits
 
 
@@ -45,7 +46,7 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
             return
         await hold(interaction)
         files = await files_of([file] if file else [])
-        await answer(interaction, await agent_actions.say(interaction, meant, task, text or "", files))
+        await agent_actions.say_and_answer(interaction, meant, task, text or "", files)
 
     @app_commands.command(name="inspect", description=texts.CMD["agent.inspect"])
     @app_commands.describe(agent=texts.OPT["agent"])
@@ -57,17 +58,29 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
         await inspect(interaction, meant.id)
 
     @app_commands.command(name="edit", description=texts.CMD["agent.edit"])
-    @app_commands.describe(agent=texts.OPT["agent"], instructions=texts.OPT["instructions"])
-    @app_commands.autocomplete(agent=autocomplete.agents)
-    async def edit(self, interaction: Interaction, agent: str, instructions: str | None = None) -> None:
-        """Take the new instructions, or open the window with those it has."""
+    @app_commands.describe(
+        agent=texts.OPT["agent"], instructions=texts.OPT["instructions"], model=texts.OPT["agent_model"]
+    )
+    @app_commands.autocomplete(agent=autocomplete.agents, model=autocomplete.models)
+    async def edit(
+        self,
+        interaction: Interaction,
+        agent: str,
+        instructions: str | None = None,
+        model: app_commands.Range[str, 1, 100] | None = None,
+    ) -> None:
+        """Take the new instructions or model, or open the window with the instructions it has."""
         meant, task = await agent_for(interaction, agent)
         await require_right(interaction, Right.STEER, task)
-        if instructions is None:
+        if task.ended_at is not None:
+            await offer_to_continue(interaction, task)
+            return
+        if instructions is None and model is None:
             await interaction.response.send_modal(edit_window(meant))
             return
         await hold(interaction)
-        await answer(interaction, await agent_actions.edit_agent(interaction, meant, task, instructions))
+        said = await agent_actions.edit_agent(interaction, meant, task, instructions, model)
+        await answer(interaction, said)
 
     @app_commands.command(name="pause", description=texts.CMD["agent.pause"])
     @app_commands.describe(agent=texts.OPT["agent"])
@@ -157,7 +170,7 @@ class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CM
             await interaction.response.send_modal(say_window(head))
             return
         await hold(interaction)
-        await answer(interaction, await agent_actions.say(interaction, head, task, text))
+        await agent_actions.say_and_answer(interaction, head, task, text)
 
     @app_commands.command(name="open", description=texts.CMD["group.open"])
     @app_commands.describe(group=texts.OPT["group"])

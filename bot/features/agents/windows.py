@@ -47,7 +47,7 @@ async def said(interaction: Interaction, agent_id: int, values: Mapping[str, str
     """Deliver the submitted message to the agent."""
     await hold(interaction)
     agent, task = await agent_by_id(interaction, agent_id)
-    await answer(interaction, await agent_actions.say(interaction, agent, task, values["text"]))
+    await agent_actions.say_and_answer(interaction, agent, task, values["text"])
 
 
 async def edited(interaction: Interaction, agent_id: int, values: Mapping[str, str]) -> None:

@@ -7,19 +7,22 @@ at this moment (its kind, who opened the thread, the mark in the channel's topic
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import discord
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from bot.discord.context import ClosedPlaces
 from bot.outbox.transcripts import Transcripts
 from bot.places.marks import mark_of
 from bot.places.records import MadePlace, PlaceRecords
-from bot.storage.tables import groups
+from bot.storage.tables import groups, made_places, tasks
 from engine.ports import Database
 
 log = logging.getLogger(__name__)
 REASON = "task archived"
+REOPENED = "task continued"
 
 SILENCED = ("send_messages", "send_messages_in_threads", "create_public_threads")
 """What read-only takes from everybody; the bot may only deny what it has itself."""
@@ -47,6 +50,53 @@ async def close_places(
         lambda c: c.execute(sa.update(groups).where(groups.c.task_id == task_id).values(archived=True))
     )
     return ClosedPlaces(kept, tuple(closer.forbidden), tuple(closer.not_ours))
+
+
+async def reopen_places(client: discord.Client, database: Database, task_id: int) -> tuple[int, ...]:
+    """Make a task's archived places writable again. Return the ids of those that stay closed.
+
+    Places that were deleted are made again when something is posted there.
+    """
+    archived = sa.and_(groups.c.task_id == task_id, groups.c.archived)
+    if not await database.read(lambda c: c.execute(sa.select(groups.c.group_id).where(archived)).first()):
+        return ()
+    closed: list[int] = []
+    for made in await PlaceRecords(database).made(task_id):
+        try:
+            await _reopen(await client.fetch_channel(made.place_id))
+        except discord.NotFound:
+            await database.write(partial(_forget, task_id=task_id, place_id=made.place_id))
+        except discord.Forbidden as error:
+            log.warning("place %s cannot be opened again: %s", made.place_id, error)
+            closed.append(made.place_id)
+    await database.write(lambda c: c.execute(sa.update(groups).where(archived).values(archived=False)))
+    return tuple(closed)
+
+
+async def _reopen(place: object) -> None:
+    if isinstance(place, discord.Thread) and (place.archived or place.locked):
+        await place.edit(archived=False, locked=False, reason=REOPENED)
+    elif isinstance(place, discord.TextChannel):
+        everyone = place.guild.default_role
+        overwrite = place.overwrites_for(everyone)
+        denied = [name for name in SILENCED if getattr(overwrite, name) is False]
+        if denied:
+            overwrite.update(**dict.fromkeys(denied))
+            await place.set_permissions(
+                everyone, overwrite=None if overwrite.is_empty() else overwrite, reason=REOPENED
+            )
+
+
+def _forget(connection: Connection, task_id: int, place_id: int) -> None:
+    """Let a deleted place be made again."""
+    mine = groups.c.task_id == task_id
+    here = sa.or_(groups.c.thread_id == place_id, groups.c.channel_id == place_id)
+    gone = {"channel_id": 0, "thread_id": 0, "repairs": 0}
+    connection.execute(sa.update(groups).where(mine, here).values(**gone))
+    category = sa.and_(tasks.c.task_id == task_id, tasks.c.category_id == place_id)
+    connection.execute(sa.update(tasks).where(category).values(category_id=0, category_repairs=0))
+    made = sa.and_(made_places.c.task_id == task_id, made_places.c.place_id == place_id)
+    connection.execute(sa.delete(made_places).where(made))
 
 
 async def _unrecorded(

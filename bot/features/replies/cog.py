@@ -3,8 +3,8 @@
 A reply to a task's card is for its boss, wherever the card stands.
 
 Only from people who may steer the task; anyone else's never reach an agent. A reply to an open question is
-its answer. Every message of a person in a place has a visible outcome: 📨 delivered, or ⛔ and (once) the
-reason. Messages missed while the bot was
+its answer. Every message of a person in a place has a visible outcome: 📨 delivered, 🔁 kept until its ended
+task is continued, or ⛔ and (once) the reason. Messages missed while the bot was
 away, or lost to an invalid session, are caught up with from the channels' history.
 """
 
@@ -22,19 +22,21 @@ import aiohttp
 import discord
 import stamina
 from discord.ext import commands
+from discord.utils import MISSING
 
 from bot import texts
-from bot.discord.access import Right, gate_rights, may, person_of
+from bot.discord.access import Person, Right, gate_rights, may, person_of, titled
 from bot.discord.attachments import files_of
 from bot.discord.context import Parts
 from bot.discord.error_reports import error_text
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import message_ref, owner_id, space_of
-from bot.features.agents.actions import DELIVERED
+from bot.features.agents.saying import DELIVERED, KEPT
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
 from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
+from bot.features.tasks.continuing import offer as offer_to_continue
 from bot.features.welcome.greeting import offer
 from bot.outbox.ledger import GroupRef
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
@@ -45,6 +47,8 @@ log = logging.getLogger(__name__)
 REFUSED = "⛔"
 SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
+ENDED_WATCHED = 30
+"""The newest tasks whose channels are caught up with even after their end."""
 CATCH_UP, CATCH_UP_NEW = 1000, 100
 FRESH_S = 60.0
 """How old, by Discord's clock, an edit is at most when it is told for the first time."""
@@ -88,6 +92,7 @@ class RepliesCog(commands.Cog):
         self._answers: deque[int] = deque(maxlen=MOST_REMEMBERED)
         self._clock_s = 0.0
         self._told: set[tuple[int, int, str]] = set()
+        self._offered: set[tuple[int, int, int]] = set()
 
     async def cog_load(self) -> None:
         """Load the last handled message of each channel."""
@@ -106,7 +111,7 @@ class RepliesCog(commands.Cog):
         """Catch up with messages sent meanwhile."""
         since, self._since = {**(self._since or {}), **self._behind}, None
         self._behind.clear()
-        for channel_id in await self.parts.records.open_channels():
+        for channel_id in await self.parts.records.open_channels(ended=ENDED_WATCHED):
             await self._catch_up(channel_id, since.get(channel_id, 0))
 
     @commands.Cog.listener()
@@ -213,10 +218,25 @@ class RepliesCog(commands.Cog):
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
             return True
+        if addressed is not None and await self._kept(message, addressed.task.id):
+            return True
         await self._react(message, DELIVERED)
         if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
             later = texts.READ_LATER_TASK if addressed.task.state == "paused" else texts.READ_LATER
             await self._tell(message, later.format(name=plain(addressed.agent.name, 60)))
+        return True
+
+    async def _kept(self, message: discord.Message, task_id: int) -> bool:
+        """Offer to continue a task that has ended, once an end in a channel; False when it goes on."""
+        task = await self.parts.engine.look.task(task_id)
+        if task.ended_at is None:
+            return False
+        await self._react(message, KEPT)
+        key = (message.channel.id, task.id, task.continued)
+        if key not in self._offered:
+            self._offered.add(key)
+            text, view = offer_to_continue(task, self.parts.defaults)
+            await self._tell(message, text, view)
         return True
 
     async def _greet(self, message: discord.Message) -> None:
@@ -305,15 +325,21 @@ class RepliesCog(commands.Cog):
                 texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value]
             )
 
+    async def _titled(self, message: discord.Message, task: TaskView) -> Person:
+        """The writer with what gives them a say; `_demand` let only members through."""
+        person = person_of(message.author)  # type: ignore[arg-type]
+        guild = message.author.guild.id  # type: ignore[union-attr]
+        return titled(person, await self.parts.records.rules(guild), owner_id(task.by))
+
     async def _deliver(self, message: discord.Message, to: AddressedMessage) -> None:
         if not to.text.strip() and not message.attachments:
             readable = self.bot.intents.message_content
             raise ActionRefused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
-        person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
+        person = await self._titled(message, to.task)
         files = await files_of(message.attachments)
         ref = message_ref(message.channel.id, message.id)
         await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, self.parts.now())
-        await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.name, ref, files))
+        await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.named, ref, files))
 
     # ------------------------------------------------------------ edits, deletions, history
 
@@ -393,14 +419,14 @@ class RepliesCog(commands.Cog):
         await self._react(message, REFUSED)
         await self._tell(message, words)
 
-    async def _tell(self, message: discord.Message, words: str) -> None:
+    async def _tell(self, message: discord.Message, words: str, view: discord.ui.View | None = None) -> None:
         """A line under a message, the same one to a person once in a channel."""
         key = (message.author.id, message.channel.id, words)
         if key in self._told:
             return
         self._told.add(key)
         try:
-            await message.reply(words, mention_author=False, silent=True)
+            await message.reply(words, mention_author=False, silent=True, view=view or MISSING)
         except UNDELIVERED as error:
             log.warning("it is said later what became of message %s: %s", message.id, error)
             if message.guild is not None:
@@ -436,7 +462,7 @@ async def _persons(history: AsyncIterator[discord.Message]) -> list[discord.Mess
 
 def has_outcome(message: discord.Message) -> bool:
     """Return True if the bot already marked the message as delivered or refused."""
-    return any(r.me and str(r.emoji) in (DELIVERED, REFUSED) for r in message.reactions)
+    return any(r.me and str(r.emoji) in (DELIVERED, KEPT, REFUSED) for r in message.reactions)
 
 
 def _guild_of(bot: discord.Client, channel_id: int) -> discord.Guild | None:

@@ -1,4 +1,4 @@
-"""`/setup`: who may start, steer, approve and spend, where tasks live, and how long questions wait."""
+"""`/setup`: who may start, steer, approve and spend, where tasks live, how long questions wait, limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space
 from bot.features.setup.doctor import IN_CATEGORY, lacking
-from engine.commands import SetGateRule
+from engine.commands import Quota, SetGateRule
 from engine.domain.gate_rules import DEFAULTS
 
 HOUR_S = 3600
@@ -35,7 +35,8 @@ def rules_text(rules: GuildRules) -> str:
     place = f"<#{rules.category_id}>" if rules.category_id else texts.SETUP_NEW_CATEGORY
     alerts = f"<#{rules.alerts_id}>" if rules.alerts_id else texts.SETUP_SYSTEM
     told = texts.SETUP_ALERTS.format(place=alerts)
-    return "\n".join([*lines, texts.SETUP_PLACE.format(place=place), told])
+    person = texts.SETUP_PERSON.format(limits=quota_text(rules.quota))
+    return "\n".join([*lines, texts.SETUP_PLACE.format(place=place), told, person])
 
 
 async def set_waits(interaction: Interaction, hours: int | None, unanswered_plan: str | None) -> str:
@@ -55,6 +56,24 @@ async def set_waits(interaction: Interaction, hours: int | None, unanswered_plan
     )
 
 
+def quota_text(quota: Quota) -> str:
+    """Return the limits of one person in words."""
+    micros = quota.cost_micros
+    parts = [
+        f"{quota.running} running at once" if quota.running is not None else "",
+        f"{quota.starts} starts in 24 hours" if quota.starts is not None else "",
+        f"${micros / 1_000_000:,.2f} in 24 hours" if micros is not None else "",
+    ]
+    return ", ".join(part for part in parts if part) or texts.SETUP_NO_QUOTA
+
+
+def _quota(old: Quota, running: int | None, starts: int | None, dollars: float | None) -> Quota:
+    """Return the limits with those given; 0 takes a limit away."""
+    micros = None if dollars is None else round(dollars * 1_000_000)
+    pairs = ((old.running, running), (old.starts, starts), (old.cost_micros, micros))
+    return Quota(*(before if given is None else given or None for before, given in pairs))
+
+
 class SetupCog(commands.Cog):
     """The `/setup` command."""
 
@@ -70,6 +89,9 @@ class SetupCog(commands.Cog):
         alerts=texts.OPT["alerts"],
         answer_hours=texts.OPT["answer_hours"],
         unanswered_plan=texts.OPT["unanswered_plan"],
+        running=texts.OPT["most_running"],
+        starts=texts.OPT["most_starts"],
+        dollars=texts.OPT["most_dollars"],
     )
     @app_commands.choices(
         unanswered_plan=[
@@ -88,6 +110,9 @@ class SetupCog(commands.Cog):
         alerts: discord.TextChannel | None = None,
         answer_hours: app_commands.Range[int, 1, 720] | None = None,
         unanswered_plan: str | None = None,
+        running: app_commands.Range[int, 0, 1_000] | None = None,
+        starts: app_commands.Range[int, 0, 10_000] | None = None,
+        dollars: app_commands.Range[float, 0, 1_000_000] | None = None,
     ) -> None:
         """Change the given settings, keep the others, and show all."""
         await hold(interaction)
@@ -105,8 +130,9 @@ class SetupCog(commands.Cog):
             category_id=place.id if place else old.category_id,
             alerts_id=alerts.id if alerts else old.alerts_id,
             configured=True,
+            quota=_quota(old.quota, running, starts, dollars),
         )
-        given = (start, steer, approve, spend, place, alerts)
+        given = (start, steer, approve, spend, place, alerts, running, starts, dollars)
         if any(value is not None for value in given):
             await records.set_rules(rules)
         waits = await set_waits(interaction, answer_hours, unanswered_plan)

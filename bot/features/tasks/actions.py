@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bot import texts
-from bot.discord.access import Person, Right
+from bot.discord.access import Person, Right, quota_of
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
-from bot.discord.formatting import escape
+from bot.discord.formatting import escape, plain
 from bot.discord.interactions import require_right
 from engine.commands import (
     Limits,
     PauseTask,
+    Quota,
     RaiseCap,
     ResumeTask,
     StopTask,
@@ -57,17 +58,35 @@ def above(limits: Limits, default: Limits) -> bool:
 
 
 async def require_start(interaction: Interaction, limits: Limits, model: str | None) -> Person:
-    """The person, who may start tasks with these caps and this model. Raises ActionRefused.
-
-    A model nobody knows a price of makes a cap in dollars hold nothing sure: it takes the right to spend.
-    """
+    """The person, who may start tasks with these caps and this model. Raises ActionRefused."""
     person = await require_right(interaction, Right.START)
-    parts = parts_of(interaction)
-    if why := not_allowed(model, parts.models.names):
-        raise ActionRefused(escape(why))
-    if above(limits, parts.defaults) or model in parts.models.unpriced:
+    await require_model(interaction, model)
+    if above(limits, parts_of(interaction).defaults):
         await require_right(interaction, Right.SPEND)
     return person
+
+
+async def require_model(interaction: Interaction, model: str | None) -> None:
+    """Require that the person may use this model. Raises ActionRefused.
+
+    With a model nobody knows a price of, a cap in dollars holds nothing sure: it takes the right to spend.
+    """
+    models = parts_of(interaction).models
+    if why := not_allowed(model, models.names):
+        raise ActionRefused(escape(why))
+    if model in models.unpriced:
+        await require_right(interaction, Right.SPEND)
+
+
+async def quota_here(interaction: Interaction, person: Person) -> Quota:
+    """Return what the person may use in this server."""
+    return quota_of(person, await parts_of(interaction).records.rules(interaction.guild_id or 0))
+
+
+def model_line(interaction: Interaction, model: str) -> str:
+    """Return a model's name with its price, for people."""
+    price = parts_of(interaction).models.price(model)
+    return f"**{plain(model, 100)}** ({price})" if price else f"**{plain(model, 100)}**"
 
 
 async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) -> str:

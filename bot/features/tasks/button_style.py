@@ -12,6 +12,7 @@ STYLE = {
     "stop": discord.ButtonStyle.danger,
     "stop_yes": discord.ButtonStyle.danger,
     "resume": discord.ButtonStyle.success,
+    "continue": discord.ButtonStyle.success,
     "pause": discord.ButtonStyle.primary,
 }
 

@@ -11,7 +11,6 @@ import discord
 from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import task_by_id
 from bot.discord.reporting_item import ReportingItem
@@ -19,6 +18,7 @@ from bot.features.files.browser import files_page
 from bot.features.files.delivery import hand_bundle, hand_zip
 from bot.features.tasks import actions as task_actions
 from bot.features.tasks.button_style import task_button
+from bot.features.tasks.continuing import offer_to_continue, open_continue_window
 from bot.features.tasks.drawings import show_organisation, show_timeline
 from bot.features.tasks.windows import cap_window
 from bot.storage.guild_settings import FollowMode
@@ -63,10 +63,11 @@ async def _resume(interaction: Interaction, task: TaskView) -> None:
 
 
 async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
-    """Ask for confirmation before stopping the task. Raises ActionRefused for a task that has ended."""
+    """Ask for confirmation before stopping the task; of an ended one, whether to continue it."""
     await require_right(interaction, Right.STEER, task)
     if task.ended_at is not None:
-        raise ActionRefused(texts.ENDED_ALREADY.format(id=task.id, state=task.state))
+        await offer_to_continue(interaction, task)
+        return
     await answer(interaction, texts.STOP_SURE.format(id=task.id), view=stop_view(task.id))
 
 
@@ -99,6 +100,10 @@ async def _cap(interaction: Interaction, task: TaskView) -> None:
     await interaction.response.send_modal(cap_window(task))
 
 
+async def _continue(interaction: Interaction, task: TaskView) -> None:
+    await open_continue_window(interaction, task)
+
+
 def stop_view(task_id: int) -> discord.ui.View:
     """Return the confirmation buttons for stopping a task."""
     view = discord.ui.View(timeout=None)
@@ -108,7 +113,7 @@ def stop_view(task_id: int) -> discord.ui.View:
 
 
 NEXT_MODE: Mapping[FollowMode, FollowMode] = {"off": "answers", "answers": "all", "all": "off"}
-OPENS_WINDOW = frozenset({"cap"})
+OPENS_WINDOW = frozenset({"cap", "continue"})
 VERBS: Mapping[str, Verb] = {
     "pause": _pause,
     "resume": _resume,
@@ -116,6 +121,7 @@ VERBS: Mapping[str, Verb] = {
     "stop_yes": _stop_yes,
     "stop_no": _stop_no,
     "cap": _cap,
+    "continue": _continue,
     "follow": _follow,
     "files": _files,
     "zip": hand_zip,

@@ -137,14 +137,14 @@ def _numbers(task: TaskView) -> str:
 def _time(task: TaskView) -> str:
     """Return since when a task runs; of one that ended, how long it took."""
     if task.ended_at is not None:
-        return texts.TOOK.format(span=span(task.ended_at - task.created_at))
-    return texts.SINCE.format(at=int(task.created_at), minutes=task.limits.minutes)
+        return texts.TOOK.format(span=span(task.ended_at - (task.continued_at or task.created_at)))
+    return texts.SINCE.format(at=int(task.continued_at or task.created_at), minutes=task.limits.minutes)
 
 
 def _rows(task: TaskView) -> Sequence[Sequence[TaskButton]]:
     look = [TaskButton(task.id, verb) for verb in ("picture", "timeline", "files")]
     if task.state not in LIVE:
-        return [look]
+        return [look] if task.demonstration else [[TaskButton(task.id, "continue")], look]
     first = "pause" if task.state == "running" else "resume"
     steer = [TaskButton(task.id, verb) for verb in (first, "stop", "follow", "cap")]
     return [steer, look]

@@ -27,12 +27,21 @@ def _left(body: e.AgentLeft) -> str:
     return f"🚪 {plain(body.name, 40)} left: {plain(body.reason, 80)}"
 
 
+CHANGED = {"paused": "was paused", "resumed": "was resumed", "edited": "was edited", "model": "changed model"}
+
+
 def _changed(body: e.AgentChanged) -> str:
-    return f"✋ {plain(body.name, 40)} was {body.change} by a person"
+    who = f" by {plain(body.by_name, 60)}" if body.by_name else ""
+    return f"✋ {plain(body.name, 40)} {CHANGED[body.change]}{who}"
+
+
+def _continued(body: e.TaskContinued) -> str:
+    return f"▶️ Continued by {plain(body.by_name, 60)}"
 
 
 ASSIGNMENT = {
     "open": "📌 {giver} gave {assignee}: {title}",
+    "amended": "✏️ {giver} changed for {assignee}: {title}",
     "submitted": "📬 {assignee} submitted: {title}",
     "accepted": "✅ {giver} accepted from {assignee}: {title}",
     "rejected": "↩️ {giver} returned to {assignee}: {title}",
@@ -118,6 +127,7 @@ def _task(body: e.TaskChanged) -> str:
 LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.TaskAccepted: lambda body: "🚀 Task started",
     e.TaskChanged: _task,
+    e.TaskContinued: _continued,
     e.PlanProposed: _plan,
     e.GroupFormed: _group,
     e.AgentJoined: _joined,

@@ -20,9 +20,10 @@ from bot.discord.identities import origin_of
 from bot.discord.interactions import answer, hold
 from bot.discord.lookup import current_space
 from bot.discord.windows import TextField, inputs_of, window
-from bot.features.tasks.actions import limits_of, require_start
+from bot.features.tasks.actions import limits_of, model_line, quota_here, require_start
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
+from bot.texts import steering as words
 from engine.commands import Limits, StartTask
 from engine.domain.goals import checked_goal
 
@@ -94,18 +95,22 @@ async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
             files,
             order.model,
             origin=origin_of(channel_id),
+            quota=await quota_here(interaction, person),
         )
     )
     parts.outages.watch(task_id, interaction)
-    await announce(interaction, task_id)
+    await announce(interaction, task_id, order.model or "")
 
 
-async def announce(interaction: Interaction, task_id: int) -> None:
+async def announce(interaction: Interaction, task_id: int, model: str = "") -> None:
     """Show the card of a task that was just started here, and tell the person where it can be followed."""
     parts, channel_id = parts_of(interaction), interaction.channel_id or 0
     shown = await parts.cards.opened(task_id, channel_id)
     told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
-    await answer(interaction, told.format(id=task_id, where=where))
+    started = told.format(id=task_id, where=where)
+    if model:
+        started += "\n" + words.MODEL_STARTED.format(model=model_line(interaction, model))
+    await answer(interaction, started)
     if shown:
         root = (await parts.engine.look.task(task_id)).root_group_id
         parts.start_replies.watch(interaction, task_id, root, where)

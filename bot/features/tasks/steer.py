@@ -14,6 +14,7 @@ from bot.discord.lookup import task_for
 from bot.features.tasks import actions as task_actions
 from bot.features.tasks.buttons import ask_to_stop
 from bot.features.tasks.command_group import TASK
+from bot.features.tasks.continuing import open_continue_window
 from bot.features.tasks.windows import cap_window
 from engine.commands import Limits
 
@@ -40,6 +41,13 @@ class TaskSteer(commands.Cog):
         meant = await task_for(interaction, task)
         await answer(interaction, await task_actions.resume_task(interaction, meant))
         await parts_of(interaction).cards.refresh(meant.id)
+
+    @TASK.command(name="continue", description=texts.CMD["task.continue"])
+    @app_commands.describe(task=texts.OPT["task"])
+    @app_commands.autocomplete(task=autocomplete.tasks)
+    async def continue_(self, interaction: Interaction, task: str | None = None) -> None:
+        """Open the window that says what happens next and what it may use."""
+        await open_continue_window(interaction, await task_for(interaction, task, ended=True))
 
     @TASK.command(name="stop", description=texts.CMD["task.stop"])
     @app_commands.describe(task=texts.OPT["task"])

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.errors import ModelBadAnswer, ModelNeedsPerson, ModelRefused, ModelUnavailable
+from engine.errors import CallNotSent, ModelBadAnswer, ModelNeedsPerson, ModelRefused, ModelUnavailable
 from engine.llm.admission.breaker import Breaker, BreakerTimes
 from engine.llm.admission.fairqueue import FairQueue, Ticket
 from engine.llm.admission.rates import AdaptiveLimit, MinuteBucket
@@ -71,6 +71,7 @@ class _Call:
     answered_before: int = 0
     began: float = 0.0
     probe: bool = False
+    sent: bool = False
     admitted: asyncio.Future[None] | None = None
 
 
@@ -151,6 +152,8 @@ class AdmittedModel:
             await admitted
         except asyncio.CancelledError:
             self._give_up(call, ticket)
+            if not call.sent:
+                raise CallNotSent from None
             raise
         finally:
             self._impatient.pop(ticket.number, None)
@@ -207,6 +210,7 @@ class AdmittedModel:
 
     async def _try(self, call: _Call) -> ChatAnswer | None:
         """Return the answer, or None if the call must wait for its turn again."""
+        call.sent = True
         try:
             answer = await self._inner.complete(call.request)
         except RateLimited as error:

@@ -48,6 +48,10 @@ class ArchiveSpy:
         files = {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
         return ClosedPlaces(files)
 
+    async def reopen(self, task_id: int) -> tuple[int, ...]:
+        self.closed = [(number, removed) for number, removed in self.closed if number != task_id]
+        return ()
+
     async def bundle(self, task_id: int, target: Any) -> None:
         await asyncio.sleep(self.takes_s)
         target.write_bytes(b"# v2 git bundle\n")
@@ -96,7 +100,7 @@ class Stage:
                 self.settings,
                 DEFAULTS,
                 self.probes,
-                Archive(self.archive.close, self.archive.bundle),
+                Archive(self.archive.close, self.archive.bundle, self.archive.reopen),
                 self.shown.cards,
                 self.shown.outages,
                 self.shown.start_replies,

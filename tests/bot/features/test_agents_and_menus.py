@@ -37,7 +37,7 @@ async def crew(stage: Stage) -> tuple[Task, int]:
 async def test_agent_commands_do_what_they_say(stage: Stage) -> None:
     """By name or id, each one engine command."""
     task, ada = await crew(stage)
-    by = f"discord:{stage.boss.id}"
+    by, named = f"discord:{stage.boss.id}", f"{stage.boss.name} (started the task)"
     await stage.boss.slash(task.room, "agent say", agent="Ada", text="Hurry", file=("x.txt", b"x"))
     command = stage.engine.commands[-1]
     assert isinstance(command, SayToAgent) and command.agent_id == ada
@@ -46,19 +46,21 @@ async def test_agent_commands_do_what_they_say(stage: Stage) -> None:
     assert command.ref == f"{task.room.id}:{shown.id}" and "Hurry" in shown.content
     assert [str(r.emoji) for r in shown.reactions] == ["📨"]
     await stage.boss.slash(task.room, "agent edit", agent=str(ada), instructions="Use ash")
-    assert stage.engine.commands[-1] == EditAgent(ada, "Use ash", by)
+    assert stage.engine.commands[-1] == EditAgent(ada, "Use ash", by, named)
     await stage.boss.slash(task.room, "agent pause", agent="@ada")
-    assert stage.engine.commands[-1] == PauseAgent(ada, by)
+    assert stage.engine.commands[-1] == PauseAgent(ada, by, named)
     await stage.boss.slash(task.room, "agent resume", agent="#" + str(ada))
-    assert stage.engine.commands[-1] == ResumeAgent(ada, by)
+    assert stage.engine.commands[-1] == ResumeAgent(ada, by, named)
     await stage.boss.slash(task.room, "agent dismiss", agent="Ada", reason="slow")
-    assert stage.engine.commands[-1] == DismissAgent(ada, by, "slow")
+    assert stage.engine.commands[-1] == DismissAgent(ada, by, "slow", named)
     gone = await stage.boss.slash(task.room, "agent say", agent="Ada", text="Still there?")
     assert "/task tree" in gone.response.content
     stage.engine.end(task.id)
     words = len(task.room.history())
     over = await stage.boss.slash(task.room, "agent say", agent=str(task.boss), text="Still there?")
-    assert "has ended" in over.response.content and len(task.room.history()) == words
+    assert "has ended" in over.response.content and "Continue" in str(over.response.components)
+    assert len(task.room.history()) == words + 1
+    assert [str(r.emoji) for r in task.room.last_message.reactions] == ["🔁"]
 
 
 async def test_agent_windows_survive_a_restart(stage: Stage) -> None:
@@ -85,7 +87,8 @@ async def test_an_agent_is_replaced_once_it_is_confirmed(stage: Stage) -> None:
     asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
     await stage.restart()
     done = await stage.boss.click(asked.response, label="Yes, replace it")
-    assert stage.engine.commands[-1] == ReplaceAgent(ada, f"discord:{stage.boss.id}", "too slow")
+    by, named = f"discord:{stage.boss.id}", f"{stage.boss.name} (started the task)"
+    assert stage.engine.commands[-1] == ReplaceAgent(ada, by, "too slow", by_name=named)
     assert "Ada 2 continues" in done.response.content
     again = await stage.boss.click(asked.response, label="Yes, replace it")
     assert "already been dismissed" in again.response.content

@@ -143,10 +143,15 @@ def test_the_clock_of_an_ended_task_stands_still() -> None:
 
 
 def test_buttons_follow_the_state() -> None:
-    """Running: Pause; paused: Resume; ended: only looking is left."""
+    """Running: Pause; paused: Resume; ended: Continue."""
     assert buttons(card(TASK, crowd(7)))[:4] == ["Pause", "Stop", "Follow", "Raise cap"]
     assert buttons(card(replace(TASK, state="paused"), crowd(7)))[0] == "Resume"
-    assert buttons(card(replace(TASK, state="done"), crowd(7))) == ["Picture", "Timeline", "Files"]
+    assert buttons(card(replace(TASK, state="done"), crowd(7))) == [
+        "Continue",
+        "Picture",
+        "Timeline",
+        "Files",
+    ]
 
 
 def test_equal_cards_have_equal_digests_and_others_not() -> None:

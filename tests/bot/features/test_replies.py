@@ -14,7 +14,14 @@ from simcord.backend.serializers import message_payload
 from bot.features.gates.buttons import gate_view
 from bot.features.replies.cog import has_outcome
 from bot.places.records import MadePlace, PlaceRecords
-from engine.commands import AnswerGate, EditMessage, SayToAgent, WithdrawMessage
+from engine.commands import (
+    AnswerGate,
+    ContinueTask,
+    EditMessage,
+    Limits,
+    SayToAgent,
+    WithdrawMessage,
+)
 from engine.domain.gates import GateKind
 from tests.bot.features.conftest import Stage, Task
 from tests.bot.features.test_card_keeper import drive
@@ -48,7 +55,7 @@ async def test_a_reply_to_a_persona_reaches_that_agent(stage: Stage) -> None:
     words = await stage.posted(task.room, ada)
     message = await stage.boss.send(task.room, "Why oak?", reply_to=words)
     assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Why oak?")
-    assert said(stage)[-1].by_name == stage.boss.name
+    assert said(stage)[-1].by_name == f"{stage.boss.name} (started the task)"
     assert marks(found(task.room, message)) == ["📨"]
 
 
@@ -120,13 +127,44 @@ async def test_messages_elsewhere_are_nobodys_business(stage: Stage) -> None:
     assert not said(stage) and marks(found(stage.lobby, message)) == []
 
 
-async def test_an_ended_task_says_so(stage: Stage) -> None:
-    """The engine's refusal reaches the person who wrote."""
-    task, _, _ = await crew(stage)
+async def test_words_to_an_ended_task_are_kept_and_offered(stage: Stage) -> None:
+    """One offer for all that is written, with its caps; whoever may continues it with one press, even after
+    a restart; nothing is lost."""
+    task, ada, _ = await crew(stage)
     stage.engine.end(task.id)
     message = await stage.boss.send(task.room, "One more thing")
-    assert marks(found(task.room, message)) == ["⛔"]
-    assert "has ended" in task.room.last_message.content
+    more = await stage.boss.send(task.room, "Ada, and another")
+    (offered,) = [m for m in task.room.history() if "is kept" in m.content]
+    assert marks(found(task.room, message)) == marks(found(task.room, more)) == ["🔁"]
+    assert "Your message is kept" in offered.content and "$5.00" in offered.content
+    assert [note.command.agent_id for note in stage.engine.world.notes] == [task.boss, ada]
+    refused = await stage.crew.click(offered, label="Continue")
+    assert "start" in refused.response.content and refused.response.flags.ephemeral
+    await stage.restart()
+    done = await stage.boss.click(offered, label="Continue")
+    assert "continues. It may use at most $5.00" in done.response.content
+    command = stage.engine.commands[-1]
+    assert isinstance(command, ContinueTask) and command.limits.cost_micros == 5_000_000
+    assert command.by_name == f"{stage.boss.name} (started the task)"
+    assert stage.engine.world.tasks[task.id].state == "running"
+    again = await stage.boss.click(offered, label="Continue")
+    assert "has not ended" in again.response.content
+    assert marks(found(task.room, await stage.boss.send(task.room, "Go"))) == ["📨"]
+
+
+async def test_a_window_continues_with_other_caps_and_words(stage: Stage) -> None:
+    """The card's button opens it; caps above the usual ones need the right to spend; words are shown."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    opened = await stage.boss.slash(task.room, "task continue")
+    values = {"text": "Shorter, please.", "dollars": "2.50", "tokens": "90000", "minutes": "20"}
+    sent = await stage.boss.submit_modal(opened, values)
+    assert "$2.50, 90,000 tokens, 20 minutes" in sent.response.content
+    command = stage.engine.commands[-1]
+    assert isinstance(command, ContinueTask)
+    assert command.limits == Limits(cost_micros=2_500_000, tokens=90_000, minutes=20)
+    assert "Shorter, please." in "".join(m.content for m in task.room.history())
+    assert stage.engine.world.notes[-1].command.text == "Shorter, please."
 
 
 async def test_edits_and_deletions_of_unread_messages_are_honoured(stage: Stage) -> None:

@@ -162,9 +162,11 @@ def test_the_settings_say_which_models_and_which_have_no_price() -> None:
         model_boss="gpt-4o",
         allowed_models="gpt-4o-mini, my-other",  # type: ignore[arg-type]
     )
-    assert Models.of(settings) == Models(
-        ("my-own", "gpt-4o", "gpt-4o-mini", "my-other"), frozenset({"my-other"})
-    )
+    models = Models.of(settings)
+    assert models.names == ("my-own", "gpt-4o", "gpt-4o-mini", "my-other")
+    assert models.unpriced == {"my-other"}
+    assert models.usual == ("my-own", "gpt-4o")
+    assert "$" in models.price("gpt-4o-mini") and "no known price" in models.price("my-other")
 
 
 async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: Stage) -> None:

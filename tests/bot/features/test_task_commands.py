@@ -213,13 +213,13 @@ async def test_pause_resume_and_stop_by_command(stage: Stage) -> None:
 
 
 async def test_stopping_what_has_ended_asks_nothing(stage: Stage) -> None:
-    """By command or by an old card's button: said, with what to do instead."""
+    """By command or by an old card's button: said, with the button that continues it."""
     task = await stage.start()
     stage.engine.end(task.id)
     refused = await stage.boss.slash(task.room, "task stop")
-    assert "already ended" in refused.response.content and not refused.response.components
+    assert "has ended" in refused.response.content and "Continue" in str(refused.response.components)
     pressed = await stage.boss.click(stage.lobby.last_message, label="Stop")
-    assert "already ended" in pressed.response.content
+    assert "has ended" in pressed.response.content
 
 
 async def test_caps_by_option_and_by_window(stage: Stage) -> None:

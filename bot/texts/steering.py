@@ -1,0 +1,52 @@
+"""Texts about continuing, pausing and changing what agents do, in the voice of `bot.texts`."""
+
+from __future__ import annotations
+
+NO_PRICE = "no known price, counted at a ceiling"
+MODEL_CHANGED = "From its next step {name} uses the model {model}."
+MODEL_STARTED = "Model: {model}."
+
+OFFER = (
+    "Task #{id} has ended ({state}). Your message is kept.\n"
+    "**Continue** goes on in the same channels with the same files, agents and decisions, and may use at "
+    "most **{caps}** more."
+)
+OFFER_PLAIN = (
+    "Task #{id} has ended ({state}). **Continue** goes on in the same channels with the same files, agents "
+    "and decisions, and may use at most **{caps}** more."
+)
+OFFER_NOTHING = (
+    "Task #{id} was a demonstration, and its agents' answers are recorded: they cannot answer you. Start a "
+    "task of your own with `/task new`."
+)
+CONTINUED = "Task #{id} continues. It may use at most {caps} more."
+CONTINUED_CLOSED = (
+    "I could not open {places} again: channels need **Manage Roles**, threads **Manage Threads**. Grant "
+    "them, or write elsewhere; `/doctor` shows what is missing."
+)
+NOT_ENDED = (
+    "Task #{id} has not ended, it is {state}. Write to its agents, or use `/task resume` if it is paused."
+)
+MODAL_CONTINUE = "Continue task #{id}"
+MODAL_CONTINUE_LABEL = "What should happen next? (optional)"
+MODAL_CONTINUE_DOLLARS, MODAL_CONTINUE_TOKENS = (
+    "At most so many US dollars more",
+    "At most so many tokens more",
+)
+MODAL_CONTINUE_MINUTES = "At most so many minutes more"
+
+POST_CONTINUED = "▶️ **Continued** by {who}. It may use at most {caps} more."
+POST_KEPT = " {count} kept messages are read now."
+POST_KEPT_ONE = " One kept message is read now."
+BY = " by {who}"
+BELOW = ", with {count} below"
+AGENT_CHANGED = {
+    "paused": "⏸️ **{name}** was paused{below}{by}.",
+    "resumed": "▶️ **{name}** was resumed{below}{by}.",
+    "edited": "✏️ **{name}** has new instructions{by}.",
+    "model": "🧠 **{name}** uses the model **{after}** from its next step{by}.",
+}
+AMENDED = "✏️ {giver} changed the assignment **{title}** of {assignee}: {why}"
+USUAL_MODEL = "the usual one"
+EDIT_LINES = "\n{lines}"
+EDIT_REMOVED, EDIT_ADDED, EDIT_MORE = "-# was: {line}", "-# now: {line}", "-# and {count} more lines"
