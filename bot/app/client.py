@@ -24,6 +24,7 @@ from bot.features.files.browser import FileButton, FilesButton, FileSelect
 from bot.features.follow.cog import FollowCog
 from bot.features.gates.buttons import GateButton
 from bot.features.memory.cog import MemoryCog
+from bot.features.reactions.cog import ReactionsCog
 from bot.features.repeats.buttons import RepeatButton
 from bot.features.replies.cog import RepliesCog
 from bot.features.setup.cog import SetupCog
@@ -56,7 +57,7 @@ ITEMS = (
 def intents(message_content: bool) -> discord.Intents:
     """Return the gateway intents: servers and messages, message content if enabled."""
     chosen = discord.Intents.none()
-    chosen.guilds = chosen.guild_messages = True
+    chosen.guilds = chosen.guild_messages = chosen.guild_reactions = True
     chosen.message_content = message_content
     return chosen
 
@@ -118,13 +119,14 @@ class MegaBot(commands.Bot):
             DoctorCog(),
             AuditCog(),
             ToolsCog(),
-            HelpCog(),
+            HelpCog(self),
         )
         return (
             *commanding,
             MenusCog(self),
             WindowsCog(),
             RepliesCog(self, self.parts),
+            ReactionsCog(self, self.parts),
             ServerCog(self, self.parts),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,6 +45,8 @@ HEADERS = {
 #: A header of our own: other pages can send it only after a CORS preflight, which is refused.
 OWN_HEADER = "X-Local-Discord"
 PAGE_SIZE = 50
+#: Who the current request is of, when not of the owner.
+_acting: ContextVar[Human | None] = ContextVar("acting", default=None)
 #: Events of this many seconds are sent to the page together.
 BATCH = 0.04
 
@@ -65,7 +68,8 @@ class PageApi:
 
     def __init__(self, local: Server) -> None:
         self._local = local
-        self._feed: Feed | None = None
+        self._world: World | None = None
+        self._feeds: dict[int, Feed] = {}
         self._acts: Mapping[str, Callable[[Wire, dict[str, File]], Awaitable[object]]] = {
             "send": self._send,
             "edit": self._edit,
@@ -79,48 +83,69 @@ class PageApi:
             "click": self._click,
             "select": self._select,
             "submit": self._submit,
+            "person": self._person,
         }
 
     def attach(self, world: World) -> None:
-        """Follow a world's changes."""
-        self._feed = Feed(world, self._you.id)
+        """Follow a world's changes, as its owner sees them; for others from when they are first asked for."""
+        self._world, self._feeds = world, {}
+        self._feed_of(self._local.you.id)
 
     def notice_changed(self, text: str) -> None:
         """Tell open pages the line they show on top."""
-        if self._feed is not None:
-            self._feed.tell({"t": "notice", "text": text})
+        for feed in self._feeds.values():
+            feed.tell({"t": "notice", "text": text})
 
     def presence_changed(self, online: bool) -> None:
         """Tell open pages whether the bot is there."""
-        self.feed.tell({"t": "presence", "online": online})
+        for feed in self._feeds.values():
+            feed.tell({"t": "presence", "online": online})
 
     def hang_up(self) -> None:
         """End every live connection."""
-        self.feed.close()
+        for feed in self._feeds.values():
+            feed.close()
 
     def add_routes(self, app: web.Application) -> None:
         """Register the page's addresses."""
-        if self._feed is not None:
-            self._feed.reopen()
+        for feed in self._feeds.values():
+            feed.reopen()
         app.router.add_get("/", _guarded(self._file))
-        app.router.add_get("/page/live", _guarded(self._live))
-        app.router.add_get("/page/state", _guarded(self._state))
-        app.router.add_get("/page/commands", _guarded(self._commands))
-        app.router.add_get("/page/messages", _guarded(self._messages))
-        app.router.add_get("/page/pins", _guarded(self._pins))
-        app.router.add_post("/page/act/{verb}", _guarded(self._act))
+        app.router.add_get("/page/live", _guarded(self._live, self._act_as))
+        app.router.add_get("/page/state", _guarded(self._state, self._act_as))
+        app.router.add_get("/page/commands", _guarded(self._commands, self._act_as))
+        app.router.add_get("/page/messages", _guarded(self._messages, self._act_as))
+        app.router.add_get("/page/pins", _guarded(self._pins, self._act_as))
+        app.router.add_post("/page/act/{verb}", _guarded(self._act, self._act_as))
         app.router.add_get("/page/{name}", _guarded(self._file))
 
     @property
     def feed(self) -> Feed:
-        """The live events; there once the world is."""
-        if self._feed is None:
+        """The live events as the person of this request sees them; there once the world is."""
+        return self._feed_of(self._you.id)
+
+    def _feed_of(self, viewer: int) -> Feed:
+        if self._world is None:
             raise RuntimeError("the local Discord has not been started")
-        return self._feed
+        if viewer not in self._feeds:
+            self._feeds[viewer] = Feed(self._world, viewer)
+        return self._feeds[viewer]
 
     @property
     def _you(self) -> Human:
-        return self._local.you
+        """The person of this request: the owner, unless the page acts as another."""
+        return _acting.get() or self._local.you
+
+    def _act_as(self, request: web.Request) -> None:
+        """Let this request be of the person it names. Raises CannotError for nobody of this server."""
+        named = request.query.get("as")
+        if not named:
+            return
+        world, guild_id = self._local.world, self._local.you.guild_id
+        user = world.users.get(int(named))
+        if user is None or user.bot or user.id not in world.get_guild(guild_id).members:
+            raise CannotError("that person is not in this server")
+        _acting.set(Human(world, guild_id, user.id))
 
     # ----------------------------------------------------------------- reading
 
@@ -143,9 +168,17 @@ class PageApi:
             "me": str(you.id),
             "bot": str(world.bot_user.id),
             "online": self._local.gateway.connected > 0,
-            "channels": [self.feed.channel(int(c["id"])) for c in you.channels()],
+            "channels": [self.feed.listed(int(c["id"])) for c in you.channels()],
             "emojis": self.feed.emojis(),
-            "users": [{"id": str(u.id), "name": u.global_name or u.name, "bot": u.bot} for u in users],
+            "users": [
+                {
+                    "id": str(u.id),
+                    "name": u.global_name or u.name,
+                    "bot": u.bot,
+                    "roles": [str(role) for role in members[u.id].role_ids],
+                }
+                for u in users
+            ],
             "roles": [
                 {"id": str(r.id), "name": r.name, "color": r.color}
                 for r in (guild.roles.values() if guild else ())
@@ -290,6 +323,23 @@ class PageApi:
             values.setdefault(key.rsplit("/", 1)[0], []).append(file)
         return _shown(await self._you.submit(int(body["interaction"]), values, wait=False))
 
+    async def _person(self, body: Wire, files: dict[str, File]) -> object:
+        """Add a person to the server, with a role of that name, and return their id."""
+        name, role = str(body.get("name") or "").strip()[:32], str(body.get("role") or "").strip()[:40]
+        if not name:
+            raise CannotError("a person needs a name")
+        world, guild_id = self._local.world, self._local.you.guild_id
+        guild = world.get_guild(guild_id)
+        if any((user := world.users[i]).global_name == name and not user.bot for i in guild.members):
+            raise CannotError(f"there is a {name} already")
+        user = world.make_user(name.casefold().replace(" ", "_"), global_name=name)
+        world.add_member(guild_id, user.id)
+        if role:
+            known = next((each for each in guild.roles.values() if each.name == role), None)
+            made = known or world.create_role(guild_id, role)
+            world.add_member_role(guild_id, user.id, made.id)
+        return str(user.id)
+
     def _target(self, body: Wire, key: str = "message") -> Wire:
         return {"id": body[key], "channel_id": body["channel"]}
 
@@ -317,13 +367,14 @@ async def _read(request: web.Request) -> tuple[Wire, dict[str, File]]:
     return json.loads(str(form["json"])), files
 
 
-def _guarded(handler: Handler) -> Handler:
-    """Refuse other pages, add the security headers, and put refusals in words."""
+def _guarded(handler: Handler, begin: Callable[[web.Request], None] = lambda _request: None) -> Handler:
+    """Refuse other pages, add the security headers, and put refusals in words; `begin` comes first."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         if not same_origin(request):
             return web.Response(status=403, text="this page only answers to itself")
         try:
+            begin(request)
             response = await handler(request)
         except (CannotError, BackendError) as error:
             text = error.message if isinstance(error, BackendError) else str(error)

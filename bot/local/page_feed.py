@@ -21,6 +21,9 @@ Wire = dict[str, Any]
 #: Events kept for a page that reconnects; an older page reloads everything.
 KEPT = 3000
 
+#: Newest messages of a channel among which unread mentions are counted.
+COUNTED = 200
+
 
 class Feed:
     """Turns the world's events into the page's, for one viewer, and hands them to listeners."""
@@ -91,6 +94,7 @@ class Feed:
         """A message with what only the page needs: the face to show."""
         payload = message_payload(self._world, message, viewer=self._viewer)
         payload["face"] = self._face(message)
+        payload["pings"] = self.pings(message)
         replied = payload.get("referenced_message")
         if isinstance(replied, dict):
             stored = self._world.messages.get(int(replied["channel_id"]), {}).get(int(replied["id"]))
@@ -100,6 +104,16 @@ class Feed:
     def _face(self, message: Message) -> str | None:
         """The path of an avatar on this server; faces elsewhere are drawn by the page."""
         return self._world.picture(self._world.avatar_of(message) or "")
+
+    def pings(self, message: Message) -> bool:
+        """Whether a message notified the viewer; a name in one that notifies nobody does not."""
+        return self._viewer in message.ping_user_ids or message.mention_everyone
+
+    def listed(self, channel_id: int) -> Wire:
+        """A channel as the page lists it first, with the newest messages that notified the viewer."""
+        newest = sorted(self._world.messages.get(channel_id, {}).values(), key=lambda m: -m.id)[:COUNTED]
+        seen = [m for m in newest if m.visible_to(self._viewer) and self.pings(m)]
+        return self.channel(channel_id) | {"pings": [str(m.id) for m in reversed(seen)]}
 
     def channel(self, channel_id: int) -> Wire:
         """A channel as the page lists it."""

@@ -237,17 +237,16 @@ PERMISSION_LOST = (
 )
 
 HELP = """\
-****Give a goal, watch the work, step in whenever you like.**
-`/task new` starts a task: a boss agent splits the goal and recruits agents; each group gets a channel.
-****Talk to an agent:** reply to its message, start a message with its name, or write in its channel (this \
-goes to the group's head). If I cannot read messages, right-click its message and choose *Apps*.
-****Steer:** use Pause, Stop, Follow and Raise cap on the card. `/agent` steers one agent: `replace` puts a \
-new agent in its place, `cap` limits it and all below it. `/task repeat` starts a task on a schedule.
-****Notifications:** the person who starts a task is mentioned when it needs a person and when it ends. \
-`/follow` changes this for you alone: `off`, `answers` (the same, for any task you can see) or `all` progress.
-**Results:** `/task files`, `/task export`. **See why:** right-click a message, then *Why?*
-📨 your message was delivered · 👀 it was read · ⛔ it was not delivered, and a reply says why.
-****For server managers:** `/setup` sets who may do what; `/doctor` checks everything."""
+**Start:** `/task new` gives a goal to a team of agents, each group in its own channel.
+**Talk:** reply to an agent, or write in its channel. No reading rights? Right-click, *Apps*.
+**Steer:** `/task status`, `/task pause`, `/task stop`, `/task cap`; one agent: `/agent edit`, \
+`/agent pause`, `/agent replace`.
+**After the end:** write to an agent or use `/task continue`.
+**React:** ❓ why · ⏸️ pause · ✅ accept · 🔁 continue, on an agent's message, a question or a card.
+**Results:** `/task files`, `/task export`, `/task log`.
+**Notifications:** `/follow answers`, `/follow all`, `/follow off`, for you alone.
+**Marks:** 📨 delivered · 👀 read · 🔁 kept until the task is continued · ⛔ not delivered.
+**Server managers:** `/setup` sets rights and limits, `/doctor` checks everything."""
 
 
 def caps(limits: Limits) -> str:

@@ -35,6 +35,14 @@ MODAL_CONTINUE_DOLLARS, MODAL_CONTINUE_TOKENS = (
 )
 MODAL_CONTINUE_MINUTES = "At most so many minutes more"
 
+NOTHING_TO_ACCEPT = (
+    "There is no single plan or result of task #{id} to accept here. React on the question itself, or use "
+    "its buttons."
+)
+ACCEPTED = "Accepted for task #{id}."
+CONTINUE_WHERE = "Use **Continue** on its card, or `/task continue task:{id}`."
+NOT_PAUSED = "{name} is not paused, so there is nothing to continue."
+
 POST_CONTINUED = "▶️ **Continued** by {who}. It may use at most {caps} more."
 POST_KEPT = " {count} kept messages are read now."
 POST_KEPT_ONE = " One kept message is read now."

@@ -5,12 +5,21 @@ import { drawChannels, openSwitcher, start as startChannels } from "./channels.j
 import { openedChannel, start as startComposer } from "./composer.js";
 import { jump, show, start as startMessages } from "./messages.js";
 import { inline } from "./markdown.js";
+import { drawPerson, start as startPeople } from "./people.js";
 import { loadCommands } from "./picker.js";
-import { ask, listen } from "./server.js";
+import { ask, listen, person } from "./server.js";
 import { emit, isText, kept, on, state } from "./state.js";
 
 async function load() {
-  const fresh = await ask("state");
+  let fresh;
+  try {
+    fresh = await ask("state");
+  } catch (error) {
+    // A request that got no answer, because the page is being left, says nothing about the person.
+    if (!person.get() || error instanceof TypeError) throw error;
+    person.set(null);  // who left the server, or was in another one
+    fresh = await ask("state");
+  }
   state.guild = fresh.guild;
   state.me = fresh.me;
   state.bot = fresh.bot;
@@ -28,6 +37,7 @@ async function load() {
   $("guild-name").textContent = state.guild.name || "No server";
   const me = state.users.get(state.me)?.name || "You";
   $("my-name").textContent = me;
+  drawPerson();
   $("my-face").replaceWith(Object.assign(face(me, null), { id: "my-face" }));
   return fresh.seq;
 }
@@ -179,6 +189,7 @@ async function boot() {
   startMessages();
   startChannels();
   startComposer();
+  startPeople();
   listenToPeople();
   listenToServer();
   const seq = await load();

@@ -21,10 +21,17 @@ export function unread(channel) {
   return channel.id !== state.current && isText(channel) && channel.last_message_id && newer(channel.last_message_id, kept.get(`read.${channel.id}`) || state.since);
 }
 
+// How many unread messages notified this person.
+function count(channel) {
+  if (!unread(channel)) return 0;
+  const read = kept.get(`read.${channel.id}`) || state.since;
+  return (channel.pings || []).filter((id) => newer(id, read)).length;
+}
+
 let drawn = "";
 
 export function drawChannels() {
-  const seen = JSON.stringify([state.current, [...state.channels.values()].map((c) => [c.id, c.name, c.parent_id, c.position, c.topic, c.thread_metadata?.archived, unread(c), kept.get(`folded.${c.id}`)])]);
+  const seen = JSON.stringify([state.current, [...state.channels.values()].map((c) => [c.id, c.name, c.parent_id, c.position, c.topic, c.thread_metadata?.archived, unread(c), count(c), kept.get(`folded.${c.id}`)])]);
   if (seen === drawn || inUse($("channels"), drawChannels)) return;
   drawn = seen;
   const focused = document.activeElement?.closest?.("#channels [data-id]")?.dataset.id;
@@ -43,7 +50,7 @@ export function drawChannels() {
   const target = rows.find((node) => node.dataset.id === (focused || state.current)) || rows[0];
   if (target) target.tabIndex = 0;
   if (focused && target) target.focus();
-  const waiting = [...state.channels.values()].filter(unread).length;
+  const waiting = [...state.channels.values()].reduce((sum, channel) => sum + count(channel), 0) || ([...state.channels.values()].some(unread) ? "•" : 0);
   document.title = `${waiting ? `(${waiting}) ` : ""}${state.channels.get(state.current)?.name || "MegaAgent"} | ${state.guild.name}`;
 }
 
@@ -61,12 +68,20 @@ function channelRow(channel, level) {
   const thread = isThread(channel);
   const here = channel.id === state.current;
   const fresh = unread(channel);
+  const pinged = count(channel);
   return h("button", { type: "button", class: `channel${thread ? " thread" : ""}${here ? " here" : ""}${fresh ? " unread" : ""}`, role: "treeitem", "aria-level": String(level), "aria-current": here ? "page" : null, tabindex: "-1",
-    dataset: { id: channel.id }, title: channel.topic || channel.name, "aria-label": `${channel.name}${thread ? ", thread" : ""}${fresh ? ", unread" : ""}`, onclick: () => emit("open", channel.id) },
-  icon(thread ? "thread" : "hash", thread ? 15 : 18), h("span", { class: "channel-name" }, channel.name));
+    dataset: { id: channel.id }, title: channel.topic || channel.name, "aria-label": `${channel.name}${thread ? ", thread" : ""}${pinged ? `, ${pinged} unread mention${pinged === 1 ? "" : "s"}` : fresh ? ", unread" : ""}`, onclick: () => emit("open", channel.id) },
+  icon(thread ? "thread" : "hash", thread ? 15 : 18), h("span", { class: "channel-name" }, channel.name), pinged > 0 && h("span", { class: "pings", "aria-hidden": "true" }, String(pinged)));
 }
 
 // -------------------------------------------------------------------- switcher
+
+// A channel of that name comes before one whose category has it.
+function fit(channel, text) {
+  const name = channel.name.toLowerCase();
+  if (!text) return 0;
+  return name.startsWith(text) ? 0 : name.includes(text) ? 1 : 2;
+}
 
 export function openSwitcher() {
   if (document.querySelector(".switcher")) return;
@@ -89,7 +104,7 @@ export function openSwitcher() {
   const search = () => {
     const text = input.value.trim().toLowerCase().replace(/^#/, "");
     found = [...state.channels.values()].filter((channel) => isText(channel) && `${channel.name} ${state.channels.get(channel.parent_id)?.name || ""}`.toLowerCase().includes(text))
-      .sort((a, b) => Number(unread(b) || 0) - Number(unread(a) || 0) || (newer(a.last_message_id || 0, b.last_message_id || "1") ? -1 : 1)).slice(0, 12);
+      .sort((a, b) => fit(a, text) - fit(b, text) || count(b) - count(a) || Number(unread(b) || 0) - Number(unread(a) || 0) || (newer(a.last_message_id || 0, b.last_message_id || "1") ? -1 : 1)).slice(0, 12);
     active = 0;
     draw();
   };
@@ -133,6 +148,7 @@ export function start() {
     if (!channel) return;
     channel.last_message_id = message.id;
     channel.message_count = (channel.message_count || 0) + 1;
+    if (message.pings) channel.pings = [...(channel.pings || []), message.id];
     if (message.author.id === state.me) kept.set(`read.${channel.id}`, message.id);
     drawSoon();
   });

@@ -8,6 +8,7 @@ import { kept, state } from "./state.js";
 
 export function commandBar(leaf, { done, cancel }) {
   const values = new Map();
+  const wrong = new Map();
   const fields = new Map();
   const hint = h("div", { class: "hint", "aria-live": "polite" });
   const suggestions = h("ul", { id: "suggestions", class: "picker", role: "listbox", "aria-label": "Suggestions", hidden: true });
@@ -17,7 +18,7 @@ export function commandBar(leaf, { done, cancel }) {
   const node = h("div", { class: "bar", role: "group", "aria-label": `Command /${leaf.name}` }, hint, suggestions,
     h("div", { class: "bar-line" }, h("span", { class: "bar-name" }, `/${leaf.name}`), row, more, send, h("button", { type: "button", class: "icon", "aria-label": "Cancel the command", onclick: cancel }, "✕")));
 
-  const context = { leaf, values, suggestions, hint, submit: () => submit(), next: (from) => next(from) };
+  const context = { leaf, values, wrong, suggestions, hint, submit: () => submit(), next: (from) => next(from) };
   const add = (option, focus) => {
     const field = optionField(option, context);
     fields.set(option.name, field);
@@ -29,6 +30,7 @@ export function commandBar(leaf, { done, cancel }) {
     fields.get(option.name).node.remove();
     fields.delete(option.name);
     values.delete(option.name);
+    wrong.delete(option.name);
     drawMore();
     (row.querySelector("input, select, textarea") || send).focus();
   };
@@ -39,14 +41,20 @@ export function commandBar(leaf, { done, cancel }) {
   };
   const next = (from) => {
     const order = [...fields.values()];
-    order[order.indexOf(from) + 1]?.focus();
+    (order[order.indexOf(from) + 1] || send).focus();
   };
   const submit = async () => {
-    const missing = leaf.options.find((option) => option.required && !values.has(option.name));
+    const missing = leaf.options.find((option) => option.required && !values.has(option.name) && !wrong.has(option.name));
     if (missing) {
       fields.get(missing.name).node.classList.add("missing");
       fields.get(missing.name).focus();
       replace(hint, h("b", {}, missing.name), " This option is required.");
+      return;
+    }
+    for (const [name, problem] of wrong) {
+      fields.get(name).node.classList.add("missing");
+      fields.get(name).focus();
+      replace(hint, h("b", {}, name), ` ${problem}`);
       return;
     }
     const options = {};

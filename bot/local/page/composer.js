@@ -4,7 +4,7 @@ import { $, bytes, h, icon, replace, toast } from "./dom.js";
 import { commandBar, runCommand } from "./commands.js";
 import { editLast } from "./message_actions.js";
 import { focusLast, toEnd } from "./messages.js";
-import { picker } from "./picker.js";
+import { leafOf, picker } from "./picker.js";
 import { act } from "./server.js";
 import { kept, nameOf, on, state } from "./state.js";
 
@@ -185,6 +185,11 @@ export function start() {
     if (event.dataTransfer.files.length) addFiles(event.dataTransfer.files);
   });
   on("reply", setReply);
+  on("use-command", (name) => {
+    const leaf = leafOf(name);
+    if (leaf) openCommand(leaf);
+    else toast(`/${name} cannot be used here.`);
+  });
   on("focus-composer", () => (ui.bar ? ui.bar.querySelector("input, select, textarea") : ui.text).focus());
   on("commands", () => document.activeElement === ui.text && ui.picker.search(ui.text.value));
 }

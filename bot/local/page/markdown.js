@@ -125,7 +125,7 @@ const RULES = [
   [/^<@&(\d+)>/, (m) => mention(`@${state.roles.get(m[1])?.name || "unknown-role"}`)],
   [/^<#(\d+)>/, (m) => channelMention(m[1])],
   [/^@(everyone|here)\b/, (m) => mention(`@${m[1]}`)],
-  [/^<\/([^:>]+):\d+>/, (m) => mention(`/${m[1]}`)],
+  [/^<\/([^:>]+):\d+>/, (m) => h("button", { type: "button", class: "mention", onclick: () => emit("use-command", m[1]) }, `/${m[1]}`)],
   [/^<a?:(\w+):(\d+)>/, (m) => emojiNode({ name: m[1], id: m[2] })],
   [/^<t:(-?\d{1,13})(?::([tTdDfFRsS]))?>/, (m) => timestamp(Number(m[1]), m[2] || "f")],
 ];

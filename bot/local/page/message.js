@@ -32,9 +32,8 @@ export function draw(message, previous = null, { quiet = false } = {}) {
   return node;
 }
 
-function pings(message) {
-  return message.author.id !== state.me && (message.mention_everyone || message.mentions.some((user) => user.id === state.me));
-}
+// Only who was really notified: a name in a message that pings nobody is no highlight.
+export const pings = (message) => Boolean(message.pings) && message.author.id !== state.me;
 
 const clock = (time) => new Date(time).toLocaleTimeString(undefined, { timeStyle: "short" });
 
@@ -51,10 +50,13 @@ function replied(target) {
   if (!target) return h("div", { class: "above" }, icon("reply", 14), h("i", {}, "Original message was deleted"));
   const text = target.content || (target.embeds.length || target.components.length ? "Click to see the message" : "Click to see the attachment");
   const line = h("span", { class: "above-text" });
-  inline(text.slice(0, 140).replace(/\n/g, " "), line);
+  inline(preview(text), line);
   return h("button", { type: "button", class: "above", onclick: () => emit("jump", { channel: target.channel_id, id: target.id }) },
     face(nameOf(target), target.face, target.author.avatar || ""), h("b", {}, nameOf(target)), target.author.bot && tag(), line);
 }
+
+// The words of a message on one line, without the marks of lines: small print, headings, quotes, code.
+const preview = (text) => text.replace(/^(?:-# |#{1,3} |> |[*-] )/gm, "").replace(/`/g, "").replace(/\s*\n\s*/g, " ").slice(0, 140);
 
 const tag = () => h("span", { class: "tag" }, "APP");
 

@@ -125,12 +125,17 @@ function redraw(id) {
 }
 
 function add(message) {
-  if (message.channel_id !== state.current || state.newer) return;
+  if (message.channel_id !== state.current) return;
+  if (state.newer) {
+    if (message.author.id === state.me || message.flags & EPHEMERAL) emit("open", state.current);
+    return;
+  }
   if (state.messages.has(message.id)) return void update(message);
   const previous = [...state.messages.values()].pop() || null;
   state.messages.set(message.id, message);
   $("messages").append(...dividers(previous, message), draw(message, previous));
-  if (message.author.id === state.me) stuck = true;
+  // One's own words, and what only this person sees: an answer to what they just did is never out of sight.
+  if (message.author.id === state.me || message.flags & EPHEMERAL) toEnd();
   if (stuck) trim();
 }
 

@@ -14,7 +14,7 @@ export function optionField(option, context) {
   const control = controlFor(option, id, context);
   node.append(control.input);
   const field = { node, focus: () => control.input.focus() };
-  control.field = field;
+  control.input.field = field;
   control.input.addEventListener("focus", () => replace(context.hint, h("b", {}, option.name), ` ${option.description} `, h("small", {}, KINDS[option.type] || "")));
   return field;
 }
@@ -67,8 +67,14 @@ function textControl(option, id, context) {
     role: option.autocomplete ? "combobox" : null, "aria-controls": option.autocomplete ? "suggestions" : null, "aria-expanded": option.autocomplete ? "false" : null });
   const list = option.autocomplete ? completion(option, input, context) : null;
   const store = (value) => {
-    if (value === "") context.values.delete(option.name);
-    else context.values.set(option.name, numeric ? Number(value) : value);
+    context.wrong.delete(option.name);
+    context.values.delete(option.name);
+    if (value === "") return;
+    if (!numeric) return void context.values.set(option.name, value);
+    const number = Number(value.replace(/^\$/, ""));
+    const problem = numberProblem(option, number);
+    if (problem) context.wrong.set(option.name, problem);
+    else context.values.set(option.name, number);
   };
   input.addEventListener("input", () => {
     input.closest(".option").classList.remove("missing");
@@ -88,6 +94,15 @@ function textControl(option, id, context) {
   return { input };
 }
 
+// Why a number cannot be sent, "" when it can.
+function numberProblem(option, number) {
+  if (!Number.isFinite(number)) return "Enter a number, such as 20.";
+  if (option.type === 4 && !Number.isInteger(number)) return "Enter a whole number, such as 20.";
+  if (option.min_value !== undefined && number < option.min_value) return `Enter at least ${option.min_value}.`;
+  if (option.max_value !== undefined && number > option.max_value) return `Enter at most ${option.max_value}.`;
+  return "";
+}
+
 function completion(option, input, context) {
   const list = context.suggestions;
   let found = [];
@@ -105,8 +120,11 @@ function completion(option, input, context) {
     const choice = found[index];
     input.value = choice.name;
     context.values.set(option.name, choice.value);
+    asked += 1;
     found = [];
     draw();
+    // What is typed next belongs to the next option, not to the name that was just chosen.
+    context.next(input.field);
   };
   let timer = null;
   return {

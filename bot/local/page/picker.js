@@ -23,24 +23,38 @@ function leaves() {
   return out;
 }
 
-// How well a name fits what was typed: 0 from its beginning, 1 from the beginning of a word, 2 anywhere, 3 not.
-function distance(name, wanted) {
-  if (name.startsWith(wanted)) return 0;
-  if (name.includes(` ${wanted}`)) return 1;
-  return name.includes(wanted) ? 2 : 3;
+// What people call a thing that the name and description of its command do not say.
+const ALSO = {
+  "task cap": "cost limit money budget spend price raise", "agent cap": "cost limit money budget spend", "setup": "rights roles permission limit person cost",
+  "task stop": "cancel abort end kill", "task pause": "hold wait", "task continue": "undo again fix more follow up reopen", "task resume": "go on unpause",
+  "task status": "progress card cost how far", "task files": "result download deliverable", "task export": "download zip git result", "task log": "history what happened", "task tree": "team who agents",
+  "agent say": "tell ask write message talk", "agent edit": "change instructions model prompt undo", "agent replace": "restart new fire", "agent dismiss": "fire remove", "agent inspect": "why steps thoughts cost",
+  "task repeat new": "schedule cron daily weekly", "follow answers": "notify ping mute", "follow off": "notify ping mute silence", "memory forget": "delete undo lesson", "doctor": "check broken error permission problem", "audit": "who decided history",
+};
+
+// How well a command fits what was typed: by its name from 0 to 2, by what it is for 3 and 4, 5 not at all.
+function distance(leaf, wanted) {
+  if (leaf.name.startsWith(wanted)) return 0;
+  if (leaf.name.includes(` ${wanted}`)) return 1;
+  if (leaf.name.includes(wanted)) return 2;
+  const words = `${leaf.description} ${ALSO[leaf.name] || ""} ${leaf.options.map((option) => `${option.name} ${option.description}`).join(" ")}`.toLowerCase().split(/[^\p{L}\p{N}]+/u);
+  if ((ALSO[leaf.name] || "").split(" ").some((word) => word.startsWith(wanted))) return 3;
+  return words.some((word) => word.startsWith(wanted)) ? 4 : 5;
 }
 
 // The best fits first; among them what starts a task while nothing is typed, what was used last, what most people use.
 function ranked(wanted) {
   const used = kept.get("used-at") || {};
   const place = (name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-  const key = ({ name }) => [distance(name, wanted), wanted || name !== FIRST[0] ? 1 : 0, -(used[name] || 0), place(name)];
+  const key = (leaf) => [distance(leaf, wanted), wanted || leaf.name !== FIRST[0] ? 1 : 0, -(used[leaf.name] || 0), place(leaf.name)];
   return leaves()
-    .filter((leaf) => distance(leaf.name, wanted) < 3)
+    .filter((leaf) => distance(leaf, wanted) < 5)
     .map((leaf) => ({ leaf, key: key(leaf) }))
     .sort((a, b) => a.key.map((part, index) => part - b.key[index]).find(Boolean) || a.leaf.name.localeCompare(b.leaf.name))
     .map(({ leaf }) => leaf);
 }
+
+export const leafOf = (name) => leaves().find((leaf) => leaf.name === name);
 
 export function picker(input, choose) {
   const list = h("ul", { id: "command-list", class: "picker", role: "listbox", "aria-label": "Commands", hidden: true });

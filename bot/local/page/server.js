@@ -2,8 +2,20 @@
 
 import { emit } from "./state.js";
 
+// The person of this tab: each tab may be another one.
+const AS = "megaagent.as";
+export const person = {
+  get: () => sessionStorage.getItem(AS),
+  set: (id) => (id ? sessionStorage.setItem(AS, id) : sessionStorage.removeItem(AS)),
+};
+
+function address(path) {
+  const as = person.get();
+  return as ? `/page/${path}${path.includes("?") ? "&" : "?"}as=${as}` : `/page/${path}`;
+}
+
 export async function ask(path) {
-  const response = await fetch(`/page/${path}`, { headers: { Accept: "application/json" } });
+  const response = await fetch(address(path), { headers: { Accept: "application/json" } });
   if (!response.ok) throw new Error(await problem(response));
   return response.json();
 }
@@ -19,7 +31,7 @@ export async function act(verb, body, files = []) {
     headers["Content-Type"] = "application/json";
     data = JSON.stringify(body);
   }
-  const response = await fetch(`/page/act/${verb}`, { method: "POST", headers, body: data });
+  const response = await fetch(address(`act/${verb}`), { method: "POST", headers, body: data });
   if (!response.ok) throw new Error(await problem(response));
   const answer = await response.json();
   if (answer.error) throw new Error(answer.error);
@@ -38,7 +50,7 @@ let source = null;
 
 export function listen(since) {
   if (source) source.close();
-  source = new EventSource(`/page/live?since=${since}`);
+  source = new EventSource(address(`live?since=${since}`));
   source.onopen = () => emit("online", true);
   source.onerror = () => emit("online", false);
   source.onmessage = (message) => {

@@ -18,18 +18,24 @@ export function emit(event, detail) {
   for (const act of listeners.get(event) || []) act(detail);
 }
 
+// The page's own person has keys of its own name only; another one of this browser has the person's id in them.
+function keyOf(key) {
+  const other = sessionStorage.getItem("megaagent.as");
+  return `megaagent.${state.guild.id}.${other ? `${other}.` : ""}${key}`;
+}
+
 // Kept in the browser: drafts, what has been read, theme, the open channel.
 export const kept = {
   get(key, otherwise = null) {
     try {
-      const text = localStorage.getItem(`megaagent.${state.guild.id}.${key}`);
+      const text = localStorage.getItem(keyOf(key));
       return text === null ? otherwise : JSON.parse(text);
     } catch {
       return otherwise;
     }
   },
   set(key, value) {
-    const name = `megaagent.${state.guild.id}.${key}`;
+    const name = keyOf(key);
     if (value === null || value === "") localStorage.removeItem(name);
     else localStorage.setItem(name, JSON.stringify(value));
   },

@@ -1,0 +1,172 @@
+"""Reactions as verbs: ❓ why, ⏸️ pause, ✅ accept, 🔁 continue, on agents' messages, questions and cards.
+
+Each is the action that the command or button does, with the same rights; what comes of it is said to the
+person alone, by direct message, or by a note that goes away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import discord
+from discord.ext import commands
+
+from bot import texts
+from bot.discord.access import Right, gate_rights
+from bot.discord.context import Interaction, Parts
+from bot.discord.error_reports import error_text
+from bot.discord.errors import UNDELIVERED, ActionRefused
+from bot.discord.formatting import plain
+from bot.discord.identities import space_of
+from bot.discord.interactions import require_right, require_view
+from bot.features.agents.actions import pause_agent, resume_agent
+from bot.features.agents.menus import LOOK_BACK
+from bot.features.agents.step_text import why_text
+from bot.features.tasks.actions import pause_task, resume_task
+from bot.features.tasks.continuing import offer
+from bot.features.tasks.tree import tree_text
+from bot.texts import steering as words
+from engine.commands import AnswerGate
+from engine.queries import AgentView, GateView, TaskView
+
+log = logging.getLogger(__name__)
+NOTE_S = 20.0
+"""Seconds that a note stands in the channel for whom no direct message reaches."""
+
+ACCEPTING = ("approve", "accept")
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionAsk:
+    """Who reacted and where: what the checks of rights read of an interaction."""
+
+    client: Any
+    user: discord.Member
+    guild: discord.Guild
+    channel_id: int
+
+    @property
+    def guild_id(self) -> int:
+        """Return the server's id."""
+        return self.guild.id
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a reaction stands on: a task, and of it an agent's words or a question."""
+
+    task: TaskView
+    agent: AgentView | None = None
+    gate: GateView | None = None
+
+
+class ReactionsCog(commands.Cog):
+    """Listens to people's reactions."""
+
+    def __init__(self, bot: discord.Client, parts: Parts) -> None:
+        self.bot, self.parts = bot, parts
+
+    @commands.Cog.listener()
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        """Carry out the verb that a reaction stands for."""
+        verb = VERBS.get(str(payload.emoji).rstrip("\ufe0f"))
+        guild = self.bot.get_guild(payload.guild_id or 0)
+        if verb is None or guild is None or payload.member is None or payload.member.bot:
+            return
+        meant = await self._meant(payload.message_id, guild.id)
+        if meant is None:
+            return
+        ask = ReactionAsk(self.bot, payload.member, guild, payload.channel_id)
+        try:
+            said = await verb(self, cast(Interaction, ask), meant)
+        except Exception as error:  # noqa: BLE001 - errors are reported to the person
+            said = error_text(error)
+        await self._tell(ask, said)
+
+    async def _meant(self, message_id: int, guild_id: int) -> Meant | None:
+        look, routes = self.parts.engine.look, self.parts.routes
+        spoke = await routes.agents_of(message_id)
+        gate_id = await routes.gate_of(message_id)
+        task_id = await self.parts.records.task_of_card(message_id)
+        agent = await look.agent(spoke[0]) if spoke else None
+        gate = await look.gate(gate_id) if gate_id is not None else None
+        number = agent.task_id if agent else gate.task_id if gate else task_id
+        if number is None:
+            return None
+        task = await look.task(number)
+        return Meant(task, agent, gate) if task.space == space_of(guild_id) else None
+
+    async def _tell(self, ask: ReactionAsk, said: str) -> None:
+        try:
+            await ask.user.send(said)
+        except UNDELIVERED:
+            place = self.bot.get_partial_messageable(ask.channel_id)
+            note = f"{ask.user.mention} {said}"[:2000]
+            try:
+                await place.send(note, delete_after=NOTE_S, silent=True)
+            except UNDELIVERED as error:
+                log.warning("cannot tell user %s what came of a reaction: %s", ask.user.id, error)
+
+    # ------------------------------------------------------------ verbs
+
+    async def why(self, ask: Interaction, at: Meant) -> str:
+        """Say what led to an agent's words, or how the task stands."""
+        await require_view(ask, at.task)
+        look = self.parts.engine.look
+        if at.agent is None:
+            return tree_text(await look.agents(at.task.id))
+        steps = await look.steps(at.agent.id, LOOK_BACK)
+        given = [a for a in await look.assignments(at.task.id) if a.assignee == at.agent.name]
+        return why_text(at.agent, steps[0] if steps else None, given)
+
+    async def pause(self, ask: Interaction, at: Meant) -> str:
+        """Pause the agent with all below it, or the task."""
+        if at.agent is not None:
+            return await pause_agent(ask, at.agent, at.task)
+        return await pause_task(ask, at.task)
+
+    async def accept(self, ask: Interaction, at: Meant) -> str:
+        """Approve the plan or accept the result that is asked about."""
+        open_ones = [at.gate] if at.gate else list(await self.parts.engine.look.gates(at.task.id))
+        found = [
+            (gate, choice)
+            for gate in open_ones
+            if gate.basis is None
+            for choice in gate.choices
+            if choice.effect in ACCEPTING
+        ]
+        if len(found) != 1:
+            raise ActionRefused(words.NOTHING_TO_ACCEPT.format(id=at.task.id))
+        gate, choice = found[0]
+        person = await require_right(ask, Right.APPROVE, at.task)
+        for right in gate_rights(choice):
+            await require_right(ask, right, at.task)
+        await self.parts.engine.handle(AnswerGate(gate.id, person.key, choice.id))
+        return words.ACCEPTED.format(id=at.task.id)
+
+    async def go_on(self, ask: Interaction, at: Meant) -> str:
+        """Resume what is paused; of a task that has ended, offer to continue it."""
+        if at.task.ended_at is not None:
+            await require_view(ask, at.task)
+            where = words.CONTINUE_WHERE.format(id=at.task.id)
+            text, _ = offer(at.task, self.parts.defaults, kept=False)
+            return f"{text}\n{where}"
+        if at.agent is not None and at.agent.state == "paused":
+            return await resume_agent(ask, at.agent, at.task)
+        if at.task.state == "paused":
+            return await resume_task(ask, at.task)
+        name = plain(at.agent.name, 60) if at.agent else texts.PICTURE_TITLE.format(id=at.task.id, goal="")
+        raise ActionRefused(words.NOT_PAUSED.format(name=name))
+
+
+Verb = Callable[[ReactionsCog, Interaction, Meant], Awaitable[str]]
+VERBS: Mapping[str, Verb] = {
+    "❓": ReactionsCog.why,
+    "⏸": ReactionsCog.pause,
+    "✅": ReactionsCog.accept,
+    "🔁": ReactionsCog.go_on,
+}
+"""The verbs by emoji, without the variation selector."""

@@ -1,0 +1,39 @@
+"""The page as several people: each tab one person with roles; numbers for mentions; bad numbers said at once."""
+
+from __future__ import annotations
+
+import discord
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.bot.local.conftest import House
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_tab_becomes_another_person_with_a_role(page: Page, house: House) -> None:
+    """The owner adds Robin; what Robin writes is Robin's, and the owner's things are not Robin's."""
+    await page.locator("#people-open").click()
+    await page.locator("#person-name").fill("Robin")
+    await page.locator("#person-role").fill("Editors")
+    await page.get_by_role("button", name="Add and switch").click()
+    await expect(page.locator("#my-name")).to_have_text("Robin")
+    await expect(page.locator("#my-roles")).to_contain_text("Editors")
+    await page.locator("#composer-text").fill("I am here too.")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message", has_text="I am here too.").locator(".name")).to_have_text("Robin")
+
+
+async def test_an_unread_mention_has_a_number(page: Page, house: House, browser: Browser) -> None:
+    """What notifies counts; a name in what notifies nobody does not, and is no highlight."""
+    world, you = house.local.world, house.local.you
+    other = world.create_channel(you.guild_id, "elsewhere")
+    place = house.bot.get_partial_messageable(other.id)
+    allowed = discord.AllowedMentions(users=True)
+    await place.send(f"<@{you.id}> please look", allowed_mentions=allowed)
+    await place.send(f"answered by <@{you.id}>", allowed_mentions=discord.AllowedMentions.none())
+    row = page.locator(".channel", has_text="elsewhere")
+    await expect(row.locator(".pings")).to_have_text("1")
+    await row.click()
+    await expect(page.locator(".message.pinged")).to_have_count(1)
+    await expect(row.locator(".pings")).to_have_count(0)
