@@ -1,4 +1,4 @@
-"""The page as several people: each tab one person with roles; numbers for mentions; bad numbers said at once."""
+"""The page as several people: each tab is one person with roles; unread mentions have a number."""
 
 from __future__ import annotations
 
