@@ -1,0 +1,20 @@
+"""Reactions as verbs: the same actions and rights as commands; what comes of them is for the person alone."""
+
+from __future__ import annotations
+
+from engine.commands import PauseAgent
+from tests.bot.features.conftest import Stage
+from tests.bot.features.test_replies import crew
+
+
+async def test_a_pause_by_reaction_needs_the_right_to_steer(stage: Stage) -> None:
+    """Whoever may not steer changes nothing, and the channel is not told."""
+    task, ada, _ = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    before = len(task.room.history())
+    await stage.stranger.react(words, "⏸️")
+    assert not [c for c in stage.engine.commands if isinstance(c, PauseAgent)]
+    await stage.boss.react(words, "⏸️")
+    paused = [c for c in stage.engine.commands if isinstance(c, PauseAgent)]
+    assert [(c.agent_id, c.by) for c in paused] == [(ada, f"discord:{stage.boss.id}")]
+    assert len(task.room.history()) == before
