@@ -97,7 +97,8 @@ def citizen(view: View) -> ChatAnswer:
     asker = re.search(r"\[from agent (Drafter [\d ]+)\]", view.last)
     assert asker is not None
     words = f"Opinion: I am {view.name}, and it would change my days."
-    return call(("send_message", {"to": [asker[1]], "text": words, "wait": True}))
+    told = {"to": [asker[1]], "text": words, "needs_answer": False, "wait": True}
+    return call(("send_message", told))
 
 
 def auditor(view: View) -> ChatAnswer:
