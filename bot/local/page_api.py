@@ -142,7 +142,7 @@ class PageApi:
         if not named:
             return
         world, guild_id = self._local.world, self._local.you.guild_id
-        user = world.users.get(int(named))
+        user = world.users.get(int(named)) if named.isdecimal() else None
         if user is None or user.bot or user.id not in world.get_guild(guild_id).members:
             raise CannotError("that person is not in this server")
         _acting.set(Human(world, guild_id, user.id))

@@ -77,8 +77,8 @@ class ReactionsCog(commands.Cog):
         if verb is None or guild is None or payload.member is None or payload.member.bot:
             return
         meant = await self._meant(payload.message_id, guild.id)
-        if meant is None:
-            return
+        if meant is None or (verb is ReactionsCog.accept and meant.agent and not meant.gate):
+            return  # a tick on an agent's words is applause, no decision
         ask = ReactionAsk(self.bot, payload.member, guild, payload.channel_id)
         try:
             said = await verb(self, cast(Interaction, ask), meant)

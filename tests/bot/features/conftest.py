@@ -140,8 +140,10 @@ class Stage:
         """A group gets a place, as the provision would record it."""
         await PlaceRecords(self.database).set_group(group_id, kind="channel", channel_id=room.id)
 
-    async def posted(self, room: Any, *agent_ids: int, text: str = "Hello.") -> Any:
-        """Agents' words arrive in a room by webhook, as the outbox would record it."""
+    async def posted(
+        self, room: Any, *agent_ids: int, text: str = "Hello.", gate_id: int | None = None
+    ) -> Any:
+        """Agents' words (or a question) arrive in a room by webhook, as the outbox would record it."""
         message = await self.guild.create_webhook(room, "agents").send(text, username="Ada")
         task_id = self.engine.world.agents[agent_ids[0]].task_id
         spot = await self.ledger.place_of(room.id)
@@ -161,6 +163,7 @@ class Stage:
                     message_id=message.id,
                     channel_id=room.id,
                     wire={},
+                    gate_id=gate_id,
                     **at,
                 )
             )
