@@ -26,9 +26,11 @@ from engine.connectors.recovery import settle_untold
 from engine.domain import effects as fx
 from engine.domain.gates import EFFECTS as CHOICES
 from engine.domain.gates import TAKES_TEXT, Choice, GateKind
+from engine.domain.packages import Pin
 from engine.domain.prompt import compose
 from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
 from engine.domain.state import TodoItem, Turn
+from engine.domain.waits import Awaited
 from engine.errors import EngineError, NotFound, Stale
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
@@ -289,6 +291,7 @@ def _two_here(connection: Connection, side: Side) -> bool:
 
 P = "discord:2"
 capped = task_is(state="paused", paused_for="cap")
+over = task_is(state="done", ended_at=NOW - 1)
 COMMANDS: dict[type, tuple[Deed, ...]] = {
     c.StartTask: (
         order("start", lambda s: c.StartTask("a small game", P, s.space), changes=False, then=_two_here),
@@ -299,6 +302,7 @@ COMMANDS: dict[type, tuple[Deed, ...]] = {
             then=_two_here,
         ),
     ),
+    c.ContinueTask: (order("continue", lambda s: c.ContinueTask(s.task, P, "Eve"), over),),
     c.StartDemonstration: (
         order("start a demonstration", lambda s: c.StartDemonstration(P, s.space), changes=False),
     ),
@@ -609,6 +613,23 @@ STEPS: dict[type, tuple[Deed, ...]] = {
     ),
     fx.Notice: (in_step("notice", "bob", lambda s: fx.Notice("loop", "paused", "d", True)),),
     fx.GiveUp: (in_step("give up", "bob", lambda s: fx.GiveUp("refused")),),
+    fx.CountRefusal: (in_step("count a refusal", "bob", lambda s: fx.CountRefusal()),),
+    fx.WaitFor: (
+        in_step(
+            "wait for things",
+            "cy",
+            lambda s: fx.WaitFor((Awaited("later.md"), Awaited(assignment=s.work["open"]))),
+        ),
+    ),
+    fx.AmendAssignment: (
+        in_step(
+            "amend", "boss", lambda s: fx.AmendAssignment(s.work["open"], "t", "new text", "", (), "asked")
+        ),
+    ),
+    fx.AskPackages: (in_step("ask packages", "bob", lambda s: fx.AskPackages(("six",), "six?")),),
+    fx.AddPackages: (
+        in_step("add packages", "bob", lambda s: fx.AddPackages((Pin("toml", "1", "toml.whl", "1" * 64),))),
+    ),
     fx.SetBudget: (
         in_step(
             "cap a member",
@@ -672,6 +693,9 @@ TOOL_DEEDS: tuple[tuple[str, Deed], ...] = (
     ),
     tool("ada", "review", lambda s: {"assignment": s.work["submitted"], "verdict": "accept"}),
     tool("boss", "dismiss", lambda s: {"name": "Ada", "reason": "done"}),
+    tool("cy", "wait_for", lambda s: {"what": ["later.md"]}),
+    tool("boss", "amend", lambda s: {"assignment": s.work["open"], "details": "new", "why": "asked"}),
+    tool("bob", "install_packages", lambda s: {"packages": ["toml"]}),
     tool("ada", "update_todo", lambda s: {"items": [{"text": "a"}]}),
     tool("ada", "list_files", lambda s: {}),
     tool("ada", "read_file", lambda s: {"path": "a.py"}),
@@ -767,6 +791,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "memories": lambda look, s: look.memories(s.space),
     "decisions": lambda look, s: look.decisions(s.space, s.task),
     "gate_rules": lambda look, s: look.gate_rules(s.space),
+    "used": lambda look, s: look.used(P, s.space, NOW),
     "repeats": lambda look, s: look.repeats(s.space),
 }
 

@@ -36,10 +36,13 @@ from engine.store.core import (
     MEMORIES,
     MESSAGES,
     OUTSIDE_CALLS,
+    PACKAGE_REQUESTS,
+    PACKAGES,
     REPEATS,
     REVISIONS,
     STEPS,
     TASKS,
+    WAITS,
     dumps,
 )
 from engine.store.database import sync_engine
@@ -218,6 +221,12 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
         next_at=NOW + 600,
         last_task_id=task,
     )
+    wheel = {"name": "six", "version": "1", "file": "six.whl", "sha256": "0" * 64, "agent": "Ada"}
+    connection.execute(PACKAGES.insert().values(task_id=task, at=NOW - 300, **wheel))
+    awaited = {"agent_id": cy, "path": "later.md", "created_at": NOW - 300}
+    connection.execute(WAITS.insert().values(task_id=task, **awaited))
+    asked = {"gate_id": gates["packages"], "name": "numpy", "task_id": task}
+    connection.execute(PACKAGE_REQUESTS.insert().values(**asked))
     for rule, subject in (("silent", str(agents["bob"])), ("chatter", "pair"), *_only_there(bystander)):
         values = {"task_id": task, "rule": rule, "subject": subject, "times": 3, "at": NOW - 300}
         connection.execute(INTERVENTIONS.insert().values(**values))

@@ -18,9 +18,9 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.store.core import OUTSIDE_CALLS
 from tests.flows.conftest import Start
-from tests.flows.counter_server import __file__ as counter
 from tests.flows.test_task_on_discord import PATIENCE_S, command, ended, messages, post_with
 
+COUNTER = str(Path(__file__).with_name("counter_server.py"))
 REPORT = "The history is read, the change is committed."
 
 
@@ -131,7 +131,7 @@ async def test_a_server_that_dies_is_started_again_and_a_wrong_one_is_named(
     kept = tmp_path / "kept"
     servers = config(
         tmp_path / "mcp.json",
-        counter={"command": sys.executable, "args": [counter, str(kept)]},
+        counter={"command": sys.executable, "args": [COUNTER, str(kept)]},
         absent={"command": "no-such-program", "env": {"TOKEN": "very-secret-token-1"}},
         unset={"command": "x", "env": {"KEY": "${NOT_SET_ANYWHERE}"}},
     )

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from engine.events import AgentSpoke, OutsideCalled, TaskEnded
-from tests.flows.counter_server import __file__ as counter
 from tests.flows.dying_caller import KILLED, engine_at, play
 
+COUNTER = str(Path(__file__).with_name("counter_server.py"))
 MORE = pytest.mark.soak
 CASES = [
     pytest.param("allow", "written", 0, "unknown", marks=MORE),
@@ -31,7 +31,7 @@ CASES = [
 def prepare(folder: Path, policy: str) -> Path:
     """The file in which the server counts."""
     counted = folder / "counted"
-    entry = {"command": sys.executable, "args": ["-I", "-S", counter, str(counted)]}
+    entry = {"command": sys.executable, "args": ["-I", "-S", COUNTER, str(counted)]}
     ours = {"policy": {"add": policy}}
     text = json.dumps({"mcpServers": {"counter": {**entry, "megaagent": ours}}})
     (folder / "mcp.json").write_text(text)

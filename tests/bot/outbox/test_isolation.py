@@ -19,6 +19,7 @@ from bot.places.records import MadePlace, PlaceRecords, WebhookRecord
 from bot.storage.guild_settings import BotRecords
 from bot.storage.tables import BOT_METADATA, deliveries, groups, outbox
 from engine import events as ev
+from engine.commands import Limits
 from engine.domain.gates import choices_of
 from tests.bot.outbox.conftest import Stage
 from tests.bot.places.test_repairs import begun, seen_by_bot
@@ -59,6 +60,7 @@ def happening(t: int) -> dict[type, ev.EventBody]:
     origin, space = f"channel:{of(t, 92)}", f"guild:{of(t, 90)}"
     bodies: tuple[ev.EventBody, ...] = (
         ev.TaskAccepted(t, "a small game", f"discord:{of(t, 91)}", space, None, origin),
+        ev.TaskContinued(t, root, f"discord:{of(t, 91)}", "Eve", Limits(), 1),
         ev.RepeatPaused(t, 1, space, origin, "a small game", "no right"),
         ev.TaskChanged(t, "paused", "cap", "cap"),
         ev.PlanProposed(t, root, of(t, GATE), "the plan", ("one",), 9, 1, 1, 1),
@@ -69,6 +71,7 @@ def happening(t: int) -> dict[type, ev.EventBody]:
         ev.AgentSpoke(t, shop, ada, "Ada", (), "hello", (f"{of(t, 92)}:1",)),
         ev.MessageRead(t, ada, f"{of(t, 92)}:1"),
         ev.AssignmentChanged(t, root, 1, "paint", "Boss", "Ada", "accepted", "good"),
+        ev.PackagesAdded(t, shop, ada, "Ada", ("six 1.17.0",)),
         ev.AcceptedWorkChanged(t, root, 1, "a table", "Boss", ada, "Ada", ("a.py",)),
         ev.FileWritten(t, shop, ada, "Ada", "a.py", 1, 10, "added"),
         ev.CodeRan(t, shop, ada, "Ada", "python a.py", 0, "exit", "ok"),
