@@ -1,6 +1,7 @@
 """An engine with a server of tools that dies at one point: `… tests.flows.dying_caller FOLDER TOOL POINT`.
 
-A boss calls `counter__add` (or `counter__look`) once; where the policy asks, the gate is answered at once.
+A boss calls `counter__add` (or `counter__look`) once, or commits where TOOL is the path of a repository.
+Where the policy asks, the gate is answered at once.
 """
 
 from __future__ import annotations
@@ -55,14 +56,17 @@ POINTS = {
 
 def boss(tool: str) -> Any:
     """A boss that calls the tool once, and finishes when it has heard what became of it."""
+    wanted: tuple[str, dict[str, Any]] = (f"counter__{tool}", {"item": "tea"})
+    if "/" in tool:
+        wanted = ("git__git_commit", {"repo_path": tool, "message": "By the agents"})
 
     def script(request: ChatRequest) -> ChatAnswer:
         last = request.messages[-1].content
-        if TOLD in last or f"{tool} of counter" in last or "unknown" in last:
+        if TOLD in last or "[from outside: " in last or "unknown" in last:
             return call(("finish", {"report": "Heard.", "deliverables": []}))
         if any(message.role == "assistant" for message in request.messages):
             return say("I wait.")
-        return call((f"counter__{tool}", {"item": "tea"}), text="Now I call.")
+        return call(wanted, text="Now I call.")
 
     return script
 

@@ -13,6 +13,9 @@ import pytest
 
 from engine.events import AgentSpoke, OutsideCalled, TaskEnded
 from tests.flows.dying_caller import KILLED, engine_at, play
+from tests.flows.test_connectors import git, repository
+
+__all__ = ["repository"]  # the fixture
 
 COUNTER = str(Path(__file__).with_name("counter_server.py"))
 MORE = pytest.mark.soak
@@ -89,6 +92,25 @@ async def test_a_call_that_only_reads_is_made_again(home: Path, point: str) -> N
     assert lines(Path(f"{counted}.looks")) == (1 if point == "written" else 2)
     assert [body.end for body in seen if isinstance(body, OutsideCalled)] == ["done"]
     await _no_server_left(str(counted))
+
+
+@MORE
+@pytest.mark.parametrize(("point", "commits"), [("written", "1"), ("called", "2"), ("kept", "2")])
+async def test_a_commit_of_a_real_server_is_never_repeated(
+    home: Path, repository: Path, point: str, commits: str
+) -> None:
+    """The same with mcp-server-git, which counts by its history; the change that waits stays what it was."""
+    entry = {"command": sys.executable, "args": ["-m", "mcp_server_git", "--repository", str(repository)]}
+    ours = {"megaagent": {"policy": {"git_commit": "allow"}}}
+    (home / "mcp.json").write_text(json.dumps({"mcpServers": {"git": {**entry, **ours}}}))
+    await killed(home, str(repository), point)
+    async with engine_at(home, str(repository)) as opened:
+        async with asyncio.timeout(90):
+            seen = await play(opened)
+    assert git(repository, "rev-list", "--count", "HEAD") == commits
+    told = [body.end for body in seen if isinstance(body, OutsideCalled)]
+    assert told == ["done" if point == "kept" else "unknown"]
+    await _no_server_left(str(repository))
 
 
 async def _no_server_left(mark: str) -> None:
