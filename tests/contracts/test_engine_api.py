@@ -14,6 +14,7 @@ from bot.ports import EngineApi
 from engine.commands import (
     AnswerGate,
     Command,
+    ContinueTask,
     DismissAgent,
     EditAgent,
     EditMessage,
@@ -97,6 +98,13 @@ CASES: dict[str, Case] = {
         StopTask(k.task, "me"),
         PauseTask(k.task, "me"),
         SayToAgent(k.boss, "hello", "me", "Me"),
+    ],
+    "a task continued": lambda k: [
+        ContinueTask(k.task, "me", "Me"),
+        ContinueTask(NOBODY, "me", "Me"),
+        StopTask(k.task, "me"),
+        ContinueTask(k.task, "me", "Me"),
+        ContinueTask(k.task, "me", "Me"),
     ],
     "caps": lambda k: [RaiseCap(k.task, Limits(minutes=500), "me")],
     "an agent paused and resumed": lambda k: [PauseAgent(k.boss, "me"), ResumeAgent(k.boss, "me")],

@@ -149,7 +149,7 @@ async def test_a_subtree_is_dismissed_at_its_cap(world: World) -> None:
     assert (await engine.look.agent(ada)).state == "dismissed"
 
     async def heard() -> bool:
-        return any("a person dismissed it" in words for words in pair.heard)
+        return any("was dismissed by a person" in words for words in pair.heard)
 
     await world.until(heard)
     assert (await engine.look.task(task)).state == "running"

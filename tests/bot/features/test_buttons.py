@@ -181,7 +181,7 @@ async def test_a_plan_is_approved_within_caps(stage: Stage, restarts: bool) -> N
     by = f"discord:{stage.boss.id}"
     assert stage.engine.commands[-1] == AnswerGate(gate_id, by, "approve", limits=caps)
     settled = task.room.last_message
-    assert settled.components == [] and "answered: Approve within $2.50" in settled.content
+    assert settled.components == [] and "answered: Approve within 12 agents, $2.50" in settled.content
 
 
 async def test_an_approval_raises_no_cap(stage: Stage) -> None:

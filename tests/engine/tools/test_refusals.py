@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from engine.events import AgentSpoke
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, RunRequest, RunResult
 from tests.engine.autonomy.conftest import Stage
@@ -104,6 +103,7 @@ async def test_a_submission_without_passing_its_check_is_not_taken(stage: Stage)
 async def test_limits_of_depth_and_members_are_said(stage: Stage) -> None:
     """Who may not recruit any more hears why and what to do."""
     heard: list[str] = []
+    deep: list[str] = []
 
     def boss(view: View) -> ChatAnswer:
         if view.steps == 0:
@@ -115,10 +115,13 @@ async def test_limits_of_depth_and_members_are_said(stage: Stage) -> None:
         return say("I see.")
 
     def ada(view: View) -> ChatAnswer:
-        return call(("recruit", {"members": [ADA | {"name": "Deep"}]})) if view.steps == 0 else say(view.last)
+        if view.steps == 0:
+            return call(("recruit", {"members": [ADA | {"name": "Deep"}]}))
+        deep.append(view.all)
+        return say("I see.")
 
     play = await stage({"Boss": boss, "Ada": ada}, caps=replace(CAPS, members=2, depth=1))
     await play.until_heard(heard)
     assert "A head may lead 2; you have 0" in heard[0]
-    spoke = await play.until(AgentSpoke, name="Ada")
-    assert "may be 1 deep. Do this part yourself." in spoke.text
+    await play.until_heard(deep)
+    assert "may be 1 deep. Do this part yourself." in deep[0]
