@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sqlite3
@@ -212,24 +213,39 @@ def test_a_file_that_is_no_database_is_closed_again(tmp_path: Path, monkeypatch:
     assert path.read_bytes() == before
 
 
-async def test_a_failed_write_is_said_and_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+class Heard(logging.Handler):
+    """Keeps what a logger says, and tells the loop that it said something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.any, self._loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's text."""
+        self.said.append(record.getMessage())
+        self._loop.call_soon_threadsafe(self.any.set)
+
+
+async def test_a_failed_write_is_said_and_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is reported in plain words, and what could not be written is written later."""
     local = LocalDiscord(LocalOptions(data=tmp_path, save_every=0.05))
     await local.start()
-    loop, failed = asyncio.get_running_loop(), asyncio.Event()
+    logger, heard = logging.getLogger(WorldFile.__module__), Heard()
     with monkeypatch.context() as broken:
+        broken.setattr(logger, "disabled", False)
+        broken.setattr(logger, "handlers", [heard])
+        broken.setattr(logger, "level", logging.ERROR)
 
         def full(self: WorldFile, changes: Changes) -> None:
-            loop.call_soon_threadsafe(failed.set)
             raise sqlite3.OperationalError("database or disk is full")
 
         broken.setattr(WorldFile, "_write_all", full)
         await local.you.send(local.you.channel("lobby"), "precious", files=[("a.txt", b"a")])
-        await asyncio.wait_for(failed.wait(), 5)
+        async with asyncio.timeout(30):
+            await heard.any.wait()
     await local.stop()
-    assert "disk is full" in caplog.text
+    assert "disk is full" in heard.said[0]
     again = LocalDiscord(LocalOptions(data=tmp_path))
     await again.start()
     (kept,) = again.you.history(again.you.channel("lobby"))
