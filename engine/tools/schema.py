@@ -86,7 +86,7 @@ def _common(node: Mapping[str, Any], definitions: _Definitions, depth: int) -> d
     if made.get("type") == "array":
         items = node.get("items") or {"type": "string"}
         made["items"] = _common(_mapping(items), definitions, depth + 1)
-    if node.get("anyOf"):
+    if isinstance(node.get("anyOf"), list) and node["anyOf"]:
         made["anyOf"] = [_common(_mapping(one), definitions, depth + 1) for one in node["anyOf"]]
     return _with_default(made, node.get("default"))
 
@@ -100,7 +100,7 @@ def _resolved(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mappin
     return node
 
 
-def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
     """Return the node with its alternatives as `anyOf` without null; a single alternative replaces it."""
     if isinstance(node.get("allOf"), list):
         parts = [_resolved(_mapping(part), definitions) for part in node["allOf"]]
@@ -110,9 +110,10 @@ def _flat(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[st
         return node
     kept = [one for one in choices if _mapping(one).get("type") != "null"]
     rest = _without(node, "anyOf", "oneOf")
-    if len(kept) == 1:
-        return {**_resolved(_mapping(kept[0]), definitions), **rest}
-    return {**rest, "anyOf": kept}
+    if len(kept) != 1:
+        return {**rest, "anyOf": kept}
+    only = _resolved(_mapping(kept[0]), definitions)
+    return {**(_flat(only, definitions, depth + 1) if depth < _DEEPEST else {}), **rest}
 
 
 def _kind(node: Mapping[str, Any]) -> str:

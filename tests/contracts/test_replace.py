@@ -59,7 +59,7 @@ async def test_the_successor_knows_what_the_predecessor_knew_and_ends_its_work(w
     fresh_id = await engine.handle(ReplaceAgent(ada, "me", "too slow", "Use ash."))
     bodies = [event.body for event in await ended(engine, task)]
     assert fresh_id == await _id(world, "Ada 2")
-    assert [e.reason for e in bodies if isinstance(e, AgentLeft)] == ["too slow"]
+    assert [e.reason for e in bodies if isinstance(e, AgentLeft)] == ["too slow (replaced by a person)"]
     states = [e.state for e in bodies if isinstance(e, AssignmentChanged)]
     assert "cancelled" not in states and states[-1] == "accepted"
     shown = seen[0].all

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from engine.commands import AnswerGate, Limits, PauseAgent, RaiseCap
 from engine.events import (
     AgentJoined,
-    AgentSpoke,
     CapReached,
     FileWritten,
     GateRaised,
@@ -181,6 +180,8 @@ async def test_the_cap_on_agents_is_said_and_recruiting_refused(stage: Stage) ->
 async def test_a_subtree_has_a_cap_on_agents_of_its_own(stage: Stage) -> None:
     """A head within its share may not recruit beyond it, whatever the task still allows."""
 
+    seen: asyncio.Queue[str] = asyncio.Queue()
+
     def boss(view: View) -> ChatAnswer:
         if view.steps == 0:
             share = ("set_budget", {"name": "Ada", "agents": 3})
@@ -195,12 +196,13 @@ async def test_a_subtree_has_a_cap_on_agents_of_its_own(stage: Stage) -> None:
             return call(("recruit", {"members": [_member("A1"), _member("A2")]}))
         if view.steps == 2:
             return call(("recruit", {"members": [_member("A3")]}))
-        return say(view.all)
+        seen.put_nowait(view.all)
+        return say("Waiting.")
 
-    play = await stage({"Boss": boss, "Ada": ada})
-    spoke = await play.until(AgentSpoke, name="Ada")
-    assert spoke.text.index("may have 2 more agents") < spoke.text.index("Joined your group: A1, A2")
-    assert "may have 0 more agents" in spoke.text
+    await stage({"Boss": boss, "Ada": ada})
+    text = await asyncio.wait_for(seen.get(), 20)
+    assert text.index("may have 2 more agents") < text.index("Joined your group: A1, A2")
+    assert "may have 0 more agents" in text
 
 
 def _member(name: str) -> dict[str, object]:

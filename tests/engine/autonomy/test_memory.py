@@ -151,7 +151,7 @@ async def test_lessons_are_found_by_meaning_in_later_tasks(stage: Stage, tmp_pat
     lessons = ["A kitten slept on the keyboard.", "Rain fell."]
 
     def boss(view: View) -> ChatAnswer:
-        if "another" in view.request.messages[0].content:
+        if "xylophone" in view.request.messages[0].content:
             if not view.did("recall"):
                 return call(("recall", {"query": "feline"}))
             return call(("finish", {"report": view.last}))
@@ -159,7 +159,7 @@ async def test_lessons_are_found_by_meaning_in_later_tasks(stage: Stage, tmp_pat
 
     play = await stage({"Boss": boss}, embedder=Meanings(), url=sqlite_url(tmp_path))
     await play.end()
-    second = await play.engine.handle(StartTask("make another thing", "me", "guild:1"))
+    second = await play.engine.handle(StartTask("make a xylophone", "me", "guild:1"))
     report = (await play.until(TaskEnded, task_id=second)).report
     assert "kitten" in report and "Rain" not in report
     away = await stage({"Boss": boss}, embedder=Meanings(fails=True))
