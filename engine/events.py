@@ -194,6 +194,17 @@ class AgentSpoke:
 
 
 @dataclass(frozen=True, slots=True)
+class RemarkNoted:
+    """An agent that waits for others ended its turn with a few words that nobody asked for: no message."""
+
+    task_id: int
+    group_id: int
+    agent_id: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageRead:
     """A committed step of the agent read a person's message."""
 
@@ -484,6 +495,7 @@ EventBody = (
     | AgentLeft
     | AgentChanged
     | AgentSpoke
+    | RemarkNoted
     | MessageRead
     | AssignmentChanged
     | AcceptedWorkChanged

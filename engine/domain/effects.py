@@ -16,6 +16,7 @@ from engine.domain.gates import Choice, GateKind
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
 from engine.domain.packages import Pin
+from engine.domain.speech import Voice
 from engine.domain.state import ModelState, Rest, TodoItem
 from engine.domain.waits import Awaited
 from engine.ports import OutsideTool, Usage
@@ -388,8 +389,7 @@ class CallRecord:
 class StepOutcome:
     """Everything that one step commits. `reads` False: no model acted on its messages, which stay unread.
 
-    `rest`: the calls of the answer that the agent's next step runs. `aloud` False: what is said only ends the
-    turn of an agent that waits, and is not shown to people.
+    `rest`: the calls of the answer that the agent's next step runs. `voice`: how what is said is used.
     """
 
     said: str
@@ -409,7 +409,7 @@ class StepOutcome:
     state: ModelState = field(default_factory=ModelState)
     reads: bool = True
     rest: Rest | None = None
-    aloud: bool = True
+    voice: Voice = "aloud"
     warnings: tuple[str, ...] = field(default=())
 
 

@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
-from engine.domain.effects import CallRecord, Finish, Notice, StepOutcome
+from engine.domain.effects import CallRecord, Finish, Notice, SendMessage, StepOutcome
 from engine.domain.outcomes import Outcome, Refused, ToolResult
-from engine.domain.state import NOTE, ModelState, PastCall, Rest, StepFacts, Turn
+from engine.domain.speech import Voice, voice_of
+from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
 from engine.llm.local.policy import led_by
@@ -124,6 +125,7 @@ async def act(
     agent, before = turn.facts.agent, turn.rest
     acted = _Acted([], before.good if before else 0, list(agent.last_calls))
     context.ends_turn = before is not None and before.ends_turn
+    context.speaks = bool(answer.text.strip())
     first = before.first if before else 0
     whole = answer.tool_calls[:-1] if answer.cut else answer.tool_calls
     for number, call in enumerate(whole):
@@ -138,7 +140,7 @@ async def act(
     bad = agent.bad_answers + 1 if useless else 0
     continues = answer.tool_calls or note or turn.text_only
     ends = context.ends_turn or not continues or _rests(turn, acted)
-    said = "" if context.ends_turn and _only_talk(answer) else clip(answer.text, 2_000 if note else 20_000)
+    said = clip(answer.text, 2_000 if note else 20_000)
     if useless:
         ends = _give_up(context, bad, agent.name)
         bad = 0 if ends else bad
@@ -163,17 +165,19 @@ async def act(
         guessed=answer.guessed,
         kept=answer.kept,
         state=_state_after(turn, answer),
-        aloud=bool(answer.tool_calls) or not _only_waits(turn.facts),
+        voice=_voice(turn, answer, context),
     )
 
 
-def _only_waits(facts: StepFacts) -> bool:
-    """Return whether words without a call only end the turn: others are at work, and no person wrote."""
-    agent = facts.agent
-    waits = any(work.state == "open" for work in facts.work)
-    turn = facts.past[-agent.turn_steps :] if agent.turn_steps else ()
-    read = [*facts.inbox, *(message for step in turn for message in step.messages)]
-    return waits and not any(message.from_kind == "person" or message.about == "answer" for message in read)
+def _voice(turn: Turn, answer: ChatAnswer, context: ToolContext) -> Voice:
+    return voice_of(
+        turn.facts,
+        answer.text,
+        calls=bool(answer.tool_calls),
+        ends_turn=context.ends_turn,
+        talks=any(call.name in ("send_message", "finish", "ask_human") for call in answer.tool_calls),
+        to_people=any("human" in sent.shown for sent in context.staged(SendMessage)),
+    )
 
 
 def _is_due(turn: Turn, answer: ChatAnswer, call: ToolCall, context: ToolContext) -> bool:
@@ -200,7 +204,7 @@ def _part(
     first = (turn.rest.first if turn.rest else 0) + number
     rest = Rest(left, first, acted.good, context.ends_turn, answer.cut, answer.limit, answer.trouble)
     return StepOutcome(
-        said="" if context.ends_turn and _only_talk(answer) else clip(answer.text, 20_000),
+        said=clip(answer.text, 20_000),
         calls=tuple(acted.records),
         effects=tuple(context.effects),
         ends_turn=False,
@@ -216,6 +220,7 @@ def _part(
         kept=answer.kept,
         state=ModelState(answer_tokens=agent.model.answer_tokens),
         rest=rest,
+        voice=_voice(turn, answer, context),
     )
 
 
@@ -279,11 +284,6 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
 
 def _safe_name(call: ToolCall) -> str:
     return _SAFE_NAME.sub("_", call.name)[:64] or "unnamed"
-
-
-def _only_talk(answer: ChatAnswer) -> bool:
-    """Return whether a call already says the answer's text, which would otherwise be posted twice."""
-    return any(call.name in ("send_message", "finish", "ask_human") for call in answer.tool_calls)
 
 
 def _give_up(context: ToolContext, bad: int, name: str) -> bool:

@@ -35,9 +35,10 @@ from engine.domain.effects import (
     WaitFor,
     one_change_a_file,
 )
+from engine.domain.speech import gave_open_work
 from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
-from engine.events import AgentSpoke, MessageRead
+from engine.events import AgentSpoke, MessageRead, RemarkNoted
 from engine.lifecycle.agents import pause_recruits
 from engine.ports import Wake
 from engine.steps.accepted import tell_reopened
@@ -57,6 +58,7 @@ from engine.store.core import (
     hold_order,
     waking,
 )
+from engine.store.messages import awaits_answer
 from engine.store.prepared import (
     FetchedRow,
     Prepared,
@@ -310,7 +312,7 @@ class _Step:
             settle_budget(connection, turn, outcome, self.me)
             hold_order(connection)
         if not self.dropped:
-            _speak(unit, turn, outcome)
+            self._speak()
         for effect in self.effects:
             apply_effect(effect, unit)
         tell_reopened(unit)
@@ -318,6 +320,31 @@ class _Step:
             pause_recruits(connection, unit.agent.id, unit.now)
         _write_step(connection, turn, outcome, unit)
         return consumed, waking.run(connection, agent=unit.agent.id)
+
+    def _speak(self) -> None:
+        """Emit the answer's text: as the agent's message, or as noted where the agent only waits.
+
+        `refs` are the people's messages that it answers.
+        """
+        unit, outcome = self.unit, self.outcome
+        if not outcome.said.strip() or outcome.voice == "kept":
+            return
+        agent = unit.agent
+        if outcome.voice == "parting" and self._waits():
+            unit.event(RemarkNoted(unit.task_id, unit.own_group, agent.id, agent.name, outcome.said))
+            return
+        refs = tuple(message.ref for message in self.turn.facts.inbox if message.ref)
+        unit.event(
+            AgentSpoke(
+                unit.task_id, unit.own_group, agent.id, agent.name, (), outcome.said, refs, unit.sources
+            )
+        )
+
+    def _waits(self) -> bool:
+        """Return whether something that the store knows of will wake the agent."""
+        unit = self.unit
+        waits = bool(self.me.waits) or gave_open_work(self.turn.facts)
+        return waits or awaits_answer(self.connection, unit.task_id, unit.agent.id)
 
     def close(
         self, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], wakes: Sequence[Wake]
@@ -418,18 +445,6 @@ def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:
         if message.ref:
             unit.event(MessageRead(unit.task_id, unit.agent.id, message.ref))
     return consumed
-
-
-def _speak(unit: UnitOfWork, turn: Turn, outcome: StepOutcome) -> None:
-    """Emit the answer's text as the agent's message; `refs` are the people's messages that it answers."""
-    if not outcome.said.strip() or not outcome.aloud:
-        return
-    refs = tuple(message.ref for message in turn.facts.inbox if message.ref)
-    unit.event(
-        AgentSpoke(
-            unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, (), outcome.said, refs, unit.sources
-        )
-    )
 
 
 def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, unit: UnitOfWork) -> None:

@@ -53,6 +53,34 @@ def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def awaits_answer(connection: Connection, task_id: int, agent_id: int) -> bool:
+    """Return whether an active agent has not answered the newest question of this agent to it."""
+    asked = (
+        sa.select(MESSAGES.c.to_agent, sa.func.max(MESSAGES.c.id).label("number"))
+        .where(
+            MESSAGES.c.task_id == task_id,
+            MESSAGES.c.from_agent == agent_id,
+            MESSAGES.c.from_kind == "agent",
+            MESSAGES.c.wakes,
+        )
+        .group_by(MESSAGES.c.to_agent)
+        .subquery()
+    )
+    answer = MESSAGES.alias("answer")
+    answered = (
+        sa.select(answer.c.id)
+        .where(
+            answer.c.from_agent == asked.c.to_agent,
+            answer.c.to_agent == agent_id,
+            answer.c.from_kind == "agent",
+            answer.c.id > asked.c.number,
+        )
+        .exists()
+    )
+    there = sa.and_(AGENTS.c.id == asked.c.to_agent, AGENTS.c.status == "active")
+    return connection.execute(sa.select(AGENTS.c.id).join(asked, there).where(~answered)).first() is not None
+
+
 def _has(state: str) -> sa.ColumnElement[bool]:
     """Whether an agent has an assignment in this state."""
     mine = sa.and_(ASSIGNMENTS.c.assignee_id == AGENTS.c.id, ASSIGNMENTS.c.state == state)

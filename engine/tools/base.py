@@ -95,6 +95,7 @@ class ToolContext:
 
     Steps up to `upto` are in the prompt only as a summary. `newcomers`: the names that those recruited in
     this step will have, which the commit may number. `calls_outside`: digests of the calls made so far.
+    `speaks`: the answer has words beside its calls.
     """
 
     facts: StepFacts
@@ -118,6 +119,7 @@ class ToolContext:
     calls_outside: list[str] = field(default_factory=list)
     slots: int = 0
     ends_turn: bool = False
+    speaks: bool = False
 
     @property
     def agent(self) -> AgentFacts:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from engine.domain.effects import WaitFor
 from engine.domain.outcomes import ToolResult
+from engine.domain.speech import unanswered_people
 from engine.domain.waits import Awaited
 from engine.lifecycle.waits import true_now
 from engine.store.assignments import load_assignment
@@ -29,6 +30,9 @@ async def wait_for(context: ToolContext, arguments: WaitForArguments) -> ToolRes
     if not left:
         known = [there.get(each, f"{each.shown} is there.") for each in awaited]
         return ToolResult(" ".join(["Nothing to wait for:", *known]))
+    people = () if context.speaks or context.effects else unanswered_people(context.facts)
+    if people:
+        raise ToolRefused(f"First answer {', '.join(people[:5])}, or act on what was said; then wait.")
     context.stage(WaitFor(left))
     context.ends_turn = True
     return ToolResult(f"You are woken when {', '.join(each.shown for each in left)} is there.")

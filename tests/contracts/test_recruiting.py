@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from engine.commands import SayToAgent, StartTask
 from engine.errors import ModelRefused
-from engine.events import AgentSpoke
+from engine.events import AgentSpoke, RemarkNoted
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest, RunResult
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, EVENTS, MESSAGES, STEPS
@@ -171,29 +171,55 @@ async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> Non
     assert texts[1] == "Joined your group: Ada. Assignments: #1 for Ada."
 
 
-async def test_words_that_only_end_the_turn_of_who_waits_are_not_said_aloud(world: World) -> None:
-    """While a member works the boss's plain text stays in its transcript; a person who asks gets it."""
+async def test_words_of_who_waits_are_noted_and_all_others_are_shown(world: World) -> None:
+    """While a member works the boss's few words are in its transcript and the log. A person who asks gets
+    them as an answer, also beside a call that ends the turn; long ones, and those of a member that stops
+    with its work open, are shown."""
+    long = "The figures of March are missing, so those of February stand in. " * 5
+    note = {"to": ["Ada"], "text": "Go on.", "needs_answer": False, "wait": True}
+    answers = {
+        "how is it": say("Ada is at work."),
+        "and now": call(("send_message", note), text="Ada goes on now."),
+        "tell all": call(("wait_for", {"what": ["a.md"]})),
+        "First answer Me": call(("wait_for", {"what": ["a.md"]}), text="All is told."),
+        "noise": say(long),
+    }
 
     def script(request: ChatRequest) -> ChatAnswer:
         view = View(request)
         if view.name == "Ada":
-            return say("I am thinking.")
-        if "how is it" in view.last:
-            return say("Ada is at work.")
-        if view.did("recruit"):
-            return say("I wait for Ada.")
-        ada = {"name": "Ada", "role": "writer", "task": "Write a.md."}
-        return call(("recruit", {"members": [ada]}))
+            noise = call(("send_message", {"to": ["Boss"], "text": "noise"}))
+            return noise if "Go on." in view.last else say("I cannot write here.")
+        heard = next((words for words in answers if words in view.last), "")
+        if heard or view.did("recruit"):
+            return answers.get(heard) or say("I wait for Ada.")
+        return call(("recruit", {"members": [{"name": "Ada", "role": "writer", "task": "Write a.md."}]}))
 
     engine = await world.start(script)
     await engine.handle(StartTask("g", "me", "here"))
     await world.until(lambda: still(world))
     boss = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.role == "boss"))
-    await engine.handle(SayToAgent(boss, "how is it?", "me", "Me", ref="r"))
-    await world.until(lambda: still(world))
-    spoken = sa.select(EVENTS.c.payload_json).where(EVENTS.c.kind == AgentSpoke.__name__)
-    assert [json.loads(row.payload_json)["text"] for row in await world.rows(spoken)] == ["Ada is at work."]
-    assert "I wait for Ada." in [row.said for row in await world.rows(sa.select(STEPS.c.said))]
+    ada = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.name == "Ada"))
+    for words in ("how is it?", "and now?", "tell all"):
+        await engine.handle(SayToAgent(boss, words, "me", "Me", ref=words))
+        await world.until(lambda: still(world))
+    events = sa.select(EVENTS).where(EVENTS.c.kind.in_([AgentSpoke.__name__, RemarkNoted.__name__]))
+    said = [(row.kind, json.loads(row.payload_json)) for row in await world.rows(events)]
+    spoken = [(body["agent_id"], body["text"]) for kind, body in said if kind == "AgentSpoke"]
+    assert sorted(spoken) == sorted(
+        [
+            (ada, "I cannot write here."),
+            (boss, "Ada is at work."),
+            (boss, "Ada goes on now."),
+            (boss, "Go on."),
+            (ada, "noise"),
+            (boss, "All is told."),
+            (boss, long),
+        ]
+    )
+    noted = [body["text"] for kind, body in said if kind == "RemarkNoted"]
+    assert noted == ["I wait for Ada.", "I cannot write here."]  # after a question that has no answer yet
+    assert noted[0] in [row.said for row in await world.rows(sa.select(STEPS.c.said))]
 
 
 async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_task(world: World) -> None:

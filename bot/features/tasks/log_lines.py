@@ -133,6 +133,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.AgentJoined: _joined,
     e.AgentLeft: _left,
     e.AgentChanged: _changed,
+    e.RemarkNoted: lambda body: f"💭 {plain(body.name, 40)}, who waits: {plain(body.text, 200)}",
     e.AssignmentChanged: _assignment,
     e.AcceptedWorkChanged: _accepted_changed,
     e.FileWritten: _file,

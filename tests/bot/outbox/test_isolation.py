@@ -71,6 +71,7 @@ def happening(t: int) -> dict[type, ev.EventBody]:
         ev.AgentSpoke(t, shop, ada, "Ada", (), "hello", (f"{of(t, 92)}:1",)),
         ev.MessageRead(t, ada, f"{of(t, 92)}:1"),
         ev.AssignmentChanged(t, root, 1, "paint", "Boss", "Ada", "accepted", "good"),
+        ev.RemarkNoted(t, shop, ada, "Ada", "I wait."),
         ev.PackagesAdded(t, shop, ada, "Ada", ("six 1.17.0",)),
         ev.AcceptedWorkChanged(t, root, 1, "a table", "Boss", ada, "Ada", ("a.py",)),
         ev.FileWritten(t, shop, ada, "Ada", "a.py", 1, 10, "added"),
