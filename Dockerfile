@@ -2,8 +2,8 @@
 ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim-trixie AS build
-# Which extras: mcp native postgres, and local for the embedded model and the loopback Discord.
-ARG EXTRAS="mcp native postgres"
+# Which extras: mcp native postgres web, and local for the embedded model and the loopback Discord.
+ARG EXTRAS="mcp native postgres web"
 WORKDIR /src
 COPY pyproject.toml setup.py README.md LICENSE ./
 COPY requirements ./requirements

@@ -52,6 +52,7 @@ lock: setup-test      ## pin dependencies again: names, versions and hashes only
 	@$(LOCK) -c requirements.lock --extra mcp -o requirements/mcp.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra native -o requirements/native.lock pyproject.toml
 	@$(LOCK) -c requirements.lock --extra postgres -o requirements/postgres.lock pyproject.toml
+	@$(LOCK) -c requirements.lock --extra web -o requirements/web.lock pyproject.toml
 
 uninstall:            ## remove what set-up and the bot put on this machine; asks for each part
 	@scripts/uninstall.sh

@@ -7,13 +7,14 @@ from typing import Literal
 
 from engine.errors import NotConfigured
 
-Extra = Literal["local", "mcp", "native", "postgres"]
+Extra = Literal["local", "mcp", "native", "postgres", "web"]
 
 MODULES: dict[Extra, tuple[str, ...]] = {
     "local": ("huggingface_hub", "simcord", "tqdm", "xllamacpp"),
     "mcp": ("mcp",),
     "native": ("anthropic", "pydantic_ai"),
     "postgres": ("procrastinate", "psycopg", "psycopg_pool"),
+    "web": ("ddgs", "lxml", "protego", "pypdf", "trafilatura"),
 }
 """The modules of each extra; nothing is imported to look for them."""
 

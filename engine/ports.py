@@ -342,9 +342,10 @@ class OutsideTool:
     """A tool of a program or service outside. `name`: what agents call; `tool`: its name at its server.
 
     `reads_only`: it changes nothing outside. `repeatable`: a repeat has no further effect. `open_world`: its
-    arguments may travel to anybody. All are what the server or the operator says. `policies`: by role; a
-    role without one may not call it. `spaces`: the servers of people where it exists, None for all.
-    `parameters` are in the common keywords.
+    arguments may travel to anybody. All are what the server or the operator says. `known_addresses`: it is
+    never called with an address that nobody gave the task. `policies`: by role; a role without one may not
+    call it. `spaces`: the servers of people where it exists, None for all. `parameters` are in the common
+    keywords.
     """
 
     name: str
@@ -356,6 +357,7 @@ class OutsideTool:
     reads_only: bool = False
     repeatable: bool = False
     open_world: bool = True
+    known_addresses: bool = False
     spaces: frozenset[str] | None = None
     price_micros: int = 0
     limits: OutsideLimits = OutsideLimits()
@@ -365,12 +367,14 @@ class OutsideTool:
 class OutsideAnswer:
     """What a tool answered, foreign text. `failed`: the tool says that it could not do it.
 
-    `addresses`: where the text comes from, as the answer names it.
+    `addresses`: where the text comes from, as the answer names it. `links`: normalised addresses that the
+    task may read from now on, since a search or a page gave them.
     """
 
     text: str
     failed: bool = False
     addresses: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 ServerCondition = Literal["starting", "ready", "down", "needs_sign_in", "wrong"]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepares this checkout: scripts/setup.sh run | test | local | mcp | native | postgres. Safe to repeat; says what it
+# Prepares this checkout: scripts/setup.sh run | test | local | mcp | native | postgres | web. Safe to repeat; says what it
 # does, does only what is missing. `run` installs what the settings need; the others add that extra.
 # PYTHON names the interpreter for a new .venv; otherwise a supported one is looked for.
 set -eu
@@ -117,6 +117,10 @@ wanted_locks() {
     if [ "$purpose" = mcp ] || [ -e "${config:-mcp.json}" ]; then
         echo requirements/mcp.lock
     fi
+    case $purpose:$(setting WEB) in
+        run:false | run:False | run:0 | run:off | run:no | local:* | mcp:* | native:* | postgres:*) ;;
+        *) echo requirements/web.lock ;;
+    esac
     if [ "$purpose" = native ] || grep -qsE '^MODEL[A-Z_]*=.*(anthropic|google|openai-responses):' .env; then
         echo requirements/native.lock
     fi
@@ -178,10 +182,10 @@ have git || need git git "the workspace's tests and bundles"
 make_environment
 install_packages
 case $purpose in
-    run | local | mcp | native | postgres) system_for_run ;;
+    run | local | mcp | native | postgres | web) system_for_run ;;
     test)
         system_for_test
         .venv/bin/python -m engine.llm.local fetch small
         ;;
-    *) fail "scripts/setup.sh run | test | local | mcp | native | postgres" ;;
+    *) fail "scripts/setup.sh run | test | local | mcp | native | postgres | web" ;;
 esac

@@ -113,7 +113,7 @@ def test_the_product_is_imported_without_any_extra(tmp_path: Path) -> None:
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in modules("engine")
         if {name.split(".")[0] for name in imported(path)}
-        & {*MODULES["postgres"], *MODULES["native"], *MODULES["mcp"]}
+        & {*MODULES["postgres"], *MODULES["native"], *MODULES["mcp"], *MODULES["web"]}
     )
     done = python(IMPORT_ALL.format(postgres=postgres), tmp_path, blocked)
     assert done.returncode == 0, done.stderr
