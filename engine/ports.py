@@ -79,12 +79,30 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """How far an answer is: `tokens` written so far, 0 while the model reads; `read`: the part of the prompt
+    that it has read, 1 where the endpoint does not tell.
+
+    `tool` and `path`: the call that it writes, where known, with the `lines` of its text so far; `words`: the
+    newest of them, a model's and therefore untrusted.
+    """
+
+    tokens: int = 0
+    read: float = 1.0
+    tool: str = ""
+    path: str = ""
+    lines: int = 0
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One model call. Lower `priority` goes first (0: a person waits for the answer).
 
     `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
     embedded model is held to them. `talk`: whether an answer in words alone fits too. `warmth`: the lowest
     temperature of a text that it writes. `model`: the one its task names, "" for the usual one of the role.
+    `heard`: told how far the answer is, first when the request is sent; must return at once.
     """
 
     task_id: int
@@ -98,6 +116,7 @@ class ChatRequest:
     talk: bool = True
     model: str = ""
     warmth: float = 0.0
+    heard: Callable[[Written], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from engine.domain.models import DEMONSTRATION
 from engine.domain.outside import AskedCall
 from engine.domain.quota import Used
 from engine.events import AssignmentState, EndBasis, TaskState
-from engine.ports import AgentRole, BlameLine, Revision
+from engine.ports import AgentRole, BlameLine, Revision, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,21 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelCallView:
+    """A model call under way, as it was `at`; long before now when its process has ended.
+
+    `sent` False: it waits for its turn at the endpoint.
+    """
+
+    task_id: int
+    agent_id: int
+    began_at: float
+    at: float
+    sent: bool
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
 class GateView:
     """One gate. `basis`: why it is closed, None while open. An answer is a choice, free text, or both.
 
@@ -273,6 +288,13 @@ class Queries(Protocol):
     async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]: ...
     async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
         """Return (agent id, started, ended, cost in micro-dollars) of every step, in time order."""
+
+    async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
+        """Return the model calls of a task, None for all tasks, that take longer than a moment."""
+
+    async def usual_seconds(self, task_id: int) -> float | None:
+        """Return the median time of the newest steps of a task and the tasks before it in its space; None
+        while there are too few."""
 
     async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]: ...
     async def gate(self, gate_id: int) -> GateView: ...

@@ -24,6 +24,7 @@ from bot.app.settings import BotSettings
 from bot.discord.context import Routes
 from bot.discord.errors import UNDELIVERED
 from bot.features.tasks.card import LIVE, CardModel, card_view, digest
+from bot.features.tasks.waiting import STALE_S, load_waiting
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import Rejected, outcome_of
 from bot.ports import EngineApi
@@ -40,6 +41,9 @@ LONGEST_PAUSE_S = 60.0
 UNKNOWN_MESSAGE = 10008
 OPENED_S = 10.0
 """How long the answer to a start waits for the reader of events to write the card's row."""
+
+WAITING_S = 5.0
+"""Seconds between looks at how far model calls are; each card is edited less often (`card_every_s`)."""
 
 CLOCK_SLACK_S = 90.0
 """How far our clock and Discord's may differ when a card is looked up by time."""
@@ -86,6 +90,8 @@ class LiveCards:
         self._failures: dict[int, int] = {}
         self._again_at: dict[int, float] = {}
         self._no_room = False
+        self._waiting: set[int] = set()
+        self._waiting_seen_at = float("-inf")
         self._wordless: set[int] = set()
         """Tasks whose card Discord's filters refuse with the words of people and agents in it."""
         self._noted: set[int] = set()
@@ -131,12 +137,25 @@ class LiveCards:
         if self._no_room != no_room:
             self._dirty.update(await self._records.cards_to_show(NEWEST))
             self._no_room = no_room
+        await self._look_at_waiting()
         for task_id in sorted(self._dirty):
             if self._again_at.get(task_id, 0.0) > self._now():
                 continue
             self._dirty.discard(task_id)
             if await self._settle(task_id, hurry=False) == "wait":
                 self._dirty.add(task_id)
+
+    async def _look_at_waiting(self) -> None:
+        """Look every few seconds at the cards of tasks whose agents wait for their models, and once more when
+        these have answered."""
+        now = self._now()
+        if 0 <= now - self._waiting_seen_at < WAITING_S:
+            return
+        self._waiting_seen_at = now
+        calls = await self._engine.look.model_calls()
+        waiting = {call.task_id for call in calls if now - call.at <= STALE_S}
+        self._dirty |= waiting | self._waiting
+        self._waiting = waiting
 
     async def refresh(self, task_id: int) -> None:
         """Show the task as it is now, without waiting: a person just did something to it."""
@@ -226,6 +245,7 @@ class LiveCards:
             tuple(await look.agents(task_id)),
             tuple(x.line for x in lines),
             no_room=self._no_room and task.state in LIVE,
+            waiting=await load_waiting(look, task_id, self._now()),
         )
         return model.without_words() if task_id in self._wordless else model
 

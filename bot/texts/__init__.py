@@ -303,6 +303,12 @@ AT_WORK = "👥 {agents}: 🟢 {working} working, ⚪ {waiting} waiting · 📄 
 TOOK = "⏱️ took {span}"
 THINKS = "thinks"
 """What an agent is doing before its first tool call."""
+CALL_WAITS = "waits for its turn at the model"
+CALL_READS = "reads what it was told, {percent} %"
+CALL_WRITES = "writes"
+CALL_LINES = "{what} {path}, {count} lines so far"
+CALL_TOKENS = "{what}, about {count} tokens so far"
+USUAL_STEP = "⌛ a step took about {span} so far"
 LAST_STEP, BEGAN = "last step <t:{at}:R>", "began <t:{at}:R>"
 """Since when a working agent is at what it does now."""
 WORKING = {"working": "🟢", "idle": "⚪", "paused": "⏸️", "dismissed": "✖️"}

@@ -114,7 +114,7 @@ class TurnRunner:
         self._parts, self._options, self._after, self._dispatcher = parts, options, after_commit, dispatcher
         self._draining = False
         self._sessions, self._results = Sessions(), RunResults()
-        self._calls = ModelCalls(parts.db)
+        self._calls = ModelCalls(parts.db, parts.clock)
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
@@ -198,7 +198,7 @@ class TurnRunner:
             if given:
                 answer = given
             else:
-                answer = await self._calls.make(agent_id, self._model(turn.facts).complete(turn.request))
+                answer = await self._ask(turn)
         except ModelRefused as error:
             return await self._refused(turn, error, started)
         except ModelBadAnswer as error:
@@ -211,6 +211,11 @@ class TurnRunner:
         except StorageFull:
             parts.db.report_full()
             raise
+
+    async def _ask(self, turn: Turn) -> ChatAnswer:
+        """Return the model's answer; how far it is is written down meanwhile."""
+        model, request = self._model(turn.facts), turn.request
+        return await self._calls.make(turn, lambda heard: model.complete(replace(request, heard=heard)))
 
     def _model(self, facts: StepFacts) -> ChatModel:
         """Return the model of a step: the recording in a demonstration."""

@@ -25,6 +25,7 @@ from engine.store.tables import (
     InterventionRow,
     MemoryRow,
     MessageRow,
+    ModelCallRow,
     OutsideCallRow,
     PackageRequestRow,
     PackageRow,
@@ -51,6 +52,7 @@ GROUPS = table(GroupRow)
 AGENTS = table(AgentRow)
 MESSAGES = table(MessageRow)
 STEPS = table(StepRow)
+MODEL_CALLS = table(ModelCallRow)
 ASSIGNMENTS = table(AssignmentRow)
 FILES = table(FileRow)
 REVISIONS = table(RevisionRow)

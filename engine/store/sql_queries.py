@@ -23,6 +23,7 @@ from engine.queries import (
     GateView,
     GroupView,
     MemoryView,
+    ModelCallView,
     RepeatView,
     Spend,
     StepView,
@@ -48,6 +49,7 @@ from engine.store.core import (
 )
 from engine.store.gate_rules import rules_of
 from engine.store.gates import gate_views
+from engine.store.model_calls import calls_under_way, usual_seconds
 from engine.store.repeats import repeat_views
 from engine.store.starts import used_by
 
@@ -364,6 +366,14 @@ class SqlQueries:
             .order_by(STEPS.c.started_at)
         )
         return [(r.agent_id, r.started_at, r.ended_at, r.cost_micros or 0) for r in await self._all(query)]
+
+    async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
+        """See `Queries.model_calls`."""
+        return await self._db.read(lambda c: calls_under_way(c, task_id))
+
+    async def usual_seconds(self, task_id: int) -> float | None:
+        """See `Queries.usual_seconds`."""
+        return await self._db.read(lambda c: usual_seconds(c, task_id))
 
     async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
         """Return the gates of a task, newest first."""

@@ -277,6 +277,28 @@ class StepRow(EngineTable, table=True):
     model: str
 
 
+class ModelCallRow(EngineTable, table=True):
+    """How far the model call of an agent's `step` is, as written down `at`; void once the step is committed.
+
+    `sent`: it has reached the endpoint. The others are those of `engine.ports.Written`. No foreign key: its
+    lock on the agent could wait for a step, and a step for it.
+    """
+
+    __tablename__ = "model_calls"
+    agent_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    task_id: int = Field(index=True)
+    step: int
+    began_at: float
+    at: float
+    sent: bool
+    tokens: int
+    read: float
+    tool: str
+    path: str
+    lines: int
+    words: str
+
+
 class AssignmentRow(EngineTable, table=True):
     """An assignment that a head gave, with its acceptance criteria. `changed_json`: the paths that had
     changed for it when it was submitted last."""

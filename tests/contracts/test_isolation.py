@@ -782,6 +782,8 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "assignments": lambda look, s: look.assignments(s.task),
     "steps": lambda look, s: look.steps(s.cy),
     "timeline": lambda look, s: look.timeline(s.task),
+    "model_calls": lambda look, s: look.model_calls(s.task),
+    "usual_seconds": lambda look, s: look.usual_seconds(s.task),
     "gates": lambda look, s: look.gates(s.task),
     "gate": lambda look, s: look.gate(s.gates["plan"]),
     "files": lambda look, s: look.files(s.task),

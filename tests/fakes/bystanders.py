@@ -35,6 +35,7 @@ from engine.store.core import (
     INTERVENTIONS,
     MEMORIES,
     MESSAGES,
+    MODEL_CALLS,
     OUTSIDE_CALLS,
     PACKAGE_REQUESTS,
     PACKAGES,
@@ -225,6 +226,9 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
     connection.execute(PACKAGES.insert().values(task_id=task, at=NOW - 300, **wheel))
     awaited = {"agent_id": cy, "path": "later.md", "created_at": NOW - 300}
     connection.execute(WAITS.insert().values(task_id=task, **awaited))
+    writing = {"sent": True, "tokens": 9, "read": 1.0, "tool": "run", "path": "", "lines": 0, "words": "hm"}
+    under_way = {"agent_id": agents["ada"], "step": 1, "began_at": NOW - 9, "at": NOW - 1, **writing}
+    connection.execute(MODEL_CALLS.insert().values(task_id=task, **under_way))
     asked = {"gate_id": gates["packages"], "name": "numpy", "task_id": task}
     connection.execute(PACKAGE_REQUESTS.insert().values(**asked))
     for rule, subject in (("silent", str(agents["bob"])), ("chatter", "pair"), *_only_there(bystander)):

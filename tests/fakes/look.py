@@ -20,6 +20,7 @@ from engine.queries import (
     GateView,
     GroupView,
     MemoryView,
+    ModelCallView,
     RepeatView,
     StepView,
     TaskView,
@@ -54,6 +55,8 @@ class World:
     decisions: list[DecisionView] = field(default_factory=list)
     gate_rules: dict[str, dict[GateKind, GateRule]] = field(default_factory=dict)
     used: Used = field(default_factory=Used)
+    model_calls: dict[int, ModelCallView] = field(default_factory=dict)
+    usual_seconds: float | None = None
 
 
 class FakeLook:
@@ -109,6 +112,12 @@ class FakeLook:
     async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]:
         self.find_agent(agent_id)
         return self._world.steps[agent_id][::-1][:limit]
+
+    async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
+        return [c for c in self._world.model_calls.values() if task_id in (None, c.task_id)]
+
+    async def usual_seconds(self, task_id: int) -> float | None:
+        return self._world.usual_seconds
 
     async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
         agents = [a.id for a in await self.agents(task_id)]

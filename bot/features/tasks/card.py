@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import discord
@@ -14,6 +14,7 @@ from bot import texts
 from bot.discord.formatting import bar, cut, dollars, many, plain, span
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.tree import tree_text
+from bot.features.tasks.waiting import Waiting
 from engine.events import TaskState
 from engine.queries import AgentView, TaskView
 
@@ -37,6 +38,7 @@ class CardModel:
     agents: tuple[AgentView, ...]
     lines: tuple[str, ...]
     no_room: bool = False
+    waiting: Waiting = field(default_factory=Waiting)
 
     def without_words(self) -> CardModel:
         """Return the card without what people and agents wrote: Discord's filters do not take that."""
@@ -76,8 +78,10 @@ def _blocks(model: CardModel) -> list[str]:
     if model.no_room:
         head += f"\n{texts.DISK_FULL}"
     todo = _checklist(model)
-    tree = tree_text(agents, limit=TREE - len(todo))
-    blocks = [part for part in (head, _numbers(model.task), todo, tree) if part]
+    waiting = model.waiting if model.task.state in LIVE else Waiting()
+    tree = tree_text(agents, limit=TREE - len(todo), waiting=waiting)
+    numbers = "\n".join(part for part in (_numbers(model.task), waiting.usual) if part)
+    blocks = [part for part in (head, numbers, todo, tree) if part]
     if model.lines:
         blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
     return blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 from discord import app_commands
@@ -18,6 +19,7 @@ from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drawings import show_organisation, show_timeline
 from bot.features.tasks.pages import page_view
 from bot.features.tasks.tree import tree_text
+from bot.features.tasks.waiting import load_waiting
 from engine.queries import TaskView
 
 LISTED, LOOKED_AT = 15, 100
@@ -54,7 +56,8 @@ class TaskLook(commands.Cog):
         parts = parts_of(interaction)
         lines = await parts.records.log(meant.id, 5)
         agents = await parts.engine.look.agents(meant.id)
-        model = CardModel(meant, tuple(agents), tuple(line.line for line in lines))
+        waiting = await load_waiting(parts.engine.look, meant.id, time.time())
+        model = CardModel(meant, tuple(agents), tuple(line.line for line in lines), waiting=waiting)
         await answer(interaction, view=card_view(model))
 
     @TASK.command(name="tree", description=texts.CMD["task.tree"])
@@ -73,8 +76,10 @@ class TaskLook(commands.Cog):
             await (show_organisation if picture == "organisation" else show_timeline)(interaction, meant)
             return
         await require_view(interaction, meant)
-        agents = await parts_of(interaction).engine.look.agents(meant.id)
-        await answer(interaction, tree_text(agents, limit=1900, lines=60))
+        look = parts_of(interaction).engine.look
+        agents = await look.agents(meant.id)
+        waiting = await load_waiting(look, meant.id, time.time())
+        await answer(interaction, tree_text(agents, limit=1900, lines=60, waiting=waiting))
 
     @TASK.command(name="log", description=texts.CMD["task.log"])
     @app_commands.describe(task=texts.OPT["task"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot import texts
 from bot.discord.formatting import cut, plain
+from bot.features.tasks.waiting import Waiting
 from engine.queries import AgentView
 
 ORDER = ("working", "idle", "paused")
@@ -33,7 +34,8 @@ LADDER = (
 
 
 class _Tree:
-    def __init__(self, agents: Sequence[AgentView]) -> None:
+    def __init__(self, agents: Sequence[AgentView], waiting: Waiting) -> None:
+        self.waiting = waiting
         self.there = [a for a in agents if a.state != "dismissed"]
         self.roots = [a for a in self.there if a.head_id is None]
         self.under: dict[int, list[AgentView]] = {}
@@ -57,13 +59,16 @@ class _Tree:
         else:
             shown = [c for c in children if detail.members or c.id in self.under]
             folded = [c for c in children if c not in shown]
-        yield indent + _line(agent, detail.doing) + _counted(folded)
+        yield indent + _line(agent, detail.doing, self.waiting) + _counted(folded)
         for child in shown:
             yield from self.lines(child, detail, indent + "  ")
 
 
-def _line(agent: AgentView, doing: bool) -> str:
+def _line(agent: AgentView, doing: bool, waiting: Waiting) -> str:
     mark = texts.WORKING.get(agent.state, "⚪")
+    now = waiting.line_of(agent.id) if agent.state == "working" else ""
+    if now:
+        return f"{mark} **{plain(agent.name, 40)}**{f' · {now}' if doing else ''}"
     tool, _, hint = agent.doing.partition(" ")
     thinks = texts.THINKS if agent.state == "working" and not agent.steps else ""
     what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or thinks or agent.title
@@ -87,12 +92,17 @@ def _counted(agents: list[AgentView]) -> str:
     return f" · with {len(agents)}: {counts}"
 
 
-def tree_text(agents: Sequence[AgentView], limit: int = 1850, lines: int = 30) -> str:
-    """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits."""
-    tree = _Tree(agents)
+def tree_text(
+    agents: Sequence[AgentView], limit: int = 1850, lines: int = 30, waiting: Waiting | None = None
+) -> str:
+    """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits.
+
+    `waiting`: what the agents write at this moment.
+    """
+    tree = _Tree(agents, waiting or Waiting())
     roots = tree.roots
     if len(tree.there) <= 1:
-        return "\n".join(_line(root, True) for root in roots) + f"\n-# {texts.NOBODY_YET}"
+        return "\n".join(_line(root, True, tree.waiting) for root in roots) + f"\n-# {texts.NOBODY_YET}"
     drawn: list[str] = []
     for detail in LADDER:
         drawn = [_quoted(line) for root in roots for line in tree.lines(root, detail)]

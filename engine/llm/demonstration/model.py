@@ -18,7 +18,7 @@ from engine.llm.demonstration.recording import (
     next_answer,
     recording,
 )
-from engine.ports import ChatAnswer, ChatRequest, Clock, Quote, ToolCall
+from engine.ports import ChatAnswer, ChatRequest, Clock, Quote, ToolCall, Written
 
 REPLY_S = 2.0
 """Seconds that an answer in words takes."""
@@ -43,6 +43,8 @@ class RecordedModel:
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Return the recorded answer after its wait."""
+        if request.heard is not None:
+            request.heard(Written())
         answers = await self._answers()
         chosen = next_answer(recording(), self._facts, answers)
         seconds = sum(beat.seconds for beat in chosen.beats) or REPLY_S

@@ -13,6 +13,7 @@ import openai
 from engine.errors import ModelError, ModelMisconfigured, ModelUnavailable, NotConfigured
 from engine.llm.faults import ErrorReply, TooSlow, read_error_reply
 from engine.llm.providers.addresses import address_of, cleaned_key, odd_in_key
+from engine.llm.providers.progress import listening
 from engine.llm.words import brief
 from engine.settings import EngineSettings
 
@@ -124,10 +125,13 @@ class _CappedStream(httpx2.AsyncByteStream):
         self._left = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        listener = listening.get()
         async for chunk in self._inner:
             self._left -= len(chunk)
             if self._left < 0:
                 raise TooLong
+            if listener is not None:
+                listener.feed(chunk)
             yield chunk
 
     async def aclose(self) -> None:

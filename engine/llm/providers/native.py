@@ -44,7 +44,7 @@ from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_win
 from engine.llm.reading import read_answer
 from engine.llm.storable import storable, storable_json
 from engine.llm.words import brief
-from engine.ports import ChatAnswer, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec, Usage
+from engine.ports import ChatAnswer, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec, Usage, Written
 from engine.secrets import redact
 from engine.settings import EngineSettings
 
@@ -135,6 +135,8 @@ class NativeChat:
             settings["extra_body"] = extra
         parameters = ModelRequestParameters(function_tools=self._defined(request.tools)[1])
         messages = list(_messages(request.messages, self._target.origin))
+        if request.heard is not None:
+            request.heard(Written())
         try:
             async with asyncio.timeout(self._settings.model_timeout_s):
                 return await self._model.request(messages, settings, parameters)

@@ -28,11 +28,12 @@ from engine.llm.providers.endpoint import (
 )
 from engine.llm.providers.kept import kept_for
 from engine.llm.providers.learned import Learned
+from engine.llm.providers.progress import StreamProgress, listening
 from engine.llm.providers.quirks import Quirks
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
-from engine.ports import ChatAnswer, ChatRequest, Quote
+from engine.ports import ChatAnswer, ChatRequest, Quote, Written
 from engine.secrets import redact
 from engine.settings import EngineSettings
 
@@ -151,12 +152,18 @@ class OpenAIChat:
             head["tool_choice"] = allowed_tools(request)
         if self._endpoint.local and request.warmth:
             head["temperature"] = request.warmth
+        if self._tells(request):
+            head["stream"] = True
         return {name: value for name, value in head.items() if name not in quirks.drop}
 
     async def _post(self, request: ChatRequest, body: RequestBody) -> bytes:
         headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         if self._endpoint.local:
             headers["X-Agent"] = f"{request.task_id}.{request.agent_id}"
+        told = self._tells(request)
+        if request.heard is not None:
+            request.heard(Written(read=0.0 if told else 1.0))
+        progress = listening.set(StreamProgress(request.heard) if told and request.heard else None)
         try:
             async with asyncio.timeout(self._settings.model_timeout_s):
                 return await post(self._client, self._url, body, headers)
@@ -166,6 +173,12 @@ class OpenAIChat:
             raise too_slow(self._settings) from error
         except Exception as error:
             raise fault_of_transport(error, self._settings) from error
+        finally:
+            listening.reset(progress)
+
+    def _tells(self, request: ChatRequest) -> bool:
+        """Return whether the endpoint tells how far its answer is; others answer at once, as a whole."""
+        return self._endpoint.local and request.heard is not None
 
     def _tool_text(self, request: ChatRequest, quirks: Quirks) -> bytes:
         return self._tools.of(request.tools, quirks.schema_drop)
@@ -234,7 +247,7 @@ class OpenAIChat:
     # ------------------------------------------------------------ answers
 
     def _read(self, raw: bytes, request: ChatRequest, model: str, quirks: Quirks, sent: Sent) -> ChatAnswer:
-        if not quirks.stream and is_stream(raw):
+        if not quirks.stream and not self._tells(request) and is_stream(raw):
             self._catalog.learn(model, replace(quirks, stream=True), "requests now ask for no stream")
         try:
             answer = parse_answer(raw, model, self._origin(model))

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from bot.features.tasks.card import CardModel, card_view, digest
 from bot.features.tasks.tree import tree_text
+from bot.features.tasks.waiting import call_text, waiting_of
 from bot.notifications.live_card import next_move
 from bot.storage.guild_settings import CardRecord
 from engine.commands import Limits
-from engine.queries import AgentView, Spend, TaskView
+from engine.ports import Written
+from engine.queries import AgentView, ModelCallView, Spend, TaskView
 from tests.fakes.crowd import crowd
 from tests.fakes.engine import DEFAULTS
 
@@ -106,6 +108,33 @@ def test_a_working_agent_says_since_when() -> None:
     assert "last step <t:1700000000:R>" in tree_text([replace(working, steps=2)])
     assert "began <t:1700000000:R>" in tree_text([replace(working, steps=0)])
     assert "<t:" not in tree_text([replace(working, state="idle")])
+
+
+def test_a_card_says_what_a_model_writes_and_how_much() -> None:
+    """Waiting, reading, writing: each in words, since when, with the newest words as typed text; and how long
+    steps took. Accounts that nobody renews, and those of a task that ended, are left out."""
+    now = 1_700_000_100.0
+    agents = [replace(a, state="working", steps=2, last_active_at=now - 90, doing="run x") for a in crowd(4)]
+    written = (
+        Written(0, 0.4),
+        Written(30, 1.0, "write_file", "main.py", 12, "# **hi** <@7> @everyone"),
+        Written(51, 1.0, "send_message"),
+    )
+    calls = [
+        ModelCallView(1, a.id, now - 60, now - 1, sent=True, written=w)
+        for a, w in zip(agents, written, strict=False)
+    ]
+    calls += [ModelCallView(1, agents[3].id, now - 60, now - 90, sent=True, written=written[1])]
+    waiting = waiting_of(calls, 42.4, now)
+    text = "\n".join(texts(card_view(CardModel(TASK, tuple(agents), (), waiting=waiting))))
+    assert "reads what it was told, 40 % · began <t:1700000040:R>" in text
+    assert "writes main.py, 12 lines so far" in text and "writes to, about 51 tokens so far" in text
+    assert "\\*\\*hi\\*\\*" in text and "<@7>" not in text and "@everyone" not in text
+    assert text.count("so far · began") == 1 and "a step took about 42 s so far" in text
+    assert "runs x · last step" in text, "an old account is not shown"
+    assert call_text(replace(calls[0], sent=False)) == "waits for its turn at the model"
+    ended = CardModel(replace(TASK, state="done", ended_at=now), tuple(agents), (), waiting=waiting)
+    assert "so far" not in "\n".join(texts(card_view(ended)))
 
 
 def test_numbers_say_progress_and_spend() -> None:

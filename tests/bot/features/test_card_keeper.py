@@ -9,6 +9,8 @@ import pytest
 
 from bot.outbox.projector import project_all
 from engine.errors import StorageFull
+from engine.ports import Written
+from engine.queries import ModelCallView
 from tests.bot.features.conftest import Stage
 
 
@@ -52,6 +54,29 @@ async def test_many_events_make_one_edit_every_15_seconds(stage: Stage) -> None:
     await tell(stage)
     await drive(stage, stage.shown.cards.tick())
     assert writes(stage) == before + 1
+
+
+async def test_a_card_shows_within_20_seconds_how_far_a_slow_model_is(stage: Stage) -> None:
+    """No event tells of it: the card is edited every 15 seconds while the model works, and once more when it
+    has answered; the other task's card stays."""
+    task, bystander = await stage.start(), await stage.start()
+    before, calls = writes(stage), stage.engine.world.model_calls
+    for second in range(61):
+        written = Written(second + 1, 1.0, "write_file", "main.py", second)
+        began, boss = stage.clock - second, task.boss
+        calls[boss] = ModelCallView(task.id, boss, began, stage.clock, sent=True, written=written)
+        await drive(stage, stage.shown.cards.tick())
+        stage.clock += 1
+    assert writes(stage) == before + 4
+    shown = [str(card.components[0].to_dict()) for card in cards(stage)]
+    assert ["lines so far" in card for card in shown] == [True, False]
+    calls.clear()
+    stage.clock += 15
+    await drive(stage, stage.shown.cards.tick())
+    assert "lines so far" not in str(cards(stage)[0].components[0].to_dict())
+    stage.clock += 15
+    await drive(stage, stage.shown.cards.tick())
+    assert writes(stage) == before + 5 and bystander.id != task.id
 
 
 async def test_an_hour_later_it_is_posted_anew(stage: Stage) -> None:

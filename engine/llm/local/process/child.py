@@ -24,6 +24,8 @@ from engine.llm.local.protocol.http_api import ChatEndpoint, Upstream
 
 NICENESS = 5
 PROMPT_CACHE_MIB = 1024
+BATCH = 256
+"""Tokens of a prompt that are read at once: how far it is can be told after each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def load(config: ChildConfig) -> tuple[Any, Upstream]:
     params.model.path = config.path
     params.n_parallel = config.slots
     params.n_ctx = config.context * config.slots
+    params.n_batch = BATCH
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
     params.hostnames = ["127.0.0.1"]
     params.port = 0

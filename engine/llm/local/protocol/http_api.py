@@ -8,7 +8,7 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -23,6 +23,7 @@ from engine.llm.local.protocol.prompts import (
     stop_of,
     text_of,
 )
+from engine.llm.local.protocol.stream import AnswerProgress, StreamBroken, read_stream
 from engine.llm.local.protocol.translate import (
     Script,
     answer_message,
@@ -38,6 +39,9 @@ TEMPERATURES = (0.2, 0.6, 0.9)
 DEFAULT_TOKENS = 1024
 CALL_TOKENS = 800
 TEXT_TRIES = 2
+CHUNK = "chat.completion.chunk"
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+"""llama.cpp tells of each token, and of its reading of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,15 @@ class ModelRequest:
     short: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request's body, the agent that asks, and where the progress of its answer is told."""
+
+    body: Mapping[str, Any]
+    agent: str
+    progress: AnswerProgress = field(default_factory=AnswerProgress)
+
+
 class UpstreamError(Exception):
     """Raised when llama.cpp answers with an error; passed on with its status."""
 
@@ -75,6 +88,7 @@ class ChatEndpoint:
     agent's last one; the second time, that tool is left out, since small models repeat themselves
     endlessly otherwise. A text that was cut off or does not parse is written once more. Nothing that the
     model wrote is changed, except that it is cut to what an argument may hold.
+    With `stream` an answer comes as one chunk, and chunks before it say how far it is (`progress`).
     A request's temperature is the lowest of its texts; calls are made at the endpoint's own.
     With `seed` an agent's n-th answer is sampled from (seed, agent, n), so the same conversation gets the
     same answers; without it, llama.cpp chooses.
@@ -95,7 +109,7 @@ class ChatEndpoint:
         self._session: aiohttp.ClientSession | None = None
 
     def app(self) -> web.Application:
-        """Return the application; requests to llama.cpp share one pooled session."""
+        """Return the application; requests to llama.cpp share one session."""
         app = web.Application(client_max_size=MAX_REQUEST, middlewares=[self._guard])
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
@@ -105,7 +119,10 @@ class ChatEndpoint:
     async def _connected(self, _app: web.Application) -> Any:
         headers = {"Authorization": f"Bearer {self._upstream.key}"}
         timeout = aiohttp.ClientTimeout(total=None)
-        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as self._session:
+        # llama.cpp closes a connection after a stream without saying so: one kept for later would fail.
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session:
+            self._session = session
             yield
 
     @web.middleware
@@ -119,29 +136,58 @@ class ChatEndpoint:
     async def _models(self, _request: web.Request) -> web.Response:
         return web.json_response({"object": "list", "data": [{"id": self._alias, "object": "model"}]})
 
-    async def _chat(self, request: web.Request) -> web.Response:
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
         try:
             body = await request.json()
             script = make_script(body)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _error(400, f"This is not a Chat Completions request ({type(error).__name__}: {error}).")
         agent = request.headers.get("X-Agent") or str(body.get("user", ""))
+        if body.get("stream"):
+            return await self._streamed(request, Asked(body, agent), script)
         try:
-            return web.json_response(await self._answer(body, script, agent))
+            return web.json_response(await self._answer(Asked(body, agent), script))
         except UpstreamError as error:
             return web.json_response(error.body, status=error.status)
 
-    async def _answer(self, body: Mapping[str, Any], script: Script, agent: str) -> dict[str, Any]:
+    async def _streamed(self, request: web.Request, asked: Asked, script: Script) -> web.StreamResponse:
+        """Answer as an event stream. It begins with llama.cpp's first sign of work, so that an error before
+        that has its own status."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+
+        async def send(chunk: Mapping[str, Any]) -> None:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+
+        async def tell(progress: Mapping[str, Any]) -> None:
+            await send({"object": CHUNK, "choices": [], "progress": progress})
+
+        try:
+            answer = await self._answer(replace(asked, progress=AnswerProgress(tell)), script)
+        except UpstreamError as error:
+            if not response.prepared:
+                return web.json_response(error.body, status=error.status)
+            await send(error.body)
+        else:
+            choice = answer["choices"][0]
+            delta = {"index": 0, "delta": choice["message"], "finish_reason": choice["finish_reason"]}
+            await send({**answer, "object": CHUNK, "choices": [delta]})
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def _answer(self, asked: Asked, script: Script) -> dict[str, Any]:
+        body = asked.body
         if script.schema is None:
             stop = body.get("stop") or ""
             first = stop if isinstance(stop, str) else str(stop[0])
-            return await self._ask(body, agent, ModelRequest(script.messages, stop=first))
+            return await self._ask(asked, ModelRequest(script.messages, stop=first))
         answer: dict[str, Any] = {}
         spent = UsageTotal()
         last = len(TEMPERATURES) - 1
         for attempt in range(len(TEMPERATURES)):
             question = ModelRequest(script.messages, script.schema, attempt=attempt)
-            answer = await self._ask(body, agent, question)
+            answer = await self._ask(asked, question)
             spent.add(answer["usage"])
             call = parse_call(answer["choices"][0]["message"]["content"] or "")
             if call is not None and attempt < last and same_call(call, body):
@@ -149,7 +195,7 @@ class ChatEndpoint:
                 continue
             if call is not None:
                 call = fitted(call, body)
-                await self._write_long(body, script, agent, call, spent)
+                await self._write_long(asked, script, call, spent)
                 _put(answer, answer_message(call, f"call_{answer['id'][-12:]}"))
                 break
         else:
@@ -157,19 +203,16 @@ class ChatEndpoint:
         answer["usage"] = spent.usage()
         return answer
 
-    async def _write_long(
-        self, body: Mapping[str, Any], script: Script, agent: str, call: Call, spent: UsageTotal
-    ) -> None:
+    async def _write_long(self, asked: Asked, script: Script, call: Call, spent: UsageTotal) -> None:
         argument = script.long.get(call.tool)
         if argument is None:
             return
         stop = stop_of(call, argument)
         short = argument in EXPLAINED
         messages = script.plain + ask_for_text(call, argument)
+        asked.progress.calls(call)
         for attempt in range(TEXT_TRIES):
-            answer = await self._ask(
-                body, agent, ModelRequest(messages, stop=stop, attempt=attempt, short=short)
-            )
+            answer = await self._ask(asked, ModelRequest(messages, stop=stop, attempt=attempt, short=short))
             spent.add(answer["usage"])
             text = text_of(answer["choices"][0]["message"]["content"] or "", argument)
             call.arguments[argument] = text
@@ -177,7 +220,8 @@ class ChatEndpoint:
             if whole and is_sound(str(call.arguments.get("path", "")), text):
                 return
 
-    async def _ask(self, body: Mapping[str, Any], agent: str, question: ModelRequest) -> dict[str, Any]:
+    async def _ask(self, request: Asked, question: ModelRequest) -> dict[str, Any]:
+        body = request.body
         temperature = TEMPERATURES[question.attempt]
         if question.schema is None:
             temperature = max(temperature, float(body.get("temperature") or 0.0))
@@ -191,8 +235,8 @@ class ChatEndpoint:
             "cache_prompt": True,
         }
         if self._seed is not None:
-            number = next(self._counters[agent])
-            asked["seed"] = zlib.crc32(f"{self._seed}/{agent}/{number}".encode())
+            number = next(self._counters[request.agent])
+            asked["seed"] = zlib.crc32(f"{self._seed}/{request.agent}/{number}".encode())
         if question.schema is not None:
             wrapped = {"name": "call", "strict": True, "schema": question.schema}
             asked["response_format"] = {"type": "json_schema", "json_schema": wrapped}
@@ -201,17 +245,20 @@ class ChatEndpoint:
             asked |= {"dry_multiplier": 0.8, "dry_allowed_length": 6}
         if question.stop:
             asked["stop"] = [question.stop]
-        return await self._post(asked)
+        request.progress.begin(shown=question.schema is None)
+        return await self._post(asked, request.progress)
 
-    async def _post(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    async def _post(self, asked: Mapping[str, Any], progress: AnswerProgress) -> dict[str, Any]:
         assert self._session is not None
         url = f"{self._upstream.url}/v1/chat/completions"
-        async with self._session.post(url, data=json.dumps(asked).encode()) as response:
-            answer: dict[str, Any] = await response.json(content_type=None)
+        async with self._session.post(url, data=json.dumps({**asked, **STREAMED}).encode()) as response:
             if response.status != 200:
-                raise UpstreamError(response.status, answer)
-            answer["model"] = self._alias
-            return answer
+                raise UpstreamError(response.status, await response.json(content_type=None))
+            try:
+                answer = await read_stream(response.content, progress)
+            except StreamBroken as error:
+                raise UpstreamError(500, error.body) from error
+            return {**answer, "model": self._alias}
 
 
 class UsageTotal:
