@@ -63,11 +63,11 @@ def _speaking(message: dict[str, Any]) -> list[str]:
 
 
 @asynccontextmanager
-async def product(folder: Path, replay: Replay) -> AsyncIterator[RunningBot]:
+async def product(folder: Path, replay: Replay, scale: float = SCALE) -> AsyncIterator[RunningBot]:
     """The product on the local Discord in `folder`, its agents played by `replay`."""
     engine = EngineSettings(_env_file=None, data_dir=folder / "var")  # type: ignore[call-arg]
     bot = BotSettings(_env_file=None, local_port=0, card_every_s=1)  # type: ignore[call-arg]
-    options = LocalOptions(data=folder / "discord", time_scale=SCALE)
+    options = LocalOptions(data=folder / "discord", time_scale=scale)
     async with running(engine, bot, model=ScriptedModel(replay), local_options=options) as running_bot:
         yield running_bot
 
@@ -79,8 +79,6 @@ async def take_part(bot: RunningBot, replay: Replay) -> None:
     await you.slash(you.channel("lobby"), "task new", goal=GOAL)
     place = await _place(bot)
     question = await you.sees(place, "Where may people at Tern", within=PATIENCE_S)
-    while await bot.outbox.ledger.gate_of(int(question["id"])) is None:  # noqa: ASYNC110 - no person is so quick
-        await asyncio.sleep(0.05)
     await you.send(place, ANSWER, reply_to=question)
     await replay.reached(24)
     await you.send(place, CHANGE)
@@ -161,10 +159,10 @@ async def _shoot(page: Any, name: str, path: Path) -> None:
         await page.wait_for_timeout(250)
 
 
-async def measure(folder: Path, drawn: Path | None) -> Conversation:
+async def measure(folder: Path, drawn: Path | None = None, scale: float = SCALE) -> Conversation:
     """Run the task and return what stands in its channels."""
     replay = Replay()
-    async with product(folder, replay) as bot:
+    async with product(folder, replay, scale) as bot:
         person = asyncio.create_task(take_part(bot, replay))
         await until_ended(bot)
         person.cancel()

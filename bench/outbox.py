@@ -36,7 +36,7 @@ from bot.places.layout import Group, Placement, place
 from bot.storage.tables import BOT_METADATA, deliveries, outbox
 from engine import events as ev
 from engine.errors import Invalid, NotFound
-from engine.queries import GateView
+from engine.queries import GateView, TaskView
 from engine.store.database import open_database, sync_engine
 
 SECONDS, A_MINUTE, GROUPS, AGENTS = 300.0, 1000, 100, 590
@@ -308,7 +308,7 @@ def _no_buttons(_gate: GateView) -> discord.ui.View:
     return discord.ui.View(timeout=None)
 
 
-def _no_change(_gate: GateView) -> dict[str, Any]:
+def _no_change(_gate: GateView, _task: TaskView) -> dict[str, Any]:
     return {}
 
 

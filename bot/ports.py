@@ -9,13 +9,13 @@ import discord
 
 from engine.commands import Command
 from engine.events import Event
-from engine.queries import GateView, Queries
+from engine.queries import GateView, Queries, TaskView
 
 BuildGateButtons = Callable[[GateView], discord.ui.View]
 """Build the buttons of an open gate; they must work after a restart."""
 
 
-BuildClosedGate = Callable[[GateView], Mapping[str, Any]]
+BuildClosedGate = Callable[[GateView, TaskView], Mapping[str, Any]]
 """Build the edit (arguments of `Message.edit`) of the message of an answered or closed gate."""
 
 

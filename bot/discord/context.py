@@ -25,6 +25,9 @@ Interaction = discord.Interaction[Any]
 class Routes(Protocol):
     """Look-ups between Discord and the engine: messages and agents, channels and groups, gates."""
 
+    async def recorded(self, message_id: int, channel_id: int) -> None:
+        """Return once it is recorded what a message carries, if it is just being sent to the channel."""
+
     async def agents_of(self, message_id: int) -> Sequence[int]:
         """Agents whose words a message carries, in the order they speak in it; none for any other message."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,6 +25,8 @@ from bot.storage.upsert import insert_once
 from engine.ports import Database
 
 UNSETTLED = ("pending", "sending")
+RECORDED_S = 2.0
+"""How long a look-up waits for the id of a message that is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._settled = asyncio.Event()
 
     # ------------------------------------------------------------ the way out
 
@@ -186,8 +191,25 @@ class Ledger:
                 _close_batch(connection, batch_id)
 
         await self._database.write(work, durable=durable)
+        self._settled.set()
+        self._settled = asyncio.Event()
 
     # ------------------------------------------------------------ the way back
+
+    async def recorded(self, message_id: int, channel_id: int) -> None:
+        """Return once it is recorded what a message carries, or that it is none of those being sent.
+
+        A person may answer a message before the response that names its id is stored.
+        """
+        known = exists().where(deliveries.c.message_id == message_id)
+        sending = exists().where(deliveries.c.state == "sending", _in_channel(channel_id))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECORDED_S):
+                while True:
+                    settled = self._settled
+                    if not await self._database.read(lambda c: c.scalar(select(sending & ~known))):
+                        return
+                    await settled.wait()
 
     async def agents_of(self, message_id: int) -> list[int]:
         """Return the agents whose posts a message contains, in their order in the message."""
@@ -236,6 +258,12 @@ class Ledger:
         """Record a person's message to an agent, so that the answer can quote and mention them."""
         values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}
         await self._database.write(lambda c: insert_once(c, incoming, values))
+
+
+def _in_channel(channel_id: int) -> ColumnElement[bool]:
+    """Whether a delivery goes to a channel or thread; those without a group may go to any."""
+    there = (groups.c.thread_id == channel_id) | (groups.c.channel_id == channel_id)
+    return deliveries.c.group_id.in_(select(groups.c.group_id).where(there)) | (deliveries.c.group_id == 0)
 
 
 def _borrowed(channel_id: int) -> ColumnElement[bool]:

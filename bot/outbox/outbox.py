@@ -155,7 +155,9 @@ class Outbox:
             hook = await self._records.hook_of(where.webhook_id) if where.webhook_id else None
             if where.webhook_id and hook is None:
                 raise TargetDeleted("webhook")
-            await self._transport.edit(where, self._closed_gate(gate), hook)
+            await self._transport.edit(
+                where, self._closed_gate(gate, await self._engine.look.task(gate.task_id)), hook
+            )
 
     async def _explain(self, gate_id: int) -> str:
         """Return the consequences of a gate's choices with the current caps."""

@@ -2,7 +2,8 @@
 
 The words and calls are a capable model's (`recordings/handbook.jsonl`, one line a model call in the order of
 asking); numbers of assignments are replaced by those of this run. Calls are answered in the recorded order,
-as far as the engine asks for them in that order.
+as far as the engine asks for them in that order. A head that is asked before the submission it judges next
+is there says that it waits; the submission wakes it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ANSWER = "In the EU and the UK. 25 days plus local public holidays."
 CHANGE = "On call is paid 350 EUR a week, not 300. Please change it everywhere."
 LATER = "One more change: the learning budget is 1,200 EUR a year."
 
-PATIENCE_S = 3.0
+PATIENCE_S = 10.0
 """How long a call waits for those recorded before it; the engine may not ask for all of them."""
 
 
@@ -65,25 +66,39 @@ class Replay:
         given = [arguments["title"] for s in steps for name, arguments in s.calls if name == "assign"]
         self._titles = dict(enumerate(given, 1))
         self._last = {made[0]: made for step in steps for made in step.calls}
+        self._judged: list[int] = []
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
         view = View(request)
         mine = self._left.get(view.name)
         if not mine:
             return self._beyond(view)
+        if not self._is_there(mine[0], view):
+            return say("Waiting.")
         step = mine.popleft()
         await self._turn_of(step.number)
+        self._judged += [made["assignment"] for name, made in step.calls if name == "review"]
         calls = [(name, self._here(name, arguments, view)) for name, arguments in step.calls]
         async with self._moved:
             self._answered.add(step.number)
             self._moved.notify_all()
         return call(*calls, text=step.said) if calls else say(step.said)
 
+    def _is_there(self, step: Recorded, view: View) -> bool:
+        """Return whether every submission that a step judges has come to its judge."""
+        judged = [made["assignment"] for name, made in step.calls if name == "review"]
+        return all(
+            self._judged.count(each) < len(self._numbers(each, view, "Submission of")) for each in judged
+        )
+
     def _beyond(self, view: View) -> ChatAnswer:
-        """Answer what the engine asks beyond the recording: finish again, accept again."""
-        if view.name == "Boss":
-            return call(self._last["finish"])
-        return call(self._last["verdict"]) if view.name.startswith("Auditor") else say("Done.")
+        """Answer what the engine asks beyond the recording: read on, accept, finish again."""
+        if view.name.startswith("Auditor"):
+            return call(*(view.unread or [self._last["verdict"]]))
+        if view.name == "Boss" and view.submitted:
+            accepted = [("review", {"assignment": each, "verdict": "accept"}) for each in view.submitted]
+            return call(*accepted)
+        return call(self._last["finish"]) if view.name == "Boss" else say("Done.")
 
     async def _turn_of(self, number: int) -> None:
         """Wait until the calls recorded before `number` were answered, with patience for each."""
@@ -104,6 +119,11 @@ class Replay:
         """Return the arguments with this run's number of the assignment of the same title."""
         if tool not in ("submit", "review"):
             return arguments
-        title = re.escape(self._titles.get(arguments["assignment"], "?"))
-        numbers = re.findall(rf"(?:Assignment|Submission of) #(\d+)[^\n]*?{title}", view.all)
-        return {**arguments, "assignment": int(numbers[-1]) if numbers else arguments["assignment"]}
+        recorded_as = arguments["assignment"]
+        numbers = self._numbers(recorded_as, view, "(?:Assignment|Submission of)")
+        return {**arguments, "assignment": numbers[-1] if numbers else recorded_as}
+
+    def _numbers(self, recorded_as: int, view: View, marks: str) -> list[int]:
+        """Return this run's numbers of an assignment, as often as the view names it after `marks`."""
+        title = re.escape(self._titles.get(recorded_as, "?"))
+        return [int(each) for each in re.findall(rf"{marks} #(\d+)[^\n]*?{title}", view.all)]

@@ -41,6 +41,8 @@ async def test_the_demonstration_from_its_command_to_its_files(start: Start) -> 
         await ended(product)
         await post_with(product, "This was a demonstration")
         await post_with(product, "the auditor's words are recorded")
+        answered = await post_with(product, "answered: A whale in a space suit")
+        assert "any answer is right" in answered["content"]
         assert {"card.txt", "card.py", "poem.txt", "picture.txt"} <= attached(product)
         look = product.engine.engine.look
         task = await look.task(1)

@@ -27,7 +27,9 @@ CLOCKS_DIFFER_S = 5.0
 
 async def speakers(interaction: Interaction, message: discord.Message) -> list[tuple[AgentView, TaskView]]:
     """The agents whose words the message carries. Raises ActionRefused when there are none."""
-    ids = await parts_of(interaction).routes.agents_of(message.id)
+    routes = parts_of(interaction).routes
+    await routes.recorded(message.id, message.channel.id)
+    ids = await routes.agents_of(message.id)
     found = [await agent_by_id(interaction, agent_id) for agent_id in ids]
     if not found:
         raise ActionRefused(texts.NOT_A_PERSONA)

@@ -17,6 +17,7 @@ from bot.features.tasks.cap_fields import cap_asks, caps_of
 from bot.outbox.render import QUESTION, call_text
 from bot.outbox.split import excerpt
 from bot.texts.gates import closed_text, question_text
+from bot.texts.outbox import DEMONSTRATION
 from engine.commands import AnswerGate
 from engine.queries import GateView, TaskView
 
@@ -53,16 +54,18 @@ async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, 
     finally:
         now, _ = await gate_by_id(interaction, gate.id)
         if interaction.message is not None and now.basis is not None:
-            await interaction.edit_original_response(**closed_message(now))
+            await interaction.edit_original_response(**closed_message(now, task))
 
 
-def closed_message(gate: GateView) -> dict[str, Any]:
+def closed_message(gate: GateView, task: TaskView) -> dict[str, Any]:
     """Return the edit of an answered or closed gate's message: no buttons, and what became of it.
 
-    A plan's card is kept.
+    A plan's card is kept, and so is what a demonstration says about itself.
     """
     asked = question_text(gate.kind, gate.question) if gate.call is None else call_text(gate.call)
-    return {"content": closed_text(gate, excerpt(asked, QUESTION)), "view": None}
+    label = DEMONSTRATION["PlanProposed" if gate.kind == "plan" else "GateRaised"]
+    recorded = f"\n{label}" if task.demonstration else ""
+    return {"content": closed_text(gate, excerpt(asked, QUESTION) + recorded), "view": None}
 
 
 async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:

@@ -76,6 +76,7 @@ class ReactionsCog(commands.Cog):
         guild = self.bot.get_guild(payload.guild_id or 0)
         if verb is None or guild is None or payload.member is None or payload.member.bot:
             return
+        await self.parts.routes.recorded(payload.message_id, payload.channel_id)
         meant = await self._meant(payload.message_id, guild.id)
         if meant is None or (verb is ReactionsCog.accept and meant.agent and not meant.gate):
             return  # a tick on an agent's words is applause, no decision

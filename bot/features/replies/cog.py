@@ -256,6 +256,8 @@ class RepliesCog(commands.Cog):
     async def _asked(self, message: discord.Message) -> GateView | None:
         """The open question a message replies to in words alone; with a file it goes to an agent."""
         replied = message.reference.message_id if message.reference else None
+        if replied:
+            await self.parts.routes.recorded(replied, message.channel.id)
         gate_id = await self.parts.routes.gate_of(replied) if replied else None
         if gate_id is None or not message.content.strip() or message.attachments:
             return None

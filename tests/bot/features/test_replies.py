@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,10 +11,14 @@ from typing import Any
 import discord
 import pytest
 from simcord.backend.serializers import message_payload
+from sqlalchemy import select
 
 from bot.features.gates.buttons import gate_view
 from bot.features.replies.cog import has_outcome
+from bot.outbox.ledger import Delivery, MessageLocation
+from bot.outbox.post import OutgoingMessage
 from bot.places.records import MadePlace, PlaceRecords
+from bot.storage import tables
 from engine.commands import (
     AnswerGate,
     ContinueTask,
@@ -500,3 +505,21 @@ async def test_marks_and_refusals_that_do_not_go_through_come_later(
     assert kept == {("react", f"{task.room.id}:{m.id}", mark) for m, mark in ((heard, "📨"), (refused, "⛔"))}
     (line,) = [p for p in waiting if p.kind == "note" and p.channel_id == task.room.id]
     assert "may steer" in line.text and str(refused.id) in line.text
+
+
+async def test_a_reply_before_the_message_is_recorded_answers_its_question(stage: Stage) -> None:
+    """Discord shows a message to people before its id is stored: the reply waits for that."""
+    task, _, _ = await crew(stage)
+    gate = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
+    asked = await stage.posted(task.room, task.boss, gate_id=gate)
+    sending = tables.deliveries.update().values(state="sending", message_id=0)
+    await stage.database.write(lambda c: c.execute(sending))
+    number = await stage.database.read(lambda c: c.execute(select(tables.deliveries.c.id)).scalar_one())
+    writing = asyncio.ensure_future(stage.boss.send(task.room, "Ash", reply_to=asked))
+    await asyncio.sleep(0.05)
+    here = MessageLocation(task.room.id, asked.id)
+    await stage.ledger.sent(Delivery(number, asked.id, 0, OutgoingMessage(task.id, 0, "", "", "")), here)
+    await writing
+    assert not said(stage)
+    (given,) = [c for c in stage.engine.commands if isinstance(c, AnswerGate)]
+    assert given.choice_id == stage.engine.world.gates[gate].choices[1].id
