@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from bot.app.settings import BotSettings
 from bot.local import LocalOptions
 from engine.llm.scripted import Script, ScriptedModel
 from engine.settings import EngineSettings
+from tests.flows.fork_server import ForkServer
 from tests.flows.team import team
 
 SCALE = 40.0
@@ -47,6 +48,13 @@ def home(tmp_path: Path, sandbox_env: Path) -> Path:
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "sandbox-env").symlink_to(sandbox_env, target_is_directory=True)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[ForkServer]:
+    """Starts what is to be killed."""
+    with ForkServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An engine with a server of tools that dies at one point: `… tests.flows.dying_caller FOLDER TOOL POINT`.
+"""An engine with a server of tools that dies at one point; its arguments are FOLDER, TOOL and POINT.
 
 A boss calls `counter__add` (or `counter__look`) once, or commits where TOOL is the path of a repository.
 Where the policy asks, the gate is answered at once.
@@ -6,10 +6,8 @@ Where the policy asks, the gate is answered at once.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -107,5 +105,6 @@ async def main(folder: Path, tool: str, point: str) -> None:
         await play(opened)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+async def program(arguments: Sequence[str]) -> None:
+    """What the fork server runs."""
+    await main(Path(arguments[0]), arguments[1], arguments[2])

@@ -1,4 +1,4 @@
-"""The product, dying at one exact point: `python -m tests.flows.dying_product FOLDER [POINT]`.
+"""The product, dying at one exact point; its arguments are FOLDER and POINT, which may be empty.
 
 A task is started by `/task new`, a follower hears of its question, the task is stopped and the question with
 it. Without a point it resumes where it stopped and runs to the end.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,5 +146,6 @@ async def main(folder: Path, point: str) -> None:
         await play(product, boss)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""))
+async def program(arguments: Sequence[str]) -> None:
+    """What the fork server runs."""
+    await main(Path(arguments[0]), arguments[1])

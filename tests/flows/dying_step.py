@@ -1,4 +1,4 @@
-"""An engine that dies with the program it runs: `python -m tests.flows.dying_step FOLDER RUN`.
+"""An engine that dies with the program it runs; its arguments are FOLDER and RUN.
 
 RUN: the number of the program, in this process, with which it is killed (-9); 0: it lives.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -62,5 +62,6 @@ async def main(folder: Path, number: int) -> None:
     await db.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+async def program(arguments: Sequence[str]) -> None:
+    """What the fork server runs."""
+    await main(Path(arguments[0]), int(arguments[1]))

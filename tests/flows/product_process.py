@@ -1,9 +1,9 @@
-"""The product in a process of its own, to be killed: `python -m tests.flows.product_process FOLDER`."""
+"""The product in a process of its own, to be killed; its argument is a folder."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.app.bootstrap import running
@@ -34,5 +34,6 @@ async def main(folder: Path) -> None:
                 return
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+async def program(arguments: Sequence[str]) -> None:
+    """What the fork server runs."""
+    await main(Path(arguments[0]))

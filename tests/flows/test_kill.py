@@ -6,51 +6,44 @@ import asyncio
 import os
 import random
 import sqlite3
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from bot.local import LocalDiscord, LocalOptions
+from tests.flows.fork_server import ForkServer
 
 KILLS = 4
 
 
-async def run_until(folder: Path, seconds: float | None) -> bool:
+async def run_until(processes: ForkServer, folder: Path, seconds: float | None) -> bool:
     """Run the product; kill it after `seconds` -> True when it came to the task's end by itself."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.flows.product_process",
-        str(folder),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
+    output = folder / "output"
+    if seconds is None:
+        code, said = await processes.run("product_process", str(folder), output=output)
+        assert code == 0, said
+        return True
+    process = await processes.start("product_process", str(folder), output=output)
     try:
-        if seconds is not None:
-            await asyncio.wait_for(process.stdout.readline(), 60)
-            await asyncio.wait_for(process.wait(), seconds)
-        else:
-            _, said = await asyncio.wait_for(process.communicate(), 90)
-            assert process.returncode == 0, said.decode()[-3000:]
+        await asyncio.wait_for(process.first_line(), 60)
+        await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
-        assert seconds is not None
         os.kill(process.pid, 9)
-        await process.wait()
-    return process.returncode == 0
+    return await process.wait() == 0
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_killed_again_and_again_the_task_ends_as_if_nothing_had_been(home: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 7))])
+async def test_killed_again_and_again_the_task_ends_as_if_nothing_had_been(
+    processes: ForkServer, home: Path, seed: int
+) -> None:
     """Every message consumed once, every step once, every persona's words on Discord once."""
     chance = random.Random(seed)
     over = False
     for _ in range(KILLS):
-        over = over or await run_until(home, chance.uniform(0.1, 1.2))
+        over = over or await run_until(processes, home, chance.uniform(0.1, 1.2))
     if not over:
-        assert await run_until(home, None)
+        assert await run_until(processes, home, None)
     _check_store(home / "var" / "megaagent.db")
     await _check_posts(home)
 

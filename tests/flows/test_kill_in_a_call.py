@@ -13,6 +13,7 @@ import pytest
 
 from engine.events import AgentSpoke, OutsideCalled, TaskEnded
 from tests.flows.dying_caller import KILLED, engine_at, play
+from tests.flows.fork_server import ForkServer
 from tests.flows.test_connectors import git, repository
 
 __all__ = ["repository"]  # the fixture
@@ -41,21 +42,10 @@ def prepare(folder: Path, policy: str) -> Path:
     return counted
 
 
-async def killed(folder: Path, tool: str, point: str) -> None:
+async def killed(processes: ForkServer, folder: Path, tool: str, point: str) -> None:
     """Run an engine until it is killed at the point; its server ends with it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.flows.dying_caller",
-        str(folder),
-        tool,
-        point,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(90):
-        said, _ = await process.communicate()
-    assert process.returncode == KILLED, said.decode()[-3000:]
+    code, said = await processes.run("dying_caller", str(folder), tool, point, output=folder / "output")
+    assert code == KILLED, said
 
 
 def lines(path: Path) -> int:
@@ -65,11 +55,11 @@ def lines(path: Path) -> int:
 
 @pytest.mark.parametrize(("policy", "point", "times", "end"), CASES)
 async def test_a_call_that_changes_something_is_never_repeated(
-    home: Path, policy: str, point: str, times: int, end: str
+    processes: ForkServer, home: Path, policy: str, point: str, times: int, end: str
 ) -> None:
     """After the restart the agent hears what became of it, people see it once, and the task goes on."""
     counted = prepare(home, policy)
-    await killed(home, "add", point)
+    await killed(processes, home, "add", point)
     async with engine_at(home, "add") as opened:
         async with asyncio.timeout(60):
             seen = await play(opened)
@@ -82,10 +72,10 @@ async def test_a_call_that_changes_something_is_never_repeated(
 
 @MORE
 @pytest.mark.parametrize("point", ["written", "called"])
-async def test_a_call_that_only_reads_is_made_again(home: Path, point: str) -> None:
+async def test_a_call_that_only_reads_is_made_again(processes: ForkServer, home: Path, point: str) -> None:
     """Nobody has to hear that it was lost."""
     counted = prepare(home, "allow")
-    await killed(home, "look", point)
+    await killed(processes, home, "look", point)
     async with engine_at(home, "look") as opened:
         async with asyncio.timeout(60):
             seen: list[Any] = await play(opened)
@@ -97,13 +87,13 @@ async def test_a_call_that_only_reads_is_made_again(home: Path, point: str) -> N
 @MORE
 @pytest.mark.parametrize(("point", "commits"), [("written", "1"), ("called", "2"), ("kept", "2")])
 async def test_a_commit_of_a_real_server_is_never_repeated(
-    home: Path, repository: Path, point: str, commits: str
+    processes: ForkServer, home: Path, repository: Path, point: str, commits: str
 ) -> None:
     """The same with mcp-server-git, which counts by its history; the change that waits stays what it was."""
     entry = {"command": sys.executable, "args": ["-m", "mcp_server_git", "--repository", str(repository)]}
     ours = {"megaagent": {"policy": {"git_commit": "allow"}}}
     (home / "mcp.json").write_text(json.dumps({"mcpServers": {"git": {**entry, **ours}}}))
-    await killed(home, str(repository), point)
+    await killed(processes, home, str(repository), point)
     async with engine_at(home, str(repository)) as opened:
         async with asyncio.timeout(90):
             seen = await play(opened)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import sys
 from pathlib import Path
 
 from tests.flows.dying_step import PATHS
+from tests.flows.fork_server import ForkServer
 
 
-async def run(folder: Path, number: int) -> int:
-    """Run the engine until it dies with its `number`th program or has nothing left to do."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.flows.dying_step", str(folder), str(number)
-    )
-    async with asyncio.timeout(90):
-        return await process.wait()
-
-
-async def test_an_engine_killed_with_each_program_of_an_answer_finishes_the_answer(tmp_path: Path) -> None:
+async def test_an_engine_killed_with_each_program_of_an_answer_finishes_the_answer(
+    processes: ForkServer, tmp_path: Path
+) -> None:
     """It dies with the first program, then with the second; the third process does the rest."""
-    assert [await run(tmp_path, number) for number in (1, 2, 0)] == [-9, -9, 0]
+    for number, end in ((1, -9), (2, -9), (0, 0)):
+        code, said = await processes.run("dying_step", str(tmp_path), str(number), output=tmp_path / "output")
+        assert code == end, said
     store = sqlite3.connect(tmp_path / "test.db")
     assert [row[0] for row in store.execute("SELECT path FROM revisions ORDER BY id")] == list(PATHS)
     kinds = [row[0] for row in store.execute("SELECT kind FROM events ORDER BY seq")]

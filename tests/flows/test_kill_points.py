@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +9,7 @@ import pytest
 
 from bot.local import LocalDiscord, LocalOptions
 from tests.flows.dying_product import FOLLOWER, KILLED, POINTS
-
-
-async def run(folder: Path, point: str = "") -> tuple[int, str]:
-    """Run the product -> its exit code and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.flows.dying_product",
-        str(folder),
-        point,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(90):
-        said, _ = await process.communicate()
-    return process.returncode or 0, said.decode()[-3000:]
+from tests.flows.fork_server import ForkServer
 
 
 async def shown(folder: Path) -> list[dict[str, Any]]:
@@ -41,12 +24,13 @@ async def shown(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_killed_at_a_point_nothing_is_lost_or_doubled(home: Path, point: str) -> None:
+async def test_killed_at_a_point_nothing_is_lost_or_doubled(
+    processes: ForkServer, home: Path, point: str
+) -> None:
     """One card that shows the end, one opening, one question without buttons, each ping once."""
-    code, said = await run(home, point)
-    assert code == KILLED, said
-    code, said = await run(home)
-    assert code == 0, said
+    for dies, end in ((point, KILLED), ("", 0)):
+        code, said = await processes.run("dying_product", str(home), dies, output=home / "output")
+        assert code == end, said
     messages = await shown(home)
     cards = [m for m in messages if "Task #1" in str(m["components"])]
     assert len(cards) == 1 and "task:stop:1" not in str(cards[0]["components"])

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import discord
 import pytest
+from simcord import Env
 
 from bot.app.client import MegaBot
 from bot.app.settings import BotSettings
@@ -29,6 +30,13 @@ from engine.events import Event
 from engine.ports import SandboxStatus
 from tests.fakes.engine import DEFAULTS, FakeEngine
 from tests.fakes.inline_database import InlineDatabase
+
+IDLE_S = 0.003
+"""Seconds between two looks whether the bot is at rest; SimCord's 0.05 would be most of a test's time."""
+
+assert Env._settle_internal.__kwdefaults__
+Env._settle_internal.__kwdefaults__["idle"] = IDLE_S
+Env.settle.__defaults__ = (None, IDLE_S)
 
 
 async def model_answers() -> tuple[bool, str]:
