@@ -16,7 +16,7 @@ from tests.engine.llm.conftest import settings_with
 def small_settings() -> EngineSettings:
     """Settings for SmolLM2-135M with a fixed seed; its weights are in the cache afterwards."""
     fetch(SMALL, Silent())
-    return settings_with(local_model="small", local_seed=1, local_threads=2, local_context=4096)
+    return settings_with(local_model="small", local_seed=1, local_threads=1, local_context=4096)
 
 
 @pytest.fixture
