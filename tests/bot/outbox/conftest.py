@@ -29,7 +29,7 @@ from tests.fakes.engine import FakeEngine
 
 SCALE = 50.0
 PATIENCE_S = 60.0
-PACE = Pace(pause=0.02, longest_pause=0.3)
+PACE = Pace(pause=0.02, longest_pause=0.05)
 
 
 class Buttons(discord.ui.View):

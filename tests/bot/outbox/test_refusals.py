@@ -110,11 +110,11 @@ async def test_trouble_while_the_webhook_is_looked_for(stage: Stage, trouble: st
     """The first words of a channel wait, however long it takes."""
     boss = stage.boss(await stage.task())
     if trouble == "cut":
-        stage.local.faults.drop_before(method, HOOKS, times=40)
+        stage.local.faults.drop_before(method, HOOKS, times=12)
     elif trouble == "503":
-        stage.local.faults.fail(method, HOOKS, status=503, times=40)
+        stage.local.faults.fail(method, HOOKS, status=503, times=12)
     else:
-        stage.local.faults.limit(method, HOOKS, scope=LimitScope.CLOUDFLARE, retry_after=0, times=8)
+        stage.local.faults.limit(method, HOOKS, scope=LimitScope.CLOUDFLARE, retry_after=0, times=2)
     stage.engine.speak(boss, "first")
     await stage.drain()
     assert "first" in "\n".join(texts(stage))
@@ -145,7 +145,7 @@ async def test_place_deleted_while_discord_is_in_trouble(stage: Stage) -> None:
     """Repairing goes on until it succeeds."""
     _, boss = await begun(stage)
     stage.local.world.delete_channel(int(stage.local.you.channel("root")["id"]))
-    stage.local.faults.fail("POST", NEW_CHANNEL, status=503, times=40)
+    stage.local.faults.fail("POST", NEW_CHANNEL, status=503, times=12)
     await says(stage, boss, "second")
     assert "second" in texts(stage)
 
