@@ -32,6 +32,7 @@ HEARTBEAT_MS = 41250
 #: Seconds until a heartbeat is acknowledged. Not at once: discord.py's heart beats in a thread, which notes
 #: when it sent only after sending; an answer before that counts from the beat before, "41 s behind".
 ACK_AFTER = 0.1
+VIEW_CHANNEL = 1 << 10
 #: Seconds a session waits for its client to resume.
 PATIENCE = 300.0
 
@@ -116,10 +117,20 @@ class Gateway:
 
     def publish(self, event: str, payload: Mapping[str, Any]) -> None:
         """Send an event to every session whose intents cover it; content is hidden where intents require."""
+        if self._hidden(event, payload):
+            return
         gate = intent_rules.required_intent(event, payload)
         for session in self._sessions.values():
             if gate is None or getattr(session.intents, gate):
                 session.push(event, self._visible(session.intents, event, payload))
+
+    def _hidden(self, event: str, payload: Mapping[str, Any]) -> bool:
+        """Return whether an event is of a channel that the bot may not see: it is told nothing of those."""
+        channel = self._world.channels.get(int(payload.get("channel_id") or 0))
+        if channel is None or channel.guild_id is None or event == "INTERACTION_CREATE":
+            return False
+        bot = self._world.bot_user.id
+        return not self._world.compute_permissions(channel.guild_id, bot, channel.id) & VIEW_CHANNEL
 
     def _visible(self, intents: discord.Intents, event: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         bot_id = self._world.bot_user.id

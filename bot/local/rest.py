@@ -190,9 +190,10 @@ class Rest:
             match = self._route(method, path)
             by_token = "token" in match.args
             self._authorize(request, by_token=by_token)
+            body, uploads = await _read(request)
+            # Nothing is awaited from here on: what is taken is announced, an outage cannot begin in between.
             if self._guild_of(path, match) in self._world.conditions.outage:
                 return web.Response(status=503, text="upstream error", headers=VIA)
-            body, uploads = await _read(request)
             seen.template, seen.files = match.template, len(uploads)
             if LISTENERS:
                 seen.body = deepcopy(body)  # handlers change it

@@ -28,6 +28,9 @@ UNSETTLED = ("pending", "sending")
 RECORDED_S = 2.0
 """How long a look-up waits for the id of a message that is on its way."""
 
+_ORDER_LOCK = 0x4F757442
+"""PostgreSQL gives out ids before the commit; without this lock the reader of new posts could pass one by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -80,6 +83,8 @@ def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
         "state": "pending",
         "post": dump_post(post),
     }
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ORDER_LOCK)))
     return insert_once(connection, outbox, values)
 
 

@@ -96,13 +96,21 @@ async def house(local: LocalDiscord) -> AsyncIterator[House]:
 
 
 async def raw(
-    local: LocalDiscord, method: str, path: str, *, json: object = None, **headers: str
+    local: LocalDiscord,
+    method: str,
+    path: str,
+    *,
+    json: object = None,
+    data: Any = None,
+    **headers: str,
 ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
     """A request discord.py itself would not send; (status, body, headers)."""
     authorization = {"Authorization": f"Bot {local.token}"} | headers
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, local.api_base + path, json=json, headers=authorization) as response,
+        session.request(
+            method, local.api_base + path, json=json, data=data, headers=authorization
+        ) as response,
     ):
         text = await response.text()
         body = loads(text) if response.content_type == "application/json" else {}

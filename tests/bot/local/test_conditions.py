@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -235,3 +236,22 @@ async def test_a_nonce_counts_for_its_author_in_all_channels(local: LocalDiscord
     status, answer, _ = await raw(local, "POST", f"/channels/{other}/messages", json=body)
     assert (status, answer["code"]) == (404, 10008)
     await asyncio.sleep(0)
+
+
+async def test_an_outage_that_begins_within_a_request_refuses_it(local: LocalDiscord) -> None:
+    """What was taken before is announced, what comes later is refused: nothing is posted in silence."""
+    announced: list[str] = []
+    local.world.subscribers.append(lambda event, _payload: announced.append(event))
+    lobby = local.you.channel("lobby")
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'{"content": '
+        await asyncio.sleep(0.05)
+        local.outage(True)
+        yield b'"x"}'
+
+    path, kind = f"/channels/{lobby['id']}/messages", {"Content-Type": "application/json"}
+    status, _, _ = await raw(local, "POST", path, data=slowly(), **kind)
+    local.outage(False)
+    said = [message["content"] for message in local.you.history(lobby)]
+    assert (status, said) == (503, []) and "MESSAGE_CREATE" not in announced

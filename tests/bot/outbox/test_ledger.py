@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from bot.outbox.ledger import Ledger, MessageLocation
+from bot.outbox.ledger import Ledger, MessageLocation, enqueue
 from bot.outbox.post import Entry, Lane, OutgoingMessage, Post
 from bot.outbox.projector import project_all
 from bot.outbox.transcripts import Transcripts
@@ -88,6 +91,28 @@ async def test_dropped_batches_are_closed(database: Database) -> None:
     await ledger.drop(delivery)
     assert await ledger.unfinished() == [] and await spoken(ledger) == []
     assert (await ledger.counts())["dropped"] == 2
+
+
+async def test_no_post_is_passed_by(database: Database) -> None:
+    """Of two writers at once the earlier post is never seen after the later one, where reading goes on."""
+    ledger = Ledger(database)
+    last = (await ledger.waiting())[-1]
+    written, end = threading.Event(), threading.Event()
+
+    def slowly(connection: Connection) -> None:
+        enqueue(connection, "first", last.post, 1.0)
+        written.set()
+        end.wait(10)
+
+    first = asyncio.create_task(database.write(slowly))
+    await asyncio.to_thread(written.wait, 10)
+    second = asyncio.create_task(ledger.say("second", last.post, 2.0))
+    await asyncio.wait([second], timeout=0.3)
+    seen = await ledger.waiting(last.id)
+    end.set()
+    await asyncio.gather(first, second)
+    rest = await ledger.waiting(max([last.id, *(entry.id for entry in seen)]))
+    assert len(seen) + len(rest) == 2
 
 
 async def test_waiting_goes_on_after_an_id(database: Database) -> None:
