@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, RowMapping, Select, Table, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, delete, or_, select, update
 
 from bot.discord.access import GuildRules, Right
 from bot.storage.guild_tables import CardRow, FactRow, FollowRow, GuildRow, LogRow, SeenRow
@@ -84,6 +84,12 @@ def _rules(row: RowMapping) -> GuildRules:
     )
 
 
+def _concerned(ended: int) -> ColumnElement[bool]:
+    """Tasks that have not ended, and the newest `ended` whether or not they have."""
+    newest = select(tasks.c.task_id).order_by(tasks.c.task_id.desc()).limit(ended)
+    return or_(tasks.c.state.in_(("running", "paused")), tasks.c.task_id.in_(newest))
+
+
 class BotRecords:
     """Repository of the bot's records. Each method is one transaction, durable when it returns."""
 
@@ -144,14 +150,18 @@ class BotRecords:
     async def open_channels(self, *, ended: int = 0) -> list[int]:
         """Return the channels and threads of all groups of tasks that have not ended, and of the newest
         `ended` tasks whether or not they have; never archived ones."""
-        newest = select(tasks.c.task_id).order_by(tasks.c.task_id.desc()).limit(ended)
-        concerned = or_(tasks.c.state.in_(("running", "paused")), tasks.c.task_id.in_(newest))
-        unended = concerned & groups.c.archived.is_(False)
+        unended = _concerned(ended) & groups.c.archived.is_(False)
         query = select(groups.c.channel_id, groups.c.thread_id).join(
             tasks, tasks.c.task_id == groups.c.task_id
         )
         rows = await self._database.read(lambda c: c.execute(query.where(unended)).all())
         return sorted({row.thread_id or row.channel_id for row in rows} - {0})
+
+    async def card_channels(self, *, ended: int = 0) -> list[int]:
+        """Return the channels that hold the cards of the same tasks."""
+        query = select(CARDS.c.channel_id).join(tasks, tasks.c.task_id == CARDS.c.task_id)
+        rows = await self._database.read(lambda c: c.execute(query.where(_concerned(ended))).scalars().all())
+        return sorted(set(rows) - {0})
 
     async def card(self, task_id: int) -> CardRecord | None:
         """Return the task's card, None if it never had one."""

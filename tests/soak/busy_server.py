@@ -40,7 +40,7 @@ from bot.outbox.pace import Pace
 from bot.outbox.plan import Ladder
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
-from bot.storage.tables import BOT_METADATA, deliveries
+from bot.storage.tables import BOT_METADATA, deliveries, outbox
 from bot.texts import outbox as wording
 from engine.commands import SayToAgent
 from engine.errors import EngineError
@@ -111,6 +111,7 @@ class BusyServer:
         self._open = ExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._people: list[Human] = []
+        self._words: list[tuple[int, int]] = []
         self._own: set[int] = set()
 
     # ------------------------------------------------------------ the stage
@@ -254,8 +255,11 @@ class BusyServer:
         async with asyncio.timeout(within_s):
             await self.outbox.drain(self.engine.log[-1].seq)
 
-    async def unsaid(self) -> list[str]:
-        """Utterances that stand in no message, and that no message says were rejected in every form."""
+    async def unsaid(self) -> dict[str, list[str]]:
+        """Utterances that stand in no message, and that no message says were rejected in every form.
+
+        With each, what the outbox knows of it, and whether its messages are on Discord.
+        """
         query = select(deliveries.c.wire, deliveries.c.message_id)
         rows = await self._database.read(lambda c: c.execute(query).all())
         told = {
@@ -264,7 +268,43 @@ class BusyServer:
             if row.message_id in self.seen.rejected
             for token in TOKEN.findall(str(row.wire))
         }
-        return [token for token in self.seen.said if token not in self.seen.posted and token not in told]
+        lost = [token for token in self.seen.said if token not in self.seen.posted and token not in told]
+        return {token: await self._traces(token) for token in lost}
+
+    async def _traces(self, token: str) -> list[str]:
+        query = (
+            select(outbox.c.key, outbox.c.state, outbox.c.post)
+            .add_columns(deliveries.c.state.label("sent"), deliveries.c.channel_id, deliveries.c.message_id)
+            .outerjoin(deliveries, deliveries.c.batch_id == outbox.c.batch_id)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        there = self.local.world.messages
+        return [
+            f"post {row.key} {row.state}, message {row.message_id} {row.sent}, "
+            f"on Discord: {row.message_id in there.get(row.channel_id or 0, {})}"
+            for row in rows
+            if token in str(row.post)
+        ]
+
+    async def unheard(self, within_s: float) -> list[str]:
+        """People's words in places, still there, that neither reached an agent nor bear a mark."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while await self._unheard():  # noqa: ASYNC110 - nobody tells of what is done
+                    await asyncio.sleep(0.2)
+        return await self._unheard()
+
+    async def _unheard(self) -> list[str]:
+        refs = {command.ref for command in self.engine.commands if isinstance(command, SayToAgent)}
+        ledger, found = Ledger(self._database), list[str]()
+        for channel_id, message_id in self._words:
+            message = self.local.world.messages.get(channel_id, {}).get(message_id)
+            if message is None or message.reactions or f"{channel_id}:{message_id}" in refs:
+                continue
+            place = await ledger.place_of(channel_id)
+            if place is not None and not place.shared:
+                found.append(f"{message.content} in group {place.group_id}")
+        return found
 
     async def _act(self, act: Callable[[], Awaitable[None]]) -> None:
         with suppress(CannotError, EngineError, TimeoutError):
@@ -301,7 +341,8 @@ class BusyServer:
     async def _talk(self) -> None:
         person = self.rng.choice(self._people)
         names = [c for c in person.channels() if c["type"] in (0, 11)]
-        await person.send(self.rng.choice(names), f"words {self.rng.randrange(10_000)}")
+        said = await person.send(self.rng.choice(names), f"words {self.rng.randrange(10_000)}")
+        self._words.append((int(said["channel_id"]), int(said["id"])))
 
     async def _press(self) -> None:
         person = self.rng.choice(self._people)

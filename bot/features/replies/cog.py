@@ -14,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -35,6 +35,7 @@ from bot.discord.identities import message_ref, owner_id, space_of
 from bot.features.agents.saying import DELIVERED, KEPT
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
+from bot.features.replies.catch_up import CatchUp, is_persons
 from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
 from bot.features.tasks.continuing import offer as offer_to_continue
 from bot.features.welcome.greeting import offer
@@ -45,11 +46,7 @@ from engine.queries import AgentView, GateView, TaskView
 
 log = logging.getLogger(__name__)
 REFUSED = "⛔"
-SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 MOST_REMEMBERED = 5000
-ENDED_WATCHED = 30
-"""The newest tasks whose channels are caught up with even after their end."""
-CATCH_UP, CATCH_UP_NEW = 1000, 100
 FRESH_S = 60.0
 """How old, by Discord's clock, an edit is at most when it is told for the first time."""
 
@@ -79,14 +76,12 @@ class AddressedMessage:
 
 
 class RepliesCog(commands.Cog):
-    """Listens to messages, their edits and deletions, and catches up on READY."""
+    """Listens to messages, their edits and deletions, and catches up with what was missed."""
 
     def __init__(self, bot: discord.Client, parts: Parts) -> None:
         self.bot, self.parts = bot, parts
         self._locks: dict[int, asyncio.Lock] = {}
-        self._seen: dict[int, int] = {}
-        self._since: Mapping[int, int] | None = None
-        self._behind: dict[int, int] = {}
+        self._missed = CatchUp(bot, parts, self._late)
         self._done: OrderedDict[int, None] = OrderedDict()
         self._proxied = ProxiedMessages(parts.settings.proxy_applications, bot.application_id)
         self._answers: deque[int] = deque(maxlen=MOST_REMEMBERED)
@@ -96,23 +91,53 @@ class RepliesCog(commands.Cog):
 
     async def cog_load(self) -> None:
         """Load the last handled message of each channel."""
-        self._seen = await self.parts.records.seen()
+        await self._missed.load()
 
-    # ------------------------------------------------------------ gateway events
+    async def cog_unload(self) -> None:
+        """Stop catching up."""
+        await self._missed.close()
+
+    # ------------------------------------------------------------ what may have been missed
 
     @commands.Cog.listener()
     async def on_connect(self) -> None:
-        """Remember the current positions: newer messages may have been missed."""
-        if self._since is None:
-            self._since = dict(self._seen)
+        """A new session tells nothing of what was written before it."""
+        self._missed.lose()
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
         """Catch up with messages sent meanwhile."""
-        since, self._since = {**(self._since or {}), **self._behind}, None
-        self._behind.clear()
-        for channel_id in await self.parts.records.open_channels(ended=ENDED_WATCHED):
-            await self._catch_up(channel_id, since.get(channel_id, 0))
+        await self._missed.regain()
+
+    @commands.Cog.listener()
+    async def on_guild_unavailable(self, _guild: discord.Guild) -> None:
+        """Nothing is told of a server in an outage."""
+        self._missed.lose()
+
+    @commands.Cog.listener()
+    async def on_guild_available(self, _guild: discord.Guild) -> None:
+        """An outage is over; those that come with a new session are followed by READY."""
+        if self.bot.is_ready():
+            await self._missed.regain()
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, _guild: discord.Guild) -> None:
+        """The bot may have been here before."""
+        if self.bot.is_ready():
+            self._missed.lose()
+            await self._missed.regain()
+
+    @commands.Cog.listener()
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """A channel was hidden from the bot and is shown again."""
+        me = after.guild.me
+        if after.permissions_for(me).view_channel and not before.permissions_for(me).view_channel:
+            self._missed.lose()
+            await self._missed.regain()
+
+    # ------------------------------------------------------------ gateway events
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -123,6 +148,9 @@ class RepliesCog(commands.Cog):
             await self._in_order(message)
         elif (proxied := self._proxied.copied(message, time.monotonic())) is not None:
             await self._take_copy(proxied)
+        elif self._ours(message):
+            handling = self._lock(message.channel.id).locked()
+            await self._missed.passed(message.channel.id, message.id, handling)
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
@@ -158,10 +186,13 @@ class RepliesCog(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """Delete the position of a deleted channel."""
-        self._seen.pop(channel.id, None)
-        await self.parts.records.forget_channel(channel.id)
+        await self._missed.forget(channel.id)
 
     # ------------------------------------------------------------ delivering
+
+    def _ours(self, message: discord.Message) -> bool:
+        ours = message.application_id is not None and message.application_id == self.bot.application_id
+        return ours or message.author == self.bot.user
 
     def _lock(self, channel_id: int) -> asyncio.Lock:
         return self._locks.setdefault(channel_id, asyncio.Lock())
@@ -174,8 +205,13 @@ class RepliesCog(commands.Cog):
             self._done[message.id] = None
             while len(self._done) > MOST_REMEMBERED:
                 self._done.popitem(last=False)
-            if await self._take(message):
-                await self._mark_seen(message.channel.id, message.id)
+            try:
+                if await self._take(message):
+                    await self._missed.handled(message.channel.id, message.id)
+            except Exception:
+                self._done.pop(message.id, None)
+                self._missed.failed(message.channel.id, message.id)
+                raise
 
     async def _take_copy(self, proxied: ProxiedMessage) -> None:
         """A proxy's copy takes the place of the person's message, with that person's rights.
@@ -196,10 +232,21 @@ class RepliesCog(commands.Cog):
         copy.reference = copy.reference or original.reference
         await self._in_order(copy)
 
-    async def _mark_seen(self, channel_id: int, message_id: int) -> None:
-        if message_id > self._seen.get(channel_id, 0):
-            self._seen[channel_id] = message_id
-            await self.parts.records.set_seen(channel_id, message_id)
+    async def _late(self, message: discord.Message) -> None:
+        """Deliver a message that was missed, unless it has its mark; what is nobody's is left alone."""
+        if not has_outcome(message) and (await self._spot(message) or await self._replies_to_us(message)):
+            await self._in_order(message)
+
+    async def _replies_to_us(self, message: discord.Message) -> bool:
+        replied = message.reference.message_id if message.reference else None
+        if replied is None:
+            return False
+        routes = self.parts.routes
+        return bool(
+            await routes.agents_of(replied)
+            or await routes.gate_of(replied)
+            or await self.parts.records.task_of_card(replied)
+        )
 
     async def _take(self, message: discord.Message) -> bool:
         """Deliver or refuse a message, visibly; return False for messages not meant for agents."""
@@ -304,8 +351,9 @@ class RepliesCog(commands.Cog):
     async def _spot(self, message: discord.Message) -> GroupRef | None:
         """The group of the channel, or of the channel above for a thread that people opened in it."""
         spot = await self.parts.routes.place_of(message.channel.id)
-        if spot is None and isinstance(message.channel, discord.Thread):
-            spot = await self.parts.routes.place_of(message.channel.parent_id)
+        channel = self.bot.get_channel(message.channel.id)  # history comes with a part of it only
+        if spot is None and isinstance(channel, discord.Thread):
+            spot = await self.parts.routes.place_of(channel.parent_id)
         return spot
 
     async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> AddressedMessage:
@@ -343,10 +391,10 @@ class RepliesCog(commands.Cog):
         await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, self.parts.now())
         await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.named, ref, files))
 
-    # ------------------------------------------------------------ edits, deletions, history
+    # ------------------------------------------------------------ edits, deletions
 
     async def _edited(self, message: discord.Message) -> None:
-        if message.channel.id not in self._seen and await self._spot(message) is None:
+        if not self._missed.knows(message.channel.id) and await self._spot(message) is None:
             return
         addressed: AddressedMessage | None = None
         try:
@@ -366,7 +414,7 @@ class RepliesCog(commands.Cog):
 
     async def _listens(self, channel_id: int) -> bool:
         """Return True if messages of the channel may have reached an agent."""
-        return channel_id in self._seen or await self.parts.routes.place_of(channel_id) is not None
+        return self._missed.knows(channel_id) or await self.parts.routes.place_of(channel_id) is not None
 
     async def _withdrawn(self, channel_id: int, message_ids: set[int]) -> None:
         if not await self._listens(channel_id):
@@ -379,29 +427,6 @@ class RepliesCog(commands.Cog):
                     log.debug("deleted message %s changes nothing: %s", message_id, error)
                 except EngineError as error:
                     log.warning("deleted message %s could not be withdrawn: %s", message_id, error)
-
-    async def _catch_up(self, channel_id: int, after: int) -> None:
-        try:
-            missed = await self._history(channel_id, after)
-        except (discord.Forbidden, discord.NotFound) as error:
-            log.warning("cannot catch up in channel %s: %s", channel_id, error)
-            return
-        except UNDELIVERED as error:
-            log.warning("cannot catch up in channel %s before the next session: %s", channel_id, error)
-            self._behind[channel_id] = after
-            return
-        for message in missed:
-            if not has_outcome(message):
-                await self._in_order(message)
-
-    async def _history(self, channel_id: int, after: int) -> list[discord.Message]:
-        """Return people's messages after an id, in order; retry temporary errors of Discord."""
-        channel = self.bot.get_partial_messageable(channel_id)
-        since, most = (discord.Object(after), CATCH_UP) if after else (None, CATCH_UP_NEW)
-        async for attempt in stamina.retry_context(on=RETRIED_ERRORS, **RETRY):
-            with attempt:
-                return await _persons(channel.history(limit=most, after=since))
-        raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
         """History and edits may carry a plain user; rights need the member."""
@@ -451,15 +476,6 @@ async def _member(guild: discord.Guild, user_id: int) -> discord.Member:
         with attempt:
             return await guild.fetch_member(user_id)
     raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def is_persons(message: discord.Message) -> bool:
-    """Return True for a person's message: not from a bot, webhook or Discord itself."""
-    return not message.author.bot and message.webhook_id is None and message.type in SPOKEN
-
-
-async def _persons(history: AsyncIterator[discord.Message]) -> list[discord.Message]:
-    return sorted([m async for m in history if is_persons(m)], key=lambda m: m.id)
 
 
 def has_outcome(message: discord.Message) -> bool:

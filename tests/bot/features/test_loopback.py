@@ -132,27 +132,97 @@ async def test_messages_of_the_time_away_are_caught_up_with(loop: Loop) -> None:
     await loop.until("One", "Two")
 
 
-async def test_catching_up_outlasts_trouble_with_the_history(
-    loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Discord in trouble for a moment is asked again; for longer, at the next session, with nothing lost."""
-    quick = {"attempts": 3, "timeout": None, "wait_initial": 0.01, "wait_jitter": 0.0}
-    monkeypatch.setattr("bot.features.replies.cog.RETRY", quick)
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Channels that could not be read are read again soon."""
+    monkeypatch.setattr("bot.features.replies.catch_up.PAUSE_S", 0.02)
+    monkeypatch.setattr("bot.features.replies.catch_up.LONGEST_S", 0.1)
+
+
+async def test_catching_up_outlasts_trouble_with_the_history(loop: Loop, quickly: None) -> None:
+    """Discord in trouble is asked until it answers; no new session is needed for that."""
     await loop.begin()
-    loop.local.faults.fail("GET", POST, status=503)
+    loop.local.faults.fail("GET", POST, status=503, times=12)
     loop.local.faults.invalidate()
     await loop.local.you.send(loop.lobby, "One")
     await loop.until("One")
-    loop.local.faults.fail("GET", POST, status=503, times=3)
-    loop.local.faults.invalidate()
-    await loop.local.you.send(loop.lobby, "Two")
-    replies: Any = loop.bot.cogs["RepliesCog"]
-    async with asyncio.timeout(10):
-        while loop.lobby not in replies._behind:  # noqa: ASYNC110 - nobody is told that it gave up
-            await asyncio.sleep(0.01)
-    loop.local.faults.invalidate()
-    await loop.local.you.send(loop.lobby, "Three")
-    await loop.until("One", "Two", "Three")
+
+
+async def test_words_before_live_ones_outlast_a_restart(loop: Loop) -> None:
+    """What could not be read yet is read after the next start, though later words were heard meanwhile."""
+    await loop.begin()
+    await loop.local.you.send(loop.lobby, "Before")
+    await loop.until("Before")
+    loop.local.faults.fail("GET", POST, status=503, times=1000)
+    await loop.close()
+    await loop.local.you.send(loop.lobby, "Missed")
+    await loop.connect()
+    await loop.local.you.send(loop.lobby, "Live")
+    await loop.until("Before", "Live")
+    await loop.close()
+    loop.local.faults.clear()
+    await loop.connect()
+    await loop.until("Before", "Live", "Missed")
+
+
+async def test_words_behind_a_thousand_of_the_agents_own(loop: Loop) -> None:
+    """Agents may have said much since a person last spoke: what the person says while away is found."""
+    await loop.begin()
+
+    async def stored_up_to(message_id: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while (await loop.stage.records.seen()).get(loop.lobby, 0) < message_id:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    await stored_up_to(int((await loop.local.you.send(loop.lobby, "Before"))["id"]))
+    world = loop.local.world
+    said = [world.create_message(loop.lobby, world.bot_user.id, "x").id for _ in range(1100)]
+    await stored_up_to(said[1000])
+    await loop.close()
+    begun = len(loop.local.rest.calls)
+    await loop.local.you.send(loop.lobby, "Missed")
+    await loop.connect()
+    await loop.until("Before", "Missed")
+    history = ("GET", f"/channels/{loop.lobby}/messages")
+    pages = [c for c in loop.local.rest.calls[begun:] if (c.method, c.path) == history]
+    assert len(pages) <= 3, "what the bot itself said need not be read again"
+
+
+async def test_words_in_an_outage_are_heard_after_it(loop: Loop, quickly: None) -> None:
+    """The session goes on; only this server's events were missing."""
+    await loop.begin()
+    loop.local.outage(True)
+    loop.local.world.create_message(loop.lobby, loop.local.you.id, "Missed")
+    loop.local.outage(False)
+    await loop.until("Missed")
+
+
+async def test_words_in_a_hidden_channel_are_heard_when_it_is_shown(loop: Loop, quickly: None) -> None:
+    """An administrator hides a place from the bot for a while."""
+    await loop.begin()
+    you = loop.local.you
+    await you.overwrite(loop.lobby, you.bot_role, deny=["view_channel"])
+    await you.send(loop.lobby, "Missed")
+    await you.overwrite(loop.lobby, you.bot_role)
+    await loop.until("Missed")
+
+
+async def test_replies_and_threads_of_the_time_away(loop: Loop) -> None:
+    """A reply to a card outside the places, and words in a thread that people opened in a place."""
+    await loop.begin()
+    world, you = loop.local.world, loop.local.you
+    place = world.create_channel(loop.local.guild_id, "place")
+    root = loop.stage.engine.world.tasks[1].root_group_id
+    await loop.stage.meets(root, discord.Object(place.id))
+    (card,) = await loop.cards()
+    await loop.close()
+    wire = next(m for m in you.history(loop.lobby) if m["id"] == str(card.id))
+    await you.send(loop.lobby, "Among us")
+    await you.send(loop.lobby, "To the boss", reply_to=wire)
+    thread = world.create_thread(place.id, "aside", owner_id=you.id)
+    await you.send(thread.id, "Aside")
+    await loop.connect()
+    await loop.local.world.pulse.until(lambda: sorted(loop.said()) == ["Aside", "To the boss"], PATIENCE_S)
 
 
 async def test_a_card_posted_twice_for_a_lost_answer_is_one_card(loop: Loop) -> None:
