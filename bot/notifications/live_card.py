@@ -43,7 +43,7 @@ OPENED_S = 10.0
 """How long the answer to a start waits for the reader of events to write the card's row."""
 
 WAITING_S = 5.0
-"""Seconds between looks at how far model calls are; each card is edited less often (`card_every_s`)."""
+"""Seconds between looks at how far model calls are; each card is edited less often (`card_interval_s`)."""
 
 CLOCK_SLACK_S = 90.0
 """How far our clock and Discord's may differ when a card is looked up by time."""
@@ -167,7 +167,7 @@ class LiveCards:
             if card is None:
                 return "nothing"
             try:
-                move = await self._show(card, 0 if hurry else self._settings.card_every_s)
+                move = await self._show(card, 0 if hurry else self._settings.card_interval_s)
             except NotFound:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
             except (*UNDELIVERED, OSError) as error:

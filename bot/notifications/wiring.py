@@ -14,6 +14,7 @@ from bot.notifications.live_card import LiveCards
 from bot.notifications.outage import OutageNotice
 from bot.notifications.start_reply import StartReply
 from bot.notifications.typing_indicator import TypingIndicator
+from bot.notifications.working_lines import WorkingLines
 from bot.outbox.limiter import Limiter
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
@@ -28,11 +29,12 @@ class Notifications:
     outages: OutageNotice
     start_replies: StartReply
     typing: TypingIndicator
+    working: WorkingLines
 
     @property
     def listeners(self) -> tuple[EphemeralListener, ...]:
         """Return the listeners without guarantees."""
-        return (self.outages, self.start_replies, self.typing)
+        return (self.outages, self.start_replies, self.typing, self.working)
 
     def heard(self, events: Sequence[Event]) -> None:
         """Pass `events` to cards and listeners, after the projector committed them."""
@@ -57,4 +59,5 @@ def build_notifications(
         OutageNotice(now),
         StartReply(routes, now),
         TypingIndicator(client, engine, routes, now),
+        WorkingLines(client, engine, records, routes, now, limiter),
     )

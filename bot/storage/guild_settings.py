@@ -216,6 +216,16 @@ class BotRecords:
         query = select(FACTS.c.value).where(FACTS.c.name == name)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
+    async def facts(self, prefix: str) -> dict[str, str]:
+        """Return the single values whose names begin with `prefix`, by the rest of their names."""
+        query = select(FACTS.c.name, FACTS.c.value).where(FACTS.c.name.startswith(prefix, autoescape=True))
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return {row.name.removeprefix(prefix): row.value for row in rows}
+
+    async def drop_fact(self, name: str) -> None:
+        """Delete a single value."""
+        await self._database.write(lambda c: c.execute(delete(FACTS).where(FACTS.c.name == name)))
+
     async def take_fact(self, name: str) -> str | None:
         """Delete and return a single value, None if unset. Only one of several callers gets it."""
 

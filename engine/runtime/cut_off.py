@@ -27,8 +27,8 @@ from engine.store.model_calls import NotedCall, note_calls
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-NOTE_S = 5.0
-WORTH_NOTING_S = 2.0
+NOTE_S = 3.0
+WORTH_NOTING_S = 1.5
 """Seconds of a call before anything is written down about it: most are over by then."""
 
 T = TypeVar("T")

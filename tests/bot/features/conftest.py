@@ -74,7 +74,7 @@ class Stage:
         self.ledger = Ledger(self.database)
         self.records, self.archive = BotRecords(self.database), ArchiveSpy()
         self.notices = OutboxNotices(self.ledger, lambda: self.clock, lambda: None)
-        self.settings = BotSettings(_env_file=None)  # type: ignore[call-arg]
+        self.settings = BotSettings(_env_file=None, card_every_s=15)  # type: ignore[call-arg]
         self.face_problem, self.tried_again = "", 0
         sandbox = SandboxStatus(True, "bubblewrap")
         self.probes = Probes(model_answers, lambda: sandbox, lambda: self.face_problem, self._again)
