@@ -19,6 +19,7 @@ from bot.discord.request_stop import RequestStop
 from bot.features.agents.buttons import AgentButton
 from bot.features.agents.cog import AgentCog, GroupCog
 from bot.features.agents.menus import MenusCog
+from bot.features.agents.step_buttons import StepButton
 from bot.features.audit.cog import AuditCog
 from bot.features.files.browser import FileButton, FilesButton, FileSelect
 from bot.features.follow.cog import FollowCog
@@ -45,6 +46,7 @@ ITEMS = (
     TaskButton,
     ContinueButton,
     PageButton,
+    StepButton,
     GateButton,
     AgentButton,
     FileButton,

@@ -324,9 +324,11 @@ def _assignment(body: ev.AssignmentChanged, at: _Frame) -> list[Post]:
     """A submission and a review with words; the rest is an act of whoever did it (`act_of`)."""
     title = plain(body.title, NAME)
     if body.state == "amended":
-        names = {"giver": plain(body.giver, NAME), "assignee": plain(body.assignee, NAME)}
-        text = steering.AMENDED.format(title=plain(body.title, NAME), why=plain(body.note, 300), **names)
-        return [at.note(text, body.group_id, Lane.HEAD)]
+        agent = at.scene.named(body.task_id, body.giver)
+        text = steering.AMENDED.format(
+            title=title, assignee=plain(body.assignee, NAME), why=plain(body.note, 300)
+        )
+        return [at.words(agent, body.group_id, text, Lane.HEAD)]
     if body.state == "submitted":
         agent, acts = at.scene.named(body.task_id, body.assignee), _check(body)
         text = wording.ASSIGNMENT["submitted"].format(title=title)
@@ -426,7 +428,7 @@ def _outside(body: ev.OutsideCalled, at: _Frame) -> list[Post]:
         server=plain(body.server, 100),
         arguments=code(body.arguments, 200),
     )
-    return [at.note(text, body.group_id, Lane.STATUS)]
+    return [replace(at.note(text, body.group_id, Lane.STATUS), agent_id=body.agent_id)]
 
 
 def _called(body: ev.OutsideCalled) -> Act:

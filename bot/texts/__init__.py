@@ -213,6 +213,16 @@ FORGOTTEN = "Permanently deleted: {text}"
 NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
 NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
 NO_STEPS = "{name} has not completed a step yet."
+STEP_HEAD = "### {name} · turn {turn}, step {step}"
+WHY_HEAD = "### Why {name} said that"
+STEP_FACTS = "-# <t:{at}:T> · took {span} · {read:,} + {written:,} tokens · {cost} · {model}"
+STEP_PAGE = "-# Page {number} of {of}"
+STEP_READ, STEP_READ_BEFORE = "**Read:**", "**Read at the start of this turn:**"
+STEP_SAID, STEP_CALLED, STEP_RESULT = "**Said:**", "**Called {tool}**", "**Answer:**"
+STEP_QUIET = "It said nothing and called no tool."
+WHY_ASSIGNED = "**{giver} assigned it:** {title} ({state})."
+WHY_DONE_WHEN, WHY_INSTRUCTIONS = "Done when: {acceptance}", "**Its instructions:**"
+WHY_WHOLE = "-# The whole of it is attached."
 NO_TIMELINE = "No agent has finished a step yet, so there is nothing to draw. Try again in a minute."
 PICTURE_TITLE = "Task #{id}: {goal}"
 NOTHING_LOGGED = "Nothing has happened yet."
@@ -343,6 +353,10 @@ BUTTON = {
     "bundle": "History as Git bundle",
     "earlier": "Older",
     "later": "Newer",
+    "before": "Previous page",
+    "after": "Next page",
+    "older": "Older step",
+    "newer": "Newer step",
 }
 CHOOSE_FILE = "Choose a file to view"
 FILES_HEAD = "**Files of task #{id}** · {count}, {size}"

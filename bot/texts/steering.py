@@ -54,7 +54,7 @@ AGENT_CHANGED = {
     "edited": "✏️ **{name}** has new instructions{by}.",
     "model": "🧠 **{name}** uses the model **{after}** from its next step{by}.",
 }
-AMENDED = "✏️ {giver} changed the assignment **{title}** of {assignee}: {why}"
+AMENDED = "✏️ I changed the assignment **{title}** of {assignee}: {why}"
 USUAL_MODEL = "the usual one"
 EDIT_LINES = "\n{lines}"
 EDIT_REMOVED, EDIT_ADDED, EDIT_MORE = "-# was: {line}", "-# now: {line}", "-# and {count} more lines"

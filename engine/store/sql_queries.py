@@ -351,11 +351,16 @@ class SqlQueries:
         """Return all assignments of a task, in the order they were given."""
         return await self._db.read(lambda c: _assignment_views(c, task_id))
 
-    async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]:
-        """Return the steps of an agent, newest first."""
-        query = (
-            sa.select(STEPS).where(STEPS.c.agent_id == agent_id).order_by(STEPS.c.step.desc()).limit(limit)
-        )
+    async def steps(
+        self, agent_id: int, limit: int = 20, *, until: float | None = None, upto: int | None = None
+    ) -> Sequence[StepView]:
+        """See `Queries.steps`."""
+        query = sa.select(STEPS).where(STEPS.c.agent_id == agent_id)
+        if until is not None:
+            query = query.where(STEPS.c.ended_at <= until)
+        if upto is not None:
+            query = query.where(STEPS.c.step <= upto)
+        query = query.order_by(STEPS.c.step.desc()).limit(limit)
         return [_step_view(row) for row in await self._all(query)]
 
     async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:

@@ -109,9 +109,12 @@ class FakeLook:
     async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
         return [a for a in self._world.assignments.values() if a.task_id == task_id]
 
-    async def steps(self, agent_id: int, limit: int = 20) -> Sequence[StepView]:
+    async def steps(
+        self, agent_id: int, limit: int = 20, *, until: float | None = None, upto: int | None = None
+    ) -> Sequence[StepView]:
         self.find_agent(agent_id)
-        return self._world.steps[agent_id][::-1][:limit]
+        found = [s for s in self._world.steps[agent_id] if until is None or s.at <= until]
+        return [s for s in found[::-1] if upto is None or s.step <= upto][:limit]
 
     async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
         return [c for c in self._world.model_calls.values() if task_id in (None, c.task_id)]

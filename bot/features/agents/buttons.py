@@ -15,8 +15,8 @@ from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import agent_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.agents import actions as agent_actions
+from bot.features.agents.step_buttons import NEWEST, show_step
 from bot.features.agents.windows import agent_cap_window, say_window
-from bot.features.tasks.pages import page_view
 from engine.queries import AgentView, TaskView
 
 
@@ -65,9 +65,8 @@ class AgentButton(
 
 async def inspect(interaction: Interaction, agent_id: int) -> None:
     """Show the agent's newest step, with buttons for older ones and for its caps."""
-    text, view = await page_view(interaction, "steps", agent_id, 0)
-    view.add_item(AgentButton(agent_id, "cap", texts.BUTTON["agent_cap"]))
-    await answer(interaction, text, view=view)
+    cap = AgentButton(agent_id, "cap", texts.BUTTON["agent_cap"])
+    await show_step(interaction, "inspect", agent_id, NEWEST, cap)
 
 
 def _reason_key(interaction: Interaction, agent_id: int) -> str:
@@ -91,11 +90,4 @@ def choose_agent_view(agents: list[AgentView], verb: str) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for agent in agents[:25]:
         view.add_item(AgentButton(agent.id, verb, agent.name))
-    return view
-
-
-def reply_view(agent: AgentView) -> discord.ui.View:
-    """Return a Reply button for one agent."""
-    view = discord.ui.View(timeout=None)
-    view.add_item(AgentButton(agent.id, "reply", f"{texts.BUTTON['reply']}: {agent.name}"))
     return view

@@ -14,15 +14,11 @@ from bot.discord.formatting import plain
 from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import agent_by_id
 from bot.features.agents import actions as agent_actions
-from bot.features.agents.buttons import choose_agent_view, reply_view
-from bot.features.agents.step_text import why_text
+from bot.features.agents.buttons import AgentButton, choose_agent_view
+from bot.features.agents.step_buttons import Form, StepButton, show_step, step_of
 from bot.features.agents.windows import say_window
 from bot.features.tasks.command_group import TALKERS
-from bot.features.tasks.pages import page_view
 from engine.queries import AgentView, TaskView
-
-LOOK_BACK = 50
-CLOCKS_DIFFER_S = 5.0
 
 
 async def speakers(interaction: Interaction, message: discord.Message) -> list[tuple[AgentView, TaskView]]:
@@ -36,10 +32,21 @@ async def speakers(interaction: Interaction, message: discord.Message) -> list[t
     return found
 
 
-async def step_at(interaction: Interaction, agent: AgentView, at: float) -> int:
-    """Return how many steps ago the agent wrote a message that was sent at `at` (unix seconds)."""
-    steps = await parts_of(interaction).engine.look.steps(agent.id, LOOK_BACK)
-    return next((n for n, step in enumerate(steps) if step.at <= at + CLOCKS_DIFFER_S), 0)
+async def show_step_of(interaction: Interaction, form: Form, message: discord.Message) -> None:
+    """Show the step behind a message; for one that several agents wrote, a button for each."""
+    found = await speakers(interaction, message)
+    times = await parts_of(interaction).routes.spoke_at(message.id)
+    steps = {agent.id: await step_of(interaction, agent.id, times[agent.id]) for agent, _ in found}
+    first, task = found[0]
+    await require_view(interaction, task)
+    if len(found) == 1:
+        reply = AgentButton(first.id, "reply", f"{texts.BUTTON['reply']}: {first.name}")
+        await show_step(interaction, form, first.id, steps[first.id], *([reply] if form == "why" else []))
+        return
+    view = discord.ui.View(timeout=None)
+    for agent, _ in found[:25]:
+        view.add_item(StepButton(form, agent.id, steps[agent.id], 0, "open", agent.name))
+    await answer(interaction, texts.WHICH_AGENT, view=view)
 
 
 class MenusCog(commands.Cog):
@@ -73,24 +80,14 @@ class MenusCog(commands.Cog):
         await answer(interaction, texts.WHICH_AGENT, view=view)
 
     async def inspect(self, interaction: Interaction, message: discord.Message) -> None:
-        """Show the step in which the agent wrote the message."""
+        """Show the whole step in which the agent wrote the message."""
         await hold(interaction)
-        agent, _ = (await speakers(interaction, message))[0]
-        page = await step_at(interaction, agent, message.created_at.timestamp())
-        text, view = await page_view(interaction, "steps", agent.id, page)
-        await answer(interaction, text, view=view)
+        await show_step_of(interaction, "inspect", message)
 
     async def why(self, interaction: Interaction, message: discord.Message) -> None:
-        """Show what led to the message: what the agent had read, its assignments and instructions."""
+        """Show what led to the message: what the agent had read, its assignments, instructions and calls."""
         await hold(interaction)
-        agent, task = (await speakers(interaction, message))[0]
-        await require_view(interaction, task)
-        look = parts_of(interaction).engine.look
-        steps = await look.steps(agent.id, LOOK_BACK)
-        page = await step_at(interaction, agent, message.created_at.timestamp())
-        given = [a for a in await look.assignments(task.id) if a.assignee == agent.name]
-        text = why_text(agent, steps[page] if steps else None, given)
-        await answer(interaction, text, view=reply_view(agent))
+        await show_step_of(interaction, "why", message)
 
     async def pause(self, interaction: Interaction, message: discord.Message) -> None:
         """Start no new turns of the agent."""

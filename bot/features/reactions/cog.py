@@ -6,6 +6,7 @@ person alone, by direct message, or by a note that goes away.
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,8 +24,7 @@ from bot.discord.formatting import plain
 from bot.discord.identities import space_of
 from bot.discord.interactions import require_right, require_view
 from bot.features.agents.actions import pause_agent, resume_agent
-from bot.features.agents.menus import LOOK_BACK
-from bot.features.agents.step_text import why_text
+from bot.features.agents.step_buttons import TURN_STEPS, pages_of
 from bot.features.tasks.actions import pause_task, resume_task
 from bot.features.tasks.continuing import offer
 from bot.features.tasks.tree import tree_text
@@ -56,11 +56,24 @@ class ReactionAsk:
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What a reaction stands on: a task, and of it an agent's words or a question."""
+    """What a reaction stands on: a task, and of it an agent's words (spoken at a time) or a question."""
 
     task: TaskView
     agent: AgentView | None = None
     gate: GateView | None = None
+    spoke_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What comes of a reaction; `whole` is attached where it takes more than one message."""
+
+    text: str
+    whole: str = ""
+
+    def files(self) -> list[discord.File]:
+        """Return what to attach, anew for each message."""
+        return [discord.File(io.BytesIO(self.whole.encode()), "why.md")] if self.whole else []
 
 
 class ReactionsCog(commands.Cog):
@@ -84,28 +97,31 @@ class ReactionsCog(commands.Cog):
         try:
             said = await verb(self, cast(Interaction, ask), meant)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
-            said = error_text(error)
+            said = Told(error_text(error))
         await self._tell(ask, said)
 
     async def _meant(self, message_id: int, guild_id: int) -> Meant | None:
         look, routes = self.parts.engine.look, self.parts.routes
-        spoke = await routes.agents_of(message_id)
+        spoke = await routes.spoke_at(message_id)
         gate_id = await routes.gate_of(message_id)
         task_id = await self.parts.records.task_of_card(message_id)
-        agent = await look.agent(spoke[0]) if spoke else None
+        first = next(iter(spoke), None)
+        agent = await look.agent(first) if first is not None else None
         gate = await look.gate(gate_id) if gate_id is not None else None
         number = agent.task_id if agent else gate.task_id if gate else task_id
         if number is None:
             return None
         task = await look.task(number)
-        return Meant(task, agent, gate) if task.space == space_of(guild_id) else None
+        if task.space != space_of(guild_id):
+            return None
+        return Meant(task, agent, gate, spoke.get(first or 0, 0.0))
 
-    async def _tell(self, ask: ReactionAsk, said: str) -> None:
+    async def _tell(self, ask: ReactionAsk, said: Told) -> None:
         try:
-            await ask.user.send(said)
+            await ask.user.send(said.text, files=said.files())
         except UNDELIVERED:
             place = self.bot.get_partial_messageable(ask.channel_id)
-            note = f"{ask.user.mention} {said}"[:2000]
+            note = f"{ask.user.mention} {said.text}"[:2000]
             try:
                 await place.send(note, delete_after=NOTE_S, silent=True)
             except UNDELIVERED as error:
@@ -113,23 +129,25 @@ class ReactionsCog(commands.Cog):
 
     # ------------------------------------------------------------ verbs
 
-    async def why(self, ask: Interaction, at: Meant) -> str:
+    async def why(self, ask: Interaction, at: Meant) -> Told:
         """Say what led to an agent's words, or how the task stands."""
         await require_view(ask, at.task)
         look = self.parts.engine.look
         if at.agent is None:
-            return tree_text(await look.agents(at.task.id))
-        steps = await look.steps(at.agent.id, LOOK_BACK)
-        given = [a for a in await look.assignments(at.task.id) if a.assignee == at.agent.name]
-        return why_text(at.agent, steps[0] if steps else None, given)
+            return Told(tree_text(await look.agents(at.task.id)))
+        steps = await look.steps(at.agent.id, TURN_STEPS, until=at.spoke_at)
+        pages = await pages_of(ask, "why", at.agent, at.task, steps)
+        if len(pages) == 1:
+            return Told(pages[0])
+        return Told(f"{pages[0]}\n{texts.WHY_WHOLE}", "\n\n".join(pages))
 
-    async def pause(self, ask: Interaction, at: Meant) -> str:
+    async def pause(self, ask: Interaction, at: Meant) -> Told:
         """Pause the agent with all below it, or the task."""
         if at.agent is not None:
-            return await pause_agent(ask, at.agent, at.task)
-        return await pause_task(ask, at.task)
+            return Told(await pause_agent(ask, at.agent, at.task))
+        return Told(await pause_task(ask, at.task))
 
-    async def accept(self, ask: Interaction, at: Meant) -> str:
+    async def accept(self, ask: Interaction, at: Meant) -> Told:
         """Approve the plan or accept the result that is asked about."""
         open_ones = [at.gate] if at.gate else list(await self.parts.engine.look.gates(at.task.id))
         found = [
@@ -146,24 +164,24 @@ class ReactionsCog(commands.Cog):
         for right in gate_rights(choice):
             await require_right(ask, right, at.task)
         await self.parts.engine.handle(AnswerGate(gate.id, person.key, choice.id))
-        return words.ACCEPTED.format(id=at.task.id)
+        return Told(words.ACCEPTED.format(id=at.task.id))
 
-    async def go_on(self, ask: Interaction, at: Meant) -> str:
+    async def go_on(self, ask: Interaction, at: Meant) -> Told:
         """Resume what is paused; of a task that has ended, offer to continue it."""
         if at.task.ended_at is not None:
             await require_view(ask, at.task)
             where = words.CONTINUE_WHERE.format(id=at.task.id)
             text, _ = offer(at.task, self.parts.defaults, kept=False)
-            return f"{text}\n{where}"
+            return Told(f"{text}\n{where}")
         if at.agent is not None and at.agent.state == "paused":
-            return await resume_agent(ask, at.agent, at.task)
+            return Told(await resume_agent(ask, at.agent, at.task))
         if at.task.state == "paused":
-            return await resume_task(ask, at.task)
+            return Told(await resume_task(ask, at.task))
         name = plain(at.agent.name, 60) if at.agent else texts.PICTURE_TITLE.format(id=at.task.id, goal="")
         raise ActionRefused(words.NOT_PAUSED.format(name=name))
 
 
-Verb = Callable[[ReactionsCog, Interaction, Meant], Awaitable[str]]
+Verb = Callable[[ReactionsCog, Interaction, Meant], Awaitable[Told]]
 VERBS: Mapping[str, Verb] = {
     "❓": ReactionsCog.why,
     "⏸": ReactionsCog.pause,

@@ -1,4 +1,4 @@
-"""Pages to turn: logs, steps, memories, the audit trail.
+"""Pages to turn: logs, memories, the audit trail.
 
 Which page of what is in the button's id, so a restart loses nothing.
 """
@@ -16,9 +16,8 @@ from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, plain
 from bot.discord.interactions import require_right, require_view
-from bot.discord.lookup import agent_by_id, current_space, task_by_id
+from bot.discord.lookup import current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
-from bot.features.agents.step_text import all_below, budget_text, step_text
 from bot.features.audit.pages import audit_page
 
 LOG_LINES = 15
@@ -28,9 +27,9 @@ MEMORIES_A_PAGE = 9
 class PageButton(
     ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"page:(?P<kind>log|steps|memories|audit):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
+    template=r"page:(?P<kind>log|memories|audit):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
 ):
-    """`page:<kind>:<task or agent id>:<page>:<way>`."""
+    """`page:<kind>:<task id>:<page>:<way>`."""
 
     def __init__(self, kind: str, of: int, page: int, way: str) -> None:
         label = texts.BUTTON["earlier" if way == "older" else "later"]
@@ -70,18 +69,6 @@ async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, 
     return "\n".join(shown) or texts.NOTHING_LOGGED, len(lines) > LOG_LINES
 
 
-async def _steps(interaction: Interaction, agent_id: int, page: int) -> tuple[str, bool]:
-    agent, task = await agent_by_id(interaction, agent_id)
-    await require_view(interaction, task)
-    look = parts_of(interaction).engine.look
-    steps = await look.steps(agent_id, page + 2)
-    budget_line = budget_text(agent, all_below(agent, await look.agents(task.id)))
-    if page >= len(steps):
-        none = texts.NO_STEPS.format(name=plain(agent.name, 60))
-        return f"{none}\n{budget_line}" if budget_line else none, False
-    return step_text(agent, steps[page], budget_line), len(steps) > page + 1
-
-
 async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str, bool]:
     """What is kept for this server; for those who may start tasks, as it feeds theirs."""
     await require_right(interaction, Right.START)
@@ -92,4 +79,4 @@ async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str,
 
 
 Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
-KINDS: Mapping[str, Page] = {"log": _log, "steps": _steps, "memories": _memories, "audit": audit_page}
+KINDS: Mapping[str, Page] = {"log": _log, "memories": _memories, "audit": audit_page}

@@ -160,9 +160,10 @@ class Stage:
         def work(connection: Any) -> None:
             for agent_id in agent_ids:
                 key = f"test:{message.id}:{agent_id}"
-                seq = len(self.engine.log)
-                values = {"key": key, "seq": seq, "at": 0.0, "post": {}, "batch_id": message.id, **at}
-                connection.execute(tables.outbox.insert().values(agent_id=agent_id, **values))
+                values = {"key": key, "seq": len(self.engine.log), "at": self.engine.now, "post": {}}
+                connection.execute(
+                    tables.outbox.insert().values(agent_id=agent_id, batch_id=message.id, **values, **at)
+                )
             connection.execute(
                 tables.deliveries.insert().values(
                     batch_id=message.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from dataclasses import replace
 from typing import Any
@@ -152,7 +153,7 @@ async def test_the_menu_inspects_explains_and_pauses(stage: Stage) -> None:
     words = await stage.posted(task.room, ada)
     inspected = await stage.boss.context_menu(task.room, "Inspect turn", words)
     assert "Oak it is." in inspected.response.content and "write\\_file" in inspected.response.content
-    assert inspected.response.content.count("```") == 2
+    assert inspected.response.content.count("```") % 2 == 0
     why = await stage.boss.context_menu(task.room, "Why?", words)
     assert "Choose the wood" in why.response.content and "Be Ada." in why.response.content
     shown = await stage.boss.click(why.response, label="Reply: Ada")
@@ -170,8 +171,37 @@ async def test_the_menu_on_a_rollup_asks_which_agent(stage: Stage) -> None:
     shown = await stage.boss.click(which.response, label="Ben")
     await stage.boss.submit_modal(shown, {"text": "You"})
     assert stage.engine.commands[-1].agent_id == ben
+    stage.engine.step(ben, "Ben's step.")
+    asked = await stage.boss.context_menu(task.room, "Why?", words)
+    opened = await stage.boss.click(asked.response, label="Ada")
+    assert "Why Ada said that" in opened.response.content and "Oak it is." in opened.response.content
     paused = await stage.boss.context_menu(task.room, "Pause this agent", words)
     assert "/agent pause" in paused.response.content
+
+
+async def test_inspect_and_why_show_the_whole_step_in_pages(stage: Stage) -> None:
+    """Every character of a long file and of a long answer is there, on pages, also after a restart; who may
+    not view the task sees none, and an earlier message keeps its own step."""
+    task, ada = await crew(stage)
+    lines = [f"line {number} of the boat" for number in range(200)]
+    output = [f"output {number}" for number in range(150)]
+    arguments = json.dumps({"path": "boat.py", "content": "\n".join(lines)})
+    stage.engine.step(ada, "", ("write_file", arguments, "\n".join(output)))
+    words = await stage.posted(task.room, ada)
+    stage.engine.now += 60
+    stage.engine.step(ada, "Much later.")
+    for name in ("Inspect turn", "Why?"):
+        shown = await stage.boss.context_menu(task.room, name, words)
+        await stage.restart()
+        seen = shown.response.content
+        while "Next page" in str(shown.response.components):
+            await stage.boss.click(shown.response, label="Next page")
+            seen += shown.response.content
+            assert len(shown.response.content) <= 2000
+        assert all(line in seen for line in [*lines, *output]) and "Much later." not in seen
+        assert "Page 4 of" in seen and seen.count("```") % 2 == 0
+    await stage.boss.click(shown.response, label="Newer step")
+    assert "Much later." in shown.response.content
 
 
 async def test_the_menu_on_anything_else(stage: Stage) -> None:
@@ -188,11 +218,11 @@ async def test_inspect_pages_through_steps(stage: Stage) -> None:
     stage.engine.step(ada, "Ash after all.")
     shown = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
     assert "Ash after all." in shown.response.content
-    await stage.boss.click(shown.response, label="Older")
+    await stage.boss.click(shown.response, label="Older step")
     assert "Oak it is." in shown.response.content
-    stage.engine.now = stage.env.now().timestamp() + 600
-    stage.engine.step(ada, "Said much later.")
     words = await stage.posted(task.room, ada)
+    stage.engine.now += 1
+    stage.engine.step(ada, "Said a second later.")
     then = await stage.boss.context_menu(task.room, "Inspect turn", words)
     assert "Ash after all." in then.response.content
     nothing = await stage.boss.slash(task.room, "agent inspect", agent="Boss")

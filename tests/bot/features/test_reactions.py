@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from engine.commands import AnswerGate, PauseAgent
+from typing import Any
+
+from engine.commands import AnswerGate, ContinueTask, PauseAgent, ResumeAgent
 from tests.bot.features.conftest import Stage
 from tests.bot.features.test_replies import crew
 
@@ -32,3 +34,43 @@ async def test_a_tick_decides_only_on_the_question_itself(stage: Stage) -> None:
     await stage.boss.react(asked, "✅")
     given = [c for c in stage.engine.commands if isinstance(c, AnswerGate)]
     assert [(c.gate_id, c.choice_id) for c in given] == [(gate, "approve")]
+
+
+def told(stage: Stage, person: Any) -> list[Any]:
+    """What the bot wrote to somebody alone, oldest first."""
+    world = stage.env.backend
+    return sorted(world.messages[world.get_dm_channel(person.id).id].values(), key=lambda message: message.id)
+
+
+async def test_a_question_mark_tells_why_and_attaches_the_whole(stage: Stage) -> None:
+    """To whoever may view the task, in a direct message; what takes more than one message is a file."""
+    task, ada, _ = await crew(stage)
+    stage.engine.step(ada, "Oak it is.", ("read_file", '{"path": "a"}', "x" * 5_000))
+    words = await stage.posted(task.room, ada)
+    before = len(task.room.history())
+    await stage.boss.react(words, "❓")
+    (said,) = told(stage, stage.boss)
+    assert "Why Ada said that" in said.content and "whole of it is attached" in said.content
+    whole = stage.env.backend.cdn.get(said.attachments[0]["url"]).decode()
+    assert whole.count("x") >= 5_000 and "Oak it is." in whole
+    assert len(task.room.history()) == before
+
+
+async def test_an_arrow_resumes_what_is_paused_and_offers_to_continue(stage: Stage) -> None:
+    """A paused agent by whoever may steer; a task that has ended is offered with its caps, and not begun."""
+    task, ada, _ = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    await stage.boss.react(words, "🔁")
+    assert "is not paused" in told(stage, stage.boss)[-1].content
+    await stage.boss.react(words, "⏸️")
+    await stage.stranger.react(words, "🔁")
+    assert not [c for c in stage.engine.commands if isinstance(c, ResumeAgent)]
+    assert "not allowed to steer" in told(stage, stage.stranger)[-1].content
+    await stage.boss.unreact(words, "🔁")
+    await stage.boss.react(words, "🔁")
+    assert [c.agent_id for c in stage.engine.commands if isinstance(c, ResumeAgent)] == [ada]
+    stage.engine.end(task.id)
+    await stage.boss.unreact(words, "🔁")
+    await stage.boss.react(words, "🔁")
+    assert "/task continue task:" in told(stage, stage.boss)[-1].content
+    assert not [c for c in stage.engine.commands if isinstance(c, ContinueTask)]
