@@ -227,7 +227,7 @@ class Transport:
         after = datetime.fromtimestamp(since - CLOCK_SLACK_S, UTC)
         target = self.client.get_partial_messageable(channel_id)
         try:
-            history = target.history(limit=500, after=after, oldest_first=True)
+            history = target.history(limit=None, after=after, oldest_first=True)
             return [message async for message in history if self._ours(message, hook)]
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
             raise outcome_of(error) from error

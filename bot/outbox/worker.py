@@ -267,15 +267,14 @@ class ChannelWorker:
         """
         means = self._means
         _log.warning("channel %s: %s", place.channel_id, error)
-        if delivery.wire.channel_id:
-            return means.provision.elsewhere(place, delivery.wire.guild_id)
-        if isinstance(error, TargetDeleted) and error.what == "channel":
-            try:
-                repaired = await means.provision.repair(place)
-            except (PlaceUnavailable, *DISCORD) as trouble:
-                _log.warning("group %s has no place now: %s", place.group_id, trouble)
-            else:
-                self._repaired[place.group_id] = repaired
+        deleted = isinstance(error, TargetDeleted) and error.what == "channel"
+        try:
+            if delivery.wire.channel_id:
+                return means.provision.elsewhere(place, delivery.wire.guild_id, deleted)
+            if deleted:
+                self._repaired[place.group_id] = repaired = await means.provision.repair(place)
                 return repaired
+        except (PlaceUnavailable, *DISCORD) as trouble:
+            _log.warning("channel %s: there is no other place now: %s", place.channel_id, trouble)
         await wait_for(means.retry, means.pace.after(failures))
         return place

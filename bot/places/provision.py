@@ -113,16 +113,20 @@ class Provision:
         await self._notices.say(f"place:{row.group_id}", row.task_id, row.group_id, text)
         return repaired
 
-    def elsewhere(self, place: Place, guild_id: int) -> Place:
+    def elsewhere(self, place: Place, guild_id: int, deleted: bool) -> Place:
         """Return the system channel, for a post without a group whose channel is closed or deleted.
 
-        Raises PlaceArchived if there is no other channel to use.
+        Raises PlaceUnavailable if that is of no use but may change, PlaceArchived if the channel was
+        deleted and there is no other.
         """
         guild = self._client.get_guild(guild_id)
-        system = guild.system_channel if guild else None
-        if system is None or system.id == place.channel_id:
-            raise PlaceArchived(f"nothing can be said in guild {guild_id}")
-        return replace(place, channel_id=system.id)
+        if guild is None or guild.unavailable:
+            raise PlaceUnavailable(f"guild {guild_id} cannot be seen")
+        system = guild.system_channel
+        if system is not None and system.id != place.channel_id:
+            return replace(place, channel_id=system.id)
+        why = f"nothing can be said in guild {guild_id}"
+        raise PlaceArchived(why) if deleted else PlaceUnavailable(why)
 
     async def close(self) -> None:
         """Cancel places that are being created."""

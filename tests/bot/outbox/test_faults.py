@@ -74,6 +74,18 @@ async def test_dropped_after_it_was_taken(stage: Stage) -> None:
     assert await stage.outbox.ledger.agents_of(int(last["id"])) == [boss]
 
 
+async def test_dropped_in_a_busy_channel(stage: Stage) -> None:
+    """However much people wrote meanwhile, the message is found."""
+    boss = await begun(stage)
+    you, place = stage.local.you, int(stage.local.you.channel("root")["id"])
+    for number in range(510):
+        stage.local.world.create_message(place, you.id, f"{number}")
+    stage.local.faults.drop_after("POST", EXECUTE)
+    stage.engine.speak(boss, "second")
+    await stage.drain()
+    assert spoken(stage) == ["first", "second"]
+
+
 async def test_the_same_words_twice_are_two_messages(stage: Stage) -> None:
     """The look-up never takes an older message with the same words for the one that was lost."""
     boss = await begun(stage)

@@ -342,3 +342,18 @@ async def test_killed_after_the_thread_was_made(stage: Stage, monkeypatch: pytes
     await stage.drain()
     assert [c["name"] for c in stage.local.you.channels() if c["type"] == 11] == before
     assert len(before) == len(set(before)) and name in before
+
+
+async def test_a_notice_waits_where_nothing_can_be_said(stage: Stage) -> None:
+    """Not in its channel, and the server has no other: it comes when it can, and is not dropped."""
+    world, lobby = stage.local.world, int(stage.local.you.channel("lobby")["id"])
+    world.get_guild(stage.local.guild_id).system_channel_id = None
+    allow(stage, send_messages=False, manage_webhooks=False)
+    await seen_by_bot(stage)
+    await stage.outbox.notices.say_in("key", stage.local.guild_id, lobby, "kept")
+    await world.pulse.until(lambda: any(call.status == 403 for call in stage.local.rest.calls), 10)
+    await seen_by_bot(stage)
+    assert (await stage.outbox.ledger.counts()).get("dropped") is None
+    allow(stage, send_messages=True)
+    stage.outbox.try_again()
+    await world.pulse.until(lambda: texts(stage, "lobby")[-1:] == ["kept"], 10)
