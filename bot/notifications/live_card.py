@@ -26,7 +26,7 @@ from bot.discord.errors import UNDELIVERED
 from bot.features.tasks.card import LIVE, CardModel, card_view, digest
 from bot.features.tasks.waiting import STALE_S, load_waiting
 from bot.outbox.limiter import Limiter
-from bot.outbox.outcomes import Rejected, outcome_of
+from bot.outbox.outcomes import ARCHIVED, Rejected, outcome_of
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords, CardRecord
 from bot.storage.instance import nonce_of
@@ -93,6 +93,7 @@ class LiveCards:
         self._waiting: set[int] = set()
         self._waiting_seen_at = float("-inf")
         self._wordless: set[int] = set()
+        self._opened: set[int] = set()
         """Tasks whose card Discord's filters refuse with the words of people and agents in it."""
         self._noted: set[int] = set()
         """Tasks whose card says that the disk is full, which their rows could not take."""
@@ -171,7 +172,9 @@ class LiveCards:
             except NotFound:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
             except (*UNDELIVERED, OSError) as error:
-                if isinstance(error, discord.Forbidden | discord.NotFound):
+                archived = isinstance(error, discord.HTTPException) and error.code in ARCHIVED
+                closed = isinstance(error, discord.Forbidden | discord.NotFound) or archived
+                if closed and not (archived and await self._open(card)):
                     return await self._elsewhere(card, error)
                 log.warning("card of task %s not shown, tried again: %s", task_id, error)
                 return self._later(task_id, getattr(error, "retry_after", 0.0))
@@ -202,7 +205,21 @@ class LiveCards:
         self._dirty.add(task_id)
         return "wait"
 
-    async def _elsewhere(self, card: CardRecord, error: discord.HTTPException) -> Move:
+    async def _open(self, card: CardRecord) -> bool:
+        """Open the card's archived thread, once: whoever archives it again does not want the card there."""
+        if card.task_id in self._opened:
+            return False
+        self._opened.add(card.task_id)
+        try:
+            thread = await self._client.fetch_channel(card.channel_id)
+            if isinstance(thread, discord.Thread):
+                await thread.edit(archived=False)
+        except UNDELIVERED as error:
+            log.info("the thread of the card of task %s stays archived: %s", card.task_id, error)
+            return False
+        return True
+
+    async def _elsewhere(self, card: CardRecord, error: Exception) -> Move:
         """The card's channel is closed to the bot or gone: it moves to the task's own first channel."""
         task = await self._engine.look.task(card.task_id)
         place = await self._routes.channel_of(task.root_group_id)

@@ -66,8 +66,14 @@ class MessageUpdates:
         """Apply entries until cancelled."""
         while True:
             entry = await self._waiting.get()
-            await self._act(entry)
-            await self._ledger.close_entries([entry.id])
+            try:
+                await self._act(entry)
+                await self._ledger.close_entries([entry.id])
+            except SQLAlchemyError:
+                _log.exception("%s is applied again", entry.post.kind)
+                await asyncio.sleep(self._pace.longest_pause)
+                self._waiting.put_nowait(entry)
+                continue
             self._open -= 1
             self._settled()
 
@@ -86,20 +92,24 @@ class MessageUpdates:
                 await asyncio.sleep(self._pace.after(failures))
             except PermissionMissing as error:
                 _log.warning("%s of %s is forbidden: %s", entry.post.kind, entry.post.ref or "a gate", error)
-                await self._tell(entry)
+                await self._tell(entry, wording.GATE_STUCK)
                 return
-            except (TargetDeleted, Rejected, NotFound) as error:
+            except TargetDeleted as error:
+                _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
+                if error.what == "webhook":
+                    await self._tell(entry, wording.GATE_ORPHANED)
+                return
+            except (Rejected, NotFound) as error:
                 _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
                 return
             else:
                 return
 
-    async def _tell(self, entry: Entry) -> None:
+    async def _tell(self, entry: Entry, stuck: str) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
         post = entry.post
         if post.kind == "close_gate":
-            text, key = wording.GATE_STUCK, f"gate-forbidden:{post.gate_id}"
-            await self._notices.say(key, post.task_id, post.group_id, text)
+            await self._notices.say(f"gate-stuck:{post.gate_id}", post.task_id, post.group_id, stuck)
             return
         channel_id, _ = message_of(post.ref)
         channel = self._transport.client.get_channel(channel_id)

@@ -74,7 +74,7 @@ class Outbox:
         self.faces = Faces(client, database, options.avatar_url_template)
         self._engine, self._gate_view = engine, gate_view
         self._closed_gate, self._listeners = closed_gate, heard
-        self._wall = options.wall
+        self._wall, self._pause_s = options.wall, options.pace.pause
         self._news = asyncio.Event()
         self._taken = asyncio.Event()
         records = self._records = PlaceRecords(database)
@@ -210,7 +210,13 @@ class Outbox:
         while True:
             await self._news.wait()
             self._news.clear()
-            entries = await self.ledger.waiting(self._fed)
+            try:
+                entries = await self.ledger.waiting(self._fed)
+            except SQLAlchemyError:
+                _log.exception("new posts cannot be read now")
+                self._news.set()
+                await asyncio.sleep(self._pause_s)
+                continue
             if entries:
                 self._fed = entries[-1].id
                 self._sender.feed(entries)

@@ -11,11 +11,14 @@ from engine.secrets import redact
 
 NEEDS_2FA = 60003
 UNKNOWN_MESSAGE = 10008
-ARCHIVED = 50083
+ARCHIVED = frozenset({50083, 160005})
+"""The thread is archived, or locked."""
+
 TOO_LARGE = 40005
 _REFUSED_WORDS = frozenset({20009, 200000, 200001, 240000})
 """Explicit content, AutoMod (message, title), harmful links: refused for what is said."""
 
+UNKNOWN_CHANNEL = 10003
 UNKNOWN_WEBHOOK = 10015
 INVALID_WEBHOOK_TOKEN = 50027
 
@@ -107,16 +110,17 @@ def _refused_for_what(error: discord.HTTPException) -> Exception:
     said = redact(str(error))
     if error.status == 401:  # the bot's own token: nothing of anybody's was deleted
         return ConnectionFailed(said)
-    if error.status == 403 and error.code not in _REFUSED_WORDS:
+    fault = _fault(error)
+    if error.status == 403 and fault in ("name", "other"):  # sorted by its code first
         return PermissionMissing(said)
-    return Rejected(said, _fault(error))
+    return Rejected(said, fault)
 
 
 def _fault(error: discord.HTTPException) -> Fault:
     """Sort a refusal by its code, and an invalid form by the field Discord names."""
     if error.status == 413 or error.code == TOO_LARGE:
         return "size"
-    if error.code == ARCHIVED:
+    if error.code in ARCHIVED:
         return "archived"
     if error.code in _REFUSED_WORDS:
         return "content"

@@ -11,7 +11,7 @@ import discord
 from bot.discord.limits import FILE_BYTES
 from bot.outbox.forms import FORMS, Form, in_form, next_form, safe_name
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
-from bot.outbox.outcomes import Fault, PermissionMissing, Rejected, TargetDeleted
+from bot.outbox.outcomes import ConnectionFailed, Fault, PermissionMissing, Rejected, TargetDeleted
 from bot.outbox.post import BOT, OutgoingMessage
 from bot.outbox.split import MESSAGE, excerpt
 from bot.outbox.transport import RenderedMessage, Transport, embed
@@ -116,6 +116,10 @@ class Posting:
             hook = await self.webhooks.hook(place)
             if hook is None:
                 raise
+        except TargetDeleted as gone:
+            if gone.what == "channel" and await self.transport.exists(place.target_id):
+                raise ConnectionFailed(str(gone)) from gone  # a 404 of something else
+            raise
         masked = replace(message, name=BOT)
         try:
             return await self.transport.by_webhook(hook, place.thread_id, masked)

@@ -13,7 +13,7 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +26,10 @@ from bot.discord.request_stop import RequestStop, stop_of
 from bot.outbox.ledger import MessageLocation
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import (
+    UNKNOWN_CHANNEL,
     ConnectionFailed,
     OutcomeUnknown,
+    Rejected,
     TooManyRequests,
     outcome_of,
     rate_limit_error,
@@ -43,6 +45,7 @@ CLOCK_SLACK_S = 90.0
 """How far our clock and Discord's may differ when a message is looked up by time."""
 
 _WEBHOOK_PATH = re.compile(r"/webhooks/(\d+)/[^/]+$")
+_ERRORS = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
 _NO_ONE = discord.AllowedMentions.none()
 
 
@@ -146,7 +149,7 @@ class Transport:
         target = self.client.get_partial_messageable(channel_id)
         try:
             sent = await target.send(nonce=nonce, **message.options())
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+        except _ERRORS as error:
             raise outcome_of(error) from error
         return MessageLocation(sent.channel.id, sent.id)
 
@@ -158,7 +161,7 @@ class Transport:
                 await thread.edit(archived=False)
         except discord.Forbidden:
             return False
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+        except _ERRORS as error:
             raise outcome_of(error) from error
         return True
 
@@ -169,11 +172,13 @@ class Transport:
         """
         try:
             await self.client.fetch_channel(channel_id)
-        except discord.NotFound:
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_CHANNEL:  # of something between us and Discord
+                raise ConnectionFailed(redact(str(error))) from error
             return False
         except discord.Forbidden:
             return True
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+        except _ERRORS as error:
             raise outcome_of(error) from error
         return True
 
@@ -190,10 +195,7 @@ class Transport:
         """Put a reaction on "channel id:message id"; a repeat changes nothing."""
         channel_id, message_id = message_of(ref)
         target = self.client.get_partial_messageable(channel_id)
-        try:
-            await target.get_partial_message(message_id).add_reaction(emoji)
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise outcome_of(error) from error
+        await self._awake(channel_id, lambda: target.get_partial_message(message_id).add_reaction(emoji))
 
     async def edit(
         self, where: MessageLocation, changes: Mapping[str, Any], hook: WebhookRecord | None = None
@@ -205,16 +207,31 @@ class Transport:
         while (pause := self.limiter.wait_overall(self.clock())) > 0:  # noqa: ASYNC110 - it is time we wait for
             await asyncio.sleep(pause)
         self.limiter.spend_overall(self.clock())
+        options = {**changes, "allowed_mentions": _NO_ONE}
+        if hook is None:
+            place = self.client.get_partial_messageable(where.channel_id)
+            message = place.get_partial_message(where.message_id)
+            await self._awake(where.channel_id, lambda: message.edit(**options))
+            return
+        if where.channel_id != hook.channel_id:
+            options["thread"] = discord.Object(where.channel_id)
+        webhook = self._webhook(hook)
+        await self._awake(where.channel_id, lambda: webhook.edit_message(where.message_id, **options))
+
+    async def _awake(self, channel_id: int, act: Callable[[], Awaitable[object]]) -> None:
+        """Change a message; in an archived thread once more after it was opened. Raises what `act` says."""
         try:
-            if hook is None:
-                place = self.client.get_partial_messageable(where.channel_id)
-                await place.get_partial_message(where.message_id).edit(**changes, allowed_mentions=_NO_ONE)
-            else:
-                thread = discord.Object(where.channel_id) if where.channel_id != hook.channel_id else None
-                options = {**changes, "allowed_mentions": _NO_ONE}
-                options |= {"thread": thread} if thread else {}
-                await self._webhook(hook).edit_message(where.message_id, **options)
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            await act()
+        except _ERRORS as error:
+            outcome = outcome_of(error)
+            archived = isinstance(outcome, Rejected) and outcome.fault == "archived"
+            if not (archived and await self.wake(channel_id)):
+                raise outcome from error
+        else:
+            return
+        try:
+            await act()
+        except _ERRORS as error:
             raise outcome_of(error) from error
 
     async def recent(
@@ -229,7 +246,7 @@ class Transport:
         try:
             history = target.history(limit=None, after=after, oldest_first=True)
             return [message async for message in history if self._ours(message, hook)]
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+        except _ERRORS as error:
             raise outcome_of(error) from error
 
     async def fingerprint_of(

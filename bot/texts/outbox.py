@@ -203,6 +203,10 @@ GATE_STUCK = (
     "🔧 A question here is closed, but I am not allowed to change its message, so its buttons are still "
     "shown. They have no effect. Grant **View Channel** and run `/doctor`."
 )
+GATE_ORPHANED = (
+    "🔧 A question here is closed, but somebody deleted the webhook that asked it, so its buttons are still "
+    "shown. They have no effect."
+)
 SAFE_PLACE = "group {id}"
 TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"

@@ -460,6 +460,33 @@ async def test_a_thread_that_people_open_under_a_place(loop: Loop) -> None:
     await world.pulse.until(marked, 10)
 
 
+async def test_a_card_in_an_archived_thread(loop: Loop) -> None:
+    """Opened once to show how things are; archived again, the card moves to the task's own channel."""
+    world, you, stage = loop.local.world, loop.local.you, loop.stage
+    place = world.create_channel(loop.local.guild_id, "place").id
+    thread = world.create_thread(loop.lobby, "talk", owner_id=you.id).id
+    await you.slash(thread, "task new", goal="Build a boat")
+    task = stage.engine.world.tasks[1]
+    await stage.meets(task.root_group_id, discord.Object(place))
+    await stage.shown.cards.tick()
+
+    def shown(channel: int) -> str:
+        return str([m["components"] for m in you.history(channel) if m["flags"] & 1 << 15])
+
+    async def archived(number: int) -> None:
+        world.edit_channel(thread, {}, thread_metadata={"archived": True})
+        stage.clock += 15
+        stage.engine.recruit(task.boss_id, f"Ada{number}")
+        stage.shown.cards.take(stage.engine.log)
+        for _ in range(4):
+            await stage.shown.cards.tick()
+
+    await archived(1)
+    assert "Ada1" in shown(thread)
+    await archived(2)
+    assert "Ada2" in shown(place) and "Ada2" not in shown(thread)
+
+
 async def test_a_user_installation_reaches_nothing(loop: Loop) -> None:
     """Commands are for servers with the bot: not offered elsewhere, and refused in words when forged."""
     await loop.begin()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from simcord.enums import ChannelType
+from sqlalchemy.exc import OperationalError
 
 from bot.local.faults import LimitScope
 from bot.texts import outbox as wording
@@ -34,11 +35,11 @@ def attached(stage: Stage, message: dict[str, Any]) -> str:
     return "".join(data.decode() for data in found if data is not None)
 
 
-@pytest.mark.parametrize("code", [240000, 200000, 20009])
-async def test_refused_words_come_as_a_file(stage: Stage, code: int) -> None:
+@pytest.mark.parametrize(("status", "code"), [(400, 240000), (400, 200000), (403, 200000), (403, 20009)])
+async def test_refused_words_come_as_a_file(stage: Stage, status: int, code: int) -> None:
     """Filters for links and words: a note in their place, and the persona keeps its face."""
     _, boss = await begun(stage)
-    stage.local.faults.refuse("POST", EVERYWHERE, status=400, code=code, containing="badlink")
+    stage.local.faults.refuse("POST", EVERYWHERE, status=status, code=code, containing="badlink")
     await says(stage, boss, "see badlink.example", "next words")
     (note,) = [m for m in stage.said("root") if m["attachments"]]
     assert note["content"].startswith(wording.NOT_TAKEN.split("**")[0])
@@ -253,10 +254,11 @@ async def test_begun_in_a_forum(stage: Stage) -> None:
     assert "hello" in texts(stage, thread)
 
 
-async def test_an_archived_thread_is_opened_again(stage: Stage) -> None:
-    """50083 for a webhook: the bot opens the thread and the persona speaks."""
+@pytest.mark.parametrize(("status", "code"), [(400, 50083), (403, 50083), (400, 160005)])
+async def test_an_archived_thread_is_opened_again(stage: Stage, status: int, code: int) -> None:
+    """Archived or locked, for a webhook: the bot opens the thread and the persona speaks."""
     member, name = await deep_thread(stage)
-    stage.local.faults.refuse("POST", EXECUTE, status=400, code=50083, times=1)
+    stage.local.faults.refuse("POST", EXECUTE, status=status, code=code, times=1)
     await says(stage, member, "again")
     assert "again" in [words for _, words in masked(stage, name)]
 
@@ -267,6 +269,74 @@ async def test_a_locked_thread_refuses_the_webhook(stage: Stage) -> None:
     stage.local.faults.refuse("POST", EXECUTE, status=400, code=50083)
     await says(stage, member, "again")
     assert any(t.startswith("**Leaf") and t.endswith("again") for t in texts(stage, name))
+
+
+async def test_messages_in_an_archived_thread_are_changed(stage: Stage) -> None:
+    """A mark and a closed question reach messages in a thread that was archived meanwhile."""
+    member, name = await deep_thread(stage)
+    gate = stage.engine.raise_gate(member, "Shall we?", ("yes", "no"))
+    await stage.drain()
+    you, thread = stage.local.you, stage.local.you.channel(name)
+    written = await you.send(thread, "words")
+    stage.local.world.edit_channel(int(thread["id"]), {}, thread_metadata={"archived": True})
+    await stage.outbox.notices.mark(f"{thread['id']}:{written['id']}", "📨")
+    await stage.drain()
+    stage.local.world.edit_channel(int(thread["id"]), {}, thread_metadata={"archived": True})
+    await stage.engine.handle(AnswerGate(gate, f"discord:{you.id}", text="yes"))
+    await stage.drain()
+    shown = {m["id"]: m for m in stage.said(name)}
+    assert shown[written["id"]]["reactions"] and not any(m["components"] for m in shown.values())
+
+
+async def test_a_404_of_something_else_makes_no_channel(stage: Stage) -> None:
+    """Only Unknown Channel means that a place is gone; anything else is tried again."""
+    _, boss = await begun(stage)
+    before = {c["id"] for c in stage.local.you.channels()}
+    stage.local.faults.refuse("POST", BOT_SEND, status=404, code=0, times=2)
+    stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"), kind="plan")
+    stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"), kind="share")
+    await stage.drain()
+    assert {c["id"] for c in stage.local.you.channels()} == before
+    assert [m for m in stage.said("root") if m["components"]]
+
+
+async def test_a_question_of_a_deleted_webhook_is_said_to_be_closed(stage: Stage) -> None:
+    """Nobody can change the message any more: its buttons stay, and why is said beside them."""
+    _, boss = await begun(stage)
+    gate = stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"))
+    await stage.drain()
+    (hook,) = stage.local.world.webhooks
+    await stage.local.you.delete_webhook(hook)
+    await stage.engine.handle(AnswerGate(gate, f"discord:{stage.local.you.id}", text="yes"))
+    await stage.drain()
+    assert told(stage, wording.GATE_ORPHANED) == 1
+
+
+async def test_a_store_in_trouble_stops_nothing_for_good(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Posts that cannot be read, or marked as done, now are later; the reader goes on."""
+    _, boss = await begun(stage)
+    ledger, failed = stage.outbox.ledger, set[str]()
+
+    def once(name: str) -> None:
+        does = getattr(ledger, name)
+
+        async def work(*given: Any, **named: Any) -> Any:
+            if name not in failed:
+                failed.add(name)
+                raise OperationalError(name, {}, OSError("gone"))
+            return await does(*given, **named)
+
+        monkeypatch.setattr(ledger, name, work)
+
+    for name in ("waiting", "close_entries", "begin", "sent"):
+        once(name)
+    written = await stage.local.you.send(stage.local.you.channel("root"), "words")
+    await stage.outbox.notices.mark(f"{written['channel_id']}:{written['id']}", "📨")
+    await says(stage, boss, "second")
+    shown = {m["id"]: m for m in stage.said("root")}
+    assert len(failed) == 4 and shown[written["id"]]["reactions"] and texts(stage).count("second") == 1
 
 
 async def test_marks_that_are_forbidden_are_said_where_people_look(stage: Stage) -> None:
