@@ -65,7 +65,7 @@ class CheckTeam:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Give an assignment to a member of the caller's group."""
+    """Give an assignment to a member of the caller's group; `files`: the text that shows those it names."""
 
     slot: int
     to: str
@@ -73,6 +73,7 @@ class Assign:
     details: str
     acceptance: str
     command: tuple[str, ...]
+    files: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class ChangeAssignment:
     """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit.
 
     With a submission, as the engine saw it: `changed` since the assignment was given, and the `diff` since it
-    was rejected. For people: its own words (`said`), and how its check `command` was `checked`
-    (`engine.events.AssignmentChanged`).
+    was rejected (`again`) or given. For people: its own words (`said`), and how its check `command` was
+    `checked` (`engine.events.AssignmentChanged`).
     """
 
     assignment_id: int
@@ -95,6 +96,7 @@ class ChangeAssignment:
     command: str = ""
     checked: Literal["", "tests", "exit"] = ""
     passed: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ LONG = 60_000
 MOST = 240_000
 """Characters of all documents together that are to be read."""
 
-SHOWN = 8
+SHOWN, SHOWN_CHARS = 40, 30_000
+"""Documents named in one refusal: what one answer can read, so that few answers are needed."""
 
 _SUFFIXES = (".md", ".markdown", ".txt", ".rst", ".adoc", ".org", ".tex", ".html", ".htm")
 _NAMES = frozenset({"readme", "license", "changelog"})
@@ -29,11 +30,12 @@ def is_document(path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A document with lines that are to be read yet, from `first` on."""
+    """A document with lines that are to be read yet, from `first` on, `chars` in all."""
 
     path: str
     first: int
     total: int
+    chars: int = 0
 
     @property
     def line(self) -> str:
@@ -55,7 +57,8 @@ def unread_of(
     if sum(sizes[number] for number in wanted) > left:
         wanted = _ends(wanted, sizes, left)
     missing = [number for number in wanted if number not in seen]
-    return Unread(path, missing[0], len(lines)) if missing else None
+    chars = sum(sizes[number] for number in missing)
+    return Unread(path, missing[0], len(lines), chars) if missing else None
 
 
 def _ends(wanted: Sequence[int], sizes: dict[int, int], room: int) -> list[int]:
@@ -76,8 +79,15 @@ def _first_worth(numbers: Iterable[int], sizes: dict[int, int], room: int) -> li
 
 def refusal(unread: Sequence[Unread]) -> str:
     """Return what an auditor hears that accepts too early."""
-    more = f" and {len(unread) - SHOWN} more" if len(unread) > SHOWN else ""
+    named: list[str] = []
+    room = SHOWN_CHARS
+    for each in unread[:SHOWN]:
+        if named and each.chars > room:
+            break
+        named.append(each.line)
+        room -= each.chars
+    more = f" and {len(unread) - len(named)} more" if len(unread) > len(named) else ""
     return (
         "Not yet: you have not read to the end what you accept. read_file "
-        f"{'; '.join(each.line for each in unread[:SHOWN])}{more}. Then judge."
+        f"{'; '.join(named)}{more}. Then judge."
     )

@@ -38,7 +38,13 @@ MAX_BAD = 4
 """Useless answers in a row after which the turn ends and the head is notified."""
 
 MAX_NUMBER = 2**31 - 1
-_REMEMBERED = 12
+_REMEMBERED, _REFUSED_REMEMBERED = 12, 96
+"""Calls in which a repetition is seen. Refused ones are remembered longer: between two of them an agent may
+make many that bring nothing."""
+
+_REFUSED = "!"
+"""Begins the mark of a refused call."""
+
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -160,7 +166,7 @@ async def act(
         started_at=started,
         ended_at=now,
         bad_answers=bad,
-        last_calls=tuple(acted.seen[-_REMEMBERED:]),
+        last_calls=_remembered(acted.seen),
         doing=_doing(answer.tool_calls),
         guessed=answer.guessed,
         kept=answer.kept,
@@ -214,7 +220,7 @@ def _part(
         started_at=started,
         ended_at=now,
         bad_answers=agent.bad_answers,
-        last_calls=tuple(acted.seen[-_REMEMBERED:]),
+        last_calls=_remembered(acted.seen),
         doing=_doing(left),
         guessed=answer.guessed,
         kept=answer.kept,
@@ -317,7 +323,8 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
     else:
         result, good = await _result_of(call, context, agent.role)
     text = clip(result.text, MAX_RESULT * 3)
-    text += _loop_note(call, text if result.steady is None else result.steady, acted, context)
+    steady = text if result.steady is None else result.steady
+    text += _loop_note(call, steady, acted, context, refused=isinstance(result.outcome, Refused))
     acted.good += good
     acted.records.append(_record(turn, number, call, text, result.outcome))
 
@@ -351,12 +358,19 @@ def _outside_tool(call: ToolCall, context: ToolContext) -> OutsideTool | None:
     return context.outside.named(call.name, context.agent.role, context.task.space)
 
 
-def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext) -> str:
+def _remembered(seen: Sequence[str]) -> tuple[str, ...]:
+    """Return the marks that are kept: those of the newest calls, and of refused ones before them."""
+    before = [mark for mark in seen[:-_REMEMBERED] if mark.startswith(_REFUSED)]
+    return (*before[-_REFUSED_REMEMBERED:], *seen[-_REMEMBERED:])
+
+
+def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext, *, refused: bool) -> str:
     """React to a repeated call with the same result: a note, then a report, then the end of the turn."""
     said = f"{call.name}|{call.arguments}|{result}".encode("utf-8", "replace")
     mark = hashlib.blake2b(said, digest_size=6)
-    acted.seen.append(mark.hexdigest())
-    times = acted.seen[-_REMEMBERED:].count(mark.hexdigest())
+    made = (_REFUSED if refused else "") + mark.hexdigest()
+    acted.seen.append(made)
+    times = _remembered(acted.seen).count(made)
     action = judge_loop(times, context.options.watch)
     if not action:
         return ""

@@ -176,7 +176,8 @@ def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
     }
     number = new_id(unit.connection, ASSIGNMENTS, values)
     unit.ids[Slot("assignment", effect.slot)] = number
-    text = f"Assignment #{number}: {_whole_text(effect)}"
+    files = f"\n{effect.files}" if effect.files else ""
+    text = f"Assignment #{number}: {_whole_text(effect)}{files}"
     unit.add_message(to.id, text, kind="work", about=("assignment", int(number)))
     unit.event(
         AssignmentChanged(
@@ -275,7 +276,8 @@ def _assignment_message(
     if effect.state == "submitted":
         files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
         changed = f"\n{changes_text(effect.changed)}" if effect.changed else ""
-        since = f"\nChanged since you rejected it:\n{effect.diff}" if effect.diff else ""
+        began = "Changed since you rejected it" if effect.again else "Made since you gave it"
+        since = f"\n{began}:\n{effect.diff}" if effect.diff else ""
         return giver, f"Submission of {name}: {effect.note}{files}{changed}{since}\nReview it.", True
     if effect.state == "rejected":
         return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True

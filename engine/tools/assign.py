@@ -9,6 +9,7 @@ from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Slot, ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 from engine.tools.directory import my_members, not_mine
+from engine.tools.enclosed import NamedFiles
 
 
 class AssignArguments(Arguments):
@@ -34,14 +35,15 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult
     if key not in members:
         raise not_mine(arguments.to, members)
     slot = context.slot()
-    context.stage(
-        Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, tuple(arguments.command))
-    )
+    text = f"{arguments.details}\n{arguments.acceptance}"
+    files = await NamedFiles(context).shown(text)
+    command = tuple(arguments.command)
+    context.stage(Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, command, files))
     context.ends_turn = context.ends_turn or arguments.wait
     to = context.newcomers.get(key, members[key])
     shown = slot_mark(to.kind, to.number) if isinstance(to, Slot) else to
-    text = f"Assignment #{slot_mark('assignment', slot)} given to {shown}."
-    return ToolResult(text, Assigned(Slot("assignment", slot), to))
+    result = f"Assignment #{slot_mark('assignment', slot)} given to {shown}."
+    return ToolResult(result, Assigned(Slot("assignment", slot), to))
 
 
 ASSIGN = Tool("assign", "Give a member work.", AssignArguments, WORKERS, assign)

@@ -54,7 +54,7 @@ async def since_assignment(
 ) -> tuple[FileChange, ...]:
     """Return what its assignee changed since an assignment was given, and what became of the files `listed`
     in its submission."""
-    start = await context.db.read(lambda c: _given_at(c, work.id))
+    start = await context.db.read(lambda c: given_at(c, work.id))
     writers = await context.db.read(lambda c: _writers(c, context.task.id, start))
     for path in context.files:
         writers[path] = list(dict.fromkeys([*writers.get(path, []), context.agent.name]))
@@ -65,7 +65,7 @@ async def since_assignment(
     return tuple(each for each in changes if each.how != "unchanged" or each.path in listed)
 
 
-def _given_at(connection: Connection, assignment_id: int) -> int:
+def given_at(connection: Connection, assignment_id: int) -> int:
     """Return the newest revision when an assignment was given."""
     query = sa.select(ASSIGNMENTS.c.task_id, ASSIGNMENTS.c.created_at).where(
         ASSIGNMENTS.c.id == assignment_id

@@ -99,24 +99,34 @@ def _changed_after(connection: Connection, task_id: int, start: int, agent: str 
     return {row.path: start for row in connection.execute(query.distinct())}
 
 
-async def since_review(context: ToolContext, assignment: int, limit: int) -> str:
-    """Return what the agent changed since its assignment was rejected, "" when it never was."""
+async def since_review(context: ToolContext, assignment: int, limit: int) -> str | None:
+    """Return what the agent changed since its assignment was rejected, None when it never was."""
     query = sa.select(ASSIGNMENTS.c.changed_at).where(
         ASSIGNMENTS.c.id == assignment, ASSIGNMENTS.c.state == "open", ASSIGNMENTS.c.feedback != ""
     )
     at = await context.db.read(lambda c: c.scalar(query))
     if at is None:
-        return ""
+        return None
     start = await context.db.read(lambda c: revision_at(c, context.task.id, at))
+    return await differences_since(context, start, limit)
+
+
+async def differences_since(context: ToolContext, start: int, limit: int, *, whole: bool = False) -> str:
+    """Return what the agent changed since a revision, about `limit` characters; see `differences`."""
     bases = await context.db.read(lambda c: _changed_after(c, context.task.id, start, context.agent.name))
-    return await differences(context, bases | dict.fromkeys(context.files, start), limit)
+    return await differences(context, bases | dict.fromkeys(context.files, start), limit, whole=whole)
 
 
-async def differences(context: ToolContext, bases: Mapping[str, int], limit: int) -> str:
-    """Return the differences of files between their base revisions and now, about `limit` characters."""
+async def differences(
+    context: ToolContext, bases: Mapping[str, int], limit: int, *, whole: bool = False
+) -> str:
+    """Return the differences of files between their base revisions and now, about `limit` characters.
+
+    `whole`: what there is of one file is shown whole or not at all.
+    """
     changes = [await _change(context, path, revision) for path, revision in sorted(bases.items())]
     changed = [change for change in changes if change.before != change.now]
-    return await asyncio.to_thread(_render, changed, limit)
+    return await asyncio.to_thread(_render, changed, limit, whole)
 
 
 async def _change(context: ToolContext, path: str, revision: int) -> _Change:
@@ -137,13 +147,13 @@ async def content_of(context: ToolContext, blob: str | None) -> bytes | None:
         raise ToolRefused(f"Content of an earlier revision is missing: {error}") from error
 
 
-def _render(changes: list[_Change], limit: int) -> str:
+def _render(changes: list[_Change], limit: int, whole: bool) -> str:
     """Return all changes, cut at a whole line; every changed file is named."""
     made: list[str] = []
     left: list[str] = []
     for change in changes:
         lines = _lines(change)
-        if limit <= 0:
+        if limit <= 0 or (whole and sum(len(line) + 1 for line in lines) > limit):
             left.append(change.path)
             continue
         kept: list[str] = []

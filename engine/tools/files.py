@@ -95,6 +95,8 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
     if arguments.append and current is not None and current.blob is not None:
         before = await context.workspace.get(context.task.id, current.blob)
         known = has_seen(context, path, current)
+        if current.agent not in ("you", context.agent.name) and before and not before.endswith(b"\n"):
+            before += b"\n"  # what another wrote is whole; what one wrote oneself may be a part of a line
         return await stage_content(context, path, before + content, current.blob, "changed", whole=known)
     base = await base_of(context, path, arguments.base_revision, current)
     if current is None or current.blob is None:
@@ -300,7 +302,7 @@ def stage_room(context: ToolContext, count: int, total: int) -> None:
 
 async def checkout(context: ToolContext) -> Checkout:
     """Return every current file as this step sees it. Raises ToolRefused when one cannot be read."""
-    found = await _checked_out(context, await _blobs(context))
+    found = await _checked_out(context, await files_now(context))
     if found.left_out:
         raise ToolRefused(f"Its content is missing: {found.left_out[0]}. Tell the people.")
     return found
@@ -309,12 +311,13 @@ async def checkout(context: ToolContext) -> Checkout:
 async def checkout_to_run(context: ToolContext) -> Checkout:
     """Return the files for a run: all that are readable, or as many as a run accepts."""
     status = context.sandbox.status()
-    held = await _blobs(context)
+    held = await files_now(context)
     inside, left_out = fitting({path: size for path, (_, size) in held.items()}, status.files, status.size)
     return await _checked_out(context, {path: held[path] for path in inside}, left_out)
 
 
-async def _blobs(context: ToolContext) -> dict[str, tuple[str, int]]:
+async def files_now(context: ToolContext) -> dict[str, tuple[str, int]]:
+    """Return blob and size of every file as this step sees them."""
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     held = {row.path: (row.blob, row.size) for row in rows if row.path not in context.files}
     staged = {p: (f.blob, f.size) for p, f in context.files.items() if f.blob is not None}

@@ -15,6 +15,7 @@ from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
+from engine.tools.enclosed import NamedFiles
 from engine.tools.schema import HIDDEN
 
 TOKENS_AN_AGENT = 60_000
@@ -59,18 +60,23 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     context.stage_last(CheckTeam(context.options.plan_approval_over))
     context.ends_turn = context.ends_turn or arguments.wait
     marks = ", ".join(slot_mark("agent", slot.number) for slot in slots)
-    given = [_stage_task(context, member) for member in arguments.members if member.task.strip()]
+    named = NamedFiles(context)
+    given = [
+        _stage_task(context, member, await named.shown(member.task))
+        for member in arguments.members
+        if member.task.strip()
+    ]
     idle = len(slots) - len(given)
     then = f" Assignments: {', '.join(given)}." if given else ""
     then += " Now assign each its work." if idle else ""
     return ToolResult(f"Joined your group: {marks}.{then}", Joined(tuple(slots)))
 
 
-def _stage_task(context: ToolContext, member: NewMember) -> str:
-    """Stage a newcomer's first assignment. Return its number and for whom it is."""
+def _stage_task(context: ToolContext, member: NewMember, files: str) -> str:
+    """Stage a newcomer's first assignment, with the `files` it names. Return its number and for whom."""
     slot, name = context.slot(), clean_name(member.name) or NAMELESS
     title = clean_line(member.role)[:TITLE]
-    context.stage(Assign(slot, name_key(name), title, member.task, "", tuple(member.command)))
+    context.stage(Assign(slot, name_key(name), title, member.task, "", tuple(member.command), files))
     to = context.newcomers[name_key(name)]
     shown = slot_mark(to.kind, to.number) if isinstance(to, Slot) else to
     return f"#{slot_mark('assignment', slot)} for {shown}"

@@ -21,6 +21,7 @@ from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.changes import history_of, paths_ever, since_assignment
 from engine.tools.diff import since_review
+from engine.tools.enclosed import made_since
 from engine.tools.files import current_files
 from engine.tools.reading import check_read
 from engine.tools.run import LONGEST_S, describe, execute
@@ -56,7 +57,8 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
         altered = tuple(each.path for each in evidence.altered)
         outcome = Submitted(work.id, kind, passed, evidence.own, altered)
     changed = await since_assignment(context, work, listed)
-    diff = await since_review(context, work.id, MAX_CHANGED)
+    repaired = await since_review(context, work.id, MAX_CHANGED)
+    diff = await made_since(context, work) if repaired is None else repaired
     context.stage(
         ChangeAssignment(
             work.id,
@@ -70,6 +72,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
             command=shown(work.command),
             checked=outcome.checked,
             passed=outcome.passed,
+            again=repaired is not None,
         )
     )
     context.ends_turn = True

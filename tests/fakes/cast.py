@@ -12,7 +12,7 @@ from engine.ports import ChatAnswer, ChatRequest
 _NAME = re.compile(r"You are ([^,]+),")
 _GIVEN = re.compile(r"Assignment #(\d+)")
 _SUBMITTED = re.compile(r"Submission of #(\d+)")
-_UNREAD = re.compile(r"(\S+) from start_line=(\d+) \(of \d+\)")
+_UNREAD = re.compile(r"(?:read_file|;) (.+?) from start_line=(\d+) \(of \d+\)")
 
 
 @dataclass(frozen=True)

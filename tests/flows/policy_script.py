@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest
@@ -17,33 +18,32 @@ Call = tuple[str, dict[str, object]]
 AGENTS = 1 + len(DEPARTMENTS) * (1 + DRAFTERS * (1 + CITIZENS))
 
 
-def play(request: ChatRequest) -> ChatAnswer:
-    """Everyone's part, by the first word of the name."""
+def play(request: ChatRequest, departments: int = len(DEPARTMENTS)) -> ChatAnswer:
+    """Everyone's part, by the first word of the name, in a nation of so many departments."""
     view = View(request)
     role = view.name.split()[0]
     parts: dict[str, Callable[[View], ChatAnswer]] = {
-        "Boss": boss,
+        "Boss": partial(boss, departments=departments),
         "Minister": minister,
-        "Drafter": drafter,
+        "Drafter": partial(drafter, departments=departments),
         "Citizen": citizen,
         "Auditor": auditor,
     }
     return parts[role](view)
 
 
-def boss(view: View) -> ChatAnswer:
-    """A plan, 19 ministers, their reports, the end."""
+def boss(view: View, departments: int) -> ChatAnswer:
+    """A plan, the ministers, their reports, the end."""
+    names = DEPARTMENTS[:departments]
     if not view.did("propose_plan"):
-        groups = [f"{name}: {DRAFTERS} policies" for name in DEPARTMENTS]
+        groups = [f"{name}: {DRAFTERS} policies" for name in names]
         plan = {"summary": "a ministry each", "groups": groups, "agents": AGENTS, "tokens": 9_000_000}
         return call(("propose_plan", plan))
     if not view.did("recruit"):
-        members = [_member(f"Minister {number}", "minister") for number in range(len(DEPARTMENTS))]
-        given = [
-            _given(f"Minister {number}", f"policies of {name}") for number, name in enumerate(DEPARTMENTS)
-        ]
+        members = [_member(f"Minister {number}", "minister") for number in range(departments)]
+        given = [_given(f"Minister {number}", f"policies of {name}") for number, name in enumerate(names)]
         return call(("recruit", {"members": members, "group": "cabinet"}), *waiting(given))
-    return _review(view, len(DEPARTMENTS), ("finish", {"report": "All departments have policies."}))
+    return _review(view, departments, ("finish", {"report": "All departments have policies."}))
 
 
 def minister(view: View) -> ChatAnswer:
@@ -66,7 +66,7 @@ def minister(view: View) -> ChatAnswer:
     return _review(view, DRAFTERS, done)
 
 
-def drafter(view: View) -> ChatAnswer:
+def drafter(view: View, departments: int) -> ChatAnswer:
     """Draft, citizens, revision, another department, the end."""
     _, ministry, number = view.name.split()
     path = f"policies/{DEPARTMENTS[int(ministry)]}/policy{number}.md"
@@ -79,7 +79,7 @@ def drafter(view: View) -> ChatAnswer:
             ("send_message", question),
         )
     if "Cross-check:" in view.all and not view.did("submit"):
-        other = DEPARTMENTS[_neighbour(int(ministry))]
+        other = DEPARTMENTS[_neighbour(int(ministry), departments)]
         checked = {"path": path, "old": "# Checked with\n", "new": f"# Checked with\n{other}: no conflict.\n"}
         done = {"assignment": view.given, "summary": "tried, revised and checked", "files": [path]}
         return call(("edit_file", checked), ("submit", done))
@@ -88,7 +88,10 @@ def drafter(view: View) -> ChatAnswer:
         raise AssertionError(f"{view.name} was woken for nothing: {view.last[:300]}")
     said = "\n".join(f"- {opinion}" for opinion in opinions)
     text = f"# Policy\nLess, but better.\n# Citizens said\n{said}\n# Changed\nThe pace.\n# Checked with\n"
-    ask = {"to": [f"Minister {_neighbour(int(ministry))}"], "text": f"Does {path} contradict yours?"}
+    ask = {
+        "to": [f"Minister {_neighbour(int(ministry), departments)}"],
+        "text": f"Does {path} contradict yours?",
+    }
     return call(("write_file", {"path": path, "content": text}), ("send_message", ask | {"wait": True}))
 
 
@@ -108,8 +111,8 @@ def auditor(view: View) -> ChatAnswer:
     return accepting("every department has its policies")(view)
 
 
-def _neighbour(ministry: int) -> int:
-    return (ministry + 1) % len(DEPARTMENTS)
+def _neighbour(ministry: int, departments: int) -> int:
+    return (ministry + 1) % departments
 
 
 def _member(name: str, role: str) -> dict[str, str]:

@@ -63,6 +63,20 @@ async def test_the_same_call_with_the_same_result_is_pointed_out_reported_and_en
     assert [e.action for e in play.of(Intervened, rule="loop", name="Ada")][:2] == ["nudged", "reported"]
 
 
+async def test_a_refused_call_between_many_others_is_a_loop_too(stage: Stage) -> None:
+    """An agent that asks for what it was refused after each dozen of other calls is noticed."""
+    asked = 0
+
+    def looping(view: View) -> ChatAnswer:
+        nonlocal asked
+        asked += 1
+        others = [("remember", {"text": f"{asked} {number}"}) for number in range(13)]
+        return call(("submit", {"assignment": 99, "summary": "so"}), *others)
+
+    play = await stage({"Boss": boss_of("Ada"), "Ada": looping})
+    await play.until(Intervened, rule="loop", action="paused")
+
+
 async def test_a_loop_ends_its_turn_even_when_nobody_dismisses_it(stage: Stage) -> None:
     """The ninth time the turn is over; the step limit of 30 is never reached."""
 

@@ -57,13 +57,16 @@ async def test_a_long_diff_is_cut_at_a_line_and_names_every_file(stage: Stage) -
 
 
 async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage) -> None:
-    """The first message has no diff; the one after a rejection has the member's changes since then, and the
-    reviewer's own look finds the same."""
+    """The first message has what was made since the assignment, whole or by name; the one after a rejection
+    has the member's changes since then, and the reviewer's own look finds the same. An assignment brings the
+    small files that it names."""
     heard: list[str] = []
 
     def boss(view: View) -> ChatAnswer:
         if not view.did("recruit"):
-            return call(write("own.txt", "mine\n"), *GIVEN)
+            task = "Write a.txt after own.txt, as big.md and no.txt say."
+            given = ("assign", {"to": "Ada", "title": "t", "details": task})
+            return call(write("own.txt", "mine"), write("big.md", "x" * 5_000), GIVEN[0], given)
         if view.submitted:
             if not view.did("review"):
                 heard.append(view.last)
@@ -71,7 +74,7 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
                 return call(("read_file", {"path": "a.txt"}), ("review", no))
             heard.append(view.last)
             return call(("diff", {}))
-        if len(heard) == 2:
+        if len(heard) == 3:
             heard.append(view.last)
         return say("Waiting.")
 
@@ -80,15 +83,21 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
             return say("Idle.")
         submit: Call = ("submit", {"assignment": view.given, "summary": "done", "files": ["a.txt"]})
         if not view.did("submit"):
-            return call(write("a.txt", "one\ntwo\n"), submit)
+            heard.append(view.all)
+            added: Call = ("write_file", {"path": "own.txt", "content": "hers\n", "append": True})
+            return call(write("a.txt", "one\ntwo\n"), write("b.txt", "long\n" * 2_000), added, submit)
         if "was rejected" in view.last:
             return call(("edit_file", {"path": "a.txt", "old": "two", "new": "2"}), submit)
         return say("Idle.")
 
     play = await stage({"Boss": boss, "Ada": ada})
-    while len(heard) < 3:
+    while len(heard) < 4:
         await play.more()
-    assert "Changed since you rejected" not in heard[0]
+    assert "own.txt as it is now:\n  mine\n  Files there are: big.md, own.txt\n" in heard[0]
+    assert "Changed since you rejected" not in heard[1]
+    assert "Made since you gave it:\n  a.txt added by Ada\n" in heard[1]
+    assert "+two" in heard[1] and "Also changed: b.txt" in heard[1] and "+long" not in heard[1]
+    assert await play.engine.look.read_file(play.task, "own.txt") == b"mine\nhers\n"
     shown = "a.txt changed by Ada\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n"
-    assert "Changed since you rejected it:" in heard[1] and "+2" in heard[1] and "own.txt" not in heard[1]
-    assert shown in heard[2]
+    assert "Changed since you rejected it:" in heard[2] and "+2" in heard[2] and "own.txt" not in heard[2]
+    assert shown in heard[3]

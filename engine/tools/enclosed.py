@@ -1,0 +1,65 @@
+"""What comes with an assignment or a submission, so that its reader needs no call to read it.
+
+Small files that an assignment names, and what a first submission added or changed.
+"""
+
+from __future__ import annotations
+
+from engine.domain.state import AssignmentFacts
+from engine.domain.wanted import names_of_files
+from engine.tools.base import ToolContext
+from engine.tools.changes import given_at
+from engine.tools.diff import differences_since
+from engine.tools.files import files_now
+
+MAX_NAMED = 4_096
+"""Bytes of the files that come with an assignment, together."""
+
+MAX_SUBMITTED = 6_000
+"""Characters of what was made since the assignment, in the message of a first submission."""
+
+MAX_LISTED = 30
+
+
+class NamedFiles:
+    """The files that the assignments of one call name; what there is is looked up once."""
+
+    def __init__(self, context: ToolContext) -> None:
+        self._context = context
+        self._there: dict[str, tuple[str, int]] | None = None
+
+    async def shown(self, text: str) -> str:
+        """Return the small text files that an assignment's text names, with what else there is; "" for none.
+
+        A file is shown whole or not at all.
+        """
+        named = names_of_files(text)
+        if not named:
+            return ""
+        if self._there is None:
+            self._there = await files_now(self._context)
+        parts, room = [], MAX_NAMED
+        for path in named:
+            blob, size = self._there.get(path, ("", 0))
+            content = await self._text(blob) if 0 < size <= room else ""
+            if content:
+                parts.append(f"{path} as it is now:\n{content.rstrip()}")
+                room -= size
+        if not parts:
+            return ""
+        names = sorted(self._there)
+        more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+        return "\n".join([*parts, f"Files there are: {', '.join(names[:MAX_LISTED])}{more}"])
+
+    async def _text(self, blob: str) -> str:
+        try:
+            return (await self._context.workspace.get(self._context.task.id, blob)).decode("utf-8")
+        except UnicodeDecodeError:
+            return ""
+
+
+async def made_since(context: ToolContext, work: AssignmentFacts) -> str:
+    """Return what the assignee made since an assignment was given, each file whole or by name only."""
+    start = await context.db.read(lambda c: given_at(c, work.id))
+    limit = min(MAX_SUBMITTED, context.options.output_chars)
+    return await differences_since(context, start, limit, whole=True)
