@@ -39,6 +39,31 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class MonthRule:
+    """What a space, and each person in it, may use in a calendar month of the time zone `zone`; None means
+    no cap. Money in micro-dollars."""
+
+    zone: str = "UTC"
+    space_micros: int | None = None
+    space_tokens: int | None = None
+    person_micros: int | None = None
+    person_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetMonthRule:
+    """Set the budgets of a space and of each person in it for calendar months. Returns 0.
+
+    They hold from now on, for the current month too, of which everything counts that was used since it
+    began. Tasks that were paused because a budget was used up resume where there is room again.
+    """
+
+    space: str
+    rule: MonthRule
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
 
@@ -302,6 +327,7 @@ Command = (
     | WithdrawMessage
     | AnswerGate
     | SetGateRule
+    | SetMonthRule
     | PauseTask
     | ResumeTask
     | StopTask

@@ -30,6 +30,7 @@ from engine.handlers import (
     gates,
     memories,
     messages,
+    months,
     repeats,
     tasks,
 )
@@ -81,6 +82,7 @@ _HANDLERS: dict[type, _Work] = {
     c.WithdrawMessage: messages.withdraw_message,
     c.AnswerGate: gates.answer_gate,
     c.SetGateRule: gate_deadlines.set_gate_rule,
+    c.SetMonthRule: months.set_month_rule,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,
     c.StopTask: tasks.stop_task,

@@ -33,8 +33,8 @@ EndBasis = Literal[
 it, something is plainly missing, the audit rejected it, a person accepted it despite that, the task was
 wrapped up, it was stopped, it failed, it ended under an older version."""
 
-PauseCause = Literal["", "person", "cap", "files"]
-"""Why a task is paused: by a person, at a cap, until its files are stored."""
+PauseCause = Literal["", "person", "cap", "month", "files"]
+"""Why a task is paused: by a person, at a cap, at a budget of the month, until its files are stored."""
 
 AssignmentState = Literal["open", "submitted", "accepted", "rejected", "cancelled", "amended"]
 """State of an assignment in a view; in an event what happened to it, "amended" when its giver changed its
@@ -104,6 +104,7 @@ class PlanProposed:
     """The boss proposed a plan, waiting for approval through gate `gate_id` (None: no approval needed).
 
     `guessed`: the cost is at a ceiling price, for the real one is not known. `worth`: why a team is worth it.
+    `left_micros`, `left_tokens`: what is left of the month's budgets, None without one.
     """
 
     task_id: int
@@ -117,6 +118,8 @@ class PlanProposed:
     minutes: int
     guessed: bool = False
     worth: str = ""
+    left_micros: int | None = None
+    left_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +392,25 @@ class CapReached:
 
 
 @dataclass(frozen=True, slots=True)
+class MonthBudgetReached:
+    """The budget of a space for a month, or that of the person `by` in it, was used to `percent`; told once
+    for each cap and part. At 100 nothing starts any more. `task_id` is 0: it concerns every task there.
+
+    `month`: its name ("2026-11") in the time zone `zone`.
+    """
+
+    task_id: int
+    space: str
+    by: str
+    month: str
+    zone: str
+    cap: Literal["cost", "tokens"]
+    percent: int
+    spent: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Intervened:
     """A monitoring rule (stall, loop, cycle, silence, …) intervened on an agent, or on the whole task (None).
     `names`: the detail already names the agent."""
@@ -507,6 +529,7 @@ EventBody = (
     | GateReminded
     | GateClosed
     | CapReached
+    | MonthBudgetReached
     | Intervened
     | ModelWaiting
     | ModelBack

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from engine.commands import Limits
+from engine.commands import Limits, MonthRule
 from engine.domain.gate_rules import GateDefault, GateRule
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
 from engine.domain.models import DEMONSTRATION
+from engine.domain.months import MonthLeft
 from engine.domain.outside import AskedCall
 from engine.domain.quota import Used
 from engine.events import AssignmentState, EndBasis, TaskState
@@ -323,3 +324,9 @@ class Queries(Protocol):
 
     async def used(self, by: str, space: str, now: float) -> Used:
         """Return what a person has used of a quota in a space."""
+
+    async def month_rule(self, space: str) -> MonthRule:
+        """Return the budgets that a space has set for calendar months."""
+
+    async def month_left(self, by: str, space: str, now: float) -> Sequence[MonthLeft]:
+        """Return what the current month's budgets have left: that of the space, then that of the person."""

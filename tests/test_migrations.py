@@ -35,6 +35,7 @@ from engine.store.core import (
     OUTSIDE_CALLS,
     PACKAGES,
     REPEATS,
+    SPENDING,
     STARTS,
     STEPS,
     TASKS,
@@ -538,4 +539,36 @@ def test_tasks_of_an_older_version_can_be_continued(tmp_path: Path) -> None:
         assert set(connection.execute(sa.select(TASKS.c.continued)).scalars()) == {0}
     downgrade(url, "0025")
     assert "starts" not in sa.inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_what_tasks_of_an_older_version_spent_counts_in_their_month(tmp_path: Path) -> None:
+    """Steps and priced calls are summed by task, model and quarter of an hour, for who last started it."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0027")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _insert(connection, "tasks", id=1, state="done", by="me", space="s")
+        _insert(connection, "starts", task_id=1, by="me", space="s", at=1.0, limits_json="{}")
+        _insert(connection, "starts", task_id=1, by="you", space="s", at=2.0, limits_json="{}")
+        for step, at, cost in ((1, 1000.0, 5), (2, 1700.0, 7), (3, 1900.0, None)):
+            used = {"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 0, "model": "m"}
+            _insert(
+                connection, "steps", task_id=1, agent_id=1, step=step, ended_at=at, cost_micros=cost, **used
+            )
+        called = {"server": "web", "price_micros": 30, "sent_at": 1000.0}
+        _insert(connection, "outside_calls", task_id=1, key="a", state="done", **called)
+        _insert(connection, "outside_calls", task_id=1, key="b", state="failed", **called)
+    upgrade(url)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(SPENDING).order_by(SPENDING.c.kind, SPENDING.c.at)).all()
+        assert [(r.at, r.kind, r.name, r.by, r.cost_micros, r.calls, r.unpriced) for r in rows] == [
+            (900, "model", "m", "you", 12, 2, 0),
+            (1800, "model", "m", "you", 0, 1, 1),
+            (900, "outside", "web", "you", 30, 1, 0),
+        ]
+        assert connection.execute(sa.select(TASKS.c.payer)).scalar() == "you"
+    downgrade(url, "0027")
+    assert "spending" not in sa.inspect(engine).get_table_names()
     engine.dispose()

@@ -35,6 +35,8 @@ GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
     "approve": (Right.APPROVE,),
     "cancel": (Right.APPROVE,),
     "raise_half": (Right.APPROVE, Right.SPEND),
+    "raise_month": (Right.APPROVE, Right.SPEND),
+    "wait_month": (Right.APPROVE,),
     "wrap_up": (Right.APPROVE,),
     "stop": (Right.APPROVE,),
     "dismiss": (Right.APPROVE,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from zoneinfo import available_timezones
 
 from discord import app_commands
 
@@ -69,3 +70,10 @@ async def memories(interaction: Interaction, current: str) -> Choices:
 async def models(interaction: Interaction, current: str) -> Choices:
     """The models a task may name; anything where the operator names none."""
     return _matching(current, ((name, name) for name in parts_of(interaction).models.names or ()))
+
+
+async def zones(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Time zones whose name holds what was typed."""
+    wanted = current.casefold().replace(" ", "_")
+    found = sorted(name for name in available_timezones() if wanted in name.casefold())
+    return [app_commands.Choice(name=name, value=name) for name in found[:25]]

@@ -16,7 +16,7 @@ from bot.discord.context import Routes
 from bot.discord.errors import UNDELIVERED
 from bot.ports import EngineApi
 from engine.errors import NotFound
-from engine.events import Event, RepeatPaused, TaskEnded
+from engine.events import Event, MonthBudgetReached, RepeatPaused, TaskEnded
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class TypingIndicator:
 
     def take(self, event: Event) -> None:
         """Record which tasks are running."""
-        if self._live is not None and not isinstance(event.body, RepeatPaused):
+        if self._live is not None and not isinstance(event.body, RepeatPaused | MonthBudgetReached):
             change = self._live.discard if isinstance(event.body, TaskEnded) else self._live.add
             change(event.body.task_id)
 

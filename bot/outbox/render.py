@@ -16,9 +16,10 @@ from typing import Any, Protocol
 
 from bot import texts
 from bot.discord.formatting import cut, dollars, fenced, many, plain
-from bot.discord.identities import owner_id
+from bot.discord.identities import guild_of, owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
+from bot.notifications.month_budget import month_reached
 from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.acts import MOST, Act, ActKind, small_print
 from bot.outbox.post import Lane, Post
@@ -117,6 +118,9 @@ def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
     event = replace(event, body=_cleaned(event.body))
     if isinstance(event.body, ev.RepeatPaused):
         post = repeat_paused(event.body, event.seq)
+        return (replace(post, text=defused(post.text)),) if post is not None else ()
+    if isinstance(event.body, ev.MonthBudgetReached):
+        post = month_reached(event.body, event.seq, scene.watchers(guild_of(event.body.space) or 0))
         return (replace(post, text=defused(post.text)),) if post is not None else ()
     task = scene.task(event.body.task_id)
     if task is None:
@@ -250,11 +254,20 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         tokens=body.tokens,
         cost=wording.PLAN_NOTHING if at.task.demonstration else _plan_cost(body),
         minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
+        left=_plan_left(body),
     )
     boss = at.scene.head(at.task.root_group_id)
     if body.gate_id is None:
         return [replace(at.words(boss, body.group_id, wording.PLAN, Lane.STATUS), card=card)]
     return [replace(_asking(boss, question_text("plan", ""), body.group_id, body.gate_id, at), card=card)]
+
+
+def _plan_left(body: ev.PlanProposed) -> str:
+    """What the month's budgets leave, "" where there is none."""
+    money = "" if body.left_micros is None else dollars(body.left_micros)
+    tokens = "" if body.left_tokens is None else f"{body.left_tokens:,} tokens"
+    left = ", ".join(part for part in (money, tokens) if part)
+    return wording.PLAN_LEFT.format(left=left) if left else ""
 
 
 def _plan_cost(body: ev.PlanProposed) -> str:
@@ -468,8 +481,8 @@ def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
 
 
 def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
-    if body.state == "paused" and body.cause == "cap":
-        return []  # the gate that asks about the cap says so
+    if body.state == "paused" and body.cause in ("cap", "month"):
+        return []  # the gate that asks about the cap or the month's budget says so
     text = (
         wording.PAUSED.format(reason=plain(body.reason, NAME)) if body.state == "paused" else wording.RESUMED
     )

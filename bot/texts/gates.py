@@ -20,6 +20,8 @@ LABELS: Mapping[GateEffect, str] = {
     "approve": "Approve",
     "cancel": "Cancel the task",
     "raise_half": "Raise by 50 %",
+    "raise_month": "Raise by 50 % for this month",
+    "wait_month": "Wait",
     "wrap_up": "Wrap up",
     "stop": "Stop the task",
     "dismiss": "Dismiss",
@@ -63,6 +65,17 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "dismiss": "the agent and all below it leave; their open work is cancelled; the task continues.",
         "command": "they continue, within caps that you set.",
     },
+    "month": {
+        "raise_month": (
+            "what is used up of the month's budgets is raised by half until the month ends, and every task "
+            "that waits for it goes on. This needs the right to spend."
+        ),
+        "wait_month": (
+            "the task stays paused and goes on by itself when the next month begins or the budget is raised."
+        ),
+        "stop": _STOP,
+        "command": "the same, within budgets that whoever manages the server sets.",
+    },
     "audit": {
         "accept": "the task is done, and marked as not confirmed by an audit.",
         "another_round": "the boss fixes what is missing, and the result is audited again.",
@@ -94,7 +107,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
 }
 """The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""
 
-COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap"}
+COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap", "month": "/setup"}
 
 UNANSWERED = "-# **No answer** until <t:{due}:f>: {means}"
 DECIDES = "the agent decides by itself and says what it assumed."
@@ -105,6 +118,7 @@ ASKS: Mapping[GateKind, str] = {
     "plan": "🗺️ **Do you approve this plan?**",
     "cap": "💰 **Cap reached.** {question}",
     "share": "💰 **Cap reached.** {question}",
+    "month": "💰 **This month's budget is used up.** {question}",
     "audit": "🔍 **You decide:** {question}",
     "stall": "🧱 **The work has stalled.** {question}",
     "tool": "🔌 {question}",
@@ -126,6 +140,7 @@ TIMED_OUT: Mapping[GateDefault, str] = {
     "cancel": "-# ✔️ Nobody approved the plan in time, so the task ends.",
     "stop": "-# ✔️ No answer in time, so the task ends; its files are kept.",
     "wrap_up": "-# ✔️ No answer in time, so the work is wrapped up.",
+    "wait_month": "-# ✔️ No answer in time: the task waits for the next month, or for a larger budget.",
     "dismiss": "-# ✔️ No answer in time, so the agent and all below it leave.",
     "accept": "-# ✔️ No answer in time, so the result stays as it is, not confirmed by an audit.",
     "another_round": "-# ✔️ No answer in time, so the work gets another round.",
@@ -139,6 +154,7 @@ CLOSED: Mapping[GateBasis, str] = {
     "person": "-# ✔️ {who} answered: {answer}",
     "task_ended": "-# ✔️ Closed: the task ended.",
     "cap_raised": "-# ✔️ Closed: the cap was raised.",
+    "new_month": "-# ✔️ Closed: a new month began.",
     "resumed": "-# ✔️ Closed: the task was resumed.",
     "wrapped_up": "-# ✔️ Closed: the task is being wrapped up.",
     "dismissed": "-# ✔️ Closed: the agent it concerns has left.",

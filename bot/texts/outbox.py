@@ -31,13 +31,14 @@ PLAN = "🗺️ **The plan.** Work starts on it. To change it, write to me here.
 PLAN_TITLE = "The plan"
 PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
-    "👥 {agents} · 🧮 about {tokens:,} tokens · 💰 {cost}{minutes}"
+    "👥 {agents} · 🧮 about {tokens:,} tokens · 💰 {cost}{minutes}{left}"
 )
 PLAN_GROUP = "• {group}"
 PLAN_MORE = "\n• and {count} more"
 PLAN_NOTHING = "nothing, it is recorded"
 PLAN_NO_PRICE = "no known price"
 PLAN_CEILING = "{cost} at a ceiling price, the real one is not known"
+PLAN_LEFT = "\n📅 Left of this month's budget: {left}"
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
 SMALL_PRINT = "-# {text}"
 ACTS = {

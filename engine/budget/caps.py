@@ -11,6 +11,7 @@ import math
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.month_caps import month_budgets, pause_for_month
 from engine.budget.subtree_caps import ask_about_subtree_cap, used_of, warn_setter
 from engine.budget.tree import as_budget, budget_of, budgets_of, freeze
 from engine.domain.budget import WARN_PERCENT, Budget, CapName, amount, is_near, spent_budget
@@ -22,7 +23,7 @@ from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Quote, Wake
 from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
 from engine.store.messages import add_system_message
-from engine.store.starts import began_at
+from engine.store.starts import worked_s
 
 _HEADS = (
     "Raise it with set_budget, or tell it to wrap up and raise it a little, or dismiss it and use what it "
@@ -42,15 +43,19 @@ def at_cap(
     """React to a reservation of `need` that did not fit. Return (retry may succeed, agents to wake).
 
     A retry may succeed while running calls hold reservations that they will not use up. Otherwise the
-    subtree of the spent budget stops and its head is asked; when the task's own budget is spent, the task
-    pauses and the people are asked.
+    subtree of the spent budget stops and its head is asked; when the task's own budget, or one of the month,
+    is spent, the task pauses and the people are asked.
     """
     task = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).one()
     if task.state != "running":
         return False, ()
-    spent = spent_budget(budget_of(connection, agent_id), need)
+    root, *below = budget_of(connection, agent_id)
+    spent = spent_budget([root, *month_budgets(connection, agent_id, now), *below], need)
     if spent is None:
         return True, ()
+    if spent.month:
+        pause_for_month(connection, task, spent, need, now)
+        return False, ()
     if spent.agent_id is not None:
         return False, _stop_subtree(connection, task, spent, need, now)
     return False, pause_and_ask(connection, task, spent.binding(need), now)
@@ -84,7 +89,7 @@ def _stop_subtree_at(
 
 def at_deadline(connection: Connection, task: AnyRow, now: float) -> tuple[Wake, ...]:
     """React to the end of a task's minutes. Return the agents to wake."""
-    minutes = int((now - began_at(task)) // 60)
+    minutes = int(worked_s(task, now) // 60)
     return pause_and_ask(connection, task, ("minutes", minutes, task.max_minutes), now)
 
 
@@ -136,7 +141,7 @@ def stop_late_subtrees(connection: Connection, task: AnyRow, now: float) -> tupl
 
 
 def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
-    minutes = int((now - began_at(task)) / 60)
+    minutes = int(worked_s(task, now) / 60)
     cap, spent, limit = as_budget(row).nearest()
     found: list[tuple[int, CapName, int, int, int]] = []
     if is_near(spent, limit):

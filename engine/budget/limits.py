@@ -46,7 +46,7 @@ def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
     }
     changed: dict[str, float] = {name: value for name, value in columns.items() if value is not None}
     if limits.minutes is not None:
-        changed["deadline_at"] = began_at(task) + limits.minutes * 60
+        changed["deadline_at"] = began_at(task) + task.waited_s + limits.minutes * 60
     if changed:
         connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**changed))
     money = {"cap_micros": limits.cost_micros, "cap_tokens": limits.tokens}

@@ -50,11 +50,12 @@ def claim(
         return _not_made(connection, row, "Its server has no such tool any more.", now)
     try:
         check_limits(connection, row.task_id, tool, now)
-        charge(connection, budget_path(row.path), row.price_micros)
+        price = (row.server, row.price_micros)
+        paid_in = charge(connection, row.task_id, budget_path(row.path), price, now)
     except CallRefused as refused:
         return _not_made(connection, row, str(refused), now)
     lease = now + tool.limits.timeout_s + GRACE_S
-    values = {"state": "sent", "sent_at": now, "lease_until": lease}
+    values = {"state": "sent", "sent_at": now, "lease_until": lease, "paid_in": paid_in}
     connection.execute(OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == row.id).values(**values))
     return Claimed(row.id, row.task_id, loads(row.arguments_json))
 

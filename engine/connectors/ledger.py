@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.prices import book_price, refund_price
 from engine.domain.outside import CallState
 from engine.errors import EngineError, Fenced
 from engine.ports import OutsideAnswer, OutsideTool
@@ -81,8 +82,8 @@ def begin(connection: Connection, call: NewCall, now: float) -> Begun | Kept:
     if reused is not None:
         return reused
     check_limits(connection, call.task_id, call.tool, now)
-    charge(connection, path, call.tool.price_micros)
-    return Begun(new_id(connection, OUTSIDE_CALLS, _values(call, now)))
+    paid_in = charge(connection, call.task_id, path, (call.tool.server, call.tool.price_micros), now)
+    return Begun(new_id(connection, OUTSIDE_CALLS, {**_values(call, now), "paid_in": paid_in}))
 
 
 def known(connection: Connection, key: str) -> Kept | None:
@@ -127,7 +128,7 @@ def give_up(connection: Connection, call_id: int, state: CallState, why: str, no
     if state == "failed" and row.price_micros:
         agent = sa.select(BUDGETS.c.path).join(AGENTS, AGENTS.c.budget_id == BUDGETS.c.id)
         path = connection.execute(agent.where(AGENTS.c.id == row.agent_id)).scalar_one()
-        _book(connection, budget_path(path), -row.price_micros)
+        refund_price(connection, row, budget_path(path), now)
 
 
 def told(connection: Connection, call_id: int) -> None:
@@ -209,18 +210,19 @@ def check_limits(connection: Connection, task_id: int, tool: OutsideTool, now: f
         )
 
 
-def charge(connection: Connection, path: list[int], micros: int) -> None:
-    """Book the price of a call on every budget of the path. Raises CallRefused when it does not fit."""
-    if micros and _book(connection, path, micros) != len(path):
+def charge(connection: Connection, task_id: int, path: list[int], price: tuple[str, int], now: float) -> str:
+    """Book a price (server, micro-dollars) on every budget of the path and of the month. Return where in the
+    month. Raises CallRefused, with nothing booked, when it does not fit."""
+    server, micros = price
+    booked = book_price(connection, task_id, path, server, micros, now)
+    if booked.missing == "month":
+        raise CallRefused(
+            "The price of this call does not fit into this month's budget of the server or of the person who "
+            "started the task. Do without it, and say in the report what is missing."
+        )
+    if booked.missing:
         raise CallRefused("The price of this call does not fit into the budget. Do without it.")
-
-
-def _book(connection: Connection, path: list[int], micros: int) -> int:
-    used = BUDGETS.c.spent_micros + BUDGETS.c.reserved_micros + micros
-    fits = sa.or_(BUDGETS.c.cap_micros.is_(None), used <= BUDGETS.c.cap_micros, sa.literal(micros < 0))
-    booked = BUDGETS.update().where(BUDGETS.c.id.in_(path), fits)
-    changed = connection.execute(booked.values(spent_micros=BUDGETS.c.spent_micros + micros))
-    return int(changed.rowcount)
+    return booked.paid_in
 
 
 # ---------------------------------------------------------------- inside

@@ -18,6 +18,7 @@ class Budget:
     """A cap on money (micro-dollars) and tokens of a task, or of the subtree of `agent_id`.
 
     None: no cap of its own. `reserved` is held by running calls; parents include their children's amounts.
+    `month`: of a month's budget its name; it is that of the person `by`, "" for the space's own.
     """
 
     id: int
@@ -28,6 +29,8 @@ class Budget:
     spent_tokens: int = 0
     reserved_micros: int = 0
     reserved_tokens: int = 0
+    month: str = ""
+    by: str = ""
 
     def is_spent(self, need: Quote) -> bool:
         """Return whether `need` does not fit even if all running calls cost nothing."""

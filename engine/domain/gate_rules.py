@@ -24,6 +24,7 @@ DEFAULTS: Mapping[GateKind, tuple[GateDefault, ...]] = {
     "plan": ("cancel", "approve"),
     "cap": ("stop", "wrap_up"),
     SUBTREE_CAP: ("wrap_up", "dismiss"),
+    "month": ("wait_month", "stop"),
     "audit": ("stop", "accept", "another_round"),
     "stall": ("stop", "wrap_up", "retry"),
     "tool": ("refuse_call",),
@@ -31,8 +32,8 @@ DEFAULTS: Mapping[GateKind, tuple[GateDefault, ...]] = {
 }
 """The defaults that a space may choose for each kind, the usual one first.
 
-Silence never makes a call to the world outside or fetches a package, never raises a cap by half, and approves
-a plan or accepts a result only where a space has said so.
+Silence never makes a call to the world outside or fetches a package, never raises a cap by half or a month's
+budget, and approves a plan or accepts a result only where a space has said so.
 """
 
 

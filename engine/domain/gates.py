@@ -13,9 +13,9 @@ from typing import Literal
 from engine.commands import Limits
 from engine.errors import Invalid
 
-GateKind = Literal["question", "plan", "cap", "share", "audit", "stall", "tool", "packages"]
-"""What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, the result, a standstill,
-one call to a tool of the world outside, packages that programs are to have."""
+GateKind = Literal["question", "plan", "cap", "share", "month", "audit", "stall", "tool", "packages"]
+"""What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, a month's budget that is
+used up, the result, a standstill, one call to a tool of the world outside, packages for programs."""
 
 SUBTREE_CAP: Literal["share"] = "share"
 """The kind of a gate about a subtree's cap, under the name that is stored."""
@@ -24,6 +24,8 @@ GateEffect = Literal[
     "approve",
     "cancel",
     "raise_half",
+    "raise_month",
+    "wait_month",
     "wrap_up",
     "stop",
     "dismiss",
@@ -39,7 +41,9 @@ GateEffect = Literal[
 ]
 """What a choice does; "option" sends an agent the option that it offered itself."""
 
-GateBasis = Literal["person", "timeout", "task_ended", "cap_raised", "resumed", "wrapped_up", "dismissed"]
+GateBasis = Literal[
+    "person", "timeout", "task_ended", "cap_raised", "new_month", "resumed", "wrapped_up", "dismissed"
+]
 """Why a gate is closed: a person answered, nobody did in time, or another change made it moot."""
 
 EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
@@ -47,6 +51,7 @@ EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "plan": ("approve", "cancel"),
     "cap": ("raise_half", "wrap_up", "stop"),
     SUBTREE_CAP: ("raise_half", "wrap_up", "dismiss"),
+    "month": ("raise_month", "wait_month", "stop"),
     "audit": ("accept", "another_round", "stop"),
     "stall": ("retry", "wrap_up", "stop"),
     "tool": ("allow_call", "allow_tool", "refuse_call"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.month_caps import check_month
 from engine.commands import ContinueTask, Limits, SayToAgent
 from engine.domain.limits import Caps, check_limits, continuation
 from engine.domain.models import DEMONSTRATION
@@ -43,7 +44,7 @@ def continue_task(connection: Connection, command: ContinueTask, caps: Caps, now
     check_limits(command.limits)
     old = check_ended(connection, command.task_id)
     more = continuation(command.limits, given(connection, old.id), caps)
-    task = _reopen(connection, old, more, now)
+    task = _reopen(connection, old, more, command.by, now)
     _gather_agents(connection, task, now)
     kept = len(open_words(connection, task.id))
     _tell_boss(connection, old, task, command, now)
@@ -51,6 +52,7 @@ def continue_task(connection: Connection, command: ContinueTask, caps: Caps, now
     spent = _extend_budgets(connection, task, more)
     hold_order(connection)  # so that two starts of one person are counted one after the other
     check_quota(command.quota, used_by(connection, command.by, old.space, now), more.cost_micros or 0)
+    check_month(connection, task.space, command.by, now)
     note_start(connection, Start(task.id, command.by, task.space, more, spent), now)
     body = TaskContinued(task.id, task.root_group_id, command.by, command.by_name, more, task.continued, kept)
     append_events(connection, [(f"{run_key(task)}.continued", body)], now)
@@ -73,8 +75,9 @@ def check_ended(connection: Connection, task_id: int) -> AnyRow:
     return task
 
 
-def _reopen(connection: Connection, old: AnyRow, more: Limits, now: float) -> AnyRow:
-    """Set the task running and return its row; what belonged to its end alone is taken back."""
+def _reopen(connection: Connection, old: AnyRow, more: Limits, by: str, now: float) -> AnyRow:
+    """Set the task running in the name of `by` and return its row; what belonged to its end alone is taken
+    back."""
     values: dict[str, object] = {
         "state": "running",
         "reason": "",
@@ -91,6 +94,9 @@ def _reopen(connection: Connection, old: AnyRow, more: Limits, now: float) -> An
         "progress_at": now,
         "continued": old.continued + 1,
         "continued_at": now,
+        "waited_s": 0.0,
+        "waiting_since": None,
+        "payer": by,
         "max_minutes": more.minutes,
         "deadline_at": now + (more.minutes or 0) * 60,
     }

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.budget.limits import caps_now, lower_caps
+from engine.budget.month_caps import raise_month
 from engine.budget.tree import freeze
 from engine.commands import AnswerGate, Limits
 from engine.domain.budget import amount
@@ -33,6 +34,7 @@ from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import clear_refusal, dismiss
 from engine.lifecycle.ending import Ending, current_report, end_task
 from engine.lifecycle.task_state import ready_agents, reopen
+from engine.lifecycle.waiting import begin_waiting, end_waiting
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Wake
 from engine.store.core import (
@@ -129,9 +131,13 @@ def _close(
         gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits
     )
     append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
+    end_waiting(connection, gate.task_id, now)
     answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now)
     answered.set_task(progress_at=now, quiet_rounds=0)
-    return HandlerResult(gate.id, _act_of(answer, basis)(answered))
+    wakes = _act_of(answer, basis)(answered)
+    if get_task(connection, gate.task_id).state == "paused":
+        begin_waiting(connection, gate.task_id, now)
+    return HandlerResult(gate.id, wakes)
 
 
 def _act_of(answer: Answer, basis: GateBasis) -> Callable[[_Answered], tuple[Wake, ...]]:
@@ -273,10 +279,20 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
     values = {name: BUDGETS.c[name] + extra for name, extra in raised.items() if extra is not None}
     at.connection.execute(BUDGETS.update().where(root).values(warned=0, **values))
     later = max(at.task.deadline_at or at.now, at.now) + (more.minutes or 0) * 60
-    at.set_task(deadline_at=later, max_minutes=math.ceil((later - began_at(at.task)) / 60))
+    worked = later - began_at(at.task) - at.task.waited_s
+    at.set_task(deadline_at=later, max_minutes=math.ceil(worked / 60))
     if at.task.state == "paused":
         return reopen(at.connection, at.task, "cap_raised", at.now)
     return ready_agents(at.connection, at.task.id)
+
+
+def _raise_month(at: _Answered) -> tuple[Wake, ...]:
+    return raise_month(at.connection, at.task, at.now)
+
+
+def _wait_month(_at: _Answered) -> tuple[Wake, ...]:
+    """Leave the task paused: it resumes by itself where the month's budgets have room again."""
+    return ()
 
 
 def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
@@ -367,6 +383,8 @@ _EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "approve": _approve,
     "cancel": _stop,
     "raise_half": _raise_half,
+    "raise_month": _raise_month,
+    "wait_month": _wait_month,
     "wrap_up": _wrap_up,
     "stop": _stop,
     "dismiss": _dismiss,

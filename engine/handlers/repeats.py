@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.month_caps import why_nothing_starts
 from engine.commands import EndRepeat, Limits, RepeatTask, ResumeRepeat, StartTask
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps
@@ -105,13 +106,16 @@ def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> 
 def start_due(connection: Connection, repeat_id: int, now: float) -> HandlerResult | None:
     """Start one run, however many were missed, and set the next time, in one transaction.
 
-    Return None when nothing starts: the repeat is no longer due, or the previous run has not ended.
+    Return None when nothing starts: the repeat is no longer due, the previous run has not ended, or a budget
+    of the month is used up.
     """
     query = sa.select(REPEATS).where(REPEATS.c.id == repeat_id, _is_due(now))
     row = connection.execute(query.with_for_update()).first()
     if row is None:
         return None
-    started = None if _is_unfinished(connection, row.last_task_id) else _start_run(connection, row, now)
+    waits = _is_unfinished(connection, row.last_task_id)
+    waits = waits or bool(why_nothing_starts(connection, row.space, row.by, now))
+    started = None if waits else _start_run(connection, row, now)
     kept: dict[str, object] = {"next_at": Recurrence(row.cron, row.zone).next_after(now)}
     if started is None:
         kept["skipped"] = row.skipped + 1

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.budget.limits import write_limits
+from engine.budget.month_caps import check_month, why_nothing_starts
 from engine.budget.tree import SubtreeCaps, set_budget
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.domain.goals import checked_goal
@@ -51,6 +52,7 @@ def start_task(
     hold_order(connection)  # so that two starts of one person are counted one after the other
     used = used_by(connection, command.by, command.space, now)
     check_quota(command.quota, used, caps.cost_micros)
+    check_month(connection, command.space, command.by, now, command.model)
     task = new_id(connection, TASKS, _task_values(command, goal, caps, now))
     budget = new_id(
         connection, BUDGETS, {"task_id": task, "cap_micros": caps.cost_micros, "cap_tokens": caps.tokens}
@@ -106,6 +108,7 @@ def _task_values(command: StartTask, goal: str, caps: Caps, now: float) -> dict[
         "state": "running",
         "space": command.space,
         "by": command.by,
+        "payer": command.by,
         "attended": command.attended,
         "model": command.model or "",
         "created_at": now,
@@ -145,6 +148,8 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Hand
     task = get_task(connection, command.task_id)
     if task.state != "paused":
         raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed. {_next(task)}")
+    if task.paused_for == "month" and (why := why_nothing_starts(connection, task.space, task.payer, now)):
+        raise WrongState(why)
     return HandlerResult(task.id, reopen(connection, task, "resumed", now))
 
 

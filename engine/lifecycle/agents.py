@@ -19,6 +19,7 @@ from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, TASKS
 from engine.store.interventions import forget_refusals
 from engine.store.lookup import budget_path
+from engine.store.months import release_months
 from engine.store.prepared import Prepared
 
 _count_in = Prepared(
@@ -187,13 +188,13 @@ def close_subtree_cap_gates(connection: Connection, agents: list[int], basis: Ga
 def release(connection: Connection, agents: list[int]) -> None:
     """Release the agents' budget reservations: they make no more calls."""
     held = connection.execute(
-        sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path)
+        sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path, AGENTS.c.held_in)
         .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
         .where(AGENTS.c.id.in_(agents))
         .order_by(AGENTS.c.id)
         .with_for_update(of=AGENTS)
     ).all()
-    for micros, tokens, path in held:
+    for micros, tokens, path, held_in in held:
         if micros or tokens:
             connection.execute(
                 BUDGETS.update()
@@ -203,7 +204,8 @@ def release(connection: Connection, agents: list[int]) -> None:
                     reserved_tokens=BUDGETS.c.reserved_tokens - tokens,
                 )
             )
-    none_held = {"reserved_micros": 0, "reserved_tokens": 0}
+            release_months(connection, held_in, micros, tokens)
+    none_held = {"reserved_micros": 0, "reserved_tokens": 0, "held_in": ""}
     connection.execute(AGENTS.update().where(AGENTS.c.id.in_(agents)).values(**none_held))
 
 

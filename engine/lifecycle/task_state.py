@@ -14,6 +14,7 @@ from engine.events import (
     TaskState,
 )
 from engine.lifecycle.gates import close_gates
+from engine.lifecycle.waiting import begin_waiting, end_waiting
 from engine.ports import Wake
 from engine.store.core import (
     AGENTS,
@@ -28,14 +29,15 @@ from engine.store.core import (
 _REOPENED: Mapping[GateBasis, str] = {
     "resumed": "resumed by a person",
     "cap_raised": "cap raised",
+    "new_month": "a new month began",
     "wrapped_up": "wrapping up",
 }
 
 
 def reopen(connection: Connection, task: AnyRow, basis: GateBasis, now: float) -> tuple[Wake, ...]:
-    """Set the task running and close its cap gates. Return the agents to wake."""
+    """Set the task running and close its gates about caps and the month. Return the agents to wake."""
     set_state(connection, task, "running", _REOPENED[basis], now)
-    caps = sa.and_(GATES.c.task_id == task.id, GATES.c.kind == "cap")
+    caps = sa.and_(GATES.c.task_id == task.id, GATES.c.kind.in_(("cap", "month")))
     closed = close_gates(connection, caps, basis)
     append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
     return ready_agents(connection, task.id)
@@ -49,12 +51,13 @@ def set_state(
     now: float,
     cause: PauseCause = "",
 ) -> None:
-    """Set the task running or paused and append the event."""
+    """Set the task running or paused and append the event; while it is paused its minutes do not run."""
     connection.execute(
         TASKS.update()
         .where(TASKS.c.id == task.id)
         .values(state=state, reason=reason, paused_for=cause, progress_at=now, quiet_rounds=0)
     )
+    (begin_waiting if state == "paused" else end_waiting)(connection, task.id, now)
     body = TaskChanged(task.id, state, reason, cause)
     append_events(connection, [(f"t{task.id}.{state}.{now:.6f}", body)], now)
 

@@ -14,6 +14,7 @@ from engine.domain.watch import AskPeople, QuietTask, judge, judge_quiet, waitin
 from engine.events import EventBody, Intervened
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import ready_agents
+from engine.lifecycle.waiting import begin_waiting, end_waiting
 from engine.lifecycle.waits import end_true_waits
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.monitoring.intervention import intervene
@@ -57,12 +58,18 @@ def _running(connection: Connection, task_id: int, *, alone: bool = True) -> Any
 def sweep_task(connection: Connection, task_id: int, now: float, options: WatchOptions) -> tuple[Wake, ...]:
     """Check caps, deadline and quietness of one running task. Return the agents to wake.
 
-    Agents that are ready but were not woken are always woken again.
+    Agents that are ready but were not woken are always woken again. While nobody works because people have
+    not answered, minutes do not run.
     """
     task = _running(connection, task_id)
     if task is None:
         return ()
-    if task.deadline_at is not None and now > task.deadline_at:
+    if _waits_for_people(connection, task_id) and not _is_at_work(connection, task_id):
+        begin_waiting(connection, task_id, now)
+    else:
+        end_waiting(connection, task_id, now)
+    task = _running(connection, task_id) or task
+    if task.waiting_since is None and task.deadline_at is not None and now > task.deadline_at:
         return at_deadline(connection, task, now)
     warn_near_caps(connection, task_id, now)
     stop_late_subtrees(connection, task, now)
@@ -122,6 +129,11 @@ def _one_each(nudges: list[Nudge]) -> list[Nudge]:
 def _waits_for_people(connection: Connection, task_id: int) -> bool:
     query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.basis.is_(None))
     return connection.execute(query).first() is not None
+
+
+def _is_at_work(connection: Connection, task_id: int) -> bool:
+    """Return whether an agent has work, or a call that a person agreed to is under way."""
+    return bool(ready_agents(connection, task_id)) or _calls_outside(connection, task_id)
 
 
 def _calls_outside(connection: Connection, task_id: int) -> bool:

@@ -6,6 +6,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from engine.budget.month_caps import (
+    has_stale,
+    months_to_tell,
+    paused_for_month,
+    release_stale,
+    resume_with_room,
+    warn_months,
+)
 from engine.domain.models import not_allowed
 from engine.domain.snapshot import WatchOptions
 from engine.errors import EngineError, WrongState
@@ -85,7 +93,7 @@ class Monitor:
         return self._sweeping.locked()
 
     async def sweep(self) -> None:
-        """Start due repeats, remind people of open gates, then check every running task."""
+        """Start due repeats, remind people of gates, look after months, then check every running task."""
         async with self._sweeping:
             await self._sweep()
 
@@ -96,6 +104,7 @@ class Monitor:
                 await self._start(due.id)
         for gate_id in await self._db.read(lambda c: overdue_gates(c, now)):
             await self._advance(gate_id)
+        await self._check_months(now)
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
             await self._judge(task_id)
@@ -133,6 +142,19 @@ class Monitor:
             return
         self._wake(done.wakes)
         self._events_added()
+
+    async def _check_months(self, now: float) -> None:
+        """Tell how much of the month's budgets is used, and resume tasks for which there is room again."""
+        told = await self._db.read(lambda c: months_to_tell(c, now))
+        if told:
+            await self._db.write(lambda c: warn_months(c, told, now))
+            self._events_added()
+        if await self._db.read(lambda c: has_stale(c, now)):
+            await self._db.write(lambda c: release_stale(c, now))
+        waiting = await self._db.read(paused_for_month)
+        if waiting:
+            self._wake(await self._db.write(lambda c: resume_with_room(c, waiting, "new_month", now)))
+            self._events_added()
 
     async def _check(self, task_id: int) -> None:
         await asyncio.sleep(self._options.quiet_s)

@@ -263,16 +263,19 @@ class TurnRunner:
         log.info("the model call of agent %s was cancelled", turn.facts.agent.id)
         likely = replace(turn.request, max_tokens=LIKELY_ANSWER)
         quote = self._model(turn.facts).quote(likely) if cut.sent else None
-        await self._parts.db.write(lambda c: spend_cut(c, turn, quote))
+        now = self._parts.clock.now()
+        await self._parts.db.write(lambda c: spend_cut(c, turn, quote, now))
 
     async def _load(self, agent_id: int) -> Turn | None:
         """Return the next step with its spending reserved, near a cap with room for a short answer only."""
-        db, inbox_limit = self._parts.db, self._options.inbox_limit
+        db, inbox_limit, now = self._parts.db, self._options.inbox_limit, self._parts.clock.now()
         try:
-            return await db.write(lambda c: load_turn(c, agent_id, self._compose, inbox_limit), durable=False)
+            return await db.write(
+                lambda c: load_turn(c, agent_id, self._compose, now, inbox_limit), durable=False
+            )
         except CapHit:
             short = partial(self._compose, most_answer=self._options.narrow_answer)
-        return await db.write(lambda c: load_turn(c, agent_id, short, inbox_limit), durable=False)
+        return await db.write(lambda c: load_turn(c, agent_id, short, now, inbox_limit), durable=False)
 
     async def _at_cap(self, hit: CapHit) -> bool:
         """Wait for running calls to settle when that may make room, else ask about the cap.
@@ -309,7 +312,8 @@ class TurnRunner:
                 outcome = await act(turn, answer, context, started, self._parts.clock)
                 return await self._commit(turn, outcome)
             except InboxChanged:
-                await self._parts.db.write(lambda c: spend_dropped(c, turn, answer))
+                now = self._parts.clock.now()
+                await self._parts.db.write(partial(spend_dropped, turn=turn, answer=answer, now=now))
                 return True
             except (Stale, IntegrityError) as stale:
                 log.debug("agent %s acts again: %s", turn.facts.agent.id, stale)

@@ -62,6 +62,7 @@ from engine.store.core import (
     new_id,
 )
 from engine.store.interventions import REFUSAL, count_intervention
+from engine.store.months import both_left
 from engine.store.prepared import Prepared
 
 _at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
@@ -433,8 +434,19 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
             effect.minutes,
             effect.guessed,
             effect.worth,
+            *_left_in_month(unit),
         )
     )
+
+
+def _left_in_month(unit: UnitOfWork) -> tuple[int | None, int | None]:
+    """Return the money and the tokens that the month's budgets leave a plan, None without one."""
+    payer = sa.select(TASKS.c.payer).where(TASKS.c.id == unit.task_id)
+    by = unit.connection.execute(payer).scalar_one()
+    left = both_left(unit.connection, unit.turn.facts.task.space, by, unit.now)
+    money = [each.left_micros for each in left if each.left_micros is not None]
+    tokens = [each.left_tokens for each in left if each.left_tokens is not None]
+    return min(money, default=None), min(tokens, default=None)
 
 
 def apply_notice(effect: Notice, unit: UnitOfWork) -> None:

@@ -91,6 +91,7 @@ _fence = Prepared(
         parts=AGENTS.c.parts + sa.bindparam("part", type_=sa.Integer),
         reserved_micros=sa.literal_column("0"),
         reserved_tokens=sa.literal_column("0"),
+        held_in=sa.literal_column("''"),
         spent_micros=AGENTS.c.spent_micros + sa.bindparam("micros"),
         prompt_tokens=AGENTS.c.prompt_tokens + sa.bindparam("prompt"),
         completion_tokens=AGENTS.c.completion_tokens + sa.bindparam("completion"),
@@ -143,6 +144,9 @@ def _taking(ids: int, names: int, groups: int, waiting: int) -> sa.Select[*tuple
             AGENTS.c.budget_id,
             AGENTS.c.reserved_micros,
             AGENTS.c.reserved_tokens,
+            AGENTS.c.held_in,
+            TASKS.c.space,
+            TASKS.c.payer,
             TASKS.c.state.label("task_state"),
             _waits.label("waits"),
         )
@@ -237,8 +241,8 @@ def commit_step(
     continuing.
 
     When the task ended or the agent was dismissed during the model call, only spending and transcript are
-    stored. Rows are locked in one order everywhere: agents by id, task, budgets, then the lock that orders
-    events and revisions.
+    stored. Rows are locked in one order everywhere: agents by id, task, budgets, those of the month, then
+    the lock that orders events and revisions.
     """
     outcome = replace(outcome, effects=one_change_a_file(outcome.effects))
     unit = UnitOfWork(connection, turn, now)
@@ -309,7 +313,7 @@ class _Step:
         if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
             _progress.run(connection, task=unit.task_id, now=unit.now)
         if self.holds_order:
-            settle_budget(connection, turn, outcome, self.me)
+            settle_budget(connection, turn, outcome, self.me, unit.now)
             hold_order(connection)
         if not self.dropped:
             self._speak()
@@ -355,7 +359,7 @@ class _Step:
         """
         left = tuple(enlist(self.connection, wakes))
         if not self.holds_order:
-            settle_budget(self.connection, self.turn, self.outcome, self.me)
+            settle_budget(self.connection, self.turn, self.outcome, self.me, self.unit.now)
         append_events(self.connection, self.unit.events, self.unit.now)
         return left
 

@@ -24,6 +24,7 @@ from engine.store.assignments import assignment_facts, shown_work
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, MESSAGES, STEPS, TASKS, loads, waking
 from engine.store.interventions import REFUSAL
 from engine.store.lookup import budget_path
+from engine.store.months import id_path, months_of_agent, open_ids, release_months, reserve_months
 from engine.store.prepared import (
     FetchedRow,
     Prepared,
@@ -34,6 +35,7 @@ from engine.store.prepared import (
     to_the_end,
     together,
 )
+from engine.store.reservation import releasing, reserving
 from engine.store.transcript import past_answers, past_summary, rest_of, unread
 
 MAX_INBOX_MESSAGES = 1_000
@@ -51,6 +53,7 @@ _agent_and_task = Prepared(
         TASKS.c.goal,
         TASKS.c.state.label("task_state"),
         TASKS.c.space,
+        TASKS.c.payer,
         TASKS.c.boss_id,
         TASKS.c.agents,
         TASKS.c.max_agents,
@@ -149,53 +152,34 @@ _peers = _people_in(
 _members = _people_in(sa.select(_asks.c.leads_group_id).where(_begins))
 
 
-def _room(cap: sa.Column[int], used: sa.ColumnElement[int], more: str) -> sa.ColumnElement[bool]:
-    return sa.or_(cap.is_(None), used + sa.bindparam(more, type_=sa.BigInteger) <= cap)
+def _chosen(length: int) -> sa.ColumnElement[bool]:
+    return BUDGETS.c.id.in_(listed("path", length))
 
 
-def _reserving(length: int) -> sa.Update:
-    money, tokens = BUDGETS.c.reserved_micros, BUDGETS.c.reserved_tokens
-    return (
-        BUDGETS.update()
-        .where(
-            BUDGETS.c.id.in_(listed("path", length)),
-            _room(BUDGETS.c.cap_micros, BUDGETS.c.spent_micros + money, "micros"),
-            _room(BUDGETS.c.cap_tokens, BUDGETS.c.spent_tokens + tokens, "tokens"),
-        )
-        .values(
-            reserved_micros=money + sa.bindparam("micros", type_=sa.BigInteger),
-            reserved_tokens=tokens + sa.bindparam("tokens", type_=sa.BigInteger),
-        )
-    )
+_reserve = PreparedLists(lambda length: reserving(BUDGETS, _chosen(length)))
 
 
-_reserve = PreparedLists(_reserving)
-
-
-_reserve_all = PreparedLists(lambda length: demand(_reserving(length).returning(BUDGETS.c.id), length))
-
-
-_give_back = PreparedLists(
-    lambda length: (
-        BUDGETS.update()
-        .where(BUDGETS.c.id.in_(listed("path", length)))
-        .values(
-            reserved_micros=BUDGETS.c.reserved_micros - sa.bindparam("micros", type_=sa.BigInteger),
-            reserved_tokens=BUDGETS.c.reserved_tokens - sa.bindparam("tokens", type_=sa.BigInteger),
-        )
-    )
+_reserve_all = PreparedLists(
+    lambda length: demand(reserving(BUDGETS, _chosen(length)).returning(BUDGETS.c.id), length)
 )
+
+
+_give_back = PreparedLists(lambda length: releasing(BUDGETS, _chosen(length)))
 
 
 _hold = Prepared(
     AGENTS.update()
     .where(AGENTS.c.id == sa.bindparam("agent"))
-    .values(reserved_micros=sa.bindparam("micros"), reserved_tokens=sa.bindparam("tokens"))
+    .values(
+        reserved_micros=sa.bindparam("micros"),
+        reserved_tokens=sa.bindparam("tokens"),
+        held_in=sa.bindparam("months"),
+    )
 )
 
 
 class CapHit(Exception):
-    """A reservation of `need` would exceed a cap of the budget path."""
+    """A reservation of `need` would exceed a cap of the budget path, or of the month."""
 
     def __init__(self, task_id: int, agent_id: int, need: Quote) -> None:
         super().__init__(task_id, agent_id, need)
@@ -206,6 +190,7 @@ def load_turn(
     connection: Connection,
     agent_id: int,
     compose: Callable[[StepFacts], Turn],
+    now: float,
     inbox_limit: int = MAX_INBOX_MESSAGES,
 ) -> Turn | None:
     """Return the agent's next step with its spending reserved; None when it has no work or may not run.
@@ -214,7 +199,7 @@ def load_turn(
     CapHit (nothing reserved). The agent is locked before its inbox is read, so messages whose wake-ups were
     merged into this one are already committed.
     """
-    found = _look(connection, agent_id, inbox_limit)
+    found = _look(connection, agent_id, inbox_limit, now)
     if found is None:
         return None
     row = found.agent
@@ -227,7 +212,7 @@ def load_turn(
     turn = compose(_step_facts(row, found))
     if turn.rest is not None:
         return turn
-    _reserve_for(connection, row, turn.held)
+    _reserve_for(connection, found, turn.held, now)
     return turn
 
 
@@ -244,12 +229,20 @@ def _release(connection: Connection, row: FetchedRow) -> None:
         return
     give_back, ids = _give_back.of(path=budget_path(row.budget_path))
     give_back.run(connection, **ids, micros=row.reserved_micros, tokens=row.reserved_tokens)
-    _hold.run(connection, agent=row.id, micros=0, tokens=0)
+    release_months(connection, row.held_in, row.reserved_micros, row.reserved_tokens)
+    _hold.run(connection, agent=row.id, micros=0, tokens=0, months="")
 
 
-def _reserve_for(connection: Connection, row: FetchedRow, quote: Quote) -> None:
+def _reserve_for(connection: Connection, found: _Found, quote: Quote, now: float) -> None:
+    row = found.agent
+    months = open_ids(connection, found.months, row, now)
+    held_in = id_path(months)
     micros, tokens = quote.cost_micros - row.reserved_micros, quote.tokens - row.reserved_tokens
-    if not micros and not tokens:
+    in_month = (micros, tokens)
+    if row.held_in != held_in:  # nothing is held yet, or a new month began, or another person pays
+        release_months(connection, row.held_in, row.reserved_micros, row.reserved_tokens)
+        in_month = (quote.cost_micros, quote.tokens)
+    elif not micros and not tokens:
         return
     path = budget_path(row.budget_path)
     at_once = connection.dialect.name == "postgresql"
@@ -257,12 +250,13 @@ def _reserve_for(connection: Connection, row: FetchedRow, quote: Quote) -> None:
     try:
         with to_the_end(connection):
             reserved = reserve.run(connection, **ids, micros=micros, tokens=tokens)
-            _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens)
+            of_month = reserve_months(connection, months, *in_month)
+            _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens, months=held_in)
     except Exception as error:
         if denied(error):
             raise CapHit(row.task_id, row.id, quote) from error
         raise
-    if not at_once and reserved.rowcount != len(path):
+    if not at_once and (reserved.rowcount != len(path) or of_month.rowcount != len(months)):
         raise CapHit(row.task_id, row.id, quote)
 
 
@@ -276,9 +270,10 @@ class _Found:
     peers: list[FetchedRow]
     members: list[FetchedRow]
     work: list[FetchedRow]
+    months: list[FetchedRow]
 
 
-def _look(connection: Connection, agent_id: int, inbox_limit: int) -> _Found | None:
+def _look(connection: Connection, agent_id: int, inbox_limit: int, now: float) -> _Found | None:
     """Lock and read the agent, then read the other rows of its step in the same batch."""
     with together(connection):
         asked = _agent_and_task.run(connection, agent=agent_id)
@@ -287,6 +282,7 @@ def _look(connection: Connection, agent_id: int, inbox_limit: int) -> _Found | N
         peers = _peers.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
         members = _members.run(connection, agent=agent_id, most=MAX_SHOWN + 1)
         work = shown_work.run(connection, agent=agent_id, most=2 * MAX_SHOWN)
+        months = months_of_agent.run(connection, agent=agent_id, now=now)
     rows = _agent_and_task.rows(connection, asked)
     if not rows:
         return None
@@ -297,6 +293,7 @@ def _look(connection: Connection, agent_id: int, inbox_limit: int) -> _Found | N
         _peers.rows(connection, peers),
         _members.rows(connection, members),
         shown_work.rows(connection, work),
+        months_of_agent.rows(connection, months),
     )
 
 

@@ -26,11 +26,14 @@ from engine.store.tables import (
     MemoryRow,
     MessageRow,
     ModelCallRow,
+    MonthBudgetRow,
+    MonthRuleRow,
     OutsideCallRow,
     PackageRequestRow,
     PackageRow,
     RepeatRow,
     RevisionRow,
+    SpendingRow,
     StartRow,
     StepRow,
     TaskRow,
@@ -48,6 +51,9 @@ def table(row: type[EngineTable]) -> sa.Table:
 
 TASKS = table(TaskRow)
 BUDGETS = table(BudgetRow)
+MONTH_RULES = table(MonthRuleRow)
+MONTHS = table(MonthBudgetRow)
+SPENDING = table(SpendingRow)
 GROUPS = table(GroupRow)
 AGENTS = table(AgentRow)
 MESSAGES = table(MessageRow)

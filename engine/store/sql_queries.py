@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.commands import Limits
+from engine.commands import Limits, MonthRule
 from engine.domain.gate_rules import GateRule
 from engine.domain.gates import GateKind
+from engine.domain.months import MonthLeft
 from engine.domain.quota import Used
 from engine.domain.waits import Awaited
 from engine.errors import NotFound
@@ -50,6 +51,7 @@ from engine.store.core import (
 from engine.store.gate_rules import rules_of
 from engine.store.gates import gate_views
 from engine.store.model_calls import calls_under_way, usual_seconds
+from engine.store.months import both_left, rule_of
 from engine.store.repeats import repeat_views
 from engine.store.starts import used_by
 
@@ -460,6 +462,14 @@ class SqlQueries:
     async def used(self, by: str, space: str, now: float) -> Used:
         """See `Queries.used`."""
         return await self._db.read(lambda c: used_by(c, by, space, now))
+
+    async def month_rule(self, space: str) -> MonthRule:
+        """See `Queries.month_rule`."""
+        return await self._db.read(lambda c: rule_of(c, space))
+
+    async def month_left(self, by: str, space: str, now: float) -> Sequence[MonthLeft]:
+        """See `Queries.month_left`."""
+        return await self._db.read(lambda c: both_left(c, space, by, now))
 
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())

@@ -24,6 +24,13 @@ def began_at(task: AnyRow) -> float:
     return float(task.created_at if task.continued_at is None else task.continued_at)
 
 
+def worked_s(task: AnyRow, now: float) -> float:
+    """Return the seconds that count for a task's minutes: without those in which all of it waited for
+    people."""
+    waits = 0.0 if task.waiting_since is None else now - task.waiting_since
+    return max(0.0, now - began_at(task) - float(task.waited_s) - waits)
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """A start or continuation to store; `spent_before`: what the task had used, in micro-dollars."""

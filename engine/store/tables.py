@@ -30,7 +30,10 @@ class EngineTable(SQLModel):
 class TaskRow(EngineTable, table=True):
     """A task. `basis`: what its report is based on (`engine.events.EndBasis`), set by the boss's `finish`;
     `paused_for`: `PauseCause`; `continued`: how often it was continued after an end, last at
-    `continued_at`."""
+    `continued_at`. `payer`: whose budget of the month it uses, who started or last continued it.
+    `waited_s`: seconds for which all of it waited for people since its start or continuation, without the
+    wait that began at `waiting_since`; minutes do not run then.
+    """
 
     __tablename__ = "tasks"
     id: int | None = Field(default=None, primary_key=True)
@@ -66,6 +69,9 @@ class TaskRow(EngineTable, table=True):
     progress_at: float = 0.0
     continued: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     continued_at: float | None = None
+    payer: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    waited_s: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+    waiting_since: float | None = None
 
 
 class StartRow(EngineTable, table=True):
@@ -116,6 +122,60 @@ class BudgetRow(EngineTable, table=True):
     warned: int = 0
 
 
+class MonthRuleRow(EngineTable, table=True):
+    """What a space, and each person in it, may use in a calendar month of the time zone `zone`."""
+
+    __tablename__ = "month_rules"
+    space: str = Field(primary_key=True)
+    zone: str
+    space_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
+    space_tokens: int | None = Field(default=None, sa_type=sa.BigInteger)
+    person_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
+    person_tokens: int | None = Field(default=None, sa_type=sa.BigInteger)
+
+
+class MonthBudgetRow(EngineTable, table=True):
+    """Caps and spending of a space (`by` "") or of a person in it in one calendar month, from `begins_at` to
+    before `ends_at`. `warned`: which parts were told (`engine.domain.months`)."""
+
+    __tablename__ = "month_budgets"
+    __table_args__ = (UniqueConstraint("space", "by", "month"),)
+    id: int | None = Field(default=None, primary_key=True)
+    space: str
+    by: str
+    month: str
+    begins_at: float
+    ends_at: float
+    cap_micros: int | None = Field(default=None, sa_type=sa.BigInteger)
+    cap_tokens: int | None = Field(default=None, sa_type=sa.BigInteger)
+    spent_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    spent_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    reserved_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    reserved_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    warned: int = 0
+
+
+class SpendingRow(EngineTable, table=True):
+    """What a task used of a model, or of a server of tools (`kind` "outside"), in a quarter of an hour.
+
+    `at`: when that began. `by`: in whose name. `unpriced`: calls whose price nobody knows.
+    """
+
+    __tablename__ = "spending"
+    __table_args__ = (Index("ix_spending_space", "space", "at"),)
+    task_id: int = Field(foreign_key="tasks.id", primary_key=True)
+    at: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    kind: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    by: str = Field(primary_key=True)
+    space: str
+    cost_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    prompt_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    completion_tokens: int = Field(default=0, sa_type=sa.BigInteger)
+    calls: int = 0
+    unpriced: int = 0
+
+
 class GroupRow(EngineTable, table=True):
     """A group: one head and its members."""
 
@@ -135,7 +195,8 @@ class AgentRow(EngineTable, table=True):
     calls, without asking the model. `refused`: why the model refuses it permanently; it is paused then, until
     somebody sends it a message.
     `paused_with`: the agent whose pause paused it (itself, or one above it), WRAP_UP when the task wrapped
-    up. `model`: its own model, empty for the task's.
+    up. `model`: its own model, empty for the task's. `held_in`: ids of the month's budgets that hold its
+    reservation too.
     """
 
     __tablename__ = "agents"
@@ -164,6 +225,7 @@ class AgentRow(EngineTable, table=True):
     status: str = "active"
     paused_with: int | None = None
     model: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    held_in: str = Field(default="", sa_column_kwargs={"server_default": ""})
     depth: int = 0
     fence: int = 0
     turn: int = 0
@@ -520,7 +582,7 @@ class OutsideCallRow(EngineTable, table=True):
     `state`: `engine.domain.outside.CallState`. `digest` is of server, tool and arguments. `gate_id`: the gate
     that asked a person; `standing`: they agreed to this tool for the rest of the task. `told`: its agent
     knows what became of it. `lease_until`: after it nobody waits for the answer any more. `addresses_json`:
-    where the result comes from.
+    where the result comes from. `paid_in`: ids of the month's budgets that its price was booked on.
     """
 
     __tablename__ = "outside_calls"
@@ -557,6 +619,7 @@ class OutsideCallRow(EngineTable, table=True):
     gate_id: int | None = Field(default=None, index=True)
     standing: bool = False
     price_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    paid_in: str = Field(default="", sa_column_kwargs={"server_default": ""})
     failed: bool = False
     result: str = ""
     addresses_json: str = "[]"

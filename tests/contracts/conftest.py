@@ -17,7 +17,7 @@ from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOpti
 from engine.connectors.connectors import Connectors
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Database, Dispatcher, OutsideServers, Sandbox, Workspace
+from engine.ports import Clock, Database, Dispatcher, OutsideServers, Sandbox, Workspace
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
@@ -72,9 +72,10 @@ class World:
         outside: OutsideServers | None = None,
         sandbox: Sandbox | None = None,
         workspace: Workspace | None = None,
+        clock: Clock | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
-        clock = SystemClock()
+        clock = clock or SystemClock()
         parts = EngineParts(
             db=self.db,
             model=ScriptedModel(script),

@@ -73,7 +73,7 @@ def note(to: str, group: int = 1) -> SendMessage:
 
 async def load(world: World, agent: int, **quote: int) -> Turn:
     """The agent's next step."""
-    turn = await world.write(lambda c: load_turn(c, agent, composing(**quote)))
+    turn = await world.write(lambda c: load_turn(c, agent, composing(**quote), 1.0))
     assert turn is not None
     return turn
 
@@ -128,7 +128,7 @@ async def test_a_message_that_wakes_is_found_behind_more_than_are_read_at_once(w
     for number in range(4):
         message = row | {"key": f"seed{number}", "created_at": 1.0, "wakes": number == 3}
         await world.write(lambda c, message=message: c.execute(MESSAGES.insert(), message) and None)  # type: ignore[misc]
-        turn = await world.write(lambda c: load_turn(c, agents[1], composing(), 2))
+        turn = await world.write(lambda c: load_turn(c, agents[1], composing(), 1.0, 2))
         assert (turn is not None) == (number == 3)
     assert turn is not None
     assert len(turn.facts.inbox) == 2
@@ -219,7 +219,7 @@ async def test_reservations_cannot_overshoot_a_cap(world: World) -> None:
     with pytest.raises(CapHit):
         await load(world, agents[3])
     assert await world.scalar(sa.select(BUDGETS.c.reserved_tokens)) == 200
-    await world.write(lambda c: spend_dropped(c, turns[0], _answer()))
+    await world.write(lambda c: spend_dropped(c, turns[0], _answer(), 1.0))
     assert await world.scalar(sa.select(BUDGETS.c.spent_tokens)) == 15
     for turn in turns:
         await world.write(partial(commit_step, turn=turn, outcome=outcome(), now=2.0))

@@ -20,6 +20,13 @@ from sqlalchemy import Connection
 from engine import Engine, EngineOptions, EngineParts, TurnOptions
 from engine import commands as c
 from engine.budget.caps import at_cap, pause_and_ask
+from engine.budget.month_caps import (
+    months_to_tell,
+    paused_for_month,
+    release_stale,
+    resume_with_room,
+    warn_months,
+)
 from engine.connectors.approved import answered, claim, lost
 from engine.connectors.ledger import NewCall, begin
 from engine.connectors.recovery import settle_untold
@@ -43,7 +50,7 @@ from engine.queries import Queries
 from engine.runtime.turn import TurnRunner
 from engine.steps.commit import Committed, commit_step
 from engine.steps.effects import EFFECTS
-from engine.steps.load import load_turn
+from engine.steps.load import CapHit, load_turn
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -51,6 +58,7 @@ from engine.store.core import (
     GATES,
     MEMORIES,
     MESSAGES,
+    MONTHS,
     OUTSIDE_CALLS,
     REPEATS,
     REVISIONS,
@@ -306,6 +314,9 @@ COMMANDS: dict[type, tuple[Deed, ...]] = {
     c.StartDemonstration: (
         order("start a demonstration", lambda s: c.StartDemonstration(P, s.space), changes=False),
     ),
+    c.SetMonthRule: (
+        order("budgets of a month", lambda s: c.SetMonthRule(s.space, c.MonthRule(space_micros=10**9), P)),
+    ),
     c.SetGateRule: (
         order("how long a question waits", lambda s: c.SetGateRule(s.space, "plan", 60.0, "cancel", P)),
     ),
@@ -398,6 +409,7 @@ def _gate(kind: str, choice: str | None, text: str = "", limits: c.Limits | None
         lambda s: c.AnswerGate(s.gates[kind], P, choice, text, limits),
         task_is(report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]'),
         *((capped,) if kind == "cap" else ()),
+        *((task_is(state="paused", paused_for="month"),) if kind == "month" else ()),
         then=is_now(GATES.c.basis, "person", lambda side: side.gates[kind]),
     )
 
@@ -508,6 +520,26 @@ ENGINE_DEEDS = (
     by_engine(
         "cap of a part's call", lambda db, s: at_cap(db, s.task, s.bob, Quote(9, 600_000), NOW), nobody_asked
     ),
+    by_engine(
+        "no room in the month",
+        lambda db, s: at_cap(db, s.task, s.cy, Quote(9, 7_000_000), NOW),
+        put(BUDGETS, lambda s: BUDGETS.c.id == s.budgets["own"], cap_micros=10**9),
+    ),
+    by_engine(
+        "part of a month is told",
+        lambda db, s: warn_months(db, months_to_tell(db, NOW), NOW),
+        put(MONTHS, lambda s: MONTHS.c.space == s.space, spent_micros=9_000_000),
+    ),
+    by_engine(
+        "room in the month again",
+        lambda db, s: resume_with_room(db, paused_for_month(db), "new_month", NOW),
+        task_is(state="paused", paused_for="month"),
+    ),
+    by_engine(
+        "what a crash left of a month",
+        lambda db, s: release_stale(db, NOW),
+        task_is(state="done", ended_at=NOW - 4_000),
+    ),
     by_engine("plan not answered", lambda db, s: advance_gate(db, s.gates["plan"], NOW + 301)),
     by_engine("question not answered", lambda db, s: advance_gate(db, s.gates["question"], NOW + FAR_S)),
     by_engine("reminder of a cap", lambda db, s: advance_gate(db, s.gates["cap"], NOW + FAR_S)),
@@ -552,7 +584,7 @@ def _load(connection: Connection, side: Side, actor: str) -> Turn | None:
     def composed(facts: Any) -> Turn:
         return compose(facts, specs_for(facts.agent.role), 16_000, MODEL.quote, None, None)
 
-    return load_turn(connection, side.agents[actor], composed, 100)
+    return load_turn(connection, side.agents[actor], composed, NOW, 100)
 
 
 def _commit(lab: Lab, connection: Connection, side: Side, actor: str, effect: fx.Effect) -> None:
@@ -795,6 +827,8 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "gate_rules": lambda look, s: look.gate_rules(s.space),
     "used": lambda look, s: look.used(P, s.space, NOW),
     "repeats": lambda look, s: look.repeats(s.space),
+    "month_rule": lambda look, s: look.month_rule(s.space),
+    "month_left": lambda look, s: look.month_left(P, s.space, NOW),
 }
 
 
@@ -895,5 +929,5 @@ async def test_no_sequence_changes_other_tasks(lab: Lab, deeds: list[Deed]) -> N
         for deed in deeds:
             try:
                 await deed.do(lab, trio.subject)
-            except (EngineError, AssertionError, sa.exc.IntegrityError):
+            except (EngineError, CapHit, AssertionError, sa.exc.IntegrityError):
                 continue  # refused in this state, for example because the task has ended

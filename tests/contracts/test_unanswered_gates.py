@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
 
 from engine import Engine, EngineOptions, EngineParts, TurnOptions
-from engine.commands import AnswerGate, Limits, SetGateRule, StartTask
+from engine.commands import AnswerGate, Limits, PauseTask, ResumeTask, SayToAgent, SetGateRule, StartTask
 from engine.domain.gate_rules import STAGES
 from engine.errors import Invalid
-from engine.events import EventBody, GateClosed, GateReminded, TaskEnded, load_event
-from engine.llm.scripted import ScriptedModel, call, say
+from engine.events import CapReached, EventBody, GateClosed, GateReminded, TaskEnded, load_event
+from engine.llm.scripted import Script, ScriptedModel, call, say
 from engine.ports import ChatAnswer, ChatRequest
-from engine.store.core import EVENTS, loads
+from engine.store.core import EVENTS, TASKS, loads
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
 from tests.contracts.conftest import World
@@ -60,8 +60,8 @@ def asker(request: ChatRequest) -> ChatAnswer:
 class Wait:
     """An engine on a clock of its own whose sweeps are called by hand."""
 
-    def __init__(self, world: World, script: Callable[[ChatRequest], ChatAnswer]) -> None:
-        self.world, self.clock = world, HandClock()
+    def __init__(self, world: World, script: Script, minutes: int = 60_000) -> None:
+        self.world, self.clock, self.minutes = world, HandClock(), minutes
         parts = EngineParts(
             db=world.db,
             model=ScriptedModel(script),
@@ -76,7 +76,7 @@ class Wait:
         """Start a task and wait until it asks."""
         self.world.engines.append(self.engine)
         await self.engine.start()
-        task = await self.engine.handle(StartTask("make it", "me", "here", Limits(minutes=60_000)))
+        task = await self.engine.handle(StartTask("make it", "me", "here", Limits(minutes=self.minutes)))
 
         async def asked() -> bool:
             return bool(await self.engine.look.gates(task))
@@ -201,3 +201,36 @@ async def test_rules_are_of_one_space(world: World) -> None:
     await engine.handle(SetGateRule("here", "audit", 2 * HOUR_S, "accept", "me"))
     assert (await engine.look.gate_rules("here"))["audit"].default == "accept"
     assert (await engine.look.gate_rules("there"))["audit"].default == "stop"
+
+
+async def test_minutes_do_not_run_while_the_whole_task_waits_for_an_answer(world: World) -> None:
+    """A question may wait for twenty hours in a task of 240 minutes, and a pause takes none of them either;
+    what was worked before and after counts."""
+
+    async def script(request: ChatRequest) -> ChatAnswer:
+        if View(request).did("ask_human") and "hello" in View(request).all:
+            await asyncio.Event().wait()
+        return asker(request) if not View(request).did("ask_human") else say("I wait.")
+
+    wait = Wait(world, script, minutes=240)
+    task = await wait.start()
+    await wait.pass_hours(0)
+    await wait.pass_hours(20)
+    (gate,) = await wait.engine.look.gates(task)
+    assert gate.kind == "question"
+    await wait.engine.handle(PauseTask(task, "me"))
+    await wait.pass_hours(30)
+    await wait.engine.handle(ResumeTask(task, "me"))
+    row = (await world.rows(sa.select(TASKS)))[0]
+    assert (row.waited_s, row.deadline_at - wait.clock.at) == (50 * HOUR_S, 4 * HOUR_S)
+    # A message gives its boss work, so minutes run though the question is still open.
+    boss = (await wait.engine.look.task(task)).boss_id
+    await wait.engine.handle(SayToAgent(boss, "hello", "me", "Me"))
+    await wait.pass_hours(0)
+    await wait.pass_hours(3)
+    assert (await wait.engine.look.task(task)).state == "running"
+    await wait.pass_hours(1.1)
+    paused = await wait.engine.look.task(task)
+    assert (paused.state, paused.reason) == ("paused", "cap on minutes reached")
+    reached = [each for each in await wait.told(CapReached) if isinstance(each, CapReached)]
+    assert [(each.percent, each.spent) for each in reached if each.cap == "minutes"][-1] == (100, 246)

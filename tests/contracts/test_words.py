@@ -160,7 +160,7 @@ class Words(RuleBasedStateMachine):
         ready = [agent for agent in ready if agent not in self.thinking]
         if ready:
             agent = ready[who % len(ready)]
-            turn = self.run(lambda c: load_turn(c, agent, _compose))
+            turn = self.run(lambda c: load_turn(c, agent, _compose, 1.0))
             if turn is not None:
                 self.thinking[agent] = turn
 

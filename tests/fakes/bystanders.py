@@ -22,6 +22,7 @@ from engine.domain.gates import SUBTREE_CAP, GateKind, choices_of, dump_choices
 from engine.domain.limits import Caps
 from engine.events import CodeRan
 from engine.handlers.tasks import start_task
+from engine.ports import Usage
 from engine.store import core
 from engine.store.core import (
     AGENTS,
@@ -36,6 +37,8 @@ from engine.store.core import (
     MEMORIES,
     MESSAGES,
     MODEL_CALLS,
+    MONTH_RULES,
+    MONTHS,
     OUTSIDE_CALLS,
     PACKAGE_REQUESTS,
     PACKAGES,
@@ -47,6 +50,8 @@ from engine.store.core import (
     dumps,
 )
 from engine.store.database import sync_engine
+from engine.store.months import id_path, open_months
+from engine.store.spending import Spent, note_spending
 from engine.store.tables import ENGINE_METADATA
 
 T = TypeVar("T")
@@ -235,7 +240,19 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
         values = {"task_id": task, "rule": rule, "subject": subject, "times": 3, "at": NOW - 300}
         connection.execute(INTERVENTIONS.insert().values(**values))
     _steps(connection, task, (row.boss_id, cy), n)
+    _months(connection, (task, space, by), agents["ada"])
     return Side(task, space, agents, groups, budgets, gates, work, f"5{n}:", memory, repeat, calls)
+
+
+def _months(connection: Connection, whose: tuple[int, str, str], agent: int) -> None:
+    """Set budgets of a month, which hold what Ada has reserved, and of which most is used."""
+    task, space, by = whose
+    connection.execute(MONTH_RULES.insert().values(space=space, zone="UTC", space_micros=10_000_000))
+    held = {"reserved_micros": 30, "reserved_tokens": 3}
+    ids = open_months(connection, space, by, NOW)
+    connection.execute(MONTHS.update().where(MONTHS.c.id.in_(ids)).values(spent_micros=4_000_000, **held))
+    connection.execute(AGENTS.update().where(AGENTS.c.id == agent).values(held_in=id_path(ids)))
+    note_spending(connection, Spent(task, space, by, "m", 4_000_000, Usage(30, 0, 10)), NOW - 400)
 
 
 def _only_there(bystander: bool) -> tuple[tuple[str, str], ...]:

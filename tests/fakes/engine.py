@@ -26,6 +26,7 @@ from engine.commands import (
     ResumeTask,
     SayToAgent,
     SetGateRule,
+    SetMonthRule,
     StartDemonstration,
     StartTask,
     StopTask,
@@ -35,6 +36,7 @@ from engine.domain.gate_rules import checked_rule
 from engine.domain.gates import check_answer
 from engine.domain.limits import continuation
 from engine.domain.models import DEMONSTRATION
+from engine.domain.months import checked_rule as checked_month
 from engine.domain.quota import over_quota
 from engine.domain.recurrence import checked
 from engine.errors import EngineError, Invalid, NotFound, WrongState
@@ -214,6 +216,10 @@ class FakeEngine(Acts):
     def _SetGateRule(self, command: SetGateRule) -> int:
         kind, rule = checked_rule(command.kind, command.wait_s, command.default)
         self.world.gate_rules.setdefault(command.space, {})[kind] = rule
+        return 0
+
+    def _SetMonthRule(self, command: SetMonthRule) -> int:
+        self.world.month_rules[command.space] = checked_month(command.rule)
         return 0
 
     def _PauseTask(self, command: PauseTask) -> int:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.commands import SayToAgent
+from engine.commands import MonthRule, SayToAgent
 from engine.domain.gate_rules import USUAL, GateRule
 from engine.domain.gates import GateKind
+from engine.domain.months import MonthLeft, month_at
 from engine.domain.quota import Used
 from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Revision
@@ -57,6 +58,7 @@ class World:
     used: Used = field(default_factory=Used)
     model_calls: dict[int, ModelCallView] = field(default_factory=dict)
     usual_seconds: float | None = None
+    month_rules: dict[str, MonthRule] = field(default_factory=dict)
 
 
 class FakeLook:
@@ -178,6 +180,20 @@ class FakeLook:
 
     async def used(self, by: str, space: str, now: float) -> Used:
         return self._world.used
+
+    async def month_rule(self, space: str) -> MonthRule:
+        return self._world.month_rules.get(space, MonthRule())
+
+    async def month_left(self, by: str, space: str, now: float) -> Sequence[MonthLeft]:
+        rule = await self.month_rule(space)
+        month = month_at(now, rule.zone)
+        mine = {by: sum(t.spend.cost_micros for t in self._world.tasks.values() if t.by == by)}
+        mine[""] = sum(t.spend.cost_micros for t in self._world.tasks.values() if t.space == space)
+        caps = {"": (rule.space_micros, rule.space_tokens), by: (rule.person_micros, rule.person_tokens)}
+        return [
+            MonthLeft(each, month.name, rule.zone, month.ends_at, *caps[each], mine[each], 0)
+            for each in ("", by)
+        ]
 
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         return [r for r in self._world.repeats.values() if r.space == space]

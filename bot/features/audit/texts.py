@@ -13,6 +13,8 @@ DECIDED: Mapping[str, str] = {
     "StartTask": "started task #{task}",
     "StartDemonstration": "started the demonstration as task #{task}",
     "AnswerGate": "answered a question of task #{task}",
+    "SetGateRule": "changed how long questions wait",
+    "SetMonthRule": "changed the budgets of calendar months",
     "PauseTask": "paused task #{task}",
     "ResumeTask": "resumed task #{task}",
     "StopTask": "stopped task #{task}",

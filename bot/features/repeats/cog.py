@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from discord import app_commands
 from discord.ext import commands
 
@@ -18,7 +16,7 @@ from bot.discord.interactions import answer, hold, requester, require_right
 from bot.discord.lookup import current_space
 from bot.features.repeats.buttons import RepeatDraft, confirm_view, keep
 from bot.features.repeats.recurrence import Day, Every, RepeatChoice, cron_of, in_words, outlook
-from bot.features.tasks.actions import limits_of, require_start
+from bot.features.tasks.actions import left_here, limits_of, require_start, with_left
 from bot.features.tasks.command_group import TASK
 from engine.commands import EndRepeat, Limits, ResumeRepeat
 from engine.domain import recurrence
@@ -26,13 +24,6 @@ from engine.domain.goals import checked_goal
 from engine.queries import RepeatView
 
 REPEAT = app_commands.Group(name="repeat", description=texts.CMD["repeat"], parent=TASK)
-
-
-async def zones(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Time zones whose name holds what was typed."""
-    wanted = current.casefold().replace(" ", "_")
-    found = sorted(name for name in available_timezones() if wanted in name.casefold())
-    return [app_commands.Choice(name=name, value=name) for name in found[:25]]
 
 
 def with_defaults(limits: Limits, usual: Limits) -> Limits:
@@ -63,7 +54,7 @@ class TaskRepeat(commands.Cog):
     @app_commands.describe(**{name: texts.OPT[name] for name in ("goal", "model", "agents", "budget")})
     @app_commands.describe(**{name: texts.OPT[name] for name in ("tokens", "minutes", "every", "at")})
     @app_commands.describe(**{name: texts.OPT[name] for name in ("on", "zone", "cron")})
-    @app_commands.autocomplete(zone=zones, model=autocomplete.models)
+    @app_commands.autocomplete(zone=autocomplete.zones, model=autocomplete.models)
     async def repeat_new(
         self,
         interaction: Interaction,
@@ -90,6 +81,7 @@ class TaskRepeat(commands.Cog):
         words = texts.REPEAT_SURE.format(
             goal=plain(goal, 200), when=in_words(when.cron, when.zone), outlook=outlook(when, whole, now)
         )
+        words = with_left(words, await left_here(interaction, requester(interaction)))
         await answer(interaction, words, view=confirm_view(await keep(interaction, order)))
 
     @REPEAT.command(name="list", description=texts.CMD["repeat.list"])

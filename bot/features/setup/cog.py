@@ -1,21 +1,24 @@
-"""`/setup`: who may start, steer, approve and spend, where tasks live, how long questions wait, limits."""
+"""`/setup`: who may start, steer, approve and spend, where tasks live, how long questions wait, limits and
+budgets of calendar months."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import texts
+from bot.discord import autocomplete
 from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space
 from bot.features.setup.doctor import IN_CATEGORY, lacking
-from engine.commands import Quota, SetGateRule
+from bot.texts.months import OPTIONS, rule_line
+from engine.commands import MonthRule, Quota, SetGateRule, SetMonthRule
 from engine.domain.gate_rules import DEFAULTS
 
 HOUR_S = 3600
@@ -69,9 +72,45 @@ def quota_text(quota: Quota) -> str:
 
 def _quota(old: Quota, running: int | None, starts: int | None, dollars: float | None) -> Quota:
     """Return the limits with those given; 0 takes a limit away."""
-    micros = None if dollars is None else round(dollars * 1_000_000)
-    pairs = ((old.running, running), (old.starts, starts), (old.cost_micros, micros))
-    return Quota(*(before if given is None else given or None for before, given in pairs))
+    pairs = ((old.running, running), (old.starts, starts), (old.cost_micros, _micros(dollars)))
+    return Quota(*(_cap(before, given) for before, given in pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class MonthOptions:
+    """The options of `/setup` about calendar months: None for no change, 0 takes a budget away."""
+
+    dollars: float | None
+    tokens: int | None
+    person_dollars: float | None
+    person_tokens: int | None
+    zone: str | None
+
+
+async def set_months(interaction: Interaction, given: MonthOptions) -> str:
+    """Change the budgets of calendar months. Return all as text."""
+    engine, space = parts_of(interaction).engine, current_space(interaction)
+    by = require_manager(interaction).key
+    old = await engine.look.month_rule(space)
+    rule = MonthRule(
+        given.zone or old.zone,
+        _cap(old.space_micros, _micros(given.dollars)),
+        _cap(old.space_tokens, given.tokens),
+        _cap(old.person_micros, _micros(given.person_dollars)),
+        _cap(old.person_tokens, given.person_tokens),
+    )
+    if rule != old:
+        await engine.handle(SetMonthRule(space, rule, by))
+    return rule_line(rule)
+
+
+def _micros(dollars: float | None) -> int | None:
+    return None if dollars is None else round(dollars * 1_000_000)
+
+
+def _cap(old: int | None, given: int | None) -> int | None:
+    """Return the cap that is given; 0 takes it away."""
+    return old if given is None else given or None
 
 
 class SetupCog(commands.Cog):
@@ -92,7 +131,10 @@ class SetupCog(commands.Cog):
         running=texts.OPT["most_running"],
         starts=texts.OPT["most_starts"],
         dollars=texts.OPT["most_dollars"],
+        zone=texts.OPT["month_zone"],
+        **{name: texts.OPT[name] for name in OPTIONS.values()},
     )
+    @app_commands.autocomplete(zone=autocomplete.zones)
     @app_commands.choices(
         unanswered_plan=[
             app_commands.Choice(name=texts.UNANSWERED_PLAN[effect], value=effect)
@@ -113,12 +155,19 @@ class SetupCog(commands.Cog):
         running: app_commands.Range[int, 0, 1_000] | None = None,
         starts: app_commands.Range[int, 0, 10_000] | None = None,
         dollars: app_commands.Range[float, 0, 1_000_000] | None = None,
+        month_dollars: app_commands.Range[float, 0, 10_000_000] | None = None,
+        month_tokens: app_commands.Range[int, 0, 9_000_000_000_000] | None = None,
+        person_month_dollars: app_commands.Range[float, 0, 10_000_000] | None = None,
+        person_month_tokens: app_commands.Range[int, 0, 9_000_000_000_000] | None = None,
+        zone: str | None = None,
     ) -> None:
         """Change the given settings, keep the others, and show all."""
         await hold(interaction)
         require_manager(interaction)
         if place is not None and (missing := lacking(place.permissions_for(place.guild.me), IN_CATEGORY)):
             raise ActionRefused(texts.SETUP_CLOSED.format(place=place.mention, missing=", ".join(missing)))
+        given = MonthOptions(month_dollars, month_tokens, person_month_dollars, person_month_tokens, zone)
+        months = await set_months(interaction, given)
         records = parts_of(interaction).records
         old = await records.rules(interaction.guild_id or 0)
         rules = replace(
@@ -132,8 +181,7 @@ class SetupCog(commands.Cog):
             configured=True,
             quota=_quota(old.quota, running, starts, dollars),
         )
-        given = (start, steer, approve, spend, place, alerts, running, starts, dollars)
-        if any(value is not None for value in given):
+        if rules != replace(old, configured=True):
             await records.set_rules(rules)
         waits = await set_waits(interaction, answer_hours, unanswered_plan)
-        await answer(interaction, texts.SETUP_DONE.format(lines=f"{rules_text(rules)}\n{waits}"))
+        await answer(interaction, texts.SETUP_DONE.format(lines=f"{rules_text(rules)}\n{months}\n{waits}"))

@@ -8,6 +8,8 @@ from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import escape, plain
 from bot.discord.interactions import require_right
+from bot.discord.lookup import current_space
+from bot.texts.months import left_line
 from engine.commands import (
     Limits,
     PauseTask,
@@ -81,6 +83,17 @@ async def require_model(interaction: Interaction, model: str | None) -> None:
 async def quota_here(interaction: Interaction, person: Person) -> Quota:
     """Return what the person may use in this server."""
     return quota_of(person, await parts_of(interaction).records.rules(interaction.guild_id or 0))
+
+
+async def left_here(interaction: Interaction, person: Person) -> str:
+    """Return what this month's budgets have left for the person, "" where none is set."""
+    parts, space = parts_of(interaction), current_space(interaction)
+    return left_line(await parts.engine.look.month_left(person.key, space, parts.now()))
+
+
+def with_left(text: str, left: str) -> str:
+    """Return a text with what is left below it, if anything is to be said."""
+    return f"{text}\n{left}" if left else text
 
 
 def model_line(interaction: Interaction, model: str) -> str:

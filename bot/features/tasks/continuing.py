@@ -17,7 +17,7 @@ from bot.discord.lookup import agent_by_id, task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.discord.windows import TextField, window
 from bot.features.agents.saying import say
-from bot.features.tasks.actions import above, quota_here
+from bot.features.tasks.actions import above, left_here, quota_here, with_left
 from bot.features.tasks.cap_fields import caps_of
 from bot.texts import steering as words
 from engine.commands import ContinueTask, Limits
@@ -78,7 +78,7 @@ async def continue_task(interaction: Interaction, task: TaskView, limits: Limits
     if closed:
         places = texts.listed([f"<#{place_id}>" for place_id in closed])
         said += "\n" + words.CONTINUED_CLOSED.format(places=places)
-    await answer(interaction, said)
+    await answer(interaction, with_left(said, await left_here(interaction, person)))
     await parts.cards.refresh(task.id)
 
 

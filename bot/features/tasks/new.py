@@ -17,10 +17,10 @@ from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import origin_of
-from bot.discord.interactions import answer, hold
+from bot.discord.interactions import answer, hold, requester
 from bot.discord.lookup import current_space
 from bot.discord.windows import TextField, inputs_of, window
-from bot.features.tasks.actions import limits_of, model_line, quota_here, require_start
+from bot.features.tasks.actions import left_here, limits_of, model_line, quota_here, require_start, with_left
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
 from bot.texts import steering as words
@@ -99,18 +99,19 @@ async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
         )
     )
     parts.outages.watch(task_id, interaction)
-    await announce(interaction, task_id, order.model or "")
+    await announce(interaction, task_id, order.model or "", await left_here(interaction, person))
 
 
-async def announce(interaction: Interaction, task_id: int, model: str = "") -> None:
-    """Show the card of a task that was just started here, and tell the person where it can be followed."""
+async def announce(interaction: Interaction, task_id: int, model: str = "", left: str = "") -> None:
+    """Show the card of a task that was just started here, and tell the person where it can be followed and
+    what is left of the month."""
     parts, channel_id = parts_of(interaction), interaction.channel_id or 0
     shown = await parts.cards.opened(task_id, channel_id)
     told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
     started = told.format(id=task_id, where=where)
     if model:
         started += "\n" + words.MODEL_STARTED.format(model=model_line(interaction, model))
-    await answer(interaction, started)
+    await answer(interaction, with_left(started, left))
     if shown:
         root = (await parts.engine.look.task(task_id)).root_group_id
         parts.start_replies.watch(interaction, task_id, root, where)
@@ -127,7 +128,7 @@ async def goal_typed(interaction: Interaction, number: int, values: Mapping[str,
 async def open_goal_window(interaction: Interaction, order: TaskDraft, goal: str = "") -> None:
     """Open the window for a goal, with `goal` in it to begin with."""
     number = await keep(interaction, order)
-    await interaction.response.send_modal(goal_window(number, _terms(interaction, order), goal))
+    await interaction.response.send_modal(goal_window(number, await _terms(interaction, order), goal))
 
 
 def goal_window(number: int, terms: str, goal: str = "") -> discord.ui.Modal:
@@ -142,14 +143,15 @@ def goal_window(number: int, terms: str, goal: str = "") -> discord.ui.Modal:
     return made
 
 
-def _terms(interaction: Interaction, order: TaskDraft) -> str:
+async def _terms(interaction: Interaction, order: TaskDraft) -> str:
     """Return what the task may use and who thinks, as said before it starts."""
     parts = parts_of(interaction)
     given = {name: getattr(order.limits, name) or getattr(parts.defaults, name) for name in Limits.__slots__}
     model = order.model or ", ".join(parts.models.usual)
     if parts.models.embedded:
         return texts.MODAL_TERMS_EMBEDDED.format(minutes=given["minutes"])
-    return texts.MODAL_TERMS.format(model=plain(model, 100), caps=texts.caps(Limits(**given)))
+    terms = texts.MODAL_TERMS.format(model=plain(model, 100), caps=texts.caps(Limits(**given)))
+    return with_left(terms, await left_here(interaction, requester(interaction)))
 
 
 def uploaded(interaction: Interaction) -> tuple[discord.Attachment, ...]:

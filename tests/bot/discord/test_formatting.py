@@ -155,7 +155,7 @@ async def test_only_bot_locks_a_file_for_sqlite(database: InlineDatabase, tmp_pa
 
 def test_every_event_worth_a_line_has_one() -> None:
     """All kinds but speech, reading and what belongs to no task; each as one short line."""
-    silent = {events.AgentSpoke, events.MessageRead, events.RepeatPaused}
+    silent = {events.AgentSpoke, events.MessageRead, events.RepeatPaused, events.MonthBudgetReached}
     assert set(LINES) == set(events.EventBody.__args__) - silent
 
 

@@ -209,7 +209,7 @@ def meant(gate: GateRaised, choice: str) -> str | None:
 
 def may(role: str, choice: str | None) -> bool:
     """What the house promises: approvers answer, only who may spend raises or allows what is to come."""
-    spends = choice in ("raise_half", "allow_tool")
+    spends = choice in ("raise_half", "raise_month", "allow_tool")
     return role in ("spender", "manager") or (role in ("approver", "owner") and not spends)
 
 

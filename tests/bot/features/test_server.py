@@ -76,6 +76,22 @@ async def test_setup_says_and_sets_how_long_questions_wait(stage: Stage) -> None
     assert f"<#{stage.lobby.id}>" in again.response.content
 
 
+async def test_a_months_budgets_are_set_said_before_a_start_and_kept(stage: Stage) -> None:
+    """Money and tokens, of all and of each person, in a time zone; 0 takes one away; a start says what is
+    left."""
+    shown = await stage.boss.slash(stage.lobby, "setup", start=stage.role, month_dollars=50.0)
+    assert "**a calendar month** (UTC): this server $50.00; each person no limit" in shown.response.content
+    more = {"person_month_tokens": 900, "person_month_dollars": 7.5, "zone": "Europe/Berlin"}
+    shown = await stage.boss.slash(stage.lobby, "setup", month_dollars=0.0, **more)
+    assert "(Europe/Berlin): this server no limit; each person $7.50, 900 tokens" in shown.response.content
+    wrong = await stage.boss.slash(stage.lobby, "setup", zone="Mars/Base")
+    assert "no time zone 'Mars/Base'" in wrong.response.content
+    started = await stage.crew.slash(stage.lobby, "task new", goal="x")
+    assert "(Europe/Berlin): $7.50 of your $7.50, 900 of your 900 tokens." in started.response.content
+    window = await stage.crew.slash(stage.lobby, "task new")
+    assert "of your $7.50" in str(window.modal)
+
+
 async def test_managers_commands_check_even_when_discord_shows_them(stage: Stage) -> None:
     """A server may show `/setup` and `/doctor` to everyone in its Integrations page; they still refuse."""
     known = {command.name: command.id for command in await stage.env.bot.tree.fetch_commands()}

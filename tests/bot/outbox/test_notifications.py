@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from bot.discord.access import GuildRules
 from bot.outbox.ledger import Ledger
 from bot.outbox.transport import Transport
 from bot.storage.guild_settings import BotRecords
 from bot.storage.tables import outbox, tasks
 from engine.commands import AnswerGate, RepeatTask
+from engine.events import MonthBudgetReached
 from tests.bot.outbox.conftest import Stage
 
 Wire = dict[str, Any]
@@ -178,6 +180,23 @@ async def test_a_pause_of_a_repeat_is_said_once(stage: Stage, known: bool) -> No
     assert [pauses(stage, place) for place in places] == [1 for _ in places]
     waiting = [e for e in await Ledger(stage.database).waiting() if e.post.channel_id]
     assert waiting == []
+
+
+async def test_a_months_budget_is_told_once_where_setup_says(stage: Stage) -> None:
+    """In the administrators' channel; who used it is named, and nobody is mentioned."""
+    lobby, guild = int(stage.local.you.channel("lobby")["id"]), stage.local.guild_id
+    await BotRecords(stage.database).set_rules(GuildRules(guild, alerts_id=lobby, configured=True))
+    whose = (f"guild:{guild}", f"discord:{FOLLOWER}", "2026-11", "Europe/Berlin")
+    stage.engine.emit(MonthBudgetReached(0, *whose, "cost", 80, 8_000_000, 10_000_000))
+    stage.local.faults.drop_after("POST", BOT_SEND)
+    await stage.drain()
+    await stage.restart()
+    await stage.drain()
+    (told,) = [m for m in stage.said("lobby") if "for 2026-11 (Europe/Berlin)" in m["content"]]
+    assert f"80 % of the budget of <@{FOLLOWER}>" in told["content"] and "$8.00 of $10.00" in told["content"]
+    assert "person_month_dollars" in told["content"]
+    kept = stage.local.world.get_message(int(told["channel_id"]), int(told["id"]))
+    assert not kept.allowed_mentions.users and not kept.mention_everyone
 
 
 async def test_a_blank_row_is_repaired_at_start_and_its_task_appears(stage: Stage) -> None:
