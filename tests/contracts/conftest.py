@@ -17,7 +17,7 @@ from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOpti
 from engine.connectors.connectors import Connectors
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Clock, Database, Dispatcher, OutsideServers, Sandbox, Workspace
+from engine.ports import Clock, Database, Dispatcher, OutsideServers, Packages, Sandbox, Workspace
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
@@ -73,6 +73,7 @@ class World:
         sandbox: Sandbox | None = None,
         workspace: Workspace | None = None,
         clock: Clock | None = None,
+        packages: Packages | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
         clock = clock or SystemClock()
@@ -83,6 +84,7 @@ class World:
             sandbox=sandbox or FakeSandbox(),
             clock=clock,
             outside=Connectors([outside], self.db, clock) if outside else None,
+            packages=packages,
         )
         turn = turn or TurnOptions(tools=ToolOptions(plan_approval_over=1_000, audit_rounds=0))
         engine = Engine(parts, self.dispatcher(slots), EngineOptions(CAPS, turn, sweeps, models=models))
