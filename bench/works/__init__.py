@@ -1,13 +1,14 @@
-"""Small works that judge the embedded model: 24 of eight kinds, each with a hidden check.
+"""Small works that judge the embedded model: 36 of eight kinds, each with a hidden check.
 
-`seen` may be looked at while the product is changed. `unseen` was fixed with its checks beforehand and is
-only run; whoever reads it to tune anything spoils it.
+`seen` may be looked at while the product is changed. `unseen` and `fresh` were fixed with their checks
+beforehand, each before another change, and are only run; whoever reads them to tune anything spoils them.
 """
 
+from bench.works.fresh import FRESH
 from bench.works.record import KINDS, Kind, Work
 from bench.works.seen import SEEN
 from bench.works.unseen import UNSEEN
 
-WORKS: tuple[Work, ...] = (*SEEN, *UNSEEN)
+WORKS: tuple[Work, ...] = (*SEEN, *UNSEEN, *FRESH)
 
-__all__ = ["KINDS", "SEEN", "UNSEEN", "WORKS", "Kind", "Work"]
+__all__ = ["FRESH", "KINDS", "SEEN", "UNSEEN", "WORKS", "Kind", "Work"]

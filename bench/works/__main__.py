@@ -1,8 +1,8 @@
 """What the embedded model makes of small works: `python -m bench.works ARM HALF OUT.jsonl`.
 
-ARM `plain`: one answer to the goal alone, the bare model. ARM `product`: a whole task. HALF `seen` or
-`unseen`. Each result is appended to OUT; a work that is there is not done again. `table OUT...` prints
-what is there.
+ARM `plain`: one answer to the goal alone, the bare model. ARM `product`: a whole task. HALF `seen`,
+`unseen` or `fresh`. Each result is appended to OUT; a work that is there is not done again. `table OUT...`
+prints what is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.works import KINDS, SEEN, UNSEEN, Work
+from bench.works import FRESH, KINDS, SEEN, UNSEEN, Work
 from bench.works.marking import claims, files_in, mark, prose_of
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits, StartTask, StopTask
@@ -186,7 +186,7 @@ def main() -> None:
         print(table([result for path in given.rest for result in known(Path(path))]))
         return
     half, out = given.rest[0], Path(given.rest[1])
-    works: Sequence[Work] = {"seen": SEEN, "unseen": UNSEEN}[half]
+    works: Sequence[Work] = {"seen": SEEN, "unseen": UNSEEN, "fresh": FRESH}[half]
     done = {result.name for result in known(out) if result.arm == given.arm}
     only = set(given.only.split(",")) if given.only else {work.name for work in works}
     todo = [work for work in works if work.name not in done and work.name in only]

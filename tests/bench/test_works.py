@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.works import KINDS, SEEN, UNSEEN, WORKS, Work
+from bench.works import FRESH, KINDS, SEEN, UNSEEN, WORKS, Work
 from bench.works.__main__ import Result, table
 from bench.works.marking import claims, files_in, mark, prose_of
 from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
@@ -40,11 +40,10 @@ class PlainSandbox(Sandbox):
         raise NotImplementedError
 
 
-def test_there_are_three_works_of_each_kind_and_half_are_unseen() -> None:
-    assert len(WORKS) == len({work.name for work in WORKS}) == 24
-    assert all(sum(work.kind == kind for work in WORKS) == 3 for kind in KINDS)
-    assert len(SEEN) == len(UNSEEN) == 12
-    assert {work.kind for work in SEEN} == {work.kind for work in UNSEEN} == set(KINDS)
+def test_each_of_the_three_sets_has_twelve_works_of_all_kinds() -> None:
+    assert len(WORKS) == len({work.name for work in WORKS}) == 36
+    assert len(SEEN) == len(UNSEEN) == len(FRESH) == 12
+    assert all({work.kind for work in half} == set(KINDS) for half in (SEEN, UNSEEN, FRESH))
 
 
 @pytest.mark.soak
