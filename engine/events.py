@@ -14,6 +14,7 @@ from engine.commands import Limits
 from engine.domain.completeness import Missing
 from engine.domain.gate_rules import GateDefault, Stage
 from engine.domain.gates import Choice, GateBasis, GateKind
+from engine.domain.inconclusive import Want
 from engine.domain.outside import AskedCall, CallEnd, Source
 
 TaskState = Literal["running", "paused", "done", "stopped", "failed"]
@@ -286,6 +287,7 @@ class CodeRan:
     `output`: at most 1,500 characters; of a conversation (`talked`) both sides, at most 6,000. `ended`
     "closed": the agent, or the end of its turn, ended it. `depends`: the files of the task that its result
     depends on, None when that is not known; `tests`: it ran tests, so new ones would have counted too.
+    `lack`: what it broke for want of (`engine.domain.inconclusive`), "" for nothing.
     """
 
     task_id: int
@@ -300,6 +302,7 @@ class CodeRan:
     depends: tuple[str, ...] | None = None
     tests: bool = False
     talked: bool = False
+    lack: Want = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@ whose own statements are unreliable."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.domain.checks import asks_on, is_test, named
+from engine.domain.inconclusive import Want
 
 SHOWN = 5
 LINE = 140
@@ -20,7 +21,7 @@ UNJUDGED = "Nobody judged whether it is what was asked: a small model made it. T
 class RunRecord:
     """One run by the agent `by`. `typed`: lines of input; `stale`: files that it depends on (`depends`, None:
     not known) were changed since; `own`: files that decide this check of the agent's work and that it wrote
-    itself; `tests`: it ran tests."""
+    itself; `tests`: it ran tests; `lack`: what it broke for want of."""
 
     command: str
     exit_code: int
@@ -32,11 +33,17 @@ class RunRecord:
     by: str = ""
     depends: tuple[str, ...] | None = None
     tests: bool = False
+    lack: Want = ""
 
     @property
     def asked_on(self) -> bool:
-        """Return whether it asked for more input than it was given: that shows nothing, good or bad."""
+        """Return whether it asked for more input than it was given."""
         return asks_on(self.output)
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Return whether it broke for want of what it was not given: that shows nothing, good or bad."""
+        return bool(self.lack) or self.asked_on
 
     @property
     def well(self) -> bool:
@@ -72,6 +79,12 @@ def newest(runs: Iterable[RunRecord]) -> list[RunRecord]:
     return list(latest.values())[-SHOWN:]
 
 
+_LACKED: Mapping[Want, str] = {
+    "input": "asked for more input than was typed in",
+    "arguments": "takes arguments and was given none",
+    "file": "reads a file that is not there",
+    "command": "was called by a command that starts none",
+}
 RUNS = "What was run, as the engine saw it:"
 
 
@@ -84,27 +97,27 @@ def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
     """Return a report of runs and files only: the result in a sentence, how each run ended, and that nothing
     else was judged."""
     well = [f"- {ran.line}" for ran in runs if ran.well]
-    asked = [f"- {ran.line}" for ran in runs if ran.asked_on]
-    fails = [f"- {ran.line}" for ran in runs if not ran.well and not ran.asked_on]
+    untried = [ran for ran in runs if not ran.well and ran.shows_nothing]
+    fails = [f"- {ran.line}" for ran in runs if not ran.well and not ran.shows_nothing]
     parts = [
-        _result(len(well), len(fails), len(asked)),
+        _result(len(well), len(fails), untried),
         f"Made: {', '.join(files[:20])}{f' and {len(files) - 20} more' if len(files) > 20 else ''}."
         if files
         else "No file was made.",
         "\n".join(["Ran without an error:", *well]) if well else "",
-        "\n".join(["Was not tried to its end:", *asked]) if asked else "",
+        "\n".join(["Was not tried to its end:", *(f"- {ran.line}" for ran in untried)]) if untried else "",
         "\n".join(["Failed:", *fails]) if fails else "",
         UNJUDGED,
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _result(well: int, fails: int, asked: int) -> str:
+def _result(well: int, fails: int, untried: Sequence[RunRecord]) -> str:
     """Return the result in a sentence; that a program ran says nothing about whether it is right."""
     if fails:
-        return f"Not finished: {fails} of {well + fails + asked} programs failed."
-    if asked:
-        return "Not tried to the end: a program asked for more input than was typed in."
+        return f"Not finished: {fails} of {well + fails + len(untried)} programs failed."
+    if untried:
+        return f"Not tried to the end: a program {_LACKED[untried[0].lack or 'input']}."
     return "Everything that was run ended without an error." if well else "Nothing was run."
 
 

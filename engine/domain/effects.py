@@ -13,6 +13,7 @@ from typing import Literal
 from engine.domain.changes import FileChange
 from engine.domain.completeness import Missing
 from engine.domain.gates import Choice, GateKind
+from engine.domain.inconclusive import Want
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
 from engine.domain.packages import Pin
@@ -196,6 +197,7 @@ class ShowRun:
     depends: tuple[str, ...] | None = None
     tests: bool = False
     talked: bool = False
+    lack: Want = ""
 
 
 @dataclass(frozen=True, slots=True)

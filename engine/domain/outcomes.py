@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
+from engine.domain.inconclusive import Want
+
 SlotKind = Literal["agent", "assignment", "revision"]
 RefusalKind = Literal[
     "malformed", "not_allowed", "unread", "conflict", "missing", "check_failed", "unavailable", "failed"
@@ -97,12 +99,14 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A program ran to its end (`ended`: exit, or the limit that stopped it). `asked_on`: it asked for more
-    input than it was given, which shows neither that it works nor that it does not."""
+    """A program ran to its end (`ended`: exit, or the limit that stopped it). `lack`: what it was not given
+    and broke for want of, which shows neither that it works nor that it does not; `lacked`: the name of a
+    file that it lacked (`engine.domain.inconclusive`)."""
 
     exit_code: int
     ended: str
-    asked_on: bool = False
+    lack: Want = ""
+    lacked: str = ""
 
     @property
     def well(self) -> bool:

@@ -86,6 +86,7 @@ def _ran(seen: Mapping[str, Any]) -> RunRecord:
         by=seen["name"],
         depends=None if depends is None else tuple(depends),
         tests=seen.get("tests", False),
+        lack=seen.get("lack", ""),
     )
 
 

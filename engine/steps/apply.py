@@ -364,6 +364,7 @@ def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
             effect.depends,
             effect.tests,
             effect.talked,
+            effect.lack,
         )
     )
 

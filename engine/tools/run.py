@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from engine.domain.checks import asks_on, runs_tests, shown
+from engine.domain.checks import runs_tests, shown
 from engine.domain.effects import ShowRun
+from engine.domain.inconclusive import Lack, lack_of
 from engine.domain.loading import read_by
 from engine.domain.outcomes import Ran, Running, ToolResult
 from engine.errors import Invalid, NotConfigured
@@ -55,7 +56,7 @@ async def run(context: ToolContext, arguments: RunArguments) -> ToolResult:
         return await _start(context, arguments)
     command = tuple(arguments.command)
     result, given = await execute(context, command, arguments.stdin, arguments.timeout_s)
-    return await _ended(context, result, given, context.options.output_chars)
+    return await _ended(context, command, result, given, context.options.output_chars)
 
 
 async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
@@ -125,11 +126,20 @@ async def _conversed(context: ToolContext, talk: Conversation, result: RunResult
         said = clip(result.output) or "(no output)"
         return ToolResult(f"running\n{said}\n(send_input answers it; it ends with your turn)", Running())
     depends = await _depends(talk.argv, talk.given)
-    said = clip(talk.text, TALK_SHOWN)
+    said, lack = clip(talk.text, TALK_SHOWN), _lack(talk.argv, result, talk.given)
     context.stage(
-        ShowRun(talk.command, result.exit_code, result.ended, said, talk.typed, depends, talked=True)
+        ShowRun(
+            talk.command,
+            result.exit_code,
+            result.ended,
+            said,
+            talk.typed,
+            depends,
+            talked=True,
+            lack=lack.want,
+        )
     )
-    return await _ended(context, result, talk.given)
+    return await _ended(context, talk.argv, result, talk.given)
 
 
 async def _depends(command: tuple[str, ...], given: Checkout) -> tuple[str, ...] | None:
@@ -138,12 +148,23 @@ async def _depends(command: tuple[str, ...], given: Checkout) -> tuple[str, ...]
     return tuple(found) if 0 < len(found) <= MOST_DEPENDS else None
 
 
+def _lack(command: tuple[str, ...], result: RunResult, given: Checkout) -> Lack:
+    return (
+        lack_of(command, result.exit_code, result.output, given.files) if result.ended == "exit" else Lack()
+    )
+
+
 async def _ended(
-    context: ToolContext, result: RunResult, given: Checkout, limit: int = MAX_RESULT
+    context: ToolContext,
+    command: tuple[str, ...],
+    result: RunResult,
+    given: Checkout,
+    limit: int = MAX_RESULT,
 ) -> ToolResult:
     """Return the result of a program that ended, and stage the files it left."""
     kept = await keep_run_files(context, result, given) + _missing(context, result, given)
-    outcome = Ran(result.exit_code, result.ended, asks_on(result.output))
+    lack = _lack(command, result, given)
+    outcome = Ran(result.exit_code, result.ended, lack.want, lack.path)
     steady = describe(replace(result, seconds=0.0), limit) + kept
     return ToolResult(describe(result, limit) + kept, outcome, steady)
 
@@ -185,7 +206,19 @@ async def execute(
     said = clip(result.output, SHOWN)
     typed = len(stdin.splitlines())
     depends, tests = await _depends(command, given), runs_tests(command)
-    context.stage(ShowRun(shown(command), result.exit_code, result.ended, said, typed, depends, tests))
+    lack = _lack(command, result, given)
+    context.stage(
+        ShowRun(
+            shown(command),
+            result.exit_code,
+            result.ended,
+            said,
+            typed,
+            depends,
+            tests,
+            lack=lack.want,
+        )
+    )
     return result, given
 
 

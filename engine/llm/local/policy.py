@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.domain.checks import RUNNABLE
+from engine.domain.inconclusive import Want
 from engine.domain.offer import Offer
 from engine.domain.outcomes import Assigned, Joined, Name, Ran, Refused, Reviewed, Unfinished, Wrote
 from engine.domain.state import InboxMessage, PastCall, PastStep, StepFacts
@@ -226,7 +227,9 @@ def _after_a_write(facts: StepFacts, writes: Sequence[_Write]) -> Offer:
     tried = [call for call in _calls_after_last_write(facts) if call.name == "run"]
     if last.path.endswith(RUNNABLE) and not tried:
         return Offer(("run",), hint=f"Now run {last.path}{_as_tests(last.path)}.")
-    if tried and _failed(tried[-1]) and _times(writes, last.path) < WRITES:
+    if len(tried) == 1 and _lack(tried[0]) == "command":
+        return Offer(("run",), hint=f'Now run it with python: ["python", "{last.path}"].')
+    if tried and _failed(facts, tried[-1]) and _times(writes, last.path) < WRITES:
         return _anew(writes, last.path, f"{last.path} failed when it ran. Write it anew, whole.")
     return _next_file(facts, writes) or _more_or_end(facts, writes)
 
@@ -245,13 +248,17 @@ def _first_file(facts: StepFacts) -> Offer:
 
 def _next_file(facts: StepFacts, writes: Sequence[_Write]) -> Offer | None:
     """Return the offer to write the next file that the goal, or the agent's assignment, names."""
-    own = [work for work in facts.work if work.assignee_id == facts.agent.id and work.state == "open"]
-    asked = " \n".join(f"{work.title}\n{work.details}" for work in own) or facts.task.goal
     there = {write.path.rpartition("/")[2].lower() for write in writes}
-    for path in files_to_make(asked):
+    for path in files_to_make(_asked(facts)):
         if path.rpartition("/")[2].lower() not in there:
             return Offer(("write_file",), hint=f"Now write {path}.") if len(writes) < MOST_WRITES else None
     return None
+
+
+def _asked(facts: StepFacts) -> str:
+    """Return what is asked for: the agent's open assignments, else the goal."""
+    own = [work for work in facts.work if work.assignee_id == facts.agent.id and work.state == "open"]
+    return " \n".join(f"{work.title}\n{work.details}" for work in own) or facts.task.goal
 
 
 def _more_or_end(facts: StepFacts, writes: Sequence[_Write]) -> Offer:
@@ -283,9 +290,22 @@ def _anew(writes: Sequence[_Write], path: str, hint: str) -> Offer:
     return Offer(("write_file",), hint=hint, before=first, warmth=WARMTH)
 
 
-def _failed(call: PastCall) -> bool:
-    """Return whether a program was run and broke; one that only asked for more input did not."""
-    return isinstance(call.outcome, Ran) and not call.outcome.well and not call.outcome.asked_on
+def _lack(call: PastCall) -> Want:
+    return call.outcome.lack if isinstance(call.outcome, Ran) else ""
+
+
+def _failed(facts: StepFacts, call: PastCall) -> bool:
+    """Return whether a program was run and broke by a fault of its own.
+
+    Want of input, arguments or a file that somebody else has to give is none; a file that neither the task
+    nor the command names is the program's own invention.
+    """
+    if not isinstance(call.outcome, Ran) or call.outcome.well:
+        return False
+    if call.outcome.lack == "file":
+        name = call.outcome.lacked.rpartition("/")[2]
+        return name not in f"{_asked(facts)}\n{call.arguments}"
+    return not call.outcome.lack
 
 
 def _calls_after_last_write(facts: StepFacts) -> list[PastCall]:

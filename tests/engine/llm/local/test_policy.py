@@ -44,7 +44,10 @@ UNREAD = called("write_file", Refused("unread"))
 RAN = called("run", Ran(0, "exit"))
 FAILED = called("run", Ran(1, "exit"))
 TOO_LONG = called("run", Ran(0, "timeout"))
-ASKED_ON = called("run", Ran(1, "exit", asked_on=True))
+ASKED_ON = called("run", Ran(1, "exit", "input"))
+NO_ARGUMENTS = called("run", Ran(2, "exit", "arguments"))
+NO_PROGRAM = called("run", Ran(127, "exit", "command"))
+NO_ITEMS = called("run", Ran(1, "exit", "file", "items.csv"))
 LISTED = called("list_files")
 
 
@@ -68,6 +71,11 @@ def facts(
         ((WROTE, called("run", Refused("unavailable"))), ("finish",)),
         ((WROTE, RAN), ("finish",)),
         ((WROTE, ASKED_ON), ("finish",)),
+        ((WROTE, NO_ARGUMENTS), ("finish",)),
+        ((WROTE, NO_PROGRAM), ("run",)),
+        ((WROTE, NO_PROGRAM, NO_PROGRAM), ("finish",)),
+        ((WROTE, NO_PROGRAM, FAILED), ("write_file",)),
+        ((WROTE, NO_ITEMS), ("write_file",)),
         ((WROTE, FAILED, AGAIN), ("run",)),
         ((WROTE, FAILED, AGAIN, FAILED), ("finish",)),
         ((WROTE, FAILED, WROTE), ("finish",)),
@@ -86,6 +94,17 @@ def test_what_failed_is_written_anew_without_its_text_in_view() -> None:
     assert "main.py" in offer.hint
     first = offer_of(facts("boss", OPENED))
     assert (first.before, first.warmth) == (None, 0.0)
+
+
+def test_a_file_that_somebody_else_has_to_give_is_no_fault_of_the_program() -> None:
+    """Named by the goal, the assignment or the command it was to be there; else the program invented it."""
+    for goal, calls in (
+        ("It reads items.csv and prints the sum.", (wrote("sum.py"), NO_ITEMS)),
+        ("Print the sum.", (wrote("sum.py"), replace(NO_ITEMS, arguments='{"command": ["./items.csv"]}'))),
+    ):
+        assert offer_of(facts("boss", *calls, goal=goal)).names == ("finish",)
+    again = offer_of(facts("boss", wrote("sum.py"), NO_ITEMS, goal="Print the sum."))
+    assert again.names == ("write_file",) and again.warmth == WARMTH
 
 
 def test_files_that_the_goal_names_are_written_one_after_the_other() -> None:
