@@ -119,10 +119,15 @@ class Gateway:
         """Send an event to every session whose intents cover it; content is hidden where intents require."""
         if self._hidden(event, payload):
             return
-        gate = intent_rules.required_intent(event, payload)
+        gate = None if self._own(event, payload) else intent_rules.required_intent(event, payload)
         for session in self._sessions.values():
             if gate is None or getattr(session.intents, gate):
                 session.push(event, self._visible(session.intents, event, payload))
+
+    def _own(self, event: str, payload: Mapping[str, Any]) -> bool:
+        """Return whether this is a change of the bot's own membership, which is told without the intent."""
+        about = str(payload["user"]["id"]) if event == "GUILD_MEMBER_UPDATE" else ""
+        return about == str(self._world.bot_user.id)
 
     def _hidden(self, event: str, payload: Mapping[str, Any]) -> bool:
         """Return whether an event is of a channel that the bot may not see: it is told nothing of those."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import aiohttp
 import discord
@@ -68,8 +69,12 @@ class Webhooks:
         return hook
 
     def try_again(self) -> None:
-        """Forget channels without a webhook, because a permission may have been granted."""
-        self._found = {channel: hook for channel, hook in self._found.items() if hook is not None}
+        """Forget channels without a webhook, and repairs: a permission was granted, or the bot invited again.
+
+        Whoever removes the bot from a server deletes its webhooks, and does not mean that by it.
+        """
+        known = ((channel, hook) for channel, hook in self._found.items() if hook is not None)
+        self._found = {channel: replace(hook, repairs=0) for channel, hook in known}
 
     async def close(self) -> None:
         """Cancel running look-ups and creations."""

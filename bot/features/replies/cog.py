@@ -133,7 +133,22 @@ class RepliesCog(commands.Cog):
     ) -> None:
         """A channel was hidden from the bot and is shown again."""
         me = after.guild.me
-        if after.permissions_for(me).view_channel and not before.permissions_for(me).view_channel:
+        await self._shown(before.permissions_for(me), after.permissions_for(me))
+
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, before: discord.Role, after: discord.Role) -> None:
+        """Channels were hidden from a role of the bot's and are shown again."""
+        if after in after.guild.me.roles:
+            await self._shown(before.permissions, after.permissions)
+
+    @commands.Cog.listener()
+    async def on_member_update(self, before: discord.Member, after: discord.Member) -> None:
+        """The bot itself was given a role."""
+        if after.id == after.guild.me.id and set(after.roles) - set(before.roles):
+            await self._shown(discord.Permissions.none(), after.guild_permissions)
+
+    async def _shown(self, before: discord.Permissions, after: discord.Permissions) -> None:
+        if after.view_channel and not before.view_channel:
             self._missed.lose()
             await self._missed.regain()
 

@@ -198,13 +198,32 @@ async def test_words_in_an_outage_are_heard_after_it(loop: Loop, quickly: None) 
     await loop.until("Missed")
 
 
-async def test_words_in_a_hidden_channel_are_heard_when_it_is_shown(loop: Loop, quickly: None) -> None:
-    """An administrator hides a place from the bot for a while."""
+@pytest.mark.parametrize("by", ["channel", "role", "member"])
+async def test_words_in_a_hidden_channel_are_heard_when_it_is_shown(
+    loop: Loop, quickly: None, by: str
+) -> None:
+    """An administrator hides a place from the bot for a while: by the channel, a role, or its members."""
     await loop.begin()
-    you = loop.local.you
-    await you.overwrite(loop.lobby, you.bot_role, deny=["view_channel"])
-    await you.send(loop.lobby, "Missed")
-    await you.overwrite(loop.lobby, you.bot_role)
+    you, world, guild = loop.local.you, loop.local.world, loop.local.guild_id
+    seeing = world.create_role(guild, "seeing", permissions=discord.Permissions(view_channel=True).value).id
+    world.add_member_role(guild, world.bot_user.id, seeing)
+    for role in (you.bot_role, guild) if by != "channel" else ():
+        value = discord.Permissions(int(world.get_guild(guild).roles[role].permissions))
+        value.update(view_channel=False)
+        world.edit_role(guild, role, {"permissions": value.value})
+    if by == "channel":
+        await you.overwrite(loop.lobby, you.bot_role, deny=["view_channel"])
+    elif by == "role":
+        world.edit_role(guild, seeing, {"permissions": 0})
+    else:
+        world.remove_member_role(guild, world.bot_user.id, seeing)
+    world.create_message(loop.lobby, you.id, "Missed")
+    if by == "channel":
+        await you.overwrite(loop.lobby, you.bot_role)
+    elif by == "role":
+        world.edit_role(guild, seeing, {"permissions": discord.Permissions(view_channel=True).value})
+    else:
+        world.add_member_role(guild, world.bot_user.id, seeing)
     await loop.until("Missed")
 
 

@@ -261,6 +261,17 @@ async def test_guild_left_and_joined_again(stage: Stage) -> None:
     assert "while away" in texts(stage, "ada")
 
 
+async def test_webhooks_that_go_with_the_bot_are_made_again(stage: Stage) -> None:
+    """Invited again, or told by an administrator to try again: agents keep their faces each time."""
+    _, boss = await begun(stage)
+    channel = stage.local.you.channel("root")
+    for word in ("second", "third", "fourth"):
+        stage.local.world.delete_webhook(hooks(stage, channel)[0])
+        stage.outbox.try_again()
+        await says(stage, boss, word)
+    assert told(stage, wording.WEBHOOK_GIVEN_UP) == 0 and texts(stage)[-1] == "fourth"
+
+
 async def test_slow_channels_become_threads(stage: Stage) -> None:
     """When Discord would only make a channel after a long wait, the group gets a thread at once."""
     _, boss = await begun(stage)
