@@ -40,7 +40,6 @@ SIZES = {"desk": (1280, 1000), "phone": (390, 844)}
 class Conversation:
     """What stands in a task's channels after its end."""
 
-    places: tuple[str, ...]
     messages: tuple[dict[str, Any], ...]
     lines: tuple[Line, ...]
 
@@ -114,8 +113,7 @@ async def conversation(bot: RunningBot) -> Conversation:
     places = [c for c in you.channels() if c["type"] in (0, 11) and c["id"] != lobby]
     found = [message for place in places for message in you.history(place) if _said(message)]
     lines = await Transcripts(bot.engine.database).lines(1)
-    names = tuple(channel["name"] for channel in you.channels())
-    return Conversation(names, tuple(found), tuple(lines))
+    return Conversation(tuple(found), tuple(lines))
 
 
 def _said(message: dict[str, Any]) -> bool:

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from engine.connectors.connectors import Connectors, OutsideOptions
 from engine.connectors.mcp.config import load_servers, variables_of
+from engine.connectors.web.opening import open_web, web_rules
+from engine.domain.guard import Guard
 from engine.domain.packages import PackagePolicy
 from engine.engine import Engine, EngineOptions
 from engine.errors import EngineError, NotConfigured
@@ -21,7 +23,7 @@ from engine.llm.local import LocalModel, Progress
 from engine.llm.models import OpenModels, open_local, open_models
 from engine.llm.providers.embeddings import OpenAIEmbedder
 from engine.packages import PipPackages
-from engine.ports import ChatModel, Clock, Database, Dispatcher, Embedder, Sandbox
+from engine.ports import ChatModel, Clock, Database, Dispatcher, Embedder, OutsideServers, Sandbox
 from engine.private import keep_private
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
@@ -245,21 +247,28 @@ def _embedder(settings: EngineSettings, stack: AsyncExitStack) -> Embedder | Non
 
 
 def _connectors(settings: EngineSettings, db: Database, clock: Clock, *, sweeps: bool) -> Connectors | None:
-    """Return the agents' access to the servers that the operator named; None when there are none.
+    """Return the agents' access to the web and to the servers that the operator named; None for neither.
 
-    Raises NotConfigured when the file that names them cannot be used.
+    Raises NotConfigured when the file that names them, or a setting of the web, cannot be used.
     """
-    if settings.mcp_config == MCP_CONFIG and not MCP_CONFIG.exists():
+    servers = [*_mcp_servers(settings), *open_web(settings, clock.now)]
+    if not servers:
         return None
+    guard = Guard(settings.outside_guard, web_rules(settings))
+    return Connectors(servers, db, clock, OutsideOptions(settings.outside_tools_shown, guard, sweeps))
+
+
+def _mcp_servers(settings: EngineSettings) -> list[OutsideServers]:
+    if settings.mcp_config == MCP_CONFIG and not MCP_CONFIG.exists():
+        return []
     configs = load_servers(settings.mcp_config, variables_of(os.environ))
     if not configs:
-        return None
+        return []
     require("mcp", "Servers of tools (mcp.json)")
     # Imported here: the package mcp is of that extra.
     from engine.connectors.mcp.servers import McpServers  # noqa: PLC0415
 
-    servers = McpServers(configs, settings.data_dir / "mcp")
-    return Connectors([servers], db, clock, OutsideOptions(settings.outside_tools_shown, sweeps))
+    return [McpServers(configs, settings.data_dir / "mcp")]
 
 
 def _packages(settings: EngineSettings, sandbox: Sandbox) -> PipPackages | None:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from sqlalchemy import Connection
 
 from engine.commands import Limits
+from engine.domain.addresses import AddressBasis
 from engine.domain.packages import Pin
 
 T = TypeVar("T")
@@ -387,13 +388,14 @@ class OutsideAnswer:
     """What a tool answered, foreign text. `failed`: the tool says that it could not do it.
 
     `addresses`: where the text comes from, as the answer names it. `links`: normalised addresses that the
-    task may read from now on, since a search or a page gave them.
+    task may read from now on, since a search or a page (`basis`) gave them.
     """
 
     text: str
     failed: bool = False
     addresses: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    basis: AddressBasis = "page"
 
 
 ServerCondition = Literal["starting", "ready", "down", "needs_sign_in", "wrong"]

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from engine.commands import Limits, MonthRule
-from engine.domain.doing import Doing
 from engine.domain.gate_rules import GateDefault, GateRule
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
 from engine.domain.models import DEMONSTRATION
@@ -39,7 +38,6 @@ class TaskView:
 
     `model`: the one it names, "" for the usual ones. `basis`: what its final report is based on, "unknown"
     before the end. `continued`: how often it was continued after its end.
-    `title`: a few words for it. `plan_minutes`: how long its plan takes, 0 without one.
     `given`: what its last start or continuation gave (`engine.domain.limits.continuation`).
     """
 
@@ -68,8 +66,6 @@ class TaskView:
     continued: int = 0
     continued_at: float | None = None
     given: Limits = field(default_factory=Limits)
-    title: str = ""
-    plan_minutes: int = 0
 
     @property
     def demonstration(self) -> bool:
@@ -111,7 +107,7 @@ class AgentView:
     leads_group_id: int | None
     head_id: int | None
     depth: int
-    doing: tuple[Doing, ...]
+    doing: str
     todo: tuple[tuple[str, str], ...]
     steps: int
     spend: Spend
@@ -258,24 +254,6 @@ class DecisionView:
 
 
 @dataclass(frozen=True, slots=True)
-class SpendingView:
-    """What one person's runs of a task used of one model, or of one server of tools (`kind` "outside").
-
-    `unpriced`: calls that count at a ceiling price, for the real one is not known.
-    """
-
-    task_id: int
-    goal: str
-    by: str
-    kind: Literal["model", "outside"]
-    name: str
-    cost_micros: int
-    tokens: int
-    calls: int
-    unpriced: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class RepeatView:
     """A repeated task; `limits` are the caps of each run, every value set.
 
@@ -346,9 +324,6 @@ class Queries(Protocol):
 
     async def used(self, by: str, space: str, now: float) -> Used:
         """Return what a person has used of a quota in a space."""
-
-    async def spending(self, space: str, since: float, by: str | None = None) -> Sequence[SpendingView]:
-        """Return what was spent in a space since then, by `by` alone if given, the dearest first."""
 
     async def month_rule(self, space: str) -> MonthRule:
         """Return the budgets that a space has set for calendar months."""

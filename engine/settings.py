@@ -15,6 +15,9 @@ MCP_CONFIG = Path("mcp.json")
 """The file that names the servers of tools; unless it is set, it need not exist."""
 
 
+WebSearch = Literal["auto", "searxng", "brave", "tavily", "keyless", "off"]
+
+
 class Price(BaseModel):
     """Price of one model in dollars per million tokens; `cached` defaults to the input price."""
 
@@ -96,6 +99,19 @@ class EngineSettings(BaseSettings):
 
     mcp_config: Path = MCP_CONFIG
     outside_tools_shown: int = Field(default=24, ge=0)
+    outside_guard: bool = True
+
+    web: bool = True
+    web_search: WebSearch = "auto"
+    searxng_url: str = ""
+    brave_api_key: SecretStr = SecretStr("")
+    tavily_api_key: SecretStr = SecretStr("")
+    web_search_price_usd: float = Field(default=0.0, ge=0)
+    web_calls_per_task: int = Field(default=200, gt=0)
+    web_calls_per_hour: int = Field(default=1_000, gt=0)
+    web_allowed: Annotated[tuple[str, ...], NoDecode] = ()
+    web_private_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    web_ports: Annotated[tuple[int, ...], NoDecode] = ()
 
     max_agents: int = Field(default=60, gt=0)
     max_depth: int = Field(default=6, gt=0)
@@ -119,7 +135,15 @@ class EngineSettings(BaseSettings):
         """Register the secrets before anything can show them."""
         keep_secrets_of(self)
 
-    @field_validator("run_packages", "allowed_models", "packages_allowed", mode="before")
+    @field_validator(
+        "run_packages",
+        "allowed_models",
+        "packages_allowed",
+        "web_allowed",
+        "web_private_networks",
+        "web_ports",
+        mode="before",
+    )
     @classmethod
     def _listed(cls, value: object) -> object:
         """Parse a JSON list, or names separated by commas."""

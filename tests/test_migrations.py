@@ -24,6 +24,7 @@ from engine.domain.recall import pack, signs_of
 from engine.domain.recurrence import Recurrence
 from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
+from engine.store.addresses import bases_of
 from engine.store.core import (
     AGENTS,
     DECISIONS,
@@ -571,4 +572,27 @@ def test_what_tasks_of_an_older_version_spent_counts_in_their_month(tmp_path: Pa
         assert connection.execute(sa.select(TASKS.c.payer)).scalar() == "you"
     downgrade(url, "0027")
     assert "spending" not in sa.inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_tasks_of_an_older_version_may_read_what_people_wrote_to_them(tmp_path: Path) -> None:
+    """Addresses in goals and people's messages, in the form that is compared; what agents wrote is none."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0028")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _insert(connection, "tasks", id=1, state="done", goal="Read HTTPS://A.example. Then stop.")
+        said = {"task_id": 1, "from_name": "x"}
+        text = "See (http://b.example:80/x?y#z) and https://me@c.example/"
+        _insert(connection, "messages", text=text, from_kind="person", key="a", **said)
+        _insert(connection, "messages", text="https://d.example/", from_kind="agent", key="b", **said)
+    upgrade(url)
+    with engine.connect() as connection:
+        found = bases_of(
+            connection, 1, [f"https://{name}.example/" for name in "acd"] + ["http://b.example/x?y"]
+        )
+        assert found == {"https://a.example/": "person", "http://b.example/x?y": "person"}
+    downgrade(url, "0028")
+    assert "task_addresses" not in sa.inspect(engine).get_table_names()
     engine.dispose()

@@ -11,8 +11,6 @@ from engine.domain.clean import clean_line, clean_text
 
 INVISIBLE = "\u200b"
 _FENCE = re.compile(r"`{3,}")
-_MARKED = re.compile(r"(\*{1,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1", re.S)
-_HEADING = re.compile(r"^#{1,6} ", re.M)
 
 
 def plain(text: str, limit: int) -> str:
@@ -23,17 +21,43 @@ def plain(text: str, limit: int) -> str:
     return escaped
 
 
-def unmarked(text: str) -> str:
-    """Return text without marks of Markdown that stand in pairs or begin a line, for a place that shows none.
-
-    Underscores stay: names of files hold them.
-    """
-    return _HEADING.sub("", _MARKED.sub(lambda found: found[2], text))
-
-
 def escape(text: str) -> str:
     """Escape foreign text: Markdown is shown as typed, mentions have no effect."""
     return discord.utils.escape_mentions(discord.utils.escape_markdown(text)).replace("<", f"<{INVISIBLE}")
+
+
+_ADDRESS = r"[a-z][a-z0-9+.-]*:[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*"
+_LINKS = re.compile(
+    r"(?P<code>```.*?```|(?<!`)`[^`\n]+`(?!`))"
+    rf"|!?\\?\[(?P<label>[^\[\]\n]*)\]\(\s*<?(?P<masked>{_ADDRESS})>?[^()\n]*\)"
+    r"|<(?P<angled>https?://[^\s<>]*)>"
+    r"|(?P<bare>https?://[^\s<>]+)",
+    re.I | re.S,
+)
+_OWN = "https://discord.com/channels/"
+
+
+def without_previews(text: str) -> str:
+    """Return text in which each address is seen whole and Discord fetches none for a preview.
+
+    What hides an address behind a label shows both. Code and links to messages on Discord stay as they are.
+    """
+    return _LINKS.sub(_seen_whole, text)
+
+
+def _seen_whole(found: re.Match[str]) -> str:
+    if found["code"] or found["angled"]:
+        return found.group()
+    address = found["masked"] or found["bare"]
+    if address.startswith(_OWN):
+        return found.group()
+    if found["masked"]:
+        shown = f"<{address}>" if address.lower().startswith(("http://", "https://")) else f"`{address}`"
+        return f"{found['label']} ({shown})" if found["label"].strip() else shown
+    whole = address.rstrip(".,;:!?*_~|'\")")
+    if "(" in whole and address[len(whole) :].startswith(")"):
+        whole += ")"
+    return f"<{whole}>{address[len(whole) :]}"
 
 
 def cut(text: str, limit: int) -> str:

@@ -92,6 +92,7 @@ async def answer(
     )
     await sends(
         text if text is not None else MISSING,
+        suppress_embeds=text is not None,
         view=view if view is not None else MISSING,
         files=list(files) or MISSING,
         ephemeral=True,

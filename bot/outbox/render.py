@@ -15,7 +15,7 @@ from difflib import ndiff
 from typing import Any, Protocol
 
 from bot import texts
-from bot.discord.formatting import cut, dollars, fenced, many, plain
+from bot.discord.formatting import cut, dollars, fenced, many, plain, without_previews
 from bot.discord.identities import guild_of, owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
@@ -30,7 +30,7 @@ from bot.texts.gates import question_text
 from engine import events as ev
 from engine.domain.clean import clean_text
 from engine.domain.completeness import Missing
-from engine.domain.outside import AskedCall, Source
+from engine.domain.outside import WEB, AskedCall, Source
 
 LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
@@ -193,7 +193,9 @@ class _Frame:
 
 
 def defused(text: str) -> str:
-    """Model's or person's text that cannot look like a mention of everyone or of a role."""
+    """Model's or person's text that cannot look like a mention of everyone or of a role, nor make Discord
+    fetch what it links to."""
+    text = without_previews(text)
     text = re.sub(r"@(everyone|here)\b", "@\u200b\\1", text, flags=re.IGNORECASE)
     return text.replace("<@&", "<@\u200b&")
 
@@ -322,12 +324,6 @@ def edited_lines(before: str, after: str) -> str:
     return steering.EDIT_LINES.format(lines="\n".join(shown)) if shown else ""
 
 
-def _task_named(body: ev.TaskNamed, at: _Frame) -> list[Post]:
-    """The task's category and first channel get its title."""
-    note = at.note(body.title, body.group_id, Lane.STATUS)
-    return [replace(note, kind="rename", eager=False)]
-
-
 def _task_continued(body: ev.TaskContinued, at: _Frame) -> list[Post]:
     person = owner_id(body.by)
     name = plain(body.by_name, NAME)
@@ -434,11 +430,15 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
 def call_text(call: AskedCall) -> str:
     """Return the call with all of its arguments; the outbox attaches what does not fit into messages."""
     head = wording.CALL_ASKED.format(tool=plain(call.tool, 100), server=plain(call.server, 100))
-    return f"{head}\n{fenced(call.arguments, 'json', LONGEST_TEXT)}"
+    why = wording.CALL_WHY.get(call.why, "")
+    return "\n".join(part for part in (head, fenced(call.arguments, "json", LONGEST_TEXT), why) if part)
 
 
 def _outside(body: ev.OutsideCalled, at: _Frame) -> list[Post]:
-    """A call of which nobody knows whether it happened; all others are acts of the agent (`act_of`)."""
+    """A call of which nobody knows whether it happened, and the web that is away; all others are acts of the
+    agent (`act_of`)."""
+    if body.server == WEB and body.end == "not_sent":
+        return [at.note(wording.WEB_AWAY.format(tool=plain(body.tool, 60)), body.group_id, Lane.STATUS)]
     if body.end != "unknown":
         return []
     text = wording.CALL_UNKNOWN.format(
@@ -604,7 +604,6 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.GateClosed: _gate_closed,
     ev.TaskChanged: _task_changed,
     ev.TaskContinued: _task_continued,
-    ev.TaskNamed: _task_named,
     ev.CapReached: _cap,
     ev.Intervened: _intervened,
     ev.ModelWaiting: _model_waiting,

@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import aiohttp
 import discord
 
-from bot.outbox.outcomes import NEEDS_2FA, fields_of, outcome_of
+from bot.outbox.outcomes import NEEDS_2FA, fields_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.marks import mark_of
@@ -215,25 +214,6 @@ class Provision:
             text = wording.CARD_AT.format(channel=task.home_id)
             await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
 
-    async def rename(self, task_id: int) -> None:
-        """Give the category and the first channel of a task, where the bot made them, its root group's name.
-
-        Raises the errors of `bot.outbox.outcomes`; Discord takes two new names of a channel in ten minutes.
-        """
-        task, root = await self._records.task(task_id), await self._records.root(task_id)
-        guild = self._guild(task)
-        made = {each.place_id for each in await self._records.made(task_id)}
-        try:
-            channel = guild.get_channel(root.channel_id)
-            if isinstance(channel, discord.TextChannel) and channel.id in made and not root.thread_id:
-                taken = {each.name for each in guild.text_channels if each.id != channel.id}
-                await channel.edit(name=place_name(root.name, taken))
-            category = guild.get_channel(task.category_id)
-            if isinstance(category, discord.CategoryChannel) and category.id in made:
-                await category.edit(name=_category_name(task, root))
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError) as error:
-            raise outcome_of(error) from error
-
     async def _topic(self, row: GroupRecord) -> str:
         return mark_of(row, await self._records.instance())
 
@@ -252,7 +232,7 @@ class Provision:
             deleted = bool(task.category_id)
             if deleted and task.category_repairs:
                 return None
-            name = _category_name(task, await self._records.root(task.task_id))
+            name = _category_name(task)
             left = None if deleted else discord.utils.get(guild.categories, name=name)
             made = left or await self._new_category(task, guild, name)
             if left is None:  # one with this name may be a person's
@@ -294,14 +274,10 @@ class Provision:
         channel = guild.get_channel(channel_id) or _around(guild, channel_id) or _somewhere(guild)
         if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
             return await self._keep(row, channel.id, 0)  # its chat has no threads
-        name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
-        if isinstance(channel, discord.ForumChannel):
-            post = await self._in_forum(row, channel, name)
-            if post is not None:
-                return post
         channel = channel if isinstance(channel, discord.TextChannel) else _somewhere(guild)
         if channel is None:
             raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
+        name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
         try:
             thread = await self._thread_left(row, channel, name) or await self._new_thread(row, channel, name)
         except (discord.HTTPException, discord.RateLimited) as error:
@@ -312,60 +288,24 @@ class Provision:
         await self._note_made(row.task_id, "thread", thread.id)
         return await self._keep(row, channel.id, thread.id)
 
-    async def _in_forum(self, row: GroupRecord, forum: discord.ForumChannel, name: str) -> Place | None:
-        """Give a group a post of its own where people asked in one; None where posts need more than words."""
-        tags = (
-            [tag for tag in forum.available_tags if not tag.moderated][:1] if forum.flags.require_tag else []
-        )
-        if forum.is_media() or (forum.flags.require_tag and not tags):
-            return None
-        text = wording.FORUM_POST.format(id=row.task_id)
-
-        async def make(title: str) -> discord.Thread:
-            made = await forum.create_thread(
-                name=title, content=text, applied_tags=tags, auto_archive_duration=WEEK
-            )
-            return made.thread
-
-        try:
-            thread = await self._thread_left(row, forum, name) or await self._named(row, forum, name, make)
-        except (discord.HTTPException, discord.RateLimited) as error:
-            if _heals(error):
-                raise
-            _log.warning("group %s gets no post in forum %s: %s", row.group_id, forum.id, error)
-            return None
-        await self._note_made(row.task_id, "thread", thread.id)
-        return await self._keep(row, forum.id, thread.id)
-
     async def _new_thread(self, row: GroupRecord, channel: discord.TextChannel, name: str) -> discord.Thread:
+        taken = {thread.name for thread in channel.threads}
         news = channel.is_news()
         kind = discord.ChannelType.news_thread if news else discord.ChannelType.public_thread
-
-        async def make(title: str) -> discord.Thread:
-            return await channel.create_thread(name=title, type=kind, auto_archive_duration=WEEK)
-
-        return await self._named(row, channel, name, make)
-
-    async def _named(
-        self,
-        row: GroupRecord,
-        channel: discord.TextChannel | discord.ForumChannel,
-        name: str,
-        make: Callable[[str], Awaitable[discord.Thread]],
-    ) -> discord.Thread:
-        """Make a thread under its name, or a safe one if Discord refuses that."""
-        taken = {thread.name for thread in channel.threads}
         try:
-            return await make(place_name(name, taken)[:LONGEST])
+            return await channel.create_thread(
+                name=place_name(name, taken)[:LONGEST], type=kind, auto_archive_duration=WEEK
+            )
         except discord.HTTPException as error:
             if not name_refused(error):
                 raise
-        made = await make(place_name(_safely(row).name, taken))
+        safe = place_name(_safely(row).name, taken)
+        made = await channel.create_thread(name=safe, type=kind, auto_archive_duration=WEEK)
         await self._say_renamed(row)
         return made
 
     async def _thread_left(
-        self, row: GroupRecord, channel: discord.TextChannel | discord.ForumChannel, name: str
+        self, row: GroupRecord, channel: discord.TextChannel, name: str
     ) -> discord.Thread | None:
         """Return a thread created for this group just before a crash: ours, empty, and unassigned."""
         if row.repairs:
@@ -416,8 +356,9 @@ def _place(row: GroupRecord) -> Place:
     return Place(row.task_id, row.group_id, row.channel_id, row.thread_id, row.name)
 
 
-def _category_name(task: TaskRecord, root: GroupRecord) -> str:
-    return f"{wording.TASK_TITLE.format(id=task.task_id)} · {root.name}"[:LONGEST]
+def _category_name(task: TaskRecord) -> str:
+    title = " ".join(task.goal.split())[:60].strip()
+    return f"{wording.TASK_TITLE.format(id=task.task_id)} · {title}"[:LONGEST]
 
 
 def _usable(category: discord.CategoryChannel) -> bool:
@@ -426,11 +367,11 @@ def _usable(category: discord.CategoryChannel) -> bool:
     return mine.view_channel and mine.send_messages and mine.manage_channels
 
 
-def _around(guild: discord.Guild, thread_id: int) -> discord.TextChannel | discord.ForumChannel | None:
-    """Return the channel or forum around a thread where a task was started, if the bot may write there."""
+def _around(guild: discord.Guild, thread_id: int) -> discord.TextChannel | None:
+    """Return the channel around a thread where a task was started, if the bot may write there."""
     thread = guild.get_thread(thread_id)
     parent = thread.parent if thread else None
-    if not isinstance(parent, discord.TextChannel | discord.ForumChannel):
+    if not isinstance(parent, discord.TextChannel):
         return None
     return parent if parent.permissions_for(guild.me).send_messages else None
 

@@ -77,6 +77,30 @@ RAN_ENDED = {
     "closed": "ended by its agent",
 }
 CALL_ASKED = "🔌 May I call **{tool}** of **{server}** with exactly this?"
+CALL_WHY = {
+    "again": "-# Nobody knows whether exactly this call happened before.",
+    "foreign": (
+        "-# ⚠️ This task has read text from outside, which can tell agents to send things out. Look at what "
+        "leaves here."
+    ),
+    "address": (
+        "-# ⚠️ Nobody gave this task the address in it. It can carry what the agents know to whoever owns it."
+    ),
+    "words": (
+        "-# ⚠️ These words leave. This task has read text from outside, and holds files of people or answers "
+        "of your servers."
+    ),
+    "links": (
+        "-# ⚠️ A page named this address. Which of its links agents follow can tell its owner what they know: "
+        "this task holds files of people or answers of your servers."
+    ),
+}
+"""Why people are asked about a call, where it is not the operator's wish."""
+
+WEB_AWAY = (
+    "🌐 The web cannot be reached (`{tool}` was not made). The agents go on without it and are to say so in "
+    "the report; `/tools` tells more."
+)
 CALL_UNKNOWN = (
     "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"
     "-# It is not repeated by itself. Look there, and tell {name} what you see."
@@ -208,7 +232,6 @@ GATE_ORPHANED = (
     "🔧 A question here is closed, but somebody deleted the webhook that asked it, so its buttons are still "
     "shown. They have no effect."
 )
-FORUM_POST = "Agents of task #{id} speak here. Reply to an agent to talk to it."
 SAFE_PLACE = "group {id}"
 TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"

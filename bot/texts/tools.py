@@ -11,14 +11,14 @@ SERVER = {
     "starting": "🟡 **{name}** is starting · {count}",
     "down": "🔴 **{name}** is not connected; it is tried again · {count}",
     "needs_sign_in": "🔒 **{name}** needs a sign-in · {count}",
-    "wrong": "🔴 **{name}** cannot be used: its entry is wrong",
+    "wrong": "🔴 **{name}** cannot be used",
 }
 CONDITION = {
     "ready": "ready",
     "starting": "starting",
     "down": "not connected",
     "needs_sign_in": "needs a sign-in",
-    "wrong": "its entry is wrong",
+    "wrong": "cannot be used",
 }
 REASON = "-# {detail}"
 TOOL = "- {tool}: {policy}{price}"

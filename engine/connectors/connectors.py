@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from engine.connectors import approved, ledger, recovery
+from engine.connectors.leaving import circumstances
 from engine.connectors.ledger import Begun, Kept, NewCall
 from engine.domain.clean import clean_text
-from engine.domain.outside import CallEnd, CallState, addresses_in, decision
+from engine.domain.guard import Decision, Guard, addresses_of, decide
+from engine.domain.outside import CallEnd, CallState, addresses_in
 from engine.errors import EngineError, NotSent, Unanswered
 from engine.ports import (
     AgentRole,
@@ -21,7 +23,6 @@ from engine.ports import (
     OutsideAnswer,
     OutsideServers,
     OutsideTool,
-    Policy,
     ServerState,
     Wake,
 )
@@ -43,10 +44,12 @@ AT_ONCE = 8
 class OutsideOptions:
     """`shown`: with more tools than this, agents search for one instead of carrying them all.
 
+    `guard`: what holds so that no data leaves unseen.
     `sweeps`: whether this process makes approved calls and settles those that nobody waits for; one must.
     """
 
     shown: int = 24
+    guard: Guard = field(default_factory=Guard)
     sweeps: bool = True
 
 
@@ -117,21 +120,21 @@ class Connectors:
 
     # ------------------------------------------------------------ one call of a step
 
-    async def decide(self, task_id: int, tool: OutsideTool, role: AgentRole, digest: str) -> Policy:
+    async def decide(
+        self, task_id: int, tool: OutsideTool, role: AgentRole, digest: str, arguments: Mapping[str, Any]
+    ) -> Decision:
         """Return whether this call may be made at once, needs a person, or is refused."""
-        standing, unknown = await self._db.read(
-            lambda c: (
-                ledger.is_standing(c, task_id, tool.server, tool.tool),
-                ledger.is_unknown(c, task_id, digest),
-            )
-        )
-        policy = tool.policies.get(role)
-        repeatable = tool.reads_only or tool.repeatable
-        return decision(policy, standing=standing, unknown=unknown, repeatable=repeatable)
+        addresses = addresses_of(tool, arguments)
+        now = await self._db.read(lambda c: circumstances(c, task_id, tool, digest, addresses))
+        return decide(tool, tool.policies.get(role), arguments, now, self.options.guard)
 
     async def known(self, key: str) -> Kept | None:
         """Return what became of the call with this key, made by an earlier try of the same step."""
         return await self._db.read(lambda c: ledger.known(c, key))
+
+    async def is_known_away(self, task_id: int, tool: OutsideTool, call_id: int) -> bool:
+        """Return whether people were told that the call's server cannot be reached."""
+        return await self._db.read(lambda c: ledger.is_known_away(c, task_id, tool.server, call_id))
 
     async def is_asked(self, task_id: int, digest: str) -> bool:
         """Return whether people were asked about exactly this call and it is not made yet."""

@@ -17,6 +17,7 @@ from engine.budget.prices import book_price, refund_price
 from engine.domain.outside import CallState
 from engine.errors import EngineError, Fenced
 from engine.ports import OutsideAnswer, OutsideTool
+from engine.store.addresses import add_addresses
 from engine.store.core import AGENTS, BUDGETS, GATES, OUTSIDE_CALLS, AnyRow, dumps, loads, new_id
 from engine.store.lookup import budget_path
 
@@ -104,7 +105,8 @@ def kept(row: AnyRow, *, reused: bool = False) -> Kept:
 
 
 def finish(connection: Connection, call_id: int, answer: OutsideAnswer, now: float) -> bool:
-    """Write the answer. Return False when the call was given up as unknown and told so meanwhile."""
+    """Write the answer, and the addresses that it gives the task. Return False when the call was given up as
+    unknown and told so meanwhile."""
     changed = connection.execute(
         OUTSIDE_CALLS.update()
         .where(OUTSIDE_CALLS.c.id == call_id, OUTSIDE_CALLS.c.state == "sent")
@@ -116,6 +118,10 @@ def finish(connection: Connection, call_id: int, answer: OutsideAnswer, now: flo
             ended_at=now,
         )
     )
+    if answer.links:
+        call = OUTSIDE_CALLS.c.id == call_id
+        task = connection.execute(sa.select(OUTSIDE_CALLS.c.task_id).where(call)).scalar_one()
+        add_addresses(connection, task, answer.links, answer.basis, now)
     return changed.rowcount == 1
 
 
@@ -151,6 +157,22 @@ def is_unknown(connection: Connection, task_id: int, digest: str) -> bool:
     return connection.execute(newest).scalar() == "unknown"
 
 
+def is_known_away(connection: Connection, task_id: int, server: str, call_id: int) -> bool:
+    """Return whether the call before this one to a server in the task did not reach it either."""
+    before = (
+        sa.select(OUTSIDE_CALLS.c.state)
+        .where(
+            OUTSIDE_CALLS.c.task_id == task_id,
+            OUTSIDE_CALLS.c.server == server,
+            OUTSIDE_CALLS.c.id < call_id,
+            OUTSIDE_CALLS.c.state.in_(("done", "failed")),
+        )
+        .order_by(OUTSIDE_CALLS.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(before).scalar() == "failed"
+
+
 def is_asked(connection: Connection, task_id: int, digest: str) -> bool:
     """Return whether people are asked about exactly this call, or agreed to it and it is not made yet."""
     where = sa.and_(OUTSIDE_CALLS.c.task_id == task_id, OUTSIDE_CALLS.c.digest == digest)
@@ -170,23 +192,6 @@ def count_asked(connection: Connection, agent_id: int) -> int:
     )
     query = sa.select(sa.func.count()).select_from(OUTSIDE_CALLS.join(GATES, open_gate))
     return int(connection.execute(query.where(mine)).scalar_one())
-
-
-def is_standing(connection: Connection, task_id: int, server: str, tool: str) -> bool:
-    """Return whether a person agreed to this tool for the rest of the task."""
-    agreed = sa.and_(
-        OUTSIDE_CALLS.c.task_id == task_id,
-        OUTSIDE_CALLS.c.server == server,
-        OUTSIDE_CALLS.c.tool == tool,
-        OUTSIDE_CALLS.c.standing,
-    )
-    return connection.execute(sa.select(OUTSIDE_CALLS.c.id).where(agreed)).first() is not None
-
-
-def has_foreign(connection: Connection, task_id: int) -> bool:
-    """Return whether anybody in the task has read an answer of the world outside."""
-    answered = sa.and_(OUTSIDE_CALLS.c.task_id == task_id, OUTSIDE_CALLS.c.state == "done")
-    return connection.execute(sa.select(OUTSIDE_CALLS.c.id).where(answered).limit(1)).first() is not None
 
 
 # ---------------------------------------------------------------- limits and money

@@ -12,8 +12,8 @@ from typing import Literal
 
 from engine.domain.changes import FileChange
 from engine.domain.completeness import Missing
-from engine.domain.doing import Doing
 from engine.domain.gates import Choice, GateKind
+from engine.domain.guard import AskReason
 from engine.domain.inconclusive import Want
 from engine.domain.outcomes import Outcome, SlotKind
 from engine.domain.outside import CallEnd
@@ -251,13 +251,6 @@ class ProposePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class NameTask:
-    """Give the task its short title; the first one counts."""
-
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class Finish:
     """Finish the task; `lessons` are kept for later tasks of the space. Empty `report`: the engine writes one
     from runs and files.
@@ -332,7 +325,7 @@ class AskCall:
     """Ask people whether one call to a tool of the world outside may be made: this call and no other.
 
     `arguments` is their canonical JSON, `digest` that of server, tool and arguments, `readable` the arguments
-    as people read them.
+    as people read them; `why` they are asked.
     """
 
     slot: int
@@ -340,11 +333,15 @@ class AskCall:
     digest: str
     arguments: str
     readable: str
+    why: AskReason = "policy"
 
 
 @dataclass(frozen=True, slots=True)
 class ShowCall:
-    """Show people a call to a tool of the world outside, whose outcome the agent has in this step."""
+    """Show people a call to a tool of the world outside, whose outcome the agent has in this step.
+
+    `known`: people were told before that its server cannot be reached, so that nothing is shown.
+    """
 
     call: int
     server: str
@@ -354,6 +351,7 @@ class ShowCall:
     addresses: tuple[str, ...] = ()
     price_micros: int = 0
     reused: bool = False
+    known: bool = False
 
 
 Effect = (
@@ -374,7 +372,6 @@ Effect = (
     | AddPackages
     | Remember
     | ProposePlan
-    | NameTask
     | Finish
     | CollectWords
     | SetBudget
@@ -416,7 +413,7 @@ class StepOutcome:
     ended_at: float
     bad_answers: int = 0
     last_calls: tuple[str, ...] = ()
-    doing: tuple[Doing, ...] = ()
+    doing: str = ""
     guessed: bool = False
     kept: str = ""
     state: ModelState = field(default_factory=ModelState)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.domain.clean import clean_line, clean_text
+from engine.domain.guard import AskReason
 from engine.domain.lookalikes import deceives
 from engine.domain.text import foreign_block, foreign_name
-from engine.ports import OutsideTool, Policy
+from engine.ports import OutsideTool
 
 CallState = Literal["asked", "pending", "sent", "done", "failed", "unknown", "refused"]
 """A call waits for a person; may be sent; was sent; was answered; did not happen; may have happened; was
@@ -25,6 +26,9 @@ refused by a person."""
 CallEnd = Literal["done", "failed", "not_sent", "unknown", "refused"]
 """What became of a call: it was answered, answered with a failure, did not happen, may have happened, was
 refused by a person."""
+
+WEB = "web"
+"""The name of the product's own server: search and pages."""
 
 UNKNOWN = (
     "Whether it happened is unknown. Look before you do it again; the same call again needs a person's "
@@ -56,12 +60,13 @@ def sources_at(server: str, tool: str, addresses: Sequence[str]) -> list[Source]
 @dataclass(frozen=True, slots=True)
 class AskedCall:
     """The call that a gate asks about. `arguments`: all of them, as people read them; `digest`: of exactly
-    this call."""
+    this call; `why` people are asked."""
 
     server: str
     tool: str
     arguments: str
     digest: str
+    why: AskReason = "policy"
 
 
 def canonical(arguments: Mapping[str, Any]) -> str:
@@ -100,19 +105,6 @@ def _plain_to_see(word: str) -> str:
 
 def _escaped(character: str) -> str:
     return json.dumps(character)[1:-1]
-
-
-def decision(policy: Policy | None, *, standing: bool, unknown: bool, repeatable: bool) -> Policy:
-    """Return whether a call may be made at once, needs a person, or is refused.
-
-    `standing`: people agreed to the tool for the rest of the task. `unknown`: exactly this call was made
-    before and nobody knows whether it happened, so that only a person may have it made again.
-    """
-    if policy is None or policy == "deny":
-        return "deny"
-    if unknown and not repeatable:
-        return "ask"
-    return "allow" if standing else policy
 
 
 def find_tools(query: str, tools: Sequence[OutsideTool], limit: int = 6) -> list[OutsideTool]:

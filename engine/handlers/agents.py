@@ -14,6 +14,7 @@ from engine.commands import (
     ReplaceAgent,
     ResumeAgent,
 )
+from engine.domain.addresses import addresses_in_text
 from engine.domain.text import foreign_name
 from engine.errors import Invalid, WrongState
 from engine.events import AgentChanged
@@ -24,6 +25,7 @@ from engine.lifecycle.ending import ENDED
 from engine.lifecycle.replacement import replace_agent as put_successor
 from engine.lifecycle.task_state import ready_agents
 from engine.ports import Wake
+from engine.store.addresses import add_addresses
 from engine.store.core import (
     AGENTS,
     AnyRow,
@@ -100,6 +102,7 @@ def _instruct(connection: Connection, agent: AnyRow, text: str, by_name: str, no
     if not text or len(text) > MAX_CHARS:
         raise Invalid(f"Instructions have 1 to {MAX_CHARS:,} characters.")
     connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(instructions=text))
+    _add_new_words(connection, agent, text, now)
     who = foreign_name(by_name) or "A person"
     notice = f"{who}, a person, changed your instructions. They are now:\n{text}"
     key = f"edit.{agent.id}.{now:.6f}"
@@ -111,6 +114,13 @@ def _instruct(connection: Connection, agent: AnyRow, text: str, by_name: str, no
     )
     append_events(connection, [(f"agent{agent.id}.edited.{now:.6f}", body)], now)
     return (Wake(agent.id, agent.task_id, 0),)
+
+
+def _add_new_words(connection: Connection, agent: AnyRow, text: str, now: float) -> None:
+    """Note the addresses that a person wrote into instructions; those that stood there were an agent's."""
+    before = addresses_in_text(agent.instructions)
+    added = [address for address in addresses_in_text(text) if address not in before]
+    add_addresses(connection, agent.task_id, added, "person", now)
 
 
 def _set_model(connection: Connection, agent: AnyRow, model: str, by_name: str, now: float) -> None:

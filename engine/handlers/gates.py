@@ -37,6 +37,7 @@ from engine.lifecycle.task_state import ready_agents, reopen
 from engine.lifecycle.waiting import begin_waiting, end_waiting
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Wake
+from engine.store.addresses import add_words
 from engine.store.core import (
     AGENTS,
     BUDGETS,
@@ -127,6 +128,7 @@ def _close(
     )
     if taken.rowcount != 1:
         raise WrongState("This question has already been answered. Nothing is left to do.")
+    add_words(connection, gate.task_id, answer.text, now)
     closed = GateClosed(
         gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits
     )

@@ -16,6 +16,7 @@ from engine.lifecycle.agents import clear_refusal
 from engine.lifecycle.ending import ENDED
 from engine.lifecycle.words import TAKEN_BACK
 from engine.ports import Wake
+from engine.store.addresses import add_words
 from engine.store.core import (
     MESSAGES,
     TASKS,
@@ -66,6 +67,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         "created_at": now,
     }
     number = new_id(connection, MESSAGES, values)
+    add_words(connection, task.id, command.text, now)
     connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(progress_at=now, quiet_rounds=0))
     return HandlerResult(number, (Wake(agent.id, task.id, 0),))
 
@@ -83,6 +85,7 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Ha
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
     values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
+    add_words(connection, old.task_id, command.text, now)
     return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
 
 

@@ -15,7 +15,6 @@ from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps, check_limits
 from engine.domain.models import DEMONSTRATION
 from engine.domain.quota import check_quota
-from engine.domain.titles import title_of
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
@@ -28,6 +27,7 @@ from engine.lifecycle.agents import NewAgent, add_agent, close_subtree_cap_gates
 from engine.lifecycle.ending import ENDED, Ending, end_task
 from engine.lifecycle.task_state import ready_agents, reopen, set_state
 from engine.ports import Wake
+from engine.store.addresses import add_words
 from engine.store.core import (
     AGENTS,
     BUDGETS,
@@ -64,7 +64,7 @@ def start_task(
         NewAgent(task, 0, None, budget, BOSS_NAME, "boss", "", "boss", 0),
         now,
     )
-    group = form_group(connection, task, None, boss, title_of(goal), 0)
+    group = form_group(connection, task, None, boss, "headquarters", 0)
     connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
     connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
     events: list[EventBody] = [
@@ -77,11 +77,12 @@ def start_task(
             command.origin,
             demonstration=command.model == DEMONSTRATION,
         ),
-        GroupFormed(task, group, None, boss, title_of(goal), 0),
+        GroupFormed(task, group, None, boss, "headquarters", 0),
         AgentJoined(task, group, boss, name, "boss"),
     ]
     append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)
     note_start(connection, Start(task, command.by, command.space, caps.limits()), now)
+    add_words(connection, task, goal, now)
     text = _first_message(command) + _lessons(connection, command.space, goal)
     add_system_message(connection, task, boss, text, f"t{task}.goal", now)
     return HandlerResult(task, (Wake(boss, task),))

@@ -36,6 +36,7 @@ from engine.store.tables import (
     SpendingRow,
     StartRow,
     StepRow,
+    TaskAddressRow,
     TaskRow,
     WaitRow,
 )
@@ -71,6 +72,7 @@ STARTS = table(StartRow)
 INTERVENTIONS = table(InterventionRow)
 WAITS = table(WaitRow)
 OUTSIDE_CALLS = table(OutsideCallRow)
+TASK_ADDRESSES = table(TaskAddressRow)
 DECISIONS = table(DecisionRow)
 PACKAGES = table(PackageRow)
 PACKAGE_REQUESTS = table(PackageRequestRow)

@@ -46,7 +46,9 @@ def gate_view(row: AnyRow, call: AnyRow | None = None) -> GateView:
 
 
 def _asked(call: AnyRow) -> AskedCall:
-    return AskedCall(call.server, call.tool, readable(loads(call.arguments_json)), call.digest)
+    return AskedCall(
+        call.server, call.tool, readable(loads(call.arguments_json)), call.digest, call.why or "policy"
+    )
 
 
 def answers_to(connection: Connection, agent_id: int) -> list[GivenAnswer]:

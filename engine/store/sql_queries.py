@@ -8,12 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits, MonthRule
-from engine.domain.doing import load_doing
 from engine.domain.gate_rules import GateRule
 from engine.domain.gates import GateKind
 from engine.domain.months import MonthLeft
 from engine.domain.quota import Used
-from engine.domain.titles import title_of
 from engine.domain.waits import Awaited
 from engine.errors import NotFound
 from engine.ports import BlameLine, Database, Revision, Workspace
@@ -29,7 +27,6 @@ from engine.queries import (
     ModelCallView,
     RepeatView,
     Spend,
-    SpendingView,
     StepView,
     TaskView,
 )
@@ -56,7 +53,6 @@ from engine.store.gates import gate_views
 from engine.store.model_calls import calls_under_way, usual_seconds
 from engine.store.months import both_left, rule_of
 from engine.store.repeats import repeat_views
-from engine.store.spending import spending_of
 from engine.store.starts import used_by
 
 _unread = (
@@ -176,8 +172,6 @@ def _task_view(row: AnyRow) -> TaskView:
         continued=row.continued,
         continued_at=row.continued_at,
         given=Limits(**loads(row.given_json)) if row.given_json else Limits(),
-        title=row.title or title_of(row.goal),
-        plan_minutes=row.plan_minutes,
     )
 
 
@@ -218,7 +212,7 @@ def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
         leads_group_id=row.leads_group_id,
         head_id=row.head_id,
         depth=row.depth,
-        doing=load_doing(loads(row.doing_json)),
+        doing=row.doing,
         todo=tuple((text, status) for text, status in loads(row.todo_json)),
         steps=row.fence,
         spend=Spend(
@@ -468,10 +462,6 @@ class SqlQueries:
     async def used(self, by: str, space: str, now: float) -> Used:
         """See `Queries.used`."""
         return await self._db.read(lambda c: used_by(c, by, space, now))
-
-    async def spending(self, space: str, since: float, by: str | None = None) -> Sequence[SpendingView]:
-        """See `Queries.spending`."""
-        return await self._db.read(lambda c: spending_of(c, space, since, by))
 
     async def month_rule(self, space: str) -> MonthRule:
         """See `Queries.month_rule`."""

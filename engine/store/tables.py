@@ -33,7 +33,6 @@ class TaskRow(EngineTable, table=True):
     `continued_at`. `payer`: whose budget of the month it uses, who started or last continued it.
     `waited_s`: seconds for which all of it waited for people since its start or continuation, without the
     wait that began at `waiting_since`; minutes do not run then.
-    `title`: what its boss calls it, "" before. `plan_minutes`: how long its plan takes.
     """
 
     __tablename__ = "tasks"
@@ -65,8 +64,6 @@ class TaskRow(EngineTable, table=True):
     auditor_id: int | None = None
     plan_state: str = "none"
     plan_agents: int = 0
-    plan_minutes: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    title: str = Field(default="", sa_column_kwargs={"server_default": ""})
     lessons_json: str = "[]"
     quiet_rounds: int = 0
     progress_at: float = 0.0
@@ -236,7 +233,7 @@ class AgentRow(EngineTable, table=True):
     turn_steps: int = 0
     bad_answers: int = 0
     todo_json: str = "[]"
-    doing_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
+    doing: str = ""
     summary_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     summary_upto: int = 0
     last_prompt_tokens: int = 0
@@ -579,13 +576,28 @@ class DecisionRow(EngineTable, table=True):
     content_json: str
 
 
+class TaskAddressRow(EngineTable, table=True):
+    """A normalised address that occurred in a task; `basis`: `engine.domain.addresses.AddressBasis`.
+
+    `digest`: SHA-256 of the address, which may be too long for an index.
+    """
+
+    __tablename__ = "task_addresses"
+    task_id: int = Field(foreign_key="tasks.id", primary_key=True)
+    digest: str = Field(primary_key=True)
+    address: str
+    basis: str
+    at: float
+
+
 class OutsideCallRow(EngineTable, table=True):
     """A call to a tool of the world outside, written before it is sent: the ledger.
 
     `state`: `engine.domain.outside.CallState`. `digest` is of server, tool and arguments. `gate_id`: the gate
-    that asked a person; `standing`: they agreed to this tool for the rest of the task. `told`: its agent
-    knows what became of it. `lease_until`: after it nobody waits for the answer any more. `addresses_json`:
-    where the result comes from. `paid_in`: ids of the month's budgets that its price was booked on.
+    that asked a person, and `why`; `standing`: they agreed to this tool for the rest of the task. `told`: its
+    agent knows what became of it. `lease_until`: after it nobody waits for the answer any more.
+    `addresses_json`: where the result comes from. `paid_in`: ids of the month's budgets that its price was
+    booked on.
     """
 
     __tablename__ = "outside_calls"
@@ -620,6 +632,7 @@ class OutsideCallRow(EngineTable, table=True):
     reads_only: bool
     repeatable: bool
     gate_id: int | None = Field(default=None, index=True)
+    why: str = Field(default="", sa_column_kwargs={"server_default": ""})
     standing: bool = False
     price_micros: int = Field(default=0, sa_type=sa.BigInteger)
     paid_in: str = Field(default="", sa_column_kwargs={"server_default": ""})

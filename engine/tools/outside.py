@@ -11,10 +11,12 @@ from pydantic import Field
 from engine.connectors.connectors import Connectors
 from engine.connectors.ledger import CallRefused, Kept, NewCall
 from engine.domain.effects import AskCall, ShowCall
+from engine.domain.guard import AskReason
 from engine.domain.outcomes import Consulted, Refused, ToolResult
 from engine.domain.outside import (
     MAX_ARGUMENTS,
     UNKNOWN,
+    WEB,
     CallEnd,
     brief,
     canonical,
@@ -45,7 +47,7 @@ class UseToolArguments(Arguments):
 
 async def find_tool(context: ToolContext, arguments: FindToolArguments) -> ToolResult:
     """Return the tools that fit best, with their arguments."""
-    tools = _outside(context).tools(context.agent.role, context.task.space)
+    tools = [tool for tool in _tools(context) if tool.server != WEB]
     found = find_tools(arguments.query, tools)
     if not found:
         return ToolResult(f"None of the {len(tools)} tools fits. Try other words.")
@@ -54,6 +56,10 @@ async def find_tool(context: ToolContext, arguments: FindToolArguments) -> ToolR
         for tool in found
     ]
     return ToolResult("\n\n".join([*shown, "Call one with use_tool."]))
+
+
+def _tools(context: ToolContext) -> tuple[OutsideTool, ...]:
+    return _outside(context).tools(context.agent.role, context.task.space)
 
 
 def _description(tool: OutsideTool) -> str:
@@ -76,13 +82,18 @@ SEARCHED: dict[str, Tool[Any]] = {tool.name: tool for tool in (FIND, USE)}
 
 
 def outside_specs(outside: Connectors | None, role: AgentRole, space: str) -> tuple[ToolSpec, ...]:
-    """Return the tools of the world outside as the model sees them, or the search where there are many."""
+    """Return the tools of the world outside as the model sees them; of those of servers only the search
+    where there are many."""
     tools = outside.tools(role, space) if outside is not None else ()
     if outside is None or not tools:
         return ()
-    if len(tools) > outside.options.shown:
-        return tuple(tool.spec() for tool in SEARCHED.values())
-    return tuple(_spec(tool) for tool in tools)
+    web = tuple(
+        ToolSpec(tool.name, tool.description, tool.parameters) for tool in tools if tool.server == WEB
+    )
+    others = [tool for tool in tools if tool.server != WEB]
+    if len(others) > outside.options.shown:
+        return (*web, *(tool.spec() for tool in SEARCHED.values()))
+    return (*web, *(_spec(tool) for tool in others))
 
 
 def _spec(tool: OutsideTool) -> ToolSpec:
@@ -113,12 +124,12 @@ async def call_outside(context: ToolContext, tool: OutsideTool, written: str) ->
     key = f"{agent.id}.{context.facts.step}.{digest[:32]}.{number}"
     earlier = await outside.known(key)
     if earlier is not None:
-        return _answered(context, tool, arguments, earlier)
-    decided = await outside.decide(context.task.id, tool, agent.role, digest)
-    if decided == "deny":
-        raise ToolRefused(f"You may not call {tool.name}. Do without it.")
-    if decided == "ask":
-        return await _ask(context, outside, tool, arguments, digest)
+        return await _answered(context, outside, tool, arguments, earlier)
+    decided = await outside.decide(context.task.id, tool, agent.role, digest, arguments)
+    if decided.policy == "deny":
+        raise ToolRefused(decided.text or f"You may not call {tool.name}. Do without it.")
+    if decided.policy == "ask":
+        return await _ask(context, outside, tool, arguments, digest, decided.why)
     new = NewCall(
         context.task.id, agent.id, agent.fence, context.facts.step, key, tool, digest, canonical(arguments)
     )
@@ -126,18 +137,27 @@ async def call_outside(context: ToolContext, tool: OutsideTool, written: str) ->
         kept = await outside.make(new, arguments)
     except CallRefused as refused:
         raise ToolRefused(str(refused)) from refused
-    return _answered(context, tool, arguments, kept)
+    return await _answered(context, outside, tool, arguments, kept)
 
 
-def _answered(
-    context: ToolContext, tool: OutsideTool, arguments: Mapping[str, Any], kept: Kept
+async def _answered(
+    context: ToolContext, outside: Connectors, tool: OutsideTool, arguments: Mapping[str, Any], kept: Kept
 ) -> ToolResult:
     end: CallEnd = "failed" if kept.answer.failed else "done"
     if kept.state in ("failed", "unknown"):
         end = "not_sent" if kept.state == "failed" else "unknown"
     price = 0 if kept.reused else tool.price_micros
+    known = end == "not_sent" and await outside.is_known_away(context.task.id, tool, kept.id)
     shown = ShowCall(
-        kept.id, tool.server, tool.tool, end, brief(arguments), kept.answer.addresses, price, kept.reused
+        kept.id,
+        tool.server,
+        tool.tool,
+        end,
+        brief(arguments),
+        kept.answer.addresses,
+        price,
+        kept.reused,
+        known,
     )
     if not kept.told or kept.reused:
         context.stage(shown)
@@ -152,7 +172,12 @@ def _answered(
 
 
 async def _ask(
-    context: ToolContext, outside: Connectors, tool: OutsideTool, arguments: Mapping[str, Any], digest: str
+    context: ToolContext,
+    outside: Connectors,
+    tool: OutsideTool,
+    arguments: Mapping[str, Any],
+    digest: str,
+    why: AskReason,
 ) -> ToolResult:
     if not context.task.attended:
         raise ToolRefused(
@@ -168,7 +193,7 @@ async def _ask(
             f"{MAX_ASKED} of your calls wait for the people's answer. Wait for it, or go on with what does "
             "not depend on them."
         )
-    context.stage(AskCall(context.slot(), tool, digest, canonical(arguments), readable(arguments)))
+    context.stage(AskCall(context.slot(), tool, digest, canonical(arguments), readable(arguments), why))
     return ToolResult(
         f"The people are asked whether {tool.name} may be called with exactly these arguments. What comes of "
         "it arrives as a message: go on with what does not depend on it, or end your turn."

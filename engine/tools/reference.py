@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from engine.connectors.web.servers import WebOptions, web_tools
 from engine.domain.outcomes import Outcome
-from engine.ports import AgentRole
+from engine.ports import AgentRole, OutsideTool, ToolSpec
 from engine.tools import SEARCHED, TOOLS, Tool
 
 HEAD = """# The tools of agents
@@ -17,6 +18,12 @@ Generated from the code (`python -m engine.tools.reference > docs/tools.md`); a 
 Names, arguments and results are an interface: renaming one is a breaking change. Every call has a text \
 for the model and a typed outcome for the engine, which never reads the text. A call that is refused says \
 what to do instead. Schemas use only keywords that every model provider takes.
+"""
+
+WEB = """## The web
+
+With the web switched on (`WEB`, the extra `[web]`); which addresses `read_page` takes says \
+[connectors.md](connectors.md).
 """
 
 OUTSIDE = """## Tools of the world outside
@@ -29,13 +36,22 @@ Tools of the servers in `mcp.json` are called `<server>__<tool>`, with the argum
 def reference() -> str:
     """Return the document."""
     parts = [HEAD, *(_section(tool) for tool in TOOLS.values())]
+    parts += [WEB, *(_outside(tool) for tool in reversed(web_tools(WebOptions(), searches=True)))]
     parts += [OUTSIDE, *(_section(tool, "###") for tool in SEARCHED.values()), _outcomes()]
     return "\n".join(parts)
 
 
 def _section(tool: Tool[Any], mark: str = "##") -> str:
-    roles = [role for role in get_args(AgentRole) if role in tool.roles]
-    spec = tool.spec()
+    return _described(tool.spec(), tool.roles, mark)
+
+
+def _outside(tool: OutsideTool) -> str:
+    spec = ToolSpec(tool.name, tool.description, tool.parameters)
+    return _described(spec, frozenset(tool.policies), "###")
+
+
+def _described(spec: ToolSpec, whose: frozenset[AgentRole], mark: str) -> str:
+    roles = [role for role in get_args(AgentRole) if role in whose]
     required = set(spec.parameters.get("required", ()))
     rows = [
         f"| `{name}`{'' if name in required else ' (optional)'} | {_kind(one)} | {_about(one)} |"
@@ -43,7 +59,7 @@ def _section(tool: Tool[Any], mark: str = "##") -> str:
     ]
     table = ["| Argument | Type | |", "|---|---|---|", *rows] if rows else ["No arguments."]
     return "\n".join(
-        [f"{mark} `{tool.name}`", "", f"{spec.description} For: {', '.join(roles)}.", "", *table, ""]
+        [f"{mark} `{spec.name}`", "", f"{spec.description} For: {', '.join(roles)}.", "", *table, ""]
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
-from engine.connectors.connectors import Connectors
+from engine.connectors.connectors import Connectors, OutsideOptions
+from engine.domain.guard import Guard
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
 from engine.ports import Clock, Database, Dispatcher, OutsideServers, Packages, Sandbox, Workspace
@@ -69,7 +70,8 @@ class World:
         turn: TurnOptions | None = None,
         sweeps: bool = False,
         models: tuple[str, ...] | None = None,
-        outside: OutsideServers | None = None,
+        outside: OutsideServers | Sequence[OutsideServers] = (),
+        guard: Guard | None = None,
         sandbox: Sandbox | None = None,
         workspace: Workspace | None = None,
         clock: Clock | None = None,
@@ -77,13 +79,16 @@ class World:
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
         clock = clock or SystemClock()
+        servers = outside if isinstance(outside, Sequence) else [outside]
         parts = EngineParts(
             db=self.db,
             model=ScriptedModel(script),
             workspace=workspace or GitWorkspace(self.folder / "workspaces"),
             sandbox=sandbox or FakeSandbox(),
             clock=clock,
-            outside=Connectors([outside], self.db, clock) if outside else None,
+            outside=Connectors(servers, self.db, clock, OutsideOptions(guard=guard or Guard()))
+            if servers
+            else None,
             packages=packages,
         )
         turn = turn or TurnOptions(tools=ToolOptions(plan_approval_over=1_000, audit_rounds=0))

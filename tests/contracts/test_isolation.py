@@ -453,7 +453,7 @@ def _find(action: Action, **more: Any) -> Callable[[Connection, Side], object]:
     return work
 
 
-TEA = OutsideAnswer("tea", addresses=("shop://tea",))
+TEA = OutsideAnswer("tea", addresses=("shop://tea",), links=("https://tea.example/",))
 
 
 def _new_call(connection: Connection, side: Side) -> NewCall:
@@ -643,7 +643,6 @@ STEPS: dict[type, tuple[Deed, ...]] = {
         in_step("plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 9, 1, 1, 1, True)),
         in_step("small plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 2, 1, 1, 1, False)),
     ),
-    fx.NameTask: (in_step("name", "boss", lambda s: fx.NameTask("sales report")),),
     fx.Notice: (in_step("notice", "bob", lambda s: fx.Notice("loop", "paused", "d", True)),),
     fx.GiveUp: (in_step("give up", "bob", lambda s: fx.GiveUp("refused")),),
     fx.CountRefusal: (in_step("count a refusal", "bob", lambda s: fx.CountRefusal()),),
@@ -828,7 +827,6 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "gate_rules": lambda look, s: look.gate_rules(s.space),
     "used": lambda look, s: look.used(P, s.space, NOW),
     "repeats": lambda look, s: look.repeats(s.space),
-    "spending": lambda look, s: look.spending(s.space, NOW - FAR_S),
     "month_rule": lambda look, s: look.month_rule(s.space),
     "month_left": lambda look, s: look.month_left(P, s.space, NOW),
 }

@@ -255,7 +255,7 @@ async def test_what_did_not_reach_the_server_is_no_secret_and_costs_nothing(worl
 @pytest.mark.parametrize("world", ONE, indirect=True)
 async def test_prices_are_in_the_budget_and_its_cap_holds(world: World) -> None:
     """A call that does not fit under the cap is refused before it is sent."""
-    shop = Shop(tool("buy", price_micros=600_000))
+    shop = Shop(tool("buy", open_world=False, price_micros=600_000))
     steps = [[("shop__buy", {"item": "tea"}), ("shop__buy", {"item": "ax"})], [DONE]]
     engine = await world.start(boss(*steps), outside=shop)
     await ended(engine, await begun(engine, limits=Limits(cost_micros=1_000_000)))
@@ -268,7 +268,7 @@ async def test_limits_of_a_server_hold_and_reads_are_reused(world: World) -> Non
     """Calls per task are counted; the same look within the task is not made again until something changes."""
     shop = Shop(
         tool("look", reads_only=True, limits=OutsideLimits(per_task=3)),
-        tool("buy", limits=OutsideLimits(per_task=3)),
+        tool("buy", open_world=False, limits=OutsideLimits(per_task=3)),
     )
     steps = [
         [("shop__look", {"item": "tea"}), ("shop__look", {"item": "tea"})],

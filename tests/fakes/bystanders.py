@@ -198,7 +198,9 @@ def make_trio(connection: Connection) -> Trio:
 def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) -> Side:
     n = next(_number)
     space = f"{space}{n:04}"
-    started = start_task(connection, StartTask("a small game", by, space, Limits()), CAPS, NOW - 600)
+    started = start_task(
+        connection, StartTask("a small game: https://games.example/", by, space, Limits()), CAPS, NOW - 600
+    )
     task = started.id
     waits = {"space": space, "kind": "plan", "wait_s": 1_200.0, "default_effect": "approve"}
     connection.execute(GATE_RULES.insert().values(**waits))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from engine.domain.doing import Doing
 from engine.queries import AgentView, Spend
 
 FIRST = (
@@ -37,13 +36,7 @@ LAST = (
     "Smith",
     "Turner",
 )
-DOING = (
-    (Doing("write_file", ("report.md",)),),
-    (Doing("review"),),
-    (Doing("run", ("pytest",)),),
-    (Doing("read_file", ("sources.md",)),),
-    (),
-)
+DOING = ("writing the report", "waiting for a review", "running the tests", "reading the sources", "")
 STATES = ("working", "working", "idle", "idle", "idle", "paused")
 
 

@@ -75,7 +75,9 @@ async def _shown(
     for channel_id in dict.fromkeys([place, interaction.channel_id]):
         if channel_id:
             try:
-                return await client.get_partial_messageable(channel_id).send(told, silent=True)
+                return await client.get_partial_messageable(channel_id).send(
+                    told, silent=True, suppress_embeds=True
+                )
             except UNDELIVERED as error:
                 _log.warning("words for an agent cannot be shown in channel %s: %s", channel_id, error)
     return None

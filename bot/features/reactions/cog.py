@@ -118,12 +118,12 @@ class ReactionsCog(commands.Cog):
 
     async def _tell(self, ask: ReactionAsk, said: Told) -> None:
         try:
-            await ask.user.send(said.text, files=said.files())
+            await ask.user.send(said.text, files=said.files(), suppress_embeds=True)
         except UNDELIVERED:
             place = self.bot.get_partial_messageable(ask.channel_id)
             note = f"{ask.user.mention} {said.text}"[:2000]
             try:
-                await place.send(note, delete_after=NOTE_S, silent=True)
+                await place.send(note, delete_after=NOTE_S, silent=True, suppress_embeds=True)
             except UNDELIVERED as error:
                 log.warning("cannot tell user %s what came of a reaction: %s", ask.user.id, error)
 

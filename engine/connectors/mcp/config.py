@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.domain.outside import WEB
 from engine.errors import NotConfigured
 from engine.ports import AgentRole, OutsideLimits, Policy
 from engine.secrets import keep_secret, keep_secrets_of
@@ -155,6 +156,8 @@ class _WrongEntry(Exception):
 
 
 def _check_name(name: str) -> None:
+    if name.lower() == WEB:
+        raise _WrongEntry(f"the name {WEB} is taken by search and pages: give it another")
     if not _SERVER_NAME.fullmatch(name):
         raise _WrongEntry("its name may have up to 40 letters, digits, dots, dashes and blanks")
 

@@ -13,10 +13,10 @@ from engine.connectors.web.robots import Robots
 from engine.connectors.web.search import Search, SearchFailed
 from engine.domain.addresses import BadAddress, addresses_in_text, normal_address
 from engine.domain.clean import clean_line, clean_text
+from engine.domain.outside import WEB
 from engine.errors import NotSent
 from engine.ports import AgentRole, OutsideAnswer, OutsideLimits, OutsideTool, ServerState
 
-SERVER = "web"
 ROLES: tuple[AgentRole, ...] = ("boss", "head", "member")
 PART = 9_000
 """Characters of a page in one answer; links come on top."""
@@ -61,7 +61,7 @@ class Web:
         self._robots, self._reader = Robots(fetcher, now), PageReader()
         self._pages: OrderedDict[str, _Page] = OrderedDict()
         self._trouble, self._last = trouble, ""
-        self._tools = () if trouble else _tools(options, searches=search is not None)
+        self._tools = () if trouble else web_tools(options, searches=search is not None)
 
     def tools(self) -> Sequence[OutsideTool]:
         """See `OutsideServers.tools`."""
@@ -70,10 +70,10 @@ class Web:
     def states(self) -> Sequence[ServerState]:
         """See `OutsideServers.states`. It is ready until a call shows that it is not."""
         if self._trouble:
-            return (ServerState(SERVER, "wrong", self._trouble),)
+            return (ServerState(WEB, "wrong", self._trouble),)
         if self._last:
-            return (ServerState(SERVER, "down", self._last, len(self._tools)),)
-        return (ServerState(SERVER, "ready", self._about(), len(self._tools)),)
+            return (ServerState(WEB, "down", self._last, len(self._tools)),)
+        return (ServerState(WEB, "ready", self._about(), len(self._tools)),)
 
     def _about(self) -> str:
         by = f"searches with {self._search.name}" if self._search is not None else "reads pages, searches not"
@@ -113,7 +113,7 @@ class Web:
             for number, (each, address) in enumerate(usable, 1)
         ]
         addresses = tuple(address for _, address in usable)
-        return OutsideAnswer("\n\n".join(lines) or "Nothing was found.", links=addresses)
+        return OutsideAnswer("\n\n".join(lines) or "Nothing was found.", links=addresses, basis="search")
 
     # ------------------------------------------------------------ pages
 
@@ -219,9 +219,10 @@ def _shown(page: _Page, part: int) -> str:
 SEARCH, READ = "web_search", "read_page"
 
 
-def _tools(options: WebOptions, *, searches: bool) -> tuple[OutsideTool, ...]:
+def web_tools(options: WebOptions, *, searches: bool) -> tuple[OutsideTool, ...]:
+    """Return the tools, without the search where there is none."""
     query = {"query": {"type": "string"}}
-    page = {"address": {"type": "string"}, "part": {"type": "integer"}}
+    page = {"address": {"type": "string"}, "part": {"type": "integer", "description": "of a long page"}}
     read = _tool(
         options,
         READ,
@@ -234,16 +235,14 @@ def _tools(options: WebOptions, *, searches: bool) -> tuple[OutsideTool, ...]:
         "Search the web.",
         {"type": "object", "properties": query, "required": ["query"]},
     )
-    priced = replace(find, price_micros=options.price_micros)
-    return (
-        (replace(read, known_addresses=True), priced) if searches else (replace(read, known_addresses=True),)
-    )
+    read, priced = replace(read, known_addresses=True), replace(find, price_micros=options.price_micros)
+    return (read, priced) if searches else (read,)
 
 
 def _tool(options: WebOptions, name: str, description: str, parameters: dict[str, Any]) -> OutsideTool:
     return OutsideTool(
         name=name,
-        server=SERVER,
+        server=WEB,
         tool=name,
         description=description,
         parameters=parameters,

@@ -14,7 +14,7 @@ from bot.app.instance_lock import AlreadyRunning, InstanceLock, Lease, hold_inst
 from bot.app.settings import BotSettings
 from bot.discord.access import GuildRules, Person, Right, may, without_role
 from bot.discord.attachments import free_path
-from bot.discord.formatting import bar, dollars, fenced, plain, safe_name, size, span
+from bot.discord.formatting import bar, dollars, fenced, plain, safe_name, size, span, without_previews
 from bot.discord.identities import guild_of, owner_id, space_of
 from bot.discord.windows import typed
 from bot.features.tasks.log_lines import LINES, log_line
@@ -184,3 +184,26 @@ def test_typed_values_are_found_in_labels_and_rows() -> None:
         ]
     }
     assert typed(data) == {"text": "a", "more": "b", "none": ""}
+
+
+A = "https://a.example/?q=secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"See {A}.", f"See <{A}>."),
+        (f"[here]({A}) and ![pic](  <{A}> 'title')", f"here (<{A}>) and pic (<{A}>)"),
+        (f"[]({A}) \\[x]({A})", f"<{A}> x (<{A}>)"),
+        (f"[mail](mailto:x@a.example) ({A})", f"mail (`mailto:x@a.example`) (<{A}>)"),
+        (f"<{A}> `{A}` ```\n{A}\n```", f"<{A}> `{A}` ```\n{A}\n```"),
+        (f"||{A}|| **{A}**", f"||<{A}>|| **<{A}>**"),
+        ("https://a.example/x_(y) HTTP://A.example", "<https://a.example/x_(y)> <HTTP://A.example>"),
+        ("[you](https://discord.com/channels/1/2/3)", "[you](https://discord.com/channels/1/2/3)"),
+        (f"``` {A}", f"``` <{A}>"),
+    ],
+)
+def test_addresses_are_seen_whole_and_fetched_by_nobody(text: str, shown: str) -> None:
+    """No preview, no picture, no label that hides where a link leads; once done it is done."""
+    assert without_previews(text) == shown
+    assert without_previews(shown) == shown

@@ -1,0 +1,76 @@
+"""What is known of a task when one of its calls could carry data out (`engine.domain.guard`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.connectors.ledger import is_unknown
+from engine.domain.guard import Circumstances
+from engine.domain.outside import WEB
+from engine.ports import OutsideTool
+from engine.store.addresses import bases_of
+from engine.store.core import GATES, MEMORIES, OUTSIDE_CALLS, REVISIONS, TASKS
+
+_answered = OUTSIDE_CALLS.c.state == "done"
+
+
+def circumstances(
+    connection: Connection, task_id: int, tool: OutsideTool, digest: str, addresses: Sequence[str]
+) -> Circumstances:
+    """Return what is known of this call and its task."""
+    files = _first(connection, REVISIONS.c.at, REVISIONS.c.task_id == task_id, REVISIONS.c.note == "brought")
+    mine = OUTSIDE_CALLS.c.task_id == task_id
+    at, same_server = OUTSIDE_CALLS.c.ended_at, OUTSIDE_CALLS.c.server == tool.server
+    answer = _first(connection, at, mine, _answered)
+    others = _first(connection, at, mine, _answered, ~(same_server & (OUTSIDE_CALLS.c.tool == tool.tool)))
+    elsewhere = _first(connection, at, mine, _answered, ~same_server, OUTSIDE_CALLS.c.server != WEB)
+    remembered = 0.0 if _remembers(connection, task_id) else None
+    return Circumstances(
+        foreign_at=_earliest(files, answer, remembered),
+        others_at=_earliest(files, others, remembered),
+        private_at=_earliest(files, elsewhere),
+        agreed_at=_agreed_at(connection, task_id, tool),
+        unknown=is_unknown(connection, task_id, digest),
+        bases=bases_of(connection, task_id, addresses),
+    )
+
+
+def _first(
+    connection: Connection, when: sa.ColumnElement[float], *where: sa.ColumnElement[bool]
+) -> float | None:
+    found: float | None = connection.execute(sa.select(sa.func.min(when)).where(*where)).scalar()
+    return found
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((time for time in times if time is not None), default=None)
+
+
+def _remembers(connection: Connection, task_id: int) -> bool:
+    """Return whether an earlier task that had read text from outside left a memory for this one's space."""
+    space = sa.select(TASKS.c.space).where(TASKS.c.id == task_id).scalar_subquery()
+    origin = OUTSIDE_CALLS.c.task_id == MEMORIES.c.task_id
+    brought = sa.and_(REVISIONS.c.task_id == MEMORIES.c.task_id, REVISIONS.c.note == "brought")
+    foreign = sa.or_(
+        sa.select(OUTSIDE_CALLS.c.id).where(origin, _answered).exists(),
+        sa.select(REVISIONS.c.id).where(brought).exists(),
+    )
+    query = sa.select(MEMORIES.c.id).where(MEMORIES.c.space == space, MEMORIES.c.task_id != task_id, foreign)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _agreed_at(connection: Connection, task_id: int, tool: OutsideTool) -> float | None:
+    """Return when people were last asked and agreed to this tool for the rest of the task."""
+    agreed = sa.and_(
+        OUTSIDE_CALLS.c.task_id == task_id,
+        OUTSIDE_CALLS.c.server == tool.server,
+        OUTSIDE_CALLS.c.tool == tool.tool,
+        OUTSIDE_CALLS.c.standing,
+        GATES.c.id == OUTSIDE_CALLS.c.gate_id,
+    )
+    asked = sa.select(sa.func.max(GATES.c.created_at)).where(agreed)
+    found: float | None = connection.execute(asked).scalar()
+    return found
