@@ -40,6 +40,7 @@ SIZES = {"desk": (1280, 1000), "phone": (390, 844)}
 class Conversation:
     """What stands in a task's channels after its end."""
 
+    places: tuple[str, ...]
     messages: tuple[dict[str, Any], ...]
     lines: tuple[Line, ...]
 
@@ -113,7 +114,8 @@ async def conversation(bot: RunningBot) -> Conversation:
     places = [c for c in you.channels() if c["type"] in (0, 11) and c["id"] != lobby]
     found = [message for place in places for message in you.history(place) if _said(message)]
     lines = await Transcripts(bot.engine.database).lines(1)
-    return Conversation(tuple(found), tuple(lines))
+    names = tuple(channel["name"] for channel in you.channels())
+    return Conversation(names, tuple(found), tuple(lines))
 
 
 def _said(message: dict[str, Any]) -> bool:

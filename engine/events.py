@@ -124,6 +124,15 @@ class PlanProposed:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskNamed:
+    """The boss gave the task its short title, which is its root group's name too."""
+
+    task_id: int
+    group_id: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class GroupFormed:
     """A group was formed. `parent_id` is None only for the root group."""
 
@@ -515,6 +524,7 @@ EventBody = (
     | TaskChanged
     | TaskContinued
     | PlanProposed
+    | TaskNamed
     | GroupFormed
     | AgentJoined
     | AgentLeft

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.commands import Limits, MonthRule
+from engine.domain.doing import Doing
 from engine.domain.gate_rules import GateDefault, GateRule
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
 from engine.domain.models import DEMONSTRATION
@@ -38,6 +39,7 @@ class TaskView:
 
     `model`: the one it names, "" for the usual ones. `basis`: what its final report is based on, "unknown"
     before the end. `continued`: how often it was continued after its end.
+    `title`: a few words for it. `plan_minutes`: how long its plan takes, 0 without one.
     `given`: what its last start or continuation gave (`engine.domain.limits.continuation`).
     """
 
@@ -66,6 +68,8 @@ class TaskView:
     continued: int = 0
     continued_at: float | None = None
     given: Limits = field(default_factory=Limits)
+    title: str = ""
+    plan_minutes: int = 0
 
     @property
     def demonstration(self) -> bool:
@@ -107,7 +111,7 @@ class AgentView:
     leads_group_id: int | None
     head_id: int | None
     depth: int
-    doing: str
+    doing: tuple[Doing, ...]
     todo: tuple[tuple[str, str], ...]
     steps: int
     spend: Spend

@@ -86,7 +86,7 @@ async def act(page: Page) -> None:
     await asyncio.sleep(2.5)
     await page.get_by_role("button", name="Watch the demonstration").first.click()
     await asyncio.sleep(4.0)
-    await page.locator(".channel", has_text="headquarters").first.click()
+    await page.locator(".channel", has_text="birthday").first.click()
     await page.get_by_role("button", name="Approve", exact=True).first.wait_for(timeout=30_000)
     await asyncio.sleep(3.0)
     await page.get_by_role("button", name="Approve", exact=True).first.click()

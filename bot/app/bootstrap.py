@@ -188,7 +188,9 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
     # discord.py waits so long after the last server it hears of; on loopback they all come at once.
     waits = {"guild_ready_timeout": 0.3} if settings.local else {}
     bot = MegaBot(settings, message_content=reads, stop=stop, **waits)
-    notifications = build_notifications(bot, engine, records, ledger, settings, time.time, limiter)
+    models = Models.of(opened.settings)
+    usual = next(iter(models.usual), "")
+    notifications = build_notifications(bot, engine, records, ledger, settings, time.time, limiter, usual)
     outbox = build_outbox(
         bot,
         engine,
@@ -217,7 +219,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         outages=notifications.outages,
         start_replies=notifications.start_replies,
         notices=outbox.notices,
-        models=Models.of(opened.settings),
+        models=models,
         outside=opened.outside,
         alone=settings.local,
     )

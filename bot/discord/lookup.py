@@ -88,7 +88,10 @@ def _only_one(tasks: Sequence[TaskView], *, ended: bool) -> TaskView:
     wanted = [task for task in tasks if (task.ended_at is not None) == ended]
     if len(wanted) == 1 or (not wanted and not ended):
         return (wanted or list(tasks))[0]  # of those that ended the newest
-    lines = [texts.WHICH_TASK_LINE.format(id=task.id, goal=plain(task.goal, 60)) for task in wanted[:8]]
+    lines = [
+        texts.WHICH_TASK_LINE.format(id=task.id, title=plain(task.title or task.goal, 60))
+        for task in wanted[:8]
+    ]
     raise ActionRefused("\n".join([texts.WHICH_TASK, *lines]) if lines else texts.NO_TASK_HERE)
 
 

@@ -24,6 +24,7 @@ from bot.app.settings import BotSettings
 from bot.discord.context import Routes
 from bot.discord.errors import UNDELIVERED
 from bot.features.tasks.card import LIVE, CardModel, card_view, digest
+from bot.features.tasks.questions import load_questions
 from bot.features.tasks.waiting import STALE_S, load_waiting
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import ARCHIVED, Rejected, outcome_of
@@ -80,8 +81,11 @@ class LiveCards:
         settings: BotSettings,
         now: Callable[[], float],
         limiter: Limiter,
+        usual_model: str = "",
     ) -> None:
-        self._limiter = limiter
+        self._limiter, self._usual_model = limiter, usual_model
+        self._unlinked: set[int] = set()
+        """Tasks with an open question whose message is not sent yet."""
         self._client, self._engine, self._records, self._routes = client, engine, records, routes
         self._settings, self._now = settings, now
         self._dirty: set[int] = set()
@@ -155,7 +159,7 @@ class LiveCards:
         self._waiting_seen_at = now
         calls = await self._engine.look.model_calls()
         waiting = {call.task_id for call in calls if now - call.at <= STALE_S}
-        self._dirty |= waiting | self._waiting
+        self._dirty |= waiting | self._waiting | self._unlinked
         self._waiting = waiting
 
     async def refresh(self, task_id: int) -> None:
@@ -257,12 +261,17 @@ class LiveCards:
         look = self._engine.look
         lines = await self._records.log(task_id, SHOWN_LINES)
         task = await look.task(task_id)
+        questions = await load_questions(look, self._routes, task)
+        unlinked = any(not each.url for each in questions)
+        (self._unlinked.add if unlinked else self._unlinked.discard)(task_id)
         model = CardModel(
             task,
             tuple(await look.agents(task_id)),
             tuple(x.line for x in lines),
             no_room=self._no_room and task.state in LIVE,
             waiting=await load_waiting(look, task_id, self._now()),
+            questions=questions,
+            usual_model=self._usual_model,
         )
         return model.without_words() if task_id in self._wordless else model
 

@@ -52,10 +52,11 @@ def build_notifications(
     settings: BotSettings,
     now: Callable[[], float],
     limiter: Limiter,
+    usual_model: str = "",
 ) -> Notifications:
     """Return the notifications that `client` sends; `limiter` is shared with the outbox."""
     return Notifications(
-        LiveCards(client, engine, records, routes, settings, now, limiter),
+        LiveCards(client, engine, records, routes, settings, now, limiter, usual_model),
         OutageNotice(now),
         StartReply(routes, now),
         TypingIndicator(client, engine, routes, now),

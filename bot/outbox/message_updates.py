@@ -1,4 +1,4 @@
-"""Update existing messages: add reactions, remove buttons. In order; repeating an update is harmless."""
+"""Update what is there: reactions, buttons, names of places. In order; repeating an update is harmless."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ _log = logging.getLogger(__name__)
 CloseGate = Callable[[int], Awaitable[None]]
 """Remove the buttons from a gate's message. Raises the errors of `outcomes`, and NotFound."""
 
+Rename = Callable[[int], Awaitable[None]]
+"""Give a task's category and first channel its title. Raises the errors of `outcomes`, and NotFound."""
+
 
 class MessageUpdates:
-    """Queue of entries of kind react and close_gate; each is applied at least once, across restarts."""
+    """Queue of entries of `UPDATE_KINDS`; each is applied at least once, across restarts."""
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class MessageUpdates:
         transport: Transport,
         notices: Notices,
         close_gate: CloseGate,
+        rename: Rename,
         pace: Pace,
         settled: Callable[[], None],
     ) -> None:
@@ -47,6 +51,7 @@ class MessageUpdates:
         self._transport = transport
         self._notices = notices
         self._close_gate = close_gate
+        self._rename = rename
         self._pace = pace
         self._settled = settled
         self._waiting: asyncio.Queue[Entry] = asyncio.Queue()
@@ -108,6 +113,8 @@ class MessageUpdates:
     async def _tell(self, entry: Entry, stuck: str) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
         post = entry.post
+        if post.kind == "rename":
+            return  # the old names are still right
         if post.kind == "close_gate":
             await self._notices.say(f"gate-stuck:{post.gate_id}", post.task_id, post.group_id, stuck)
             return
@@ -121,5 +128,7 @@ class MessageUpdates:
     async def _do(self, entry: Entry) -> None:
         if entry.post.kind == "close_gate" and entry.post.gate_id is not None:
             await self._close_gate(entry.post.gate_id)
+        elif entry.post.kind == "rename":
+            await self._rename(entry.post.task_id)
         else:
             await self._transport.react(entry.post.ref, entry.post.text)

@@ -9,9 +9,9 @@ from typing import Any, Literal
 BOT = "MegaAgent"
 """The author's name of messages in the bot's own voice."""
 
-PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate"]
+PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate", "rename"]
 
-UPDATE_KINDS: tuple[PostKind, ...] = ("react", "close_gate")
+UPDATE_KINDS: tuple[PostKind, ...] = ("react", "close_gate", "rename")
 """Kinds that change an existing message instead of creating one."""
 
 

@@ -229,11 +229,17 @@ def _agent_joined(connection: Connection, body: ev.AgentJoined) -> None:
     insert_once(connection, agents, values)
 
 
+def _task_named(connection: Connection, body: ev.TaskNamed) -> None:
+    root = (groups.c.task_id == body.task_id) & groups.c.parent_id.is_(None)
+    connection.execute(update(groups).where(root).values(name=body.title))
+
+
 _LEARN: dict[type, Callable[[Connection, Any], None]] = {
     ev.TaskAccepted: _task_accepted,
     ev.TaskChanged: _task_changed,
     ev.TaskContinued: _task_continued,
     ev.TaskEnded: _task_changed,
+    ev.TaskNamed: _task_named,
     ev.GroupFormed: _group_formed,
     ev.AgentJoined: _agent_joined,
 }

@@ -324,6 +324,12 @@ def edited_lines(before: str, after: str) -> str:
     return steering.EDIT_LINES.format(lines="\n".join(shown)) if shown else ""
 
 
+def _task_named(body: ev.TaskNamed, at: _Frame) -> list[Post]:
+    """The task's category and first channel get its title."""
+    note = at.note(body.title, body.group_id, Lane.STATUS)
+    return [replace(note, kind="rename", eager=False)]
+
+
 def _task_continued(body: ev.TaskContinued, at: _Frame) -> list[Post]:
     person = owner_id(body.by)
     name = plain(body.by_name, NAME)
@@ -604,6 +610,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.GateClosed: _gate_closed,
     ev.TaskChanged: _task_changed,
     ev.TaskContinued: _task_continued,
+    ev.TaskNamed: _task_named,
     ev.CapReached: _cap,
     ev.Intervened: _intervened,
     ev.ModelWaiting: _model_waiting,

@@ -33,7 +33,13 @@ class Sender:
         self._quiet = asyncio.Event()
         transport = means.posting.transport
         self._acts = MessageUpdates(
-            means.ledger, transport, notices, means.close_gate, means.pace, self._quiet.set
+            means.ledger,
+            transport,
+            notices,
+            means.close_gate,
+            means.provision.rename,
+            means.pace,
+            self._quiet.set,
         )
 
     def start(self) -> None:
@@ -43,7 +49,7 @@ class Sender:
     def feed(self, entries: Sequence[Entry]) -> None:
         """Queue entries; they must be new to this sender and ordered by id."""
         for entry in entries:
-            if entry.post.kind == "react":
+            if entry.post.kind in ("react", "rename"):
                 self._acts.feed(entry)
             else:
                 self._queues[entry.post.place_key].append(entry)

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import aiohttp
 import discord
 
-from bot.outbox.outcomes import NEEDS_2FA, fields_of
+from bot.outbox.outcomes import NEEDS_2FA, fields_of, outcome_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.marks import mark_of
@@ -214,6 +215,25 @@ class Provision:
             text = wording.CARD_AT.format(channel=task.home_id)
             await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
 
+    async def rename(self, task_id: int) -> None:
+        """Give the category and the first channel of a task, where the bot made them, its root group's name.
+
+        Raises the errors of `bot.outbox.outcomes`; Discord takes two new names of a channel in ten minutes.
+        """
+        task, root = await self._records.task(task_id), await self._records.root(task_id)
+        guild = self._guild(task)
+        made = {each.place_id for each in await self._records.made(task_id)}
+        try:
+            channel = guild.get_channel(root.channel_id)
+            if isinstance(channel, discord.TextChannel) and channel.id in made and not root.thread_id:
+                taken = {each.name for each in guild.text_channels if each.id != channel.id}
+                await channel.edit(name=place_name(root.name, taken))
+            category = guild.get_channel(task.category_id)
+            if isinstance(category, discord.CategoryChannel) and category.id in made:
+                await category.edit(name=_category_name(task, root))
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError) as error:
+            raise outcome_of(error) from error
+
     async def _topic(self, row: GroupRecord) -> str:
         return mark_of(row, await self._records.instance())
 
@@ -232,7 +252,7 @@ class Provision:
             deleted = bool(task.category_id)
             if deleted and task.category_repairs:
                 return None
-            name = _category_name(task)
+            name = _category_name(task, await self._records.root(task.task_id))
             left = None if deleted else discord.utils.get(guild.categories, name=name)
             made = left or await self._new_category(task, guild, name)
             if left is None:  # one with this name may be a person's
@@ -356,9 +376,8 @@ def _place(row: GroupRecord) -> Place:
     return Place(row.task_id, row.group_id, row.channel_id, row.thread_id, row.name)
 
 
-def _category_name(task: TaskRecord) -> str:
-    title = " ".join(task.goal.split())[:60].strip()
-    return f"{wording.TASK_TITLE.format(id=task.task_id)} · {title}"[:LONGEST]
+def _category_name(task: TaskRecord, root: GroupRecord) -> str:
+    return f"{wording.TASK_TITLE.format(id=task.task_id)} · {root.name}"[:LONGEST]
 
 
 def _usable(category: discord.CategoryChannel) -> bool:

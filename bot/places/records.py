@@ -100,6 +100,14 @@ class PlaceRecords:
             raise NotFound(f"No task {task_id} is known here.")
         return TaskRecord(*row)
 
+    async def root(self, task_id: int) -> GroupRecord:
+        """Return a task's first group. Raises NotFound before its GroupFormed event was projected."""
+        query = select(*_GROUP).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
+        row = await self._database.read(lambda c: c.execute(query).first())
+        if row is None:
+            raise NotFound(f"No group of task {task_id} is known here yet.")
+        return GroupRecord(*row)
+
     async def places(self, task_id: int) -> list[GroupRecord]:
         """Return all groups of a task in the order they were formed."""
         query = select(*_GROUP).where(groups.c.task_id == task_id).order_by(groups.c.group_id)

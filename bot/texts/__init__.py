@@ -35,7 +35,7 @@ PLAN_CAP_ABOVE = (
 BAD_NUMBER = "“{value}” is not a whole number greater than 0. Open the form again and enter digits only."
 BIG_FILE = "`{name}` is {size}, but the limit is {limit}. Make the file smaller or split it, then try again."
 WHICH_TASK = "Several tasks were started in this channel. Name the one you mean:"
-WHICH_TASK_LINE = "- `task:{id}` {goal}"
+WHICH_TASK_LINE = "- `task:{id}` {title}"
 NO_TASK_HERE = (
     "This channel belongs to no task. Name one, as in `/task status task:3`; `/task list` shows all tasks."
 )
@@ -304,11 +304,21 @@ DOING = {
     "ask_human": "asks a person",
     "finish": "submits the result",
     "verdict": "judges the result",
+    "wait_for": "waits for",
+    "install": "asks for packages",
+    "set_budget": "sets a budget",
+    "checkout": "takes files back",
 }
 """What an agent is doing, by the tool it uses; a path, title or name may follow."""
+DOES = "uses {tool}"
+WAITS_FOR = "waits for {what}"
 TODO = {"done": "☑️", "doing": "▶️", "open": "☐"}
 TODO_MORE = "-# and {count} more"
-SINCE = "⏱️ since <t:{at}:R>, at most {minutes} min"
+SINCE = "⏱️ since <t:{at}:R>{expected}, at most {minutes} min"
+EXPECTED = ", about {minutes} min by its plan"
+MODEL_USED = "🧠 {model}"
+COST_UNKNOWN = "cost not known"
+COST_CEILING = "{cost} at a ceiling price, the real one is not known"
 AT_WORK = "👥 {agents}: 🟢 {working} working, ⚪ {waiting} waiting · 📄 {files}"
 TOOK = "⏱️ took {span}"
 THINKS = "thinks"
@@ -330,8 +340,8 @@ BUTTON = {
     "continue_ask": "Change caps",
     "stop": "Stop",
     "follow": "Follow",
-    "cap": "Raise cap",
-    "picture": "Picture",
+    "cap": "Caps",
+    "picture": "Who's who",
     "timeline": "Timeline",
     "files": "Files",
     "stop_yes": "Yes, stop it",
@@ -366,7 +376,18 @@ DISK_FULL = (
     "⚠️ Work is paused because the disk of the bot's machine is full. It resumes automatically once there is "
     "free space."
 )
-WAITING_FOR_YOU = "❓ Questions waiting for a person: {count}"
+WAITING_FOR = "❓ {name}{asked}"
+WAITING_MORE = "❓ and {count} more questions"
+WAITING_KIND = {
+    "plan": "a plan waits for approval",
+    "cap": "a cap is reached",
+    "share": "the cap of a part is reached",
+    "audit": "the audit needs your decision",
+    "stall": "the work has stalled",
+    "tool": "a call waits for approval",
+    "packages": "packages wait for approval",
+}
+"""Open questions on the card, by kind; an agent's own question is shown in its words."""
 DEMONSTRATION = "-# 🎬 Demonstration: the agents' words are recorded, it costs nothing."
 UNVERIFIED = "not confirmed by an audit"
 UNFINISHED = "⚠️ not finished"

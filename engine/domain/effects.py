@@ -12,6 +12,7 @@ from typing import Literal
 
 from engine.domain.changes import FileChange
 from engine.domain.completeness import Missing
+from engine.domain.doing import Doing
 from engine.domain.gates import Choice, GateKind
 from engine.domain.guard import AskReason
 from engine.domain.inconclusive import Want
@@ -251,6 +252,13 @@ class ProposePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class NameTask:
+    """Give the task its short title; the first one counts."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Finish the task; `lessons` are kept for later tasks of the space. Empty `report`: the engine writes one
     from runs and files.
@@ -372,6 +380,7 @@ Effect = (
     | AddPackages
     | Remember
     | ProposePlan
+    | NameTask
     | Finish
     | CollectWords
     | SetBudget
@@ -413,7 +422,7 @@ class StepOutcome:
     ended_at: float
     bad_answers: int = 0
     last_calls: tuple[str, ...] = ()
-    doing: str = ""
+    doing: tuple[Doing, ...] = ()
     guessed: bool = False
     kept: str = ""
     state: ModelState = field(default_factory=ModelState)

@@ -15,6 +15,7 @@ from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps, check_limits
 from engine.domain.models import DEMONSTRATION
 from engine.domain.quota import check_quota
+from engine.domain.titles import title_of
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
@@ -64,7 +65,7 @@ def start_task(
         NewAgent(task, 0, None, budget, BOSS_NAME, "boss", "", "boss", 0),
         now,
     )
-    group = form_group(connection, task, None, boss, "headquarters", 0)
+    group = form_group(connection, task, None, boss, title_of(goal), 0)
     connection.execute(AGENTS.update().where(AGENTS.c.id == boss).values(group_id=group))
     connection.execute(TASKS.update().where(TASKS.c.id == task).values(boss_id=boss, root_group_id=group))
     events: list[EventBody] = [
@@ -77,7 +78,7 @@ def start_task(
             command.origin,
             demonstration=command.model == DEMONSTRATION,
         ),
-        GroupFormed(task, group, None, boss, "headquarters", 0),
+        GroupFormed(task, group, None, boss, title_of(goal), 0),
         AgentJoined(task, group, boss, name, "boss"),
     ]
     append_events(connection, [(f"t{task}.start.{n}", body) for n, body in enumerate(events)], now)

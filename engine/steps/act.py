@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
+from engine.domain.doing import doing_of
 from engine.domain.effects import CallRecord, Finish, Notice, SendMessage, StepOutcome
 from engine.domain.outcomes import Outcome, Refused, ToolResult
 from engine.domain.speech import Voice, voice_of
@@ -167,7 +168,7 @@ async def act(
         ended_at=now,
         bad_answers=bad,
         last_calls=_remembered(acted.seen),
-        doing=_doing(answer.tool_calls),
+        doing=doing_of(answer.tool_calls),
         guessed=answer.guessed,
         kept=answer.kept,
         state=_state_after(turn, answer),
@@ -221,7 +222,7 @@ def _part(
         ended_at=now,
         bad_answers=agent.bad_answers,
         last_calls=_remembered(acted.seen),
-        doing=_doing(left),
+        doing=doing_of(left),
         guessed=answer.guessed,
         kept=answer.kept,
         state=ModelState(answer_tokens=agent.model.answer_tokens),
@@ -379,16 +380,3 @@ def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext,
         context.stage(Notice("loop", action, detail, notify_head=action != "nudged"))
     context.ends_turn = context.ends_turn or action == "paused"
     return f"\n(You made this same call {times} times with the same result. Do something else.)"
-
-
-def _doing(calls: Sequence[ToolCall]) -> str:
-    if not calls:
-        return ""
-    first = calls[0]
-    try:
-        arguments = json.loads(first.arguments)
-        found = next((arguments[k] for k in ("path", "title", "to", "command") if k in arguments), "")
-        hint = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
-    except (ValueError, TypeError, RecursionError):
-        hint = ""
-    return f"{first.name} {hint}".strip()[:80]

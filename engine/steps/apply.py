@@ -15,6 +15,7 @@ from engine.domain.effects import (
     CountRefusal,
     Dismiss,
     GiveUp,
+    NameTask,
     Notice,
     ProposePlan,
     RaiseGate,
@@ -42,6 +43,7 @@ from engine.events import (
     GroupFormed,
     Intervened,
     PlanProposed,
+    TaskNamed,
 )
 from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
 from engine.lifecycle.gates import NewGate, raise_gate
@@ -54,6 +56,7 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     FILES,
+    GROUPS,
     MEMORIES,
     REVISIONS,
     STEPS,
@@ -420,7 +423,11 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
     unit.connection.execute(
         TASKS.update()
         .where(TASKS.c.id == unit.task_id)
-        .values(plan_state="proposed" if effect.hold else shown, plan_agents=effect.agents)
+        .values(
+            plan_state="proposed" if effect.hold else shown,
+            plan_agents=effect.agents,
+            plan_minutes=effect.minutes,
+        )
     )
     unit.event(
         PlanProposed(
@@ -448,6 +455,15 @@ def _left_in_month(unit: UnitOfWork) -> tuple[int | None, int | None]:
     money = [each.left_micros for each in left if each.left_micros is not None]
     tokens = [each.left_tokens for each in left if each.left_tokens is not None]
     return min(money, default=None), min(tokens, default=None)
+
+
+def apply_name_task(effect: NameTask, unit: UnitOfWork) -> None:
+    unnamed = sa.and_(TASKS.c.id == unit.task_id, TASKS.c.title == "")
+    named = unit.connection.execute(TASKS.update().where(unnamed).values(title=effect.title))
+    if named.rowcount:
+        root = sa.and_(GROUPS.c.task_id == unit.task_id, GROUPS.c.parent_id.is_(None))
+        unit.connection.execute(GROUPS.update().where(root).values(name=effect.title))
+        unit.event(TaskNamed(unit.task_id, unit.own_group, effect.title))
 
 
 def apply_notice(effect: Notice, unit: UnitOfWork) -> None:

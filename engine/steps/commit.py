@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.budget.settlement import settle_budget, under_budget
+from engine.domain.doing import dump_doing
 from engine.domain.effects import (
     AmendAssignment,
     Assign,
@@ -80,7 +81,7 @@ _fence = Prepared(
         in_turn=sa.bindparam("open"),
         turn_steps=sa.bindparam("steps"),
         bad_answers=sa.bindparam("bad"),
-        doing=sa.bindparam("new_doing"),
+        doing_json=sa.bindparam("new_doing"),
         summary_json=sa.bindparam("new_summary"),
         summary_upto=sa.bindparam("upto"),
         last_prompt_tokens=sa.bindparam("prompt"),
@@ -421,7 +422,7 @@ def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped
         "open": begun and not closes,
         "steps": 0 if closes else agent.turn_steps + (outcome.rest is None),
         "bad": outcome.bad_answers,
-        "new_doing": outcome.doing,
+        "new_doing": dumps(dump_doing(outcome.doing)),
         "new_summary": summary_json(turn.summary),
         "upto": turn.upto,
         "prompt": outcome.usage.prompt,

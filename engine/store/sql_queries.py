@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import Limits, MonthRule
+from engine.domain.doing import load_doing
 from engine.domain.gate_rules import GateRule
 from engine.domain.gates import GateKind
 from engine.domain.months import MonthLeft
 from engine.domain.quota import Used
+from engine.domain.titles import title_of
 from engine.domain.waits import Awaited
 from engine.errors import NotFound
 from engine.ports import BlameLine, Database, Revision, Workspace
@@ -172,6 +174,8 @@ def _task_view(row: AnyRow) -> TaskView:
         continued=row.continued,
         continued_at=row.continued_at,
         given=Limits(**loads(row.given_json)) if row.given_json else Limits(),
+        title=row.title or title_of(row.goal),
+        plan_minutes=row.plan_minutes,
     )
 
 
@@ -212,7 +216,7 @@ def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
         leads_group_id=row.leads_group_id,
         head_id=row.head_id,
         depth=row.depth,
-        doing=row.doing,
+        doing=load_doing(loads(row.doing_json)),
         todo=tuple((text, status) for text, status in loads(row.todo_json)),
         steps=row.fence,
         spend=Spend(

@@ -33,6 +33,7 @@ class TaskRow(EngineTable, table=True):
     `continued_at`. `payer`: whose budget of the month it uses, who started or last continued it.
     `waited_s`: seconds for which all of it waited for people since its start or continuation, without the
     wait that began at `waiting_since`; minutes do not run then.
+    `title`: what its boss calls it, "" before. `plan_minutes`: how long its plan takes.
     """
 
     __tablename__ = "tasks"
@@ -64,6 +65,8 @@ class TaskRow(EngineTable, table=True):
     auditor_id: int | None = None
     plan_state: str = "none"
     plan_agents: int = 0
+    plan_minutes: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    title: str = Field(default="", sa_column_kwargs={"server_default": ""})
     lessons_json: str = "[]"
     quiet_rounds: int = 0
     progress_at: float = 0.0
@@ -233,7 +236,7 @@ class AgentRow(EngineTable, table=True):
     turn_steps: int = 0
     bad_answers: int = 0
     todo_json: str = "[]"
-    doing: str = ""
+    doing_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     summary_json: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
     summary_upto: int = 0
     last_prompt_tokens: int = 0

@@ -9,10 +9,20 @@ from pydantic import Field
 from engine.budget.team import team_of
 from engine.domain.budget import estimated_micros
 from engine.domain.clean import clean_line
-from engine.domain.effects import Assign, CheckTeam, Dismiss, ProposePlan, Recruit, SetBudget, slot_mark
+from engine.domain.effects import (
+    Assign,
+    CheckTeam,
+    Dismiss,
+    NameTask,
+    ProposePlan,
+    Recruit,
+    SetBudget,
+    slot_mark,
+)
 from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
+from engine.domain.titles import shortened
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
 from engine.tools.enclosed import NamedFiles
@@ -57,6 +67,7 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     context.check_not_finished()
     await _check_room(context, arguments)
     slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
+    _name_task(context, arguments.group)
     context.stage_last(CheckTeam(context.options.plan_approval_over))
     context.ends_turn = context.ends_turn or arguments.wait
     marks = ", ".join(slot_mark("agent", slot.number) for slot in slots)
@@ -70,6 +81,12 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     then = f" Assignments: {', '.join(given)}." if given else ""
     then += " Now assign each its work." if idle else ""
     return ToolResult(f"Joined your group: {marks}.{then}", Joined(tuple(slots)))
+
+
+def _name_task(context: ToolContext, title: str) -> None:
+    """Stage the task's title, from its boss and once."""
+    if context.agent.role == "boss" and shortened(title):
+        context.stage(NameTask(shortened(title)))
 
 
 def _stage_task(context: ToolContext, member: NewMember, files: str) -> str:
@@ -162,6 +179,7 @@ class ProposePlanArguments(Arguments):
     agents: int = Field(ge=1)
     tokens: int = Field(0, ge=0, description="your estimates")
     minutes: int = Field(0, ge=0)
+    title: str = Field("", max_length=60, description="2-4 words for the task")
 
 
 async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
@@ -189,6 +207,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             worth=arguments.worth,
         )
     )
+    _name_task(context, arguments.title)
     context.ends_turn = context.ends_turn or hold
     return ToolResult(
         "The plan waits for approval; you are woken by the answer." if hold else "The plan is shown. Go on."

@@ -77,7 +77,10 @@ async def test_what_comes_before_a_program_is_seen_while_it_runs(world: World) -
     seen = await kinds(world)
     assert seen.count(AgentSpoke.__name__) == 2 and FileWritten.__name__ in seen
     assert CodeRan.__name__ not in seen
-    assert await world.scalar(sa.select(AGENTS.c.doing)) == "run python, x.py"
+    assert (
+        await world.scalar(sa.select(AGENTS.c.doing_json))
+        == '[["run",["python x.py"]],["write_file",["b.md"]]]'
+    )
     sandbox.go.set()
     await world.until(lambda: still(world))
     assert await paths(world) == ["a.md", "b.md"]

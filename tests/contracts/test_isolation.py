@@ -643,6 +643,7 @@ STEPS: dict[type, tuple[Deed, ...]] = {
         in_step("plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 9, 1, 1, 1, True)),
         in_step("small plan", "boss", lambda s: fx.ProposePlan("p", ("g",), 2, 1, 1, 1, False)),
     ),
+    fx.NameTask: (in_step("name", "boss", lambda s: fx.NameTask("sales report")),),
     fx.Notice: (in_step("notice", "bob", lambda s: fx.Notice("loop", "paused", "d", True)),),
     fx.GiveUp: (in_step("give up", "bob", lambda s: fx.GiveUp("refused")),),
     fx.CountRefusal: (in_step("count a refusal", "bob", lambda s: fx.CountRefusal()),),

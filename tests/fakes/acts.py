@@ -98,7 +98,7 @@ class Acts:
             leads_group_id=leads,
             head_id=head,
             depth=depth,
-            doing="thinking",
+            doing=(),
             todo=(("look", "done"), ("act", "open")),
             steps=0,
             spend=Spend(),

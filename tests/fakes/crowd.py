@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from engine.domain.doing import Doing
 from engine.queries import AgentView, Spend
 
 FIRST = (
@@ -36,7 +37,13 @@ LAST = (
     "Smith",
     "Turner",
 )
-DOING = ("writing the report", "waiting for a review", "running the tests", "reading the sources", "")
+DOING = (
+    (Doing("write_file", ("report.md",)),),
+    (Doing("review"),),
+    (Doing("run", ("pytest",)),),
+    (Doing("read_file", ("sources.md",)),),
+    (),
+)
 STATES = ("working", "working", "idle", "idle", "idle", "paused")
 
 

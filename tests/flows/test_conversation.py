@@ -35,6 +35,7 @@ async def test_personas_speak_and_the_bot_stays_quiet(home: Path) -> None:
     found = await measure(home, scale=1000.0)
     for counted in (found.speakers(), found.entries()):
         assert bot_share(counted) <= MOST_OF_THE_BOT, counted
+    assert {"task 1 · Handbook", "handbook"} <= set(found.places), "named by the boss"
     entries = found.entries()  # in the channel some stand together in one message
     assert entries["Boss"] > 10 and len(entries) >= 9, entries
     texts = [f"{line.head} {line.text}" for line in found.lines]

@@ -11,6 +11,8 @@ import pytest
 
 from bot.app.bootstrap import RunningBot
 from bot.notifications.typing_indicator import TypingIndicator
+from bot.places.layout import place_name
+from engine.domain.titles import title_of
 from engine.ports import ChatAnswer, ChatRequest
 from tests.flows.conftest import Start
 from tests.flows.team import team
@@ -59,7 +61,9 @@ async def test_there_is_a_place_to_watch_before_the_first_call_ends(
     started = await command(product, "task new", goal=GOAL)
     opening = await post_with(product, "is reading the goal")
     place, lobby = int(opening["channel_id"]), you(product).channel("lobby")["id"]
-    assert [c["name"] for c in you(product).channels() if int(c["id"]) == place] == ["headquarters"]
+    assert [c["name"] for c in you(product).channels() if int(c["id"]) == place] == [
+        place_name(title_of(GOAL))
+    ]
     assert GOAL.split("(")[0] in opening["content"]
     assert opening["embeds"] == [] and "webhook_id" not in opening
     assert await post_with(product, f"The live card is in <#{lobby}>")

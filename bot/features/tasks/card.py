@@ -13,10 +13,11 @@ import discord
 from bot import texts
 from bot.discord.formatting import bar, cut, dollars, many, plain, span
 from bot.features.tasks.buttons import TaskButton
+from bot.features.tasks.questions import OpenQuestion, question_lines
 from bot.features.tasks.tree import tree_text
 from bot.features.tasks.waiting import Waiting
 from engine.events import TaskState
-from engine.queries import AgentView, TaskView
+from engine.queries import AgentView, Spend, TaskView
 
 COLOUR: dict[TaskState, int] = {
     "running": 0x3BA55D,
@@ -39,11 +40,13 @@ class CardModel:
     lines: tuple[str, ...]
     no_room: bool = False
     waiting: Waiting = field(default_factory=Waiting)
+    questions: tuple[OpenQuestion, ...] = ()
+    usual_model: str = ""
 
     def without_words(self) -> CardModel:
         """Return the card without what people and agents wrote: Discord's filters do not take that."""
-        task = replace(self.task, goal=texts.CARD_WORDS_REFUSED, reason="", report="")
-        return replace(self, task=task, agents=(), lines=())
+        task = replace(self.task, goal=texts.CARD_WORDS_REFUSED, title="", reason="", report="")
+        return replace(self, task=task, agents=(), lines=(), questions=())
 
 
 def card_view(model: CardModel) -> discord.ui.LayoutView:
@@ -73,14 +76,14 @@ def _components(view: discord.ui.LayoutView) -> Any:
 
 
 def _blocks(model: CardModel) -> list[str]:
-    agents = model.agents if model.task.state in LIVE else [replace(a, doing="") for a in model.agents]
+    agents = model.agents if model.task.state in LIVE else [replace(a, doing=()) for a in model.agents]
     head = _head(model.task)
     if model.no_room:
         head += f"\n{texts.DISK_FULL}"
     todo = _checklist(model)
     waiting = model.waiting if model.task.state in LIVE else Waiting()
-    tree = tree_text(agents, limit=TREE - len(todo), waiting=waiting)
-    numbers = "\n".join(part for part in (_numbers(model.task), waiting.usual) if part)
+    tree = tree_text(agents, limit=TREE - len(todo), waiting=waiting, model=model.task.model)
+    numbers = "\n".join(part for part in (_numbers(model), waiting.usual) if part)
     blocks = [part for part in (head, numbers, todo, tree) if part]
     if model.lines:
         blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
@@ -110,14 +113,24 @@ def _head(task: TaskView) -> str:
     reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
     said = task.report.partition("\n\n")[0] if task.state not in LIVE else ""
     report = f"\n{plain(said, 500)}" if said else ""
-    return f"## Task #{task.id} · {state}\n> {plain(task.goal, 300)}{recorded}{reason}{report}"
+    title = f"\n**{plain(task.title, 60)}**" if task.title and task.title != task.goal else ""
+    return f"## Task #{task.id} · {state}{title}\n> {plain(task.goal, 300)}{recorded}{reason}{report}"
 
 
-def _numbers(task: TaskView) -> str:
-    caps = task.limits
-    spent = dollars(task.spend.cost_micros) + (
-        "" if task.spend.priced else " (some at a ceiling price, the real one is not known)"
+def cost_text(spend: Spend) -> str:
+    """Return what was spent; what no known price was counted for is never shown as nothing."""
+    if spend.priced:
+        return dollars(spend.cost_micros)
+    return (
+        texts.COST_CEILING.format(cost=dollars(spend.cost_micros))
+        if spend.cost_micros
+        else texts.COST_UNKNOWN
     )
+
+
+def _numbers(model: CardModel) -> str:
+    task = model.task
+    caps, spent = task.limits, cost_text(task.spend)
     tokens = task.spend.prompt_tokens + task.spend.completion_tokens
     progress = (
         f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done"
@@ -133,16 +146,19 @@ def _numbers(task: TaskView) -> str:
         f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} of {caps.tokens or 0:,} tokens",
         _time(task),
     ]
-    if task.open_gates:
-        lines.append(texts.WAITING_FOR_YOU.format(count=task.open_gates))
-    return "\n".join(lines)
+    named = task.model or model.usual_model
+    if named and not task.demonstration:
+        lines.append(texts.MODEL_USED.format(model=plain(named, 60)))
+    return "\n".join([*lines, *question_lines(model.questions)])
 
 
 def _time(task: TaskView) -> str:
     """Return since when a task runs; of one that ended, how long it took."""
     if task.ended_at is not None:
         return texts.TOOK.format(span=span(task.ended_at - (task.continued_at or task.created_at)))
-    return texts.SINCE.format(at=int(task.continued_at or task.created_at), minutes=task.limits.minutes)
+    expected = texts.EXPECTED.format(minutes=task.plan_minutes) if task.plan_minutes else ""
+    began = int(task.continued_at or task.created_at)
+    return texts.SINCE.format(at=began, expected=expected, minutes=task.limits.minutes)
 
 
 def _rows(task: TaskView) -> Sequence[Sequence[TaskButton]]:

@@ -129,6 +129,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.TaskChanged: _task,
     e.TaskContinued: _continued,
     e.PlanProposed: _plan,
+    e.TaskNamed: lambda body: f"🏷️ The task is called {plain(body.title, 60)}",
     e.GroupFormed: _group,
     e.AgentJoined: _joined,
     e.AgentLeft: _left,

@@ -11,13 +11,14 @@ from discord.ext import commands
 from bot import texts
 from bot.discord import autocomplete
 from bot.discord.context import Interaction, parts_of
-from bot.discord.formatting import dollars, many, plain
+from bot.discord.formatting import many, plain
 from bot.discord.interactions import answer, hold, require_view, visible_tasks
 from bot.discord.lookup import current_space, task_for
-from bot.features.tasks.card import CardModel, card_view, state_of
+from bot.features.tasks.card import CardModel, card_view, cost_text, state_of
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drawings import show_organisation, show_timeline
 from bot.features.tasks.pages import page_view
+from bot.features.tasks.questions import load_questions
 from bot.features.tasks.tree import tree_text
 from bot.features.tasks.waiting import load_waiting
 from engine.queries import TaskView
@@ -29,8 +30,8 @@ def task_line(task: TaskView) -> str:
     """Return a task as one line of the list."""
     done = f"{task.accepted}/{task.assignments} accepted" if task.assignments else many(task.agents, "agent")
     return (
-        f"**#{task.id}** {state_of(task)} · {done} · {dollars(task.spend.cost_micros)}"
-        f" · {plain(task.goal, 80)}"
+        f"**#{task.id}** {state_of(task)} · {done} · {cost_text(task.spend)}"
+        f" · {plain(task.title or task.goal, 80)}"
     )
 
 
@@ -57,7 +58,14 @@ class TaskLook(commands.Cog):
         lines = await parts.records.log(meant.id, 5)
         agents = await parts.engine.look.agents(meant.id)
         waiting = await load_waiting(parts.engine.look, meant.id, time.time())
-        model = CardModel(meant, tuple(agents), tuple(line.line for line in lines), waiting=waiting)
+        model = CardModel(
+            meant,
+            tuple(agents),
+            tuple(line.line for line in lines),
+            waiting=waiting,
+            questions=await load_questions(parts.engine.look, parts.routes, meant),
+            usual_model=next(iter(parts.models.usual), ""),
+        )
         await answer(interaction, view=card_view(model))
 
     @TASK.command(name="tree", description=texts.CMD["task.tree"])
@@ -79,7 +87,7 @@ class TaskLook(commands.Cog):
         look = parts_of(interaction).engine.look
         agents = await look.agents(meant.id)
         waiting = await load_waiting(look, meant.id, time.time())
-        await answer(interaction, tree_text(agents, limit=1900, lines=60, waiting=waiting))
+        await answer(interaction, tree_text(agents, limit=1900, lines=60, waiting=waiting, model=meant.model))
 
     @TASK.command(name="log", description=texts.CMD["task.log"])
     @app_commands.describe(task=texts.OPT["task"])

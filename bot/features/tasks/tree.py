@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from bot import texts
 from bot.discord.formatting import cut, plain
+from bot.features.tasks.doing import now_text
 from bot.features.tasks.waiting import Waiting
 from engine.queries import AgentView
+
+DOING = 110
+"""Characters of what an agent does."""
 
 ORDER = ("working", "idle", "paused")
 
@@ -34,8 +38,8 @@ LADDER = (
 
 
 class _Tree:
-    def __init__(self, agents: Sequence[AgentView], waiting: Waiting) -> None:
-        self.waiting = waiting
+    def __init__(self, agents: Sequence[AgentView], waiting: Waiting, model: str) -> None:
+        self.waiting, self.model = waiting, model
         self.there = [a for a in agents if a.state != "dismissed"]
         self.roots = [a for a in self.there if a.head_id is None]
         self.under: dict[int, list[AgentView]] = {}
@@ -59,21 +63,22 @@ class _Tree:
         else:
             shown = [c for c in children if detail.members or c.id in self.under]
             folded = [c for c in children if c not in shown]
-        yield indent + _line(agent, detail.doing, self.waiting) + _counted(folded)
+        yield indent + _line(agent, detail.doing, self) + _counted(folded)
         for child in shown:
             yield from self.lines(child, detail, indent + "  ")
 
 
-def _line(agent: AgentView, doing: bool, waiting: Waiting) -> str:
+def _line(agent: AgentView, doing: bool, tree: _Tree) -> str:
     mark = texts.WORKING.get(agent.state, "⚪")
-    now = waiting.line_of(agent.id) if agent.state == "working" else ""
+    now = tree.waiting.line_of(agent.id) if agent.state == "working" else ""
+    name = f"{mark} **{plain(agent.name, 40)}**"
+    if agent.model and agent.model != tree.model:
+        name += f" {texts.MODEL_USED.format(model=plain(agent.model, 40))}"
     if now:
-        return f"{mark} **{plain(agent.name, 40)}**{f' · {now}' if doing else ''}"
-    tool, _, hint = agent.doing.partition(" ")
-    thinks = texts.THINKS if agent.state == "working" and not agent.steps else ""
-    what = f"{texts.DOING.get(tool, tool)} {hint}".strip() or thinks or agent.title
-    tail = f" · {plain(what, 60)}" if doing and what.casefold() != agent.name.casefold() and what else ""
-    return f"{mark} **{plain(agent.name, 40)}**{tail}{_since(agent) if doing else ''}"
+        return f"{name} · {now}" if doing else name
+    what = now_text(agent) or plain(agent.title, DOING)
+    tail = f" · {cut(what, DOING)}" if doing and what.casefold() != agent.name.casefold() and what else ""
+    return f"{name}{tail}{_since(agent) if doing else ''}"
 
 
 def _since(agent: AgentView) -> str:
@@ -93,16 +98,21 @@ def _counted(agents: list[AgentView]) -> str:
 
 
 def tree_text(
-    agents: Sequence[AgentView], limit: int = 1850, lines: int = 30, waiting: Waiting | None = None
+    agents: Sequence[AgentView],
+    limit: int = 1850,
+    lines: int = 30,
+    waiting: Waiting | None = None,
+    model: str = "",
 ) -> str:
     """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits.
 
-    `waiting`: what the agents write at this moment.
+    `waiting`: what the agents write at this moment. `model`: the task's, "" for the usual ones; agents with
+    another one show theirs.
     """
-    tree = _Tree(agents, waiting or Waiting())
+    tree = _Tree(agents, waiting or Waiting(), model)
     roots = tree.roots
     if len(tree.there) <= 1:
-        return "\n".join(_line(root, True, tree.waiting) for root in roots) + f"\n-# {texts.NOBODY_YET}"
+        return "\n".join(_line(root, True, tree) for root in roots) + f"\n-# {texts.NOBODY_YET}"
     drawn: list[str] = []
     for detail in LADDER:
         drawn = [_quoted(line) for root in roots for line in tree.lines(root, detail)]

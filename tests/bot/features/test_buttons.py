@@ -58,7 +58,7 @@ async def test_card_stops_after_a_yes(stage: Stage, restarts: bool) -> None:
 async def test_card_raises_the_cap(stage: Stage, restarts: bool) -> None:
     """The window works even when the bot restarted while it was open."""
     await stage.start()
-    shown = await stage.boss.click(card(stage), label="Raise cap")
+    shown = await stage.boss.click(card(stage), label="Caps")
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"dollars": "20", "agents": "", "minutes": ""})
@@ -76,7 +76,7 @@ async def test_card_follows_draws_and_lists_files(stage: Stage, restarts: bool) 
         await stage.restart()
     await stage.boss.click(card(stage), label="Follow")
     assert await stage.records.follow_mode(task.id, stage.boss.id) == "answers"
-    picture = await stage.boss.click(card(stage), label="Picture")
+    picture = await stage.boss.click(card(stage), label="Who's who")
     assert (await picture.response.attachments[0].read()).startswith(b"\x89PNG") and picture.ephemeral
     timeline = await stage.boss.click(card(stage), label="Timeline")
     assert (await timeline.response.attachments[0].read()).startswith(b"\x89PNG")
@@ -227,7 +227,7 @@ async def test_buttons_check_who_presses(stage: Stage) -> None:
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak",))
     message = await post_gate(stage, task, gate_id)
     before = len(stage.engine.commands)
-    for label in ("Pause", "Stop", "Raise cap"):
+    for label in ("Pause", "Stop", "Caps"):
         result = await stage.stranger.click(card(stage), label=label)
         assert result.ephemeral and "You are not allowed" in result.response.content
     for label in ("Oak", "Write an answer"):

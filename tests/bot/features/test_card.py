@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -11,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.features.tasks.card import CardModel, card_view, digest
+from bot.features.tasks.doing import now_text
+from bot.features.tasks.questions import OpenQuestion
 from bot.features.tasks.tree import tree_text
 from bot.features.tasks.waiting import call_text, waiting_of
 from bot.notifications.live_card import next_move
 from bot.storage.guild_settings import CardRecord
 from engine.commands import Limits
-from engine.ports import Written
-from engine.queries import AgentView, ModelCallView, Spend, TaskView
+from engine.domain.doing import Doing, doing_of, dump_doing, load_doing
+from engine.ports import ToolCall, Written
+from engine.queries import AgentView, GateView, ModelCallView, Spend, TaskView
 from tests.fakes.crowd import crowd
 from tests.fakes.engine import DEFAULTS
 
@@ -71,7 +75,9 @@ def card(task: TaskView, agents: list[AgentView], lines: tuple[str, ...] = ()) -
 @settings(max_examples=40, deadline=None)
 def test_cards_stay_within_discords_limits(count: int, words: str, lines: list[str]) -> None:
     """At most 40 components and 4,000 characters, whatever goals, names and reports say."""
-    agents = [replace(a, name=(words[:90] or a.name), doing=words[:200]) for a in crowd(count)]
+    agents = [
+        replace(a, name=(words[:90] or a.name), doing=(Doing("run", (words[:200],)),)) for a in crowd(count)
+    ]
     task = replace(TASK, goal=words, reason=words, report=words, state="done")
     view = card(task, agents, tuple(lines))
     assert len(list(view.walk_children())) <= 40
@@ -114,7 +120,10 @@ def test_a_card_says_what_a_model_writes_and_how_much() -> None:
     """Waiting, reading, writing: each in words, since when, with the newest words as typed text; and how long
     steps took. Accounts that nobody renews, and those of a task that ended, are left out."""
     now = 1_700_000_100.0
-    agents = [replace(a, state="working", steps=2, last_active_at=now - 90, doing="run x") for a in crowd(4)]
+    agents = [
+        replace(a, state="working", steps=2, last_active_at=now - 90, doing=(Doing("run", ("x",)),))
+        for a in crowd(4)
+    ]
     written = (
         Written(0, 0.4),
         Written(30, 1.0, "write_file", "main.py", 12, "# **hi** <@7> @everyone"),
@@ -141,7 +150,45 @@ def test_numbers_say_progress_and_spend() -> None:
     """Accepted of all as bar and words, spend against cap, questions waiting."""
     text = "\n".join(texts(card(TASK, crowd(7), ("📄 Ada added x",))))
     assert "`████░░░░░░░░░░░░` 10 of 40" in text and "$1.23 of $5.00" in text
-    assert "waiting for a person: 1" in text and "📄 Ada added x" in text
+    assert "📄 Ada added x" in text
+
+
+def test_open_questions_are_links_and_what_is_not_known_is_not_nothing() -> None:
+    """The question leads to its message; title, model and the plan's time are shown; no price is no $0.00."""
+    gate = GateView(5, 7, 1, "question", "Nora", "Which [wood](https://evil.example)?", ())
+    plan = replace(gate, id=6, kind="plan", question="All of it, in parts")
+    asked = (OpenQuestion(gate, "https://discord.com/channels/1/2/3"), OpenQuestion(plan, ""))
+    task = replace(TASK, title="sturdy boat", plan_minutes=40, spend=Spend(0, 900, 0, 90, 3, priced=False))
+    lone = replace(crowd(1)[0], model="other-model")
+    model = CardModel(task, (lone,), (), questions=asked, usual_model="gpt-x")
+    text = "\n".join(texts(card_view(model)))
+    assert "**sturdy boat**" in text and "🧠 gpt-x" in text and "🧠 other-model" in text
+    assert "](https://discord.com/channels/1/2/3)" in text and "](https://evil" not in text
+    assert "a plan waits for approval" in text and "All of it" not in text
+    assert "about 40 min by its plan" in text
+    assert "cost not known" in text and "$0.00" not in text
+
+
+def test_what_happens_now_is_the_whole_step_in_words() -> None:
+    """Each tool once with what it was used on, never a list of Python; who is idle says what it waits for."""
+    calls = (
+        ToolCall("a", "send_message", '{"to": ["human", "Nora"], "text": "x"}'),
+        ToolCall("b", "edit_file", '{"path": "a.md"}'),
+        ToolCall("c", "edit_file", '{"path": "b.md"}'),
+        ToolCall("d", "run", '{"command": ["python", "-m", "pytest"]}'),
+        ToolCall("e", "recruit", '{"members": [{"name": "Ada"}, {"name": "Bo"}]}'),
+        ToolCall("f", "update_todo", "not json"),
+        ToolCall("g", "git__log", "[1]"),
+    )
+    doing = doing_of(calls)
+    assert load_doing(json.loads(json.dumps(dump_doing(doing)))) == doing
+    agent = replace(crowd(1)[0], state="working", steps=2, doing=doing)
+    assert now_text(agent) == (
+        "writes to you, Nora, edits a.md, b.md, runs python -m pytest, recruits Ada, Bo, updates its list, "
+        "uses git\\_\\_log"
+    )
+    assert now_text(replace(agent, state="idle", waits_for=("Ada's answer",))) == "waits for Ada's answer"
+    assert now_text(replace(agent, state="idle")) == ""
 
 
 def test_a_card_says_no_more_than_is_so() -> None:
@@ -173,11 +220,11 @@ def test_the_clock_of_an_ended_task_stands_still() -> None:
 
 def test_buttons_follow_the_state() -> None:
     """Running: Pause; paused: Resume; ended: Continue."""
-    assert buttons(card(TASK, crowd(7)))[:4] == ["Pause", "Stop", "Follow", "Raise cap"]
+    assert buttons(card(TASK, crowd(7)))[:4] == ["Pause", "Stop", "Follow", "Caps"]
     assert buttons(card(replace(TASK, state="paused"), crowd(7)))[0] == "Resume"
     assert buttons(card(replace(TASK, state="done"), crowd(7))) == [
         "Continue",
-        "Picture",
+        "Who's who",
         "Timeline",
         "Files",
     ]

@@ -534,7 +534,7 @@ async def test_a_button_forged_for_another_server(loop: Loop) -> None:
     view = loop.stage.engine.world.tasks[task]
     loop.stage.engine.world.tasks[task] = replace(view, space="guild:1")
     wire = next(m for m in loop.local.you.history(loop.lobby) if m["components"])
-    for label in ("Pause", "Stop", "Files", "Picture"):
+    for label in ("Pause", "Stop", "Files", "Who's who"):
         pressed = await loop.local.you.click(wire, label)
         assert pressed.ephemeral and "no task #1" in pressed.text, label
     assert loop.stage.engine.world.tasks[task].state == "running"

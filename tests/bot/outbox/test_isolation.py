@@ -67,6 +67,7 @@ def happening(t: int) -> dict[type, ev.EventBody]:
         ev.GroupFormed(t, of(t, 6), root, boss, "workshop", 1),
         ev.AgentJoined(t, shop, of(t, 7), "Ada 2", "writer", shop),
         ev.AgentLeft(t, root, ada, "Ada", "slow"),
+        ev.TaskNamed(t, root, "sales report"),
         ev.AgentChanged(t, root, ada, "Ada", "paused"),
         ev.AgentSpoke(t, shop, ada, "Ada", (), "hello", (f"{of(t, 92)}:1",)),
         ev.MessageRead(t, ada, f"{of(t, 92)}:1"),

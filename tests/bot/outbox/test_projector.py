@@ -177,6 +177,7 @@ OF_THE_BOT: list[ev.EventBody] = [
     ev.TaskChanged(1, "paused", "by a person", "person"),
     ev.TaskChanged(1, "running", ""),
     ev.AgentLeft(1, 2, 4, "Bo", "done"),
+    ev.TaskNamed(1, 2, "sales report"),
     ev.AgentChanged(1, 2, 4, "Bo", "paused"),
     *(ev.GateRaised(1, 2, 8, kind, None, "", "Go?", ()) for kind in get_args(GateKind) if kind != "plan"),
     ev.CapReached(1, "agents", 100, 5, 5),

@@ -1,0 +1,35 @@
+"""What an agent does now, in words: the whole of its newest step, or what it waits for (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot import texts
+from bot.discord.formatting import plain
+from bot.texts.outbox import ADDRESSEES
+from engine.domain.doing import Doing
+from engine.queries import AgentView
+
+SUBJECT = 60
+
+
+def doing_text(doing: Sequence[Doing]) -> str:
+    """Return what a step does, each tool once with what it is used on, such as "edits a.md, runs pytest"."""
+    return ", ".join(_part(each) for each in doing)
+
+
+def now_text(agent: AgentView) -> str:
+    """Return what an agent is at, "" for one that has nothing to do."""
+    if agent.state == "working":
+        return doing_text(agent.doing) or (texts.THINKS if not agent.steps else "")
+    if agent.state == "idle" and agent.waits_for:
+        return texts.WAITS_FOR.format(
+            what=texts.listed([plain(each, SUBJECT) for each in agent.waits_for], 3)
+        )
+    return ""
+
+
+def _part(doing: Doing) -> str:
+    verb = texts.DOING.get(doing.tool) or texts.DOES.format(tool=plain(doing.tool, SUBJECT))
+    names = [ADDRESSEES.get(each) or plain(each, SUBJECT) for each in doing.subjects]
+    return f"{verb} {texts.listed(names, 3)}" if names else verb
