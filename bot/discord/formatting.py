@@ -11,6 +11,8 @@ from engine.domain.clean import clean_line, clean_text
 
 INVISIBLE = "\u200b"
 _FENCE = re.compile(r"`{3,}")
+_MARKED = re.compile(r"(\*{1,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1", re.S)
+_HEADING = re.compile(r"^#{1,6} ", re.M)
 
 
 def plain(text: str, limit: int) -> str:
@@ -19,6 +21,14 @@ def plain(text: str, limit: int) -> str:
     while len(escaped := escape(line)) > limit and line:
         line = cut(line[:-1], len(line) - 1)
     return escaped
+
+
+def unmarked(text: str) -> str:
+    """Return text without marks of Markdown that stand in pairs or begin a line, for a place that shows none.
+
+    Underscores stay: names of files hold them.
+    """
+    return _HEADING.sub("", _MARKED.sub(lambda found: found[2], text))
 
 
 def escape(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.discord.formatting import bar, cut, dollars, many, plain, span
+from bot.discord.formatting import bar, cut, dollars, many, plain, span, unmarked
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.questions import OpenQuestion, question_lines
 from bot.features.tasks.tree import tree_text
@@ -112,7 +112,7 @@ def _head(task: TaskView) -> str:
     recorded = f"\n{texts.DEMONSTRATION}" if task.demonstration else ""
     reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
     said = task.report.partition("\n\n")[0] if task.state not in LIVE else ""
-    report = f"\n{plain(said, 500)}" if said else ""
+    report = f"\n{plain(unmarked(said), 500)}" if said else ""
     title = f"\n**{plain(task.title, 60)}**" if task.title and task.title != task.goal else ""
     return f"## Task #{task.id} · {state}{title}\n> {plain(task.goal, 300)}{recorded}{reason}{report}"
 

@@ -146,6 +146,13 @@ def test_a_card_says_what_a_model_writes_and_how_much() -> None:
     assert "so far" not in "\n".join(texts(card_view(ended)))
 
 
+def test_a_report_on_the_card_shows_no_marks_of_markdown() -> None:
+    """What an agent set in bold or as code reads as words; names of files keep their underscores."""
+    said = "## Ready\n**card.txt** and `my_card.py` are *done*, 2 * 3 * 4 stays.\n\nMore."
+    text = "\n".join(texts(card(replace(TASK, state="done", ended_at=9.0, report=said), crowd(1))))
+    assert "Ready card.txt and my\\_card.py are done, 2 \\* 3 \\* 4 stays." in text
+
+
 def test_numbers_say_progress_and_spend() -> None:
     """Accepted of all as bar and words, spend against cap, questions waiting."""
     text = "\n".join(texts(card(TASK, crowd(7), ("📄 Ada added x",))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from io import BytesIO
 
 import discord
 import pytest
@@ -80,6 +81,22 @@ async def test_phone_in_light(house: House, browser: Browser) -> None:
     await page.get_by_label("Show channels").click()
     await page.locator(".channel", has_text="lobby").click()
     await expect(page.locator("#channels")).to_be_hidden()
+    await context.close()
+
+
+async def test_a_preview_on_a_phone_keeps_its_lines(house: House, browser: Browser) -> None:
+    """A file's lines are shown as they are and scrolled, so that a picture of characters stays one."""
+    wide = discord.File(BytesIO(b"+" + b"-" * 200 + b"+\n| MIA |\n"), "wide.txt")
+    sent = await house.lobby.send("the end", file=wide)
+    context = await browser.new_context(viewport={"width": 360, "height": 700})
+    page = await context.new_page()
+    await page.goto(house.local.page_url)
+    message = page.locator(f".message[data-id='{sent.id}']")
+    await message.locator(".preview summary").click()
+    lines = message.locator(".preview pre")
+    await expect(lines).to_contain_text("MIA")
+    assert await lines.evaluate("node => node.scrollWidth > node.clientWidth && node.clientHeight < 90")
+    assert await page.evaluate("document.scrollingElement.scrollWidth") <= 360
     await context.close()
 
 
