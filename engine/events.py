@@ -194,7 +194,8 @@ class AgentChanged:
 @dataclass(frozen=True, slots=True)
 class AgentSpoke:
     """An agent wrote a message, `to` no one in particular when empty. `refs`: the people's messages it
-    answers. `sources`: what the agent had read from outside when it wrote it."""
+    answers. `sources`: what the agent had read from outside when it wrote it. `asks`: it waits for people's
+    answer."""
 
     task_id: int
     group_id: int
@@ -204,6 +205,7 @@ class AgentSpoke:
     text: str
     refs: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

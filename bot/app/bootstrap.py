@@ -28,6 +28,7 @@ from bot.features.files.archive import close_places, reopen_places
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
 from bot.features.repeats.start_authorization import StartAuthorization
+from bot.features.tasks.buttons import end_view
 from bot.notifications.ephemeral import run_listeners
 from bot.notifications.live_card import LiveCards
 from bot.notifications.wiring import Notifications, build_notifications
@@ -198,7 +199,9 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         gate_view=gate_view,
         closed_gate=closed_message,
         category_of=lambda guild_id: _category_of(records, guild_id),
-        options=OutboxOptions(avatar_url_template=settings.avatar_url_template, limiter=limiter),
+        options=OutboxOptions(
+            avatar_url_template=settings.avatar_url_template, limiter=limiter, end_view=end_view
+        ),
         heard=notifications.heard,
     )
     parts = Parts(

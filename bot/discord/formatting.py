@@ -11,8 +11,6 @@ from engine.domain.clean import clean_line, clean_text
 
 INVISIBLE = "\u200b"
 _FENCE = re.compile(r"`{3,}")
-_MARKED = re.compile(r"(\*{1,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1", re.S)
-_HEADING = re.compile(r"^#{1,6} ", re.M)
 
 
 def plain(text: str, limit: int) -> str:
@@ -23,12 +21,34 @@ def plain(text: str, limit: int) -> str:
     return escaped
 
 
-def unmarked(text: str) -> str:
-    """Return text without marks of Markdown that stand in pairs or begin a line, for a place that shows none.
+_CODE = re.compile(r"(`+)(.+?)\1")
+_ENDS = r"(?=[\s,;:!?)\]*]|\.(?:\s|$)|$)"
+_MARKS = (
+    (re.compile(r"\[([^\]\n]+)\]\([^()\s]+\)"), r"\1"),
+    (re.compile(r"(\*{1,3}|~~|\|\|)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(?<!\w)(_{1,3})(?=\S)(.+?)(?<=\S)\1" + _ENDS), r"\2"),
+    (re.compile(r"^\s{0,3}(?:#{1,6}|-#|>)\s+", re.MULTILINE), ""),
+)
 
-    Underscores stay: names of files hold them.
-    """
-    return _HEADING.sub("", _MARKED.sub(lambda found: found[2], text))
+
+def unmarked(text: str) -> str:
+    """Return the text without Markdown's marks, for where they would be shown as typed; code is kept."""
+    parts, at = [], 0
+    for code in _CODE.finditer(text):
+        parts += [_without_marks(text[at : code.start()]), code[2]]
+        at = code.end()
+    return "".join([*parts, _without_marks(text[at:])])
+
+
+def _without_marks(text: str) -> str:
+    for mark, inner in _MARKS:
+        text = mark.sub(inner, text)
+    return text
+
+
+def bare(text: str, limit: int) -> str:
+    """Return `plain` of the text without Markdown's marks."""
+    return plain(unmarked(text), limit)
 
 
 def escape(text: str) -> str:

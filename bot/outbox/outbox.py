@@ -53,6 +53,8 @@ class OutboxOptions:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     limiter: Limiter | None = None
+    end_view: Callable[[int], discord.ui.View | None] = lambda _task_id: None
+    """The buttons below a task's final report."""
 
 
 class Outbox:
@@ -90,6 +92,7 @@ class Outbox:
             self.faces,
             engine.look.read_file,
             self._buttons,
+            options.end_view,
             said,
             records.instance,
         )

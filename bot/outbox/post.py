@@ -109,7 +109,10 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """One message to Discord. `files` are paths in the task's workspace, read when it is sent."""
+    """One message to Discord. `files` are paths in the task's workspace, read when it is sent.
+
+    `ended`: it ends its task's report, and carries the buttons for what comes after.
+    """
 
     task_id: int
     group_id: int
@@ -125,6 +128,7 @@ class OutgoingMessage:
     channel_id: int = 0
     guild_id: int = 0
     roles: tuple[int, ...] = ()
+    ended: bool = False
 
 
 def dump_post(post: Post) -> dict[str, Any]:

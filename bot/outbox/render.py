@@ -15,7 +15,7 @@ from difflib import ndiff
 from typing import Any, Protocol
 
 from bot import texts
-from bot.discord.formatting import cut, dollars, fenced, many, plain, without_previews
+from bot.discord.formatting import bare, cut, dollars, fenced, many, plain, without_previews
 from bot.discord.identities import guild_of, owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
@@ -24,6 +24,7 @@ from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.acts import MOST, Act, ActKind, small_print
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import excerpt
+from bot.outbox.tables import with_tables
 from bot.texts import outbox as wording
 from bot.texts import steering
 from bot.texts.gates import question_text
@@ -179,7 +180,7 @@ class _Frame:
 
         In the bot's voice for an agent that is not known.
         """
-        note = self.note(text, group_id, lane)
+        note = self.note(with_tables(text), group_id, lane)
         if agent is None:
             return note
         return replace(
@@ -208,7 +209,9 @@ def code(text: str, limit: int = 80) -> str:
 def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
     agent = at.scene.agent(body.agent_id) or AgentInfo(body.agent_id, body.name, plain(body.name, 80), False)
     answered = tuple(a for ref in body.refs if (a := at.scene.asked(ref)) is not None)
-    lane = Lane.ANSWER if body.refs else Lane.HEAD if agent.leads else Lane.CHATTER
+    lane = (
+        Lane.ANSWER if body.refs else Lane.STATUS if body.asks else Lane.HEAD if agent.leads else Lane.CHATTER
+    )
     text = body.text.strip()
     if not text:
         return []
@@ -221,7 +224,15 @@ def _spoke(body: ev.AgentSpoke, at: _Frame) -> list[Post]:
         silent=not body.refs,
         pings=tuple(dict.fromkeys(each.user_id for each in answered)),
     )
-    return [said]
+    return [_marked_as_question(said, at) if body.asks else said]
+
+
+def _marked_as_question(said: Post, at: _Frame) -> Post:
+    """An agent that waits for what a person says to its message: seen as a question, and pings as one."""
+    owner = at.task.notified_id
+    pings = said.pings or ((owner,) if owner else ())
+    named = "".join(f"<@{each}> " for each in pings if f"<@{each}>" not in said.head)
+    return replace(said, text=f"{named}{question_text('question', said.text)}", pings=pings, silent=False)
 
 
 def _to_head(to: tuple[str, ...]) -> str:
@@ -238,7 +249,7 @@ def _answer_head(refs: tuple[str, ...], at: _Frame) -> str:
     asked = at.scene.asked(ref)
     if asked is None:
         return wording.ANSWER_UNKNOWN.format(link=link)
-    return wording.ANSWER.format(user=asked.user_id, excerpt=plain(asked.excerpt, QUOTE), link=link)
+    return wording.ANSWER.format(user=asked.user_id, excerpt=bare(asked.excerpt, QUOTE), link=link)
 
 
 def _read(body: ev.MessageRead, at: _Frame) -> list[Post]:
@@ -288,7 +299,7 @@ def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
 
 def _opening(body: ev.AgentJoined, at: _Frame) -> Post:
     """The first line in a task's first place: it makes the place, so that there is one to watch at once."""
-    goal = plain(at.task.goal, QUOTE * 4)
+    goal = bare(at.task.goal, QUOTE * 4)
     text = wording.OPENING.format(boss=plain(body.name, NAME), goal=goal)
     return replace(at.note(text, body.group_id, Lane.STATUS), agent_id=body.agent_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Literal
 from sqlalchemy import Connection, select
 
 from bot.outbox.post import BOT, UPDATE_KINDS, Post, load_post
-from bot.outbox.split import closed
+from bot.outbox.split import closed, open_fence
 from bot.storage.tables import groups, outbox
 from engine.ports import Database
 
@@ -20,7 +21,8 @@ _STYLE = (
     "background:#313338;color:#dbdee1}h1,h2{color:#f2f3f5}"
     "article{padding:.4rem 0;border-top:1px solid #3f4147}"
     "b{color:#f2f3f5}time{color:#949ba4;font-size:.8em;margin-left:.5em}small{color:#949ba4}"
-    "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.2rem 0;font:inherit}"
+    "div{overflow-wrap:anywhere;margin:.2rem 0}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#2b2d31;padding:.4rem}"
 )
 
 _POLICY = (
@@ -85,12 +87,50 @@ def page(lines: Sequence[Line], title: str) -> str:
 
 
 def _article(line: Line) -> str:
-    head = f"<br><small>{html.escape(line.head)}</small>" if line.head else ""
-    foot = f"<small>{html.escape(line.foot)}</small>" if line.foot else ""
+    head = f"<br><small>{_inline(line.head)}</small>" if line.head else ""
+    foot = f"<small>{_inline(line.foot)}</small>" if line.foot else ""
     return (
         f"<article><b>{html.escape(line.author)}</b><time>{_clock(line.at)}</time>{head}"
-        f"<pre>{html.escape(line.text)}</pre>{foot}</article>"
+        f"<div>{_drawn(line.text)}</div>{foot}</article>"
     )
+
+
+def _drawn(text: str) -> str:
+    """Return Discord's Markdown as HTML; every character of the text is escaped."""
+    made, fence = [], ""
+    for row in text.split("\n"):
+        now = open_fence(row, fence)
+        if now != fence:
+            language = html.escape(now.strip("`~ "))
+            made.append(f"<small>{language}</small><pre>" if now else "</pre>")
+        elif fence:
+            made.append(f"{html.escape(row)}\n")
+        elif small := re.match(r"-# (.*)", row):
+            made.append(f"<small>{_inline(small[1])}</small><br>")
+        elif title := re.match(r"#{1,3} (.*)", row):
+            made.append(f"<b>{_inline(title[1])}</b><br>")
+        else:
+            made.append(f"{_inline(row)}<br>")
+        fence = now
+    return "".join(made) + ("</pre>" if fence else "")
+
+
+def _inline(text: str) -> str:
+    """Return one line with its bold, italic and code as HTML, and ids of people and channels as words."""
+    escaped = html.escape(text.replace("\u200b", ""))
+    for mark, inner in _INLINE:
+        escaped = mark.sub(inner, escaped)
+    return re.sub(r"\\([\\`*_~|>#.\-\[\]()])", r"\1", escaped)
+
+
+_INLINE = (
+    (re.compile(r"&lt;@!?\d+&gt;"), "@person"),
+    (re.compile(r"&lt;#\d+&gt;"), "#channel"),
+    (re.compile(r"&lt;t:\d+(?::\w)?&gt;"), ""),
+    (re.compile(r"(?<!\\)`([^`]+)`"), r"<code>\1</code>"),
+    (re.compile(r"(?<![\\*])\*\*(?=\S)(.+?)(?<=\S)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"(?<![\\*])\*(?=[^\s*])([^*]+?)(?<=\S)\*(?!\*)"), r"<i>\1</i>"),
+)
 
 
 def _clock(at: float) -> str:

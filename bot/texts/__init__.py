@@ -154,6 +154,9 @@ REPLACE_SURE = (
 )
 REPLACE_GROUP = ", and leads the same group"
 REPLACE_NOT = "{name} was not replaced."
+DISMISS_SURE = "Dismiss {name}{below}? {name} leaves the task permanently; its open work returns to its head."
+DISMISS_BELOW = " with {count} below"
+DISMISS_NOT = "{name} was not dismissed."
 AGENT_REPLACED = "{name} has left the task; {fresh} continues its work."
 AGENT_CAPPED = "{name} and all agents below it may use {caps}."
 SUBTREE_USED = "-# This agent and all below it: {used}"
@@ -353,6 +356,8 @@ BUTTON = {
     "agent_cap": "Set caps",
     "replace_yes": "Yes, replace it",
     "replace_no": "No, keep it",
+    "dismiss_yes": "Yes, dismiss it",
+    "dismiss_no": "No, keep it",
     "repeat_yes": "Yes, repeat it",
     "repeat_no": "No",
     "view": "View",

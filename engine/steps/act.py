@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
 from engine.domain.doing import doing_of
-from engine.domain.effects import CallRecord, Finish, Notice, SendMessage, StepOutcome
+from engine.domain.effects import CallRecord, ChangeFile, Finish, Notice, SendMessage, StepOutcome
 from engine.domain.outcomes import Outcome, Refused, ToolResult
 from engine.domain.speech import Voice, voice_of
 from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
@@ -28,7 +28,7 @@ from engine.ports import ChatAnswer, Clock, OutsideTool, ToolCall
 from engine.store.driver_errors import FULL, is_full
 from engine.tools import SEARCHED, TOOLS, Tool, ToolContext, ToolRefused, call_outside
 from engine.tools.base import MAX_RESULT, clip
-from engine.tools.run import close_conversation
+from engine.tools.run import RUN, close_conversation
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _REMEMBERED, _REFUSED_REMEMBERED = 12, 96
 """Calls in which a repetition is seen. Refused ones are remembered longer: between two of them an agent may
 make many that bring nothing."""
 
-_REFUSED = "!"
+_REFUSED, _RAN = "!", "~"
 """Begins the mark of a refused call."""
 
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -317,12 +317,15 @@ def _alone(turn: Turn, note: str) -> tuple[CallRecord, ...]:
 
 
 async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContext, acted: _Acted) -> None:
-    agent = turn.facts.agent
+    agent, changed = turn.facts.agent, len(context.staged(ChangeFile))
     if number >= MAX_CALLS:
         text = f"Not done: one answer may hold {MAX_CALLS} calls. Call it again."
         result, good = ToolResult(text, Refused("not_allowed")), False
     else:
         result, good = await _result_of(call, context, agent.role)
+    if call.name != RUN.name and len(context.staged(ChangeFile)) > changed:
+        # A program that is run again after an edit is no repetition, whatever it says.
+        acted.seen[:] = [mark for mark in acted.seen if not mark.startswith(_RAN)]
     text = clip(result.text, MAX_RESULT * 3)
     steady = text if result.steady is None else result.steady
     text += _loop_note(call, steady, acted, context, refused=isinstance(result.outcome, Refused))
@@ -369,7 +372,7 @@ def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext,
     """React to a repeated call with the same result: a note, then a report, then the end of the turn."""
     said = f"{call.name}|{call.arguments}|{result}".encode("utf-8", "replace")
     mark = hashlib.blake2b(said, digest_size=6)
-    made = (_REFUSED if refused else "") + mark.hexdigest()
+    made = (_REFUSED if refused else _RAN if call.name == RUN.name else "") + mark.hexdigest()
     acted.seen.append(made)
     times = _remembered(acted.seen).count(made)
     action = judge_loop(times, context.options.watch)

@@ -128,6 +128,7 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
             effect.text,
             effect.refs,
             unit.sources,
+            effect.waits and "human" in effect.shown,
         )
     )
 

@@ -36,6 +36,7 @@ async def test_personas_speak_and_the_bot_stays_quiet(home: Path) -> None:
     for counted in (found.speakers(), found.entries()):
         assert bot_share(counted) <= MOST_OF_THE_BOT, counted
     assert {"task 1 · Handbook", "handbook"} <= set(found.places), "named by the boss"
+    assert any("task:continue:1" in str(message["components"]) for message in found.messages)
     entries = found.entries()  # in the channel some stand together in one message
     assert entries["Boss"] > 10 and len(entries) >= 9, entries
     texts = [f"{line.head} {line.text}" for line in found.lines]

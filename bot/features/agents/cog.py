@@ -16,7 +16,7 @@ from bot.discord.formatting import plain
 from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import agent_by_id, agent_for, group_for
 from bot.features.agents import actions as agent_actions
-from bot.features.agents.buttons import ask_to_replace, inspect
+from bot.features.agents.buttons import ask_to_dismiss, ask_to_replace, inspect
 from bot.features.agents.windows import agent_cap_window, edit_window, say_window
 from bot.features.tasks import actions as task_actions
 from bot.features.tasks.continuing import offer_to_continue
@@ -108,10 +108,10 @@ class AgentCog(commands.GroupCog, group_name="agent", group_description=texts.CM
     async def dismiss(
         self, interaction: Interaction, agent: str, reason: app_commands.Range[str, 1, 300] | None = None
     ) -> None:
-        """Dismiss the agent from the task."""
+        """Ask for confirmation; the buttons of the answer dismiss the agent."""
         await hold(interaction)
         meant, task = await agent_for(interaction, agent)
-        await answer(interaction, await agent_actions.dismiss_agent(interaction, meant, task, reason or ""))
+        await ask_to_dismiss(interaction, meant, task, reason or "")
 
     @app_commands.command(name="replace", description=texts.CMD["agent.replace"])
     @app_commands.describe(agent=texts.OPT["agent"], reason=texts.OPT["reason"])

@@ -9,10 +9,11 @@ from typing import Any
 import discord
 
 from bot import texts
+from bot.discord.confirmations import settle
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.identities import origin_of
-from bot.discord.interactions import answer, hold, requester
+from bot.discord.interactions import requester
 from bot.discord.lookup import current_space
 from bot.discord.reporting_item import ReportingItem
 from bot.features.repeats.recurrence import in_words
@@ -68,14 +69,15 @@ class RepeatButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Create the repeating task or discard it. Rights are checked again: a day may have passed."""
-        await hold(interaction)
+        await settle(interaction, self._settled(interaction))
+
+    async def _settled(self, interaction: Interaction) -> str:
         order = await _kept(interaction, self.number)
         if self.verb == "yes":
             await require_start(interaction, order.limits, order.model)
         if not await take_draft(interaction, KIND, self.number):
             raise ActionRefused(texts.REPEAT_LOST)
-        told = await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT
-        await answer(interaction, told)
+        return await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT
 
 
 async def _begun(interaction: Interaction, order: RepeatDraft) -> str:

@@ -10,6 +10,7 @@ import discord
 
 from bot import texts
 from bot.discord.access import Right
+from bot.discord.confirmations import settle
 from bot.discord.context import Interaction, parts_of
 from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import task_by_id
@@ -47,7 +48,7 @@ class TaskButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Carry out the verb on the task, if it belongs to this server."""
-        if self.verb not in OPENS_WINDOW:
+        if self.verb not in ACKNOWLEDGES:
             await hold(interaction)
         await VERBS[self.verb](interaction, await task_by_id(interaction, self.task_id))
 
@@ -72,12 +73,12 @@ async def ask_to_stop(interaction: Interaction, task: TaskView) -> None:
 
 
 async def _stop_yes(interaction: Interaction, task: TaskView) -> None:
-    await answer(interaction, await task_actions.stop_task(interaction, task))
+    await settle(interaction, task_actions.stop_task(interaction, task))
     await parts_of(interaction).cards.refresh(task.id)
 
 
 async def _stop_no(interaction: Interaction, task: TaskView) -> None:
-    await answer(interaction, texts.STOP_NOT.format(id=task.id))
+    await interaction.response.edit_message(content=texts.STOP_NOT.format(id=task.id), view=None)
 
 
 async def _files(interaction: Interaction, task: TaskView) -> None:
@@ -112,8 +113,18 @@ def stop_view(task_id: int) -> discord.ui.View:
     return view
 
 
+def end_view(task_id: int) -> discord.ui.View:
+    """Return the buttons below a task's final report."""
+    view = discord.ui.View(timeout=None)
+    for verb in ("continue", "files"):
+        view.add_item(TaskButton(task_id, verb))
+    return view
+
+
 NEXT_MODE: Mapping[FollowMode, FollowMode] = {"off": "answers", "answers": "all", "all": "off"}
-OPENS_WINDOW = frozenset({"cap", "continue"})
+ACKNOWLEDGES = frozenset({"cap", "continue", "stop_yes", "stop_no"})
+"""Verbs that acknowledge the press themselves: they open a window, or change the confirmation."""
+
 VERBS: Mapping[str, Verb] = {
     "pause": _pause,
     "resume": _resume,

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.discord.formatting import bar, cut, dollars, many, plain, span, unmarked
+from bot.discord.formatting import bar, bare, cut, dollars, many, plain, span
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.questions import OpenQuestion, question_lines
 from bot.features.tasks.tree import tree_text
@@ -94,7 +94,7 @@ def _checklist(model: CardModel) -> str:
     """Return the boss's own list as it ticks, "" while it has none."""
     boss = next((agent for agent in model.agents if agent.id == model.task.boss_id), None)
     items = boss.todo if boss is not None else ()
-    lines = [f"{texts.TODO.get(status, '☐')} {plain(text, 70)}" for text, status in items[:TODO_SHOWN]]
+    lines = [f"{texts.TODO.get(status, '☐')} {bare(text, 70)}" for text, status in items[:TODO_SHOWN]]
     if len(items) > TODO_SHOWN:
         lines.append(texts.TODO_MORE.format(count=len(items) - TODO_SHOWN))
     return "\n".join(lines)
@@ -112,9 +112,9 @@ def _head(task: TaskView) -> str:
     recorded = f"\n{texts.DEMONSTRATION}" if task.demonstration else ""
     reason = f"\n-# {plain(task.reason, 150)}" if task.reason else ""
     said = task.report.partition("\n\n")[0] if task.state not in LIVE else ""
-    report = f"\n{plain(unmarked(said), 500)}" if said else ""
+    report = f"\n{bare(said, 500)}" if said else ""
     title = f"\n**{plain(task.title, 60)}**" if task.title and task.title != task.goal else ""
-    return f"## Task #{task.id} · {state}{title}\n> {plain(task.goal, 300)}{recorded}{reason}{report}"
+    return f"## Task #{task.id} · {state}{title}\n> {bare(task.goal, 300)}{recorded}{reason}{report}"
 
 
 def cost_text(spend: Spend) -> str:

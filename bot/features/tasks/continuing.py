@@ -128,14 +128,14 @@ class ContinueButton(
         return cls(int(match["task"]), limits, asks=match["verb"] == "ask")
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Continue the task with the stated caps, or open the window for others."""
-        if not self.asks:
-            await hold(interaction)
-        task = await task_by_id(interaction, self.task_id)
+        """Continue with the stated caps, or open the window for others; the offer closes after use."""
         if self.asks:
+            task = await task_by_id(interaction, self.task_id)
             await open_continue_window(interaction, task, self.limits)
-        else:
-            await continue_task(interaction, task, self.limits)
+            return
+        await interaction.response.defer()
+        await continue_task(interaction, await task_by_id(interaction, self.task_id), self.limits)
+        await interaction.edit_original_response(view=None)
 
 
 async def open_continue_window(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.discord.formatting import many, plain, size
+from bot.discord.formatting import bare, many, plain, size
 from bot.texts.gates import answer_text
 from engine import events as e
 
@@ -24,7 +24,7 @@ def _joined(body: e.AgentJoined) -> str:
 
 
 def _left(body: e.AgentLeft) -> str:
-    return f"🚪 {plain(body.name, 40)} left: {plain(body.reason, 80)}"
+    return f"🚪 {plain(body.name, 40)} left: {bare(body.reason, 80)}"
 
 
 CHANGED = {"paused": "was paused", "resumed": "was resumed", "edited": "was edited", "model": "changed model"}
@@ -91,8 +91,8 @@ def _gate(body: e.GateRaised) -> str | None:
     if body.kind == "plan":
         return None  # its own line says what is planned
     if body.call is not None:
-        return f"🔌 {plain(body.name, 40)} asks to call {plain(body.question, 90)}"
-    return f"❓ {plain(body.name, 40)} asks: {plain(body.question, 90)}"
+        return f"🔌 {plain(body.name, 40)} asks to call {bare(body.question, 90)}"
+    return f"❓ {plain(body.name, 40)} asks: {bare(body.question, 90)}"
 
 
 def _closed(body: e.GateClosed) -> str | None:
@@ -108,11 +108,11 @@ def _cap(body: e.CapReached) -> str:
 
 
 def _intervened(body: e.Intervened) -> str:
-    return f"🛟 {plain(body.name, 40)} {body.action}: {plain(body.detail, 90)}"
+    return f"🛟 {plain(body.name, 40)} {body.action}: {bare(body.detail, 90)}"
 
 
 def _waiting(body: e.ModelWaiting) -> str:
-    return f"⏳ The model is unavailable: {plain(body.reason, 90)}"
+    return f"⏳ The model is unavailable: {bare(body.reason, 90)}"
 
 
 def _audited(body: e.Audited) -> str:
@@ -120,7 +120,7 @@ def _audited(body: e.Audited) -> str:
 
 
 def _task(body: e.TaskChanged) -> str:
-    reason = f": {plain(body.reason, 90)}" if body.reason else ""
+    reason = f": {bare(body.reason, 90)}" if body.reason else ""
     return f"{'▶️ Resumed' if body.state == 'running' else '⏸️ Paused'}{reason}"
 
 
@@ -134,7 +134,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.AgentJoined: _joined,
     e.AgentLeft: _left,
     e.AgentChanged: _changed,
-    e.RemarkNoted: lambda body: f"💭 {plain(body.name, 40)}, who waits: {plain(body.text, 200)}",
+    e.RemarkNoted: lambda body: f"💭 {plain(body.name, 40)}, who waits: {bare(body.text, 200)}",
     e.AssignmentChanged: _assignment,
     e.AcceptedWorkChanged: _accepted_changed,
     e.FileWritten: _file,
@@ -142,12 +142,12 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.CodeRan: _ran,
     e.OutsideCalled: _outside,
     e.GateRaised: _gate,
-    e.GateReminded: lambda body: f"⏰ Still open: {plain(body.question, 90)}",
+    e.GateReminded: lambda body: f"⏰ Still open: {bare(body.question, 90)}",
     e.GateClosed: _closed,
     e.CapReached: _cap,
     e.Intervened: _intervened,
     e.ModelWaiting: _waiting,
-    e.ModelNotice: lambda body: f"📎 {plain(body.text, 200)}",
+    e.ModelNotice: lambda body: f"📎 {bare(body.text, 200)}",
     e.ModelBack: lambda body: "🔌 The model answers again",
     e.AuditBegun: lambda body: f"🔎 {plain(body.auditor, 40)} checks the result",
     e.Audited: _audited,

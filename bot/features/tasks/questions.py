@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot import texts
 from bot.discord.context import Routes
-from bot.discord.formatting import plain
+from bot.discord.formatting import bare, plain
 from bot.discord.identities import guild_of
 from engine.queries import GateView, Queries, TaskView
 
@@ -45,7 +45,7 @@ def question_lines(questions: Sequence[OpenQuestion]) -> list[str]:
 def _line(question: OpenQuestion) -> str:
     gate = question.gate
     kind = texts.WAITING_KIND.get(gate.kind, "")
-    words = plain(gate.question, WORDS) if gate.kind == "question" else kind
+    words = bare(gate.question, WORDS) if gate.kind == "question" else kind
     words = words.replace("[", "(").replace("]", ")")
     asked = f"[{words}]({question.url})" if question.url else words
     return texts.WAITING_FOR.format(name=f"**{plain(gate.name, 40)}** · " if gate.name else "", asked=asked)

@@ -52,8 +52,12 @@ async def test_agent_commands_do_what_they_say(stage: Stage) -> None:
     assert stage.engine.commands[-1] == PauseAgent(ada, by, named)
     await stage.boss.slash(task.room, "agent resume", agent="#" + str(ada))
     assert stage.engine.commands[-1] == ResumeAgent(ada, by, named)
-    await stage.boss.slash(task.room, "agent dismiss", agent="Ada", reason="slow")
+    sure = await stage.boss.slash(task.room, "agent dismiss", agent="Ada", reason="slow")
+    assert "Dismiss Ada?" in sure.response.content
+    assert not [c for c in stage.engine.commands if isinstance(c, DismissAgent)]
+    await stage.boss.click(sure.response, label="Yes, dismiss it")
     assert stage.engine.commands[-1] == DismissAgent(ada, by, "slow", named)
+    assert "has left the task" in sure.response.content and not sure.response.components
     gone = await stage.boss.slash(task.room, "agent say", agent="Ada", text="Still there?")
     assert "/task tree" in gone.response.content
     stage.engine.end(task.id)
@@ -83,21 +87,22 @@ async def test_an_agent_is_replaced_once_it_is_confirmed(stage: Stage) -> None:
     asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
     assert "Replace Ada" in asked.response.content
     assert not [c for c in stage.engine.commands if isinstance(c, ReplaceAgent)]
-    kept = await stage.boss.click(asked.response, label="No, keep it")
-    assert "Ada was not replaced" in kept.response.content
+    await stage.boss.click(asked.response, label="No, keep it")
+    assert "Ada was not replaced" in asked.response.content and not asked.response.components
     asked = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="too slow")
+    late = await stage.boss.slash(task.room, "agent replace", agent="Ada", reason="twice")
     await stage.restart()
-    done = await stage.boss.click(asked.response, label="Yes, replace it")
+    await stage.boss.click(asked.response, label="Yes, replace it")
     by, named = f"discord:{stage.boss.id}", f"{stage.boss.name} (started the task)"
-    assert stage.engine.commands[-1] == ReplaceAgent(ada, by, "too slow", by_name=named)
-    assert "Ada 2 continues" in done.response.content
-    again = await stage.boss.click(asked.response, label="Yes, replace it")
-    assert "already been dismissed" in again.response.content
+    assert stage.engine.commands[-1] == ReplaceAgent(ada, by, "twice", by_name=named)
+    assert "Ada 2 continues" in asked.response.content and not asked.response.components
+    await stage.boss.click(late.response, label="Yes, replace it")
+    assert "already been dismissed" in late.response.content
     refused = await stage.stranger.slash(task.room, "agent replace", agent="Ada 2")
     assert "not allowed to steer" in refused.response.content
     boss = await stage.boss.slash(task.room, "agent replace", agent="Boss")
-    never = await stage.boss.click(boss.response, label="Yes, replace it")
-    assert "cannot be replaced" in never.response.content
+    await stage.boss.click(boss.response, label="Yes, replace it")
+    assert "cannot be replaced" in boss.response.content
 
 
 async def test_a_part_of_a_task_is_capped_and_shows_what_it_used(stage: Stage) -> None:

@@ -61,7 +61,7 @@ async def test_a_confirmation_repeats_nothing_after_the_right_was_taken_away(
     await grant(stage, **{right: others(stage)})
     told = await stage.crew.click(asked.response, label="Yes, repeat it")
     assert stage.engine.commands == []
-    assert f"not allowed to {'start' if right == 'start' else 'raise caps'}" in told.response.content
+    assert f"not allowed to {'start' if right == 'start' else 'raise caps'}" in told.followups[-1].content
     await grant(stage, **{right: stage.role})
     await stage.crew.click(asked.response, label="Yes, repeat it")
     assert isinstance(stage.engine.commands[-1], RepeatTask)
@@ -105,7 +105,7 @@ async def test_a_button_with_anothers_number_confirms_nothing(stage: Stage) -> N
         for part, forged in zip(custom_ids(stored.components), ids, strict=True):
             part["custom_id"] = forged
         told = await stage.crew.click(own.response, label=label)
-        assert "already answered" in told.response.content
+        assert "already answered" in told.followups[-1].content
     assert stage.engine.commands == []
     await stage.boss.click(theirs.response, label="Yes, repeat it")
     assert isinstance(stage.engine.commands[-1], RepeatTask)

@@ -64,3 +64,12 @@ def test_questions_and_reports_leave_clean() -> None:
     """The same for what is asked, found and reported."""
     assert _clean(_texts(ev.Audited(1, 2, "rejected", HIDDEN, 1)))
     assert _clean(_texts(ev.TaskEnded(1, 2, "done", HIDDEN, (), True)))
+
+
+def test_a_message_that_waits_for_people_is_seen_as_a_question_and_pings_as_one() -> None:
+    """The owner is notified as for a question with buttons; a message that waits for nobody stays quiet."""
+    (asks,) = render(ev.Event(1, 0.0, ev.AgentSpoke(1, 2, 3, "Ada", ("human",), "Oak?", asks=True)), _Scene())
+    (tells,) = render(ev.Event(1, 0.0, ev.AgentSpoke(1, 2, 3, "Ada", ("human",), "Oak.")), _Scene())
+    assert asks.text.endswith("❓ Oak?") and asks.pings and not asks.silent
+    assert f"<@{asks.pings[0]}>" in asks.text
+    assert not tells.pings and tells.silent and "❓" not in tells.text

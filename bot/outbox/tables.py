@@ -1,0 +1,81 @@
+"""Turn Markdown tables, which Discord does not draw, into aligned code blocks or lists (pure)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from bot.discord.formatting import INVISIBLE, unmarked
+from bot.outbox.split import open_fence
+
+WIDEST = 64
+"""Columns of a table that is shown as a block; a wider one becomes a list, for phones wrap its lines."""
+
+_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+def with_tables(text: str) -> str:
+    """Return the text with every table outside code as an aligned code block, a wide one as a list."""
+    lines, made, fence = text.split("\n"), [], ""
+    at = 0
+    while at < len(lines):
+        end = _table_end(lines, at) if not fence else at
+        if end > at:
+            made.append(_drawn([_cells(line) for line in (lines[at], *lines[at + 2 : end])]))
+            at = end
+            continue
+        fence = open_fence(lines[at], fence)
+        made.append(lines[at])
+        at += 1
+    return "\n".join(made)
+
+
+def _table_end(lines: Sequence[str], at: int) -> int:
+    """Return the line after the table that begins at `at`, `at` when none does."""
+    if at + 1 >= len(lines) or not _BAR.search(lines[at]) or not _RULE.match(lines[at + 1]):
+        return at
+    if len(_cells(lines[at])) != len(_cells(lines[at + 1])):
+        return at
+    end = at + 2
+    while end < len(lines) and _BAR.search(lines[end]) and lines[end].strip():
+        end += 1
+    return end
+
+
+def _cells(line: str) -> list[str]:
+    inner = line.strip().removeprefix("|")
+    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
+    return [unmarked(cell.replace("\\|", "|")).strip() for cell in _BAR.split(inner)]
+
+
+def _drawn(rows: Sequence[Sequence[str]]) -> str:
+    """A row too short is filled, one too long is cut, as in Markdown."""
+    columns = len(rows[0])
+    full = [[*row[:columns], *[""] * (columns - len(row))] for row in rows]
+    widths = [max(_width(row[n]) for row in full) for n in range(columns)]
+    if sum(widths) + 2 * (columns - 1) > WIDEST:
+        return "\n".join(_record(full[0], row) for row in full[1:])
+    rule = ["─" * width for width in widths]
+    lines = ["  ".join(_padded(row, widths)).rstrip() for row in (full[0], rule, *full[1:])]
+    body = "\n".join(lines).replace("```", INVISIBLE.join("```"))
+    return f"```\n{body}\n```"
+
+
+def _record(head: Sequence[str], row: Sequence[str]) -> str:
+    """One row as a line: its first cell, then each other one after its column's name."""
+    rest = ", ".join(
+        f"{name}: {cell}" if name else cell for name, cell in zip(head[1:], row[1:], strict=True)
+    )
+    return f"- **{row[0] or '–'}** {rest}".rstrip()  # noqa: RUF001 - an empty cell
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes in a fixed font."""
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(bool(unicodedata.combining(each)) for each in text)
