@@ -24,7 +24,8 @@ from engine.llm import phrases
 from engine.llm.waits import requested_wait_s
 from engine.llm.words import brief, decoded, error_text, page_title
 
-_RETRYABLE = frozenset({408, 409, 421, 423, 425, 499})
+_RETRYABLE = frozenset({408, 409, 421, 423, 424, 425, 498, 499})
+_ERROR_FIELDS = ("message", "msg", "detail", "details", "errors", "base_resp", "error_msg", "error_message")
 
 
 class RateLimited(ModelUnavailable):
@@ -88,6 +89,22 @@ def fault_in_body(body: Mapping[str, Any], now: float) -> ModelError | None:
     if isinstance(status, int) and 400 <= status < 600:
         return fault_of(read_error_reply(status, content, {}, now))
     return _fault_without_status(read_error_reply(404, content, {}, now))
+
+
+def fault_without_answer(body: Mapping[str, Any], now: float) -> ModelError | None:
+    """Return the error that a 200 without choices says in fields of its own; None where it says nothing."""
+    if not any(body.get(name) for name in _ERROR_FIELDS):
+        return None
+    errors = body.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], Mapping) else {}
+    status = next((code for code in (body.get("code"), first.get("code")) if _is_status(code)), None)
+    if status is not None:
+        return fault_of(read_error_reply(int(status), dict(body), {}, now))
+    return _fault_without_status(read_error_reply(404, dict(body), {}, now))
+
+
+def _is_status(code: Any) -> bool:
+    return isinstance(code, int) and 400 <= code < 600
 
 
 def _fault_without_status(reply: ErrorReply) -> ModelError:
@@ -180,6 +197,13 @@ def _place(reply: ErrorReply) -> ModelError:
     )
 
 
+def _firewall(reply: ErrorReply) -> ModelError:
+    return ModelMisconfigured(
+        f"Something before the model endpoint turned the request away ({reply.status}).{reply.quoted} "
+        "Check OPENAI_BASE_URL, and that this machine's address or proxy is let through."
+    )
+
+
 def _rate(reply: ErrorReply) -> ModelError:
     return RateLimited(
         f"The model endpoint limits its rate ({reply.status}).{reply.quoted} Try again later.",
@@ -201,6 +225,11 @@ def _path_is_missing(reply: ErrorReply) -> bool:
     return reply.status in (404, 405) and (reply.page or reply.says(phrases.NO_PATH))
 
 
+def _is_turned_away(reply: ErrorReply) -> bool:
+    """Return True for a firewall or proxy that answers in the endpoint's place."""
+    return reply.status == 407 or (reply.status == 403 and (reply.page or reply.says(phrases.FIREWALL)))
+
+
 def _is_credit(reply: ErrorReply) -> bool:
     """Return True for an empty account.
 
@@ -212,6 +241,7 @@ def _is_credit(reply: ErrorReply) -> bool:
 _RULES: tuple[tuple[Callable[[ErrorReply], bool], Callable[[ErrorReply], ModelError]], ...] = (
     (lambda reply: reply.status < 500 and _is_credit(reply), _credit),
     (lambda reply: reply.status < 500 and reply.status != 429 and reply.says(phrases.BAD_KEY), _key),
+    (_is_turned_away, _firewall),
     (lambda reply: reply.status == 401, _key),
     (lambda reply: reply.status == 402, _credit),
     (_is(phrases.TOO_LARGE_FOR_RATE, below=500), _too_long),

@@ -21,6 +21,7 @@ NO_CREDIT = _any(
     r"payment required|payment_required|arrears|overdue|recharge|top up your",
     r"(?:account|balance).{0,40}(?:suspended|exhausted|depleted|negative|insufficient)",
     r"(?:spend|spending|monthly|budget)[ _](?:limit|cap|has been|exceeded)",
+    r"余额不足|欠费|请充值",
 )
 OVER_QUOTA = _any(r"exceeded your current quota")
 BAD_KEY = _any(
@@ -29,6 +30,10 @@ BAD_KEY = _any(
     r"api_key_invalid|invalid_api_key|authentication_error|invalid_authentication|invalid subscription key",
     r"(?:invalid|incorrect|expired|missing|no) (?:auth(?:entication|orization)?|bearer|access)[ _](?:token|credentials?|header)",
     r"could not (?:resolve|find).{0,20}api key|you didn't provide an api key|no auth credentials",
+    r"\binvalidapikey\b|login fail|(?:令牌|密钥).{0,10}(?:无效|过期|错误|不正确)|身份验证失败",
+)
+FIREWALL = _any(
+    r"error code: ?1\d{3}|attention required|cloudflare|request blocked|web application firewall|\bwaf\b"
 )
 MODERATED = _any(
     r"\bflagged\b|\bmoderation\b|content[_ ](?:filter|policy|management policy)|responsibleaipolicy",
@@ -50,20 +55,21 @@ TOO_LONG = _any(
     r"exceeds? (?:the )?(?:model'?s? )?(?:maximum|max|limit of|available|allowed).{0,30}(?:tokens?|context|length)",
     r"reduce the length|request[_ ]entity[_ ]too[_ ]large|payload too large|request_too_large|string_above_max_length",
     r"larger than the (?:model's|maximum)|longer than the (?:model's|maximum)",
+    r"max_(?:completion_)?tokens must be at least 1, got -",
 )
 BAD_ANSWER = _any(
     r"tool_use_failed|failed_generation|failed to call a function|tool call validation failed",
     r"malformed_function_call|malformed function call|invalid tool call|invalid_tool_call",
     r"(?:failed|unable|could not|couldn't|error) ?(?:to )?(?:parse|parsing|decode|decoding).{0,40}(?:tool|function|model|output|generat|response|input at pos)",
-    r"output_parse_failed|json_validate_failed|model (?:produced|generated|returned|output) (?:an )?(?:invalid|malformed)",
+    r"(?:tool|function)[ _]call(?:s|ing)? pars(?:e|ing) (?:failed|error)|output_parse_failed|json_validate_failed|model (?:produced|generated|returned|output) (?:an )?(?:invalid|malformed)",
 )
 RATE = _any(
     r"rate[ _-]?limit",
-    r"too many requests|throttl|resource_exhausted|resource has been exhausted|quota[_ ]exceeded|request limit|per minute",
+    r"too many requests|throttl|resource_exhausted|resource has been exhausted|quota[_ ]exceeded|request limit|per minute|并发|速率|频率|请求过多",
 )
 BUSY = _any(
     r"overloaded|over capacity|at capacity|temporarily unavailable|try again later|server is busy",
-    r"service unavailable|model is (?:currently )?(?:loading|starting|busy)|loading model|high demand",
+    r"繁忙|过载|请稍后|service unavailable|model is (?:currently )?(?:loading|starting|busy)|loading model|high demand",
 )
 NO_TOOLS = _any(
     r"(?:does|do|did) not (?:currently )?support (?:the )?(?:tools?|function|tool)[ _-]?(?:use|calls?|calling|choice)?",
@@ -78,6 +84,7 @@ OTHER_API = _any(
 NO_MODEL = _any(
     r"model_?not_?found|model_?not_?exist|invalid_?model|unknown_?model|deploymentnotfound|no_such_model|unsupported_model|unsupported model",
     r"model\b.{0,160}(?:does not exist|doesn't exist|not exist|not found|not available|is unavailable|not a valid|is invalid|isn't available|not supported|not loaded|unknown|deprecated|decommissioned|retired|no longer|deactivated|has been removed|shut ?down)",
+    r"\bmodels/\S+ is not found",
     r"(?:unknown|invalid|no such|not a valid|no|missing|unrecognized|nonexistent|unsupported|incorrect) model\b",
     r"(?:access to|find|pulling) (?:the )?model|try pulling|pull the model|not have access to.{0,30}model",
     r"no endpoints? found|no (?:allowed )?providers? (?:are |is )?available|no instances? available|you must provide a model|model (?:is )?required",

@@ -17,6 +17,9 @@ _SAYING = (
     "detail",
     "details",
     "msg",
+    "status_msg",
+    "error_msg",
+    "error_message",
     "error",
     "errors",
     "error_description",
@@ -38,6 +41,7 @@ _NESTED = (
     "body",
     "data",
     "response",
+    "base_resp",
     "content_filter_result",
 )
 _HTML = re.compile(r"<\s*(?:!doctype|html|head|body|title|center)\b", re.I)

@@ -195,6 +195,16 @@ def one_call_a_message(body: Body) -> Any:
     return None
 
 
+def streams_only(body: Body) -> Any:
+    """Some models of DashScope."""
+    if body.get("stream") is not True:
+        return refusal(
+            400,
+            "This model only support stream mode, please enable the stream parameter to access the model.",
+        )
+    return None
+
+
 # ---------------------------------------------------------------- shapes
 
 
@@ -222,6 +232,21 @@ def _prefixed(name: str, arguments: Body, n: int) -> Body:
     return answer(calls=[call(f"functions.{name}", arguments, f"call_{n}")])
 
 
+def _streamed(name: str, arguments: Any, n: int) -> Body:
+    """Chunks: thoughts, then a call whose arguments come in pieces without an id, then how it ended."""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    calls = [call(name, "", f"call_{n}") | {"index": 0}]
+    calls += [
+        {"index": 0, "id": None, "function": {"name": None, "arguments": text[at : at + 4_000]}}
+        for at in range(0, len(text), 4_000)
+    ]
+    deltas: list[Body] = [{"role": "assistant", "content": None, "reasoning_content": "Hm."}]
+    deltas += [{"tool_calls": [each]} for each in calls]
+    whole = answer()
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    return whole | {"chunks": chunks, "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+
+
 FAMILIES: tuple[Family, ...] = (
     Family("openai", (wants_completion_tokens, wants_effort_none), _prefixed, model="gpt-5.6", refusals=2),
     Family("openai-older", (at_most(4_096),), most=4_096, refusals=1),
@@ -238,6 +263,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("vllm", (window_of(32_768), one_call_a_message), _hermes, refusals=6),
     Family("llama.cpp", (window_of(12_000),), refusals=12),
     Family("lmstudio", (no_null_content,), refusals=1),
+    Family("streams only", (streams_only,), _streamed, refusals=1),
     Family("litellm", (known_fields_only(),), _with_message(reasoning_content="Hm.", thinking_blocks=[{"type": "thinking", "thinking": "Hm.", "signature": "s"}]), refusals=0),
 )  # fmt: skip
 

@@ -129,10 +129,23 @@ class Provider:
             read = len(json.dumps(body)) // 4
             said["usage"] = {"prompt_tokens": read, "completion_tokens": 50, "total_tokens": read + 50}
         self.statuses.append(status)
+        if isinstance(said, dict) and body.get("stream") and status == 200:
+            return web.Response(text=_events(said), headers={"Content-Type": "text/event-stream", **headers})
         if isinstance(said, str | bytes):
             raw = said.encode() if isinstance(said, str) else said
             return web.Response(status=status, body=raw, headers={"Content-Type": "text/html", **headers})
         return web.json_response(said, status=status, headers=headers)
+
+
+def _events(said: Body) -> str:
+    """An answer as server-sent events: its `chunks`, else the message at once, then how it ended."""
+    chunks = said.pop("chunks", None)
+    if chunks is None:
+        [choice] = said["choices"]
+        chunks = [{"choices": [{"index": 0, "delta": choice["message"], "finish_reason": None}]}]
+        said["choices"] = [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]
+    events = (f"data: {json.dumps(chunk)}\r\n\r\n" for chunk in (*chunks, said))
+    return f": keep-alive\r\n\r\n{''.join(events)}data: [DONE]\r\n\r\n"
 
 
 @asynccontextmanager

@@ -6,14 +6,16 @@ arguments that are not JSON, a stream nobody asked for) pass through instead of 
 
 from __future__ import annotations
 
+import codecs
 import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.errors import EngineError, ModelBadAnswer, ModelRefused
-from engine.llm.faults import UnusableAnswer, fault_in_body
+from engine.llm.faults import UnusableAnswer, fault_in_body, fault_without_answer
 from engine.llm.providers.kept import kept_of
+from engine.llm.providers.streams import Joined, joined
 from engine.llm.storable import storable, storable_json
 from engine.llm.words import page_title
 from engine.ports import ChatAnswer, ToolCall, Usage
@@ -27,6 +29,10 @@ _CUT = frozenset(
 )
 _FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
 _MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
+_THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"})
+"""Types of parts that are no words to anybody."""
+
+_CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 FILTERED = "The endpoint's content filter withheld the answer. Ask the agent in other words."
 TELL_FILTERED = "The endpoint's content filter withheld your last answer. Say it in other words."
 
@@ -40,10 +46,14 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
     removed it, ModelBadAnswer for a call the endpoint could not read, or the error that an endpoint put into
     a 200.
     """
-    body = _decoded(raw)
+    whole = _decoded(raw)
+    body = whole.body
     hidden = fault_in_body(body, time.time())
+    if not whole.ended:
+        raise hidden or unusable("broke off")
     choice = _first_choice(body, hidden)
-    message = _mapping(choice.get("message"))
+    message = _message(choice)
+    usage = _usage_in(body, choice)
     finish = (_text_of(choice.get("finish_reason")) or "stop").lower()
     listed = _listed_calls(message)
     calls = _tool_calls(listed)
@@ -58,10 +68,10 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
     return ChatAnswer(
         text=storable(text[:MAX_TEXT]),
         tool_calls=calls,
-        usage=parse_usage(body.get("usage")),
+        usage=parse_usage(usage),
         model=storable(_text_of(body.get("model")) or asked),
         finish_reason="length" if finish in _CUT else storable(finish),
-        cost_micros=reported_cost(body.get("usage")),
+        cost_micros=reported_cost(usage),
         kept=kept_of(message, listed, origin),
     )
 
@@ -81,72 +91,41 @@ def _raise_if_withheld(finish: str, answered: bool, choice: Mapping[str, Any]) -
         )
 
 
-def _decoded(raw: bytes) -> Mapping[str, Any]:
-    text = raw.decode("utf-8", "replace")
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        if (streamed := _joined_stream(text)) is not None:
+def _decoded(raw: bytes) -> Joined:
+    """Return the body, however it came. Raises UnusableAnswer when it is no JSON object."""
+    text = _unicode(raw)
+    body = _json_in(text)
+    if body is None:
+        streamed = joined(text)
+        if streamed is not None:
             return streamed
         title = page_title(text)
-        what = "was not JSON" if title is None else f'was a web page ("{title}"), not JSON'
-        raise unusable(what) from error
+        raise unusable("was not JSON" if title is None else f'was a web page ("{title}"), not JSON')
     if isinstance(body, list) and body and isinstance(body[0], dict):
         body = body[0]
     if not isinstance(body, dict):
         raise unusable("was no JSON object")
-    return body
+    return Joined(body, ended=True)
 
 
-def is_stream(raw: bytes) -> bool:
-    """Return True if a body is an event stream, though none was asked for."""
-    return raw.lstrip()[:6] in (b"data: ", b"data:{", b"event:") or raw.lstrip().startswith(b": ")
+def _unicode(raw: bytes) -> str:
+    for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16")):
+        if raw.startswith(mark):
+            return raw.decode(encoding, "replace")
+    return raw.decode("utf-8", "replace")
 
 
-def _joined_stream(text: str) -> Mapping[str, Any] | None:
-    """The chunks of a stream as one answer; None when it is none."""
-    lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
-    chunks = []
-    for line in lines:
-        if line and line != "[DONE]":
-            try:
-                chunks.append(json.loads(line))
-            except (ValueError, RecursionError):
-                return None
-    chunks = [chunk for chunk in chunks if isinstance(chunk, dict)]
-    if not chunks:
+def _json_in(text: str) -> Any:
+    """Return the one JSON value of a text, None for none; comments of a stream around it are left out."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    lines = (line for line in text.splitlines() if not line.startswith(":") and line.strip() != "[DONE]")
+    try:
+        return json.loads("\n".join(lines))
+    except (ValueError, RecursionError):
         return None
-    whole: dict[str, Any] = {}
-    message: dict[str, Any] = {"content": ""}
-    calls: dict[int, dict[str, Any]] = {}
-    finish = None
-    for chunk in chunks:
-        whole |= {key: value for key, value in chunk.items() if key != "choices" and value is not None}
-        for choice in (chunk.get("choices") or [])[:1]:
-            finish = choice.get("finish_reason") or finish
-            _add_delta(message, calls, _mapping(choice.get("delta") or choice.get("message")))
-    if calls:
-        message["tool_calls"] = [calls[index] for index in sorted(calls)]
-    return {**whole, "choices": [{"message": message, "finish_reason": finish}]}
-
-
-def _add_delta(message: dict[str, Any], calls: dict[int, dict[str, Any]], delta: Mapping[str, Any]) -> None:
-    for key, value in delta.items():
-        if key == "tool_calls":
-            continue
-        if (isinstance(value, str) and isinstance(message.get(key), str)) or (
-            isinstance(value, list) and isinstance(message.get(key), list)
-        ):
-            message[key] += value
-        elif value is not None:
-            message[key] = value
-    for number, part in enumerate(delta.get("tool_calls") or []):
-        call = calls.setdefault(part.get("index", number), {"function": {"name": "", "arguments": ""}})
-        function = _mapping(part.get("function"))
-        call["function"]["name"] += function.get("name") or ""
-        arguments = function.get("arguments")
-        call["function"]["arguments"] += arguments if isinstance(arguments, str) else ""
-        call |= {key: value for key, value in part.items() if key not in ("function", "index") and value}
 
 
 def unusable(what: str) -> EngineError:
@@ -161,7 +140,20 @@ def _first_choice(body: Mapping[str, Any], hidden: EngineError | None) -> Mappin
     choices = body.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         return choices[0]
-    raise hidden or unusable("held no choice")
+    if isinstance(body.get("message"), dict) and "role" in body["message"]:  # as Ollama's own API
+        return {"message": body["message"], "finish_reason": body.get("done_reason")}
+    raise hidden or fault_without_answer(body, time.time()) or unusable("held no choice")
+
+
+def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the message of a choice; some call it `delta`, and old ones have a text only."""
+    message = _mapping(choice.get("message")) or _mapping(choice.get("delta"))
+    return message or {"content": choice.get("text")}
+
+
+def _usage_in(body: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
+    """Return what was counted, wherever it stands."""
+    return body.get("usage") or choice.get("usage") or _mapping(body.get("x_groq")).get("usage")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -173,17 +165,23 @@ def _text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(
-            part if isinstance(part, str) else _text_of(_mapping(part).get("text")) for part in value
-        )
+        return "".join(part if isinstance(part, str) else _text_of(_mapping(part)) for part in value)
+    if isinstance(value, dict) and value.get("type") not in _THOUGHTS:
+        return _text_of(value.get("text"))
     return ""
 
 
 def _listed_calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     listed = message.get("tool_calls")
+    if isinstance(listed, str):
+        listed = _json_in(listed)
+    listed = [listed] if isinstance(listed, dict) else listed
     found = [call for call in listed if isinstance(call, dict)] if isinstance(listed, list) else []
     if not found and isinstance(message.get("function_call"), dict):
         found = [{"function": message["function_call"]}]
+    content = message.get("content")
+    if not found and isinstance(content, list):  # calls among the parts, as in Anthropic's form
+        found = [part for part in content if isinstance(part, dict) and part.get("type") in _CALL_PARTS]
     return found[:MAX_CALLS]
 
 
@@ -212,16 +210,28 @@ def _arguments(function: Mapping[str, Any]) -> str:
 
 
 def parse_usage(usage: Any) -> Usage:
-    """Return the tokens as the provider counted them; cached input in OpenAI's or DeepSeek's field."""
+    """Return the tokens as the provider counted them; cached input in OpenAI's, DeepSeek's or Anthropic's
+    fields, counted in the prompt where the provider did not."""
     reported = _mapping(usage)
-    details = _mapping(reported.get("prompt_tokens_details"))
-    cached = _count(details.get("cached_tokens")) or _count(reported.get("prompt_cache_hit_tokens"))
-    prompt = _count(reported.get("prompt_tokens")) or _count(reported.get("input_tokens"))
+    details = _mapping(reported.get("prompt_tokens_details")) or _mapping(
+        reported.get("input_tokens_details")
+    )
+    read, written = (_count(reported.get(f"cache_{what}_input_tokens")) for what in ("read", "creation"))
+    cached = _count(details.get("cached_tokens")) or _count(reported.get("prompt_cache_hit_tokens")) or read
+    prompt = _count(reported.get("prompt_tokens"))
+    if not prompt:
+        prompt = _count(reported.get("input_tokens"))
+        prompt += read + written if prompt else 0
+    if cached > prompt > 0:  # it is the part that was not cached
+        prompt += cached
     completion = _count(reported.get("completion_tokens")) or _count(reported.get("output_tokens"))
     total = _count(reported.get("total_tokens"))
     # Some count thinking in the total only; what was thought is paid for all the same.
     return Usage(
-        prompt=prompt, cached=cached, completion=max(completion, total - prompt if prompt else completion)
+        prompt=prompt,
+        cached=cached,
+        completion=max(completion, total - prompt if prompt else completion),
+        written=min(written, prompt),
     )
 
 
@@ -245,4 +255,6 @@ def _dollars(value: Any) -> float:
 
 
 def _count(value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 13:
+        value = int(value)
     return int(value) if isinstance(value, (int, float)) and 0 < value < 1e12 else 0

@@ -13,7 +13,7 @@ from engine.errors import ModelError, ModelMisconfigured, ModelTooLong
 from engine.llm.faults import fault_of
 from engine.llm.prices import most_micros
 from engine.llm.providers.addresses import address_of, moved_to
-from engine.llm.providers.answers import is_stream, parse_answer
+from engine.llm.providers.answers import parse_answer
 from engine.llm.providers.catalog import Catalog, ModelFacts
 from engine.llm.providers.counting import CutWatch, prompt_bytes, prompt_tokens, settled
 from engine.llm.providers.endpoint import (
@@ -31,6 +31,7 @@ from engine.llm.providers.learned import Learned
 from engine.llm.providers.progress import StreamProgress, listening
 from engine.llm.providers.quirks import Quirks
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
+from engine.llm.providers.streams import is_stream
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
 from engine.ports import ChatAnswer, ChatRequest, Quote, Written
@@ -152,8 +153,10 @@ class OpenAIChat:
             head["tool_choice"] = allowed_tools(request)
         if self._endpoint.local and request.warmth:
             head["temperature"] = request.warmth
-        if self._tells(request):
+        if self._tells(request) or quirks.streams:
             head["stream"] = True
+        if quirks.streams:
+            head["stream_options"] = {"include_usage": True}
         return {name: value for name, value in head.items() if name not in quirks.drop}
 
     async def _post(self, request: ChatRequest, body: RequestBody) -> bytes:
@@ -247,7 +250,8 @@ class OpenAIChat:
     # ------------------------------------------------------------ answers
 
     def _read(self, raw: bytes, request: ChatRequest, model: str, quirks: Quirks, sent: Sent) -> ChatAnswer:
-        if not quirks.stream and not self._tells(request) and is_stream(raw):
+        unasked = not (quirks.stream or quirks.streams or self._tells(request))
+        if unasked and is_stream(raw):
             self._catalog.learn(model, replace(quirks, stream=True), "requests now ask for no stream")
         try:
             answer = parse_answer(raw, model, self._origin(model))

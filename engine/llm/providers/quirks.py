@@ -12,7 +12,8 @@ class Quirks:
     `effort`: thinking effort to name beside tools. `filler`: text beside calls, "" for null. `one_call`: one
     call a message. `merge_system`: rules go into the first user message. `drop`: fields of the request or its
     messages that are refused; `schema_drop`: keywords of schemas. `stand_ins`: what is sent in place of
-    thoughts and signatures that are not there (`thoughts`, `signature`). `stream`: `stream: false` is said.
+    thoughts and signatures that are not there (`thoughts`, `signature`). `stream`: `stream: false` is said;
+    `streams`: it answers in streams only.
     `window`, `most_answer`: tokens it takes and gives, 0 where unknown.
     """
 
@@ -24,6 +25,7 @@ class Quirks:
     merge_system: bool = False
     cache_key: bool = False
     stream: bool = False
+    streams: bool = False
     drop: frozenset[str] = frozenset()
     schema_drop: frozenset[str] = frozenset()
     stand_ins: frozenset[str] = frozenset()

@@ -191,6 +191,18 @@ def _fields(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     return replace(quirks, drop=quirks.drop | named) if named else None
 
 
+def _streams(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    """Handle an endpoint, or a model, that answers in streams only."""
+    wanted = re.search(
+        r"only supports? (?:the )?stream|stream(?:ing)? (?:mode )?(?:only|is required|must be (?:set to )?(?:true|enabled))"
+        r"|(?:set|use|requires?|enable) [`'\"]?stream(?:ing)?\b|non-?stream(?:ing)? .{0,40}not (?:supported|allowed)"
+        r"|for non-?streaming",
+        said.words,
+        re.I,
+    )
+    return replace(quirks, streams=True, stream=False) if wanted else None
+
+
 def _one_call(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"single tool[- ]calls?|one tool call (?:at a time|per)|multiple tool calls|parallel (?:tool|function) call|"
@@ -224,6 +236,7 @@ _REPAIRS: tuple[tuple[str, str, Learn], ...] = (
     ("window", "prompt and answer have {q.window} tokens together (MODEL_CONTEXT_TOKENS)", _window),
     ("thinking", "with tools the thinking effort is said to be {q.effort!r}", _effort),
     ("kept thoughts", "thoughts of earlier answers are sent back or stood in for", _thoughts),
+    ("streams", "it is asked for streams", _streams),
     ("fields", "it does not take {q.drop}", _fields),
     ("content", "calls are accompanied by a text", _content),
     ("one call", "calls are sent back one at a time", _one_call),
