@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from engine.connectors.connectors import Connectors, OutsideOptions
 from engine.connectors.mcp.config import load_servers, variables_of
@@ -126,17 +126,16 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(keep_private, settings.data_dir, say)
         url = settings.sqlite_or_url()
-        await _with_operator_errors(asyncio.to_thread(migrate, url), url)
-        database = open_database(url)
-        stack.push_async_callback(database.close)
         outage_notifier = _OutageNotifier()
         stack.push_async_callback(outage_notifier.close)
-        if model is None:
-            brain = await _real_brain(settings, outage_notifier, stack, progress, say)
-        else:
-            brain = _Brain(model, None, None, settings)
+        # The embedded model loads while the tables and the sandbox are made ready.
+        async with _beside(_brain(settings, model, outage_notifier, stack, progress, say)) as made:
+            await _with_operator_errors(asyncio.to_thread(migrate, url), url)
+            database = open_database(url)
+            stack.push_async_callback(database.close)
+            sandbox = await asyncio.to_thread(_sandbox, settings, say)
+            brain = await made
         settings = brain.settings
-        sandbox = await asyncio.to_thread(_sandbox, settings, say)
         clock = SystemClock()
         outside = _connectors(settings, database, clock, sweeps=sweeps)
         parts = EngineParts(
@@ -156,6 +155,18 @@ async def open_engine(
         outage_notifier.engine = engine
         closes = stack.pop_all().aclose
         return OpenEngine(engine, database, sandbox, settings, brain.models, outside, closes)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Run `work` while the body runs, which awaits it; cancel it when the body fails before that."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    except BaseException:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _with_operator_errors(work: Awaitable[T], url: str) -> T:
@@ -218,15 +229,18 @@ class _Brain:
     settings: EngineSettings
 
 
-async def _real_brain(
+async def _brain(
     settings: EngineSettings,
+    model: ChatModel | None,
     outage_notifier: _OutageNotifier,
     stack: AsyncExitStack,
     progress: Progress | None,
     say: Say,
 ) -> _Brain:
-    """Return the configured endpoint; with neither key nor base URL the embedded model and fitting
-    settings."""
+    """Return `model`, else the configured endpoint; with neither key nor base URL the embedded model and
+    fitting settings."""
+    if model is not None:
+        return _Brain(model, None, None, settings)
     if settings.has_endpoint:
         models = open_models(settings, outage_notifier, stack, say, outage_notifier.on_notice)
         return _Brain(models.admission, models, _embedder(settings, stack), settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,7 +13,9 @@ from engine.assembly import open_engine, turn_options
 from engine.commands import StartTask
 from engine.errors import NotConfigured
 from engine.events import EventBody, ModelBack, ModelWaiting, TaskEnded
+from engine.llm.providers.openai_chat import Endpoint
 from engine.settings import EngineSettings
+from engine.store.create import create_tables
 from tests.fakes.model_endpoint import ModelEndpoint, answer, says
 
 
@@ -89,6 +91,58 @@ async def test_without_any_model_the_next_step_is_said(tmp_path: Path) -> None:
     bare = settings(tmp_path, openai_api_key="", openai_base_url="", local_model="off")
     with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
         await open_engine(bare, say=lambda _: None)
+
+
+class SlowModel:
+    """An embedded model that is ready once the tables are being made; `ended` says what became of it."""
+
+    migrating = asyncio.Event()
+    ended: ClassVar[list[str]] = []
+
+    def __init__(self, *_: object) -> None:
+        self.ended.clear()
+
+    async def start(self, _progress: object) -> Endpoint:
+        """Wait for the migration to begin: one that runs after the model never does."""
+        try:
+            await self.migrating.wait()
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        return Endpoint("http://127.0.0.1:9/v1", "k", model="embedded", local=True)
+
+    def fit(self, settings: EngineSettings) -> EngineSettings:
+        """Return the settings as they are."""
+        return settings
+
+    async def stop(self) -> None:
+        """End the process."""
+        self.ended.append("stopped")
+
+
+async def test_the_embedded_model_loads_while_the_tables_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither waits for the other; a start that fails leaves no model behind."""
+    monkeypatch.setattr("engine.assembly.LocalModel", SlowModel)
+    loop, bare = asyncio.get_running_loop(), settings(tmp_path, openai_api_key="", openai_base_url="")
+
+    def migrate(url: str) -> None:
+        loop.call_soon_threadsafe(SlowModel.migrating.set)
+        create_tables(url)
+
+    async with asyncio.timeout(20):
+        opened = await open_engine(bare, migrate=migrate, say=lambda _: None)
+    await opened.close()
+    assert SlowModel.ended == ["stopped"]
+
+    def broken(_url: str) -> None:
+        raise NotConfigured("The database is damaged.")
+
+    SlowModel.migrating.clear()
+    with pytest.raises(NotConfigured, match="damaged"):
+        await open_engine(bare, migrate=broken, say=lambda _: None)
+    assert SlowModel.ended == ["cancelled", "stopped"]
 
 
 def test_turns_leave_room_for_the_answer_and_the_rules(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def load(config: ChildConfig) -> tuple[Any, Upstream]:
     params.fit_params = False
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.verbosity = 0
+    params.warmup = False  # the first request does the same, and the start need not wait for it
     server = xllamacpp.Server(params)
     return server, Upstream(server.listening_address, key)
 
