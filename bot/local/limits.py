@@ -38,6 +38,7 @@ _QUERIES: dict[tuple[str, str], set[str]] = {
     ("DELETE", _HOOK_MESSAGE): {"thread_id"},
     ("POST", "/interactions/{interaction_id}/{token}/callback"): {"with_response"},
     ("GET", "/applications/{application_id}/commands"): {"with_localizations"},
+    ("POST", "/channels/{channel_id}/threads"): {"use_nested_fields"},
     ("GET", "/applications/{application_id}/guilds/{guild_id}/commands"): {"with_localizations"},
     ("GET", "/guilds/{guild_id}"): {"with_counts"},
     ("GET", "/guilds/{guild_id}/members"): {"limit", "after"},

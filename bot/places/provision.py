@@ -294,10 +294,14 @@ class Provision:
         channel = guild.get_channel(channel_id) or _around(guild, channel_id) or _somewhere(guild)
         if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
             return await self._keep(row, channel.id, 0)  # its chat has no threads
+        name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
+        if isinstance(channel, discord.ForumChannel):
+            post = await self._in_forum(row, channel, name)
+            if post is not None:
+                return post
         channel = channel if isinstance(channel, discord.TextChannel) else _somewhere(guild)
         if channel is None:
             raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
-        name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
         try:
             thread = await self._thread_left(row, channel, name) or await self._new_thread(row, channel, name)
         except (discord.HTTPException, discord.RateLimited) as error:
@@ -308,24 +312,60 @@ class Provision:
         await self._note_made(row.task_id, "thread", thread.id)
         return await self._keep(row, channel.id, thread.id)
 
+    async def _in_forum(self, row: GroupRecord, forum: discord.ForumChannel, name: str) -> Place | None:
+        """Give a group a post of its own where people asked in one; None where posts need more than words."""
+        tags = (
+            [tag for tag in forum.available_tags if not tag.moderated][:1] if forum.flags.require_tag else []
+        )
+        if forum.is_media() or (forum.flags.require_tag and not tags):
+            return None
+        text = wording.FORUM_POST.format(id=row.task_id)
+
+        async def make(title: str) -> discord.Thread:
+            made = await forum.create_thread(
+                name=title, content=text, applied_tags=tags, auto_archive_duration=WEEK
+            )
+            return made.thread
+
+        try:
+            thread = await self._thread_left(row, forum, name) or await self._named(row, forum, name, make)
+        except (discord.HTTPException, discord.RateLimited) as error:
+            if _heals(error):
+                raise
+            _log.warning("group %s gets no post in forum %s: %s", row.group_id, forum.id, error)
+            return None
+        await self._note_made(row.task_id, "thread", thread.id)
+        return await self._keep(row, forum.id, thread.id)
+
     async def _new_thread(self, row: GroupRecord, channel: discord.TextChannel, name: str) -> discord.Thread:
-        taken = {thread.name for thread in channel.threads}
         news = channel.is_news()
         kind = discord.ChannelType.news_thread if news else discord.ChannelType.public_thread
+
+        async def make(title: str) -> discord.Thread:
+            return await channel.create_thread(name=title, type=kind, auto_archive_duration=WEEK)
+
+        return await self._named(row, channel, name, make)
+
+    async def _named(
+        self,
+        row: GroupRecord,
+        channel: discord.TextChannel | discord.ForumChannel,
+        name: str,
+        make: Callable[[str], Awaitable[discord.Thread]],
+    ) -> discord.Thread:
+        """Make a thread under its name, or a safe one if Discord refuses that."""
+        taken = {thread.name for thread in channel.threads}
         try:
-            return await channel.create_thread(
-                name=place_name(name, taken)[:LONGEST], type=kind, auto_archive_duration=WEEK
-            )
+            return await make(place_name(name, taken)[:LONGEST])
         except discord.HTTPException as error:
             if not name_refused(error):
                 raise
-        safe = place_name(_safely(row).name, taken)
-        made = await channel.create_thread(name=safe, type=kind, auto_archive_duration=WEEK)
+        made = await make(place_name(_safely(row).name, taken))
         await self._say_renamed(row)
         return made
 
     async def _thread_left(
-        self, row: GroupRecord, channel: discord.TextChannel, name: str
+        self, row: GroupRecord, channel: discord.TextChannel | discord.ForumChannel, name: str
     ) -> discord.Thread | None:
         """Return a thread created for this group just before a crash: ours, empty, and unassigned."""
         if row.repairs:
@@ -386,11 +426,11 @@ def _usable(category: discord.CategoryChannel) -> bool:
     return mine.view_channel and mine.send_messages and mine.manage_channels
 
 
-def _around(guild: discord.Guild, thread_id: int) -> discord.TextChannel | None:
-    """Return the channel around a thread where a task was started, if the bot may write there."""
+def _around(guild: discord.Guild, thread_id: int) -> discord.TextChannel | discord.ForumChannel | None:
+    """Return the channel or forum around a thread where a task was started, if the bot may write there."""
     thread = guild.get_thread(thread_id)
     parent = thread.parent if thread else None
-    if not isinstance(parent, discord.TextChannel):
+    if not isinstance(parent, discord.TextChannel | discord.ForumChannel):
         return None
     return parent if parent.permissions_for(guild.me).send_messages else None
 

@@ -21,8 +21,8 @@ _log = logging.getLogger(__name__)
 FULL = {30007: wording.WEBHOOK_FULL, 30058: wording.WEBHOOK_GUILD_FULL}
 """What is said when the channel, or the server, holds as many webhooks as Discord allows."""
 
-HasWebhooks = discord.TextChannel | discord.VoiceChannel | discord.StageChannel
-"""Kinds of channels in which a group may speak."""
+HasWebhooks = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel
+"""Kinds of channels in which, or in whose posts, a group may speak."""
 
 
 class Webhooks:

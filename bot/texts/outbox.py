@@ -232,6 +232,7 @@ GATE_ORPHANED = (
     "🔧 A question here is closed, but somebody deleted the webhook that asked it, so its buttons are still "
     "shown. They have no effect."
 )
+FORUM_POST = "Agents of task #{id} speak here. Reply to an agent to talk to it."
 SAFE_PLACE = "group {id}"
 TOPIC = "Group {group} of task {task}. Reply to an agent to talk to it. Ref {ref}"
 TASK_TITLE = "task {id}"

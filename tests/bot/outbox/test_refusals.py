@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import discord
 import pytest
 from simcord.enums import ChannelType
 from sqlalchemy.exc import OperationalError
@@ -249,9 +250,43 @@ async def test_begun_in_a_thread(stage: Stage) -> None:
 
 
 async def test_begun_in_a_forum(stage: Stage) -> None:
-    """Nobody can write in the forum itself: a channel where one can is taken."""
+    """Nobody can write in the forum itself: its group gets a post there, with webhook and all."""
     thread = await elsewhere(stage, ChannelType.FORUM)
-    assert "hello" in texts(stage, thread)
+    assert ("Boss", "hello") in masked(stage, thread)
+    assert stage.local.you.channel(thread)["parent_id"] == stage.local.you.channel("place")["id"]
+
+
+@pytest.mark.parametrize("kind", ["post", "tag", "refused", "media"])
+async def test_begun_in_a_post(stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The groups get posts in the same forum; where that takes more than words, a thread elsewhere."""
+    allow(stage, manage_channels=False)
+    world, you = stage.local.world, stage.local.you
+    forum = world.create_channel(stage.local.guild_id, "ideas", type=ChannelType.FORUM)
+    world.create_thread(forum.id, "my idea", owner_id=you.id)
+    if kind == "tag":
+        tags = [{"id": "7", "name": "bots", "moderated": False, "emoji_id": None, "emoji_name": None}]
+        world.edit_channel(forum.id, {"available_tags": tags})
+        monkeypatch.setattr(discord.ChannelFlags, "require_tag", True)
+    if kind == "refused":
+        stage.local.faults.refuse("POST", rf"/channels/{forum.id}/threads", status=400, code=160006)
+    if kind == "media":
+        monkeypatch.setattr(discord.ForumChannel, "is_media", lambda self: True)
+    await seen_by_bot(stage)
+    task_id = await stage.task(channel="my idea")
+    boss = stage.boss(task_id)
+    await says(stage, boss, "hello")
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    await says(stage, bob, "deeper")
+    root = you.channel(f"task-{task_id}-root")
+    inside = root["parent_id"] == str(forum.id)
+    assert ("Boss", "hello") in masked(stage, root["name"]) and inside == (kind in ("post", "tag"))
+    below = you.channel(f"task-{task_id}-ada")
+    assert (
+        "deeper" in [words for _, words in masked(stage, below["name"])]
+        and below["parent_id"] == root["parent_id"]
+    )
+    assert not [m for m in stage.said("my idea") if m["author"].get("bot")]
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 50083), (403, 50083), (400, 160005)])
