@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from engine.commands import Limits, MonthRule
 from engine.domain.doing import Doing
@@ -258,6 +258,24 @@ class DecisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendingView:
+    """What one person's runs of a task used of one model, or of one server of tools (`kind` "outside").
+
+    `unpriced`: calls that count at a ceiling price, for the real one is not known.
+    """
+
+    task_id: int
+    goal: str
+    by: str
+    kind: Literal["model", "outside"]
+    name: str
+    cost_micros: int
+    tokens: int
+    calls: int
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RepeatView:
     """A repeated task; `limits` are the caps of each run, every value set.
 
@@ -328,6 +346,9 @@ class Queries(Protocol):
 
     async def used(self, by: str, space: str, now: float) -> Used:
         """Return what a person has used of a quota in a space."""
+
+    async def spending(self, space: str, since: float, by: str | None = None) -> Sequence[SpendingView]:
+        """Return what was spent in a space since then, by `by` alone if given, the dearest first."""
 
     async def month_rule(self, space: str) -> MonthRule:
         """Return the budgets that a space has set for calendar months."""

@@ -32,6 +32,7 @@ from bot.features.setup.cog import SetupCog
 from bot.features.setup.doctor import DoctorCog
 from bot.features.setup.help import HelpCog
 from bot.features.setup.server import ServerCog
+from bot.features.spend.cog import SpendCog
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.cog import TaskCog
 from bot.features.tasks.continuing import ContinueButton
@@ -120,6 +121,7 @@ class MegaBot(commands.Bot):
             SetupCog(),
             DoctorCog(),
             AuditCog(),
+            SpendCog(),
             ToolsCog(),
             HelpCog(self),
         )

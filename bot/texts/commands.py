@@ -42,6 +42,7 @@ CMD = {
     "setup": "Choose who may do what, where tasks live, and how long questions wait",
     "doctor": "Check permissions, intents, the model and the sandbox",
     "audit": "Who decided what: every start, answer, stop and change of a cap",
+    "spend": "Who spent what on which task and model; your own, or everyone's if you manage the server",
     "tools": "Show the tools of other programs that agents may call here",
     "memory": "What this server's tasks have learned",
     "memory.list": "List what later tasks here will remember",
@@ -91,5 +92,6 @@ OPT = {
     "alerts": "Channel where administrators are told of questions that nobody answers",
     "answer_hours": "Hours that a question waits for an answer before its default applies",
     "unanswered_plan": "What happens to a plan that nobody answers in time",
+    "period": "Which time: today, this month (without it), or all",
     "picture": "Show a picture: the organisation, or a timeline of who worked when",
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.ports import Usage
-from engine.store.core import SPENDING
+from engine.queries import SpendingView
+from engine.store.core import SPENDING, TASKS
 from engine.store.prepared import Prepared
 
 QUARTER_S = 900
@@ -45,6 +47,42 @@ _note = {
     "postgresql": _noting(postgresql.insert(SPENDING)),
     "sqlite": _noting(sqlite.insert(SPENDING)),
 }
+
+
+def spending_of(connection: Connection, space: str, since: float, by: str | None) -> list[SpendingView]:
+    """Return what was spent in a space since then, by `by` alone if given, the dearest first."""
+    wanted = sa.and_(SPENDING.c.space == space, SPENDING.c.at >= int(since))
+    if by is not None:
+        wanted = sa.and_(wanted, SPENDING.c.by == by)
+    cost = sa.func.sum(SPENDING.c.cost_micros)
+    tokens = sa.func.sum(SPENDING.c.prompt_tokens + SPENDING.c.completion_tokens)
+    key = (SPENDING.c.task_id, SPENDING.c.by, SPENDING.c.kind, SPENDING.c.name)
+    summed = (cost.label("cost"), tokens.label("tokens"))
+    counted = (
+        sa.func.sum(SPENDING.c.calls).label("calls"),
+        sa.func.sum(SPENDING.c.unpriced).label("unpriced"),
+    )
+    query = (
+        sa.select(*key, TASKS.c.goal, *summed, *counted)
+        .join(TASKS, TASKS.c.id == SPENDING.c.task_id)
+        .where(wanted)
+        .group_by(*key, TASKS.c.goal)
+        .order_by(cost.desc(), tokens.desc(), *key)
+    )
+    return [
+        SpendingView(
+            row.task_id,
+            row.goal,
+            row.by,
+            row.kind,
+            row.name,
+            int(row.cost),
+            int(row.tokens),
+            int(row.calls),
+            int(row.unpriced),
+        )
+        for row in connection.execute(query)
+    ]
 
 
 def note_spending(connection: Connection, spent: Spent, now: float) -> None:

@@ -29,6 +29,7 @@ from engine.queries import (
     ModelCallView,
     RepeatView,
     Spend,
+    SpendingView,
     StepView,
     TaskView,
 )
@@ -55,6 +56,7 @@ from engine.store.gates import gate_views
 from engine.store.model_calls import calls_under_way, usual_seconds
 from engine.store.months import both_left, rule_of
 from engine.store.repeats import repeat_views
+from engine.store.spending import spending_of
 from engine.store.starts import used_by
 
 _unread = (
@@ -466,6 +468,10 @@ class SqlQueries:
     async def used(self, by: str, space: str, now: float) -> Used:
         """See `Queries.used`."""
         return await self._db.read(lambda c: used_by(c, by, space, now))
+
+    async def spending(self, space: str, since: float, by: str | None = None) -> Sequence[SpendingView]:
+        """See `Queries.spending`."""
+        return await self._db.read(lambda c: spending_of(c, space, since, by))
 
     async def month_rule(self, space: str) -> MonthRule:
         """See `Queries.month_rule`."""

@@ -828,6 +828,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "gate_rules": lambda look, s: look.gate_rules(s.space),
     "used": lambda look, s: look.used(P, s.space, NOW),
     "repeats": lambda look, s: look.repeats(s.space),
+    "spending": lambda look, s: look.spending(s.space, NOW - FAR_S),
     "month_rule": lambda look, s: look.month_rule(s.space),
     "month_left": lambda look, s: look.month_left(P, s.space, NOW),
 }

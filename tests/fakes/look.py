@@ -23,6 +23,7 @@ from engine.queries import (
     MemoryView,
     ModelCallView,
     RepeatView,
+    SpendingView,
     StepView,
     TaskView,
 )
@@ -59,6 +60,7 @@ class World:
     model_calls: dict[int, ModelCallView] = field(default_factory=dict)
     usual_seconds: float | None = None
     month_rules: dict[str, MonthRule] = field(default_factory=dict)
+    spending: list[tuple[str, float, SpendingView]] = field(default_factory=list)
 
 
 class FakeLook:
@@ -180,6 +182,10 @@ class FakeLook:
 
     async def used(self, by: str, space: str, now: float) -> Used:
         return self._world.used
+
+    async def spending(self, space: str, since: float, by: str | None = None) -> Sequence[SpendingView]:
+        kept = self._world.spending
+        return [v for where, at, v in kept if where == space and at >= since and by in (None, v.by)]
 
     async def month_rule(self, space: str) -> MonthRule:
         return self._world.month_rules.get(space, MonthRule())

@@ -20,6 +20,7 @@ from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.local.faults import LimitScope
 from bot.local.interactions import CannotError
 from engine.commands import PauseTask, SayToAgent, StartTask
+from engine.queries import SpendingView
 from tests.bot.features.conftest import Stage
 
 PATIENCE_S = 60.0
@@ -538,3 +539,15 @@ async def test_a_button_forged_for_another_server(loop: Loop) -> None:
         pressed = await loop.local.you.click(wire, label)
         assert pressed.ephemeral and "no task #1" in pressed.text, label
     assert loop.stage.engine.world.tasks[task].state == "running"
+
+
+async def test_spending_is_shown_on_the_local_page_with_words_for_its_picture(loop: Loop) -> None:
+    """The page shows the picture at its width, with the alt text that came with it."""
+    view = SpendingView(1, "Build a boat", f"discord:{loop.local.you.id}", "model", "m", 500_000, 9, 1)
+    world = loop.stage.engine.world
+    world.spending.append((f"guild:{loop.local.guild_id}", loop.stage.clock, view))
+    shown = await loop.local.you.slash(loop.lobby, "spend", period="all")
+    assert "#1 Build a boat $0.50" in shown.text
+    assert shown.message is not None
+    (picture,) = shown.message["attachments"]
+    assert picture["width"] == 800 and "$0.50" in picture["description"]
