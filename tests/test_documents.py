@@ -21,6 +21,7 @@ DOCUMENTS = (
     "SECURITY.md",
     "docs/architecture.md",
     "docs/connectors.md",
+    "docs/discord.md",
     "docs/operate.md",
     "docs/tools.md",
     "README.md",
@@ -61,6 +62,21 @@ def test_code_names_no_document_that_is_not_here() -> None:
     )
     mine = "tests/test_documents.py"
     assert [line for line in found.stdout.splitlines() if not line.startswith(mine)] == []
+
+
+def test_the_tests_that_hold_discords_table_exist() -> None:
+    """Each row of docs/discord.md names tests that are there."""
+    rows = [
+        line for line in (ROOT / "docs/discord.md").read_text(encoding="utf-8").splitlines() if "| `" in line
+    ]
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows]
+    missing = [
+        f"{path}::{name}"
+        for row in named
+        for path, name in row
+        if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8")
+    ]
+    assert len(rows) > 40 and all(named) and missing == []
 
 
 def test_the_reference_of_tools_is_current() -> None:
