@@ -218,9 +218,12 @@ class Carried:
 
 
 _SHORT_NUMBER = 1_000_000
+_SCHEMES = "https?|wss?|s?ftps?|ssh|git|gopher|ldaps?|mailto|xmpp|sips?|telnet|rtsp"
+_ENDINGS = "com|net|org|info|io|dev|app|me|xyz|site|online|biz|co|ai|cc|eu|de|uk|fr|ru|cn|in|us|example|test"
 _LOOKS_LIKE_ONE = re.compile(
-    r"[a-z][a-z0-9+.-]*:/{0,2}[^\s/]|(?:^|[\s@/])(?:[\w-]+\.)+[a-z]{2,}(?:[/:?#]|$)", re.I
+    rf"(?<![\w+.-])(?:{_SCHEMES}):[^\s]|(?:^|//|[\s@])(?:[\w-]+\.)+(?:{_ENDINGS})(?:[/:?#,\s]|$)", re.I
 )
+"""What a program may connect to. Paths of files and a server's own addresses (`memo://x`) are words."""
 
 
 def carried_by(arguments: Mapping[str, Any]) -> Carried:

@@ -61,7 +61,12 @@ class LoopbackWeb:
         self.asked.append(f"{request.method} {request.host.partition(':')[0]}{request.raw_path}")
         self.heads.append(dict(request.headers))
         handler = self.pages.get(f"{host}{request.path}")
-        return web.Response(status=404) if handler is None else await handler(request)
+        if handler is None:
+            return web.Response(status=404)
+        try:
+            return await handler(request)
+        except ConnectionError:  # who reads has enough of an endless page
+            return web.Response(status=500)
 
     def pages_asked(self) -> list[str]:
         """What was asked for but robots.txt."""

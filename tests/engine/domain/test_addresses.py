@@ -9,6 +9,7 @@ import pytest
 from engine.domain.addresses import (
     AddressRules,
     BadAddress,
+    Carried,
     addresses_in_text,
     carried_by,
     is_public,
@@ -144,5 +145,14 @@ def test_what_arguments_carry() -> None:
         "mailto:me@a.example",
     ):
         assert carried_by({"deep": [{"x": leaf}]}).addresses == (leaf,)
+    for leaf in (
+        "docs/readme.md",
+        "/srv/site.git",
+        "file:///home/a.txt",
+        "memo://insights",
+        "main.rs",
+        "e.g. tea",
+    ):
+        assert carried_by({"path": leaf}) == Carried((), True), leaf
     assert carried_by({"query": "tea"}).words and carried_by({"n": 12_345_678}).words
     assert not carried_by({"time": "", "n": 3}).words
