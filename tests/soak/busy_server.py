@@ -24,8 +24,10 @@ from bot.app.client import MegaBot
 from bot.app.settings import BotSettings
 from bot.discord.context import Archive, ClosedPlaces, Parts, Probes
 from bot.discord.request_stop import RequestStop
+from bot.features.agents.saying import DELIVERED
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
+from bot.features.replies.cog import REFUSED
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.local.actors import Human
 from bot.local.faults import LimitScope
@@ -287,7 +289,10 @@ class BusyServer:
         ]
 
     async def unheard(self, within_s: float) -> list[str]:
-        """People's words in places, still there, that neither reached an agent nor bear a mark."""
+        """People's words in places, still there, that neither reached an agent nor bear a mark.
+
+        Where the bot was forbidden to mark them, it says so in that place.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while await self._unheard():  # noqa: ASYNC110 - nobody tells of what is done
@@ -297,12 +302,15 @@ class BusyServer:
     async def _unheard(self) -> list[str]:
         refs = {command.ref for command in self.engine.commands if isinstance(command, SayToAgent)}
         ledger, found = Ledger(self._database), list[str]()
+        keys = set(await self._database.read(lambda c: c.execute(select(outbox.c.key)).scalars().all()))
         for channel_id, message_id in self._words:
             message = self.local.world.messages.get(channel_id, {}).get(message_id)
             if message is None or message.reactions or f"{channel_id}:{message_id}" in refs:
                 continue
             place = await ledger.place_of(channel_id)
-            if place is not None and not place.shared:
+            marks = [f"say:mark:{channel_id}:{message_id}:{mark}" for mark in (DELIVERED, REFUSED)]
+            forbidden = f"say:mark-forbidden:{channel_id}" in keys and not keys.isdisjoint(marks)
+            if place is not None and not place.shared and not forbidden:
                 found.append(f"{message.content} in group {place.group_id}")
         return found
 

@@ -48,13 +48,15 @@ class CatchUp:
         self._own: Counter[int] = Counter()
         self._again = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def load(self) -> None:
         """Read the stored positions."""
         self._seen = await self._parts.records.seen()
 
     async def close(self) -> None:
-        """Stop reading; what is behind is read after the next start."""
+        """Stop reading; what is behind is read after the next start. Handlers may still be at work."""
+        self._closed = True
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
@@ -115,7 +117,8 @@ class CatchUp:
 
     def _start(self) -> None:
         self._again.set()
-        if self._behind and (self._reading is None or self._reading.done()):
+        idle = self._reading is None or self._reading.done()
+        if self._behind and idle and not self._closed:
             self._reading = asyncio.create_task(self._read_all())
 
     async def _read_all(self) -> None:

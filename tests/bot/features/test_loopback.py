@@ -198,6 +198,15 @@ async def test_words_in_an_outage_are_heard_after_it(loop: Loop, quickly: None) 
     await loop.until("Missed")
 
 
+async def test_nothing_is_read_after_the_end(loop: Loop) -> None:
+    """Events that are still handled while the bot leaves start no reading that nobody ends."""
+    await loop.begin()
+    replies: Any = loop.bot.cogs["RepliesCog"]
+    await loop.close()
+    await replies.on_ready()
+    assert replies._missed._behind and (replies._missed._reading is None or replies._missed._reading.done())
+
+
 @pytest.mark.parametrize("by", ["channel", "role", "member"])
 async def test_words_in_a_hidden_channel_are_heard_when_it_is_shown(
     loop: Loop, quickly: None, by: str
