@@ -8,6 +8,7 @@ import logging
 import aiohttp
 import discord
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.personas.faces import default_url, face_number, face_png, template_url
 from bot.storage.tables import faces
@@ -75,7 +76,7 @@ class Faces:
                 await self._provide(await self._wanted.get(), known)
             except discord.RateLimited as error:
                 await asyncio.sleep(min(error.retry_after, PATIENCE_S))
-            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            except (discord.HTTPException, aiohttp.ClientError, OSError, SQLAlchemyError) as error:
                 if not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429:
                     _log.warning("faces cannot be uploaded just now: %s", redact(str(error)))
                     await asyncio.sleep(TROUBLE_S)
@@ -87,11 +88,11 @@ class Faces:
     async def _provide(self, number: int, known: dict[str, discord.Emoji]) -> None:
         name = f"{PREFIX}{number:04d}"
         try:
-            emoji = known.get(name) or await self._upload(name, number)
-        except (discord.DiscordException, aiohttp.ClientError, OSError):
+            known[name] = known.get(name) or await self._upload(name, number)
+            await self._keep(number, known[name])
+        except (discord.DiscordException, aiohttp.ClientError, OSError, SQLAlchemyError):
             self._wanted.put_nowait(number)
             raise
-        await self._keep(number, emoji)
 
     async def _upload(self, name: str, number: int) -> discord.Emoji:
         image = await asyncio.to_thread(face_png, number)

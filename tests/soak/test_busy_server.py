@@ -19,7 +19,8 @@ from bot.features.replies import catch_up
 from tests.soak.busy_server import BusyServer, Size
 
 SEEDS = [1, 2, 3]
-"""Seed 1 found a card that a filter kept from being shown; the others found nothing so far."""
+"""Seed 1 found a card that a filter kept from being shown, and a post that was taken in silence while an
+outage began; seed 3 a reading that went on after the bot had left."""
 
 ANSWER_S, ANY_S = 180.0, 600.0
 """Longest time of Discord's from an answer or any utterance to its message, besides stops and outages.

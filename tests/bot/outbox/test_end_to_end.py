@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import discord
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot.features.files.archive import close_places
 from bot.local.faults import LimitScope
@@ -209,15 +211,25 @@ async def test_faces_are_uploaded_once(stage: Stage) -> None:
 
 
 async def test_faces_wait_while_discord_takes_none(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 429 of the edge is no reason to do without drawn faces until the next start."""
+    """A 429 of the edge, or a store in trouble, is no reason to do without faces until the next start."""
     monkeypatch.setattr("bot.personas.avatars.TROUBLE_S", 0.01)
     emojis = r"/applications/\d+/emojis"
     stage.local.faults.limit("POST", emojis, scope=LimitScope.CLOUDFLARE, retry_after=0, times=2)
     stage.local.faults.fail("POST", emojis, status=503)
+    faces, failed = stage.outbox.faces, list[int]()
+    keeps = faces._keep
+
+    async def once(number: int, emoji: discord.Emoji) -> None:
+        failed.append(number)
+        if len(failed) == 1:
+            raise OperationalError("insert", {}, OSError("gone"))
+        await keeps(number, emoji)
+
+    monkeypatch.setattr(faces, "_keep", once)
     await begun(stage)
-    faces = stage.outbox.faces
     await stage.local.world.pulse.until(lambda: bool(stage.local.world.application_emojis), 10)
     async with asyncio.timeout(10):
         while "/emojis/" not in faces.url("Boss"):  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
     assert not faces.problem and len(stage.local.faults.met) == 3
+    assert len(stage.local.world.application_emojis) == 1
