@@ -48,6 +48,7 @@ class SpendCog(commands.Cog):
 
     @app_commands.command(name="spend", description=common.CMD["spend"])
     @app_commands.guild_only()
+    @app_commands.default_permissions(send_messages=True)
     @app_commands.describe(period=common.OPT["period"])
     @app_commands.choices(
         period=[app_commands.Choice(name=name, value=value) for value, name in texts.PERIODS.items()]
