@@ -76,12 +76,14 @@ class RepeatPaused:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """A task was paused or resumed (its end is TaskEnded). `cause`: why it is paused."""
+    """A task was paused or resumed (its end is TaskEnded). `cause`: why it is paused; `by`: the person who
+    did it, "" for nobody."""
 
     task_id: int
     state: TaskState
     reason: str
     cause: PauseCause = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,6 +507,7 @@ class TaskEnded:
 
     `unheeded`: messages of people that nobody acted on. Only an end that cannot be deferred has any.
     `sources`: what the task read from outside. `runs`: lines about what was run, for small print.
+    `by`: the person who stopped it, "" for nobody.
     """
 
     task_id: int
@@ -518,6 +521,7 @@ class TaskEnded:
     missing: tuple[Missing, ...] = ()
     sources: tuple[Source, ...] = ()
     runs: tuple[str, ...] = ()
+    by: str = ""
 
 
 EventBody = (

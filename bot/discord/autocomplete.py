@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from zoneinfo import available_timezones
 
@@ -17,27 +18,73 @@ from bot.discord.lookup import agents_near, current_space, groups_near
 Choices = list[app_commands.Choice[str]]
 
 
-def _matching(current: str, pairs: Iterable[tuple[str, str]]) -> Choices:
-    wanted = current.casefold().lstrip("#@")
-    found = [(name, value) for name, value in pairs if wanted in name.casefold()]
-    return [app_commands.Choice(name=cut(name, 100), value=value) for name, value in found[:25]]
+def _matching(current: str, found: Iterable[tuple[str, str] | tuple[str, str, str]]) -> Choices:
+    """Return the choices that hold every typed word, in their name or in what else is known of them.
+
+    `found`: name, value and what else; those with all words in the name come first.
+    """
+    wanted = current.casefold().lstrip("#@").split()
+    named: Choices = []
+    others: Choices = []
+    for name, value, *about in found:
+        choice = app_commands.Choice(name=cut(name, 100), value=value)
+        if _holds(name, wanted):
+            named.append(choice)
+        elif _holds(" ".join([name, *about]), wanted):
+            others.append(choice)
+    return [*named, *others][:25]
+
+
+def _holds(text: str, wanted: Iterable[str]) -> bool:
+    folded = text.casefold()
+    return all(word in folded for word in wanted)
 
 
 async def tasks(interaction: Interaction, current: str) -> Choices:
-    """Return the tasks of this server that the person may view, open ones first."""
+    """Return the tasks of this server that the person may view, open ones first; their goals are searched."""
     found = await visible_tasks(
         interaction, await parts_of(interaction).engine.look.tasks(current_space(interaction))
     )
     ordered = sorted(found, key=lambda t: (t.ended_at is not None, -t.id))
     return _matching(
-        current, ((f"#{t.id} {t.state}: {' '.join(t.goal.split())}", str(t.id)) for t in ordered)
+        current, ((f"#{t.id} {t.state}: {_line(t.title or t.goal)}", str(t.id), t.goal) for t in ordered)
     )
 
 
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
 async def agents(interaction: Interaction, current: str) -> Choices:
-    """Return the agents of the channel's task, or of all open tasks."""
+    """Return the agents of the channel's task, or of all open tasks.
+
+    Their instructions, assignments and files are searched.
+    """
     found = [a for a in await agents_near(interaction) if a.state != "dismissed"]
-    return _matching(current, ((f"{a.name} ({a.state}): {a.title}", str(a.id)) for a in found))
+    about = await _work_of(interaction, {a.task_id for a in found}) if current.strip() else {}
+    return _matching(
+        current,
+        (
+            (
+                f"{a.name} ({a.state}): {a.title}",
+                str(a.id),
+                f"{a.instructions} {about.get((a.task_id, a.name), '')}",
+            )
+            for a in found
+        ),
+    )
+
+
+async def _work_of(interaction: Interaction, task_ids: Iterable[int]) -> dict[tuple[int, str], str]:
+    """Return what each agent of the tasks was assigned and which files it wrote last, as text to search."""
+    look = parts_of(interaction).engine.look
+    about: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for task_id in task_ids:
+        for given in await look.assignments(task_id):
+            about[task_id, given.assignee].append(given.title)
+        for file in await look.files(task_id):
+            about[task_id, file.agent].append(file.path)
+    return {key: " ".join(words) for key, words in about.items()}
 
 
 async def groups(interaction: Interaction, current: str) -> Choices:

@@ -506,10 +506,20 @@ def _gate_closed(body: ev.GateClosed, at: _Frame) -> list[Post]:
 def _task_changed(body: ev.TaskChanged, at: _Frame) -> list[Post]:
     if body.state == "paused" and body.cause in ("cap", "month"):
         return []  # the gate that asks about the cap or the month's budget says so
-    text = (
-        wording.PAUSED.format(reason=plain(body.reason, NAME)) if body.state == "paused" else wording.RESUMED
-    )
+    by = _person(body.by)
+    if body.state == "paused":
+        text = (
+            wording.PAUSED_BY.format(who=by) if by else wording.PAUSED.format(reason=plain(body.reason, NAME))
+        )
+    else:
+        text = wording.RESUMED_BY.format(who=by) if by else wording.RESUMED
     return [at.note(text, lane=Lane.STATUS)]
+
+
+def _person(by: str) -> str:
+    """Return a mention of a person by the engine's key, which pings nobody by itself; "" for nobody."""
+    person = owner_id(by)
+    return f"<@{person}>" if person is not None else ""
 
 
 def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
@@ -571,6 +581,8 @@ def _audit_begun(body: ev.AuditBegun, at: _Frame) -> list[Post]:
 
 def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     head = wording.END_UNFINISHED if body.missing else wording.END.get(body.state, body.state)
+    if by := _person(body.by):
+        head = wording.STOPPED_BY.format(who=by)
     lines = [head, *map(_lacking, body.missing), body.report.strip()]
     if body.state == "done" and body.basis not in ("audited", "ran") and not body.missing:
         lines.append(wording.END_UNVERIFIED)

@@ -117,6 +117,8 @@ ASSIGNMENT = {
 
 PAUSED = "⏸️ Paused: {reason}"
 RESUMED = "▶️ Resumed."
+PAUSED_BY, RESUMED_BY = "⏸️ Paused by {who}.", "▶️ Resumed by {who}."
+STOPPED_BY = "🛑 **Stopped** by {who}."
 CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
 SUBTREE_CAP_WARNING = (
     "{setter}⚠️ {percent} % of the {cap} cap of {who} and all below it is used: {spent} of {limit}."

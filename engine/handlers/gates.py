@@ -65,6 +65,7 @@ class _Answered:
     answer: Answer
     basis: GateBasis
     now: float
+    by: str = ""
 
     def send(self, agent_id: int, text: str, about: About = "answer") -> tuple[Wake, ...]:
         """Send an agent the result of the gate. Return the agent's wake-up."""
@@ -134,7 +135,7 @@ def _close(
     )
     append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
     end_waiting(connection, gate.task_id, now)
-    answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now)
+    answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now, by)
     answered.set_task(progress_at=now, quiet_rounds=0)
     wakes = _act_of(answer, basis)(answered)
     if get_task(connection, gate.task_id).state == "paused":
@@ -173,8 +174,9 @@ def _in_numbers(caps: Limits) -> str:
 
 
 def _stop(at: _Answered) -> tuple[Wake, ...]:
-    why = "Stopped by a person" if at.by_person else "Stopped, because nobody answered in time"
-    return _end(at, Ending("stopped", "stopped", f"{why}: {at.gate.question}"))
+    """The closed question says what was asked; the end says who ended it, or that nobody answered."""
+    why = "" if at.by_person else "Nobody answered in time."
+    return _end(at, Ending("stopped", "stopped", why, by=at.by))
 
 
 def _accept(at: _Answered) -> tuple[Wake, ...]:
@@ -284,7 +286,7 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
     worked = later - began_at(at.task) - at.task.waited_s
     at.set_task(deadline_at=later, max_minutes=math.ceil(worked / 60))
     if at.task.state == "paused":
-        return reopen(at.connection, at.task, "cap_raised", at.now)
+        return reopen(at.connection, at.task, "cap_raised", at.now, at.by)
     return ready_agents(at.connection, at.task.id)
 
 

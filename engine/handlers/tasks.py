@@ -142,7 +142,7 @@ def pause_task(connection: Connection, command: PauseTask, now: float) -> Handle
     task = get_task(connection, command.task_id)
     if task.state != "running":
         raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused. {_next(task)}")
-    set_state(connection, task, "paused", "paused by a person", now, "person")
+    set_state(connection, task, "paused", "paused by a person", now, "person", command.by)
     return HandlerResult(task.id)
 
 
@@ -153,7 +153,7 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Hand
         raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed. {_next(task)}")
     if task.paused_for == "month" and (why := why_nothing_starts(connection, task.space, task.payer, now)):
         raise WrongState(why)
-    return HandlerResult(task.id, reopen(connection, task, "resumed", now))
+    return HandlerResult(task.id, reopen(connection, task, "resumed", now, command.by))
 
 
 def _next(task: AnyRow) -> str:
@@ -171,8 +171,8 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerR
             f"Task {task.id} has already ended ({task.state}). Its files stay under /task files; "
             "/task continue continues it."
         )
-    report = command.reason or "Stopped by a person."
-    events = end_task(connection, task.id, Ending("stopped", "stopped", report, by=command.by), now)
+    ending = Ending("stopped", "stopped", command.reason, by=command.by)
+    events = end_task(connection, task.id, ending, now)
     append_events(connection, [(f"{run_key(task)}.stop.{n}", body) for n, body in enumerate(events)], now)
     return HandlerResult(task.id)
 

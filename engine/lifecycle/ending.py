@@ -88,6 +88,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         ending.missing,
         runs=runs,
         sources=_sources(connection, task_id),
+        by=ending.by if ending.state == "stopped" else "",
     )
     withdraw(connection, OUTSIDE_CALLS.c.task_id == task_id, now)
     return [*close_gates(connection, GATES.c.task_id == task_id, "task_ended"), ended]

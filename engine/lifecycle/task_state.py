@@ -34,9 +34,11 @@ _REOPENED: Mapping[GateBasis, str] = {
 }
 
 
-def reopen(connection: Connection, task: AnyRow, basis: GateBasis, now: float) -> tuple[Wake, ...]:
+def reopen(
+    connection: Connection, task: AnyRow, basis: GateBasis, now: float, by: str = ""
+) -> tuple[Wake, ...]:
     """Set the task running and close its gates about caps and the month. Return the agents to wake."""
-    set_state(connection, task, "running", _REOPENED[basis], now)
+    set_state(connection, task, "running", _REOPENED[basis], now, by=by)
     caps = sa.and_(GATES.c.task_id == task.id, GATES.c.kind.in_(("cap", "month")))
     closed = close_gates(connection, caps, basis)
     append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
@@ -50,6 +52,7 @@ def set_state(
     reason: str,
     now: float,
     cause: PauseCause = "",
+    by: str = "",
 ) -> None:
     """Set the task running or paused and append the event; while it is paused its minutes do not run."""
     connection.execute(
@@ -58,7 +61,7 @@ def set_state(
         .values(state=state, reason=reason, paused_for=cause, progress_at=now, quiet_rounds=0)
     )
     (begin_waiting if state == "paused" else end_waiting)(connection, task.id, now)
-    body = TaskChanged(task.id, state, reason, cause)
+    body = TaskChanged(task.id, state, reason, cause, by)
     append_events(connection, [(f"t{task.id}.{state}.{now:.6f}", body)], now)
 
 

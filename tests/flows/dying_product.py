@@ -21,14 +21,16 @@ from bot.notifications.wiring import Notifications
 from bot.outbox.ledger import Ledger
 from bot.outbox.transport import Transport
 from bot.storage.guild_settings import BotRecords
-from engine.commands import StopTask
-from engine.events import Event, GateRaised, TaskAccepted, TaskEnded
+from engine.commands import ContinueTask, StopTask
+from engine.engine import Engine
+from engine.events import Event, GateRaised, TaskAccepted, TaskContinued, TaskEnded
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.ports import ChatAnswer, ChatRequest
 from tests.flows.conftest import bot_settings, engine_settings
 
 FOLLOWER = 424_242
 KILLED = 9
+CONTINUE, GO_ON = "continue", "Make it float."
 
 
 def die() -> None:
@@ -97,17 +99,51 @@ POINTS: dict[str, Callable[[], None]] = {
 }
 
 
+def _is_continuation(_self: Any, command: Any) -> bool:
+    return isinstance(command, ContinueTask)
+
+
+def _says_continued(_self: Any, _channel: int, message: Any, **_options: Any) -> bool:
+    return "**Continued**" in message.content
+
+
+CONTINUING: dict[str, Callable[[], None]] = {
+    "continuation about to be committed": lambda: around(Engine, "handle", _is_continuation, False),
+    "continuation committed": lambda: around(Engine, "handle", _is_continuation, True),
+    "continuation read": lambda: heard(TaskContinued),
+    "continuation said": lambda: around(Transport, "by_bot", _says_continued, True),
+}
+"""Points after the end: the task is continued, and ends again."""
+
+
 class Boss:
-    """Asks one question once it may."""
+    """Asks one question once it may; of a continued task it submits the result."""
 
     def __init__(self) -> None:
         self.may = asyncio.Event()
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
         await self.may.wait()
+        if any(GO_ON in message.content for message in request.messages):
+            return call(("finish", {"report": "The boat floats."}))
         if any(message.role == "tool" for message in request.messages):
             return say("I wait.")
         return call(("ask_human", {"question": "Which wood?", "options": ["Oak", "Ash"]}))
+
+
+async def continue_it(product: RunningBot) -> None:
+    """Continue the task once, from wherever it stands, and wait until it has ended again and all is said."""
+    assert product.local is not None
+    engine = product.engine.engine
+    if not (await engine.look.task(1)).continued:
+        await engine.handle(ContinueTask(1, f"discord:{product.local.you.id}", "You", text=GO_ON))
+    ends = 0
+    async for event in engine.events():
+        ends += isinstance(event.body, TaskEnded)
+        if ends == 2:
+            await product.outbox.drain(event.seq)
+            break
+    await _card_is_up_to_date(product)
 
 
 async def play(product: RunningBot, boss: Boss) -> None:
@@ -119,12 +155,17 @@ async def play(product: RunningBot, boss: Boss) -> None:
     await BotRecords(product.engine.database).follow(1, FOLLOWER, "all")
     boss.may.set()
     async for event in engine.events():
-        if isinstance(event.body, GateRaised) and (await engine.look.task(1)).ended_at is None:
+        task = await engine.look.task(1)
+        if isinstance(event.body, GateRaised) and task.ended_at is None and not task.continued:
             await product.outbox.drain(event.seq)
             await engine.handle(StopTask(1, f"discord:{person.id}"))
         if isinstance(event.body, TaskEnded):
             await product.outbox.drain(event.seq)
             break
+    await _card_is_up_to_date(product)
+
+
+async def _card_is_up_to_date(product: RunningBot) -> None:
     async with asyncio.timeout(20):
         while await _behind(product):  # noqa: ASYNC110 - the card's row says when it is up to date
             await asyncio.sleep(0.05)
@@ -137,13 +178,15 @@ async def _behind(product: RunningBot) -> bool:
 
 async def main(folder: Path, point: str) -> None:
     """Start (or resume), and die at the point."""
-    if point:
-        POINTS[point]()
+    if point and point != CONTINUE:
+        {**POINTS, **CONTINUING}[point]()
     boss = Boss()
     options = LocalOptions(data=folder / "discord", time_scale=40.0)
     settings = engine_settings(folder)
     async with running(settings, bot_settings(), model=ScriptedModel(boss), local_options=options) as product:
         await play(product, boss)
+        if point == CONTINUE or point in CONTINUING:
+            await continue_it(product)
 
 
 async def program(arguments: Sequence[str]) -> None:

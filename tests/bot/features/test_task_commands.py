@@ -266,6 +266,13 @@ async def test_autocomplete_offers_tasks_agents_and_groups(stage: Stage) -> None
     assert tasks[0]["value"] == str(task.id)
     agents = await stage.boss.autocomplete(task.room, "agent say", "agent", "ad")
     assert [a["name"].split()[0] for a in agents] == ["Ada"]
+    ada = int(agents[0]["value"])
+    stage.engine.assign(task.boss, ada, "Saw the planks")
+    stage.engine.write(ada, "hull/keel.md", b"x")
+    for typed in ("planks saw", "keel.md", "be ada"):
+        found = await stage.boss.autocomplete(task.room, "agent say", "agent", typed)
+        assert [each["value"] for each in found] == [str(ada)], typed
+    assert await stage.boss.autocomplete(task.room, "agent say", "agent", "nothing like it") == []
     groups = await stage.boss.autocomplete(task.room, "group open", "group", "")
     assert len(groups) == 1
     assert await stage.boss.autocomplete(stage.lobby, "memory forget", "memory", "") == []
