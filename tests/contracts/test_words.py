@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from sqlalchemy import Connection
 
 from engine import open_database
+from engine.budget.caps import at_cap
 from engine.commands import (
     AnswerGate,
     ContinueTask,
@@ -31,7 +32,9 @@ from engine.commands import (
     StopTask,
 )
 from engine.domain.effects import StepOutcome
+from engine.domain.outcomes import Refused
 from engine.domain.prompt import compose
+from engine.domain.speech import LOOKS
 from engine.domain.state import StepFacts, Turn
 from engine.errors import Fenced, Stale, WrongState
 from engine.events import MessageRead, TaskContinued, TaskEnded, load_event
@@ -44,8 +47,9 @@ from engine.ports import ChatAnswer, Database, RunResult
 from engine.runtime.clock import SystemClock
 from engine.steps.act import act, nothing_done, rest_answer
 from engine.steps.commit import InboxChanged, commit_step
-from engine.steps.load import load_turn
-from engine.store.core import AGENTS, EVENTS, GATES, MESSAGES, STEPS, TASKS, loads
+from engine.steps.load import CapHit, load_turn
+from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, TASKS, loads
+from engine.store.transcript import past_calls
 from engine.tools import ToolContext, ToolOptions, specs_for
 from engine.workspace import GitWorkspace
 from tests.contracts.conftest import BACKENDS
@@ -68,13 +72,14 @@ ANSWERS: dict[str, ChatAnswer] = {
     "accept": call(("verdict", {"verdict": "accept", "findings": "good"})),
     "reject": call(("verdict", {"verdict": "reject", "findings": "bad"})),
     "dismiss": call(("dismiss", {"name": "Ada", "reason": "done"})),
+    "waits": call(("wait_for", {"what": ["later.md"]})),
     "ask": call(("ask_human", {"question": "Which?", "options": ["this", "that"]})),
 }
 PARTS = {
-    "boss": ("finish", "finish", "finish", "words", "goes on", "ask", "dismiss", "runs"),
+    "boss": ("finish", "finish", "finish", "words", "goes on", "ask", "dismiss", "waits"),
     "auditor": ("accept", "accept", "accept", "reject", "goes on", "words"),
     "head": ("words", "goes on", "runs"),
-    "member": ("words", "goes on", "runs"),
+    "member": ("words", "goes on", "runs", "waits"),
 }
 STEP = st.tuples(st.integers(0, 5), st.integers(0, 7), st.integers(0, 9))
 """Who thinks, what comes of it, and to whom a person writes meanwhile (3 and above: to nobody)."""
@@ -160,9 +165,25 @@ class Words(RuleBasedStateMachine):
         ready = [agent for agent in ready if agent not in self.thinking]
         if ready:
             agent = ready[who % len(ready)]
-            turn = self.run(lambda c: load_turn(c, agent, _compose, 1.0))
+            try:
+                turn = self.run(lambda c: load_turn(c, agent, _compose, 1.0))
+            except CapHit as hit:
+                self.now += 0.01
+                self.run(
+                    partial(at_cap, task_id=hit.task_id, agent_id=hit.agent_id, need=hit.need, now=self.now)
+                )
+                return
             if turn is not None:
                 self.thinking[agent] = turn
+
+    @precondition(lambda self: self.end is None)
+    @rule(money=st.booleans())
+    def use_up(self, money: bool) -> None:
+        """What the task may spend is nearly used: the next call that begins does not fit."""
+        of_task = sa.and_(BUDGETS.c.task_id == self.task, BUDGETS.c.agent_id.is_(None))
+        spent = BUDGETS.c.spent_micros + BUDGETS.c.reserved_micros
+        full = {"cap_micros": spent + 1} if money else {"cap_tokens": BUDGETS.c.spent_tokens + 1}
+        self.run(lambda c: c.execute(BUDGETS.update().where(of_task).values(**full)))
 
     @precondition(lambda self: self.thinking)
     @rule(who=st.integers(0, 5), what=st.integers(0, 7))
@@ -279,6 +300,44 @@ class Words(RuleBasedStateMachine):
         waiting = "".join(row.text for row in self.rows(sa.select(MESSAGES.c.text).where(unread)))
         lost = [word for word in self.said if word not in waiting]
         assert not lost, f"{lost} are lost"
+
+    @invariant()
+    def nobody_goes_unanswered(self) -> None:
+        """A turn that an agent ended after a person's words holds an answer to them, or an effect."""
+        read = STEPS.alias("read")
+        over = sa.and_(AGENTS.c.task_id == self.task, ~AGENTS.c.in_turn, TASKS.c.ended_at.is_(None))
+        query = (
+            sa.select(STEPS.c.agent_id, STEPS.c.step, STEPS.c.said, STEPS.c.calls_json, MESSAGES.c.text)
+            .join(AGENTS, sa.and_(AGENTS.c.id == STEPS.c.agent_id, AGENTS.c.turn == STEPS.c.turn))
+            .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+            .join(
+                MESSAGES,
+                sa.and_(
+                    MESSAGES.c.to_agent == STEPS.c.agent_id,
+                    MESSAGES.c.consumed_step <= STEPS.c.step,
+                    MESSAGES.c.from_kind == "person",
+                    MESSAGES.c.about != "said",
+                ),
+            )
+            .join(
+                read,
+                sa.and_(
+                    read.c.agent_id == STEPS.c.agent_id,
+                    read.c.step == MESSAGES.c.consumed_step,
+                    read.c.turn == AGENTS.c.turn,
+                ),
+            )
+            .where(over, AGENTS.c.status == "active", AGENTS.c.role != "auditor")
+        )
+        silent: dict[tuple[int, str], bool] = {}
+        for row in self.rows(query):
+            calls = past_calls(row.calls_json)
+            done = bool(row.said) or any(
+                each.name not in LOOKS and not isinstance(each.outcome, Refused) for each in calls
+            )
+            key = (row.agent_id, row.text)
+            silent[key] = silent.get(key, True) and not done
+        assert not any(silent.values()), f"{[key for key, is_silent in silent.items() if is_silent]}"
 
     @invariant()
     def nothing_is_lost(self) -> None:
