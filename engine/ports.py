@@ -305,6 +305,7 @@ class SandboxStatus:
     """Whether code can be contained here: `mechanism` (such as bubblewrap), or "" with `reason` and the fix.
 
     `packages`: importable beyond the standard library; a run takes up to `files` files of `size` bytes.
+    `bound`: what bounds the memory of all runs together, in words.
     """
 
     available: bool
@@ -313,6 +314,7 @@ class SandboxStatus:
     packages: tuple[str, ...] = ()
     files: int = 10_000
     size: int = 256 * 1024 * 1024
+    bound: str = ""
 
 
 class SandboxSession(Protocol):

@@ -182,6 +182,8 @@ async def _doctor(_options: argparse.Namespace) -> int:
         status = opened.sandbox.status()
         _say(f"database: {without_password(opened.database.url)}")
         _say(f"sandbox: {status.mechanism if status.available else 'none. ' + status.reason}")
+        if status.bound:
+            _say(f"memory: {status.bound}")
         tools_ready = await _check_tools(opened)
         answers, said = await probe_model(opened)
         _say(f"model: {said}")

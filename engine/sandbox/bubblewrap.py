@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from engine.errors import Invalid
 from engine.ports import RunRequest, RunResult, SandboxSession, SandboxStatus
+from engine.sandbox.cgroup import RunsGroup, runs_group
 from engine.sandbox.command import Bubblewrap, command, settings
 from engine.sandbox.environment import Environment
-from engine.sandbox.host import Host, at_once, machine_memory
+from engine.sandbox.host import Host, at_once, machine_memory, share_of
 from engine.sandbox.lanes import Lanes
 from engine.sandbox.limits import SandboxLimits
-from engine.sandbox.program import Program
+from engine.sandbox.program import Program, Shared
 from engine.sandbox.seccomp import filter_for
 from engine.sandbox.stage import check_files
 
@@ -40,6 +41,7 @@ class BubblewrapSandbox:
         environment: Environment,
         limits: SandboxLimits | None = None,
         uids: Sequence[int] = SPARE_UIDS,
+        group: RunsGroup | None = None,
     ) -> None:
         self.limits = limits or SandboxLimits()
         self._packages = environment.names
@@ -52,6 +54,8 @@ class BubblewrapSandbox:
         own: list[int | None] = [None] * parallel
         self._lanes = Lanes(uids[:parallel] if os.geteuid() == 0 else own)
         self._host = Host(memory)
+        # Before any run: its threads are ordinary users, who could not open the group.
+        self._group = group or runs_group(share_of(memory))
 
     def status(self) -> SandboxStatus:
         """Return available: `choose_sandbox` made this one only after its containment test passed."""
@@ -61,6 +65,7 @@ class BubblewrapSandbox:
             packages=self._packages,
             files=self.limits.files // 2,
             size=self.limits.work // 2,
+            bound=self._group.words,
         )
 
     async def run(self, request: RunRequest) -> RunResult:
@@ -101,7 +106,8 @@ class BubblewrapSandbox:
         def words(filter_fd: int, info_fd: int, go_fd: int, argv: Sequence[str]) -> list[str]:
             return command(self._settings, filter_fd, info_fd, go_fd, argv, request.guarded, request.packages)
 
-        program = Program(request, self.limits, words, self._filter, lasts_s, interactive, self._host)
+        shared = Shared(self._host, self._group)
+        program = Program(request, self.limits, words, self._filter, lasts_s, interactive, shared)
         return program, self._lanes.start(program.work)
 
 

@@ -47,9 +47,14 @@ def _meminfo(name: str) -> int:
     raise OSError(f"/proc/meminfo does not tell {name}")
 
 
+def share_of(memory: int) -> int:
+    """Return the bytes that all runs together may hold on a machine with so much memory."""
+    return int(memory * _SHARE)
+
+
 def at_once(limits: SandboxLimits, memory: int) -> int:
     """Return how many runs may go at once, so that all of them at their limits stay within their share."""
-    return max(2, min(limits.parallel, int(memory * _SHARE) // limits.memory))
+    return max(2, min(limits.parallel, share_of(memory) // limits.memory))
 
 
 class Host:
@@ -60,7 +65,7 @@ class Host:
     """
 
     def __init__(self, memory: int) -> None:
-        self._most = int(memory * _SHARE)
+        self._most = share_of(memory)
         self._least = max(_LEAST_BYTES, int(memory * _LEAST))
         self._held: dict[Holder, int] = {}
         self._lock = threading.Lock()

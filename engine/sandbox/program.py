@@ -21,6 +21,7 @@ from typing import Literal
 
 from engine.errors import NotConfigured
 from engine.ports import RunRequest, RunResult
+from engine.sandbox.cgroup import RunsGroup
 from engine.sandbox.command import SHM, TMP
 from engine.sandbox.environment import WORK
 from engine.sandbox.host import Host
@@ -56,6 +57,14 @@ class Inside:
     go: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all runs have together: the machine's memory, and the control group that bounds it."""
+
+    host: Host
+    group: RunsGroup
+
+
 class Program:
     """One program run. `work` blocks for its whole life; the other methods may be called from any thread."""
 
@@ -67,7 +76,7 @@ class Program:
         system_filter: bytes,
         lasts_s: float,
         interactive: bool,
-        host: Host,
+        shared: Shared,
     ) -> None:
         self._request = request
         self._limits = limits
@@ -80,7 +89,7 @@ class Program:
         self._secret, self._report = new_secret(), -1
         self._to_write = bytearray(request.stdin)
         self._input_ends = not interactive
-        self._host = host
+        self._host, self._group = shared.host, shared.group
         self._stop = self._too_large = False
         self._finished = False
         self._waker = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -241,6 +250,7 @@ class Program:
                 handles = _open_handles(child, self._handles)
                 _limit(child, self._limits, self._lasts_s)
                 _first_to_go(child)
+                self._group.add(child)
             except (FileNotFoundError, PermissionError, ProcessLookupError):
                 time.sleep(wait)
                 wait = min(1.5 * wait, _LONGEST_WAIT_S)
