@@ -2,7 +2,8 @@
 
 The id is that of the object created or changed (task, message, gate, agent).
 Errors are NotFound, WrongState and Invalid; their texts can be shown to people.
-`by` is an opaque name of the person ("discord:123"), `space` of the server ("guild:9"), `origin` of the
+`by` is an opaque name of the person ("discord:123"), `by_name` the person as shown to people and agents; both
+come back with every event that the command causes. `space` names the server ("guild:9"), `origin` the
 channel where a task was started ("channel:5"); `origin` comes back in TaskAccepted.
 """
 
@@ -61,6 +62,7 @@ class SetMonthRule:
     space: str
     rule: MonthRule
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class StartTask:
     attended: bool = True
     origin: str = ""
     quota: Quota = Quota()
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class StartDemonstration:
     by: str
     space: str
     origin: str = ""
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,7 @@ class AnswerGate:
     choice_id: str | None = None
     text: str = ""
     limits: Limits | None = None
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,7 @@ class SetGateRule:
     wait_s: float
     default: str
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,7 @@ class PauseTask:
 
     task_id: int
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,7 @@ class ResumeTask:
 
     task_id: int
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,7 @@ class StopTask:
     task_id: int
     by: str
     reason: str = ""
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +219,12 @@ class RaiseCap:
     limits: Limits
     by: str
     agent_id: int | None = None
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PauseAgent:
-    """Pause an agent and all below it: their model calls are cancelled. Returns the agent id.
-
-    `by_name` here and below: the person as shown to people and agents.
-    """
+    """Pause an agent and all below it: their model calls are cancelled. Returns the agent id."""
 
     agent_id: int
     by: str
@@ -278,6 +285,7 @@ class ForgetMemory:
 
     memory_id: int
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +305,7 @@ class RepeatTask:
     limits: Limits = Limits()
     model: str | None = None
     origin: str = ""
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +314,7 @@ class EndRepeat:
 
     repeat_id: int
     by: str
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +326,7 @@ class ResumeRepeat:
 
     repeat_id: int
     by: str
+    by_name: str = ""
 
 
 Command = (

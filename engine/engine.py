@@ -47,7 +47,7 @@ from engine.runtime.turn import EngineParts, TurnOptions, TurnRunner
 from engine.settings import EngineSettings
 from engine.steps.commit import Committed
 from engine.store import lookup
-from engine.store.core import EVENTS, append_events, loads
+from engine.store.core import EVENTS, acting, append_events, loads
 from engine.store.prepared import Prepared
 from engine.store.sql_queries import SqlQueries
 from engine.workspace import normal_path
@@ -71,7 +71,7 @@ SHARED_POLL_S = 0.25
 """Seconds between polls for events on PostgreSQL, where other processes write some too."""
 
 _page = Prepared(
-    sa.select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.payload_json)
+    sa.select(EVENTS.c.seq, EVENTS.c.at, EVENTS.c.kind, EVENTS.c.payload_json, EVENTS.c.by, EVENTS.c.by_name)
     .where(EVENTS.c.seq > sa.bindparam("after"))
     .order_by(EVENTS.c.seq)
     .limit(PAGE)
@@ -246,11 +246,13 @@ class Engine:
     async def _carry_out(
         self, command: c.Command, now: float, work: Callable[[Connection], HandlerResult]
     ) -> int:
-        """Carry out a command and add it to the audit trail, in one transaction."""
+        """Carry out a command and add it to the audit trail, in one transaction; its events say whose it
+        is."""
 
         def enlisting(connection: Connection) -> HandlerResult:
             subject = decisions.subject_of(connection, command)
-            done = work(connection)
+            with acting(connection, *_person_of(command)):
+                done = work(connection)
             if subject is not None:
                 decisions.record_decision(connection, command, subject, done.id, now)
             return HandlerResult(done.id, tuple(self._dispatcher.enlist(connection, done.wakes)))
@@ -289,8 +291,13 @@ class Engine:
         caps = _with_defaults(command.limits, self._options.caps)
         if not paths:
             return await self._carry_out(command, now, lambda db: tasks.start_task(db, command, caps, now))
+
         # The files need the task's id, so the task is held until they are stored, even across a crash.
-        held = await self._parts.db.write(lambda db: tasks.start_held(db, command, caps, now))
+        def hold(connection: Connection) -> HandlerResult:
+            with acting(connection, *_person_of(command)):
+                return tasks.start_held(connection, command, caps, now)
+
+        held = await self._parts.db.write(hold)
         await self._import_files(held.id, paths, command.by, f"t{held.id}.goal", now)
         return await self._carry_out(command, now, lambda db: tasks.release_held(db, held))
 
@@ -343,6 +350,11 @@ class Engine:
         self._git_history.note(task_id)
 
 
+def _person_of(command: c.Command) -> tuple[str, str]:
+    """Return who gave a command: the key, and the name as shown; "" where it names nobody."""
+    return getattr(command, "by", ""), getattr(command, "by_name", "")
+
+
 def _no_work(_connection: Connection) -> None:
     return
 
@@ -365,7 +377,7 @@ def _with_defaults(limits: c.Limits, caps: Caps) -> Caps:
 
 def _events_after(connection: Connection, after: int) -> list[Event]:
     rows = _page.all(connection, after=after)
-    return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json))) for r in rows]
+    return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json)), r.by, r.by_name) for r in rows]
 
 
 async def _first_of(new_events: asyncio.Event, seconds: float) -> None:

@@ -563,11 +563,16 @@ _KINDS: dict[str, Any] = {kind.__name__: kind for kind in get_args(EventBody)}
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as stored: `seq` grows strictly over all tasks, `at` is unix time."""
+    """One event as stored: `seq` grows strictly over all tasks, `at` is unix time.
+
+    `by`, `by_name`: the person whose command caused it, by key and as shown; "" when no person did.
+    """
 
     seq: int
     at: float
     body: EventBody
+    by: str = ""
+    by_name: str = ""
 
 
 def dump_event(body: EventBody) -> tuple[str, dict[str, Any]]:

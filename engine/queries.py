@@ -334,11 +334,17 @@ class Queries(Protocol):
         """Return the repeats of a space that have not ended, the next to run first."""
 
     async def decisions(
-        self, space: str, task_id: int | None = None, *, before: int | None = None, limit: int = 50
+        self,
+        space: str,
+        task_id: int | None = None,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
     ) -> Sequence[DecisionView]:
         """Return the decisions of people in a space, of one task if given, the newest first.
 
-        `before`: only those with a smaller id.
+        `before`: only those with a smaller id; `after`: the `limit` next ones with a larger id.
         """
 
     async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:

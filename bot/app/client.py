@@ -21,6 +21,7 @@ from bot.features.agents.cog import AgentCog, GroupCog
 from bot.features.agents.menus import MenusCog
 from bot.features.agents.step_buttons import StepButton
 from bot.features.audit.cog import AuditCog
+from bot.features.audit.pages import AuditButton
 from bot.features.files.browser import FileButton, FilesButton, FileSelect
 from bot.features.follow.cog import FollowCog
 from bot.features.gates.buttons import GateButton
@@ -47,6 +48,7 @@ ITEMS = (
     TaskButton,
     ContinueButton,
     PageButton,
+    AuditButton,
     StepButton,
     GateButton,
     AgentButton,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,10 +78,13 @@ DECISIONS = table(DecisionRow)
 PACKAGES = table(PackageRow)
 PACKAGE_REQUESTS = table(PackageRequestRow)
 
+_ACTOR = "megaagent_actor"
+_NOBODY = ("", "")
+
 _ORDER_LOCK = 0x4D656761
 """PostgreSQL assigns identity values before the commit; without this lock readers could skip an event."""
 
-_insert_events = insert_into(EVENTS, "task_id", "key", "kind", "payload_json", "at")
+_insert_events = insert_into(EVENTS, "task_id", "key", "kind", "payload_json", "at", "by", "by_name")
 _hold_order = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_ORDER_LOCK).label("held")))
 waking = Prepared(
     sa.select(MESSAGES.c.priority)
@@ -121,12 +125,24 @@ def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]
     if not events:
         return
     hold_order(connection)
-    _insert_events.many(connection, [_event_row(key, body, now) for key, body in events])
+    actor = connection.info.get(_ACTOR, _NOBODY)
+    _insert_events.many(connection, [_event_row(key, body, actor, now) for key, body in events])
 
 
-def _event_row(key: str, body: EventBody, now: float) -> dict[str, Any]:
+def _event_row(key: str, body: EventBody, actor: tuple[str, str], now: float) -> dict[str, Any]:
     kind, payload = dump_event(body)
-    return {"task_id": body.task_id, "key": key, "kind": kind, "payload_json": dumps(payload), "at": now}
+    row = {"task_id": body.task_id, "key": key, "kind": kind, "payload_json": dumps(payload), "at": now}
+    return row | {"by": actor[0], "by_name": actor[1]}
+
+
+@contextmanager
+def acting(connection: Connection, by: str, by_name: str) -> Iterator[None]:
+    """Let every event that is appended inside say which person caused it."""
+    connection.info[_ACTOR] = (by, by_name)
+    try:
+        yield
+    finally:
+        connection.info.pop(_ACTOR, None)
 
 
 def new_id(connection: Connection, target: sa.Table, values: dict[str, Any]) -> int:

@@ -445,15 +445,24 @@ class SqlQueries:
         return await self._db.read(lambda c: repeat_views(c, space))
 
     async def decisions(
-        self, space: str, task_id: int | None = None, *, before: int | None = None, limit: int = 50
+        self,
+        space: str,
+        task_id: int | None = None,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
     ) -> Sequence[DecisionView]:
-        """Return the decisions of people in a space, of one task if given, the newest first."""
+        """See `Queries.decisions`."""
         query = sa.select(DECISIONS).where(DECISIONS.c.space == space)
         if task_id is not None:
             query = query.where(DECISIONS.c.task_id == task_id)
         if before is not None:
             query = query.where(DECISIONS.c.id < before)
-        rows = await self._all(query.order_by(DECISIONS.c.id.desc()).limit(limit))
+        if after is not None:
+            query = query.where(DECISIONS.c.id > after)
+        order = DECISIONS.c.id if after is not None else DECISIONS.c.id.desc()
+        rows = sorted(await self._all(query.order_by(order).limit(limit)), key=lambda row: -row.id)
         return [
             DecisionView(
                 r.id, r.at, r.by, r.space, r.task_id, r.kind, r.subject_id, r.digest, loads(r.content_json)

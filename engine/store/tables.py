@@ -436,7 +436,7 @@ class RevisionRow(EngineTable, table=True):
 
 
 class EventRow(EngineTable, table=True):
-    """An event, in the order of `seq`."""
+    """An event, in the order of `seq`. `by`, `by_name`: whose command caused it, "" when no person's did."""
 
     __tablename__ = "events"
     __table_args__ = (UniqueConstraint("key"), Index("ix_events_task", "task_id", "seq"))
@@ -446,6 +446,8 @@ class EventRow(EngineTable, table=True):
     kind: str
     payload_json: str
     at: float
+    by: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    by_name: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class PackageRow(EngineTable, table=True):

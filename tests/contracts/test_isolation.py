@@ -39,6 +39,7 @@ from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
 from engine.domain.state import TodoItem, Turn
 from engine.domain.waits import Awaited
 from engine.errors import EngineError, NotFound, Stale
+from engine.events import ModelBack
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.wrap_up import end_short, wrap_up
@@ -55,6 +56,7 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     BUDGETS,
+    EVENTS,
     GATES,
     MEMORIES,
     MESSAGES,
@@ -63,6 +65,7 @@ from engine.store.core import (
     REPEATS,
     REVISIONS,
     TASKS,
+    append_events,
 )
 from engine.store.tables import ENGINE_METADATA
 from engine.tools import TOOLS, ToolOptions, specs_for
@@ -803,6 +806,47 @@ async def test_other_tasks_change_nothing_of_what_is_done(alone: Lab, deed: Deed
         done = await deed.do(alone, subject)
         seen.append((done, belongings(connection, subject.task), sorted(alone.wakes.woken, key=repr)))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("kind", get_args(c.Command), ids=lambda kind: kind.__name__)
+async def test_every_event_of_a_command_says_whose_it_is(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    """By key and name, whatever the command sets off; what nobody ordered names nobody."""
+    given = Engine.handle
+
+    async def named(engine: Engine, command: Any) -> int:
+        knows = hasattr(command, "by_name")
+        return await given(engine, replace(command, by_name="Eve (crew)") if knows else command)
+
+    monkeypatch.setattr(Engine, "handle", named)
+    for deed in (*COMMANDS[kind], *(ANSWERS if kind is c.AnswerGate else ())):
+        subject, connection = lab.trio().subject, lab.store.connection
+        lab.store.write_now(lambda db, deed=deed, side=subject: [ready(db, side) for ready in deed.ready])  # type: ignore[misc]
+        last = connection.execute(sa.select(sa.func.max(EVENTS.c.seq))).scalar() or 0
+        await deed.do(lab, subject)
+        rows = connection.execute(sa.select(EVENTS).where(EVENTS.c.seq > last)).all()
+        assert {(row.by, row.by_name) for row in rows} <= {(P, "Eve (crew)")}, deed
+        assert rows or kind not in SAYS_SO, deed
+        lab.store.write_now(lambda db: append_events(db, [("later", ModelBack(1))], NOW))
+        assert connection.execute(sa.select(EVENTS.c.by).where(EVENTS.c.key == "later")).scalar() == ""
+
+
+SAYS_SO = (
+    c.StartTask,
+    c.StartDemonstration,
+    c.ContinueTask,
+    c.AnswerGate,
+    c.PauseTask,
+    c.ResumeTask,
+    c.StopTask,
+    c.PauseAgent,
+    c.ResumeAgent,
+    c.EditAgent,
+    c.DismissAgent,
+    c.ReplaceAgent,
+)
+"""Commands of which the world is always told by an event."""
 
 
 READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {

@@ -78,6 +78,11 @@ class FakeEngine(Acts):
         self._origins: dict[int, str] = {}
         self.fail: EngineError | OSError | None = None
 
+    @property
+    def ordered(self) -> Any:
+        """The newest command without the name by which its person is shown."""
+        return replace(self.commands[-1], by_name="")
+
     def kinds(self) -> list[type[Command]]:
         """What kinds of commands were asked, in order."""
         return [type(command) for command in self.commands]

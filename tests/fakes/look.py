@@ -172,10 +172,17 @@ class FakeLook:
         return [m for m in self._world.memories.values() if m.space == space]
 
     async def decisions(
-        self, space: str, task_id: int | None = None, *, before: int | None = None, limit: int = 50
+        self,
+        space: str,
+        task_id: int | None = None,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
     ) -> Sequence[DecisionView]:
         found = [d for d in self._world.decisions if d.space == space and task_id in (None, d.task_id)]
-        return [d for d in reversed(found) if before is None or d.id < before][:limit]
+        found = [d for d in found if (before is None or d.id < before) and (after is None or d.id > after)]
+        return list(reversed(found[:limit])) if after is not None else list(reversed(found))[:limit]
 
     async def gate_rules(self, space: str) -> Mapping[GateKind, GateRule]:
         return {**USUAL, **self._world.gate_rules.get(space, {})}

@@ -30,7 +30,7 @@ async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, 
     had = agent.budget.caps if agent.budget else Limits()
     person = await require_right(interaction, Right.SPEND if above(limits, had) else Right.STEER, task)
     parts = parts_of(interaction)
-    await parts.engine.handle(RaiseCap(task.id, limits, person.key, agent.id))
+    await parts.engine.handle(RaiseCap(task.id, limits, person.key, agent.id, person.named))
     now = (await parts.engine.look.agent(agent.id)).budget
     return texts.AGENT_CAPPED.format(name=plain(agent.name, 60), caps=texts.caps(now.caps if now else limits))
 

@@ -16,7 +16,7 @@ from bot.discord.context import Interaction, parts_of
 from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space, task_by_id
 from bot.features.audit import texts
-from bot.features.tasks.pages import page_view
+from bot.features.audit.pages import audit_view
 from engine.queries import DecisionView
 
 MOST_ROWS = 5_000
@@ -45,7 +45,7 @@ class AuditCog(commands.Cog):
         if export:
             await self._export(interaction, task)
             return
-        text, view = await page_view(interaction, "audit", task or 0, 0)
+        text, view = await audit_view(interaction, task or 0)
         await answer(interaction, text, view=view)
 
     async def _export(self, interaction: Interaction, task_id: int | None) -> None:

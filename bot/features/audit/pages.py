@@ -1,30 +1,84 @@
-"""One page of the audit trail as text."""
+"""Pages of the audit trail, turned by cursor: each page is one read of a page's size, however long the trail.
+
+Where a page begins is in its buttons' ids, so a restart loses nothing and new decisions move no page.
+"""
 
 from __future__ import annotations
 
+import re
+from typing import Any, Literal
+
+import discord
+
+from bot import texts as common
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import plain
 from bot.discord.identities import owner_id
 from bot.discord.interactions import require_manager
 from bot.discord.lookup import current_space
+from bot.discord.reporting_item import ReportingItem
 from bot.features.audit import texts
 from bot.texts.gates import LABELS
 from engine.queries import DecisionView
 
 A_PAGE = 10
+Way = Literal["older", "newer"]
 
 
-async def audit_page(interaction: Interaction, task_id: int, page: int) -> tuple[str, bool]:
-    """Return a page, newest first (`task_id` 0: of every task), and whether more follow.
+class AuditButton(
+    ReportingItem,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"audit:(?P<task>\d{1,12}):(?P<at>\d{1,15}):(?P<way>older|newer)",
+):
+    """`audit:<task id, 0 for all>:<decision id>:<way>`: the page beyond that decision."""
 
-    Raises ActionRefused for people without Manage Server.
+    def __init__(self, task_id: int, at: int, way: Way) -> None:
+        label = common.BUTTON["earlier" if way == "older" else "later"]
+        super().__init__(discord.ui.Button(label=label, custom_id=f"audit:{task_id}:{at}:{way}"))
+        self.task_id, self.at, self.way = task_id, at, way
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> AuditButton:
+        """The button that was pressed, from its id alone."""
+        return cls(int(match["task"]), int(match["at"]), "older" if match["way"] == "older" else "newer")
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Turn to the page in the same message."""
+        await interaction.response.defer()
+        text, view = await audit_view(interaction, self.task_id, self.at, self.way)
+        await interaction.edit_original_response(content=text, view=view)
+
+
+async def audit_view(
+    interaction: Interaction, task_id: int, at: int = 0, way: Way = "older"
+) -> tuple[str, discord.ui.View]:
+    """Return text and buttons of the page beyond decision `at` (0: the newest page), newest first.
+
+    `task_id` 0: of every task. Raises ActionRefused for people without Manage Server.
     """
     require_manager(interaction)
-    look = parts_of(interaction).engine.look
-    wanted = (page + 1) * A_PAGE + 1
-    found = await look.decisions(current_space(interaction), task_id or None, limit=wanted)
-    shown = found[page * A_PAGE : (page + 1) * A_PAGE]
-    return "\n".join(decision_line(each) for each in shown) or texts.EMPTY, len(found) == wanted
+    look, space, task = parts_of(interaction).engine.look, current_space(interaction), task_id or None
+    if at and way == "newer":
+        shown = list(await look.decisions(space, task, after=at, limit=A_PAGE))
+        newer = bool(shown) and bool(await look.decisions(space, task, after=shown[0].id, limit=1))
+        older = True
+    else:
+        found = list(await look.decisions(space, task, before=at or None, limit=A_PAGE + 1))
+        shown, older, newer = found[:A_PAGE], len(found) > A_PAGE, bool(at)
+    view = discord.ui.View(timeout=None)
+    if newer:
+        view.add_item(AuditButton(task_id, shown[0].id if shown else at, "newer"))
+    if older:
+        view.add_item(AuditButton(task_id, shown[-1].id if shown else at + 1, "older"))
+    return "\n".join(decision_line(each) for each in shown) or texts.EMPTY, view
+
+
+async def newest_page(interaction: Interaction, task_id: int, _page: int) -> tuple[str, bool]:
+    """Return the newest page, for a button of an older version, whose number names no decision."""
+    text, _ = await audit_view(interaction, task_id)
+    return text, False
 
 
 def decision_line(decision: DecisionView) -> str:

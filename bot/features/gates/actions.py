@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import texts
 from bot.discord.access import Right, gate_rights
 from bot.discord.context import Interaction, parts_of
@@ -23,13 +25,13 @@ async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, 
 
     Raises ActionRefused for a choice that the gate does not have, and for words where it takes none.
     """
-    await require_right(interaction, Right.APPROVE, task)
+    person = await require_right(interaction, Right.APPROVE, task)
     choice = answerable(gate, given.choice_id)
     for right in gate_rights(choice):
         await require_right(interaction, right, task)
     if given.limits is not None and above(given.limits, task.limits):
         raise ActionRefused(texts.PLAN_CAP_ABOVE)
-    await parts_of(interaction).engine.handle(given)
+    await parts_of(interaction).engine.handle(replace(given, by_name=person.named))
     words = answer_text(choice, given.text, given.limits)
     return texts.ANSWERED.format(answer=plain(words, 300))
 

@@ -41,5 +41,5 @@ class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.
         found = [m for m in await engine.look.memories(current_space(interaction)) if str(m.id) == digits]
         if not found:
             raise ActionRefused(texts.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
-        await engine.handle(ForgetMemory(found[0].id, person.key))
+        await engine.handle(ForgetMemory(found[0].id, person.key, person.named))
         await answer(interaction, texts.FORGOTTEN.format(text=plain(found[0].text, 300)))

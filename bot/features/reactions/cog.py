@@ -163,7 +163,7 @@ class ReactionsCog(commands.Cog):
         person = await require_right(ask, Right.APPROVE, at.task)
         for right in gate_rights(choice):
             await require_right(ask, right, at.task)
-        await self.parts.engine.handle(AnswerGate(gate.id, person.key, choice.id))
+        await self.parts.engine.handle(AnswerGate(gate.id, person.key, choice.id, by_name=person.named))
         return Told(words.ACCEPTED.format(id=at.task.id))
 
     async def go_on(self, ask: Interaction, at: Meant) -> Told:

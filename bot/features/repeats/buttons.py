@@ -91,6 +91,7 @@ async def _begun(interaction: Interaction, order: RepeatDraft) -> str:
         order.limits,
         order.model,
         origin=origin_of(interaction.channel_id or 0),
+        by_name=person.named,
     )
     number = await parts.engine.handle(command)
     return texts.REPEAT_BEGUN.format(id=number, when=in_words(order.cron, order.zone))

@@ -113,7 +113,7 @@ class TaskRepeat(commands.Cog):
         await require_right(interaction, Right.START)
         parts, found = parts_of(interaction), await meant(interaction, repeat)
         person = await require_start(interaction, found.limits, found.model or None)
-        await parts.engine.handle(ResumeRepeat(found.id, person.key))
+        await parts.engine.handle(ResumeRepeat(found.id, person.key, person.named))
         words = texts.REPEAT_RESUMED.format(
             id=found.id, when=in_words(found.cron, found.zone), goal=plain(found.goal, 80)
         )
@@ -130,5 +130,5 @@ class TaskRepeat(commands.Cog):
         rules = await parts.records.rules(interaction.guild_id or 0)
         if not may(person, Right.STEER, rules, owner_id(found.by)):
             raise ActionRefused(texts.NOT_ALLOWED["steer"])
-        await parts.engine.handle(EndRepeat(found.id, person.key))
+        await parts.engine.handle(EndRepeat(found.id, person.key, person.named))
         await answer(interaction, texts.REPEAT_STOPPED.format(id=found.id, goal=plain(found.goal, 80)))

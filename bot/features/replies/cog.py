@@ -15,7 +15,7 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import aiohttp
@@ -335,7 +335,7 @@ class RepliesCog(commands.Cog):
         given = answer_in_words(gate, words, person.key)
         for right in gate_rights(answerable(gate, given.choice_id)):
             await self._demand(message, task, right)
-        await self.parts.engine.handle(given)
+        await self.parts.engine.handle(replace(given, by_name=person.named))
         self._answers.append(message.id)
 
     # ------------------------------------------------------------ addressee

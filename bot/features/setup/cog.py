@@ -46,12 +46,12 @@ async def set_waits(interaction: Interaction, hours: int | None, unanswered_plan
     """Change how long questions wait and what comes of an unanswered plan. Return all as text."""
     engine, space = parts_of(interaction).engine, current_space(interaction)
     rules = await engine.look.gate_rules(space)
-    by = require_manager(interaction).key
+    person = require_manager(interaction)
     for kind, rule in rules.items():
         default = unanswered_plan if kind == "plan" and unanswered_plan else rule.default
         wait_s = hours * HOUR_S if hours else rule.wait_s
         if (wait_s, default) != (rule.wait_s, rule.default):
-            await engine.handle(SetGateRule(space, kind, wait_s, default, by))
+            await engine.handle(SetGateRule(space, kind, wait_s, default, person.key, person.named))
     rules = await engine.look.gate_rules(space)
     plan = rules["plan"]
     return texts.SETUP_WAITS.format(
@@ -90,7 +90,7 @@ class MonthOptions:
 async def set_months(interaction: Interaction, given: MonthOptions) -> str:
     """Change the budgets of calendar months. Return all as text."""
     engine, space = parts_of(interaction).engine, current_space(interaction)
-    by = require_manager(interaction).key
+    person = require_manager(interaction)
     old = await engine.look.month_rule(space)
     rule = MonthRule(
         given.zone or old.zone,
@@ -100,7 +100,7 @@ async def set_months(interaction: Interaction, given: MonthOptions) -> str:
         _cap(old.person_tokens, given.person_tokens),
     )
     if rule != old:
-        await engine.handle(SetMonthRule(space, rule, by))
+        await engine.handle(SetMonthRule(space, rule, person.key, person.named))
     return rule_line(rule)
 
 

@@ -25,21 +25,21 @@ from engine.queries import TaskView
 async def pause_task(interaction: Interaction, task: TaskView) -> str:
     """Pause the task; return the answer text. Raises ActionRefused and EngineError, as do all below."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(PauseTask(task.id, person.key))
+    await parts_of(interaction).engine.handle(PauseTask(task.id, person.key, person.named))
     return texts.TASK_PAUSED.format(id=task.id)
 
 
 async def resume_task(interaction: Interaction, task: TaskView) -> str:
     """Resume the task."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(ResumeTask(task.id, person.key))
+    await parts_of(interaction).engine.handle(ResumeTask(task.id, person.key, person.named))
     return texts.TASK_RESUMED.format(id=task.id)
 
 
 async def stop_task(interaction: Interaction, task: TaskView, reason: str = "") -> str:
     """Stop the task permanently."""
     person = await require_right(interaction, Right.STEER, task)
-    await parts_of(interaction).engine.handle(StopTask(task.id, person.key, reason))
+    await parts_of(interaction).engine.handle(StopTask(task.id, person.key, reason, person.named))
     return texts.TASK_STOPPED.format(id=task.id)
 
 
@@ -106,6 +106,6 @@ async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) ->
     """Set new caps; a task paused at its old caps is resumed."""
     person = await require_right(interaction, Right.SPEND, task)
     parts = parts_of(interaction)
-    await parts.engine.handle(RaiseCap(task.id, limits, person.key))
+    await parts.engine.handle(RaiseCap(task.id, limits, person.key, by_name=person.named))
     now = (await parts.engine.look.task(task.id)).limits
     return texts.TASK_CAPPED.format(id=task.id, caps=texts.caps(now))

@@ -19,7 +19,7 @@ async def start_demonstration(interaction: Interaction) -> None:
     """Start the demonstration here, show its card and tell the person where. Raises ActionRefused."""
     person = await require_right(interaction, Right.START)
     here = origin_of(interaction.channel_id or 0)
-    command = StartDemonstration(person.key, current_space(interaction), here)
+    command = StartDemonstration(person.key, current_space(interaction), here, person.named)
     await announce(interaction, await parts_of(interaction).engine.handle(command))
 
 

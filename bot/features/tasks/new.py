@@ -96,6 +96,7 @@ async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
             order.model,
             origin=origin_of(channel_id),
             quota=await quota_here(interaction, person),
+            by_name=person.named,
         )
     )
     parts.outages.watch(task_id, interaction)

@@ -18,7 +18,7 @@ from bot.discord.formatting import cut, plain
 from bot.discord.interactions import require_right, require_view
 from bot.discord.lookup import current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
-from bot.features.audit.pages import audit_page
+from bot.features.audit.pages import newest_page
 
 LOG_LINES = 15
 MEMORIES_A_PAGE = 9
@@ -79,4 +79,4 @@ async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str,
 
 
 Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
-KINDS: Mapping[str, Page] = {"log": _log, "memories": _memories, "audit": audit_page}
+KINDS: Mapping[str, Page] = {"log": _log, "memories": _memories, "audit": newest_page}

@@ -113,7 +113,7 @@ async def test_a_part_of_a_task_is_capped_and_shows_what_it_used(stage: Stage) -
     assert "all below it: 2 agents" in free.response.content
     await stage.boss.slash(task.room, "agent cap", agent="Ada", budget=1.0, tokens=5_000)
     given = Limits(cost_micros=1_000_000, tokens=5_000)
-    assert stage.engine.commands[-1] == RaiseCap(task.id, given, f"discord:{stage.boss.id}", ada)
+    assert stage.engine.ordered == RaiseCap(task.id, given, f"discord:{stage.boss.id}", ada)
     capped = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
     assert "$0.25 of $1.00 · 900 of 5,000 tokens" in capped.response.content
     window = await stage.boss.click(capped.response, label="Set caps")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 from bot.features.audit.cog import MOST_BYTES, export_lines
 from bot.features.audit.pages import decision_line
@@ -21,6 +23,35 @@ async def test_managers_read_who_decided_what(stage: Stage) -> None:
     assert f"paused task #{task.id}" in newest
     assert f"started task #{task.id}" in oldest
     assert f"<@{stage.boss.id}>" in newest
+
+
+async def test_pages_are_turned_by_cursor_and_new_decisions_move_none(stage: Stage) -> None:
+    """Older and newer pages join without a gap or a repeat, though people decide meanwhile; no page reads
+    more than its size."""
+    for _ in range(25):
+        await stage.start()
+    asked: list[int] = []
+    look = stage.engine.look.decisions
+
+    async def counted(space: str, task_id: int | None = None, **more: Any) -> Any:
+        asked.append(more["limit"])
+        return await look(space, task_id, **more)
+
+    stage.engine.look.decisions = counted  # type: ignore[method-assign]
+    first = await stage.boss.slash(stage.lobby, "audit")
+    await stage.start()
+    pages = [first.response.content]
+    for _ in range(2):
+        await stage.boss.click(first.response, label="Older")
+        pages.append(first.response.content)
+    numbers = [int(n) for page in pages for n in re.findall(r"as task|started task #(\d+)", page) if n]
+    assert numbers == sorted(numbers, reverse=True) and len(set(numbers)) == 25
+    for page in reversed(pages[:2]):
+        await stage.boss.click(first.response, label="Newer")
+        assert first.response.content == page
+    await stage.boss.click(first.response, label="Newer")
+    assert len(first.response.content.splitlines()) == 1
+    assert max(asked) <= 11
 
 
 async def test_the_trail_of_one_task_can_be_exported(stage: Stage) -> None:
@@ -43,7 +74,7 @@ async def test_others_are_refused_also_by_a_forged_button(stage: Stage) -> None:
     own = await stage.crew.slash(stage.lobby, "task repeat new", goal="Mine")
     stored = stage.env.backend.get_message(stage.lobby.id, own.response.id)
     for number, part in enumerate(custom_ids(stored.components)):
-        part["custom_id"] = f"page:audit:0:{number}:older"
+        part["custom_id"] = f"audit:0:{number + 2}:newer"
     told = await stage.crew.click(own.response, label="Yes, repeat it")
     assert "Manage Server permission" in told.followups[-1].content
 

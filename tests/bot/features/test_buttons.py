@@ -99,7 +99,7 @@ async def test_a_gate_is_answered_by_option_once(stage: Stage, restarts: bool) -
     if restarts:
         await stage.restart()
     result = await stage.boss.click(message, label="Ash")
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.boss.id}", "o2")
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.boss.id}", "o2")
     assert result.acknowledged
     assert task.room.last_message.components == []
     assert f"<@{stage.boss.id}> answered: Ash" in task.room.last_message.content
@@ -146,9 +146,7 @@ async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"text": "Larch @everyone"})
-    assert stage.engine.commands[-1] == AnswerGate(
-        gate_id, f"discord:{stage.boss.id}", text="Larch @everyone"
-    )
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Larch @everyone")
     settled = task.room.last_message
     assert settled.components == [] and "answered: Larch" in settled.content
 
@@ -163,9 +161,7 @@ async def test_a_plan_can_be_approved_changed_capped_or_cancelled(stage: Stage) 
     shown = await stage.boss.click(message, label="Request changes")
     assert shown.modal["title"] == "Change the plan"
     await stage.boss.submit_modal(shown, {"text": "Only three groups"})
-    assert stage.engine.commands[-1] == AnswerGate(
-        gate_id, f"discord:{stage.boss.id}", text="Only three groups"
-    )
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Only three groups")
 
 
 async def test_a_plan_is_approved_within_caps(stage: Stage, restarts: bool) -> None:
@@ -179,7 +175,7 @@ async def test_a_plan_is_approved_within_caps(stage: Stage, restarts: bool) -> N
     await stage.boss.submit_modal(shown, {"dollars": "2.5", "agents": "12", "minutes": "30"})
     caps = Limits(agents=12, cost_micros=2_500_000, minutes=30)
     by = f"discord:{stage.boss.id}"
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, by, "approve", limits=caps)
+    assert stage.engine.ordered == AnswerGate(gate_id, by, "approve", limits=caps)
     settled = task.room.last_message
     assert settled.components == [] and "answered: Approve within 12 agents, $2.50" in settled.content
 
@@ -208,7 +204,7 @@ async def test_a_reached_cap_is_raised_only_by_who_may_spend(stage: Stage) -> No
     assert "not allowed to raise caps" in refused.followups[-1].content
     assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
     await stage.crew.click(message, label="Wrap up")
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.crew.id}", "wrap_up")
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.crew.id}", "wrap_up")
 
 
 async def test_a_button_that_breaks_says_so(stage: Stage) -> None:

@@ -82,7 +82,7 @@ async def test_a_list_and_a_stop(stage: Stage) -> None:
     refused = await stage.stranger.slash(stage.lobby, "task repeat stop", repeat=str(number))
     assert "not allowed to steer" in refused.response.content
     stopped = await stage.boss.slash(stage.lobby, "task repeat stop", repeat=f"#{number}")
-    assert stage.engine.commands[-1] == EndRepeat(number, f"discord:{stage.boss.id}")
+    assert stage.engine.ordered == EndRepeat(number, f"discord:{stage.boss.id}")
     assert "will not start again" in stopped.response.content
     unknown = await stage.boss.slash(stage.lobby, "task repeat stop", repeat=str(number))
     assert "/task repeat list" in unknown.response.content
@@ -150,6 +150,6 @@ async def test_taking_over_takes_the_rights_that_making_takes(stage: Stage) -> N
     taken = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=f"#{cheap}")
     assert "every day at 09:00" in taken.response.content and "on your behalf" in taken.response.content
     resumed = [c for c in stage.engine.commands if isinstance(c, ResumeRepeat)]
-    assert resumed == [ResumeRepeat(cheap, f"discord:{stage.crew.id}")]
+    assert resumed == [ResumeRepeat(cheap, f"discord:{stage.crew.id}", "crew (crew)")]
     again = await stage.crew.slash(stage.lobby, "task repeat resume", repeat=str(cheap))
     assert "not paused" in again.response.content

@@ -301,7 +301,7 @@ async def test_a_reply_to_a_question_is_its_answer(stage: Stage) -> None:
     task = await stage.start()
     gate_id, question = await asked(stage, task, "question", "Oak", "Ash")
     message = await stage.boss.send(task.room, "Larch, please", reply_to=question)
-    assert stage.engine.commands[-1] == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Larch, please")
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Larch, please")
     assert marks(found(task.room, message)) == ["📨"] and said(stage) == []
     await stage.boss.send(task.room, "And oil it", reply_to=question)
     assert [c.text for c in said(stage)] == ["And oil it"]

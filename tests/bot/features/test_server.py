@@ -245,7 +245,7 @@ async def test_memories_are_listed_and_forgotten_here_only(stage: Stage) -> None
     refused = await stage.boss.slash(stage.lobby, "memory forget", memory=str(other))
     assert "/memory list" in refused.response.content
     await stage.boss.slash(stage.lobby, "memory forget", memory=f"#{mine}")
-    assert stage.engine.commands[-1] == ForgetMemory(mine, f"discord:{stage.boss.id}")
+    assert stage.engine.ordered == ForgetMemory(mine, f"discord:{stage.boss.id}")
     refused = await stage.stranger.slash(stage.lobby, "memory list")
     assert "not allowed to start" in refused.response.content
 

@@ -226,7 +226,7 @@ async def test_caps_by_option_and_by_window(stage: Stage) -> None:
     """Options raise at once; without any a window shows the caps there are; bad numbers are refused."""
     task = await stage.start()
     result = await stage.boss.slash(task.room, "task cap", budget=9.0)
-    assert stage.engine.commands[-1] == RaiseCap(
+    assert stage.engine.ordered == RaiseCap(
         task.id, Limits(cost_micros=9_000_000), f"discord:{stage.boss.id}"
     )
     assert "$9.00" in result.response.content
