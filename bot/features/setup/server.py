@@ -19,6 +19,9 @@ from engine.commands import EndRepeat, PauseTask
 from engine.errors import EngineError
 
 log = logging.getLogger(__name__)
+CLOSED = (discord.Forbidden, discord.NotFound)
+"""A channel that does not take the bot's words; any other error is trouble that passes."""
+
 ChannelOrThread = discord.abc.GuildChannel | discord.Thread
 
 
@@ -35,8 +38,10 @@ class ServerCog(commands.Cog):
 
         The bot's own server on the loopback is never joined: there it says its welcome at the first start.
         """
+        records = self.parts.records
         for guild in self.bot.guilds:
-            if self.parts.alone and await self.parts.records.fact(f"welcomed:{guild.id}") is None:
+            new = self.parts.alone and await records.fact(f"welcomed:{guild.id}") is None
+            if await records.take_fact(f"welcome-due:{guild.id}") is not None or new:
                 await self._welcome(guild)
             for place in await self._places(guild):
                 self._lacking[place.id] = self._lack(place)
@@ -55,6 +60,9 @@ class ServerCog(commands.Cog):
                     await channel.send(text, view=welcome_view(), silent=True)
                 except UNDELIVERED as error:
                     log.warning("cannot say in %s how to begin: %s", channel, error)
+                    if not isinstance(error, CLOSED):
+                        await self.parts.records.set_fact(f"welcome-due:{guild.id}", "at the next session")
+                        return
                 else:
                     await self.parts.records.set_fact(f"welcomed:{guild.id}", channel.name)
                     return
@@ -120,12 +128,16 @@ class ServerCog(commands.Cog):
 
     async def _announce(self, place: ChannelOrThread, lost: list[str]) -> None:
         words = texts.PERMISSION_LOST.format(where=place.mention, missing=", ".join(lost))
-        elsewhere = place.guild.system_channel
+        elsewhere, heals = place.guild.system_channel, False
         for target in (place, elsewhere):
             if isinstance(target, discord.abc.Messageable):
                 try:
                     await target.send(words, silent=True)
                 except UNDELIVERED as error:
                     log.warning("cannot say in %s what is missing there: %s", target, error)
+                    heals = heals or not isinstance(error, CLOSED)
                 else:
                     return
+        if heals:
+            key = f"lost:{place.id}:{','.join(lost)}:{self.parts.now():.0f}"
+            await self.parts.notices.say_in(key, place.guild.id, place.id, words)

@@ -375,6 +375,29 @@ async def test_a_permission_withdrawn_mid_task_is_said_where_it_is_missing(loop:
     await loop.local.you.sees(loop.lobby, "Attach Files")
 
 
+async def test_what_the_bot_has_to_say_of_a_server_waits_for_discord(loop: Loop) -> None:
+    """In trouble when it joins: the welcome comes with the next session. A lost permission: said later."""
+    await loop.begin()
+    you, guild = loop.local.you, loop.bot.guilds[0]
+    loop.local.faults.fail("POST", POST, status=503, times=3)
+    loop.bot.dispatch("guild_join", guild)
+    await you.overwrite(loop.lobby, you.bot_role, deny=["attach_files"])
+
+    async def waiting() -> list[str]:
+        return [e.post.text for e in await loop.stage.ledger.waiting() if e.post.channel_id == loop.lobby]
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not any("Attach Files" in text for text in await waiting()):  # noqa: ASYNC110 - a row
+            await asyncio.sleep(0.01)
+        while await loop.stage.records.fact(f"welcome-due:{guild.id}") is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    loop.local.faults.clear()
+    await loop.close()
+    await loop.connect()
+    await you.sees(loop.lobby, "/setup")
+    assert await loop.stage.records.fact(f"welcome-due:{guild.id}") is None
+
+
 async def test_a_deleted_role_takes_its_rights_along(loop: Loop) -> None:
     """The guest's role may start tasks until it is deleted."""
     role = await loop.local.you.create_role("crew")
