@@ -31,9 +31,15 @@ class TextField:
     hint: str = ""
 
 
-def window(custom_id: str, title: str, *asks: TextField) -> discord.ui.Modal:
-    """Return a modal with these inputs; its submission needs no state in memory."""
+MOST_ABOVE = 1_000
+"""Characters of the text above the inputs of a modal."""
+
+
+def window(custom_id: str, title: str, *asks: TextField, above: str = "") -> discord.ui.Modal:
+    """Return a modal with these inputs, below the text `above`; its submission needs no state in memory."""
     modal = discord.ui.Modal(title=cut(title, 45), custom_id=custom_id, timeout=900)
+    if above:
+        modal.add_item(discord.ui.TextDisplay(cut(above, MOST_ABOVE)))
     for ask in asks:
         style = discord.TextStyle.paragraph if ask.long else discord.TextStyle.short
         box: discord.ui.TextInput[Any] = discord.ui.TextInput(

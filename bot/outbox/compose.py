@@ -59,6 +59,9 @@ def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
     if first.files:
         files = OutgoingMessage(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
         wires.append(replace(files, files=first.files))
+    if first.attached:
+        runs = TextFile(wording.RUNS_FILE, first.attached)
+        wires[-1] = replace(wires[-1], texts=(*wires[-1].texts, runs))
     wires[-1] = replace(wires[-1], ended=first.kind == "end")
     return tuple(wires)
 

@@ -30,6 +30,7 @@ class Post:
 
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
     `head` is a line of small print above `text`, `foot` one below; `card` is shown as an embed under it.
+    `attached` is a text that is attached as a file, for who wants to know.
     `ref` is "channel id:message id" (of the message that is answered or reacted to). Consecutive notes with
     the same `fold` become one line. With `eager` False the post creates no place but waits until another post
     does. `pings` are user ids, `roles` ids of roles to mention. A post without a group has `group_id` 0 and
@@ -59,6 +60,7 @@ class Post:
     foot: str = ""
     channel_id: int = 0
     guild_id: int = 0
+    attached: str = ""
 
     @property
     def place_key(self) -> int:

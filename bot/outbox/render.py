@@ -39,7 +39,6 @@ QUESTION, EXPLAINED = 1600, 1100
 QUOTE = 80
 UNHEEDED_SHOWN, END_SOURCES = 10, 15
 NAME = 200
-RUN = 300
 EDIT_SHOWN = 12
 """Lines of changed instructions that are shown."""
 
@@ -591,13 +590,13 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     if body.sources:
         lines.append(wording.SOURCES.format(sources=source_names(body.sources, END_SOURCES)))
     lines += _unheeded(body.unheeded)
-    lines += [wording.END_RUN.format(run=plain(line, RUN)) for line in body.runs]
     owner = at.task.notified_id
     lines[0] = f"<@{owner}> {lines[0]}" if owner else lines[0]
     boss = at.scene.head(at.task.root_group_id)
     post = at.words(boss, body.group_id, "\n".join(line for line in lines if line), Lane.CHATTER)
     pings = (owner,) if owner else ()
-    return [replace(post, kind="end", silent=False, pings=pings, files=body.deliverables)]
+    runs = "\n".join(body.runs)[:LONGEST_TEXT]
+    return [replace(post, kind="end", silent=False, pings=pings, files=body.deliverables, attached=runs)]
 
 
 def _lacking(missing: Missing) -> str:

@@ -53,7 +53,7 @@ def line_of(post: Post, at: float, place: str = "") -> Line:
         place,
         post.persona or BOT,
         post.head.removeprefix("-# "),
-        f"{post.text}\n{post.card}" if post.card else post.text,
+        "\n".join(part for part in (post.text, post.card, post.attached) if part),
         post.foot.removeprefix("-# "),
     )
 

@@ -27,7 +27,7 @@ DRAFT_LOST = (
     "This form was submitted twice, or was open for so long that the caps and files you chose have expired. "
     "Your goal is attached: run `/task new` again and attach it as a file."
 )
-BAD_BUDGET = "A budget must be greater than 0 US dollars. Run the command again with a number such as 2.50."
+BAD_BUDGET = "A budget must be greater than 0 US dollars. Enter it again as a number such as 2.50."
 PLAN_CAP_ABOVE = (
     "An approval can lower caps but not raise them, so the plan is not approved yet. "
     "Raise the caps with `/task cap`, then approve the plan."

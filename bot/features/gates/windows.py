@@ -9,6 +9,7 @@ import discord
 
 from bot import texts
 from bot.discord.context import Interaction
+from bot.discord.formatting import escape
 from bot.discord.interactions import answer, hold, requester
 from bot.discord.lookup import gate_by_id
 from bot.discord.windows import TextField, window
@@ -23,12 +24,12 @@ from engine.queries import GateView, TaskView
 
 
 def gate_window(gate: GateView) -> discord.ui.Modal:
-    """Answer a gate in words."""
+    """Answer a gate in words; the question stands above, since a window hides the message below it."""
     plan = gate.kind == "plan"
     title, label = (
         (texts.MODAL_PLAN, texts.MODAL_PLAN_LABEL) if plan else (texts.MODAL_ANSWER, texts.MODAL_ANSWER_LABEL)
     )
-    return window(f"gate:{gate.id}", title, TextField("text", label))
+    return window(f"gate:{gate.id}", title, TextField("text", label), above=escape(gate.question))
 
 
 def plan_cap_window(gate: GateView, task: TaskView) -> discord.ui.Modal:

@@ -143,6 +143,7 @@ async def test_a_gate_is_answered_in_words(stage: Stage, restarts: bool) -> None
     gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("Oak", "Ash"))
     message = await post_gate(stage, task, gate_id)
     shown = await stage.boss.click(message, label="Write an answer")
+    assert "Which wood?" in str(shown.modal), "the window hides the message"
     if restarts:
         await stage.restart()
     await stage.boss.submit_modal(shown, {"text": "Larch @everyone"})

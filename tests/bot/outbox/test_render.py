@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from bot.notifications.followers import Followers
 from bot.notifications.gate_reminder import Watchers
+from bot.outbox.compose import compose
+from bot.outbox.plan import Batch
+from bot.outbox.post import Entry
 from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
+from bot.outbox.transcripts import line_of
 from engine import events as ev
 
 HIDDEN = "\x1b[31m\x07a\u202eb\U000e0069\u3164"
@@ -73,3 +77,16 @@ def test_a_message_that_waits_for_people_is_seen_as_a_question_and_pings_as_one(
     assert asks.text.endswith("❓ Oak?") and asks.pings and not asks.silent
     assert f"<@{asks.pings[0]}>" in asks.text
     assert not tells.pings and tells.silent and "❓" not in tells.text
+
+
+def test_what_was_run_is_attached_to_the_end_and_not_in_its_words() -> None:
+    """The good news stays readable; who wants to know what was run opens the file."""
+    body = ev.TaskEnded(
+        1, 2, "done", "It works.", ("a.py",), True, runs=("What was run:", "- python a.py: ok")
+    )
+    (post, *_) = render(ev.Event(1, 0.0, body), _Scene())
+    assert "python a.py" not in post.text and "It works." in post.text
+    messages = compose(Batch("post", (Entry(1, 0.0, post),)), "sales")
+    (last,) = [message for message in messages if message.texts]
+    assert last.ended and [each.text for each in last.texts] == ["What was run:\n- python a.py: ok"]
+    assert line_of(post, 0.0).text.endswith("- python a.py: ok")

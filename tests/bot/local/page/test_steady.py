@@ -76,6 +76,13 @@ async def test_phone_in_light(house: House, browser: Browser) -> None:
         "nodes => nodes.filter(n => n.getBoundingClientRect().right > 361).map(n => n.className)"
     )
     assert wide == []
+    spoke = page.locator(".message", has_text="word word")
+    await spoke.hover()
+    name, tools = (
+        await spoke.locator(".headline .name").bounding_box(),
+        await spoke.locator(".tools").bounding_box(),
+    )
+    assert name is not None and tools is not None and tools["y"] >= name["y"] + name["height"]
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     await expect(page.locator("#channels")).to_be_hidden()
     await page.get_by_label("Show channels").click()
