@@ -98,8 +98,8 @@ CALL_WHY = {
 """Why people are asked about a call, where it is not the operator's wish."""
 
 WEB_AWAY = (
-    "🌐 The web cannot be reached (`{tool}` was not made). The agents go on without it and are to say so in "
-    "the report; `/tools` tells more."
+    "🌐 `{tool}` reaches nothing now. The agents go on without it and are to say so in the report; `/tools` "
+    "tells more."
 )
 CALL_UNKNOWN = (
     "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"

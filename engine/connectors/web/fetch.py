@@ -81,7 +81,7 @@ class Fetcher:
         resolve: Resolve = resolve_host,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.rules, self._limits, self._resolve = rules, limits or FetchLimits(), resolve
+        self.rules, self._limits, self.resolve = rules, limits or FetchLimits(), resolve
         self._tls = tls
 
     async def get(self, address: str, takes: Callable[[str], bool]) -> Fetched:
@@ -150,7 +150,7 @@ class Fetcher:
 
     async def _permitted(self, host: str, port: int) -> Sequence[str]:
         try:
-            found = await self._resolve(host.strip("[]"), port)
+            found = await self.resolve(host.strip("[]"), port)
         except (OSError, UnicodeError) as error:
             raise NotFetched(f"There is no host {host}, or no network.", unreachable=True) from error
         permitted = [ip for ip in found if self.rules.connects_to(ip)][:MAX_IPS]

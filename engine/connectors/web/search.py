@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx2
+from yarl import URL
 
 from engine.domain.clean import clean_line
 from engine.errors import NotSent
@@ -33,11 +34,20 @@ class Found:
 
 
 class SearchFailed(Exception):
-    """The service answered that it cannot search; the text says why."""
+    """The service answered that it cannot search; the text says why. `doubtful`: it may also be that nothing
+    answered."""
+
+    def __init__(self, text: str, *, doubtful: bool = False) -> None:
+        super().__init__(text)
+        self.doubtful = doubtful
 
 
 class Search(Protocol):
     """A search service."""
+
+    @property
+    def host(self) -> str:
+        """Return the host whose name has to be found first."""
 
     @property
     def name(self) -> str:
@@ -55,6 +65,11 @@ class ApiSearch:
     form: str
     base: str
     key: str = ""
+
+    @property
+    def host(self) -> str:
+        """See `Search.host`."""
+        return URL(self.base).host or ""
 
     async def find(self, query: str) -> list[Found]:
         """See `Search.find`."""
@@ -101,6 +116,7 @@ class KeylessSearch:
     """Search without a key, by the library ddgs."""
 
     name: str = "a search without a key"
+    host: str = "duckduckgo.com"
 
     async def find(self, query: str) -> list[Found]:
         """See `Search.find`."""
@@ -118,9 +134,9 @@ class KeylessSearch:
                 "The search without a key wants a pause. Search again in some minutes."
             ) from error
         except DDGSException as error:
-            if "no results" in str(error).lower():
-                raise NotSent("The search without a key found nothing, or cannot be reached.") from error
-            raise NotSent(f"The search without a key failed ({clean_line(str(error))[:120]}).") from error
+            # It says the same when there is nothing to find and when nobody answers.
+            why = f"The search without a key found nothing ({clean_line(str(error))[:120]}). Try other words."
+            raise SearchFailed(why, doubtful=True) from error
         return found_in(found, "href", "title", "body")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ PART = 9_000
 
 LINKS_SHOWN = 40
 KEPT_PAGES = 24
+SOME_HOST = "www.wikipedia.org"
+PROBE_S = 3.0
 KEPT_S = 900.0
 TEXTS = ("application/json", "application/xml", "application/xhtml+xml", "application/pdf", "")
 
@@ -61,6 +64,7 @@ class Web:
         self._robots, self._reader = Robots(fetcher, now), PageReader()
         self._pages: OrderedDict[str, _Page] = OrderedDict()
         self._trouble, self._last = trouble, ""
+        self._looking: asyncio.Task[bool] | None = None
         self._tools = () if trouble else web_tools(options, searches=search is not None)
 
     def tools(self) -> Sequence[OutsideTool]:
@@ -68,9 +72,11 @@ class Web:
         return self._tools
 
     def states(self) -> Sequence[ServerState]:
-        """See `OutsideServers.states`. It is ready until a call shows that it is not."""
+        """See `OutsideServers.states`."""
         if self._trouble:
             return (ServerState(WEB, "wrong", self._trouble),)
+        if self._looking is not None and not self._looking.done():
+            return (ServerState(WEB, "starting", "", len(self._tools)),)
         if self._last:
             return (ServerState(WEB, "down", self._last, len(self._tools)),)
         return (ServerState(WEB, "ready", self._about(), len(self._tools)),)
@@ -81,10 +87,27 @@ class Web:
 
     async def start(self) -> None:
         """See `OutsideServers.start`."""
+        if not self._trouble and self._looking is None:
+            self._looking = asyncio.create_task(self._is_away(), name="web-probe")
 
     async def close(self) -> None:
         """See `OutsideServers.close`."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._reader.close()
+
+    async def _is_away(self) -> bool:
+        """Return whether there is no network, found out by a name alone; note it for the state."""
+        host = self._search.host if self._search is not None else SOME_HOST
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await self._fetcher.resolve(host, 443)
+        except (OSError, UnicodeError, TimeoutError):
+            self._last = f"There is no network here: the name {host} cannot be found."
+            return True
+        self._last = ""
+        return False
 
     async def call(self, tool: OutsideTool, arguments: Mapping[str, Any]) -> OutsideAnswer:
         """See `OutsideServers.call`."""
@@ -105,6 +128,8 @@ class Web:
             self._last = str(error)
             raise
         except SearchFailed as error:
+            if error.doubtful and await self._is_away():
+                raise NotSent(self._last) from error
             return OutsideAnswer(str(error), failed=True)
         self._last = ""
         usable = [(each, address) for each in found if (address := _normal(each.address))]
@@ -126,8 +151,8 @@ class Web:
         except Unreadable as error:
             return OutsideAnswer(f"The page is there, but {error}.", failed=True)
         except NotFetched as error:
-            if error.unreachable:
-                raise NotSent(str(error)) from error
+            if error.unreachable and await self._is_away():
+                raise NotSent(self._last) from error
             return OutsideAnswer(str(error), failed=True)
         links = (page.address, *(link for link, _ in page.links))
         return OutsideAnswer(_shown(page, part), addresses=(page.address,), links=links)
@@ -222,11 +247,11 @@ SEARCH, READ = "web_search", "read_page"
 def web_tools(options: WebOptions, *, searches: bool) -> tuple[OutsideTool, ...]:
     """Return the tools, without the search where there is none."""
     query = {"query": {"type": "string"}}
-    page = {"address": {"type": "string"}, "part": {"type": "integer", "description": "of a long page"}}
+    page = {"address": {"type": "string"}, "part": {"type": "integer"}}
     read = _tool(
         options,
         READ,
-        "Read a web page at an address that people, a search or a page gave.",
+        "Read a web page whose address people, a search or a page gave.",
         {"type": "object", "properties": page, "required": ["address"]},
     )
     find = _tool(

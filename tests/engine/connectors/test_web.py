@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from ddgs.exceptions import DDGSException, RatelimitException
 from pypdf import PdfWriter
 
 from engine.connectors.web.fetch import Fetched, Fetcher, FetchLimits, NotFetched
 from engine.connectors.web.reader import PageReader, Unreadable
-from engine.connectors.web.search import ApiSearch, SearchFailed
+from engine.connectors.web.search import ApiSearch, KeylessSearch, SearchFailed
 from engine.connectors.web.servers import Web, WebOptions
 from engine.domain.addresses import AddressRules
 from engine.errors import NotSent
@@ -389,4 +390,65 @@ async def test_results_are_numbered_and_become_readable(sites: LoopbackWeb) -> N
     with pytest.raises(NotSent):
         await away.call(tool, {"query": "tea"})
     assert (away.states()[0].condition, "cannot be reached" in away.states()[0].detail) == ("down", True)
+    page = next(tool for tool in away.tools() if tool.name == "read_page")
+    dead = await made.call(page, {"address": "http://127.0.0.6/"})
+    assert dead.failed, "one host that is gone is not the web that is away"
+
+
+async def test_without_a_network_it_says_so(sites: LoopbackWeb) -> None:
+    """Before anybody calls it, and when a page is called: found out by a name alone, not by a request."""
+
+    async def nothing(_host: str, _port: int) -> tuple[str, ...]:
+        raise OSError("no name service")
+
+    offline = Fetcher(AddressRules(), LIMITS, nothing)
+    made = Web(None, offline, WebOptions(), lambda: 0.0)
+    await made.start()
+    assert made.states()[0].condition == "starting"
+    while made.states()[0].condition == "starting":  # noqa: ASYNC110 - its state is what is waited for
+        await asyncio.sleep(0)
+    assert made.states()[0].condition == "down" and "no network" in made.states()[0].detail
+    with pytest.raises(NotSent, match="no network"):
+        await read(made, "http://a.example/")
     await made.close()
+    broken = Web(None, offline, WebOptions(), lambda: 0.0, "The web needs the extra [web].")
+    await broken.start()
+    assert (broken.states()[0].condition, broken.tools()) == ("wrong", ())
+    await made.close()
+
+
+async def test_the_search_without_a_key_tells_nothing_found_from_no_network(
+    sites: LoopbackWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its library says the same for both; a pause that it wants is told."""
+    said: list[Exception | list[dict[str, str]]] = []
+
+    class Library:
+        """The library's door."""
+
+        def __init__(self, timeout: int) -> None:
+            assert timeout
+
+        def text(self, query: str, **_more: object) -> list[dict[str, str]]:
+            """Answer as told."""
+            answer = said.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return [each | {"body": query} for each in answer]
+
+    monkeypatch.setattr("ddgs.DDGS", Library)
+    made = Web(KeylessSearch(), fetcher(sites), WebOptions(), lambda: 0.0)
+    search = next(tool for tool in made.tools() if tool.name == "web_search")
+    said += [[{"href": "https://t.example/x", "title": "T"}], DDGSException("No results found.")]
+    said += [RatelimitException("202"), DDGSException("No results found.")]
+    assert (await made.call(search, {"query": "tea"})).text == "1. T\nhttps://t.example/x\ntea"
+    nothing = await made.call(search, {"query": "tea"})
+    assert nothing.failed and "found nothing" in nothing.text
+    assert "wants a pause" in (await made.call(search, {"query": "tea"})).text
+
+    async def no_name(_host: str, _port: int) -> tuple[str, ...]:
+        raise OSError("no name service")
+
+    made._fetcher.resolve = no_name
+    with pytest.raises(NotSent, match="no network"):
+        await made.call(search, {"query": "tea"})
