@@ -271,13 +271,15 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunnerReport:
-    """What a test runner itself said at its end, over a channel of its own."""
+    """What a test runner itself said at its end, over a channel of its own; `altered`: its functions that
+    code in its process had replaced by then."""
 
     runner: str
     collected: int
     passed: int
     failed: int
     skipped: int
+    altered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

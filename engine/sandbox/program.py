@@ -156,7 +156,8 @@ class Program:
         tests = None
         if self._refereed is not None and ended == "exit":
             tests = read_report(report, self._secret, self._refereed.runner)
-            code, text = judged(code, text, tests, self._refereed.runner)
+            ran = self._refereed
+            code, text = judged(code, text, tests, ran.runner, ran.arguments)
         return RunResult(
             tests=tests,
             exit_code=code,

@@ -2,15 +2,17 @@
 
 Placed among the packages of the sandbox's Python; it uses nothing of the engine. The word goes over a pipe
 that nothing the tests start inherits, with a secret that is read once before any code of the task is loaded.
-So printed summaries, `os._exit`, threads and killed runners prove nothing. What it cannot do: tests load the
-code they test into this process, and code that searches the interpreter's memory for the secret finds it.
-Whoever shows the result says so.
+So printed summaries, `os._exit`, threads and killed runners prove nothing. A pass counts only for a test that
+the runner ran here, and what was replaced of the runner itself is told. What it cannot do: tests load the
+code they test into this process, and code that searches the interpreter's memory for the secret finds it, or
+answers every comparison as it likes. Whoever shows the result says so.
 
     python -m megaagent_referee SECRET_FD REPORT_FD pytest|unittest [arguments]
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -24,10 +26,54 @@ class Counts:
 
     def __init__(self) -> None:
         self.collected = self.passed = self.failed = self.skipped = 0
+        self._seals: Seals | None = None
 
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: int(value) for name, value in vars(self).items()}
+    def seal(self) -> None:
+        """Note what the runner is made of, once it is loaded and nothing of the task is."""
+        for place in Seals.CLASSES:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(place.partition(":")[0])
+        self._seals = Seals()
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the counts by name, and which functions of the runner were replaced (`altered`)."""
+        named = {name: value for name, value in vars(self).items() if name != "_seals"}
+        return {**named, "altered": self._seals.broken()[:5] if self._seals else []}
+
+
+class Seals:
+    """The functions of the runner's classes, as they were before any code of the task was loaded."""
+
+    CLASSES = (
+        "unittest.case:TestCase",
+        "unittest.suite:TestSuite",
+        "unittest.result:TestResult",
+        "unittest.runner:TextTestResult",
+        "unittest.runner:TextTestRunner",
+        "_pytest.python:Function",
+        "_pytest.unittest:TestCaseFunction",
+        "_pytest.runner:CallInfo",
+        "_pytest.reports:TestReport",
+    )
+
+    def __init__(self) -> None:
+        found = {place: self._functions(place) for place in self.CLASSES}
+        self._kept = {place: functions for place, functions in found.items() if functions}
+
+    @staticmethod
+    def _functions(place: str) -> dict[str, object]:
+        module, _, name = place.partition(":")
+        cls = getattr(sys.modules.get(module), name, None)
+        return {key: value for key, value in vars(cls).items() if callable(value)} if cls else {}
+
+    def broken(self) -> list[str]:
+        """Return the functions that are others now."""
+        return [
+            f"{place.partition(':')[2]}.{name}"
+            for place, functions in self._kept.items()
+            for name, function in functions.items()
+            if self._functions(place).get(name) is not function
+        ]
 
 
 def with_pytest(arguments: list[str], counts: Counts) -> int:
@@ -52,20 +98,23 @@ def with_pytest(arguments: list[str], counts: Counts) -> int:
 
         @pytest.hookimpl(trylast=True)  # type: ignore[untyped-decorator]
         def pytest_runtest_logreport(self, report: Any) -> None:
-            bad = raised.get(f"{report.nodeid} {report.when}", report.failed)
+            # Of a test that was not run here, but only reported, nothing is known.
+            bad = raised.get(f"{report.nodeid} {report.when}")
             if report.skipped:  # an expected failure among them
                 counts.skipped += 1
             elif bad or report.failed:
                 counts.failed += 1
-            elif report.when == "call":
+            elif bad is False and report.when == "call":
                 counts.passed += 1
 
+    counts.seal()
     return int(pytest.main(arguments, plugins=[Witness()]))
 
 
 def with_unittest(arguments: list[str], counts: Counts) -> int:
     """Run unittest and return its exit code."""
     unittest = importlib.import_module("unittest")
+    counts.seal()
     program = unittest.main(module=None, argv=["python -m unittest", *arguments], exit=False)
     result = program.result
     counts.collected = result.testsRun

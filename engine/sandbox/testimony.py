@@ -28,6 +28,9 @@ _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash"})
 _PLAIN = re.compile(r"[\w ./:=,+-]+")  # nothing that means more to a shell than a word
 _TAKES_A_WORD = frozenset({"-W", "-X"})
 _MOST = 65_536
+_FUNCTION = re.compile(r"[A-Za-z_.]{1,80}")
+_COLLECTS = frozenset({"--co", "--collect-only"})
+"""Arguments of a command that asks for no more than a list of the tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,18 @@ def read_report(raw: bytes, secret: bytes, runner: str) -> RunnerReport | None:
         report = json.loads(lines[0]) if len(lines) == 1 else {}
         if not secrets.compare_digest(str(report["secret"]).encode(), secret):
             return None
-        numbers = [int(report[name]) for name in ("collected", "passed", "failed", "skipped")]
+        numbers = {name: int(report[name]) for name in ("collected", "passed", "failed", "skipped")}
+        altered = tuple(name for name in report.get("altered", ()) if _FUNCTION.fullmatch(name))
     except (ValueError, KeyError, TypeError):
         return None
-    return RunnerReport(runner, *numbers)
+    return RunnerReport(runner, **numbers, altered=altered)
 
 
-def judged(code: int, text: str, report: RunnerReport | None, runner: str) -> tuple[int, str]:
-    """Return exit code and output corrected by the runner's report: 0 only if the runner reported success."""
+def judged(
+    code: int, text: str, report: RunnerReport | None, runner: str, arguments: Sequence[str] = ()
+) -> tuple[int, str]:
+    """Return exit code and output corrected by the runner's report: 0 only if the runner reported success of
+    all that it collected, and is still what it was."""
     if code != 0:
         return code, text
     if report is None:
@@ -87,6 +94,16 @@ def judged(code: int, text: str, report: RunnerReport | None, runner: str) -> tu
             "Its exit code 0 and what was printed prove nothing."
         )
         return UNSAID_CODE, f"{text}\n{note}\n"
+    if report.altered:
+        note = (
+            f"{runner} was changed while it ran, by code in its process: {', '.join(report.altered)}. "
+            "Its result proves nothing."
+        )
+        return UNSAID_CODE, f"{text}\n{note}\n"
+    missing = report.collected - report.passed - report.failed - report.skipped
+    if missing > 0 and not report.failed and not _COLLECTS.intersection(arguments):
+        note = f"{runner} ended with exit code 0, but {missing} of its tests did not run."
+        return 1, f"{text}\n{note}\n"
     if report.failed:
         note = f"{runner} ended with exit code 0, but {report.failed} of its tests or files failed."
         return 1, f"{text}\n{note}\n"

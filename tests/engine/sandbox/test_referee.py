@@ -77,6 +77,79 @@ async def test_code_that_ends_the_runner_passes_nothing(
     assert result.tests is None or not result.tests.passed
 
 
+CHANGED = {
+    "assertion": b"import unittest\nunittest.TestCase.assertEqual = lambda *a, **k: None\n",
+    "test case": b"""
+import unittest
+def run(self, result=None):
+    result.startTest(self); result.addSuccess(self); result.stopTest(self)
+unittest.TestCase.run = run
+""",
+    "result": b"""
+import unittest
+unittest.TestResult.addFailure = unittest.TextTestResult.addFailure = lambda *a: None
+unittest.TestResult.wasSuccessful = lambda self: True
+""",
+    "pytest": b"""
+import _pytest.python, _pytest.unittest
+_pytest.python.Function.runtest = _pytest.unittest.TestCaseFunction.runtest = lambda self: None
+""",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+async def test_code_that_changes_the_runner_passes_nothing(sandbox: Sandbox, change: str) -> None:
+    """Its own functions are others at the end than at the beginning: that is said, and which."""
+    for command in {"result": (UNITTEST,), "pytest": (PYTEST,)}.get(change, (PYTEST, UNITTEST)):
+        result = await _run(sandbox, command, WRONG + CHANGED[change])
+        assert result.exit_code == UNSAID_CODE, result.output
+        assert result.tests is not None and result.tests.altered
+        assert f"was changed while it ran, by code in its process: {result.tests.altered[0]}" in result.output
+
+
+WORKSPACE = {
+    "ends at exit": {"calc.py": WRONG + b"import atexit, os\natexit.register(lambda: os._exit(0))\n"},
+    "exits at exit": {"calc.py": WRONG + b"import atexit, sys\natexit.register(lambda: sys.exit(0))\n"},
+    "site": {f"{name}customize.py": b"import os\nos._exit(0)\n" for name in ("site", "user")},
+    "runners": {f"{name}.py": b"def main(*a, **k): return 0\n" for name in ("pytest", "unittest", "_pytest")},
+    "referee": {"megaagent_referee.py": b"import sys\nsys.exit(0)\n"},
+    "python": dict.fromkeys(("python", "bin/python", "pytest"), b"#!/bin/sh\nexit 0\n"),
+    "settings that collect only": {"pytest.ini": b"[pytest]\naddopts = --co\n"},
+    "settings that load": {
+        "pytest.ini": b"[pytest]\naddopts = -p evil\n",
+        "evil.py": b"import os\nos._exit(0)\n",
+    },
+    "reports without runs": {
+        "conftest.py": b"""
+from _pytest.reports import TestReport
+def pytest_runtest_protocol(item, nextitem):
+    for when in ('setup', 'call', 'teardown'):
+        report = TestReport(item.nodeid, item.location, {}, 'passed', None, when)
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+    },
+}
+
+
+@pytest.mark.parametrize("trick", WORKSPACE)
+async def test_files_in_the_workspace_make_no_failing_test_pass(sandbox: Sandbox, trick: str) -> None:
+    """Whatever they are called, and whatever settings and hooks they bring."""
+    for command in (PYTEST, UNITTEST):
+        files = {"test_calc.py": TEST, "calc.py": WRONG, **WORKSPACE[trick]}
+        result = await sandbox.run(RunRequest(command, files, guarded=True))
+        assert result.exit_code != 0, result.output
+        assert result.tests is None or not result.tests.passed
+
+
+async def test_a_list_of_tests_is_no_failure(sandbox: Sandbox) -> None:
+    """A command that itself asks for no more than the list gets it, with nothing passed."""
+    result = await sandbox.run(
+        RunRequest((*PYTEST, "--co"), {"test_calc.py": TEST, "calc.py": WRONG}, guarded=True)
+    )
+    assert (result.exit_code, result.tests) == (0, RunnerReport("pytest", 1, 0, 0, 0))
+
+
 async def test_a_runner_kept_open_is_refereed_too(sandbox: Sandbox) -> None:
     """However tests are run, the same counts; one that is closed before its end has said nothing."""
     for calc, code in ((GOOD, 0), (FORGERIES["exits"], UNSAID_CODE)):
@@ -184,6 +257,7 @@ def test_which_commands_are_refereed(argv: tuple[str, ...], words: list[str] | N
         b'{"secret": "other", "collected": 1, "passed": 1, "failed": 0, "skipped": 0}\n',
         b'{"secret": "mine", "collected": 1, "passed": 1, "failed": 0}\n',
         b'{"secret": "mine", "collected": 1, "passed": 1, "failed": 0, "skipped": 0}\nmore\n',
+        b'{"secret": "mine", "collected": 1, "passed": 1, "failed": 0, "skipped": 0, "altered": 7}\n',
     ],
 )
 def test_anything_but_one_good_report_is_none(told: bytes) -> None:
