@@ -100,6 +100,21 @@ async def test_a_submission_without_passing_its_check_is_not_taken(stage: Stage)
     assert runs == [(("check",), 120.0)] * 2, "a check has the time of the longest run"
 
 
+@pytest.mark.parametrize("beside", [True, False])
+async def test_an_open_list_is_no_reason_to_refuse_the_end(stage: Stage, beside: bool) -> None:
+    """Neither the list of this same answer nor an earlier one with "finish" as its last item."""
+    todo: Call = ("update_todo", {"items": [{"text": "make it", "status": "doing"}, {"text": "finish"}]})
+    finish: Call = ("finish", {"report": "made"})
+
+    def boss(view: View) -> ChatAnswer:
+        return call(todo, finish) if beside else call(finish if view.steps else todo)
+
+    play = await stage({"Boss": boss})
+    assert (await play.end()).report == "made"
+    [agent] = await play.engine.look.agents(play.task)
+    assert agent.steps == (1 if beside else 2)
+
+
 async def test_limits_of_depth_and_members_are_said(stage: Stage) -> None:
     """Who may not recruit any more hears why and what to do."""
     heard: list[str] = []
