@@ -107,12 +107,13 @@ class ContinueTask:
 @dataclass(frozen=True, slots=True)
 class StartDemonstration:
     """Start the demonstration: a task whose agents' answers are recorded. Returns the task id. It asks no
-    model and costs nothing; `by`, `space` and `origin` as in `StartTask`."""
+    model and costs nothing; `by`, `space`, `origin` and `quota` as in `StartTask`."""
 
     by: str
     space: str
     origin: str = ""
     by_name: str = ""
+    quota: Quota = Quota()
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,7 +304,12 @@ class Engine:
     async def _demonstrate(self, command: c.StartDemonstration, now: float) -> int:
         """Start the recorded task; its caps leave room for the recorded team whatever the settings are."""
         recorded = c.StartTask(
-            recording().goal, command.by, command.space, model=DEMONSTRATION, origin=command.origin
+            recording().goal,
+            command.by,
+            command.space,
+            model=DEMONSTRATION,
+            origin=command.origin,
+            quota=command.quota,
         )
         caps = replace(self._options.caps, **DEMONSTRATION_CAPS)
         return await self._carry_out(command, now, lambda db: tasks.start_task(db, recorded, caps, now))

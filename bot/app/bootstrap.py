@@ -227,7 +227,9 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         alone=settings.local,
     )
     bot.use(parts)
-    engine.ask_before_starts(StartAuthorization(bot, records, parts.defaults, parts.models))
+    engine.ask_before_starts(
+        StartAuthorization(bot, records, parts.defaults, parts.models, engine.look, time.time)
+    )
     return _Bot(bot, outbox, notifications)
 
 

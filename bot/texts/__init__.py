@@ -183,6 +183,9 @@ REPEAT_NO_SPEND = (
     "<@{id}>, who created it, is no longer allowed to raise caps here, and its caps exceed the defaults or "
     "its model has no known price"
 )
+REPEAT_OVER_QUOTA = (
+    "<@{id}>, who created it, has used what one person may use here (`/setup` shows the limits of one person)"
+)
 REPEAT_PAUSED = (
     "⏸️ Repeating task #{id} is paused: {why}.\n> {goal}\nAnyone who may start tasks can take it over with "
     "`/task repeat resume`; `/task repeat stop` ends it."

@@ -14,6 +14,7 @@ from engine.commands import (
     AnswerGate,
     Limits,
     PauseTask,
+    Quota,
     RaiseCap,
     RepeatTask,
     ResumeTask,
@@ -258,3 +259,13 @@ async def test_no_task_may_name_the_recording_as_its_model(world: World) -> None
         await engine.handle(
             RepeatTask("Write a poem.", "discord:1", "guild:1", "0 9 * * *", "UTC", model=DEMONSTRATION)
         )
+
+
+@one_backend
+async def test_it_counts_as_a_start_of_a_person_and_costs_nothing(world: World) -> None:
+    """Whoever may start no more tasks may start no more demonstrations; a limit on money does not matter."""
+    engine = await world.start(no_model, turn=NO_WAITS, sandbox=FakeSandbox(card))
+    first = StartDemonstration("discord:1", "guild:1", quota=Quota(starts=1, cost_micros=1))
+    assert await engine.handle(first)
+    with pytest.raises(Invalid, match="the most one person may start here"):
+        await engine.handle(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
@@ -161,6 +162,7 @@ async def test_nobody_on_discord_starts_a_repeat(by: str, space: str) -> None:
     client: Any = SimpleNamespace(
         is_closed=lambda: False, is_ready=lambda: True, get_guild=lambda number: here if number == 9 else None
     )
-    right = StartAuthorization(client, BotRecords(database), Limits(), Models((), frozenset()))
+    look: Any = None  # nobody is asked what they used
+    right = StartAuthorization(client, BotRecords(database), Limits(), Models(()), look, time.time)
     assert await right.why_not(by, space, Limits()) == texts.REPEAT_NOBODY
     await database.close()

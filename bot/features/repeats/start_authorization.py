@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import discord
 
 from bot import texts
-from bot.discord.access import GuildRules, Person, Right, may, person_of
+from bot.discord.access import GuildRules, Person, Right, may, person_of, quota_of
 from bot.discord.errors import UNDELIVERED
 from bot.discord.identities import guild_of, owner_id
 from bot.discord.models import Models
 from bot.features.tasks.actions import above
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
+from engine.domain.quota import over_quota
+from engine.queries import Queries
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 10.0
@@ -26,8 +29,17 @@ PATIENCE_S = 10.0
 class StartAuthorization:
     """See `engine.ports.StartRight`. One whose maker is nobody on Discord may start nothing there."""
 
-    def __init__(self, client: discord.Client, records: BotRecords, defaults: Limits, models: Models) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        records: BotRecords,
+        defaults: Limits,
+        models: Models,
+        look: Queries,
+        now: Callable[[], float],
+    ) -> None:
         self._client, self._records, self._defaults, self._models = client, records, defaults, models
+        self._look, self._now = look, now
 
     async def why_not(self, by: str, space: str, limits: Limits, model: str = "") -> str | None:
         """See `StartRight`: unknown while Discord cannot be asked."""
@@ -47,7 +59,15 @@ class StartAuthorization:
             log.warning("whether %s may still start tasks is not known yet: %s", by, error)
             return None
         dear = above(limits, self._defaults) or model in self._models.unpriced
-        return _lacking(person_of(member), dear, await self._records.rules(guild.id))
+        person, rules = person_of(member), await self._records.rules(guild.id)
+        return _lacking(person, dear, rules) or await self._over(person, space, limits, rules)
+
+    async def _over(self, person: Person, space: str, limits: Limits, rules: GuildRules) -> str:
+        """Return why one more task is more than one person may use here, "" when it is not."""
+        used = await self._look.used(person.key, space, self._now())
+        cost = limits.cost_micros or self._defaults.cost_micros or 0
+        over = over_quota(quota_of(person, rules), used, cost)
+        return texts.REPEAT_OVER_QUOTA.format(id=person.id) if over else ""
 
 
 def _lacking(person: Person, dear: bool, rules: GuildRules) -> str:

@@ -11,6 +11,7 @@ from bot.discord.models import Models
 from bot.features.repeats.start_authorization import StartAuthorization
 from bot.storage import tables
 from engine.commands import Limits, RepeatTask, StartTask
+from engine.domain.quota import Used
 from engine.settings import EngineSettings
 from tests.bot.features.conftest import Stage
 from tests.bot.features.test_card_keeper import drive
@@ -172,7 +173,9 @@ def test_the_settings_say_which_models_and_which_have_no_price() -> None:
 async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: Stage) -> None:
     """Whoever made the repeat could spend then; when they may no more, it does not start."""
     models = Models(("usual", "strange"), frozenset({"strange"}))
-    right = StartAuthorization(stage.env.bot, stage.records, DEFAULTS, models)
+    right = StartAuthorization(
+        stage.env.bot, stage.records, DEFAULTS, models, stage.engine.look, lambda: stage.clock
+    )
     asked = (f"discord:{stage.crew.id}", f"guild:{stage.guild.id}", Limits())
     answers: list[str | None] = []
 
@@ -186,3 +189,7 @@ async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: 
     await drive(stage, ask("strange"))
     assert answers[:2] == ["", ""] and answers[3] == ""
     assert answers[2] and "raise caps" in answers[2]
+    await stage.boss.slash(stage.lobby, "setup", starts=2)
+    stage.engine.world.used = Used(starts=2)
+    await drive(stage, ask("usual"))
+    assert answers[4] and "what one person may use here" in answers[4]
