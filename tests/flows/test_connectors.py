@@ -175,5 +175,12 @@ def _pids_of(mark: str) -> list[int]:
     return [
         int(folder.name)
         for folder in Path("/proc").iterdir()
-        if folder.name.isdecimal() and mark.encode() in (folder / "cmdline").read_bytes()
+        if folder.name.isdecimal() and mark.encode() in _command_line(folder)
     ]
+
+
+def _command_line(folder: Path) -> bytes:
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:  # any process of this machine may end meanwhile
+        return b""

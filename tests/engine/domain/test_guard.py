@@ -12,7 +12,8 @@ from engine.domain.guard import FOR_THE_TASK, Circumstances, Guard, decide
 from engine.ports import Policy
 from tests.fakes.outside import tool
 
-READS = tool("read", reads_only=True)
+NAMES: dict[str, Any] = {"properties": {name: {} for name in ("q", "url", "page", "raw", "n", "address")}}
+READS = tool("read", reads_only=True, parameters=NAMES)
 BUYS = tool("buy")
 STAYS = tool("note", open_world=False)
 PAGES = tool("page", reads_only=True, known_addresses=True)
@@ -89,6 +90,7 @@ def test_words_ask_where_there_is_something_to_tell() -> None:
         assert case(READS, {"q": "tea", "page": 2}, now) == expected
     assert case(READS, {"page": 2, "raw": True}, BOTH) == "allow"
     assert case(READS, {"n": 1234567890}, BOTH) == "ask words"
+    assert case(READS, {"page": 2, "secret": True}, BOTH) == "ask words"
     assert case(READS, {"q": "tea"}, BOTH, on=False) == "allow"
 
 
