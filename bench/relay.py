@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from bench.chains import Chains
 from bench.parts import seed_members, seed_messages
-from engine.events import AgentSpoke, FileWritten
+from engine.events import AgentSpoke, FileWritten, RemarkNoted
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.store.core import AGENTS, BUDGETS, EVENTS, FILES, MESSAGES, REVISIONS, STEPS
@@ -117,9 +117,8 @@ def _events(connection: Connection) -> int:
         calls.update(name for _, name, *_ in json.loads(text))
     kinds = Counter(connection.execute(sa.select(EVENTS.c.kind)).scalars())
     said = connection.execute(sa.select(sa.func.count()).where(STEPS.c.said != "")).scalar_one()
-    return abs(calls["write_file"] - kinds[FileWritten.__name__]) + abs(
-        calls["send_message"] + said - kinds[AgentSpoke.__name__]
-    )
+    heard = kinds[AgentSpoke.__name__] + kinds[RemarkNoted.__name__]
+    return abs(calls["write_file"] - kinds[FileWritten.__name__]) + abs(calls["send_message"] + said - heard)
 
 
 async def _files(connection: Connection, workspace: GitWorkspace) -> int:

@@ -38,9 +38,9 @@ def solver(request: ChatRequest) -> ChatAnswer:
     answers = {
         "def double": ("solution.py", "def double(x):\n    return 2 * x\n"),
         "def triple": ("solution.py", "def triple(x):\n    return x\n"),
-        "add": ("solution.py", "def add(a, b):\n    return a + b\n"),
-        "apples": ("answer.txt", "2 + 2 = 4"),
-        "thousand": ("answer.txt", "1001"),
+        "function to add": ("solution.py", "def add(a, b):\n    return a + b\n"),
+        "Two apples": ("answer.txt", "2 + 2 = 4"),
+        "A thousand and": ("answer.txt", "1001"),
     }
     path, content = next(value for key, value in answers.items() if key in goal)
     if request.messages[-1].role == "user":
