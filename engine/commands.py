@@ -66,6 +66,30 @@ class SetMonthRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Protections:
+    """What agents of a space do only after a person agreed to exactly that, beside the policies of tools.
+
+    `run`: any program, checks included; `recruit_over`: joining of more agents than this, None for no limit;
+    `finish`: the end of a task; `tools`: any call to a tool of the world outside.
+    """
+
+    run: bool = False
+    recruit_over: int | None = None
+    finish: bool = False
+    tools: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetProtections:
+    """Set what agents of a space do only after a person agreed. Returns 0."""
+
+    space: str
+    protections: Protections
+    by: str
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
 
@@ -340,6 +364,7 @@ Command = (
     | AnswerGate
     | SetGateRule
     | SetMonthRule
+    | SetProtections
     | PauseTask
     | ResumeTask
     | StopTask

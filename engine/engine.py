@@ -31,6 +31,7 @@ from engine.handlers import (
     memories,
     messages,
     months,
+    protections,
     repeats,
     tasks,
 )
@@ -83,6 +84,7 @@ _HANDLERS: dict[type, _Work] = {
     c.AnswerGate: gates.answer_gate,
     c.SetGateRule: gate_deadlines.set_gate_rule,
     c.SetMonthRule: months.set_month_rule,
+    c.SetProtections: protections.set_protections,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,
     c.StopTask: tasks.stop_task,

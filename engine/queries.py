@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from engine.commands import Limits, MonthRule
+from engine.commands import Limits, MonthRule, Protections
 from engine.domain.doing import Doing
 from engine.domain.gate_rules import GateDefault, GateRule
 from engine.domain.gates import Choice, GateBasis, GateKind, choice_of
@@ -358,6 +358,9 @@ class Queries(Protocol):
 
     async def month_rule(self, space: str) -> MonthRule:
         """Return the budgets that a space has set for calendar months."""
+
+    async def protections(self, space: str) -> Protections:
+        """Return what agents of a space do only after a person agreed."""
 
     async def month_left(self, by: str, space: str, now: float) -> Sequence[MonthLeft]:
         """Return what the current month's budgets have left: that of the space, then that of the person."""

@@ -48,6 +48,8 @@ GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
     "allow_tool": (Right.APPROVE, Right.SPEND),
     "refuse_call": (Right.APPROVE,),
     "allow_packages": (Right.APPROVE,),
+    "allow_action": (Right.APPROVE,),
+    "refuse_action": (Right.APPROVE,),
     "refuse_packages": (Right.APPROVE,),
     "text": (Right.APPROVE,),
 }

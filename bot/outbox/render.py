@@ -436,7 +436,7 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
     if body.kind == "plan":
         return []  # the plan itself follows, and its card asks
     most = QUESTION if body.kind == "question" else EXPLAINED
-    asks = body.kind in ("question", "audit", "tool", "packages")
+    asks = body.kind in ("question", "audit", "tool", "packages", "action")
     agent = at.scene.agent(body.agent_id) if asks and body.agent_id is not None else None
     asked = question_text(body.kind, excerpt(body.question, most))
     text = asked if body.call is None else call_text(body.call)
@@ -445,7 +445,8 @@ def _gate(body: ev.GateRaised, at: _Frame) -> list[Post]:
 
 def call_text(call: AskedCall) -> str:
     """Return the call with all of its arguments; the outbox attaches what does not fit into messages."""
-    head = wording.CALL_ASKED.format(tool=plain(call.tool, 100), server=plain(call.server, 100))
+    head = wording.ACTION_ASKED.get(call.tool, "") if not call.server else ""
+    head = head or wording.CALL_ASKED.format(tool=plain(call.tool, 100), server=plain(call.server, 100))
     why = wording.CALL_WHY.get(call.why, "")
     return "\n".join(part for part in (head, fenced(call.arguments, "json", LONGEST_TEXT), why) if part)
 

@@ -394,6 +394,8 @@ WAITING_KIND = {
     "stall": "the work has stalled",
     "tool": "a call waits for approval",
     "packages": "packages wait for approval",
+    "action": "an action waits for approval",
+    "month": "this month's budget is used up",
 }
 """Open questions on the card, by kind; an agent's own question is shown in its words."""
 DEMONSTRATION = "-# 🎬 Demonstration: the agents' words are recorded, it costs nothing."
@@ -474,6 +476,9 @@ SETUP_ALERTS = "**reminders to administrators:** {place}"
 SETUP_SYSTEM = "the system channel"
 SETUP_WAITS = "**questions wait:** {hours} hours; an unanswered plan: {plan}"
 UNANSWERED_PLAN = {"cancel": "ends the task", "approve": "is approved"}
+SETUP_ASKS = "**agents ask before:** {what}"
+SETUP_ASKS_FOR = ("running a program", "recruiting over {over} agents", "ending a task", "any tool outside")
+SETUP_ASKS_NOTHING = "nothing more than the tools' own policies and the plan"
 SETUP_NEW_CATEGORY = "a new category for each task"
 SETUP_PERSON = "**one person:** {limits}"
 SETUP_NO_QUOTA = "no limit"

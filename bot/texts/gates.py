@@ -33,6 +33,8 @@ LABELS: Mapping[GateEffect, str] = {
     "refuse_call": "Refuse",
     "allow_packages": "Allow the packages",
     "refuse_packages": "Refuse the packages",
+    "allow_action": "Allow once",
+    "refuse_action": "Do not allow",
 }
 """Labels of buttons and answers; an agent writes the labels of its own options."""
 
@@ -104,6 +106,11 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "refuse_packages": "the agent does without.",
         "text": "nothing is fetched, and the agent receives your text.",
     },
+    "action": {
+        "allow_action": "the agent does exactly this, once; with anything changed you are asked anew.",
+        "refuse_action": "the agent does without.",
+        "text": "it is not done, and the agent receives your text.",
+    },
 }
 """The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""
 
@@ -122,6 +129,7 @@ ASKS: Mapping[GateKind, str] = {
     "audit": "🔍 **You decide:** {question}",
     "stall": "🧱 **The work has stalled.** {question}",
     "tool": "🔌 {question}",
+    "action": "🛡️ May this be done? {question}",
     "packages": "📦 May the programs of this task have these Python packages? {question}",
 }
 """A gate's question as it is posted; questions, plans and audits by the persona that asks."""
@@ -146,6 +154,7 @@ TIMED_OUT: Mapping[GateDefault, str] = {
     "another_round": "-# ✔️ No answer in time, so the work gets another round.",
     "retry": "-# ✔️ No answer in time, so the boss tries again.",
     "refuse_call": "-# ✔️ No answer in time, so the call is not made.",
+    "refuse_action": "-# ✔️ No answer in time, so it is not done.",
     "refuse_packages": "-# ✔️ No answer in time, so the packages are not fetched.",
 }
 """Shown for gates that nobody answered, by what they came to."""

@@ -76,6 +76,13 @@ RAN_ENDED = {
     "killed": "killed",
     "closed": "ended by its agent",
 }
+ACTION_ASKED: dict[str, str] = {
+    "run": "🛡️ May I run this program, once and exactly so?",
+    "recruit": "🛡️ May I recruit these agents?",
+    "finish": "🛡️ May I end the task with this?",
+}
+"""What an agent asks before a protected action."""
+
 CALL_ASKED = "🔌 May I call **{tool}** of **{server}** with exactly this?"
 CALL_WHY = {
     "again": "-# Nobody knows whether exactly this call happened before.",

@@ -202,6 +202,9 @@ class ShowRun:
     lack: Want = ""
 
 
+ProtectedAction = Literal["run", "recruit", "finish"]
+
+
 @dataclass(frozen=True, slots=True)
 class RaiseGate:
     """Raise a gate."""
@@ -209,6 +212,31 @@ class RaiseGate:
     kind: GateKind
     question: str
     choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskAction:
+    """Ask the people whether the agent may do exactly this: a protected action with these arguments."""
+
+    action: ProtectedAction
+    digest: str
+    arguments: str
+    readable: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseAction:
+    """The step does what the people agreed to through this gate, which holds once. Stale if it was used."""
+
+    gate_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecruits:
+    """With all of the step's recruits in, the task has at most `over` agents; Stale when it has not, so that
+    the agent asks first."""
+
+    over: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +404,9 @@ Effect = (
     | CheckRoom
     | ShowRun
     | RaiseGate
+    | AskAction
+    | UseAction
+    | CheckRecruits
     | AskPackages
     | AddPackages
     | Remember

@@ -29,11 +29,12 @@ DEFAULTS: Mapping[GateKind, tuple[GateDefault, ...]] = {
     "stall": ("stop", "wrap_up", "retry"),
     "tool": ("refuse_call",),
     "packages": ("refuse_packages",),
+    "action": ("refuse_action",),
 }
 """The defaults that a space may choose for each kind, the usual one first.
 
-Silence never makes a call to the world outside or fetches a package, never raises a cap by half or a month's
-budget, and approves a plan or accepts a result only where a space has said so.
+Silence never makes a call to the world outside, does a protected action or fetches a package, never raises a
+cap by half or a month's budget, and approves a plan or accepts a result only where a space has said so.
 """
 
 

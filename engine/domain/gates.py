@@ -13,9 +13,12 @@ from typing import Literal
 from engine.commands import Limits
 from engine.errors import Invalid
 
-GateKind = Literal["question", "plan", "cap", "share", "month", "audit", "stall", "tool", "packages"]
+GateKind = Literal[
+    "question", "plan", "cap", "share", "month", "audit", "stall", "tool", "packages", "action"
+]
 """What is asked: an agent's own question, a plan, a task's cap, a subtree's cap, a month's budget that is
-used up, the result, a standstill, one call to a tool of the world outside, packages for programs."""
+used up, the result, a standstill, one call to a tool of the world outside, packages for programs, a protected
+action."""
 
 SUBTREE_CAP: Literal["share"] = "share"
 """The kind of a gate about a subtree's cap, under the name that is stored."""
@@ -38,6 +41,8 @@ GateEffect = Literal[
     "refuse_call",
     "allow_packages",
     "refuse_packages",
+    "allow_action",
+    "refuse_action",
 ]
 """What a choice does; "option" sends an agent the option that it offered itself."""
 
@@ -56,14 +61,17 @@ EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "stall": ("retry", "wrap_up", "stop"),
     "tool": ("allow_call", "allow_tool", "refuse_call"),
     "packages": ("allow_packages", "refuse_packages"),
+    "action": ("allow_action", "refuse_action"),
 }
 """The choices of each kind in the order they are offered; an agent's question has its own."""
 
-TAKES_TEXT: frozenset[GateKind] = frozenset({"question", "plan", "audit", "stall", "tool", "packages"})
+TAKES_TEXT: frozenset[GateKind] = frozenset(
+    {"question", "plan", "audit", "stall", "tool", "packages", "action"}
+)
 """Kinds that accept free text: it is sent to an agent and its wording decides nothing."""
 
 CARRIES_TEXT: frozenset[GateEffect] = frozenset(
-    {"approve", "another_round", "retry", "option", "refuse_call", "refuse_packages"}
+    {"approve", "another_round", "retry", "option", "refuse_call", "refuse_packages", "refuse_action"}
 )
 """Effects that pass on text with the choice; for the others there is no reader."""
 

@@ -15,7 +15,18 @@ from sqlalchemy import Connection
 
 from engine import commands as c
 from engine.domain.gates import Choice, choice_of, load_choices
-from engine.store.core import AGENTS, DECISIONS, GATES, MEMORIES, OUTSIDE_CALLS, REPEATS, TASKS, dumps, loads
+from engine.store.core import (
+    ACTION_REQUESTS,
+    AGENTS,
+    DECISIONS,
+    GATES,
+    MEMORIES,
+    OUTSIDE_CALLS,
+    REPEATS,
+    TASKS,
+    dumps,
+    loads,
+)
 
 MESSAGES = (c.SayToAgent, c.EditMessage, c.WithdrawMessage)
 _LEFT_OUT = {"by", "by_name", "space"}
@@ -59,7 +70,9 @@ def gate_subject(connection: Connection, gate_id: int) -> Subject:
     if gate is None:
         return Subject(None, "", "")
     call = sa.select(OUTSIDE_CALLS.c.digest).where(OUTSIDE_CALLS.c.gate_id == gate_id)
-    asked = [gate.kind, gate.question, gate.choices_json, connection.execute(call).scalar() or ""]
+    action = sa.select(ACTION_REQUESTS.c.digest).where(ACTION_REQUESTS.c.gate_id == gate_id)
+    exactly = connection.execute(call).scalar() or connection.execute(action).scalar() or ""
+    asked = [gate.kind, gate.question, gate.choices_json, exactly]
     named = {"gate": gate.kind, "question": gate.question}
     return Subject(gate.task_id, gate.space, digest(asked), named, load_choices(loads(gate.choices_json)))
 

@@ -39,6 +39,7 @@ from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Wake
 from engine.store.addresses import add_words
 from engine.store.core import (
+    ACTION_REQUESTS,
     AGENTS,
     BUDGETS,
     GATES,
@@ -230,6 +231,8 @@ def _apply_text(at: _Answered) -> tuple[Wake, ...]:
         return at.send(at.gate.agent_id or at.task.boss_id, text)
     if at.gate.kind == "tool":
         return _refuse_call(at)
+    if at.gate.kind == "action":
+        return _refuse_action(at)
     if at.gate.kind == "audit":
         at.set_task(auditor_id=None)
     return _pass_on(at, at.answer.text)
@@ -379,6 +382,26 @@ def _refuse_packages(at: _Answered) -> tuple[Wake, ...]:
     return _tell_asker(at, _with_note(f"{who} the packages {names}. Do without.", at))
 
 
+def _allow_action(at: _Answered) -> tuple[Wake, ...]:
+    """Tell the agent that it may do exactly what was shown, once."""
+    asked = sa.select(ACTION_REQUESTS).where(ACTION_REQUESTS.c.gate_id == at.gate.id)
+    row = at.connection.execute(asked).first()
+    if row is None:
+        raise WrongState("This action is not waiting any more. Nothing is left to do.")
+    text = (
+        f"The people agreed that you {row.action}, once and exactly so: {row.arguments_json}\nMake the same "
+        "call again now; with other arguments or files they are asked anew."
+    )
+    return _tell_asker(at, text)
+
+
+def _refuse_action(at: _Answered) -> tuple[Wake, ...]:
+    asked = sa.select(ACTION_REQUESTS.c.action).where(ACTION_REQUESTS.c.gate_id == at.gate.id)
+    action = at.connection.execute(asked).scalar() or "do this"
+    who = "The people refused that" if at.basis == "person" else "Nobody agreed in time that"
+    return _tell_asker(at, _with_note(f"{who} you {action} as you asked. Do without it.", at))
+
+
 def _tell_asker(at: _Answered, text: str) -> tuple[Wake, ...]:
     return at.send(at.gate.agent_id or at.task.boss_id, text)
 
@@ -401,4 +424,6 @@ _EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "refuse_call": _refuse_call,
     "allow_packages": _allow_packages,
     "refuse_packages": _refuse_packages,
+    "allow_action": _allow_action,
+    "refuse_action": _refuse_action,
 }

@@ -8,11 +8,13 @@ from typing import Any
 from engine.domain.effects import (
     AddPackages,
     AmendAssignment,
+    AskAction,
     AskCall,
     AskPackages,
     Assign,
     ChangeAssignment,
     ChangeFile,
+    CheckRecruits,
     CheckRoom,
     CheckTeam,
     CollectWords,
@@ -32,6 +34,7 @@ from engine.domain.effects import (
     SetTodo,
     ShowCall,
     ShowRun,
+    UseAction,
     Verdict,
     WaitFor,
 )
@@ -57,6 +60,7 @@ from engine.steps.bounds import apply_check_room, apply_check_team
 from engine.steps.finish import apply_collect_words, apply_finish, apply_verdict
 from engine.steps.outside import apply_ask_call, apply_show_call
 from engine.steps.packages import apply_add_packages, apply_ask_packages
+from engine.steps.protected import apply_ask_action, apply_check_recruits, apply_use_action
 from engine.steps.set_budget import apply_set_budget
 from engine.steps.unit_of_work import UnitOfWork
 from engine.steps.waits import apply_wait_for
@@ -73,6 +77,9 @@ EFFECTS: Mapping[type, Callable[[Any, UnitOfWork], None]] = {
     ChangeFile: apply_change_file,
     ShowRun: apply_show_run,
     RaiseGate: apply_raise_gate,
+    AskAction: apply_ask_action,
+    UseAction: apply_use_action,
+    CheckRecruits: apply_check_recruits,
     AskPackages: apply_ask_packages,
     AddPackages: apply_add_packages,
     Remember: apply_remember,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row
 from engine.events import EventBody, dump_event
 from engine.store.prepared import Prepared, insert_into
 from engine.store.tables import (
+    ActionRequestRow,
     AgentRow,
     AssignmentRow,
     BudgetRow,
@@ -32,6 +33,7 @@ from engine.store.tables import (
     OutsideCallRow,
     PackageRequestRow,
     PackageRow,
+    ProtectionRow,
     RepeatRow,
     RevisionRow,
     SpendingRow,
@@ -53,6 +55,8 @@ def table(row: type[EngineTable]) -> sa.Table:
 
 TASKS = table(TaskRow)
 BUDGETS = table(BudgetRow)
+PROTECTIONS = table(ProtectionRow)
+ACTION_REQUESTS = table(ActionRequestRow)
 MONTH_RULES = table(MonthRuleRow)
 MONTHS = table(MonthBudgetRow)
 SPENDING = table(SpendingRow)

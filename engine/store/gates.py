@@ -11,7 +11,7 @@ from engine.commands import Limits
 from engine.domain.gates import GivenAnswer, load_choices
 from engine.domain.outside import AskedCall, readable
 from engine.queries import GateView
-from engine.store.core import GATES, OUTSIDE_CALLS, AnyRow, loads
+from engine.store.core import ACTION_REQUESTS, GATES, OUTSIDE_CALLS, AnyRow, loads
 
 
 def gate_views(connection: Connection, query: sa.Select[Any]) -> list[GateView]:
@@ -19,12 +19,16 @@ def gate_views(connection: Connection, query: sa.Select[Any]) -> list[GateView]:
     rows = connection.execute(query).all()
     ids = [row.id for row in rows if row.kind == "tool"]
     about = sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.gate_id.in_(ids))
-    calls = {row.gate_id: row for row in connection.execute(about)} if ids else {}
+    calls = {row.gate_id: _asked(row) for row in connection.execute(about)} if ids else {}
+    ids = [row.id for row in rows if row.kind == "action"]
+    wanted = sa.select(ACTION_REQUESTS).where(ACTION_REQUESTS.c.gate_id.in_(ids))
+    if ids:
+        calls |= {row.gate_id: _asked_action(row) for row in connection.execute(wanted)}
     return [gate_view(row, calls.get(row.id)) for row in rows]
 
 
-def gate_view(row: AnyRow, call: AnyRow | None = None) -> GateView:
-    """Convert a gate's row, and that of the call it asks about, to a view."""
+def gate_view(row: AnyRow, call: AskedCall | None = None) -> GateView:
+    """Convert a gate's row to a view, with the call or action it asks about."""
     return GateView(
         id=row.id,
         task_id=row.task_id,
@@ -41,7 +45,7 @@ def gate_view(row: AnyRow, call: AnyRow | None = None) -> GateView:
         default=row.default_effect or None,
         agent_id=row.agent_id,
         limits=Limits(**loads(row.limits_json)) if row.limits_json else None,
-        call=_asked(call) if call is not None else None,
+        call=call,
     )
 
 
@@ -49,6 +53,10 @@ def _asked(call: AnyRow) -> AskedCall:
     return AskedCall(
         call.server, call.tool, readable(loads(call.arguments_json)), call.digest, call.why or "policy"
     )
+
+
+def _asked_action(row: AnyRow) -> AskedCall:
+    return AskedCall("", row.action, readable(loads(row.arguments_json)), row.digest)
 
 
 def answers_to(connection: Connection, agent_id: int) -> list[GivenAnswer]:

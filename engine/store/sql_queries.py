@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.commands import Limits, MonthRule
+from engine.commands import Limits, MonthRule, Protections
 from engine.domain.doing import load_doing
 from engine.domain.gate_rules import GateRule
 from engine.domain.gates import GateKind
@@ -55,6 +55,7 @@ from engine.store.gate_rules import rules_of
 from engine.store.gates import gate_views
 from engine.store.model_calls import calls_under_way, usual_seconds
 from engine.store.months import both_left, rule_of
+from engine.store.protected import protections_of
 from engine.store.repeats import repeat_views
 from engine.store.spending import spending_of
 from engine.store.starts import used_by
@@ -485,6 +486,10 @@ class SqlQueries:
     async def month_rule(self, space: str) -> MonthRule:
         """See `Queries.month_rule`."""
         return await self._db.read(lambda c: rule_of(c, space))
+
+    async def protections(self, space: str) -> Protections:
+        """See `Queries.protections`."""
+        return await self._db.read(lambda c: protections_of(c, space))
 
     async def month_left(self, by: str, space: str, now: float) -> Sequence[MonthLeft]:
         """See `Queries.month_left`."""

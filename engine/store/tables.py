@@ -125,6 +125,30 @@ class BudgetRow(EngineTable, table=True):
     warned: int = 0
 
 
+class ProtectionRow(EngineTable, table=True):
+    """What agents of a space do only after a person agreed to exactly that."""
+
+    __tablename__ = "protections"
+    space: str = Field(primary_key=True)
+    run: bool
+    recruit_over: int | None = None
+    finish: bool
+    tools: bool
+
+
+class ActionRequestRow(EngineTable, table=True):
+    """A protected action that people were asked for: its arguments and their digest. The gate's answer says
+    whether it may be done; `used`: it was, once."""
+
+    __tablename__ = "action_requests"
+    gate_id: int = Field(foreign_key="gates.id", primary_key=True)
+    task_id: int = Field(foreign_key="tasks.id", index=True)
+    action: str
+    digest: str
+    arguments_json: str
+    used: bool = False
+
+
 class MonthRuleRow(EngineTable, table=True):
     """What a space, and each person in it, may use in a calendar month of the time zone `zone`."""
 

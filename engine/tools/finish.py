@@ -17,6 +17,7 @@ from engine.lifecycle.words import open_words
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.completeness import what_is_missing
+from engine.tools.protected import ask_first, protections
 from engine.tools.review import check_files
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
     deliverables = await check_files(context, arguments.deliverables)
     missing = await _missing(context)
+    if (await protections(context)).finish and not _wraps_up(context):
+        await ask_first(context, "finish", {"report": arguments.report, "deliverables": deliverables})
     audit = context.options.audit_rounds > 0 and not missing
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
     vectors = await _vectors(context, lessons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -27,6 +28,7 @@ from engine.domain.outside import (
 )
 from engine.ports import AgentRole, OutsideTool, ToolSpec
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.protected import protections
 
 MAX_ASKED = 3
 """Calls of one agent that wait for the people: each one calls them."""
@@ -125,6 +127,8 @@ async def call_outside(context: ToolContext, tool: OutsideTool, written: str) ->
     earlier = await outside.known(key)
     if earlier is not None:
         return await _answered(context, outside, tool, arguments, earlier)
+    if (await protections(context)).tools and tool.policies.get(agent.role) == "allow":
+        tool = replace(tool, policies={**tool.policies, agent.role: "ask"})
     decided = await outside.decide(context.task.id, tool, agent.role, digest, arguments)
     if decided.policy == "deny":
         raise ToolRefused(decided.text or f"You may not call {tool.name}. Do without it.")

@@ -11,6 +11,7 @@ from engine.domain.budget import estimated_micros
 from engine.domain.clean import clean_line
 from engine.domain.effects import (
     Assign,
+    CheckRecruits,
     CheckTeam,
     Dismiss,
     NameTask,
@@ -26,6 +27,7 @@ from engine.domain.titles import shortened
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
 from engine.tools.enclosed import NamedFiles
+from engine.tools.protected import ask_first, protections
 from engine.tools.schema import HIDDEN
 
 TOKENS_AN_AGENT = 60_000
@@ -66,6 +68,7 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     """Stage the new members; the first makes the caller head of a new group."""
     context.check_not_finished()
     await _check_room(context, arguments)
+    await _agreed(context, arguments)
     slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
     _name_task(context, arguments.group)
     context.stage_last(CheckTeam(context.options.plan_approval_over))
@@ -121,6 +124,21 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
     over = context.options.plan_approval_over
     if refusal := too_many(team, len(arguments.members), context.task, boss=boss, approval_over=over):
         raise ToolRefused(refusal)
+
+
+async def _agreed(context: ToolContext, arguments: RecruitArguments) -> None:
+    """Ask the people first where the team would grow beyond what the space allows. Raises ToolRefused."""
+    over = (await protections(context)).recruit_over
+    if over is None:
+        return
+    if (await _team_now(context)).agents + len(arguments.members) <= over:
+        context.stage_last(CheckRecruits(over))
+        return
+    members = [
+        member.model_dump(include={"name", "role", "instructions", "task", "command"})
+        for member in arguments.members
+    ]
+    await ask_first(context, "recruit", {"group": arguments.group, "members": members})
 
 
 async def _team_now(context: ToolContext) -> Team:

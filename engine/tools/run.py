@@ -18,6 +18,7 @@ from engine.tools.base import EVERYONE, MAX_RESULT, Arguments, Tool, ToolContext
 from engine.tools.checkout import Checkout
 from engine.tools.files import checkout_to_run
 from engine.tools.install import site_now
+from engine.tools.protected import ask_first, protections, run_arguments
 from engine.tools.run_files import keep_run_files
 from engine.tools.sessions import Conversation, Sessions, is_over
 
@@ -65,6 +66,7 @@ async def _start(context: ToolContext, arguments: RunArguments) -> ToolResult:
     command = shown(arguments.command)
     given = await checkout_to_run(context)
     argv, wait = tuple(arguments.command), context.options.run_timeout_s
+    await _agreed(context, argv, arguments.stdin, given)
     # Tests say the same here as in a run to the end and as a check.
     site = await site_now(context)
     request = RunRequest(argv, given.files, arguments.stdin.encode(), wait, runs_tests(argv), site)
@@ -199,6 +201,7 @@ async def execute(
     if kept is None and check and (kept := results.of_same(agent, request, given)):
         return kept.result, kept.given
     if kept is None:
+        await _agreed(context, command, stdin, given)
         result = await _run(context, request)
         results.keep(agent, call, request, given, result)
     else:
@@ -220,6 +223,13 @@ async def execute(
         )
     )
     return result, given
+
+
+async def _agreed(context: ToolContext, command: tuple[str, ...], stdin: str, given: Checkout) -> None:
+    """Ask the people first where programs are protected. Raises ToolRefused unless it may be run now."""
+    if (await protections(context)).run:
+        depends = await _depends(command, given)
+        await ask_first(context, "run", await run_arguments(command, stdin, given.files, depends))
 
 
 async def _run(context: ToolContext, request: RunRequest) -> RunResult:

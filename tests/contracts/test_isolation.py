@@ -317,6 +317,9 @@ COMMANDS: dict[type, tuple[Deed, ...]] = {
     c.StartDemonstration: (
         order("start a demonstration", lambda s: c.StartDemonstration(P, s.space), changes=False),
     ),
+    c.SetProtections: (
+        order("what agents ask for", lambda s: c.SetProtections(s.space, c.Protections(run=True), P)),
+    ),
     c.SetMonthRule: (
         order("budgets of a month", lambda s: c.SetMonthRule(s.space, c.MonthRule(space_micros=10**9), P)),
     ),
@@ -662,6 +665,9 @@ STEPS: dict[type, tuple[Deed, ...]] = {
             "amend", "boss", lambda s: fx.AmendAssignment(s.work["open"], "t", "new text", "", (), "asked")
         ),
     ),
+    fx.AskAction: (in_step("ask for a run", "bob", lambda s: fx.AskAction("run", "d" * 64, "{}", "{}")),),
+    fx.UseAction: (in_step("use an agreement", "bob", lambda s: fx.UseAction(s.gates["action"])),),
+    fx.CheckRecruits: (in_step("check recruits", "bob", lambda s: fx.CheckRecruits(99)),),
     fx.AskPackages: (in_step("ask packages", "bob", lambda s: fx.AskPackages(("six",), "six?")),),
     fx.AddPackages: (
         in_step("add packages", "bob", lambda s: fx.AddPackages((Pin("toml", "1", "toml.whl", "1" * 64),))),
@@ -873,6 +879,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "used": lambda look, s: look.used(P, s.space, NOW),
     "repeats": lambda look, s: look.repeats(s.space),
     "spending": lambda look, s: look.spending(s.space, NOW - FAR_S),
+    "protections": lambda look, s: look.protections(s.space),
     "month_rule": lambda look, s: look.month_rule(s.space),
     "month_left": lambda look, s: look.month_left(P, s.space, NOW),
 }

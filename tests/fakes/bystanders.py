@@ -25,6 +25,7 @@ from engine.handlers.tasks import start_task
 from engine.ports import Usage
 from engine.store import core
 from engine.store.core import (
+    ACTION_REQUESTS,
     AGENTS,
     ASSIGNMENTS,
     BUDGETS,
@@ -42,6 +43,7 @@ from engine.store.core import (
     OUTSIDE_CALLS,
     PACKAGE_REQUESTS,
     PACKAGES,
+    PROTECTIONS,
     REPEATS,
     REVISIONS,
     STEPS,
@@ -236,6 +238,10 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
     writing = {"sent": True, "tokens": 9, "read": 1.0, "tool": "run", "path": "", "lines": 0, "words": "hm"}
     under_way = {"agent_id": agents["ada"], "step": 1, "began_at": NOW - 9, "at": NOW - 1, **writing}
     connection.execute(MODEL_CALLS.insert().values(task_id=task, **under_way))
+    wanted = {"gate_id": gates["action"], "action": "run", "digest": "d", "arguments_json": "{}"}
+    connection.execute(ACTION_REQUESTS.insert().values(task_id=task, **wanted))
+    kept = {"space": space, "run": False, "finish": False, "tools": False}
+    connection.execute(PROTECTIONS.insert().values(**kept))
     asked = {"gate_id": gates["packages"], "name": "numpy", "task_id": task}
     connection.execute(PACKAGE_REQUESTS.insert().values(**asked))
     for rule, subject in (("silent", str(agents["bob"])), ("chatter", "pair"), *_only_there(bystander)):

@@ -27,6 +27,7 @@ from engine.commands import (
     SayToAgent,
     SetGateRule,
     SetMonthRule,
+    SetProtections,
     StartDemonstration,
     StartTask,
     StopTask,
@@ -225,6 +226,10 @@ class FakeEngine(Acts):
 
     def _SetMonthRule(self, command: SetMonthRule) -> int:
         self.world.month_rules[command.space] = checked_month(command.rule)
+        return 0
+
+    def _SetProtections(self, command: SetProtections) -> int:
+        self.world.protections[command.space] = command.protections
         return 0
 
     def _PauseTask(self, command: PauseTask) -> int:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.commands import MonthRule, SayToAgent
+from engine.commands import MonthRule, Protections, SayToAgent
 from engine.domain.gate_rules import USUAL, GateRule
 from engine.domain.gates import GateKind
 from engine.domain.months import MonthLeft, month_at
@@ -60,6 +60,7 @@ class World:
     model_calls: dict[int, ModelCallView] = field(default_factory=dict)
     usual_seconds: float | None = None
     month_rules: dict[str, MonthRule] = field(default_factory=dict)
+    protections: dict[str, Protections] = field(default_factory=dict)
     spending: list[tuple[str, float, SpendingView]] = field(default_factory=list)
 
 
@@ -196,6 +197,9 @@ class FakeLook:
 
     async def month_rule(self, space: str) -> MonthRule:
         return self._world.month_rules.get(space, MonthRule())
+
+    async def protections(self, space: str) -> Protections:
+        return self._world.protections.get(space, Protections())
 
     async def month_left(self, by: str, space: str, now: float) -> Sequence[MonthLeft]:
         rule = await self.month_rule(space)

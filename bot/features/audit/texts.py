@@ -14,6 +14,7 @@ DECIDED: Mapping[str, str] = {
     "StartDemonstration": "started the demonstration as task #{task}",
     "AnswerGate": "answered a question of task #{task}",
     "SetGateRule": "changed how long questions wait",
+    "SetProtections": "changed what agents must ask for",
     "SetMonthRule": "changed the budgets of calendar months",
     "PauseTask": "paused task #{task}",
     "ResumeTask": "resumed task #{task}",

@@ -18,10 +18,11 @@ from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space
 from bot.features.setup.doctor import IN_CATEGORY, lacking
 from bot.texts.months import OPTIONS, rule_line
-from engine.commands import MonthRule, Quota, SetGateRule, SetMonthRule
+from engine.commands import MonthRule, Protections, Quota, SetGateRule, SetMonthRule, SetProtections
 from engine.domain.gate_rules import DEFAULTS
 
 HOUR_S = 3600
+ASKS = ("ask_run", "ask_recruit_over", "ask_finish", "ask_tools")
 
 
 def _set(old: frozenset[int], role: discord.Role | None) -> frozenset[int]:
@@ -104,6 +105,35 @@ async def set_months(interaction: Interaction, given: MonthOptions) -> str:
     return rule_line(rule)
 
 
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """The options of `/setup` about what agents ask for first: None for no change."""
+
+    run: bool | None
+    recruit_over: int | None
+    finish: bool | None
+    tools: bool | None
+
+
+async def set_asks(interaction: Interaction, given: AskOptions) -> str:
+    """Change what agents do only after a person agreed. Return all as text."""
+    engine, space = parts_of(interaction).engine, current_space(interaction)
+    person = require_manager(interaction)
+    old = await engine.look.protections(space)
+    new = Protections(
+        old.run if given.run is None else given.run,
+        _cap(old.recruit_over, given.recruit_over),
+        old.finish if given.finish is None else given.finish,
+        old.tools if given.tools is None else given.tools,
+    )
+    if new != old:
+        await engine.handle(SetProtections(space, new, person.key, person.named))
+    wanted = (new.run, new.recruit_over is not None, new.finish, new.tools)
+    named = [text for text, on in zip(texts.SETUP_ASKS_FOR, wanted, strict=True) if on]
+    what = ", ".join(named).format(over=new.recruit_over) or texts.SETUP_ASKS_NOTHING
+    return texts.SETUP_ASKS.format(what=what)
+
+
 def _micros(dollars: float | None) -> int | None:
     return None if dollars is None else round(dollars * 1_000_000)
 
@@ -132,7 +162,7 @@ class SetupCog(commands.Cog):
         starts=texts.OPT["most_starts"],
         dollars=texts.OPT["most_dollars"],
         zone=texts.OPT["month_zone"],
-        **{name: texts.OPT[name] for name in OPTIONS.values()},
+        **{name: texts.OPT[name] for name in (*OPTIONS.values(), *ASKS)},
     )
     @app_commands.autocomplete(zone=autocomplete.zones)
     @app_commands.choices(
@@ -160,6 +190,10 @@ class SetupCog(commands.Cog):
         person_month_dollars: app_commands.Range[float, 0, 10_000_000] | None = None,
         person_month_tokens: app_commands.Range[int, 0, 9_000_000_000_000] | None = None,
         zone: str | None = None,
+        ask_run: bool | None = None,
+        ask_recruit_over: app_commands.Range[int, 0, 10_000] | None = None,
+        ask_finish: bool | None = None,
+        ask_tools: bool | None = None,
     ) -> None:
         """Change the given settings, keep the others, and show all."""
         await hold(interaction)
@@ -168,6 +202,7 @@ class SetupCog(commands.Cog):
             raise ActionRefused(texts.SETUP_CLOSED.format(place=place.mention, missing=", ".join(missing)))
         given = MonthOptions(month_dollars, month_tokens, person_month_dollars, person_month_tokens, zone)
         months = await set_months(interaction, given)
+        asks = await set_asks(interaction, AskOptions(ask_run, ask_recruit_over, ask_finish, ask_tools))
         records = parts_of(interaction).records
         old = await records.rules(interaction.guild_id or 0)
         rules = replace(
@@ -184,4 +219,5 @@ class SetupCog(commands.Cog):
         if rules != replace(old, configured=True):
             await records.set_rules(rules)
         waits = await set_waits(interaction, answer_hours, unanswered_plan)
-        await answer(interaction, texts.SETUP_DONE.format(lines=f"{rules_text(rules)}\n{months}\n{waits}"))
+        lines = "\n".join((rules_text(rules), months, waits, asks))
+        await answer(interaction, texts.SETUP_DONE.format(lines=lines))

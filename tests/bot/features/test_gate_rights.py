@@ -23,7 +23,7 @@ from engine.lifecycle.agents import NewAgent, add_agent
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.llm.scripted import ScriptedModel, say
 from engine.runtime.clock import SystemClock
-from engine.store.core import AGENTS, BUDGETS, GATES, OUTSIDE_CALLS, TASKS
+from engine.store.core import ACTION_REQUESTS, AGENTS, BUDGETS, GATES, OUTSIDE_CALLS, TASKS
 from engine.store.tables import ENGINE_METADATA
 from engine.workspace import GitWorkspace
 from tests.bot.features.conftest import Stage
@@ -166,6 +166,9 @@ def _raise(connection: sa.Connection, task: Any, kind: GateKind) -> None:
             kind, "How to go on?", choices, f"{task.id}", task.root_group_id, task.boss_id, "Boss"
         )
         raised = raise_gate(connection, task.id, question, 1.0)
+        if kind == "action":
+            wanted = {"gate_id": raised.gate_id, "task_id": task.id, "action": "run", "digest": "d"}
+            connection.execute(ACTION_REQUESTS.insert().values(**wanted, arguments_json="{}"))
         if kind == "tool":
             _ask_call(connection, task, raised.gate_id)
 

@@ -11,7 +11,7 @@ from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
 from bot.discord.access import GuildRules
-from engine.commands import ForgetMemory, StartTask
+from engine.commands import ForgetMemory, Protections, StartTask
 from engine.ports import SandboxStatus
 from tests.bot.features.conftest import Stage
 
@@ -90,6 +90,17 @@ async def test_a_months_budgets_are_set_said_before_a_start_and_kept(stage: Stag
     assert "(Europe/Berlin): $7.50 of your $7.50, 900 of your 900 tokens." in started.response.content
     window = await stage.crew.slash(stage.lobby, "task new")
     assert "of your $7.50" in str(window.modal)
+
+
+async def test_what_agents_ask_before_is_set_and_shown(stage: Stage) -> None:
+    """Each action by itself; 0 and False take it away again; nobody else may."""
+    shown = await stage.boss.slash(stage.lobby, "setup")
+    assert "**agents ask before:** nothing more" in shown.response.content
+    shown = await stage.boss.slash(stage.lobby, "setup", ask_run=True, ask_recruit_over=8, ask_tools=True)
+    assert "running a program, recruiting over 8 agents, any tool outside" in shown.response.content
+    await stage.boss.slash(stage.lobby, "setup", ask_run=False, ask_recruit_over=0, ask_finish=True)
+    kept = await stage.engine.look.protections(f"guild:{stage.guild.id}")
+    assert kept == Protections(finish=True, tools=True)
 
 
 async def test_managers_commands_check_even_when_discord_shows_them(stage: Stage) -> None:

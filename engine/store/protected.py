@@ -1,0 +1,58 @@
+"""Protected actions: what a space has set, and what people said of those that were asked for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from engine.commands import Protections
+from engine.domain.gates import GateBasis
+from engine.store.core import ACTION_REQUESTS, GATES, PROTECTIONS
+
+
+def protections_of(connection: Connection, space: str) -> Protections:
+    """Return what a space has set; nothing is protected without it."""
+    row = connection.execute(sa.select(PROTECTIONS).where(PROTECTIONS.c.space == space)).first()
+    if row is None:
+        return Protections()
+    return Protections(bool(row.run), row.recruit_over, bool(row.finish), bool(row.tools))
+
+
+def store_protections(connection: Connection, space: str, protections: Protections) -> None:
+    """Store what a space has set, in place of what it had."""
+    connection.execute(PROTECTIONS.delete().where(PROTECTIONS.c.space == space))
+    connection.execute(PROTECTIONS.insert().values(space=space, **asdict(protections)))
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """What became of asking for exactly this action the last time; `basis` None while people are asked."""
+
+    gate_id: int
+    basis: GateBasis | None
+    allowed: bool
+    used: bool
+
+
+def request_of(connection: Connection, agent_id: int, digest: str) -> ActionRequest | None:
+    """Return the newest request of an agent for the action with this digest."""
+    query = (
+        sa.select(ACTION_REQUESTS.c.gate_id, ACTION_REQUESTS.c.used, GATES.c.basis, GATES.c.choice_id)
+        .join(GATES, GATES.c.id == ACTION_REQUESTS.c.gate_id)
+        .where(GATES.c.agent_id == agent_id, ACTION_REQUESTS.c.digest == digest)
+        .order_by(GATES.c.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    allowed = (row.basis, row.choice_id) == ("person", "allow_action")
+    return ActionRequest(row.gate_id, row.basis, allowed, bool(row.used))
+
+
+def count_open(connection: Connection, agent_id: int) -> int:
+    """Return how many actions of an agent wait for the people's answer."""
+    waits = sa.and_(GATES.c.agent_id == agent_id, GATES.c.kind == "action", GATES.c.basis.is_(None))
+    return int(connection.execute(sa.select(sa.func.count()).select_from(GATES).where(waits)).scalar_one())
