@@ -300,7 +300,7 @@ class Engine:
                 return tasks.start_held(connection, command, caps, now)
 
         held = await self._parts.db.write(hold)
-        await self._import_files(held.id, paths, command.by, f"t{held.id}.goal", now)
+        await self._import_files(held.id, paths, command.by_name or command.by, f"t{held.id}.goal", now)
         return await self._carry_out(command, now, lambda db: tasks.release_held(db, held))
 
     async def _demonstrate(self, command: c.StartDemonstration, now: float) -> int:

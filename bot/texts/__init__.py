@@ -47,6 +47,7 @@ NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see
 NO_REPEAT = "There is no repeating task {name} here. Run `/task repeat list` to see all of them."
 BAD_TIME = "“{value}” is not a time of day. Run the command again with a time such as 09:00 or 18:30."
 REPEAT_LOST = "This question was already answered, or is more than a day old. Run `/task repeat new` again."
+A_PERSON = "a person"
 NO_FILE = "That file no longer exists. Run `/task files` to see the current files."
 NO_FILES = "There are no files yet. Try again when the agents have written some."
 WHICH_AGENT = "That message contains text from several agents. Choose one:"

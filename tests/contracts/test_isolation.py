@@ -208,7 +208,7 @@ Do = Callable[[Lab, Side], Awaitable[object]]
 
 
 @dataclass(frozen=True)
-class Deed:
+class Act:
     """Something done to the subject. `ready`: what has to hold before, written to its rows only."""
 
     name: str
@@ -268,9 +268,9 @@ def order(
     *ready: Prepare,
     changes: bool = True,
     then: Callable[[Connection, Side], bool] | None = None,
-) -> Deed:
+) -> Act:
     """A person's command."""
-    return Deed(name, lambda lab, side: lab.engine().handle(make(side)), ready, changes, then)
+    return Act(name, lambda lab, side: lab.engine().handle(make(side)), ready, changes, then)
 
 
 def ada_state(status: str) -> Callable[[Connection, Side], bool]:
@@ -303,7 +303,7 @@ def _two_here(connection: Connection, side: Side) -> bool:
 P = "discord:2"
 capped = task_is(state="paused", paused_for="cap")
 over = task_is(state="done", ended_at=NOW - 1)
-COMMANDS: dict[type, tuple[Deed, ...]] = {
+COMMANDS: dict[type, tuple[Act, ...]] = {
     c.StartTask: (
         order("start", lambda s: c.StartTask("a small game", P, s.space), changes=False, then=_two_here),
         order(
@@ -408,7 +408,7 @@ COMMANDS: dict[type, tuple[Deed, ...]] = {
 }
 
 
-def _gate(kind: str, choice: str | None, text: str = "", limits: c.Limits | None = None) -> Deed:
+def _gate(kind: str, choice: str | None, text: str = "", limits: c.Limits | None = None) -> Act:
     name = f"{kind}: {choice or 'text'}{' with limits' if limits else ''}"
     return order(
         name,
@@ -433,7 +433,7 @@ ANSWERS = (
 
 def by_engine(
     name: str, work: Callable[[Connection, Side], object], *ready: Prepare, changes: bool = True
-) -> Deed:
+) -> Act:
     """Work of the engine in one transaction."""
 
     async def do(lab: Lab, side: Side) -> object:
@@ -442,7 +442,7 @@ def by_engine(
             lab.wakes.wake([one for one in done if isinstance(one, Wake)])
         return done
 
-    return Deed(name, do, ready, changes)
+    return Act(name, do, ready, changes)
 
 
 def _row(connection: Connection, side: Side) -> Any:
@@ -473,7 +473,7 @@ sweep = partial(sweep_task, now=NOW, options=WATCH)
 quiet = (nobody_asked, nothing_unread, nothing_called)
 own_budget = put(BUDGETS, lambda side: BUDGETS.c.id == side.budgets["own"], spent_micros=950_000)
 SHOP = outside_tool("buy")
-ENGINE_DEEDS = (
+ENGINE_ACTS = (
     by_engine("settle an uncommitted call", lambda db, s: settle_untold(db, s.ada, NOW)),
     by_engine("make an approved call", lambda db, s: claim(db, s.calls["pending"], SHOP, NOW)),
     by_engine("no such tool any more", lambda db, s: claim(db, s.calls["pending"], None, NOW)),
@@ -575,7 +575,7 @@ FINISHED = fx.Finish("it works", ("a.py",), True, ("paint first",), (b"",))
 MODEL = ScriptedModel(lambda _request: say("x"))
 
 
-def in_step(name: str, actor: str, make: Callable[[Side], fx.Effect], *ready: Prepare) -> Deed:
+def in_step(name: str, actor: str, make: Callable[[Side], fx.Effect], *ready: Prepare) -> Act:
     """A step of an agent with this effect."""
 
     async def do(lab: Lab, side: Side) -> object:
@@ -583,7 +583,7 @@ def in_step(name: str, actor: str, make: Callable[[Side], fx.Effect], *ready: Pr
             lambda db: _commit(lab, db, side, actor, make(side))
         )
 
-    return Deed(name, do, (agent_is(actor, in_turn=True), *ready))
+    return Act(name, do, (agent_is(actor, in_turn=True), *ready))
 
 
 def _load(connection: Connection, side: Side, actor: str) -> Turn | None:
@@ -612,7 +612,7 @@ heeded = put(
 judged = task_is(
     report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]', audit_round=1
 )
-STEPS: dict[type, tuple[Deed, ...]] = {
+STEPS: dict[type, tuple[Act, ...]] = {
     fx.SendMessage: (
         in_step("send", "ada", lambda s: TOLD),
         in_step("send to the group", "ada", lambda s: replace(TOLD, to=(), to_group=s.groups["shop"])),
@@ -710,7 +710,7 @@ def _blob(side: Side) -> str:
     return f"blob{side.refs[1:-1]}"
 
 
-def tool(actor: str, name: str, make: Callable[[Side], dict[str, Any]], *ready: Prepare) -> tuple[str, Deed]:
+def tool(actor: str, name: str, make: Callable[[Side], dict[str, Any]], *ready: Prepare) -> tuple[str, Act]:
     """An agent's call of a tool, on real files."""
 
     async def do(lab: Lab, side: Side) -> object:
@@ -719,10 +719,10 @@ def tool(actor: str, name: str, make: Callable[[Side], dict[str, Any]], *ready: 
         await lab.take_turn(side.agents[actor], call((name, make(side))))
         return None
 
-    return name, Deed(f"{name} of {actor}", do, ready)
+    return name, Act(f"{name} of {actor}", do, ready)
 
 
-TOOL_DEEDS: tuple[tuple[str, Deed], ...] = (
+TOOL_ACTS: tuple[tuple[str, Act], ...] = (
     tool("ada", "send_message", lambda s: {"to": ["Cy", "group"], "text": "hello", "needs_answer": True}),
     tool("ada", "recruit", lambda s: {"members": [{"name": "Cy", "role": "w", "instructions": "w"}]}),
     tool("ada", "assign", lambda s: {"to": "Bob", "title": "t", "details": "d"}),
@@ -758,17 +758,17 @@ TOOL_DEEDS: tuple[tuple[str, Deed], ...] = (
     tool("boss", "finish", lambda s: {"report": "it works", "lessons": ["paint"]}, no_work, heeded),
 )
 
-ORDERS = tuple(deed for deeds in COMMANDS.values() for deed in deeds)
-IN_STEPS = tuple(deed for deeds in STEPS.values() for deed in deeds)
-EVERY = (*ORDERS, *ANSWERS, *ENGINE_DEEDS, *IN_STEPS, *(deed for _, deed in TOOL_DEEDS))
+ORDERS = tuple(act for acts in COMMANDS.values() for act in acts)
+IN_STEPS = tuple(act for acts in STEPS.values() for act in acts)
+EVERY = (*ORDERS, *ANSWERS, *ENGINE_ACTS, *IN_STEPS, *(act for _, act in TOOL_ACTS))
 
 
 def test_everything_that_can_be_done_has_a_case() -> None:
     """A new command, kind of gate, choice, effect, tool or table without a case is noticed here."""
     assert set(COMMANDS) == set(get_args(c.Command))
     assert set(STEPS) == set(EFFECTS)
-    assert {name for name, _ in TOOL_DEEDS} == set(TOOLS)
-    assert len({deed.name for deed in EVERY}) == len(EVERY)
+    assert {name for name, _ in TOOL_ACTS} == set(TOOLS)
+    assert len({act.name for act in EVERY}) == len(EVERY)
 
 
 def test_every_table_says_whose_a_row_is(lab: Lab) -> None:
@@ -781,35 +781,35 @@ def test_every_table_says_whose_a_row_is(lab: Lab) -> None:
         assert {side.task for side in (trio.subject, *trio.bystanders)} <= found, table.name
 
 
-@pytest.mark.parametrize("deed", EVERY, ids=str)
-async def test_nothing_of_other_tasks_changes(lab: Lab, deed: Deed) -> None:
+@pytest.mark.parametrize("act", EVERY, ids=str)
+async def test_nothing_of_other_tasks_changes(lab: Lab, act: Act) -> None:
     """Every row of the bystanders stays byte for byte as it was; only agents of the subject are woken."""
     trio = lab.trio()
     connection, subject = lab.store.connection, trio.subject
-    lab.store.write_now(lambda db: [ready(db, subject) for ready in deed.ready])
+    lab.store.write_now(lambda db: [ready(db, subject) for ready in act.ready])
     before = rows_of(connection)
-    await deed.do(lab, subject)
+    await act.do(lab, subject)
     after = rows_of(connection)
     check_untouched(before, after, trio.bystanders)
     others = {side.task for side in trio.bystanders}
     assert not others & {wake.task_id for wake in lab.wakes.woken}
-    if deed.changes:
+    if act.changes:
         assert belongings_in(after, subject.task) != belongings_in(before, subject.task), "nothing was done"
-    if deed.then is not None:
-        assert deed.then(connection, subject)
+    if act.then is not None:
+        assert act.then(connection, subject)
 
 
-@pytest.mark.parametrize("deed", EVERY, ids=str)
-async def test_other_tasks_change_nothing_of_what_is_done(alone: Lab, deed: Deed) -> None:
+@pytest.mark.parametrize("act", EVERY, ids=str)
+async def test_other_tasks_change_nothing_of_what_is_done(alone: Lab, act: Act) -> None:
     """The subject's rows, the answer and who is woken are the same when there are no bystanders."""
     seen = []
     for there in (True, False):
         trio = alone.trio()
         connection, subject = alone.store.connection, trio.subject
-        alone.store.write_now(lambda db, side=subject: [ready(db, side) for ready in deed.ready])  # type: ignore[misc]
+        alone.store.write_now(lambda db, side=subject: [ready(db, side) for ready in act.ready])  # type: ignore[misc]
         if not there:
             without_bystanders(connection, trio)
-        done = await deed.do(alone, subject)
+        done = await act.do(alone, subject)
         seen.append((done, belongings(connection, subject.task), sorted(alone.wakes.woken, key=repr)))
     assert seen[0] == seen[1]
 
@@ -826,14 +826,14 @@ async def test_every_event_of_a_command_says_whose_it_is(
         return await given(engine, replace(command, by_name="Eve (crew)") if knows else command)
 
     monkeypatch.setattr(Engine, "handle", named)
-    for deed in (*COMMANDS[kind], *(ANSWERS if kind is c.AnswerGate else ())):
+    for act in (*COMMANDS[kind], *(ANSWERS if kind is c.AnswerGate else ())):
         subject, connection = lab.trio().subject, lab.store.connection
-        lab.store.write_now(lambda db, deed=deed, side=subject: [ready(db, side) for ready in deed.ready])  # type: ignore[misc]
+        lab.store.write_now(lambda db, act=act, side=subject: [ready(db, side) for ready in act.ready])  # type: ignore[misc]
         last = connection.execute(sa.select(sa.func.max(EVENTS.c.seq))).scalar() or 0
-        await deed.do(lab, subject)
+        await act.do(lab, subject)
         rows = connection.execute(sa.select(EVENTS).where(EVENTS.c.seq > last)).all()
-        assert {(row.by, row.by_name) for row in rows} <= {(P, "Eve (crew)")}, deed
-        assert rows or kind not in SAYS_SO, deed
+        assert {(row.by, row.by_name) for row in rows} <= {(P, "Eve (crew)")}, act
+        assert rows or kind not in SAYS_SO, act
         lab.store.write_now(lambda db: append_events(db, [("later", ModelBack(1))], NOW))
         assert connection.execute(sa.select(EVENTS.c.by).where(EVENTS.c.key == "later")).scalar() == ""
 
@@ -975,12 +975,12 @@ def test_rules_judge_one_task(alone: Lab) -> None:
 
 @settings(max_examples=10)
 @given(st.lists(st.sampled_from(EVERY), min_size=2, max_size=6))
-async def test_no_sequence_changes_other_tasks(lab: Lab, deeds: list[Deed]) -> None:
+async def test_no_sequence_changes_other_tasks(lab: Lab, acts: list[Act]) -> None:
     """Commands, answers, sweeps, effects and tools in any order, each carried out or refused."""
     trio = lab.trio()
     with untouched(lab.store.connection, trio.bystanders):
-        for deed in deeds:
+        for act in acts:
             try:
-                await deed.do(lab, trio.subject)
+                await act.do(lab, trio.subject)
             except (EngineError, CapHit, AssertionError, sa.exc.IntegrityError):
                 continue  # refused in this state, for example because the task has ended

@@ -21,7 +21,7 @@ from bot.discord.interactions import answer, hold, require_view
 from bot.discord.lookup import task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.files.delivery import hand_over
-from bot.features.files.text import blame_text, content_text, history_text, is_picture
+from bot.features.files.text import author_name, blame_text, content_text, history_text, is_picture
 from bot.features.tasks.button_style import task_button
 from engine.queries import FileView, TaskView
 
@@ -70,7 +70,7 @@ class FileSelect(
             discord.SelectOption(
                 label=cut(f.path, 100),
                 value=path_id(f.path),
-                description=cut(f"{size(f.size)}, {f.agent}", 100),
+                description=cut(f"{size(f.size)}, {author_name(f.agent)}", 100),
             )
             for f in files
         ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot import texts
 from bot.discord.formatting import cut, fenced, language_of, plain, size
+from bot.discord.identities import owner_id
 from engine.ports import BlameLine, Revision
 from engine.queries import FileView
 
@@ -17,9 +19,14 @@ def is_picture(path: str) -> bool:
     return path.lower().endswith(PICTURES)
 
 
+def author_name(author: str) -> str:
+    """Return a file's author as people know it; versions before kept the key of a person."""
+    return texts.A_PERSON if owner_id(author) is not None else author
+
+
 def content_text(file: FileView, content: bytes) -> str:
     """The beginning of a text in a code block of its language; for other bytes only what they are."""
-    by = f"revision {file.revision} by {plain(file.agent, 40)}"
+    by = f"revision {file.revision} by {plain(author_name(file.agent), 40)}"
     head = f"**{plain(file.path, 120)}** · {size(file.size)} · {by}"
     if b"\0" in content[:8000]:
         return f"{head}\nThis is not a text file. Use Download to get it."
@@ -32,7 +39,7 @@ def content_text(file: FileView, content: bytes) -> str:
 
 def history_text(path: str, revisions: Sequence[Revision]) -> str:
     """Return the revisions of a file with author and time, newest first."""
-    lines = [f"`{r.id}` <t:{int(r.at)}:t> {plain(r.agent, 40)}{_note(r)}" for r in revisions]
+    lines = [f"`{r.id}` <t:{int(r.at)}:t> {plain(author_name(r.agent), 40)}{_note(r)}" for r in revisions]
     return cut(f"**{plain(path, 120)}**, newest first\n" + "\n".join(lines), 2000)
 
 
@@ -43,10 +50,10 @@ def _note(revision: Revision) -> str:
 
 def blame_text(path: str, lines: Sequence[BlameLine]) -> str:
     """Return each line with its author, named once per run of lines, as many as fit."""
-    width = max((len(line.agent) for line in lines), default=0)
+    width = max((len(author_name(line.agent)) for line in lines), default=0)
     shown, last = [], ""
     for line in lines:
-        name = "" if line.agent == last else line.agent
+        name = "" if line.agent == last else author_name(line.agent)
         shown.append(f"{name[:16]:<{min(width, 16)}} {line.number:>4} {line.text}")
         last = line.agent
-    return f"**{plain(path, 120)}****, author of each line\n{fenced(chr(10).join(shown), '', SHOWN)}"
+    return f"**{plain(path, 120)}**, author of each line\n{fenced(chr(10).join(shown), '', SHOWN)}"

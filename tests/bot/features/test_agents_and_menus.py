@@ -13,6 +13,7 @@ import pytest
 from bot.discord.windows import joined_parts
 from bot.features.agents.windows import edit_window
 from bot.features.files import delivery
+from bot.features.files.text import blame_text, content_text
 from engine.commands import (
     DismissAgent,
     EditAgent,
@@ -23,6 +24,8 @@ from engine.commands import (
     ResumeAgent,
     SayToAgent,
 )
+from engine.ports import BlameLine
+from engine.queries import FileView
 from tests.bot.features.conftest import Stage, Task
 from tests.bot.features.test_card_keeper import drive
 
@@ -384,3 +387,11 @@ async def test_long_instructions_are_edited_whole(stage: Stage) -> None:
     boxes = [label.component for label in labels]
     values = {box.custom_id: box.default or "" for box in boxes}
     assert len(boxes) > 1 and joined_parts(values) == long
+
+
+def test_a_file_that_a_person_brought_names_no_number() -> None:
+    """Versions before kept the key of the account as the author: people read who it was in words."""
+    file = FileView("plan.txt", 3, 5, "discord:1576538598163873794", 0.0)
+    line = BlameLine(1, file.agent, "1.1", 3, "oak")
+    for text in (content_text(file, b"oak"), blame_text("plan.txt", [line])):
+        assert "a person" in text and "1576538598163873794" not in text

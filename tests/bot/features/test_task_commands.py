@@ -199,7 +199,7 @@ async def test_pages_of_the_log_turn_after_a_restart(stage: Stage) -> None:
 
 
 async def test_pause_resume_and_stop_by_command(stage: Stage) -> None:
-    """Each deed once; the engine's own words when the state does not allow it."""
+    """Each action once; the engine's own words when the state does not allow it."""
     task = await stage.start()
     await stage.boss.slash(task.room, "task pause")
     assert stage.engine.kinds()[-1] is PauseTask
