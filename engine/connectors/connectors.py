@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from engine.connectors import approved, ledger, recovery
-from engine.connectors.leaving import circumstances
+from engine.connectors.leaving import circumstances, holds_foreign
 from engine.connectors.ledger import Begun, Kept, NewCall
 from engine.domain.clean import clean_text
 from engine.domain.guard import Decision, Guard, addresses_of, decide
@@ -127,6 +127,10 @@ class Connectors:
         addresses = addresses_of(tool, arguments)
         now = await self._db.read(lambda c: circumstances(c, task_id, tool, digest, addresses))
         return decide(tool, tool.policies.get(role), arguments, now, self.options.guard)
+
+    async def is_guarded(self, task_id: int) -> bool:
+        """Return whether what could carry data out of the task needs a person, whatever else is allowed."""
+        return self.options.guard.on and await self._db.read(lambda c: holds_foreign(c, task_id))
 
     async def known(self, key: str) -> Kept | None:
         """Return what became of the call with this key, made by an earlier try of the same step."""

@@ -38,6 +38,14 @@ def circumstances(
     )
 
 
+def holds_foreign(connection: Connection, task_id: int) -> bool:
+    """Return whether the task has read text from outside."""
+    answered = sa.select(OUTSIDE_CALLS.c.id).where(OUTSIDE_CALLS.c.task_id == task_id, _answered)
+    brought = sa.select(REVISIONS.c.id).where(REVISIONS.c.task_id == task_id, REVISIONS.c.note == "brought")
+    found = any(connection.execute(query.limit(1)).first() is not None for query in (answered, brought))
+    return found or _remembers(connection, task_id)
+
+
 def _first(
     connection: Connection, when: sa.ColumnElement[float], *where: sa.ColumnElement[bool]
 ) -> float | None:

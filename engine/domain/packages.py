@@ -40,6 +40,11 @@ class PackagePolicy:
         """Return whether any package can ever be fetched."""
         return bool(self.allowed) or self.others == "ask"
 
+    def without_wildcards(self) -> PackagePolicy:
+        """Return the policy where names may carry data: only those spelled out need no person."""
+        spelled = tuple(name for name in self.allowed if not set(name) & set("*?["))
+        return self if spelled == self.allowed else PackagePolicy(spelled, "ask")
+
     def allows(self, name: str) -> bool:
         """Return whether a package is fetched without asking."""
         globs = (glob.strip().lower().replace("_", "-") for glob in self.allowed)

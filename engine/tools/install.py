@@ -52,7 +52,12 @@ async def _install(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResu
     assert context.packages is not None
     pins = await pins_now(context)
     asked = await context.db.read(lambda c: asked_of(c, context.task.id))
-    found = sort_wanted(wanted, context.options.packages, asked, pins, attended=context.task.attended)
+    policy = context.options.packages
+    if context.outside is not None and await context.outside.is_guarded(context.task.id):
+        policy = (
+            policy.without_wildcards()
+        )  # the index hears the name, which text from outside may have chosen
+    found = sort_wanted(wanted, policy, asked, pins, attended=context.task.attended)
     if found.ask:
         return await _ask(context, found.ask)
     if not found.fetch:

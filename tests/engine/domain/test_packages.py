@@ -16,6 +16,15 @@ from engine.domain.packages import (
 )
 from engine.errors import Invalid
 
+
+def test_where_names_may_carry_data_wildcards_allow_none() -> None:
+    """Names that the operator spelled out do; others ask, also where they would be refused otherwise."""
+    found = PackagePolicy(("numpy", "types-*", "*"), "off").without_wildcards()
+    assert (found.allows("numpy"), found.allows("types-x"), found.others) == (True, False, "ask")
+    plain = PackagePolicy(("numpy",), "off")
+    assert plain.without_wildcards() == plain
+
+
 REFUSED = (
     "--index-url=http://evil",
     "-r other.txt",
