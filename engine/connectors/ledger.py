@@ -26,6 +26,7 @@ GRACE_S = 30.0
 
 COUNTED = ("sent", "done", "unknown")
 HOUR_S = 3_600.0
+_LIMITS_LOCK = 0x4C696D69
 
 
 class CallRefused(EngineError):
@@ -199,6 +200,9 @@ def count_asked(connection: Connection, agent_id: int) -> int:
 
 def check_limits(connection: Connection, task_id: int, tool: OutsideTool, now: float) -> None:
     """Check the limits of a server's calls in a task and in an hour. Raises CallRefused."""
+    if connection.dialect.name == "postgresql":  # calls of other tasks at the same moment wait to be counted
+        key = sa.func.hashtext(f"outside.{tool.server}")
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LIMITS_LOCK, key)))
     of_server = sa.and_(OUTSIDE_CALLS.c.server == tool.server, OUTSIDE_CALLS.c.state.in_(COUNTED))
     count = sa.select(sa.func.count()).select_from(OUTSIDE_CALLS).where(of_server)
     in_task = connection.execute(count.where(OUTSIDE_CALLS.c.task_id == task_id)).scalar_one()

@@ -17,6 +17,7 @@ from engine.llm.scripted import Script, call, say
 from engine.ports import ChatAnswer, ChatRequest, OutsideLimits
 from engine.store.core import BUDGETS, MESSAGES, OUTSIDE_CALLS, STEPS, dumps, loads
 from tests.contracts.conftest import World, ended
+from tests.contracts.test_months import LaterClock
 from tests.fakes.outside import Shop, away, silent, tool
 
 ONE = ["sqlite-local"]
@@ -281,6 +282,28 @@ async def test_limits_of_a_server_hold_and_reads_are_reused(world: World) -> Non
     assert shop.made == [("look", "tea"), ("buy", "tea"), ("look", "tea")]
     assert [seen.reused for seen in called(events)] == [False, True, True, False, False]
     assert "3 calls to shop that one task may make" in await results(world)
+
+
+async def test_an_hour_of_a_server_holds_for_many_tasks_at_once_and_passes(world: World) -> None:
+    """Of twelve tasks that call at the same moment as many get through as the hour allows, whatever they are;
+    what a task just read costs no further call; an hour later the rest may."""
+    clock = LaterClock()
+    shop = Shop(tool("look", reads_only=True, limits=OutsideLimits(per_hour=5, reuse_s=10**6)))
+    looks = [("shop__look", {"item": "tea"}), ("shop__look", {"item": "tea"})]
+    engine = await world.start(boss(looks, [DONE]), outside=shop, clock=clock)
+    tasks = [await engine.handle(StartTask(f"g{n}", "me", "here")) for n in range(12)]
+
+    async def all_over() -> bool:
+        return all([(await engine.look.task(task)).ended_at for task in tasks])
+
+    await world.until(all_over)
+    assert len(shop.made) == 5
+    said = await results(world)
+    assert said.count("may be called 5 times an hour") == 14
+    clock.ahead += 3_601
+    later = await begun(engine)
+    await ended(engine, later)
+    assert len(shop.made) == 6
 
 
 @pytest.mark.parametrize("world", ONE, indirect=True)
