@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
+from bot.discord.formatting import cut
 from bot.features.tasks.doing import now_text
 from bot.pictures import canvas as c
 from bot.pictures.layout import Family, Position, round_about, two_sided
@@ -81,7 +82,7 @@ def _card(draw: ImageDraw.ImageDraw, agent: AgentView, x: float, y: float) -> No
     room = width - 46
     name = c.fitting(draw, agent.name, c.font(15, leads), room)
     draw.text((box[0] + 35, y - 19), name, c.TEXT, c.font(15, leads))
-    below = c.fitting(draw, now_text(agent) or agent.title, c.font(12), room)
+    below = c.fitting(draw, now_text(agent, cut) or agent.title, c.font(12), room)
     draw.text((box[0] + 35, y + 2), below, c.QUIET, c.font(12))
 
 

@@ -13,8 +13,10 @@ from bot.pictures import canvas as c
 from engine.queries import AgentView
 
 MOST_ROWS = 60
-WIDTH, LEFT, RIGHT = 1600, 230, 40
-HEAD, COST_HEIGHT, FOOT = 84, 170, 50
+WIDTH, LEFT, RIGHT = 1000, 240, 28
+"""Discord shows a picture at about 400 pixels: letters of 20 are read then."""
+
+HEAD, COST_HEIGHT, FOOT = 84, 150, 56
 ROUND_STEPS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 TimelineStep = tuple[int, float, float, int]
 
@@ -70,8 +72,10 @@ def cost_curve(steps: Sequence[TimelineStep]) -> list[tuple[float, int]]:
 def draw_timeline(agents: Sequence[AgentView], steps: Sequence[TimelineStep], title: str) -> bytes:
     """Return a PNG of the timeline; `steps` is not empty."""
     rows = rows_of(agents, steps)
-    pitch = 26 if len(rows) <= 30 else 18
-    top = HEAD + COST_HEIGHT + 34
+    pitch = 34 if len(rows) <= 30 else 22
+    curve = cost_curve(steps)
+    priced = curve[-1][1] > 0  # an empty chart says nothing
+    top = HEAD + (COST_HEIGHT + 34 if priced else 0)
     image = Image.new("RGB", (WIDTH, top + pitch * len(rows) + FOOT), c.BACKGROUND)
     draw = ImageDraw.Draw(image)
     first = min(start for _, start, _, _ in steps)
@@ -80,7 +84,8 @@ def draw_timeline(agents: Sequence[AgentView], steps: Sequence[TimelineStep], ti
     name = c.fitting(draw, title, c.font(24, True), WIDTH - 2 * RIGHT)
     draw.text((RIGHT, 22), name, c.TEXT, c.font(24, True))
     _grid(draw, axis, image.height - FOOT)
-    _cost(draw, axis, cost_curve(steps))
+    if priced:
+        _cost(draw, axis, curve)
     for number, row in enumerate(rows):
         _row(image, draw, axis, row, top + number * pitch, pitch)
     return c.png(image)
@@ -100,12 +105,12 @@ def _grid(draw: ImageDraw.ImageDraw, axis: _Axis, bottom: float) -> None:
     for passed in marks(axis.last - axis.first):
         x = axis.x(axis.first + passed)
         draw.line((x, HEAD, x, bottom), fill=(64, 67, 73), width=1)
-        draw.text((x, bottom + 12), span(passed), c.QUIET, c.font(14), anchor="ma")
+        draw.text((x, bottom + 12), span(passed), c.QUIET, c.font(19), anchor="ma")
 
 
 def marks(total: float) -> list[float]:
-    """Round spans of time in seconds from 0 to `total`, at most ten."""
-    step = next((step for step in ROUND_STEPS if total / step <= 9), total / 9)
+    """Round spans of time in seconds from 0 to `total`, at most eight."""
+    step = next((step for step in ROUND_STEPS if total / step <= 7), total / 7)
     return [number * step for number in range(int(total / step) + 1)]
 
 
@@ -116,15 +121,15 @@ def _cost(draw: ImageDraw.ImageDraw, axis: _Axis, curve: Sequence[tuple[float, i
         points += [(axis.x(at), points[-1][1]), (axis.x(at), bottom - spent / most * (COST_HEIGHT - 24))]
     draw.polygon([*points, (points[-1][0], bottom)], fill=(52, 62, 92))
     draw.line(points, fill=c.depth_colour(0), width=3)
-    draw.text((RIGHT, HEAD + 14), "Cost", c.TEXT, c.font(17, True))
-    draw.text((RIGHT, HEAD + 40), dollars(curve[-1][1]), c.QUIET, c.font(17))
+    draw.text((RIGHT, HEAD + 14), "Cost", c.TEXT, c.font(20, True))
+    draw.text((RIGHT, HEAD + 40), dollars(curve[-1][1]), c.QUIET, c.font(20))
     draw.line((LEFT, bottom, WIDTH - RIGHT, bottom), fill=c.LINE, width=1)
 
 
 def _row(
     image: Image.Image, draw: ImageDraw.ImageDraw, axis: _Axis, row: TimelineRow, y: float, pitch: int
 ) -> None:
-    face = c.font(14 if pitch > 20 else 12)
+    face = c.font(20 if pitch > 24 else 15)
     draw.text(
         (LEFT - 14, y + pitch / 2),
         c.fitting(draw, row.name, face, LEFT - RIGHT - 14),

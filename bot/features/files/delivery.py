@@ -33,15 +33,29 @@ def most_bytes(interaction: Interaction) -> int:
     return min(known, interaction.filesize_limit or known)
 
 
+ALT = 1024
+"""Characters of a description of a file (Discord's rule)."""
+
+
 async def hand_over(
-    interaction: Interaction, name: str, content: BufferedIOBase, *, view: discord.ui.View | None = None
+    interaction: Interaction,
+    name: str,
+    content: BufferedIOBase,
+    *,
+    view: discord.ui.View | None = None,
+    alt: str = "",
 ) -> None:
-    """Attach `content` from its start. Raises ActionRefused over the limit, or when Discord says so."""
+    """Attach `content` from its start; `alt`: what a picture shows, for those who do not see it.
+
+    Raises ActionRefused over the limit, or when Discord says so.
+    """
     count, limit = content.seek(0, 2), most_bytes(interaction)
     content.seek(0)
     if count <= limit:
         try:
-            return await answer(interaction, view=view, files=[discord.File(content, name)])
+            return await answer(
+                interaction, view=view, files=[discord.File(content, name, description=alt[:ALT] or None)]
+            )
         except discord.HTTPException as error:
             if not too_large(error):
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot import texts
 from bot.discord.formatting import plain
@@ -11,25 +11,27 @@ from engine.domain.doing import Doing
 from engine.queries import AgentView
 
 SUBJECT = 60
+Shown = Callable[[str, int], str]
+"""Returns a name in at most so many characters, harmless where it is shown."""
 
 
-def doing_text(doing: Sequence[Doing]) -> str:
+def doing_text(doing: Sequence[Doing], shown: Shown = plain) -> str:
     """Return what a step does, each tool once with what it is used on, such as "edits a.md, runs pytest"."""
-    return ", ".join(_part(each) for each in doing)
+    return ", ".join(_part(each, shown) for each in doing)
 
 
-def now_text(agent: AgentView) -> str:
-    """Return what an agent is at, "" for one that has nothing to do."""
+def now_text(agent: AgentView, shown: Shown = plain) -> str:
+    """Return what an agent is at, "" for one that has nothing to do; `shown` makes names fit the place."""
     if agent.state == "working":
-        return doing_text(agent.doing) or (texts.THINKS if not agent.steps else "")
+        return doing_text(agent.doing, shown) or (texts.THINKS if not agent.steps else "")
     if agent.state == "idle" and agent.waits_for:
         return texts.WAITS_FOR.format(
-            what=texts.listed([plain(each, SUBJECT) for each in agent.waits_for], 3)
+            what=texts.listed([shown(each, SUBJECT) for each in agent.waits_for], 3)
         )
     return ""
 
 
-def _part(doing: Doing) -> str:
-    verb = texts.DOING.get(doing.tool) or texts.DOES.format(tool=plain(doing.tool, SUBJECT))
-    names = [ADDRESSEES.get(each) or plain(each, SUBJECT) for each in doing.subjects]
+def _part(doing: Doing, shown: Shown) -> str:
+    verb = texts.DOING.get(doing.tool) or texts.DOES.format(tool=shown(doing.tool, SUBJECT))
+    names = [ADDRESSEES.get(each) or shown(each, SUBJECT) for each in doing.subjects]
     return f"{verb} {texts.listed(names, 3)}" if names else verb

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from bot.features.tasks.drawings import organisation_alt, timeline_alt
 from bot.features.tasks.tree import tree_text
 from bot.pictures.layout import round_about, two_sided
 from bot.pictures.organisation import draw_organisation, wheel_size
@@ -80,3 +81,16 @@ def test_time_marks_are_few_and_within(total: float) -> None:
     """Between two and eleven marks from 0, none beyond the end."""
     found = marks(total)
     assert 2 <= len(found) <= 11 and found[0] == 0 and found[-1] <= total + 1e-6
+
+
+def test_a_timeline_is_read_at_the_width_that_discord_shows() -> None:
+    """At 400 pixels its letters are 8 high; no cost makes no chart of nothing; words tell what is seen."""
+    agents = crowd(7)
+    steps = steps_of(agents)
+    free = [(agent_id, start, end, 0) for agent_id, start, end, _ in steps]
+    drawn = [draw_timeline(agents, each, "Task #1") for each in (steps, free)]
+    with Image.open(io.BytesIO(drawn[0])) as dear, Image.open(io.BytesIO(drawn[1])) as bare:
+        assert dear.width == bare.width <= 1000 and bare.height <= dear.height - 150
+    said = timeline_alt(agents, steps)
+    assert "Timeline of" in said and all(agent.name in said for agent in agents[:3])
+    assert all(agent.name in organisation_alt(agents) for agent in agents if agent.state != "dismissed")
