@@ -5,7 +5,8 @@ one goal by a team and by the boss alone. Printed for each: tokens of tool schem
 each), calls that only end a turn, the part of the time in which nobody works, the share of calls that are
 protocol only. For the replays also tokens in and how long each takes where a call takes a second and its
 output comes at 80 tokens a second, a program takes no time, and all agents think at once. Time is virtual, so
-nothing depends on the machine: the exit code is 1 when a limit is exceeded.
+nothing depends on the machine: the exit code is 1 when a limit is exceeded. At the end, what a hundred tools
+of servers cost, offered or found (`bench.found_tools`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from bench import found_tools
 from bench.measure import report
 from bench.parts import make_tables
 from bench.replay import Linear, Team, recorded
@@ -245,6 +247,8 @@ def bench(names: list[str]) -> bool:
     if team and alone:
         ratio = team.seconds / alone.seconds
         met.append(report("gobang: time of the team to that of one agent", ratio, MAKESPAN))
+    if not names:
+        met += found_tools.bench()
     return all(met)
 
 
