@@ -95,12 +95,16 @@ def addresses_in_text(text: str) -> tuple[str, ...]:
 
 
 def _readings(found: str) -> tuple[str, ...]:
-    """Return what an address at this place of a text may be: what ends a sentence or a bracket is cut off."""
-    text = found.rstrip(_DANGLING)
+    """Return the addresses that may stand at this place of a text: two in a link whose label is one."""
+    return tuple(_trimmed(part) for part in found.split("]("))
+
+
+def _trimmed(text: str) -> str:
+    """Return the text without what ends a sentence or a bracket around it."""
+    text = text.rstrip(_DANGLING)
     while text and (opening := _CLOSING.get(text[-1])) and text.count(text[-1]) > text.count(opening):
         text = text[:-1].rstrip(_DANGLING)
-    inner = text.split("](", 1)[0] if "](" in text else text
-    return (inner,)
+    return text
 
 
 # ---------------------------------------------------------------- what the operator allows

@@ -134,6 +134,12 @@ def test_addresses_are_found_in_text() -> None:
     )
 
 
+def test_a_link_whose_label_is_an_address_holds_two() -> None:
+    """What a person reads and what it leads to, each without the marks around it."""
+    text = "See [https://a.example/x](https://b.example/y), and [it](https://c.example/z(1))."
+    assert addresses_in_text(text) == ("https://a.example/x", "https://b.example/y", "https://c.example/z(1)")
+
+
 def test_what_arguments_carry() -> None:
     """Addresses, whole or with more; other words, and numbers long enough to say something."""
     found = carried_by({"url": "https://A.example/x", "max_length": 5_000, "raw": True, "none": None})
