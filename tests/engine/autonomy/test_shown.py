@@ -1,0 +1,64 @@
+"""What people are shown of agents: the title of the task, questions, and no false alarm."""
+
+from __future__ import annotations
+
+from engine.events import AgentSpoke, GroupFormed, Intervened, TaskNamed
+from engine.llm.scripted import call, say
+from engine.ports import ChatAnswer, RunResult
+from tests.engine.autonomy.conftest import Stage
+from tests.fakes.cast import View
+from tests.fakes.parts import FakeSandbox
+
+
+async def test_the_boss_names_the_task_once(stage: Stage) -> None:
+    """Until then the goal's first words do; a member's group, and a second title, change nothing."""
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("propose_plan"):
+            plan = {"summary": "s", "groups": ["g"], "agents": 2, "title": " sales\nreport. "}
+            member = {"name": "Ada", "role": "writer", "instructions": "write"}
+            return call(("propose_plan", plan), ("recruit", {"members": [member], "group": "Writers"}))
+        return call(("finish", {"report": "done"}))
+
+    play = await stage({"Boss": boss})
+    await play.end()
+    (named,) = play.of(TaskNamed)
+    task = await play.engine.look.task(play.task)
+    assert named.title == task.title == "sales report" and task.plan_minutes > 0
+    assert (await play.engine.look.group(task.root_group_id)).name == "sales report"
+    assert play.of(GroupFormed)[0].name not in ("", "headquarters", "sales report")
+
+
+async def test_who_waits_for_a_person_asks(stage: Stage) -> None:
+    """A message with which the agent waits for people is a question; one that waits for nobody is not."""
+
+    def boss(view: View) -> ChatAnswer:
+        if view.steps == 0:
+            return call(("send_message", {"to": ["human"], "text": "I begin."}))
+        if view.steps == 1:
+            return call(("send_message", {"to": ["human"], "text": "Oak?", "wait": True}))
+        return say("I wait.")
+
+    play = await stage({"Boss": boss})
+    await play.until(AgentSpoke, text="Oak?")
+    assert [(spoke.text, spoke.asks) for spoke in play.of(AgentSpoke)] == [
+        ("I begin.", False),
+        ("Oak?", True),
+    ]
+
+
+async def test_a_program_run_again_after_an_edit_is_no_loop(stage: Stage) -> None:
+    """The same command with the same output three times, each after another edit: nobody is alarmed."""
+
+    def boss(view: View) -> ChatAnswer:
+        if view.steps >= 4:
+            return call(("finish", {"report": "done"}))
+        text = f"print('ok')  # {view.steps}\n"
+        mode = [] if view.steps == 0 else [("read_file", {"path": "a.py"})]
+        return call(
+            *mode, ("write_file", {"path": "a.py", "content": text}), ("run", {"command": ["python", "a.py"]})
+        )
+
+    play = await stage({"Boss": boss}, sandbox=FakeSandbox(lambda _: RunResult(0, "ok")))
+    await play.end()
+    assert not [notice for notice in play.of(Intervened) if notice.rule == "loop"]
