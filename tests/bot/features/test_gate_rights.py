@@ -34,6 +34,9 @@ ROLES = ("stranger", "approver", "spender", "owner", "manager")
 IDS = (*get_args(GateEffect), "o1", "o2", "0", "1", "2", "99", "say", "cap", "Approve", "Dismiss")
 WORDS = ("dismiss", "stop", "wrap up please", "approve within $9000 and 900 agents", "raise it")
 CAPS = Caps(agents=20, depth=4, members=9, steps=30, cost_micros=1_000_000, tokens=1_000_000, minutes=60)
+MOST = {"button": 25, "select": 5}
+"""Components of a kind in one message."""
+
 REFUSALS = ("not allowed", "not one of the choices", "cannot be answered with text")
 GROWS = {
     ("cap", "raise_half"): 1_500_000,
@@ -51,6 +54,7 @@ class Court(Stage):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         ENGINE_METADATA.create_all(self.database._engine)
+        self.forgery: list[str] = []
         parts = EngineParts(
             db=self.database,
             model=ScriptedModel(lambda request: say("I wait.")),
@@ -91,6 +95,11 @@ class Court(Stage):
         (gate,) = await self.real.look.gates(task)
         return GateRaised(task, row.root_group_id, gate.id, kind, None, "", "?", gate.choices)
 
+    async def still_open(self, gate: GateRaised) -> GateRaised:
+        """The gate, or a new one of its kind if it was answered."""
+        answered = (await self.real.look.gate(gate.gate_id)).basis is not None
+        return await self.ask(gate.kind) if answered else gate
+
     async def state(self, task: int) -> list[Any]:
         """Everything of a task that an answer may change."""
         kept = (
@@ -114,25 +123,36 @@ class Court(Stage):
         query = sa.select(BUDGETS.c.cap_micros).where(BUDGETS.c.task_id == task).order_by(BUDGETS.c.id.desc())
         return int((await self.rows(query))[0][0])
 
-    async def forged(self, way: str, gate_id: int, choice: str) -> Any:
-        """A message of the bot's that carries a component with any id at all."""
+    async def forged(self, way: str, gate_id: int, choices: Sequence[str]) -> Any:
+        """A message of the bot's that carries components with any ids at all, as many as it takes."""
         view = discord.ui.View(timeout=None)
-        item: discord.ui.Item[Any] = discord.ui.Button(label="x", custom_id=f"gate:{gate_id}:{choice}")
-        if way == "select":
-            options = [discord.SelectOption(label="x", value=choice)]
-            item = discord.ui.Select(custom_id=f"gate:{gate_id}:{choice}", options=options)
-        view.add_item(item)
+        for choice in choices[: MOST[way]]:
+            item: discord.ui.Item[Any] = discord.ui.Button(label="x", custom_id=f"gate:{gate_id}:{choice}")
+            if way == "select":
+                options = [discord.SelectOption(label="x", value=choice)]
+                item = discord.ui.Select(custom_id=f"gate:{gate_id}:{choice}", options=options)
+            view.add_item(item)
         with self.env._bot_scope():
             await self.env.bot.get_channel(self.lobby.id).send("?", view=view)
         await self.env.settle()
         return self.lobby.last_message
 
-    async def press(self, person: Any, way: str, gate_id: int, choice: str) -> Any:
-        """Use a forged button or select."""
-        message = await self.forged(way, gate_id, choice)
+    def drawn(self) -> list[str]:
+        """The ids of the components of the newest message."""
+        newest = self.lobby.last_message
+        return [one.custom_id for row in newest.components for one in row.children] if newest else []
+
+    async def press(self, person: Any, way: str, gate_id: int, choice: str, later: Sequence[str] = ()) -> Any:
+        """Use a forged button or select; one that is there since an earlier press, if it is. `later`: those
+        that will be used next."""
+        custom_id = f"gate:{gate_id}:{choice}"
+        if self.drawn() != self.forgery or custom_id not in self.forgery:  # not there, or drawn anew
+            await self.forged(way, gate_id, (choice, *later))
+            self.forgery = self.drawn()
+        message = self.lobby.last_message
         if way == "select":
-            return await person.select(message, [choice])
-        return await person.click(message, custom_id=f"gate:{gate_id}:{choice}")
+            return await person.select(message, [choice], custom_id=custom_id)
+        return await person.click(message, custom_id=custom_id)
 
     async def submit(self, person: Any, custom_id: str, **values: str) -> Any:
         """Submit a window that nobody opened."""
@@ -234,10 +254,10 @@ async def test_an_id_does_what_its_effect_may_and_nothing_else(
 ) -> None:
     """Every id there is, of this kind or another, a label or nonsense, from each role."""
     gate = await court.ask(kind)
-    for choice in IDS:
+    for number, choice in enumerate(IDS):
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
         chosen = meant(gate, choice)
-        result = await court.press(court.roles[role], way, gate.gate_id, choice)
+        result = await court.press(court.roles[role], way, gate.gate_id, choice, IDS[number + 1 :])
         allowed = chosen is not None and may(role, chosen)
         await check(court, gate, before, cap, chosen if allowed else None)
         told = [m.content for m in (*result.followups, result.response) if m is not None]
@@ -254,8 +274,9 @@ async def test_an_id_does_what_its_effect_may_and_nothing_else(
 @pytest.mark.parametrize("kind", KINDS)
 async def test_words_in_a_window_decide_nothing(court: Court, kind: GateKind, role: str) -> None:
     """They reach an agent where the kind takes words, else they are refused; no cap moves by them."""
+    gate = await court.ask(kind)
     for words in WORDS:
-        gate = await court.ask(kind)
+        gate = await court.still_open(gate)
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
         label = {("share", "dismiss"): "dismiss", ("question", "stop"): "o2"}.get((kind, words))
         await court.submit(court.roles[role], f"gate:{gate.gate_id}", text=words)
@@ -275,11 +296,13 @@ async def test_words_in_a_window_decide_nothing(court: Court, kind: GateKind, ro
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_reply_is_a_choice_only_by_its_whole_label(court: Court, kind: GateKind, role: str) -> None:
     """Labels of this gate are its choices, with their rights; those of other kinds and all else are words."""
+    gate, message = await court.ask(kind), None
     for words in (*LABELS.values(), "Oak", *WORDS):
-        gate = await court.ask(kind)
+        gate, earlier = await court.still_open(gate), gate
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
-        message = await court.forged("button", gate.gate_id, "0")
-        await court.gate_posted(gate.task_id, gate.gate_id, message)
+        if message is None or gate != earlier:
+            message = await court.forged("button", gate.gate_id, ["0"])
+            await court.gate_posted(gate.task_id, gate.gate_id, message)
         await court.roles[role].send(court.lobby, words, reply_to=message)
         named = [c.id for c in gate.choices if (c.text or LABELS.get(c.effect, "")).lower() == words.lower()]
         if named or role == "stranger" or kind not in TAKES_TEXT:
