@@ -190,8 +190,9 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
     waits = {"guild_ready_timeout": 0.3} if settings.local else {}
     bot = MegaBot(settings, message_content=reads, stop=stop, **waits)
     models = Models.of(opened.settings)
-    usual = next(iter(models.usual), "")
-    notifications = build_notifications(bot, engine, records, ledger, settings, time.time, limiter, usual)
+    notifications = build_notifications(
+        bot, engine, records, ledger, settings, time.time, limiter, models.usual_name
+    )
     outbox = build_outbox(
         bot,
         engine,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.texts.steering import NO_PRICE
+from bot.texts.steering import NO_PRICE, SMALL_MODEL
 from engine.llm.prices import Rates, known_model, own_rates
 from engine.settings import EngineSettings
 
@@ -32,6 +32,11 @@ class Models:
         unpriced = frozenset(n for n in names if n not in usual and not _rates(n, settings))
         embedded = not settings.has_endpoint
         return cls(names, unpriced, usual, embedded, lambda model: _words(_rates(model, settings)))
+
+    @property
+    def usual_name(self) -> str:
+        """Return what works where a task names no model, "" if unknown."""
+        return SMALL_MODEL if self.embedded else next(iter(self.usual), "")
 
 
 def _rates(model: str, settings: EngineSettings) -> Rates | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+SMALL_MODEL = "a small model on this machine"
 NO_PRICE = "no known price, counted at a ceiling"
 MODEL_CHANGED = "From its next step {name} uses the model {model}."
 MODEL_STARTED = "Model: {model}."

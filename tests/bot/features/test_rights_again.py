@@ -6,6 +6,7 @@ from typing import Any
 
 import discord
 import pytest
+from pydantic import SecretStr
 
 from bot.discord.models import Models
 from bot.features.repeats.start_authorization import StartAuthorization
@@ -193,3 +194,11 @@ async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: 
     stage.engine.world.used = Used(starts=2)
     await drive(stage, ask("usual"))
     assert answers[4] and "what one person may use here" in answers[4]
+
+
+def test_the_small_model_is_not_called_by_the_name_of_another() -> None:
+    """Where no endpoint is set the embedded model works, whatever MODEL says; else the first usual one."""
+    bare = EngineSettings(_env_file=None, openai_api_key=SecretStr(""), openai_base_url="")  # type: ignore[call-arg]
+    assert Models.of(bare).usual_name == "a small model on this machine"
+    keyed = EngineSettings(_env_file=None, openai_api_key=SecretStr("k"), model="gpt-4o")  # type: ignore[call-arg]
+    assert Models.of(keyed).usual_name == "gpt-4o"
