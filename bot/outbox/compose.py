@@ -62,7 +62,7 @@ def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
     if first.attached:
         runs = TextFile(wording.RUNS_FILE, first.attached)
         wires[-1] = replace(wires[-1], texts=(*wires[-1].texts, runs))
-    wires[-1] = replace(wires[-1], ended=first.kind == "end")
+    wires[-1] = replace(wires[-1], ended=first.kind == "end", notice=first.notice)
     return tuple(wires)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, delete, exists, fu
 from bot.outbox.post import (
     UPDATE_KINDS,
     Entry,
+    Lane,
     OutgoingMessage,
     Post,
     dump_outgoing,
@@ -20,7 +21,7 @@ from bot.outbox.post import (
     load_outgoing,
     load_post,
 )
-from bot.storage.tables import deliveries, groups, incoming, made_places, outbox
+from bot.storage.tables import deliveries, groups, incoming, made_places, outbox, tasks
 from bot.storage.upsert import insert_once
 from engine.ports import Database
 
@@ -89,10 +90,14 @@ def enqueue(connection: Connection, key: str, post: Post, at: float) -> bool:
 
 
 class Ledger:
-    """Repository of posts and deliveries. Each method is one transaction, durable unless noted."""
+    """Repository of posts and deliveries. Each method is one transaction, durable unless noted.
 
-    def __init__(self, database: Database) -> None:
+    `wake` is called for posts that follow from what was sent.
+    """
+
+    def __init__(self, database: Database, wake: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._wake = wake
         self._settled = asyncio.Event()
 
     # ------------------------------------------------------------ the way out
@@ -130,10 +135,13 @@ class Ledger:
     async def sent(self, delivery: Delivery, where: MessageLocation) -> None:
         """Record that a message is on Discord; the last one of a batch settles its posts.
 
-        Not flushed to disk: if a power failure loses this, the next start looks the message up.
+        With a `notice` it is also told in the task's origin. Not flushed to disk: if a power failure loses
+        this, the next start looks the message up.
         """
         done = {"state": "sent", **asdict(where)}
-        await self._settle(deliveries.c.id == delivery.id, delivery.batch_id, durable=False, **done)
+        mine = deliveries.c.id == delivery.id
+        told = delivery if delivery.wire.notice else None
+        await self._settle(mine, delivery.batch_id, durable=False, told=told, **done)
 
     async def drop(self, delivery: Delivery) -> None:
         """Record that Discord permanently rejects this message."""
@@ -188,14 +196,23 @@ class Ledger:
         return await self._database.write(work)
 
     async def _settle(
-        self, which: ColumnElement[bool], batch_id: int = 0, durable: bool = True, **values: Any
+        self,
+        which: ColumnElement[bool],
+        batch_id: int = 0,
+        durable: bool = True,
+        told: Delivery | None = None,
+        **values: Any,
     ) -> None:
         def work(connection: Connection) -> None:
             connection.execute(update(deliveries).where(which).values(**values))
             if batch_id:
                 _close_batch(connection, batch_id)
+            if told is not None:
+                _tell_origin(connection, told)
 
         await self._database.write(work, durable=durable)
+        if told is not None:
+            self._wake()
         self._settled.set()
         self._settled = asyncio.Event()
 
@@ -314,3 +331,19 @@ def _close_batch(connection: Connection, batch_id: int) -> None:
     if not set(states) & set(UNSETTLED):
         state = "sent" if "sent" in states else "dropped"
         connection.execute(update(outbox).where(outbox.c.batch_id == batch_id).values(state=state))
+
+
+def _tell_origin(connection: Connection, delivery: Delivery) -> None:
+    """Enqueue the notice of a message for its task's origin, once, unless the message stands there."""
+    wire = delivery.wire
+    begins = select(deliveries.c.channel_id, deliveries.c.message_id, deliveries.c.begun_at)
+    sent = (deliveries.c.batch_id == delivery.batch_id) & (deliveries.c.state == "sent")
+    first = connection.execute(begins.where(sent).order_by(deliveries.c.part)).first()
+    of_task = select(tasks.c.home_id, tasks.c.guild_id).where(tasks.c.task_id == wire.task_id)
+    task = connection.execute(of_task).first()
+    if first is None or task is None or task.home_id in (0, first.channel_id):
+        return
+    link = f"https://discord.com/channels/{task.guild_id}/{first.channel_id}/{first.message_id}"
+    post = Post(wire.task_id, 0, 0, "note", Lane.STATUS, f"{wire.notice} {link}")
+    post = replace(post, channel_id=task.home_id, guild_id=task.guild_id)
+    enqueue(connection, f"notice:{delivery.batch_id}", post, first.begun_at)

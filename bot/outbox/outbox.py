@@ -71,13 +71,13 @@ class Outbox:
         options: OutboxOptions,
         heard: Callable[[Sequence[Event]], None],
     ) -> None:
-        self.ledger = Ledger(database)
+        self._news = asyncio.Event()
+        self.ledger = Ledger(database, self._news.set)
         self.transcripts = Transcripts(database)
         self.faces = Faces(client, database, options.avatar_url_template)
         self._engine, self._gate_view = engine, gate_view
         self._closed_gate, self._listeners = closed_gate, heard
         self._wall, self._pause_s = options.wall, options.pace.pause
-        self._news = asyncio.Event()
         self._taken = asyncio.Event()
         records = self._records = PlaceRecords(database)
         said = self.notices = OutboxNotices(self.ledger, options.wall, self._news.set)

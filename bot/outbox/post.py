@@ -30,7 +30,8 @@ class Post:
 
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
     `head` is a line of small print above `text`, `foot` one below; `card` is shown as an embed under it.
-    `attached` is a text that is attached as a file, for who wants to know.
+    `attached` is a text that is attached as a file, for who wants to know. `notice` is said in the task's
+    origin, with a link to this post, once it is sent.
     `ref` is "channel id:message id" (of the message that is answered or reacted to). Consecutive notes with
     the same `fold` become one line. With `eager` False the post creates no place but waits until another post
     does. `pings` are user ids, `roles` ids of roles to mention. A post without a group has `group_id` 0 and
@@ -61,6 +62,7 @@ class Post:
     channel_id: int = 0
     guild_id: int = 0
     attached: str = ""
+    notice: str = ""
 
     @property
     def place_key(self) -> int:
@@ -113,7 +115,7 @@ class TextFile:
 class OutgoingMessage:
     """One message to Discord. `files` are paths in the task's workspace, read when it is sent.
 
-    `ended`: it ends its task's report, and carries the buttons for what comes after.
+    `ended`: it ends its task's report, and carries the buttons for what comes after. `notice`: see `Post`.
     """
 
     task_id: int
@@ -131,6 +133,7 @@ class OutgoingMessage:
     guild_id: int = 0
     roles: tuple[int, ...] = ()
     ended: bool = False
+    notice: str = ""
 
 
 def dump_post(post: Post) -> dict[str, Any]:

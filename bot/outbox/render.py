@@ -597,7 +597,9 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     post = at.words(boss, body.group_id, "\n".join(line for line in lines if line), Lane.CHATTER)
     pings = (owner,) if owner else ()
     runs = "\n".join(body.runs)[:LONGEST_TEXT]
-    return [replace(post, kind="end", silent=False, pings=pings, files=body.deliverables, attached=runs)]
+    post = replace(post, kind="end", silent=False, pings=pings, files=body.deliverables, attached=runs)
+    state = texts.UNFINISHED if body.basis == "unfinished" else texts.STATE[body.state]
+    return [replace(post, notice=wording.END_NOTICE.format(id=body.task_id, state=state))]
 
 
 def _lacking(missing: Missing) -> str:

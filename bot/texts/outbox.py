@@ -162,6 +162,8 @@ MISSING = {
     "content": "`{path}` is not what its name says: {what}",
     "example": "an example of the goal fails: {what}",
 }
+END_NOTICE = "-# Task #{id} ended: {state}. Its report:"
+"""Said where the task was started, with a link to the report: no words of the task, anyone may read there."""
 END_EARLY = "-# See what happened with `/task log`. The files are kept: `/task files`."
 END_UNHEEDED = "Sent before the end, but not acted on:"
 END_UNHEEDED_LINE = "- {by} to {to}: {text}"

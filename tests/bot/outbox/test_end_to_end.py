@@ -12,10 +12,11 @@ from sqlalchemy.exc import OperationalError
 from bot.features.files.archive import close_places
 from bot.local.faults import LimitScope
 from engine.commands import SayToAgent
-from engine.events import PlanProposed, TaskEnded
+from engine.events import EndBasis, PlanProposed, TaskEnded
 from tests.bot.outbox.conftest import Stage
 
 Wire = dict[str, Any]
+BOT_SEND = r"/channels/\d+/messages"
 
 
 def personas(messages: list[Wire]) -> list[tuple[str, str]]:
@@ -142,6 +143,32 @@ async def test_the_end_brings_report_and_files(stage: Stage) -> None:
     assert [a["filename"] for a in attached["attachments"]] == ["report.md"]
     assert "big.bin" in attached["content"] and "gone.txt" in attached["content"]
     assert pinged(stage, attached) == set()
+
+
+@pytest.mark.parametrize("basis", ["audited", "unfinished"])
+async def test_an_end_is_told_once_where_the_task_was_started(stage: Stage, basis: EndBasis) -> None:
+    """With a link to the report's first message, without a ping, over a lost answer and a restart.
+
+    A task that is continued tells its next end too.
+    """
+    task_id, boss = await begun(stage)
+    stage.engine.write(boss, "report.md", b"# Report")
+    group_id = stage.engine.world.tasks[task_id].root_group_id
+    for report in ("All done.", "Mended."):
+        ended = TaskEnded(task_id, group_id, "done", report, ("report.md",), verified=True, basis=basis)
+        stage.local.faults.drop_after("POST", BOT_SEND)
+        stage.engine.emit(ended)
+        await stage.drain()
+        await stage.restart()
+        await stage.drain()
+    notices = [m for m in stage.said("lobby") if "ended" in m["content"]]
+    for notice, report in zip(notices, ("All done.", "Mended."), strict=True):
+        (end,) = [m for m in stage.said("root") if report in m["content"]]
+        link = f"https://discord.com/channels/{stage.local.guild_id}/{end['channel_id']}/{end['id']}"
+        state = "✅ done" if basis == "audited" else "⚠️ not finished"
+        assert notice["content"] == f"-# Task #{task_id} ended: {state}. Its report: {link}"
+        assert int(notice["id"]) > int(end["id"]) and pinged(stage, notice) == set()
+    assert await stage.outbox.ledger.agents_of(int(notices[0]["id"])) == []
 
 
 async def test_messages_lead_back_to_agents_and_groups(stage: Stage) -> None:
