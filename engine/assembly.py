@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from engine.domain.guard import Guard
 from engine.domain.packages import PackagePolicy
 from engine.engine import Engine, EngineOptions
 from engine.errors import EngineError, NotConfigured
-from engine.events import ModelBack, ModelNotice, ModelWaiting
+from engine.events import EventBody, ModelBack, ModelNotice, ModelWaiting
 from engine.extras import require
 from engine.llm.local import LocalModel, Progress
 from engine.llm.models import OpenModels, open_local, open_models
@@ -73,35 +73,63 @@ class OpenEngine:
 
 
 class _OutageNotifier:
-    """Append events to running tasks when the model becomes unavailable, and when it is back."""
+    """Append events to running tasks when the model becomes unavailable, and when it is back.
+
+    A task is told once in an outage: that it waits, and that a person has to mend something.
+    """
 
     def __init__(self) -> None:
         self.engine: Engine | None = None
-        self._pending: set[asyncio.Task[None]] = set()
+        self._pending: set[asyncio.Task[object]] = set()
         self._loop = asyncio.get_running_loop()
+        self._in_order = asyncio.Lock()
+        self._told: set[tuple[int, bool]] = set()
+        self._closing = False
 
-    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+    def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """See `AdmissionObserver`."""
-        self._notify_tasks(lambda task: ModelWaiting(task, reason, retry_in_s))
+        self._start(self._waiting(reason, retry_in_s, needs_person))
 
     def on_back(self) -> None:
         """See `AdmissionObserver`."""
-        self._notify_tasks(ModelBack)
+        self._start(self._back())
 
     def on_notice(self, text: str) -> None:
         """Append a notice about the model; may be called from the database's thread, where prices are
         read."""
-        self._loop.call_soon_threadsafe(self._notify_tasks, lambda task: ModelNotice(task, text))
+        self._loop.call_soon_threadsafe(self._notice, text)
 
-    def _notify_tasks(self, make: Callable[[int], ModelWaiting | ModelBack | ModelNotice]) -> None:
-        if self.engine is not None:
-            pending = asyncio.create_task(self.engine.append_to_running(make), name="outage-notice")
-            self._pending.add(pending)
-            pending.add_done_callback(self._pending.discard)
+    def _notice(self, text: str) -> None:
+        self._start(self._append(lambda task: ModelNotice(task, text)))
+
+    async def _waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
+        def unless_told(task: int) -> ModelWaiting | None:
+            told = (task, needs_person) in self._told
+            return None if told else ModelWaiting(task, reason, retry_in_s)
+
+        async with self._in_order:
+            tasks = await self._append(unless_told)
+            self._told.update((task, needs_person) for task in tasks)
+
+    async def _back(self) -> None:
+        async with self._in_order:
+            await self._append(ModelBack)
+            self._told.clear()
+
+    async def _append(self, make: Callable[[int], EventBody | None]) -> Sequence[int]:
+        return await self.engine.append_to_running(make) if self.engine is not None else ()
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        if self._closing:
+            work.close()
+            return
+        pending = asyncio.create_task(work, name="outage-notice")
+        self._pending.add(pending)
+        pending.add_done_callback(self._pending.discard)
 
     async def close(self) -> None:
         """Wait for the events that are being written and accept no more."""
-        self.engine = None
+        self._closing = True
         await asyncio.gather(*self._pending, return_exceptions=True)
 
 

@@ -239,11 +239,13 @@ class Engine:
         await self._git_history.catch_up(task_id)
         await self._parts.workspace.export_bundle(task_id, target)
 
-    async def append_to_running(self, make: Callable[[int], EventBody]) -> None:
-        """Append an event to every running task, for example that the model is unavailable."""
+    async def append_to_running(self, make: Callable[[int], EventBody | None]) -> tuple[int, ...]:
+        """Append an event to every running task for which `make` returns one, for example that the model is
+        unavailable. Return these tasks."""
         now = self._parts.clock.now()
-        await self._parts.db.write(lambda db: _append_to_running(db, make, now))
+        tasks = await self._parts.db.write(lambda db: _append_to_running(db, make, now))
         self._notify_readers()
+        return tasks
 
     async def _carry_out(
         self, command: c.Command, now: float, work: Callable[[Connection], HandlerResult]
@@ -366,9 +368,12 @@ def _no_work(_connection: Connection) -> None:
     return
 
 
-def _append_to_running(connection: Connection, make: Callable[[int], EventBody], now: float) -> None:
-    bodies = [make(task_id) for task_id in running_tasks(connection)]
+def _append_to_running(
+    connection: Connection, make: Callable[[int], EventBody | None], now: float
+) -> tuple[int, ...]:
+    bodies = [body for task_id in running_tasks(connection) if (body := make(task_id)) is not None]
     append_events(connection, [(f"t{b.task_id}.{type(b).__name__}.{now:.6f}", b) for b in bodies], now)
+    return tuple(body.task_id for body in bodies)
 
 
 def _checked_paths(files: Mapping[str, bytes]) -> dict[str, bytes]:

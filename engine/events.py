@@ -392,7 +392,7 @@ class GateClosed:
 
 @dataclass(frozen=True, slots=True)
 class CapReached:
-    """Spending reached `percent` of a cap (80: a warning, 100: the task was paused).
+    """Spending reached `percent` of a cap (80: a warning, 100: the task was paused); `used` is what it is.
 
     With `agent_id`, the cap covers that agent and all below it, was set by `by`, and stops only them.
     """
@@ -405,6 +405,11 @@ class CapReached:
     agent_id: int | None = None
     name: str = ""
     by: str = ""
+
+    @property
+    def used(self) -> int:
+        """The whole percents of the cap that are used, over 100 where it was set below what was used."""
+        return self.spent * 100 // self.limit if self.limit else self.percent
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,5 +45,5 @@ def _progress(body: e.EventBody) -> str | None:
 
 def _cap(body: e.CapReached) -> str:
     if body.agent_id is None:
-        return texts.NEWS_CAP.format(percent=body.percent, cap=body.cap)
-    return texts.NEWS_SUBTREE_CAP.format(percent=body.percent, cap=body.cap, name=plain(body.name, 60))
+        return texts.NEWS_CAP.format(percent=body.used, cap=body.cap)
+    return texts.NEWS_SUBTREE_CAP.format(percent=body.used, cap=body.cap, name=plain(body.name, 60))

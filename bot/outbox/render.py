@@ -528,17 +528,19 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
     amount = dollars if body.cap == "cost" else "{:,}".format
     if body.agent_id is not None:
         return [_subtree_cap(body, amount, at)]
-    text = wording.CAP_FULL if body.percent >= 100 else wording.CAP_WARNING
-    text = text.format(percent=body.percent, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))
+    warning = wording.CAP_WARNING if body.used < 100 else wording.CAP_PASSED
+    text = wording.CAP_FULL if body.percent >= 100 else warning
+    text = text.format(percent=body.used, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))
     return [at.note(text, lane=Lane.STATUS)]
 
 
 def _subtree_cap(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Post:
     """A part's cap is near: who set it is named and not pinged, there is nothing to decide yet."""
     setter = owner_id(body.by) or 0
-    text = wording.SUBTREE_CAP_WARNING.format(
+    form = wording.SUBTREE_CAP_WARNING if body.used < 100 else wording.SUBTREE_CAP_PASSED
+    text = form.format(
         setter=f"<@{setter}> " if setter else "",
-        percent=body.percent,
+        percent=body.used,
         cap=body.cap,
         who=plain(body.name, NAME),
         spent=amount(body.spent),
@@ -557,7 +559,7 @@ def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
 
 
 def _model_waiting(body: ev.ModelWaiting, at: _Frame) -> list[Post]:
-    text = wording.MODEL_WAITING.format(reason=plain(body.reason, 300), seconds=round(body.retry_in_s))
+    text = wording.MODEL_WAITING.format(reason=plain(body.reason, 300))
     return [at.note(text, lane=Lane.STATUS)]
 
 

@@ -140,6 +140,8 @@ TASK_PAUSED = "Task #{id} is paused. Steps already running will finish. Use `/ta
 TASK_RESUMED = "Task #{id} has been resumed."
 TASK_STOPPED = "Task #{id} has been stopped. Its files are kept: `/task files`."
 TASK_CAPPED = "Task #{id} now has these caps: {caps}."
+CAP_BELOW_USE = "\n⚠️ More is used already ({used}): {who} at the next model call."
+STOPS, PART_STOPS = "it stops", "they stop"
 ENDED_ALREADY = (
     "Task #{id} has already ended ({state}), so there is nothing to stop. Start another with `/task new`."
 )
@@ -277,6 +279,16 @@ def caps(limits: Limits) -> str:
         f"{limits.minutes:,} minutes" if limits.minutes else "",
     ]
     return ", ".join(name for name in named if name)
+
+
+def below_use(limits: Limits, micros: int, tokens: int, who: str) -> str:
+    """Return the warning that caps are set below what is used already, "" where they are not."""
+    used = [
+        f"${micros / 1_000_000:,.2f}" if limits.cost_micros and micros >= limits.cost_micros else "",
+        f"{tokens:,} tokens" if limits.tokens and tokens >= limits.tokens else "",
+    ]
+    named = ", ".join(each for each in used if each)
+    return CAP_BELOW_USE.format(used=named, who=who) if named else ""
 
 
 # ---------------------------------------------------------------- card

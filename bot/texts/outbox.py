@@ -130,12 +130,16 @@ CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
 SUBTREE_CAP_WARNING = (
     "{setter}⚠️ {percent} % of the {cap} cap of {who} and all below it is used: {spent} of {limit}."
 )
+CAP_PASSED = "⚠️ More is used than the {cap} cap allows: {spent} of {limit}."
+SUBTREE_CAP_PASSED = (
+    "{setter}⚠️ {who} and all below it used more than their {cap} cap allows: {spent} of {limit}."
+)
 CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. Raise it with `/task cap`."
 INTERVENED = "🩺 {who}: {detail}"
 INTERVENED_NAMED = "🩺 {detail}"
 WHOLE_TASK = "The whole task"
 MODEL_WAITING = (
-    "⏳ The model is unavailable ({reason}). Work resumes automatically; next attempt in about {seconds} s."
+    "⏳ The model is unavailable. {reason}\n-# It is tried again by itself, and work resumes when it answers."
 )
 MODEL_NOTICE = "📎 {text}"
 MODEL_BACK = "🔌 The model answers again."

@@ -105,10 +105,10 @@ class _Watchers:
         if observer not in self.each:
             self.each.append(observer)
 
-    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+    def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """See `AdmissionObserver`."""
         for observer in self.each:
-            observer.on_waiting(reason, retry_in_s)
+            observer.on_waiting(reason, retry_in_s, needs_person)
 
     def on_back(self) -> None:
         """See `AdmissionObserver`."""

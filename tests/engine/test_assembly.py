@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from engine.assembly import open_engine, turn_options
+from engine.assembly import OpenEngine, open_engine, turn_options
 from engine.commands import StartTask
 from engine.errors import NotConfigured
 from engine.events import EventBody, ModelBack, ModelWaiting, TaskEnded
@@ -84,6 +84,39 @@ async def test_people_hear_that_the_model_is_away_and_back(endpoint: ModelEndpoi
     endpoint.then = FINISHES
     kinds = [type(event) for event in await told(endpoint.url, tmp_path, "say it")]
     assert kinds.index(ModelWaiting) < kinds.index(ModelBack) < kinds.index(TaskEnded)
+
+
+async def test_an_outage_is_told_once_of_each_kind(endpoint: ModelEndpoint, tmp_path: Path) -> None:
+    """However often it is tried again."""
+    down, key = says({"error": {"message": "x"}}, status=503), says({"error": {"message": "k"}}, status=401)
+    opened = await open_engine(settings(tmp_path, openai_base_url=endpoint.url), say=lambda _: None)
+    endpoint.then = FINISHES
+    endpoint.replies = [key, key, down, down, key, down]
+    await opened.engine.start()
+    seen: list[EventBody] = []
+    trying = asyncio.create_task(keep_trying(opened))
+    try:
+        await opened.engine.handle(StartTask("say it", "me", "guild:1"))
+        async with asyncio.timeout(30):
+            async for event in opened.engine.events():
+                seen.append(event.body)
+                if isinstance(event.body, TaskEnded):
+                    break
+    finally:
+        trying.cancel()
+        await opened.engine.stop()
+        await opened.close()
+    waited = [body.reason for body in seen if isinstance(body, ModelWaiting)]
+    assert len(waited) == 2 and "401" in waited[0] and "503" in waited[1]
+    assert sum(isinstance(body, ModelBack) for body in seen) == 1
+    assert endpoint.replies == []
+
+
+async def keep_trying(opened: OpenEngine) -> None:
+    """Try an unavailable model at once, again and again."""
+    while opened.models is not None:
+        opened.models.admission.retry_now()
+        await asyncio.sleep(0.01)
 
 
 async def test_without_any_model_the_next_step_is_said(tmp_path: Path) -> None:

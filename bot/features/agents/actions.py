@@ -32,7 +32,10 @@ async def cap_agent(interaction: Interaction, agent: AgentView, task: TaskView, 
     parts = parts_of(interaction)
     await parts.engine.handle(RaiseCap(task.id, limits, person.key, agent.id, person.named))
     now = (await parts.engine.look.agent(agent.id)).budget
-    return texts.AGENT_CAPPED.format(name=plain(agent.name, 60), caps=texts.caps(now.caps if now else limits))
+    said = texts.AGENT_CAPPED.format(name=plain(agent.name, 60), caps=texts.caps(now.caps if now else limits))
+    if now is None:
+        return said
+    return said + texts.below_use(now.caps, now.spent_micros, now.spent_tokens, texts.PART_STOPS)
 
 
 async def say_and_answer(

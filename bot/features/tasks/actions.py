@@ -107,5 +107,7 @@ async def raise_cap(interaction: Interaction, task: TaskView, limits: Limits) ->
     person = await require_right(interaction, Right.SPEND, task)
     parts = parts_of(interaction)
     await parts.engine.handle(RaiseCap(task.id, limits, person.key, by_name=person.named))
-    now = (await parts.engine.look.task(task.id)).limits
-    return texts.TASK_CAPPED.format(id=task.id, caps=texts.caps(now))
+    now = await parts.engine.look.task(task.id)
+    tokens = now.spend.prompt_tokens + now.spend.completion_tokens
+    warning = texts.below_use(now.limits, now.spend.cost_micros, tokens, texts.STOPS)
+    return texts.TASK_CAPPED.format(id=task.id, caps=texts.caps(now.limits)) + warning

@@ -104,7 +104,7 @@ def _closed(body: e.GateClosed) -> str | None:
 
 def _cap(body: e.CapReached) -> str:
     whose = f" of {plain(body.name, 40)}" if body.agent_id is not None else ""
-    return f"💰 {body.percent} % of the cap on {body.cap}{whose}"
+    return f"💰 {body.used} % of the cap on {body.cap}{whose}"
 
 
 def _intervened(body: e.Intervened) -> str:

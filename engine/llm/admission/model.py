@@ -33,9 +33,9 @@ class Away(Exception):
 class AdmissionObserver(Protocol):
     """Notified when the model becomes unavailable and when it is available again. Must return at once."""
 
-    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+    def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """Called when calls start to wait; the next attempt is in `retry_in_s`. Called again after each
-        failed attempt."""
+        failed attempt. `needs_person`: waiting alone does not mend it."""
 
     def on_back(self) -> None:
         """Called when the endpoint answers again."""
@@ -44,7 +44,7 @@ class AdmissionObserver(Protocol):
 class Unwatched:
     """An observer that ignores everything."""
 
-    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+    def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """Do nothing."""
 
     def on_back(self) -> None:
@@ -270,7 +270,7 @@ class AdmittedModel:
     def _needs_person(self, call: _Call, error: ModelNeedsPerson | TooSlow) -> None:
         now = time.monotonic()
         if self._breaker.rejected(now, call.probe, str(error)):
-            self._say_waiting(str(error), self._breaker.wait_s(now))
+            self._say_waiting(str(error), self._breaker.wait_s(now), needs_person=True)
         self._leave(call)
 
     def _count_failure(self, call: _Call) -> None:
@@ -309,11 +309,11 @@ class AdmittedModel:
                 self._queue.remove(ticket)
                 admitted.set_exception(Away())
 
-    def _say_waiting(self, reason: str, retry_in_s: float) -> None:
+    def _say_waiting(self, reason: str, retry_in_s: float, needs_person: bool = False) -> None:
         self._said_waiting = True
         if self._breaker.is_open:
             self._send_away()
-        self._observer.on_waiting(reason, retry_in_s)
+        self._observer.on_waiting(reason, retry_in_s, needs_person)
 
     def _pause_s(self, call: _Call) -> float:
         """Return the delay before a retry while the breaker is closed; random, so that retries do not

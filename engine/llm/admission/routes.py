@@ -34,7 +34,7 @@ class StandIns:
         self._name, self._other, self._tell = name, other, tell
         self._away = False
 
-    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+    def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """See `AdmissionObserver`."""
         if not self._away:
             self._away = True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -156,11 +159,30 @@ def fault_of_transport(error: Exception, settings: EngineSettings) -> ModelError
     root = _root(error)
     if isinstance(root, (TimeoutError, httpx2.TimeoutException)):
         return too_slow(settings)
-    reason = brief(str(root) or type(root).__name__, 160)
     return ModelUnavailable(
-        f"The connection to the model endpoint failed ({reason}). Try again later; if it keeps "
+        f"The connection to the model endpoint failed ({_in_words(root)}). Try again later; if it keeps "
         "failing, check OPENAI_BASE_URL."
     )
+
+
+def _in_words(error: BaseException) -> str:
+    """Return why a connection failed as the system says it, without its number and our address of it."""
+    fault = _of_system(error)
+    if isinstance(fault, socket.gaierror):
+        return fault.strerror or "its name is not known"
+    if fault is not None and fault.errno:
+        return os.strerror(fault.errno)
+    return brief(str(error) or type(error).__name__, 160)
+
+
+def _of_system(error: BaseException | None) -> OSError | None:
+    """Return the first error below this one that has the system's number; TLS has numbers of its own."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        if isinstance(error, OSError) and error.errno:
+            return error
+        within = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else None
+        error = within or error.__cause__ or error.__context__
+    return None
 
 
 def _root(error: BaseException) -> BaseException:

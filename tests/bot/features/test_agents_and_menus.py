@@ -114,7 +114,8 @@ async def test_a_part_of_a_task_is_capped_and_shows_what_it_used(stage: Stage) -
     stage.engine.recruit(ada, "Finn")
     free = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
     assert "all below it: 2 agents" in free.response.content
-    await stage.boss.slash(task.room, "agent cap", agent="Ada", budget=1.0, tokens=5_000)
+    lowered = await stage.boss.slash(task.room, "agent cap", agent="Ada", budget=1.0, tokens=5_000)
+    assert "used already" not in lowered.response.content
     given = Limits(cost_micros=1_000_000, tokens=5_000)
     assert stage.engine.ordered == RaiseCap(task.id, given, f"discord:{stage.boss.id}", ada)
     capped = await stage.boss.slash(task.room, "agent inspect", agent="Ada")
@@ -133,6 +134,7 @@ async def test_whoever_steers_may_lower_a_cap_and_not_raise_it(stage: Stage) -> 
     for tokens, words in (
         (5_000, "may use 5,000 tokens"),
         (4_000, "may use 4,000"),
+        (800, "More is used already (900 tokens): they stop at the next model call."),
         (9_000, "not allowed to raise caps"),
     ):
         told = await stage.crew.slash(stage.lobby, "agent cap", agent=str(ada), tokens=tokens)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from sqlalchemy import select
 
+from bot.features.tasks.log_lines import log_line
 from bot.outbox.acts import MOST
 from bot.outbox.post import Lane, Post, load_post
 from bot.outbox.projector import project_all
@@ -227,6 +228,21 @@ async def test_what_is_nobodys_is_told_once_by_the_bot(body: ev.EventBody) -> No
     (post,) = await projected(body)
     assert post.persona == "" and post.text.strip()
     assert "{who" not in post.text and "{name" not in post.text
+
+
+@pytest.mark.parametrize(
+    ("spent", "said"),
+    [
+        (850, "<@7> ⚠️ 85 % of the tokens cap of Bo and all below it is used: 850 of 1,000."),
+        (4_929, "<@7> ⚠️ Bo and all below it used more than their tokens cap allows: 4,929 of 1,000."),
+    ],
+)
+async def test_a_warning_says_what_is_used_and_not_its_threshold(spent: int, said: str) -> None:
+    """In the place and in the log; a cap may be set below what was used."""
+    (post,) = await projected(ev.CapReached(1, "tokens", 80, spent, 1_000, 4, "Bo", "discord:7"))
+    assert post.text == said and post.pings == ()
+    line = log_line(ev.CapReached(1, "tokens", 80, spent, 1_000))
+    assert line == f"💰 {spent // 10} % of the cap on tokens"
 
 
 @pytest.mark.parametrize(("body", "persona"), OF_AGENTS, ids=lambda value: type(value).__name__)

@@ -31,7 +31,7 @@ class Watcher:
         self.notified = asyncio.Event()
         self.backs = 0
 
-    def on_waiting(self, reason: str, retry_in_s: float) -> None:
+    def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """Remember."""
         self.waiting.append((reason, retry_in_s))
         self.notified.set()
