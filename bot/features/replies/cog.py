@@ -40,6 +40,7 @@ from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
 from bot.features.tasks.continuing import offer as offer_to_continue
 from bot.features.welcome.greeting import offer
 from bot.outbox.ledger import GroupRef
+from bot.texts.steering import CONTINUE_WHERE
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
@@ -298,7 +299,7 @@ class RepliesCog(commands.Cog):
         if key not in self._offered:
             self._offered.add(key)
             text, view = offer_to_continue(task, self.parts.defaults)
-            await self._tell(message, text, view)
+            await self._tell(message, text, view, task)
         return True
 
     async def _greet(self, message: discord.Message) -> None:
@@ -461,8 +462,17 @@ class RepliesCog(commands.Cog):
         await self._react(message, REFUSED)
         await self._tell(message, words)
 
-    async def _tell(self, message: discord.Message, words: str, view: discord.ui.View | None = None) -> None:
-        """A line under a message, the same one to a person once in a channel."""
+    async def _tell(
+        self,
+        message: discord.Message,
+        words: str,
+        view: discord.ui.View | None = None,
+        ended: TaskView | None = None,
+    ) -> None:
+        """A line under a message, the same one to a person once in a channel.
+
+        An archived place takes no line: it comes beside the card of its task (`ended`).
+        """
         key = (message.author.id, message.channel.id, words)
         if key in self._told:
             return
@@ -473,7 +483,12 @@ class RepliesCog(commands.Cog):
             log.warning("it is said later what became of message %s: %s", message.id, error)
             if message.guild is not None:
                 ref, text = message_ref(message.channel.id, message.id), f"-# ↪ {message.jump_url}\n{words}"
-                await self.parts.notices.say_in(f"told:{ref}", message.guild.id, message.channel.id, text)
+                place = message.channel.id
+                if ended is not None:
+                    text += f"\n{CONTINUE_WHERE.format(id=ended.id)}"
+                    card = await self.parts.records.card(ended.id)
+                    place = card.channel_id if card and isinstance(error, discord.Forbidden) else place
+                await self.parts.notices.say_in(f"told:{ref}", message.guild.id, place, text)
 
     async def _react(self, message: discord.Message, mark: str) -> None:
         try:

@@ -156,6 +156,20 @@ async def test_words_to_an_ended_task_are_kept_and_offered(stage: Stage) -> None
     assert marks(found(task.room, await stage.boss.send(task.room, "Go"))) == ["📨"]
 
 
+async def test_words_in_an_archived_place_are_answered_beside_the_card(stage: Stage) -> None:
+    """Nothing can be said there: the line comes once, with a link back, and names the way on in words."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    channel: Any = stage.env.bot.get_channel(task.room.id)
+    await drive(stage, channel.set_permissions(channel.guild.me, send_messages=False))
+    message = await stage.boss.send(task.room, "Mend the sail")
+    await stage.boss.send(task.room, "And the mast")
+    assert marks(found(task.room, message)) == ["🔁"]
+    (line,) = [entry.post for entry in await stage.ledger.waiting() if "is kept" in entry.post.text]
+    assert line.channel_id == stage.lobby.id and str(message.id) in line.text
+    assert f"/task continue task:{task.id}" in line.text
+
+
 async def test_a_window_continues_with_other_caps_and_words(stage: Stage) -> None:
     """The card's button opens it; caps above the usual ones need the right to spend; words are shown."""
     task, _, _ = await crew(stage)
