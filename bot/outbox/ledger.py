@@ -339,11 +339,11 @@ def _tell_origin(connection: Connection, delivery: Delivery) -> None:
     begins = select(deliveries.c.channel_id, deliveries.c.message_id, deliveries.c.begun_at)
     sent = (deliveries.c.batch_id == delivery.batch_id) & (deliveries.c.state == "sent")
     first = connection.execute(begins.where(sent).order_by(deliveries.c.part)).first()
-    of_task = select(tasks.c.home_id, tasks.c.guild_id).where(tasks.c.task_id == wire.task_id)
+    of_task = select(tasks.c.origin_id, tasks.c.guild_id).where(tasks.c.task_id == wire.task_id)
     task = connection.execute(of_task).first()
-    if first is None or task is None or task.home_id in (0, first.channel_id):
+    if first is None or task is None or task.origin_id in (0, first.channel_id):
         return
     link = f"https://discord.com/channels/{task.guild_id}/{first.channel_id}/{first.message_id}"
     post = Post(wire.task_id, 0, 0, "note", Lane.STATUS, f"{wire.notice} {link}")
-    post = replace(post, channel_id=task.home_id, guild_id=task.guild_id)
+    post = replace(post, channel_id=task.origin_id, guild_id=task.guild_id)
     enqueue(connection, f"notice:{delivery.batch_id}", post, first.begun_at)

@@ -165,10 +165,10 @@ def _task_accepted(connection: Connection, body: ev.TaskAccepted) -> None:
     }
     blank = {"category_id": 0, "category_repairs": 0, "channels_full": False}
     if origin:
-        owned["home_id"] = origin
+        owned["origin_id"] = origin
         insert_once(connection, CARDS, {"task_id": body.task_id, "channel_id": origin, "message_id": 0})
     else:
-        blank["home_id"] = 0
+        blank["origin_id"] = 0
     upsert(connection, tasks, {"task_id": body.task_id}, owned, blank)
 
 

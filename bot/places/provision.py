@@ -211,8 +211,8 @@ class Provision:
     async def _point_to_card(self, row: GroupRecord) -> None:
         """Queue a note in the root group's place that points to the card; it comes with the first post."""
         task = await self._records.task(row.task_id)
-        if row.parent_id is None and task.home_id:
-            text = wording.CARD_AT.format(channel=task.home_id)
+        if row.parent_id is None and task.origin_id:
+            text = wording.CARD_AT.format(channel=task.origin_id)
             await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
 
     async def rename(self, task_id: int) -> None:
@@ -288,7 +288,7 @@ class Provision:
         return await self._records.group(row.group_id)
 
     async def _with_thread(self, row: GroupRecord, task: TaskRecord, guild: discord.Guild) -> Place:
-        channel_id = task.home_id
+        channel_id = task.origin_id
         if row.host_id != ORIGIN:
             channel_id = (await self.ensure(row.host_id)).channel_id
         channel = guild.get_channel(channel_id) or _around(guild, channel_id) or _somewhere(guild)
@@ -402,7 +402,7 @@ class Provision:
         else:
             task = await self._records.task(row.task_id)
             guild = self._guild(task)
-            channel = guild.get_channel(task.home_id) or _somewhere(guild)
+            channel = guild.get_channel(task.origin_id) or _somewhere(guild)
             if channel is None:
                 raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
             channel_id, thread_id = channel.id, 0

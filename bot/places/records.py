@@ -32,13 +32,13 @@ class GroupRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task's row; ids are 0 if unset. `home_id` is the task's origin."""
+    """A task's row; ids are 0 if unset. `origin_id`: the channel it was started in."""
 
     task_id: int
     guild_id: int
     owner_id: int
     goal: str
-    home_id: int
+    origin_id: int
     category_id: int
     category_repairs: int
     channels_full: bool

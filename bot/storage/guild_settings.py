@@ -143,7 +143,7 @@ class BotRecords:
 
     async def tasks_of_channel(self, channel_id: int) -> list[int]:
         """Return the newest tasks that were started in a channel, newest first."""
-        query = select(tasks.c.task_id).where(tasks.c.home_id == channel_id, tasks.c.home_id != 0)
+        query = select(tasks.c.task_id).where(tasks.c.origin_id == channel_id, tasks.c.origin_id != 0)
         newest = query.order_by(tasks.c.task_id.desc()).limit(MOST_OF_CHANNEL)
         return list(await self._database.read(lambda c: c.execute(newest).scalars().all()))
 

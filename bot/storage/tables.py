@@ -37,7 +37,7 @@ class Cursor(BotTable, table=True):
 
 
 class BotTaskRow(BotTable, table=True):
-    """A task as the bot needs it; `home_id` is its origin, the channel it was started in (0: unknown).
+    """A task as the bot needs it; `origin_id` is the channel it was started in (0: unknown).
 
     The projector owns the state and the columns from TaskAccepted; `Provision` owns all others.
     """
@@ -48,7 +48,7 @@ class BotTaskRow(BotTable, table=True):
     owner_id: int = Field(sa_type=BigInteger)
     goal: str = Field(sa_type=Text)
     state: str
-    home_id: int = Field(default=0, sa_type=BigInteger)
+    origin_id: int = Field(default=0, sa_type=BigInteger)
     category_id: int = Field(default=0, sa_type=BigInteger)
     category_repairs: int = 0
     channels_full: bool = False

@@ -16,8 +16,8 @@ from engine.handlers.messages import say_to_agent
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import WRAP_UP, dismiss
 from engine.lifecycle.ending import ENDED
+from engine.lifecycle.open_messages import forward_stranded, open_messages
 from engine.lifecycle.task_state import ready_agents
-from engine.lifecycle.words import hand_on_stranded, open_words
 from engine.store.core import (
     AGENTS,
     BUDGETS,
@@ -46,7 +46,7 @@ def continue_task(connection: Connection, command: ContinueTask, caps: Caps, now
     more = continuation(command.limits, given(connection, old.id), caps)
     task = _reopen(connection, old, more, command.by, now)
     _gather_agents(connection, task, now)
-    kept = len(open_words(connection, task.id))
+    kept = len(open_messages(connection, task.id))
     _tell_boss(connection, old, task, command, now)
     _pass_words(connection, task, command, now)
     spent = _extend_budgets(connection, task, more)
@@ -134,7 +134,7 @@ def _gather_agents(connection: Connection, task: AnyRow, now: float) -> None:
         append_events(
             connection, [(f"{run_key(task)}.auditor.{n}", body) for n, body in enumerate(left)], now
         )
-    hand_on_stranded(connection, task.id, task.boss_id)
+    forward_stranded(connection, task.id, task.boss_id)
 
 
 def _tell_boss(connection: Connection, old: AnyRow, task: AnyRow, command: ContinueTask, now: float) -> None:
@@ -161,7 +161,7 @@ def _not_acted_on(connection: Connection, task: AnyRow) -> list[str]:
     last = sa.and_(EVENTS.c.task_id == task.id, EVENTS.c.kind == TaskEnded.__name__)
     query = sa.select(EVENTS.c.payload_json).where(last).order_by(EVENTS.c.seq.desc()).limit(1)
     payload = connection.execute(query).scalar()
-    waiting = {each.text for each in open_words(connection, task.id) if not each.read}
+    waiting = {each.text for each in open_messages(connection, task.id) if not each.read}
     named = loads(payload)["unheeded"] if payload else []
     return [
         f"{each['said_by']} to {each['to']}: {each['text']}"
@@ -171,7 +171,7 @@ def _not_acted_on(connection: Connection, task: AnyRow) -> list[str]:
 
 
 def _has_words(connection: Connection, task: AnyRow, command: ContinueTask) -> bool:
-    return bool(command.text.strip() or command.files or open_words(connection, task.id))
+    return bool(command.text.strip() or command.files or open_messages(connection, task.id))
 
 
 def _pass_words(connection: Connection, task: AnyRow, command: ContinueTask, now: float) -> None:

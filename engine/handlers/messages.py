@@ -14,7 +14,7 @@ from engine.errors import Invalid, NotFound, WrongState
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import clear_refusal
 from engine.lifecycle.ending import ENDED
-from engine.lifecycle.words import TAKEN_BACK
+from engine.lifecycle.open_messages import TAKEN_BACK
 from engine.ports import Wake
 from engine.store.addresses import add_words
 from engine.store.core import (

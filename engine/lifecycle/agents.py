@@ -14,7 +14,7 @@ from engine.errors import Stale
 from engine.events import AgentLeft, AssignmentChanged, EventBody, GateClosed
 from engine.lifecycle.calls import withdraw_calls
 from engine.lifecycle.gates import close_gates
-from engine.lifecycle.words import hand_on, open_words
+from engine.lifecycle.open_messages import forward_messages, open_messages
 from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, TASKS
 from engine.store.interventions import forget_refusals
@@ -173,11 +173,11 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
 
 def _save_words(connection: Connection, task_id: int, agent_id: int, gone: set[int]) -> None:
     """Give the open words of people to leaving agents to their head, else to the boss."""
-    words = [each for each in open_words(connection, task_id) if each.to_id in gone]
+    words = [each for each in open_messages(connection, task_id) if each.to_id in gone]
     if words:
         heads = sa.select(AGENTS.c.head_id, TASKS.c.boss_id).join(TASKS, TASKS.c.id == AGENTS.c.task_id)
         head, boss = connection.execute(heads.where(AGENTS.c.id == agent_id)).one()
-        hand_on(connection, words, head or boss)
+        forward_messages(connection, words, head or boss)
 
 
 def close_subtree_cap_gates(connection: Connection, agents: list[int], basis: GateBasis) -> list[GateClosed]:

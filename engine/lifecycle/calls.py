@@ -29,7 +29,7 @@ def withdraw(connection: Connection, where: sa.ColumnElement[bool], now: float) 
     connection.execute(OUTSIDE_CALLS.update().where(where, _not_made).values(**gone))
 
 
-def hand_on_calls(connection: Connection, old: int, fresh: int) -> None:
+def forward_calls(connection: Connection, old: int, fresh: int) -> None:
     """Let a successor hear of the calls whose outcome its predecessor does not know."""
     connection.execute(
         OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.agent_id == old, _not_told).values(agent_id=fresh)

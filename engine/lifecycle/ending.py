@@ -1,7 +1,7 @@
 """End a task: set its state, close its gates, keep its lessons, emit the last event.
 
-No task ends while words of people are open (`engine.lifecycle.words`): `hold_end` defers the end and tells
-the boss why. An end that cannot be deferred, because a person or a cap demands it, names them.
+No task ends while messages of people are open (`engine.lifecycle.open_messages`): `hold_end` defers the end
+and tells the boss why. An end that cannot be deferred, because a person or a cap demands it, names them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from engine.events import EndBasis, EventBody, Intervened, TaskEnded, TaskState
 from engine.lifecycle.agents import dismiss
 from engine.lifecycle.calls import withdraw
 from engine.lifecycle.gates import close_gates
+from engine.lifecycle.open_messages import forward_stranded, messages_since, open_messages, unheeded
 from engine.lifecycle.run_evidence import account, runs_of
-from engine.lifecycle.words import hand_on_stranded, open_words, unheeded, words_since
 from engine.store.core import AGENTS, GATES, MEMORIES, OUTSIDE_CALLS, TASKS, AnyRow, dumps, loads
 from engine.store.lookup import hold_task
 from engine.store.messages import add_system_message
@@ -84,7 +84,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         ending.deliverables,
         ending.verified,
         ending.basis,
-        unheeded(open_words(connection, task_id)),
+        unheeded(open_messages(connection, task_id)),
         ending.missing,
         runs=runs,
         sources=_sources(connection, task_id),
@@ -125,15 +125,15 @@ def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held
     agents that cannot run are forwarded to the boss. Return None when the task may end.
     """
     task = hold_task(connection, task_id)
-    words = {each.id: each for each in open_words(connection, task_id)}
+    words = {each.id: each for each in open_messages(connection, task_id)}
     if task.auditor_id is not None:
-        words |= {each.id: each for each in words_since(connection, task_id, task.auditor_id)}
+        words |= {each.id: each for each in messages_since(connection, task_id, task.auditor_id)}
     if not words:
         return None
     events: list[EventBody] = []
     if task.auditor_id is not None:
         events += drop_audit(connection, task, "people said something since it was called", now)
-    hand_on_stranded(connection, task_id, task.boss_id)
+    forward_stranded(connection, task_id, task.boss_id)
     moved = {each.id for each in words.values() if each.stranded or each.to_id == task.auditor_id}
     told = [w for _, w in sorted(words.items()) if w.to_id != task.boss_id and (w.read or w.id not in moved)]
     quoted = "".join(f"\n{each.quoted}" for each in told)

@@ -12,8 +12,8 @@ from engine.domain.prompt import sender
 from engine.domain.state import About
 from engine.events import AgentJoined, AgentLeft, AssignmentChanged, EventBody
 from engine.lifecycle.agents import NewAgent, add_agent, release
-from engine.lifecycle.calls import hand_on_calls
-from engine.lifecycle.words import TAKEN_BACK
+from engine.lifecycle.calls import forward_calls
+from engine.lifecycle.open_messages import TAKEN_BACK
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -118,7 +118,7 @@ def _transfer(connection: Connection, old: AnyRow, fresh: int, now: float) -> No
     connection.execute(BUDGETS.update().where(BUDGETS.c.agent_id == old.id).values(agent_id=fresh))
     asked = sa.and_(GATES.c.agent_id == old.id, GATES.c.basis.is_(None))
     connection.execute(GATES.update().where(asked).values(agent_id=fresh))
-    hand_on_calls(connection, old.id, fresh)
+    forward_calls(connection, old.id, fresh)
     connection.execute(MEMORIES.update().where(MEMORIES.c.agent_id == old.id).values(agent_id=fresh))
 
 

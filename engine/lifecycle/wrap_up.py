@@ -10,7 +10,7 @@ from engine.domain.gates import TENTH, extension
 from engine.events import EndBasis, EventBody, Intervened
 from engine.lifecycle.agents import WRAP_UP, cancel_work
 from engine.lifecycle.ending import Ending, current_report, drop_audit, end_task
-from engine.lifecycle.words import hand_on_stranded, open_words, words_since
+from engine.lifecycle.open_messages import forward_stranded, messages_since, open_messages
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
 from engine.store.messages import add_system_message
@@ -30,7 +30,9 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     ).scalar()
     boss = connection.execute(sa.select(AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)).scalar()
     judging = task.auditor_id is not None and task.report
-    said = judging and (open_words(connection, task.id) or words_since(connection, task.id, task.auditor_id))
+    said = judging and (
+        open_messages(connection, task.id) or messages_since(connection, task.id, task.auditor_id)
+    )
     if again or boss or (judging and not said):
         end_short(connection, task, why, now)
         return ()
@@ -41,7 +43,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     events = _stop_others(connection, task, why, now)
     if judging:
         events += drop_audit(connection, task, why, now)
-    hand_on_stranded(connection, task.id, task.boss_id)
+    forward_stranded(connection, task.id, task.boss_id)
     events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
     append_events(connection, [(f"{run_key(task)}.wrapup.{n}", body) for n, body in enumerate(events)], now)
     text = (

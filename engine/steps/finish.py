@@ -15,15 +15,15 @@ from engine.errors import Stale
 from engine.events import AcceptedWorkChanged, AgentJoined, AuditBegun, Audited, EndBasis
 from engine.lifecycle.agents import NewAgent, add_agent, dismiss
 from engine.lifecycle.ending import Ending, Held, current_report, end_task, hold_end
+from engine.lifecycle.open_messages import forward_stranded, open_messages, said_in
 from engine.lifecycle.run_evidence import account, runs_of
-from engine.lifecycle.words import hand_on_stranded, open_words, said_in
 from engine.steps.apply import open_gate
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.core import AGENTS, EVENTS, TASKS, dumps, loads
 
 
 def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
-    if open_words(unit.connection, unit.task_id, acting=unit.agent.id):
+    if open_messages(unit.connection, unit.task_id, acting=unit.agent.id):
         raise Stale("people said something meanwhile")
     task = TASKS.c.id == unit.task_id
     vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
@@ -84,7 +84,7 @@ def _reopened(unit: UnitOfWork) -> str:
 
 
 def apply_collect_words(_: CollectWords, unit: UnitOfWork) -> None:
-    if hand_on_stranded(unit.connection, unit.task_id, unit.agent.id):
+    if forward_stranded(unit.connection, unit.task_id, unit.agent.id):
         unit.wake(unit.agent.id, 0)
 
 

@@ -11,8 +11,8 @@ from engine.domain.account import RunRecord
 from engine.domain.completeness import CODE, PROSE, Missing, missing_in
 from engine.domain.effects import ShowRun
 from engine.errors import EngineError
+from engine.lifecycle.open_messages import said_in
 from engine.lifecycle.run_evidence import runs_of
-from engine.lifecycle.words import said_in
 from engine.llm.local.examples import RUNNER_FILE, SHOWN, runner, tried
 from engine.ports import RunRequest
 from engine.store.core import AGENTS

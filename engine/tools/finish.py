@@ -13,7 +13,7 @@ from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish
 from engine.domain.outcomes import Finished, ToolResult, Unfinished
 from engine.domain.recall import pack
 from engine.errors import ModelError
-from engine.lifecycle.words import open_words
+from engine.lifecycle.open_messages import open_messages
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.completeness import what_is_missing
@@ -93,7 +93,7 @@ async def _check_words(context: ToolContext) -> None:
     """Check that no message of people is open; those to agents that cannot run are forwarded to the boss.
     Raises ToolRefused."""
     reading = {message.id for message in context.facts.inbox}
-    words = await context.db.read(lambda c: open_words(c, context.task.id, acting=context.agent.id))
+    words = await context.db.read(lambda c: open_messages(c, context.task.id, acting=context.agent.id))
     words = tuple(each for each in words if each.id not in reading)
     if not words:
         return

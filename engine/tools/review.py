@@ -15,8 +15,8 @@ from engine.domain.evidence import Evidence, concerned, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
+from engine.lifecycle.open_messages import unread_by
 from engine.lifecycle.run_evidence import last_run
-from engine.lifecycle.words import unread_by
 from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.changes import history_of, paths_ever, since_assignment

@@ -81,7 +81,9 @@ async def test_reader_and_card_keeper_and_places_write_one_task(database: Databa
     for number in range(1, ROUNDS + 1):
         await interleaved(database, number, chance.choice((0.0, 0.002, 0.01)))
     rows = await database.read(lambda c: c.execute(select(tasks)).mappings().all())
-    assert {(r["guild_id"], r["owner_id"], r["home_id"], r["state"]) for r in rows} == {(9, 7, 55, "paused")}
+    assert {(r["guild_id"], r["owner_id"], r["origin_id"], r["state"]) for r in rows} == {
+        (9, 7, 55, "paused")
+    }
     assert {r["task_id"] for r in rows} == {r["category_id"] for r in rows} == set(range(1, ROUNDS + 1))
     cards = await database.read(lambda c: c.execute(select(CARDS)).mappings().all())
     assert {(r["task_id"], r["changed_seq"]) for r in cards} == {
@@ -93,8 +95,8 @@ async def test_reader_and_card_keeper_and_places_write_one_task(database: Databa
 async def test_upsert_of_two_sides_at_once_keeps_both(database: Database) -> None:
     """Two writers of one new row, each holding its transaction open: both columns stand at the end."""
     sides: list[tuple[dict[str, Any], dict[str, Any]]] = [
-        ({"guild_id": 9, "owner_id": 7, "goal": "goal"}, {"home_id": 0, "category_id": 0}),
-        ({"category_id": 5, "home_id": 55}, {"guild_id": 0, "owner_id": 0, "goal": ""}),
+        ({"guild_id": 9, "owner_id": 7, "goal": "goal"}, {"origin_id": 0, "category_id": 0}),
+        ({"category_id": 5, "origin_id": 55}, {"guild_id": 0, "owner_id": 0, "goal": ""}),
     ]
     rest = {"state": "running", "category_repairs": 0, "channels_full": False}
 
@@ -111,7 +113,7 @@ async def test_upsert_of_two_sides_at_once_keeps_both(database: Database) -> Non
             )
         )
     rows = await database.read(lambda c: c.execute(select(tasks)).mappings().all())
-    kept = {(r["guild_id"], r["owner_id"], r["goal"], r["home_id"], r["category_id"]) for r in rows}
+    kept = {(r["guild_id"], r["owner_id"], r["goal"], r["origin_id"], r["category_id"]) for r in rows}
     assert len(rows) == ROUNDS and kept == {(9, 7, "goal", 55, 5)}
 
 

@@ -161,7 +161,7 @@ async def test_gates_people_and_homes(database: Database) -> None:
         await ledger.note_incoming("1:2", BIG, 3, "x" * 500, 1.0)
     records = PlaceRecords(database)
     task = await records.task(1)
-    assert (task.home_id, task.owner_id, task.guild_id) == (BIG + 2, BIG, BIG + 1)
+    assert (task.origin_id, task.owner_id, task.guild_id) == (BIG + 2, BIG, BIG + 1)
 
 
 async def test_places_and_hooks(database: Database) -> None:

@@ -139,7 +139,7 @@ async def test_a_task_comes_with_its_place_and_its_card() -> None:
     begun = [ev.Event(1, 1.0, accepted), *story(SPEECH)[1:]]
     await database.write(lambda c: project_all(c, begun))
     task = await database.read(lambda c: c.execute(select(tasks)).mappings().one())
-    assert (task["home_id"], task["guild_id"]) == (55, 9)
+    assert (task["origin_id"], task["guild_id"]) == (55, 9)
     card = await BotRecords(database).card(1)
     assert card is not None and (card.channel_id, card.message_id) == (55, 0)
     assert card.changed_seq == begun[-1].seq > card.shown_seq

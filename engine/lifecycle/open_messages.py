@@ -38,7 +38,7 @@ _not_taken_back = sa.or_(MESSAGES.c.consumed_step.is_(None), MESSAGES.c.consumed
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class OpenMessage:
     """A person's message or gate answer to one agent. `read`: in the agent's current turn; `stranded`: the
     agent cannot run and so will not act on it."""
 
@@ -56,21 +56,23 @@ class Words:
         return f"{self.by} to {self.to}: {self.text}"
 
 
-def open_words(connection: Connection, task_id: int, *, acting: int | None = None) -> tuple[Words, ...]:
+def open_messages(
+    connection: Connection, task_id: int, *, acting: int | None = None
+) -> tuple[OpenMessage, ...]:
     """Return the people's messages and answers that no agent has acted on, except those that `acting` has
     read and is acting on now."""
     unread = MESSAGES.c.consumed_step.is_(None)
     working = _read_in_open_turn if acting is None else sa.and_(_read_in_open_turn, AGENTS.c.id != acting)
-    return _words(connection, task_id, sa.or_(unread, working))
+    return _messages(connection, task_id, sa.or_(unread, working))
 
 
-def words_since(connection: Connection, task_id: int, auditor: int) -> tuple[Words, ...]:
+def messages_since(connection: Connection, task_id: int, auditor: int) -> tuple[OpenMessage, ...]:
     """Return the people's messages and answers since an auditor was called, acted on or not."""
     called = sa.select(sa.func.min(MESSAGES.c.id)).where(MESSAGES.c.to_agent == auditor, sa.not_(_of_people))
-    return _words(connection, task_id, sa.and_(MESSAGES.c.id > called.scalar_subquery(), _not_taken_back))
+    return _messages(connection, task_id, sa.and_(MESSAGES.c.id > called.scalar_subquery(), _not_taken_back))
 
 
-def _words(connection: Connection, task_id: int, where: sa.ColumnElement[bool]) -> tuple[Words, ...]:
+def _messages(connection: Connection, task_id: int, where: sa.ColumnElement[bool]) -> tuple[OpenMessage, ...]:
     query = (
         sa.select(
             MESSAGES.c.id,
@@ -89,11 +91,11 @@ def _words(connection: Connection, task_id: int, where: sa.ColumnElement[bool]) 
         .where(AGENTS.c.task_id == task_id, MESSAGES.c.task_id == task_id, _of_people, where)
         .order_by(MESSAGES.c.id)
     )
-    return tuple(map(_as_words, connection.execute(query)))
+    return tuple(map(_as_open_message, connection.execute(query)))
 
 
-def _as_words(row: AnyRow) -> Words:
-    return Words(
+def _as_open_message(row: AnyRow) -> OpenMessage:
+    return OpenMessage(
         id=row.id,
         by=row.from_name if row.from_kind == "person" else "a person",
         to_id=row.to_id,
@@ -104,13 +106,13 @@ def _as_words(row: AnyRow) -> Words:
     )
 
 
-def unheeded(words: Sequence[Words]) -> tuple[Unheeded, ...]:
-    """Convert words to the form that the event of the task's end contains."""
+def unheeded(words: Sequence[OpenMessage]) -> tuple[Unheeded, ...]:
+    """Convert messages to the form that the event of the task's end contains."""
     return tuple(Unheeded(each.by, each.to, each.text) for each in words)
 
 
-def hand_on(connection: Connection, words: Sequence[Words], to: int) -> None:
-    """Forward words to the inbox of another agent.
+def forward_messages(connection: Connection, words: Sequence[OpenMessage], to: int) -> None:
+    """Forward messages to the inbox of another agent.
 
     They become new rows, so that a running step of the first receiver cannot consume them.
     """
@@ -131,11 +133,13 @@ def hand_on(connection: Connection, words: Sequence[Words], to: int) -> None:
     connection.execute(MESSAGES.update().where(MESSAGES.c.id.in_(list(names))).values(**back))
 
 
-def hand_on_stranded(connection: Connection, task_id: int, to: int) -> tuple[Words, ...]:
-    """Forward the words of agents that cannot run to `to`. Return these words."""
-    stranded = tuple(each for each in open_words(connection, task_id) if each.stranded and each.to_id != to)
+def forward_stranded(connection: Connection, task_id: int, to: int) -> tuple[OpenMessage, ...]:
+    """Forward the messages of agents that cannot run to `to`. Return them."""
+    stranded = tuple(
+        each for each in open_messages(connection, task_id) if each.stranded and each.to_id != to
+    )
     if stranded:
-        hand_on(connection, stranded, to)
+        forward_messages(connection, stranded, to)
     return stranded
 
 
