@@ -206,9 +206,9 @@ class Gateway:
         if link.session is not None and link.session.link is link:
             link.session.link = None
             link.session.lost_at = self._world.time.monotonic()
-            self._tell_presence()
+            self._send_presence()
 
-    def _tell_presence(self) -> None:
+    def _send_presence(self) -> None:
         for listener in self.presence_listeners:
             listener(self.connected > 0)
 
@@ -256,7 +256,7 @@ class Gateway:
         link.session = session
         self._sessions[session.id] = session
         self._greet(session)
-        self._tell_presence()
+        self._send_presence()
         return None
 
     def _session_refused(self, link: Link) -> int | None:
@@ -293,7 +293,7 @@ class Gateway:
         for frame in missed:
             link.send(frame)
         session.push("RESUMED", {})
-        self._tell_presence()
+        self._send_presence()
         return None
 
     def _chunk(self, session: Session, data: Wire) -> None:

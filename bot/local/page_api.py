@@ -94,12 +94,12 @@ class PageApi:
     def notice_changed(self, text: str) -> None:
         """Tell open pages the line they show on top."""
         for feed in self._feeds.values():
-            feed.tell({"t": "notice", "text": text})
+            feed.send({"t": "notice", "text": text})
 
     def presence_changed(self, online: bool) -> None:
         """Tell open pages whether the bot is there."""
         for feed in self._feeds.values():
-            feed.tell({"t": "presence", "online": online})
+            feed.send({"t": "presence", "online": online})
 
     def hang_up(self) -> None:
         """End every live connection."""

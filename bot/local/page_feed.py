@@ -39,17 +39,17 @@ class Feed:
         self._closed = False
         world.subscribers.append(self._on_event)
         world.whispers.append(self._on_whisper)
-        world.emoji_listeners.append(self._tell_emojis)
-        world.command_listeners.append(lambda: self.tell({"t": "commands"}))
+        world.emoji_listeners.append(self._send_emojis)
+        world.command_listeners.append(lambda: self.send({"t": "commands"}))
 
     def emojis(self) -> list[str]:
         """The ids of the emojis the page can show."""
         return [str(emoji_id) for emoji_id in self._world.application_emojis]
 
-    def _tell_emojis(self) -> None:
-        self.tell({"t": "emojis", "emojis": self.emojis()})
+    def _send_emojis(self) -> None:
+        self.send({"t": "emojis", "emojis": self.emojis()})
 
-    def tell(self, event: Wire) -> None:
+    def send(self, event: Wire) -> None:
         """Send one event to every open page."""
         self.seq += 1
         self._kept.append((self.seq, json.dumps(event, default=str)))
@@ -129,18 +129,18 @@ class Feed:
         if event.startswith("MESSAGE_"):
             self._on_message(event, payload)
         elif event in ("CHANNEL_DELETE", "THREAD_DELETE"):
-            self.tell({"t": "channel-deleted", "id": payload["id"]})
+            self.send({"t": "channel-deleted", "id": payload["id"]})
         elif event in ("CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"):
             if self.sees(int(payload["id"])):
-                self.tell({"t": "channel", "channel": self.channel(int(payload["id"]))})
+                self.send({"t": "channel", "channel": self.channel(int(payload["id"]))})
             else:
-                self.tell({"t": "channel-deleted", "id": payload["id"]})
+                self.send({"t": "channel-deleted", "id": payload["id"]})
         elif event == "TYPING_START" and int(payload["user_id"]) != self._viewer:
             user = self._world.users[int(payload["user_id"])]
             name = user.global_name or user.name
-            self.tell({"t": "typing", "channel": payload["channel_id"], "name": name})
+            self.send({"t": "typing", "channel": payload["channel_id"], "name": name})
         elif event.startswith(("GUILD_ROLE", "GUILD_MEMBER", "GUILD_DELETE", "GUILD_UPDATE")):
-            self.tell({"t": "state"})
+            self.send({"t": "state"})
 
     def _on_message(self, event: str, payload: Mapping[str, Any]) -> None:
         channel_id = int(payload["channel_id"])
@@ -148,20 +148,20 @@ class Feed:
             return
         if event in ("MESSAGE_DELETE", "MESSAGE_DELETE_BULK"):
             for message_id in payload.get("ids") or [payload["id"]]:
-                self.tell({"t": "delete", "channel": str(channel_id), "id": message_id})
+                self.send({"t": "delete", "channel": str(channel_id), "id": message_id})
             return
         message_id = int(payload.get("message_id") or payload["id"])
         stored = self._world.messages[channel_id].get(message_id)
         if stored is not None:
             kind = "new" if event == "MESSAGE_CREATE" else "message"
-            self.tell({"t": kind, "message": self.message(stored)})
+            self.send({"t": kind, "message": self.message(stored)})
 
     def _on_whisper(self, event: str, message: Message) -> None:
         if not message.visible_to(self._viewer):
             return
         if event == "MESSAGE_DELETE":
             reference = {"channel": str(message.channel_id), "id": str(message.id)}
-            self.tell({"t": "delete", **reference})
+            self.send({"t": "delete", **reference})
             return
         kind = "new" if event == "MESSAGE_CREATE" else "message"
-        self.tell({"t": kind, "message": self.message(message)})
+        self.send({"t": kind, "message": self.message(message)})

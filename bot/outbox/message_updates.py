@@ -97,12 +97,12 @@ class MessageUpdates:
                 await asyncio.sleep(self._pace.after(failures))
             except PermissionMissing as error:
                 _log.warning("%s of %s is forbidden: %s", entry.post.kind, entry.post.ref or "a gate", error)
-                await self._tell(entry, wording.GATE_STUCK)
+                await self._notify_channel(entry, wording.GATE_STUCK)
                 return
             except TargetDeleted as error:
                 _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
                 if error.what == "webhook":
-                    await self._tell(entry, wording.GATE_ORPHANED)
+                    await self._notify_channel(entry, wording.GATE_ORPHANED)
                 return
             except (Rejected, NotFound) as error:
                 _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
@@ -110,7 +110,7 @@ class MessageUpdates:
             else:
                 return
 
-    async def _tell(self, entry: Entry, stuck: str) -> None:
+    async def _notify_channel(self, entry: Entry, stuck: str) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
         post = entry.post
         if post.kind == "rename":

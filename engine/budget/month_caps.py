@@ -12,7 +12,7 @@ from engine.commands import MonthRule, SetMonthRule
 from engine.domain.budget import Budget, SpendCap
 from engine.domain.gates import HALF, GateBasis, choices_of
 from engine.domain.models import DEMONSTRATION
-from engine.domain.months import FULL, bits_of, month_at, reached, refusal, to_tell, used
+from engine.domain.months import FULL, bits_of, due_notices, month_at, reached, refusal, used
 from engine.errors import Invalid
 from engine.events import EventBody, MonthBudgetReached
 from engine.lifecycle.gates import NewGate, raise_gate
@@ -87,7 +87,7 @@ def as_month(row: AnyRow, own_micros: int = 0, own_tokens: int = 0) -> Budget:
 # ---------------------------------------------------------------- warnings
 
 
-def months_to_tell(connection: Connection, now: float) -> list[int]:
+def months_to_announce(connection: Connection, now: float) -> list[int]:
     """Return the ids of the month's budgets of which more is used than was told."""
     current = sa.and_(MONTHS.c.begins_at <= now, MONTHS.c.ends_at > now)
     capped = sa.or_(MONTHS.c.cap_micros.is_not(None), MONTHS.c.cap_tokens.is_not(None))
@@ -99,13 +99,13 @@ def warn_months(connection: Connection, ids: Sequence[int], now: float) -> None:
     """Tell once of each cap how much of it is used, by events."""
     held = sa.select(MONTHS).where(MONTHS.c.id.in_(ids)).order_by(MONTHS.c.id).with_for_update()
     for row in connection.execute(held).all():
-        _tell(connection, row, reached(as_month(row)), now)
+        _announce(connection, row, reached(as_month(row)), now)
 
 
-def _tell(
+def _announce(
     connection: Connection, row: AnyRow, found: Sequence[tuple[SpendCap, int, int, int]], now: float
 ) -> None:
-    told = to_tell(found, row.warned)
+    told = due_notices(found, row.warned)
     warned = row.warned | bits_of(found)
     connection.execute(MONTHS.update().where(MONTHS.c.id == row.id).values(warned=warned))
     zone = rule_of(connection, row.space).zone
@@ -129,7 +129,7 @@ def pause_for_month(connection: Connection, task: AnyRow, budget: Budget, need: 
     """
     row = connection.execute(sa.select(MONTHS).where(MONTHS.c.id == budget.id).with_for_update()).one()
     cap, spent, limit = budget.binding(need)
-    _tell(connection, row, [*reached(as_month(row)), (cap, 100, spent, limit)], now)
+    _announce(connection, row, [*reached(as_month(row)), (cap, 100, spent, limit)], now)
     left = left_in_month(connection, row.space, row.by, now)
     whose = "of the person in whose name this task runs" if row.by else "of this server"
     set_state(connection, task, "paused", f"the budget {whose} for {row.month} is used up", now, "month")

@@ -1,4 +1,4 @@
-"""Calls that a person agreed to: claim them, make them, tell the agent what came of them."""
+"""Calls that a person agreed to: claim them, make them, notify_agent the agent what came of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.connectors.ledger import GRACE_S, CallRefused, charge, check_limits, finish, give_up
-from engine.connectors.recovery import tell
+from engine.connectors.recovery import notify_agent
 from engine.domain.outside import CallEnd
 from engine.ports import OutsideAnswer, OutsideTool, Wake
 from engine.store.core import AGENTS, BUDGETS, OUTSIDE_CALLS, TASKS, AnyRow, loads
@@ -74,18 +74,18 @@ def _open_call(call_id: int) -> sa.Select[Any]:
 def _not_made(connection: Connection, row: AnyRow, why: str, now: float) -> tuple[Wake, ...]:
     values = {"state": "failed", "told": True, "result": why, "ended_at": now}
     connection.execute(OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == row.id).values(**values))
-    return tell(connection, row, "not_sent", why, now)
+    return notify_agent(connection, row, "not_sent", why, now)
 
 
 def answered(connection: Connection, call_id: int, answer: OutsideAnswer, now: float) -> tuple[Wake, ...]:
-    """Write the answer of an approved call and tell it. Return the agents to wake."""
+    """Write the answer of an approved call and notify_agent it. Return the agents to wake."""
     if not finish(connection, call_id, answer, now):
         return ()
     return _told(connection, call_id, "failed" if answer.failed else "done", now)
 
 
 def lost(connection: Connection, call_id: int, end: CallEnd, why: str, now: float) -> tuple[Wake, ...]:
-    """Write that an approved call did not happen, or that nobody knows, and tell it."""
+    """Write that an approved call did not happen, or that nobody knows, and notify_agent it."""
     give_up(connection, call_id, "failed" if end == "not_sent" else "unknown", why, now)
     return _told(connection, call_id, end, now)
 
@@ -95,4 +95,4 @@ def _told(connection: Connection, call_id: int, end: CallEnd, now: float) -> tup
     if row.told:
         return ()
     connection.execute(OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == call_id).values(told=True))
-    return tell(connection, row, end, row.result, now)
+    return notify_agent(connection, row, end, row.result, now)

@@ -59,9 +59,9 @@ def _settle(connection: Connection, row: AnyRow, now: float) -> tuple[Wake, ...]
         return ()
     if row.state == "sent":
         _set(connection, row, state="unknown", told=True, result=LOST, ended_at=now)
-        return tell(connection, row, "unknown", LOST, now)
+        return notify_agent(connection, row, "unknown", LOST, now)
     _set(connection, row, told=True)
-    return tell(connection, row, _end_of(row), row.result, now)
+    return notify_agent(connection, row, _end_of(row), row.result, now)
 
 
 def _end_of(row: AnyRow) -> CallEnd:
@@ -69,7 +69,9 @@ def _end_of(row: AnyRow) -> CallEnd:
     return ends.get(row.state, "unknown")
 
 
-def tell(connection: Connection, row: AnyRow, end: CallEnd, text: str, now: float) -> tuple[Wake, ...]:
+def notify_agent(
+    connection: Connection, row: AnyRow, end: CallEnd, text: str, now: float
+) -> tuple[Wake, ...]:
     """Tell the agent and the people what became of a call. Return the agent's wake-up."""
     agent = connection.execute(
         sa.select(AGENTS.c.name, AGENTS.c.group_id, AGENTS.c.leads_group_id).where(

@@ -78,7 +78,7 @@ def bits_of(found: Sequence[tuple[SpendCap, int, int, int]]) -> int:
     return sum(_BITS[cap, percent] for cap, percent, _, _ in found)
 
 
-def to_tell(
+def due_notices(
     found: Sequence[tuple[SpendCap, int, int, int]], warned: int
 ) -> list[tuple[SpendCap, int, int, int]]:
     """Return of each cap the largest part that was not told yet; the smaller ones go without saying."""

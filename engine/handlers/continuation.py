@@ -47,7 +47,7 @@ def continue_task(connection: Connection, command: ContinueTask, caps: Caps, now
     task = _reopen(connection, old, more, command.by, now)
     _gather_agents(connection, task, now)
     kept = len(open_messages(connection, task.id))
-    _tell_boss(connection, old, task, command, now)
+    _notify_boss(connection, old, task, command, now)
     _pass_words(connection, task, command, now)
     spent = _extend_budgets(connection, task, more)
     hold_order(connection)  # so that two starts of one person are counted one after the other
@@ -137,7 +137,9 @@ def _gather_agents(connection: Connection, task: AnyRow, now: float) -> None:
     forward_stranded(connection, task.id, task.boss_id)
 
 
-def _tell_boss(connection: Connection, old: AnyRow, task: AnyRow, command: ContinueTask, now: float) -> None:
+def _notify_boss(
+    connection: Connection, old: AnyRow, task: AnyRow, command: ContinueTask, now: float
+) -> None:
     report = f"\nThe report was:\n{old.report[:REPORT_CHARS]}" if old.report else ""
     words = (
         "What people say stands beside this."

@@ -373,13 +373,15 @@ def _dismiss(at: _Answered) -> tuple[Wake, ...]:
 
 def _allow_packages(at: _Answered) -> tuple[Wake, ...]:
     names = ", ".join(asked_in(at.connection, at.gate.id))
-    return _tell_asker(at, f"The people allowed the packages {names}. Call install_packages for them again.")
+    return _notify_asker(
+        at, f"The people allowed the packages {names}. Call install_packages for them again."
+    )
 
 
 def _refuse_packages(at: _Answered) -> tuple[Wake, ...]:
     names = ", ".join(asked_in(at.connection, at.gate.id))
     who = "The people refused" if at.basis == "person" else "Nobody allowed in time"
-    return _tell_asker(at, _with_note(f"{who} the packages {names}. Do without.", at))
+    return _notify_asker(at, _with_note(f"{who} the packages {names}. Do without.", at))
 
 
 def _allow_action(at: _Answered) -> tuple[Wake, ...]:
@@ -392,17 +394,17 @@ def _allow_action(at: _Answered) -> tuple[Wake, ...]:
         f"The people agreed that you {row.action}, once and exactly so: {row.arguments_json}\nMake the same "
         "call again now; with other arguments or files they are asked anew."
     )
-    return _tell_asker(at, text)
+    return _notify_asker(at, text)
 
 
 def _refuse_action(at: _Answered) -> tuple[Wake, ...]:
     asked = sa.select(ACTION_REQUESTS.c.action).where(ACTION_REQUESTS.c.gate_id == at.gate.id)
     action = at.connection.execute(asked).scalar() or "do this"
     who = "The people refused that" if at.basis == "person" else "Nobody agreed in time that"
-    return _tell_asker(at, _with_note(f"{who} you {action} as you asked. Do without it.", at))
+    return _notify_asker(at, _with_note(f"{who} you {action} as you asked. Do without it.", at))
 
 
-def _tell_asker(at: _Answered, text: str) -> tuple[Wake, ...]:
+def _notify_asker(at: _Answered, text: str) -> tuple[Wake, ...]:
     return at.send(at.gate.agent_id or at.task.boss_id, text)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from engine.budget.month_caps import (
     has_stale,
-    months_to_tell,
+    months_to_announce,
     paused_for_month,
     release_stale,
     resume_with_room,
@@ -144,8 +144,8 @@ class Monitor:
         self._events_added()
 
     async def _check_months(self, now: float) -> None:
-        """Tell how much of the month's budgets is used, and resume tasks for which there is room again."""
-        told = await self._db.read(lambda c: months_to_tell(c, now))
+        """Report how much of the month's budgets is used, and resume tasks for which there is room again."""
+        told = await self._db.read(lambda c: months_to_announce(c, now))
         if told:
             await self._db.write(lambda c: warn_months(c, told, now))
             self._events_added()

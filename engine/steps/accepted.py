@@ -46,7 +46,7 @@ def reopened(unit: UnitOfWork, path: str, stored: str) -> str:
     return dumps(own) if own else ""
 
 
-def tell_reopened(unit: UnitOfWork) -> None:
+def notify_reopened(unit: UnitOfWork) -> None:
     """Tell whoever accepted work which of its files this step changed, without waking them."""
     for assignment_id, paths in unit.reopened.items():
         work = load_assignment(unit.connection, unit.task_id, assignment_id)

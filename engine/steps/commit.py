@@ -42,7 +42,7 @@ from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead, RemarkNoted
 from engine.lifecycle.agents import pause_recruits
 from engine.ports import Wake
-from engine.steps.accepted import tell_reopened
+from engine.steps.accepted import notify_reopened
 from engine.steps.effects import apply_effect
 from engine.steps.sources import sources_of_turn
 from engine.steps.transcript import calls_json, messages_json, summary_json
@@ -320,7 +320,7 @@ class _Step:
             self._speak()
         for effect in self.effects:
             apply_effect(effect, unit)
-        tell_reopened(unit)
+        notify_reopened(unit)
         if self.me.status == "paused" and any(isinstance(effect, Recruit) for effect in self.effects):
             pause_recruits(connection, unit.agent.id, unit.now)
         _write_step(connection, turn, outcome, unit)

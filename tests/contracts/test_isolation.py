@@ -21,7 +21,7 @@ from engine import Engine, EngineOptions, EngineParts, TurnOptions
 from engine import commands as c
 from engine.budget.caps import at_cap, pause_and_ask
 from engine.budget.month_caps import (
-    months_to_tell,
+    months_to_announce,
     paused_for_month,
     release_stale,
     resume_with_room,
@@ -533,7 +533,7 @@ ENGINE_ACTS = (
     ),
     by_engine(
         "part of a month is told",
-        lambda db, s: warn_months(db, months_to_tell(db, NOW), NOW),
+        lambda db, s: warn_months(db, months_to_announce(db, NOW), NOW),
         put(MONTHS, lambda s: MONTHS.c.space == s.space, spent_micros=9_000_000),
     ),
     by_engine(

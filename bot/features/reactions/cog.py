@@ -98,7 +98,7 @@ class ReactionsCog(commands.Cog):
             said = await verb(self, cast(Interaction, ask), meant)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             said = Told(error_text(error))
-        await self._tell(ask, said)
+        await self._answer_privately(ask, said)
 
     async def _meant(self, message_id: int, guild_id: int) -> Meant | None:
         look, routes = self.parts.engine.look, self.parts.routes
@@ -116,7 +116,7 @@ class ReactionsCog(commands.Cog):
             return None
         return Meant(task, agent, gate, spoke.get(first or 0, 0.0))
 
-    async def _tell(self, ask: ReactionAsk, said: Told) -> None:
+    async def _answer_privately(self, ask: ReactionAsk, said: Told) -> None:
         try:
             await ask.user.send(said.text, files=said.files(), suppress_embeds=True)
         except UNDELIVERED:

@@ -286,7 +286,7 @@ class RepliesCog(commands.Cog):
         await self._react(message, DELIVERED)
         if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
             later = texts.READ_LATER_TASK if addressed.task.state == "paused" else texts.READ_LATER
-            await self._tell(message, later.format(name=plain(addressed.agent.name, 60)))
+            await self._reply_below(message, later.format(name=plain(addressed.agent.name, 60)))
         return True
 
     async def _kept(self, message: discord.Message, task_id: int) -> bool:
@@ -299,7 +299,7 @@ class RepliesCog(commands.Cog):
         if key not in self._offered:
             self._offered.add(key)
             text, view = offer_to_continue(task, self.parts.defaults)
-            await self._tell(message, text, view, task)
+            await self._reply_below(message, text, view, task)
         return True
 
     async def _greet(self, message: discord.Message) -> None:
@@ -460,9 +460,9 @@ class RepliesCog(commands.Cog):
 
     async def _refuse(self, message: discord.Message, words: str) -> None:
         await self._react(message, REFUSED)
-        await self._tell(message, words)
+        await self._reply_below(message, words)
 
-    async def _tell(
+    async def _reply_below(
         self,
         message: discord.Message,
         words: str,

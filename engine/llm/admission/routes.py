@@ -30,21 +30,21 @@ class Admission(Protocol):
 class StandIns:
     """Observes a lane that has stand-ins: reports once that another answers, and once that it is back."""
 
-    def __init__(self, name: str, other: str, tell: Callable[[str], None]) -> None:
-        self._name, self._other, self._tell = name, other, tell
+    def __init__(self, name: str, other: str, notice: Callable[[str], None]) -> None:
+        self._name, self._other, self._notice = name, other, notice
         self._away = False
 
     def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """See `AdmissionObserver`."""
         if not self._away:
             self._away = True
-            self._tell(f"{self._name} cannot be used: {reason} Meanwhile {self._other} answers.")
+            self._notice(f"{self._name} cannot be used: {reason} Meanwhile {self._other} answers.")
 
     def on_back(self) -> None:
         """See `AdmissionObserver`."""
         if self._away:
             self._away = False
-            self._tell(f"{self._name} answers again.")
+            self._notice(f"{self._name} answers again.")
 
 
 class RoutedModel:

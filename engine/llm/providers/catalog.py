@@ -38,13 +38,13 @@ class Catalog:
         base_url: str,
         *,
         local: bool,
-        tell: Callable[[str, str], None],
+        notice: Callable[[str, str], None],
         learned: Learned | None = None,
     ) -> None:
-        """`tell(key, text)` gets each thing worth saying; the same key is said once. `learned` keeps what is
-        learned over restarts."""
+        """`notice(key, text)` gets each thing worth saying; the same key is said once. `learned` keeps what
+        is learned over restarts."""
         self._learned = learned
-        self._settings, self._base_url, self._local, self._tell = settings, base_url, local, tell
+        self._settings, self._base_url, self._local, self._notice = settings, base_url, local, notice
         self._quirks: dict[str, Quirks] = {}
         self._known: dict[str, KnownModel] = {}
         self._rates: dict[str, Rates] = {}
@@ -64,7 +64,7 @@ class Catalog:
         if self._learned:
             self._learned.put(self._base_url, model, quirks)
         if said:
-            self._tell(f"{model}|{said}", f"The endpoint of {model} was asked in another way: {said}.")
+            self._notice(f"{model}|{said}", f"The endpoint of {model} was asked in another way: {said}.")
 
     def learn_window(self, model: str, tokens: int) -> None:
         """Register that a prompt of `tokens` tokens was too long."""
@@ -102,7 +102,7 @@ class Catalog:
         if rates is not None:
             return rates
         rates = rates_of(self._settings.model_ceiling_price, "ceiling")
-        self._tell(
+        self._notice(
             f"price|{model}",
             f"No price is known for {model}: it counts as {rates}. Set MODEL_PRICES to the real price.",
         )

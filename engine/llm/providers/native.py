@@ -76,7 +76,7 @@ class NativeChat:
         self._say, self._people = say, tell
         self._said: set[str] = set()
         where = f"{target.provider}:{target.base_url}"
-        self._catalog = Catalog(settings, where, local=False, tell=self._tell_once, learned=learned)
+        self._catalog = Catalog(settings, where, local=False, notice=self._notify_once, learned=learned)
         self._connected = connected(target, settings)
         name = f"{target.provider}:{target.model}"
         self._model: Model = infer_model(name, lambda _: self._connected.provider)
@@ -222,7 +222,7 @@ class NativeChat:
         rates = self._catalog.rates_of_answer(answer.model, self._target.model)
         return read_answer(settled(answer, prompt, limit, rates), request.tools)
 
-    def _tell_once(self, key: str, text: str) -> None:
+    def _notify_once(self, key: str, text: str) -> None:
         if key not in self._said:
             self._said.add(key)
             self._say(text)

@@ -73,7 +73,7 @@ class OpenAIChat:
             settings,
             self._address.base,
             local=self._endpoint.local,
-            tell=self._tell_once,
+            notice=self._notify_once,
             learned=learned,
         )
         self._cuts: dict[str, CutWatch] = {}
@@ -153,7 +153,7 @@ class OpenAIChat:
             head["tool_choice"] = allowed_tools(request)
         if self._endpoint.local and request.warmth:
             head["temperature"] = request.warmth
-        if self._tells(request) or quirks.streams:
+        if self._reports_progress(request) or quirks.streams:
             head["stream"] = True
         if quirks.streams:
             head["stream_options"] = {"include_usage": True}
@@ -163,7 +163,7 @@ class OpenAIChat:
         headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         if self._endpoint.local:
             headers["X-Agent"] = f"{request.task_id}.{request.agent_id}"
-        told = self._tells(request)
+        told = self._reports_progress(request)
         if request.heard is not None:
             request.heard(Written(read=0.0 if told else 1.0))
         progress = listening.set(StreamProgress(request.heard) if told and request.heard else None)
@@ -179,7 +179,7 @@ class OpenAIChat:
         finally:
             listening.reset(progress)
 
-    def _tells(self, request: ChatRequest) -> bool:
+    def _reports_progress(self, request: ChatRequest) -> bool:
         """Return whether the endpoint tells how far its answer is; others answer at once, as a whole."""
         return self._endpoint.local and request.heard is not None
 
@@ -211,7 +211,7 @@ class OpenAIChat:
             return False
         self._moves += 1
         base = re.sub(r"/chat/completions.*$", "", target)
-        self._tell_once(
+        self._notify_once(
             f"moved|{target}",
             f"The model endpoint has moved: requests go to {base}. Set OPENAI_BASE_URL={base}.",
         )
@@ -250,7 +250,7 @@ class OpenAIChat:
     # ------------------------------------------------------------ answers
 
     def _read(self, raw: bytes, request: ChatRequest, model: str, quirks: Quirks, sent: Sent) -> ChatAnswer:
-        unasked = not (quirks.stream or quirks.streams or self._tells(request))
+        unasked = not (quirks.stream or quirks.streams or self._reports_progress(request))
         if unasked and is_stream(raw):
             self._catalog.learn(model, replace(quirks, stream=True), "requests now ask for no stream")
         try:
@@ -268,14 +268,14 @@ class OpenAIChat:
         size = prompt_bytes(request, len(self._tool_text(request, quirks)))
         if self._cuts.setdefault(model, CutWatch()).seems_cut(size, answer.usage):
             read = answer.usage.prompt
-            self._tell_once(
+            self._notify_once(
                 f"cut|{model}",
                 f"The server of {model} seems to read only {read:,} tokens of prompts and to drop the rest "
                 "silently. Raise its context (num_ctx, OLLAMA_CONTEXT_LENGTH), or set "
                 f"MODEL_CONTEXT_TOKENS={read}.",
             )
 
-    def _tell_once(self, key: str, text: str) -> None:
+    def _notify_once(self, key: str, text: str) -> None:
         if key in self._said:
             return
         self._said.add(key)

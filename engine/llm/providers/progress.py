@@ -1,4 +1,4 @@
-"""Tell how far a streamed answer is while it arrives."""
+"""Report how far a streamed answer is while it arrives."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_newer_prices_count_from_the_next_call_on() -> None:
         settings_with(model_prices_update=True),
         "https://api.openai.com/v1",
         local=False,
-        tell=lambda *_: None,
+        notice=lambda *_: None,
     )
     before = catalog.rates("gpt-4o")
     newer = DataSnapshot([p for p in get_snapshot().providers if p.id == "anthropic"], from_auto_update=True)

@@ -160,11 +160,11 @@ class ChatEndpoint:
                 await response.prepare(request)
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
 
-        async def tell(progress: Mapping[str, Any]) -> None:
+        async def report(progress: Mapping[str, Any]) -> None:
             await send({"object": CHUNK, "choices": [], "progress": progress})
 
         try:
-            answer = await self._answer(replace(asked, progress=AnswerProgress(tell)), script)
+            answer = await self._answer(replace(asked, progress=AnswerProgress(report)), script)
         except UpstreamError as error:
             if not response.prepared:
                 return web.json_response(error.body, status=error.status)

@@ -1,4 +1,4 @@
-"""Read llama.cpp's streamed answers, and tell what is written of an answer meanwhile."""
+"""Read llama.cpp's streamed answers, and report what is written of an answer meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.llm.local.protocol.prompts import Call
 
-Tell = Callable[[Mapping[str, Any]], Awaitable[None]]
+Report = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 EVERY_S = 0.5
 """Time between two accounts of one answer; llama.cpp itself sends a chunk a token."""
@@ -19,14 +19,14 @@ WORDS = 100
 
 
 class AnswerProgress:
-    """How far one answer is, over all requests to llama.cpp behind it; told to `tell` as plain data.
+    """How far one answer is, over all requests to llama.cpp behind it; given to `report` as plain data.
 
     `tokens` written so far; `read`: the part of the prompt that is read; `tool` and `path` of the call whose
     text is written, with its `lines` so far and the newest `words`.
     """
 
-    def __init__(self, tell: Tell | None = None, now: Callable[[], float] = time.monotonic) -> None:
-        self._tell, self._now, self._told = tell, now, float("-inf")
+    def __init__(self, report: Report | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._report, self._now, self._told = report, now, float("-inf")
         self._tokens, self._read = 0, 0.0
         self._tool = self._path = self._text = ""
         self._shown = False
@@ -52,11 +52,11 @@ class AnswerProgress:
 
     async def _account(self) -> None:
         now = self._now()
-        if self._tell is None or now - self._told < EVERY_S:
+        if self._report is None or now - self._told < EVERY_S:
             return
         self._told = now
         lines = [line.strip() for line in self._text.splitlines() if line.strip()] if self._shown else []
-        await self._tell(
+        await self._report(
             {
                 "tokens": self._tokens,
                 "read": round(self._read, 3),

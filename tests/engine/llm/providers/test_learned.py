@@ -27,7 +27,7 @@ def test_a_new_process_asks_in_the_form_that_the_last_one_learned(tmp_path: Path
     settings = EngineSettings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
 
     def catalog(url: str) -> Catalog:
-        return Catalog(settings, url, local=False, tell=lambda key, text: None, learned=Learned(path))
+        return Catalog(settings, url, local=False, notice=lambda key, text: None, learned=Learned(path))
 
     catalog("https://user:secret@one.example/v1").learn("m", SHAPE)
     assert catalog("https://user:secret@one.example/v1").quirks("m") == SHAPE
