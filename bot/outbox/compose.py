@@ -66,6 +66,16 @@ def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
     return tuple(wires)
 
 
+def with_explanation(wire: OutgoingMessage, explanation: str) -> OutgoingMessage:
+    """Return a question with what its buttons lead to: below its words, or at the end of its card."""
+    if not wire.cards:
+        return replace(wire, content=f"{wire.content}\n{explanation}")
+    below = f"\n\n{wording.PLAN_CHOICES}\n{explanation}"
+    last = wire.cards[-1]
+    card = replace(last, text=f"{excerpt(last.text, CARD_MOST - len(below))}{below}")
+    return replace(wire, cards=(*wire.cards[:-1], card))
+
+
 def _joined(posts: Sequence[Post]) -> str:
     lines = []
     for _, run in groupby(posts, key=lambda post: post.fold or id(post)):

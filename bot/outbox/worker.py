@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import aiohttp
 import discord
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.outbox.compose import compose
+from bot.outbox.compose import compose, with_explanation
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
 from bot.outbox.limiter import Limiter
 from bot.outbox.message_updates import CloseGate
@@ -160,10 +160,8 @@ class ChannelWorker:
 
     async def _explained(self, wire: OutgoingMessage) -> OutgoingMessage:
         """Add the consequences of a gate's choices, before storing: the text identifies the message."""
-        if wire.gate_id is None:
-            return wire
-        explanation = await self._means.explain(wire.gate_id)
-        return replace(wire, content=f"{wire.content}\n{explanation}") if explanation else wire
+        explanation = await self._means.explain(wire.gate_id) if wire.gate_id is not None else ""
+        return with_explanation(wire, explanation) if explanation else wire
 
     async def _try(self, job: SendJob) -> None:
         try:

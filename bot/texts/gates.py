@@ -116,7 +116,8 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
 
 COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap", "month": "/setup"}
 
-UNANSWERED = "-# **No answer** until <t:{due}:f>: {means}"
+NO_ANSWER = "**No answer** until <t:{due}:f>: {means}"
+UNANSWERED = f"-# {NO_ANSWER}"
 DECIDES = "the agent decides by itself and says what it assumed."
 COUNTS = "its first option counts."
 
@@ -211,16 +212,18 @@ def answer_text(choice: Choice | None, text: str, limits: Limits | None = None) 
 
 
 def meanings(gate: GateView, limits: Limits) -> str:
-    """Return a line of small print for each way to answer, "" for an agent's own question.
+    """Return a line for each way to answer, "" for an agent's own question: small print below a question, a
+    list at the end of a plan's card.
 
     `limits` are the caps in question: the task's, or those of the subtree whose cap is reached.
     """
     values = {"caps": caps(limits), "more": _half_more(limits)}
-    lines = [f"-# **{name}**: {MEANS[gate.kind][way].format(**values)}" for way, name in ways(gate)]
+    lines = [f"**{name}**: {MEANS[gate.kind][way].format(**values)}" for way, name in ways(gate)]
     if gate.due_at is not None and gate.default is not None:
         means = default_means(gate.kind, gate.default, limits)
-        lines.append(UNANSWERED.format(due=int(gate.due_at), means=means))
-    return "\n".join(lines)
+        lines.append(NO_ANSWER.format(due=int(gate.due_at), means=means))
+    mark = "•" if gate.kind == "plan" else "-#"
+    return "\n".join(f"{mark} {line}" for line in lines)
 
 
 def default_means(kind: GateKind, default: GateDefault, limits: Limits = NO_LIMITS) -> str:

@@ -33,6 +33,7 @@ PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
     "👥 {agents} · 🧮 about {tokens:,} tokens · 💰 {cost}{minutes}{left}"
 )
+PLAN_CHOICES = "**Your choices**"
 PLAN_GROUP = "• {group}"
 PLAN_MORE = "\n• and {count} more"
 PLAN_NOTHING = "nothing, it is recorded"

@@ -112,7 +112,7 @@ async def test_a_gate_pings_the_owner_and_has_buttons(stage: Stage) -> None:
 
 
 async def test_a_plan_comes_as_a_card_with_buttons(stage: Stage) -> None:
-    """Groups and estimates in an embed of the bot's own message; its gate finds it again."""
+    """Groups and estimates in an embed, what the buttons mean after them; its gate finds it again."""
     task_id, boss = await begun(stage)
     gate = stage.engine.raise_gate(boss, "Two groups", kind="plan")
     root = stage.engine.world.tasks[task_id].root_group_id
@@ -121,6 +121,8 @@ async def test_a_plan_comes_as_a_card_with_buttons(stage: Stage) -> None:
     message = stage.said("root")[-1]
     (card,) = message["embeds"]
     assert "• hull" in card["description"] and "12 agents" in card["description"]
+    plan, _, choices = card["description"].partition("\n\n**Your choices**\n")
+    assert "work starts" in choices and "work starts" not in plan and "\n" not in message["content"]
     assert [b["label"] for b in message["components"][0]["components"]] == ["Approve", "Cancel the task"]
     assert pinged(stage, message) == {stage.local.you.id}
     where = await stage.outbox.ledger.gate_message(gate)
