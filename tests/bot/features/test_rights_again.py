@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.discord.models import Models
+from bot.features.agents.step_buttons import StepButton
 from bot.features.repeats.start_authorization import StartAuthorization
 from bot.storage import tables
 from engine.commands import Limits, RepeatTask, StartTask
@@ -111,6 +112,47 @@ async def test_a_button_with_anothers_number_confirms_nothing(stage: Stage) -> N
     assert stage.engine.commands == []
     await stage.boss.click(theirs.response, label="Yes, repeat it")
     assert isinstance(stage.engine.commands[-1], RepeatTask)
+
+
+async def closed_task(stage: Stage) -> tuple[Any, int]:
+    """A task in a channel that members cannot open: (the channel, Ada with two steps)."""
+    task = await stage.start("A secret merger")
+    (ada,) = stage.engine.recruit(task.boss, "Ada")
+    stage.engine.step(ada, "The price is 12.")
+    stage.engine.step(ada, "Or 13.")
+    hidden = discord.PermissionOverwrite(view_channel=False)
+    room = stage.guild.create_text_channel("closed", overwrites={stage.guild.default_role: hidden})
+    await stage.database.write(lambda c: c.execute(tables.groups.update().values(channel_id=room.id)))
+    return room, ada
+
+
+@pytest.mark.parametrize("form", ["inspect", "why"])
+async def test_pages_of_a_step_open_for_nobody_who_may_not_see_the_task(stage: Stage, form: Any) -> None:
+    """Whoever holds a button's id, by whatever way it turns: a stranger, and one whose right was taken away
+    between two presses; each press asks again, and the page that is shown stays as it was."""
+    _, ada = await closed_task(stage)
+    await grant(stage, steer=stage.role)
+    view = discord.ui.View(timeout=None)
+    ways = ("open", "before", "after", "older", "newer")
+    for way in ways:
+        view.add_item(StepButton(form, ada, 1, 0, way, way))
+    with stage.env._bot_scope():
+        await stage.env.bot.get_channel(stage.lobby.id).send("?", view=view)
+    await stage.env.settle()
+    shown = stage.lobby.last_message
+    for way in ways:
+        pressed = await stage.stranger.click(shown, label=way)
+        told = pressed.response if way == "open" else pressed.followups[-1]
+        assert "not allowed to steer" in told.content and told.flags.ephemeral
+        assert stage.lobby.history()[-1].content == "?"
+    own = await stage.crew.slash(stage.lobby, "agent inspect", agent=str(ada))
+    assert "Or 13." in own.response.content
+    await stage.crew.click(own.response, label="Older step")
+    assert "The price is 12." in own.response.content
+    await grant(stage, steer=others(stage))
+    refused = await stage.crew.click(own.response, label="Newer step")
+    assert "not allowed to steer" in refused.followups[-1].content
+    assert "13" not in own.response.content
 
 
 async def test_lists_and_completions_show_only_what_one_may_see(stage: Stage) -> None:
