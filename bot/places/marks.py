@@ -6,7 +6,20 @@ from bot.places.records import GroupRecord
 from bot.texts import outbox as wording
 
 
-def mark_of(row: GroupRecord, instance: str) -> str:
-    """Return the topic of a group's own channel; `instance` is this database's random name."""
+def topic_of(row: GroupRecord) -> str:
+    """Return the topic that people read on a group's own channel."""
     name = " ".join(row.name.split())[:200]
-    return wording.TOPIC.format(group=name, task=row.task_id, ref=f"{instance}-{row.group_id}")
+    return wording.TOPIC.format(group=name, task=row.task_id)
+
+
+def mark_of(row: GroupRecord, instance: str) -> str:
+    """Return the topic a channel is made with; `instance` is this database's random name.
+
+    By it the channel is found again after a crash before it was recorded; then the mark is taken off.
+    """
+    return f"{topic_of(row)}{wording.TOPIC_MARK.format(ref=f'{instance}-{row.group_id}')}"
+
+
+def is_marked_or_was(topic: str, mark: str) -> bool:
+    """Return whether a channel made with the topic `mark` still has it, with or without its mark."""
+    return bool(topic) and (topic == mark or mark.startswith(topic + wording.TOPIC_MARK.format(ref="")))

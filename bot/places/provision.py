@@ -19,7 +19,7 @@ import discord
 from bot.outbox.outcomes import NEEDS_2FA, fields_of, outcome_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
-from bot.places.marks import mark_of
+from bot.places.marks import mark_of, topic_of
 from bot.places.notices import Notices
 from bot.places.records import GroupRecord, MadePlace, PlaceRecords, TaskRecord
 from bot.texts import outbox as wording
@@ -166,7 +166,9 @@ class Provision:
         except (discord.HTTPException, discord.RateLimited) as error:
             raise _no_room(error) from error
         await self._note_made(row.task_id, "channel", channel.id, channel.topic or "")
-        return await self._keep(row, channel.id, 0)
+        place = await self._keep(row, channel.id, 0)
+        await _unmark(channel, topic_of(row))
+        return place
 
     async def _note_made(self, task_id: int, kind: str, place_id: int, marker: str = "") -> None:
         """What is not recorded here is never closed or deleted (`bot.features.files.archive`)."""
@@ -414,6 +416,14 @@ class Provision:
 
 def _place(row: GroupRecord) -> Place:
     return Place(row.task_id, row.group_id, row.channel_id, row.thread_id, row.name)
+
+
+async def _unmark(channel: discord.TextChannel, topic: str) -> None:
+    """Take the mark off a recorded channel's topic; where Discord refuses, people read it with the mark."""
+    try:
+        await channel.edit(topic=topic)
+    except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError) as error:
+        _log.info("the topic of channel %s keeps its mark: %s", channel.id, error)
 
 
 def _category_name(task: TaskRecord, root: GroupRecord) -> str:

@@ -249,7 +249,8 @@ GATE_ORPHANED = (
 )
 FORUM_POST = "Agents of task #{id} speak here. Reply to an agent to talk to it."
 SAFE_PLACE = "group {id}"
-TOPIC = "{group} (task {task}). Reply to an agent to talk to it, or write here. Ref {ref}"
+TOPIC = "{group} (task {task}). Reply to an agent to talk to it, or write here."
+TOPIC_MARK = " Ref {ref}"
 TASK_TITLE = "task {id}"
 WEBHOOK_NAME = "MegaAgent"
 WHOLE_FILE = "message.md"

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from bot.discord.context import ClosedPlaces
 from bot.outbox.transcripts import Transcripts
-from bot.places.marks import mark_of
+from bot.places.marks import is_marked_or_was, mark_of
 from bot.places.records import MadePlace, PlaceRecords
 from bot.storage.tables import groups, made_places, tasks
 from engine.ports import Database
@@ -45,7 +45,7 @@ async def close_places(
     made = await records.made(task_id)
     unrecorded = await _unrecorded(client, records, task_id, {each.place_id for each in made})
     for each in [*unrecorded, *made]:
-        await closer.close(each)
+        await closer.close(each, recorded=each in made)
     await database.write(
         lambda c: c.execute(sa.update(groups).where(groups.c.task_id == task_id).values(archived=True))
     )
@@ -126,13 +126,13 @@ class _Closer:
         self.forbidden: list[int] = []
         self.not_ours: list[int] = []
 
-    async def close(self, made: MadePlace) -> None:
-        """Close one place that is recorded as the bot's."""
+    async def close(self, made: MadePlace, recorded: bool) -> None:
+        """Close one place that is recorded as the bot's, or shows its mark."""
         if made.kind == "category" and not self._remove:
             return
         try:
             place = await self._client.fetch_channel(made.place_id)
-            if not _ours(place, made):
+            if not _ours(place, made, recorded):
                 log.warning("place %s does not look like the bot's any more: left alone", made.place_id)
                 self.not_ours.append(made.place_id)
             elif self._remove:
@@ -158,12 +158,14 @@ class _Closer:
             await place.delete(reason=REASON)
 
 
-def _ours(place: object, made: MadePlace) -> bool:
-    """Whether what Discord shows now agrees with the record."""
+def _ours(place: object, made: MadePlace, recorded: bool) -> bool:
+    """Whether what Discord shows now agrees with the record; without one only the mark itself proves it."""
     if isinstance(place, discord.Thread):
         return made.kind == "thread" and place.owner_id == made.creator_id
     if isinstance(place, discord.TextChannel):
-        return made.kind == "channel" and bool(made.marker) and place.topic == made.marker
+        topic = place.topic or ""
+        agrees = is_marked_or_was(topic, made.marker) if recorded else topic == made.marker
+        return made.kind == "channel" and bool(made.marker) and agrees
     return isinstance(place, discord.CategoryChannel) and made.kind == "category"
 
 

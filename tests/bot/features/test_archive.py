@@ -11,6 +11,8 @@ from sqlalchemy import delete, update
 from bot.discord.context import ClosedPlaces
 from bot.features.files.archive import close_places
 from bot.local import channel_rules
+from bot.places.marks import mark_of
+from bot.places.records import PlaceRecords
 from bot.storage.tables import groups, made_places
 from tests.bot.outbox.conftest import Stage, database, local, stage
 from tests.bot.places.test_repairs import begun, deep_thread, says, seen_by_bot, texts
@@ -86,11 +88,29 @@ async def test_a_channel_given_another_topic_is_not_the_bots_any_more(stage: Sta
     assert "root" in names(stage) and closed.not_ours == (root,)
 
 
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_topic_is_for_people_and_the_channel_still_the_bots(stage: Stage, refused: bool) -> None:
+    """The mark it is made with goes once it is recorded; where that fails it stays, which changes nothing."""
+    if refused:
+        stage.local.faults.fail("PATCH", r"/channels/\d+$", status=403, times=1)
+    task_id, _ = await begun(stage)
+    await seen_by_bot(stage)
+    topic = stage.local.you.channel("root")["topic"]
+    assert topic.startswith(f"Root (task {task_id}). Reply to an agent") and ("Ref" in topic) == refused
+    closed = await archive(stage, task_id, remove=True)
+    assert "root" not in names(stage) and closed.not_ours == ()
+
+
 async def test_what_an_older_version_made_is_known_by_its_mark(stage: Stage) -> None:
     """Without records: the topic's mark proves the bot's own, and people's channel has none."""
     member, thread = await deep_thread(stage)
     task_id = stage.engine.world.agents[member].task_id
     lobby = int(stage.local.you.channel("lobby")["id"])
+    records = PlaceRecords(stage.database)
+    for row in await records.places(task_id):
+        if row.channel_id and not row.thread_id:
+            topic = mark_of(row, await records.instance())
+            stage.local.world.edit_channel(row.channel_id, {"topic": topic})
     await stage.database.write(lambda c: c.execute(delete(made_places)))
     last = update(groups).where(groups.c.name == "Level0").values(channel_id=lobby)
     await stage.database.write(lambda c: c.execute(last))
