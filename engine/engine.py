@@ -167,8 +167,10 @@ class Engine:
         self._monitor.right = right
 
     async def resume_ready(self) -> None:
-        """Wake every agent with unread messages or an open turn: all that recovery needs, safe to repeat."""
+        """Wake every agent with unread messages, an open turn or a reservation that it may not use: all that
+        recovery needs, safe to repeat."""
         self._dispatcher.wake(await self._parts.db.read(task_state.ready_agents))
+        self._dispatcher.wake(await self._parts.db.read(task_state.stranded_agents))
 
     async def stop(self, drain: bool = True) -> None:
         """Start no new turns; running steps reach their commit or are repeated at the next start."""

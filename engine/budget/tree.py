@@ -108,10 +108,13 @@ def _new_budget(
 
 
 def _locked_subtree(connection: Connection, agent_id: int) -> Sequence[AnyRow]:
-    """Lock and return the agent and all below it, so that none reserves, settles or recruits meanwhile."""
+    """Lock and return the agent and all below it, so that none reserves, settles or recruits meanwhile.
+
+    With those who have left: one may still be in a call, and hold its reservation in a budget that moves.
+    """
     rows: Sequence[AnyRow] = []
     wanted = sa.select(AGENTS.c.id, AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens)
-    while len(rows) < len(ids := [row.id for row in subtree(connection, agent_id)]):
+    while len(rows) < len(ids := [row.id for row in subtree(connection, agent_id, dismissed=True)]):
         held = wanted.where(AGENTS.c.id.in_(ids)).order_by(AGENTS.c.id).with_for_update()
         rows = connection.execute(held).all()
     return rows

@@ -16,10 +16,8 @@ from engine.lifecycle.calls import withdraw_calls
 from engine.lifecycle.gates import close_gates
 from engine.lifecycle.open_messages import forward_messages, open_messages
 from engine.ports import AgentRole
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, GATES, GROUPS, TASKS
+from engine.store.core import AGENTS, ASSIGNMENTS, GATES, GROUPS, TASKS
 from engine.store.interventions import forget_refusals
-from engine.store.lookup import budget_path
-from engine.store.months import release_months
 from engine.store.prepared import Prepared
 
 _count_in = Prepared(
@@ -154,7 +152,8 @@ def pause_recruits(connection: Connection, head: int, now: float) -> None:
 def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> list[EventBody]:
     """Dismiss an agent and everyone below it, and cancel their open work. Return the events to append.
 
-    What people said to them and nobody acted on goes to the head.
+    What people said to them and nobody acted on goes to the head. Who is in a model call keeps its
+    reservation until that call is booked: it may cost as much even now.
     """
     leaving = subtree(connection, agent_id)
     ids = sorted(row.id for row in leaving)
@@ -166,7 +165,6 @@ def dismiss(connection: Connection, agent_id: int, reason: str, now: float) -> l
     connection.execute(
         TASKS.update().where(TASKS.c.id == task_id).values(agents=TASKS.c.agents - len(ids), progress_at=now)
     )
-    release(connection, ids)
     events += withdraw_calls(connection, ids, "dismissed", now)
     return [*events, *close_subtree_cap_gates(connection, ids, "dismissed")]
 
@@ -185,32 +183,14 @@ def close_subtree_cap_gates(connection: Connection, agents: list[int], basis: Ga
     return close_gates(connection, sa.and_(GATES.c.agent_id.in_(agents), GATES.c.kind == SUBTREE_CAP), basis)
 
 
-def release(connection: Connection, agents: list[int]) -> None:
-    """Release the agents' budget reservations: they make no more calls."""
-    held = connection.execute(
-        sa.select(AGENTS.c.reserved_micros, AGENTS.c.reserved_tokens, BUDGETS.c.path, AGENTS.c.held_in)
-        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
-        .where(AGENTS.c.id.in_(agents))
-        .order_by(AGENTS.c.id)
-        .with_for_update(of=AGENTS)
-    ).all()
-    for micros, tokens, path, held_in in held:
-        if micros or tokens:
-            connection.execute(
-                BUDGETS.update()
-                .where(BUDGETS.c.id.in_(budget_path(path)))
-                .values(
-                    reserved_micros=BUDGETS.c.reserved_micros - micros,
-                    reserved_tokens=BUDGETS.c.reserved_tokens - tokens,
-                )
-            )
-            release_months(connection, held_in, micros, tokens)
-    none_held = {"reserved_micros": 0, "reserved_tokens": 0, "held_in": ""}
-    connection.execute(AGENTS.update().where(AGENTS.c.id.in_(agents)).values(**none_held))
+def subtree(
+    connection: Connection, agent_id: int, *, dismissed: bool = False
+) -> Sequence[sa.Row[int, int, int, str]]:
+    """Return (id, task_id, group_id, name) of the agent and all agents below it, the agent first.
 
-
-def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, int, str]]:
-    """Return (id, task_id, group_id, name) of the agent and all agents below it, the agent first."""
+    `dismissed`: with those who have left.
+    """
+    counted = sa.true() if dismissed else AGENTS.c.status != "dismissed"
     base = (
         sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
         .where(AGENTS.c.id == agent_id)
@@ -219,7 +199,7 @@ def subtree(connection: Connection, agent_id: int) -> Sequence[sa.Row[int, int, 
     below = base.union_all(
         sa.select(AGENTS.c.id, AGENTS.c.task_id, AGENTS.c.group_id, AGENTS.c.name)
         .join(base, AGENTS.c.head_id == base.c.id)
-        .where(AGENTS.c.status != "dismissed")
+        .where(counted)
     )
     return connection.execute(sa.select(below.c.id, below.c.task_id, below.c.group_id, below.c.name)).all()
 

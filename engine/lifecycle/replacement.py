@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from engine.domain.prompt import sender
 from engine.domain.state import About
 from engine.events import AgentJoined, AgentLeft, AssignmentChanged, EventBody
-from engine.lifecycle.agents import NewAgent, add_agent, release
+from engine.lifecycle.agents import NewAgent, add_agent
 from engine.lifecycle.calls import forward_calls
 from engine.lifecycle.open_messages import TAKEN_BACK
 from engine.store.core import (
@@ -96,7 +96,6 @@ def _mark_dismissed(connection: Connection, old: AnyRow, reason: str, now: float
     connection.execute(AGENTS.update().where(AGENTS.c.id == old.id).values(**gone))
     left = {"agents": TASKS.c.agents - 1, "progress_at": now, "quiet_rounds": 0}
     connection.execute(TASKS.update().where(TASKS.c.id == old.task_id).values(**left))
-    release(connection, [old.id])
     return AgentLeft(old.task_id, old.group_id, old.id, old.name, reason)
 
 

@@ -68,7 +68,7 @@ def set_state(
 def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wake, ...]:
     """Return wake-ups for active agents of running tasks that have unread messages or an open turn.
 
-    This one query is all that recovery after a crash needs.
+    With `stranded_agents` this is all that recovery after a crash needs.
     """
     unread = (
         sa.select(MESSAGES.c.id)
@@ -89,4 +89,20 @@ def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wa
     )
     if task_id is not None:
         query = query.where(AGENTS.c.task_id == task_id)
+    return tuple(Wake(row.id, row.task_id) for row in connection.execute(query))
+
+
+def stranded_agents(connection: Connection) -> tuple[Wake, ...]:
+    """Return wake-ups for agents that may not run and hold a reservation: of a call that is not booked yet,
+    or that a crash cut off. Their next load releases it, which waits for the call where it is under way.
+    """
+    stopped = sa.or_(AGENTS.c.status != "active", TASKS.c.state != "running", BUDGETS.c.frozen)
+    held = sa.or_(AGENTS.c.reserved_tokens > 0, AGENTS.c.reserved_micros > 0)
+    query = (
+        sa.select(AGENTS.c.id, AGENTS.c.task_id)
+        .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
+        .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
+        .where(held, stopped)
+        .order_by(AGENTS.c.id)
+    )
     return tuple(Wake(row.id, row.task_id) for row in connection.execute(query))

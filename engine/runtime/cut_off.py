@@ -92,7 +92,7 @@ class ModelCalls:
             return
         for agent_id in await self._db.read(lambda c: _stopped(c, waiting)):
             call = self._calls.get(agent_id)
-            if call is not None:
+            if call is not None and not call.limit.expired():  # else it was told, and takes its time
                 call.limit.reschedule(asyncio.get_running_loop().time())
 
     async def note(self) -> None:

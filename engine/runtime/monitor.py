@@ -19,6 +19,7 @@ from engine.domain.snapshot import WatchOptions
 from engine.errors import EngineError, WrongState
 from engine.handlers.gate_deadlines import advance_gate, overdue_gates
 from engine.handlers.repeats import DueRepeat, due_repeats, pause_repeat, start_due
+from engine.lifecycle.task_state import stranded_agents
 from engine.monitoring.sweep import find_problems, judge_and_intervene, running_tasks, sweep_task
 from engine.ports import Clock, Database, StartRight, Wake
 from engine.runtime.schedule import Schedule
@@ -108,6 +109,7 @@ class Monitor:
         for task_id in await self._db.read(running_tasks):
             await self._look_after(task_id)
             await self._judge(task_id)
+        self._wake(await self._db.read(stranded_agents))
         if self._swept is not None:
             await self._swept()
 

@@ -188,7 +188,7 @@ def settle_months(
 ) -> None:
     """Book money and tokens on the budgets that hold their reservation (`at.held_in`), and release that.
 
-    Where none does any more, as of an agent dismissed during its call, on those of the current month.
+    Where none does any more, as of a task that ended long ago, on those of the current month.
     """
     if at.held_in:
         settle, values = _settle.of(months=budget_path(at.held_in))
