@@ -114,5 +114,8 @@ def test_the_invitation_asks_for_what_the_bot_checks() -> None:
     whole = discord.Permissions(least.value)
     whole.update(**{READ_ONLY: True})
     assert f"&permissions={whole.value}`" in text and f"the number is {least.value}." in text
+    pins = discord.Permissions(whole.value)
+    pins.update(pin_messages=True)
+    assert f"with it the number is {pins.value}," in text
     assert not whole.administrator
     assert [shown for shown in {**IN_SERVER, **IN_CATEGORY}.values() if shown not in text] == []

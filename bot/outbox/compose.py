@@ -54,6 +54,7 @@ def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
         wires = [replace(wire, channel_id=first.channel_id, guild_id=first.guild_id) for wire in wires]
     roles = tuple(dict.fromkeys(role for post in posts for role in post.roles))
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent, roles=roles)
+    wires[0] = replace(wires[0], pin=any(post.pin for post in posts))
     cards = (EmbedCard(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
     wires[-1] = replace(wires[-1], gate_id=first.gate_id, cards=cards)
     if first.files:

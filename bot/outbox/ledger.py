@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, exists, func, insert, select, update
 
+from bot.discord.identities import message_ref
 from bot.outbox.post import (
     UPDATE_KINDS,
     Entry,
@@ -135,13 +136,13 @@ class Ledger:
     async def sent(self, delivery: Delivery, where: MessageLocation) -> None:
         """Record that a message is on Discord; the last one of a batch settles its posts.
 
-        With a `notice` it is also told in the task's origin. Not flushed to disk: if a power failure loses
-        this, the next start looks the message up.
+        What follows from it (a `notice` in the task's origin, a `pin`) is enqueued with that. Not flushed to
+        disk: if a power failure loses this, the next start looks the message up.
         """
         done = {"state": "sent", **asdict(where)}
         mine = deliveries.c.id == delivery.id
-        told = delivery if delivery.wire.notice else None
-        await self._settle(mine, delivery.batch_id, durable=False, told=told, **done)
+        followed = delivery if delivery.wire.notice or delivery.wire.pin else None
+        await self._settle(mine, delivery.batch_id, durable=False, followed=followed, **done)
 
     async def drop(self, delivery: Delivery) -> None:
         """Record that Discord permanently rejects this message."""
@@ -200,18 +201,20 @@ class Ledger:
         which: ColumnElement[bool],
         batch_id: int = 0,
         durable: bool = True,
-        told: Delivery | None = None,
+        followed: Delivery | None = None,
         **values: Any,
     ) -> None:
         def work(connection: Connection) -> None:
             connection.execute(update(deliveries).where(which).values(**values))
             if batch_id:
                 _close_batch(connection, batch_id)
-            if told is not None:
-                _tell_origin(connection, told)
+            if followed is not None and followed.wire.notice:
+                _tell_origin(connection, followed)
+            if followed is not None and followed.wire.pin:
+                _pin(connection, followed)
 
         await self._database.write(work, durable=durable)
-        if told is not None:
+        if followed is not None:
             self._wake()
         self._settled.set()
         self._settled = asyncio.Event()
@@ -347,3 +350,12 @@ def _tell_origin(connection: Connection, delivery: Delivery) -> None:
     post = Post(wire.task_id, 0, 0, "note", Lane.STATUS, f"{wire.notice} {link}")
     post = replace(post, channel_id=task.origin_id, guild_id=task.guild_id)
     enqueue(connection, f"notice:{delivery.batch_id}", post, first.begun_at)
+
+
+def _pin(connection: Connection, delivery: Delivery) -> None:
+    """Enqueue the pinning of a message that was just recorded as sent, once."""
+    columns = (deliveries.c.channel_id, deliveries.c.message_id, deliveries.c.begun_at)
+    sent = connection.execute(select(*columns).where(deliveries.c.id == delivery.id)).one()
+    ref = message_ref(sent.channel_id, sent.message_id)
+    post = Post(delivery.wire.task_id, 0, 0, "pin", Lane.STATUS, "", ref=ref, eager=False)
+    enqueue(connection, f"pin:{delivery.id}", post, sent.begun_at)

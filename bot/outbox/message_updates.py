@@ -1,4 +1,4 @@
-"""Update what is there: reactions, buttons, names of places. In order; repeating an update is harmless."""
+"""Update what is there: reactions, pins, buttons, names of places. In order; repeats are harmless."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ class MessageUpdates:
     async def _notify_channel(self, entry: Entry, stuck: str) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
         post = entry.post
-        if post.kind == "rename":
-            return  # the old names are still right
+        if post.kind in ("rename", "pin"):
+            return  # the old names are still right, and a message is read without a pin
         if post.kind == "close_gate":
             await self._notices.say(f"gate-stuck:{post.gate_id}", post.task_id, post.group_id, stuck)
             return
@@ -130,5 +130,7 @@ class MessageUpdates:
             await self._close_gate(entry.post.gate_id)
         elif entry.post.kind == "rename":
             await self._rename(entry.post.task_id)
+        elif entry.post.kind == "pin":
+            await self._transport.pin(entry.post.ref)
         else:
             await self._transport.react(entry.post.ref, entry.post.text)

@@ -16,9 +16,12 @@ class OutboxNotices:
         self._wall = wall
         self._wake = wake
 
-    async def say(self, key: str, task_id: int, group_id: int, text: str) -> None:
-        """Post `text` in the group's place, unless a notice with this `key` was ever posted."""
-        await self._write(key, Post(task_id, group_id, 0, "note", Lane.STATUS, text))
+    async def say(self, key: str, task_id: int, group_id: int, text: str, pin: bool = False) -> None:
+        """Post `text` in the group's place, unless a notice with this `key` was ever posted.
+
+        With `pin` the message is pinned, where the bot may.
+        """
+        await self._write(key, Post(task_id, group_id, 0, "note", Lane.STATUS, text, pin=pin))
 
     async def say_in(self, key: str, guild_id: int, channel_id: int, text: str) -> None:
         """Post `text` in a channel, or if that is closed in the server's system channel, once per `key`."""

@@ -9,9 +9,9 @@ from typing import Any, Literal
 BOT = "MegaAgent"
 """The author's name of messages in the bot's own voice."""
 
-PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate", "rename"]
+PostKind = Literal["say", "note", "gate", "end", "ping", "react", "close_gate", "rename", "pin"]
 
-UPDATE_KINDS: tuple[PostKind, ...] = ("react", "close_gate", "rename")
+UPDATE_KINDS: tuple[PostKind, ...] = ("react", "close_gate", "rename", "pin")
 """Kinds that change an existing message instead of creating one."""
 
 
@@ -31,7 +31,7 @@ class Post:
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
     `head` is a line of small print above `text`, `foot` one below; `card` is shown as an embed under it.
     `attached` is a text that is attached as a file, for who wants to know. `notice` is said in the task's
-    origin, with a link to this post, once it is sent.
+    origin, with a link to this post, once it is sent; with `pin` it is pinned then, where the bot may.
     `ref` is "channel id:message id" (of the message that is answered or reacted to). Consecutive notes with
     the same `fold` become one line. With `eager` False the post creates no place but waits until another post
     does. `pings` are user ids, `roles` ids of roles to mention. A post without a group has `group_id` 0 and
@@ -63,6 +63,7 @@ class Post:
     guild_id: int = 0
     attached: str = ""
     notice: str = ""
+    pin: bool = False
 
     @property
     def place_key(self) -> int:
@@ -115,7 +116,8 @@ class TextFile:
 class OutgoingMessage:
     """One message to Discord. `files` are paths in the task's workspace, read when it is sent.
 
-    `ended`: it ends its task's report, and carries the buttons for what comes after. `notice`: see `Post`.
+    `ended`: it ends its task's report, and carries the buttons for what comes after. `notice`,
+    `pin`: see `Post`.
     """
 
     task_id: int
@@ -134,6 +136,7 @@ class OutgoingMessage:
     roles: tuple[int, ...] = ()
     ended: bool = False
     notice: str = ""
+    pin: bool = False
 
 
 def dump_post(post: Post) -> dict[str, Any]:

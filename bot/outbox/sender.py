@@ -49,7 +49,7 @@ class Sender:
     def feed(self, entries: Sequence[Entry]) -> None:
         """Queue entries; they must be new to this sender and ordered by id."""
         for entry in entries:
-            if entry.post.kind in ("react", "rename"):
+            if entry.post.kind in ("react", "rename", "pin"):
                 self._acts.feed(entry)
             else:
                 self._queues[entry.post.place_key].append(entry)

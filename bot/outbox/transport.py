@@ -197,6 +197,15 @@ class Transport:
         target = self.client.get_partial_messageable(channel_id)
         await self._awake(channel_id, lambda: target.get_partial_message(message_id).add_reaction(emoji))
 
+    async def pin(self, ref: str) -> None:
+        """Pin a message ("channel id:message id") where the bot may; a repeat changes nothing."""
+        channel_id, message_id = message_of(ref)
+        channel = self.client.get_channel(channel_id)
+        if not isinstance(channel, discord.TextChannel | discord.Thread):
+            return
+        if channel.permissions_for(channel.guild.me).pin_messages:
+            await self._awake(channel_id, channel.get_partial_message(message_id).pin)
+
     async def edit(
         self, where: MessageLocation, changes: Mapping[str, Any], hook: WebhookRecord | None = None
     ) -> None:

@@ -215,7 +215,7 @@ class Provision:
         task = await self._records.task(row.task_id)
         if row.parent_id is None and task.origin_id:
             text = wording.CARD_AT.format(channel=task.origin_id)
-            await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text)
+            await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text, pin=True)
 
     async def rename(self, task_id: int) -> None:
         """Give the category and the first channel of a task, where the bot made them, its root group's name.

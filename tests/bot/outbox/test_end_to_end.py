@@ -53,6 +53,26 @@ async def test_personas_speak_in_their_groups_channel(stage: Stage) -> None:
     assert all(m["author"]["avatar"] for m in stage.said("root") if m.get("webhook_id"))
 
 
+@pytest.mark.parametrize("granted", [True, False])
+async def test_the_way_to_the_card_is_pinned_where_the_bot_may(stage: Stage, granted: bool) -> None:
+    """Once, over a restart; without Pin Messages nothing is asked of Discord and nothing said."""
+    world, guild = stage.local.world, stage.local.guild_id
+    for role in {*world.get_guild(guild).members[world.bot_user.id].role_ids, guild}:
+        value = discord.Permissions(int(world.get_guild(guild).roles[role].permissions))
+        value.update(administrator=False, manage_messages=True, pin_messages=granted)
+        world.edit_role(guild, role, {"permissions": value.value})
+    _, boss = await begun(stage)
+    await stage.restart()
+    stage.engine.speak(boss, "And on.")
+    await stage.drain()
+    pinned = [m["content"] for m in stage.said("root") if m.get("pinned")]
+    assert ["The live card is in" in text for text in pinned] == [True] * granted
+    asked = [call for call in stage.local.rest.calls if "/pins/" in call.path]
+    assert len(asked) == granted
+    assert granted or "pin" not in " ".join(m["content"] for m in stage.said("root"))
+    assert (await stage.outbox.ledger.counts()).get("pending") is None
+
+
 async def test_chatter_is_silent_and_pings_nobody(stage: Stage) -> None:
     """An agent's text cannot mention anyone, and nobody's phone rings for it."""
     _, boss = await begun(stage)
