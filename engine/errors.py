@@ -85,7 +85,11 @@ class ModelError(EngineError):
     """The model endpoint did not give a usable answer.
 
     The message holds no secret, whoever wrote it: addresses and answers of endpoints are quoted in many.
+    `free`: the endpoint refused the call, or never got it, so that it costs nothing; where it is False that
+    is not known.
     """
+
+    free = False
 
     def __init__(self, message: str = "", *more: object) -> None:
         super().__init__(redact(message), *more)

@@ -167,11 +167,28 @@ class ChatModel(Protocol):
         CallNotSent when it was cancelled before it reached the endpoint."""
 
 
-class Embedder(Protocol):
-    """Turns texts into vectors for recall."""
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """Vectors, one a text and all of the same length, and what they cost; `guessed`: at a ceiling price."""
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """Return one vector per text, all of the same length. Raises ModelError."""
+    vectors: Sequence[Sequence[float]]
+    usage: Usage
+    cost_micros: int
+    guessed: bool = False
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors for recall. `model`: the name that its calls are booked under."""
+
+    @property
+    def model(self) -> str:
+        """Return the model's name."""
+
+    def quote(self, texts: Sequence[str]) -> Quote:
+        """Return the most tokens and money that a call for `texts` may use. Never raises."""
+
+    async def embed(self, texts: Sequence[str]) -> Embedding:
+        """Return one vector per text. Raises ModelError, with `free` where the call costs nothing."""
 
 
 # ---------------------------------------------------------------- files

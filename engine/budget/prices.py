@@ -29,11 +29,11 @@ def book_price(
     """Book the price of a call to a server of tools on the budgets of the path and of the month."""
     if not micros:
         return Booked()
-    if not _fits(connection, BUDGETS, path, micros):
+    if not has_room(connection, BUDGETS, path, micros):
         return Booked(missing="task")
     place = connection.execute(sa.select(TASKS.c.space, TASKS.c.payer).where(TASKS.c.id == task_id)).one()
     months = open_months(connection, place.space, place.payer, now)
-    if not _fits(connection, MONTHS, months, micros):
+    if not has_room(connection, MONTHS, months, micros):
         return Booked(missing="month")
     _add(connection, BUDGETS, path, micros)
     _add(connection, MONTHS, months, micros)
@@ -54,12 +54,13 @@ def refund_price(connection: Connection, call: AnyRow, path: list[int], now: flo
     note_spending(connection, back, now)
 
 
-def _fits(connection: Connection, budgets: sa.Table, ids: list[int], micros: int) -> bool:
-    """Return whether a price fits into all of these budgets; they are locked."""
+def has_room(connection: Connection, budgets: sa.Table, ids: list[int], micros: int, tokens: int = 0) -> bool:
+    """Return whether money and tokens fit into all of these budgets; they are locked."""
     held = sa.select(budgets).where(budgets.c.id.in_(ids)).order_by(budgets.c.id).with_for_update()
     return all(
-        row.cap_micros is None or row.spent_micros + row.reserved_micros + micros <= row.cap_micros
-        for row in connection.execute(held)
+        (row.cap_micros is None or row.spent_micros + row.reserved_micros + micros <= row.cap_micros)
+        and (row.cap_tokens is None or row.spent_tokens + row.reserved_tokens + tokens <= row.cap_tokens)
+        for row in connection.execute(held).all()
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from engine.ports import Usage
 from engine.settings import Price
 
+OPENAI = "https://api.openai.com/v1"
 Source = Literal["MODEL_PRICES", "price list", "ceiling", "free"]
 
 _DATED = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
@@ -90,6 +91,28 @@ def known_model(model: str, base_url: str) -> KnownModel:
             if found is not None:
                 return KnownModel(_listed(found), found.context_window or 0)
     return KnownModel()
+
+
+def input_rates(model: str, base_url: str, own: Mapping[str, Price], ceiling: Price) -> Rates:
+    """Return the rates of a model that only reads, as for embeddings, where none is listed for answers."""
+    known = own_rates(model, own) or known_model(model, base_url).rates or _listed_input(model, base_url)
+    return known or rates_of(ceiling, "ceiling")
+
+
+def _listed_input(model: str, base_url: str) -> Rates | None:
+    # The package knows the names of OpenAI's embedding models only together with its address.
+    for name in _names(model):
+        for address in (base_url or OPENAI, None, OPENAI):
+            found = _looked_up(name, address)
+            price = found and getattr(found.get_prices(datetime.now(tz=UTC)), "input_mtok", None)
+            if price is not None:
+                each = float(
+                    max(price.base, *(tier.price for tier in price.tiers))
+                    if hasattr(price, "tiers")
+                    else price
+                )
+                return Rates((Tier(0, each, 0.0, each, each),))
+    return None
 
 
 def _names(model: str) -> Iterator[str]:

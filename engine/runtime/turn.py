@@ -306,6 +306,7 @@ class TurnRunner:
                 packages=self._parts.packages,
                 results=self._results,
                 upto=turn.upto,
+                now=self._parts.clock.now,
                 careful=attempt > 0,
             )
             try:

@@ -20,7 +20,8 @@ QUARTER_S = 900
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one call used. `name`: the model, or the server of tools; `known`: its price is known."""
+    """What one call used. `name`: the model, or the server of tools; `known`: its price is known.
+    `calls`: -1 takes a call back."""
 
     task_id: int
     space: str
@@ -99,5 +100,5 @@ def note_spending(connection: Connection, spent: Spent, now: float) -> None:
         prompt_tokens=spent.usage.prompt,
         completion_tokens=spent.usage.completion,
         calls=spent.calls,
-        unpriced=int(not spent.known),
+        unpriced=int(not spent.known) * spent.calls,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -111,6 +112,7 @@ class ToolContext:
     packages: Packages | None = None
     results: RunResults = field(default_factory=RunResults)
     upto: int = 0
+    now: Callable[[], float] = time.time
     effects: list[Effect] = field(default_factory=list)
     files: dict[str, FileNow] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
@@ -11,16 +9,13 @@ from sqlalchemy import Connection
 from engine.domain.completeness import Missing, told
 from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish
 from engine.domain.outcomes import Finished, ToolResult, Unfinished
-from engine.domain.recall import pack
-from engine.errors import ModelError
 from engine.lifecycle.open_messages import open_messages
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.completeness import what_is_missing
+from engine.tools.embedding import vectors_of
 from engine.tools.protected import ask_first, protections
 from engine.tools.review import check_files
-
-log = logging.getLogger(__name__)
 
 MAX_LESSON = 500
 WORDS_CHARS = 2_000
@@ -55,7 +50,7 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
         await ask_first(context, "finish", {"report": arguments.report, "deliverables": deliverables})
     audit = context.options.audit_rounds > 0 and not missing
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
-    vectors = await _vectors(context, lessons)
+    vectors, _ = await vectors_of(context, lessons)  # without them they are found by keywords
     report = "" if context.options.by_runs else arguments.report
     asks = bool(missing) and context.task.attended and not _wraps_up(context)
     context.stage(Finish(report, deliverables, audit, lessons, vectors, missing, asks))
@@ -104,17 +99,6 @@ async def _check_words(context: ToolContext) -> None:
         f"Not finished: people said this, and it is not acted on yet:{lines}\nWhat was said to you comes to "
         "you now. While others act on theirs, end your turn; then call finish again."
     )
-
-
-async def _vectors(context: ToolContext, lessons: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Return the lessons' vectors; none without a working embedder, then they are found by keywords."""
-    if context.embedder is None or not lessons:
-        return ()
-    try:
-        return tuple(pack(vector) for vector in await context.embedder.embed(list(lessons)))
-    except ModelError as error:
-        log.warning("lessons of task %s are kept without their vectors: %s", context.task.id, error)
-        return ()
 
 
 def _is_judged(connection: Connection, task_id: int) -> bool:

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from engine.domain.effects import Remember
 from engine.domain.outcomes import ToolResult
-from engine.domain.recall import Recalled, pack
-from engine.errors import ModelError
+from engine.domain.recall import Recalled
 from engine.store.memory import RecallQuery, recall
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, clip
+from engine.tools.embedding import vectors_of
 
 SHOWN = 600
 
@@ -49,13 +49,9 @@ async def recall_lines(context: ToolContext, arguments: RecallArguments) -> Tool
 
 
 async def _vector(context: ToolContext, text: str) -> tuple[bytes | None, str]:
-    """Return (packed vector, note for the model); None without a working embedder: keywords decide."""
-    if context.embedder is None:
-        return None, ""
-    try:
-        return pack((await context.embedder.embed([text]))[0]), ""
-    except ModelError:
-        return None, " (By words only: the embedding model did not answer.)"
+    """Return (packed vector, note for the model); None where keywords decide."""
+    vectors, note = await vectors_of(context, [text])
+    return (vectors[0] if vectors else None), note
 
 
 def shown(line: Recalled) -> str:

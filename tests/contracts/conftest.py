@@ -18,7 +18,7 @@ from engine.connectors.connectors import Connectors, OutsideOptions
 from engine.domain.guard import Guard
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Clock, Database, Dispatcher, OutsideServers, Packages, Sandbox, Workspace
+from engine.ports import Clock, Database, Dispatcher, Embedder, OutsideServers, Packages, Sandbox, Workspace
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
@@ -76,6 +76,7 @@ class World:
         workspace: Workspace | None = None,
         clock: Clock | None = None,
         packages: Packages | None = None,
+        embedder: Embedder | None = None,
     ) -> Engine:
         """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
         clock = clock or SystemClock()
@@ -90,6 +91,7 @@ class World:
             if servers
             else None,
             packages=packages,
+            embedder=embedder,
         )
         turn = turn or TurnOptions(tools=ToolOptions(plan_approval_over=1_000, audit_rounds=0))
         engine = Engine(parts, self.dispatcher(slots), EngineOptions(CAPS, turn, sweeps, models=models))

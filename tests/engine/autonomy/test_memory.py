@@ -10,7 +10,7 @@ from engine.commands import ForgetMemory, StartTask
 from engine.errors import ModelUnavailable
 from engine.events import TaskEnded
 from engine.llm.scripted import call, say
-from engine.ports import ChatAnswer
+from engine.ports import ChatAnswer, Embedding, Quote, Usage
 from tests.engine.autonomy.conftest import Stage
 from tests.fakes.cast import Part, View, reviewing
 from tests.fakes.parts import sqlite_url
@@ -19,15 +19,22 @@ from tests.fakes.parts import sqlite_url
 class Meanings:
     """An embedder that knows two meanings: animals and everything else."""
 
+    model = "meanings"
+
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails
 
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    def quote(self, texts: Sequence[str]) -> Quote:
+        """Ten micro-dollars a text at most."""
+        return Quote(20 * len(texts), 10 * len(texts))
+
+    async def embed(self, texts: Sequence[str]) -> Embedding:
         """A vector a text."""
         if self.fails:
             raise ModelUnavailable("away")
         animals = ("cat", "kitten", "feline")
-        return [[1.0, 0.0] if any(a in text for a in animals) else [0.0, 1.0] for text in texts]
+        vectors = [[1.0, 0.0] if any(a in text for a in animals) else [0.0, 1.0] for text in texts]
+        return Embedding(vectors, Usage(5 * len(texts)), 4 * len(texts))
 
 
 def _recalling(query: str, *facts: tuple[str, bool]) -> Part:

@@ -27,7 +27,7 @@ async def embed(endpoint: ModelEndpoint, *texts: str, **changes: Any) -> list[li
     """Embed with a fresh client."""
     embedder = OpenAIEmbedder(settings_with(embedding_model="e", **changes), Endpoint(endpoint.url, "k"))
     try:
-        return await embedder.embed(texts)
+        return [list(vector) for vector in (await embedder.embed(texts)).vectors]
     finally:
         await embedder.close()
 
@@ -86,3 +86,40 @@ def test_without_a_model_it_is_not_configured() -> None:
     """The message names the setting."""
     with pytest.raises(NotConfigured, match="EMBEDDING_MODEL"):
         OpenAIEmbedder(settings_with())
+
+
+async def test_what_a_call_costs_is_counted_priced_or_at_the_ceiling(endpoint: ModelEndpoint) -> None:
+    """By the endpoint's own figure, else its tokens at the listed price of input, else the ceiling; the quote
+    is never less. Tokens that nobody tells are those of the quote."""
+    told = {"usage": {"prompt_tokens": 1_000, "total_tokens": 1_000}}
+    text = "x" * 8_000
+    for name, usage, wanted in (
+        ("text-embedding-3-small", told, (1_000, 20, False)),
+        ("text-embedding-3-small", {}, (8_008, 161, False)),
+        ("nobodys-model", told, (1_000, 5_000, True)),
+        ("nobodys-model", {"usage": {"prompt_tokens": 9, "cost": 0.000007}}, (9, 7, False)),
+    ):
+        endpoint.then = says(rows([1.0]) | usage)
+        embedder = OpenAIEmbedder(settings_with(embedding_model=name), Endpoint(endpoint.url, "k"))
+        made, quote = await embedder.embed([text]), embedder.quote([text])
+        await embedder.close()
+        assert (made.usage.prompt, made.cost_micros, made.guessed) == wanted
+        assert quote.tokens >= made.usage.prompt and quote.cost_micros >= made.cost_micros
+        assert embedder.model == name
+    endpoint.then = says(rows([1.0]) | told)
+    local = OpenAIEmbedder(settings_with(embedding_model="e"), Endpoint(endpoint.url, "k", local=True))
+    assert (await local.embed([text])).cost_micros == local.quote([text]).cost_micros == 0
+    await local.close()
+
+
+async def test_only_a_call_that_the_endpoint_refused_is_free(endpoint: ModelEndpoint) -> None:
+    """A lost connection or a broken answer may be paid for; MODEL_UNPRICED=refuse asks nobody."""
+    for reply, free in ((says({}, 400), True), (says(b"oops"), False), (fake.drops, False)):
+        endpoint.then = reply
+        with pytest.raises(ModelError) as caught:
+            await embed(endpoint, "a")
+        assert caught.value.free is free
+    asked = len(endpoint.bodies)
+    with pytest.raises(ModelError, match="MODEL_PRICES") as caught:
+        await embed(endpoint, "a", model_unpriced="refuse")
+    assert caught.value.free and len(endpoint.bodies) == asked
