@@ -1,10 +1,10 @@
-"""A cap holds also for the calls of agents that are dismissed, replaced or paused meanwhile."""
+"""A cap holds also for calls for vectors, and for those of agents that leave or are paused meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from engine import Engine, TurnOptions
 from engine.commands import Command, DismissAgent, Limits, PauseAgent, ReplaceAgent, StartTask
 from engine.errors import WrongState
 from engine.llm.scripted import call, say
-from engine.ports import ChatAnswer, ChatRequest
+from engine.ports import ChatAnswer, ChatRequest, Embedding, Quote, Usage
 from engine.store.core import AGENTS, BUDGETS, MONTHS, SPENDING
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World
@@ -22,7 +22,8 @@ from tests.fakes.cast import View
 QUOTE = 100
 """Micro-dollars that the scripted model quotes for a call; one here costs all of that."""
 
-MEMBERS, FIT = 24, 12
+VECTOR = 30
+MEMBERS, FIT = 24, 30
 CAP = 10 + FIT * QUOTE
 QUIET = TurnOptions(tools=ToolOptions(audit_rounds=0, plan_approval_over=9_999))
 LEAVING: list[Callable[[int], Command]] = [
@@ -33,7 +34,8 @@ LEAVING: list[Callable[[int], Command]] = [
 
 
 class Endpoint:
-    """Charges the whole quote for every call it took, also where nobody waits for the answer any more.
+    """Charges the whole quote for every call it took, also where nobody waits for the answer any more; it is
+    the embedder too.
 
     `most`: what it charged, and would for the calls under way, at the worst moment.
     """
@@ -41,8 +43,22 @@ class Endpoint:
     def __init__(self) -> None:
         self.dice = random.Random(11)
         self.charged = self.most = 0
-        self.running = 0
+        self.running = self.embedded = self.leaving = 0
         self.leave: asyncio.Queue[int] = asyncio.Queue()
+
+    model = "vectors"
+
+    def quote(self, texts: Sequence[str]) -> Quote:
+        """Return the price of a call for vectors."""
+        return Quote(5, VECTOR)
+
+    async def embed(self, texts: Sequence[str]) -> Embedding:
+        """Charge a call for vectors."""
+        self.charged += VECTOR
+        self.embedded += 1
+        self.most = max(self.most, self.charged + QUOTE * self.running)
+        await asyncio.sleep(self.dice.random() / 100)
+        return Embedding([[1.0, 0.0]] * len(texts), Usage(5), VECTOR)
 
     async def script(self, request: ChatRequest) -> ChatAnswer:
         """The boss recruits all at once; everybody else calls on and on."""
@@ -53,7 +69,8 @@ class Endpoint:
             return call(("recruit", {"members": members}), begin)
         self.running += 1
         self.most = max(self.most, self.charged + QUOTE * self.running)
-        if request.role != "boss" and self.dice.random() < 0.7:
+        if request.role != "boss" and self.leaving < MEMBERS * 3 // 4 and self.dice.random() < 0.8:
+            self.leaving += 1
             self.leave.put_nowait(request.agent_id)
         try:
             await asyncio.sleep(0.03 + self.dice.random() / 20)
@@ -65,7 +82,7 @@ class Endpoint:
         finally:
             self.running -= 1
             self.charged += QUOTE
-        answer = say("I wait.") if request.role == "boss" else call(("list_files", {"prefix": "x"}))
+        answer = say("I wait.") if request.role == "boss" else call(("recall", {"query": "x"}))
         return ChatAnswer(answer.text, answer.tool_calls, answer.usage, "scripted", "stop", QUOTE)
 
 
@@ -75,7 +92,7 @@ async def test_dismissals_in_mid_call_never_let_a_cap_be_passed(
     """Whatever leaves when: what is booked and what is under way fit the cap together, and all is booked."""
     monkeypatch.setattr("engine.runtime.turn.CAP_RETRY_S", 0.01)
     endpoint = Endpoint()
-    engine = await world.start(endpoint.script, slots=64, turn=QUIET)
+    engine = await world.start(endpoint.script, slots=64, turn=QUIET, embedder=endpoint)
     task = await engine.handle(StartTask("g", "ann", "s", Limits(cost_micros=CAP, agents=99)))
 
     leaving = asyncio.create_task(_let_go(engine, endpoint))
@@ -86,7 +103,7 @@ async def test_dismissals_in_mid_call_never_let_a_cap_be_passed(
 
     await world.until(done)
     leaving.cancel()
-    assert endpoint.most <= CAP
+    assert endpoint.most <= CAP and endpoint.embedded > 0
     (budget,) = await world.rows(sa.select(BUDGETS))
     assert (budget.spent_micros, budget.reserved_micros) == (endpoint.charged, 0)
     assert CAP - QUOTE < budget.spent_micros <= CAP
