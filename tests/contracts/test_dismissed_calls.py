@@ -164,3 +164,38 @@ async def test_what_a_dead_process_held_for_who_left_is_released_at_the_next_sta
         return budgets == [0, 0] and not await world.scalar(held)
 
     await world.until(free)
+
+
+@pytest.mark.parametrize("world", ["sqlite-local"], indirect=True)
+async def test_a_call_that_is_slow_to_end_keeps_no_other_from_being_cancelled(world: World) -> None:
+    """The next command is carried out, and the call that it concerns ends at once."""
+    calling: dict[str, int] = {}
+    told, go, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name == "Boss":
+            recruit = ("recruit", {"members": [{"name": n, "role": "w", "instructions": "w"} for n in "AB"]})
+            begin = ("send_message", {"to": ["group"], "text": "Begin."})
+            return say("I wait.") if view.did("recruit") else call(recruit, begin)
+        calling[view.name] = request.agent_id
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            (told if view.name == "A" else cancelled).set()
+            if view.name == "A":
+                await go.wait()
+            raise
+        raise AssertionError("the call is never answered")
+
+    async def both() -> bool:
+        return len(calling) == 2
+
+    engine = await world.start(script, turn=QUIET)
+    await engine.handle(StartTask("g", "ann", "s"))
+    await world.until(both)
+    await engine.handle(DismissAgent(calling["A"], "me"))
+    await asyncio.wait_for(told.wait(), 20)
+    await engine.handle(DismissAgent(calling["B"], "me"))
+    await asyncio.wait_for(cancelled.wait(), 20)
+    go.set()
