@@ -25,6 +25,7 @@ class Line:
 
     thinking: set[str] = field(default_factory=set)
     go: asyncio.Event = field(default_factory=asyncio.Event)
+    deaf: bool = False
 
     async def script(self, request: ChatRequest) -> ChatAnswer:
         """Each recruits the next, then thinks until `go`."""
@@ -37,7 +38,12 @@ class Line:
         if view.name == "Boss":
             return say("I wait.")
         self.thinking.add(view.name)
-        await self.go.wait()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            if not self.deaf:
+                raise
+            await self.go.wait()
         return say("Done.")
 
 
@@ -101,6 +107,20 @@ async def test_dismissed_after_a_cap_set_in_mid_call_it_holds_until_the_call_is_
     spent = [row.spent_micros for row in await world.rows(sa.select(BUDGETS).order_by(BUDGETS.c.path))]
     # An answer that came before its call was cancelled costs 10, a cancelled call its estimate.
     assert 3 * 10 <= spent[1] <= 3 * QUOTE and spent[0] > spent[1]
+
+
+async def test_a_cap_above_one_who_left_in_mid_call_takes_over_what_it_holds(world: World) -> None:
+    """Its budget moves below the new one, which would hold less than nothing once the call is booked."""
+    engine, line, task, agents = await all_thinking(world)
+    await cap(engine, task, agents["Bob"])
+    line.deaf = True
+    await engine.handle(DismissAgent(agents["Cy"], "me"))
+    await cap(engine, task, agents["Ada"])
+    holds = await held(world)
+    line.go.set()
+    assert holds[1:] == [3 * QUOTE, 2 * QUOTE]
+    await at_rest(world)
+    assert await held(world) == [0, 0, 0]
 
 
 async def test_a_call_that_ends_under_a_cap_set_meanwhile_is_paid_from_it(world: World) -> None:
