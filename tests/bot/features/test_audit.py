@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.features.audit.cog import MOST_BYTES, export_lines
 from bot.features.audit.pages import decision_line
+from engine.commands import StartTask
 from engine.queries import DecisionView
 from tests.bot.features.conftest import Stage
 from tests.bot.features.test_rights_again import custom_ids, grant
@@ -28,8 +29,9 @@ async def test_managers_read_who_decided_what(stage: Stage) -> None:
 async def test_pages_are_turned_by_cursor_and_new_decisions_move_none(stage: Stage) -> None:
     """Older and newer pages join without a gap or a repeat, though people decide meanwhile; no page reads
     more than its size."""
-    for _ in range(25):
-        await stage.start()
+    by, space = f"discord:{stage.boss.id}", f"guild:{stage.guild.id}"
+    for number in range(25):
+        await stage.engine.handle(StartTask(f"goal {number}", by, space))
     asked: list[int] = []
     look = stage.engine.look.decisions
 
@@ -39,7 +41,7 @@ async def test_pages_are_turned_by_cursor_and_new_decisions_move_none(stage: Sta
 
     stage.engine.look.decisions = counted  # type: ignore[method-assign]
     first = await stage.boss.slash(stage.lobby, "audit")
-    await stage.start()
+    await stage.engine.handle(StartTask("meanwhile", by, space))
     pages = [first.response.content]
     for _ in range(2):
         await stage.boss.click(first.response, label="Older")
