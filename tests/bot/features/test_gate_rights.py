@@ -297,7 +297,9 @@ async def test_words_in_a_window_decide_nothing(court: Court, kind: GateKind, ro
 async def test_a_reply_is_a_choice_only_by_its_whole_label(court: Court, kind: GateKind, role: str) -> None:
     """Labels of this gate are its choices, with their rights; those of other kinds and all else are words."""
     gate, message = await court.ask(kind), None
-    for words in (*LABELS.values(), "Oak", *WORDS):
+    own = [choice.text or LABELS.get(choice.effect, "") for choice in gate.choices]
+    others = sorted({*LABELS.values()} - {*own})[KINDS.index(kind) % 3 :: 3]  # all of them over three kinds
+    for words in (*own, *others, "Oak", *WORDS):
         gate, earlier = await court.still_open(gate), gate
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
         if message is None or gate != earlier:
