@@ -151,7 +151,7 @@ async def _posted(events: list[Event]) -> list[Post]:
 
 
 def _shape(post: Post) -> dict[str, Any]:
-    words = ("text", "head", "foot", "card", "fold", "folded")
+    words = ("text", "head", "foot", "card", "fold", "folded", "notice", "attached")
     return {k: v if k not in words else bool(v) for k, v in asdict(post).items()}
 
 
