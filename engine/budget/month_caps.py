@@ -23,6 +23,7 @@ from engine.store.lookup import budget_path
 from engine.store.months import (
     both_left,
     caps_of,
+    hold_rule,
     left_in_month,
     months_of_agent,
     open_ids,
@@ -235,6 +236,7 @@ def set_rule(connection: Connection, command: SetMonthRule, now: float) -> tuple
     rule, space = command.rule, command.space
     waiting = paused_for_month(connection, space)
     _locked(connection, waiting)
+    hold_rule(connection, space, alone=True)
     values = {name: getattr(rule, name) for name in MonthRule.__slots__}
     connection.execute(MONTH_RULES.delete().where(MONTH_RULES.c.space == space))
     connection.execute(MONTH_RULES.insert().values(space=space, **values))

@@ -46,6 +46,7 @@ def open_months(connection: Connection, space: str, payer: str, now: float) -> l
 
     What was spent since the month began counts.
     """
+    hold_rule(connection, space, alone=False)
     rule = rule_of(connection, space)
     month = month_at(now, rule.zone)
     for by in dict.fromkeys(("", payer)):
@@ -63,6 +64,19 @@ def open_months(connection: Connection, space: str, payer: str, now: float) -> l
         connection.execute(_insert(connection, MONTHS).values(**values).on_conflict_do_nothing())
     mine = sa.and_(MONTHS.c.space == space, MONTHS.c.by.in_(("", payer)), MONTHS.c.month == month.name)
     return list(connection.execute(sa.select(MONTHS.c.id).where(mine).order_by(MONTHS.c.id)).scalars())
+
+
+def hold_rule(connection: Connection, space: str, *, alone: bool) -> None:
+    """Keep the rule of a space as it is until the transaction ends; `alone`: keep others from opening months.
+
+    On PostgreSQL a month that another transaction is opening is not seen, so a new rule would miss it.
+    """
+    if connection.dialect.name == "postgresql":
+        lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+        connection.execute(sa.select(lock(sa.func.hashtext(_RULES), sa.func.hashtext(space))))
+
+
+_RULES = "megaagent.month_rules"
 
 
 def _insert(connection: Connection, into: sa.Table) -> Any:

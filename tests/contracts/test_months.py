@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from engine import Engine, TurnOptions
+from engine.budget import month_caps
 from engine.commands import (
     AnswerGate,
     ContinueTask,
@@ -33,6 +35,7 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.runtime.clock import SystemClock
 from engine.store.core import AGENTS, EVENTS, GATES, MONTHS, REPEATS, SPENDING, TASKS, loads
+from engine.store.months import open_months
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World, ended
 from tests.fakes.outside import Shop, tool
@@ -224,14 +227,22 @@ async def test_a_priced_call_outside_counts_and_one_that_does_not_fit_is_not_mad
 
 async def test_parts_of_a_month_are_told_once_each_and_a_raise_by_half_resumes_all(world: World) -> None:
     """50, 80 and 100 %; raised caps tell only what is new; the gate of one task resumes the others too."""
-    engine = await world.start(lambda _: call(("list_files", {})), turn=QUIET, sweeps=False)
-    await set_rule(engine, space_micros=40, space_tokens=10**9)
-    # One step costs 10 and is quoted at 100, so nothing fits before the rule is larger.
+    both_began = asyncio.Event()
+
+    async def script(_: ChatRequest) -> ChatAnswer:
+        await both_began.wait()
+        return call(("list_files", {}))
+
+    engine = await world.start(script, turn=QUIET, sweeps=False)
+    await set_rule(engine, space_micros=1_000, space_tokens=10**9)
     first, second = [await engine.handle(StartTask("g", who, "s")) for who in ("ann", "bob")]
+    # One step costs 10 and is quoted at 100, so no second call fits before the rule is larger.
+    await set_rule(engine, space_micros=40, space_tokens=10**9)
+    both_began.set()
     await world.until(lambda: _state(engine, first, "paused"))
     await world.until(lambda: _state(engine, second, "paused"))
     (full,) = await of_kind(world, MonthBudgetReached)
-    assert (full.percent, full.cap, full.spent, full.limit, full.by) == (100, "cost", 0, 40, "")
+    assert (full.percent, full.cap, full.limit, full.by) == (100, "cost", 40, "") and full.spent < 40
     of_all = MONTHS.update().where(MONTHS.c.by == "")
     await world.write(lambda c: c.execute(of_all.values(cap_micros=90, spent_micros=75)))
     (gate,) = await engine.look.gates(first)
@@ -246,6 +257,29 @@ async def test_parts_of_a_month_are_told_once_each_and_a_raise_by_half_resumes_a
         await engine.sweep()
     told = [(each.percent, each.limit) for each in await of_kind(world, MonthBudgetReached)]
     assert told == [(100, 40), (100, 135), (50, 1_000), (80, 1_000), (100, 1_000)]
+
+
+async def test_a_rule_that_is_set_while_a_month_is_opened_holds_for_it(world: World) -> None:
+    """Whichever of the two is first, the month has the new caps."""
+    engine = await world.start(lambda _: say("ok"), sweeps=False)
+    await set_rule(engine, space_micros=1_000)
+    opened, sets = threading.Event(), threading.Event()
+
+    def opening(connection: sa.Connection) -> None:
+        open_months(connection, "s", "ann", time.time())
+        opened.set()
+        sets.wait(0.3)
+        time.sleep(0.1)  # a rule that does not wait is set meanwhile
+
+    def setting(connection: sa.Connection) -> None:
+        sets.set()
+        month_caps.set_rule(connection, SetMonthRule("s", MonthRule(space_micros=40), "boss"), time.time())
+
+    first = asyncio.create_task(world.write(opening))
+    await asyncio.to_thread(opened.wait, 20)
+    await asyncio.gather(first, world.write(setting))
+    caps = await world.rows(sa.select(MONTHS.c.cap_micros).where(MONTHS.c.by == ""))
+    assert [row.cap_micros for row in caps] == [40]
 
 
 async def _both_wait_again(engine: Engine, *tasks: int) -> bool:

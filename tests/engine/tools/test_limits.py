@@ -143,7 +143,7 @@ def _most(world: World) -> tuple[int, int]:
     return most, most_members
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_ANSWERS)
 def test_no_mix_of_calls_gets_past_a_limit(answers: list[list[Call]]) -> None:
     """Agents, members, an approval nobody gave, files, bytes, questions; and no answer is lost for it."""
@@ -158,7 +158,7 @@ def test_no_mix_of_calls_gets_past_a_limit(answers: list[list[Call]]) -> None:
     assert not [text for text in world.results if "Not done: others kept changing" in text]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_ANSWERS)
 def test_with_approval_the_caps_hold(answers: list[list[Call]]) -> None:
     """The same where no approval stands in the way before the caps do."""

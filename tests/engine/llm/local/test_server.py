@@ -64,9 +64,9 @@ def asked(text: str, agent: int = 1, tools: tuple[ToolSpec, ...] = TOOLS, limit:
 
 
 async def test_every_answer_is_a_valid_call_or_a_reply(running: Running) -> None:
-    """Four answers of a model far too small to follow instructions are all well-formed."""
+    """Two answers of a model far too small to follow instructions are all well-formed."""
     _, chat = running
-    wishes = ("Tell Bo hello.", "Write hello.py.", "Set your status to done.", "Do what you like.")
+    wishes = ("Tell Bo hello.", "Set your status to done.")
     requests = [asked(wish, agent, limit=50) for agent, wish in enumerate(wishes)]
     answers = await asyncio.gather(*(chat.complete(request) for request in requests))
     for got in answers:
@@ -102,9 +102,7 @@ async def test_same_seed_gives_the_same_answers(small_settings: EngineSettings) 
     for _ in range(2):
         model = LocalModel(small_settings)
         chat = OpenAIChat(model.fit(small_settings), await model.start())
-        texts.append(
-            [(await chat.complete(asked("Tell a story.", tools=(), limit=12))).text for _ in range(2)]
-        )
+        texts.append([(await chat.complete(asked("Tell a story.", tools=(), limit=12))).text])
         await chat.close()
         await model.stop()
     assert texts[0] == texts[1]
