@@ -103,6 +103,7 @@ async def test_three_people_of_different_roles_and_a_restart(start: Start) -> No
         await post_with(product, "Noted by Bo")
         late = await ben.send(place, "Oak after all", reply_to=question)
         await marked(product, late, "📨")  # the question is closed: it goes to who asked
+        await post_with(product, "It will be done.")  # read alone, not with what is submitted next
         crew.begin = True
         for name in ("Ada", "Bo"):
             await ben.send(place, f"{name}, begin")
