@@ -75,7 +75,7 @@ class OpenEngine:
 class _OutageNotifier:
     """Append events to running tasks when the model becomes unavailable, and when it is back.
 
-    A task is told once in an outage: that it waits, and that a person has to mend something.
+    A task is told once in an outage: that it waits, and that a person has to repair something.
     """
 
     def __init__(self) -> None:

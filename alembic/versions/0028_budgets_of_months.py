@@ -157,6 +157,6 @@ def downgrade() -> None:
     op.drop_table("spending")
     op.drop_table("month_budgets")
     op.drop_table("month_rules")
-    # Not in a batch, which makes the table anew: others refer to it.
+    # Not in a batch, which makes the table again: others refer to it.
     for table, column in DROPPED:
         op.drop_column(table, column)

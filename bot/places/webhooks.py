@@ -65,7 +65,7 @@ class Webhooks:
         await self._records.keep_hook(WebhookRecord(place.channel_id, 0, "", repairs=1))
         hook = await self.hook(place)
         if hook is not None:
-            await self._say("mended", place, wording.WEBHOOK_REPAIRED)
+            await self._say("repaired", place, wording.WEBHOOK_REPAIRED)
         return hook
 
     def try_again(self) -> None:

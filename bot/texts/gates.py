@@ -107,7 +107,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "text": "nothing is fetched, and the agent receives your text.",
     },
     "action": {
-        "allow_action": "the agent does exactly this, once; with anything changed you are asked anew.",
+        "allow_action": "the agent does exactly this, once; with anything changed you are asked again.",
         "refuse_action": "the agent does without.",
         "text": "it is not done, and the agent receives your text.",
     },

@@ -392,7 +392,7 @@ def _allow_action(at: _Answered) -> tuple[Wake, ...]:
         raise WrongState("This action is not waiting any more. Nothing is left to do.")
     text = (
         f"The people agreed that you {row.action}, once and exactly so: {row.arguments_json}\nMake the same "
-        "call again now; with other arguments or files they are asked anew."
+        "call again now; with other arguments or files they are asked again."
     )
     return _notify_asker(at, text)
 

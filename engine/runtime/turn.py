@@ -63,7 +63,7 @@ where the role was never answered in the task: what cannot heal is asked twice."
 
 REFUSED_BEFORE = (
     "Its endpoint refused the first requests of this task for this role, so it was not asked again. When that"
-    " is mended, write to the agent."
+    " is repaired, write to the agent."
 )
 
 

@@ -242,7 +242,7 @@ async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_tas
     await world.until(lambda: _both_gave_up(world))
     assert asked == ["Ada", "Ada"]
     bob = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.name == "Bob"))
-    await engine.handle(SayToAgent(bob, "It is mended, try again.", "me", "Me", ref="r"))
+    await engine.handle(SayToAgent(bob, "It is repaired, try again.", "me", "Me", ref="r"))
     await world.until(lambda: _both_gave_up(world))
     assert set(asked[2:]) == {"Bob"}
 

@@ -79,7 +79,7 @@ async def test_a_task_runs_over_a_real_endpoint(endpoint: ModelEndpoint, tmp_pat
 
 
 async def test_people_hear_that_the_model_is_away_and_back(endpoint: ModelEndpoint, tmp_path: Path) -> None:
-    """A rejected key is said to the running task; once it is mended and tried again, work goes on."""
+    """A rejected key is said to the running task; once it is repaired and tried again, work goes on."""
     endpoint.replies = [says({"error": {"message": "wrong key"}}, status=401)]
     endpoint.then = FINISHES
     kinds = [type(event) for event in await told(endpoint.url, tmp_path, "say it")]

@@ -72,7 +72,7 @@ class Told:
     whole: str = ""
 
     def files(self) -> list[discord.File]:
-        """Return what to attach, anew for each message."""
+        """Return new files to attach, for each message its own."""
         return [discord.File(io.BytesIO(self.whole.encode()), "why.md")] if self.whole else []
 
 

@@ -35,7 +35,7 @@ class AdmissionObserver(Protocol):
 
     def on_waiting(self, reason: str, retry_in_s: float, needs_person: bool) -> None:
         """Called when calls start to wait; the next attempt is in `retry_in_s`. Called again after each
-        failed attempt. `needs_person`: waiting alone does not mend it."""
+        failed attempt. `needs_person`: waiting alone does not repair it."""
 
     def on_back(self) -> None:
         """Called when the endpoint answers again."""

@@ -1,4 +1,4 @@
-"""The command says what an operator can mend in one line, without a traceback."""
+"""The command says what an operator can repair in one line, without a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people delete or forbid is mended or done without, said once, and no word is lost."""
+"""What people delete or forbid is repaired or done without, said once, and no word is lost."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_thread_deleted_is_made_again(stage: Stage) -> None:
 
 
 async def test_thread_and_its_channel_deleted(stage: Stage) -> None:
-    """The channel above is mended first, then the thread."""
+    """The channel above is repaired first, then the thread."""
     member, name = await deep_thread(stage)
     parent = int(stage.local.you.channel(name)["parent_id"])
     stage.local.world.delete_channel(parent)
