@@ -310,7 +310,13 @@ def _mcp_servers(settings: EngineSettings) -> list[OutsideServers]:
     # Imported here: the package mcp is of that extra.
     from engine.connectors.mcp.servers import McpServers  # noqa: PLC0415
 
-    return [McpServers(configs, settings.data_dir / "mcp")]
+    redirect, listen = settings.mcp_oauth_redirect, settings.mcp_oauth_listen
+    try:
+        return [McpServers(configs, settings.data_dir / "mcp", redirect, listen)]
+    except ValueError as error:
+        raise NotConfigured(
+            f"MCP_OAUTH_REDIRECT or MCP_OAUTH_LISTEN: {error}. Correct it in .env."
+        ) from error
 
 
 def _packages(settings: EngineSettings, sandbox: Sandbox) -> PipPackages | None:

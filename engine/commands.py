@@ -90,6 +90,29 @@ class SetProtections:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRules:
+    """Add to the audit trail that somebody changes what the bot keeps about a space. Returns 0.
+
+    `rules`: what changes, by name, with the new value in the caller's words.
+    """
+
+    space: str
+    rules: Mapping[str, str]
+    by: str
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSignIn:
+    """Add to the audit trail that somebody signs the agents in to a server outside. Returns 0."""
+
+    space: str
+    server: str
+    by: str
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
 
@@ -365,6 +388,8 @@ Command = (
     | SetGateRule
     | SetMonthRule
     | SetProtections
+    | RecordRules
+    | RecordSignIn
     | PauseTask
     | ResumeTask
     | StopTask

@@ -32,6 +32,7 @@ from engine.handlers import (
     messages,
     months,
     protections,
+    recorded,
     repeats,
     tasks,
 )
@@ -85,6 +86,8 @@ _HANDLERS: dict[type, _Work] = {
     c.SetGateRule: gate_deadlines.set_gate_rule,
     c.SetMonthRule: months.set_month_rule,
     c.SetProtections: protections.set_protections,
+    c.RecordRules: recorded.record_only,
+    c.RecordSignIn: recorded.record_only,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,
     c.StopTask: tasks.stop_task,

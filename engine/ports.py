@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -424,12 +424,28 @@ ServerCondition = Literal["starting", "ready", "down", "needs_sign_in", "wrong"]
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """The state of one server. `detail`: why it is not ready and what to do; without secrets."""
+    """The state of one server. `detail`: why it is not ready and what to do; without secrets.
+
+    `signs_in`: an administrator can sign in to it now. `spaces`: the servers of people where it exists, None
+    for all.
+    """
 
     name: str
     condition: ServerCondition
     detail: str = ""
     tools: int = 0
+    signs_in: bool = False
+    spaces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignInLink:
+    """Where a person signs in to a server: the address, its host, and for how many seconds it is good."""
+
+    server: str
+    address: str
+    host: str
+    seconds: float
 
 
 class OutsideServers(Protocol):
@@ -449,6 +465,20 @@ class OutsideServers(Protocol):
 
     async def close(self) -> None:
         """Stop them all and leave no process behind. Repeatable."""
+
+
+@runtime_checkable
+class SignsIn(Protocol):
+    """Servers outside to which a person can sign in."""
+
+    async def begin_sign_in(self, server: str, by: str, may: Callable[[], Awaitable[bool]]) -> SignInLink:
+        """Return the link by which the person `by` signs in to a server. `may`: whether they still may, asked
+        when they come back. Raises Invalid, WrongState."""
+
+    async def finish_sign_in(self, address: str, by: str) -> str:
+        """End a sign-in with the address that `by` was sent to. Return its server.
+
+        Raises Invalid, WrongState."""
 
 
 class Packages(Protocol):

@@ -98,6 +98,8 @@ class EngineSettings(BaseSettings):
     tool_profile: Literal["full", "small"] = "full"
 
     mcp_config: Path = MCP_CONFIG
+    mcp_oauth_redirect: str = "http://127.0.0.1:8767/signed-in"
+    mcp_oauth_listen: str = ""
     outside_tools_shown: int = Field(default=24, ge=0)
     outside_guard: bool = True
 

@@ -39,6 +39,7 @@ from bot.features.tasks.cog import TaskCog
 from bot.features.tasks.continuing import ContinueButton
 from bot.features.tasks.pages import PageButton
 from bot.features.tools.cog import ToolsCog
+from bot.features.tools.sign_in import SignInButton
 from bot.features.welcome.buttons import OfferButton, WelcomeButton
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ ITEMS = (
     FileSelect,
     FilesButton,
     RepeatButton,
+    SignInButton,
 )
 
 

@@ -9,6 +9,7 @@ from bot.features.agents.windows import agent_capped, edited, said
 from bot.features.gates.windows import answered, plan_capped
 from bot.features.tasks.continuing import continued
 from bot.features.tasks.windows import capped
+from bot.features.tools.sign_in import pasted
 
 WINDOWS: Mapping[str, SubmitHandler] = {
     "say": said,
@@ -18,4 +19,5 @@ WINDOWS: Mapping[str, SubmitHandler] = {
     "continue": continued,
     "agentcap": agent_capped,
     "plancap": plan_capped,
+    "signin": pasted,
 }

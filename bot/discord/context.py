@@ -17,7 +17,7 @@ from bot.places.notices import Notices
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
-from engine.ports import OutsideTool, SandboxStatus, ServerState
+from engine.ports import OutsideTool, SandboxStatus, ServerState, SignInLink
 
 Interaction = discord.Interaction[Any]
 
@@ -124,6 +124,17 @@ class OutsideTools(Protocol):
 
     def all_tools(self) -> Sequence[OutsideTool]:
         """Return every tool, whoever may call it."""
+
+    async def begin_sign_in(
+        self, server: str, space: str, by: str, may: Callable[[], Awaitable[bool]]
+    ) -> SignInLink:
+        """Return the link by which a person signs in to a server of their space. Raises NotFound, Invalid,
+        WrongState."""
+
+    async def finish_sign_in(self, address: str, by: str) -> str:
+        """End a sign-in with the address that `by` was sent to. Return its server.
+
+        Raises NotFound, Invalid, WrongState."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Literal
 IdKind = Literal["discord", "guild", "channel"]
 
 SERVER_LEFT = "discord:left"
+ROLE_DELETED = "discord:role-deleted"
 """The actor of actions taken because a server removed the bot."""
 
 

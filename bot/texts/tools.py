@@ -25,6 +25,20 @@ TOOL = "- {tool}: {policy}{price}"
 PRICE = " · {price} a call"
 POLICY = {"allow": "at once", "ask": "asks a person first", "deny": "never"}
 FOR_ROLES = "{policy} ({roles})"
+SIGN_IN = "Sign in to {name}"
+PASTE = "Paste the address"
+ADDRESS = "The address your browser ended at"
+LINK = (
+    "Sign in to **{name}** at `{host}` within {minutes} minutes. Check that host before you type anything: "
+    "the agents of this server will act with the account that you choose. If the page it ends at cannot be "
+    "shown, copy its address and press **Paste the address**."
+)
+LINK_FILE = "link.txt"
+SIGNED_IN = "✅ Signed in to **{name}**. `/tools` shows its tools in a moment."
+SHARED = (
+    "A sign-in to {name} would hold in all Discord servers that this bot is in. Whoever runs the bot has to "
+    "name those it is for in its entry of `mcp.json` (`guilds`) first."
+)
 MORE = "-# The whole list is attached."
 FILE = "tools.md"
 DOCTOR_OK = "✅ Tools of other programs: {count} ready."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from engine.connectors.ledger import Begun, Kept, NewCall
 from engine.domain.clean import clean_text
 from engine.domain.guard import Decision, Guard, addresses_of, decide
 from engine.domain.outside import CallEnd, CallState, addresses_in
-from engine.errors import EngineError, NotSent, Unanswered
+from engine.errors import EngineError, NotFound, NotSent, Unanswered
 from engine.ports import (
     AgentRole,
     Clock,
@@ -24,6 +24,8 @@ from engine.ports import (
     OutsideServers,
     OutsideTool,
     ServerState,
+    SignInLink,
+    SignsIn,
     Wake,
 )
 from engine.secrets import hide_known
@@ -103,6 +105,28 @@ class Connectors:
     def states(self) -> tuple[ServerState, ...]:
         """Return the state of each server."""
         return tuple(state for servers in self._servers for state in servers.states())
+
+    async def begin_sign_in(
+        self, server: str, space: str, by: str, may: Callable[[], Awaitable[bool]]
+    ) -> SignInLink:
+        """Return the link by which a person signs in to a server of their space. Raises NotFound, Invalid,
+        WrongState."""
+        for servers in self._servers:
+            for state in servers.states():
+                here = state.name == server and space in (state.spaces or {space})
+                if here and state.signs_in and isinstance(servers, SignsIn):
+                    return await servers.begin_sign_in(server, by, may)
+        raise NotFound(f"The server {server} asks for no sign-in here now. Look at /tools again.")
+
+    async def finish_sign_in(self, address: str, by: str) -> str:
+        """End a sign-in with the address that `by` was sent to. Return its server.
+
+        Raises Invalid, WrongState, NotFound.
+        """
+        for servers in self._servers:
+            if isinstance(servers, SignsIn):
+                return await servers.finish_sign_in(address, by)
+        raise NotFound("No sign-in is open here. Ask for a new link in /tools.")
 
     async def try_servers(self, seconds: float) -> tuple[ServerState, ...]:
         """Start the servers only to see whether they can be used, at most so long; stop them again."""

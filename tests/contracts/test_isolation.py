@@ -320,6 +320,10 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
     c.SetProtections: (
         order("what agents ask for", lambda s: c.SetProtections(s.space, c.Protections(run=True), P)),
     ),
+    c.RecordRules: (
+        order("who may approve", lambda s: c.RecordRules(s.space, {"approve": "@&1"}, P), changes=False),
+    ),
+    c.RecordSignIn: (order("sign in", lambda s: c.RecordSignIn(s.space, "calendar", P), changes=False),),
     c.SetMonthRule: (
         order("budgets of a month", lambda s: c.SetMonthRule(s.space, c.MonthRule(space_micros=10**9), P)),
     ),

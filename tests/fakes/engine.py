@@ -19,6 +19,8 @@ from engine.commands import (
     PauseAgent,
     PauseTask,
     RaiseCap,
+    RecordRules,
+    RecordSignIn,
     RepeatTask,
     ReplaceAgent,
     ResumeAgent,
@@ -230,6 +232,12 @@ class FakeEngine(Acts):
 
     def _SetProtections(self, command: SetProtections) -> int:
         self.world.protections[command.space] = command.protections
+        return 0
+
+    def _RecordRules(self, command: RecordRules) -> int:
+        return 0
+
+    def _RecordSignIn(self, command: RecordSignIn) -> int:
         return 0
 
     def _PauseTask(self, command: PauseTask) -> int:

@@ -12,7 +12,7 @@ import discord
 
 from bot import texts as common
 from bot.discord.context import Interaction, parts_of
-from bot.discord.formatting import plain
+from bot.discord.formatting import cut, plain
 from bot.discord.identities import owner_id
 from bot.discord.interactions import require_manager
 from bot.discord.lookup import current_space
@@ -102,4 +102,8 @@ def _said(decision: DecisionView) -> str:
         return " · ".join(part for part in (chosen, f"“{said}”" if said else "") if part)
     if "limits" in content:
         return ", ".join(f"{name} {value}" for name, value in content["limits"].items())
+    if "rules" in content:
+        return ", ".join(f"{name} {cut(value, 120)}" for name, value in content["rules"].items())
+    if "server" in content:
+        return plain(content["server"], 60)
     return plain(content.get("reason", "") or content.get("instructions", ""), 60)

@@ -16,6 +16,8 @@ DECIDED: Mapping[str, str] = {
     "SetGateRule": "changed how long questions wait",
     "SetProtections": "changed what agents must ask for",
     "SetMonthRule": "changed the budgets of calendar months",
+    "RecordRules": "changed who may do what, and where",
+    "RecordSignIn": "signed the agents in to a server of tools",
     "PauseTask": "paused task #{task}",
     "ResumeTask": "resumed task #{task}",
     "StopTask": "stopped task #{task}",

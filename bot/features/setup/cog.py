@@ -18,7 +18,15 @@ from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space
 from bot.features.setup.doctor import IN_CATEGORY, lacking
 from bot.texts.months import OPTIONS, rule_line
-from engine.commands import MonthRule, Protections, Quota, SetGateRule, SetMonthRule, SetProtections
+from engine.commands import (
+    MonthRule,
+    Protections,
+    Quota,
+    RecordRules,
+    SetGateRule,
+    SetMonthRule,
+    SetProtections,
+)
 from engine.domain.gate_rules import DEFAULTS
 
 HOUR_S = 3600
@@ -143,6 +151,27 @@ def _cap(old: int | None, given: int | None) -> int | None:
     return old if given is None else given or None
 
 
+def changes(old: GuildRules, new: GuildRules) -> dict[str, str]:
+    """Return what differs between rules, by name, as the audit trail shows it."""
+    found = {
+        right.value: ", ".join(f"<@&{role}>" for role in sorted(new.roles(right))) or texts.SETUP_NOBODY
+        for right in Right
+        if new.roles(right) != old.roles(right)
+    }
+    places = (("place", old.category_id, new.category_id), ("alerts", old.alerts_id, new.alerts_id))
+    found |= {name: f"<#{after}>" for name, before, after in places if after != before}
+    if new.quota != old.quota:
+        found["quota"] = quota_text(new.quota)
+    return found
+
+
+async def record_rules(interaction: Interaction, rules: dict[str, str]) -> None:
+    """Add changed rules to the audit trail, before they hold."""
+    person, space = require_manager(interaction), current_space(interaction)
+    if rules:
+        await parts_of(interaction).engine.handle(RecordRules(space, rules, person.key, person.named))
+
+
 class SetupCog(commands.Cog):
     """The `/setup` command."""
 
@@ -217,6 +246,7 @@ class SetupCog(commands.Cog):
             quota=_quota(old.quota, running, starts, dollars),
         )
         if rules != replace(old, configured=True):
+            await record_rules(interaction, changes(old, rules))
             await records.set_rules(rules)
         waits = await set_waits(interaction, answer_hours, unanswered_plan)
         lines = "\n".join((rules_text(rules), months, waits, asks))

@@ -13,7 +13,9 @@ from bot.discord.access import GuildRules, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, many
 from bot.discord.interactions import answer, hold, require_manager
+from bot.discord.lookup import current_space
 from bot.features.tools.listing import doctor_lines
+from bot.features.tools.sign_in import sign_in_view
 from engine.ports import SandboxStatus
 
 IN_SERVER: Mapping[str, str] = {
@@ -127,4 +129,6 @@ class DoctorCog(commands.Cog):
             lines.append(texts.DOCTOR_FACES.format(problem=problem))
         roles = frozenset(role.id for role in guild.roles)
         lines += rights_lines(await parts.records.rules(guild.id), roles)
-        await answer(interaction, cut("\n".join(lines), 2000))
+        states = parts.outside.states() if parts.outside is not None else ()
+        view = sign_in_view(states, current_space(interaction))
+        await answer(interaction, cut("\n".join(lines), 2000), view=view)

@@ -11,11 +11,11 @@ from bot import texts
 from bot.discord.access import Right, without_role
 from bot.discord.context import Parts
 from bot.discord.errors import UNDELIVERED
-from bot.discord.identities import SERVER_LEFT, space_of
+from bot.discord.identities import ROLE_DELETED, SERVER_LEFT, space_of
 from bot.features.setup.doctor import IN_PLACE, lacking
 from bot.features.welcome.buttons import welcome_view
 from bot.features.welcome.greeting import welcome_text
-from engine.commands import EndRepeat, PauseTask
+from engine.commands import EndRepeat, PauseTask, RecordRules
 from engine.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,11 @@ class ServerCog(commands.Cog):
         """Remove a deleted role from the rules; managers keep its rights. The log and `/doctor` report it."""
         rules = await self.parts.records.rules(role.guild.id)
         if any(role.id in rules.roles(right) for right in Right):
-            await self.parts.records.set_rules(without_role(rules, role.id))
+            lost = {right.value: "" for right in Right if role.id in rules.roles(right)}
+            try:
+                await self.parts.engine.handle(RecordRules(space_of(role.guild.id), lost, ROLE_DELETED))
+            finally:  # a right never outlives its role
+                await self.parts.records.set_rules(without_role(rules, role.id))
             log.warning("role %s of server %s carried rights and was deleted", role.id, role.guild.id)
 
     @commands.Cog.listener()

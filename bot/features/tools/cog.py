@@ -16,6 +16,7 @@ from bot.discord.formatting import plain
 from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import current_space
 from bot.features.tools.listing import server_lines
+from bot.features.tools.sign_in import sign_in_view
 from bot.texts import tools as wording
 from engine.ports import OutsideTool
 
@@ -38,8 +39,10 @@ class ToolsCog(commands.Cog):
             return
         space = current_space(interaction)
         here = [tool for tool in outside.all_tools() if tool.spaces is None or space in tool.spaces]
-        text = "\n".join(server_lines(outside.states(), here, reasons=person.manages_guild))
-        await answer(interaction, _fitting(text), files=_attached(text, here))
+        states = [state for state in outside.states() if space in (state.spaces or {space})]
+        text = "\n".join(server_lines(states, here, reasons=person.manages_guild))
+        view = sign_in_view(outside.states(), space) if person.manages_guild else None
+        await answer(interaction, _fitting(text), view=view, files=_attached(text, here))
 
 
 def _fitting(text: str) -> str:

@@ -6,8 +6,9 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from engine.connectors.mcp.answers import answer_of, text_of_prompt, text_of_resource
 from engine.connectors.mcp.config import ServerConfig
+from engine.connectors.mcp.signin import Carried
 from engine.domain.clean import clean_line
 from engine.errors import NotSent, Unanswered
 from engine.ports import OutsideAnswer
@@ -39,6 +41,16 @@ _SILENT = frozenset(
 )
 """Errors after which nobody knows what it did."""
 
+_NOT_DONE: Mapping[int, str] = {
+    401: "it asks for a sign-in: whoever manages the server can give one in /tools",
+    403: "it is not permitted to the bot",
+    429: "too many calls: wait some minutes",
+}
+"""Statuses of HTTP by which a server says that it did not do what it was asked, and why."""
+
+_statuses: ContextVar[list[int] | None] = ContextVar("statuses", default=None)
+"""The statuses heard for the call of this context: the transport runs each request in its sender's."""
+
 _SESSION_GONE = "Session terminated"
 
 
@@ -48,10 +60,10 @@ class ServerFailed(Exception):
 
 class Connection:
     """An open connection; `closed` is set once the server is gone, `unauthorized` when it asks for a
-    sign-in."""
+    sign-in. `carried`: the sign-in that goes along, None where a program or a token of its own is used."""
 
-    def __init__(self, config: ServerConfig, folder: Path) -> None:
-        self.config, self._folder = config, folder
+    def __init__(self, config: ServerConfig, folder: Path, carried: Carried | None = None) -> None:
+        self.config, self._folder, self.carried = config, folder, carried
         self.closed = asyncio.Event()
         self.changed = asyncio.Event()
         self.unauthorized = False
@@ -111,14 +123,22 @@ class Connection:
         timeout = httpx2.Timeout(30.0, read=max(entry.megaagent.timeout_s, 300.0))
         hooks = {"response": [self._saw]}
         async with (
-            httpx2.AsyncClient(headers=dict(entry.headers), timeout=timeout, event_hooks=hooks) as http,
+            httpx2.AsyncClient(
+                headers=dict(entry.headers), timeout=timeout, event_hooks=hooks, auth=self.carried
+            ) as http,
             streamable_http_client(entry.url, http_client=http) as streams,
         ):
             yield streams
 
     async def _saw(self, response: httpx2.Response) -> None:
-        if response.status_code in (401, 403):
-            self.unauthorized = True
+        if str(response.request.url) != self.config.entry.url:
+            return  # of a sign-in on the way
+        if (heard := _statuses.get()) is not None:
+            heard.append(response.status_code)
+        if response.status_code == 401 or (response.status_code == 403 and self._client is None):
+            self.unauthorized = self.carried is None or not self.carried.may_renew
+            if self._client is not None:
+                self.closed.set()
 
     async def _heard(self, message: Any) -> None:
         if isinstance(message, types.ToolListChangedNotification):
@@ -189,10 +209,13 @@ class Connection:
 
     async def _asked(self, ask: Callable[[], Any]) -> Any:
         """Ask the server once. Raises NotSent, Unanswered, ServerFailed."""
-        name = self.config.name
+        name, statuses = self.config.name, list[int]()
+        token = _statuses.set(statuses)
         try:
             return await ask()
         except MCPError as error:
+            if statuses and statuses[-1] in _NOT_DONE:
+                raise NotSent(f"{name} refused the call ({_NOT_DONE[statuses[-1]]}).") from error
             if error.code == types.INVALID_REQUEST and error.message == _SESSION_GONE:
                 self.closed.set()
                 raise NotSent(
@@ -207,6 +230,8 @@ class Connection:
             raise Unanswered(f"{name} answered in a form that cannot be read.") from error
         except (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError, httpx2.HTTPError) as error:
             raise Unanswered(f"The connection to {name} broke ({type(error).__name__}).") from error
+        finally:
+            _statuses.reset(token)
 
     def last_words(self) -> str:
         """Return what the program last wrote about itself, without secrets."""

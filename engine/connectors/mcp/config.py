@@ -44,6 +44,16 @@ RolePolicies = Annotated[dict[AgentRole | Literal["*"], Policy], BeforeValidator
 _USUAL = OutsideLimits()
 
 
+class OAuthKey(BaseModel):
+    """The client that the operator registered by hand at a server's sign-in; empty: it registers itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client_id: str = ""
+    client_secret: str = ""
+    scope: str = ""
+
+
 class OurKey(BaseModel):
     """The key `megaagent` of a server's entry."""
 
@@ -57,6 +67,7 @@ class OurKey(BaseModel):
     calls_per_hour: int = Field(default=_USUAL.per_hour, gt=0)
     timeout_s: float = Field(default=_USUAL.timeout_s, gt=0, le=600)
     reuse_s: float = Field(default=_USUAL.reuse_s, ge=0)
+    oauth: OAuthKey = OAuthKey()
 
     def limits(self) -> OutsideLimits:
         """Return the limits of the server's calls."""
@@ -110,6 +121,11 @@ class ServerConfig:
         return bool(self.entry.command)
 
     @property
+    def may_sign_in(self) -> bool:
+        """Return whether a person can sign in to it: an address whose entry brings no token of its own."""
+        return bool(self.entry.url) and "authorization" not in {name.lower() for name in self.entry.headers}
+
+    @property
     def spaces(self) -> frozenset[str] | None:
         """Return the servers of people where it exists, None for all."""
         ids = self.entry.megaagent.guilds
@@ -148,6 +164,7 @@ def _server(name: str, written: Any, variables: Mapping[str, str]) -> ServerConf
     except _WrongEntry as error:
         return ServerConfig(name[:40], Entry(), f"{error}. Correct it in mcp.json.")
     keep_secrets_of([*entry.env.items(), *entry.headers.items(), ("url", entry.url)])
+    keep_secret(entry.megaagent.oauth.client_secret)
     return ServerConfig(name, entry)
 
 

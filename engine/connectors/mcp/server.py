@@ -13,6 +13,8 @@ from typing import Any
 
 from engine.connectors.mcp.client import Connection, ServerFailed
 from engine.connectors.mcp.config import ServerConfig
+from engine.connectors.mcp.signin import Carried, preset_client
+from engine.connectors.mcp.signin_store import SignInFile
 from engine.connectors.mcp.tools import PROMPT, READ_RESOURCE, RESOURCES, offered
 from engine.domain.clean import clean_line
 from engine.errors import NotSent
@@ -30,13 +32,19 @@ WAIT_S, AGAIN_S = 15.0, 3.0
 """Seconds that a call waits for a server that is starting, and for one that has just gone."""
 
 STOP_S = 8.0
+SIGN_IN_AGAIN_S = 600.0
+"""Seconds until a server that wants a sign-in is asked once more without one."""
 
 
 class McpServer:
     """A server by its entry. Its tools stay known while it is down."""
 
-    def __init__(self, config: ServerConfig, folder: Path) -> None:
-        self.config, self._folder = config, folder
+    def __init__(self, config: ServerConfig, folder: Path, redirect: str) -> None:
+        self.config, self._folder, self._redirect = config, folder, redirect
+        file = folder.with_name("sign-ins") / f"{folder.name}.json"
+        self.sign_in = SignInFile(file, config.entry.url, redirect, preset_client(config, redirect))
+        self._again = asyncio.Event()
+        self._signs_in = False
         self._condition: ServerCondition = "wrong" if config.problem else "starting"
         self._detail = config.problem
         self.tools: tuple[OutsideTool, ...] = ()
@@ -49,7 +57,19 @@ class McpServer:
     @property
     def state(self) -> ServerState:
         """Return its state now."""
-        return ServerState(self.config.name, self._condition, self._detail, len(self.tools))
+        return ServerState(
+            self.config.name,
+            self._condition,
+            self._detail,
+            len(self.tools),
+            self._signs_in,
+            self.config.spaces,
+        )
+
+    def signed_in(self) -> None:
+        """Connect again at once: somebody signed in."""
+        self._signs_in = False
+        self._again.set()
 
     def start(self) -> None:
         """Start it in the background, unless its entry is wrong."""
@@ -79,17 +99,24 @@ class McpServer:
                 break
             delay = FIRST_DELAY_S if loop.time() - began > STEADY_S else min(delay * 2, LONGEST_DELAY_S)
             # Spread, so that many servers behind one address do not return all at once.
-            await _first(self._stop, delay * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+            pause = SIGN_IN_AGAIN_S if self._condition == "needs_sign_in" else delay
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):  # noqa: S311 - no secret
+                    await _any_of(self._stop, self._again)
 
     async def _once(self) -> None:
         """Connect, stay connected until the server is gone, and note why."""
-        connection = Connection(self.config, self._folder)
+        self._again.clear()
+        carried = Carried(self.config, self.sign_in, self._redirect) if self.config.may_sign_in else None
+        connection = Connection(self.config, self._folder, carried)
         self.starts += 1
         try:
             async with connection.open(CONNECT_S):
                 self.tools = await offered(connection)
                 self._connection = connection
-                self._now("ready", "")
+                wider = bool(self.config.may_sign_in and self.sign_in.read().asked_scope)
+                self._signs_in = wider
+                self._now("ready", WIDER if wider else "")
                 await self._stay(connection)
         except* Exception as failures:
             first = _first_of(failures)
@@ -101,8 +128,8 @@ class McpServer:
             self._connection = None
 
     async def _stay(self, connection: Connection) -> None:
-        while not (self._stop.is_set() or connection.closed.is_set()):
-            await _any_of(self._stop, connection.closed, connection.changed)
+        while not (self._stop.is_set() or connection.closed.is_set() or self._again.is_set()):
+            await _any_of(self._stop, self._again, connection.closed, connection.changed)
             if connection.changed.is_set():
                 connection.changed.clear()
                 self.tools = await offered(connection)
@@ -118,8 +145,12 @@ class McpServer:
         if self._stop.is_set():
             return
         if connection.unauthorized:
-            self._now("needs_sign_in", SIGN_IN)
+            carried = connection.carried
+            self._signs_in = carried is not None and carried.needed
+            why = f" ({carried.trouble})" if carried is not None and carried.trouble else ""
+            self._now("needs_sign_in", SIGN_IN if self._signs_in else REFUSED.format(why=why))
             return
+        self._signs_in = False
         said = connection.last_words()
         why = redact(clean_line(str(error)))[:200] if error is not None else "it ended"
         program = self.config.entry.command
@@ -147,10 +178,12 @@ class McpServer:
         return self._connection
 
 
-SIGN_IN = (
-    "It asks for a sign-in, which is not supported yet: give it a token of its own in the headers of its "
-    "entry in mcp.json, as ${NAME}."
+SIGN_IN = "It asks for a sign-in: whoever manages the server signs in with the button of /tools."
+REFUSED = (
+    "It refuses the bot and offers no sign-in here{why}. Give it a token of its own in the headers of its "
+    "entry in mcp.json, as ${{NAME}}, or correct the one there."
 )
+WIDER = "It refused a call that the sign-in does not cover: sign in again with the button of /tools."
 
 
 async def _made(connection: Connection, tool: OutsideTool, arguments: dict[str, Any]) -> OutsideAnswer:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.connectors.mcp.callback import Callback, listening_at
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.server import McpServer
-from engine.errors import NotSent
-from engine.ports import OutsideAnswer, OutsideTool, ServerState
+from engine.connectors.mcp.signin import SignIns
+from engine.errors import NotFound, NotSent
+from engine.ports import OutsideAnswer, OutsideTool, ServerState, SignInLink
+
+REDIRECT = "http://127.0.0.1:8767/signed-in"
+"""The usual address that sign-ins send people back to."""
 
 
 class McpServers:
-    """The servers that `mcp.json` names. `folder`: where each gets a folder of its own to work in."""
+    """The servers that `mcp.json` names. `folder`: where each gets a folder of its own to work in.
 
-    def __init__(self, configs: Sequence[ServerConfig], folder: Path) -> None:
-        self._servers = {config.name: McpServer(config, folder / _folder(config.name)) for config in configs}
+    `redirect`: the address to which sign-ins send people back; `listen`: where it is answered (host:port), by
+    itself only where it is this machine. Raises ValueError for one that cannot be read.
+    """
+
+    def __init__(
+        self, configs: Sequence[ServerConfig], folder: Path, redirect: str = REDIRECT, listen: str = ""
+    ) -> None:
+        self._servers = {
+            config.name: McpServer(config, folder / _folder(config.name), redirect) for config in configs
+        }
+        self._sign_ins = SignIns(redirect)
+        self._callback = Callback(self._sign_ins, listening_at(redirect, listen))
 
     def tools(self) -> Sequence[OutsideTool]:
         """See `OutsideServers.tools`."""
@@ -35,6 +50,17 @@ class McpServers:
             raise NotSent(f"There is no server {tool.server} any more. Do without it.")
         return await server.call(tool, arguments)
 
+    async def begin_sign_in(self, server: str, by: str, may: Callable[[], Awaitable[bool]]) -> SignInLink:
+        """See `SignsIn.begin_sign_in`."""
+        found = self._servers.get(server)
+        if found is None or not found.config.may_sign_in:
+            raise NotFound(f"There is no server {server} to sign in to. Look at /tools again.")
+        return await self._sign_ins.begin(found.config, found.sign_in, by, may, found.signed_in)
+
+    async def finish_sign_in(self, address: str, by: str) -> str:
+        """See `SignsIn.finish_sign_in`."""
+        return await self._sign_ins.finish(address, by)
+
     async def start(self) -> None:
         """See `OutsideServers.start`."""
         for server in self._servers.values():
@@ -42,6 +68,8 @@ class McpServers:
 
     async def close(self) -> None:
         """See `OutsideServers.close`."""
+        await self._sign_ins.close()
+        await self._callback.close()
         await asyncio.gather(*(server.close() for server in self._servers.values()))
 
 

@@ -1,0 +1,123 @@
+"""Sign in to a server of tools: the button, the private link, and the window for the address that came of it.
+
+Whoever manages the server may, at each step; the link is good once and for who asked for it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import discord
+
+from bot.discord.access import person_of
+from bot.discord.context import Interaction, OutsideTools, parts_of
+from bot.discord.errors import ActionRefused
+from bot.discord.formatting import plain
+from bot.discord.interactions import answer, hold, require_manager
+from bot.discord.lookup import current_space
+from bot.discord.reporting_item import ReportingItem
+from bot.discord.windows import TextField, window
+from bot.texts import tools as wording
+from engine.commands import RecordSignIn
+from engine.ports import ServerState
+
+MOST_BUTTONS = 5
+PASTE = "paste"
+MESSAGE = 2_000
+
+
+class SignInButton(
+    ReportingItem,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"signin:(?P<verb>ask|paste):(?P<server>[A-Za-z0-9_. -]{0,40})",
+):
+    """`signin:ask:<server>` asks for a link, `signin:paste:` opens the window for the address."""
+
+    def __init__(self, verb: str, server: str = "") -> None:
+        label = wording.PASTE if verb == PASTE else wording.SIGN_IN.format(name=server)
+        super().__init__(discord.ui.Button(label=label, custom_id=f"signin:{verb}:{server}"))
+        self.verb, self.server = verb, server
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> SignInButton:
+        """The button that was pressed, from its id alone."""
+        return cls(match["verb"], match["server"])
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Hand out a link, or open the window."""
+        require_manager(interaction)
+        if self.verb == PASTE:
+            await interaction.response.send_modal(
+                window("signin:0", wording.PASTE, TextField("address", wording.ADDRESS, long=True))
+            )
+            return
+        await hold(interaction)
+        await self._hand_out(interaction)
+
+    async def _hand_out(self, interaction: Interaction) -> None:
+        outside, person = _outside(interaction), require_manager(interaction)
+        state = next((one for one in outside.states() if one.name == self.server), None)
+        if state is not None and state.spaces is None and len(interaction.client.guilds) > 1:
+            raise ActionRefused(wording.SHARED.format(name=plain(self.server, 60)))
+        space = current_space(interaction)
+        link = await outside.begin_sign_in(self.server, space, person.key, _may(interaction, self.server))
+        text = wording.LINK.format(
+            name=plain(link.server, 60), host=plain(link.host, 100), minutes=round(link.seconds / 60)
+        )
+        view = discord.ui.View(timeout=None)
+        view.add_item(SignInButton(PASTE))
+        shown = f"{text}\n<{link.address}>"
+        if len(shown) <= MESSAGE:
+            await answer(interaction, shown, view=view)
+        else:
+            whole = discord.File(io.BytesIO(link.address.encode()), wording.LINK_FILE)
+            await answer(interaction, text, view=view, files=[whole])
+
+
+def _may(interaction: Interaction, server: str) -> Callable[[], Awaitable[bool]]:
+    """Return what tells whether the person still manages the server, and then records the sign-in."""
+    guild, person_id, engine = interaction.guild, interaction.user.id, parts_of(interaction).engine
+    space = current_space(interaction)
+
+    async def may() -> bool:
+        try:
+            member = await guild.fetch_member(person_id) if guild is not None else None
+        except discord.NotFound:
+            return False
+        if member is None or not (person := person_of(member)).manages_guild:
+            return False
+        await engine.handle(RecordSignIn(space, server, person.key, person.named))
+        return True
+
+    return may
+
+
+def _outside(interaction: Interaction) -> OutsideTools:
+    outside = parts_of(interaction).outside
+    if outside is None:
+        raise ActionRefused(wording.NONE)
+    return outside
+
+
+async def pasted(interaction: Interaction, _number: int, values: Mapping[str, str]) -> None:
+    """End a sign-in with the address that the person's browser was sent to."""
+    await hold(interaction)
+    person = require_manager(interaction)
+    server = await _outside(interaction).finish_sign_in(values.get("address", ""), person.key)
+    await answer(interaction, wording.SIGNED_IN.format(name=plain(server, 60)))
+
+
+def sign_in_view(states: Sequence[ServerState], space: str) -> discord.ui.View | None:
+    """Return a button for each server that a manager can sign in to here, None without any."""
+    names = [state.name for state in states if state.signs_in and space in (state.spaces or {space})]
+    if not names:
+        return None
+    view = discord.ui.View(timeout=None)
+    for name in names[:MOST_BUTTONS]:
+        view.add_item(SignInButton("ask", name))
+    return view

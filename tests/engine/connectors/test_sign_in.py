@@ -1,0 +1,173 @@
+"""Sign-ins at an MCP server with the official package's authorization server, over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from engine.connectors.mcp.callback import listening_at
+from engine.connectors.mcp.config import load_servers
+from engine.connectors.mcp.servers import McpServers
+from engine.connectors.mcp.signin import check_link
+from engine.errors import Invalid, NotSent, WrongState
+from engine.ports import OutsideTool
+from engine.secrets import redact
+from tests.engine.connectors.auth_server import Accounts, free_port, guarded_server
+
+PATIENCE_S = 30.0
+
+
+async def yes() -> bool:
+    """Say that they may."""
+    return True
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - other programs
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def servers(folder: Path, url: str, redirect: str, **ours: Any) -> AsyncIterator[McpServers]:
+    """The server `guarded`, settled."""
+    path = folder / "mcp.json"
+    path.write_text(json.dumps({"mcpServers": {"guarded": {"url": url, "megaagent": ours}}}))
+    made = McpServers(load_servers(path, {}), folder / "mcp", redirect)
+    await made.start()
+    try:
+        await until(lambda: made.states()[0].condition != "starting")
+        yield made
+    finally:
+        await made.close()
+
+
+def look(made: McpServers) -> OutsideTool:
+    """Return the tool that only reads."""
+    return next(tool for tool in made.tools() if tool.tool == "look")
+
+
+async def sent_to(link: str) -> str:
+    """Open a link as a browser does, and return where it leads."""
+    async with httpx2.AsyncClient() as browser:
+        answer = await browser.get(link)
+    assert answer.status_code == 302
+    return str(answer.headers["location"])
+
+
+async def test_a_person_signs_in_by_the_link_and_a_restart_keeps_it(tmp_path: Path) -> None:
+    """By the address that this process answers; nobody else can end it; the file is private.
+
+    No token is shown. Tokens are renewed, also after a restart and when the server ended one early.
+    """
+    accounts, redirect = Accounts(), f"http://127.0.0.1:{free_port()}/signed-in"
+    async with guarded_server(accounts) as url:
+        async with servers(tmp_path, url, redirect) as made:
+            (state,) = made.states()
+            assert state.condition == "needs_sign_in" and state.signs_in
+            link = await made.begin_sign_in("guarded", "ann", yes)
+            assert link.host == "127.0.0.1" and "code_challenge_method=S256" in link.address
+            back = await sent_to(link.address)
+            with pytest.raises(WrongState):
+                await made.finish_sign_in(back, "bob")
+            with pytest.raises(Invalid):
+                await made.finish_sign_in(back.replace("/signed-in", "/other"), "ann")
+            async with httpx2.AsyncClient() as browser:
+                wrong = await browser.get(f"{redirect}?code=x&state=guessed")
+                right = await browser.get(back)
+            assert (wrong.status_code, right.status_code) == (400, 200)
+            await until(lambda: made.states()[0].condition == "ready")
+            assert (await made.call(look(made), {"item": "tea"})).text == "seen tea"
+            with pytest.raises(WrongState):
+                await made.finish_sign_in(back, "ann")
+            (access,) = accounts.access
+            (file,) = (tmp_path / "mcp" / "sign-ins").iterdir()
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600 and access in file.read_text()
+            assert access not in redact(f"token: {access}")
+        kept = json.loads(file.read_text())
+        file.write_text(json.dumps({**kept, "expires_at": 1.0}))
+        async with servers(tmp_path, url, redirect) as made:
+            assert made.states()[0].condition == "ready" and accounts.renewed == 1
+        accounts.access.clear()
+        async with servers(tmp_path, url, redirect) as made:
+            await until(lambda: made.states()[0].condition == "ready")
+            assert (await made.call(look(made), {"item": "milk"})).text == "seen milk"
+            assert accounts.renewed == 2 and len(accounts.clients) == 1
+            made._servers["guarded"].sign_in._given_at = None
+            accounts.access.clear()
+            with pytest.raises(NotSent):  # it is told as not made, not as unknown
+                await made.call(look(made), {"item": "never"})
+            await until(lambda: accounts.renewed == 3 and made.states()[0].condition == "ready")
+    assert accounts.made == ["tea", "milk"]
+
+
+async def test_a_pasted_address_ends_it_only_for_who_still_may(tmp_path: Path) -> None:
+    """Where the redirect is not of this machine nothing listens; a refusal of the person is told in words."""
+    accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
+    may = True
+
+    async def may_still() -> bool:
+        return may
+
+    async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
+        first = await made.begin_sign_in("guarded", "ann", may_still)
+        link = await made.begin_sign_in("guarded", "ann", may_still)
+        with pytest.raises(WrongState):  # the newer link ended the first
+            await made.finish_sign_in(await sent_to(first.address), "ann")
+        may = False
+        with pytest.raises(WrongState, match="may not manage"):
+            await made.finish_sign_in(await sent_to(link.address), "ann")
+        may = True
+        link = await made.begin_sign_in("guarded", "ann", may_still)
+        state = link.address.partition("state=")[2].partition("&")[0]
+        with pytest.raises(Invalid, match="not today"):
+            refused = f"{redirect}?error=access_denied&error_description=not+today&state={state}"
+            await made.finish_sign_in(refused, "ann")
+        link = await made.begin_sign_in("guarded", "ann", may_still)
+        assert await made.finish_sign_in(f" <{await sent_to(link.address)}> ", "ann") == "guarded"
+        await until(lambda: made.states()[0].condition == "ready")
+
+
+async def test_a_wrong_code_a_wrong_issuer_and_no_registration_are_said(tmp_path: Path) -> None:
+    """Nothing is kept, and the next link works."""
+    accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
+    async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
+        for spoiled in ("&code=made-up&was", "&iss=https://evil.example&code"):
+            link = await made.begin_sign_in("guarded", "ann", yes)
+            back = (await sent_to(link.address)).replace("?", "?x=1&").replace("&code", spoiled)
+            with pytest.raises(Invalid, match="did not accept"):
+                await made.finish_sign_in(back, "ann")
+        assert not accounts.access and made.states()[0].condition == "needs_sign_in"
+    gone = f"http://127.0.0.1:{free_port()}/mcp"
+    async with servers(tmp_path, gone, redirect) as made:
+        with pytest.raises(Invalid, match="cannot be signed in to"):
+            await made.begin_sign_in("guarded", "ann", yes)
+
+
+@pytest.mark.parametrize(
+    "link", ["http://login.example/authorize", "javascript:alert(1)", "https//x", "http://[::1", "file:///x"]
+)
+def test_nobody_is_sent_to_a_page_without_encryption(link: str) -> None:
+    """A sign-in page is reached over https, or on this machine."""
+    with pytest.raises(Invalid):
+        check_link(link)
+    check_link("https://login.example/authorize")
+    check_link("http://127.0.0.1:9/authorize")
+
+
+def test_only_an_address_of_this_machine_is_listened_at_by_itself() -> None:
+    """Any other where the operator says so."""
+    assert listening_at("http://127.0.0.1:8767/signed-in", "") == ("127.0.0.1", 8767)
+    assert listening_at("https://bot.example.org/signed-in", "") is None
+    assert listening_at("https://bot.example.org/signed-in", "0.0.0.0:8767") == ("0.0.0.0", 8767)
+    with pytest.raises(ValueError, match="no host and port"):
+        listening_at("https://bot.example.org/signed-in", "8767")
