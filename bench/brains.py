@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Call = tuple[str, dict[str, Any]]
-PART = "The part that was asked for, line after line of it.\n" * 20
+PART = "".join(f"Line {number} of the part that was asked for.\n" for number in range(1, 25))
 BATCH = 30
 
 

@@ -25,7 +25,6 @@ from bench.measure import peak_rss, report
 from bench.parts import ROOMY, build, make_tables
 from engine import TurnOptions
 from engine.commands import Limits, StartTask
-from engine.events import TaskEnded
 from engine.llm.admission.model import AdmittedModel
 from engine.llm.providers.openai_chat import OpenAIChat
 from engine.settings import EngineSettings
@@ -58,9 +57,7 @@ async def with_engine(base_url: str, agents: int, folder: Path) -> tuple[float, 
     await running.engine.start()
     began = time.perf_counter()
     task = await running.engine.handle(StartTask("Write a book together.", "bench", "bench", LIMITS))
-    async for event in running.engine.events():
-        if isinstance(event.body, TaskEnded):
-            break
+    await running.until_end(task)
     seconds = time.perf_counter() - began
     steps, revisions = [
         int(await running.db.read(lambda c, t=t: c.execute(_count(t, task)).scalar_one()))  # type: ignore[misc]

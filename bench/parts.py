@@ -19,6 +19,7 @@ from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOpti
 from engine.commands import StartTask
 from engine.domain.limits import Caps
 from engine.errors import NotConfigured
+from engine.events import GateRaised, TaskEnded
 from engine.handlers.tasks import start_task
 from engine.lifecycle.agents import NewAgent, add_agent
 from engine.llm.scripted import Script, ScriptedModel
@@ -71,6 +72,14 @@ class Running:
 
     engine: Engine
     db: Database
+
+    async def until_end(self, task: int) -> None:
+        """Wait until a task has ended. Raises RuntimeError when it asks people."""
+        async for event in self.engine.events():
+            if isinstance(event.body, GateRaised) and event.body.task_id == task:
+                raise RuntimeError(f"people are asked: {event.body.question}")
+            if isinstance(event.body, TaskEnded) and event.body.task_id == task:
+                return
 
     async def close(self) -> None:
         """Stop both."""

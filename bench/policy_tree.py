@@ -18,7 +18,6 @@ from bench.measure import Meter, peak_rss, report
 from bench.parts import ROOMY, SHORT_TURN, CappedModel, build, make_tables
 from bench.tree import Tree
 from engine.commands import Limits, StartTask
-from engine.events import TaskEnded
 from engine.llm.scripted import Script
 from engine.store.core import MESSAGES, REVISIONS, STEPS
 
@@ -49,10 +48,8 @@ async def run(brain: Script, seconds: float, folder: Path) -> tuple[float, int, 
     running = build(url, folder, model, 700, SHORT_TURN)
     await running.engine.start()
     meter = Meter()
-    await running.engine.handle(StartTask("Write the policies of a nation.", "bench", "bench", LIMITS))
-    async for event in running.engine.events():
-        if isinstance(event.body, TaskEnded):
-            break
+    start = StartTask("Write the policies of a nation.", "bench", "bench", LIMITS)
+    await running.until_end(await running.engine.handle(start))
     took, cpu = meter.wall, meter.cpu
     chain = await running.db.read(longest_chain)
     revisions = await running.db.read(

@@ -14,7 +14,7 @@ from engine.ports import ChatAnswer, ChatRequest
 
 _NAME = re.compile(r"You are ([\w-]+)")
 _DONE = re.compile(r"\[from agent ([\w-]+)\]\n  feedback")
-DRAFT = "A policy, article after article, as far as it is settled now.\n" * 30
+DRAFT = "".join(f"Article {number} of the policy, as far as it is settled now.\n" for number in range(1, 33))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from engine.ports import ChatAnswer, ChatRequest
 _NAME = re.compile(r"You are ([\w-]+)")
 _MINE = re.compile(r"Your assignment #(\d+) \(open\)")
 _SUBMITTED = re.compile(r"#(\d+)[^\n]*\(submitted")
-PART = "A part of the work, line after line, as far as it is settled now.\n" * 40
+PART = "".join(
+    f"Line {number} of a part of the work, as far as it is settled now.\n" for number in range(1, 43)
+)
 
 
 Call = tuple[str, dict[str, object]]

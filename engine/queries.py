@@ -301,13 +301,27 @@ class RepeatView:
 class Queries(Protocol):
     """Reads for the user interface; newest first where there is a `limit`."""
 
-    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]: ...
-    async def task(self, task_id: int) -> TaskView: ...
-    async def agents(self, task_id: int) -> Sequence[AgentView]: ...
-    async def agent(self, agent_id: int) -> AgentView: ...
-    async def groups(self, task_id: int) -> Sequence[GroupView]: ...
-    async def group(self, group_id: int) -> GroupView: ...
-    async def assignments(self, task_id: int) -> Sequence[AssignmentView]: ...
+    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
+        """Return the tasks of a space, or of all."""
+
+    async def task(self, task_id: int) -> TaskView:
+        """Return a task. Raises NotFound."""
+
+    async def agents(self, task_id: int) -> Sequence[AgentView]:
+        """Return the agents of a task, those that left included."""
+
+    async def agent(self, agent_id: int) -> AgentView:
+        """Return an agent. Raises NotFound."""
+
+    async def groups(self, task_id: int) -> Sequence[GroupView]:
+        """Return the groups of a task."""
+
+    async def group(self, group_id: int) -> GroupView:
+        """Return a group. Raises NotFound."""
+
+    async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
+        """Return the assignments of a task."""
+
     async def steps(
         self, agent_id: int, limit: int = 20, *, until: float | None = None, upto: int | None = None
     ) -> Sequence[StepView]:
@@ -323,13 +337,27 @@ class Queries(Protocol):
         """Return the median time of the newest steps of a task and the tasks before it in its space; None
         while there are too few."""
 
-    async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]: ...
-    async def gate(self, gate_id: int) -> GateView: ...
-    async def files(self, task_id: int) -> Sequence[FileView]: ...
-    async def read_file(self, task_id: int, path: str, revision: int | None = None) -> bytes: ...
-    async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]: ...
-    async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]: ...
-    async def memories(self, space: str) -> Sequence[MemoryView]: ...
+    async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
+        """Return the gates of a task, those that are closed included if asked."""
+
+    async def gate(self, gate_id: int) -> GateView:
+        """Return a gate. Raises NotFound."""
+
+    async def files(self, task_id: int) -> Sequence[FileView]:
+        """Return the files of a task's workspace as they are now."""
+
+    async def read_file(self, task_id: int, path: str, revision: int | None = None) -> bytes:
+        """Return the content of a file, by default the newest. Raises NotFound."""
+
+    async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]:
+        """Return the revisions of a file."""
+
+    async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]:
+        """Return who wrote each line of a file. Raises Invalid for one that is not text."""
+
+    async def memories(self, space: str) -> Sequence[MemoryView]:
+        """Return the memories that a space shares."""
+
     async def repeats(self, space: str) -> Sequence[RepeatView]:
         """Return the repeats of a space that have not ended, the next to run first."""
 

@@ -22,6 +22,7 @@ def test_no_file_names_a_registry(name: str) -> None:
 
 
 def test_the_image_copies_what_there_is_and_runs_as_an_ordinary_user() -> None:
+    """Files, extras and the user of the Dockerfile are those of the project."""
     text = (ROOT / "Dockerfile").read_text()
     copied = [word for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.M) for word in line.split()]
     assert copied and all((ROOT / word).exists() for word in copied)
@@ -41,6 +42,7 @@ def test_the_image_copies_what_there_is_and_runs_as_an_ordinary_user() -> None:
     ],
 )
 def test_they_start_commands_that_exist(name: str, found: str) -> None:
+    """Each command that a container or unit starts is one of the program's."""
     commands = re.findall(found, (ROOT / name).read_text(), re.M)
     assert commands and all(_parser().parse_args([command]).command == command for command in commands)
 

@@ -99,6 +99,7 @@ FAILURES = frozenset({"malformed", "refused"})
 
 
 def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
+    """Put a message into the inboxes of its receivers and show it in the group's place."""
     targets = [unit.find(name) for name in effect.to]
     ids = {row.id for row in targets}
     if effect.to_group is not None:
@@ -134,6 +135,7 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
 
 
 def apply_recruit(effect: Recruit, unit: UnitOfWork) -> None:
+    """Insert a new member; the first one makes its recruiter a head with a group of its own."""
     agent = unit.agent
     if unit.leads is None:
         unit.leads = form_group(
@@ -163,6 +165,7 @@ def apply_recruit(effect: Recruit, unit: UnitOfWork) -> None:
 
 
 def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
+    """Insert an assignment and send it to its member. Raises Stale when the member left the group."""
     to = unit.find(effect.to)
     if unit.leads is None or to.group_id != unit.leads:
         raise Stale(f"{to.name} is not in the caller's group")
@@ -199,6 +202,7 @@ def _whole_text(work: Assign | AmendAssignment) -> str:
 
 
 def apply_amend_assignment(effect: AmendAssignment, unit: UnitOfWork) -> None:
+    """Change the text of an open assignment. Raises Stale when it is open no more."""
     work = load_assignment(unit.connection, unit.task_id, effect.assignment_id)
     mine = sa.and_(ASSIGNMENTS.c.id == effect.assignment_id, ASSIGNMENTS.c.giver_id == unit.agent.id)
     values = {
@@ -232,6 +236,10 @@ def apply_amend_assignment(effect: AmendAssignment, unit: UnitOfWork) -> None:
 
 
 def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
+    """Move an assignment to another state and notify the other party.
+
+    Raises Stale when its state is none of those expected.
+    """
     work = load_assignment(unit.connection, unit.task_id, effect.assignment_id)
     values: dict[str, object] = {"state": effect.state, "changed_at": unit.now}
     if effect.state == "submitted":
@@ -290,6 +298,7 @@ def _assignment_message(
 
 
 def apply_dismiss(effect: Dismiss, unit: UnitOfWork) -> None:
+    """Dismiss a member and all below it. Raises Stale when it left the group."""
     row = unit.find(effect.name)
     if unit.leads is None or row.group_id != unit.leads:
         raise Stale(f"{row.name} is not in the caller's group")
@@ -298,11 +307,16 @@ def apply_dismiss(effect: Dismiss, unit: UnitOfWork) -> None:
 
 
 def apply_set_todo(effect: SetTodo, unit: UnitOfWork) -> None:
+    """Replace the agent's own list."""
     items = [(item.text, item.status) for item in effect.items]
     _update_todo.run(unit.connection, agent=unit.agent.id, todo=dumps(items))
 
 
 def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
+    """Write, delete or move a file as a new revision.
+
+    Raises Stale when somebody else wrote it after the agent read it.
+    """
     unit.wrote_files = True
     row = _file.first(unit.connection, at_task=unit.task_id, at_path=effect.path)
     if (row.blob if row else None) != effect.expected:
@@ -354,6 +368,7 @@ def _work_group(unit: UnitOfWork) -> int:
 
 
 def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
+    """Show a run of a program in the group's place."""
     unit.event(
         CodeRan(
             unit.task_id,
@@ -374,6 +389,7 @@ def apply_show_run(effect: ShowRun, unit: UnitOfWork) -> None:
 
 
 def apply_raise_gate(effect: RaiseGate, unit: UnitOfWork) -> None:
+    """Ask people a question."""
     open_gate(unit, effect, unit.own_group)
 
 
@@ -400,6 +416,7 @@ def open_gate(
 
 
 def apply_remember(effect: Remember, unit: UnitOfWork) -> None:
+    """Keep a memory of the agent, or one shared by the task."""
     unit.connection.execute(
         MEMORIES.insert().values(
             task_id=unit.task_id,
@@ -415,6 +432,7 @@ def apply_remember(effect: Remember, unit: UnitOfWork) -> None:
 
 
 def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
+    """Show a plan; hold the task until people approve it where approval is needed."""
     gate = None
     if effect.hold:
         asked = f"{effect.summary}\nWhy a team: {effect.worth}" if effect.worth else effect.summary
@@ -459,6 +477,7 @@ def _left_in_month(unit: UnitOfWork) -> tuple[int | None, int | None]:
 
 
 def apply_name_task(effect: NameTask, unit: UnitOfWork) -> None:
+    """Give the task, and its root group, a title; a task that has one keeps it."""
     unnamed = sa.and_(TASKS.c.id == unit.task_id, TASKS.c.title == "")
     named = unit.connection.execute(TASKS.update().where(unnamed).values(title=effect.title))
     if named.rowcount:
@@ -468,6 +487,7 @@ def apply_name_task(effect: NameTask, unit: UnitOfWork) -> None:
 
 
 def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
+    """Tell people, and the agent's head where asked, of an intervention."""
     agent = unit.agent
     if effect.rule in FAILURES:
         count_intervention(unit.connection, unit.task_id, "failed", str(agent.id), unit.now)
@@ -494,6 +514,7 @@ def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
 
 
 def apply_count_refusal(effect: CountRefusal, unit: UnitOfWork) -> None:
+    """Count an endpoint's refusal towards the pause of a task whose role was never answered."""
     answered = (
         sa.select(STEPS.c.id)
         .join(AGENTS, AGENTS.c.id == STEPS.c.agent_id)
@@ -505,6 +526,7 @@ def apply_count_refusal(effect: CountRefusal, unit: UnitOfWork) -> None:
 
 
 def apply_give_up(effect: GiveUp, unit: UnitOfWork) -> None:
+    """Pause the agent, whose model's refusals cannot be repaired."""
     agent = unit.agent
     stopped = {"status": "paused", "refused": effect.reason}
     unit.connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(**stopped))

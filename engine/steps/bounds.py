@@ -20,12 +20,14 @@ _room = Prepared(
 
 
 def apply_check_room(effect: CheckRoom, unit: UnitOfWork) -> None:
+    """Raise Stale when the task's files, those of this step included, are over their limits."""
     held = _room.first(unit.connection, at_task=unit.task_id)
     if held is not None and (held.files > effect.files or (held.total or 0) > effect.total):
         raise Stale("the task's files are over their limits")
 
 
 def apply_check_team(effect: CheckTeam, unit: UnitOfWork) -> None:
+    """Raise Stale when the agents, those of this step included, are more than a cap or an approval allows."""
     team, agent = team_of(unit.connection, unit.agent.id), unit.agent
     refusal = too_many(
         team, 0, unit.turn.facts.task, boss=agent.role == "boss", approval_over=effect.approval_over

@@ -23,6 +23,10 @@ from engine.store.core import AGENTS, EVENTS, TASKS, dumps, loads
 
 
 def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
+    """End the task, give its result to a new auditor, or ask people about what is missing.
+
+    Raises Stale while a message of a person is open.
+    """
     if open_messages(unit.connection, unit.task_id, acting=unit.agent.id):
         raise Stale("people said something meanwhile")
     task = TASKS.c.id == unit.task_id
@@ -84,6 +88,7 @@ def _reopened(unit: UnitOfWork) -> str:
 
 
 def apply_collect_words(_: CollectWords, unit: UnitOfWork) -> None:
+    """Forward to the agent the messages of people that no other agent is going to read."""
     if forward_stranded(unit.connection, unit.task_id, unit.agent.id):
         unit.wake(unit.agent.id, 0)
 
@@ -111,6 +116,7 @@ def _new_auditor(unit: UnitOfWork) -> tuple[int, str]:
 
 
 def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
+    """End the task as accepted, or send the findings back; after the last round people decide."""
     if effect.accepted:
         held = hold_end(unit.connection, unit.task_id, "The auditor accepted the result.", unit.now)
         if held is not None:

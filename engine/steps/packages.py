@@ -14,6 +14,7 @@ from engine.store.packages import pins_of
 
 
 def apply_ask_packages(effect: AskPackages, unit: UnitOfWork) -> None:
+    """Ask people about packages, by a gate that keeps their names."""
     gate = open_gate(unit, RaiseGate("packages", effect.question, choices_of("packages")), unit.own_group)
     rows = [{"gate_id": gate, "name": name, "task_id": unit.task_id} for name in effect.names]
     unit.connection.execute(PACKAGE_REQUESTS.insert(), rows)

@@ -13,6 +13,10 @@ from engine.store.core import AGENTS, BUDGETS
 
 
 def apply_set_budget(effect: SetBudget, unit: UnitOfWork) -> None:
+    """Cap a member and all below it, spent so far included; agents that fit again are woken.
+
+    Raises Stale when the member left or a person set its cap.
+    """
     row = unit.find(effect.name)
     if unit.leads is None or row.group_id != unit.leads:
         raise Stale(f"{row.name} is not in the caller's group")

@@ -69,6 +69,7 @@ def parties(connection: Connection, task_id: int, assignment_id: int) -> set[int
 
 
 def assignment_facts(row: FetchedRow) -> AssignmentFacts:
+    """Return the facts of a row of assignments joined with the names of both parties."""
     return AssignmentFacts(
         id=row.id,
         title=row.title,

@@ -94,14 +94,14 @@ def specs_for(
     its older steps are only summed up.
     """
     if small:
-        return tools_of(role, [tool.spec() for tool in TOOLS.values() if role in tool.roles])
+        return tools_of(role, [tool.spec(role) for tool in TOOLS.values() if role in tool.roles])
     unused = set[str]() if leads else set(LEADING)
     unused |= set() if leads or may_lead else {"recruit"}
     unused |= set() if attended else {"ask_human"}
     unused |= set() if recalls or role == "boss" else MEMORY
     unused |= set() if installs else {INSTALL.name}
     tools = (tool for tool in TOOLS.values() if role in tool.roles and tool.name not in unused)
-    return tuple(_with_surroundings(_lean(tool.spec()), role, packages, installs) for tool in tools)
+    return tuple(_with_surroundings(_lean(tool.spec(role)), role, packages, installs) for tool in tools)
 
 
 def _lean(spec: ToolSpec) -> ToolSpec:

@@ -17,7 +17,7 @@ from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, StepFacts, TaskFacts
 from engine.ports import AgentRole, Database, Embedder, Packages, Quote, Sandbox, ToolSpec, Workspace
 from engine.tools.run_results import RunResults
-from engine.tools.schema import common_schema
+from engine.tools.schema import FOR_BOSS, common_schema
 from engine.tools.sessions import Sessions
 from engine.workspace.limits import WorkspaceLimits
 
@@ -169,9 +169,13 @@ class Tool(Generic[A]):
     run: Callable[[ToolContext, A], Awaitable[ToolResult]]
     slow: bool = False
 
-    def spec(self) -> ToolSpec:
-        """Return the tool as shown to the model."""
-        return ToolSpec(self.name, self.description, common_schema(self.arguments.model_json_schema()))
+    def spec(self, role: AgentRole = "boss") -> ToolSpec:
+        """Return the tool as shown to the model of an agent of this role."""
+        schema = self.arguments.model_json_schema()
+        if role != "boss":
+            shown = {name: one for name, one in schema["properties"].items() if not one.get(FOR_BOSS)}
+            schema = {**schema, "properties": shown}
+        return ToolSpec(self.name, self.description, common_schema(schema))
 
 
 def clip(text: str, limit: int = MAX_RESULT, how: str = "") -> str:

@@ -16,6 +16,7 @@ from engine.tools.completeness import what_is_missing
 from engine.tools.embedding import vectors_of
 from engine.tools.protected import ask_first, protections
 from engine.tools.review import check_files
+from engine.tools.task_title import name_task, title_field
 
 MAX_LESSON = 500
 WORDS_CHARS = 2_000
@@ -27,6 +28,7 @@ class FinishArguments(Arguments):
     report: str = Field(min_length=1, description="first the result in plain words, then what does not work")
     deliverables: list[str] = Field(default_factory=list, max_length=50)
     lessons: list[str] = Field(default_factory=list, max_length=5, description="for later tasks here")
+    title: str = title_field()
 
 
 async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult:
@@ -54,6 +56,7 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     report = "" if context.options.by_runs else arguments.report
     asks = bool(missing) and context.task.attended and not _wraps_up(context)
     context.stage(Finish(report, deliverables, audit, lessons, vectors, missing, asks))
+    name_task(context, arguments.title)
     context.ends_turn = True
     text = "An auditor checks the result now." if audit else "The task is finished."
     if missing:

@@ -14,7 +14,6 @@ from engine.domain.effects import (
     CheckRecruits,
     CheckTeam,
     Dismiss,
-    NameTask,
     ProposePlan,
     Recruit,
     SetBudget,
@@ -23,12 +22,12 @@ from engine.domain.effects import (
 from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
-from engine.domain.titles import shortened
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
 from engine.tools.enclosed import NamedFiles
 from engine.tools.protected import ask_first, protections
 from engine.tools.schema import HIDDEN
+from engine.tools.task_title import name_task, title_field
 
 TOKENS_AN_AGENT = 60_000
 """Default estimate of tokens per agent: about a dozen calls with their prompts."""
@@ -70,7 +69,7 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     await _check_room(context, arguments)
     await _agreed(context, arguments)
     slots = [_stage_member(context, member, arguments.group) for member in arguments.members]
-    _name_task(context, arguments.group)
+    name_task(context, arguments.group)
     context.stage_last(CheckTeam(context.options.plan_approval_over))
     context.ends_turn = context.ends_turn or arguments.wait
     marks = ", ".join(slot_mark("agent", slot.number) for slot in slots)
@@ -84,12 +83,6 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
     then = f" Assignments: {', '.join(given)}." if given else ""
     then += " Now assign each its work." if idle else ""
     return ToolResult(f"Joined your group: {marks}.{then}", Joined(tuple(slots)))
-
-
-def _name_task(context: ToolContext, title: str) -> None:
-    """Stage the task's title, from its boss and once."""
-    if context.agent.role == "boss" and shortened(title):
-        context.stage(NameTask(shortened(title)))
 
 
 def _stage_task(context: ToolContext, member: NewMember, files: str) -> str:
@@ -197,7 +190,7 @@ class ProposePlanArguments(Arguments):
     agents: int = Field(ge=1)
     tokens: int = Field(0, ge=0, description="your estimates")
     minutes: int = Field(0, ge=0)
-    title: str = Field("", max_length=60, description="2-4 words for the task")
+    title: str = title_field()
 
 
 async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) -> ToolResult:
@@ -225,7 +218,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             worth=arguments.worth,
         )
     )
-    _name_task(context, arguments.title)
+    name_task(context, arguments.title)
     context.ends_turn = context.ends_turn or hold
     return ToolResult(
         "The plan waits for approval; you are woken by the answer." if hold else "The plan is shown. Go on."

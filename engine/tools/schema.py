@@ -35,6 +35,9 @@ LIMITS = frozenset({"minimum", "maximum", "minItems", "maxItems", "minLength", "
 HIDDEN = "hidden"
 """Marks an argument that is accepted and not shown: another one says the same."""
 
+FOR_BOSS = "for_boss"
+"""Marks an argument that only a boss is shown, of a tool that others have too."""
+
 _SAME = KEYWORDS - {"properties", "items", "anyOf", "type"}
 _DEEPEST = 12
 _MOST = 2_000

@@ -10,6 +10,7 @@ from engine.domain.effects import SetTodo
 from engine.domain.outcomes import ToolResult
 from engine.domain.state import TodoItem
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
+from engine.tools.task_title import name_task, title_field
 
 
 class TodoLine(Arguments):
@@ -23,10 +24,12 @@ class UpdateTodoArguments(Arguments):
     """Arguments of update_todo."""
 
     items: list[TodoLine] = Field(max_length=40)
+    title: str = title_field(boss_only=True)
 
 
 async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> ToolResult:
-    """Stage the whole todo list."""
+    """Stage the whole todo list, and the task's title where its boss gives one."""
+    name_task(context, arguments.title)
     items = tuple(TodoItem(item.text, item.status) for item in arguments.items)
     context.stage(SetTodo(items))
     left = sum(item.status != "done" for item in items)

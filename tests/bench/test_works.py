@@ -22,9 +22,11 @@ class PlainSandbox(Sandbox):
         self._folder = folder
 
     def status(self) -> SandboxStatus:
+        """Return that programs can be run."""
         return SandboxStatus(True, "plain")
 
     async def run(self, request: RunRequest) -> RunResult:
+        """Run a program in the folder, without limits."""
         for path, data in request.files.items():
             (self._folder / path).write_bytes(data)
         done = await asyncio.to_thread(
@@ -37,10 +39,12 @@ class PlainSandbox(Sandbox):
         return RunResult(done.returncode, (done.stdout + done.stderr).decode())
 
     async def open(self, request: RunRequest) -> tuple[SandboxSession, RunResult]:
+        """Raise NotImplementedError: no work of this suite is talked to."""
         raise NotImplementedError
 
 
 def test_each_of_the_three_sets_has_twelve_works_of_all_kinds() -> None:
+    """The sets are as large and as mixed as each other."""
     assert len(WORKS) == len({work.name for work in WORKS}) == 36
     assert len(SEEN) == len(UNSEEN) == len(FRESH) == 12
     assert all({work.kind for work in half} == set(KINDS) for half in (SEEN, UNSEEN, FRESH))
@@ -61,6 +65,7 @@ async def test_the_reference_passes_and_an_empty_file_does_not(work: Work, tmp_p
 
 
 async def test_a_file_that_nobody_made_fails_the_work(tmp_path: Path) -> None:
+    """The mark names the file."""
     marked = await mark(SEEN[0], {}, PlainSandbox(tmp_path))
     assert not marked.passed and "runlength.py" in marked.note
 
@@ -76,10 +81,12 @@ async def test_a_file_that_nobody_made_fails_the_work(tmp_path: Path) -> None:
     ],
 )
 def test_claims_of_success_are_counted(report: str, count: int) -> None:
+    """What only says that a program ran is no claim."""
     assert len(claims(report)) == count
 
 
 def test_blocks_of_an_answer_become_its_files() -> None:
+    """A file's name stands above its block; the rest is prose."""
     answer = "leap.py\n```python\nA = 1\n```\nIt works.\n\n**test_leap.py**\n```python\nB = 2\n```\n"
     assert files_in(answer, ("leap.py", "test_leap.py")) == {
         "leap.py": b"A = 1\n",
@@ -89,6 +96,7 @@ def test_blocks_of_an_answer_become_its_files() -> None:
 
 
 def test_the_table_counts_passes_by_kind() -> None:
+    """A row has passes, number of works, medians and claims."""
     rows = [
         Result("plain", "a", "dialogue", True, 2, 2, "", 3.0, 10, "answered", 1, (), "", {}),
         Result("plain", "b", "dialogue", False, 1, 2, "", 5.0, 30, "answered", 1, ("works",), "", {}),

@@ -51,6 +51,7 @@ class Stage:
         self.seen: dict[str, list[ChatRequest]] = {}
 
     def __call__(self, request: ChatRequest) -> object:
+        """Answer as the agent that is asked, and keep its requests."""
         name = asked(request).partition("You are ")[2].partition(",")[0]
         self.seen.setdefault(name, []).append(request)
         if name == "Cy":

@@ -24,6 +24,7 @@ class Slow:
         self.hears, self.answers = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        """Answer as the agent that is asked."""
         if request.messages[-1].role == "tool":
             return say("done")
         if request.task_id == 1:

@@ -123,6 +123,7 @@ class Boss:
         self.may = asyncio.Event()
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        """Answer once the parent process lets it."""
         await self.may.wait()
         if any(GO_ON in message.content for message in request.messages):
             return call(("finish", {"report": "The boat floats."}))

@@ -69,6 +69,7 @@ class Replay:
         self._judged: list[int] = []
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        """Answer with the next scripted turn of the agent that is asked."""
         view = View(request)
         mine = self._left.get(view.name)
         if not mine:

@@ -52,6 +52,7 @@ class Crew:
         self.read: list[str] = []
 
     def __call__(self, request: ChatRequest) -> ChatAnswer:
+        """Answer as the agent that is asked, and keep what it read last."""
         last = request.messages[-1].content
         self.read.append(last)
         if request.role == "member" and not (self.begin and "a person who watches" not in last):

@@ -23,6 +23,7 @@ class Listener:
         self.prompts: list[str] = []
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        """Answer once the test lets it."""
         await self.go.wait()
         last = request.messages[-1].content
         self.prompts.append("\n".join(m.content for m in request.messages))

@@ -26,6 +26,7 @@ class Slow:
         self.go = asyncio.Event()
 
     async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        """Answer as the team does, once the test lets it."""
         await self.go.wait()
         return team(request)
 

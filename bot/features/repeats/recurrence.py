@@ -44,7 +44,7 @@ def cron_of(choice: RepeatChoice) -> str:
 
 
 def in_words(cron: str, zone: str) -> str:
-    """ "every Monday at 09:00 (Europe/Berlin)"; an expression that is not plain stands as it is."""
+    """Return a plain cron expression in words ("every Monday at 09:00 (Europe/Berlin)"), others unchanged."""
     found = _PLAIN.fullmatch(cron)
     if found is None:
         return texts.REPEAT_CRON.format(cron=cron, zone=zone)

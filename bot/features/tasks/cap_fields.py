@@ -13,6 +13,7 @@ from engine.commands import Limits
 
 
 def cap_asks(caps: Limits) -> list[TextField]:
+    """Return the text fields of a window in which the four caps are set, with `caps` as defaults."""
     numbers = (
         ("dollars", texts.MODAL_CAP_DOLLARS, f"{caps.cost_micros / 1e6:.2f}" if caps.cost_micros else ""),
         ("tokens", texts.MODAL_CAP_TOKENS, str(caps.tokens or "")),
@@ -26,6 +27,7 @@ def cap_asks(caps: Limits) -> list[TextField]:
 
 
 def caps_of(values: Mapping[str, str]) -> Limits:
+    """Return the caps typed into a window. Raises Invalid when one is not a number."""
     return task_actions.limits_of(
         _dollars(values.get("dollars", "")),
         _whole(values.get("agents", "")),

@@ -28,9 +28,9 @@ SMALL: dict[AgentRole, tuple[str, ...]] = {
 }
 """The tools of the small profile."""
 
-_NOT_SMALL = frozenset({"lessons", "acceptance", "command"})
-"""Optional arguments that a small model fills harmfully: lessons not worth keeping, and checks that no work
-can pass (`python menu.md`)."""
+_NOT_SMALL = frozenset({"lessons", "acceptance", "command", "title"})
+"""Optional arguments that a small model fills harmfully: lessons not worth keeping, checks that no work can
+pass (`python menu.md`), and titles that repeat the goal's first words, which are there anyway."""
 
 WRITES = 2
 """Times that one file is written before its work goes on as it is: once, and anew once."""

@@ -52,15 +52,18 @@ class ArchiveSpy:
         self.takes_s = 0.0
 
     async def close(self, task_id: int, remove: bool) -> ClosedPlaces:
+        """Note the call and return two transcripts."""
         self.closed.append((task_id, remove))
         files = {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
         return ClosedPlaces(files)
 
     async def reopen(self, task_id: int) -> tuple[int, ...]:
+        """Forget that the task was closed."""
         self.closed = [(number, removed) for number, removed in self.closed if number != task_id]
         return ()
 
     async def bundle(self, task_id: int, target: Any) -> None:
+        """Write the head of a git bundle after `takes_s` seconds."""
         await asyncio.sleep(self.takes_s)
         target.write_bytes(b"# v2 git bundle\n")
 

@@ -350,6 +350,7 @@ async def test_an_end_says_that_it_is_not_finished_and_what_is_missing() -> None
 
 @pytest.mark.parametrize("kind", get_args(MissingKind))
 async def test_every_kind_of_missing_part_has_its_words(kind: MissingKind) -> None:
+    """One line each, also after the event was stored and loaded."""
     ended = ev.TaskEnded(1, 2, "done", "", (), False, "unfinished", missing=(Missing(kind, "a.py", "f"),))
     (post,) = await projected(ended)
     name, payload = ev.dump_event(ended)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.events import AgentSpoke, GroupFormed, Intervened, TaskNamed
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, RunResult
@@ -27,6 +29,25 @@ async def test_the_boss_names_the_task_once(stage: Stage) -> None:
     assert named.title == task.title == "sales report" and task.plan_minutes > 0
     assert (await play.engine.look.group(task.root_group_id)).name == "sales report"
     assert play.of(GroupFormed)[0].name not in ("", "headquarters", "sales report")
+
+
+@pytest.mark.parametrize("by", ["update_todo", "finish"])
+async def test_a_boss_that_works_alone_names_the_task(stage: Stage, by: str) -> None:
+    """Its list or its report carries the title, without a call of its own; the first one counts."""
+
+    def boss(view: View) -> ChatAnswer:
+        listed = {"items": [{"text": "count"}], "title": "bird quiz" if by == "update_todo" else ""}
+        if not view.did("update_todo"):
+            return call(("update_todo", listed))
+        return call(("finish", {"report": "done", "title": "Birds of the lake"}))
+
+    play = await stage({"Boss": boss})
+    await play.end()
+    (named,) = play.of(TaskNamed)
+    task = await play.engine.look.task(play.task)
+    wanted = "bird quiz" if by == "update_todo" else "Birds of the lake"
+    assert named.title == task.title == wanted
+    assert (await play.engine.look.group(task.root_group_id)).name == wanted
 
 
 async def test_who_waits_for_a_person_asks(stage: Stage) -> None:

@@ -83,6 +83,7 @@ def test_the_newcomers_first_task_is_not_finished() -> None:
 
 
 def test_what_is_empty_on_purpose_is_no_stub() -> None:
+    """Interfaces, hooks, fakes and skeletons may be empty."""
     assert found("Write it.", app__py=ON_PURPOSE) == []
     assert missing_in("Write it.", {"pkg/__init__.py": b"def f(): pass\n"}, ()) == ()
     assert missing_in("Write it.", {"tests/fakes.py": b"def send(text): pass\n"}, ()) == ()
@@ -90,12 +91,14 @@ def test_what_is_empty_on_purpose_is_no_stub() -> None:
 
 
 def test_a_test_that_tests_nothing_is_a_stub() -> None:
+    """An empty test is reported like any other empty function."""
     assert found("Write it.", test_a__py="def test_a():\n    pass\n") == [
         ("empty_function", "test_a.py", "test_a")
     ]
 
 
 def test_files_that_the_goal_names_are_looked_for_in_any_folder() -> None:
+    """Case does not count; a file of spaces is empty."""
     goal = "Write plan.md and budget.csv."
     assert found(goal, plan__md="A plan.\n") == [("file", "budget.csv", "")]
     assert found(goal, plan__md=" \n", budget__csv="a,b\n") == [("empty_file", "plan.md", "")]
@@ -126,11 +129,13 @@ def test_files_that_the_goal_names_are_looked_for_in_any_folder() -> None:
     ],
 )
 def test_content_is_what_the_name_says(path: str, text: str, wrong: bool) -> None:
+    """A file of data must be readable as what its suffix promises."""
     seen = missing_in("Make it.", {path: text.encode()}, ())
     assert [each.kind for each in seen] == (["content"] if wrong else [])
 
 
 def test_a_text_that_goes_round_in_circles_is_seen() -> None:
+    """Prose that repeats itself is reported; songs, rules and data may repeat."""
     line = "The museum opens at ten and closes at six in the evening.\n"
     other = "Then we walk along the river to the old town and eat.\n"
     assert found("A plan.", plan__md=line * 6) == [("repeats", "plan.md", "")]
@@ -143,6 +148,7 @@ def test_a_text_that_goes_round_in_circles_is_seen() -> None:
 
 
 def test_a_program_that_prints_nothing_is_seen_where_something_is_to_be_seen() -> None:
+    """One run with output is enough."""
     silent = RunRecord("python game.py", 0, "exit", "")
     loud = RunRecord("python main.py", 0, "exit", "hello\n")
     goal = "Write game.py, which prints a board."

@@ -33,6 +33,7 @@ from engine.domain.wanted import asks_for_interfaces, asks_for_tests, files_to_m
     ],
 )
 def test_files_are_wanted_where_the_goal_asks_for_them(goal: str, files: tuple[str, ...]) -> None:
+    """Names of products, addresses and files to leave alone are none."""
     assert files_to_make(goal) == files
 
 
@@ -52,6 +53,7 @@ def test_files_are_wanted_where_the_goal_asks_for_them(goal: str, files: tuple[s
     ],
 )
 def test_tests_are_wanted_where_the_goal_asks_for_them(goal: str, asked: bool) -> None:
+    """Tests that exist, that are refused or that are no program's are not asked for."""
     assert asks_for_tests(goal) is asked
 
 
@@ -66,10 +68,12 @@ def test_tests_are_wanted_where_the_goal_asks_for_them(goal: str, asked: bool) -
     ],
 )
 def test_options_of_other_programs_are_not_wanted(goal: str, options: tuple[str, ...]) -> None:
+    """Options of commands in the goal are not the product's."""
     assert options_to_have(goal) == options
 
 
 def test_a_command_line_interface_is_no_interface_to_leave_empty() -> None:
+    """Only interfaces of code may be without bodies."""
     assert not asks_for_interfaces("Write a program with a command-line interface and a web interface.")
     assert asks_for_interfaces("Write the interfaces of the store, nothing else.")
 

@@ -48,6 +48,7 @@ class Counting:
         self.looked: list[int] = []
 
     async def recorded(self, task_id: int) -> int:
+        """Count the look, fail where the test asks for it, and pass it on."""
         self.looked.append(task_id)
         if self.fails:
             raise OSError("no space left")

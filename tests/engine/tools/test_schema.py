@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from engine.ports import ToolSpec
 from engine.tools import LEADING, MEMORY, TOOLS, specs_for
 from engine.tools.schema import KEYWORDS, LIMITS, common_schema
 
@@ -126,3 +127,15 @@ def test_limits_and_hidden_arguments_are_checked_though_they_are_not_shown() -> 
     assert TOOLS["edit_file"].arguments.model_validate({"path": "a", "old": "x", "new": "y"})
     with pytest.raises(ValidationError):
         TOOLS["run"].arguments.model_validate({"command": ["true"], "timeout_s": 10_000})
+
+
+def test_only_a_boss_is_asked_for_a_title() -> None:
+    """Others have the tool without the argument; a small model, which would repeat the goal, none at all."""
+
+    def asked(tools: Sequence[ToolSpec]) -> dict[str, bool]:
+        return {tool.name: "title" in tool.parameters["properties"] for tool in tools}
+
+    boss, member, small = asked(specs_for("boss")), asked(specs_for("member")), specs_for("boss", small=True)
+    assert boss["update_todo"] and boss["finish"] and boss["propose_plan"]
+    assert not member["update_todo"]
+    assert not asked(small)["finish"] and asked(small)["assign"]

@@ -39,6 +39,7 @@ from engine.llm.local.division import MOST, divide
     ],
 )
 def test_plain_parts_are_given_out(goal: str, titles: list[str]) -> None:
+    """Each part keeps its words and goes to an agent of its own."""
     division = divide(goal, 20)
     assert [part.title for part in division.parts] == titles
     assert len({part.name for part in division.parts}) == len(titles)
@@ -58,11 +59,13 @@ def test_plain_parts_are_given_out(goal: str, titles: list[str]) -> None:
     ],
 )
 def test_one_piece_of_work_is_not_divided(goal: str) -> None:
+    """Lists of one product's features are no parts."""
     division = divide(goal, 20)
     assert not division.asked and not division.parts
 
 
 def test_agents_that_are_asked_for_without_visible_parts_are_said() -> None:
+    """The wish for a team is known, though nothing is given out."""
     division = divide("Use four agents and make the best chess game.", 20)
     assert division.asked and not division.parts
 
@@ -78,6 +81,7 @@ def test_parts_beyond_the_number_of_agents_are_shared_out() -> None:
 
 @given(st.text(max_size=300), st.integers(0, 30))
 def test_any_goal_can_be_divided_or_not(goal: str, most: int) -> None:
+    """Nothing fails, whatever a person types, and limits hold."""
     parts = divide(goal, most).parts
     assert len(parts) != 1 and len(parts) <= min(most, MOST)
     assert all(part.title and part.details for part in parts)

@@ -34,6 +34,7 @@ from engine.llm.local.examples import RUNNER_FILE, Example, Tried, examples_of, 
     ],
 )
 def test_examples_are_those_that_can_be_compared(goal: str, found: list[object]) -> None:
+    """An example has an input and an exact output."""
     seen = examples_of(goal)
     assert [
         one if isinstance(want, Example) else (one.source, one.want)
@@ -56,6 +57,7 @@ def run_examples(folder: Path, goal: str, **files: str) -> Tried | None:
 
 
 def test_a_right_function_holds_and_a_wrong_one_says_what_came(tmp_path: Path) -> None:
+    """A failure names the call and what it returned or raised."""
     right = run_examples(tmp_path, RUNLENGTH.goal, runlength__py=RUNLENGTH.reference["runlength.py"])
     assert right == Tried(3)
     wrong = run_examples(tmp_path, RUNLENGTH.goal, runlength__py="def runlength(text):\n    return None\n")
@@ -68,6 +70,7 @@ def test_a_right_function_holds_and_a_wrong_one_says_what_came(tmp_path: Path) -
 
 
 def test_a_program_is_run_with_the_arguments_of_its_example(tmp_path: Path) -> None:
+    """A failure names the command and what it printed."""
     program = TEMPERATURE.reference["temperature.py"]
     assert run_examples(tmp_path, TEMPERATURE.goal, temperature__py=program) == Tried(2)
     wrong = run_examples(tmp_path, TEMPERATURE.goal, temperature__py="print(5)\n")
@@ -75,6 +78,7 @@ def test_a_program_is_run_with_the_arguments_of_its_example(tmp_path: Path) -> N
 
 
 def test_a_goal_without_examples_has_nothing_to_run(tmp_path: Path) -> None:
+    """No runner is written, and other output is not read as a result."""
     assert runner("Write a.py.", {"a.py": b"x = 1\n"}) is None
     assert runner(RUNLENGTH.goal, {"notes.md": b"x"}) is None
     assert tried("anything else\n") is None
@@ -82,4 +86,5 @@ def test_a_goal_without_examples_has_nothing_to_run(tmp_path: Path) -> None:
 
 @given(st.text(max_size=200))
 def test_any_goal_can_be_read(goal: str) -> None:
+    """Nothing fails, whatever a person types, and few examples are taken."""
     assert len(examples_of(goal)) <= 20

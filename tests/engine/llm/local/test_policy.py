@@ -144,6 +144,7 @@ def test_a_goal_without_parts_is_done_by_one_agent_who_says_so() -> None:
 
 
 def test_a_goal_that_asks_for_agents_gets_them_with_its_own_words() -> None:
+    """Roles and assignments are quoted from the goal."""
     goal = "Plan a weekend in Lisbon. Let one agent do the schedule and another the budget."
     offer = offer_of(facts("boss", goal=goal))
     assert [call.name for call in offer.calls] == ["recruit", "assign", "assign"]
@@ -156,6 +157,7 @@ def test_a_goal_that_asks_for_agents_gets_them_with_its_own_words() -> None:
 
 
 def test_no_more_agents_join_than_the_task_may_have() -> None:
+    """The boss says that the cap is reached and works alone."""
     goal = "With two agents write a poem and a story."
     full = facts("boss", goal=goal)
     full = replace(full, task=replace(full.task, max_agents=full.task.agents + 1))
