@@ -202,6 +202,7 @@ _KINDS: dict[str, type[Any]] = {
     "refused": Refused,
 }
 _NAMES = {cls: name for name, cls in _KINDS.items()}
+_FIELDS = {cls: tuple(each.name for each in fields(cls)) for cls in _KINDS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +221,15 @@ def settled(outcome: Outcome | None, ids: Mapping[Slot, int | str]) -> Outcome |
     if outcome is None:
         return None
     changed: dict[str, Any] = {}
-    for each in fields(outcome):
-        value = getattr(outcome, each.name)
+    for name in _FIELDS[type(outcome)]:
+        value = getattr(outcome, name)
         parts = value if isinstance(value, tuple) else (value,)
         slots = [part for part in parts if isinstance(part, Slot)]
         if any(slot not in ids for slot in slots):
             return None
         if slots:
             known = tuple(ids[part] if isinstance(part, Slot) else part for part in parts)
-            changed[each.name] = known if isinstance(value, tuple) else known[0]
+            changed[name] = known if isinstance(value, tuple) else known[0]
     return replace(outcome, **changed) if changed else outcome
 
 
@@ -242,7 +243,7 @@ def outcome_of(stored: Mapping[str, Any] | None) -> Outcome | None:
     cls = _KINDS.get(str(stored["kind"])) if stored else None
     if cls is None or stored is None:
         return None
-    names = {each.name for each in fields(cls)}
+    names = _FIELDS[cls]
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items() if k in names}
     made: Outcome = cls(**values)
     return made

@@ -15,6 +15,7 @@ from engine.store.core import (
     MESSAGES,
     AnyRow,
 )
+from engine.store.prepared import Prepared
 
 
 def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
@@ -55,11 +56,15 @@ def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
 
 def awaits_answer(connection: Connection, task_id: int, agent_id: int) -> bool:
     """Return whether an active agent has not answered the newest question of this agent to it."""
+    return _unanswered.first(connection, task=task_id, agent=agent_id) is not None
+
+
+def _unanswered_questions() -> sa.Select[tuple[int]]:
     asked = (
         sa.select(MESSAGES.c.to_agent, sa.func.max(MESSAGES.c.id).label("number"))
         .where(
-            MESSAGES.c.task_id == task_id,
-            MESSAGES.c.from_agent == agent_id,
+            MESSAGES.c.task_id == sa.bindparam("task"),
+            MESSAGES.c.from_agent == sa.bindparam("agent"),
             MESSAGES.c.from_kind == "agent",
             MESSAGES.c.wakes,
         )
@@ -71,14 +76,17 @@ def awaits_answer(connection: Connection, task_id: int, agent_id: int) -> bool:
         sa.select(answer.c.id)
         .where(
             answer.c.from_agent == asked.c.to_agent,
-            answer.c.to_agent == agent_id,
+            answer.c.to_agent == sa.bindparam("agent"),
             answer.c.from_kind == "agent",
             answer.c.id > asked.c.number,
         )
         .exists()
     )
     there = sa.and_(AGENTS.c.id == asked.c.to_agent, AGENTS.c.status == "active")
-    return connection.execute(sa.select(AGENTS.c.id).join(asked, there).where(~answered)).first() is not None
+    return sa.select(AGENTS.c.id).join(asked, there).where(~answered).limit(1)
+
+
+_unanswered = Prepared(_unanswered_questions())
 
 
 def _has(state: str) -> sa.ColumnElement[bool]:

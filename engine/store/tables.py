@@ -311,6 +311,14 @@ class MessageRow(EngineTable, table=True):
             sqlite_where=sa.text("from_agent IS NOT NULL"),
             postgresql_where=sa.text("from_agent IS NOT NULL"),
         ),
+        Index(
+            "ix_messages_sent",
+            "from_agent",
+            "to_agent",
+            "id",
+            sqlite_where=sa.text("from_agent IS NOT NULL"),
+            postgresql_where=sa.text("from_agent IS NOT NULL"),
+        ),
     )
     id: int | None = Field(default=None, primary_key=True)
     task_id: int
