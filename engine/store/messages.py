@@ -23,15 +23,19 @@ def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
 
     Those that have handed in all their work and lead nobody no longer need it.
     """
-    asked = sa.and_(
-        MESSAGES.c.to_agent == agent_id,
-        MESSAGES.c.from_agent.is_not(None),
-        MESSAGES.c.from_kind == "agent",
-        MESSAGES.c.wakes,
-    )
+    return [row.name for row in _asking.all(connection, task=task_id, agent=agent_id)]
+
+
+def _unanswered_askers() -> sa.Select[tuple[str]]:
     newest = (
         sa.select(MESSAGES.c.from_agent, sa.func.max(MESSAGES.c.id).label("number"))
-        .where(MESSAGES.c.task_id == task_id, asked)
+        .where(
+            MESSAGES.c.task_id == sa.bindparam("task"),
+            MESSAGES.c.to_agent == sa.bindparam("agent"),
+            MESSAGES.c.from_agent.is_not(None),
+            MESSAGES.c.from_kind == "agent",
+            MESSAGES.c.wakes,
+        )
         .group_by(MESSAGES.c.from_agent)
         .subquery()
     )
@@ -39,19 +43,27 @@ def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
     answered = (
         sa.select(answer.c.id)
         .where(
-            answer.c.from_agent == agent_id,
+            answer.c.from_agent == sa.bindparam("agent"),
             answer.c.to_agent == newest.c.from_agent,
             answer.c.from_kind == "agent",
             answer.c.id > newest.c.number,
         )
         .exists()
     )
-    query = (
+    return (
         sa.select(AGENTS.c.name)
         .join(newest, newest.c.from_agent == AGENTS.c.id)
         .where(~answered, sa.or_(AGENTS.c.leads_group_id.is_not(None), ~_has("submitted"), _has("open")))
     )
-    return list(connection.execute(query).scalars())
+
+
+def _has(state: str) -> sa.ColumnElement[bool]:
+    """Return the condition that an agent has an assignment in this state."""
+    mine = sa.and_(ASSIGNMENTS.c.assignee_id == AGENTS.c.id, ASSIGNMENTS.c.state == state)
+    return sa.select(ASSIGNMENTS.c.id).where(mine).correlate(AGENTS).exists()
+
+
+_asking = Prepared(_unanswered_askers())
 
 
 def awaits_answer(connection: Connection, task_id: int, agent_id: int) -> bool:
@@ -87,12 +99,6 @@ def _unanswered_questions() -> sa.Select[tuple[int]]:
 
 
 _unanswered = Prepared(_unanswered_questions())
-
-
-def _has(state: str) -> sa.ColumnElement[bool]:
-    """Whether an agent has an assignment in this state."""
-    mine = sa.and_(ASSIGNMENTS.c.assignee_id == AGENTS.c.id, ASSIGNMENTS.c.state == state)
-    return sa.select(ASSIGNMENTS.c.id).where(mine).correlate(AGENTS).exists()
 
 
 def add_system_message(
