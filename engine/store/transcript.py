@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import lru_cache
 from typing import Any
 
 from engine.domain.outcomes import outcome_of
@@ -11,6 +12,10 @@ from engine.domain.state import InboxMessage, PastCall, PastStep, Rest, SummaryL
 from engine.ports import ToolCall
 from engine.store.core import dumps, loads
 from engine.store.prepared import FetchedRow
+
+REMEMBERED_STEPS, REMEMBERED_CHARS = 2_048, 4_096
+"""Steps that are kept as they were read, and the most characters of one: each step of a turn reads the same
+past again. At most 16 MB of memory."""
 
 
 def unread(row: FetchedRow) -> InboxMessage:
@@ -57,8 +62,16 @@ def past_messages(stored: str) -> tuple[InboxMessage, ...]:
 
 def past_step(row: FetchedRow) -> PastStep:
     """Return a stored step as it is replayed to the model."""
-    messages = past_messages(row.messages_json)
-    return PastStep(row.step, row.input, row.said, past_calls(row.calls_json), messages, row.kept)
+    stored = (row.step, row.input, row.said, row.calls_json, row.messages_json, row.kept)
+    small = len(row.calls_json) + len(row.messages_json) <= REMEMBERED_CHARS
+    return _known_step(*stored) if small else _read_step(*stored)
+
+
+def _read_step(step: int, given: str, said: str, calls: str, messages: str, kept: str) -> PastStep:
+    return PastStep(step, given, said, past_calls(calls), past_messages(messages), kept)
+
+
+_known_step = lru_cache(REMEMBERED_STEPS)(_read_step)
 
 
 def past_answers(rows: Iterable[FetchedRow]) -> tuple[PastStep, ...]:
