@@ -288,8 +288,12 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunnerReport:
-    """What a test runner itself said at its end, over a channel of its own; `altered`: its functions that
-    code in its process had replaced by then."""
+    """What a test runner itself said at its end, over a channel of its own; `altered`: its functions, and
+    tests, that code in its process had replaced by then.
+
+    `steered`: (path, hook) of files of the task that decide with it what runs and how that ends; `ran`: how
+    many different tests of each file ran and raised nothing.
+    """
 
     runner: str
     collected: int
@@ -297,6 +301,8 @@ class RunnerReport:
     failed: int
     skipped: int
     altered: tuple[str, ...] = ()
+    steered: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    ran: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

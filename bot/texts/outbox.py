@@ -62,7 +62,7 @@ ACTS = {
 ACT_NAMES = {
     "recruited": "{subject} ({detail})",
     "gave": "{subject} to {detail}",
-    "passed": "{subject}: {detail} passed",
+    "passed": "{subject} (its own report: {detail} without a failure)",
     "failed": "{subject}: {detail}",
     "called": "{subject} ({detail})",
     "reopened": "{subject} ({detail})",

@@ -85,7 +85,10 @@ _LACKED: Mapping[Want, str] = {
     "file": "reads a file that is not there",
     "command": "was called by a command that starts none",
 }
-RUNS = "What was run, as the engine saw it:"
+RUNS = "What was run, as the engine saw it (how a program ends and what it prints is its own code's word):"
+
+
+BY_ITS_WORD = "Nothing that was run reported an error, which is the word of the code that ran."
 
 
 def run_lines(runs: Sequence[RunRecord]) -> tuple[str, ...]:
@@ -104,7 +107,7 @@ def account_of(runs: Sequence[RunRecord], files: Sequence[str]) -> str:
         f"Made: {', '.join(files[:20])}{f' and {len(files) - 20} more' if len(files) > 20 else ''}."
         if files
         else "No file was made.",
-        "\n".join(["Ran without an error:", *well]) if well else "",
+        "\n".join(["Ended with exit code 0, or by its agent:", *well]) if well else "",
         "\n".join(["Was not tried to its end:", *(f"- {ran.line}" for ran in untried)]) if untried else "",
         "\n".join(["Failed:", *fails]) if fails else "",
         UNJUDGED,
@@ -118,13 +121,13 @@ def _result(well: int, fails: int, untried: Sequence[RunRecord]) -> str:
         return f"Not finished: {fails} of {well + fails + len(untried)} programs failed."
     if untried:
         return f"Not tried to the end: a program {_LACKED[untried[0].lack or 'input']}."
-    return "Everything that was run ended without an error." if well else "Nothing was run."
+    return BY_ITS_WORD if well else "Nothing was run."
 
 
 def findings_of(ran: RunRecord | None) -> str:
     """Return the findings that an auditor's last run shows, in place of the auditor's own."""
     return (
-        f"{one_line(ran.command)}: {_run_result(ran)}."
+        f"By the word of the code that ran, {one_line(ran.command)}: {_run_result(ran)}."
         if ran
         else "It ran nothing: there was nothing to run, it only read."
     )

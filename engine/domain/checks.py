@@ -6,6 +6,7 @@ decide it: tests and settings of the test runner. Their author could make it rep
 
 from __future__ import annotations
 
+import ast
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +52,7 @@ def deciding(command: Sequence[str], paths: Iterable[str]) -> list[str]:
     tests = [path for path in present if is_test(path)]
     below = [path for path in tests if any(path.startswith(f"{word}/") for word in words)]
     chosen = exact | set(below) or set(tests)
-    return sorted(chosen | {path for path in present if _steers(path)})
+    return sorted(chosen | {path for path in present if steers(path)})
 
 
 def whose(command: Sequence[str], authors: Mapping[str, str], runner: str) -> tuple[list[str], list[str]]:
@@ -81,11 +82,46 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
 
+_SELECTS = ("-k", "-m", "-p", "--deselect", "--ignore", "--lf", "--last-failed", "--co", "--collect-only")
+"""Options by which a command itself runs only some of the tests."""
+
+
+def runs_all(command: Sequence[str]) -> bool:
+    """Return whether a test runner is asked for all tests of the files that decide its result."""
+    words = _words(command)
+    at = next((n for n, word in enumerate(words) if _base(word) in RUNNERS), None)
+    if at is None or any("::" in word or word.startswith(_SELECTS) for word in words[at + 1 :]):
+        return False
+    named = [word for word in words[at + 1 :] if not word.startswith("-")]
+    return _base(words[at]) != "unittest" or not named or named[0] == "discover"
+
+
+def tests_in(source: bytes, runner: str) -> int:
+    """Return how many different tests a source plainly holds: functions of its top level (not for unittest),
+    and methods of classes that are tests."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return 0
+    classes = [node for node in body if isinstance(node, ast.ClassDef)]
+    cases = [each for each in classes if any("TestCase" in ast.unparse(base) for base in each.bases)]
+    if runner != "unittest":
+        cases += [each for each in classes if each.name.startswith("Test") and not each.bases]
+    methods = {(each.name, name) for each in cases for name in _test_names(each.body)}
+    return len(methods) + (0 if runner == "unittest" else len(_test_names(body)))
+
+
+def _test_names(body: Sequence[ast.stmt]) -> set[str]:
+    functions = [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {node.name for node in functions if node.name.startswith("test")}
+
+
 def is_test(path: str) -> bool:
     """Return whether test runners find tests in a file of this name."""
     name = _base(path)
     return name.endswith(".py") and (name.startswith("test") or name.endswith("_test.py"))
 
 
-def _steers(path: str) -> bool:
+def steers(path: str) -> bool:
+    """Return whether a file holds settings or hooks of test runners."""
     return _base(path) in _STEERS or path.endswith(_METADATA)

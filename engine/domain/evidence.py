@@ -1,8 +1,8 @@
 """Evidence of a submission's check, as data and as text. Pure.
 
 A test runner loads the code under test into its own process, so that code could change what the runner
-finds. Therefore no check is reported as a success: what the submitter could have bent it by comes first,
-then the result with its source.
+finds. Therefore no check is reported as a success: the first line says that it is no proof, and all that the
+submitter could have bent it by, then comes the result with its source.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.domain.checks import deciding, named, shown
+from engine.domain.checks import deciding, is_test, named, runs_all, shown, steers, tests_in
 from engine.domain.loading import loaded
 from engine.ports import RunnerReport
 
@@ -38,6 +38,28 @@ class Altered:
     deleted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """A file of `author` that plainly holds `there` tests, of which only `ran` were run without a failure."""
+
+    path: str
+    author: str
+    ran: int
+    there: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """A file of `author` that decides with a `hook` which tests run and how they end."""
+
+    path: str
+    author: str
+    hook: str
+
+
+_PASSED_BY = frozenset({"build", "dist", "node_modules", "venv", "CVS"})
+"""Folders that test runners pass by."""
+
 History = Mapping[str, Sequence[Touch]]
 """All changes of each file that a check has loaded or would load, oldest first."""
 
@@ -47,7 +69,9 @@ class Evidence:
     """A check that ended with exit code 0. `tests`: the runner's report; None when only the code is known.
 
     `own`: files that decide it, or that it loads as far as imports show, last written by the submitter;
-    `altered`: files of others, the giver's first, that were changed before it ran.
+    `altered`: files of others, the giver's first, that were changed before it ran; `not_run`: test files of
+    which not every test ran; `steering`: files of the task that take part in running tests; `settings`: there
+    are any of the test runner.
     """
 
     command: tuple[str, ...]
@@ -57,24 +81,65 @@ class Evidence:
     own: tuple[str, ...] = ()
     altered: tuple[Altered, ...] = ()
     others: tuple[tuple[str, str], ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+    steering: tuple[Steering, ...] = ()
+    settings: bool = False
+
+    @property
+    def bent(self) -> str:
+        """Return by what the submitter plainly bent the result, "" for nothing."""
+        hooks = [f"{each.path} ({each.hook})" for each in self.steering if each.author == self.submitter]
+        if hooks:
+            return f"files of yours decide which tests run and how they end: {named(hooks)}."
+        mine = {*self.own, *(each.path for each in self.altered if self.submitter in each.by)}
+        settings = sorted(path for path in mine if steers(path))
+        left = [each for each in self.not_run if each.author != self.submitter]
+        if settings and left:
+            return f"{self._left(left)} Your {named(settings)} may be why."
+        silent = [each for each in left if not each.ran]
+        if silent and self.tests and not self.tests.skipped and not self.settings:
+            return f"{self._left(silent)} No settings of the task say so."
+        return ""
 
     def text(self) -> str:
-        """Return the text for the giver, who reviews: what was or could be bent first, then the result."""
-        lines = [self._changed(each) for each in self.altered[:SHOWN]]
+        """Return the text for the giver, who reviews: the first line says that it is no proof and what was or
+        could be bent, then comes the result."""
+        first = [self._process(), *(self._changed(each) for each in self.altered[:SHOWN])]
         if len(self.altered) > SHOWN:
-            lines.append(f"{len(self.altered) - SHOWN} more files of others were changed so.")
+            first.append(f"{len(self.altered) - SHOWN} more files of others were changed so.")
+        if self.steering:
+            hooks = [f"{each.path} ({each.author}, {each.hook})" for each in self.steering]
+            first.append(f"Files of the task decide which tests run and how they end: {named(hooks)}.")
+        if self.not_run:
+            first.append(self._left(self.not_run))
         if self.own:
             end = "change that result" if self.tests else "end it so"
-            lines.append(
+            first.append(
                 f"{self.submitter}, who submits, last wrote what this check goes by or loads, "
                 f"which could {end}: {named(self.own)}."
             )
-        lines.append(self._result())
+        lines = [" ".join(part for part in first if part), self._result()]
         if self.others:
             lines.append(f"Decided by files of others: {named([f'{p} ({who})' for p, who in self.others])}.")
         elif not self.own:
             lines.append("The check depends on no file of the task.")
-        return "\n".join(lines)
+        return "\n".join(line for line in lines if line)
+
+    def _process(self) -> str:
+        """Return whose word the result is, "" for a check that loads nothing of the task."""
+        if not self.own and not self.altered and not self.others:
+            return ""
+        if self.tests is None:
+            return "Not proof: code of the task decides how this program ends."
+        return (
+            f"Not proof: {self.tests.runner} ran in one process with code of the task, which could change or "
+            "end what it reports."
+        )
+
+    @staticmethod
+    def _left(files: Sequence[NotRun]) -> str:
+        told = [f"{each.path} ({each.author}): {each.ran} of {each.there}" for each in files]
+        return f"Not all tests ran without a failure: {named(told)}."
 
     def _changed(self, each: Altered) -> str:
         whose = "yours" if each.owner == self.giver else f"{each.owner}'s"
@@ -88,8 +153,8 @@ class Evidence:
             return f"Its check exited with code 0, and nothing else is known of it ({shown(self.command)})."
         skipped = f", {self.tests.skipped} skipped" if self.tests.skipped else ""
         return (
-            f"Its check: {self.tests.passed} of {self.tests.collected} tests passed{skipped}, as "
-            f"{self.tests.runner} said at its end ({shown(self.command)})."
+            f"Its check: {self.tests.runner} counted {self.tests.passed} of {self.tests.collected} tests "
+            f"without a failure{skipped} ({shown(self.command)})."
         )
 
 
@@ -106,9 +171,10 @@ def evidence_of(
     giver: str,
     tests: RunnerReport | None,
     history: History,
+    files: Mapping[str, bytes] | None = None,
 ) -> Evidence:
     """Return the evidence of a check of `submitter`'s work that ended with exit code 0, by the history of
-    the files that it concerns."""
+    the files that it concerns and their content as the check was given it."""
     newest = {path: touches[-1] for path, touches in history.items()}
     present = {path: touch.agent for path, touch in newest.items() if touch.blob is not None}
     altered = [
@@ -119,7 +185,35 @@ def evidence_of(
     own = [path for path, author in sorted(present.items()) if author == submitter and path not in said]
     decided = deciding(command, present)
     others = [(path, present[path]) for path in decided if present[path] != submitter and path not in said]
-    return Evidence(command, submitter, giver, tests, tuple(own), tuple(altered), tuple(others))
+    steering = (
+        tuple(Steering(p, present.get(p, submitter), hook) for p, hook in tests.steered) if tests else ()
+    )
+    left = tuple(_not_run(command, tests, present, files)) if tests and files else ()
+    return Evidence(
+        command,
+        submitter,
+        giver,
+        tests,
+        tuple(own),
+        tuple(altered),
+        tuple(others),
+        left,
+        steering,
+        any(map(steers, decided)),
+    )
+
+
+def _not_run(
+    command: Sequence[str], tests: RunnerReport, authors: Mapping[str, str], files: Mapping[str, bytes]
+) -> Iterable[NotRun]:
+    """Yield the test files of which the runner ran fewer tests than they plainly hold."""
+    if not runs_all(command):
+        return
+    for path in deciding(command, authors):
+        looked = is_test(path) and path in files and _PASSED_BY.isdisjoint(path.split("/"))
+        there = tests_in(files[path], tests.runner) if looked else 0
+        if tests.ran.get(path, 0) < there:
+            yield NotRun(path, authors[path], tests.ran.get(path, 0), there)
 
 
 def _altered(path: str, touches: Sequence[Touch], submitter: str, giver: str) -> Altered | None:

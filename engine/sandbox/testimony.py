@@ -28,7 +28,7 @@ _SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash", "/usr/bin/bash"})
 _PLAIN = re.compile(r"[\w ./:=,+-]+")  # nothing that means more to a shell than a word
 _TAKES_A_WORD = frozenset({"-W", "-X"})
 _MOST = 65_536
-_FUNCTION = re.compile(r"[A-Za-z_.]{1,80}")
+_FUNCTION = re.compile(r"[A-Za-z0-9_./<>-]{1,120}")
 _COLLECTS = frozenset({"--co", "--collect-only"})
 """Arguments of a command that asks for no more than a list of the tests."""
 
@@ -76,9 +76,12 @@ def read_report(raw: bytes, secret: bytes, runner: str) -> RunnerReport | None:
             return None
         numbers = {name: int(report[name]) for name in ("collected", "passed", "failed", "skipped")}
         altered = tuple(name for name in report.get("altered", ()) if _FUNCTION.fullmatch(name))
-    except (ValueError, KeyError, TypeError):
+        steered = [str(word).rpartition(" ") for word in report.get("steered", ())]
+        ran = {str(path): int(count) for path, count in report.get("ran", {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return RunnerReport(runner, **numbers, altered=altered)
+    hooks = tuple((path, hook) for path, _, hook in steered if _FUNCTION.fullmatch(hook))
+    return RunnerReport(runner, **numbers, altered=altered, steered=hooks, ran=ran)
 
 
 def judged(

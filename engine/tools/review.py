@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.account import RunRecord, findings_of
-from engine.domain.checks import RUNNABLE, hidden_by_python, named, shown
+from engine.domain.checks import RUNNABLE, deciding, hidden_by_python, named, shown
 from engine.domain.effects import ChangeAssignment, Verdict
 from engine.domain.evidence import Evidence, concerned, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
@@ -95,7 +95,17 @@ async def _check(context: ToolContext, work: AssignmentFacts) -> Evidence:
     ever = await paths_ever(context)
     paths = await asyncio.to_thread(concerned, work.command, given.files, ever)
     history = await history_of(context, paths)
-    return evidence_of(work.command, context.agent.name, work.giver, tests, history)
+    evidence = await asyncio.to_thread(
+        evidence_of, work.command, context.agent.name, work.giver, tests, history, given.files
+    )
+    rewritten = sorted(path for path in deciding(work.command, given.files) if path in result.changed)
+    bent = f"it rewrote, while it ran, what it goes by: {named(rewritten)}." if rewritten else evidence.bent
+    if bent:
+        raise ToolRefused(
+            f"Not submitted: its check shows nothing, because {bent} Repair it, then submit again.",
+            "check_failed",
+        )
+    return evidence
 
 
 async def find_assignment(context: ToolContext, number: int) -> AssignmentFacts:

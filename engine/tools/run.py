@@ -249,8 +249,15 @@ def describe(result: RunResult, limit: int = MAX_RESULT) -> str:
 
 
 def _how(result: RunResult) -> str:
+    tests = result.tests
+    said = (
+        f" ({tests.runner}, in one process with the code it tests, counted {tests.passed} of "
+        f"{tests.collected} without a failure: no proof)"
+        if tests and result.exit_code == 0
+        else ""
+    )
     ends = {
-        "exit": f"exit code {result.exit_code}",
+        "exit": f"exit code {result.exit_code}{said}",
         "timeout": "stopped: it took too long",
         "killed": "stopped: it was killed",
         "closed": "ended by you",

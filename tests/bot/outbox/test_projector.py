@@ -270,7 +270,7 @@ async def test_an_agents_next_words_tell_what_it_did() -> None:
         1, 2, 6, "Write", "Ada", "Bo", "submitted", "", "Cleaned.", "pytest -q", "tests", 3
     )
     submitted, said = await projected(*acts, check, ev.AgentSpoke(1, 2, 4, "Bo", (), "Next."))
-    assert submitted.foot == "-# wrote `clean.py` · ran `pytest -q`: 3 passed"
+    assert submitted.foot == "-# wrote `clean.py` · ran `pytest -q` (its own report: 3 without a failure)"
     assert submitted.text.endswith("Cleaned.") and said.foot == ""
     recruit = ev.AgentJoined(1, 2, 9, "Cy", "tester")
     given = ev.AssignmentChanged(1, 2, 7, "Test", "Ada", "Cy", "open", "all of it")

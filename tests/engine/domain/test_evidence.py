@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.evidence import Touch, concerned, evidence_of
 from engine.domain.loading import loaded, read_by
+from engine.ports import RunnerReport
 
 CHECK = ["python", "check.py"]
 
@@ -74,10 +77,12 @@ def test_a_check_of_the_giver_that_the_submitter_changed_is_said_first() -> None
     }
     evidence = evidence_of(("python", "check.py"), "Finn", "Dov", None, history)
     lines = evidence.text().splitlines()
-    assert lines[0] == "check.py was yours (revision 1); Finn, who submits, changed it since."
-    assert lines[1].startswith("Finn, who submits, last wrote what this check goes by or loads")
-    assert lines[1].endswith("which could end it so: helper.py.")
-    assert lines[2].startswith("Its check exited with code 0")
+    assert lines[0] == (
+        "Not proof: code of the task decides how this program ends. check.py was yours (revision 1); Finn, "
+        "who submits, changed it since. Finn, who submits, last wrote what this check goes by or loads, "
+        "which could end it so: helper.py."
+    )
+    assert lines[1].startswith("Its check exited with code 0")
     assert [each.path for each in evidence.altered] == ["check.py"]
 
 
@@ -90,7 +95,7 @@ def test_a_check_that_was_deleted_or_put_back_is_told_as_what_it_is() -> None:
         "test_b.py": touches(("Dov", "b"), ("Finn", "x"), ("Finn", "b")),
     }
     text = evidence_of(("pytest",), "Finn", "Dov", None, history).text()
-    assert text.startswith("test_a.py was yours (revision 1); Finn, who submits, deleted it since.")
+    assert "test_a.py was yours (revision 1); Finn, who submits, deleted it since." in text.splitlines()[0]
     assert "test_b.py was" not in text
 
 
@@ -106,6 +111,56 @@ def test_changes_by_third_parties_are_told_of_the_givers_files_only() -> None:
         ("check.py", "Dov", ("Iris",)),
         ("mine.py", "Tess", ("Finn",)),
     ]
+
+
+REPORT = RunnerReport("pytest", 3, 3, 0, 0, ran={"test_a.py": 1, "test_b.py": 2})
+SOURCE = b"def test_one(): pass\nclass TestIt:\n    def test_two(self): pass\n    def other(self): pass\n"
+
+
+def test_every_check_that_loads_files_of_the_task_says_first_that_it_is_no_proof() -> None:
+    """Whoever wrote them, the giver too: they run in the process that reports."""
+    history = {"test_a.py": touches(("Dov", "a"))}
+    for tests in (REPORT, None):
+        text = evidence_of(("python", "-m", "pytest"), "Finn", "Dov", tests, history).text()
+        assert text.splitlines()[0].startswith("Not proof: ")
+        assert "passed" not in text and "well" not in text
+    assert evidence_of(("true",), "Finn", "Dov", None, {}).text().startswith("Its check exited with code 0")
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "bent"),
+    [
+        (["pytest"], "", "test_a.py (Dov): 1 of 2"),
+        (["pytest", "tests"], "Finn", "may be why"),
+        (["pytest"], "Dov", ""),
+        (["pytest", "-k", "one"], "Finn", ""),
+        (["python", "-m", "unittest", "test_a.T"], "Finn", ""),
+    ],
+)
+def test_tests_that_did_not_run_are_counted_by_their_source(
+    command: list[str], settings: str, bent: str
+) -> None:
+    """Told in the first line; refused where the submitter's settings may be why, never for a wish of the
+    giver or of the command itself."""
+    history = {"test_a.py": touches(("Dov", "a")), "test_b.py": touches(("Dov", "b"))}
+    history |= {"pytest.ini": touches((settings, "c"))} if settings else {}
+    files = {"test_a.py": SOURCE, "test_b.py": SOURCE, "pytest.ini": b""}
+    evidence = evidence_of(tuple(command), "Finn", "Dov", REPORT, history, files)
+    told = "test_a.py (Dov): 1 of 2" in evidence.text().splitlines()[0]
+    assert told == (len(command) < 3) and "test_b.py (Dov): " not in evidence.text()
+    assert (settings == "Finn" and told) == bool(evidence.bent)
+    if settings == "Finn" and told:
+        assert bent in evidence.bent
+
+
+def test_a_file_of_others_of_which_nothing_ran_shows_nothing() -> None:
+    """No settings say so and nothing was skipped, so something in the process kept it from running."""
+    history, files = {"test_c.py": touches(("Dov", "a"))}, {"test_c.py": SOURCE}
+    assert evidence_of(("pytest",), "Finn", "Dov", REPORT, history, files).bent
+    skipped = replace(REPORT, skipped=1)
+    assert not evidence_of(("pytest",), "Finn", "Dov", skipped, history, files).bent
+    passed_by = {"build/test_c.py": touches(("Dov", "a"))}
+    assert not evidence_of(("pytest",), "Finn", "Dov", REPORT, passed_by, {"build/test_c.py": SOURCE}).bent
 
 
 NAMES = st.sampled_from(["Dov", "Finn", "Iris"])

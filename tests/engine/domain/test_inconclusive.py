@@ -71,6 +71,6 @@ def test_a_report_calls_such_a_run_untried() -> None:
     untried = RunRecord("python takes.py", 1, "exit", NO_ARGUMENT, lack="arguments")
     alone = account_of([untried], ["takes.py"])
     assert alone.startswith("Not tried to the end: a program takes arguments and was given none.")
-    assert "Failed" not in alone and "Ran without an error" not in alone
+    assert "Failed" not in alone and "Ended with exit code 0" not in alone
     broken = RunRecord("python plain.py", 1, "exit", NAME_ERROR)
     assert account_of([untried, broken], ["takes.py"]).startswith("Not finished: 1 of 2 programs failed.")

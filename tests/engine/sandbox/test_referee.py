@@ -263,3 +263,85 @@ def test_which_commands_are_refereed(argv: tuple[str, ...], words: list[str] | N
 def test_anything_but_one_good_report_is_none(told: bytes) -> None:
     """Nothing, garbage, a wrong secret, a part, and more than one line."""
     assert read_report(told, b"mine", "pytest") is None
+
+
+CLASS_TEST = TEST
+FUNCTION_TEST = b"from calc import add\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+EMPTY_TEST = (
+    r"import unittest\nclass T(unittest.TestCase):\n    def test_add(self): pass\ndef test_add(): pass\n"
+)
+REPLACED = {
+    "code of a test by a fixture": """
+import pytest
+@pytest.fixture(autouse=True)
+def bend(request):
+    request.node.obj = lambda *a: None
+    yield
+""",
+    "method that runs it": """
+def pytest_collection_modifyitems(items):
+    for item in items: item.runtest = lambda: None
+""",
+    "its file, for the time of the import": f"""
+import atexit, pathlib
+path = pathlib.Path('test_calc.py')
+old = path.read_text()
+path.write_text('{EMPTY_TEST}')
+atexit.register(path.write_text, old)
+""",
+    "builtins": "import builtins\nclass Other(Exception): pass\nbuiltins.AssertionError = Other\n",
+    "writing": """
+import os
+write = os.write
+os.write = lambda handle, raw: write(handle, raw.replace(b'"failed": 1', b'"failed": 0'))
+""",
+}
+
+
+@pytest.mark.parametrize("what", REPLACED)
+async def test_what_was_replaced_of_a_test_is_noticed(sandbox: Sandbox, what: str) -> None:
+    """By hooks, by fixtures, on the disk: the test that ran is not the one that was given."""
+    files = {"test_calc.py": FUNCTION_TEST, "calc.py": WRONG, "conftest.py": REPLACED[what].encode()}
+    result = await sandbox.run(RunRequest(PYTEST, files, guarded=True))
+    assert result.exit_code != 0, result.output
+
+
+HOOKS = {
+    "pytest_pyfunc_call": "def pytest_pyfunc_call(pyfuncitem): return True\n",
+    "pytest_runtest_call": """
+import pytest
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    made = yield
+    made.force_result(None)
+""",
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+async def test_files_that_decide_how_tests_end_are_told(sandbox: Sandbox, hook: str) -> None:
+    """Which file, by which hook; a conftest with fixtures alone is none of them."""
+    files = {"test_calc.py": FUNCTION_TEST, "calc.py": WRONG, "conftest.py": HOOKS[hook].encode()}
+    result = await sandbox.run(RunRequest(PYTEST, files, guarded=True))
+    assert result.tests is not None and result.tests.steered == (("conftest.py", hook),)
+    fixture = b"import pytest\n@pytest.fixture\ndef two(): return 2\n"
+    files |= {"calc.py": GOOD, "conftest.py": fixture}
+    result = await sandbox.run(RunRequest(PYTEST, files, guarded=True))
+    assert result.tests is not None and result.tests.steered == ()
+
+
+async def test_which_tests_of_which_file_ran_is_told(sandbox: Sandbox) -> None:
+    """Each counted once, whatever its parameters; those that fail or are skipped are not among them."""
+    several = b"""
+import pytest
+@pytest.mark.parametrize("n", [1, 2])
+def test_one(n): pass
+def test_two(): pass
+@pytest.mark.skip
+def test_three(): pass
+"""
+    files = {"a/test_several.py": several, "test_calc.py": CLASS_TEST, "calc.py": GOOD}
+    result = await sandbox.run(RunRequest(PYTEST, files, guarded=True))
+    assert result.tests is not None and result.tests.ran == {"a/test_several.py": 2, "test_calc.py": 1}
+    result = await sandbox.run(RunRequest(UNITTEST, files, guarded=True))
+    assert result.tests is not None and result.tests.ran == {"test_calc.py": 1}

@@ -71,9 +71,10 @@ async def test_who_judges_and_who_reads_the_report_hear_whose_tests_it_were(
     play, _ = await played(stage, real, boss(HEADS_TEST), (RIGHT, OWN_TEST))
     [submitted] = play.of(AssignmentChanged, state="submitted")
     assert submitted.note.splitlines() == [
-        "Ada, who submits, last wrote what this check goes by or loads, which could change that result: "
-        "main.py, tests/test_more.py.",
-        "Its check: 2 of 2 tests passed, as pytest said at its end (python -m pytest -q tests).",
+        "Not proof: pytest ran in one process with code of the task, which could change or end what it "
+        "reports. Ada, who submits, last wrote what this check goes by or loads, which could change that "
+        "result: main.py, tests/test_more.py.",
+        "Its check: pytest counted 2 of 2 tests without a failure (python -m pytest -q tests).",
         "Decided by files of others: tests/test_main.py (Boss).",
         "Ada says: All good.",
     ]
@@ -133,13 +134,44 @@ async def test_a_forged_end_of_the_runner_is_no_submission(
     assert len(play.of(AssignmentChanged, state="submitted")) == 1
 
 
+BENT = {
+    "hook": (write("conftest.py", "def pytest_pyfunc_call(pyfuncitem): return True\n"),),
+    "settings": (write("pytest.ini", "[pytest]\npython_files = test_more.py\n"), OWN_TEST),
+    "ignored": (write("tests/conftest.py", "collect_ignore = ['test_main.py']\n"), OWN_TEST),
+    "rewritten": (
+        write("conftest.py", "open('tests/test_main.py', 'w').write('def test_two(): pass\\n')\n"),
+    ),
+    "module": (
+        write(
+            "tests/test_a.py",
+            "import sys, types\nsys.modules['test_main'] = types.ModuleType('test_main')\n"
+            "sys.modules['test_main'].__file__ = __file__.replace('_a', '_main')\ndef test_a(): pass\n",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", BENT)
+async def test_a_test_of_the_giver_that_did_not_run_is_no_submission(
+    stage: Stage, real: Sandbox, way: str
+) -> None:
+    """Whichever hook, setting or module of the submitter kept it from running; without it, it is taken."""
+    back = [str(arguments["path"]) for _, arguments in BENT[way]]
+    removed: list[Call] = [("delete_file", {"path": path}) for path in back]
+    repaired = (RIGHT, *removed)
+    play, heard = await played(stage, real, boss(HEADS_TEST), (WRONG, *BENT[way]), repaired)
+    assert sum("Not submitted: its check" in text for text in heard) == 1
+    assert len(play.of(AssignmentChanged, state="submitted")) == 1
+
+
 async def test_a_check_that_runs_no_test_is_no_submission(stage: Stage, real: Sandbox) -> None:
     """Nothing collected, or all of it skipped, passes nothing."""
     skipped = "import pytest\n\n@pytest.mark.skip\ndef test_two():\n    pass\n"
     play, heard = await played(stage, real, boss(write("tests/test_main.py", skipped)), (RIGHT,), (OWN_TEST,))
     assert sum("No test of it passed" in text for text in heard) == 1
     [submitted] = play.of(AssignmentChanged, state="submitted")
-    assert "\nIts check: 1 of 2 tests passed, 1 skipped, as pytest said" in submitted.note
+    assert "\nIts check: pytest counted 1 of 2 tests without a failure, 1 skipped (" in submitted.note
+    assert "tests ran without a failure: tests/test_main.py (Boss): 0 of 1." in submitted.note.splitlines()[0]
 
 
 async def test_of_a_plain_program_only_its_exit_code_is_told(stage: Stage, real: Sandbox) -> None:
@@ -159,8 +191,8 @@ async def test_of_a_plain_program_only_its_exit_code_is_told(stage: Stage, real:
     play, _ = await played(stage, real, head, files)
     [submitted] = play.of(AssignmentChanged, state="submitted")
     assert submitted.note.splitlines()[:2] == [
-        "Ada, who submits, last wrote what this check goes by or loads, which could end it so: "
-        "lib.py, main.py.",
+        "Not proof: code of the task decides how this program ends. Ada, who submits, last wrote what this "
+        "check goes by or loads, which could end it so: lib.py, main.py.",
         "Its check exited with code 0, and nothing else is known of it (python check.py).",
     ]
     assert "ended well" not in submitted.note
@@ -187,6 +219,9 @@ async def test_a_loosened_check_of_the_giver_is_said_before_its_result(stage: St
 
     await played(stage, real, head, (write("a.md", "x\n"), loosened))
     [letter] = [text for text in told if "Submission of" in text]
-    first = "terms.py was yours (revision 2); Ada, who submits, changed it since.\n"
+    first = (
+        "Not proof: code of the task decides how this program ends. terms.py was yours (revision 2); Ada, "
+        "who submits, changed it since.\n"
+    )
     assert f"Submission of #1 (t): {first}  Its check exited with code 0" in letter
     assert "Changed since you gave it: a.md (added +1 -0 by Ada), terms.py (+1 -1 by Ada)" in letter

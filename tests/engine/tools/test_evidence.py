@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.domain.account import UNJUDGED
+from engine.domain.account import RUNS, UNJUDGED
 from engine.events import Audited
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, RunRequest, RunResult
@@ -30,7 +30,7 @@ async def test_a_report_cannot_hide_a_run_that_failed(stage: Stage) -> None:
     """The end says the exit code, the error and that files changed since, whatever the boss claims."""
     end = await (await stage({"Boss": boss}, sandbox=behaving(1))).end()
     assert end.report.startswith("All works.")
-    assert end.runs[0] == "What was run, as the engine saw it:"
+    assert end.runs[0] == RUNS
     assert "exit code 1; last line: ValueError: five" in end.runs[1]
     assert "before the last change of what it depends on" in end.runs[1]
 
@@ -102,11 +102,15 @@ async def test_where_a_models_word_is_worth_little_the_end_is_told_by_runs(stage
     end = await play.end()
     assert end.basis == "ran" and not end.verified
     assert "All works" not in end.report and "Every rule" not in end.report
-    assert "Ran without an error:\n- Auditor: python main.py: exit code 0; last line: five" in end.report
+    assert (
+        "Ended with exit code 0, or by its agent:\n- Auditor: python main.py: exit code 0; last line: five"
+        in end.report
+    )
     assert "Nobody judged" in end.report
     assert not end.verified
     [audited] = play.of(Audited)
-    assert (audited.verdict, audited.findings) == ("ran", "python main.py: exit code 0; last line: five.")
+    found = "By the word of the code that ran, python main.py: exit code 0; last line: five."
+    assert (audited.verdict, audited.findings) == ("ran", found)
 
 
 async def test_a_program_that_breaks_is_told_as_what_failed(stage: Stage) -> None:
