@@ -156,6 +156,18 @@ install_packages() {
     for lock in $missing; do echo "$pinned $lock"; done >>.venv/.installed
 }
 
+# node_servers: servers of tools from npm that tests talk to, pinned in tests/servers. Without node they are left out.
+node_servers() {
+    have node && have npm || { say "without node: tests with servers from npm are left out"; return 0; }
+    servers="$(cat tests/servers/package-lock.json | cksum) $(node --version)"
+    [ "$(cat .venv/node/.installed 2>/dev/null)" = "$servers" ] && return
+    rm -rf .venv/node
+    mkdir -p .venv/node
+    cp tests/servers/package.json tests/servers/package-lock.json .venv/node
+    (cd .venv/node && npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error) &&
+        echo "$servers" >.venv/node/.installed
+}
+
 system_for_run() {
     [ "$(uname)" = Linux ] || return 0
     have bwrap || need bubblewrap - "running agents' code in a sandbox"
@@ -180,12 +192,21 @@ system_for_test() {
 
 have git || need git git "the workspace's tests and bundles"
 make_environment
+if [ "$purpose" = test ]; then
+    # Beside the Python packages, as it mostly waits for the network.
+    node_log=$(mktemp)
+    node_servers >"$node_log" 2>&1 &
+    node_worker=$!
+fi
 install_packages
 case $purpose in
     run | local | mcp | native | postgres | web) system_for_run ;;
     test)
         system_for_test
         .venv/bin/python -m engine.llm.local fetch small
+        wait "$node_worker" || { cat "$node_log" >&2; fail "the servers of tests/servers could not be installed with npm. The lines above say why; correct that, then run this again."; }
+        cat "$node_log"
+        rm -f "$node_log"
         ;;
     *) fail "scripts/setup.sh run | test | local | mcp | native | postgres | web" ;;
 esac

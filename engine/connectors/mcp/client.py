@@ -182,9 +182,9 @@ class Connection:
 
     # ------------------------------------------------------------ calls
 
-    async def call_tool(self, name: str, arguments: dict[str, Any]) -> OutsideAnswer:
-        """Call a tool once. Raises NotSent, Unanswered."""
-        return answer_of(await self._asked(lambda: self.client.call_tool(name, arguments)))
+    async def call_tool(self, name: str, arguments: dict[str, Any], *, reads_only: bool) -> OutsideAnswer:
+        """Call a tool once. Raises NotSent, Unanswered, ServerFailed."""
+        return answer_of(await self._asked(lambda: self.client.call_tool(name, arguments), reads_only))
 
     async def list_resources(self) -> OutsideAnswer:
         """Return the first page of resources and of their templates."""
@@ -207,8 +207,11 @@ class Connection:
         found = await self._asked(lambda: self.client.get_prompt(name, arguments))
         return OutsideAnswer(text_of_prompt(found.messages))
 
-    async def _asked(self, ask: Callable[[], Any]) -> Any:
-        """Ask the server once. Raises NotSent, Unanswered, ServerFailed."""
+    async def _asked(self, ask: Callable[[], Any], reads_only: bool = True) -> Any:
+        """Ask the server once. Raises NotSent, Unanswered, ServerFailed.
+
+        An error inside it that it tells answers what only reads; of others nobody knows what was done.
+        """
         name, statuses = self.config.name, list[int]()
         token = _statuses.set(statuses)
         try:
@@ -221,7 +224,8 @@ class Connection:
                 raise NotSent(
                     f"{name} had forgotten the session; it is opened again. Call it again."
                 ) from error
-            if error.code in _SILENT:
+            told = error.code == types.INTERNAL_ERROR and not (statuses and statuses[-1] >= 500)
+            if error.code in _SILENT and not (reads_only and told):
                 raise Unanswered(f"{name} gave no answer ({clean_line(str(error))[:200]}).") from error
             if error.code in _REFUSED:
                 raise NotSent(f"{name} refused the call: {clean_line(str(error))[:600]}") from error

@@ -195,7 +195,7 @@ async def _made(connection: Connection, tool: OutsideTool, arguments: dict[str, 
         given = arguments.get("arguments") or {}
         texts = {str(k): str(v) for k, v in given.items()} if isinstance(given, Mapping) else {}
         return await connection.get_prompt(str(arguments.get("name", "")), texts)
-    return await connection.call_tool(tool.tool, arguments)
+    return await connection.call_tool(tool.tool, arguments, reads_only=tool.reads_only)
 
 
 async def _any_of(*events: asyncio.Event) -> None:

@@ -32,6 +32,12 @@ def note() -> str:
     return "the note's text"
 
 
+@server.resource("sample://broken/{name}")
+def broken(name: str) -> str:
+    """A resource that cannot be read."""
+    raise ValueError(name)
+
+
 @server.prompt()
 def greet(name: str) -> str:
     """Greet somebody."""

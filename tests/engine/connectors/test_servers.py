@@ -69,6 +69,8 @@ async def test_a_program_gets_no_secret_and_a_folder_of_its_own(
         assert "sample://note" in (await servers.call(tools["sample__list_resources"], {})).text
         note = await servers.call(tools["sample__read_resource"], {"uri": "sample://note"})
         assert (note.text, note.addresses) == ("the note's text", ("sample://note",))
+        broken = await servers.call(tools["sample__read_resource"], {"uri": "sample://broken/tea"})
+        assert broken.failed and "answered with an error" in broken.text
         given = {"name": "greet", "arguments": {"name": "Ada"}}
         greeting = await servers.call(tools["sample__get_prompt"], given)
         assert "Greet Ada." in greeting.text
