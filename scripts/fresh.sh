@@ -80,14 +80,14 @@ make_system() {
     take_over_network_settings "$2"
 }
 
-# take_over_network_settings ROOT: proxies, indexes and certificates of this host's apt and pip.
+# take_over_network_settings ROOT: proxies, indexes, certificates and what this host's apt and pip accept of them.
 take_over_network_settings() {
     local name value
     if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
         cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"
     fi
     if have apt-config; then
-        apt-config dump | grep -iE '^Acquire::https?::(proxy|[^ ]*::proxy)' >"$1/etc/apt/apt.conf.d/99host" || true
+        apt-config dump | grep -iE '^Acquire::(https?::(proxy|[^ ]*::proxy)|Check-Valid-Until)' >"$1/etc/apt/apt.conf.d/99host" || true
     fi
     echo '[global]' >"$1/etc/pip.conf"
     for name in index-url trusted-host proxy timeout; do
