@@ -181,10 +181,14 @@ class SayToAgent:
 
 @dataclass(frozen=True, slots=True)
 class EditMessage:
-    """Replace a person's unread message. Returns the message id. WrongState once an agent has read it."""
+    """Replace a person's unread message. Returns the message id. WrongState once an agent has read it.
+
+    `files`: paths of the files that the message brought and still has.
+    """
 
     ref: str
     text: str
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -612,3 +612,18 @@ def test_tasks_of_an_older_version_may_read_what_people_wrote_to_them(tmp_path: 
     downgrade(url, "0028")
     assert "task_addresses" not in sa.inspect(engine).get_table_names()
     engine.dispose()
+
+
+def test_messages_delivered_by_an_older_version_are_followed_no_more(tmp_path: Path) -> None:
+    """Which of their edits were handled is not known: none is told again when the bot comes back."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0034")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        _insert(connection, "bot_incoming", ref="1:2", user_id=3, agent_id=4, excerpt="Oak", at=5.0)
+    upgrade(url)
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT edited_at FROM bot_incoming")).scalar() is None
+    downgrade(url, "0034")
+    engine.dispose()

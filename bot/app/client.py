@@ -29,6 +29,7 @@ from bot.features.memory.cog import MemoryCog
 from bot.features.reactions.cog import ReactionsCog
 from bot.features.repeats.buttons import RepeatButton
 from bot.features.replies.cog import RepliesCog
+from bot.features.replies.unknown_copies import PassOnButton
 from bot.features.setup.cog import SetupCog
 from bot.features.setup.doctor import DoctorCog
 from bot.features.setup.help import HelpCog
@@ -58,6 +59,7 @@ ITEMS = (
     FilesButton,
     RepeatButton,
     SignInButton,
+    PassOnButton,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 
 import discord
 
@@ -16,17 +16,25 @@ FOLDER = "attachments"
 
 async def files_of(attachments: Sequence[discord.Attachment], folder: str = FOLDER) -> dict[str, bytes]:
     """Return attachments by their path in the workspace. Raises ActionRefused for one over 10 MiB."""
-    files: dict[str, bytes] = {}
     for attachment in attachments:
-        name = safe_name(attachment.filename)
         if attachment.size > FILE_BYTES:
-            text = texts.BIG_FILE.format(name=name, size=size(attachment.size), limit=size(FILE_BYTES))
-            raise ActionRefused(text)
-        files[free_path(f"{folder}/{name}", files)] = await attachment.read()
-    return files
+            name, much = safe_name(attachment.filename), size(attachment.size)
+            raise ActionRefused(texts.BIG_FILE.format(name=name, size=much, limit=size(FILE_BYTES)))
+    paths = paths_of(attachments, folder)
+    return {path: await attachment.read() for path, attachment in paths.items()}
 
 
-def free_path(path: str, taken: Mapping[str, bytes]) -> str:
+def paths_of(
+    attachments: Sequence[discord.Attachment], folder: str = FOLDER
+) -> dict[str, discord.Attachment]:
+    """Return attachments by their path in the workspace."""
+    paths: dict[str, discord.Attachment] = {}
+    for attachment in attachments:
+        paths[free_path(f"{folder}/{safe_name(attachment.filename)}", paths)] = attachment
+    return paths
+
+
+def free_path(path: str, taken: Container[str]) -> str:
     """Return `path`, or the first of `path-2`, `path-3`, … (before the suffix) that is not taken."""
     folder, slash, name = path.rpartition("/")
     stem, dot, ending = name.rpartition(".")

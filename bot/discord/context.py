@@ -12,7 +12,7 @@ import discord
 
 from bot.app.settings import BotSettings
 from bot.discord.models import Models
-from bot.outbox.ledger import GroupRef, MessageLocation
+from bot.outbox.ledger import GroupRef, IncomingMessage, MessageLocation
 from bot.places.notices import Notices
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
@@ -49,8 +49,19 @@ class Routes(Protocol):
     async def counts(self) -> Mapping[str, int]:
         """How many posts are in which state."""
 
-    async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
+    async def note_incoming(
+        self, ref: str, user_id: int, agent_id: int, text: str, now: float, edited_at: float = 0.0
+    ) -> None:
         """Record a person's message to an agent (for the answer, and the mark when it is read)."""
+
+    async def note_edit(self, ref: str, text: str | None, edited_at: float | None) -> None:
+        """Record an edit that was handled; `edited_at` None: the message is not followed any more."""
+
+    async def incoming_of(self, ref: str) -> IncomingMessage | None:
+        """The record of a person's message, None for one that was never delivered."""
+
+    async def incoming_in(self, channel_id: int, most: int) -> Sequence[IncomingMessage]:
+        """The newest messages of people that were delivered from a channel, newest first."""
 
 
 @dataclass(frozen=True, slots=True)

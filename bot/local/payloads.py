@@ -19,6 +19,7 @@ class World(Protocol):
     application_id: int
     completing: int
     hook_avatars: dict[int, str]
+    hook_applications: dict[int, int | None]
 
     @property
     def cdn(self) -> Files:
@@ -58,7 +59,8 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
             "global_name": None,
             "avatar": face_hash(world, avatar),
         }
-        payload["application_id"] = str(world.application_id)
+        application = world.hook_applications.get(message.webhook_id, world.application_id)
+        payload["application_id"] = None if application is None else str(application)
     elif message is not None and message.interaction_metadata is not None:
         payload["webhook_id"] = payload["application_id"] = str(world.application_id)
     if world.completing == int(payload["id"]):
@@ -128,10 +130,12 @@ def message_payload(world: World, message: Message, *, viewer: int | None = None
 
 
 def webhook_payload(world: World, hook: Webhook, *, token: bool = True) -> dict[str, Any]:
-    """A webhook that the bot's application owns."""
-    payload = serializers.webhook_payload(cast(Any, world), hook, include_token=token)
+    """A webhook as the bot sees it; the tokens of other applications' webhooks are theirs alone."""
+    application = world.hook_applications.get(hook.id, world.application_id)
+    mine = application in (None, world.application_id)
+    payload = serializers.webhook_payload(cast(Any, world), hook, include_token=token and mine)
     avatar = world.hook_avatars.get(hook.id)
-    payload["application_id"] = str(world.application_id)
+    payload["application_id"] = None if application is None else str(application)
     payload["avatar"] = face_hash(world, avatar)
     return payload
 

@@ -62,6 +62,7 @@ class Core:
     channels: list[Channel]
     webhooks: list[Webhook]
     hook_avatars: dict[int, str] = field(default_factory=dict)
+    hook_applications: dict[int, int | None] = field(default_factory=dict)
     emojis: list[GuildEmoji] = field(default_factory=list)
     commands: list[tuple[int | None, dict[str, Any]]] = field(default_factory=list)
 
@@ -312,6 +313,7 @@ def _snapshot(world: World, home: Home) -> Core:
         channels=[*world.channels.values()],
         webhooks=[*world.webhooks.values()],
         hook_avatars=world.hook_avatars,
+        hook_applications=world.hook_applications,
         emojis=[*world.application_emojis.values()],
         commands=[(s, c) for s, known in world.commands.items() for c in known.values()],
     )
@@ -329,6 +331,7 @@ def _restore(world: World, core: Core) -> None:
     world.webhooks = {hook.id: hook for hook in core.webhooks}
     world.webhook_tokens = {hook.token: hook.id for hook in core.webhooks}
     world.hook_avatars = dict(core.hook_avatars)
+    world.hook_applications = dict(core.hook_applications)
     world.application_emojis = {emoji.id: emoji for emoji in core.emojis}
     for scope, command in core.commands:
         world.commands.setdefault(scope, {})[command["name"], command["type"]] = command

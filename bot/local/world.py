@@ -86,6 +86,8 @@ class World(Backend):
         self.emoji_listeners: list[Callable[[], None]] = []
         self.command_listeners: list[Callable[[], None]] = []
         self.hook_avatars: dict[int, str] = {}
+        #: Applications of webhooks that are not the bot's own; None: a person made it.
+        self.hook_applications: dict[int, int | None] = {}
         self.nonces: dict[str, tuple[float, int, int]] = {}
         self.unsaved = Unsaved()
         self.conditions = Conditions()

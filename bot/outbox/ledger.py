@@ -62,6 +62,17 @@ class GroupRef:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """A person's message that was delivered to an agent; see `IncomingRow`."""
+
+    ref: str
+    user_id: int
+    agent_id: int
+    excerpt: str
+    edited_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class MessageLocation:
     """A message of the bot on Discord; in a thread, `channel_id` is the thread's id.
 
@@ -290,10 +301,35 @@ class Ledger:
         query = select(deliveries.c.gate_id).where(deliveries.c.message_id == message_id)
         return await self._database.read(lambda c: c.execute(query).scalar())
 
-    async def note_incoming(self, ref: str, user_id: int, agent_id: int, text: str, now: float) -> None:
+    async def note_incoming(
+        self, ref: str, user_id: int, agent_id: int, text: str, now: float, edited_at: float = 0.0
+    ) -> None:
         """Record a person's message to an agent, so that the answer can quote and mention them."""
         values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}
-        await self._database.write(lambda c: insert_once(c, incoming, values))
+        await self._database.write(lambda c: insert_once(c, incoming, {**values, "edited_at": edited_at}))
+
+    async def note_edit(self, ref: str, text: str | None, edited_at: float | None) -> None:
+        """Record an edit that was handled; `edited_at` None: the message is not followed any more."""
+        values: dict[str, Any] = {"edited_at": edited_at}
+        values |= {"excerpt": text[:200]} if text is not None else {}
+        change = incoming.update().where(incoming.c.ref == ref).values(**values)
+        await self._database.write(lambda c: c.execute(change))
+
+    async def incoming_of(self, ref: str) -> IncomingMessage | None:
+        """Return the record of a person's message, None for one that was never delivered."""
+        query = select(*_INCOMING).where(incoming.c.ref == ref)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        return IncomingMessage(*row) if row else None
+
+    async def incoming_in(self, channel_id: int, most: int) -> list[IncomingMessage]:
+        """Return the newest messages of people that were delivered from a channel, newest first."""
+        query = select(*_INCOMING).where(incoming.c.ref.startswith(f"{channel_id}:"))
+        newest = query.order_by(incoming.c.at.desc(), incoming.c.ref.desc()).limit(most)
+        rows = await self._database.read(lambda c: c.execute(newest).all())
+        return [IncomingMessage(*row) for row in rows]
+
+
+_INCOMING = [incoming.c[name] for name in IncomingMessage.__slots__]
 
 
 def _in_channel(channel_id: int) -> ColumnElement[bool]:

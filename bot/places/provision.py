@@ -166,7 +166,7 @@ class Provision:
         except (discord.HTTPException, discord.RateLimited) as error:
             raise _no_room(error) from error
         await self._note_made(row.task_id, "channel", channel.id, channel.topic or "")
-        place = await self._keep(row, channel.id, 0)
+        place = await self._keep(row, channel.id, 0, made=True)
         await _unmark(channel, topic_of(row))
         return place
 
@@ -312,7 +312,7 @@ class Provision:
             _log.warning("group %s speaks in channel %s itself: %s", row.group_id, channel.id, error)
             return await self._keep(row, channel.id, 0)
         await self._note_made(row.task_id, "thread", thread.id)
-        return await self._keep(row, channel.id, thread.id)
+        return await self._keep(row, channel.id, thread.id, made=True)
 
     async def _in_forum(self, row: GroupRecord, forum: discord.ForumChannel, name: str) -> Place | None:
         """Give a group a post of its own where people asked in one; None where posts need more than words."""
@@ -337,7 +337,7 @@ class Provision:
             _log.warning("group %s gets no post in forum %s: %s", row.group_id, forum.id, error)
             return None
         await self._note_made(row.task_id, "thread", thread.id)
-        return await self._keep(row, forum.id, thread.id)
+        return await self._keep(row, forum.id, thread.id, made=True)
 
     async def _new_thread(self, row: GroupRecord, channel: discord.TextChannel, name: str) -> discord.Thread:
         news = channel.is_news()
@@ -377,8 +377,11 @@ class Provision:
         mine = [t for t in channel.threads if t.owner_id == channel.guild.me.id and t.id not in kept]
         return next((t for t in mine if t.name in wanted and not t.message_count), None)
 
-    async def _keep(self, row: GroupRecord, channel_id: int, thread_id: int) -> Place:
+    async def _keep(self, row: GroupRecord, channel_id: int, thread_id: int, made: bool = False) -> Place:
+        """Record a place. The client is told of one that was `made`: people may have written in it."""
         await self._records.set_group(row.group_id, channel_id=channel_id, thread_id=thread_id)
+        if made:
+            self._client.dispatch("place_kept", thread_id or channel_id)
         return Place(row.task_id, row.group_id, channel_id, thread_id, row.name)
 
     async def _say_at_root(self, task: TaskRecord, key: str, text: str) -> None:

@@ -155,7 +155,11 @@ class DeliveryRow(BotTable, table=True):
 
 
 class IncomingRow(BotTable, table=True):
-    """A person's message that was delivered to an agent; `ref` is "channel id:message id"."""
+    """A person's message that was delivered to an agent; `ref` is "channel id:message id".
+
+    `edited_at`: Discord's time of the newest edit that was handled, 0 before any; None when the message is
+    no longer followed: it was deleted, or delivered before this was recorded.
+    """
 
     __tablename__ = "bot_incoming"
     ref: str = Field(primary_key=True)
@@ -163,6 +167,7 @@ class IncomingRow(BotTable, table=True):
     agent_id: int
     excerpt: str
     at: float
+    edited_at: float | None = None
 
 
 class FaceRow(BotTable, table=True):

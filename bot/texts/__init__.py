@@ -89,6 +89,12 @@ CAP_IN_WORDS = (
 READ_LATER = "{name} is paused and will read this once resumed. Use `/agent resume`."
 READ_LATER_TASK = "The task is paused, so {name} will read this once it is resumed. Use `/task resume`."
 READ_ALREADY = "{name} already read the message before you changed it. Send the correction as a new message."
+WHOSE = (
+    "-# ❔ A proxy bot posted {count} here while I could not see who wrote them ([the first]({link})). No "
+    "agent has them yet. Whoever may steer the task can pass them on."
+)
+PASSED_ON = "Passed on in your name: {count}."
+NOTHING_LEFT_TO_GIVE = "There is nothing left here to pass on: an agent has it, or it was deleted."
 
 DISCORD_FORBIDDEN = "I lack a permission for that here. Run `/doctor` to see which one."
 DISCORD_GONE = "That message or channel was deleted. Run `/task status` for a new card."
@@ -390,6 +396,7 @@ BUTTON = {
     "after": "Next page",
     "older": "Older step",
     "newer": "Newer step",
+    "pass_on": "Pass on to the agents",
 }
 CHOOSE_FILE = "Choose a file to view"
 FILES_HEAD = "**Files of task #{id}** · {count}, {size}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -48,9 +50,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         raise Invalid("The message is empty. Write what the agent should know.")
     if len(text) > MAX_CHARS:
         raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit. Attach it as a file.")
-    text = f"{left}{text}"
-    if command.files:
-        text = f"{text}\n(files brought: {', '.join(sorted(command.files))})".strip()
+    text = _with_files(f"{left}{text}", command.files)
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
     if known is not None:
@@ -84,9 +84,14 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Ha
     is repeated. Raises NotFound, WrongState."""
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
-    values |= {"text": command.text.strip(), "key": f"say.{command.ref}.{now:.6f}"}
+    text = _with_files(command.text.strip(), command.files)
+    values |= {"text": text, "key": f"say.{command.ref}.{now:.6f}"}
     add_words(connection, old.task_id, command.text, now)
     return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
+
+
+def _with_files(text: str, files: Collection[str]) -> str:
+    return f"{text}\n(files brought: {', '.join(sorted(files))})".strip() if files else text
 
 
 def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> HandlerResult:

@@ -77,6 +77,10 @@ CASES: dict[str, Case] = {
         EditMessage("m1", "again"),
         WithdrawMessage("m1"),
     ],
+    "a message with files edited": lambda k: [
+        SayToAgent(k.boss, "see", "me", "Me", ref="m1", files={"a.md": b"1"}),
+        EditMessage("m1", "look", ("a.md",)),
+    ],
     "a message that nobody sent": lambda k: [EditMessage("m2", "bye"), WithdrawMessage("m2")],
     "a gate that is not there": lambda k: [AnswerGate(NOBODY, "me", "approve")],
     "how long questions wait": lambda k: [

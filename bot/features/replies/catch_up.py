@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import discord
 
@@ -32,15 +32,25 @@ STEP = 100
 PAUSE_S, LONGEST_S = 2.0, 300.0
 """Between attempts to read channels that could not be read; doubled each time."""
 
-Deliver = Callable[[discord.Message], Awaitable[None]]
-"""Handle one missed message of a person; repeating it changes nothing."""
+
+class Missed(Protocol):
+    """What is done with a channel's missed messages. Repeating any of it changes nothing."""
+
+    def concerns(self, message: discord.Message) -> bool:
+        """Return whether a message may be a person's words."""
+
+    async def deliver(self, message: discord.Message) -> None:
+        """Handle one message that was missed."""
+
+    async def read(self, channel_id: int) -> None:
+        """Finish a channel: all that was missed in it was delivered."""
 
 
 class CatchUp:
     """Positions of channels, and the reading of what came after them."""
 
-    def __init__(self, bot: discord.Client, parts: Parts, deliver: Deliver) -> None:
-        self._bot, self._parts, self._deliver = bot, parts, deliver
+    def __init__(self, bot: discord.Client, parts: Parts, missed: Missed) -> None:
+        self._bot, self._parts, self._missed = bot, parts, missed
         self._seen: dict[int, int] = {}
         self._behind: dict[int, int] = {}
         self._since: dict[int, int] | None = None
@@ -84,6 +94,10 @@ class CatchUp:
         self._gaps += 1
         self._behind[channel_id] = min(message_id - 1, self._behind.get(channel_id, message_id))
         self._start()
+
+    def opened(self, channel_id: int) -> None:
+        """Read a channel from its creation: people may have written before it was known to be a place."""
+        self.failed(channel_id, channel_id + 1)
 
     async def handled(self, channel_id: int, message_id: int) -> None:
         """Note that a channel's messages up to this one are handled."""
@@ -155,10 +169,11 @@ class CatchUp:
         newest, missed = after, list[discord.Message]()
         async for message in channel.history(limit=most, after=since):
             newest = max(newest, message.id)
-            if is_persons(message):
+            if self._missed.concerns(message):
                 missed.append(message)
         for message in sorted(missed, key=lambda each: each.id):
-            await self._deliver(message)
+            await self._missed.deliver(message)
+        await self._missed.read(channel_id)
         return newest
 
     async def _store(self, channel_id: int, newest: int) -> None:

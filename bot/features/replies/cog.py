@@ -26,20 +26,21 @@ from discord.utils import MISSING
 
 from bot import texts
 from bot.discord.access import Person, Right, gate_rights, may, person_of, titled
-from bot.discord.attachments import files_of
+from bot.discord.attachments import files_of, paths_of
 from bot.discord.context import Parts
 from bot.discord.error_reports import error_text
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.identities import message_ref, owner_id, space_of
+from bot.discord.identities import message_of, message_ref, owner_id, space_of
 from bot.features.agents.saying import DELIVERED, KEPT
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
 from bot.features.replies.catch_up import CatchUp, is_persons
-from bot.features.replies.proxies import ProxiedMessage, ProxiedMessages
+from bot.features.replies.proxies import WITHIN_S, ProxiedMessage, ProxiedMessages, repeats
+from bot.features.replies.unknown_copies import ask_whose
 from bot.features.tasks.continuing import offer as offer_to_continue
 from bot.features.welcome.greeting import offer
-from bot.outbox.ledger import GroupRef
+from bot.outbox.ledger import GroupRef, IncomingMessage
 from bot.texts.steering import CONTINUE_WHERE
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
@@ -48,8 +49,8 @@ from engine.queries import AgentView, GateView, TaskView
 log = logging.getLogger(__name__)
 REFUSED = "⛔"
 MOST_REMEMBERED = 5000
-FRESH_S = 60.0
-"""How old, by Discord's clock, an edit is at most when it is told for the first time."""
+FOLLOWED, PAGE = 20, 100
+"""Delivered messages of a channel whose edits and deletions count; messages read for that at once."""
 
 RETRIED_ERRORS = (discord.DiscordServerError, aiohttp.ClientError)
 
@@ -82,11 +83,12 @@ class RepliesCog(commands.Cog):
     def __init__(self, bot: discord.Client, parts: Parts) -> None:
         self.bot, self.parts = bot, parts
         self._locks: dict[int, asyncio.Lock] = {}
-        self._missed = CatchUp(bot, parts, self._late)
+        self._missed = CatchUp(bot, parts, self)
         self._done: OrderedDict[int, None] = OrderedDict()
         self._proxied = ProxiedMessages(parts.settings.proxy_applications, bot.application_id)
         self._answers: deque[int] = deque(maxlen=MOST_REMEMBERED)
-        self._clock_s = 0.0
+        self._unknown: dict[int, list[int]] = {}
+        self._asked_whose: set[int] = set()
         self._told: set[tuple[int, int, str]] = set()
         self._offered: set[tuple[int, int, int]] = set()
 
@@ -156,14 +158,18 @@ class RepliesCog(commands.Cog):
     # ------------------------------------------------------------ gateway events
 
     @commands.Cog.listener()
+    async def on_place_kept(self, channel_id: int) -> None:
+        """A channel or thread that the bot made is recorded: people may have written in it before."""
+        self._missed.opened(channel_id)
+
+    @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Deliver a person's message."""
-        self._clock_s = (message.created_at - discord.utils.utcnow()).total_seconds()
         if is_persons(message):
             self._proxied.note(message)
             await self._in_order(message)
-        elif (proxied := self._proxied.copied(message, time.monotonic())) is not None:
-            await self._take_copy(proxied)
+        elif self._proxied.is_copy(message):
+            await self._copied(message)
         elif self._ours(message):
             handling = self._lock(message.channel.id).locked()
             await self._missed.passed(message.channel.id, message.id, handling)
@@ -172,17 +178,11 @@ class RepliesCog(commands.Cog):
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """Change a message its agent has not read yet."""
         message = payload.message
-        if (original := self._proxied.original_of(message.id)) is not None:
-            message.author = original.author
-        elif not is_persons(message):
-            return
-        if message.edited_at is None:
+        by_program = message.author.bot and message.webhook_id is None
+        if message.edited_at is None or by_program or self._ours(message):
             return
         if payload.cached_message is not None and payload.cached_message.content == message.content:
             return
-        ago = (discord.utils.utcnow() - message.edited_at).total_seconds() + self._clock_s
-        if ago > FRESH_S:
-            return  # a pin or an unfurled link tells of an old edit again
         async with self._lock(payload.channel_id):
             await self._edited(message)
 
@@ -213,45 +213,161 @@ class RepliesCog(commands.Cog):
     def _lock(self, channel_id: int) -> asyncio.Lock:
         return self._locks.setdefault(channel_id, asyncio.Lock())
 
-    async def _in_order(self, message: discord.Message) -> None:
-        """One message of a channel at a time, each once, in the order they were written."""
+    async def _in_order(
+        self, message: discord.Message, agent_id: int | None = None, instead_of: str | None = None
+    ) -> None:
+        """One message of a channel at a time, each once, in the order they were written.
+
+        `agent_id` says whom it is for; `instead_of` is the message that it takes the place of.
+        """
         async with self._lock(message.channel.id):
             if message.id in self._done:
                 return
-            self._done[message.id] = None
-            while len(self._done) > MOST_REMEMBERED:
-                self._done.popitem(last=False)
+            self._note_done(message.id)
             try:
-                if await self._take(message):
-                    await self._missed.handled(message.channel.id, message.id)
+                if instead_of is not None and not await self._replaces(instead_of):
+                    await self._react(message, DELIVERED)  # in the words of the original
+                elif not await self._take(message, agent_id):
+                    self._done.pop(message.id, None)  # it may turn out to be an agent's
+                    return
+                await self._missed.handled(message.channel.id, message.id)
             except Exception:
                 self._done.pop(message.id, None)
                 self._missed.failed(message.channel.id, message.id)
                 raise
 
+    def _note_done(self, message_id: int) -> None:
+        self._done[message_id] = None
+        while len(self._done) > MOST_REMEMBERED:
+            self._done.popitem(last=False)
+
+    async def _replaces(self, ref: str) -> bool:
+        """Withdraw the message that a proxy's copy stands for, also from what is still to be delivered;
+        return False if an agent has read it."""
+        self._note_done(message_of(ref)[1])
+        try:
+            await self.parts.engine.handle(WithdrawMessage(ref))
+        except WrongState:
+            return False
+        except NotFound:
+            log.debug("the proxied message %s was withdrawn by its deletion, or never delivered", ref)
+        return True
+
+    # ------------------------------------------------------------ proxies
+
+    async def _copied(self, copy: discord.Message) -> None:
+        """A webhook's message: a proxy's copy of a person's words, or none of a person's."""
+        proxied = self._proxied.copied(copy, time.monotonic())
+        if proxied is not None:
+            await self._take_copy(proxied)
+        elif self._proxied.known(copy) and not self._proxied.waits(copy) and await self._spot(copy):
+            self._missed.failed(copy.channel.id, copy.id)  # the original was never heard
+
     async def _take_copy(self, proxied: ProxiedMessage) -> None:
         """A proxy's copy takes the place of the person's message, with that person's rights.
 
-        Webhooks cannot reply, so the copy is for whomever the original replied to.
+        Webhooks cannot reply, so the copy is for whomever the original replied to. An agent gets one of the
+        two: the copy waits until the original is delivered, and then withdraws it.
         """
         copy, original = proxied.copy, proxied.original
         if original.id in self._answers:
+            await self._react(copy, DELIVERED)
             return  # it answered a question, which is closed by that
-        try:
-            ref = message_ref(original.channel.id, original.id)
-            await self.parts.engine.handle(WithdrawMessage(ref))
-        except WrongState:
-            return  # an agent has read the original
-        except NotFound:
-            log.debug("the proxied message %s was withdrawn by its deletion, or never delivered", original.id)
         copy.author = original.author
         copy.reference = copy.reference or original.reference
-        await self._in_order(copy)
+        await self._in_order(copy, instead_of=message_ref(original.channel.id, original.id))
 
-    async def _late(self, message: discord.Message) -> None:
+    async def _late_copy(self, copy: discord.Message) -> None:
+        """A copy of the time away: for who wrote its original, if that was delivered before, else asked."""
+        proxied = self._proxied.copied(copy, time.monotonic())
+        if proxied is not None:
+            await self._take_copy(proxied)
+            return
+        original = await self._delivered_original(copy)
+        if original is not None:
+            copy.author = discord.Object(original.user_id)  # type: ignore[assignment]  # see `_with_member`
+            await self._in_order(copy, original.agent_id, original.ref)
+        elif self._proxied.known(copy) and await self._addressed(copy) is not None:
+            self._unknown.setdefault(copy.channel.id, []).append(copy.id)
+
+    async def _delivered_original(self, copy: discord.Message) -> IncomingMessage | None:
+        """The delivered message that a copy repeats; for a proxy that is not listed, only if it is gone."""
+        for record in await self.parts.routes.incoming_in(copy.channel.id, FOLLOWED):
+            number = message_of(record.ref)[1]
+            late = (copy.created_at - discord.utils.snowflake_time(number)).total_seconds()
+            if not 0 < late <= WITHIN_S or not repeats(copy, record.excerpt):
+                continue
+            if self._proxied.known(copy) or await self._gone(copy.channel, number):
+                return record
+        return None
+
+    async def _gone(self, channel: discord.abc.MessageableChannel, message_id: int) -> bool:
+        try:
+            await channel.fetch_message(message_id)
+        except discord.NotFound:
+            return True
+        return False
+
+    async def pass_on(self, copy: discord.Message, person: discord.Member) -> bool:
+        """Deliver a known proxy's copy in the name of a person; return False for any other message, and for
+        what an agent has. Raises ActionRefused without the right."""
+        if not self._proxied.known(copy) or has_outcome(copy):
+            return False
+        copy.author = person
+        async with self._lock(copy.channel.id):
+            addressed = await self._addressed(copy)
+            if addressed is None:
+                return False
+            await self._demand(copy, addressed.task)
+            await self._deliver(copy, addressed)
+            self._note_done(copy.id)
+        await self._react(copy, DELIVERED)
+        return True
+
+    # ------------------------------------------------------------ what was missed
+
+    def concerns(self, message: discord.Message) -> bool:
+        """Return whether a message may be a person's words."""
+        return is_persons(message) or self._proxied.is_copy(message)
+
+    async def deliver(self, message: discord.Message) -> None:
         """Deliver a message that was missed, unless it has its mark; what is nobody's is left alone."""
-        if not has_outcome(message) and (await self._spot(message) or await self._replies_to_us(message)):
+        if has_outcome(message):
+            return
+        if message.webhook_id is not None:
+            await self._late_copy(message)
+        elif await self._spot(message) or await self._replies_to_us(message):
             await self._in_order(message)
+
+    async def read(self, channel_id: int) -> None:
+        """Ask whose words a proxy repeated meanwhile; take edits and deletions of delivered messages."""
+        unknown = [copy for copy in self._unknown.pop(channel_id, []) if copy not in self._asked_whose]
+        if unknown:
+            await ask_whose(self.bot, self.parts.notices, channel_id, unknown)
+            self._asked_whose.update(unknown)
+        await self._changed_meanwhile(channel_id)
+
+    async def _changed_meanwhile(self, channel_id: int) -> None:
+        records = {message_of(each.ref)[1]: each for each in await self._followed(channel_id)}
+        if not records:
+            return
+        channel = self.bot.get_partial_messageable(channel_id)
+        newest = discord.Object(max(records) + 1)
+        page = {each.id: each async for each in channel.history(limit=PAGE, before=newest)}
+        for message_id, record in sorted(records.items()):
+            message = page.get(message_id)
+            if message is None and len(page) == PAGE and message_id < min(page):
+                message = await _fetched(channel, message_id)
+            if message is None:
+                await self._withdrawn(channel_id, {message_id})
+            elif message.edited_at is not None and message.edited_at.timestamp() > (record.edited_at or 0.0):
+                async with self._lock(channel_id):
+                    await self._edited(message)
+
+    async def _followed(self, channel_id: int) -> Sequence[IncomingMessage]:
+        """The newest messages from a channel whose edits and deletions count."""
+        records = await self.parts.routes.incoming_in(channel_id, FOLLOWED)
+        return [record for record in records if record.edited_at is not None]
 
     async def _replies_to_us(self, message: discord.Message) -> bool:
         replied = message.reference.message_id if message.reference else None
@@ -264,18 +380,17 @@ class RepliesCog(commands.Cog):
             or await self.parts.records.task_of_card(replied)
         )
 
-    async def _take(self, message: discord.Message) -> bool:
+    async def _take(self, message: discord.Message, agent_id: int | None = None) -> bool:
         """Deliver or refuse a message, visibly; return False for messages not meant for agents."""
         addressed: AddressedMessage | None = None
         try:
-            gate = await self._asked(message)
+            gate = None if agent_id else await self._asked(message)
             if gate is not None:
                 await self._answer(message, gate)
             else:
-                addressed = await self._addressed(message)
+                addressed = await (self._for(agent_id, message) if agent_id else self._addressed(message))
                 if addressed is None:
-                    await self._greet(message)
-                    return False
+                    return await self._greet(message)
                 await self._demand(await self._with_member(message), addressed.task)
                 await self._deliver(message, addressed)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
@@ -302,11 +417,13 @@ class RepliesCog(commands.Cog):
             await self._reply_below(message, text, view, task)
         return True
 
-    async def _greet(self, message: discord.Message) -> None:
+    async def _greet(self, message: discord.Message) -> bool:
         """Answer words for no agent, if they are for the bot: mentioned, or alone with the person."""
         me = self.bot.user
-        if me is not None and (me in message.mentions or self.parts.alone):
-            await self._offer(message, without_mention(message.content, me.id))
+        if me is None or not (me in message.mentions or self.parts.alone):
+            return False
+        await self._offer(message, without_mention(message.content, me.id))
+        return await self.parts.routes.place_of(message.channel.id) is not None
 
     async def _offer(self, message: discord.Message, words: str) -> None:
         try:
@@ -364,6 +481,10 @@ class RepliesCog(commands.Cog):
             return None  # people's own channel: what they say there to each other is theirs
         return AddressedMessage(await look.agent(spot.head_id), task, text)
 
+    async def _for(self, agent_id: int, message: discord.Message) -> AddressedMessage:
+        agent = await self.parts.engine.look.agent(agent_id)
+        return AddressedMessage(agent, await self.parts.engine.look.task(agent.task_id), message.content)
+
     async def _spot(self, message: discord.Message) -> GroupRef | None:
         """The group of the channel, or of the channel above for a thread that people opened in it."""
         spot = await self.parts.routes.place_of(message.channel.id)
@@ -397,33 +518,47 @@ class RepliesCog(commands.Cog):
         guild = message.author.guild.id  # type: ignore[union-attr]
         return titled(person, await self.parts.records.rules(guild), owner_id(task.by))
 
-    async def _deliver(self, message: discord.Message, to: AddressedMessage) -> None:
+    def _demand_words(self, message: discord.Message, to: AddressedMessage) -> None:
         if not to.text.strip() and not message.attachments:
             readable = self.bot.intents.message_content
             raise ActionRefused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
+
+    async def _deliver(self, message: discord.Message, to: AddressedMessage) -> None:
+        self._demand_words(message, to)
         person = await self._titled(message, to.task)
         files = await files_of(message.attachments)
-        ref = message_ref(message.channel.id, message.id)
-        await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, self.parts.now())
+        ref, now = message_ref(message.channel.id, message.id), self.parts.now()
+        edited_at = message.edited_at.timestamp() if message.edited_at else 0.0
+        await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, now, edited_at)
         await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.named, ref, files))
 
     # ------------------------------------------------------------ edits, deletions
 
     async def _edited(self, message: discord.Message) -> None:
-        if not self._missed.knows(message.channel.id) and await self._spot(message) is None:
-            return
+        """Change a delivered message as its writer did, or say that it was read; what Discord tells of an
+        edit again, with a pin or an unfurled link, changes nothing."""
+        ref = message_ref(message.channel.id, message.id)
+        record = await self.parts.routes.incoming_of(ref)
+        edited_at = message.edited_at.timestamp() if message.edited_at else 0.0
+        if record is None or (record.edited_at is not None and edited_at <= record.edited_at):
+            return  # it was never delivered, and whoever wrote it saw why; or this edit is known
+        if message.webhook_id is not None:
+            message.author = discord.Object(record.user_id)  # type: ignore[assignment]  # see `_with_member`
         addressed: AddressedMessage | None = None
         try:
             addressed = await self._addressed(message)
             if addressed is None:
                 return
             await self._demand(await self._with_member(message), addressed.task)
-            ref = message_ref(message.channel.id, message.id)
-            await self.parts.engine.handle(EditMessage(ref, addressed.text))
+            self._demand_words(message, addressed)
+            names = tuple(paths_of(message.attachments))
+            await self.parts.engine.handle(EditMessage(ref, addressed.text, names))
+            await self.parts.routes.note_edit(ref, addressed.text, edited_at)
         except NotFound:
-            return  # it was never delivered, and whoever wrote it saw why
+            return
         except WrongState:
             name = plain(addressed.agent.name, 60) if addressed else ""
+            await self.parts.routes.note_edit(ref, None, edited_at)
             await self._refuse(message, texts.READ_ALREADY.format(name=name))
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
@@ -443,6 +578,7 @@ class RepliesCog(commands.Cog):
                     log.debug("deleted message %s changes nothing: %s", message_id, error)
                 except EngineError as error:
                     log.warning("deleted message %s could not be withdrawn: %s", message_id, error)
+                await self.parts.routes.note_edit(message_ref(channel_id, message_id), None, None)
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
         """History and edits may carry a plain user; rights need the member."""
@@ -498,6 +634,13 @@ class RepliesCog(commands.Cog):
         except UNDELIVERED as error:
             log.warning("message %s is marked with %s later: %s", message.id, mark, error)
             await self.parts.notices.mark(message_ref(message.channel.id, message.id), mark)
+
+
+async def _fetched(channel: discord.PartialMessageable, message_id: int) -> discord.Message | None:
+    try:
+        return await channel.fetch_message(message_id)
+    except discord.NotFound:
+        return None
 
 
 async def _member(guild: discord.Guild, user_id: int) -> discord.Member:

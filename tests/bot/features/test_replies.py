@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from bot.features.gates.buttons import gate_view
 from bot.features.replies.cog import has_outcome
+from bot.features.replies.proxies import PLURALKIT
 from bot.outbox.ledger import Delivery, MessageLocation
 from bot.outbox.post import OutgoingMessage
 from bot.places.records import MadePlace, PlaceRecords
@@ -476,6 +477,7 @@ async def test_an_edit_that_cannot_be_taken_is_said(stage: Stage, monkeypatch: p
     wire = await stage.boss.send(task.room, "Use oak")
     message = stage.env.bot._connection._get_message(wire.id)
     message.author, message.content = discord.Object(stage.boss.id), "Use ash"
+    message._edited_timestamp = discord.utils.utcnow()
     stage.env.bot.get_guild(stage.guild.id)._members.clear()
     tried = []
 
@@ -536,3 +538,23 @@ async def test_a_reply_before_the_message_is_recorded_answers_its_question(stage
     assert not said(stage)
     (given,) = [c for c in stage.engine.commands if isinstance(c, AnswerGate)]
     assert given.choice_id == stage.engine.world.gates[gate].choices[1].id
+
+
+async def test_a_copy_of_words_that_two_people_wrote(stage: Stage) -> None:
+    """Whose they are is known by the deletion; the other's words stay."""
+    task, _, _ = await crew(stage)
+    await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
+    original = await stage.boss.send(task.room, "l: Yes")
+    await stage.crew.send(task.room, "Yes")
+    await copied(stage, task.room, "Yes", PLURALKIT)
+    await stage.boss.delete(original)
+    left = [(note.command.by, note.command.text) for note in stage.engine.world.notes]
+    assert left == [(f"discord:{stage.crew.id}", "Yes"), (f"discord:{stage.boss.id}", "Yes")]
+
+
+async def test_files_stay_named_when_the_words_beside_them_change(stage: Stage) -> None:
+    """An edit replaces the text that an agent reads, the files are in the workspace all the same."""
+    task, _, _ = await crew(stage)
+    described = await stage.boss.send(task.room, "See", attachments=[("b.txt", b"ash")])
+    await stage.boss.edit(described, "Look")
+    assert stage.engine.commands[-1].files == ("attachments/b.txt",)
