@@ -5,7 +5,8 @@ one goal by a team and by the boss alone. Printed for each: tokens of tool schem
 each), calls that only end a turn, the part of the time in which nobody works, the share of calls that are
 protocol only. For the replays also tokens in and how long each takes where a call takes a second and its
 output comes at 80 tokens a second, a program takes no time, and all agents think at once. Time is virtual, so
-nothing depends on the machine: the exit code is 1 when a limit is exceeded. At the end, what a hundred tools
+nothing depends on the machine; the settings are the defaults, with the web and packages, and people attend.
+The exit code is 1 when a limit is exceeded. At the end, what a hundred tools
 of servers cost, offered or found (`bench.found_tools`).
 """
 
@@ -15,8 +16,8 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,18 +27,24 @@ from bench.parts import make_tables
 from bench.replay import Linear, Team, recorded
 from bench.virtual_time import Timeline, ToldPrograms
 from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions, open_database
+from engine.assembly import turn_options
 from engine.commands import Limits, StartTask
+from engine.connectors.connectors import Connectors, OutsideOptions
+from engine.connectors.web.servers import WebOptions, web_tools
 from engine.domain.limits import Caps
+from engine.domain.outside import WEB
 from engine.domain.snapshot import WatchOptions
 from engine.events import TaskEnded
 from engine.llm.scripted import Script
 from engine.monitoring.sweep import judge_and_intervene, sweep_task
-from engine.ports import ChatAnswer, ChatRequest, Quote, ToolSpec, Usage
-from engine.tools import ToolOptions
+from engine.packages import PipPackages
+from engine.ports import ChatAnswer, ChatRequest, Quote, ServerState, ToolSpec, Usage
+from engine.settings import EngineSettings
 from engine.workspace import GitWorkspace
 from scenarios.gobang import GOBANG
 from scenarios.policy import POLICY
 from tests.fakes.cast import cast
+from tests.fakes.outside import Shop
 from tests.flows import gobang_script, policy_script
 
 BYTES_A_TOKEN = 4
@@ -133,6 +140,14 @@ def _wire(message: object) -> object:
     return made | ({"tool_calls": calls} if calls else {})
 
 
+class OfferedWeb(Shop):
+    """The web's tools as they are offered by default; nothing of these works calls them."""
+
+    def states(self) -> Sequence[ServerState]:
+        """Ready."""
+        return (ServerState(WEB, "ready", tools=len(self.tools())),)
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What one work cost."""
@@ -150,13 +165,19 @@ async def carry_out(goal: str, script: Script, limits: Limits, folder: Path) -> 
     dispatcher, timeline = LocalDispatcher(2_000), Timeline()
     timeline.busy = lambda: dispatcher.busy
     model = Metered(script, timeline)
-    programs = ToldPrograms(timeline, PROGRAM_S)
-    parts = EngineParts(db, model, GitWorkspace(folder / "workspaces"), programs, timeline)
-    turn = TurnOptions(HISTORY_TOKENS, ToolOptions(plan_approval_over=100_000))
-    engine = Engine(parts, dispatcher, EngineOptions(CAPS, turn, sweeps=False))
+    settings = EngineSettings(_env_file=None)  # type: ignore[call-arg]
+    programs = ToldPrograms(timeline, PROGRAM_S, packages=settings.run_packages)
+    web = [OfferedWeb(*web_tools(WebOptions(), searches=True))]
+    outside = Connectors(web, db, timeline, OutsideOptions(settings.outside_tools_shown))
+    packages = PipPackages(folder / "packages", Path(sys.executable), 2**20)
+    parts = EngineParts(
+        db, model, GitWorkspace(folder / "workspaces"), programs, timeline, None, outside, packages
+    )
+    tools = replace(turn_options(settings).tools, plan_approval_over=100_000)
+    engine = Engine(parts, dispatcher, EngineOptions(CAPS, TurnOptions(HISTORY_TOKENS, tools), sweeps=False))
     await engine.start()
     try:
-        task = await engine.handle(StartTask(goal, "bench", "bench", limits, attended=False))
+        task = await engine.handle(StartTask(goal, "bench", "bench", limits))
         ended = asyncio.create_task(_ended(engine, task))
         while not ended.done():
             if model.fault is not None:

@@ -72,10 +72,11 @@ class ToldPrograms:
     timeline: Timeline
     seconds: float
     size: Callable[[RunRequest], int] = lambda _: 400
+    packages: tuple[str, ...] = ()
 
     def status(self) -> SandboxStatus:
         """Available."""
-        return SandboxStatus(True, "told")
+        return SandboxStatus(True, "told", packages=self.packages)
 
     async def run(self, request: RunRequest) -> RunResult:
         """Return output of the size after the time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.domain.outcomes import Outcome
+from engine.domain.outcomes import Outcome, Running
 from engine.ports import AgentRole, ChatAnswer, ChatRequest, Quote, ToolCall
 
 
@@ -214,6 +214,11 @@ class StepFacts:
     def read(self) -> tuple[InboxMessage, ...]:
         """Return the messages that the answer is based on, also when an earlier part consumed them."""
         return self.past[-1].messages if self.agent.rest and self.past else self.inbox
+
+    @property
+    def kept_open(self) -> bool:
+        """Return whether the agent has kept a program open, to talk to it."""
+        return any(isinstance(call.outcome, Running) for step in self.past for call in step.calls)
 
 
 @dataclass(frozen=True, slots=True)

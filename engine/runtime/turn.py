@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
-from typing import get_args
+from typing import Any, get_args
 
 from sqlalchemy.exc import IntegrityError
 
@@ -33,6 +33,7 @@ from engine.ports import (
     Embedder,
     Packages,
     Sandbox,
+    ToolSpec,
     Usage,
     Workspace,
 )
@@ -118,17 +119,20 @@ class TurnRunner:
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
-            for leads, may, attended, recalls in product((True, False), repeat=4):
-                specs_for(
-                    role,
-                    small=options.small,
-                    packages=parts.sandbox.status().packages,
-                    installs=self._installs,
-                    leads=leads,
-                    may_lead=may,
-                    attended=attended,
-                    recalls=recalls,
-                )
+            names = ("leads", "may_lead", "attended", "recalls", "talks")
+            for values in product((True, False), repeat=len(names)):
+                self._specs(role, **dict(zip(names, values, strict=True)))
+
+    def _specs(self, role: AgentRole, **now: Any) -> tuple[ToolSpec, ...]:
+        status = self._parts.sandbox.status()
+        return specs_for(
+            role,
+            small=self._options.small,
+            packages=status.packages,
+            installs=self._installs,
+            runs=status.available,
+            **now,
+        )
 
     @property
     def _installs(self) -> bool:
@@ -160,20 +164,16 @@ class TurnRunner:
         room = options.room(facts.agent.role) if options.room else options.history_tokens
         allowance = min(options.history_tokens, room) >> facts.agent.model.too_long
         offer = offer_of(facts) if small else None
-        packages = self._parts.sandbox.status().packages
         agent = facts.agent
-        tools = specs_for(
+        tools = self._specs(
             agent.role,
-            small=small,
-            packages=packages,
-            installs=self._installs,
             leads=facts.task.agents > 1 if agent.role == "boss" else agent.leads_group_id is not None,
             may_lead=agent.depth < facts.task.max_depth,
             attended=facts.task.attended,
             recalls=facts.upto > 0,
+            talks=facts.upto > 0 or facts.kept_open,
+            outside=() if small else outside_specs(self._parts.outside, agent.role, facts.task.space),
         )
-        if not small:
-            tools += outside_specs(self._parts.outside, facts.agent.role, facts.task.space)
         return compose(facts, tools, allowance, self._parts.model.quote, offer, most_answer)
 
     async def _step(self, agent_id: int) -> bool:

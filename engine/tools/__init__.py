@@ -12,7 +12,7 @@ from engine.ports import AgentRole, ToolSpec
 from engine.tools.amend import AMEND
 from engine.tools.ask_human import ASK
 from engine.tools.assign import ASSIGN
-from engine.tools.base import Tool, ToolContext, ToolOptions, ToolRefused
+from engine.tools.base import LED, Tool, ToolContext, ToolOptions, ToolRefused
 from engine.tools.delete_and_move import DELETE, MOVE
 from engine.tools.diff import DIFF
 from engine.tools.edit import EDIT
@@ -66,6 +66,10 @@ TOOLS: dict[str, Tool[Any]] = {
 }
 
 
+BY_RUN = frozenset({"delete_file", "move_file"})
+"""Tools that members do without where programs run, whose deletions are kept: `rm` and `mv` do the same."""
+
+
 LEADING = frozenset({"assign", "amend", "review", "dismiss", "set_budget"})
 """Tools of those who lead a group, offered from the first member on: an agent's tools change once."""
 
@@ -74,7 +78,6 @@ MEMORY = frozenset({"remember", "recall"})
 """Tools of the boss, and of those whose older steps are summed up: until then the prompt has everything."""
 
 
-@cache
 def specs_for(
     role: AgentRole,
     *,
@@ -84,28 +87,55 @@ def specs_for(
     may_lead: bool = True,
     attended: bool = True,
     recalls: bool = True,
+    talks: bool = True,
     installs: bool = False,
+    runs: bool = True,
+    outside: tuple[ToolSpec, ...] = (),
 ) -> tuple[ToolSpec, ...]:
     """Return the tools that an agent can use now in a fixed order, so that prompts keep their prefix; fewer
-    for a `small` model.
+    for a `small` model. What an agent gets later comes last, after the tools of the world `outside`.
 
-    `packages`: what programs may import, named in the description of `run`; `installs`: more can be had.
-    `leads`: it has members; `may_lead`: it may get some. `attended`: somebody answers questions. `recalls`:
-    its older steps are only summed up.
+    `packages`: what programs may import, named in the description of `run`; `installs`: more can be had;
+    `runs`: programs are run here. `leads`: it has members; `may_lead`: it may get some. `attended`: somebody
+    answers questions. `recalls`: its older steps are only summed up. `talks`: it has kept a program open.
     """
     if small:
-        return tools_of(role, [tool.spec(role) for tool in TOOLS.values() if role in tool.roles])
+        return _small_specs(role)
     unused = set[str]() if leads else set(LEADING)
     unused |= set() if leads or may_lead else {"recruit"}
     unused |= set() if attended else {"ask_human"}
     unused |= set() if recalls or role == "boss" else MEMORY
+    unused |= set() if talks or role not in LED else {INPUT.name}
     unused |= set() if installs else {INSTALL.name}
-    tools = (tool for tool in TOOLS.values() if role in tool.roles and tool.name not in unused)
-    return tuple(_with_surroundings(_lean(tool.spec(role)), role, packages, installs) for tool in tools)
+    unused |= BY_RUN if runs and role in LED else set()
+    first, last = _own_specs(role, frozenset(unused), packages, installs)
+    return (*first, *outside, *last)
 
 
-def _lean(spec: ToolSpec) -> ToolSpec:
-    return replace(spec, parameters=without_limits(spec.parameters))
+@cache
+def _small_specs(role: AgentRole) -> tuple[ToolSpec, ...]:
+    return tools_of(role, [tool.spec(role) for tool in TOOLS.values() if role in tool.roles])
+
+
+@cache
+def _own_specs(
+    role: AgentRole, unused: frozenset[str], packages: tuple[str, ...], installs: bool
+) -> tuple[tuple[ToolSpec, ...], tuple[ToolSpec, ...]]:
+    """Return a role's tools without those unused: what it has from the start, and what it gets later."""
+    later = LEADING | MEMORY | {INPUT.name} if role in LED else LEADING
+    names = [tool.name for tool in TOOLS.values() if role in tool.roles and tool.name not in unused]
+    specs = [_with_surroundings(_lean(name, role), role, packages, installs) for name in names]
+    return tuple(s for s in specs if s.name not in later), tuple(s for s in specs if s.name in later)
+
+
+@cache
+def _lean(name: str, role: AgentRole) -> ToolSpec:
+    """Return a spec as short as it can be; a member's recruits get their work as a task."""
+    spec = TOOLS[name].spec(role)
+    parameters = without_limits(spec.parameters)
+    if name == RECRUIT.name and role in LED:
+        parameters["properties"]["members"]["items"]["properties"].pop("instructions")
+    return replace(spec, parameters=parameters)
 
 
 def _with_surroundings(
@@ -117,9 +147,9 @@ def _with_surroundings(
     kept = "Nothing it writes is kept." if role == "auditor" else "What it writes or deletes is kept."
     python = f"No network. Python {sys.version_info.major}.{sys.version_info.minor}"
     if packages:
-        python += f". Python has {', '.join(packages)}"
-    if role != "auditor":
-        python += "; install_packages gets more" if installs else "; nothing can be installed"
+        python += f" with {', '.join(packages)}"
+    if role != "auditor" and not installs:
+        python += "; nothing can be installed"
     return replace(spec, description=f"{spec.description} {kept} {python}.")
 
 

@@ -27,7 +27,7 @@ LAST_LOOK = "last_look"
 class DiffArguments(Arguments):
     """Arguments of diff."""
 
-    path: str = Field("", description="left out: all files")
+    path: str = ""
     since: str = Field(LAST_LOOK, description='revision or assignment, such as "#3"')
 
 

@@ -41,7 +41,7 @@ class EditFileArguments(Arguments):
     old: str = Field("", json_schema_extra={HIDDEN: True})
     new: str | None = Field(None, json_schema_extra={HIDDEN: True})
     replace_all: bool = Field(False, json_schema_extra={HIDDEN: True})
-    edits: list[Replacement] = Field(default_factory=list, max_length=50, description="old: an exact passage")
+    edits: list[Replacement] = Field(default_factory=list, max_length=50)
 
 
 @dataclass(slots=True)
@@ -154,4 +154,4 @@ def _ranges(edited: _Edited, total: int) -> Sequence[tuple[int, int]]:
     return ranges
 
 
-EDIT = Tool("edit_file", "Replace passages of a file.", EditFileArguments, WORKERS, edit_file)
+EDIT = Tool("edit_file", "Replace exact passages of a file.", EditFileArguments, WORKERS, edit_file)

@@ -51,7 +51,7 @@ _one_revision = Prepared(
 class ListFilesArguments(Arguments):
     """Arguments of list_files."""
 
-    prefix: str = Field("", description="of their paths")
+    prefix: str = ""
 
 
 class WriteFileArguments(Arguments):

@@ -20,10 +20,8 @@ from engine.tools.files import checked_path, read_text
 class InstallArguments(Arguments):
     """Arguments of install_packages."""
 
-    packages: list[str] = Field(
-        default_factory=list, max_length=MAX_WANTED, description="as on PyPI, such as numpy or pandas>=2"
-    )
-    file: str = Field("", description="or a requirements.txt or pyproject.toml that names them")
+    packages: list[str] = Field(default_factory=list, max_length=MAX_WANTED, description="such as pandas>=2")
+    file: str = Field("", description="or requirements.txt, pyproject.toml")
 
 
 async def install_packages(context: ToolContext, arguments: InstallArguments) -> ToolResult:
@@ -102,7 +100,7 @@ async def site_now(context: ToolContext) -> Path | None:
 
 INSTALL = Tool(
     "install_packages",
-    "Get Python packages for runs of this task. It may need a person's permission.",
+    "Get Python packages for runs of this task.",
     InstallArguments,
     WORKERS,
     install_packages,

@@ -35,7 +35,7 @@ class SubmitArguments(Arguments):
     """Arguments of submit."""
 
     assignment: int
-    summary: str = Field(min_length=1, description="what is done, how you saw that it works")
+    summary: str = Field(min_length=1, description="what is done, how you saw it work")
     files: list[str] = Field(default_factory=list, max_length=50)
 
 

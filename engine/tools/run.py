@@ -41,7 +41,7 @@ class RunArguments(Arguments):
     command: list[str] = Field(min_length=1, max_length=40, description='as ["sh", "-c", "..."]')
     stdin: str = ""
     timeout_s: float = Field(30, gt=0, le=LONGEST_S, description=f"{LONGEST_S:.0f} at most")
-    keep_open: bool = Field(False, description="true: talk to it with send_input")
+    keep_open: bool = Field(False, description="true: it stays open, you get send_input")
 
 
 class SendInputArguments(Arguments):

@@ -29,7 +29,7 @@ class SearchFilesArguments(Arguments):
     pattern: str = Field(min_length=1, max_length=1_000)
     regex: bool = False
     path: str = Field("", description="file, folder or glob")
-    context: int = Field(0, ge=0, le=5, description="lines around")
+    context: int = Field(0, ge=0, le=5)
     skip: int = Field(0, ge=0, json_schema_extra={HIDDEN: True})
 
 

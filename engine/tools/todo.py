@@ -36,4 +36,4 @@ async def update_todo(context: ToolContext, arguments: UpdateTodoArguments) -> T
     return ToolResult(f"Noted: {left} open of {len(items)}.")
 
 
-TODO = Tool("update_todo", "Your checklist: all of it, in order.", UpdateTodoArguments, WORKERS, update_todo)
+TODO = Tool("update_todo", "Your checklist: all of it.", UpdateTodoArguments, WORKERS, update_todo)

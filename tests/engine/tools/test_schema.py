@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from engine.connectors.web.servers import WebOptions, web_tools
 from engine.ports import ToolSpec
-from engine.tools import LEADING, MEMORY, TOOLS, specs_for
+from engine.tools import BY_RUN, LEADING, MEMORY, TOOLS, specs_for
 from engine.tools.schema import KEYWORDS, LIMITS, common_schema
 
 
@@ -99,11 +101,18 @@ def test_what_programs_have_is_said_once_to_those_who_can_use_it(packages: tuple
     assert "sh" not in small
 
 
+WEB = tuple(
+    ToolSpec(tool.name, tool.description, tool.parameters) for tool in web_tools(WebOptions(), searches=True)
+)
+
+
 def test_a_member_first_carries_only_tools_that_it_can_use_and_few_tokens_of_them() -> None:
-    """No tools of heads, no way down where there is none, no questions where nobody answers."""
-    first = specs_for("member", leads=False, recalls=False)
-    assert {tool.name for tool in specs_for("member")} - {tool.name for tool in first} == LEADING | MEMORY
-    alone = specs_for("member", leads=False, may_lead=False, attended=False, recalls=False)
+    """As the settings are by default: with the web, packages, pytest and people who answer."""
+    default = partial(specs_for, "member", packages=("pytest",), installs=True, outside=WEB)
+    first = default(leads=False, recalls=False, talks=False)
+    later = {"send_input"} | LEADING | MEMORY
+    assert {tool.name for tool in default()} - {tool.name for tool in first} == later
+    alone = default(leads=False, recalls=False, talks=False, may_lead=False, attended=False)
     assert {tool.name for tool in first} - {tool.name for tool in alone} == {"recruit", "ask_human"}
     functions = [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in first
@@ -112,11 +121,20 @@ def test_a_member_first_carries_only_tools_that_it_can_use_and_few_tokens_of_the
     assert len(json.dumps(sent, separators=(",", ":"))) / 4 <= 1_300
 
 
-def test_the_tools_of_those_who_lead_come_after_the_others() -> None:
-    """What an agent knew keeps its place, so that a prompt's beginning changes as late as it can."""
-    before = [tool.name for tool in specs_for("member", leads=False)]
-    after = [tool.name for tool in specs_for("head", leads=True)]
-    assert after[: len(before)] == before
+def test_what_a_program_does_to_files_needs_no_tool_of_its_own() -> None:
+    """Members delete and move files with programs where these run; the tools are accepted all the same."""
+    here, without = ({tool.name for tool in specs_for("member", runs=runs)} for runs in (True, False))
+    assert without - here == BY_RUN and set(TOOLS) > BY_RUN
+    assert {tool.name for tool in specs_for("boss")} > BY_RUN
+
+
+@pytest.mark.parametrize("got", ["leads", "recalls", "talks"])
+def test_what_an_agent_gets_later_comes_after_all_that_it_had(got: str) -> None:
+    """The web's tools keep their place too, so that a prompt's beginning changes as late as it can."""
+    had: dict[str, Any] = {"leads": False, "recalls": False, "talks": False}
+    before = specs_for("member", **had, outside=WEB)
+    assert specs_for("member", **had | {got: True}, outside=WEB)[: len(before)] == before
+    assert specs_for("head", **had, outside=WEB) == before
 
 
 def test_limits_and_hidden_arguments_are_checked_though_they_are_not_shown() -> None:

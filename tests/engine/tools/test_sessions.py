@@ -167,3 +167,27 @@ async def test_nothing_of_a_program_is_left_when_the_engine_stops_as_it_starts(
     await until(lambda: alive(mark))
     await play.engine.stop(drain=False)
     assert not alive(mark)
+
+
+async def test_a_member_can_type_once_it_keeps_a_program_open(stage: Stage, real: Sandbox) -> None:
+    """The tool comes last and stays; nothing else of what it has is moved."""
+    had: list[list[str]] = []
+
+    def ada(view: View) -> ChatAnswer:
+        had.append([tool.name for tool in view.request.tools])
+        answers = (WRITE, call(START), call(("send_input", {"text": "Ada\n"})))
+        if len(had) <= len(answers):
+            return answers[len(had) - 1]
+        return call(("submit", {"assignment": view.given, "summary": "asked"}))
+
+    def boss(view: View) -> ChatAnswer:
+        member = {"name": "Ada", "role": "asker", "task": "run ask.py"}
+        if not view.submitted:
+            return call(("recruit", {"members": [member], "wait": True}))
+        accept = {"assignment": view.submitted[0], "verdict": "accept"}
+        return call(("review", accept), ("finish", {"report": "done"}))
+
+    play = await stage({"Boss": boss, "Ada": ada}, sandbox=real)
+    await play.end()
+    assert "send_input" not in had[0] and had[1] == had[0]
+    assert had[2] == had[3] == [*had[0], "send_input"]
