@@ -227,7 +227,7 @@ def _bot(opened: OpenEngine, settings: BotSettings, reads: bool, stop: RequestSt
         outside=opened.outside,
         alone=settings.local,
     )
-    bot.use(parts)
+    bot.set_parts(parts)
     engine.ask_before_starts(
         StartAuthorization(bot, records, parts.defaults, parts.models, engine.look, time.time)
     )

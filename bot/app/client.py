@@ -103,7 +103,7 @@ class MegaBot(commands.Bot):
             **options,
         )
 
-    def use(self, parts: Parts) -> None:
+    def set_parts(self, parts: Parts) -> None:
         """Set the components that commands and buttons use; once, before the start."""
         self.parts = parts
 

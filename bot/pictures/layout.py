@@ -32,17 +32,17 @@ class Family:
             if agent is not self.root:
                 head = agent.head_id if agent.head_id in there else self.root.id
                 self._under.setdefault(head or self.root.id, []).append(agent)
-        self._leaves: dict[int, int] = {}
+        self._leaf_counts: dict[int, int] = {}
 
     def under(self, agent: AgentView) -> list[AgentView]:
         """Direct members, plain ones first so that branches do not cross their rows."""
         return sorted(self._under.get(agent.id, []), key=lambda a: (a.id in self._under, a.id))
 
-    def leaves(self, agent: AgentView) -> int:
-        """Return the number of leaves of the branch."""
-        if agent.id not in self._leaves:
-            self._leaves[agent.id] = sum(map(self.leaves, self.under(agent))) or 1
-        return self._leaves[agent.id]
+    def leaf_count(self, agent: AgentView) -> int:
+        """Return the number of agents of a branch that lead nobody."""
+        if agent.id not in self._leaf_counts:
+            self._leaf_counts[agent.id] = sum(map(self.leaf_count, self.under(agent))) or 1
+        return self._leaf_counts[agent.id]
 
     def depth(self, agent: AgentView) -> int:
         """Return the number of levels below an agent."""
@@ -70,10 +70,10 @@ def _halves(family: Family, children: list[AgentView]) -> tuple[list[AgentView],
     """Right and left with about as many ends: the largest branch first, each to the emptier side."""
     sides: tuple[list[AgentView], list[AgentView]] = ([], [])
     counts = [0, 0]
-    for child in sorted(children, key=lambda a: (-family.leaves(a), a.id)):
+    for child in sorted(children, key=lambda a: (-family.leaf_count(a), a.id)):
         side = int(counts[1] < counts[0])
         sides[side].append(child)
-        counts[side] += family.leaves(child)
+        counts[side] += family.leaf_count(child)
     order = {child.id: number for number, child in enumerate(children)}
     right, left = (sorted(side, key=lambda a: order[a.id]) for side in sides)
     return right, left
@@ -116,7 +116,7 @@ def _slice(
     spots: list[Position],
 ) -> None:
     for child in family.under(agent):
-        part = sweep * family.leaves(child) / family.leaves(agent)
+        part = sweep * family.leaf_count(child) / family.leaf_count(agent)
         angle = start + part / 2
         radius = radii[depth + 1] if family.under(child) else radii[max(radii)]
         spots.append(Position(child, radius * math.cos(angle), radius * math.sin(angle), 0, angle))

@@ -92,7 +92,7 @@ def _card(draw: ImageDraw.ImageDraw, agent: AgentView, x: float, y: float) -> No
 def _wheel(agents: Sequence[AgentView], title: str) -> Image.Image:
     family = Family(agents)
     levels = family.depth(family.root)
-    size, letters = wheel_size(family.leaves(family.root))
+    size, letters = wheel_size(family.leaf_count(family.root))
     middle = (size / 2, size / 2 + HEAD / 2)
     outer = size / 2 - MARGIN - 110
     radii = {level: outer * (level / levels) ** 0.8 for level in range(levels + 1)}

@@ -168,7 +168,7 @@ class BusyServer:
             options=OutboxOptions(rates=rates, pace=pace, limiter=limiter),
             heard=shown.heard,
         )
-        self._bot.use(
+        self._bot.set_parts(
             Parts(
                 *(engine, ledger, records, settings, DEFAULTS),
                 Probes(_answers, lambda: SandboxStatus(True, ""), str, self.outbox.try_again),

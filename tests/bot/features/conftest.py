@@ -103,7 +103,7 @@ class Stage:
         self.shown = build_notifications(
             bot, engine, self.records, self.ledger, self.settings, lambda: self.clock, Limiter()
         )
-        bot.use(
+        bot.set_parts(
             Parts(
                 engine,
                 self.ledger,
