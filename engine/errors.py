@@ -26,6 +26,7 @@ Every message is one or two plain sentences that end with what to do next.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from engine.secrets import redact
 
@@ -81,15 +82,28 @@ class CallNotSent(asyncio.CancelledError):
     """A model call was cancelled before it reached its endpoint, so it costs nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call without a usable answer used, as its endpoint counted; `guessed`: at a ceiling price."""
+
+    model: str
+    prompt: int
+    completion: int
+    cost_micros: int
+    cached: int = 0
+    guessed: bool = False
+
+
 class ModelError(EngineError):
     """The model endpoint did not give a usable answer.
 
     The message holds no secret, whoever wrote it: addresses and answers of endpoints are quoted in many.
     `free`: the endpoint refused the call, or never got it, so that it costs nothing; where it is False that
-    is not known.
+    is not known. `charge`: what the call used, where the endpoint said so.
     """
 
     free = False
+    charge: Charge | None = None
 
     def __init__(self, message: str = "", *more: object) -> None:
         super().__init__(redact(message), *more)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from engine.commands import Limits
 from engine.domain.addresses import AddressBasis
 from engine.domain.packages import Pin
+from engine.errors import Charge
 
 T = TypeVar("T")
 
@@ -96,6 +97,22 @@ class Written:
     words: str = ""
 
 
+class CallMeter(Protocol):
+    """Told what becomes of each attempt of one model call, so that all are counted that may cost something.
+
+    Until it is told otherwise an attempt counts as sent. What it raises ends the call.
+    """
+
+    def returned(self) -> None:
+        """Note that no attempt is under way, and that the last one cost nothing."""
+
+    async def before_send(self) -> None:
+        """Note that the next attempt is about to be sent."""
+
+    async def unanswered(self, charge: Charge | None) -> None:
+        """Count an attempt that ended without a usable answer: as its endpoint did, else by the estimate."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One model call. Lower `priority` goes first (0: a person waits for the answer).
@@ -103,7 +120,8 @@ class ChatRequest:
     `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
     embedded model is held to them. `talk`: whether an answer in words alone fits too. `warmth`: the lowest
     temperature of a text that it writes. `model`: the one its task names, "" for the usual one of the role.
-    `heard`: told how far the answer is, first when the request is sent; must return at once.
+    `heard`: told how far the answer is, first when the request is sent; must return at once. `meter`: counts
+    its attempts.
     """
 
     task_id: int
@@ -118,6 +136,7 @@ class ChatRequest:
     model: str = ""
     warmth: float = 0.0
     heard: Callable[[Written], None] | None = field(default=None, compare=False, repr=False)
+    meter: CallMeter | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +182,8 @@ class ChatModel(Protocol):
         """Return the most tokens and money that `request` may use. Never raises."""
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
-        """Return the model's answer. Raises only subclasses of ModelError and CancelledError:
-        CallNotSent when it was cancelled before it reached the endpoint."""
+        """Return the model's answer. Raises only subclasses of ModelError, CancelledError and what the
+        request's meter raises: CallNotSent when it was cancelled before it reached the endpoint."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,7 +261,8 @@ class DecisionView:
 class SpendingView:
     """What one person's runs of a task used of one model, or of one server of tools (`kind` "outside").
 
-    `unpriced`: calls that count at a ceiling price, for the real one is not known.
+    `unpriced`: calls that count at a ceiling price, for the real one is not known. `estimated`: calls that
+    count by an estimate, for nobody said what they used.
     """
 
     task_id: int
@@ -273,6 +274,7 @@ class SpendingView:
     tokens: int
     calls: int
     unpriced: int = 0
+    estimated: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,25 +53,26 @@ def book_embedding(
         return None
     where = (tuple(path), tuple(months))
     booked = BookedCall(agent_id, place.task_id, place.space, place.payer, *where, model, quote, now)
-    _add(connection, booked, quote, calls=1)
+    _add(connection, booked, quote, calls=1, estimated=True)
     return booked
 
 
-def settle_embedding(connection: Connection, booked: BookedCall, cost: Quote | None) -> None:
+def settle_embedding(
+    connection: Connection, booked: BookedCall, cost: Quote | None, *, estimated: bool = False
+) -> None:
     """Book what the call cost in place of its estimate; None: its endpoint refused it, so it cost nothing.
+    `estimated`: the endpoint did not say what it used.
 
     Where a budget was moved below another meanwhile, that one keeps the estimate.
     """
-    if cost == booked.quote:
-        return
     quote = booked.quote
     back = Quote(-quote.tokens, -quote.cost_micros, quote.guessed)
-    _add(connection, booked, back, calls=-1)
+    _add(connection, booked, back, calls=-1, estimated=True)
     if cost is not None:
-        _add(connection, booked, cost, calls=1)
+        _add(connection, booked, cost, calls=1, estimated=estimated)
 
 
-def _add(connection: Connection, booked: BookedCall, cost: Quote, calls: int) -> None:
+def _add(connection: Connection, booked: BookedCall, cost: Quote, calls: int, *, estimated: bool) -> None:
     """Add a call, or take it back, in the order in which rows are locked: agent, budgets, months."""
     micros, tokens, guessed = cost.cost_micros, cost.tokens, calls * int(cost.guessed)
     mine = {
@@ -85,6 +86,7 @@ def _add(connection: Connection, booked: BookedCall, cost: Quote, calls: int) ->
         "prompt_tokens": BUDGETS.c.prompt_tokens + tokens,
         "calls": BUDGETS.c.calls + calls,
         "unpriced": BUDGETS.c.unpriced + guessed,
+        "estimated": BUDGETS.c.estimated + calls * int(estimated),
     }
     for budgets, ids, values in (
         (BUDGETS, booked.budgets, counted),
@@ -100,7 +102,7 @@ def _add(connection: Connection, booked: BookedCall, cost: Quote, calls: int) ->
         held = sa.select(budgets.c.id).where(budgets.c.id.in_(ids)).order_by(budgets.c.id)
         connection.execute(held.with_for_update()).all()
         connection.execute(budgets.update().where(budgets.c.id.in_(ids)).values(**values))
-    usage = Usage(tokens)
+    usage = Usage(tokens, estimated=estimated)
     note_spending(
         connection,
         Spent(

@@ -169,7 +169,7 @@ def _locked(connection: Connection, tasks: Sequence[int]) -> Sequence[AnyRow]:
 
 def _stale(now: float) -> sa.ColumnElement[bool]:
     gone = sa.select(TASKS.c.id).where(TASKS.c.ended_at < now - STALE_S)
-    return sa.and_(AGENTS.c.held_in != "", AGENTS.c.task_id.in_(gone))
+    return sa.and_(AGENTS.c.held_in != "", AGENTS.c.call == "", AGENTS.c.task_id.in_(gone))
 
 
 def has_stale(connection: Connection, now: float) -> bool:
@@ -178,7 +178,8 @@ def has_stale(connection: Connection, now: float) -> bool:
 
 
 def release_stale(connection: Connection, now: float) -> None:
-    """Release what agents of ended tasks still hold of a month: a crash cut off their last call.
+    """Release what agents of ended tasks still hold of a month for a call that was never sent. One that was
+    is booked when its agent is loaded (`stranded_agents`).
 
     The task's own budget keeps its reservation, as before; nothing is spent from it any more.
     """

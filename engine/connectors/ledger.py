@@ -77,8 +77,10 @@ def begin(connection: Connection, call: NewCall, now: float) -> Begun | Kept:
     if row is not None and (row.state != "sent" or not may_repeat(row)):
         return kept(row)
     if row is not None:
+        # The process that made it has gone; whatever it cost stays booked, and this one costs it again.
         lease = now + call.tool.limits.timeout_s + GRACE_S
-        _change(connection, row.id, sent_at=now, lease_until=lease)
+        paid_in = charge(connection, call.task_id, path, (call.tool.server, call.tool.price_micros), now)
+        _change(connection, row.id, sent_at=now, lease_until=lease, paid_in=paid_in)
         return Begun(row.id)
     reused = _reusable(connection, call, now)
     if reused is not None:

@@ -225,7 +225,7 @@ class StepFacts:
 class Turn:
     """The facts of a step with its prompt: `input` is stored with the step, `summary` covers steps up to
     `upto`, `held` is the reserved spending. `made`: the answer, where no model is asked for it; nor is one by
-    a step that runs the rest of an answer."""
+    a step that runs the rest of an answer. `call`: names the model call that the reservation is for."""
 
     facts: StepFacts
     input: str
@@ -234,6 +234,7 @@ class Turn:
     summary: tuple[SummaryLine, ...]
     upto: int
     made: ChatAnswer | None = None
+    call: str = ""
 
     @property
     def rest(self) -> Rest | None:

@@ -69,11 +69,11 @@ def read_error_reply(status: int, raw: Any, headers: Mapping[str, str], now: flo
 
 
 def fault_of(reply: ErrorReply) -> ModelError:
-    """Return the error for a response: of the first rule that matches, else by its status."""
-    for fits, make in _RULES:
-        if fits(reply):
-            return make(reply)
-    return _by_status(reply)
+    """Return the error for a response: of the first rule that matches, else by its status. It costs nothing:
+    providers charge for answers."""
+    error = next((make(reply) for fits, make in _RULES if fits(reply)), None) or _by_status(reply)
+    error.free = True
+    return error
 
 
 def fault_in_body(body: Mapping[str, Any], now: float) -> ModelError | None:

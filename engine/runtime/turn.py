@@ -8,19 +8,30 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import product
+from itertools import count, product
+from secrets import token_hex
 from typing import Any, get_args
 
 from sqlalchemy.exc import IntegrityError
 
 from engine.budget.caps import at_cap
-from engine.budget.settlement import spend_cut, spend_dropped
+from engine.budget.settlement import spend_cut, spend_dropped, spend_lost
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import CountRefusal, Effect, GiveUp, Notice, StepOutcome
 from engine.domain.models import DEMONSTRATION
 from engine.domain.prompt import compose
 from engine.domain.state import ModelState, StepFacts, Turn
-from engine.errors import Fenced, ModelBadAnswer, ModelError, ModelRefused, ModelTooLong, Stale, StorageFull
+from engine.errors import (
+    Fenced,
+    ModelBadAnswer,
+    ModelError,
+    ModelNeedsPerson,
+    ModelRefused,
+    ModelTooLong,
+    ModelUnavailable,
+    Stale,
+    StorageFull,
+)
 from engine.llm.demonstration import RecordedModel
 from engine.llm.local.policy import offer_of
 from engine.ports import (
@@ -37,10 +48,10 @@ from engine.ports import (
     Usage,
     Workspace,
 )
-from engine.runtime.cut_off import CutOff, ModelCalls
+from engine.runtime.cut_off import CutOff, ModelCalls, NoRoom
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
-from engine.steps.load import MAX_INBOX_MESSAGES, CapHit, load_turn
+from engine.steps.load import MAX_INBOX_MESSAGES, CallLost, CallNames, CapHit, load_turn
 from engine.store.gates import answers_to
 from engine.tools import ToolContext, ToolOptions, outside_specs, specs_for
 from engine.tools.run_results import RunResults
@@ -116,6 +127,7 @@ class TurnRunner:
         self._draining = False
         self._sessions, self._results = Sessions(), RunResults()
         self._calls = ModelCalls(parts.db, parts.clock)
+        self._names = _Names()
         for role in get_args(AgentRole):
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
@@ -190,32 +202,44 @@ class TurnRunner:
         if parts.db.trouble:  # what the answer leads to could not be kept, and would be paid for twice
             raise StorageFull(parts.db.trouble)
         started = parts.clock.now()
-        given = rest_answer(turn.rest) if turn.rest else turn.made
-        if given is None and turn.facts.task.refusals >= MAX_REFUSALS:
-            return await self._refused(turn, ModelRefused(REFUSED_BEFORE), started)
         try:
-            # The rest of an answer was paid for, and needs no model.
-            if given:
-                answer = given
-            else:
-                answer = await self._ask(turn)
+            answer = await self._answer(turn)
         except ModelRefused as error:
             return await self._refused(turn, error, started)
-        except ModelBadAnswer as error:
-            answer = ChatAnswer("", cost_micros=0, trouble=str(error))
-        except (CutOff, ModelError) as error:
-            await self._unanswered(turn, error)
-            return True  # whoever resumed a paused agent meanwhile may have found it still at work
+        except (CutOff, NoRoom, Fenced, ModelError) as error:
+            return await self._unanswered(turn, error)
         try:
             return await self._act_and_commit(turn, answer, started)
         except StorageFull:
             parts.db.report_full()
             raise
 
+    async def _answer(self, turn: Turn) -> ChatAnswer:
+        """Return the answer of a step. The rest of one was paid for, and needs no model."""
+        given = rest_answer(turn.rest) if turn.rest else turn.made
+        if given is not None:
+            return given
+        if turn.facts.task.refusals >= MAX_REFUSALS:
+            raise ModelRefused(REFUSED_BEFORE)
+        try:
+            return await self._ask(turn)
+        except ModelBadAnswer as error:
+            return _charged(ChatAnswer("", cost_micros=0, trouble=str(error)), error)
+
     async def _ask(self, turn: Turn) -> ChatAnswer:
-        """Return the model's answer; how far it is is written down meanwhile."""
-        model, request = self._model(turn.facts), turn.request
-        return await self._calls.make(turn, lambda heard: model.complete(replace(request, heard=heard)))
+        """Return the model's answer. How far it is is written down meanwhile, and what it may cost."""
+        model, call, agent_id = self._model(turn.facts), self._calls.of(turn), turn.facts.agent.id
+        request = replace(turn.request, heard=call.heard, meter=call)
+        self._names.sent(agent_id)
+        try:
+            return await self._calls.make(call, lambda: model.complete(request))
+        except asyncio.CancelledError:  # the process stops
+            await self._settle_cut(turn, CutOff(sent=call.at_stake))
+            raise
+        except BaseException:
+            if not call.at_stake:
+                self._names.ended(agent_id, turn.call)
+            raise
 
     def _model(self, facts: StepFacts) -> ChatModel:
         """Return the model of a step: the recording in a demonstration."""
@@ -250,13 +274,25 @@ class TurnRunner:
         """Look at running calls no more; the dispatcher has ended all turns."""
         await self._calls.stop()
 
-    async def _unanswered(self, turn: Turn, error: CutOff | ModelError) -> None:
-        """Settle a cancelled call, or wait until the model may be asked again."""
+    async def _unanswered(self, turn: Turn, error: CutOff | NoRoom | Fenced | ModelError) -> bool:
+        """Settle a cancelled call, ask about a cap, or wait until the model may be asked again. Return
+        whether the agent tries again."""
+        agent_id = turn.facts.agent.id
+        if isinstance(error, NoRoom):
+            self._names.ended(agent_id, turn.call)
+            await self._at_cap(CapHit(turn.facts.task.id, agent_id, turn.held))
+            return True  # to release what it holds, where it may not go on
+        if isinstance(error, Fenced):
+            return False
         if isinstance(error, CutOff):
             await self._settle_cut(turn, error)
-            return
-        log.warning("agent %s waits: %s", turn.facts.agent.id, error)
+            return True  # whoever resumed a paused agent meanwhile may have found it still at work
+        if error.free or isinstance(error, ModelUnavailable | ModelNeedsPerson):
+            # Other errors, of a model without an admission, count by the estimate when it is loaded next.
+            self._names.ended(agent_id, turn.call)
+        log.warning("agent %s waits: %s", agent_id, error)
         await self._parts.clock.sleep(min(getattr(error, "retry_after_s", None) or RETRY_S, 60.0))
+        return True
 
     async def _settle_cut(self, turn: Turn, cut: CutOff) -> None:
         """Book a cancelled call by an estimate with an answer of usual length: nobody tells what it cost."""
@@ -268,14 +304,27 @@ class TurnRunner:
 
     async def _load(self, agent_id: int) -> Turn | None:
         """Return the next step with its spending reserved, near a cap with room for a short answer only."""
-        db, inbox_limit, now = self._parts.db, self._options.inbox_limit, self._parts.clock.now()
+        calls = self._names.of(agent_id)
+        try:
+            turn = await self._loaded(agent_id, calls)
+        except CallLost as lost:
+            log.warning("agent %s: a call of a process that has gone is booked by its estimate", agent_id)
+            name, now = lost.call, self._parts.clock.now()
+            # On its own: what is reserved next may not fit.
+            await self._parts.db.write(lambda c: spend_lost(c, agent_id, name, now))
+            turn = await self._loaded(agent_id, calls)
+        self._names.ended(agent_id, turn.call if turn else "")
+        return turn
+
+    async def _loaded(self, agent_id: int, calls: CallNames) -> Turn | None:
+        db, limit, now = self._parts.db, self._options.inbox_limit, self._parts.clock.now()
         try:
             return await db.write(
-                lambda c: load_turn(c, agent_id, self._compose, now, inbox_limit), durable=False
+                lambda c: load_turn(c, agent_id, self._compose, now, limit, calls), durable=False
             )
         except CapHit:
             short = partial(self._compose, most_answer=self._options.narrow_answer)
-        return await db.write(lambda c: load_turn(c, agent_id, short, now, inbox_limit), durable=False)
+        return await db.write(lambda c: load_turn(c, agent_id, short, now, limit, calls), durable=False)
 
     async def _at_cap(self, hit: CapHit) -> bool:
         """Wait for running calls to settle when that may make room, else ask about the cap.
@@ -315,12 +364,15 @@ class TurnRunner:
             except InboxChanged:
                 now = self._parts.clock.now()
                 await self._parts.db.write(partial(spend_dropped, turn=turn, answer=answer, now=now))
+                self._names.ended(turn.facts.agent.id, turn.call)
                 return True
             except (Stale, IntegrityError) as stale:
                 log.debug("agent %s acts again: %s", turn.facts.agent.id, stale)
                 await asyncio.sleep(0.002 * attempt)
             except Fenced:
                 log.info("agent %s was taken over; this step is dropped", turn.facts.agent.id)
+                now = self._parts.clock.now()
+                await self._parts.db.write(partial(spend_dropped, turn=turn, answer=answer, now=now))
                 return False
         log.warning("agent %s: others kept committing first; its answer is dropped", turn.facts.agent.id)
         return await self._commit_or_leave(turn, nothing_done(turn, answer, started, self._parts.clock.now()))
@@ -348,14 +400,16 @@ class TurnRunner:
         detail = f"the model refused: {error}"[:600]
         effects: tuple[Effect, ...] = (CountRefusal(),) if counted else ()
         effects += (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
+        spent = _charged(ChatAnswer("", cost_micros=0), error)
         outcome = StepOutcome(
             said="",
             calls=(note_record(turn.facts.step, error.tell),) if error.tell else (),
             effects=effects,
             ends_turn=ends,
-            usage=Usage(),
-            cost_micros=0,
-            model="",
+            usage=spent.usage,
+            cost_micros=spent.cost_micros,
+            model=spent.model,
+            guessed=spent.guessed,
             started_at=started,
             ended_at=self._parts.clock.now(),
             bad_answers=turn.facts.agent.bad_answers,
@@ -372,6 +426,40 @@ class TurnRunner:
             return False
         except Stale:
             return True
+
+
+class _Names:
+    """Names of the model calls of this process, and by agent the last one that cost nothing or is booked."""
+
+    def __init__(self) -> None:
+        self._life, self._numbers = token_hex(8), count()
+        self._ended: dict[int, str] = {}
+
+    def of(self, agent_id: int) -> CallNames:
+        """Return the names for the next call of an agent."""
+        return CallNames(f"{self._life}.{next(self._numbers)}", self._ended.get(agent_id, ""))
+
+    def sent(self, agent_id: int) -> None:
+        """Note that the agent's call may cost something from now on."""
+        self._ended.pop(agent_id, None)
+
+    def ended(self, agent_id: int, call: str) -> None:
+        """Note that an agent's call was not sent, cost nothing or is booked."""
+        if call:
+            self._ended[agent_id] = call
+        else:
+            self._ended.pop(agent_id, None)
+
+
+def _charged(answer: ChatAnswer, error: ModelError) -> ChatAnswer:
+    """Return the answer with what its endpoint counted for an answer that cannot be used."""
+    charge = error.charge
+    if charge is None:
+        return answer
+    usage = Usage(charge.prompt, charge.cached, charge.completion)
+    return replace(
+        answer, usage=usage, cost_micros=charge.cost_micros, model=charge.model, guessed=charge.guessed
+    )
 
 
 def _after_refusal(before: ModelState, error: ModelRefused) -> ModelState:

@@ -93,6 +93,7 @@ _fence = Prepared(
         reserved_micros=sa.literal_column("0"),
         reserved_tokens=sa.literal_column("0"),
         held_in=sa.literal_column("''"),
+        call=sa.literal_column("''"),
         spent_micros=AGENTS.c.spent_micros + sa.bindparam("micros"),
         prompt_tokens=AGENTS.c.prompt_tokens + sa.bindparam("prompt"),
         completion_tokens=AGENTS.c.completion_tokens + sa.bindparam("completion"),

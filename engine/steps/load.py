@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -174,8 +174,28 @@ _hold = Prepared(
         reserved_micros=sa.bindparam("micros"),
         reserved_tokens=sa.bindparam("tokens"),
         held_in=sa.bindparam("months"),
+        call=sa.bindparam("now_called"),
+        call_guessed=sa.bindparam("guessed"),
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CallNames:
+    """Names of model calls: `next` of the one that is loaded; `ended` of the agent's last one that this
+    process knows to have cost nothing, or to be booked."""
+
+    next: str
+    ended: str = ""
+
+
+class CallLost(Exception):
+    """A process made a call of the agent and has not booked it (`spend_lost`). It has gone, since an agent
+    has one turn at a time."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__(call)
+        self.call = call
 
 
 class CapHit(Exception):
@@ -192,17 +212,20 @@ def load_turn(
     compose: Callable[[StepFacts], Turn],
     now: float,
     inbox_limit: int = MAX_INBOX_MESSAGES,
+    calls: CallNames = CallNames(""),
 ) -> Turn | None:
     """Return the agent's next step with its spending reserved; None when it has no work or may not run.
 
     Reads at most `inbox_limit` messages; none and without a reservation to run the rest of an answer. Raises
-    CapHit (nothing reserved). The agent is locked before its inbox is read, so messages whose wake-ups were
-    merged into this one are already committed.
+    CapHit (nothing reserved) and CallLost. The agent is locked before its inbox is read, so messages whose
+    wake-ups were merged into this one are already committed.
     """
     found = _look(connection, agent_id, inbox_limit, now)
     if found is None:
         return None
     row = found.agent
+    if row.call not in ("", calls.ended):
+        raise CallLost(row.call)
     if row.task_state != "running" or row.status != "active" or row.budget_frozen:
         _release(connection, row)
         return None
@@ -212,7 +235,8 @@ def load_turn(
     turn = compose(_step_facts(row, found))
     if turn.rest is not None:
         return turn
-    _reserve_for(connection, found, turn.held, now)
+    turn = replace(turn, call="" if turn.made else calls.next)
+    _reserve_for(connection, found, turn, now)
     return turn
 
 
@@ -230,11 +254,11 @@ def _release(connection: Connection, row: FetchedRow) -> None:
     give_back, ids = _give_back.of(path=budget_path(row.budget_path))
     give_back.run(connection, **ids, micros=row.reserved_micros, tokens=row.reserved_tokens)
     release_months(connection, row.held_in, row.reserved_micros, row.reserved_tokens)
-    _hold.run(connection, agent=row.id, micros=0, tokens=0, months="")
+    _hold.run(connection, agent=row.id, micros=0, tokens=0, months="", now_called="", guessed=False)
 
 
-def _reserve_for(connection: Connection, found: _Found, quote: Quote, now: float) -> None:
-    row = found.agent
+def _reserve_for(connection: Connection, found: _Found, turn: Turn, now: float) -> None:
+    row, quote = found.agent, turn.held
     months = open_ids(connection, found.months, row, now)
     held_in = id_path(months)
     micros, tokens = quote.cost_micros - row.reserved_micros, quote.tokens - row.reserved_tokens
@@ -242,8 +266,6 @@ def _reserve_for(connection: Connection, found: _Found, quote: Quote, now: float
     if row.held_in != held_in:  # nothing is held yet, or a new month began, or another person pays
         release_months(connection, row.held_in, row.reserved_micros, row.reserved_tokens)
         in_month = (quote.cost_micros, quote.tokens)
-    elif not micros and not tokens:
-        return
     path = budget_path(row.budget_path)
     at_once = connection.dialect.name == "postgresql"
     reserve, ids = (_reserve_all if at_once else _reserve).of(path=path)
@@ -251,7 +273,8 @@ def _reserve_for(connection: Connection, found: _Found, quote: Quote, now: float
         with to_the_end(connection):
             reserved = reserve.run(connection, **ids, micros=micros, tokens=tokens)
             of_month = reserve_months(connection, months, *in_month)
-            _hold.run(connection, agent=row.id, micros=quote.cost_micros, tokens=quote.tokens, months=held_in)
+            hold = {"micros": quote.cost_micros, "tokens": quote.tokens, "months": held_in}
+            _hold.run(connection, agent=row.id, **hold, now_called=turn.call, guessed=quote.guessed)
     except Exception as error:
         if denied(error):
             raise CapHit(row.task_id, row.id, quote) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
@@ -42,6 +42,18 @@ def note_calls(connection: Connection, calls: Sequence[NotedCall]) -> None:
 def _row(call: NotedCall) -> dict[str, object]:
     own = {name: getattr(call, name) for name in ("agent_id", "task_id", "step", "began_at", "at")}
     return {**own, "sent": call.written is not None, **asdict(call.written or Written())}
+
+
+def note_sent(connection: Connection, agent_id: int, call: str) -> bool:
+    """Note that an agent's call may be sent from now on. Return False where another call took its place."""
+    mine = sa.and_(AGENTS.c.id == agent_id, AGENTS.c.call.in_(("", call)))
+    return connection.execute(AGENTS.update().where(mine).values(call=call)).rowcount == 1
+
+
+def note_waiting(connection: Connection, calls: Mapping[int, str]) -> None:
+    """Note by agent that these calls were not sent: they wait for their turn."""
+    mine = sa.and_(AGENTS.c.id.in_(sorted(calls)), AGENTS.c.call.in_(list(calls.values())))
+    connection.execute(AGENTS.update().where(mine).values(call=""))
 
 
 _under_way = (

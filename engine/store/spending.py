@@ -35,7 +35,7 @@ class Spent:
 
 
 _KEY = ("task_id", "at", "kind", "name", "by")
-_COUNTED = ("cost_micros", "prompt_tokens", "completion_tokens", "calls", "unpriced")
+_COUNTED = ("cost_micros", "prompt_tokens", "completion_tokens", "calls", "unpriced", "estimated")
 
 
 def _noting(insert: Any) -> Prepared:
@@ -62,6 +62,7 @@ def spending_of(connection: Connection, space: str, since: float, by: str | None
     counted = (
         sa.func.sum(SPENDING.c.calls).label("calls"),
         sa.func.sum(SPENDING.c.unpriced).label("unpriced"),
+        sa.func.sum(SPENDING.c.estimated).label("estimated"),
     )
     query = (
         sa.select(*key, TASKS.c.goal, *summed, *counted)
@@ -81,6 +82,7 @@ def spending_of(connection: Connection, space: str, since: float, by: str | None
             int(row.tokens),
             int(row.calls),
             int(row.unpriced),
+            int(row.estimated),
         )
         for row in connection.execute(query)
     ]
@@ -101,4 +103,5 @@ def note_spending(connection: Connection, spent: Spent, now: float) -> None:
         completion_tokens=spent.usage.completion,
         calls=spent.calls,
         unpriced=int(not spent.known) * spent.calls,
+        estimated=int(spent.usage.estimated) * spent.calls,
     )

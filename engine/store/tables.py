@@ -122,6 +122,7 @@ class BudgetRow(EngineTable, table=True):
     reserved_tokens: int = Field(default=0, sa_type=sa.BigInteger)
     calls: int = 0
     unpriced: int = 0
+    estimated: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     warned: int = 0
 
 
@@ -185,7 +186,8 @@ class MonthBudgetRow(EngineTable, table=True):
 class SpendingRow(EngineTable, table=True):
     """What a task used of a model, or of a server of tools (`kind` "outside"), in a quarter of an hour.
 
-    `at`: when that began. `by`: in whose name. `unpriced`: calls whose price nobody knows.
+    `at`: when that began. `by`: in whose name. `unpriced`: calls whose price nobody knows. `estimated`: calls
+    booked by an estimate, as nobody said what they used.
     """
 
     __tablename__ = "spending"
@@ -201,6 +203,7 @@ class SpendingRow(EngineTable, table=True):
     completion_tokens: int = Field(default=0, sa_type=sa.BigInteger)
     calls: int = 0
     unpriced: int = 0
+    estimated: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class GroupRow(EngineTable, table=True):
@@ -223,7 +226,9 @@ class AgentRow(EngineTable, table=True):
     somebody sends it a message.
     `paused_with`: the agent whose pause paused it (itself, or one above it), WRAP_UP when the task wrapped
     up. `model`: its own model, empty for the task's. `held_in`: ids of the month's budgets that hold its
-    reservation too.
+    reservation too. `call`: the model call that may have reached its endpoint and is not booked, which the
+    reservation is for; `call_guessed`: at a ceiling price. `lost_call`: the last one that was booked without
+    an answer, for the process that made it had gone.
     """
 
     __tablename__ = "agents"
@@ -253,6 +258,9 @@ class AgentRow(EngineTable, table=True):
     paused_with: int | None = None
     model: str = Field(default="", sa_column_kwargs={"server_default": ""})
     held_in: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    call: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    call_guessed: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    lost_call: str = Field(default="", sa_column_kwargs={"server_default": ""})
     depth: int = 0
     fence: int = 0
     turn: int = 0

@@ -38,5 +38,6 @@ async def vectors_of(context: ToolContext, texts: Sequence[str]) -> tuple[tuple[
             await db.write(lambda c: settle_embedding(c, booked, None))
         return (), NO_ANSWER
     cost = Quote(made.usage.total, made.cost_micros, made.guessed)
-    await db.write(lambda c: settle_embedding(c, booked, cost))
+    guess = made.usage.estimated
+    await db.write(lambda c: settle_embedding(c, booked, cost, estimated=guess))
     return tuple(map(pack, made.vectors)), ""

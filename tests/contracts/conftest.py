@@ -18,7 +18,17 @@ from engine.connectors.connectors import Connectors, OutsideOptions
 from engine.domain.guard import Guard
 from engine.events import Event, TaskEnded
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import Clock, Database, Dispatcher, Embedder, OutsideServers, Packages, Sandbox, Workspace
+from engine.ports import (
+    ChatModel,
+    Clock,
+    Database,
+    Dispatcher,
+    Embedder,
+    OutsideServers,
+    Packages,
+    Sandbox,
+    Workspace,
+)
 from engine.runtime.clock import SystemClock
 from engine.runtime.procrastinate import ProcrastinateDispatcher, QueueOptions, create_queue
 from engine.store.core import AGENTS, MESSAGES, TASKS
@@ -77,13 +87,15 @@ class World:
         clock: Clock | None = None,
         packages: Packages | None = None,
         embedder: Embedder | None = None,
+        model: ChatModel | None = None,
     ) -> Engine:
-        """A running engine around `script`; without `sweeps` nothing but the dispatcher wakes anybody."""
+        """A running engine around `script`, or `model` in its place; without `sweeps` nothing but the
+        dispatcher wakes anybody."""
         clock = clock or SystemClock()
         servers = outside if isinstance(outside, Sequence) else [outside]
         parts = EngineParts(
             db=self.db,
-            model=ScriptedModel(script),
+            model=model or ScriptedModel(script),
             workspace=workspace or GitWorkspace(self.folder / "workspaces"),
             sandbox=sandbox or FakeSandbox(),
             clock=clock,

@@ -17,6 +17,7 @@ from engine.ports import ChatAnswer, ChatRequest, Embedding, Quote, Usage
 from engine.store.core import AGENTS, BUDGETS, MONTHS, SPENDING
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World
+from tests.contracts.test_lost_calls import die
 from tests.fakes.cast import View
 
 QUOTE = 100
@@ -123,10 +124,10 @@ async def _let_go(engine: Engine, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("leaving", LEAVING, ids=["dismiss", "replace", "pause"])
-async def test_what_a_dead_process_held_for_who_left_is_released_at_the_next_start(
-    world: World, leaving: Callable[[int], Command]
+async def test_what_a_dead_process_held_for_who_left_is_booked_at_the_next_start(
+    world: World, leaving: Callable[[int], Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then it is held: nobody knows yet that the call will never be booked."""
+    """Until then it is held: nobody knows yet that the call will never be answered."""
     calling: asyncio.Queue[int] = asyncio.Queue()
     told = asyncio.Event()
 
@@ -154,7 +155,7 @@ async def test_what_a_dead_process_held_for_who_left_is_released_at_the_next_sta
     await world.until(rests)
     await first.handle(leaving(ada))
     await asyncio.wait_for(told.wait(), 20)
-    await world.stop(first, drain=False)
+    await die(world, first, monkeypatch)
     held = sa.select(AGENTS.c.reserved_micros).where(AGENTS.c.id == ada)
     assert await world.scalar(held) == QUOTE
     await world.start(lambda _: say("I wait."), turn=QUIET)
@@ -164,6 +165,8 @@ async def test_what_a_dead_process_held_for_who_left_is_released_at_the_next_sta
         return budgets == [0, 0] and not await world.scalar(held)
 
     await world.until(free)
+    assert await world.scalar(sa.select(AGENTS.c.spent_micros).where(AGENTS.c.id == ada)) == QUOTE
+    assert await world.scalar(sa.select(BUDGETS.c.estimated)) >= 1  # others may have been called too
 
 
 @pytest.mark.parametrize("world", ["sqlite-local"], indirect=True)

@@ -271,7 +271,7 @@ async def test_a_drained_stop_ends_at_the_next_commit_and_the_turn_resumes_later
 
 
 async def test_a_call_cut_off_by_a_stop_is_made_again(world: World) -> None:
-    """Without drain the call is dropped; the next engine repeats it and holds its spending once."""
+    """Without drain the call is dropped and booked; the next engine repeats it and holds it once."""
     model = Slow("boss", [say("done")])
     engine = await world.start(model)
     await engine.handle(StartTask("g", "me", "here"))
@@ -281,7 +281,7 @@ async def test_a_call_cut_off_by_a_stop_is_made_again(world: World) -> None:
     await world.start(model)
     await world.until(lambda: still(world))
     budget = (await world.rows(sa.select(BUDGETS)))[0]
-    assert (len(model.prompts), budget.calls, budget.reserved_tokens) == (2, 1, 0)
+    assert (len(model.prompts), budget.calls, budget.reserved_tokens) == (2, 2, 0)
 
 
 async def test_one_message_at_a_time_reads_the_inbox_in_order(world: World) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PROGRAMS = ("product_process", "dying_product", "dying_step", "dying_fetch", "dying_caller")
+PROGRAMS = ("product_process", "dying_product", "dying_step", "dying_fetch", "dying_caller", "dying_call")
 Program = Callable[[Sequence[str]], Awaitable[None]]
 
 

@@ -118,6 +118,8 @@ def spend_text(found: Spending) -> str:
     ]
     if report.unpriced:
         lines.append(texts.UNPRICED.format(calls=many(report.unpriced, "call")))
+    if report.estimated:
+        lines.append(texts.ESTIMATED.format(calls=many(report.estimated, "call")))
     if not found.everyone:
         lines.append(texts.ONLY_YOURS)
     return "\n".join(line for line in lines if line)

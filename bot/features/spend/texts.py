@@ -13,6 +13,7 @@ LINE = "**{title}** {parts}"
 PART = "{name} {cost}"
 OTHERS = "{count} others"
 UNPRICED = "-# {calls} of a model without a known price count at its ceiling price."
+ESTIMATED = "-# {calls} count by an estimate: the provider did not say what they used, or they were cut off."
 NOTHING = "Nothing was spent {period} ({zone}). `/task new` starts a task."
 NOTHING_IN = {"today": "today", "month": "this month", "all": "so far"}
 ONLY_YOURS = "-# These are the tasks in your name; who manages the server sees everyone's."

@@ -21,12 +21,14 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The spending of a period, the dearest first in each list. `unpriced`: calls at a ceiling price."""
+    """The spending of a period, the dearest first in each list. `unpriced`: calls at a ceiling price;
+    `estimated`: calls by an estimate of what they used."""
 
     cost_micros: int
     tokens: int
     calls: int
     unpriced: int
+    estimated: int
     people: tuple[Total, ...]
     tasks: tuple[Total, ...]
     models: tuple[Total, ...]
@@ -39,6 +41,7 @@ def report_of(rows: Sequence[SpendingView]) -> Report:
         sum(row.tokens for row in rows),
         sum(row.calls for row in rows),
         sum(row.unpriced for row in rows),
+        sum(row.estimated for row in rows),
         _by(rows, lambda row: row.by, lambda row: row.by),
         _by(rows, lambda row: row.task_id, lambda row: row.goal),
         _by(rows, lambda row: (row.kind, row.name), lambda row: row.name),

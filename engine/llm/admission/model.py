@@ -8,7 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.errors import CallNotSent, ModelBadAnswer, ModelNeedsPerson, ModelRefused, ModelUnavailable
+from engine.errors import (
+    CallNotSent,
+    ModelBadAnswer,
+    ModelError,
+    ModelNeedsPerson,
+    ModelRefused,
+    ModelUnavailable,
+)
 from engine.llm.admission.breaker import Breaker, BreakerTimes
 from engine.llm.admission.fairqueue import FairQueue, Ticket
 from engine.llm.admission.rates import AdaptiveLimit, MinuteBucket
@@ -130,6 +137,8 @@ class AdmittedModel:
         for an unavailable model unless `patient`.
         """
         call = _Call(request, self._inner.quote(request).tokens, patient)
+        if request.meter is not None:
+            request.meter.returned()
         while True:
             await self._wait_turn(call)
             answer = await self._try(call)
@@ -210,9 +219,8 @@ class AdmittedModel:
 
     async def _try(self, call: _Call) -> ChatAnswer | None:
         """Return the answer, or None if the call must wait for its turn again."""
-        call.sent = True
         try:
-            answer = await self._inner.complete(call.request)
+            answer = await self._send(call)
         except RateLimited as error:
             self._limited(call, error)
         except ModelUnavailable as error:
@@ -229,6 +237,24 @@ class AdmittedModel:
             self._succeeded(call, answer)
             return answer
         return None
+
+    async def _send(self, call: _Call) -> ChatAnswer:
+        """Return the answer; the request's meter hears what becomes of the attempt."""
+        meter = call.request.meter
+        if meter is not None:
+            await meter.before_send()
+        call.sent = True
+        try:
+            return await self._inner.complete(call.request)
+        except ModelError as error:
+            call.sent = not error.free
+            if meter is None:
+                pass
+            elif error.free:
+                meter.returned()
+            elif isinstance(error, ModelUnavailable):
+                await meter.unanswered(error.charge)
+            raise
 
     def _succeeded(self, call: _Call, answer: ChatAnswer) -> None:
         self._answered += 1

@@ -76,6 +76,23 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
     )
 
 
+def usage_in(raw: bytes, asked: str) -> tuple[str, Usage, int | None]:
+    """Return (model, usage, cost) as far as a body says them, whatever else it holds."""
+    try:
+        body = _decoded(raw).body
+    except EngineError:
+        return asked, Usage(), None
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    used = _usage_in(body, choice)
+    return storable(_text_of(body.get("model")) or asked), parse_usage(used), reported_cost(used)
+
+
+def is_page(raw: bytes) -> bool:
+    """Return whether a body is a web page, which no model wrote."""
+    return page_title(_unicode(raw[:20_000])) is not None
+
+
 def _raise_if_withheld(finish: str, answered: bool, choice: Mapping[str, Any]) -> None:
     if answered:
         return

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from engine.settings import EngineSettings
 
 MAX_BODY = 8_000_000
 CONNECT_S = 10.0
+LATE_S = 30.0
+_GATEWAY_TIMEOUTS = frozenset({408, 504, 524})
 SPARE_CONNECTIONS = 8
 
 
@@ -42,12 +45,13 @@ class Endpoint:
 class Refusal(Exception):
     """Raised when the endpoint answers with an error; never leaves the providers.
 
-    `said` is the error response, `location` the target of a redirect.
+    `said` is the error response, `location` the target of a redirect. `late`: a gateway gave up waiting for
+    the model, whose answer may be charged all the same.
     """
 
-    def __init__(self, said: ErrorReply, location: str = "") -> None:
+    def __init__(self, said: ErrorReply, location: str = "", *, late: bool = False) -> None:
         super().__init__(said.words)
-        self.said, self.location = said, location
+        self.said, self.location, self.late = said, location, late
 
 
 def endpoint_of(settings: EngineSettings) -> Endpoint:
@@ -87,21 +91,31 @@ def check_key(endpoint: Endpoint) -> None:
     """Raise ModelMisconfigured for a key that no header can carry."""
     odd = odd_in_key(cleaned_key(endpoint.api_key))
     if odd:
-        raise ModelMisconfigured(
-            f"OPENAI_API_KEY holds a character that no key has ({odd!r}). Copy the key once more."
+        raise free(
+            ModelMisconfigured(
+                f"OPENAI_API_KEY holds a character that no key has ({odd!r}). Copy the key once more."
+            )
         )
+
+
+def free(error: ModelError) -> ModelError:
+    """Return the error of a call that was not sent, so that it costs nothing."""
+    error.free = True
+    return error
 
 
 async def post(client: openai.AsyncOpenAI, path: str, body: Any, headers: dict[str, str]) -> bytes:
     """Send a body and return the body of the answer. Raises Refusal, or the transport's error."""
     options: Any = {"headers": headers, "follow_redirects": False}
+    began = time.monotonic()
     try:
         response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
     except openai.APIStatusError as error:
         raw = error.body if error.body is not None else _text_of(error.response)
         names = {name.lower(): value for name, value in error.response.headers.items()}
         said = read_error_reply(error.status_code, raw, names, time.time())
-        raise Refusal(said, names.get("location", "")) from error
+        late = error.status_code in _GATEWAY_TIMEOUTS and time.monotonic() - began >= LATE_S
+        raise Refusal(said, names.get("location", ""), late=late) from error
     return response.content
 
 
@@ -112,8 +126,14 @@ def _text_of(response: httpx2.Response) -> str:
         return ""
 
 
+answered: ContextVar[list[int] | None] = ContextVar("answered", default=None)
+"""Gets the status of the answer to the request that this task makes, once it begins."""
+
+
 async def _cap_body(response: httpx2.Response) -> None:
     """Limit how much of a body is read; a compressed one (unasked for) can expand a thousandfold."""
+    if (statuses := answered.get()) is not None:
+        statuses.append(response.status_code)
     limit = MAX_BODY // 16 if response.headers.get("content-encoding") else MAX_BODY
     response.stream = _CappedStream(response.stream, limit)
 

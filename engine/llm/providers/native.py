@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,14 +31,21 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.tools import ToolDefinition
 
-from engine.errors import ModelError, ModelMisconfigured, ModelRefused, ModelTooLong, ModelUnavailable
+from engine.errors import (
+    Charge,
+    ModelError,
+    ModelMisconfigured,
+    ModelRefused,
+    ModelTooLong,
+    ModelUnavailable,
+)
 from engine.llm.faults import UnusableAnswer, fault_of, read_error_reply
-from engine.llm.prices import most_micros
+from engine.llm.prices import cost_micros, most_micros
 from engine.llm.providers.answers import FILTERED, TELL_FILTERED
 from engine.llm.providers.catalog import Catalog, ModelFacts
 from engine.llm.providers.clients import NativeTarget, connected
 from engine.llm.providers.counting import prompt_tokens, settled, size_of
-from engine.llm.providers.endpoint import too_slow
+from engine.llm.providers.endpoint import free, too_slow
 from engine.llm.providers.kept import MAX_KEPT
 from engine.llm.providers.learned import Learned
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
@@ -105,8 +113,10 @@ class NativeChat:
         """Answer `request` within `model_timeout_s`. Raises ModelError subclasses only."""
         name = self._target.model
         if self._settings.model_unpriced == "refuse" and self._catalog.rates(name).guessed:
-            raise ModelMisconfigured(
-                f"No price is known for {name}, and MODEL_UNPRICED=refuse. Set MODEL_PRICES to its price."
+            raise free(
+                ModelMisconfigured(
+                    f"No price is known for {name}, and MODEL_UNPRICED=refuse. Set MODEL_PRICES to its price."
+                )
             )
         for _ in range(MOST_REPAIRS):
             prompt, limit = self._sizes(request)
@@ -117,8 +127,8 @@ class NativeChat:
                     raise self._fault(error, Sent(limit, prompt)) from error
                 continue
             return self._read(response, request, prompt, limit)
-        raise ModelMisconfigured(
-            f"The endpoint refuses requests for {name} whatever their limits. Set MODEL."
+        raise free(
+            ModelMisconfigured(f"The endpoint refuses requests for {name} whatever their limits. Set MODEL.")
         )
 
     # ------------------------------------------------------------ asking
@@ -145,18 +155,21 @@ class NativeChat:
         except (TimeoutError, exceptions.ModelTimeoutError) as error:
             raise too_slow(self._settings) from error
         except exceptions.ContentFilterError as error:
-            raise ModelRefused(FILTERED, tell=TELL_FILTERED) from error
+            raise self._withheld(Usage(self._sizes(request)[0], estimated=True)) from error
         except exceptions.UserError as error:
-            raise ModelMisconfigured(f"{brief(str(error))} Change MODEL or the settings named.") from error
+            wrong = ModelMisconfigured(f"{brief(str(error))} Change MODEL or the settings named.")
+            raise free(wrong) from error
         except exceptions.UnexpectedModelBehavior as error:
             raise UnusableAnswer(
                 f"The model's answer could not be read ({brief(str(error), 160)}). "
                 "The request can be repeated."
             ) from error
         except Exception as error:
-            raise ModelUnavailable(
+            failed = ModelUnavailable(
                 f"The connection to the model endpoint failed ({brief(str(error), 160)}). Try again later."
-            ) from error
+            )
+            failed.free = _unconnected(error)
+            raise failed from error
 
     def _defined(self, tools: tuple[ToolSpec, ...]) -> tuple[int, list[ToolDefinition]]:
         """(bytes, definitions) of a tool list, made once for each list."""
@@ -190,17 +203,15 @@ class NativeChat:
             self._catalog.learn_window(
                 self._target.model, reported_window(said, sent) or sent.prompt * 9 // 10
             )
-        return self._target.renamed(made)
+        renamed = self._target.renamed(made)
+        renamed.free = made.free
+        return renamed
 
     # ------------------------------------------------------------ answers
 
     def _read(self, response: ModelResponse, request: ChatRequest, prompt: int, limit: int) -> ChatAnswer:
         calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
         text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
-        if response.finish_reason == "content_filter" and not calls and not text:
-            raise ModelRefused(FILTERED, tell=TELL_FILTERED)
-        if response.finish_reason == "error" and not calls and not text:
-            raise UnusableAnswer("The model's answer was an error. The request can be repeated.")
         used = response.usage
         answer = ChatAnswer(
             text=storable(text),
@@ -220,7 +231,20 @@ class NativeChat:
             kept=_kept(response, self._target.origin),
         )
         rates = self._catalog.rates_of_answer(answer.model, self._target.model)
-        return read_answer(settled(answer, prompt, limit, rates), request.tools)
+        answer = settled(answer, prompt, limit, rates)
+        if response.finish_reason in ("content_filter", "error") and not calls and not text:
+            filtered = response.finish_reason == "content_filter"
+            raise self._withheld(answer.usage) if filtered else _failed(answer)
+        return read_answer(answer, request.tools)
+
+    def _withheld(self, usage: Usage) -> ModelRefused:
+        """Return the error for an answer that a filter withheld; what was read is charged all the same."""
+        name = self._target.model
+        rates = self._catalog.rates(name)
+        error = ModelRefused(FILTERED, tell=TELL_FILTERED)
+        used = (usage.prompt, usage.completion, cost_micros(rates, usage), usage.cached)
+        error.charge = Charge(name, *used, guessed=rates.guessed)
+        return error
 
     def _notify_once(self, key: str, text: str) -> None:
         if key not in self._said:
@@ -228,6 +252,26 @@ class NativeChat:
             self._say(text)
             if self._people is not None and key.startswith("price|"):
                 self._people(redact(text))
+
+
+def _failed(answer: ChatAnswer) -> UnusableAnswer:
+    error = UnusableAnswer("The model's answer was an error. The request can be repeated.")
+    usage = answer.usage
+    if not usage.estimated:
+        used = (usage.prompt, usage.completion, answer.cost_micros or 0, usage.cached)
+        error.charge = Charge(answer.model, *used, guessed=answer.guessed)
+    return error
+
+
+def _unconnected(error: BaseException | None) -> bool:
+    """Return whether a call ended before anything was sent."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError | socket.gaierror):
+            return True
+        if type(error).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
+            return True  # as httpx and its successor name them
+        error = error.__cause__ or error.__context__
+    return False
 
 
 # ---------------------------------------------------------------- history

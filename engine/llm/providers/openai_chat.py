@@ -9,20 +9,29 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import ModelError, ModelMisconfigured, ModelTooLong
-from engine.llm.faults import fault_of
-from engine.llm.prices import most_micros
+from engine.errors import (
+    Charge,
+    ModelBadAnswer,
+    ModelError,
+    ModelMisconfigured,
+    ModelRefused,
+    ModelTooLong,
+)
+from engine.llm.faults import TooSlow, fault_of
+from engine.llm.prices import cost_micros, most_micros
 from engine.llm.providers.addresses import address_of, moved_to
-from engine.llm.providers.answers import parse_answer
+from engine.llm.providers.answers import is_page, parse_answer, usage_in
 from engine.llm.providers.catalog import Catalog, ModelFacts
 from engine.llm.providers.counting import CutWatch, prompt_bytes, prompt_tokens, settled
 from engine.llm.providers.endpoint import (
     Endpoint,
     Refusal,
+    answered,
     check_key,
     connect,
     endpoint_of,
     fault_of_transport,
+    free,
     post,
     too_slow,
 )
@@ -34,7 +43,7 @@ from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_win
 from engine.llm.providers.streams import is_stream
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
-from engine.ports import ChatAnswer, ChatRequest, Quote, Written
+from engine.ports import ChatAnswer, ChatRequest, Quote, Usage, Written
 from engine.secrets import redact
 from engine.settings import EngineSettings
 
@@ -112,11 +121,15 @@ class OpenAIChat:
                 raw = await self._post(request, body)
             except Refusal as refusal:
                 if not self._repaired(model, quirks, refusal, sent):
-                    raise self._fault(model, refusal, sent) from refusal
+                    fault = self._fault(model, refusal, sent)
+                    fault.free = not refusal.late
+                    raise fault from refusal
                 continue
             return self._read(raw, request, model, quirks, sent)
-        raise ModelMisconfigured(
-            f"The endpoint refuses requests for {model} whatever their form. Set MODEL to another."
+        raise free(
+            ModelMisconfigured(
+                f"The endpoint refuses requests for {model} whatever their form. Set MODEL to another."
+            )
         )
 
     # ------------------------------------------------------------ asking
@@ -167,6 +180,8 @@ class OpenAIChat:
         if request.heard is not None:
             request.heard(Written(read=0.0 if told else 1.0))
         progress = listening.set(StreamProgress(request.heard) if told and request.heard else None)
+        statuses: list[int] = []
+        answering = answered.set(statuses)
         try:
             async with asyncio.timeout(self._settings.model_timeout_s):
                 return await post(self._client, self._url, body, headers)
@@ -175,9 +190,13 @@ class OpenAIChat:
         except TimeoutError as error:
             raise too_slow(self._settings) from error
         except Exception as error:
-            raise fault_of_transport(error, self._settings) from error
+            fault = fault_of_transport(error, self._settings)
+            # Whoever hangs up before the first byte of an answer has given none.
+            fault.free = not statuses and not isinstance(fault, TooSlow)
+            raise fault from error
         finally:
             listening.reset(progress)
+            answered.reset(answering)
 
     def _reports_progress(self, request: ChatRequest) -> bool:
         """Return whether the endpoint tells how far its answer is; others answer at once, as a whole."""
@@ -243,9 +262,8 @@ class OpenAIChat:
 
     def _refuse_unpriced(self, model: str) -> None:
         if self._settings.model_unpriced == "refuse" and self._catalog.rates(model).guessed:
-            raise ModelMisconfigured(
-                f"No price is known for {model}, and MODEL_UNPRICED=refuse. Set MODEL_PRICES to its price."
-            )
+            why = f"No price is known for {model}, and MODEL_UNPRICED=refuse."
+            raise free(ModelMisconfigured(f"{why} Set MODEL_PRICES to its price."))
 
     # ------------------------------------------------------------ answers
 
@@ -255,12 +273,27 @@ class OpenAIChat:
             self._catalog.learn(model, replace(quirks, stream=True), "requests now ask for no stream")
         try:
             answer = parse_answer(raw, model, self._origin(model))
-        except ModelMisconfigured as error:
-            raise self._with_address(error) from error
+        except ModelError as error:
+            fault = self._with_address(error) if isinstance(error, ModelMisconfigured) else error
+            self._charge(fault, raw, model, sent)
+            raise fault from error
         rates = self._catalog.rates_of_answer(answer.model, model)
         answer = settled(answer, sent.prompt, sent.limit, rates)
         self._watch_prompt(model, request, quirks, answer)
         return read_answer(answer, request.tools, quirks.filler)
+
+    def _charge(self, fault: ModelError, raw: bytes, model: str, sent: Sent) -> None:
+        """Note in the error what the endpoint charges for a body that is no answer."""
+        name, usage, cost = usage_in(raw, model)
+        withheld = isinstance(fault, ModelRefused | ModelBadAnswer) and not fault.free
+        if not usage.total and withheld:  # what was read is charged
+            usage = Usage(sent.prompt, estimated=True)
+        fault.free = not usage.total and cost is None and (fault.free or is_page(raw))
+        if usage.total or cost is not None:
+            rates = self._catalog.rates_of_answer(name, model)
+            micros = cost_micros(rates, usage) if cost is None else cost
+            used = (usage.prompt, usage.completion, micros, usage.cached)
+            fault.charge = Charge(name, *used, guessed=rates.guessed and cost is None)
 
     def _watch_prompt(self, model: str, request: ChatRequest, quirks: Quirks, answer: ChatAnswer) -> None:
         if self._endpoint.local:
