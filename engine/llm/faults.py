@@ -169,6 +169,27 @@ def _no_tools(reply: ErrorReply) -> ModelError:
     )
 
 
+def _too_many_tools(reply: ErrorReply) -> ModelError:
+    return ModelMisconfigured(
+        f"The model takes fewer tools than it is offered ({reply.status}).{reply.quoted} "
+        "Name fewer servers in mcp.json (MCP_CONFIG), or set MODEL to another."
+    )
+
+
+def _no_memory(reply: ErrorReply) -> ModelError:
+    return ModelMisconfigured(
+        f"The model server has too little memory for the model ({reply.status}).{reply.quoted} "
+        "Set MODEL to a smaller one, or give it less context."
+    )
+
+
+def _template(reply: ErrorReply) -> ModelError:
+    return ModelMisconfigured(
+        f"The model server's chat template does not take tools ({reply.status}).{reply.quoted} "
+        "Start it with a template that is made for tools, or set MODEL to another."
+    )
+
+
 def _other_api(reply: ErrorReply) -> ModelError:
     return ModelMisconfigured(
         f"The model is not available in Chat Completions ({reply.status}).{reply.quoted} "
@@ -249,6 +270,8 @@ _RULES: tuple[tuple[Callable[[ErrorReply], bool], Callable[[ErrorReply], ModelEr
     (_is(phrases.MODERATED, below=500), _moderated),
     (_is(phrases.PARSER_FLAG), _flag),
     (_is(phrases.BAD_ANSWER), _bad_answer),
+    (_is(phrases.NO_MEMORY), _no_memory),
+    (_is(phrases.TOO_MANY_TOOLS, below=500), _too_many_tools),
     (_is(phrases.NO_TOOLS, below=500), _no_tools),
     (_is(phrases.OTHER_API, below=500), _other_api),
     (_is(phrases.TOO_LONG), _too_long),
@@ -256,6 +279,7 @@ _RULES: tuple[tuple[Callable[[ErrorReply], bool], Callable[[ErrorReply], ModelEr
     (_is(phrases.NO_MODEL, below=500), _no_model),
     (_path_is_missing, _no_path),
     (_is(phrases.PLACE, below=500), _place),
+    (_is(phrases.TEMPLATE), _template),
     (_is(phrases.RATE, below=500), _rate),
     (_is(phrases.BUSY, below=500), _busy),
     (

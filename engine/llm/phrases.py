@@ -21,6 +21,8 @@ NO_CREDIT = _any(
     r"payment required|payment_required|arrears|overdue|recharge|top up your",
     r"(?:account|balance).{0,40}(?:suspended|exhausted|depleted|negative|insufficient)",
     r"(?:spend|spending|monthly|budget)[ _](?:limit|cap|has been|exceeded)",
+    r"(?:have|has|are) (?:any |enough )?no credits|n.t have (?:any|enough) credits|credit card on file|used up your points",
+    r"\bkey limit exceeded|specified api usage limits|\barrearage\b|in good standing|free tier of .{0,60}exhausted",
     r"余额不足|欠费|请充值",
 )
 OVER_QUOTA = _any(r"exceeded your current quota")
@@ -33,13 +35,15 @@ BAD_KEY = _any(
     r"\binvalidapikey\b|login fail|(?:令牌|密钥).{0,10}(?:无效|过期|错误|不正确)|身份验证失败",
 )
 FIREWALL = _any(
-    r"error code: ?1\d{3}|attention required|cloudflare|request blocked|web application firewall|\bwaf\b"
+    r"error code: ?1\d{3}|attention required|cloudflare|request blocked|web application firewall|\bwaf\b",
+    r"firewall rules|virtual network|\bip(?: address)? .{0,40}not (?:allowed|permitted|whitelisted)",
 )
 MODERATED = _any(
     r"\bflagged\b|\bmoderation\b|content[_ ](?:filter|policy|management policy)|responsibleaipolicy",
     r"data_?inspection_?failed|inappropriate content|content exists risk|safety (?:system|reasons|filter|policy)",
     r"blocked (?:by|due to|for) .{0,30}(?:safety|policy|filter)|prohibited[_ ]content|sensitive (?:content|words?)",
     r"usage (?:polic(?:y|ies)|guidelines)|violat\w+ .{0,40}(?:polic(?:y|ies)|terms)|unsafe content|harmful content",
+    r"敏感|不安全|违规|high risk",
 )
 TOO_LARGE_FOR_RATE = _any(
     r"request too large.{0,200}(?:tokens per|tpm|rate)",
@@ -56,12 +60,15 @@ TOO_LONG = _any(
     r"reduce the length|request[_ ]entity[_ ]too[_ ]large|payload too large|request_too_large|string_above_max_length",
     r"larger than the (?:model's|maximum)|longer than the (?:model's|maximum)",
     r"max_(?:completion_)?tokens must be at least 1, got -",
+    r"(?:maximum|max) (?:prompt|input|request) length|exceeded model token limit|range of input length should be",
+    r"tokens .{0,40}must be <= \d",
 )
 BAD_ANSWER = _any(
     r"tool_use_failed|failed_generation|failed to call a function|tool call validation failed",
     r"malformed_function_call|malformed function call|invalid tool call|invalid_tool_call",
     r"(?:failed|unable|could not|couldn't|error) ?(?:to )?(?:parse|parsing|decode|decoding).{0,40}(?:tool|function|model|output|generat|response|input at pos)",
     r"(?:tool|function)[ _]call(?:s|ing)? pars(?:e|ing) (?:failed|error)|output_parse_failed|json_validate_failed|model (?:produced|generated|returned|output) (?:an )?(?:invalid|malformed)",
+    r"did not (?:output|generate|return|produce) (?:a )?valid|xml syntax error",
 )
 RATE = _any(
     r"rate[ _-]?limit",
@@ -69,6 +76,7 @@ RATE = _any(
 )
 BUSY = _any(
     r"overloaded|over capacity|at capacity|temporarily unavailable|try again later|server is busy",
+    r"(?:model|process|engine|runner) (?:has )?(?:crashed|terminated|died)",
     r"繁忙|过载|请稍后|service unavailable|model is (?:currently )?(?:loading|starting|busy)|loading model|high demand",
 )
 NO_TOOLS = _any(
@@ -79,7 +87,17 @@ NO_TOOLS = _any(
 PARSER_FLAG = _any(r"--enable-auto-tool-choice|--tool-call-parser|--jinja|auto.{0,10}tool choice requires")
 OTHER_API = _any(
     r"v1/responses|responses api|not a chat model|only (?:supported|available) in .{0,20}responses",
-    r"not supported (?:in|with|by) (?:the )?(?:v1/)?chat[/ _]completions",
+    r"not (?:supported|accessible|available) (?:in|with|by|via|through) (?:the )?/?(?:v1/)?chat[/ _]completions",
+    r"unsupported_api_for_model",
+)
+TOO_MANY_TOOLS = _any(
+    r"'?\btools'?\b.{0,20}(?:array too long|too many)|too many (?:tools|functions)\b",
+    r"(?:at most|maximum of|up to) \d+ (?:tools|functions)\b|(?:number of|total) (?:tools|functions) .{0,30}exceed",
+)
+NO_MEMORY = _any(r"requires more (?:system|gpu) memory|not enough memory to load")
+TEMPLATE = _any(
+    r"roles must alternate|only user(?: and|, )\W?assistant.{0,20}roles|jinja template|(?:chat|prompt) template .{0,60}(?:error|fail|not)",
+    r"(?:error|failed) .{0,30}(?:chat|prompt|jinja) ?template",
 )
 NO_MODEL = _any(
     r"model_?not_?found|model_?not_?exist|invalid_?model|unknown_?model|deploymentnotfound|no_such_model|unsupported_model|unsupported model",
@@ -88,6 +106,8 @@ NO_MODEL = _any(
     r"(?:unknown|invalid|no such|not a valid|no|missing|unrecognized|nonexistent|unsupported|incorrect) model\b",
     r"(?:access to|find|pulling) (?:the )?model|try pulling|pull the model|not have access to.{0,30}model",
     r"no endpoints? found|no (?:allowed )?providers? (?:are |is )?available|no instances? available|you must provide a model|model (?:is )?required",
+    r"no models? (?:is |are )?loaded|does not work with the specified model|on-demand throughput|inference profile",
+    r"模型.{0,12}(?:不存在|不支持|未找到|已下线|已停用)",
 )
 NO_PATH = _any(
     r"^\s*$|^404|page not found|^not[ _]found\b|cannot (?:post|get)|invalid url|unexpected endpoint|no route|unknown (?:url|path|route|endpoint)",
@@ -96,6 +116,8 @@ NO_PATH = _any(
 PLACE = _any(
     r"unsupported_country|country, region|not available in your (?:country|region)|location is not supported",
     r"(?:organization|account).{0,40}(?:verified|disabled|deactivated|terminated)|permission_?denied|does not have permission|not (?:been )?(?:enabled|used) in project|missing scopes?|insufficient permissions",
+    r"terms acceptance|accept the terms|(?:organization|account|project|key) (?:has been|is) restricted",
+    r"blocked at the (?:organization|project)|not activated the model|暂未开放|未开通|(?:没有|无).{0,6}权限",
 )
 VERSION = _any(r"api[ -]?version")
 UNKNOWN_ENDPOINT = _any(

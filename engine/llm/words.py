@@ -27,7 +27,7 @@ _SAYING = (
     "title",
     "raw",
 )
-_NAMING = ("code", "type", "status", "param", "reasons", "error_code", "failed_generation")
+_NAMING = ("code", "type", "status", "param", "field", "reasons", "error_code", "failed_generation")
 _NESTED = (
     "error",
     "errors",
@@ -123,6 +123,8 @@ def _names(node: Any, depth: int) -> Iterator[str]:
                 yield value
             elif isinstance(value, list):
                 yield from (item for item in value if isinstance(item, str))
+        if isinstance(node.get("loc"), list):  # where pydantic found what it refuses
+            yield ".".join(str(part) for part in node["loc"][:20])
         for key in _NESTED:
             value = node.get(key)
             if isinstance(value, str) and value.lstrip().startswith("{"):

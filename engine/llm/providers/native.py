@@ -46,12 +46,12 @@ from engine.llm.providers.catalog import Catalog, ModelFacts
 from engine.llm.providers.clients import NativeTarget, connected
 from engine.llm.providers.counting import prompt_tokens, settled, size_of
 from engine.llm.providers.endpoint import free, too_slow
-from engine.llm.providers.kept import MAX_KEPT
+from engine.llm.providers.kept import MAX_KEPT, Distrusted, refuses_kept
 from engine.llm.providers.learned import Learned
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.reading import read_answer
 from engine.llm.storable import storable, storable_json
-from engine.llm.words import brief
+from engine.llm.words import brief, error_text
 from engine.ports import ChatAnswer, ChatMessage, ChatRequest, Quote, ToolCall, ToolSpec, Usage, Written
 from engine.secrets import redact
 from engine.settings import EngineSettings
@@ -88,6 +88,7 @@ class NativeChat:
         self._connected = connected(target, settings)
         name = f"{target.provider}:{target.model}"
         self._model: Model = infer_model(name, lambda _: self._connected.provider)
+        self._distrusted = Distrusted()
         self._tools: dict[int, tuple[tuple[ToolSpec, ...], int, list[ToolDefinition]]] = {}
 
     async def close(self) -> None:
@@ -118,11 +119,15 @@ class NativeChat:
                     f"No price is known for {name}, and MODEL_UNPRICED=refuse. Set MODEL_PRICES to its price."
                 )
             )
+        request = self._distrusted.without(request)
         for _ in range(MOST_REPAIRS):
             prompt, limit = self._sizes(request)
             try:
                 response = await self._ask(request, limit)
             except exceptions.ModelHTTPError as error:
+                if refuses_kept(error_text(error.body)) and self._distrusted.add(request):
+                    request = self._distrusted.without(request)
+                    continue
                 if not self._learned(error, Sent(limit, prompt)):
                     raise self._fault(error, Sent(limit, prompt)) from error
                 continue

@@ -35,11 +35,11 @@ from engine.llm.providers.endpoint import (
     post,
     too_slow,
 )
-from engine.llm.providers.kept import kept_for
+from engine.llm.providers.kept import Distrusted, kept_for, refuses_kept
 from engine.llm.providers.learned import Learned
 from engine.llm.providers.progress import StreamProgress, listening
 from engine.llm.providers.quirks import Quirks
-from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
+from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, names_field, reported_window
 from engine.llm.providers.streams import is_stream
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
@@ -86,6 +86,7 @@ class OpenAIChat:
             learned=learned,
         )
         self._cuts: dict[str, CutWatch] = {}
+        self._distrusted = Distrusted()
         self._client = connect(self._endpoint, settings)
 
     async def close(self) -> None:
@@ -114,12 +115,16 @@ class OpenAIChat:
         check_key(self._endpoint)
         model = self._model(request)
         self._refuse_unpriced(model)
+        request = self._distrusted.without(request)
         for _ in range(MOST_REPAIRS):
             quirks = self._catalog.quirks(model)
             sent, body = self._request(request, model, quirks)
             try:
                 raw = await self._post(request, body)
             except Refusal as refusal:
+                if refuses_kept(refusal.said.words) and self._distrusted.add(request):
+                    request = self._distrusted.without(request)
+                    continue
                 if not self._repaired(model, quirks, refusal, sent):
                     fault = self._fault(model, refusal, sent)
                     fault.free = not refusal.late
@@ -239,7 +244,7 @@ class OpenAIChat:
 
     def _fault(self, model: str, refusal: Refusal, sent: Sent) -> ModelError:
         said = refusal.said
-        named = [name for name in sent.own if re.search(rf"\b{re.escape(name)}\b", said.words)]
+        named = [name for name in sent.own if names_field(said.words, name)]
         error = fault_of(said)
         if named and not isinstance(error, ModelTooLong):
             return ModelMisconfigured(

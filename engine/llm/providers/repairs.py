@@ -35,7 +35,7 @@ _LIMITS = (
         rf"|smaller than|below|exceed\w*)[^\d\[]{{0,60}}{_NUMBER}",
         re.I,
     ),
-    re.compile(rf">\s*{_NUMBER}"),
+    re.compile(rf"(?:>|<=)\s*{_NUMBER}"),
     re.compile(rf"{_NUMBER}\s*(?:tokens?\s*)?(?:maximum|max\b)", re.I),
     re.compile(rf"\[\s*\d+\s*,\s*{_NUMBER}\s*\]"),
 )
@@ -148,7 +148,7 @@ def _window(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 
 
 def _effort(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
-    if not sent.tools or not re.search(r"reasoning[_. ]effort", said.words, re.I):
+    if not sent.tools or not re.search(r"reasoning[_. ]?effort", said.words, re.I):
         return None
     if "reasoning_effort" in sent.own:
         return None
@@ -162,7 +162,7 @@ def _content(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
         r"null|none|empty|missing|required|must be|should be|expected|invalid|valid string", said.words, re.I
     )
     about = re.search(r"\bcontents?\b", said.words, re.I)
-    if quirks.filler or not sent.null_content or not wrong or not about:
+    if quirks.filler or not sent.null_content or not wrong or not about or _too_long(said):
         return None
     return replace(quirks, filler=CALLS_A_TOOL)
 
@@ -184,11 +184,18 @@ def _fields(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     """Handle an optional field that the endpoint does not know."""
     if not said.says(_REFUSES):
         return None
-    named = {name for name in sent.fields - sent.own - quirks.drop if re.search(rf"\b{name}\b", said.words)}
+    named = {name for name in sent.fields - sent.own - quirks.drop if names_field(said.words, name)}
     # "reasoning" is a word too; as a field it is quoted.
     if "reasoning" in named and not re.search(r"[\"'`.]reasoning\b", said.words):
         named -= {"reasoning"}
     return replace(quirks, drop=quirks.drop | named) if named else None
+
+
+def names_field(words: str, name: str) -> bool:
+    """Return whether a text names a field of the request, in snake or in camel case."""
+    head, *rest = name.split("_")
+    camel = head + "".join(map(str.capitalize, rest))
+    return re.search(rf"\b(?:{re.escape(name)}|{re.escape(camel)})\b", words) is not None
 
 
 def _streams(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
@@ -216,7 +223,7 @@ def _one_call(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 def _system(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"(?:system|developer)(?:[_ ](?:role|message|instruction|prompt)s?)?\b.{0,40}"
-        r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) role.{0,10}system",
+        r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) (?:message )?role.{0,10}system",
         said.words,
         re.I,
     )
@@ -226,8 +233,14 @@ def _system(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 def _schema(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     if not sent.tools or not said.says(_SCHEMA):
         return None
-    named = {word for word in _KEYWORDS if re.search(rf"\b{word}\b", said.words)} - quirks.schema_drop
+    named = {word for word in _KEYWORDS if _is_keyword(word, said.words)} - quirks.schema_drop
     return replace(quirks, schema_drop=quirks.schema_drop | named) if named else None
+
+
+def _is_keyword(word: str, words: str) -> bool:
+    """Return whether a text names a keyword of schemas; what is a word of English too is quoted then."""
+    quoted = rf"[\"'`.{{\[]{word}\b|\b{word}[\"'`:\]}}]" if word.islower() else rf"\b{word}\b"
+    return re.search(quoted, words) is not None
 
 
 _REPAIRS: tuple[tuple[str, str, Learn], ...] = (
@@ -238,8 +251,8 @@ _REPAIRS: tuple[tuple[str, str, Learn], ...] = (
     ("kept thoughts", "thoughts of earlier answers are sent back or stood in for", _thoughts),
     ("streams", "it is asked for streams", _streams),
     ("fields", "it does not take {q.drop}", _fields),
+    ("system", "the rules go into the first user message", _system),
     ("content", "calls are accompanied by a text", _content),
     ("one call", "calls are sent back one at a time", _one_call),
-    ("system", "the rules go into the first user message", _system),
     ("schema", "tool schemas go without {q.schema_drop}", _schema),
 )
