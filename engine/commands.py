@@ -57,12 +57,14 @@ class SetMonthRule:
 
     They hold from now on, for the current month too, of which everything counts that was used since it
     began. Tasks that were paused because a budget was used up resume where there is room again.
+    `only`: the fields of `rule` that are set, the others stay as they are; empty for all.
     """
 
     space: str
     rule: MonthRule
     by: str
     by_name: str = ""
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,16 @@ class Protections:
 
 @dataclass(frozen=True, slots=True)
 class SetProtections:
-    """Set what agents of a space do only after a person agreed. Returns 0."""
+    """Set what agents of a space do only after a person agreed. Returns 0.
+
+    `only`: the fields of `protections` that are set, the others stay as they are; empty for all.
+    """
 
     space: str
     protections: Protections
     by: str
     by_name: str = ""
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +226,13 @@ class SetGateRule:
     """Set how long questions of one kind wait for people in a space, and what comes of them then. Returns 0.
 
     `kind`: `engine.domain.gates.GateKind`. `wait_s`: seconds, from a minute to 31 days. `default`: one of
-    those that the kind allows (`engine.domain.gate_rules`).
+    those that the kind allows (`engine.domain.gate_rules`). None leaves what is set.
     """
 
     space: str
     kind: str
-    wait_s: float
-    default: str
+    wait_s: float | None
+    default: str | None
     by: str
     by_name: str = ""
 

@@ -84,6 +84,19 @@ def _rules(row: RowMapping) -> GuildRules:
     )
 
 
+def _columns(rules: GuildRules) -> dict[str, Any]:
+    """Return the columns that hold a server's rules."""
+    quota = rules.quota
+    return {
+        **{f"{right.value}_roles": _joined(rules.roles(right)) for right in Right},
+        "category_id": rules.category_id,
+        "alerts_id": rules.alerts_id,
+        "most_running": quota.running,
+        "most_starts": quota.starts,
+        "most_micros": quota.cost_micros,
+    }
+
+
 def _concerned(ended: int) -> ColumnElement[bool]:
     """Tasks that have not ended, and the newest `ended` whether or not they have."""
     newest = select(tasks.c.task_id).order_by(tasks.c.task_id.desc()).limit(ended)
@@ -114,17 +127,17 @@ class BotRecords:
         row = await self._database.read(lambda c: c.execute(query).mappings().first())
         return _rules(row) if row else GuildRules(guild_id)
 
-    async def set_rules(self, rules: GuildRules) -> None:
-        """Store the server's rules, replacing earlier ones."""
-        values: dict[str, Any] = {f"{right.value}_roles": _joined(rules.roles(right)) for right in Right}
-        values |= {"category_id": rules.category_id, "alerts_id": rules.alerts_id}
-        quota = rules.quota
-        values |= {
-            "most_running": quota.running,
-            "most_starts": quota.starts,
-            "most_micros": quota.cost_micros,
-        }
-        await self._database.write(lambda c: upsert(c, GUILDS, {"guild_id": rules.guild_id}, values))
+    async def set_rules(self, rules: GuildRules, before: GuildRules | None = None) -> None:
+        """Store the server's rules: with `before` only the columns that differ from it, so that two who
+        change different rules at once both keep theirs."""
+        values = _columns(rules)
+        old = _columns(before) if before else {}
+        owned = {name: value for name, value in values.items() if name not in old or old[name] != value}
+        blank = {name: value for name, value in values.items() if name not in owned}
+        key = {"guild_id": rules.guild_id}
+        await self._database.write(
+            lambda c: upsert(c, GUILDS, key, owned or values, blank if owned else None)
+        )
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
         """Set a person's follow mode for a task."""

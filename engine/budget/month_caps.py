@@ -4,6 +4,7 @@ the people are asked, and it resumes where there is room again."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -234,10 +235,12 @@ def _set_caps(connection: Connection, row: AnyRow, micros: int | None, tokens: i
 
 def set_rule(connection: Connection, command: SetMonthRule, now: float) -> tuple[Wake, ...]:
     """Store the rule of a space and apply it to the months that have begun. Return the agents to wake."""
-    rule, space = command.rule, command.space
+    space = command.space
     waiting = paused_for_month(connection, space)
     _locked(connection, waiting)
     hold_rule(connection, space, alone=True)
+    rule = rule_of(connection, space)  # read under the lock: two who change different fields keep both
+    rule = replace(rule, **{n: getattr(command.rule, n) for n in command.only or MonthRule.__slots__})
     values = {name: getattr(rule, name) for name in MonthRule.__slots__}
     connection.execute(MONTH_RULES.delete().where(MONTH_RULES.c.space == space))
     connection.execute(MONTH_RULES.insert().values(space=space, **values))

@@ -62,11 +62,13 @@ IN_A_DEMONSTRATION: Mapping[GateKind, GateRule] = {
 """A demonstration goes on for who only watches: nothing is spent, and its files are its own."""
 
 
-def checked_rule(kind: str, wait_s: float, default: str) -> tuple[GateKind, GateRule]:
-    """Return the rule that a space wants for a kind of gate. Raises Invalid."""
+def changed_rule(kind: str, wait_s: float | None, default: str | None) -> tuple[GateKind, GateRule]:
+    """Return the rule that a space wants for a kind of gate; None stands for the usual. Raises Invalid."""
     found = next((each for each in DEFAULTS if each == kind), None)
     if found is None:
         raise Invalid(f"There are no questions of the kind {kind}. Use one of {', '.join(DEFAULTS)}.")
+    wait_s = USUAL[found].wait_s if wait_s is None else wait_s
+    default = USUAL[found].default if default is None else default
     if not LEAST_S <= wait_s <= MOST_S:
         raise Invalid("A question waits at least a minute and at most 31 days. Choose a time between.")
     chosen = next((each for each in DEFAULTS[found] if each == default), None)

@@ -6,12 +6,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import SetGateRule
-from engine.domain.gate_rules import STAGES, GateRule, after_reminder, checked_rule, due_after
+from engine.domain.gate_rules import STAGES, GateRule, after_reminder, changed_rule, due_after
 from engine.events import GateReminded
 from engine.handlers.gates import close_unanswered
 from engine.handlers.result import HandlerResult
 from engine.store.core import GATE_RULES, GATES, AnyRow, append_events
 from engine.store.gate_rules import rule_of
+from engine.store.set_columns import set_columns
 
 
 def set_gate_rule(connection: Connection, command: SetGateRule, _now: float) -> HandlerResult:
@@ -19,11 +20,11 @@ def set_gate_rule(connection: Connection, command: SetGateRule, _now: float) -> 
 
     Open gates keep the time of their next reminder; what follows it is by the new rule.
     """
-    kind, rule = checked_rule(command.kind, command.wait_s, command.default)
-    mine = sa.and_(GATE_RULES.c.space == command.space, GATE_RULES.c.kind == kind)
-    connection.execute(GATE_RULES.delete().where(mine))
-    row = {"space": command.space, "kind": kind, "wait_s": rule.wait_s, "default_effect": rule.default}
-    connection.execute(GATE_RULES.insert().values(**row))
+    kind, rule = changed_rule(command.kind, command.wait_s, command.default)
+    given = {"wait_s": command.wait_s, "default_effect": command.default}
+    owned = {name: value for name, value in given.items() if value is not None}
+    blank = {"wait_s": rule.wait_s, "default_effect": rule.default}
+    set_columns(connection, GATE_RULES, {"space": command.space, "kind": kind}, owned, blank)
     return HandlerResult(0)
 
 

@@ -15,5 +15,5 @@ def set_protections(connection: Connection, command: SetProtections, _now: float
     over = command.protections.recruit_over
     if over is not None and over < 1:
         raise Invalid("A task has at least its boss. Ask for recruiting over 1 agent or more.")
-    store_protections(connection, command.space, command.protections)
+    store_protections(connection, command.space, command.protections, command.only)
     return HandlerResult(0)

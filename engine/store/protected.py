@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from engine.commands import Protections
 from engine.domain.gates import GateBasis
 from engine.store.core import ACTION_REQUESTS, GATES, PROTECTIONS
+from engine.store.set_columns import set_columns
 
 
 def protections_of(connection: Connection, space: str) -> Protections:
@@ -20,10 +22,13 @@ def protections_of(connection: Connection, space: str) -> Protections:
     return Protections(bool(row.run), row.recruit_over, bool(row.finish), bool(row.tools))
 
 
-def store_protections(connection: Connection, space: str, protections: Protections) -> None:
-    """Store what a space has set, in place of what it had."""
-    connection.execute(PROTECTIONS.delete().where(PROTECTIONS.c.space == space))
-    connection.execute(PROTECTIONS.insert().values(space=space, **asdict(protections)))
+def store_protections(
+    connection: Connection, space: str, protections: Protections, only: Collection[str] = ()
+) -> None:
+    """Store the fields `only` (empty: all) of what a space wants; the others stay as they are."""
+    values = asdict(protections)
+    owned = {name: values[name] for name in only or values}
+    set_columns(connection, PROTECTIONS, {"space": space}, owned, asdict(Protections()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from engine import Engine
-from engine.commands import AnswerGate, Protections, SetProtections, StartTask
+from engine.commands import (
+    AnswerGate,
+    MonthRule,
+    Protections,
+    SetGateRule,
+    SetMonthRule,
+    SetProtections,
+    StartTask,
+)
+from engine.errors import Invalid
 from engine.events import CodeRan, GateRaised, load_event
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest, RunRequest, RunResult
@@ -137,3 +148,26 @@ async def test_an_end_a_large_team_and_every_tool_outside_wait_for_a_person(worl
 
     await world.until(over)
     assert len(shop.made) == 1
+
+
+async def test_two_who_change_different_rules_in_the_same_instant_keep_both(world: World) -> None:
+    """Each sets its own fields alone, whichever is first; a refused one changes nothing."""
+    engine = await world.start(lambda _: say("hm"))
+    rules: list[Any] = [
+        SetProtections("s", Protections(run=True), "ann", only=("run",)),
+        SetProtections("s", Protections(recruit_over=4), "bob", only=("recruit_over",)),
+        SetMonthRule("s", MonthRule(space_micros=50), "ann", only=("space_micros",)),
+        SetMonthRule("s", MonthRule("Europe/Berlin", person_tokens=7), "bob", only=("zone", "person_tokens")),
+        SetGateRule("s", "plan", 7_200.0, None, "ann"),
+        SetGateRule("s", "plan", None, "approve", "bob"),
+    ]
+    await asyncio.gather(*map(engine.handle, rules))
+    look = engine.look
+    assert await look.protections("s") == Protections(run=True, recruit_over=4)
+    assert await look.month_rule("s") == MonthRule("Europe/Berlin", 50, None, None, 7)
+    plan = (await look.gate_rules("s"))["plan"]
+    assert (plan.wait_s, plan.default) == (7_200.0, "approve")
+    with pytest.raises(Invalid):
+        await engine.handle(SetGateRule("s", "plan", None, "raise_half", "ann"))
+    await engine.handle(SetProtections("s", Protections(), "ann"))
+    assert await look.protections("s") == Protections()

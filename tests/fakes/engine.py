@@ -16,8 +16,10 @@ from engine.commands import (
     EndRepeat,
     ForgetMemory,
     Limits,
+    MonthRule,
     PauseAgent,
     PauseTask,
+    Protections,
     RaiseCap,
     RecordRules,
     RecordSignIn,
@@ -35,7 +37,7 @@ from engine.commands import (
     StopTask,
     WithdrawMessage,
 )
-from engine.domain.gate_rules import checked_rule
+from engine.domain.gate_rules import GateRule, changed_rule
 from engine.domain.gates import check_answer
 from engine.domain.limits import continuation
 from engine.domain.models import DEMONSTRATION
@@ -222,16 +224,23 @@ class FakeEngine(Acts):
         return gate.id
 
     def _SetGateRule(self, command: SetGateRule) -> int:
-        kind, rule = checked_rule(command.kind, command.wait_s, command.default)
-        self.world.gate_rules.setdefault(command.space, {})[kind] = rule
+        kind, rule = changed_rule(command.kind, command.wait_s, command.default)
+        rules = self.world.gate_rules.setdefault(command.space, {})
+        old = rules.get(kind, rule)
+        wait_s = old.wait_s if command.wait_s is None else rule.wait_s
+        rules[kind] = GateRule(wait_s, old.default if command.default is None else rule.default)
         return 0
 
     def _SetMonthRule(self, command: SetMonthRule) -> int:
-        self.world.month_rules[command.space] = checked_month(command.rule)
+        new, old = checked_month(command.rule), self.world.month_rules.get(command.space, MonthRule())
+        fields = command.only or MonthRule.__slots__
+        self.world.month_rules[command.space] = replace(old, **{n: getattr(new, n) for n in fields})
         return 0
 
     def _SetProtections(self, command: SetProtections) -> int:
-        self.world.protections[command.space] = command.protections
+        new, old = command.protections, self.world.protections.get(command.space, Protections())
+        fields = command.only or Protections.__slots__
+        self.world.protections[command.space] = replace(old, **{n: getattr(new, n) for n in fields})
         return 0
 
     def _RecordRules(self, command: RecordRules) -> int:

@@ -56,11 +56,12 @@ async def set_waits(interaction: Interaction, hours: int | None, unanswered_plan
     engine, space = parts_of(interaction).engine, current_space(interaction)
     rules = await engine.look.gate_rules(space)
     person = require_manager(interaction)
+    wait_s = hours * HOUR_S if hours else None
     for kind, rule in rules.items():
-        default = unanswered_plan if kind == "plan" and unanswered_plan else rule.default
-        wait_s = hours * HOUR_S if hours else rule.wait_s
-        if (wait_s, default) != (rule.wait_s, rule.default):
-            await engine.handle(SetGateRule(space, kind, wait_s, default, person.key, person.named))
+        default = unanswered_plan if kind == "plan" and unanswered_plan != rule.default else None
+        wait = None if wait_s == rule.wait_s else wait_s
+        if wait or default:
+            await engine.handle(SetGateRule(space, kind, wait, default, person.key, person.named))
     rules = await engine.look.gate_rules(space)
     plan = rules["plan"]
     return texts.SETUP_WAITS.format(
@@ -108,9 +109,10 @@ async def set_months(interaction: Interaction, given: MonthOptions) -> str:
         _cap(old.person_micros, _micros(given.person_dollars)),
         _cap(old.person_tokens, given.person_tokens),
     )
-    if rule != old:
-        await engine.handle(SetMonthRule(space, rule, person.key, person.named))
-    return rule_line(rule)
+    only = tuple(name for name in MonthRule.__slots__ if getattr(rule, name) != getattr(old, name))
+    if only:
+        await engine.handle(SetMonthRule(space, rule, person.key, person.named, only))
+    return rule_line(await engine.look.month_rule(space))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,10 @@ async def set_asks(interaction: Interaction, given: AskOptions) -> str:
         old.finish if given.finish is None else given.finish,
         old.tools if given.tools is None else given.tools,
     )
-    if new != old:
-        await engine.handle(SetProtections(space, new, person.key, person.named))
+    only = tuple(name for name in Protections.__slots__ if getattr(new, name) != getattr(old, name))
+    if only:
+        await engine.handle(SetProtections(space, new, person.key, person.named, only))
+        new = await engine.look.protections(space)
     wanted = (new.run, new.recruit_over is not None, new.finish, new.tools)
     named = [text for text, on in zip(texts.SETUP_ASKS_FOR, wanted, strict=True) if on]
     what = ", ".join(named).format(over=new.recruit_over) or texts.SETUP_ASKS_NOTHING
@@ -247,7 +251,8 @@ class SetupCog(commands.Cog):
         )
         if rules != replace(old, configured=True):
             await record_rules(interaction, changes(old, rules))
-            await records.set_rules(rules)
+            await records.set_rules(rules, old if old.configured else None)
+            rules = await records.rules(rules.guild_id)
         waits = await set_waits(interaction, answer_hours, unanswered_plan)
         lines = "\n".join((rules_text(rules), months, waits, asks))
         await answer(interaction, texts.SETUP_DONE.format(lines=lines))

@@ -91,7 +91,7 @@ class ServerCog(commands.Cog):
             try:
                 await self.parts.engine.handle(RecordRules(space_of(role.guild.id), lost, ROLE_DELETED))
             finally:  # a right never outlives its role
-                await self.parts.records.set_rules(without_role(rules, role.id))
+                await self.parts.records.set_rules(without_role(rules, role.id), rules)
             log.warning("role %s of server %s carried rights and was deleted", role.id, role.guild.id)
 
     @commands.Cog.listener()
