@@ -606,7 +606,10 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
 
 def _lacking(missing: Missing) -> str:
     """One thing that a result plainly lacks, in a line."""
-    line = wording.MISSING[missing.kind].format(path=plain(missing.path, 120), what=plain(missing.what, 300))
+    said = wording.MISSING[missing.kind]
+    if missing.kind == "tests" and missing.path:
+        said = wording.TESTS_CHECK_NOTHING
+    line = said.format(path=plain(missing.path, 120), what=plain(missing.what, 300))
     return f"- {line}"
 
 

@@ -161,12 +161,15 @@ MISSING = {
     "empty_file": "the content of `{path}`",
     "tests": "the tests that the goal asks for",
     "option": "the option `{what}`",
+    "left_out": "a part of `{path}` was left out: {what}",
     "empty_function": "the body of `{what}()` in `{path}`",
     "silent": "`{path}` prints nothing",
     "repeats": "`{path}` repeats itself",
     "content": "`{path}` is not what its name says: {what}",
     "example": "an example of the goal fails: {what}",
+    "fails": "`{what}` failed when it was run last",
 }
+TESTS_CHECK_NOTHING = "tests that check something: those in `{path}` do not"
 END_NOTICE = "-# Task #{id} ended: {state}. Its report:"
 """Said where the task was started, with a link to the report: no words of the task, anyone may read there."""
 END_EARLY = "-# See what happened with `/task log`. The files are kept: `/task files`."

@@ -6,15 +6,18 @@ that is none; a person may accept a result all the same.
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from engine.domain.account import RunRecord
+from engine.domain.contents import SIGNED, not_what_it_says
+from engine.domain.loops import goes_round, without_code
+from engine.domain.source import source_of, suffix_of
+from engine.domain.stub_words import ELIDED
 from engine.domain.stubs import empty_functions, parsed
+from engine.domain.stubs_in_blocks import empty_functions_in_blocks
 from engine.domain.wanted import (
     asks_for_interfaces,
     asks_for_output,
@@ -22,14 +25,25 @@ from engine.domain.wanted import (
     asks_for_tests,
     files_to_make,
     options_to_have,
+    output_of,
 )
 
 MissingKind = Literal[
-    "file", "empty_file", "tests", "option", "empty_function", "silent", "repeats", "content", "example"
+    "file",
+    "empty_file",
+    "tests",
+    "option",
+    "empty_function",
+    "left_out",
+    "silent",
+    "repeats",
+    "content",
+    "example",
+    "fails",
 ]
-"""What is missing: a file that the goal names, its content, tests, an option, the body of a function, any
-output of a program, text other than repetitions, content of the kind that the file's name says, a result
-that an example of the goal states."""
+"""What is missing: a file that the goal names, its content, tests, an option, the body of a function, a part
+that words stand for, any output of a program, text other than repetitions, content of the kind that the
+file's name says, a result that an example of the goal states, a run that ends well."""
 
 MOST = 20
 CODE = (
@@ -49,18 +63,29 @@ CODE = (
     ".php",
 )
 PROSE = (".md", ".txt", ".rst", ".html")
-LOOP = 5
-LOOP_CHARS = 200
-_LONGEST_PERIOD = 12
+_PAGES = (".html", ".htm")
 _TEST_PATH = re.compile(
     r"(?:^|/)(?:tests?|specs?|__tests__)/|(?:^|/)test[\w-]*\.\w+$|[._-](?:test|tests|spec)\.\w+$", re.I
 )
 _TEST_TEXT = re.compile(
     r"\bdef test\w*\(|\bunittest\b|\bdoctest\b|^>>> |\bdescribe\(|\bit\(|#\[test\]|\bfunc Test", re.M
 )
-_APART = re.compile(r"fixture|testdata|sample|invalid|broken|malformed|bad|corrupt|\{\{", re.I)
-_LOOSE_JSON = ("tsconfig", "jsconfig", ".vscode/", "devcontainer")
-_FENCE = re.compile(r"\s*```")
+_PYTHON_TEST = re.compile(r"\bdef test|\bclass \w*Test|\bdoctest\b|^>>> |^assert |^\s+assert ", re.M)
+_CHECKS = re.compile(
+    r"assert|expect|should|raises|fail|check|verify|compare|\bt\.\w+\(|\bexit\b|^>>> |\bdoctest\b|approx|"
+    r"\[ |test -",
+    re.M | re.I,
+)
+_TAKES_OPTIONS = re.compile(
+    r"\b(?:typer|fire|click|docopt|getopts?|flag|pflag|yargs|commander|clap|structopt|parseArgs|optparse|minimist)\b"
+)
+_PLACEHOLDER = re.compile(
+    r"^\W*(?:to-?do|tbd|to be (?:written|added|done|completed|filled in)|coming soon|lorem ipsum.*|"
+    r"(?:insert|add|put|write|enter|your) (?:\w+ ){0,5}(?:here|goes here)|"
+    r"(?:content|text|description) (?:goes )?here|placeholder(?: text)?)\W*$",
+    re.I,
+)
+_HEADING = re.compile(r"^(?:#{1,6}\s.*|[=~^-]{3,})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +108,14 @@ def missing_in(
     texts = {path: data.decode("utf-8", "replace") for path, data in files.items()}
     found = [
         *_named_files(goal, texts, others),
-        *_bodies(goal, texts),
+        *([] if asks_for_interfaces(goal) else _unwritten(texts)),
         *_tests(goal, texts),
         *_options(goal, texts),
-        *_contents(texts),
+        *(
+            Missing("content", path, why)
+            for path, text in texts.items()
+            if (why := not_what_it_says(path, files[path], text))
+        ),
         *([] if asks_for_repetition(goal) else _repetitions(texts)),
         *_silence(goal, texts, runs),
     ]
@@ -95,125 +124,160 @@ def missing_in(
 
 def _named_files(goal: str, texts: Mapping[str, str], others: Collection[str]) -> Iterator[Missing]:
     base = {path.rpartition("/")[2].lower(): path for path in (*others, *texts)}
+    stems = {name.rpartition(".")[0]: path for name, path in base.items() if "." in name}
     for wanted in files_to_make(goal):
-        path = wanted if wanted in texts else base.get(wanted.rpartition("/")[2].lower())
+        name = wanted.rpartition("/")[2].lower()
+        path = wanted if wanted in texts else base.get(name) or ("." not in name and stems.get(name)) or None
         if path is None:
             yield Missing("file", wanted)
-        elif path in texts and not texts[path].strip() and not path.endswith("__init__.py"):
+        elif path in texts and not path.endswith("__init__.py") and _says_nothing(goal, path, texts[path]):
             yield Missing("empty_file", path)
 
 
-def _bodies(goal: str, texts: Mapping[str, str]) -> Iterator[Missing]:
-    if asks_for_interfaces(goal):
-        return
-    programs = {path: text for path, text in texts.items() if path.endswith(".py")}
-    for path, name in empty_functions(programs):
-        yield Missing("empty_function", path, name)
+def _says_nothing(goal: str, path: str, text: str) -> bool:
+    """Return whether a file is blank, or holds nothing but comments, or headings over nothing."""
+    if not text.strip():
+        return True
+    suffix = suffix_of(path)
+    if suffix == ".py":
+        tree = parsed(text)
+        return tree is not None and not tree.body
+    source = source_of(suffix, text)
+    if source is not None:
+        return not source.code.strip()
+    if suffix not in (".md", ".rst", ".txt") or asks_for_interfaces(goal) or _OUTLINE.search(goal):
+        return False
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bare = [line for line in lines if not _HEADING.match(line)]
+    return len(bare) < len(lines) and all(map(_PLACEHOLDER.match, bare))
+
+
+_OUTLINE = re.compile(r"\b(?:outline|headings?|titles?|to-?do|checklist|gliederung|plan du)\b", re.I)
+
+
+def _unwritten(texts: Mapping[str, str]) -> Iterator[Missing]:
+    programs = {path: text for path, text in texts.items() if suffix_of(path) in CODE}
+    python = {path: text for path, text in programs.items() if path.endswith(".py")}
+    pages = {path: text for path, text in texts.items() if suffix_of(path) in _PAGES}
+    others = {path: text for path, text in programs.items() if path not in python}
+    empty = [*empty_functions(python), *empty_functions_in_blocks({**others, **pages})]
+    yield from (Missing("empty_function", path, name) for path, name in empty)
+    said = {path for path, _ in empty} | {
+        path for path, text in texts.items() if _says_nothing("", path, text)
+    }
+    for path, text in texts.items():
+        if path not in said and (words := _left_out(path, text)):
+            yield Missing("left_out", path, words)
+
+
+def _left_out(path: str, text: str) -> str:
+    """Return the words that stand in a file for a part that nobody wrote; "" where there are none."""
+    source = source_of(suffix_of(path), text)
+    if source is not None:
+        return next((said for said in source.lone_comments() if len(said) < 100 and ELIDED.match(said)), "")
+    if suffix_of(path) in (".md", ".rst"):
+        lines = [line.strip() for line in without_code(text).splitlines()]
+        return next((line for line in lines if _PLACEHOLDER.match(line) and not _HEADING.match(line)), "")
+    return ""
 
 
 def _tests(goal: str, texts: Mapping[str, str]) -> Iterator[Missing]:
-    code = {path: text for path, text in texts.items() if path.endswith(CODE)}
+    code = {path: text for path, text in texts.items() if suffix_of(path) in CODE}
     if not code or not asks_for_tests(goal):
         return
-    if not any(_TEST_PATH.search(path) or _TEST_TEXT.search(text) for path, text in code.items()):
+    tests = {path: text for path, text in code.items() if _is_test(path, text)}
+    if not tests:
         yield Missing("tests")
+    elif not any(map(_CHECKS.search, tests.values())):
+        yield Missing("tests", min(tests), "check nothing")
+
+
+def _is_test(path: str, text: str) -> bool:
+    if not _TEST_PATH.search(path):
+        return _TEST_TEXT.search(text) is not None
+    return not path.endswith(".py") or _PYTHON_TEST.search(text) is not None or "unittest" in text
 
 
 def _options(goal: str, texts: Mapping[str, str]) -> Iterator[Missing]:
-    code = [text for path, text in texts.items() if path.endswith(CODE)]
+    code = [_uncommented(path, text) for path, text in texts.items() if suffix_of(path) in CODE]
     for option in options_to_have(goal) if code else ():
-        words = {option, option[2:], option[2:].replace("-", "_")}
-        if not any(word in text for word in words for text in texts.values()):
+        if not any(_has_option(option, text) for text in code):
             yield Missing("option", "", option)
 
 
-def _contents(texts: Mapping[str, str]) -> Iterator[Missing]:
-    for path, text in texts.items():
-        if text.strip() and not _APART.search(path) and (why := _not_what_it_says(path.lower(), text)):
-            yield Missing("content", path, why)
+def _uncommented(path: str, text: str) -> str:
+    source = source_of(suffix_of(path), text)
+    return text if source is None else source.strings
 
 
-def _not_what_it_says(path: str, text: str) -> str:
-    """Return what is wrong with the content of a file by its name; "" for nothing."""
-    fenced = _FENCE.match(text) is not None
-    if path.endswith(".py"):
-        return "it does not compile" if parsed(text) is None else ""
-    if path.endswith(".json") and not any(name in path for name in _LOOSE_JSON):
-        return "" if _loads(json.loads, text) else "it is not JSON"
-    if path.endswith(".toml"):
-        return "" if _loads(tomllib.loads, text) else "it is not TOML"
-    if path.endswith((".csv", ".tsv")):
-        first = next(line for line in text.splitlines() if line.strip()).strip()
-        marked = fenced or (first.startswith("|") and first.endswith("|")) or re.match(r"#+ [^,;\t]*$", first)
-        return "it is Markdown, not a table of values" if marked else ""
-    if path.endswith((".html", ".htm", ".svg", ".xml")):
-        return "" if "<" in text and not fenced else "it has no markup"
-    return "it begins with a Markdown fence" if fenced and path.endswith(CODE) else ""
-
-
-def _loads(load: object, text: str) -> bool:
-    try:
-        load(text)  # type: ignore[operator]  # one of two parsers
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _has_option(option: str, code: str) -> bool:
+    """Return whether a program names an option: as it is typed, or as a library that reads options has it."""
+    bare = option.lstrip("-")
+    if re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", code) or re.search(
+        rf"[\"']{re.escape(bare)}[\"':=]", code
+    ):
+        return True
+    if not option.startswith("--"):
+        return bool(re.search(rf"getopts?\b.*{re.escape(bare)}", code))
+    names = rf"(?<![A-Za-z0-9])(?:{re.escape(bare)}|{re.escape(bare.replace('-', '_'))})(?![A-Za-z0-9])"
+    return _TAKES_OPTIONS.search(code) is not None and re.search(names, code) is not None
 
 
 def _repetitions(texts: Mapping[str, str]) -> Iterator[Missing]:
     for path, text in texts.items():
-        if path.endswith(PROSE) and _goes_round(text):
+        if suffix_of(path) not in SIGNED and goes_round(path, text):
             yield Missing("repeats", path)
 
 
-def _goes_round(text: str) -> bool:
-    """Return whether the same lines or sentences stand one after another LOOP times, as a model writes when
-    it is stuck."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
-    return _loops(lines) or _loops(sentences)
-
-
-def _loops(parts: Sequence[str]) -> bool:
-    for period in range(1, min(_LONGEST_PERIOD, len(parts) // LOOP) + 1):
-        same = chars = 0
-        for at in range(period, len(parts)):
-            if parts[at] == parts[at - period] and any(map(str.isalpha, parts[at])):
-                same, chars = same + 1, chars + len(parts[at])
-            else:
-                same = chars = 0
-            if same >= period * (LOOP - 1) and chars >= LOOP_CHARS:
-                return True
-    return False
-
-
 def _silence(goal: str, texts: Mapping[str, str], runs: Sequence[RunRecord]) -> Iterator[Missing]:
-    """Yield the programs that were run when no run printed anything, though the goal wants to see some."""
-    ended = [ran for ran in runs if ran.ended == "exit" and ran.exit_code == 0]
-    if not ended or len(ended) < len(runs) or any(ran.output.strip() for ran in ended):
+    """Yield the programs that printed nothing in any run, though the goal wants to see something of them."""
+    every = {path: [ran for ran in runs if path in _words_of(ran)] for path in texts}
+    tried = [path for path, own in every.items() if own and all(map(_was_silent, own))]
+    loud = [ran for ran in runs if not _was_silent(ran)]
+    if not loud and asks_for_output(goal):
+        yield from (Missing("silent", path) for path in tried)
         return
-    if asks_for_output(goal):
-        for path in _named_by(ended, texts):
+    known = all(_words_of(ran) & set(texts) for ran in loud)
+    for path in tried:
+        if known and output_of(path, goal) and not _is_used(path, texts):
             yield Missing("silent", path)
 
 
-def _named_by(runs: Iterable[RunRecord], texts: Mapping[str, str]) -> list[str]:
-    words = {word.removeprefix("./") for ran in runs for word in ran.command.split()}
-    return [path for path in texts if path in words]
+def _is_used(path: str, texts: Mapping[str, str]) -> bool:
+    """Return whether another file names this one, which may then be a part of it."""
+    stem = path.rpartition("/")[2].partition(".")[0]
+    return any(re.search(rf"\b{re.escape(stem)}\b", text) for other, text in texts.items() if other != path)
+
+
+def _was_silent(ran: RunRecord) -> bool:
+    return ran.ended == "exit" and ran.exit_code == 0 and not ran.output.strip()
+
+
+def _words_of(ran: RunRecord) -> set[str]:
+    return {word.removeprefix("./") for word in ran.command.split()}
 
 
 _TOLD: dict[MissingKind, str] = {
     "file": "{path} is not there",
     "empty_file": "{path} is empty",
     "tests": "there are no tests",
+    "left_out": "a part of {path} is left out: {what}",
     "option": "nothing has the option {what}",
     "empty_function": "{what}() in {path} is empty",
     "silent": "{path} prints nothing",
     "repeats": "{path} says the same again and again",
     "content": "{path} is not what its name says: {what}",
     "example": "an example of the goal fails: {what}",
+    "fails": "{what} failed when it was run last",
 }
 
 
 def told(missing: Iterable[Missing]) -> str:
     """Return in words what is missing, for agents and in a question to people."""
-    return "; ".join(_TOLD[each.kind].format(path=each.path, what=each.what) for each in missing)
+    return "; ".join(_line(each) for each in missing)
+
+
+def _line(missing: Missing) -> str:
+    if missing.kind == "tests" and missing.what:
+        return f"the tests in {missing.path} check nothing"
+    return _TOLD[missing.kind].format(path=missing.path, what=missing.what)

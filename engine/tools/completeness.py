@@ -7,8 +7,9 @@ import asyncio
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.account import RunRecord
+from engine.domain.account import RunRecord, newest, one_line
 from engine.domain.completeness import CODE, PROSE, Missing, missing_in
+from engine.domain.contents import RULED, SIGNED
 from engine.domain.effects import ShowRun
 from engine.errors import EngineError
 from engine.lifecycle.open_messages import said_in
@@ -19,7 +20,7 @@ from engine.store.core import AGENTS
 from engine.tools.base import ToolContext
 from engine.tools.files import current_files
 
-LOOKED_AT = (*CODE, *PROSE, ".json", ".toml", ".csv", ".tsv", ".htm", ".svg", ".xml")
+LOOKED_AT = (*CODE, *PROSE, ".htm", ".css", *RULED, *SIGNED)
 MAX_FILES = 400
 MAX_SIZE = 200_000
 EXAMPLES_S = 60.0
@@ -39,11 +40,12 @@ async def what_is_missing(context: ToolContext) -> tuple[Missing, ...]:
     ][:MAX_FILES]
     files = {path: await context.workspace.get(context.task.id, blobs[path][0]) for path in looked}
     others = [path for path in blobs if path not in files]
-    runs += [RunRecord(ran.command, ran.exit_code, ran.ended, ran.output) for ran in context.staged(ShowRun)]
+    staged = [RunRecord(ran.command, ran.exit_code, ran.ended, ran.output) for ran in context.staged(ShowRun)]
+    runs = newest([*runs, *staged])
     found = await asyncio.to_thread(missing_in, goal, files, runs, others)
     if not context.options.by_runs:
         return found
-    return (*found, *await _failing_examples(context, files))
+    return (*found, *await _failing_examples(context, files), *_failed(runs))
 
 
 def _loaded(
@@ -52,6 +54,12 @@ def _loaded(
     names = set(connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.task_id == task_id)).scalars())
     said = "\n".join([goal, *(each.text for each in said_in(connection, task_id))])
     return current_files(connection, task_id), names, runs_of(connection, task_id), said
+
+
+def _failed(runs: list[RunRecord]) -> list[Missing]:
+    """Return the programs whose newest run failed; the goal's own examples are told one by one."""
+    failed = [ran for ran in runs if not ran.well and not ran.shows_nothing and ran.command != SHOWN]
+    return [Missing("fails", "", one_line(ran.command)) for ran in failed]
 
 
 async def _failing_examples(context: ToolContext, files: dict[str, bytes]) -> list[Missing]:

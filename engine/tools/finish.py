@@ -54,7 +54,7 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     lessons = tuple(" ".join(line.split())[:MAX_LESSON] for line in arguments.lessons if line.strip())
     vectors, _ = await vectors_of(context, lessons)  # without them they are found by keywords
     report = "" if context.options.by_runs else arguments.report
-    asks = bool(missing) and context.task.attended and not _wraps_up(context)
+    asks = any(map(_is_asked, missing)) and context.task.attended and not _wraps_up(context)
     context.stage(Finish(report, deliverables, audit, lessons, vectors, missing, asks))
     name_task(context, arguments.title)
     context.ends_turn = True
@@ -68,13 +68,22 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
 async def _missing(context: ToolContext) -> tuple[Missing, ...]:
     """Return what is plainly missing. Raises ToolRefused the first time, so that it is made."""
     missing = await what_is_missing(context)
-    if not missing or _wraps_up(context) or _was_told(context):
+    asked = [each for each in missing if _is_asked(each)]
+    if not asked or _wraps_up(context) or _was_told(context):
         return missing
     raise ToolRefused(
-        f"Not finished: {told(missing)}. Make what is missing, whole, run it, then call finish again. "
+        f"Not finished: {told(asked)}. Make what is missing, whole, run it, then call finish again. "
         "Where it is meant to be so, call finish again and say why in the report.",
-        outcome=Unfinished(tuple(dict.fromkeys(each.path for each in missing if each.path))),
+        outcome=Unfinished(tuple(dict.fromkeys(each.path for each in asked if each.path))),
     )
+
+
+def _is_asked(missing: Missing) -> bool:
+    """Return whether the boss is asked to make something, and people whether they take the result without it.
+
+    A failed run was shown to the agent that ran it, and a small model has had its second try.
+    """
+    return missing.kind != "fails"
 
 
 def _wraps_up(context: ToolContext) -> bool:

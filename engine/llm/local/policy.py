@@ -226,7 +226,7 @@ def _after_a_write(facts: StepFacts, writes: Sequence[_Write]) -> Offer:
         return _after_the_work(facts)  # the same text again: nothing more comes of it
     tried = [call for call in _calls_after_last_write(facts) if call.name == "run"]
     if last.path.endswith(RUNNABLE) and not tried:
-        return Offer(("run",), hint=f"Now run {last.path}{_as_tests(last.path)}.")
+        return Offer(("run",), hint=_how_to_run(last.path))
     if len(tried) == 1 and _lack(tried[0]) == "command":
         return Offer(("run",), hint=f'Now run it with python: ["python", "{last.path}"].')
     if tried and _failed(facts, tried[-1]) and _times(writes, last.path) < WRITES:
@@ -234,10 +234,13 @@ def _after_a_write(facts: StepFacts, writes: Sequence[_Write]) -> Offer:
     return _next_file(facts, writes) or _more_or_end(facts, writes)
 
 
-def _as_tests(path: str) -> str:
+def _how_to_run(path: str) -> str:
     name = path.rpartition("/")[2]
-    tests = name.endswith(".py") and (name.startswith("test") or name.endswith("_test.py"))
-    return " with python -m pytest" if tests else ""
+    if name.endswith(".py") and (name.startswith("test") or name.endswith("_test.py")):
+        return (
+            f'Now run it: ["python", "-m", "pytest", "{path}"].'  # named: pytest finds no tests.py by itself
+        )
+    return f"Now run {path}."
 
 
 def _first_file(facts: StepFacts) -> Offer:

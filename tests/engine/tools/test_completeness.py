@@ -81,6 +81,22 @@ async def test_examples_of_the_goal_are_run_for_a_small_model(stage: Stage) -> N
     assert "double(2)" in asked[-1].files["_goal_examples.py"].decode()
 
 
+async def test_a_program_that_failed_last_is_not_called_done(stage: Stage) -> None:
+    """A small model is not sent back for it and nobody is asked: the end says so, as the report does."""
+    write = ("write_file", {"path": "tip.py", "content": "print(1 / 0)\n"})
+    run = ("run", {"command": ["python", "tip.py"]})
+    play = await stage(
+        {"Boss": acting([], write, run, FINISH)},
+        sandbox=FakeSandbox(lambda _: RunResult(1, "ZeroDivisionError: division by zero\n")),
+        audit_rounds=0,
+        by_runs=True,
+    )
+    end = await play.end()
+    assert (end.basis, end.missing) == ("unfinished", (Missing("fails", "", "python tip.py"),))
+    assert end.report.startswith("Not finished: 1 of 1 programs failed.")
+    assert not play.of(GateRaised)
+
+
 async def test_a_large_models_goal_is_not_run(stage: Stage) -> None:
     """Its own tests and the auditor are worth more; nothing is run that nobody asked for."""
     right = ("write_file", {"path": "double.py", "content": "def double(n):\n    return n * 2\n"})
