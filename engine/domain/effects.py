@@ -47,13 +47,15 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class Recruit:
-    """Add a member to the group that the caller leads; the first member forms the group."""
+    """Add a member to the group that the caller leads; the first member forms the group. `leads`: it is to
+    recruit members of its own."""
 
     slot: int
     name: str
     title: str
     instructions: str
     group_name: str
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)

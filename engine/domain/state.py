@@ -159,7 +159,7 @@ class TodoItem:
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
     """The agent whose turn it is. `fence` must be unchanged at the commit; `own_model`: the name of its own
-    model, "" for the task's."""
+    model, "" for the task's. `to_lead`: it was recruited to lead a group."""
 
     id: int
     name: str
@@ -185,6 +185,12 @@ class AgentFacts:
     model: ModelState = ModelState()
     rest: Rest | None = None
     own_model: str = ""
+    to_lead: bool = False
+
+    @property
+    def leads(self) -> bool:
+        """Return whether it has members, or is to recruit them."""
+        return self.to_lead or self.leads_group_id is not None
 
 
 @dataclass(frozen=True, slots=True)

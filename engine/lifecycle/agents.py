@@ -40,6 +40,7 @@ _insert_agent = Prepared(
         "title",
         "instructions",
         "depth",
+        "to_lead",
         "created_at",
         "active_at",
     ),
@@ -69,7 +70,7 @@ WRAP_UP = 0
 
 @dataclass(frozen=True, slots=True)
 class NewAgent:
-    """An agent to insert, and its place in the hierarchy."""
+    """An agent to insert, and its place in the hierarchy. `to_lead`: it is to recruit members."""
 
     task_id: int
     group_id: int
@@ -80,6 +81,7 @@ class NewAgent:
     instructions: str
     role: AgentRole
     depth: int
+    to_lead: bool = False
 
 
 def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, str]:
@@ -99,6 +101,7 @@ def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, s
         title=new.title,
         instructions=new.instructions,
         depth=new.depth,
+        to_lead=new.to_lead,
         created_at=now,
         active_at=now,
     )

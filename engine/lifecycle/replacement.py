@@ -65,6 +65,7 @@ def replace_agent(
         instructions=instructions or old.instructions,
         role=old.role,
         depth=old.depth,
+        to_lead=old.to_lead,
     )
     fresh, name = add_agent(connection, new, now)
     events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, old.leads_group_id))

@@ -179,7 +179,7 @@ class TurnRunner:
         agent = facts.agent
         tools = self._specs(
             agent.role,
-            leads=facts.task.agents > 1 if agent.role == "boss" else agent.leads_group_id is not None,
+            leads=facts.task.agents > 1 if agent.role == "boss" else agent.leads,
             may_lead=agent.depth < facts.task.max_depth,
             attended=facts.task.attended,
             recalls=facts.upto > 0,

@@ -155,6 +155,7 @@ def apply_recruit(effect: Recruit, unit: UnitOfWork) -> None:
         instructions=effect.instructions,
         role="member",
         depth=agent.depth + 1,
+        to_lead=effect.leads,
     )
     new_agent, name = add_agent(unit.connection, new, unit.now)
     unit.ids[Slot("agent", effect.slot)] = name

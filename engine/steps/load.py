@@ -394,6 +394,7 @@ def _agent(row: FetchedRow) -> AgentFacts:
         model=ModelState(row.answer_tokens, row.too_long, row.refusals),
         rest=rest_of(row.rest_json),
         own_model=row.model,
+        to_lead=bool(row.to_lead),
     )
 
 

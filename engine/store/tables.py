@@ -228,7 +228,8 @@ class AgentRow(EngineTable, table=True):
     up. `model`: its own model, empty for the task's. `held_in`: ids of the month's budgets that hold its
     reservation too. `call`: the model call that may have reached its endpoint and is not booked, which the
     reservation is for; `call_guessed`: at a ceiling price. `lost_call`: the last one that was booked without
-    an answer, for the process that made it had gone.
+    an answer, for the process that made it had gone. `to_lead`: it was recruited to lead, and has the tools
+    for it from its first step on.
     """
 
     __tablename__ = "agents"
@@ -261,6 +262,7 @@ class AgentRow(EngineTable, table=True):
     call: str = Field(default="", sa_column_kwargs={"server_default": ""})
     call_guessed: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     lost_call: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    to_lead: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
     depth: int = 0
     fence: int = 0
     turn: int = 0

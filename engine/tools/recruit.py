@@ -52,6 +52,7 @@ class NewMember(Arguments):
     instructions: str = Field("", description="for all its work")
     task: str = Field("", description="first assignment: files, whom to ask, when done")
     command: list[str] = Field(default_factory=list, max_length=30, description="checks it")
+    leads: bool = Field(False, description="will recruit")
     budget_usd: float | None = Field(None, gt=0, json_schema_extra={HIDDEN: True})
 
 
@@ -154,9 +155,8 @@ def _stage_member(context: ToolContext, member: NewMember, group: str) -> Slot:
     slot = context.slot()
     name = clean_name(member.name) or NAMELESS
     title = " ".join(member.role.split())
-    context.stage(
-        Recruit(slot, name, title, member.instructions, clean_name(group) or f"{context.agent.name} group")
-    )
+    group_name = clean_name(group) or f"{context.agent.name} group"
+    context.stage(Recruit(slot, name, title, member.instructions, group_name, member.leads))
     context.recruited[name_key(name)] = name
     context.newcomers[name_key(name)] = Slot("agent", slot)
     if member.budget_usd is not None:

@@ -40,7 +40,7 @@ def boss(view: View, departments: int) -> ChatAnswer:
         plan = {"summary": "a ministry each", "groups": groups, "agents": AGENTS, "tokens": 9_000_000}
         return call(("propose_plan", plan))
     if not view.did("recruit"):
-        members = [_member(f"Minister {number}", "minister") for number in range(departments)]
+        members = [_member(f"Minister {number}", "minister") | LEADS for number in range(departments)]
         given = [_given(f"Minister {number}", f"policies of {name}") for number, name in enumerate(names)]
         return call(("recruit", {"members": members, "group": "cabinet"}), *waiting(given))
     return _review(view, departments, ("finish", {"report": "All departments have policies."}))
@@ -57,7 +57,7 @@ def minister(view: View) -> ChatAnswer:
     if not view.did("recruit"):
         names = [f"Drafter {number} {n}" for n in range(DRAFTERS)]
         return call(
-            ("recruit", {"members": [_member(n, "drafter") for n in names]}),
+            ("recruit", {"members": [_member(n, "drafter") | LEADS for n in names]}),
             *waiting([_given(n, f"policy {n.split()[-1]} of {DEPARTMENTS[number]}") for n in names]),
         )
     own = re.search(r"Assignment #(\d+)", view.all)
@@ -115,7 +115,11 @@ def _neighbour(ministry: int, departments: int) -> int:
     return (ministry + 1) % departments
 
 
-def _member(name: str, role: str) -> dict[str, str]:
+LEADS = {"leads": True}
+"""Of those who recruit: they have the tools of a head from their first step on."""
+
+
+def _member(name: str, role: str) -> dict[str, object]:
     return {"name": name, "role": role, "instructions": f"You are {role}."}
 
 
