@@ -3,7 +3,8 @@
 Three tasks: the paper's two works, and a workshop whose members work through some dozens of steps, long
 enough for the older ones to be summed up. In the national policies those who recruit were recruited to lead,
 so that their tools never change. What is new in a prompt is mostly what the agent itself said last and the
-answers to it, and weighs more the fewer tokens the tools have; `lost` is what the engine could have kept: tokens of the previous prompt not repeated.
+answers to it, and weighs more the fewer tokens the tools have; `lost` is what the engine could have kept:
+tokens of the previous prompt not repeated.
 """
 
 from __future__ import annotations
