@@ -10,27 +10,17 @@ import re
 from dataclasses import dataclass
 
 from engine.domain.wanted import files_to_make, names_of_files
+from engine.domain.wanted_words import spaced
+from engine.llm.local.division_words import ALONE, ASKED, JOINED, NUMBERS, READS, SEGMENT, WHO
 
 MOST = 6
 TITLE = 60
 NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn")
 
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
-_WHO = (
-    r"(?:agents?|members|workers|writers|developers|authors|experts|roles|specialists|colleagues|assistants)"
-)
-_ASKED = re.compile(
-    rf"\b(?:(?P<number>two|three|four|five|six|seven|eight|[2-8])|several|some|multiple|many|a few|different|"
-    rf"separate)\s+(?:[\w-]+\s+){{0,2}}?{_WHO}\b|"
-    r"\b(?:as|with|use|using|recruit|form|by|make|build) a team\b|\bone agent\b|"
-    r"\ban? agent (?:each|for each|per)\b|"
-    rf"\bteam of (?:[\w-]+\s+){{0,2}}?{_WHO}\b|\b(?:divide|split) (?:it|this|the work|the task|up)\b",
-    re.I,
-)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.+)$", re.M)
 _EACH = re.compile(
     r"\b(?:(?:let|have)\s+)?(?:one|another|the other|(?:a|the) (?:first|second|third|fourth|fifth|sixth))"
-    rf"(?:\s+(?:{_WHO}|one))?\s+(?=\w)",
+    rf"(?:\s+(?:{WHO}|one))?\s+(?=\w)",
     re.I,
 )
 _LIST = re.compile(
@@ -38,6 +28,11 @@ _LIST = re.compile(
     re.I,
 )
 _BETWEEN = re.compile(r",\s*(?:and\s+)?|\s+and\s+(?=(?:an?|the|one)\s)", re.I)
+_FIRST_WORDS = re.compile(
+    r"^(?:(?:have|let|please|用|请)\s+)*"
+    r"(?:(?:to )?work(?:ing)? in parallel on|(?:to )?work(?:ing)?|on|between|among|to|for|by)\s+",
+    re.I,
+)
 _EDGES = " \t\n.,;:-\u2013\u2014"
 
 
@@ -60,28 +55,33 @@ class Division:
 
 def divide(goal: str, most: int) -> Division:
     """Return how the goal divides among at most `most` members; at least two parts, or none."""
-    found = _ASKED.search(goal)
-    words = _parts(goal, asked=found is not None)
-    wanted = _number(found["number"]) if found and found["number"] else MOST
-    room = min(most, MOST, max(wanted, 2))
+    goal = spaced(goal)
+    found = None if ALONE.search(goal) else ASKED.search(goal)
+    words = [] if ALONE.search(goal) else _parts(goal, found)
+    asked = found is not None or (len(words) > 1 and not _BULLET.search(goal))
+    room = min(most, MOST, max(_number(found), 2))
     if len(words) < 2 or room < 2:
-        return Division(found is not None)
+        return Division(asked)
     shares = ["\n".join(words[number::room]) for number in range(min(room, len(words)))]
-    return Division(found is not None, tuple(_part(number, shares) for number in range(len(shares))))
+    return Division(asked, tuple(_part(number, shares) for number in range(len(shares))))
 
 
-def _number(word: str) -> int:
-    return _NUMBERS.get(word.lower()) or int(word)
+def _number(found: re.Match[str] | None) -> int:
+    """Return how many agents were asked for; MOST where no number was said."""
+    groups = found.groupdict() if found else {}
+    word = next((said for said in groups.values() if said), "")
+    return NUMBERS.get(word.lower(), int(word) if word.isdecimal() else MOST)
 
 
-def _parts(goal: str, *, asked: bool) -> list[str]:
-    lines = [found[1].strip() for found in _BULLET.finditer(goal)]
+def _parts(goal: str, found: re.Match[str] | None) -> list[str]:
+    lines = [line[1].strip() for line in _BULLET.finditer(goal)]
     files = [names_of_files(line)[:1] for line in lines]
-    if len(lines) > 1 and (asked or (all(files) and len(set(files)) == len(files))):
+    if len(lines) > 1 and (found or (all(files) and len(set(files)) == len(files))):
         return lines
-    if not asked:
-        return []
-    return _by_agent(goal) or _by_file(goal) or _by_thing(goal)
+    spoken = _by_agent(goal)
+    if found is None:
+        return spoken if all(map(names_of_files, spoken)) else []
+    return spoken or _by_file(goal) or _by_segment(goal, found) or _by_thing(goal)
 
 
 def _by_agent(goal: str) -> list[str]:
@@ -106,6 +106,18 @@ def _by_file(goal: str) -> list[str]:
     return [_bare(goal[start:end]) for start, end in zip(at, [*at[1:], len(goal)], strict=True)]
 
 
+def _by_segment(goal: str, found: re.Match[str]) -> list[str]:
+    """Return the pieces of sentences that name one file each, as in "a writer writes story.md, an editor …";
+    what asks for the agents stands in none."""
+    parts: dict[str, str] = {}
+    for sentence in re.split(r"(?<=[.!?;\u3002])\s+|\n+", f"{goal[: found.start()]} {goal[found.end() :]}"):
+        for segment in SEGMENT.split(sentence):
+            files = names_of_files(segment)
+            if len(files) == 1 and not READS.search(segment):
+                parts.setdefault(files[0], _FIRST_WORDS.sub("", _bare(segment)))
+    return list(parts.values())
+
+
 def _by_thing(goal: str) -> list[str]:
     """Return the things of a list such as "write a poem, a story and a recipe"."""
     for found in _LIST.finditer(goal):
@@ -117,10 +129,8 @@ def _by_thing(goal: str) -> list[str]:
 
 def _bare(text: str) -> str:
     """Return a piece of a sentence without what joined it to its neighbours."""
-    text = re.sub(
-        r"^(?:to|do|does|is to|should)\s+|[\s,;]+(?:and|while|then|let|have)\s*$", "", text.strip(_EDGES)
-    )
-    return text.strip(_EDGES)
+    text = re.sub(r"^(?:to|do|does|is to|should)\s+", "", text.strip(_EDGES))
+    return JOINED.sub("", text).strip(_EDGES)
 
 
 def _part(number: int, shares: list[str]) -> Part:
