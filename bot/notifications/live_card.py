@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 Move = Literal["nothing", "wait", "edit", "post"]
 SHOWN_LINES = 5
 NEWEST = 50
+
+TICK_S = 1.0
+"""Between two looks at the cards that something happened to."""
 LONGEST_PAUSE_S = 60.0
 UNKNOWN_MESSAGE = 10008
 OPENED_S = 10.0
@@ -128,7 +131,7 @@ class LiveCards:
         self._dirty.update(await self._records.cards_to_show(NEWEST))
         while True:
             await self.tick()
-            await asyncio.sleep(1)
+            await asyncio.sleep(TICK_S)
 
     def take(self, events: Sequence[Event]) -> None:
         """Look at the cards of these events' tasks at the next tick; their rows are written."""

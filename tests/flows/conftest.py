@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.app.bootstrap import RunningBot, running
+from bot.app.migrations import upgrade
 from bot.app.settings import BotSettings
 from bot.local import LocalOptions
 from engine.llm.scripted import Script, ScriptedModel
@@ -42,10 +44,19 @@ def sandbox_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without anything in it; bringing one up to date takes as long as much of what is tested."""
+    file = tmp_path_factory.mktemp("migrated") / "megaagent.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def home(tmp_path: Path, sandbox_env: Path) -> Path:
-    """An empty folder for a product, whose sandbox needs no making."""
+def home(tmp_path: Path, sandbox_env: Path, migrated: Path) -> Path:
+    """A folder for a product where nothing has happened, whose sandbox needs no making."""
     (tmp_path / "var").mkdir()
+    shutil.copy(migrated, tmp_path / "var" / migrated.name)
     (tmp_path / "var" / "sandbox-env").symlink_to(sandbox_env, target_is_directory=True)
     return tmp_path
 

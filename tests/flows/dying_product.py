@@ -16,6 +16,7 @@ import discord
 
 from bot.app.bootstrap import RunningBot, running
 from bot.local import LocalOptions
+from bot.notifications import live_card
 from bot.notifications.live_card import LiveCards
 from bot.notifications.wiring import Notifications
 from bot.outbox.ledger import Ledger
@@ -27,6 +28,9 @@ from engine.events import Event, GateRaised, TaskAccepted, TaskContinued, TaskEn
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.ports import ChatAnswer, ChatRequest
 from tests.flows.conftest import bot_settings, engine_settings
+
+EVERY_S = 0.05
+"""Between edits of a card: these processes would spend most of their lives waiting for them."""
 
 FOLLOWER = 424_242
 KILLED = 9
@@ -183,8 +187,11 @@ async def main(folder: Path, point: str) -> None:
         {**POINTS, **CONTINUING}[point]()
     boss = Boss()
     options = LocalOptions(data=folder / "discord", time_scale=40.0)
-    settings = engine_settings(folder)
-    async with running(settings, bot_settings(), model=ScriptedModel(boss), local_options=options) as product:
+    live_card.TICK_S = EVERY_S
+    bot = bot_settings().model_copy(update={"card_every_s": EVERY_S})
+    async with running(
+        engine_settings(folder), bot, model=ScriptedModel(boss), local_options=options
+    ) as product:
         await play(product, boss)
         if point == CONTINUE or point in CONTINUING:
             await continue_it(product)
