@@ -23,7 +23,7 @@ from engine.llm.local.protocol.prompts import (
     stop_of,
     text_of,
 )
-from engine.llm.local.protocol.stream import AnswerProgress, StreamBroken, read_stream
+from engine.llm.local.protocol.stream import LOOPED, AnswerProgress, LoopWatch, StreamBroken, read_stream
 from engine.llm.local.protocol.translate import (
     Script,
     answer_message,
@@ -54,13 +54,18 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One request to llama.cpp: free text (`short`: a few lines), under a `schema`, or up to `stop`."""
+    """One request to llama.cpp: free text (`short`: a few lines), under a `schema`, or up to `stop`.
+
+    `path`: the file that the text is for; `varied`: its first version looped.
+    """
 
     messages: list[dict[str, str]]
     schema: Mapping[str, Any] | None = None
     stop: str = ""
     attempt: int = 0
     short: bool = False
+    path: str = ""
+    varied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ class ChatEndpoint:
 
     An answer that was cut off is sampled again at a higher temperature. So is a call identical to the
     agent's last one; the second time, that tool is left out, since small models repeat themselves
-    endlessly otherwise. A text that was cut off or does not parse is written once more. Nothing that the
+    endlessly otherwise. A text that was cut off or does not parse is written once more, as is one that goes
+    round in circles, which is stopped where that is seen and then made less likely. Nothing that the
     model wrote is changed, except that it is cut to what an argument may hold.
     With `stream` an answer comes as one chunk, and chunks before it say how far it is (`progress`).
     A request's temperature is the lowest of its texts; calls are made at the endpoint's own.
@@ -211,13 +217,19 @@ class ChatEndpoint:
         short = argument in EXPLAINED
         messages = script.plain + ask_for_text(call, argument)
         asked.progress.calls(call)
+        question = ModelRequest(
+            messages, stop=stop, short=short, path="" if short else str(call.arguments.get("path", ""))
+        )
         for attempt in range(TEXT_TRIES):
-            answer = await self._ask(asked, ModelRequest(messages, stop=stop, attempt=attempt, short=short))
+            answer = await self._ask(asked, question)
             spent.add(answer["usage"])
             text = text_of(answer["choices"][0]["message"]["content"] or "", argument)
             call.arguments[argument] = text
-            whole = short or answer["choices"][0]["finish_reason"] != "length"
-            if whole and is_sound(str(call.arguments.get("path", "")), text):
+            ended = answer["choices"][0]["finish_reason"]
+            question = replace(question, attempt=attempt + 1, varied=ended == LOOPED)
+            if (short or ended not in ("length", LOOPED)) and is_sound(
+                str(call.arguments.get("path", "")), text
+            ):
                 return
 
     async def _ask(self, request: Asked, question: ModelRequest) -> dict[str, Any]:
@@ -240,22 +252,24 @@ class ChatEndpoint:
         if question.schema is not None:
             wrapped = {"name": "call", "strict": True, "schema": question.schema}
             asked["response_format"] = {"type": "json_schema", "json_schema": wrapped}
-        if question.short:
+        if question.short or question.varied:
             # Verbatim repetition of more than a few words is made unlikely (llama.cpp's DRY sampler).
             asked |= {"dry_multiplier": 0.8, "dry_allowed_length": 6}
         if question.stop:
             asked["stop"] = [question.stop]
         request.progress.begin(shown=question.schema is None)
-        return await self._post(asked, request.progress)
+        return await self._post(asked, request.progress, LoopWatch(question.path))
 
-    async def _post(self, asked: Mapping[str, Any], progress: AnswerProgress) -> dict[str, Any]:
+    async def _post(
+        self, asked: Mapping[str, Any], progress: AnswerProgress, watch: LoopWatch
+    ) -> dict[str, Any]:
         assert self._session is not None
         url = f"{self._upstream.url}/v1/chat/completions"
         async with self._session.post(url, data=json.dumps({**asked, **STREAMED}).encode()) as response:
             if response.status != 200:
                 raise UpstreamError(response.status, await response.json(content_type=None))
             try:
-                answer = await read_stream(response.content, progress)
+                answer = await read_stream(response.content, progress, watch)
             except StreamBroken as error:
                 raise UpstreamError(500, error.body) from error
             return {**answer, "model": self._alias}

@@ -120,6 +120,30 @@ async def test_people_can_be_told_each_part_of_an_answer_before_it_is_whole(
     assert quiet.text == "Hello." and heard.empty(), "who does not listen gets one plain answer"
 
 
+async def test_a_text_that_loops_is_stopped_at_once_and_written_once_more(
+    world: tuple[SlowLlama, OpenAIChat],
+) -> None:
+    """The rest of it is not waited for, its tokens count, and the second version is sampled against loops."""
+    llama, chat = world
+    llama.go = asyncio.Semaphore(5_000)
+    looping = ["The museum opens at ten ", "and closes at six.\n"] * 400
+    llama.answers = [[CALL.replace("main.py", "plan.md")], looping, ["A plan.\n"]]
+    answer = await chat.complete(request_with(tools=(WRITE,), offer=("write_file",), talk=False))
+    assert json.loads(answer.tool_calls[0].arguments)["content"] == "A plan.\n"
+    assert [request.get("dry_multiplier") for request in llama.asked] == [None, None, 0.8]
+    assert 12 + 30 < answer.usage.completion < 12 + 100, "stopped long before its end, and counted"
+
+
+async def test_a_refrain_is_no_loop(world: tuple[SlowLlama, OpenAIChat]) -> None:
+    """What repeats for a few lines is left to its end."""
+    llama, chat = world
+    llama.go = asyncio.Semaphore(5_000)
+    song = [*["Row your boat gently ", "down the stream.\n"] * 5, "Life is but a dream.\n"]
+    llama.answers = [[CALL.replace("main.py", "song.md")], song]
+    answer = await chat.complete(request_with(tools=(WRITE,), offer=("write_file",), talk=False))
+    assert json.loads(answer.tool_calls[0].arguments)["content"] == "".join(song)
+
+
 async def test_an_answer_that_breaks_off_is_no_answer(world: tuple[SlowLlama, OpenAIChat]) -> None:
     """An error in mid-stream, and an end without a count, are the endpoint's faults: asked again later."""
     llama, chat = world
