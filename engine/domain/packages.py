@@ -5,9 +5,10 @@ Pure. Only names with version ranges are taken (PEP 503, PEP 508): no addresses,
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -47,16 +48,23 @@ class PackagePolicy:
 
     def allows(self, name: str) -> bool:
         """Return whether a package is fetched without asking."""
-        globs = (glob.strip().lower().replace("_", "-") for glob in self.allowed)
+        globs = (re.sub("[-_.]+", "-", glob.strip().lower()) for glob in self.allowed)
         return any(fnmatchcase(name, glob) for glob in globs)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A package asked for: its canonical name, and the requirement as pip reads it."""
+    """A package asked for: its canonical name, and the requirement as pip reads it. `hashes`: SHA-256 of the
+    files that may be taken for it, all if none is named."""
 
     name: str
     text: str
+    hashes: frozenset[str] = frozenset()
+
+    @property
+    def extras(self) -> bool:
+        """Return whether it asks for more than the package itself."""
+        return bool(Requirement(self.text).extras)
 
     def met_by(self, version: str) -> bool:
         """Return whether a version is within the range asked for."""
@@ -98,12 +106,44 @@ def wanted_of(text: str) -> Wanted:
 
 
 def wanted_in(path: str, text: str) -> tuple[Wanted, ...]:
-    """Return the packages that a requirements.txt or pyproject.toml names. Raises Invalid."""
+    """Return the packages that a requirements.txt or pyproject.toml names for this Python and platform, each
+    once. Raises Invalid."""
+    text = text.removeprefix("\ufeff")
     lines = _of_project(path, text) if path.endswith(".toml") else _of_requirements(text)
-    return tuple({each.name: each for each in map(wanted_of, lines)}.values())
+    found: dict[str, Wanted] = {}
+    for line, hashes in lines:
+        if _is_elsewhere(line):
+            continue
+        each = replace(wanted_of(line), hashes=hashes)
+        found[each.name] = _both(found[each.name], each) if each.name in found else each
+    if not found:
+        where = f"{path}, under project.dependencies," if path.endswith(".toml") else path
+        raise Invalid(f"{where} names no package for this Python and platform. Name the packages yourself.")
+    return tuple(found.values())
 
 
-def _of_project(path: str, text: str) -> list[str]:
+def _is_elsewhere(line: str) -> bool:
+    """Return whether a lawful line is for another Python or platform, so that it does not count here."""
+    try:
+        marker = Requirement(line).marker
+    except InvalidRequirement:
+        return False
+    return marker is not None and not marker.evaluate({"extra": ""})
+
+
+def _both(one: Wanted, other: Wanted) -> Wanted:
+    """Return two lines about one package as one that holds both ranges."""
+    first, second = Requirement(one.text), Requirement(other.text)
+    extras = ",".join(sorted(first.extras | second.extras))
+    text = f"{first.name}{f'[{extras}]' if extras else ''}{first.specifier & second.specifier}"
+    hashes = one.hashes & other.hashes if one.hashes and other.hashes else one.hashes | other.hashes
+    return Wanted(one.name, text, hashes)
+
+
+_Line = tuple[str, frozenset[str]]
+
+
+def _of_project(path: str, text: str) -> list[_Line]:
     try:
         project: Any = tomllib.loads(text).get("project", {})
         lines = project.get("dependencies", []) if isinstance(project, dict) else []
@@ -111,17 +151,39 @@ def _of_project(path: str, text: str) -> list[str]:
         raise Invalid(f"{path} cannot be read: {error}. Name the packages yourself.") from error
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise Invalid(f"{path}: project.dependencies is no list of texts. Name the packages yourself.")
-    return lines
+    return [(line, frozenset()) for line in lines]
 
 
-def _of_requirements(text: str) -> list[str]:
+def _of_requirements(text: str) -> list[_Line]:
+    """Return the lines with the SHA-256 hashes that each names. Raises Invalid for options."""
     joined = text.replace("\\\r\n", " ").replace("\\\n", " ")
-    lines = (f" {line}".split(" #")[0].split(" --hash")[0].strip() for line in joined.splitlines())
-    found = [line for line in lines if line]
-    option = next((line for line in found if line.startswith("-")), None)
-    if option is not None:
-        raise Invalid(f"The option {option[:60]!r} is not followed. Name the packages yourself.")
-    return found
+    lines = (f" {line}".replace("\t", " ").split(" #")[0].strip() for line in joined.splitlines())
+    made = []
+    for line in filter(None, lines):
+        named, *hashes = line.split(" --hash")
+        if named.startswith("-"):
+            raise Invalid(f"The option {named[:60]!r} is not followed. Name the packages yourself.")
+        made.append((named.strip(), frozenset(_hash(named.strip(), given) for given in hashes)))
+    return made
+
+
+def _hash(line: str, given: str) -> str:
+    kind, _, digest = given.lstrip("= ").strip().partition(":")
+    if kind != "sha256" or not digest.isalnum():
+        raise Invalid(f"{line[:60]!a}: only hashes of the form --hash=sha256:… are checked. Name such ones.")
+    return digest.lower()
+
+
+def check_hashes(wanted: Iterable[Wanted], pins: Iterable[Pin]) -> None:
+    """Check that what was fetched is one of the files that the workspace names. Raises Invalid."""
+    by_name = {pin.name: pin for pin in pins}
+    for each in wanted:
+        pin = by_name.get(each.name)
+        if pin is not None and each.hashes and pin.sha256 not in each.hashes:
+            raise Invalid(
+                f"The index's wheel of {pin.shown} has none of the hashes that the file names for it. "
+                "It is not used: correct the hashes, or do without."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +211,8 @@ def sort_wanted(
     Raises Invalid, for the model, when the operator or a person has refused one of them.
     """
     versions = {pin.name: pin.version for pin in pins}
-    new = [each for each in wanted if each.name not in versions or not each.met_by(versions[each.name])]
-    taken = next((each for each in new if each.name in versions), None)
+    new = [each for each in wanted if each.extras or not _is_met(each, versions)]
+    taken = next((each for each in new if each.name in versions and not _is_met(each, versions)), None)
     if taken is not None:
         raise Invalid(
             f"This task has {taken.name} {versions[taken.name]} already, and keeps it. Work with that."
@@ -161,6 +223,10 @@ def sort_wanted(
     rest = [each for each in new if each not in fetch]
     _check_rest(rest, policy, asked, attended=attended)
     return Sorted(tuple(fetch), tuple(rest))
+
+
+def _is_met(each: Wanted, versions: Mapping[str, str]) -> bool:
+    return each.name in versions and each.met_by(versions[each.name])
 
 
 def _check_rest(rest: Sequence[Wanted], policy: PackagePolicy, asked: Asked, *, attended: bool) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from engine.budget.team import open_questions
 from engine.domain.effects import AddPackages, AskPackages, RaiseGate
 from engine.domain.outcomes import ToolResult
-from engine.domain.packages import MAX_WANTED, Pin, Wanted, sort_wanted, wanted_in, wanted_of
+from engine.domain.packages import MAX_WANTED, Pin, Wanted, check_hashes, sort_wanted, wanted_in, wanted_of
 from engine.errors import Invalid
 from engine.store.packages import asked_of, pins_of
 from engine.tools.ask_human import MAX_QUESTIONS
@@ -61,6 +61,9 @@ async def _install(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResu
     if not found.fetch:
         return ToolResult(f"Runs have them already: {_shown(pins)}.")
     new = await context.packages.fetch([each.text for each in found.fetch], pins)
+    check_hashes(found.fetch, new)
+    if not new:
+        return ToolResult(f"Runs have them already: {_shown(pins)}.")
     context.stage(AddPackages(new))
     return ToolResult(f"Runs of this task have from now on: {_shown(new)}.")
 

@@ -10,6 +10,7 @@ from engine.domain.packages import (
     Asked,
     PackagePolicy,
     Pin,
+    check_hashes,
     sort_wanted,
     wanted_in,
     wanted_of,
@@ -87,6 +88,48 @@ def test_files_of_a_workspace_name_packages() -> None:
 
 POLICY = PackagePolicy(("numpy", "Types_*"), "ask")
 WANTED = tuple(map(wanted_of, ("numpy", "types-pyyaml", "rich")))
+
+
+def test_a_file_of_a_workspace_is_read_as_pip_reads_it() -> None:
+    """Lines for other platforms do not count, two lines about one package both hold, hashes are kept."""
+    text = "\ufeffcolorama; sys_platform == 'win32'\nnumpy>=1\nNumPy<3\n"
+    text += f"rich[jupyter]\nrich>=13 \\\n --hash=sha256:{'AB' * 32}\t\\\n --hash=sha256:{'cd' * 32}\n"
+    numpy, rich = wanted_in("requirements.txt", text)
+    assert numpy.met_by("2.1") and not numpy.met_by("3.0") and not numpy.hashes
+    assert (rich.text, rich.hashes) == ("rich[jupyter]>=13", {"ab" * 32, "cd" * 32})
+    good, bad = Pin("rich", "13.1", "r.whl", "cd" * 32), Pin("rich", "13.1", "r.whl", "ef" * 32)
+    check_hashes((numpy, rich), (good, Pin("numpy", "2.1", "n.whl", "ef" * 32)))
+    with pytest.raises(Invalid, match="none of the hashes"):
+        check_hashes((numpy, rich), (bad,))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "why"),
+    [
+        ("requirements.txt", "colorama; sys_platform == 'win32'\n", "names no package"),
+        ("requirements.txt", "numpy --hash=md5:00\n", "sha256"),
+        ("requirements.txt", "numpy --hash=sha256:../x\n", "sha256"),
+        ("requirements.txt", "numpy --global-option=x\n", "no package name"),
+        ("requirements.txt", "numpy\n--extra-index-url http://evil\n", "not followed"),
+        ("requirements.txt", "-e git+https://evil/x#egg=x\n", "not followed"),
+        ("requirements.txt", "x @ https://evil/x.whl ; sys_platform != 'win32'\n", "index only"),
+        ("pyproject.toml", "[tool.poetry.dependencies]\nnumpy = '*'\n", "project.dependencies"),
+        ("pyproject.toml", "[project]\ndependencies = ['x @ file:///etc/passwd']\n", "index only"),
+    ],
+)
+def test_a_line_that_is_not_followed_is_refused_in_words(path: str, text: str, why: str) -> None:
+    """Nothing of the file is taken then."""
+    with pytest.raises(Invalid, match=why):
+        wanted_in(path, text)
+
+
+def test_extras_of_a_package_that_the_task_has_are_fetched() -> None:
+    """The package stays as it is, what the extra needs comes along; names are compared as PyPI does."""
+    wanted = (wanted_of("requests[socks]>=2"), wanted_of("requests"), wanted_of("ruamel.yaml"))
+    pins = (Pin("requests", "2.31", "r.whl", "00"),)
+    policy = PackagePolicy(("requests", "Ruamel.YAML"), "off")
+    found = sort_wanted(wanted, policy, Asked(), pins, attended=False)
+    assert [each.text for each in found.fetch] == ["requests[socks]>=2", "ruamel.yaml"]
 
 
 def test_the_policy_sorts_what_is_asked_for() -> None:
