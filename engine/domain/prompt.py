@@ -64,11 +64,14 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
     """Return the agent's constant system prompt: role, goal, instructions, rules; shorter for a `small`
     model."""
     brief = small and agent.role in ("boss", "member")
+    instructions = foreign_block(agent.instructions)
+    if instructions and prompt_name(agent.role) == "member" and not brief:
+        instructions = f"Your instructions:\n{instructions}\n"
     role = Template(prompt_text("small" if brief else prompt_name(agent.role))).substitute(
         name=agent.name,
         title=foreign_name(agent.title) or agent.role,
         goal=foreign_block(task.goal),
-        instructions=foreign_block(agent.instructions),
+        instructions=instructions,
         head=head or "the boss",
         max_members=task.max_members,
     )

@@ -292,6 +292,8 @@ def _assignment_message(
         changed = f"\n{changes_text(effect.changed)}" if effect.changed else ""
         began = "Changed since you rejected it" if effect.again else "Made since you gave it"
         since = f"\n{began}:\n{effect.diff}" if effect.diff else ""
+        if effect.again and not effect.diff:
+            since = "\nIts member changed no file since you rejected it."
         return giver, f"Submission of {name}: {effect.note}{files}{changed}{since}\nReview it.", True
     if effect.state == "rejected":
         return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True

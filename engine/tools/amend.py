@@ -7,6 +7,7 @@ from pydantic import Field
 from engine.domain.effects import AmendAssignment
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.command_line import Command
 from engine.tools.review import find_assignment
 
 
@@ -18,7 +19,7 @@ class AmendArguments(Arguments):
     why: str = Field(min_length=1, max_length=300, description="what changed and who asked for it")
     title: str = Field("", max_length=200, description="empty: as it is")
     acceptance: str | None = Field(None, description="null: as it is")
-    command: list[str] | None = Field(None, max_length=30, description="null: as it is")
+    command: Command | None = Field(None, max_length=30, description="null: as it is")
 
 
 async def amend(context: ToolContext, arguments: AmendArguments) -> ToolResult:

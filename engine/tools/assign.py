@@ -8,6 +8,7 @@ from engine.domain.effects import Assign, slot_mark
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Slot, ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
+from engine.tools.command_line import Command
 from engine.tools.directory import my_members, not_mine
 from engine.tools.enclosed import NamedFiles
 
@@ -19,7 +20,7 @@ class AssignArguments(Arguments):
     title: str = Field(min_length=1, max_length=200)
     details: str = Field(min_length=1, description="what to make, in which files")
     acceptance: str = Field("", description="when it is done")
-    command: list[str] = Field(
+    command: Command = Field(
         default_factory=list,
         max_length=30,
         description="run to check it, 120 s at most",

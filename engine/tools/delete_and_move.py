@@ -10,12 +10,10 @@ from engine.tools.files import (
     check_new,
     checked_path,
     current_file,
-    current_files,
     has_seen,
+    no_such_file,
     stage_file,
 )
-
-MAX_NAMES = 5
 
 
 class DeleteFileArguments(Arguments):
@@ -72,17 +70,7 @@ async def _existing(context: ToolContext, path: str) -> FileNow:
     current = await current_file(context, path)
     if current is not None and current.blob is not None:
         return current
-    rows = await context.db.read(lambda c: current_files(c, context.task.id))
-    gone = {p for p, file in context.files.items() if file.blob is None}
-    held = sorted({row.path for row in rows} - gone | {p for p in context.files if p not in gone})
-    inside = [p for p in held if p.startswith(f"{path}/")]
-    if inside:
-        more = ", …" if len(inside) > MAX_NAMES else ""
-        raise ToolRefused(
-            f"{path} is a folder with {len(inside)} files ({', '.join(inside[:MAX_NAMES])}{more}). "
-            "Name each file; several calls go in one answer. Or use run."
-        )
-    raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.", "missing")
+    raise ToolRefused(await no_such_file(context, path), "missing")
 
 
 DELETE = Tool("delete_file", "Delete a file.", DeleteFileArguments, WORKERS, delete_file)

@@ -16,12 +16,13 @@ from engine.domain.outcomes import Read, Refused, ToolResult, Wrote
 from engine.errors import NotFound
 from engine.store.core import ASSIGNMENTS, REVISIONS
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.files import blob_at, checked_path, current_file
+from engine.tools.files import blob_at, checked_path, current_file, current_files
 
 MAX_DIFF = 6_000
 """Characters of differences that a call shows."""
 
 LAST_LOOK = "last_look"
+MAX_UNSEEN = 20
 
 
 class DiffArguments(Arguments):
@@ -54,8 +55,18 @@ async def diff(context: ToolContext, arguments: DiffArguments) -> ToolResult:
         bases = await context.db.read(lambda c: _changed_after(c, context.task.id, start))
         bases |= dict.fromkeys(context.files, start)
     chosen = {p: revision for p, revision in bases.items() if path in ("", p)}
-    said = await differences(context, chosen, MAX_DIFF)
-    return ToolResult(said or "Nothing has changed since.")
+    said = await differences(context, chosen, MAX_DIFF) or "Nothing has changed since."
+    return ToolResult(said if path or since != LAST_LOOK else said + await _unseen(context, bases))
+
+
+async def _unseen(context: ToolContext, looks: Mapping[str, int]) -> str:
+    """Return a line with the files that the agent has not looked at, so that it does not take them for
+    unchanged; "" for none."""
+    rows = await context.db.read(lambda c: current_files(c, context.task.id))
+    new = [row for row in rows if row.path not in looks and row.path not in context.files]
+    shown = ", ".join(f"{row.path} (by {row.agent})" for row in new[:MAX_UNSEEN])
+    more = f" and {len(new) - MAX_UNSEEN} more" if len(new) > MAX_UNSEEN else ""
+    return f"\nYou have not looked at: {shown}{more}" if new else ""
 
 
 def _looks(context: ToolContext) -> dict[str, int]:
@@ -178,8 +189,14 @@ def _lines(change: _Change) -> list[str]:
         old, new = (change.before or b"").decode("utf-8"), change.now.decode("utf-8")
     except UnicodeDecodeError:
         return [f"{head} (binary)"]
-    body = list(unified_diff(old.split("\n"), new.split("\n"), n=2, lineterm=""))[2:]
+    body = list(unified_diff(_rows(old), _rows(new), n=2, lineterm=""))[2:]
     return [head, *body]
+
+
+def _rows(text: str) -> list[str]:
+    """Return the lines of a text; a last one without its line break says so, as in other diffs."""
+    *lines, rest = text.split("\n")
+    return [*lines, f"{rest}\n\\ No newline at end of file"] if rest else lines
 
 
 DIFF = Tool("diff", "What changed in files.", DiffArguments, WORKERS, diff)

@@ -28,6 +28,7 @@ MAX_READ = 12_000
 SMALL_FILE = 4_096
 """Bytes of a file that comes with the refusal to overwrite it unread."""
 
+MAX_NAMES = 5
 _PART = 64
 
 
@@ -65,17 +66,21 @@ class WriteFileArguments(Arguments):
 
 async def list_files(context: ToolContext, arguments: ListFilesArguments) -> ToolResult:
     """List paths with size, revision and last writer."""
+    prefix = arguments.prefix.strip().removeprefix("./").lstrip("/")
+    prefix = "" if prefix == "." else prefix
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     lines = [
         f"{row.path} ({row.size} bytes, revision {row.revision}, by {row.agent})"
         for row in rows
-        if row.path.startswith(arguments.prefix) and row.path not in context.files
+        if row.path.startswith(prefix) and row.path not in context.files
     ]
     lines += [
         f"{path} ({file.size} bytes, new)"
         for path, file in sorted(context.files.items())
-        if file.blob is not None and path.startswith(arguments.prefix)
+        if file.blob is not None and path.startswith(prefix)
     ]
+    if not lines and (there := len(await files_now(context))):
+        return ToolResult(f"No path begins with {prefix}; there are {there} files in all.")
     return ToolResult(clip("\n".join(lines)) if lines else "There are no files yet.")
 
 
@@ -154,7 +159,7 @@ async def read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
     """Return the text of a file as this step sees it. Raises ToolRefused when it is missing or binary."""
     current = await current_file(context, path)
     if current is None or current.blob is None:
-        raise ToolRefused(f"There is no file {path}. Use list_files to see what there is.", "missing")
+        raise ToolRefused(await no_such_file(context, path), "missing")
     content = await context.workspace.get(context.task.id, current.blob)
     try:
         text = content.decode("utf-8")
@@ -163,6 +168,23 @@ async def read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
             f"{path} is a binary file of {len(content)} bytes; use run to work with it."
         ) from error
     return text, current
+
+
+async def no_such_file(context: ToolContext, path: str) -> str:
+    """Return why a path cannot be used as a file; of a folder with what is in it."""
+    inside = await below(context, path)
+    if not inside:
+        return f"There is no file {path}. Use list_files to see what there is."
+    more = ", …" if len(inside) > MAX_NAMES else ""
+    return (
+        f"{path} is a folder with {len(inside)} files ({', '.join(inside[:MAX_NAMES])}{more}). "
+        "Name each file; several calls go in one answer. Or use run."
+    )
+
+
+async def below(context: ToolContext, folder: str) -> list[str]:
+    """Return the files in a folder as this step sees them."""
+    return sorted(path for path in await files_now(context) if path.startswith(f"{folder}/"))
 
 
 async def base_of(

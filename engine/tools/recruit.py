@@ -23,6 +23,7 @@ from engine.domain.naming import clean_name, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
+from engine.tools.command_line import Command
 from engine.tools.directory import my_members, not_mine
 from engine.tools.enclosed import NamedFiles
 from engine.tools.protected import ask_first, protections
@@ -51,7 +52,7 @@ class NewMember(Arguments):
     role: str = Field(min_length=1, max_length=200)
     instructions: str = Field("", description="for all its work")
     task: str = Field("", description="first assignment: files, whom to ask, when done")
-    command: list[str] = Field(default_factory=list, max_length=30, description="checks it")
+    command: Command = Field(default_factory=list, max_length=30, description="checks it")
     leads: bool = Field(False, description="will recruit")
     budget_usd: float | None = Field(None, gt=0, json_schema_extra={HIDDEN: True})
 

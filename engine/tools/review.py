@@ -131,20 +131,20 @@ async def _mine(context: ToolContext) -> str:
 
 
 async def check_files(context: ToolContext, files: list[str]) -> tuple[str, ...]:
-    """Check that all paths are files of the task. Return them in normal spelling. Raises ToolRefused."""
+    """Check that all paths are files of the task, or folders, which stand for the files in them. Return them
+    in normal spelling. Raises ToolRefused."""
     found: dict[str, None] = {}
     rows = await context.db.read(lambda c: current_files(c, context.task.id))
     present = {row.path for row in rows} | {p for p, f in context.files.items() if f.blob is not None}
     for name in files:
         try:
-            path = normal_path(name)
+            path = normal_path(name.rstrip("/"))
         except Invalid as error:
             raise ToolRefused(str(error)) from error
-        if path not in present:
-            raise ToolRefused(
-                f"There is no file {path}. Write it before you submit, or leave it out.", "missing"
-            )
-        found[path] = None
+        inside = sorted(each for each in present if each.startswith(f"{path}/"))
+        if path not in present and not inside:
+            raise ToolRefused(f"There is no file {path}. Write it first, or leave it out.", "missing")
+        found |= dict.fromkeys([path] if path in present else inside)
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from engine.errors import Invalid, NotConfigured
 from engine.ports import RunRequest, RunResult
 from engine.tools.base import EVERYONE, MAX_RESULT, Arguments, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
+from engine.tools.command_line import Command
 from engine.tools.files import checkout_to_run
 from engine.tools.install import site_now
 from engine.tools.protected import ask_first, protections, run_arguments
@@ -38,7 +39,7 @@ LONGEST_S = 120.0
 class RunArguments(Arguments):
     """Arguments of run."""
 
-    command: list[str] = Field(min_length=1, max_length=40, description='as ["sh", "-c", "..."]')
+    command: Command = Field(min_length=1, max_length=40, description='as ["sh", "-c", "..."]')
     stdin: str = ""
     timeout_s: float = Field(30, gt=0, le=LONGEST_S, description=f"{LONGEST_S:.0f} at most")
     keep_open: bool = Field(False, description="true: it stays open, you get send_input")

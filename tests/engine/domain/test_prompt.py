@@ -177,6 +177,10 @@ def test_every_placeholder_is_filled_and_a_goal_is_taken_literally() -> None:
     for role in ROLES:
         text = system_text(TASK, replace(AGENT, role=role, instructions="Pay ${name}."), "Boss")
         assert "Build a bridge for $5." in text and "Ada" in text
+        none = system_text(TASK, replace(AGENT, role=role, instructions=""), "Boss")
+        assert "Your instructions" not in none and ("Your instructions" in text) == (
+            role in ("head", "member")
+        )
         assert set(Template(prompt_text(prompt_name(role))).get_identifiers()) <= {
             "name",
             "title",

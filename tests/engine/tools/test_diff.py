@@ -10,7 +10,7 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import Stage
 from tests.engine.tools.test_read_and_search import Call, played, write
-from tests.fakes.cast import View
+from tests.fakes.cast import View, worker
 
 ADA = {"name": "Ada", "role": "w", "instructions": "w"}
 GIVEN: tuple[Call, ...] = (
@@ -25,9 +25,9 @@ GIVEN: tuple[Call, ...] = (
         ({}, "Nothing has changed since."),
         (
             {"path": "a.txt", "since": "1"},
-            "a.txt changed by Boss\n@@ -1,4 +1,4 @@\n one\n-two\n+2\n three\n ",
+            "a.txt changed by Boss\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three",
         ),
-        ({"since": "1"}, "b.txt added by Boss\n@@ -1 +1,2 @@\n+new\n "),
+        ({"since": "1"}, "b.txt added by Boss\n@@ -0,0 +1 @@\n+new"),
         ({"path": "b.txt", "since": "9"}, "Nothing has changed since."),
         ({"since": "yesterday"}, "since is last_look, a revision such as 12, or an assignment such as #3."),
         ({"since": "#7"}, "There is no assignment #7."),
@@ -54,6 +54,51 @@ async def test_a_long_diff_is_cut_at_a_line_and_names_every_file(stage: Stage) -
     )
     assert len(heard[3]) < 6_200
     assert re.search(r"… \(\d+ more lines of a.txt\)\nAlso changed: b.txt$", heard[3])
+
+
+async def test_a_diff_says_what_was_never_looked_at_and_where_a_line_break_is_missing(stage: Stage) -> None:
+    """Nothing that others made passes for unchanged; what only lost its last line break is a change."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(write("own.txt", "mine\n"), GIVEN[0], GIVEN[1])
+        if view.submitted and not view.did("diff"):
+            return call(("diff", {}), write("own.txt", "mine"), ("diff", {"path": "own.txt", "since": "1"}))
+        if view.did("diff"):
+            heard.extend(message.content for message in view.request.messages if message.role == "tool")
+            accept = ("review", {"assignment": 1, "verdict": "accept"})
+            return call(accept, ("finish", {"report": "done"}))
+        return say("Waiting.")
+
+    await (await stage({"Boss": boss, "Ada": worker})).end()
+    assert "Nothing has changed since.\nYou have not looked at: ada.txt (by Ada)" in heard
+    assert "-mine\n+mine\n\\ No newline at end of file" in heard[-1]
+
+
+async def test_a_second_submission_without_a_change_says_so(stage: Stage) -> None:
+    """The reviewer need not look for what is not there."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(*GIVEN)
+        if view.submitted:
+            heard.append(view.last)
+            verdict = "accept" if len(heard) > 1 else "reject"
+            judged = {"assignment": view.submitted[0], "verdict": verdict, "feedback": "say 2"}
+            return call(("review", judged), *([("finish", {"report": "done"})] if len(heard) > 1 else []))
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if not view.did("write_file"):
+            return worker(view)
+        return call(("submit", {"assignment": view.given, "summary": "it is right"}))
+
+    await (await stage({"Boss": boss, "Ada": ada})).end()
+    assert (
+        "changed no file" not in heard[0] and "Its member changed no file since you rejected it." in heard[1]
+    )
 
 
 async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage) -> None:
@@ -98,7 +143,7 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
     assert "Made since you gave it:\n  a.txt added by Ada\n" in heard[1]
     assert "+two" in heard[1] and "Also changed: b.txt" in heard[1] and "+long" not in heard[1]
     assert await play.engine.look.read_file(play.task, "own.txt") == b"mine\nhers\n"
-    shown = "a.txt changed by Ada\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n"
+    shown = "a.txt changed by Ada\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
     since = heard[2].partition("Changed since you rejected it:")[2]
     assert "+2" in since and "own.txt" not in since
     assert shown in heard[3]
