@@ -96,7 +96,7 @@ def test_a_file_of_a_workspace_is_read_as_pip_reads_it() -> None:
     text += f"rich[jupyter]\nrich>=13 \\\n --hash=sha256:{'AB' * 32}\t\\\n --hash=sha256:{'cd' * 32}\n"
     numpy, rich = wanted_in("requirements.txt", text)
     assert numpy.met_by("2.1") and not numpy.met_by("3.0") and not numpy.hashes
-    assert (rich.text, rich.hashes) == ("rich[jupyter]>=13", {"ab" * 32, "cd" * 32})
+    assert (rich.text, set(rich.hashes)) == ("rich[jupyter]>=13", {"ab" * 32, "cd" * 32})
     good, bad = Pin("rich", "13.1", "r.whl", "cd" * 32), Pin("rich", "13.1", "r.whl", "ef" * 32)
     check_hashes((numpy, rich), (good, Pin("numpy", "2.1", "n.whl", "ef" * 32)))
     with pytest.raises(Invalid, match="none of the hashes"):
