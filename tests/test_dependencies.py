@@ -28,13 +28,13 @@ for name in {blocked!r}:
 
 IMPORT_ALL = """
 import importlib, pkgutil, bot, engine
-skipped = ("bot.local", "engine.llm.local.process.child", "engine.connectors.mcp.server", "bot.app.cli")
+skipped = ("bot.local", "engine.llm.local.process.child", "engine.connectors.mcp.", "bot.app.cli")
 skipped += {postgres!r}
 for package in (engine, bot):
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=lambda name: None):
         if not found.name.startswith(skipped):
             importlib.import_module(found.name)
-import bot.app.cli
+import bot.app.cli, engine.connectors.mcp.config
 """
 
 

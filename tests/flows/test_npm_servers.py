@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from engine.llm.scripted import call, say
@@ -19,11 +17,6 @@ from tests.flows.test_connectors import config, module
 from tests.flows.test_task_on_discord import command, ended, messages, post_with
 
 PROGRAMS = Path(sys.prefix) / "node" / "node_modules" / ".bin"
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None or not (PROGRAMS / "mcp-server-memory").exists(),
-    reason="scripts/setup.sh test installs the servers where node is",
-)
 
 
 def use(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:

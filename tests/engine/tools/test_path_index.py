@@ -52,11 +52,11 @@ def put(connection: Connection, path: str, size: int) -> None:
 
 
 async def test_a_thousand_at_once_share_the_reading(db: Counted) -> None:
-    """All see the file committed before they asked: the first reads alone, the rest together."""
+    """All see the file committed before they asked; they read together, whatever came before their turn."""
     await db.write(lambda c: put(c, "a.md", 5))
     shelves = await asyncio.gather(*(path_index_of(db, TASK) for _ in range(1_000)))
     assert {path_index.total for path_index in shelves} == {5}
-    assert db.reads <= 2
+    assert db.reads <= 3
 
 
 async def test_who_asks_while_a_read_is_under_way_sees_what_was_committed_by_then(db: Counted) -> None:

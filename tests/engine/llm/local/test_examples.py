@@ -64,7 +64,7 @@ def test_a_right_function_holds_and_a_wrong_one_says_what_came(tmp_path: Path) -
     assert wrong is not None and wrong.count == 3
     assert wrong.failed[0] == ('runlength("aaab")', "nothing")
     breaks = run_examples(
-        tmp_path, RUNLENGTH.goal, runlength__py="x: List = 1\n\ndef runlength(t):\n    return t\n"
+        tmp_path, RUNLENGTH.goal, runlength__py="x = List()\n\ndef runlength(t):\n    return t\n"
     )
     assert breaks is not None and "NameError" in breaks.failed[0][1]
 

@@ -93,7 +93,12 @@ for name in ["cmdline", "maps", "mem", "stat"]:
         "use inherited handles",
         """
 for fd in range(3, 1024):
-    tries("fd", lambda: os.fstat(fd))
+    try:
+        os.fstat(fd)
+    except OSError:
+        continue
+    breach("%d: %s" % (fd, os.readlink("/proc/self/fd/%d" % fd)))
+print("contained fds")
 """,
     ),
     Attack(
