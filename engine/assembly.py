@@ -237,6 +237,7 @@ def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> 
         by_runs=small,
         output_chars=SMALL_OUTPUT if small else MAX_RESULT,
         packages=_package_policy(settings),
+        guard=settings.outside_guard,
     )
     narrow = max(settings.model_max_tokens // 4, 1_000)
     return TurnOptions(

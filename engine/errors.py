@@ -9,7 +9,7 @@ EngineError
 ├── Stale               another commit came first: load again and repeat (never reaches people)
 ├── Fenced              another worker took over this turn (never reaches people)
 ├── OutsideError        a call to a tool of the world outside
-│   ├── NotSent             nothing reached the tool: it did nothing
+│   ├── NotSent             the tool did nothing: nothing reached it, or it refused
 │   └── Unanswered          the tool may have acted: never repeat it blindly
 └── ModelError          an error of the model endpoint
     ├── ModelUnavailable    retry later; `retry_after_s` when the endpoint named a time
@@ -64,14 +64,16 @@ class Fenced(EngineError):
 
 
 class OutsideError(EngineError):
-    """A call to a tool of the world outside got no answer. The message holds no secret."""
+    """A call to a tool of the world outside got no answer. The message holds no secret; `foreign`: words of
+    the tool are in it."""
 
-    def __init__(self, message: str = "", *more: object) -> None:
+    def __init__(self, message: str = "", *more: object, foreign: bool = False) -> None:
         super().__init__(redact(message), *more)
+        self.foreign = foreign
 
 
 class NotSent(OutsideError):
-    """Nothing reached the tool, so that it did nothing; the message says what to do."""
+    """The tool did nothing, as nothing reached it or it refused; the message says what to do."""
 
 
 class Unanswered(OutsideError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from colorsys import hls_to_rgb
-from urllib.parse import quote
 
 from PIL import Image, ImageDraw
 
@@ -31,8 +30,9 @@ def face_number(name: str) -> int:
 
 
 def template_url(template: str, name: str) -> str:
-    """The operator's avatar address for a name: `{seed}` is replaced by the quoted name."""
-    return template.replace("{seed}", quote(name, safe=""))
+    """Return the operator's avatar address for a name. `{seed}` is replaced by letters that belong to the
+    name and do not tell it: agents choose names, and Discord fetches the address."""
+    return template.replace("{seed}", hashlib.sha256(name.casefold().encode()).hexdigest()[:12])
 
 
 def default_url(name: str) -> str:

@@ -25,15 +25,15 @@ class Claimed:
     arguments: dict[str, Any]
 
 
-def waiting(connection: Connection) -> list[tuple[int, str]]:
-    """Return id and tool name of the approved calls of running tasks, oldest first."""
+def waiting(connection: Connection) -> list[tuple[int, str, str]]:
+    """Return id, server and tool of the approved calls of running tasks, oldest first."""
     query = (
-        sa.select(OUTSIDE_CALLS.c.id, OUTSIDE_CALLS.c.name)
+        sa.select(OUTSIDE_CALLS.c.id, OUTSIDE_CALLS.c.server, OUTSIDE_CALLS.c.tool)
         .join(TASKS, TASKS.c.id == OUTSIDE_CALLS.c.task_id)
         .where(OUTSIDE_CALLS.c.state == "pending", TASKS.c.state == "running")
         .order_by(OUTSIDE_CALLS.c.id)
     )
-    return [(row.id, row.name) for row in connection.execute(query)]
+    return [(row.id, row.server, row.tool) for row in connection.execute(query)]
 
 
 def claim(
@@ -84,7 +84,9 @@ def answered(connection: Connection, call_id: int, answer: OutsideAnswer, now: f
     return _told(connection, call_id, "failed" if answer.failed else "done", now)
 
 
-def lost(connection: Connection, call_id: int, end: CallEnd, why: str, now: float) -> tuple[Wake, ...]:
+def lost(
+    connection: Connection, call_id: int, end: CallEnd, why: OutsideAnswer, now: float
+) -> tuple[Wake, ...]:
     """Write that an approved call did not happen, or that nobody knows, and notify_agent it."""
     give_up(connection, call_id, "failed" if end == "not_sent" else "unknown", why, now)
     return _told(connection, call_id, end, now)

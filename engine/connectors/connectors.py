@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from engine.connectors import approved, ledger, recovery
-from engine.connectors.leaving import circumstances, holds_foreign
+from engine.connectors.leaving import circumstances
 from engine.connectors.ledger import Begun, Kept, NewCall
 from engine.domain.clean import clean_text
 from engine.domain.guard import Decision, Guard, addresses_of, decide
@@ -152,10 +152,6 @@ class Connectors:
         now = await self._db.read(lambda c: circumstances(c, task_id, tool, digest, addresses))
         return decide(tool, tool.policies.get(role), arguments, now, self.options.guard)
 
-    async def is_guarded(self, task_id: int) -> bool:
-        """Return whether what could carry data out of the task needs a person, whatever else is allowed."""
-        return self.options.guard.on and await self._db.read(lambda c: holds_foreign(c, task_id))
-
     async def known(self, key: str) -> Kept | None:
         """Return what became of the call with this key, made by an earlier try of the same step."""
         return await self._db.read(lambda c: ledger.known(c, key))
@@ -187,26 +183,29 @@ class Connectors:
             await self._db.write(lambda c: ledger.finish(c, number, answer, now))
             return Kept(number, "done", answer, now)
         state: CallState = "failed" if end == "not_sent" else "unknown"
-        await self._db.write(lambda c: ledger.give_up(c, number, state, answer.text, now))
+        await self._db.write(lambda c: ledger.give_up(c, number, state, answer, now))
         return Kept(number, state, answer, now)
 
     async def _call(self, tool: OutsideTool, arguments: Mapping[str, Any]) -> tuple[CallEnd, OutsideAnswer]:
-        """Call the tool; one that may be repeated is called a second time when no answer came."""
+        """Call the tool; one that may be repeated is called a second time when no answer came.
+
+        `failed` of what became of a call without an answer: words of the tool are in it.
+        """
         try:
             answer = await self._call_once(tool, arguments)
         except Unanswered as error:
             if not (tool.reads_only or tool.repeatable):
-                return "unknown", OutsideAnswer(str(error), failed=True)
+                return "unknown", OutsideAnswer(str(error), failed=error.foreign)
             try:
                 answer = await self._call_once(tool, arguments)
             except (Unanswered, NotSent) as again:
-                return "not_sent", OutsideAnswer(str(again), failed=True)
+                return "not_sent", OutsideAnswer(str(again), failed=error.foreign or again.foreign)
         except NotSent as error:
-            return "not_sent", OutsideAnswer(str(error), failed=True)
+            return "not_sent", OutsideAnswer(str(error), failed=error.foreign)
         return "failed" if answer.failed else "done", bounded(answer)
 
     async def _call_once(self, tool: OutsideTool, arguments: Mapping[str, Any]) -> OutsideAnswer:
-        owner = next((s for s in self._servers if any(one.name == tool.name for one in s.tools())), None)
+        owner = next((s for s in self._servers if _has(s, tool)), None)
         if owner is None:
             raise NotSent(f"{tool.server} no longer has this tool. Do without it.")
         seconds = tool.limits.timeout_s
@@ -262,26 +261,27 @@ class Connectors:
         """Start the calls that people agreed to; their agents are told by a message."""
         if not self.options.sweeps:
             return
-        for number, name in await self._db.read(approved.waiting):
+        for number, *named in await self._db.read(approved.waiting):
             if number not in self._calls:
-                made = asyncio.create_task(self._make_approved(number, name), name=f"outside-call-{number}")
+                work = self._make_approved(number, *named)
+                made = asyncio.create_task(work, name=f"outside-call-{number}")
                 self._calls[number] = made
                 made.add_done_callback(partial(self._forget, number))
 
     def _forget(self, number: int, _made: asyncio.Task[None]) -> None:
         self._calls.pop(number, None)
 
-    async def _make_approved(self, number: int, name: str) -> None:
+    async def _make_approved(self, number: int, server: str, tool: str) -> None:
         try:
             async with self._room:
-                await self._make_one(number, name)
+                await self._make_one(number, server, tool)
         except EngineError as error:
             log.warning("approved call %s waits: %s", number, error)
         except Exception:
             log.exception("approved call %s failed inside; it is tried again or settled by a sweep", number)
 
-    async def _make_one(self, number: int, name: str) -> None:
-        tool = next((one for one in self.all_tools() if one.name == name), None)
+    async def _make_one(self, number: int, server: str, named: str) -> None:
+        tool = next((one for one in self.all_tools() if (one.server, one.tool) == (server, named)), None)
         now = self._clock.now()
         claimed = await self._db.write(lambda c: approved.claim(c, number, tool, now))
         if not isinstance(claimed, approved.Claimed):
@@ -293,7 +293,7 @@ class Connectors:
         if end in ("done", "failed"):
             self._after(await self._db.write(lambda c: approved.answered(c, number, answer, now)))
         else:
-            self._after(await self._db.write(lambda c: approved.lost(c, number, end, answer.text, now)))
+            self._after(await self._db.write(lambda c: approved.lost(c, number, end, answer, now)))
 
     def _after(self, wakes: tuple[Wake, ...]) -> None:
         if wakes:
@@ -306,6 +306,10 @@ class Connectors:
             call.cancel()
         await asyncio.gather(*self._calls.values(), return_exceptions=True)
         await asyncio.gather(*(servers.close() for servers in self._servers))
+
+
+def _has(servers: OutsideServers, tool: OutsideTool) -> bool:
+    return any((one.server, one.tool) == (tool.server, tool.tool) for one in servers.tools())
 
 
 def bounded(answer: OutsideAnswer) -> OutsideAnswer:

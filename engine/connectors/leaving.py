@@ -12,9 +12,10 @@ from engine.domain.guard import Circumstances
 from engine.domain.outside import WEB
 from engine.ports import OutsideTool
 from engine.store.addresses import bases_of
-from engine.store.core import GATES, MEMORIES, OUTSIDE_CALLS, REVISIONS, TASKS
+from engine.store.core import GATES, MEMORIES, OUTSIDE_CALLS, PACKAGES, REVISIONS, TASKS
 
-_answered = OUTSIDE_CALLS.c.state == "done"
+_answered = (OUTSIDE_CALLS.c.state == "done") | OUTSIDE_CALLS.c.failed
+"""Calls whose tool said something: its answer, or its words about a call that it did not carry out."""
 
 
 def circumstances(
@@ -27,11 +28,13 @@ def circumstances(
     answer = _first(connection, at, mine, _answered)
     others = _first(connection, at, mine, _answered, ~(same_server & (OUTSIDE_CALLS.c.tool == tool.tool)))
     elsewhere = _first(connection, at, mine, _answered, ~same_server, OUTSIDE_CALLS.c.server != WEB)
+    packages = _first(connection, PACKAGES.c.at, PACKAGES.c.task_id == task_id)
     remembered = 0.0 if _remembers(connection, task_id) else None
+    private = 0.0 if _remembers(connection, task_id, OUTSIDE_CALLS.c.server != WEB) else None
     return Circumstances(
-        foreign_at=_earliest(files, answer, remembered),
-        others_at=_earliest(files, others, remembered),
-        private_at=_earliest(files, elsewhere),
+        foreign_at=_earliest(files, answer, packages, remembered),
+        others_at=_earliest(files, others, packages, remembered),
+        private_at=_earliest(files, elsewhere, private),
         agreed_at=_agreed_at(connection, task_id, tool),
         unknown=is_unknown(connection, task_id, digest),
         bases=bases_of(connection, task_id, addresses),
@@ -39,7 +42,7 @@ def circumstances(
 
 
 def holds_foreign(connection: Connection, task_id: int) -> bool:
-    """Return whether the task has read text from outside."""
+    """Return whether the task has read text from outside; packages are not counted here."""
     answered = sa.select(OUTSIDE_CALLS.c.id).where(OUTSIDE_CALLS.c.task_id == task_id, _answered)
     brought = sa.select(REVISIONS.c.id).where(REVISIONS.c.task_id == task_id, REVISIONS.c.note == "brought")
     found = any(connection.execute(query.limit(1)).first() is not None for query in (answered, brought))
@@ -57,13 +60,14 @@ def _earliest(*times: float | None) -> float | None:
     return min((time for time in times if time is not None), default=None)
 
 
-def _remembers(connection: Connection, task_id: int) -> bool:
-    """Return whether an earlier task that had read text from outside left a memory for this one's space."""
+def _remembers(connection: Connection, task_id: int, *which: sa.ColumnElement[bool]) -> bool:
+    """Return whether an earlier task that held files of people, or read text from outside (`which`: of such
+    calls), left a memory for this one's space."""
     space = sa.select(TASKS.c.space).where(TASKS.c.id == task_id).scalar_subquery()
     origin = OUTSIDE_CALLS.c.task_id == MEMORIES.c.task_id
     brought = sa.and_(REVISIONS.c.task_id == MEMORIES.c.task_id, REVISIONS.c.note == "brought")
     foreign = sa.or_(
-        sa.select(OUTSIDE_CALLS.c.id).where(origin, _answered).exists(),
+        sa.select(OUTSIDE_CALLS.c.id).where(origin, _answered, *which).exists(),
         sa.select(REVISIONS.c.id).where(brought).exists(),
     )
     query = sa.select(MEMORIES.c.id).where(MEMORIES.c.space == space, MEMORIES.c.task_id != task_id, foreign)

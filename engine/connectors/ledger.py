@@ -128,12 +128,13 @@ def finish(connection: Connection, call_id: int, answer: OutsideAnswer, now: flo
     return changed.rowcount == 1
 
 
-def give_up(connection: Connection, call_id: int, state: CallState, why: str, now: float) -> None:
-    """Write that the call did not happen ("failed"), or that nobody knows ("unknown")."""
+def give_up(connection: Connection, call_id: int, state: CallState, why: OutsideAnswer, now: float) -> None:
+    """Write that the call did not happen ("failed"), or that nobody knows ("unknown"). `why.failed`: the
+    tool's own words are in it."""
     row = connection.execute(sa.select(OUTSIDE_CALLS).where(OUTSIDE_CALLS.c.id == call_id)).one()
     if row.state != "sent":
         return
-    _change(connection, call_id, state=state, result=why, ended_at=now)
+    _change(connection, call_id, state=state, result=why.text, failed=why.failed, ended_at=now)
     if state == "failed" and row.price_micros:
         agent = sa.select(BUDGETS.c.path).join(AGENTS, AGENTS.c.budget_id == BUDGETS.c.id)
         path = connection.execute(agent.where(AGENTS.c.id == row.agent_id)).scalar_one()

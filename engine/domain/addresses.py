@@ -237,17 +237,18 @@ def carried_by(arguments: Mapping[str, Any], names: Collection[str] | None = Non
     """
     addresses: dict[str, None] = {}
     words = names is not None and any(name not in names for name in arguments)
-    numbers = 0
+    marks = 0  # numbers, yes and no, nothing: a few are how a tool is used, a row of them is a text
     for leaf in _leaves(arguments):
         if isinstance(leaf, str) and _LOOKS_LIKE_ONE.search(leaf):
             found = addresses_in_text(leaf)
             whole = found[0] if len(found) == 1 and _is_whole(leaf, found[0]) else leaf
             addresses[whole] = None
-        elif isinstance(leaf, str):
-            words = words or bool(leaf.strip())
-        elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
-            numbers += 1
-            words = words or numbers > _FEW or not (isinstance(leaf, int) and abs(leaf) < _SHORT_NUMBER)
+        elif isinstance(leaf, str) and leaf.strip():
+            words = True
+        else:
+            marks += 1
+            long = isinstance(leaf, float) or (isinstance(leaf, int) and abs(leaf) >= _SHORT_NUMBER)
+            words = words or marks > _FEW or long
     return Carried(tuple(addresses), words)
 
 
@@ -261,13 +262,13 @@ def _is_whole(leaf: str, address: str) -> bool:
 
 def _leaves(value: Any, *, inside: bool = False) -> Iterable[Any]:
     """Yield the values in arguments, and the names inside them, which a schema need not know."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         for name, each in value.items():
             if inside:
                 yield name
             yield from _leaves(each, inside=True)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple) and value:
         for each in value:
             yield from _leaves(each, inside=True)
-    elif value is not None:
+    else:
         yield value

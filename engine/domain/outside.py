@@ -127,11 +127,11 @@ def _words(text: str) -> set[str]:
     return {word for word in found if len(word) > 1}
 
 
-def tool_name(server: str, tool: str) -> str:
+def tool_name(server: str, tool: str, *, alike: bool = False) -> str:
     """Return the name under which agents call a server's tool: both names, in letters that every model
-    provider takes. A name that is too long is cut and made unique by its hash."""
+    provider takes. A name that is too long, or `alike` another's, is cut and made unique by its hash."""
     name = f"{_NAME.sub('_', server)}__{_NAME.sub('_', tool)}"
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= LONGEST_NAME and not alike:
         return name
     mark = hashlib.sha256(f"{server}\n{tool}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{name[: LONGEST_NAME - 9]}_{mark}"

@@ -63,7 +63,8 @@ E = TypeVar("E")
 @dataclass(frozen=True, slots=True)
 class ToolOptions:
     """Settings that tools obey. `by_runs`: a model's word is worth too little here; reports and the auditor's
-    judgement are what runs show."""
+    judgement are what runs show. `guard`: what could carry data out needs a person once text from outside was
+    read."""
 
     run_timeout_s: float = 30.0
     plan_approval_over: int = 8
@@ -71,6 +72,7 @@ class ToolOptions:
     by_runs: bool = False
     output_chars: int = MAX_RESULT
     packages: PackagePolicy = field(default_factory=PackagePolicy)
+    guard: bool = True
     watch: WatchOptions = field(default_factory=WatchOptions)
     files: WorkspaceLimits = field(default_factory=WorkspaceLimits)
 

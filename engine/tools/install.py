@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from engine.budget.team import open_questions
+from engine.connectors.leaving import holds_foreign
 from engine.domain.effects import AddPackages, AskPackages, RaiseGate
 from engine.domain.outcomes import ToolResult
 from engine.domain.packages import MAX_WANTED, Pin, Wanted, check_hashes, sort_wanted, wanted_in, wanted_of
@@ -51,10 +52,9 @@ async def _install(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResu
     pins = await pins_now(context)
     asked = await context.db.read(lambda c: asked_of(c, context.task.id))
     policy = context.options.packages
-    if context.outside is not None and await context.outside.is_guarded(context.task.id):
-        policy = (
-            policy.without_wildcards()
-        )  # the index hears the name, which text from outside may have chosen
+    # The index hears the name, which text from outside may have chosen, such as a file that people attached.
+    if context.options.guard and await context.db.read(lambda c: holds_foreign(c, context.task.id)):
+        policy = policy.without_wildcards()
     found = sort_wanted(wanted, policy, asked, pins, attended=context.task.attended)
     if found.ask:
         return await _ask(context, found.ask)

@@ -165,11 +165,12 @@ async def _answered(
     )
     if not kept.told or kept.reused:
         context.stage(shown)
-    if end == "not_sent":
-        return ToolResult(f"The call was not made: {kept.answer.text}", Refused("unavailable"))
-    if end == "unknown":
+    if kept.state != "done":
+        said = quoted(tool.server, tool.tool, kept.answer.text) if kept.answer.failed else kept.answer.text
+        if end == "not_sent":
+            return ToolResult(f"The call was not made: {said}", Refused("unavailable"))
         outcome = Consulted(kept.id, tool.server, tool.tool, failed=True)
-        return ToolResult(f"{kept.answer.text} {UNKNOWN}", outcome)
+        return ToolResult(f"{said} {UNKNOWN}", outcome)
     outcome = Consulted(kept.id, tool.server, tool.tool, kept.answer.addresses, kept.answer.failed)
     note = "it failed" if kept.answer.failed else ""
     return ToolResult(quoted(tool.server, tool.tool, kept.answer.text, note), outcome)

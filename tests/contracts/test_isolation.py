@@ -463,6 +463,7 @@ def _find(action: Action, **more: Any) -> Callable[[Connection, Side], object]:
     return work
 
 
+NO_TEA = OutsideAnswer("?", failed=True)
 TEA = OutsideAnswer("tea", addresses=("shop://tea",), links=("https://tea.example/",))
 
 
@@ -482,7 +483,7 @@ ENGINE_ACTS = (
     by_engine("make an approved call", lambda db, s: claim(db, s.calls["pending"], SHOP, NOW)),
     by_engine("no such tool any more", lambda db, s: claim(db, s.calls["pending"], None, NOW)),
     by_engine("an approved call answered", lambda db, s: answered(db, s.calls["sent"], TEA, NOW)),
-    by_engine("an approved call lost", lambda db, s: lost(db, s.calls["sent"], "unknown", "?", NOW)),
+    by_engine("an approved call lost", lambda db, s: lost(db, s.calls["sent"], "unknown", NO_TEA, NOW)),
     by_engine("begin a call", lambda db, s: begin(db, _new_call(db, s), NOW)),
     by_engine("sweep", lambda db, s: sweep(db, s.task), changes=False),
     by_engine("deadline", lambda db, s: sweep(db, s.task), task_is(deadline_at=NOW - 1)),

@@ -226,9 +226,11 @@ class Connection:
                 ) from error
             told = error.code == types.INTERNAL_ERROR and not (statuses and statuses[-1] >= 500)
             if error.code in _SILENT and not (reads_only and told):
-                raise Unanswered(f"{name} gave no answer ({clean_line(str(error))[:200]}).") from error
+                why = f"{name} gave no answer ({clean_line(str(error))[:200]})."
+                raise Unanswered(why, foreign=True) from error
             if error.code in _REFUSED:
-                raise NotSent(f"{name} refused the call: {clean_line(str(error))[:600]}") from error
+                why = f"{name} refused the call: {clean_line(str(error))[:600]}"
+                raise NotSent(why, foreign=True) from error
             raise ServerFailed(f"{name} answered with an error: {clean_line(str(error))[:600]}") from error
         except ValidationError as error:
             raise Unanswered(f"{name} answered in a form that cannot be read.") from error

@@ -15,7 +15,7 @@ from engine.connectors.mcp.client import Connection, ServerFailed
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.signin import Carried, preset_client
 from engine.connectors.mcp.signin_store import SignInFile
-from engine.connectors.mcp.tools import PROMPT, READ_RESOURCE, RESOURCES, offered
+from engine.connectors.mcp.tools import PROMPT, READ_RESOURCE, RESOURCES, offered, stricter
 from engine.domain.clean import clean_line
 from engine.errors import NotSent
 from engine.ports import OutsideAnswer, OutsideTool, ServerCondition, ServerState
@@ -32,6 +32,9 @@ WAIT_S, AGAIN_S = 15.0, 3.0
 """Seconds that a call waits for a server that is starting, and for one that has just gone."""
 
 STOP_S = 8.0
+LIST_AGAIN_S = 0.5
+MOST_KNOWN = 2_000
+"""Tools of a server that are remembered, with those that it lists no more."""
 SIGN_IN_AGAIN_S = 600.0
 """Seconds until a server that wants a sign-in is asked once more without one."""
 
@@ -53,6 +56,8 @@ class McpServer:
         self._stop = asyncio.Event()
         self._run: asyncio.Task[None] | None = None
         self.starts = 0
+        self._known: dict[str, OutsideTool] = {}
+        self._ours = config.entry.megaagent
 
     @property
     def state(self) -> ServerState:
@@ -112,7 +117,7 @@ class McpServer:
         self.starts += 1
         try:
             async with connection.open(CONNECT_S):
-                self.tools = await offered(connection)
+                await self._list(connection)
                 self._connection = connection
                 wider = bool(self.config.may_sign_in and self.sign_in.read().asked_scope)
                 self._signs_in = wider
@@ -131,8 +136,16 @@ class McpServer:
         while not (self._stop.is_set() or connection.closed.is_set() or self._again.is_set()):
             await _any_of(self._stop, self._again, connection.closed, connection.changed)
             if connection.changed.is_set():
+                await _first(self._stop, LIST_AGAIN_S)  # a server may say so over and over
                 connection.changed.clear()
-                self.tools = await offered(connection)
+                await self._list(connection)
+
+    async def _list(self, connection: Connection) -> None:
+        """Read its tools; what it once said against one of them stays."""
+        listed = await offered(connection)
+        known = {tool.tool: tool for tool in stricter(listed, self._known.values(), self._ours)}
+        self.tools = tuple(known.values())
+        self._known = dict([*self._known.items(), *known.items()][-MOST_KNOWN:])
 
     def _now(self, condition: ServerCondition, detail: str) -> None:
         if condition != self._condition:

@@ -12,6 +12,7 @@ from engine.connectors.mcp.callback import Callback, listening_at
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.server import McpServer
 from engine.connectors.mcp.signin import SignIns
+from engine.connectors.mcp.tools import told_apart
 from engine.errors import NotFound, NotSent
 from engine.ports import OutsideAnswer, OutsideTool, ServerState, SignInLink
 
@@ -37,7 +38,7 @@ class McpServers:
 
     def tools(self) -> Sequence[OutsideTool]:
         """See `OutsideServers.tools`."""
-        return [tool for server in self._servers.values() for tool in server.tools]
+        return told_apart(tool for server in self._servers.values() for tool in server.tools)
 
     def states(self) -> Sequence[ServerState]:
         """See `OutsideServers.states`."""

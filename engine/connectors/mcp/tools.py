@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from engine.connectors.mcp.config import ServerConfig
+from engine.connectors.mcp.config import OurKey, ServerConfig
 from engine.connectors.mcp.schemas import described, safe_schema
 from engine.domain.outside import tool_name
 from engine.ports import OutsideTool
@@ -38,7 +41,7 @@ MAX_NAME = 128
 
 
 async def offered(connection: Connection) -> tuple[OutsideTool, ...]:
-    """Return everything that agents may call at the server, each name once."""
+    """Return everything that agents may call at the server, each tool once."""
     config = connection.config
     own = (tool for tool in await connection.tools() if tool.name not in (RESOURCES, READ_RESOURCE, PROMPT))
     found = [_own(config, tool) for tool in own if len(tool.name) <= MAX_NAME]
@@ -52,8 +55,42 @@ async def offered(connection: Connection) -> tuple[OutsideTool, ...]:
         found.append(_reading(config, PROMPT, "get_prompt", text, _PROMPT))
     by_name: dict[str, OutsideTool] = {}
     for tool in found:
-        by_name.setdefault(tool.name, tool)
+        by_name.setdefault(tool.tool, tool)
     return tuple(by_name.values())
+
+
+def told_apart(tools: Iterable[OutsideTool]) -> list[OutsideTool]:
+    """Return tools of any servers with names that are all different: those that would be alike are marked."""
+    listed = list(tools)
+    times = Counter(tool.name.casefold() for tool in listed)
+    return [
+        replace(tool, name=tool_name(tool.server, tool.tool, alike=True))
+        if times[tool.name.casefold()] > 1
+        else tool
+        for tool in listed
+    ]
+
+
+def stricter(now: Iterable[OutsideTool], before: Iterable[OutsideTool], ours: OurKey) -> list[OutsideTool]:
+    """Return the tools as they are listed now, where the server says no better of one than it said before.
+
+    A server that called a tool one that changes things cannot make it one that only reads while people and
+    policies count on it; a restart of the bot reads it anew.
+    """
+    known = {tool.tool: tool for tool in before}
+    return [_stricter(tool, known[tool.tool], ours) if tool.tool in known else tool for tool in now]
+
+
+def _stricter(now: OutsideTool, before: OutsideTool, ours: OurKey) -> OutsideTool:
+    reads_only = now.reads_only and before.reads_only
+    method = now.tool in (RESOURCES, READ_RESOURCE, PROMPT)
+    return replace(
+        now,
+        reads_only=reads_only,
+        repeatable=now.repeatable and before.repeatable,
+        open_world=now.open_world or before.open_world,
+        policies=now.policies if method else ours.policies(now.tool, reads_only=reads_only),
+    )
 
 
 def _own(config: ServerConfig, tool: types.Tool) -> OutsideTool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,9 @@ def test_a_name_has_one_face_everywhere() -> None:
 
 
 def test_addresses() -> None:
-    """The operator's template gets the name quoted; without one there is always a picture."""
-    assert template_url("https://x/{seed}.png", "A da/é") == "https://x/A%20da%2F%C3%A9.png"
+    """The operator's belongs to the name and does not tell it; without a template there is a picture too."""
+    made = template_url("https://x/{seed}.png", "canary7f3a91qx")
+    assert re.fullmatch(r"https://x/[0-9a-f]{12}\.png", made) and "canary" not in made
+    assert made == template_url("https://x/{seed}.png", "Canary7f3a91qx")
+    assert made != template_url("https://x/{seed}.png", "canary")
     assert default_url("Ada").startswith("https://cdn.discordapp.com/embed/avatars/")

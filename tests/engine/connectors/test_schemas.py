@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.connectors.mcp.config import OurKey
 from engine.connectors.mcp.schemas import MAX_SCHEMA, described, safe_schema
+from engine.connectors.mcp.tools import stricter, told_apart
+from engine.domain.outside import LONGEST_NAME, tool_name
+from engine.ports import OutsideTool
 from engine.tools.schema import KEYWORDS
 
 NAMES = st.sampled_from(
@@ -68,3 +73,39 @@ def test_descriptions_are_one_clean_line(text: str | None) -> None:
     """No control characters, no line that could look like a message."""
     line = described(text)
     assert len(line) <= 800 and "\n" not in line and "\u202e" not in line and "\x1b" not in line
+
+
+def test_a_server_cannot_take_back_what_it_said_against_a_tool() -> None:
+    """From one that changes things to one that only reads, or from the world to its own: the worse stays."""
+    ours = OurKey.model_validate({"policy": {"sure": "allow"}})
+    worse = OutsideTool("s__x", "s", "x", "", {}, ours.policies("x", reads_only=False))
+    better = replace(
+        worse,
+        reads_only=True,
+        repeatable=True,
+        open_world=False,
+        policies=ours.policies("x", reads_only=True),
+        description="new",
+    )
+    (now,) = stricter([better], [worse], ours)
+    assert (now.reads_only, now.repeatable, now.open_world, now.policies["member"]) == (
+        False,
+        False,
+        True,
+        "ask",
+    )
+    assert now.description == "new"
+    (again,) = stricter([worse], [better], ours)
+    assert again.policies["member"] == "ask" and not again.reads_only
+    assert stricter([better], [], ours) == [better]
+
+
+def test_tools_whose_names_would_be_alike_are_told_apart() -> None:
+    """Over servers, and within one that writes two names of which providers take the same letters."""
+    listed = [("a b", "x"), ("a_b", "x"), ("a_b", "y"), ("s", "get.it"), ("s", "get_it"), ("s", "GET_it")]
+    made = told_apart(OutsideTool(tool_name(*one), *one, "", {}, {}) for one in listed)
+    names = [tool.name for tool in made]
+    assert len({name.casefold() for name in names}) == len(listed) and names[2] == "a_b__y"
+    assert [(tool.server, tool.tool) for tool in made] == listed
+    assert all(len(name) <= LONGEST_NAME for name in names)
+    assert told_apart(made) == made
