@@ -117,6 +117,17 @@ def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer, now: f
     _book(connection, row, booking, now, ended=turn.call)
 
 
+def spend_stopped(connection: Connection, turn: Turn, answer: ChatAnswer, now: float) -> None:
+    """Book an answer whose step a stop of the process cut off, unless it was committed by then."""
+    row = _locked(connection, turn.facts.agent.id)
+    if not turn.call or row.call != turn.call:
+        return
+    known = answer.cost_micros is not None and not answer.guessed
+    held = (row.reserved_micros, row.reserved_tokens)
+    booking = _Booking(answer.usage, answer.cost_micros, held, known, answer.model)
+    _book(connection, row, booking, now, ended=turn.call)
+
+
 def spend_cut(connection: Connection, turn: Turn, quote: Quote | None, now: float) -> None:
     """Book a cancelled call by `quote` (None: it cost nothing) and release the agent's reservation."""
     row = _locked(connection, turn.facts.agent.id)

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from sqlalchemy.exc import IntegrityError
 
 from engine.budget.caps import at_cap
-from engine.budget.settlement import spend_cut, spend_dropped, spend_lost
+from engine.budget.settlement import spend_cut, spend_dropped, spend_lost, spend_stopped
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import CountRefusal, Effect, GiveUp, Notice, StepOutcome
 from engine.domain.models import DEMONSTRATION
@@ -210,6 +210,10 @@ class TurnRunner:
             return await self._unanswered(turn, error)
         try:
             return await self._act_and_commit(turn, answer, started)
+        except asyncio.CancelledError:  # the process stops
+            now = parts.clock.now()
+            await parts.db.write(lambda c: spend_stopped(c, turn, answer, now))
+            raise
         except StorageFull:
             parts.db.report_full()
             raise

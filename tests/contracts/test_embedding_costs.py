@@ -118,7 +118,8 @@ async def test_a_failed_call_counts_by_its_estimate_unless_it_was_refused(
 
 @pytest.mark.parametrize("world", ["sqlite-local"], indirect=True)
 async def test_an_estimate_stays_booked_where_the_process_dies_in_the_call(world: World) -> None:
-    """The repeated step calls again, and both calls count; nothing stays reserved."""
+    """The repeated step calls again, and both calls count, as does the answer that asked for them; nothing
+    stays reserved."""
     reached = asyncio.Event()
 
     class Deaf(Priced):
@@ -133,5 +134,5 @@ async def test_an_estimate_stays_booked_where_the_process_dies_in_the_call(world
     await world.stop(first, drain=False)
     engine = await world.start(boss, embedder=Priced(), turn=QUIET)
     await ended(engine, task)
-    assert (await engine.look.task(task)).spend.cost_micros == 3 * CHAT + 50 + 3 * 30
+    assert (await engine.look.task(task)).spend.cost_micros == 4 * CHAT + 50 + 3 * 30
     assert await world.rows(sa.select(BUDGETS.c.id).where(BUDGETS.c.reserved_micros != 0)) == []
