@@ -205,11 +205,11 @@ class Source:
 
     async def handle(self, command: object) -> int:
         """Ignore the command."""
-        raise Invalid(f"This engine only speaks; it cannot take {command}.")
+        raise Invalid(f"This engine only speaks; it cannot take {command}.", "Use the engine.")
 
     async def read_file(self, task_id: int, path: str) -> bytes:
         """Has no files."""
-        raise NotFound(f"There is no {path} in task {task_id}.")
+        raise NotFound(f"There is no {path} in task {task_id}.", "Name another.")
 
     async def events(self, after: int = 0) -> AsyncIterator[ev.Event]:
         """As the engine's."""

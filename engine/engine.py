@@ -388,7 +388,7 @@ def _checked_paths(files: Mapping[str, bytes]) -> dict[str, bytes]:
 def _with_defaults(limits: c.Limits, caps: Caps) -> Caps:
     chosen = {name: getattr(limits, name) or getattr(caps, name) for name in Caps.__dataclass_fields__}
     if chosen["members"] < 1:
-        raise Invalid("A head needs at least one member.")
+        raise Invalid("A head needs at least one member.", "Choose 1 or more.")
     return Caps(**chosen)
 
 

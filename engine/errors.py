@@ -1,9 +1,10 @@
 """The engine's exceptions.
 
 EngineError
-├── NotFound            an id does not exist
-├── WrongState          the object exists, but its state does not allow the command
-├── Invalid             a value of the command is wrong: correct it and repeat
+├── Refused             a command is not carried out; it carries a `Refusal`
+│   ├── NotFound            an id does not exist
+│   ├── WrongState          the object exists, but its state does not allow the command
+│   └── Invalid             a value of the command is wrong: correct it and repeat
 ├── NotConfigured       something is missing on this machine: install or configure it
 │   └── StorageFull         the disk is full: free space, work resumes by itself
 ├── Stale               another commit came first: load again and repeat (never reaches people)
@@ -31,19 +32,45 @@ from dataclasses import dataclass
 from engine.secrets import redact
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is not done, and what to do next: one or two sentences each, neither empty."""
+
+    reason: str
+    next_step: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.next_step}"
+
+    def format(self, **values: object) -> Refusal:
+        """Return the refusal with the values put into both of its texts."""
+        return Refusal(self.reason.format(**values), self.next_step.format(**values))
+
+
 class EngineError(Exception):
     """Base class of the engine's exceptions; `str(error)` can be shown to people."""
 
 
-class NotFound(EngineError):
+class Refused(EngineError):
+    """A command is not carried out: why, and what to do next."""
+
+    def __init__(self, reason: str, next_step: str) -> None:
+        super().__init__(reason, next_step)
+        self.refusal = Refusal(reason, next_step)
+
+    def __str__(self) -> str:
+        return str(self.refusal)
+
+
+class NotFound(Refused):
     """A task, agent, group, gate, file or revision does not exist."""
 
 
-class WrongState(EngineError):
+class WrongState(Refused):
     """The object exists but its state does not allow the command, such as resuming a task that ended."""
 
 
-class Invalid(EngineError):
+class Invalid(Refused):
     """A value is outside its documented range or shape."""
 
 

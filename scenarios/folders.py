@@ -38,11 +38,11 @@ def load_folders(root: Path) -> list[FolderWork]:
     """Return the works below a folder, by name. Raises Invalid when there is none or one cannot be read."""
     found = [root] if _is_work(root) else sorted(path for path in root.rglob("*") if _is_work(path))
     if not found:
-        raise Invalid(f"{root} holds no work. A work is a folder with goal.md and tests/, or an exercise.")
+        raise Invalid(f"{root} holds no work.", "Name a folder with goal.md and tests/, or an exercise.")
     try:
         return [_own(path, root) if (path / "goal.md").exists() else _exercise(path, root) for path in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Invalid(f"A work below {root} cannot be read ({error}). Repair it.") from error
+        raise Invalid(f"A work below {root} cannot be read ({error}).", "Correct it.") from error
 
 
 def _is_work(path: Path) -> bool:

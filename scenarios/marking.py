@@ -42,14 +42,16 @@ def load_items(kind: Kind, path: Path) -> list[Item]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid(
-            f"{path} cannot be read ({error}). Give a file of items, one JSON object a line."
+            f"{path} cannot be read ({error}).", "Give a file of items, one JSON object a line."
         ) from error
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
                 items.append(_READERS[kind](json.loads(line), number))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise Invalid(f"Line {number} of {path.name} is no {kind} item ({error}). Fix it.") from error
+                raise Invalid(
+                    f"Line {number} of {path.name} is no {kind} item ({error}).", "Correct it."
+                ) from error
     return items
 
 

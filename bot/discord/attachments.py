@@ -6,10 +6,10 @@ from collections.abc import Container, Sequence
 
 import discord
 
-from bot import texts
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import safe_name, size
 from bot.discord.limits import FILE_BYTES
+from bot.texts import refusals
 
 FOLDER = "attachments"
 
@@ -19,7 +19,7 @@ async def files_of(attachments: Sequence[discord.Attachment], folder: str = FOLD
     for attachment in attachments:
         if attachment.size > FILE_BYTES:
             name, much = safe_name(attachment.filename), size(attachment.size)
-            raise ActionRefused(texts.BIG_FILE.format(name=name, size=much, limit=size(FILE_BYTES)))
+            raise ActionRefused(refusals.BIG_FILE.format(name=name, size=much, limit=size(FILE_BYTES)))
     paths = paths_of(attachments, folder)
     return {path: await attachment.read() for path, attachment in paths.items()}
 

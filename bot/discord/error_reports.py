@@ -11,55 +11,72 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import cut
 from bot.discord.interactions import answer
-from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable, StorageFull
+from bot.texts import refusals
+from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable, Refusal, Refused, StorageFull
 from engine.secrets import redact
 
 log = logging.getLogger(__name__)
 
+MOST_REASON, MOST_STEP = 1_000, 900
+"""Characters of what is told: a long reason never cuts the next step away."""
 
-def explain(error: BaseException) -> str | None:
-    """Return the text for the person, None for unforeseen errors."""
-    if isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError):
-        return explain(error.__cause__) if error.__cause__ else None
-    if isinstance(error, ModelKeyRejected | ModelUnavailable):
-        rejected = isinstance(error, ModelKeyRejected)
-        return (texts.KEY_REJECTED if rejected else texts.UNREACHABLE).format(message=error)
-    if isinstance(error, StorageFull):
-        return texts.NO_DISK
-    if isinstance(error, ActionRefused | EngineError):
-        return str(error)
-    if isinstance(error, app_commands.CheckFailure):
-        return texts.GUILD_ONLY if isinstance(error, app_commands.NoPrivateMessage) else texts.NEEDS_MANAGE
+
+def explain(error: BaseException) -> Refusal | None:
+    """Return what the person is told, None for unforeseen errors."""
+    match error:
+        case app_commands.CommandInvokeError() | app_commands.TransformerError():
+            return explain(error.__cause__) if error.__cause__ else None
+        case ActionRefused() | Refused():
+            return error.refusal
+        case EngineError():
+            return _of_engine(error)
+        case app_commands.NoPrivateMessage():
+            return refusals.GUILD_ONLY
+        case app_commands.CheckFailure():
+            return refusals.NEEDS_MANAGE
     return _of_machine(error)
 
 
-def _of_machine(error: BaseException) -> str | None:
+def _of_engine(error: EngineError) -> Refusal:
+    """Return what is told of an error of the model, the disk or the set-up."""
+    if isinstance(error, StorageFull):
+        return refusals.NO_DISK
+    if isinstance(error, ModelKeyRejected):
+        return refusals.KEY_REJECTED.format(message=error)
+    if isinstance(error, ModelUnavailable):
+        return refusals.UNREACHABLE.format(message=error)
+    return Refusal(str(error), refusals.ASK_DOCTOR)
+
+
+def _of_machine(error: BaseException) -> Refusal | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return texts.NO_DISK
+        return refusals.NO_DISK
     if "disk is full" in str(error).lower():  # SQLite's own word for the same, through SQLAlchemy
-        return texts.NO_DISK
+        return refusals.NO_DISK
     if isinstance(error, discord.Forbidden):
-        return texts.DISCORD_FORBIDDEN
+        return refusals.DISCORD_FORBIDDEN
     if isinstance(error, discord.NotFound):
-        return texts.DISCORD_GONE
+        return refusals.DISCORD_GONE
     if isinstance(error, discord.DiscordServerError | discord.RateLimited | aiohttp.ClientError):
-        return texts.DISCORD_DOWN
+        return refusals.DISCORD_DOWN
     return None
 
 
 def error_text(error: BaseException) -> str:
-    """Return the text for the person; an unforeseen error is logged with a short incident number."""
+    """Return the text for the person, which always ends with the next step.
+
+    An unforeseen error is logged with a short incident number.
+    """
     known = explain(error)
-    if known is not None:
-        return cut(redact(known), 1900)
-    incident = secrets.token_hex(3)
-    log.error("incident %s", incident, exc_info=error)
-    return texts.UNKNOWN.format(incident=incident)
+    if known is None:
+        incident = secrets.token_hex(3)
+        log.error("incident %s", incident, exc_info=error)
+        known = refusals.UNKNOWN.format(incident=incident)
+    return f"{cut(redact(known.reason), MOST_REASON)} {cut(redact(known.next_step), MOST_STEP)}"
 
 
 async def report(interaction: Interaction, error: BaseException, files: Sequence[discord.File] = ()) -> None:

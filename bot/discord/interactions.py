@@ -12,18 +12,18 @@ from typing import Any
 import discord
 from discord.utils import MISSING
 
-from bot import texts
 from bot.discord.access import Person, Right, may, person_of, titled
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.identities import owner_id
+from bot.texts import refusals
 from engine.queries import TaskView
 
 
 def requester(interaction: Interaction) -> Person:
     """Return the person of the interaction. Raises ActionRefused outside a server."""
     if not isinstance(interaction.user, discord.Member):
-        raise ActionRefused(texts.GUILD_ONLY)
+        raise ActionRefused(refusals.GUILD_ONLY)
     return person_of(interaction.user)
 
 
@@ -32,7 +32,7 @@ async def require_right(interaction: Interaction, right: Right, task: TaskView |
     person, owner = requester(interaction), owner_id(task.by) if task else None
     rules = await parts_of(interaction).records.rules(interaction.guild_id or 0)
     if not may(person, right, rules, owner):
-        raise ActionRefused(texts.NOT_ALLOWED[right.value])
+        raise ActionRefused(refusals.NOT_ALLOWED[right.value])
     return titled(person, rules, owner)
 
 
@@ -42,7 +42,7 @@ async def require_view(interaction: Interaction, task: TaskView) -> None:
     They may if they see the root group's place on Discord, or may steer the task.
     """
     if not await visible_tasks(interaction, [task]):
-        raise ActionRefused(texts.NOT_ALLOWED[Right.STEER.value])
+        raise ActionRefused(refusals.NOT_ALLOWED[Right.STEER.value])
 
 
 async def visible_tasks(interaction: Interaction, tasks: Iterable[TaskView]) -> list[TaskView]:
@@ -69,7 +69,7 @@ def require_manager(interaction: Interaction) -> Person:
     """Return the person if they have Manage Server. Raises ActionRefused."""
     person = requester(interaction)
     if not person.manages_guild:
-        raise ActionRefused(texts.NEEDS_MANAGE)
+        raise ActionRefused(refusals.NEEDS_MANAGE)
     return person
 
 

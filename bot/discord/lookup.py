@@ -16,6 +16,7 @@ from bot.discord.formatting import plain
 from bot.discord.identities import space_of
 from bot.discord.interactions import visible_tasks
 from bot.outbox.ledger import GroupRef
+from bot.texts import refusals
 from engine.errors import NotFound
 from engine.queries import AgentView, GateView, GroupView, TaskView
 
@@ -27,7 +28,7 @@ def current_space(interaction: Interaction) -> str:
 
 async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
     """Return a task of this server. Raises ActionRefused for unknown tasks and those of other servers."""
-    missing = ActionRefused(texts.NO_TASK.format(name=f"#{task_id}"))
+    missing = ActionRefused(refusals.NO_TASK.format(name=f"#{task_id}"))
     try:
         task = await parts_of(interaction).engine.look.task(task_id)
     except NotFound:
@@ -53,7 +54,7 @@ async def task_for(interaction: Interaction, name: str | None, *, ended: bool = 
     if name:
         digits = name.strip().lstrip("#")
         if not digits.isdecimal() or len(digits) > 12:
-            raise ActionRefused(texts.NO_TASK.format(name=f"“{plain(name, 40)}”"))
+            raise ActionRefused(refusals.NO_TASK.format(name=f"“{plain(name, 40)}”"))
         return await task_by_id(interaction, int(digits))
     ref = await group_here(interaction)
     if ref is not None:
@@ -64,7 +65,7 @@ async def task_for(interaction: Interaction, name: str | None, *, ended: bool = 
     look = parts_of(interaction).engine.look
     going = [t for t in await look.tasks(current_space(interaction)) if t.ended_at is None]
     if len(going) != 1:
-        raise ActionRefused(texts.NO_TASK_HERE)
+        raise ActionRefused(refusals.NO_TASK_HERE)
     return going[0]
 
 
@@ -92,7 +93,9 @@ def _only_one(tasks: Sequence[TaskView], *, ended: bool) -> TaskView:
         texts.WHICH_TASK_LINE.format(id=task.id, title=plain(task.title or task.goal, 60))
         for task in wanted[:8]
     ]
-    raise ActionRefused("\n".join([texts.WHICH_TASK, *lines]) if lines else texts.NO_TASK_HERE)
+    raise ActionRefused(
+        refusals.WHICH_TASK.format(tasks="\n".join(lines)) if lines else refusals.NO_TASK_HERE
+    )
 
 
 async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentView, TaskView]:
@@ -101,7 +104,7 @@ async def agent_by_id(interaction: Interaction, agent_id: int) -> tuple[AgentVie
         agent = await parts_of(interaction).engine.look.agent(agent_id)
         return agent, await task_by_id(interaction, agent.task_id)
     except (NotFound, ActionRefused):
-        raise ActionRefused(texts.NO_AGENT.format(name=f"#{agent_id}")) from None
+        raise ActionRefused(refusals.NO_AGENT.format(name=f"#{agent_id}")) from None
 
 
 async def agents_near(interaction: Interaction) -> list[AgentView]:
@@ -125,7 +128,7 @@ async def agent_for(interaction: Interaction, name: str) -> tuple[AgentView, Tas
     for agent in await agents_near(interaction):
         if agent.name.casefold() == wanted and agent.state != "dismissed":
             return await agent_by_id(interaction, agent.id)
-    raise ActionRefused(texts.NO_AGENT.format(name=f"“{plain(name, 40)}”"))
+    raise ActionRefused(refusals.NO_AGENT.format(name=f"“{plain(name, 40)}”"))
 
 
 async def groups_near(interaction: Interaction) -> list[GroupView]:
@@ -137,7 +140,7 @@ async def groups_near(interaction: Interaction) -> list[GroupView]:
 
 async def group_for(interaction: Interaction, name: str) -> tuple[GroupView, TaskView]:
     """Return the group with this id or name and its task. Raises ActionRefused."""
-    missing = ActionRefused(texts.NO_GROUP.format(name=f"“{plain(name, 40)}”"))
+    missing = ActionRefused(refusals.NO_GROUP.format(name=f"“{plain(name, 40)}”"))
     digits = name.strip().lstrip("#")
     if not digits.isdecimal() or len(digits) > 12:
         wanted = name.strip().casefold()
@@ -158,4 +161,4 @@ async def gate_by_id(interaction: Interaction, gate_id: int) -> tuple[GateView, 
         gate = await parts_of(interaction).engine.look.gate(gate_id)
         return gate, await task_by_id(interaction, gate.task_id)
     except (NotFound, ActionRefused):
-        raise ActionRefused(texts.NO_GATE) from None
+        raise ActionRefused(refusals.NO_GATE) from None

@@ -89,7 +89,7 @@ class PlaceRecords:
         query = select(*_GROUP).where(groups.c.group_id == group_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
-            raise NotFound(f"No group {group_id} is known here yet.")
+            raise NotFound(f"No group {group_id} is known here yet.", "Try again in a minute.")
         return GroupRecord(*row)
 
     async def task(self, task_id: int) -> TaskRecord:
@@ -97,7 +97,7 @@ class PlaceRecords:
         query = select(*_TASK).where(tasks.c.task_id == task_id)
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
-            raise NotFound(f"No task {task_id} is known here.")
+            raise NotFound(f"No task {task_id} is known here.", "See /task list.")
         return TaskRecord(*row)
 
     async def root(self, task_id: int) -> GroupRecord:
@@ -105,7 +105,7 @@ class PlaceRecords:
         query = select(*_GROUP).where(groups.c.task_id == task_id, groups.c.parent_id.is_(None))
         row = await self._database.read(lambda c: c.execute(query).first())
         if row is None:
-            raise NotFound(f"No group of task {task_id} is known here yet.")
+            raise NotFound(f"No group of task {task_id} is known here yet.", "Try again in a minute.")
         return GroupRecord(*row)
 
     async def places(self, task_id: int) -> list[GroupRecord]:

@@ -20,92 +20,23 @@ MENU_INSPECT = "Inspect turn"
 MENU_WHY = "Why?"
 MENU_PAUSE = "Pause this agent"
 
-# ---------------------------------------------------------------- refusals
+# ---------------------------------------------------------------- notices
 
-GUILD_ONLY = "This works only in a server. Try again in a channel of your server."
-DRAFT_LOST = (
-    "This form was submitted twice, or was open for so long that the caps and files you chose have expired. "
-    "Your goal is attached: run `/task new` again and attach it as a file."
-)
-BAD_BUDGET = "A budget must be greater than 0 US dollars. Enter it again as a number such as 2.50."
-PLAN_CAP_ABOVE = (
-    "An approval can lower caps but not raise them, so the plan is not approved yet. "
-    "Raise the caps with `/task cap`, then approve the plan."
-)
-BAD_NUMBER = "“{value}” is not a whole number greater than 0. Open the form again and enter digits only."
-BIG_FILE = "`{name}` is {size}, but the limit is {limit}. Make the file smaller or split it, then try again."
-WHICH_TASK = "Several tasks were started in this channel. Name the one you mean:"
 WHICH_TASK_LINE = "- `task:{id}` {title}"
-NO_TASK_HERE = (
-    "This channel belongs to no task. Name one, as in `/task status task:3`; `/task list` shows all tasks."
-)
-NO_TASK = "There is no task {name} in this server. Run `/task list` to see all tasks."
-NO_AGENT = "There is no agent {name} here. Run `/task tree` to see all agents."
-NO_GROUP = "There is no group {name} here. Run `/task tree` to see all groups."
-NO_GATE = "That question does not belong to this server. Use the buttons below the question itself."
-NO_MEMORY = "There is no memory {name} in this server. Run `/memory list` to see all memories."
-NO_REPEAT = "There is no repeating task {name} here. Run `/task repeat list` to see all of them."
-BAD_TIME = "“{value}” is not a time of day. Run the command again with a time such as 09:00 or 18:30."
-REPEAT_LOST = "This question was already answered, or is more than a day old. Run `/task repeat new` again."
 A_PERSON = "a person"
-NO_FILE = "That file no longer exists. Run `/task files` to see the current files."
-NO_FILES = "There are no files yet. Try again when the agents have written some."
 WHICH_AGENT = "That message contains text from several agents. Choose one:"
-SEVERAL_AGENTS = "That message contains text from several agents ({names}). Use `/agent pause` and name one."
-NOT_A_PERSONA = "That message is not from an agent. Use this on a message from an agent."
-NO_PLACE = "That group has no channel yet. It gets one with its first message; try again in a minute."
-TOO_BIG = (
-    "The file would be {size}, but Discord accepts at most {limit} here. "
-    "Ask the operator to run `megaagent export` on the bot's machine."
-)
 PACKING = "Packing the files. With a long history this takes a minute or two; the result will appear here."
 ZIP_PART = "Part {number} of {of}."
 ZIP_LEFT_OUT = (
     "Left out because they are too large for Discord: {names}. "
     "Ask the operator to run `megaagent export` on the bot's machine."
 )
-ARCHIVE_RUNNING = "Task #{id} still uses its channels. Stop it with `/task stop`, then archive it."
-_ASK = "Someone with Manage Server can grant your role this right with `/setup`."
-NOT_ALLOWED = {
-    "start": f"You are not allowed to start tasks here. {_ASK}",
-    "steer": f"You are not allowed to steer this task. Ask the person who started it. {_ASK}",
-    "approve": f"You are not allowed to answer questions of this task. Ask the person who started it. {_ASK}",
-    "spend": f"You are not allowed to raise caps here. {_ASK}",
-}
-NEEDS_MANAGE = "This needs the Manage Server permission. Ask someone who has it."
-REPLY_REFUSED = (
-    "Agents here read only messages of people who may steer the task. Ask the person who started it, "
-    "or see `/help`."
-)
-CANNOT_READ = (
-    "I cannot read messages here, so no agent received this. "
-    "Right-click an agent's message and choose Apps, then *Reply to agent*, or use `/agent say`."
-)
-NOTHING_TO_READ = "That message has no text and no file for the agent. Add one of them and send it again."
-NO_CHOICE = "That is not one of the choices. Use one of the buttons below the question."
-CAP_IN_WORDS = (
-    "This question cannot be answered with text. Use one of its buttons, or set new caps with `/task cap`."
-)
-READ_LATER = "{name} is paused and will read this once resumed. Use `/agent resume`."
-READ_LATER_TASK = "The task is paused, so {name} will read this once it is resumed. Use `/task resume`."
-READ_ALREADY = "{name} already read the message before you changed it. Send the correction as a new message."
 WHOSE = (
     "-# ❔ A proxy bot posted {count} here while I could not see who wrote them ([the first]({link})). No "
     "agent has them yet. Whoever may steer the task can pass them on."
 )
 PASSED_ON = "Passed on in your name: {count}."
-NOTHING_LEFT_TO_GIVE = "There is nothing left here to pass on: an agent has it, or it was deleted."
 
-DISCORD_FORBIDDEN = "I lack a permission for that here. Run `/doctor` to see which one."
-DISCORD_GONE = "That message or channel was deleted. Run `/task status` for a new card."
-DISCORD_DOWN = "Discord is not responding properly. Nothing was lost; try again in a minute."
-NO_DISK = "The bot's disk is full, so this was not done. Ask the operator to free some space."
-UNKNOWN = (
-    "Something went wrong. It was logged as incident `{incident}`. "
-    "Try again; if it fails again, give the operator that number."
-)
-KEY_REJECTED = "{message} The operator must set `OPENAI_API_KEY` in `.env` and restart the bot."
-UNREACHABLE = "{message} Work resumes automatically; `/doctor` shows whether the endpoint answers."
 
 TWICE = (
     "Another bot is already running on this database ({who}). Two bots would post every message twice, so "
@@ -148,9 +79,6 @@ TASK_STOPPED = "Task #{id} has been stopped. Its files are kept: `/task files`."
 TASK_CAPPED = "Task #{id} now has these caps: {caps}."
 CAP_BELOW_USE = "\n⚠️ More is used already ({used}): {who} at the next model call."
 STOPS, PART_STOPS = "it stops", "they stop"
-ENDED_ALREADY = (
-    "Task #{id} has already ended ({state}), so there is nothing to stop. Start another with `/task new`."
-)
 STOP_SURE = "Stop task #{id} permanently? Its files are kept; its agents are dismissed."
 STOP_NOT = "Task #{id} was not stopped."
 SAID = "{name} has received your message and will answer here after reading it."
@@ -209,7 +137,6 @@ NO_REPEATS = (
 )
 AGENT_DISMISSED = "{name} has left the task. Its open work returns to its head."
 ANSWERED = "Answered: {answer}"
-GATE_CLOSED = "That question was already answered. The answer is shown below it."
 GROUP_AT = "The group {name} works in {where}."
 FOLLOW_SET = {
     "off": "You will get no notifications of task #{id}, except answers to your own messages.",
@@ -238,7 +165,6 @@ STEP_QUIET = "It said nothing and called no tool."
 WHY_ASSIGNED = "**{giver} assigned it:** {title} ({state})."
 WHY_DONE_WHEN, WHY_INSTRUCTIONS = "Done when: {acceptance}", "**Its instructions:**"
 WHY_WHOLE = "-# The whole of it is attached."
-NO_TIMELINE = "No agent has finished a step yet, so there is nothing to draw. Try again in a minute."
 ALT_ORGANISATION = "Organisation of {agents}. {groups}"
 ALT_TIMELINE = "Timeline of {span} of work: {worked}"
 PICTURE_TITLE = "Task #{id}: {goal}"
@@ -490,10 +416,6 @@ DOCTOR_ROLE_GONE = (
 SETUP_DONE = "Settings of this server:\n{lines}"
 SETUP_LINE = "**{right}:** {roles}"
 SETUP_PLACE = "**category:** {place}"
-SETUP_CLOSED = (
-    "Nothing was changed, because in the category {place} I lack **{missing}**, so I could not use channels "
-    "that I make there. Allow it for my role in the category's settings, then run `/setup` again."
-)
 SETUP_ALERTS = "**reminders to administrators:** {place}"
 SETUP_SYSTEM = "the system channel"
 SETUP_WAITS = "**questions wait:** {hours} hours; an unanswered plan: {plan}"

@@ -16,17 +16,10 @@ OFFER_PLAIN = (
     "Task #{id} has ended ({state}). **Continue** goes on in the same channels with the same files, agents "
     "and decisions, and may use at most **{caps}** more."
 )
-OFFER_NOTHING = (
-    "Task #{id} was a demonstration, and its agents' answers are recorded: they cannot answer you. Start a "
-    "task of your own with `/task new`."
-)
 CONTINUED = "Task #{id} continues. It may use at most {caps} more."
 CONTINUED_CLOSED = (
     "I could not open {places} again: channels need **Manage Roles**, threads **Manage Threads**. Grant "
     "them, or write elsewhere; `/doctor` shows what is missing."
-)
-NOT_ENDED = (
-    "Task #{id} has not ended, it is {state}. Write to its agents, or use `/task resume` if it is paused."
 )
 MODAL_CONTINUE = "Continue task #{id}"
 MODAL_CONTINUE_LABEL = "What should happen next? (optional)"
@@ -36,13 +29,8 @@ MODAL_CONTINUE_DOLLARS, MODAL_CONTINUE_TOKENS = (
 )
 MODAL_CONTINUE_MINUTES = "At most so many minutes more"
 
-NOTHING_TO_ACCEPT = (
-    "There is no single plan or result of task #{id} to accept here. React on the question itself, or use "
-    "its buttons."
-)
 ACCEPTED = "Accepted for task #{id}."
 CONTINUE_WHERE = "Use **Continue** on its card, or `/task continue task:{id}`."
-NOT_PAUSED = "{name} is not paused, so there is nothing to continue."
 
 POST_CONTINUED = "▶️ **Continued** by {who}. It may use at most {caps} more."
 POST_KEPT = " {count} kept messages are read now."

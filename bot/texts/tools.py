@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-NONE = (
-    "Agents here have no tools of other programs. The operator can add MCP servers in `mcp.json`: see "
-    "`docs/connectors.md`."
+from engine.errors import Refusal
+
+NONE = Refusal(
+    "Agents here have no external tools.",
+    "The operator can add MCP servers in `mcp.json`: see `docs/connectors.md`.",
 )
 SERVER = {
     "ready": "🟢 **{name}** · {count}",
@@ -35,9 +37,9 @@ LINK = (
 )
 LINK_FILE = "link.txt"
 SIGNED_IN = "✅ Signed in to **{name}**. `/tools` shows its tools in a moment."
-SHARED = (
-    "A sign-in to {name} would hold in all Discord servers that this bot is in. Whoever runs the bot has to "
-    "name those it is for in its entry of `mcp.json` (`guilds`) first."
+SHARED = Refusal(
+    "A sign-in to {name} would hold in all Discord servers that this bot is in.",
+    "Ask the operator to name those it is for in its entry of `mcp.json` (`guilds`).",
 )
 MORE = "-# The whole list is attached."
 FILE = "tools.md"

@@ -14,7 +14,7 @@ from engine.domain.budget import Budget, SpendCap
 from engine.domain.gates import HALF, GateBasis, choices_of
 from engine.domain.models import DEMONSTRATION
 from engine.domain.months import FULL, bits_of, due_notices, month_at, reached, refusal, used
-from engine.errors import Invalid
+from engine.errors import Invalid, Refusal
 from engine.events import EventBody, MonthBudgetReached
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import reopen, set_state
@@ -39,19 +39,19 @@ STALE_S = 3_600.0
 # ---------------------------------------------------------------- what is left
 
 
-def why_nothing_starts(connection: Connection, space: str, by: str, now: float) -> str:
-    """Return why a person may start nothing in a space, with the next step; "" while there is room."""
+def why_nothing_starts(connection: Connection, space: str, by: str, now: float) -> Refusal | None:
+    """Return why a person may start nothing in a space; None while there is room."""
     return next(
         (refusal(left, by) for left in both_left(connection, space, by, now) if left.used_up),
-        "",
+        None,
     )
 
 
 def check_month(connection: Connection, space: str, by: str, now: float, model: str | None = "") -> None:
     """Check that the budgets of the month have room; a demonstration costs nothing. Raises Invalid."""
-    why = "" if model == DEMONSTRATION else why_nothing_starts(connection, space, by, now)
+    why = None if model == DEMONSTRATION else why_nothing_starts(connection, space, by, now)
     if why:
-        raise Invalid(why)
+        raise Invalid(why.reason, why.next_step)
 
 
 def month_budgets(connection: Connection, agent_id: int, now: float) -> list[Budget]:

@@ -116,7 +116,7 @@ class Connectors:
                 here = state.name == server and space in (state.spaces or {space})
                 if here and state.signs_in and isinstance(servers, SignsIn):
                     return await servers.begin_sign_in(server, by, may)
-        raise NotFound(f"The server {server} asks for no sign-in here now. Look at /tools again.")
+        raise NotFound(f"The server {server} asks for no sign-in here now.", "Look at /tools again.")
 
     async def finish_sign_in(self, address: str, by: str) -> str:
         """End a sign-in with the address that `by` was sent to. Return its server.
@@ -126,7 +126,7 @@ class Connectors:
         for servers in self._servers:
             if isinstance(servers, SignsIn):
                 return await servers.finish_sign_in(address, by)
-        raise NotFound("No sign-in is open here. Ask for a new link in /tools.")
+        raise NotFound("No sign-in is open here.", "Ask for a new link in /tools.")
 
     async def try_servers(self, seconds: float) -> tuple[ServerState, ...]:
         """Start the servers only to see whether they can be used, at most so long; stop them again."""

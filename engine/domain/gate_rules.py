@@ -66,15 +66,15 @@ def changed_rule(kind: str, wait_s: float | None, default: str | None) -> tuple[
     """Return the rule that a space wants for a kind of gate; None stands for the usual. Raises Invalid."""
     found = next((each for each in DEFAULTS if each == kind), None)
     if found is None:
-        raise Invalid(f"There are no questions of the kind {kind}. Use one of {', '.join(DEFAULTS)}.")
+        raise Invalid(f"There are no questions of the kind {kind}.", f"Use one of {', '.join(DEFAULTS)}.")
     wait_s = USUAL[found].wait_s if wait_s is None else wait_s
     default = USUAL[found].default if default is None else default
     if not LEAST_S <= wait_s <= MOST_S:
-        raise Invalid("A question waits at least a minute and at most 31 days. Choose a time between.")
+        raise Invalid("A question waits at least a minute and at most 31 days.", "Choose a time between.")
     chosen = next((each for each in DEFAULTS[found] if each == default), None)
     if chosen is None:
         named = ", ".join(DEFAULTS[found])
-        raise Invalid(f"An unanswered question of this kind cannot come to that. Choose one of {named}.")
+        raise Invalid("An unanswered question of this kind cannot come to that.", f"Choose one of {named}.")
     return found, GateRule(wait_s, chosen)
 
 

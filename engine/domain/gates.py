@@ -130,18 +130,18 @@ def check_answer(
     """Return the validated answer. Raises Invalid for one that the gate does not allow."""
     words, caps = text.strip(), None if limits == Limits() else limits
     if len(words) > MAX_TEXT:
-        raise Invalid(f"The answer has {len(words):,} characters; at most {MAX_TEXT:,} fit. Shorten it.")
+        raise Invalid(f"The answer has {len(words):,} characters; at most {MAX_TEXT:,} fit.", "Shorten it.")
     choice = choice_of(choices, choice_id)
     if choice_id is not None and choice is None:
-        raise Invalid("This question has no such choice. Choose one of its choices.")
+        raise Invalid("This question has no such choice.", "Choose one of its choices.")
     if caps is not None and (choice is None or choice.effect != "approve"):
-        raise Invalid("Only the approval of a plan can set caps. Change them separately.")
+        raise Invalid("Only the approval of a plan can set caps.", "Change them separately.")
     if choice is None and not words:
-        raise Invalid("The answer is empty. Choose one of the choices or write an answer.")
+        raise Invalid("The answer is empty.", "Choose one of the choices or write an answer.")
     if choice is None and kind not in TAKES_TEXT:
-        raise Invalid("This question cannot be answered with text. Choose one of its choices.")
+        raise Invalid("This question cannot be answered with text.", "Choose one of its choices.")
     if choice is not None and words and choice.effect not in CARRIES_TEXT:
-        raise Invalid("This choice cannot be combined with text. Choose it without text.")
+        raise Invalid("This choice cannot be combined with text.", "Choose it without text.")
     return Answer(choice, words, caps)
 
 
@@ -150,12 +150,12 @@ def check_lower(limits: Limits, now: Limits) -> None:
     Invalid."""
     if any(value is not None for value in (limits.depth, limits.members, limits.steps)):
         raise Invalid(
-            "An approval can cap only money, tokens, agents and minutes. Leave out the other limits."
+            "An approval can cap only money, tokens, agents and minutes.", "Leave out the other limits."
         )
     for name in ("agents", "cost_micros", "tokens", "minutes"):
         asked, usual = getattr(limits, name), getattr(now, name)
         if asked is not None and usual is not None and asked > usual:
-            raise Invalid("An approval can lower caps, not raise them. Raise them first, then approve.")
+            raise Invalid("An approval can lower caps, not raise them.", "Raise them first, then approve.")
 
 
 def extension(caps: Limits, part: int) -> Limits:

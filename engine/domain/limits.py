@@ -47,5 +47,5 @@ def check_limits(limits: Limits) -> None:
         value = getattr(limits, name)
         if value is not None and value <= 0:
             raise Invalid(
-                f"The limit on {name.replace('_micros', '')} must be more than 0. Enter a larger number."
+                f"The limit on {name.replace('_micros', '')} must be more than 0.", "Enter a larger number."
             )

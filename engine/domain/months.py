@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from engine.commands import MonthRule
 from engine.domain.budget import Budget, SpendCap, amount
-from engine.errors import Invalid
+from engine.errors import Invalid, Refusal
 
 PERCENTS = (50, 80, 100)
 """Parts of a month's budget whose use is told once each to who may raise it."""
@@ -51,10 +51,12 @@ def checked_rule(rule: MonthRule) -> MonthRule:
     try:
         ZoneInfo(rule.zone)
     except (KeyError, ValueError, OSError):
-        raise Invalid(f"There is no time zone {rule.zone[:60]!r}. Write one such as Europe/Berlin.") from None
+        raise Invalid(
+            f"There is no time zone {rule.zone[:60]!r}.", "Write one such as Europe/Berlin."
+        ) from None
     caps = (rule.space_micros, rule.space_tokens, rule.person_micros, rule.person_tokens)
     if any(cap is not None and cap < 1 for cap in caps):
-        raise Invalid("A month's budget is more than 0. Give a larger one, or take the limit away.")
+        raise Invalid("A month's budget is more than 0.", "Give a larger one, or take the limit away.")
     return rule
 
 
@@ -134,12 +136,12 @@ class MonthLeft:
         return self.full or money or (self.cap_tokens is not None and self.spent_tokens >= self.cap_tokens)
 
 
-def refusal(left: MonthLeft, asker: str) -> str:
-    """Return why nothing starts in a month whose budget is used up, with the next step."""
+def refusal(left: MonthLeft, asker: str) -> Refusal:
+    """Return why nothing starts in a month whose budget is used up."""
     whose = "This server's budget" if not left.by else "Your budget" if left.by == asker else "The budget"
-    return (
-        f"{whose} for {left.month} (time zone {left.zone}) is used up: {used(left)}. Ask who manages the "
-        "server to raise it with /setup, or wait for the next month."
+    return Refusal(
+        f"{whose} for {left.month} (time zone {left.zone}) is used up: {used(left)}.",
+        "Ask someone who manages the server to raise it with /setup, or wait for the next month.",
     )
 
 

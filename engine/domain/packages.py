@@ -90,17 +90,22 @@ def wanted_of(text: str) -> Wanted:
     """Return a package as it was asked for. Raises Invalid for anything but a name and a version range."""
     line = text.strip()
     if len(line) > MAX_LENGTH or not line.isascii() or not line.isprintable():
-        raise Invalid(f"{line[:40]!a} is no package name. Name it as on PyPI, such as numpy or numpy>=2.")
+        raise Invalid(f"{line[:40]!a} is no package name.", "Name it as on PyPI, such as numpy or numpy>=2.")
     try:
         found = Requirement(line)
     except InvalidRequirement as error:
-        raise Invalid(f"{line[:60]!r} is no package name. Name it as on PyPI, such as numpy>=2.") from error
+        raise Invalid(
+            f"{line[:60]!r} is no package name.", "Name it as on PyPI, such as numpy>=2."
+        ) from error
     if found.url is not None:
-        raise Invalid(f"{found.name}: packages are taken from the index only, not from an address or a path.")
+        raise Invalid(
+            f"{found.name}: packages come from the index only, not from an address or a path.",
+            "Give its name.",
+        )
     if any(each.operator == "===" for each in found.specifier):
-        raise Invalid(f"{found.name}: write the version with ==.")
+        raise Invalid(f"The version of {found.name} is not exact.", "Write it with ==.")
     if found.marker is not None and not found.marker.evaluate({"extra": ""}):
-        raise Invalid(f"{found.name} is not for this platform ({found.marker}). Leave it out.")
+        raise Invalid(f"{found.name} is not for this platform ({found.marker}).", "Leave it out.")
     extras = f"[{','.join(sorted(found.extras))}]" if found.extras else ""
     return Wanted(canonicalize_name(found.name), f"{found.name}{extras}{found.specifier}")
 
@@ -118,7 +123,9 @@ def wanted_in(path: str, text: str) -> tuple[Wanted, ...]:
         found[each.name] = _both(found[each.name], each) if each.name in found else each
     if not found:
         where = f"{path}, under project.dependencies," if path.endswith(".toml") else path
-        raise Invalid(f"{where} names no package for this Python and platform. Name the packages yourself.")
+        raise Invalid(
+            f"{where} names no package for this Python and platform.", "Name the packages yourself."
+        )
     return tuple(found.values())
 
 
@@ -148,9 +155,9 @@ def _of_project(path: str, text: str) -> list[_Line]:
         project: Any = tomllib.loads(text).get("project", {})
         lines = project.get("dependencies", []) if isinstance(project, dict) else []
     except tomllib.TOMLDecodeError as error:
-        raise Invalid(f"{path} cannot be read: {error}. Name the packages yourself.") from error
+        raise Invalid(f"{path} cannot be read: {error}.", "Name the packages yourself.") from error
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise Invalid(f"{path}: project.dependencies is no list of texts. Name the packages yourself.")
+        raise Invalid(f"{path}: project.dependencies is no list of texts.", "Name the packages yourself.")
     return [(line, frozenset()) for line in lines]
 
 
@@ -162,7 +169,7 @@ def _of_requirements(text: str) -> list[_Line]:
     for line in filter(None, lines):
         named, *hashes = line.split(" --hash")
         if named.startswith("-"):
-            raise Invalid(f"The option {named[:60]!r} is not followed. Name the packages yourself.")
+            raise Invalid(f"The option {named[:60]!r} is not followed.", "Name the packages yourself.")
         made.append((named.strip(), frozenset(_hash(named.strip(), given) for given in hashes)))
     return made
 
@@ -170,7 +177,9 @@ def _of_requirements(text: str) -> list[_Line]:
 def _hash(line: str, given: str) -> str:
     kind, _, digest = given.lstrip("= ").strip().partition(":")
     if kind != "sha256" or not digest.isalnum():
-        raise Invalid(f"{line[:60]!a}: only hashes of the form --hash=sha256:… are checked. Name such ones.")
+        raise Invalid(
+            f"{line[:60]!a}: only hashes of the form --hash=sha256:… are checked.", "Name such ones."
+        )
     return digest.lower()
 
 
@@ -181,8 +190,8 @@ def check_hashes(wanted: Iterable[Wanted], pins: Iterable[Pin]) -> None:
         pin = by_name.get(each.name)
         if pin is not None and each.hashes and pin.sha256 not in each.hashes:
             raise Invalid(
-                f"The index's wheel of {pin.shown} has none of the hashes that the file names for it. "
-                "It is not used: correct the hashes, or do without."
+                f"The index's wheel of {pin.shown} has none of the hashes that the file names for it.",
+                "It is not used: correct the hashes, or do without.",
             )
 
 
@@ -215,10 +224,10 @@ def sort_wanted(
     taken = next((each for each in new if each.name in versions and not _is_met(each, versions)), None)
     if taken is not None:
         raise Invalid(
-            f"This task has {taken.name} {versions[taken.name]} already, and keeps it. Work with that."
+            f"This task has {taken.name} {versions[taken.name]} already, and keeps it.", "Work with that."
         )
     if len(new) > MAX_WANTED:
-        raise Invalid(f"At most {MAX_WANTED} packages can be asked for at once. Name those you need now.")
+        raise Invalid(f"At most {MAX_WANTED} packages can be asked for at once.", "Name those you need now.")
     fetch = [each for each in new if policy.allows(each.name) or each.name in asked.granted]
     rest = [each for each in new if each not in fetch]
     _check_rest(rest, policy, asked, attended=attended)
@@ -232,15 +241,17 @@ def _is_met(each: Wanted, versions: Mapping[str, str]) -> bool:
 def _check_rest(rest: Sequence[Wanted], policy: PackagePolicy, asked: Asked, *, attended: bool) -> None:
     declined = [each.name for each in rest if each.name in asked.declined]
     if declined:
-        raise Invalid(f"The people refused {', '.join(declined)}. Do without.")
+        raise Invalid(f"The people refused {', '.join(declined)}.", "Do without.")
     pending = [each.name for each in rest if each.name in asked.pending]
     if pending:
-        raise Invalid(f"The people are being asked for {', '.join(pending)}. The answer comes as a message.")
+        raise Invalid(
+            f"The people are being asked for {', '.join(pending)}.", "The answer comes as a message."
+        )
     if rest and policy.others == "off":
         allowed = f"allows {', '.join(policy.allowed)} only" if policy.allowed else "allows no packages"
-        raise Invalid(f"The operator {allowed}, not {', '.join(each.name for each in rest)}. Do without.")
+        raise Invalid(f"The operator {allowed}, not {', '.join(each.name for each in rest)}.", "Do without.")
     if rest and not attended:
         names = ", ".join(each.name for each in rest)
         raise Invalid(
-            f"Nobody attends this task who could allow {names}. Do without, and say so in the report."
+            f"Nobody attends this task who could allow {names}.", "Do without, and say so in the report."
         )

@@ -55,12 +55,12 @@ def checked(cron: str, zone: str, now: float) -> Recurrence:
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise Invalid(f"There is no time zone {zone[:60]!r}. Write one such as Europe/Berlin.") from None
+        raise Invalid(f"There is no time zone {zone[:60]!r}.", "Write one such as Europe/Berlin.") from None
     found = Recurrence(_plain(cron), zone)
     # By UTC, so that what is allowed does not depend on the next change of clocks.
     starts = list(islice(Recurrence(found.cron, "UTC").after(now), LOOKED_AT))
     if min(later - earlier for earlier, later in pairwise(starts)) < CLOSEST_S:
-        raise Invalid(f"Starts must be at least {CLOSEST_S // 60} minutes apart. Choose fewer starts.")
+        raise Invalid(f"Starts must be at least {CLOSEST_S // 60} minutes apart.", "Choose fewer starts.")
     return found
 
 
@@ -68,14 +68,25 @@ def _plain(cron: str) -> str:
     fields = cron.lower().split()
     if len(fields) != 5:
         raise Invalid(
-            "A cron expression has five parts: minute, hour, day, month, weekday. Example: 30 6 * * 1-5."
+            "A cron expression has five parts: minute, hour, day, month, weekday.", "Example: 30 6 * * 1-5."
         )
     if fields[2] != "*" and fields[4] != "*":
-        raise Invalid("Give a day of the month or a weekday, not both.")
+        raise Invalid("A day of the month and a weekday cannot be combined.", "Give one of them.")
     fields[4] = _TO_SUNDAY.sub("-7", fields[4])
     text = " ".join(fields)
     try:
         CronSim(text, datetime(2024, 1, 1))
     except CronSimError as error:
-        raise Invalid(f"That cron expression cannot be read: {str(error).lower()}.") from error
+        raise Invalid(_wrong_part(fields), "Correct it, as in 30 6 * * 1-5 for 06:30 on weekdays.") from error
     return text
+
+
+def _wrong_part(fields: list[str]) -> str:
+    """Return which part of a cron expression cannot be read; the words of the library say it in its terms."""
+    for at, name in enumerate(("minute", "hour", "day", "month", "weekday")):
+        alone = ["*"] * at + [fields[at]] + ["*"] * (4 - at)
+        try:
+            CronSim(" ".join(alone), datetime(2024, 1, 1))
+        except CronSimError:
+            return f"The {name} of that cron expression, {fields[at][:40]!r}, cannot be read."
+    return "That cron expression names no time that exists."

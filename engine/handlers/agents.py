@@ -16,7 +16,7 @@ from engine.commands import (
 )
 from engine.domain.addresses import addresses_in_text
 from engine.domain.text import foreign_name
-from engine.errors import Invalid, WrongState
+from engine.errors import Invalid, Refusal, WrongState
 from engine.events import AgentChanged
 from engine.handlers.messages import MAX_CHARS
 from engine.handlers.result import HandlerResult
@@ -33,6 +33,21 @@ from engine.store.core import (
 )
 from engine.store.lookup import get_agent, get_task
 from engine.store.messages import add_system_message
+
+_NOT_IN_STATE = {
+    "active": Refusal("{name} is not paused.", "Write to it, or pause it: /agent pause."),
+    "paused": Refusal("{name} is already paused.", "Resume it: /agent resume."),
+    "dismissed": Refusal("{name} has left the task.", "Use /task tree to see who is there."),
+}
+"""Why an agent cannot be paused or resumed, by the state in which it is."""
+
+
+_NOT_IN_STATE = {
+    "active": Refusal("{name} is not paused.", "Write to it, or pause it: /agent pause."),
+    "paused": Refusal("{name} is already paused.", "Resume it: /agent resume."),
+    "dismissed": Refusal("{name} has left the task.", "Use /task tree to see who is there."),
+}
+"""Why an agent cannot be paused or resumed, by the state in which it is."""
 
 
 def pause_agent(connection: Connection, command: PauseAgent, now: float) -> HandlerResult:
@@ -63,7 +78,8 @@ def resume_agent(connection: Connection, command: ResumeAgent, now: float) -> Ha
 
 def _check_state(agent: AnyRow, wanted: str) -> None:
     if agent.status != wanted:
-        raise WrongState(f"{agent.name} is {agent.status}, not {wanted}.")
+        why = _NOT_IN_STATE[agent.status].format(name=agent.name)
+        raise WrongState(why.reason, why.next_step)
 
 
 def _switched(
@@ -88,7 +104,7 @@ def edit_agent(connection: Connection, command: EditAgent, now: float) -> Handle
     agent = get_agent(connection, command.agent_id)
     _check_not_ended(connection, agent)
     if agent.status == "dismissed":
-        raise WrongState(f"{agent.name} has left the task. Change its successor or its head.")
+        raise WrongState(f"{agent.name} has left the task.", "Change its successor or its head.")
     clear_refusal(connection, agent.id)
     wakes: tuple[Wake, ...] = ()
     if command.instructions is not None:
@@ -100,7 +116,10 @@ def edit_agent(connection: Connection, command: EditAgent, now: float) -> Handle
 
 def _instruct(connection: Connection, agent: AnyRow, text: str, by_name: str, now: float) -> tuple[Wake, ...]:
     if not text or len(text) > MAX_CHARS:
-        raise Invalid(f"Instructions have 1 to {MAX_CHARS:,} characters.")
+        raise Invalid(
+            f"Instructions have 1 to {MAX_CHARS:,} characters.",
+            "Shorten them, or say what the agent should do.",
+        )
     connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(instructions=text))
     _add_new_words(connection, agent, text, now)
     who = foreign_name(by_name) or "A person"
@@ -136,9 +155,9 @@ def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> 
     agent = get_agent(connection, command.agent_id)
     _check_not_ended(connection, agent)
     if agent.role == "boss":
-        raise WrongState("The boss cannot be dismissed. Stop the task instead.")
+        raise WrongState("The boss cannot be dismissed.", "Stop the task instead.")
     if agent.status == "dismissed":
-        raise WrongState(f"{agent.name} has already been dismissed.")
+        raise WrongState(f"{agent.name} has already left the task.", "Use /task tree to see who is there.")
     reason = _because(command.reason, "dismissed", command.by_name)
     events = dismiss(connection, agent.id, reason, now)
     append_events(connection, [(f"agent{agent.id}.left.{n}", body) for n, body in enumerate(events)], now)
@@ -156,14 +175,17 @@ def replace_agent(connection: Connection, command: ReplaceAgent, now: float) -> 
     agent = get_agent(connection, command.agent_id, alone=True)
     _check_not_ended(connection, agent)
     if agent.role == "boss":
-        raise WrongState("The boss cannot be replaced. Change its instructions, or stop the task.")
+        raise WrongState("The boss cannot be replaced.", "Change its instructions, or stop the task.")
     if agent.role == "auditor":
-        raise WrongState(f"{agent.name} judges the result and cannot be replaced.")
+        raise WrongState(
+            f"{agent.name} judges the result and cannot be replaced.",
+            "Write to it, or pause the task: /task pause.",
+        )
     if agent.status == "dismissed":
-        raise WrongState(f"{agent.name} has already been dismissed.")
+        raise WrongState(f"{agent.name} has already left the task.", "Use /task tree to see who is there.")
     text = command.instructions.strip()
     if len(text) > MAX_CHARS:
-        raise Invalid(f"Instructions have at most {MAX_CHARS:,} characters.")
+        raise Invalid(f"Instructions have at most {MAX_CHARS:,} characters.", "Shorten them.")
     reason = _because(command.reason, "replaced", command.by_name)
     successor = put_successor(connection, agent, reason, now, text)
     key = f"agent{agent.id}.replaced"
@@ -183,6 +205,6 @@ def _check_not_ended(connection: Connection, agent: AnyRow) -> None:
     task = get_task(connection, agent.task_id)
     if task.state in ENDED:
         raise WrongState(
-            f"Task {task.id} has ended ({task.state}), so its agents do not work. Continue it first: "
-            "/task continue."
+            f"Task {task.id} has ended ({task.state}), so its agents do not work.",
+            "Continue it first: /task continue.",
         )

@@ -64,13 +64,13 @@ def check_ended(connection: Connection, task_id: int) -> AnyRow:
     task = hold_task(connection, task_id)
     if task.state not in ENDED:
         raise WrongState(
-            f"Task {task.id} has not ended: it is {task.state}. "
-            + ("Resume it: /task resume." if task.state == "paused" else "Write to its agents.")
+            f"Task {task.id} has not ended: it is {task.state}.",
+            "Resume it: /task resume." if task.state == "paused" else "Write to its agents.",
         )
     if task.model == DEMONSTRATION:
         raise WrongState(
-            f"Task {task.id} was a demonstration: its agents' answers are recorded. Start a task of your "
-            "own: /task new."
+            f"Task {task.id} was a demonstration: its agents' answers are recorded.",
+            "Start a task of your own: /task new.",
         )
     return task
 

@@ -94,9 +94,11 @@ def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Hand
     """
     gate = connection.execute(sa.select(GATES).where(GATES.c.id == command.gate_id)).first()
     if gate is None:
-        raise NotFound(f"There is no question {command.gate_id}. Use /task status to see the open ones.")
+        raise NotFound(f"There is no question {command.gate_id}.", "Use /task status to see the open ones.")
     if gate.basis is not None:
-        raise WrongState("This question has already been answered. Nothing is left to do.")
+        raise WrongState(
+            "This question has already been answered.", "Write to the agent if something should change."
+        )
     choices = load_choices(loads(gate.choices_json))
     answer = check_answer(gate.kind, choices, command.choice_id, command.text, command.limits)
     return _close(connection, gate, answer, "person", command.by, now)
@@ -129,7 +131,9 @@ def _close(
         .values(basis=basis, choice_id=chosen, text=answer.text, limits_json=limits, answered_by=by)
     )
     if taken.rowcount != 1:
-        raise WrongState("This question has already been answered. Nothing is left to do.")
+        raise WrongState(
+            "This question has already been answered.", "Write to the agent if something should change."
+        )
     add_words(connection, gate.task_id, answer.text, now)
     closed = GateClosed(
         gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits
@@ -254,7 +258,9 @@ def _approve_call(at: _Answered, *, standing: bool) -> None:
     asked = sa.and_(OUTSIDE_CALLS.c.gate_id == at.gate.id, OUTSIDE_CALLS.c.state == "asked")
     approved = OUTSIDE_CALLS.update().where(asked).values(state="pending", standing=standing)
     if at.connection.execute(approved).rowcount != 1:
-        raise WrongState("This call is not waiting any more. Nothing is left to do.")
+        raise WrongState(
+            "This call is not waiting any more.", "Write to the agent if something should change."
+        )
 
 
 def _refuse_call(at: _Answered) -> tuple[Wake, ...]:
@@ -389,7 +395,9 @@ def _allow_action(at: _Answered) -> tuple[Wake, ...]:
     asked = sa.select(ACTION_REQUESTS).where(ACTION_REQUESTS.c.gate_id == at.gate.id)
     row = at.connection.execute(asked).first()
     if row is None:
-        raise WrongState("This action is not waiting any more. Nothing is left to do.")
+        raise WrongState(
+            "This action is not waiting any more.", "Write to the agent if something should change."
+        )
     text = (
         f"The people agreed that you {row.action}, once and exactly so: {row.arguments_json}\nMake the same "
         "call again now; with other arguments or files they are asked again."

@@ -20,5 +20,5 @@ def forget_memory(connection: Connection, command: ForgetMemory, now: float) -> 
         MEMORIES.delete().where(MEMORIES.c.id == command.memory_id, MEMORIES.c.space.is_not(None))
     )
     if deleted.rowcount != 1:
-        raise NotFound(f"There is no kept memory {command.memory_id}. Use /memory list.")
+        raise NotFound(f"There is no kept memory {command.memory_id}.", "Use /memory list.")
     return HandlerResult(command.memory_id)

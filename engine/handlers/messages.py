@@ -44,12 +44,12 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
     if task.state in ENDED and agent.status == "dismissed":
         left, agent = f"(said to {agent.name}, who has left)\n", _still_there(connection, agent, task.boss_id)
     if agent.status == "dismissed":
-        raise WrongState(f"{agent.name} was dismissed. Write to its head instead.")
+        raise WrongState(f"{agent.name} was dismissed.", "Write to its head instead.")
     text = command.text.strip()
     if not text and not command.files:
-        raise Invalid("The message is empty. Write what the agent should know.")
+        raise Invalid("The message is empty.", "Write what the agent should know.")
     if len(text) > MAX_CHARS:
-        raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit. Attach it as a file.")
+        raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit.", "Attach it as a file.")
     text = _with_files(f"{left}{text}", command.files)
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
@@ -104,12 +104,12 @@ def _take_back(connection: Connection, ref: str) -> AnyRow:
     ids of deleted rows, and a step that read the old text would consume a new message with the same id."""
     row = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.ref == ref)).first()
     if row is None:
-        raise NotFound("That message was not sent to an agent. Reply to an agent's message instead.")
+        raise NotFound("That message was not sent to an agent.", "Reply to an agent's message instead.")
     taken = connection.execute(
         MESSAGES.update()
         .where(MESSAGES.c.id == row.id, MESSAGES.c.consumed_step.is_(None))
         .values(consumed_step=TAKEN_BACK, text="", ref=None)
     )
     if taken.rowcount != 1:
-        raise WrongState("The agent has already read that message. Write a new one instead.")
+        raise WrongState("The agent has already read that message.", "Write a new one instead.")
     return row

@@ -14,6 +14,6 @@ def set_protections(connection: Connection, command: SetProtections, _now: float
     """Store what is protected, for actions from now on. Raises Invalid."""
     over = command.protections.recruit_over
     if over is not None and over < 1:
-        raise Invalid("A task has at least its boss. Ask for recruiting over 1 agent or more.")
+        raise Invalid("A task has at least its boss.", "Ask for recruiting over 1 agent or more.")
     store_protections(connection, command.space, command.protections, command.only)
     return HandlerResult(0)

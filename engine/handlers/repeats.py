@@ -28,7 +28,7 @@ def repeat_task(connection: Connection, command: RepeatTask, caps: Caps, now: fl
     goal = checked_goal(command.goal)
     when = checked(command.cron, command.zone, now)
     if len(repeat_views(connection, command.space)) >= MOST_IN_A_SPACE:
-        raise Invalid(f"{MOST_IN_A_SPACE} tasks already repeat here. Stop one first: /task repeat stop.")
+        raise Invalid(f"{MOST_IN_A_SPACE} tasks already repeat here.", "Stop one first: /task repeat stop.")
     values = {
         "goal": goal,
         "space": command.space,
@@ -48,7 +48,7 @@ def end_repeat(connection: Connection, command: EndRepeat, now: float) -> Handle
     """End a repeat; it starts no more tasks. Raises NotFound."""
     here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
     if connection.execute(REPEATS.update().where(here).values(ended_at=now)).rowcount != 1:
-        raise NotFound(f"There is no repeated task {command.repeat_id}. See /task repeat list.")
+        raise NotFound(f"There is no repeated task {command.repeat_id}.", "See /task repeat list.")
     return HandlerResult(command.repeat_id)
 
 
@@ -94,9 +94,9 @@ def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> 
     here = sa.and_(REPEATS.c.id == command.repeat_id, REPEATS.c.ended_at.is_(None))
     row = connection.execute(sa.select(REPEATS).where(here).with_for_update()).first()
     if row is None:
-        raise NotFound(f"There is no repeated task {command.repeat_id}. See /task repeat list.")
+        raise NotFound(f"There is no repeated task {command.repeat_id}.", "See /task repeat list.")
     if row.paused_at is None:
-        raise WrongState(f"Repeated task {row.id} is not paused. See /task repeat list.")
+        raise WrongState(f"Repeated task {row.id} is not paused.", "See /task repeat list.")
     next_at = Recurrence(row.cron, row.zone).next_after(now)
     values = {"by": command.by, "paused_at": None, "paused_why": "", "next_at": next_at}
     connection.execute(REPEATS.update().where(REPEATS.c.id == row.id).values(**values))

@@ -142,7 +142,7 @@ def pause_task(connection: Connection, command: PauseTask, now: float) -> Handle
     """Pause a running task. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state != "running":
-        raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused. {_next(task)}")
+        raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.", _next(task))
     set_state(connection, task, "paused", "paused by a person", now, "person", command.by)
     return HandlerResult(task.id)
 
@@ -151,9 +151,9 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Hand
     """Resume a paused task and wake every agent that is ready. Raises NotFound, WrongState."""
     task = get_task(connection, command.task_id)
     if task.state != "paused":
-        raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed. {_next(task)}")
+        raise WrongState(f"Task {task.id} is {task.state}; only a paused task can be resumed.", _next(task))
     if task.paused_for == "month" and (why := why_nothing_starts(connection, task.space, task.payer, now)):
-        raise WrongState(why)
+        raise WrongState(why.reason, why.next_step)
     return HandlerResult(task.id, reopen(connection, task, "resumed", now, command.by))
 
 
@@ -161,7 +161,7 @@ def _next(task: AnyRow) -> str:
     """Return what a person can do with a task in this state instead."""
     if task.state in ENDED:
         return "Continue it with more: /task continue."
-    return "Resume it: /task resume." if task.state == "paused" else "Nothing is left to do."
+    return "Resume it: /task resume." if task.state == "paused" else "Use /task status to follow it."
 
 
 def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerResult:
@@ -169,8 +169,8 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerR
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
         raise WrongState(
-            f"Task {task.id} has already ended ({task.state}). Its files stay under /task files; "
-            "/task continue continues it."
+            f"Task {task.id} has already ended ({task.state}).",
+            "Its files are kept: /task files. Continue it: /task continue.",
         )
     ending = Ending("stopped", "stopped", command.reason, by=command.by)
     events = end_task(connection, task.id, ending, now)
@@ -185,7 +185,7 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> HandlerR
     """
     task = get_task(connection, command.task_id)
     if task.state in ENDED:
-        raise WrongState(f"Task {task.id} has already ended ({task.state}). {_next(task)}")
+        raise WrongState(f"Task {task.id} has already ended ({task.state}).", _next(task))
     check_limits(command.limits)
     if command.agent_id is not None:
         return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
@@ -200,10 +200,10 @@ def _cap_subtree(
 ) -> HandlerResult:
     belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
     if connection.execute(belongs).first() is None:
-        raise NotFound(f"Task {task.id} has no agent {agent_id}. Use /task status to see who works on it.")
+        raise NotFound(f"Task {task.id} has no agent {agent_id}.", "Use /task status to see who works on it.")
     caps = SubtreeCaps(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
     if caps == SubtreeCaps():
-        raise Invalid("The budget of a group is money, tokens, agents or minutes. Give one of them.")
+        raise Invalid("The budget of a group is money, tokens, agents or minutes.", "Give one of them.")
     set_budget(connection, agent_id, replace(caps, by=by), now)
     closed = close_subtree_cap_gates(connection, [agent_id], "cap_raised")
     append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)

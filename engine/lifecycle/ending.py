@@ -72,7 +72,7 @@ def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -
         )
     )
     if done.rowcount != 1:
-        raise WrongState(f"Task {task_id} has already ended. Continue it: /task continue.")
+        raise WrongState(f"Task {task_id} has already ended.", "Continue it: /task continue.")
     if ending.state == "done":
         _keep_lessons(connection, task_id, now)
     root = int(connection.execute(sa.select(TASKS.c.root_group_id).where(TASKS.c.id == task_id)).scalar_one())

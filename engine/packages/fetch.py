@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from engine.errors import Invalid
+from engine.errors import Invalid, Refusal
 
 FETCH_S = 240.0
 _LOOK_S = 0.2
@@ -45,11 +45,12 @@ async def fetch_wheels(
     words += ["--timeout", "20", "-d", str(out), "-c", str(fixed), *(["--index-url", index] if index else [])]
     said = await _run([*words, "--", *wanted], folder, temporary, most)
     if said is not None:
-        raise Invalid(_why(said, wanted))
+        why = _why(said, wanted)
+        raise Invalid(why.reason, why.next_step)
     found = sorted(out.iterdir())
     strange = next((path.name for path in found if path.suffix != ".whl" or not path.is_file()), None)
     if strange is not None:
-        raise Invalid(f"The index gave {strange[:60]!a}, which is no wheel. Choose another package.")
+        raise Invalid(f"The index gave {strange[:60]!a}, which is no wheel.", "Choose another package.")
     return found
 
 
@@ -84,13 +85,15 @@ async def _within_limits(pip: asyncio.subprocess.Process, folder: Path, most: in
         async with asyncio.timeout(FETCH_S):
             while not (await asyncio.wait({ended}, timeout=_LOOK_S))[0]:
                 if await asyncio.to_thread(_size, folder) > most:
-                    raise Invalid(f"These packages are larger than {most // 2**20} MB. Ask for smaller ones.")
+                    raise Invalid(
+                        f"These packages are larger than {most // 2**20} MB.", "Ask for smaller ones."
+                    )
     except TimeoutError as error:
-        raise Invalid(f"The package index took longer than {FETCH_S:.0f} s. Try again later.") from error
+        raise Invalid(f"The package index took longer than {FETCH_S:.0f} s.", "Try again later.") from error
     finally:
         ended.cancel()
     if await asyncio.to_thread(_size, folder) > most:
-        raise Invalid(f"These packages are larger than {most // 2**20} MB. Ask for smaller ones.")
+        raise Invalid(f"These packages are larger than {most // 2**20} MB.", "Ask for smaller ones.")
 
 
 def _size(folder: Path) -> int:
@@ -102,18 +105,23 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _why(said: str, wanted: Sequence[str]) -> str:
-    """Return why pip failed, in one sentence with the next step. Its words decide the wording only."""
+def _why(said: str, wanted: Sequence[str]) -> Refusal:
+    """Return why pip failed. Its words decide the wording only."""
     names = ", ".join(wanted)
     if _CLASH.search(said):
-        return f"{names} cannot go together with the versions that this task has. Ask for other versions."
+        return Refusal(
+            f"{names} cannot go together with the versions that this task has.", "Ask for other versions."
+        )
     if _AWAY.search(said):
-        return f"The package index cannot be reached to fetch {names}. Go on without, or try later."
+        return Refusal(
+            f"The package index cannot be reached to fetch {names}.", "Go on without, or try later."
+        )
     none = _NONE.search(said)
     if none:
-        return (
+        return Refusal(
             f"There is no wheel of {ascii(none[1])[1:-1][:60]} for this Python and platform, or no such "
-            "package. Choose another version or package."
+            "package.",
+            "Choose another version or package.",
         )
     last = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR")), "no reason given")
-    return f"{names} could not be fetched: {last[:200]}. Choose other packages, or do without."
+    return Refusal(f"{names} could not be fetched: {last[:200]}.", "Choose other packages, or do without.")

@@ -58,12 +58,12 @@ class PipPackages:
                 old = known.setdefault(pin.name, pin)
                 if (old.version, old.sha256) != (pin.version, pin.sha256):
                     raise Invalid(
-                        f"The index has another file for {old.shown} than this task. Do without it."
+                        f"The index has another file for {old.shown} than this task.", "Do without it."
                     )
                 await asyncio.to_thread(members, path, pin.shown, self._most * UNPACKED)
             if len(known) > MAX_PINS:
                 raise Invalid(
-                    f"That would be {len(known)} packages; a task may have {MAX_PINS}. Ask for fewer."
+                    f"That would be {len(known)} packages; a task may have {MAX_PINS}.", "Ask for fewer."
                 )
             self._check_size(known.values(), {pin.sha256: path for path, pin in made})
             for path, pin in made:
@@ -71,7 +71,9 @@ class PipPackages:
             had = {pin.name for pin in pins}
             return tuple(pin for _, pin in made if pin.name not in had)
         except OSError as error:
-            raise Invalid(f"Packages cannot be stored now: {error.strerror}. Go on without them.") from error
+            raise Invalid(
+                f"Packages cannot be stored now: {error.strerror}.", "Go on without them."
+            ) from error
         finally:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
 
@@ -79,7 +81,7 @@ class PipPackages:
         places = (new.get(pin.sha256, self._wheel(pin)) for pin in pins)
         if sum(place.stat().st_size for place in places if place.exists()) > self._most:
             raise Invalid(
-                f"The packages of a task may have {self._most // 2**20} MB in all. Ask for smaller ones."
+                f"The packages of a task may have {self._most // 2**20} MB in all.", "Ask for smaller ones."
             )
 
     async def site(self, pins: Sequence[Pin]) -> Path:
@@ -104,7 +106,7 @@ class PipPackages:
             await self._fetch([f"{pin.name}=={pin.version}" for pin in missing], pins)
         lost = [pin.shown for pin in missing if not self._wheel(pin).exists()]
         if lost:
-            raise Invalid(f"{', '.join(lost)} cannot be fetched again as it was. Tell the people.")
+            raise Invalid(f"{', '.join(lost)} cannot be fetched again as it was.", "Tell the people.")
 
     def _wheel(self, pin: Pin) -> Path:
         return self._wheels / f"{pin.sha256}.whl"
@@ -120,7 +122,7 @@ class PipPackages:
         except OSError as error:
             if not target.exists():
                 raise Invalid(
-                    f"Packages cannot be unpacked now: {error.strerror}. Go on without them."
+                    f"Packages cannot be unpacked now: {error.strerror}.", "Go on without them."
                 ) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

@@ -37,7 +37,7 @@ def pin_of(wheel: Path) -> Pin:
         name, version, _, _ = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise Invalid(
-            f"The index gave {wheel.name[:60]!a}, which is no wheel. Choose another package."
+            f"The index gave {wheel.name[:60]!a}, which is no wheel.", "Choose another package."
         ) from error
     digest = hashlib.sha256()
     with wheel.open("rb") as file:
@@ -53,9 +53,11 @@ def members(wheel: Path, shown: str, most: int) -> list[Member]:
         with zipfile.ZipFile(wheel) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise Invalid(f"The wheel of {shown} is damaged. Choose another version.") from error
+        raise Invalid(f"The wheel of {shown} is damaged.", "Choose another version.") from error
     if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > most:
-        raise Invalid(f"{shown} is too large to unpack ({MAX_ENTRIES:,} files, {most:,} bytes). Do without.")
+        raise Invalid(
+            f"{shown} is too large to unpack ({MAX_ENTRIES:,} files, {most:,} bytes).", "Do without."
+        )
     found: dict[str, Member] = {}
     for info in infos:
         target = _target(info, shown)
@@ -76,9 +78,9 @@ def _target(info: zipfile.ZipInfo, shown: str) -> str:
         or len(name) > 500
         or (kind and not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)))
     ):
-        raise Invalid(f"The wheel of {shown} holds an unsafe path, {name[:60]!a}. It is not used.")
+        raise Invalid(f"The wheel of {shown} holds an unsafe path, {name[:60]!a}.", "It is not used.")
     if info.flag_bits & 0x1:
-        raise Invalid(f"The wheel of {shown} is encrypted. It is not used.")
+        raise Invalid(f"The wheel of {shown} is encrypted.", "It is not used.")
     parts = path.parts
     if info.is_dir() or not parts:
         return ""
@@ -93,7 +95,7 @@ def _check_tree(found: dict[str, Member], shown: str) -> None:
     """Check that no path is both a file and a folder. Raises Invalid."""
     for target in found:
         if any(str(parent) in found for parent in PurePosixPath(target).parents):
-            raise Invalid(f"The wheel of {shown} holds {target[:60]!a} below a file. It is not used.")
+            raise Invalid(f"The wheel of {shown} holds {target[:60]!a} below a file.", "It is not used.")
 
 
 def unpack(wheel: Path, shown: str, target: Path, most: int) -> int:
@@ -111,9 +113,9 @@ def unpack(wheel: Path, shown: str, target: Path, most: int) -> int:
             try:
                 written += _copy(archive, member.info, place, most - written)
             except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-                raise Invalid(f"The wheel of {shown} is damaged. Choose another version.") from error
+                raise Invalid(f"The wheel of {shown} is damaged.", "Choose another version.") from error
             if written > most:
-                raise Invalid(f"{shown} is larger than it claims. It is not used.")
+                raise Invalid(f"{shown} is larger than it claims.", "It is not used.")
     return written
 
 

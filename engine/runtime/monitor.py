@@ -115,7 +115,8 @@ class Monitor:
 
     async def _allowed(self, due: DueRepeat) -> bool:
         """Return whether the creator may still start tasks with this model; pause the repeat when not."""
-        why: str | None = not_allowed(due.model, self.models)
+        refused = not_allowed(due.model, self.models)
+        why: str | None = str(refused or "")
         if not why and self.right is not None:
             why = await self.right.why_not(due.by, due.space, due.limits, due.model)
         if why:

@@ -50,7 +50,9 @@ class BubblewrapSandbox:
         memory = machine_memory()
         parallel = at_once(self.limits, memory)
         if os.geteuid() == 0 and len(uids) < parallel:
-            raise Invalid(f"{parallel} runs at once need as many user ids, {len(uids)} were given.")
+            raise Invalid(
+                f"{parallel} runs at once need as many user ids, {len(uids)} were given.", "Give more."
+            )
         own: list[int | None] = [None] * parallel
         self._lanes = Lanes(uids[:parallel] if os.geteuid() == 0 else own)
         self._host = Host(memory)
@@ -90,14 +92,14 @@ class BubblewrapSandbox:
     def _check(self, request: RunRequest) -> None:
         if not request.argv or not request.argv[0] or any("\0" in word for word in request.argv):
             raise Invalid(
-                "The command is empty or holds a NUL. Give the program and its arguments as a list."
+                "The command is empty or holds a NUL.", "Give the program and its arguments as a list."
             )
         if any("\ud800" <= char <= "\udfff" for word in request.argv for char in word):
-            raise Invalid("The command holds broken characters. Write it in plain Unicode.")
+            raise Invalid("The command holds broken characters.", "Write it in plain Unicode.")
         if sum(len(word) for word in request.argv) > _MAX_ARGUMENTS:
-            raise Invalid("The command is too long. Write the text into a file and run that.")
+            raise Invalid("The command is too long.", "Write the text into a file and run that.")
         if not request.timeout_s > 0:
-            raise Invalid("timeout_s must be more than 0 seconds.")
+            raise Invalid("timeout_s must be more than 0 seconds.", "Give a larger one.")
         check_files(request.files, self.limits)
 
     def _start(

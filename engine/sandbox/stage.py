@@ -51,13 +51,14 @@ def check_files(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
     """Raise Invalid when the files cannot be put into a run."""
     for path in files:
         if normal_path(path) != path:
-            raise Invalid(f"{path!r} is not in its normal spelling. Use {normal_path(path)!r}.")
+            raise Invalid(f"{path!r} is not in its normal spelling.", f"Use {normal_path(path)!r}.")
     check_set(files)
     total = sum(map(len, files.values()))
     if total > limits.work // 2 or len(files) > limits.files // 2:
         raise Invalid(
             f"{len(files):,} files of {total:,} bytes do not fit into a run "
-            f"({limits.files // 2:,} files, {limits.work // 2:,} bytes). Run with fewer files."
+            f"({limits.files // 2:,} files, {limits.work // 2:,} bytes).",
+            "Run with fewer files.",
         )
 
 

@@ -23,7 +23,7 @@ def get_agent(connection: Connection, agent_id: int, *, alone: bool = False) -> 
     query = sa.select(AGENTS).where(AGENTS.c.id == agent_id)
     row = connection.execute(query.with_for_update() if alone else query).first()
     if row is None:
-        raise NotFound(f"There is no agent {agent_id}. Use /task status to see who works on a task.")
+        raise NotFound(f"There is no agent {agent_id}.", "Use /task status to see who works on a task.")
     return row
 
 
@@ -31,7 +31,7 @@ def hold_task(connection: Connection, task_id: int) -> AnyRow:
     """Return the task's row, locked until the end of the transaction. Raises NotFound."""
     row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id).with_for_update()).first()
     if row is None:
-        raise NotFound(f"There is no task {task_id}. Use /task list to see the tasks.")
+        raise NotFound(f"There is no task {task_id}.", "Use /task list to see the tasks.")
     return row
 
 
@@ -39,5 +39,5 @@ def get_task(connection: Connection, task_id: int) -> AnyRow:
     """Return the task's row. Raises NotFound."""
     row = connection.execute(sa.select(TASKS).where(TASKS.c.id == task_id)).first()
     if row is None:
-        raise NotFound(f"There is no task {task_id}. Use /task list to see the tasks.")
+        raise NotFound(f"There is no task {task_id}.", "Use /task list to see the tasks.")
     return row

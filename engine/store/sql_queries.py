@@ -15,7 +15,7 @@ from engine.domain.months import MonthLeft
 from engine.domain.quota import Used
 from engine.domain.titles import title_of
 from engine.domain.waits import Awaited
-from engine.errors import NotFound
+from engine.errors import NotFound, Refusal
 from engine.ports import BlameLine, Database, Revision, Workspace
 from engine.queries import (
     AgentView,
@@ -318,7 +318,10 @@ class SqlQueries:
     async def task(self, task_id: int) -> TaskView:
         """Return one task. Raises NotFound."""
         return _task_view(
-            await self._one(_tasks.where(TASKS.c.id == task_id), f"There is no task {task_id}.")
+            await self._one(
+                _tasks.where(TASKS.c.id == task_id),
+                Refusal(f"There is no task {task_id}.", "Use /task list to see the tasks."),
+            )
         )
 
     async def agents(self, task_id: int) -> Sequence[AgentView]:
@@ -329,7 +332,10 @@ class SqlQueries:
 
     async def agent(self, agent_id: int) -> AgentView:
         """Return one agent. Raises NotFound."""
-        row = await self._one(_agents.where(AGENTS.c.id == agent_id), f"There is no agent {agent_id}.")
+        row = await self._one(
+            _agents.where(AGENTS.c.id == agent_id),
+            Refusal(f"There is no agent {agent_id}.", "Use /task tree to see the agents."),
+        )
         return _agent_view(row, (await self._waits(WAITS.c.agent_id == agent_id)).get(agent_id, ()))
 
     async def _waits(self, where: sa.ColumnElement[bool]) -> dict[int, tuple[str, ...]]:
@@ -353,7 +359,7 @@ class SqlQueries:
         """Return one group. Raises NotFound."""
         found = await self._db.read(lambda c: _group_views(c, GROUPS.c.id == group_id))
         if not found:
-            raise NotFound(f"There is no group {group_id}.")
+            raise NotFound(f"There is no group {group_id}.", "Use /task tree to see the groups.")
         return found[0]
 
     async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
@@ -401,7 +407,7 @@ class SqlQueries:
         query = sa.select(GATES).where(GATES.c.id == gate_id)
         found = await self._db.read(lambda c: gate_views(c, query))
         if not found:
-            raise NotFound(f"There is no question {gate_id}.")
+            raise NotFound(f"There is no question {gate_id}.", "Use /task status to see the open ones.")
         return found[0]
 
     async def files(self, task_id: int) -> Sequence[FileView]:
@@ -420,9 +426,11 @@ class SqlQueries:
         )
         if revision is not None:
             query = query.where(REVISIONS.c.id <= revision)
-        row = await self._one(query, f"Task {task_id} has no file {path}. Use /task files to see its files.")
+        row = await self._one(
+            query, Refusal(f"Task {task_id} has no file {path}.", "Use /task files to see its files.")
+        )
         if row.blob is None:
-            raise NotFound(f"{path} was deleted. Its older revisions are still available.")
+            raise NotFound(f"{path} was deleted.", "Its older revisions are still available.")
         return await self._workspace.get(task_id, row.blob)
 
     async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]:
@@ -498,8 +506,8 @@ class SqlQueries:
     async def _all(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[AnyRow]:
         return await self._db.read(lambda c: c.execute(query).all())
 
-    async def _one(self, query: sa.Select[*tuple[object, ...]], missing: str) -> AnyRow:
+    async def _one(self, query: sa.Select[*tuple[object, ...]], missing: Refusal) -> AnyRow:
         rows = await self._all(query)
         if not rows:
-            raise NotFound(missing)
+            raise NotFound(missing.reason, missing.next_step)
         return rows[0]

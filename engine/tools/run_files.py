@@ -114,7 +114,9 @@ class _RunFiles:
         assert now.blob is not None
         merged = await workspace.merge(task, self._given.get(path), ours, now.blob)
         if merged.conflict:
-            raise Invalid(f"{now.agent} wrote the same lines meanwhile; theirs stays.")
+            raise Invalid(
+                f"{now.agent} wrote the same lines meanwhile; theirs stays.", "Read the file again."
+            )
         return merged.blob, await workspace.get(task, merged.blob)
 
     def _paths(self) -> PathIndex:

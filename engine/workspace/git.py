@@ -141,5 +141,5 @@ class GitWorkspace:
 def _bundle(repo: TaskRepository, target: Path) -> None:
     tip = repo.tip()
     if tip is None:
-        raise NotFound("Nothing is recorded for this task yet. Export again once a file was written.")
+        raise NotFound("Nothing is recorded for this task yet.", "Export again once a file was written.")
     write_bundle(repo.handle(), tip, BRANCH, target)

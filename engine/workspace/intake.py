@@ -52,7 +52,7 @@ def read_zip(data: bytes, limits: WorkspaceLimits) -> Brought:
             return _unzip(archive, limits)
     except _DAMAGED_ZIP as error:
         raise Invalid(
-            "The zip is damaged or of a kind not read here. Pack it again as a plain zip."
+            "The zip is damaged or of a kind not read here.", "Pack it again as a plain zip."
         ) from error
 
 
@@ -67,7 +67,7 @@ def _unzip(archive: zipfile.ZipFile, limits: WorkspaceLimits) -> Brought:
             continue
         path = _checked_entry(entry, limits)
         if path in brought.files:
-            raise Invalid(f"The zip holds {path!r} twice. Pack it again with each file once.")
+            raise Invalid(f"The zip holds {path!r} twice.", "Pack it again with each file once.")
         brought.files[path] = content = _read_entry(archive, entry, min(left, limits.file_bytes))
         left -= len(content)
     check_set(brought.files)
@@ -77,14 +77,14 @@ def _unzip(archive: zipfile.ZipFile, limits: WorkspaceLimits) -> Brought:
 def _checked_entry(entry: zipfile.ZipInfo, limits: WorkspaceLimits) -> str:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
-        raise Invalid(f"{entry.filename!r} in the zip is a link or special file. Pack only plain files.")
+        raise Invalid(f"{entry.filename!r} in the zip is a link or special file.", "Pack only plain files.")
     if entry.flag_bits & _ENCRYPTED:
-        raise Invalid("The zip is encrypted. Send it without a password.")
+        raise Invalid("The zip is encrypted.", "Send it without a password.")
     check_file(limits, entry.file_size)
     try:
         return normal_path(entry.filename, limits.path_depth)
     except Invalid as error:
-        raise Invalid(f"The zip holds a name that is not safe, {entry.filename!r}. {error}") from error
+        raise Invalid(f"The zip holds a name that is not safe, {entry.filename!r}.", f"{error}") from error
 
 
 def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
@@ -94,7 +94,9 @@ def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> 
             parts.append(piece)
             size += len(piece)
             if size > min(most, entry.file_size):
-                raise Invalid(f"{entry.filename!r} unpacks to more than it says or may. The zip is not safe.")
+                raise Invalid(
+                    f"{entry.filename!r} unpacks to more than it says or may.", "The zip is not safe."
+                )
     return b"".join(parts)
 
 
@@ -117,20 +119,20 @@ def _read_header(data: bytes) -> tuple[str, int]:
     head, found, _ = data[:1_000_000].partition(b"\n\n")
     lines = head.decode("utf-8", "replace").split("\n")
     if not found or lines[0] not in ("# v2 git bundle", "# v3 git bundle"):
-        raise Invalid("This is not a git bundle. Make one with `git bundle create file.bundle --all`.")
+        raise Invalid("This is not a git bundle.", "Make one with `git bundle create file.bundle --all`.")
     if any(line.startswith("-") for line in lines):
         raise Invalid(
-            "The bundle builds on commits it does not hold. Make one with the whole history (--all)."
+            "The bundle builds on commits it does not hold.", "Make one with the whole history (--all)."
         )
     if any(line.startswith("@") and line != "@object-format=sha1" for line in lines):
         raise Invalid(
-            "The bundle is filtered or not SHA-1, which is not read here. Send a plain bundle or a zip."
+            "The bundle is filtered or not SHA-1, which is not read here.", "Send a plain bundle or a zip."
         )
     references = dict(line.split(" ", 1)[::-1] for line in lines[1:] if re.match(r"[0-9a-f]{40} ", line))
     tip = next((references[name] for name in _BRANCHES if name in references), None)
     tip = tip or next(iter(references.values()), None)
     if tip is None:
-        raise Invalid("The bundle names no branch. Make one with `git bundle create file.bundle --all`.")
+        raise Invalid("The bundle names no branch.", "Make one with `git bundle create file.bundle --all`.")
     return tip, len(head) + 2
 
 
@@ -143,12 +145,12 @@ def _tree_of(objects: dict[str, GitObject], tip: str) -> str:
         if found.kind != "tag":
             break
         tip = first.removeprefix("object ")
-    raise Invalid("The bundle's branch does not lead to files. Make it again from a branch.")
+    raise Invalid("The bundle's branch does not lead to files.", "Make it again from a branch.")
 
 
 def _object(objects: dict[str, GitObject], name: str) -> GitObject:
     if name not in objects:
-        raise Invalid("The bundle is incomplete. Make one with the whole history (--all).")
+        raise Invalid("The bundle is incomplete.", "Make one with the whole history (--all).")
     return objects[name]
 
 
@@ -166,7 +168,7 @@ class _Walk:
         try:
             entries = parse_tree(_object(self.objects, name).data)
         except ValueError as error:
-            raise Invalid("The bundle is damaged. Make it again.") from error
+            raise Invalid("The bundle is damaged.", "Make it again.") from error
         for mode, raw, oid in entries:
             self.seen += 1
             check_room(self.limits, self.seen, self.total)

@@ -23,8 +23,8 @@ def check_file(limits: WorkspaceLimits, size: int) -> None:
     """Raise Invalid if a file of `size` bytes is over the limit."""
     if size > limits.file_bytes:
         raise Invalid(
-            f"The content is {size:,} bytes and a file may have {limits.file_bytes:,}. "
-            "Split it into several files or write less."
+            f"The content is {size:,} bytes and a file may have {limits.file_bytes:,}.",
+            "Split it into several files or write less.",
         )
 
 
@@ -32,10 +32,10 @@ def check_room(limits: WorkspaceLimits, files: int, total: int) -> None:
     """Raise Invalid if a task with `files` files of `total` bytes would be over its limits."""
     if files > limits.files:
         raise Invalid(
-            f"A task may hold {limits.files:,} files. Delete files that are no longer needed first."
+            f"A task may hold {limits.files:,} files.", "Delete files that are no longer needed first."
         )
     if total > limits.total_bytes:
         raise Invalid(
-            f"The task's files would come to {total:,} bytes and may have {limits.total_bytes:,}. "
-            "Delete or shorten files first."
+            f"The task's files would come to {total:,} bytes and may have {limits.total_bytes:,}.",
+            "Delete or shorten files first.",
         )

@@ -12,13 +12,15 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from engine.errors import Invalid
+from engine.errors import Invalid, Refusal
 
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
 _FEED = 65536
-_DAMAGED = "The bundle is damaged. Make it again with `git bundle create file.bundle --all`."
-_TOO_LARGE = "The bundle's history is too large to read here. Send a zip of the newest files instead."
+_DAMAGED = Refusal("The bundle is damaged.", "Make it again with `git bundle create file.bundle --all`.")
+_TOO_LARGE = Refusal(
+    "The bundle's history is too large to read here.", "Send a zip of the newest files instead."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,17 @@ def read_pack(data: bytes, budget: int) -> dict[str, GitObject]:
             _read_entry(reading)
         _settle_waiting(reading)
     except (IndexError, zlib.error, struct.error, ValueError) as error:
-        raise Invalid(_DAMAGED) from error
+        raise Invalid(_DAMAGED.reason, _DAMAGED.next_step) from error
     return reading.by_id
 
 
 def _checked_count(data: bytes) -> int:
     if len(data) < 32 or data[:4] != b"PACK":
-        raise Invalid(_DAMAGED)
+        raise Invalid(_DAMAGED.reason, _DAMAGED.next_step)
     version, count = struct.unpack(">II", data[4:12])
     sound = hashlib.sha1(data[:-20], usedforsecurity=False).digest() == data[-20:]
     if version not in (2, 3) or not sound:
-        raise Invalid(_DAMAGED)
+        raise Invalid(_DAMAGED.reason, _DAMAGED.next_step)
     return int(count)
 
 
@@ -86,7 +88,7 @@ def _settle_waiting(reading: _Reading) -> None:
         ready = [entry for entry in reading.waiting if entry[1] in reading.by_id]
         if not ready:
             raise Invalid(
-                "The bundle builds on commits it does not hold. Make one with the whole history (--all)."
+                "The bundle builds on commits it does not hold.", "Make one with the whole history (--all)."
             )
         reading.waiting = [entry for entry in reading.waiting if entry[1] not in reading.by_id]
         for start, wanted, delta in ready:
@@ -97,7 +99,7 @@ def _settle_waiting(reading: _Reading) -> None:
 def _keep(reading: _Reading, start: int, kind: str, data: bytes) -> None:
     reading.budget -= len(data)
     if reading.budget < 0:
-        raise Invalid(_TOO_LARGE)
+        raise Invalid(_TOO_LARGE.reason, _TOO_LARGE.next_step)
     framed = b"%s %d\0" % (kind.encode(), len(data))
     name = hashlib.sha1(framed + data, usedforsecurity=False).hexdigest()
     reading.by_offset[start] = reading.by_id[name] = GitObject(kind, data)
@@ -131,7 +133,7 @@ def _next(reading: _Reading) -> int:
 def _inflate(reading: _Reading, size: int) -> bytes:
     """Return the next `size` bytes decompressed; never unpacks more, whatever the stream says."""
     if size > reading.budget:
-        raise Invalid(_TOO_LARGE)
+        raise Invalid(_TOO_LARGE.reason, _TOO_LARGE.next_step)
     engine, parts, made = zlib.decompressobj(), [], 0
     while not engine.eof:
         piece = reading.data[reading.at : reading.at + _FEED]
@@ -154,7 +156,7 @@ def _apply(base: bytes, delta: bytes, budget: int) -> bytes:
         raise ValueError("a delta for another object")
     size = _delta_size(orders)
     if size > budget:
-        raise Invalid(_TOO_LARGE)
+        raise Invalid(_TOO_LARGE.reason, _TOO_LARGE.next_step)
     result = bytearray()
     while orders.tell() < len(delta):
         result += _one_order(base, orders)

@@ -38,7 +38,7 @@ def normal_path(text: str, depth: int = MAX_DEPTH) -> str:
     _check_whole(path)
     names = [name for name in path.split("/") if name not in ("", ".")]
     if not names:
-        raise Invalid("The path is empty. Name a file, for example src/main.py.")
+        raise Invalid("The path is empty.", "Name a file, for example src/main.py.")
     for name in names:
         _check_name(name)
     return _checked_length(names, depth)
@@ -46,13 +46,13 @@ def normal_path(text: str, depth: int = MAX_DEPTH) -> str:
 
 def _check_whole(path: str) -> None:
     if "\\" in path:
-        raise Invalid("The path holds a backslash. Separate folders with / only.")
+        raise Invalid("The path holds a backslash.", "Separate folders with / only.")
     if path.startswith("/"):
-        raise Invalid("The path is absolute. Give it relative to the workspace, without the leading /.")
+        raise Invalid("The path is absolute.", "Give it relative to the workspace, without the leading /.")
     if path.endswith("/"):
-        raise Invalid("The path ends with / and names a folder. Name a file; folders come by themselves.")
+        raise Invalid("The path ends with / and names a folder.", "Name a file; folders come by themselves.")
     if any(_hidden(form) for form in (path, unicodedata.normalize("NFKC", path))):
-        raise Invalid("The path holds control or invisible characters. Use visible characters only.")
+        raise Invalid("The path holds control or invisible characters.", "Use visible characters only.")
 
 
 def _hidden(text: str) -> bool:
@@ -63,15 +63,19 @@ def _hidden(text: str) -> bool:
 def _check_name(name: str) -> None:
     forms = (name, unicodedata.normalize("NFKC", name))
     if any(".." in _BECOME_SLASHES.split(form) for form in forms):
-        raise Invalid("The path holds `..`. Stay inside the workspace and write the path out.")
+        raise Invalid("The path holds `..`.", "Stay inside the workspace and write the path out.")
     if {"/", "\\"} & set(forms[1]):
-        raise Invalid(f"{name!r} holds a character that many tools turn into / or a backslash. Leave it out.")
+        raise Invalid(
+            f"{name!r} holds a character that many tools turn into / or a backslash.", "Leave it out."
+        )
     if _WINDOWS_FORBIDDEN & set(name):
-        raise Invalid(f'{name!r} holds one of < > : " | ? *, which Windows cannot store. Leave them out.')
+        raise Invalid(f'{name!r} holds one of < > : " | ? *, which Windows cannot store.', "Leave them out.")
     if any(form != form.strip() or form.endswith(".") for form in forms):
-        raise Invalid(f"{name!r} begins or ends with a space or ends with a dot. Take that off.")
+        raise Invalid(f"{name!r} begins or ends with a space or ends with a dot.", "Take that off.")
     if any(form.startswith(("-", "~")) for form in forms):
-        raise Invalid(f"{name!r} begins with - or ~, which tools mistake for an option or a home. Rename it.")
+        raise Invalid(
+            f"{name!r} begins with - or ~, which tools mistake for an option or a home.", "Rename it."
+        )
     _check_reserved(name)
 
 
@@ -79,20 +83,20 @@ def _check_reserved(name: str) -> None:
     plain = unicodedata.normalize("NFKC", name).casefold().rstrip(". ")
     if plain in _GIT_OWN or _GIT_SHORT.fullmatch(plain):
         raise Invalid(
-            f"{name!r} is a name of git itself and is kept out of the workspace. Choose another name."
+            f"{name!r} is a name of git itself and is kept out of the workspace.", "Choose another name."
         )
     if _WINDOWS_RESERVED.fullmatch(plain) or _WINDOWS_RESERVED.fullmatch(name.casefold()):
-        raise Invalid(f"{name!r} is a device name on Windows. Choose another name.")
+        raise Invalid(f"{name!r} is a device name on Windows.", "Choose another name.")
 
 
 def _checked_length(names: list[str], depth: int) -> str:
     if len(names) > depth:
-        raise Invalid(f"The path is {len(names)} levels deep and may be {depth}. Use fewer folders.")
+        raise Invalid(f"The path is {len(names)} levels deep and may be {depth}.", "Use fewer folders.")
     if any(len(name.encode()) > MAX_NAME_BYTES for name in names):
-        raise Invalid(f"A name in the path is longer than {MAX_NAME_BYTES} bytes. Shorten it.")
+        raise Invalid(f"A name in the path is longer than {MAX_NAME_BYTES} bytes.", "Shorten it.")
     path = "/".join(names)
     if len(path.encode()) > MAX_PATH_BYTES:
-        raise Invalid(f"The path is longer than {MAX_PATH_BYTES} bytes. Shorten it.")
+        raise Invalid(f"The path is longer than {MAX_PATH_BYTES} bytes.", "Shorten it.")
     return path
 
 
@@ -150,11 +154,11 @@ def _check_against(path: str, ours: dict[str, str], other: str) -> None:
     theirs = _prefixes(other)
     key, own = folded(other), folded(path)
     if key == own:
-        raise Invalid(f"{path!r} differs from {other!r} by upper and lower case only. Use {other!r}.")
+        raise Invalid(f"{path!r} differs from {other!r} by upper and lower case only.", f"Use {other!r}.")
     if key in ours:
-        raise Invalid(f"{other!r} is a file, so {path!r} cannot be inside it. Choose another path.")
+        raise Invalid(f"{other!r} is a file, so {path!r} cannot be inside it.", "Choose another path.")
     if own in theirs:
-        raise Invalid(f"{path!r} is a folder (it holds {other!r}). Choose another name.")
+        raise Invalid(f"{path!r} is a folder (it holds {other!r}).", "Choose another name.")
     for shared, spelling in theirs.items():
         if shared in ours and ours[shared] != spelling:
-            raise Invalid(f"The folder of {path!r} exists as {spelling!r}. Use that spelling.")
+            raise Invalid(f"The folder of {path!r} exists as {spelling!r}.", "Use that spelling.")

@@ -114,7 +114,7 @@ class TaskRepository:
         with self._reading:
             found = self._repo.get(blob) if len(blob) == 40 and _is_hex(blob) else None
             if not isinstance(found, pygit2.Blob):
-                raise NotFound(f"No content {blob!r} is stored. List the files to see which exist.")
+                raise NotFound(f"No content {blob!r} is stored.", "List the files to see which exist.")
             return bytes(found.data)
 
     def _read_tree(self, oid: str) -> bytes:
@@ -190,7 +190,7 @@ class TaskRepository:
             return blob
         with self._reading:
             if blob not in self._repo:
-                raise NotFound(f"Revision content {blob!r} was never stored. Put it before recording it.")
+                raise NotFound(f"Revision content {blob!r} was never stored.", "Put it before recording it.")
         return blob
 
     def _write(self, kind: str, data: bytes) -> str:
@@ -222,7 +222,7 @@ class TaskRepository:
             if len(found) >= limit:
                 break
         if not found:
-            raise NotFound(f"{path!r} has no history in this task. List the files to see which exist.")
+            raise NotFound(f"{path!r} has no history in this task.", "List the files to see which exist.")
         return found
 
     def _revision(self, commit: pygit2.Commit, trailers: dict[str, str]) -> Revision:
@@ -249,10 +249,12 @@ class TaskRepository:
         revisions = self.history(path, limit=2**31)
         newest = revisions[0]
         if newest.blob is None:
-            raise NotFound(f"{path!r} was deleted by {newest.agent}. Look at its history instead.")
+            raise NotFound(f"{path!r} was deleted by {newest.agent}.", "Look at its history instead.")
         content = self.get(newest.blob)
         if not is_text(content):
-            raise Invalid(f"{path!r} is not text, so it has no lines to blame. Look at its history instead.")
+            raise Invalid(
+                f"{path!r} is not text, so it has no lines to blame.", "Look at its history instead."
+            )
         owners = self._owners(list(reversed(revisions)))
         return [
             BlameLine(number, owner.agent, owner.step, owner.id, text)

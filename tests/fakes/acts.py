@@ -143,9 +143,9 @@ class Acts:
         """A person's message that its agent has not read. Raises what the real engine does."""
         found = [n for n in self.world.notes if n.command.ref == ref]
         if not found:
-            raise NotFound("No agent was sent that message.")
+            raise NotFound("No agent was sent that message.", "Reply to an agent.")
         if found[0].read:
-            raise WrongState("The agent has read this message already. Send another one.")
+            raise WrongState("The agent has read this message already.", "Send another one.")
         return found[0]
 
     def read(self, ref: str) -> Event:

@@ -123,10 +123,10 @@ class FakeEngine(Acts):
 
     def _StartTask(self, command: StartTask, repeat_id: int | None = None) -> int:
         if not 1 <= len(command.goal.strip()) <= 8000:
-            raise Invalid("The goal must have 1 to 8,000 characters. Shorten it or attach it as a file.")
+            raise Invalid("The goal must have 1 to 8,000 characters.", "Shorten it or attach it as a file.")
         asked = command.limits.cost_micros or DEFAULTS.cost_micros or 0
         if why := over_quota(command.quota, self.world.used, asked):
-            raise Invalid(why)
+            raise Invalid(why.reason, why.next_step)
         task_id, group_id, boss_id = (next(self._ids) for _ in range(3))
         given = {k: getattr(command.limits, k) for k in Limits.__slots__}
         limits = replace(DEFAULTS, **{k: v for k, v in given.items() if v is not None})
@@ -172,9 +172,9 @@ class FakeEngine(Acts):
         agent = self.look.find_agent(command.agent_id)
         ended = self.world.tasks[agent.task_id].state not in ("running", "paused")
         if not ended and agent.state == "dismissed":
-            raise WrongState(f"{agent.name} was dismissed. Talk to its head instead.")
+            raise WrongState(f"{agent.name} was dismissed.", "Talk to its head instead.")
         if not command.text.strip() and not command.files:
-            raise Invalid("The message is empty. Write something.")
+            raise Invalid("The message is empty.", "Write something.")
         again = [n for n in self.world.notes if command.ref and n.command.ref == command.ref]
         if again:
             return again[0].id
@@ -187,9 +187,9 @@ class FakeEngine(Acts):
     def _ContinueTask(self, command: ContinueTask) -> int:
         task = self.look.find_task(command.task_id)
         if task.state in ("running", "paused"):
-            raise WrongState(f"Task {task.id} has not ended: it is {task.state}.")
+            raise WrongState(f"Task {task.id} has not ended: it is {task.state}.", "Write to its agents.")
         if why := over_quota(command.quota, self.world.used, command.limits.cost_micros or 0):
-            raise Invalid(why)
+            raise Invalid(why.reason, why.next_step)
         more = continuation(command.limits, task.given, DEFAULTS)
         again: dict[str, Any] = {"continued": task.continued + 1, "continued_at": self.now, "given": more}
         self.world.tasks[task.id] = replace(task, state="running", ended_at=None, report="", **again)
@@ -214,7 +214,7 @@ class FakeEngine(Acts):
     def _AnswerGate(self, command: AnswerGate) -> int:
         gate = self.look.find_gate(command.gate_id)
         if gate.basis is not None:
-            raise WrongState("This question has been answered already.")
+            raise WrongState("This question has been answered already.", "Write to the agent.")
         given = check_answer(gate.kind, gate.choices, command.choice_id, command.text, command.limits)
         said: dict[str, Any] = {"choice_id": command.choice_id, "text": given.text, "limits": given.limits}
         self.world.gates[gate.id] = replace(gate, basis="person", answered_by=command.by, **said)
@@ -258,7 +258,7 @@ class FakeEngine(Acts):
     def _turn(self, task_id: int, old: Any, new: Any) -> int:
         task = self.look.find_task(task_id)
         if task.state != old:
-            raise WrongState(f"Task #{task_id} is {task.state}, not {old}.")
+            raise WrongState(f"Task #{task_id} is {task.state}, not {old}.", "See /task status.")
         self.world.tasks[task_id] = replace(task, state=new)
         self.emit(TaskChanged(task_id, new, "asked by a person"))
         return task_id
@@ -266,7 +266,7 @@ class FakeEngine(Acts):
     def _StopTask(self, command: StopTask) -> int:
         task = self.look.find_task(command.task_id)
         if task.state not in ("running", "paused"):
-            raise WrongState(f"Task #{task.id} has ended already.")
+            raise WrongState(f"Task #{task.id} has ended already.", "Continue it: /task continue.")
         self.end(task.id, state="stopped", report=command.reason)
         return task.id
 
@@ -293,7 +293,7 @@ class FakeEngine(Acts):
 
     def _EditAgent(self, command: EditAgent) -> int:
         if command.instructions is not None and not command.instructions.strip():
-            raise Invalid("The instructions are empty. Say what the agent is to do.")
+            raise Invalid("The instructions are empty.", "Say what the agent is to do.")
         agent, by = self.look.find_agent(command.agent_id), command.by_name
         if command.instructions is not None:
             words = {"before": agent.instructions, "after": command.instructions}
@@ -308,7 +308,7 @@ class FakeEngine(Acts):
     ) -> int:
         agent = self.look.find_agent(agent_id)
         if agent.state == "dismissed":
-            raise WrongState(f"{agent.name} was dismissed.")
+            raise WrongState(f"{agent.name} was dismissed.", "Use /task tree.")
         self.world.agents[agent_id] = replace(agent, **values)
         body = AgentChanged(agent.task_id, agent.group_id, agent_id, agent.name, change, by, **(words or {}))
         self.emit(body)
@@ -317,7 +317,7 @@ class FakeEngine(Acts):
     def _DismissAgent(self, command: DismissAgent) -> int:
         agent = self.look.find_agent(command.agent_id)
         if agent.head_id is None:
-            raise WrongState("The boss cannot be dismissed. Stop the task instead.")
+            raise WrongState("The boss cannot be dismissed.", "Stop the task instead.")
         self.world.agents[agent.id] = replace(agent, state="dismissed")
         self.emit(AgentLeft(agent.task_id, agent.group_id, agent.id, agent.name, command.reason))
         return agent.id
@@ -325,9 +325,9 @@ class FakeEngine(Acts):
     def _ReplaceAgent(self, command: ReplaceAgent) -> int:
         agent = self.look.find_agent(command.agent_id)
         if agent.head_id is None:
-            raise WrongState("The boss cannot be replaced. Change its instructions, or stop the task.")
+            raise WrongState("The boss cannot be replaced.", "Change its instructions, or stop the task.")
         if agent.state == "dismissed":
-            raise WrongState(f"{agent.name} has already been dismissed.")
+            raise WrongState(f"{agent.name} has already been dismissed.", "Use /task tree.")
         self.world.agents[agent.id] = replace(agent, state="dismissed")
         self.emit(AgentLeft(agent.task_id, agent.group_id, agent.id, agent.name, command.reason))
         fresh, name = next(self._ids), f"{agent.name} 2"
@@ -366,7 +366,7 @@ class FakeEngine(Acts):
 
     def _EndRepeat(self, command: EndRepeat) -> int:
         if self.world.repeats.pop(command.repeat_id, None) is None:
-            raise NotFound(f"There is no repeated task {command.repeat_id}.")
+            raise NotFound(f"There is no repeated task {command.repeat_id}.", "See /task repeat list.")
         return command.repeat_id
 
     def pause_repeat(self, repeat_id: int, why: str) -> None:
@@ -379,13 +379,13 @@ class FakeEngine(Acts):
     def _ResumeRepeat(self, command: ResumeRepeat) -> int:
         one = self.world.repeats.get(command.repeat_id)
         if one is None:
-            raise NotFound(f"There is no repeated task {command.repeat_id}.")
+            raise NotFound(f"There is no repeated task {command.repeat_id}.", "See /task repeat list.")
         if one.paused_at is None:
-            raise WrongState(f"Number {one.id} is not paused. See /task repeat list.")
+            raise WrongState(f"Number {one.id} is not paused.", "See /task repeat list.")
         self.world.repeats[one.id] = replace(one, by=command.by, paused_at=None, paused_why="")
         return one.id
 
     def _ForgetMemory(self, command: ForgetMemory) -> int:
         if self.world.memories.pop(command.memory_id, None) is None:
-            raise NotFound(f"There is no memory #{command.memory_id}. See /memory list.")
+            raise NotFound(f"There is no memory #{command.memory_id}.", "See /memory list.")
         return command.memory_id

@@ -73,19 +73,19 @@ class FakeLook:
     def find_task(self, task_id: int) -> TaskView:
         """Raises NotFound."""
         if task_id not in self._world.tasks:
-            raise NotFound(f"There is no task #{task_id}. See /task list.")
+            raise NotFound(f"There is no task #{task_id}.", "See /task list.")
         return self._world.tasks[task_id]
 
     def find_agent(self, agent_id: int) -> AgentView:
         """Raises NotFound."""
         if agent_id not in self._world.agents:
-            raise NotFound(f"There is no agent #{agent_id}. See /task tree.")
+            raise NotFound(f"There is no agent #{agent_id}.", "See /task tree.")
         return self._world.agents[agent_id]
 
     def find_gate(self, gate_id: int) -> GateView:
         """Raises NotFound."""
         if gate_id not in self._world.gates:
-            raise NotFound(f"There is no question #{gate_id}.")
+            raise NotFound(f"There is no question #{gate_id}.", "See /task status.")
         return self._world.gates[gate_id]
 
     async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
@@ -108,7 +108,7 @@ class FakeLook:
 
     async def group(self, group_id: int) -> GroupView:
         if group_id not in self._world.groups:
-            raise NotFound(f"There is no group #{group_id}. See /task tree.")
+            raise NotFound(f"There is no group #{group_id}.", "See /task tree.")
         return self._world.groups[group_id]
 
     async def assignments(self, task_id: int) -> Sequence[AssignmentView]:
@@ -155,7 +155,7 @@ class FakeLook:
             if r.path == path and revision in (None, r.id)
         ]
         if not found or found[-1][1] is None:
-            raise NotFound(f"There is no file {path}. See /task files.")
+            raise NotFound(f"There is no file {path}.", "See /task files.")
         return found[-1][1]
 
     async def history(self, task_id: int, path: str, limit: int = 50) -> Sequence[Revision]:
@@ -164,7 +164,7 @@ class FakeLook:
     async def blame(self, task_id: int, path: str) -> Sequence[BlameLine]:
         content = await self.read_file(task_id, path)
         if b"\0" in content:
-            raise Invalid(f"{path} is not text, so nobody wrote its lines. Download it instead.")
+            raise Invalid(f"{path} is not text, so nobody wrote its lines.", "Download it instead.")
         revision = (await self.history(task_id, path))[0]
         lines = content.decode().splitlines()
         return [BlameLine(n, revision.agent, "1.1", revision.id, text) for n, text in enumerate(lines, 1)]

@@ -20,6 +20,7 @@ from bot.features.agents.buttons import ask_to_dismiss, ask_to_replace, inspect
 from bot.features.agents.windows import agent_cap_window, edit_window, say_window
 from bot.features.tasks import actions as task_actions
 from bot.features.tasks.continuing import offer_to_continue
+from bot.texts import refusals
 from engine.commands import Limits
 
 
@@ -182,6 +183,6 @@ class GroupCog(commands.GroupCog, group_name="group", group_description=texts.CM
         await require_view(interaction, task)
         channel_id = await parts_of(interaction).routes.channel_of(meant.id)
         if channel_id is None:
-            raise ActionRefused(texts.NO_PLACE)
+            raise ActionRefused(refusals.NO_PLACE)
         name = plain(meant.name, 60)
         await answer(interaction, texts.GROUP_AT.format(name=name, where=f"<#{channel_id}>"))

@@ -18,6 +18,7 @@ from bot.features.agents.buttons import AgentButton, choose_agent_view
 from bot.features.agents.step_buttons import Form, StepButton, show_step, step_of
 from bot.features.agents.windows import say_window
 from bot.features.tasks.command_group import TALKERS
+from bot.texts import refusals
 from engine.queries import AgentView, TaskView
 
 
@@ -28,7 +29,7 @@ async def speakers(interaction: Interaction, message: discord.Message) -> list[t
     ids = await routes.agents_of(message.id)
     found = [await agent_by_id(interaction, agent_id) for agent_id in ids]
     if not found:
-        raise ActionRefused(texts.NOT_A_PERSONA)
+        raise ActionRefused(refusals.NOT_A_PERSONA)
     return found
 
 
@@ -95,5 +96,5 @@ class MenusCog(commands.Cog):
         found = await speakers(interaction, message)
         if len(found) > 1:
             names = texts.listed([plain(agent.name, 40) for agent, _ in found])
-            raise ActionRefused(texts.SEVERAL_AGENTS.format(names=names))
+            raise ActionRefused(refusals.SEVERAL_AGENTS.format(names=names))
         await answer(interaction, await agent_actions.pause_agent(interaction, *found[0]))

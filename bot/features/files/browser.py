@@ -23,6 +23,7 @@ from bot.discord.reporting_item import ReportingItem
 from bot.features.files.delivery import hand_over
 from bot.features.files.text import author_name, blame_text, content_text, history_text, is_picture
 from bot.features.tasks.button_style import task_button
+from bot.texts import refusals
 from engine.queries import FileView, TaskView
 
 A_PAGE = 25
@@ -127,7 +128,7 @@ async def files_page(interaction: Interaction, task: TaskView, page: int) -> tup
     await require_view(interaction, task)
     files = list(await parts_of(interaction).engine.look.files(task.id))
     if not files:
-        raise ActionRefused(texts.NO_FILES)
+        raise ActionRefused(refusals.NO_FILES)
     shown = files[page * A_PAGE : (page + 1) * A_PAGE]
     view = discord.ui.View(timeout=None)
     view.add_item(FileSelect(task.id, page, shown))
@@ -148,7 +149,7 @@ async def show_file(interaction: Interaction, task_id: int, path_hash: str, verb
     look = parts_of(interaction).engine.look
     file = next((f for f in await look.files(task_id) if path_id(f.path) == path_hash), None)
     if file is None:
-        raise ActionRefused(texts.NO_FILE)
+        raise ActionRefused(refusals.NO_FILE)
     view = file_buttons(task_id, path_hash, verb)
     if verb == "history":
         await answer(

@@ -13,12 +13,14 @@ from bot import texts
 from bot.discord import autocomplete
 from bot.discord.access import Right
 from bot.discord.context import ClosedPlaces, Interaction, parts_of
+from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut
 from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import task_for
 from bot.features.files.browser import files_page
 from bot.features.files.delivery import hand_bundle, hand_zip, most_bytes
 from bot.features.tasks.command_group import TASK
+from bot.texts import refusals
 
 
 class TaskFiles(commands.Cog):
@@ -53,8 +55,7 @@ class TaskFiles(commands.Cog):
         meant = await task_for(interaction, task)
         await require_right(interaction, Right.STEER, meant)
         if meant.ended_at is None:
-            await answer(interaction, texts.ARCHIVE_RUNNING.format(id=meant.id))
-            return
+            raise ActionRefused(refusals.ARCHIVE_RUNNING.format(id=meant.id))
         closed = await parts_of(interaction).archive.close(meant.id, remove)
         limit = most_bytes(interaction)
         kept = [(name, data) for name, data in closed.files.items() if len(data) <= limit]

@@ -18,6 +18,7 @@ from bot.discord.errors import ActionRefused
 from bot.discord.formatting import safe_name, size
 from bot.discord.interactions import answer, require_view
 from bot.discord.limits import FILE_BYTES
+from bot.texts import refusals
 from engine.queries import TaskView
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ async def hand_over(
             if not too_large(error):
                 raise
             limit = min(limit, FILE_BYTES)
-    raise ActionRefused(texts.TOO_BIG.format(size=size(count), limit=size(limit)))
+    raise ActionRefused(refusals.TOO_BIG.format(size=size(count), limit=size(limit)))
 
 
 def too_large(error: discord.HTTPException) -> bool:
@@ -87,7 +88,7 @@ async def _hand_zips(interaction: Interaction, task: TaskView, limit: int) -> No
     look = parts_of(interaction).engine.look
     files = list(await look.files(task.id))
     if not files:
-        raise ActionRefused(texts.NO_FILES)
+        raise ActionRefused(refusals.NO_FILES)
     with tempfile.TemporaryDirectory(prefix="megaagent-zip-") as folder:
         packer = _Packer(Path(folder), task.id, limit)
 

@@ -11,12 +11,12 @@ from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.interactions import require_right
 from bot.features.tasks.actions import above
+from bot.texts import refusals
 from bot.texts.gates import answer_text, choice_named
 from engine.commands import (
     AnswerGate,
 )
 from engine.domain.gates import TAKES_TEXT, Choice, choice_of
-from engine.errors import WrongState
 from engine.queries import GateView, TaskView
 
 
@@ -30,7 +30,7 @@ async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, 
     for right in gate_rights(choice):
         await require_right(interaction, right, task)
     if given.limits is not None and above(given.limits, task.limits):
-        raise ActionRefused(texts.PLAN_CAP_ABOVE)
+        raise ActionRefused(refusals.PLAN_CAP_ABOVE)
     await parts_of(interaction).engine.handle(replace(given, by_name=person.named))
     words = answer_text(choice, given.text, given.limits)
     return texts.ANSWERED.format(answer=plain(words, 300))
@@ -39,15 +39,15 @@ async def answer_gate(interaction: Interaction, gate: GateView, task: TaskView, 
 def answerable(gate: GateView, choice_id: str | None) -> Choice | None:
     """The gate's choice, None for an answer in words.
 
-    Raises WrongState for a gate that is closed, ActionRefused for an answer that it does not take.
+    Raises ActionRefused for a gate that is closed, and for an answer that it does not take.
     """
     if gate.basis is not None:
-        raise WrongState(texts.GATE_CLOSED)
+        raise ActionRefused(refusals.GATE_CLOSED)
     choice = choice_of(gate.choices, choice_id)
     if choice is None and choice_id is not None:
-        raise ActionRefused(texts.NO_CHOICE)
+        raise ActionRefused(refusals.NO_CHOICE)
     if choice is None and gate.kind not in TAKES_TEXT:
-        raise ActionRefused(texts.CAP_IN_WORDS)
+        raise ActionRefused(refusals.CAP_IN_WORDS)
     return choice
 
 

@@ -21,10 +21,10 @@ from bot.discord.interactions import requester, require_right
 from bot.discord.lookup import gate_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.gates.windows import gate_window, plan_cap_window, settle_gate
+from bot.texts import refusals
 from bot.texts.gates import label, text_label
 from engine.commands import AnswerGate
 from engine.domain.gates import TAKES_TEXT, Choice, choice_of
-from engine.errors import WrongState
 from engine.queries import GateView, TaskView
 
 SAY, CAP = "say", "cap"
@@ -67,21 +67,21 @@ class GateButton(
         if choice is None and gate.basis is None:
             await require_right(interaction, Right.APPROVE, task)
             await interaction.edit_original_response(view=gate_view(gate))
-            raise ActionRefused(texts.NO_CHOICE)
+            raise ActionRefused(refusals.NO_CHOICE)
         given = AnswerGate(gate.id, requester(interaction).key, choice.id if choice else self.choice)
         await settle_gate(interaction, gate, task, given)
 
     async def _open_window(self, interaction: Interaction, gate: GateView, task: TaskView) -> None:
         await require_right(interaction, Right.APPROVE, task)
         if gate.basis is not None:
-            raise WrongState(texts.GATE_CLOSED)
+            raise ActionRefused(refusals.GATE_CLOSED)
         if self.choice == SAY:
             if gate.kind not in TAKES_TEXT:
-                raise ActionRefused(texts.CAP_IN_WORDS)
+                raise ActionRefused(refusals.CAP_IN_WORDS)
             await interaction.response.send_modal(gate_window(gate))
         else:
             if not _approvable(gate):
-                raise ActionRefused(texts.NO_CHOICE)
+                raise ActionRefused(refusals.NO_CHOICE)
             await interaction.response.send_modal(plan_cap_window(gate, task))
 
 

@@ -14,6 +14,7 @@ from bot.discord.formatting import plain
 from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import current_space
 from bot.features.tasks.pages import page_view
+from bot.texts import refusals
 from engine.commands import ForgetMemory
 
 
@@ -40,6 +41,6 @@ class MemoryCog(commands.GroupCog, group_name="memory", group_description=texts.
         digits = memory.strip().lstrip("#")
         found = [m for m in await engine.look.memories(current_space(interaction)) if str(m.id) == digits]
         if not found:
-            raise ActionRefused(texts.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
+            raise ActionRefused(refusals.NO_MEMORY.format(name=f"“{plain(memory, 40)}”"))
         await engine.handle(ForgetMemory(found[0].id, person.key, person.named))
         await answer(interaction, texts.FORGOTTEN.format(text=plain(found[0].text, 300)))

@@ -28,6 +28,7 @@ from bot.features.agents.step_buttons import TURN_STEPS, pages_of
 from bot.features.tasks.actions import pause_task, resume_task
 from bot.features.tasks.continuing import offer
 from bot.features.tasks.tree import tree_text
+from bot.texts import refusals
 from bot.texts import steering as words
 from engine.commands import AnswerGate
 from engine.queries import AgentView, GateView, TaskView
@@ -158,7 +159,7 @@ class ReactionsCog(commands.Cog):
             if choice.effect in ACCEPTING
         ]
         if len(found) != 1:
-            raise ActionRefused(words.NOTHING_TO_ACCEPT.format(id=at.task.id))
+            raise ActionRefused(refusals.NOTHING_TO_ACCEPT.format(id=at.task.id))
         gate, choice = found[0]
         person = await require_right(ask, Right.APPROVE, at.task)
         for right in gate_rights(choice):
@@ -178,7 +179,7 @@ class ReactionsCog(commands.Cog):
         if at.task.state == "paused":
             return Told(await resume_task(ask, at.task))
         name = plain(at.agent.name, 60) if at.agent else texts.PICTURE_TITLE.format(id=at.task.id, goal="")
-        raise ActionRefused(words.NOT_PAUSED.format(name=name))
+        raise ActionRefused(refusals.NOT_PAUSED.format(name=name))
 
 
 Verb = Callable[[ReactionsCog, Interaction, Meant], Awaitable[Told]]

@@ -19,6 +19,7 @@ from bot.discord.reporting_item import ReportingItem
 from bot.features.repeats.recurrence import in_words
 from bot.features.tasks.actions import require_start
 from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
+from bot.texts import refusals
 from engine.commands import Limits, RepeatTask
 
 KIND = "repeat-order"
@@ -43,7 +44,7 @@ async def keep(interaction: Interaction, order: RepeatDraft) -> int:
 async def _kept(interaction: Interaction, number: int) -> RepeatDraft:
     values = await read_draft(interaction, KIND, number)
     if values is None:
-        raise ActionRefused(texts.REPEAT_LOST)
+        raise ActionRefused(refusals.REPEAT_LOST)
     return RepeatDraft(**values | {"limits": Limits(**values["limits"])})
 
 
@@ -76,7 +77,7 @@ class RepeatButton(
         if self.verb == "yes":
             await require_start(interaction, order.limits, order.model)
         if not await take_draft(interaction, KIND, self.number):
-            raise ActionRefused(texts.REPEAT_LOST)
+            raise ActionRefused(refusals.REPEAT_LOST)
         return await _begun(interaction, order) if self.verb == "yes" else texts.REPEAT_NOT
 
 

@@ -18,6 +18,7 @@ from bot.features.repeats.buttons import RepeatDraft, confirm_view, keep
 from bot.features.repeats.recurrence import Day, Every, RepeatChoice, cron_of, in_words, outlook
 from bot.features.tasks.actions import left_here, limits_of, require_start, with_left
 from bot.features.tasks.command_group import TASK
+from bot.texts import refusals
 from engine.commands import EndRepeat, Limits, ResumeRepeat
 from engine.domain import recurrence
 from engine.domain.goals import checked_goal
@@ -44,7 +45,7 @@ async def meant(interaction: Interaction, repeat: str) -> RepeatView:
     for one in await parts_of(interaction).engine.look.repeats(current_space(interaction)):
         if str(one.id) == digits:
             return one
-    raise ActionRefused(texts.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
+    raise ActionRefused(refusals.NO_REPEAT.format(name=f"“{plain(repeat, 40)}”"))
 
 
 class TaskRepeat(commands.Cog):
@@ -129,6 +130,6 @@ class TaskRepeat(commands.Cog):
         found = await meant(interaction, repeat)
         rules = await parts.records.rules(interaction.guild_id or 0)
         if not may(person, Right.STEER, rules, owner_id(found.by)):
-            raise ActionRefused(texts.NOT_ALLOWED["steer"])
+            raise ActionRefused(refusals.NOT_ALLOWED["steer"])
         await parts.engine.handle(EndRepeat(found.id, person.key, person.named))
         await answer(interaction, texts.REPEAT_STOPPED.format(id=found.id, goal=plain(found.goal, 80)))

@@ -9,6 +9,7 @@ from typing import Literal
 from bot import texts
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import dollars
+from bot.texts import refusals
 from engine.commands import Limits
 from engine.domain.recurrence import Recurrence
 
@@ -36,7 +37,7 @@ def cron_of(choice: RepeatChoice) -> str:
         return choice.cron.strip()
     found = _TIME.fullmatch(choice.at.strip())
     if found is None:
-        raise ActionRefused(texts.BAD_TIME.format(value=choice.at[:20]))
+        raise ActionRefused(refusals.BAD_TIME.format(value=choice.at[:20]))
     time = f"{int(found[2])} {int(found[1])}"
     week = f"* * {DAYS.index(choice.on)}"
     days = {"day": "* * *", "working day": "* * 1-5", "week": week, "month": "1 * *"}

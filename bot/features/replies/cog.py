@@ -24,7 +24,6 @@ import stamina
 from discord.ext import commands
 from discord.utils import MISSING
 
-from bot import texts
 from bot.discord.access import Person, Right, gate_rights, may, person_of, titled
 from bot.discord.attachments import files_of, paths_of
 from bot.discord.context import Parts
@@ -41,6 +40,7 @@ from bot.features.replies.unknown_copies import ask_whose
 from bot.features.tasks.continuing import offer as offer_to_continue
 from bot.features.welcome.greeting import offer
 from bot.outbox.ledger import GroupRef, IncomingMessage
+from bot.texts import refusals
 from bot.texts.steering import CONTINUE_WHERE
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
 from engine.errors import EngineError, NotFound, WrongState
@@ -400,8 +400,8 @@ class RepliesCog(commands.Cog):
             return True
         await self._react(message, DELIVERED)
         if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
-            later = texts.READ_LATER_TASK if addressed.task.state == "paused" else texts.READ_LATER
-            await self._reply_below(message, later.format(name=plain(addressed.agent.name, 60)))
+            later = refusals.READ_LATER_TASK if addressed.task.state == "paused" else refusals.READ_LATER
+            await self._reply_below(message, str(later.format(name=plain(addressed.agent.name, 60))))
         return True
 
     async def _kept(self, message: discord.Message, task_id: int) -> bool:
@@ -504,12 +504,12 @@ class RepliesCog(commands.Cog):
 
     async def _demand(self, message: discord.Message, task: TaskView, right: Right = Right.STEER) -> None:
         if not isinstance(message.author, discord.Member):
-            raise ActionRefused(texts.REPLY_REFUSED)
+            raise ActionRefused(refusals.REPLY_REFUSED)
         rules = await self.parts.records.rules(message.author.guild.id)
         same_server = task.space == space_of(message.author.guild.id)
         if not same_server or not may(person_of(message.author), right, rules, owner_id(task.by)):
             raise ActionRefused(
-                texts.REPLY_REFUSED if right is Right.STEER else texts.NOT_ALLOWED[right.value]
+                refusals.REPLY_REFUSED if right is Right.STEER else refusals.NOT_ALLOWED[right.value]
             )
 
     async def _titled(self, message: discord.Message, task: TaskView) -> Person:
@@ -521,7 +521,7 @@ class RepliesCog(commands.Cog):
     def _demand_words(self, message: discord.Message, to: AddressedMessage) -> None:
         if not to.text.strip() and not message.attachments:
             readable = self.bot.intents.message_content
-            raise ActionRefused(texts.NOTHING_TO_READ if readable else texts.CANNOT_READ)
+            raise ActionRefused(refusals.NOTHING_TO_READ if readable else refusals.CANNOT_READ)
 
     async def _deliver(self, message: discord.Message, to: AddressedMessage) -> None:
         self._demand_words(message, to)
@@ -559,7 +559,7 @@ class RepliesCog(commands.Cog):
         except WrongState:
             name = plain(addressed.agent.name, 60) if addressed else ""
             await self.parts.routes.note_edit(ref, None, edited_at)
-            await self._refuse(message, texts.READ_ALREADY.format(name=name))
+            await self._refuse(message, str(refusals.READ_ALREADY.format(name=name)))
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
 

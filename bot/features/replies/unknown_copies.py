@@ -20,6 +20,7 @@ from bot.discord.formatting import many
 from bot.discord.interactions import answer, requester
 from bot.discord.reporting_item import ReportingItem
 from bot.places.notices import Notices
+from bot.texts import refusals
 
 MOST = 1000
 """Messages that are read at one press."""
@@ -81,6 +82,6 @@ class PassOnButton(
         async for copy in channel.history(limit=MOST, after=after, before=before, oldest_first=True):
             count += await replies.pass_on(copy, person)
         if not count:
-            raise ActionRefused(texts.NOTHING_LEFT_TO_GIVE)
+            raise ActionRefused(refusals.NOTHING_LEFT_TO_GIVE)
         await interaction.edit_original_response(view=None)
         await answer(interaction, texts.PASSED_ON.format(count=many(count, "message")))

@@ -17,6 +17,7 @@ from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space
 from bot.features.setup.doctor import IN_CATEGORY, lacking
+from bot.texts import refusals
 from bot.texts.months import OPTIONS, rule_line
 from engine.commands import (
     MonthRule,
@@ -232,7 +233,7 @@ class SetupCog(commands.Cog):
         await hold(interaction)
         require_manager(interaction)
         if place is not None and (missing := lacking(place.permissions_for(place.guild.me), IN_CATEGORY)):
-            raise ActionRefused(texts.SETUP_CLOSED.format(place=place.mention, missing=", ".join(missing)))
+            raise ActionRefused(refusals.SETUP_CLOSED.format(place=place.mention, missing=", ".join(missing)))
         given = MonthOptions(month_dollars, month_tokens, person_month_dollars, person_month_tokens, zone)
         months = await set_months(interaction, given)
         asks = await set_asks(interaction, AskOptions(ask_run, ask_recruit_over, ask_finish, ask_tools))

@@ -9,6 +9,7 @@ from bot.discord.errors import ActionRefused
 from bot.discord.formatting import escape, plain
 from bot.discord.interactions import require_right
 from bot.discord.lookup import current_space
+from bot.texts import refusals
 from bot.texts.months import left_line
 from engine.commands import (
     Limits,
@@ -19,6 +20,7 @@ from engine.commands import (
     StopTask,
 )
 from engine.domain.models import not_allowed
+from engine.errors import Refusal
 from engine.queries import TaskView
 
 
@@ -48,7 +50,7 @@ def limits_of(
 ) -> Limits:
     """Caps as the engine counts them. Raises ActionRefused for a budget that is none."""
     if dollars is not None and not 0 < dollars < 1_000_000:  # also catches NaN
-        raise ActionRefused(texts.BAD_BUDGET)
+        raise ActionRefused(refusals.BAD_BUDGET)
     micros = None if dollars is None else round(dollars * 1_000_000)
     return Limits(agents=agents, cost_micros=micros, minutes=minutes, tokens=tokens)
 
@@ -75,7 +77,7 @@ async def require_model(interaction: Interaction, model: str | None) -> None:
     """
     models = parts_of(interaction).models
     if why := not_allowed(model, models.names):
-        raise ActionRefused(escape(why))
+        raise ActionRefused(Refusal(escape(why.reason), escape(why.next_step)))
     if model in models.unpriced:
         await require_right(interaction, Right.SPEND)
 

@@ -9,6 +9,7 @@ from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.windows import TextField
 from bot.features.tasks import actions as task_actions
+from bot.texts import refusals
 from engine.commands import Limits
 
 
@@ -41,7 +42,7 @@ def _dollars(text: str) -> float | None:
     try:
         return float(cleaned) if cleaned else None
     except ValueError:
-        raise ActionRefused(texts.BAD_BUDGET) from None
+        raise ActionRefused(refusals.BAD_BUDGET) from None
 
 
 def _whole(text: str) -> int | None:
@@ -49,5 +50,5 @@ def _whole(text: str) -> int | None:
     if not cleaned:
         return None
     if not cleaned.isdecimal() or int(cleaned) == 0:
-        raise ActionRefused(texts.BAD_NUMBER.format(value=plain(cleaned, 20)))
+        raise ActionRefused(refusals.BAD_NUMBER.format(value=plain(cleaned, 20)))
     return int(cleaned)

@@ -19,6 +19,7 @@ from bot.discord.windows import TextField, window
 from bot.features.agents.saying import say
 from bot.features.tasks.actions import above, left_here, quota_here, with_left
 from bot.features.tasks.cap_fields import caps_of
+from bot.texts import refusals
 from bot.texts import steering as words
 from engine.commands import ContinueTask, Limits
 from engine.domain.limits import continuation
@@ -37,7 +38,7 @@ def offer(task: TaskView, defaults: Limits, *, kept: bool = True) -> tuple[str, 
     text = form.format(id=task.id, state=task.state, caps=texts.caps(limits))
     view = discord.ui.View(timeout=None)
     if task.demonstration:
-        return words.OFFER_NOTHING.format(id=task.id), view
+        return str(refusals.OFFER_NOTHING.format(id=task.id)), view
     view.add_item(ContinueButton(task.id, limits))
     view.add_item(ContinueButton(task.id, limits, asks=True))
     return text, view
@@ -65,7 +66,7 @@ async def continue_task(interaction: Interaction, task: TaskView, limits: Limits
     """
     person = await require_continue(interaction, task, limits)
     if task.ended_at is None:
-        raise ActionRefused(words.NOT_ENDED.format(id=task.id, state=task.state))
+        raise ActionRefused(refusals.NOT_ENDED.format(id=task.id, state=task.state))
     parts = parts_of(interaction)
     closed = await parts.archive.reopen(task.id)
     if text.strip():
@@ -146,5 +147,5 @@ async def open_continue_window(
     for right in CONTINUE_RIGHTS:
         await require_right(interaction, right, task)
     if task.ended_at is None:
-        raise ActionRefused(words.NOT_ENDED.format(id=task.id, state=task.state))
+        raise ActionRefused(refusals.NOT_ENDED.format(id=task.id, state=task.state))
     await interaction.response.send_modal(continue_window(task, limits))

@@ -15,6 +15,7 @@ from bot.discord.interactions import require_view
 from bot.features.files.delivery import hand_over
 from bot.pictures.organisation import draw_organisation
 from bot.pictures.timeline import TimelineStep, draw_timeline
+from bot.texts import refusals
 from engine.queries import AgentView, TaskView
 
 
@@ -35,7 +36,7 @@ async def show_timeline(interaction: Interaction, task: TaskView) -> None:
     look = parts_of(interaction).engine.look
     agents, steps = await look.agents(task.id), await look.timeline(task.id)
     if not steps:
-        raise ActionRefused(texts.NO_TIMELINE)
+        raise ActionRefused(refusals.NO_TIMELINE)
     title = texts.PICTURE_TITLE.format(id=task.id, goal=" ".join(task.goal.split()))
     picture = await asyncio.to_thread(draw_timeline, agents, steps, title)
     await hand_over(

@@ -23,6 +23,7 @@ from bot.discord.windows import TextField, inputs_of, window
 from bot.features.tasks.actions import left_here, limits_of, model_line, quota_here, require_start, with_left
 from bot.features.tasks.command_group import TASK
 from bot.features.tasks.drafts import keep_draft, read_draft, take_draft
+from bot.texts import refusals
 from bot.texts import steering as words
 from engine.commands import Limits, StartTask
 from engine.domain.goals import checked_goal
@@ -66,7 +67,7 @@ async def _taken(interaction: Interaction, number: int) -> TaskDraft:
     if order is not None:
         await require_start(interaction, order.limits, order.model)
     if order is None or not await take_draft(interaction, KIND, number):
-        raise ActionRefused(texts.DRAFT_LOST)
+        raise ActionRefused(refusals.DRAFT_LOST)
     return order
 
 

@@ -35,7 +35,7 @@ class ToolsCog(commands.Cog):
         person = await require_right(interaction, Right.START)
         outside = parts_of(interaction).outside
         if outside is None:
-            await answer(interaction, wording.NONE)
+            await answer(interaction, str(wording.NONE))
             return
         space = current_space(interaction)
         here = [tool for tool in outside.all_tools() if tool.spaces is None or space in tool.spaces]

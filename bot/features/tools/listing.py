@@ -21,7 +21,7 @@ def server_lines(states: Sequence[ServerState], tools: Sequence[OutsideTool], *,
         if reasons and state.detail:
             lines.append(wording.REASON.format(detail=plain(state.detail, 400)))
         lines += [tool_line(tool) for tool in own]
-    return lines or [wording.NONE]
+    return lines or [str(wording.NONE)]
 
 
 def tool_line(tool: OutsideTool) -> str:

@@ -19,6 +19,7 @@ from bot.features.tasks.demo import start_demonstration
 from bot.features.tasks.drafts import LASTS_S
 from bot.features.tasks.new import TaskDraft, open_goal_window, start
 from bot.features.welcome import texts
+from bot.texts import refusals
 from engine.commands import Limits
 
 KIND = "offer"
@@ -86,7 +87,7 @@ class OfferButton(
         await require_start(interaction, Limits(), None)
         kept = await parts_of(interaction).records.take_fact(_name(interaction.guild_id or 0, self.number))
         if kept is None:
-            raise ActionRefused(texts.OFFER_LOST)
+            raise ActionRefused(refusals.OFFER_LOST)
         words = json.loads(kept)
         state = interaction.client._connection
         files = tuple(discord.Attachment(data=data, state=state) for data in words["attachments"])

@@ -30,7 +30,6 @@ WRITE_HERE = "-# Or simply write your goal here."
 OFFER = "Shall a team work on this?\n>>> {goal}"
 OFFER_NOT_READ = "I could not read a goal in your message. Here is how to begin:"
 DEMO, NEW, START = "Watch the demonstration", "Write a goal", "Start this as a task"
-OFFER_LOST = "This was already started, or is more than a day old. Write your goal again, or use `/task new`."
 
 EXAMPLES: Mapping[str, Example] = {
     "trip": Example(

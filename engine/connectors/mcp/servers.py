@@ -55,7 +55,7 @@ class McpServers:
         """See `SignsIn.begin_sign_in`."""
         found = self._servers.get(server)
         if found is None or not found.config.may_sign_in:
-            raise NotFound(f"There is no server {server} to sign in to. Look at /tools again.")
+            raise NotFound(f"There is no server {server} to sign in to.", "Look at /tools again.")
         return await self._sign_ins.begin(found.config, found.sign_in, by, may, found.signed_in)
 
     async def finish_sign_in(self, address: str, by: str) -> str:

@@ -155,7 +155,10 @@ def check_link(link: str) -> None:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise Invalid("Its sign-in page is not reached over https, so nobody is sent there.")
+        raise Invalid(
+            "Its sign-in page is not reached over https, so nobody is sent there.",
+            "Correct its address in mcp.json.",
+        )
 
 
 def told(error: BaseException) -> str:
@@ -240,7 +243,7 @@ class SignIns:
             if (other.server, other.by) == (config.name, by):
                 self._end(state)
         if len(self._open) >= MOST_OPEN:
-            raise WrongState("Too many sign-ins are under way. Try again in ten minutes.")
+            raise WrongState("Too many sign-ins are under way.", "Try again in ten minutes.")
         provider = _Interactive(config, file, self.redirect)
         run = asyncio.create_task(_carried_out(config, provider, done), name=f"sign-in-{config.name}")
         first: set[asyncio.Future[Any]] = {run, provider.link}
@@ -250,7 +253,7 @@ class SignIns:
             await asyncio.gather(run, return_exceptions=True)
             failed = None if run.cancelled() else run.exception()
             why = told(failed) if failed is not None else "it did not ask for one"
-            raise Invalid(f"{config.name} cannot be signed in to: {why}")
+            raise Invalid(f"{config.name} cannot be signed in to: {why}", "See /tools for its state.")
         link = provider.link.result()
         state = _one(parse_qs(urlsplit(link).query), "state")
         self._open[state] = _Open(config.name, by, may, provider, run)
@@ -268,14 +271,18 @@ class SignIns:
         state = _one(given, "state")
         found = self._open.get(state)
         if found is None or (by is not None and by != found.by):
-            raise WrongState("This sign-in is not open, or somebody else's. Ask for a new link in /tools.")
+            raise WrongState("This sign-in is not open, or somebody else's.", "Ask for a new link in /tools.")
         if not await found.may():
             self._end(state)
-            raise WrongState("Who began this sign-in may not manage the server any more.")
+            raise WrongState(
+                "Who began this sign-in may not manage the server any more.", "Ask someone who may."
+            )
         if not _one(given, "code"):
             self._end(state)
             why = clean_line(_one(given, "error_description") or _one(given, "error") or "no code came")
-            raise Invalid(f"{found.server} was not signed in to: {why[:200]}.")
+            raise Invalid(
+                f"{found.server} was not signed in to: {why[:200]}.", "Ask for a new link in /tools."
+            )
         if not found.provider.back.done():
             iss = _one(given, "iss") or None
             found.provider.back.set_result(
@@ -284,11 +291,13 @@ class SignIns:
         await asyncio.wait({found.run}, timeout=ANSWER_S)
         if not found.run.done():
             self._end(state)
-            raise Invalid(f"{found.server} did not answer in time. Ask for a new link in /tools.")
+            raise Invalid(f"{found.server} did not answer in time.", "Ask for a new link in /tools.")
         if found.run.cancelled():
-            raise WrongState("This sign-in was ended by a newer one.")
+            raise WrongState("This sign-in was ended by a newer one.", "Use the newest link.")
         if failed := found.run.exception():
-            raise Invalid(f"{found.server} did not accept the sign-in: {told(failed)}")
+            raise Invalid(
+                f"{found.server} did not accept the sign-in: {told(failed)}", "Ask for a new link in /tools."
+            )
         return found.server
 
     def _ended(self, state: str, run: asyncio.Task[None]) -> None:
@@ -354,7 +363,10 @@ def _answer_in(address: str, redirect: str) -> dict[str, list[str]]:
     except ValueError:
         same = False
     if not same:
-        raise Invalid(f"Paste the whole address that your browser ended at: it begins with {redirect}?")
+        raise Invalid(
+            "That is not the address that your browser ended at.",
+            f"Paste all of it: it begins with {redirect}?",
+        )
     return parse_qs(given.query)
 
 
