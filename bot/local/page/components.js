@@ -67,7 +67,7 @@ export function embed(data) {
 function embedAuthor(author) {
   const href = author.url && safeLink(author.url);
   const name = href ? h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, author.name) : author.name;
-  return h("div", { class: "embed-author" }, face(author.name, author.icon_url && localPath(author.icon_url), author.icon_url || ""), h("span", {}, name));
+  return h("div", { class: "embed-author" }, author.icon_url && face(author.name, localPath(author.icon_url), author.icon_url), h("span", {}, name));
 }
 
 function titled(data) {

@@ -135,7 +135,7 @@ function add(message) {
   state.messages.set(message.id, message);
   $("messages").append(...dividers(previous, message), draw(message, previous));
   // One's own words, and what only this person sees: an answer to what they just did is never out of sight.
-  if (message.author.id === state.me || message.flags & EPHEMERAL) toEnd();
+  if (message.author.id === state.me || message.flags & EPHEMERAL) intoSight(message.id);
   if (stuck) trim();
 }
 
@@ -143,6 +143,7 @@ function update(message) {
   if (!state.messages.has(message.id)) return;
   state.messages.set(message.id, message);
   if (editing.id !== message.id) redraw(message.id);
+  if (message.flags & EPHEMERAL && [...state.messages.keys()].pop() === message.id) intoSight(message.id);
 }
 
 function remove(id) {
@@ -158,6 +159,14 @@ function trim() {
     row(id)?.remove();
     state.older = true;
   }
+}
+
+// The newest message, from its beginning where it is taller than the window.
+function intoSight(id) {
+  const node = row(id);
+  if (!node || node.offsetHeight <= scroller().clientHeight) return toEnd();
+  stuck = false;
+  node.scrollIntoView({ block: "start" });
 }
 
 export function toEnd() {

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.bot.local.conftest import House, close_bot, run_bot
-from tests.bot.local.page.conftest import open_channel
+from tests.bot.local.page.conftest import open_channel, pick
 from tests.bot.local.smallbot import PNG, Card, card_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,6 +104,34 @@ async def test_a_preview_on_a_phone_keeps_its_lines(house: House, browser: Brows
     await expect(lines).to_contain_text("MIA")
     assert await lines.evaluate("node => node.scrollWidth > node.clientWidth && node.clientHeight < 90")
     assert await page.evaluate("document.scrollingElement.scrollWidth") <= 360
+    await context.close()
+
+
+async def test_an_answer_is_never_out_of_sight(house: House, browser: Browser) -> None:
+    """What a person is told after an act on an older message is on the screen, a long answer from its start,
+    and so is an answer that comes later; on a phone too."""
+    you, lobby = house.local.you, house.lobby.id
+    for number in range(40):
+        await you.send(lobby, f"line {number} " + "and more of it " * 12)
+    context = await browser.new_context(viewport={"width": 360, "height": 640})
+    page = await context.new_page()
+    await page.goto(house.local.page_url)
+    old = page.locator(".message:not(.ephemeral)", has_text="line 3 and")
+    await old.scroll_into_view_if_needed()
+    for _ in range(2):
+        await old.click(button="right", position={"x": 60, "y": 30})
+        await page.get_by_role("menuitem", name="Why?").click()
+        answer = page.locator(".message.ephemeral", has_text="because of line 3 and").last
+        await expect(answer).to_be_in_viewport(ratio=1)
+        await old.scroll_into_view_if_needed()
+        await expect(answer).not_to_be_in_viewport()
+    await pick(page, "slow")
+    await page.keyboard.type("reason " * 270)
+    await page.keyboard.press("Enter")
+    long = page.locator(".message.ephemeral", has_text="late, but here")
+    await expect(long.get_by_text("late, but here")).to_be_in_viewport()
+    box = await long.bounding_box()
+    assert box is not None and box["height"] > 500 and box["y"] >= 0
     await context.close()
 
 
