@@ -63,6 +63,10 @@ class Rejected(Exception):
         self.fault: Fault = fault
 
 
+OUTCOMES = (TooManyRequests, OutcomeUnknown, ConnectionFailed, TargetDeleted, PermissionMissing, Rejected)
+"""Every outcome but success."""
+
+
 async def rate_limit_error(response: aiohttp.ClientResponse) -> TooManyRequests:
     """Return the error of a 429. Without Via it comes from Discord's edge and concerns the whole address."""
     headers = response.headers

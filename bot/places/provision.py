@@ -16,7 +16,7 @@ from typing import Literal
 import aiohttp
 import discord
 
-from bot.outbox.outcomes import NEEDS_2FA, fields_of, outcome_of
+from bot.outbox.outcomes import NEEDS_2FA, OUTCOMES, fields_of, outcome_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.marks import mark_of, topic_of
@@ -168,7 +168,17 @@ class Provision:
         await self._note_made(row.task_id, "channel", channel.id, channel.topic or "")
         place = await self._keep(row, channel.id, 0, made=True)
         await _unmark(channel, topic_of(row))
+        await self._named_meanwhile(row)
         return place
+
+    async def _named_meanwhile(self, row: GroupRecord) -> None:
+        """Rename a channel whose task got its title while the channel was being made: it has the old name."""
+        if (await self._records.group(row.group_id)).name == row.name:
+            return
+        try:
+            await self.rename(row.task_id)
+        except OUTCOMES as error:
+            _log.warning("task %s keeps the first name of its channel: %s", row.task_id, error)
 
     async def _note_made(self, task_id: int, kind: str, place_id: int, marker: str = "") -> None:
         """What is not recorded here is never closed or deleted (`bot.features.files.archive`)."""

@@ -11,6 +11,7 @@ import pytest
 from bot.local import channel_rules
 from bot.places.records import PlaceRecords
 from bot.texts import outbox as wording
+from engine.events import TaskNamed
 from tests.bot.outbox.conftest import Stage
 
 
@@ -330,6 +331,31 @@ async def test_killed_after_the_channel_was_made(stage: Stage, monkeypatch: pyte
     await stage.drain()
     assert "first" in texts(stage)
     assert [c["name"] for c in stage.local.you.channels()].count("root") == 1
+
+
+async def test_a_title_given_while_the_channel_is_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The channel gets it once it is there: nobody looks for a task under its first name."""
+    made, named, kept = asyncio.Event(), asyncio.Event(), PlaceRecords.set_group
+
+    async def slow(self: PlaceRecords, group_id: int, **values: Any) -> None:
+        made.set()
+        await named.wait()
+        await kept(self, group_id, **values)
+
+    monkeypatch.setattr(PlaceRecords, "set_group", slow)
+    task_id = await stage.task()
+    stage.engine.speak(stage.boss(task_id), "first")
+    await asyncio.wait_for(made.wait(), 30)
+    group_id = stage.engine.world.tasks[task_id].root_group_id
+    stage.engine.emit(TaskNamed(task_id, group_id, "sales report"))
+    async with asyncio.timeout(30):
+        while True:
+            if (await PlaceRecords(stage.database).group(group_id)).name == "sales report":
+                break
+            await asyncio.sleep(0.01)
+    named.set()
+    await stage.drain()
+    assert [c["name"] for c in stage.local.you.channels()].count("sales-report") == 1
 
 
 async def test_killed_after_the_thread_was_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
