@@ -103,11 +103,20 @@ class TaskContinued:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedMember:
+    """One whom a plan means to recruit: the name it will have, and its part of the work."""
+
+    name: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanProposed:
     """The boss proposed a plan, waiting for approval through gate `gate_id` (None: no approval needed).
 
     `guessed`: the cost is at a ceiling price, for the real one is not known. `worth`: why a team is worth it.
-    `left_micros`, `left_tokens`: what is left of the month's budgets, None without one.
+    `left_micros`, `left_tokens`: what is left of the month's budgets, None without one. `team`: whom the boss
+    means to recruit.
     """
 
     task_id: int
@@ -123,6 +132,7 @@ class PlanProposed:
     worth: str = ""
     left_micros: int | None = None
     left_tokens: int | None = None
+    team: tuple[PlannedMember, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +206,8 @@ class AgentChanged:
 @dataclass(frozen=True, slots=True)
 class AgentSpoke:
     """An agent wrote a message, `to` no one in particular when empty. `refs`: the people's messages it
-    answers. `sources`: what the agent had read from outside when it wrote it. `asks`: it waits for people's
-    answer."""
+    answers. `sources`: what the agent had read from outside when it wrote it. `asks`: it asks people, whether
+    it waits for the answer or goes on."""
 
     task_id: int
     group_id: int
@@ -591,6 +601,7 @@ _NESTED: dict[str, Any] = {
     "what": Missing,
     "digest": AskedCall,
     "address": Source,
+    "part": PlannedMember,
 }
 """Records inside events, by a field that only they have; Limits have none of these."""
 

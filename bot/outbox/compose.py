@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from bot.outbox import transcripts
-from bot.outbox.plan import CARD_MOST, Batch, card_room, spare_room
+from bot.outbox.plan import Batch, card_room, spare_room
 from bot.outbox.post import BOT, EmbedCard, Entry, Lane, OutgoingMessage, Post, TextFile
 from bot.outbox.split import MESSAGE, closed, excerpt, split
 from bot.texts import outbox as wording
@@ -22,6 +22,9 @@ NOTHING = "…"
 PARTS = 2
 END_PARTS = 4
 """A text that needs more messages (`END_PARTS` for a final report) is cut and attached as a file."""
+
+PLAN_MOST = 3_000
+"""Characters of a plan: with its people and what its buttons lead to it stays below Discord's 6,000."""
 
 VOICES = 12
 PINGS = 15
@@ -55,26 +58,29 @@ def _messages(posts: Sequence[Post]) -> tuple[OutgoingMessage, ...]:
     roles = tuple(dict.fromkeys(role for post in posts for role in post.roles))
     wires[0] = replace(wires[0], texts=texts, pings=_pings(posts), silent=silent, roles=roles)
     wires[0] = replace(wires[0], pin=any(post.pin for post in posts))
-    cards = (EmbedCard(wording.PLAN_TITLE, "", excerpt(first.card, CARD_MOST)),) if first.card else ()
-    wires[-1] = replace(wires[-1], gate_id=first.gate_id, cards=cards)
+    wires[-1] = replace(wires[-1], gate_id=first.gate_id, cards=_plan_cards(first))
     if first.files:
         files = OutgoingMessage(first.task_id, first.group_id, first.persona, first.face, wording.END_FILES)
         wires.append(replace(files, files=first.files))
     if first.attached:
         runs = TextFile(wording.RUNS_FILE, first.attached)
         wires[-1] = replace(wires[-1], texts=(*wires[-1].texts, runs))
-    wires[-1] = replace(wires[-1], ended=first.kind == "end", notice=first.notice)
+    wires[-1] = replace(wires[-1], ended=first.kind == "end", notice=first.notice, continues=first.continues)
     return tuple(wires)
 
 
+def _plan_cards(post: Post) -> tuple[EmbedCard, ...]:
+    """Return the plan, then the people it means to recruit, each with its face."""
+    if not post.card:
+        return ()
+    return (EmbedCard(wording.PLAN_TITLE, "", excerpt(post.card, PLAN_MOST)), *post.people)
+
+
 def with_explanation(wire: OutgoingMessage, explanation: str) -> OutgoingMessage:
-    """Return a question with what its buttons lead to: below its words, or at the end of its card."""
+    """Return a question with what its buttons lead to: below its words, or in a card after the plan's."""
     if not wire.cards:
         return replace(wire, content=f"{wire.content}\n{explanation}")
-    below = f"\n\n{wording.PLAN_CHOICES}\n{explanation}"
-    last = wire.cards[-1]
-    card = replace(last, text=f"{excerpt(last.text, CARD_MOST - len(below))}{below}")
-    return replace(wire, cards=(*wire.cards[:-1], card))
+    return replace(wire, cards=(*wire.cards, EmbedCard(wording.PLAN_CHOICES, "", explanation)))
 
 
 def _joined(posts: Sequence[Post]) -> str:

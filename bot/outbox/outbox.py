@@ -30,7 +30,7 @@ from bot.ports import BuildClosedGate, BuildGateButtons, EngineApi
 from bot.texts.gates import meanings
 from engine.commands import Limits
 from engine.errors import NotFound
-from engine.events import AgentJoined, Event
+from engine.events import AgentJoined, Event, PlanProposed
 from engine.ports import Database
 from engine.queries import GateView, TaskView
 
@@ -53,7 +53,7 @@ class OutboxOptions:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     limiter: Limiter | None = None
-    end_view: Callable[[int], discord.ui.View | None] = lambda _task_id: None
+    end_view: Callable[[int, bool], discord.ui.View | None] = lambda _task_id, _continues: None
     """The buttons below a task's final report."""
 
 
@@ -148,6 +148,9 @@ class Outbox:
         for event in events:
             if isinstance(event.body, AgentJoined):
                 self.faces.want(event.body.name)
+            elif isinstance(event.body, PlanProposed):
+                for member in event.body.team:
+                    self.faces.want(member.name)
         self._listeners(events)
 
     async def _close_gate(self, gate_id: int) -> None:

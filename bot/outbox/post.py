@@ -25,11 +25,26 @@ class Lane(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EmbedCard:
+    """An embed with a persona as its author."""
+
+    author: str
+    face: str
+    text: str
+
+    @property
+    def size(self) -> int:
+        """Return the characters that count towards Discord's limit of 6,000."""
+        return len(self.author) + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """A post before it is merged or split into messages.
 
     `persona` "" is the bot's own voice; `face` seeds the picture. Posts of one `agent_id` keep their order.
-    `head` is a line of small print above `text`, `foot` one below; `card` is shown as an embed under it.
+    `head` is a line of small print above `text`, `foot` one below; `card` is shown as an embed under it,
+    with `people` as one each below. `continues`: the task that a report ends can be continued.
     `attached` is a text that is attached as a file, for who wants to know. `notice` is said in the task's
     origin, with a link to this post, once it is sent; with `pin` it is pinned then, where the bot may.
     `ref` is "channel id:message id" (of the message that is answered or reacted to). Consecutive notes with
@@ -64,6 +79,8 @@ class Post:
     attached: str = ""
     notice: str = ""
     pin: bool = False
+    people: tuple[EmbedCard, ...] = ()
+    continues: bool = True
 
     @property
     def place_key(self) -> int:
@@ -91,20 +108,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedCard:
-    """An embed with a persona as its author."""
-
-    author: str
-    face: str
-    text: str
-
-    @property
-    def size(self) -> int:
-        """Return the characters that count towards Discord's limit of 6,000."""
-        return len(self.author) + len(self.text)
-
-
-@dataclass(frozen=True, slots=True)
 class TextFile:
     """A text file created by the bot, such as a transcript."""
 
@@ -117,7 +120,7 @@ class OutgoingMessage:
     """One message to Discord. `files` are paths in the task's workspace, read when it is sent.
 
     `ended`: it ends its task's report, and carries the buttons for what comes after. `notice`,
-    `pin`: see `Post`.
+    `pin`, `continues`: see `Post`.
     """
 
     task_id: int
@@ -137,6 +140,7 @@ class OutgoingMessage:
     ended: bool = False
     notice: str = ""
     pin: bool = False
+    continues: bool = True
 
 
 def dump_post(post: Post) -> dict[str, Any]:
@@ -146,7 +150,8 @@ def dump_post(post: Post) -> dict[str, Any]:
 
 def load_post(data: dict[str, Any]) -> Post:
     """Return the post that `dump_post` stored."""
-    return Post(**{**_tuples(data), "lane": Lane(data["lane"])})
+    people = tuple(EmbedCard(**card) for card in data.get("people", ()))
+    return Post(**{**_tuples(data), "lane": Lane(data["lane"]), "people": people})
 
 
 def dump_outgoing(wire: OutgoingMessage) -> dict[str, Any]:

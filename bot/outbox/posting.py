@@ -45,7 +45,7 @@ class Posting:
     faces: Faces
     read_file: ReadFile
     gate_buttons: LoadGateButtons
-    end_buttons: Callable[[int], discord.ui.View | None]
+    end_buttons: Callable[[int, bool], discord.ui.View | None]
     notices: Notices
     instance: Callable[[], Awaitable[str]]
     _refused_names: set[str] = field(default_factory=set, init=False)
@@ -184,7 +184,7 @@ class Posting:
     async def _view(self, wire: OutgoingMessage) -> discord.ui.View | None:
         if wire.gate_id is not None:
             return await self.gate_buttons(wire.gate_id)
-        return self.end_buttons(wire.task_id) if wire.ended else None
+        return self.end_buttons(wire.task_id, wire.continues) if wire.ended else None
 
     def _name(self, persona: str) -> str:
         return safe_name(persona) if persona in self._refused_names else persona

@@ -22,9 +22,10 @@ from bot.notifications.gate_reminder import Asked, Watchers, reminder
 from bot.notifications.month_budget import month_reached
 from bot.notifications.repeat_pause import repeat_paused
 from bot.outbox.acts import MOST, Act, ActKind, small_print
-from bot.outbox.post import Lane, Post
+from bot.outbox.post import EmbedCard, Lane, Post
 from bot.outbox.split import excerpt
 from bot.outbox.tables import with_tables
+from bot.personas.names import persona_name
 from bot.texts import outbox as wording
 from bot.texts import steering
 from bot.texts.gates import question_text
@@ -40,6 +41,8 @@ QUOTE = 80
 UNHEEDED_SHOWN, END_SOURCES = 10, 15
 NAME = 200
 EDIT_SHOWN = 12
+PLAN_PEOPLE = 8
+"""Faces on a plan: of the ten embeds of a message one is the plan and one its choices."""
 """Lines of changed instructions that are shown."""
 
 
@@ -258,6 +261,8 @@ def _read(body: ev.MessageRead, at: _Frame) -> list[Post]:
 
 def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
     """The whole plan on one card; with the gate's buttons where it waits for approval."""
+    people = _planned_people(body)
+    more = len(body.team) - len(people)
     card = wording.PLAN_CARD.format(
         groups="\n".join(wording.PLAN_GROUP.format(group=plain(group, 120)) for group in body.groups[:20]),
         more=wording.PLAN_MORE.format(count=len(body.groups) - 20) if len(body.groups) > 20 else "",
@@ -267,11 +272,23 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         cost=wording.PLAN_NOTHING if at.task.demonstration else _plan_cost(body),
         minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
         left=_plan_left(body),
-    )
+    ) + (wording.PLAN_PEOPLE_MORE.format(count=more) if more else "")
     boss = at.scene.head(at.task.root_group_id)
     if body.gate_id is None:
-        return [replace(at.words(boss, body.group_id, wording.PLAN, Lane.STATUS), card=card)]
-    return [replace(_asking(boss, question_text("plan", ""), body.group_id, body.gate_id, at), card=card)]
+        shown = at.words(boss, body.group_id, wording.PLAN, Lane.STATUS)
+    else:
+        shown = _asking(boss, question_text("plan", ""), body.group_id, body.gate_id, at)
+    return [replace(shown, card=card, people=people)]
+
+
+def _planned_people(body: ev.PlanProposed) -> tuple[EmbedCard, ...]:
+    """Return those whom a plan means to recruit, under the names and faces that they will have."""
+    names: list[str] = []
+    cards = []
+    for member in body.team[:PLAN_PEOPLE]:
+        names.append(persona_name(member.name, taken=names))
+        cards.append(EmbedCard(names[-1], member.name, bare(member.part, 150) or wording.PLAN_NO_PART))
+    return tuple(cards)
 
 
 def _plan_left(body: ev.PlanProposed) -> str:
@@ -600,6 +617,7 @@ def _ended(body: ev.TaskEnded, at: _Frame) -> list[Post]:
     pings = (owner,) if owner else ()
     runs = "\n".join(body.runs)[:LONGEST_TEXT]
     post = replace(post, kind="end", silent=False, pings=pings, files=body.deliverables, attached=runs)
+    post = replace(post, continues=not at.task.demonstration)
     state = texts.UNFINISHED if body.basis == "unfinished" else texts.STATE[body.state]
     return [replace(post, notice=wording.END_NOTICE.format(id=body.task_id, state=state))]
 

@@ -10,7 +10,7 @@ AND_MORE = " and {count} more"
 
 OPENING = (
     "🧭 **{boss}** is reading the goal and planning the work.\n> {goal}\n"
-    "-# To talk to an agent, reply to it, write here (the head reads it) or use `/agent say`."
+    "-# To talk to an agent, reply to it. What you write here goes to {boss}; `/agent say` reaches any agent."
 )
 DEMONSTRATION = {
     "AgentJoined": (
@@ -33,12 +33,14 @@ PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
     "👥 {agents} · 🧮 about {tokens:,} tokens · 💰 {cost}{minutes}{left}"
 )
-PLAN_CHOICES = "**Your choices**"
+PLAN_CHOICES = "Your choices"
+PLAN_PEOPLE_MORE = "\n👥 The team below, and {count} more"
+PLAN_NO_PART = "…"
 PLAN_GROUP = "• {group}"
 PLAN_MORE = "\n• and {count} more"
 PLAN_NOTHING = "nothing, it is recorded"
-PLAN_NO_PRICE = "no known price"
-PLAN_CEILING = "{cost} at a ceiling price, the real one is not known"
+PLAN_NO_PRICE = "price not known"
+PLAN_CEILING = "{cost} at an assumed high price; the real price is not known"
 PLAN_LEFT = "\n📅 Left of this month's budget: {left}"
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
 SMALL_PRINT = "-# {text}"
@@ -78,43 +80,43 @@ RAN_ENDED = {
     "closed": "ended by its agent",
 }
 ACTION_ASKED: dict[str, str] = {
-    "run": "🛡️ May I run this program, once and exactly so?",
+    "run": "🛡️ May I run exactly this program, once?",
     "recruit": "🛡️ May I recruit these agents?",
-    "finish": "🛡️ May I end the task with this?",
+    "finish": "🛡️ May I end the task with this report?",
 }
 """What an agent asks before a protected action."""
 
-CALL_ASKED = "🔌 May I call **{tool}** of **{server}** with exactly this?"
+CALL_ASKED = "🔌 May I call **{tool}** of **{server}** with exactly these arguments?"
 CALL_WHY = {
-    "again": "-# Nobody knows whether exactly this call happened before.",
+    "again": "-# It is not known whether exactly this call was already made.",
     "foreign": (
-        "-# ⚠️ This task has read text from outside, which can tell agents to send things out. Look at what "
-        "leaves here."
+        "-# ⚠️ This task has read text from outside, which may try to make agents send data out. Check what "
+        "this call sends."
     ),
     "address": (
-        "-# ⚠️ Nobody gave this task the address in it. It can carry what the agents know to whoever owns it."
+        "-# ⚠️ Nobody gave this task the address in this call. Its owner could learn what the agents know."
     ),
     "words": (
-        "-# ⚠️ These words leave. This task has read text from outside, and holds files of people or answers "
-        "of your servers."
+        "-# ⚠️ These words are sent out. This task has read text from outside, and holds people's files or "
+        "answers from your servers."
     ),
     "links": (
-        "-# ⚠️ A page named this address. Which of its links agents follow can tell its owner what they know: "
-        "this task holds files of people or answers of your servers."
+        "-# ⚠️ This address comes from a page. Its owner could learn what the agents know by which links they "
+        "follow, and this task holds people's files or answers from your servers."
     ),
 }
 """Why people are asked about a call, where it is not the operator's wish."""
 
 WEB_AWAY = (
-    "🌐 `{tool}` reaches nothing now. The agents go on without it and are to say so in the report; `/tools` "
-    "tells more."
+    "🌐 `{tool}` cannot reach the web now. The agents continue without it and should say so in the report; "
+    "see `/tools`."
 )
 CALL_UNKNOWN = (
     "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"
-    "-# It is not repeated by itself. Look there, and tell {name} what you see."
+    "-# It is not repeated automatically. Check {server}, and tell {name} what you find."
 )
 CALL_ENDED = {"failed": "it could not do it", "not_sent": "not reached", "refused": "refused"}
-SOURCES = "-# After reading, outside: {sources}"
+SOURCES = "-# Outside sources read before: {sources}"
 SOURCE = "{tool} of {server}"
 SOURCE_AT = "{tool} of {server}, `{address}`"
 ASSIGNMENT = {
@@ -131,20 +133,18 @@ CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
 SUBTREE_CAP_WARNING = (
     "{setter}⚠️ {percent} % of the {cap} cap of {who} and all below it is used: {spent} of {limit}."
 )
-CAP_PASSED = "⚠️ More is used than the {cap} cap allows: {spent} of {limit}."
-SUBTREE_CAP_PASSED = (
-    "{setter}⚠️ {who} and all below it used more than their {cap} cap allows: {spent} of {limit}."
-)
+CAP_PASSED = "⚠️ The {cap} cap is exceeded: {spent} of {limit}."
+SUBTREE_CAP_PASSED = "{setter}⚠️ The {cap} cap of {who} and all below it is exceeded: {spent} of {limit}."
 CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. Raise it with `/task cap`."
 INTERVENED = "🩺 {who}: {detail}"
 INTERVENED_NAMED = "🩺 {detail}"
 WHOLE_TASK = "The whole task"
 MODEL_WAITING = (
-    "⏳ The model is unavailable. {reason}\n-# It is tried again by itself, and work resumes when it answers."
+    "⏳ The model is unavailable. {reason}\n-# Retries are automatic; work resumes when it answers."
 )
 MODEL_NOTICE = "📎 {text}"
 MODEL_BACK = "🔌 The model answers again."
-AUDIT_BEGUN = "🔍 The goal is met, I think. {auditor} checks the result now."
+AUDIT_BEGUN = "🔍 I think the goal is met. {auditor} is checking the result."
 AUDIT = {
     "accepted": "🔍 **Accepted.**",
     "ran": "🔍 **The program runs.** Its correctness was not judged.",
@@ -176,14 +176,14 @@ END_EARLY = "-# See what happened with `/task log`. The files are kept: `/task f
 END_UNHEEDED = "Sent before the end, but not acted on:"
 END_UNHEEDED_LINE = "- {by} to {to}: {text}"
 END_UNHEEDED_MORE = "- and {count} more"
-END_UNVERIFIED = "-# No audit confirmed this result: check it before you rely on it."
+END_UNVERIFIED = "-# No audit confirmed this result. Check it before you rely on it."
 END_FILES = "-# The deliverables are attached. For all other files, use `/task files`."
 TOO_LARGE = "-# Too large to attach, download with `/task files`: {names}"
 MISSING_FILE = "-# Not in the workspace: {names}"
 
 ROLLUP = "-# {count} messages at once"
-ATTACHED = "-# The whole text is attached."
-DIGEST = "-# {count} messages in a short time; the whole text is attached: {voices}"
+ATTACHED = "-# The full text is attached."
+DIGEST = "-# {count} messages in a short time; the full text is attached: {voices}"
 DIGEST_TITLE = "{count} messages"
 
 NOT_TAKEN = (
@@ -250,7 +250,7 @@ GATE_ORPHANED = (
     "🔧 A question here is closed, but somebody deleted the webhook that asked it, so its buttons are still "
     "shown. They have no effect."
 )
-FORUM_POST = "Agents of task #{id} speak here. Reply to an agent to talk to it."
+FORUM_POST = "The agents of task #{id} write here. Reply to an agent to talk to it."
 SAFE_PLACE = "group {id}"
 TOPIC = "{group} (task {task}). Reply to an agent to talk to it, or write here."
 TOPIC_MARK = " Ref {ref}"

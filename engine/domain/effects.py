@@ -32,7 +32,7 @@ NEW_GROUP = 0
 class SendMessage:
     """Send a message to named agents, or to the group `to_group`; `shown`: the addressees people see.
 
-    `waits`: the sender waits until all of them answered.
+    `waits`: the sender waits until all of them answered. `asks`: it is a question to people.
     """
 
     to: tuple[str, ...]
@@ -43,6 +43,7 @@ class SendMessage:
     to_group: int | None = None
     refs: tuple[str, ...] = ()
     waits: bool = False
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,8 @@ class ProposePlan:
     hold: bool
     guessed: bool = False
     worth: str = ""
+    team: tuple[tuple[str, str], ...] = ()
+    """Names and parts of those who are to be recruited."""
 
 
 @dataclass(frozen=True, slots=True)

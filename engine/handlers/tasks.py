@@ -159,8 +159,10 @@ def resume_task(connection: Connection, command: ResumeTask, now: float) -> Hand
 
 def _next(task: AnyRow) -> str:
     """Return what a person can do with a task in this state instead."""
+    if task.model == DEMONSTRATION and task.state in ENDED:
+        return "It was a demonstration. Start a task of your own: /task new."
     if task.state in ENDED:
-        return "Continue it with more: /task continue."
+        return "Continue it: /task continue."
     return "Resume it: /task resume." if task.state == "paused" else "Use /task status to follow it."
 
 
@@ -170,7 +172,7 @@ def stop_task(connection: Connection, command: StopTask, now: float) -> HandlerR
     if task.state in ENDED:
         raise WrongState(
             f"Task {task.id} has already ended ({task.state}).",
-            "Its files are kept: /task files. Continue it: /task continue.",
+            f"Its files are kept: /task files. {_next(task)}",
         )
     ending = Ending("stopped", "stopped", command.reason, by=command.by)
     events = end_task(connection, task.id, ending, now)

@@ -42,6 +42,7 @@ from engine.events import (
     FileWritten,
     GroupFormed,
     Intervened,
+    PlannedMember,
     PlanProposed,
     TaskNamed,
 )
@@ -129,7 +130,7 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
             effect.text,
             effect.refs,
             unit.sources,
-            effect.waits and "human" in effect.shown,
+            effect.asks,
         )
     )
 
@@ -465,6 +466,7 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
             effect.guessed,
             effect.worth,
             *_left_in_month(unit),
+            tuple(PlannedMember(name, part) for name, part in effect.team),
         )
     )
 

@@ -182,12 +182,20 @@ async def dismiss(context: ToolContext, arguments: DismissArguments) -> ToolResu
     return ToolResult(f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled.")
 
 
+class PlannedAgent(Arguments):
+    """One agent of a plan."""
+
+    name: str = Field(min_length=1, max_length=60)
+    part: str = Field("", max_length=200)
+
+
 class ProposePlanArguments(Arguments):
     """Arguments of propose_plan."""
 
     summary: str = Field(min_length=1, description="how the goal is split")
     worth: str = Field("", description="why a team: what goes side by side, what it saves and costs")
     groups: list[str] = Field(min_length=1, max_length=40, description="one line each")
+    team: list[PlannedAgent] = Field(default_factory=list, max_length=30, description="whom you will recruit")
     agents: int = Field(ge=1)
     tokens: int = Field(0, ge=0, description="your estimates")
     minutes: int = Field(0, ge=0)
@@ -217,6 +225,7 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
             hold,
             guessed=context.held is not None and context.held.guessed,
             worth=arguments.worth,
+            team=_planned(arguments.team),
         )
     )
     name_task(context, arguments.title)
@@ -228,6 +237,14 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
 
 RECRUIT = Tool("recruit", "Add agents to your group.", RecruitArguments, WORKERS, recruit)
 DISMISS = Tool("dismiss", "Remove a member.", DismissArguments, WORKERS, dismiss)
+
+
+def _planned(team: list[PlannedAgent]) -> tuple[tuple[str, str], ...]:
+    """Return the planned names as those agents will have them, each once, with their parts."""
+    parts = {clean_name(agent.name): clean_line(agent.part) for agent in reversed(team)}
+    return tuple((name, parts[name]) for name in reversed(parts) if name)
+
+
 PLAN = Tool(
     "propose_plan",
     "Before recruiting many agents: show people how the goal is split.",

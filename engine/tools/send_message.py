@@ -15,7 +15,7 @@ from engine.tools.directory import check_names
 class SendMessageArguments(Arguments):
     """Arguments of send_message."""
 
-    to: list[str] = Field(min_length=1, max_length=30, description='agents, "group" or "human"')
+    to: list[str] = Field(min_length=1, max_length=30, description='agents, "group", "human"')
     text: str = Field(min_length=1)
     needs_answer: bool = Field(True, description="false: wakes nobody")
     wait: bool = Field(False, description="true: end your turn until all answered")
@@ -42,11 +42,18 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
             to_group=group,
             refs=_refs(context) if people else (),
             waits=arguments.wait and arguments.needs_answer,
+            asks=people and _asks(arguments),
         )
     )
     context.ends_turn = context.ends_turn or arguments.wait
     names = ", ".join(arguments.to)
     return ToolResult(f"Delivered to {names}." if wakes else f"Left for {names}, read at the next turn.")
+
+
+def _asks(arguments: SendMessageArguments) -> bool:
+    """Return whether a message to people is a question: said so, not merely left at the default."""
+    said_so = arguments.wait or "needs_answer" in arguments.model_fields_set
+    return arguments.needs_answer and said_so
 
 
 async def _is_awaited(context: ToolContext, keys: list[str]) -> bool:

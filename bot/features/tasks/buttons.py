@@ -113,10 +113,10 @@ def stop_view(task_id: int) -> discord.ui.View:
     return view
 
 
-def end_view(task_id: int) -> discord.ui.View:
-    """Return the buttons below a task's final report."""
+def end_view(task_id: int, continues: bool) -> discord.ui.View:
+    """Return the buttons below the final report of a task, which `continues` where people want that."""
     view = discord.ui.View(timeout=None)
-    for verb in ("continue", "files"):
+    for verb in ("continue", "files") if continues else ("files",):
         view.add_item(TaskButton(task_id, verb))
     return view
 

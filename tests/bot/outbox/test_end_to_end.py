@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from bot.features.files.archive import close_places
 from bot.local.faults import LimitScope
 from engine.commands import SayToAgent
-from engine.events import EndBasis, PlanProposed, TaskEnded
+from engine.events import EndBasis, PlannedMember, PlanProposed, TaskEnded
 from tests.bot.outbox.conftest import Stage
 
 Wire = dict[str, Any]
@@ -132,17 +132,24 @@ async def test_a_gate_pings_the_owner_and_has_buttons(stage: Stage) -> None:
 
 
 async def test_a_plan_comes_as_a_card_with_buttons(stage: Stage) -> None:
-    """Groups and estimates in an embed, what the buttons mean after them; its gate finds it again."""
+    """The plan first, then people with their faces, then what the buttons mean; its gate finds it again."""
     task_id, boss = await begun(stage)
     gate = stage.engine.raise_gate(boss, "Two groups", kind="plan")
     root = stage.engine.world.tasks[task_id].root_group_id
-    stage.engine.emit(PlanProposed(task_id, root, gate, "It is big.", ("hull", "sails"), 12, 90_000, 0, 40))
+    team = (PlannedMember("Ana", "the **hull**"), PlannedMember("Ben", ""))
+    body = PlanProposed(task_id, root, gate, "It is big.", ("hull", "sails"), 12, 90_000, 0, 40, team=team)
+    stage.engine.emit(body)
     await stage.drain()
     message = stage.said("root")[-1]
-    (card,) = message["embeds"]
-    assert "• hull" in card["description"] and "12 agents" in card["description"]
-    plan, _, choices = card["description"].partition("\n\n**Your choices**\n")
-    assert "work starts" in choices and "work starts" not in plan and "\n" not in message["content"]
+    plan, *people, choices = message["embeds"]
+    assert "• hull" in plan["description"] and "12 agents" in plan["description"]
+    assert [(one["author"]["name"], one["description"]) for one in people] == [
+        ("Ana", "the hull"),
+        ("Ben", "…"),
+    ]
+    assert len({one["author"]["icon_url"] for one in people}) == 2
+    assert "work starts" in choices["description"] and "work starts" not in plan["description"]
+    assert choices["author"]["name"] == "Your choices" and "\n" not in message["content"]
     assert [b["label"] for b in message["components"][0]["components"]] == ["Approve", "Cancel the task"]
     assert pinged(stage, message) == {stage.local.you.id}
     where = await stage.outbox.ledger.gate_message(gate)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from bot.features.tasks.log_lines import log_line
 from bot.outbox.acts import MOST
-from bot.outbox.post import Lane, Post, load_post
+from bot.outbox.post import Lane, Post, dump_post, load_post
 from bot.outbox.projector import project_all
 from bot.storage.guild_settings import BotRecords, FollowMode
 from bot.storage.tables import agents, cursors, groups, outbox, tasks
@@ -234,7 +234,7 @@ async def test_what_is_nobodys_is_told_once_by_the_bot(body: ev.EventBody) -> No
     ("spent", "said"),
     [
         (850, "<@7> ⚠️ 85 % of the tokens cap of Bo and all below it is used: 850 of 1,000."),
-        (4_929, "<@7> ⚠️ Bo and all below it used more than their tokens cap allows: 4,929 of 1,000."),
+        (4_929, "<@7> ⚠️ The tokens cap of Bo and all below it is exceeded: 4,929 of 1,000."),
     ],
 )
 async def test_a_warning_says_what_is_used_and_not_its_threshold(spent: int, said: str) -> None:
@@ -300,11 +300,16 @@ async def test_a_plan_is_one_card_that_asks_once() -> None:
     assert (post.kind, post.gate_id, post.pings) == ("gate", 5, (7,))
     for part in ("• \\*a\\*", "• b", "First @\u200beveryone this.", "9 agents", "100,000", "$0.25", "30 min"):
         assert part in post.card
+    assert post.people == ()
+    crowd = tuple(ev.PlannedMember(name, "x") for name in ("Ana", "ana", *(f"Agent {n}" for n in range(38))))
+    (large,) = await projected(gate, replace(plan, team=crowd))
+    assert len(large.people) == 8 and len({card.author for card in large.people}) == 8
+    assert "and 32 more" in large.card and load_post(json.loads(json.dumps(dump_post(large)))) == large
     (dear,) = await projected(gate, replace(plan, guessed=True))
-    assert "$0.25 at a ceiling price" in dear.card
+    assert "$0.25 at an assumed high price" in dear.card
     (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))
     assert (shown.kind, shown.pings, shown.silent) == ("say", (), True)
-    assert "no known price" in shown.card and "min" not in shown.card
+    assert "price not known" in shown.card and "min" not in shown.card
 
 
 async def test_untrusted_text_cannot_format_or_mention() -> None:

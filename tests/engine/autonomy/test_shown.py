@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
-from engine.events import AgentSpoke, GroupFormed, Intervened, TaskNamed
+from engine.events import (
+    AgentSpoke,
+    EventBody,
+    GroupFormed,
+    Intervened,
+    PlannedMember,
+    PlanProposed,
+    TaskNamed,
+    dump_event,
+    load_event,
+)
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, RunResult
 from tests.engine.autonomy.conftest import Stage
@@ -12,12 +25,19 @@ from tests.fakes.cast import View
 from tests.fakes.parts import FakeSandbox
 
 
+def stored(body: EventBody) -> tuple[str, Any]:
+    """An event as it comes back from the database."""
+    kind, payload = dump_event(body)
+    return kind, json.loads(json.dumps(payload))
+
+
 async def test_the_boss_names_the_task_once(stage: Stage) -> None:
     """Until then the goal's first words do; a member's group, and a second title, change nothing."""
 
     def boss(view: View) -> ChatAnswer:
         if not view.did("propose_plan"):
-            plan = {"summary": "s", "groups": ["g"], "agents": 2, "title": " sales\nreport. "}
+            team = [{"name": " Ada ", "part": "the\ntext"}, {"name": "Ada"}, {"name": "Bo"}]
+            plan = {"summary": "s", "groups": ["g"], "agents": 2, "title": " sales\nreport. ", "team": team}
             member = {"name": "Ada", "role": "writer", "instructions": "write"}
             return call(("propose_plan", plan), ("recruit", {"members": [member], "group": "Writers"}))
         return call(("finish", {"report": "done"}))
@@ -27,6 +47,9 @@ async def test_the_boss_names_the_task_once(stage: Stage) -> None:
     (named,) = play.of(TaskNamed)
     task = await play.engine.look.task(play.task)
     assert named.title == task.title == "sales report" and task.plan_minutes > 0
+    (plan,) = play.of(PlanProposed)
+    assert plan.team == (PlannedMember("Ada", "the text"), PlannedMember("Bo", ""))
+    assert load_event(*stored(plan)) == plan
     assert (await play.engine.look.group(task.root_group_id)).name == "sales report"
     assert play.of(GroupFormed)[0].name not in ("", "headquarters", "sales report")
 
@@ -50,12 +73,16 @@ async def test_a_boss_that_works_alone_names_the_task(stage: Stage, by: str) -> 
     assert (await play.engine.look.group(task.root_group_id)).name == wanted
 
 
-async def test_who_waits_for_a_person_asks(stage: Stage) -> None:
-    """A message with which the agent waits for people is a question; one that waits for nobody is not."""
+async def test_who_asks_a_person_is_seen_to_ask(stage: Stage) -> None:
+    """A message with which the agent waits for people, or says that it needs an answer, is a question; one
+    that says neither, or goes to colleagues, is not."""
 
     def boss(view: View) -> ChatAnswer:
         if view.steps == 0:
-            return call(("send_message", {"to": ["human"], "text": "I begin."}))
+            news = {"to": ["human"], "text": "Done so far.", "needs_answer": False}
+            asks = {"to": ["human"], "text": "Ash?", "needs_answer": True}
+            begins = {"to": ["human"], "text": "I begin."}
+            return call(*(("send_message", each) for each in (begins, news, asks)))
         if view.steps == 1:
             return call(("send_message", {"to": ["human"], "text": "Oak?", "wait": True}))
         return say("I wait.")
@@ -64,6 +91,8 @@ async def test_who_waits_for_a_person_asks(stage: Stage) -> None:
     await play.until(AgentSpoke, text="Oak?")
     assert [(spoke.text, spoke.asks) for spoke in play.of(AgentSpoke)] == [
         ("I begin.", False),
+        ("Done so far.", False),
+        ("Ash?", True),
         ("Oak?", True),
     ]
 
