@@ -10,15 +10,22 @@ import discord
 from engine.domain.clean import clean_line, clean_text
 
 INVISIBLE = "\u200b"
+ISOLATE, ISOLATED = "\u2068", "\u2069"
 _FENCE = re.compile(r"`{3,}")
 
 
 def plain(text: str, limit: int) -> str:
-    """Return foreign text as one escaped line of at most `limit` characters, with an ellipsis if cut."""
+    """Return foreign text as one escaped line of at most `limit` characters, with an ellipsis if cut.
+
+    Text written from right to left is isolated, so that what stands beside it keeps its place.
+    """
     line = cut(clean_line(text), limit)
-    while len(escaped := escape(line)) > limit and line:
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL") for char in line)
+    room = limit - 2 * turns
+    line = cut(line, room)
+    while len(escaped := escape(line)) > room and line:
         line = cut(line[:-1], len(line) - 1)
-    return escaped
+    return f"{ISOLATE}{escaped}{ISOLATED}" if turns else escaped
 
 
 _CODE = re.compile(r"(`+)(.+?)\1")

@@ -101,8 +101,8 @@ SUBTREE_STOPPED = "stopped at its cap"
 REPEAT_SURE = "Start this {when}?\n> {goal}\n{outlook}"
 REPEAT_OUTLOOK = (
     "First start: <t:{first}:F>. Each run may use at most {caps}; {count} runs in the next 30 days cost at "
-    "most **{most}**. A run does not ask anyone: at its cap it ends with the results so far. A start that is "
-    "due while the previous run is still active is skipped."
+    "most **{most}**. A run asks nobody: at its cap it ends with the results so far. If the previous run is "
+    "still active, the next start is skipped."
 )
 REPEAT_WHEN = "{days} at {time} ({zone})"
 REPEAT_DAILY, REPEAT_WORKING = "every day", "every weekday"
@@ -139,9 +139,9 @@ AGENT_DISMISSED = "{name} has left the task. Its open work returns to its head."
 ANSWERED = "Answered: {answer}"
 GROUP_AT = "The group {name} works in {where}."
 FOLLOW_SET = {
-    "off": "You will get no notifications of task #{id}, except answers to your own messages.",
+    "off": "You will not be notified about task #{id}, except of answers to your own messages.",
     "answers": "You will be notified when task #{id} needs a person and when it ends.",
-    "all": "You will be notified of all progress in task #{id}.",
+    "all": "You will be notified about all progress in task #{id}.",
 }
 FOLLOW_AGAIN = "Press again for the next setting."
 NEWS_GATE = "❓ **{name}** asks: {question}"
@@ -164,7 +164,7 @@ STEP_SAID, STEP_CALLED, STEP_RESULT = "**Said:**", "**Called {tool}**", "**Answe
 STEP_QUIET = "It said nothing and called no tool."
 WHY_ASSIGNED = "**{giver} assigned it:** {title} ({state})."
 WHY_DONE_WHEN, WHY_INSTRUCTIONS = "Done when: {acceptance}", "**Its instructions:**"
-WHY_WHOLE = "-# The whole of it is attached."
+WHY_WHOLE = "-# The full text is attached."
 ALT_ORGANISATION = "Organisation of {agents}. {groups}"
 ALT_TIMELINE = "Timeline of {span} of work: {worked}"
 PICTURE_TITLE = "Task #{id}: {goal}"
@@ -191,7 +191,7 @@ PERMISSION_LOST = (
 
 HELP = """\
 **Start:** `/task new` gives a goal to a team of agents, each group in its own channel.
-**Talk:** reply to an agent, or write in its channel. No reading rights? Right-click, *Apps*.
+**Talk:** reply to an agent, or write in its channel. Or hold (right-click) its message and choose *Apps*.
 **Steer:** `/task status`, `/task pause`, `/task stop`, `/task cap`; one agent: `/agent edit`, \
 `/agent pause`, `/agent replace`.
 **After the end:** write to an agent or use `/task continue`.
@@ -252,40 +252,45 @@ DOING = {
     "diff": "compares",
     "run": "runs",
     "send_input": "types into a program",
-    "remember": "stores a memory",
-    "recall": "searches its memory",
+    "remember": "notes something for later",
+    "recall": "searches its notes",
     "ask_human": "asks a person",
     "finish": "submits the result",
     "verdict": "judges the result",
     "wait_for": "waits for",
     "install": "asks for packages",
     "set_budget": "sets a budget",
-    "checkout": "takes files back",
+    "checkout": "restores files",
 }
 """What an agent is doing, by the tool it uses; a path, title or name may follow."""
 DOES = "uses {tool}"
 WAITS_FOR = "waits for {what}"
 TODO = {"done": "☑️", "doing": "▶️", "open": "☐"}
 TODO_MORE = "-# and {count} more"
-SINCE = "⏱️ since <t:{at}:R>{expected}, at most {minutes} min"
-EXPECTED = ", about {minutes} min by its plan"
+SINCE = "⏱️ started <t:{at}:R>{expected}, at most {minutes} min"
+EXPECTED = ", planned for about {minutes} min"
 MODEL_USED = "🧠 {model}"
 COST_UNKNOWN = "cost not known"
-COST_CEILING = "{cost} at a ceiling price, the real one is not known"
+COST_CEILING = "{cost} at an assumed high price; the real price is not known"
 AT_WORK = "👥 {agents}: 🟢 {working} working, ⚪ {waiting} waiting · 📄 {files}"
+AT_REST = "👥 {agents} · 📄 {files}"
 TOOK = "⏱️ took {span}"
 THINKS = "thinks"
 """What an agent is doing before its first tool call."""
-CALL_WAITS = "waits for its turn at the model"
-CALL_READS = "reads what it was told, {percent} %"
+CALL_WAITS = "waits for the model"
+CALL_READS = "reads its input, {percent} %"
 CALL_WRITES = "writes"
 CALL_LINES = "{what} {path}, {count} lines so far"
 CALL_TOKENS = "{what}, about {count} tokens so far"
 WORKING_LINE, WORKING_MORE = "-# ✍️ **{name}** {what}", "-# and {count} more agents"
-USUAL_STEP = "⌛ a step took about {span} so far"
-LAST_STEP, BEGAN = "last step <t:{at}:R>", "began <t:{at}:R>"
+USUAL_STEP = "⌛ a step takes about {span}"
+LAST_STEP, BEGAN = "last step <t:{at}:R>", "started <t:{at}:R>"
 """Since when a working agent is at what it does now."""
 WORKING = {"working": "🟢", "idle": "⚪", "paused": "⏸️", "dismissed": "✖️"}
+STATES = {"working": "{count} working", "idle": "{count} waiting", "paused": "{count} paused"}
+"""Agents that are only counted, by state, in the words of the line that explains the marks."""
+ENDED_MARK = "•"
+"""Before an agent of a task that has ended: nobody works and nobody waits."""
 BUTTON = {
     "pause": "Pause",
     "resume": "Resume",
@@ -360,16 +365,16 @@ MODAL_GOAL_EXAMPLE = (
 )
 MODAL_GOAL_FILES = "Files to start from, at most 10"
 MODAL_TERMS = (
-    "Model: **{model}**. This task may use at most {caps}; at a cap it stops and asks. Other caps: the "
-    "options of `/task new`."
+    "Model: **{model}**. This task may use at most {caps}; at a cap it stops and asks. Set other caps "
+    "with the options of `/task new`."
 )
 MODAL_TERMS_EMBEDDED = (
-    "A **small model on this machine** works on it: free, minutes for each step, at most {minutes:,} "
-    "minutes. Its work is often wrong."
+    "A **small model on this machine** does the work. It is free, but a step takes minutes and the result is "
+    "often wrong. The task runs for at most {minutes:,} minutes."
 )
 MODAL_REPLY, MODAL_REPLY_LABEL = "To {name}", "Your message"
 MODAL_ANSWER, MODAL_ANSWER_LABEL = "Your answer", "Answer"
-MODAL_EDIT_MORE = "Part {number} (goes on from above)"
+MODAL_EDIT_MORE = "Part {number} (continued)"
 MODAL_EDIT, MODAL_EDIT_LABEL = "Instructions for {name}", "What the agent should do from now on"
 MODAL_CAP = "Caps of task #{id}"
 MODAL_CAP_DOLLARS, MODAL_CAP_AGENTS, MODAL_CAP_MINUTES = "US dollars", "Agents", "Minutes"
@@ -398,7 +403,7 @@ DOCTOR_2FA = (
     "⚠️ This server requires two-factor authentication for moderators. Until the owner of my application "
     "enables it for their account, Discord does not let me manage channels, webhooks and threads."
 )
-DOCTOR_ALL_RIGHT = "✅ Permissions: complete in {count}."
+DOCTOR_ALL_RIGHT = "✅ Permissions: nothing is missing in {count}."
 DOCTOR_INTENT_ON = "✅ Messages: I can read replies and messages in the agents' channels."
 DOCTOR_INTENT_OFF = (
     "⚠️ Messages: I cannot read them, so use buttons, menus and `/agent say`. "
@@ -408,7 +413,7 @@ DOCTOR_MODEL_OK, DOCTOR_MODEL_BAD = "✅ Model: {detail}", "❌ Model: {detail}"
 DOCTOR_SANDBOX_OK = "✅ Sandbox: code runs in {mechanism}."
 DOCTOR_SANDBOX_BAD = "❌ Sandbox: {reason} Until then agents cannot run code."
 DOCTOR_FACES = "⚠️ Avatars: {problem}"
-DOCTOR_OUTBOX = "📮 Posts: {counts}."
+DOCTOR_OUTBOX = "📮 Messages to Discord: {counts}."
 DOCTOR_ROLES = "⚠️ Rights: only people with Manage Server may start tasks. Fix: choose a role with `/setup`."
 DOCTOR_ROLE_GONE = (
     "⚠️ Rights: a role with the right to {right} was deleted. Fix: choose another with `/setup`."
@@ -422,7 +427,7 @@ SETUP_WAITS = "**questions wait:** {hours} hours; an unanswered plan: {plan}"
 UNANSWERED_PLAN = {"cancel": "ends the task", "approve": "is approved"}
 SETUP_ASKS = "**agents ask before:** {what}"
 SETUP_ASKS_FOR = ("running a program", "recruiting over {over} agents", "ending a task", "any tool outside")
-SETUP_ASKS_NOTHING = "nothing more than the tools' own policies and the plan"
+SETUP_ASKS_NOTHING = "plans, and tools whose own policy says so"
 SETUP_NEW_CATEGORY = "a new category for each task"
 SETUP_PERSON = "**one person:** {limits}"
 SETUP_NO_QUOTA = "no limit"

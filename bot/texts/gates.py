@@ -53,7 +53,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "approve": "work starts on this plan, within {caps}.",
         "limits": "the same, with lower caps that you set.",
         "text": "the boss receives your text and changes the plan; this approves nothing.",
-        "cancel": "the task ends before any work starts.",
+        "cancel": "the task ends, and nothing of this plan is done; files made so far are kept.",
     },
     "cap": {
         "raise_half": "work continues, within {more}. This needs the right to spend.",
@@ -69,14 +69,14 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     },
     "month": {
         "raise_month": (
-            "what is used up of the month's budgets is raised by half until the month ends, and every task "
-            "that waits for it goes on. This needs the right to spend."
+            "the used-up budget is raised by 50 % for this month, and all tasks that wait for it resume. "
+            "This needs the right to spend."
         ),
         "wait_month": (
-            "the task stays paused and goes on by itself when the next month begins or the budget is raised."
+            "the task stays paused, and resumes by itself when the next month begins or the budget is raised."
         ),
         "stop": _STOP,
-        "command": "the same, within budgets that whoever manages the server sets.",
+        "command": "the same, within budgets set by someone who manages the server.",
     },
     "audit": {
         "accept": "the task is done, and marked as not confirmed by an audit.",
@@ -93,7 +93,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     "tool": {
         "allow_call": "exactly this call is made, once.",
         "allow_tool": (
-            "this call is made, and further calls of this tool in this task without asking. This needs the "
+            "this call is made, and this task may use this tool from now on without asking. This needs the "
             "right to spend."
         ),
         "refuse_call": "it is not made.",
@@ -101,14 +101,14 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     },
     "packages": {
         "allow_packages": (
-            "they and what they need are fetched as wheels from the package index, for programs of this task."
+            "they and their dependencies are installed from the package index for this task's programs."
         ),
-        "refuse_packages": "the agent does without.",
-        "text": "nothing is fetched, and the agent receives your text.",
+        "refuse_packages": "the agent works without them.",
+        "text": "nothing is installed, and the agent receives your text.",
     },
     "action": {
-        "allow_action": "the agent does exactly this, once; with anything changed you are asked again.",
-        "refuse_action": "the agent does without.",
+        "allow_action": "the agent does exactly this, once; for any change you are asked again.",
+        "refuse_action": "it is not done.",
         "text": "it is not done, and the agent receives your text.",
     },
 }
@@ -118,8 +118,8 @@ COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap", "
 
 NO_ANSWER = "**No answer** until <t:{due}:f>: {means}"
 UNANSWERED = f"-# {NO_ANSWER}"
-DECIDES = "the agent decides by itself and says what it assumed."
-COUNTS = "its first option counts."
+DECIDES = "the agent decides by itself and states what it assumed."
+COUNTS = "the first option applies."
 
 ASKS: Mapping[GateKind, str] = {
     "question": "❓ {question}",
@@ -130,8 +130,8 @@ ASKS: Mapping[GateKind, str] = {
     "audit": "🔍 **You decide:** {question}",
     "stall": "🧱 **The work has stalled.** {question}",
     "tool": "🔌 {question}",
-    "action": "🛡️ May this be done? {question}",
-    "packages": "📦 May the programs of this task have these Python packages? {question}",
+    "action": "🛡️ Allow this? {question}",
+    "packages": "📦 Install these Python packages for this task's programs? {question}",
 }
 """A gate's question as it is posted; questions, plans and audits by the persona that asks."""
 
@@ -144,7 +144,7 @@ REMINDER: Mapping[Stage, str] = {
 
 TIMED_OUT: Mapping[GateDefault, str] = {
     "decide": "-# ✔️ No answer in time: the agent decides by itself.",
-    "option": "-# ✔️ No answer in time, so this counts: {choice}",
+    "option": "-# ✔️ No answer in time, so this applies: {choice}",
     "approve": "-# ✔️ No answer in time, so work starts on the plan.",
     "cancel": "-# ✔️ Nobody approved the plan in time, so the task ends.",
     "stop": "-# ✔️ No answer in time, so the task ends; its files are kept.",
@@ -156,7 +156,7 @@ TIMED_OUT: Mapping[GateDefault, str] = {
     "retry": "-# ✔️ No answer in time, so the boss tries again.",
     "refuse_call": "-# ✔️ No answer in time, so the call is not made.",
     "refuse_action": "-# ✔️ No answer in time, so it is not done.",
-    "refuse_packages": "-# ✔️ No answer in time, so the packages are not fetched.",
+    "refuse_packages": "-# ✔️ No answer in time, so the packages are not installed.",
 }
 """Shown for gates that nobody answered, by what they came to."""
 

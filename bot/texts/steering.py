@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 SMALL_MODEL = "a small model on this machine"
-NO_PRICE = "no known price, counted at a ceiling"
+NO_PRICE = "price not known, counted at an assumed high price"
 MODEL_CHANGED = "From its next step {name} uses the model {model}."
 MODEL_STARTED = "Model: {model}."
 
 OFFER = (
     "Task #{id} has ended ({state}). Your message is kept.\n"
-    "**Continue** goes on in the same channels with the same files, agents and decisions, and may use at "
-    "most **{caps}** more."
+    "Press **Continue** to go on in the same channels with the same files, agents and decisions. It may use "
+    "at most **{caps}** more."
 )
 OFFER_PLAIN = (
-    "Task #{id} has ended ({state}). **Continue** goes on in the same channels with the same files, agents "
-    "and decisions, and may use at most **{caps}** more."
+    "Task #{id} has ended ({state}). Press **Continue** to go on in the same channels with the same files, "
+    "agents and decisions. It may use at most **{caps}** more."
 )
 CONTINUED = "Task #{id} continues. It may use at most {caps} more."
 CONTINUED_CLOSED = (
@@ -24,10 +24,10 @@ CONTINUED_CLOSED = (
 MODAL_CONTINUE = "Continue task #{id}"
 MODAL_CONTINUE_LABEL = "What should happen next? (optional)"
 MODAL_CONTINUE_DOLLARS, MODAL_CONTINUE_TOKENS = (
-    "At most so many US dollars more",
-    "At most so many tokens more",
+    "Additional US dollars, at most",
+    "Additional tokens, at most",
 )
-MODAL_CONTINUE_MINUTES = "At most so many minutes more"
+MODAL_CONTINUE_MINUTES = "Additional minutes, at most"
 
 ACCEPTED = "Accepted for task #{id}."
 CONTINUE_WHERE = "Use **Continue** on its card, or `/task continue task:{id}`."

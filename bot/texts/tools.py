@@ -11,7 +11,7 @@ NONE = Refusal(
 SERVER = {
     "ready": "🟢 **{name}** · {count}",
     "starting": "🟡 **{name}** is starting · {count}",
-    "down": "🔴 **{name}** is not connected; it is tried again · {count}",
+    "down": "🔴 **{name}** is not connected; retries are automatic · {count}",
     "needs_sign_in": "🔒 **{name}** needs a sign-in · {count}",
     "wrong": "🔴 **{name}** cannot be used",
 }
@@ -25,7 +25,7 @@ CONDITION = {
 REASON = "-# {detail}"
 TOOL = "- {tool}: {policy}{price}"
 PRICE = " · {price} a call"
-POLICY = {"allow": "at once", "ask": "asks a person first", "deny": "never"}
+POLICY = {"allow": "allowed", "ask": "asks a person first", "deny": "not allowed"}
 FOR_ROLES = "{policy} ({roles})"
 SIGN_IN = "Sign in to {name}"
 PASTE = "Paste the address"
@@ -41,7 +41,7 @@ SHARED = Refusal(
     "A sign-in to {name} would hold in all Discord servers that this bot is in.",
     "Ask the operator to name those it is for in its entry of `mcp.json` (`guilds`).",
 )
-MORE = "-# The whole list is attached."
+MORE = "-# The full list is attached."
 FILE = "tools.md"
-DOCTOR_OK = "✅ Tools of other programs: {count} ready."
+DOCTOR_OK = "✅ External tools: {count} ready."
 DOCTOR_BAD = "❌ Tools: **{name}** {condition}. {detail}"

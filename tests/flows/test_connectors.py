@@ -102,7 +102,7 @@ async def test_a_commit_is_made_once_somebody_who_may_has_allowed_it(
         await ended(product)
         assert git(repository, "log", "-1", "--format=%s") == "By the agents"
         assert git(repository, "rev-list", "--count", "HEAD") == "2"
-        sourced = [str(m) for m in messages(product) if "After reading, outside: git" in str(m)]
+        sourced = [str(m) for m in messages(product) if "Outside sources read before: git" in str(m)]
         assert any(REPORT in each for each in sourced)
         listed = await command(product, "tools")
         assert "**git**" in listed.text and "git\\_commit: asks a person first" in listed.text

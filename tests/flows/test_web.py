@@ -63,7 +63,7 @@ async def test_a_task_finds_out_and_only_what_people_saw_leaves(start: Start, tm
         assert re.findall(r"(?<![<`\"])https?://(?!discord)", "\n".join(posts)) == []
         text = str(said)
         assert f"proof (<{stolen}>) tea (<{page}>) <{stolen}>" in text
-        assert "After reading, outside:" in text and f"`{page}`" in text
+        assert "Outside sources read before:" in text and f"`{page}`" in text
     asked = sites.pages_asked()
     assert f"{SITES}/tea" in asked and f"{SITES}/search?q=tea&format=json" in asked
     assert [one for one in asked if "canary" in one] == []

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 EMPTY = "Nobody has decided anything here yet."
 NOBODY = "*nobody in time*"
-EXPORTED = "The audit trail, newest first: {count}, one JSON object a line."
+EXPORTED = "All decisions, newest first: {count}, one JSON object per line."
 CUT = " It is cut at {limit}; name a task to get the rest of its decisions."
 
 DECIDED: Mapping[str, str] = {

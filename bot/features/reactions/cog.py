@@ -135,7 +135,7 @@ class ReactionsCog(commands.Cog):
         await require_view(ask, at.task)
         look = self.parts.engine.look
         if at.agent is None:
-            return Told(tree_text(await look.agents(at.task.id)))
+            return Told(tree_text(await look.agents(at.task.id), ended=at.task.ended_at is not None))
         steps = await look.steps(at.agent.id, TURN_STEPS, until=at.spoke_at)
         pages = await pages_of(ask, "why", at.agent, at.task, steps)
         if len(pages) == 1:

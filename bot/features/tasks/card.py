@@ -76,13 +76,14 @@ def _components(view: discord.ui.LayoutView) -> Any:
 
 
 def _blocks(model: CardModel) -> list[str]:
-    agents = model.agents if model.task.state in LIVE else [replace(a, doing=()) for a in model.agents]
+    ended = model.task.state not in LIVE
+    agents = [replace(a, doing=(), waits_for=()) for a in model.agents] if ended else model.agents
     head = _head(model.task)
     if model.no_room:
         head += f"\n{texts.DISK_FULL}"
     todo = _checklist(model)
-    waiting = model.waiting if model.task.state in LIVE else Waiting()
-    tree = tree_text(agents, limit=TREE - len(todo), waiting=waiting, model=model.task.model)
+    waiting = Waiting() if ended else model.waiting
+    tree = tree_text(agents, TREE - len(todo), waiting=waiting, model=model.task.model, ended=ended)
     numbers = "\n".join(part for part in (_numbers(model), waiting.usual) if part)
     blocks = [part for part in (head, numbers, todo, tree) if part]
     if model.lines:
@@ -137,7 +138,7 @@ def _numbers(model: CardModel) -> str:
     )
     lines = [
         *([progress] if task.assignments else []),
-        texts.AT_WORK.format(
+        (texts.AT_WORK if task.state in LIVE else texts.AT_REST).format(
             agents=many(task.agents, "agent"),
             working=task.working,
             waiting=max(0, task.agents - task.working),

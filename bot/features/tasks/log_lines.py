@@ -107,8 +107,18 @@ def _cap(body: e.CapReached) -> str:
     return f"💰 {body.used} % of the cap on {body.cap}{whose}"
 
 
+INTERVENED = {
+    "nudged": "🛟 Reminded {name}: {detail}",
+    "reported": "🛟 Told its head about {name}: {detail}",
+    "replaced": "🛟 Replaced {name}: {detail}",
+    "paused": "🛟 Paused {name}: {detail}",
+    "asked": "🛟 Asked people about {name}: {detail}",
+}
+
+
 def _intervened(body: e.Intervened) -> str:
-    return f"🛟 {plain(body.name, 40)} {body.action}: {bare(body.detail, 90)}"
+    name = plain(body.name, 40) if body.agent_id is not None else "the whole task"
+    return INTERVENED[body.action].format(name=name, detail=bare(body.detail, 90))
 
 
 def _waiting(body: e.ModelWaiting) -> str:

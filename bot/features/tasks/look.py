@@ -87,7 +87,10 @@ class TaskLook(commands.Cog):
         look = parts_of(interaction).engine.look
         agents = await look.agents(meant.id)
         waiting = await load_waiting(look, meant.id, time.time())
-        await answer(interaction, tree_text(agents, limit=1900, lines=60, waiting=waiting, model=meant.model))
+        shown = tree_text(
+            agents, 1900, lines=60, waiting=waiting, model=meant.model, ended=meant.ended_at is not None
+        )
+        await answer(interaction, shown)
 
     @TASK.command(name="log", description=texts.CMD["task.log"])
     @app_commands.describe(task=texts.OPT["task"])

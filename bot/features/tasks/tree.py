@@ -15,8 +15,6 @@ from engine.queries import AgentView
 DOING = 110
 """Characters of what an agent does."""
 
-ORDER = ("working", "idle", "paused")
-
 
 @dataclass(frozen=True, slots=True)
 class Detail:
@@ -38,8 +36,8 @@ LADDER = (
 
 
 class _Tree:
-    def __init__(self, agents: Sequence[AgentView], waiting: Waiting, model: str) -> None:
-        self.waiting, self.model = waiting, model
+    def __init__(self, agents: Sequence[AgentView], waiting: Waiting, model: str, ended: bool) -> None:
+        self.waiting, self.model, self.ended = waiting, model, ended
         self.there = [a for a in agents if a.state != "dismissed"]
         self.roots = [a for a in self.there if a.head_id is None]
         self.under: dict[int, list[AgentView]] = {}
@@ -63,13 +61,13 @@ class _Tree:
         else:
             shown = [c for c in children if detail.members or c.id in self.under]
             folded = [c for c in children if c not in shown]
-        yield indent + _line(agent, detail.doing, self) + _counted(folded)
+        yield indent + _line(agent, detail.doing, self) + _counted(folded, self.ended)
         for child in shown:
             yield from self.lines(child, detail, indent + "  ")
 
 
 def _line(agent: AgentView, doing: bool, tree: _Tree) -> str:
-    mark = texts.WORKING.get(agent.state, "⚪")
+    mark = texts.ENDED_MARK if tree.ended else texts.WORKING.get(agent.state, "⚪")
     now = tree.waiting.line_of(agent.id) if agent.state == "working" else ""
     name = f"{mark} **{plain(agent.name, 40)}**"
     if agent.model and agent.model != tree.model:
@@ -89,12 +87,12 @@ def _since(agent: AgentView) -> str:
     return f" · {since.format(at=int(agent.last_active_at))}"
 
 
-def _counted(agents: list[AgentView]) -> str:
+def _counted(agents: list[AgentView], ended: bool) -> str:
     if not agents:
         return ""
     states = Counter(agent.state for agent in agents)
-    counts = ", ".join(f"{states[state]} {state}" for state in ORDER if states[state])
-    return f" · with {len(agents)}: {counts}"
+    shown = [words.format(count=states[state]) for state, words in texts.STATES.items() if states[state]]
+    return f" · with {len(agents)}" + ("" if ended else f": {', '.join(shown)}")
 
 
 def tree_text(
@@ -103,13 +101,14 @@ def tree_text(
     lines: int = 30,
     waiting: Waiting | None = None,
     model: str = "",
+    ended: bool = False,
 ) -> str:
     """The tree in at most `limit` characters and `lines` lines, in the fullest detail that fits.
 
     `waiting`: what the agents write at this moment. `model`: the task's, "" for the usual ones; agents with
-    another one show theirs.
+    another one show theirs. `ended`: nobody works and nobody waits any more.
     """
-    tree = _Tree(agents, waiting or Waiting(), model)
+    tree = _Tree(agents, waiting or Waiting(), model, ended)
     roots = tree.roots
     if len(tree.there) <= 1:
         return "\n".join(_line(root, True, tree) for root in roots) + f"\n-# {texts.NOBODY_YET}"

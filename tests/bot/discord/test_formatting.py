@@ -207,3 +207,11 @@ def test_addresses_are_seen_whole_and_fetched_by_nobody(text: str, shown: str) -
     """No preview, no picture, no label that hides where a link leads; once done it is done."""
     assert without_previews(text) == shown
     assert without_previews(shown) == shown
+
+
+def test_text_from_right_to_left_keeps_its_neighbours_in_place() -> None:
+    """A number beside an Arabic or Hebrew name would otherwise be drawn on its other side."""
+    assert plain("المدقق", 40) == "\u2068المدقق\u2069" and plain("Ada 李树", 40) == "Ada 李树"  # noqa: RUF001 - Arabic
+    long = plain("ש" * 90 + "*", 40)
+    assert len(long) <= 40 and long.startswith("\u2068") and long.endswith("…\u2069")
+    assert plain("\u2069 ab \u2067", 40) == "ab"

@@ -93,6 +93,24 @@ def test_590_agents_are_folded_to_what_matters() -> None:
     assert sum(folded) + len(shown.splitlines()) == 590
 
 
+def test_nobody_works_or_waits_in_a_task_that_has_ended() -> None:
+    """Its card counts agents and files, without marks of work and without what somebody waited for."""
+    agents = [replace(agent, state="idle", waits_for=("Ada",)) for agent in crowd(40)]
+    for count in (1, 7, 40):
+        task = replace(TASK, state="done", agents=count, working=0, ended_at=1300.0)
+        shown = "\n".join(texts(card(task, agents[:count])))
+        assert "waiting" not in shown and "waits for" not in shown and "⚪" not in shown
+        assert f"👥 {count} agent" in shown and "took 5 min" in shown
+    assert ": 1 working" not in tree_text(crowd(590), ended=True)
+
+
+def test_folded_agents_are_counted_in_the_words_of_the_card() -> None:
+    """Who is idle waits: the card says so in one word everywhere."""
+    assert re.search(r"with \d+: .*\d+ waiting", tree_text(crowd(590))) and "idle" not in tree_text(
+        crowd(590)
+    )
+
+
 def test_7_agents_are_shown_with_what_they_do() -> None:
     """Small organisations are shown whole, indented under their heads."""
     agents = crowd(7)
@@ -112,7 +130,7 @@ def test_a_working_agent_says_since_when() -> None:
     (boss,) = crowd(1)
     working = replace(boss, state="working", last_active_at=1_700_000_000.0)
     assert "last step <t:1700000000:R>" in tree_text([replace(working, steps=2)])
-    assert "began <t:1700000000:R>" in tree_text([replace(working, steps=0)])
+    assert "started <t:1700000000:R>" in tree_text([replace(working, steps=0)])
     assert "<t:" not in tree_text([replace(working, state="idle")])
 
 
@@ -136,12 +154,12 @@ def test_a_card_says_what_a_model_writes_and_how_much() -> None:
     calls += [ModelCallView(1, agents[3].id, now - 60, now - 90, sent=True, written=written[1])]
     waiting = waiting_of(calls, 42.4, now)
     text = "\n".join(texts(card_view(CardModel(TASK, tuple(agents), (), waiting=waiting))))
-    assert "reads what it was told, 40 % · began <t:1700000040:R>" in text
+    assert "reads its input, 40 % · started <t:1700000040:R>" in text
     assert "writes main.py, 12 lines so far" in text and "writes to, about 51 tokens so far" in text
     assert "\\*\\*hi\\*\\*" in text and "<@7>" not in text and "@everyone" not in text
-    assert text.count("so far · began") == 1 and "a step took about 42 s so far" in text
+    assert text.count("so far · started") == 1 and "a step takes about 42 s" in text
     assert "runs x · last step" in text, "an old account is not shown"
-    assert call_text(replace(calls[0], sent=False)) == "waits for its turn at the model"
+    assert call_text(replace(calls[0], sent=False)) == "waits for the model"
     ended = CardModel(replace(TASK, state="done", ended_at=now), tuple(agents), (), waiting=waiting)
     assert "so far" not in "\n".join(texts(card_view(ended)))
 
@@ -172,7 +190,7 @@ def test_open_questions_are_links_and_what_is_not_known_is_not_nothing() -> None
     assert "**sturdy boat**" in text and "🧠 gpt-x" in text and "🧠 other-model" in text
     assert "](https://discord.com/channels/1/2/3)" in text and "](https://evil" not in text
     assert "a plan waits for approval" in text and "All of it" not in text
-    assert "about 40 min by its plan" in text
+    assert "planned for about 40 min" in text
     assert "cost not known" in text and "$0.00" not in text
 
 

@@ -50,7 +50,7 @@ async def test_a_question_mark_tells_why_and_attaches_the_whole(stage: Stage) ->
     before = len(task.room.history())
     await stage.boss.react(words, "❓")
     (said,) = told(stage, stage.boss)
-    assert "Why Ada said that" in said.content and "whole of it is attached" in said.content
+    assert "Why Ada said that" in said.content and "full text is attached" in said.content
     whole = stage.env.backend.cdn.get(said.attachments[0]["url"]).decode()
     assert whole.count("x") >= 5_000 and "Oak it is." in whole
     assert len(task.room.history()) == before

@@ -210,7 +210,7 @@ def test_the_settings_say_which_models_and_which_have_no_price() -> None:
     assert models.names == ("my-own", "gpt-4o", "gpt-4o-mini", "my-other")
     assert models.unpriced == {"my-other"}
     assert models.usual == ("my-own", "gpt-4o")
-    assert "$" in models.price("gpt-4o-mini") and "no known price" in models.price("my-other")
+    assert "$" in models.price("gpt-4o-mini") and "price not known" in models.price("my-other")
 
 
 async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: Stage) -> None:

@@ -45,7 +45,7 @@ async def test_nobody_waits_20_seconds_without_a_line_that_moves(stage: Stage) -
     for second in range(15, 40):
         assert len(seen[second]) == 1 and seen[second] != seen[second + 20]
     (line,) = seen[-1]
-    assert "writes main.py, " in line and "lines so far" in line and "a step took about 42 s" in line
+    assert "writes main.py, " in line and "lines so far" in line and "a step takes about 42 s" in line
     assert "<@1>" not in line and not lines(bystander.room)
     stage.engine.world.model_calls.clear()
     stage.clock += 5
