@@ -28,29 +28,46 @@ def plain(text: str, limit: int) -> str:
     return f"{ISOLATE}{escaped}{ISOLATED}" if turns else escaped
 
 
+_FENCED = re.compile(r"```(?:[\w+-]*\n)?(.*?)\n?```", re.DOTALL)
 _CODE = re.compile(r"(`+)(.+?)\1")
-_ENDS = r"(?=[\s,;:!?)\]*]|\.(?:\s|$)|$)"
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_KEPT = re.compile("\0(\\d+)\0")
+_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*$\n?", re.MULTILINE)
+_ROW = re.compile(r"^\s*\|(.+)\|\s*$", re.MULTILINE)
+_ENDS = r"(?=[\s,;:!?)\]*|~]|\.(?:\s|$)|$)"
 _MARKS = (
-    (re.compile(r"\[([^\]\n]+)\]\([^()\s]+\)"), r"\1"),
-    (re.compile(r"(\*{1,3}|~~|\|\|)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"!?\[([^\]\n]+)\]\([^()\s]+(?:\([^()\s]*\)[^()\s]*)*\)"), r"\1"),
+    (re.compile(r"(\*{2,3}|~~|\|\|)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(?<!\w)\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?!\w)"), r"\1"),
     (re.compile(r"(?<!\w)(_{1,3})(?=\S)(.+?)(?<=\S)\1" + _ENDS), r"\2"),
-    (re.compile(r"^\s{0,3}(?:#{1,6}|-#|>)\s+", re.MULTILINE), ""),
+    (re.compile(r"^\s{0,3}(?:(?:#{1,6}|-#|>>>|>)\s+)+", re.MULTILINE), ""),
 )
 
 
 def unmarked(text: str) -> str:
-    """Return the text without Markdown's marks, for where they would be shown as typed; code is kept."""
-    parts, at = [], 0
-    for code in _CODE.finditer(text):
-        parts += [_without_marks(text[at : code.start()]), code[2]]
-        at = code.end()
-    return "".join([*parts, _without_marks(text[at:])])
+    """Return the text without Markdown's marks, for where they would be shown as typed.
 
+    What stands in code or behind a backslash is text and is kept; rows of a table become their cells.
+    """
+    kept: list[str] = []
 
-def _without_marks(text: str) -> str:
-    for mark, inner in _MARKS:
-        text = mark.sub(inner, text)
-    return text
+    def keep(inner: str) -> str:
+        kept.append(inner)
+        return f"\0{len(kept) - 1}\0"
+
+    text = _FENCED.sub(lambda found: keep(found[1]), text.replace("\0", ""))
+    text = _CODE.sub(lambda found: keep(found[2]), text)
+    text = _ESCAPED.sub(lambda found: keep(found[1]), text)
+    if _RULE.search(text):
+        text = _ROW.sub(
+            lambda row: " · ".join(each.strip() for each in row[1].split("|")), _RULE.sub("", text)
+        )
+    before = ""
+    while text != before:
+        before = text
+        for mark, inner in _MARKS:
+            text = mark.sub(inner, text)
+    return _KEPT.sub(lambda found: kept[int(found[1])], text)
 
 
 def bare(text: str, limit: int) -> str:

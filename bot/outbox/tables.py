@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import takewhile
 
 from bot.discord.formatting import INVISIBLE, unmarked
 from bot.outbox.split import open_fence
@@ -13,6 +14,7 @@ WIDEST = 64
 """Columns of a table that is shown as a block; a wider one becomes a list, for phones wrap its lines."""
 
 _RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
+_QUOTE = re.compile(r"^\s{0,3}> ")
 _BAR = re.compile(r"(?<!\\)\|")
 
 
@@ -21,15 +23,30 @@ def with_tables(text: str) -> str:
     lines, made, fence = text.split("\n"), [], ""
     at = 0
     while at < len(lines):
-        end = _table_end(lines, at) if not fence else at
+        end, quote = _table_at(lines, at) if not fence else (at, "")
         if end > at:
-            made.append(_drawn([_cells(line) for line in (lines[at], *lines[at + 2 : end])]))
+            rows = [line.removeprefix(quote) for line in (lines[at], *lines[at + 2 : end])]
+            drawn = _drawn([_cells(row) for row in rows])
+            made.append("\n".join(quote + line for line in drawn.split("\n")))
             at = end
             continue
         fence = open_fence(lines[at], fence)
         made.append(lines[at])
         at += 1
     return "\n".join(made)
+
+
+def _table_at(lines: Sequence[str], at: int) -> tuple[int, str]:
+    """Return the line after the table that begins at `at` (`at` when none does), and the mark of the
+    quotation that it stands in, "" for none."""
+    found = _QUOTE.match(lines[at])
+    if found is None:
+        return _table_end(lines, at), ""
+    mark = found[0]
+    if at + 1 >= len(lines) or not _RULE.match(lines[at + 1].removeprefix(mark)):
+        return at, ""
+    inner = [line.removeprefix(mark) for line in takewhile(lambda line: line.startswith(mark), lines[at:])]
+    return at + _table_end(inner, 0), mark
 
 
 def _table_end(lines: Sequence[str], at: int) -> int:

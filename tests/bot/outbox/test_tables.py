@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,9 +44,42 @@ def test_any_text_is_taken_and_no_block_left_open(text: str) -> None:
 
 def test_marks_are_taken_off_and_names_are_not() -> None:
     """Bold, code, links and headings go; snake_case and dunder names stay."""
-    said = "# A **bold** [link](https://x.example) of `my_file.py`, _so_ __init__.py and a*b*c 2 * 3"
-    assert unmarked(said) == "A bold link of my_file.py, so __init__.py and abc 2 * 3"
+    said = "# A **bold** [link](https://x.example) of `my_file.py`, _so_ __init__.py and 2*3*4 2 * 3"
+    assert unmarked(said) == "A bold link of my_file.py, so __init__.py and 2*3*4 2 * 3"
     assert bare("**x** <@5>", 40) == "x <\u200b@5>"
+
+
+@pytest.mark.parametrize(
+    ("marked", "bare_text"),
+    [
+        ("**bold _nested `code` text_**", "bold nested code text"),
+        ("||spoil **er**|| and ***both***", "spoil er and both"),
+        ("[**link**](https://a.b/c_(d)) ![alt](http://x/y.png)", "link alt"),
+        ("`**as typed**` and \\*literal\\*", "**as typed** and *literal*"),
+        ("> > deep\n>>> multi\n-# # small", "deep\nmulti\nsmall"),
+        ("```py\nprint('x')\n```", "print('x')"),
+        ("| a | b |\n|---|---|\n| **1** | 2 |", "a · b\n1 · 2"),
+        ("2*3*4 = a_b_c and 5 * 6 * 7", "2*3*4 = a_b_c and 5 * 6 * 7"),
+        ("**un*closed and \0 0", "**un*closed and  0"),
+    ],
+)
+def test_marks_inside_marks_go_too(marked: str, bare_text: str) -> None:
+    """Whatever stands in another, and no sign that means itself."""
+    assert unmarked(marked) == bare_text
+
+
+@given(st.text(alphabet="*_~|`\\[]()<># -a\n\0 0", max_size=120))
+def test_any_text_loses_its_marks_in_the_end(text: str) -> None:
+    """Nothing makes it fail or grow."""
+    assert len(unmarked(text)) <= len(text) + text.count("|")
+
+
+def test_a_table_in_a_quotation_stays_in_it() -> None:
+    """The block takes its mark; a table in a list is drawn below its item."""
+    made = with_tables(
+        "> Look:\n> | a | b |\n> |---|---|\n> | 1 | 2 |\n\n- x\n  | c | d |\n  |---|---|\n  | 3 | 4 |"
+    )
+    assert "> ```\n> a  b\n> ─  ─\n> 1  2\n> ```" in made and "```\nc  d\n─  ─\n3  4\n```" in made
 
 
 def test_a_page_of_a_transcript_shows_no_raw_marks() -> None:
