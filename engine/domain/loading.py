@@ -1,7 +1,8 @@
 """Which files of a task a command loads: those it names, what they import, what they run. Pure.
 
-Followed are static imports, modules and scripts named by constants, and Python given with -c. A file more
-than a program really loads does no harm: who judges hears of one more file.
+Followed are static imports, modules and scripts named by constants, and Python given with -c; of programs in
+other languages the files that their words lead to. A file more than a program really loads does no harm: who
+judges hears of one more file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from engine.domain.checks import RUNNABLE, deciding
+from engine.domain.mentions import is_source, mentioned, started
 
 MOST_READ = 400
 """Files whose imports are followed."""
@@ -30,13 +32,14 @@ _BY_NAME = frozenset({"import_module", "__import__", "run_module", "importorskip
 def loaded(command: Sequence[str], files: Mapping[str, bytes]) -> list[str]:
     """Return the files that decide the result of a command and those they load, directly or indirectly."""
     modules = _modules_by_end(tuple(sorted(files)))
-    waiting = deciding(command, files)
+    waiting = [*deciding(command, files), *started(command, files)]
     waiting += [path for code in _inline(command) for path in _loads(code, "", files, modules)]
     found = dict.fromkeys(waiting)
     waiting = list(found)
     while waiting and len(found) < MOST_READ:
         path = waiting.pop(0)
-        for other in _loads(files[path], path, files, modules) if path.endswith(RUNNABLE) else ():
+        follows = path.endswith(RUNNABLE) or is_source(path)
+        for other in _loads(files[path], path, files, modules) if follows else ():
             if other not in found:
                 found[other] = None
                 waiting.append(other)
@@ -65,6 +68,7 @@ def _loads(source: bytes, path: str, files: Mapping[str, bytes], modules: Mappin
     if path and not path.endswith(".py"):
         words = source.decode("utf-8", "replace").replace("'", " ").replace('"', " ").split()
         yield from (word for word in map(_plain, words) if word in files and word != path)
+        yield from mentioned(source[:MOST_PARSED], path, files)
         return
     folders = path.split("/")[:-1]
     above = ["/".join(folders[:count]) for count in range(len(folders), -1, -1)]
@@ -73,6 +77,8 @@ def _loads(source: bytes, path: str, files: Mapping[str, bytes], modules: Mappin
         found = [file for root in (*above, "src") for file in _files_of(f"{root}/{module}", files)]
         known = not module or module.partition("/")[0] in sys.stdlib_module_names
         yield from found or ([] if known else _anywhere(module, modules))
+    started_by_name = (f"{text.replace('.', '/')}.py" for text in facts.constants if "." in text)
+    yield from (name for name in started_by_name if name in files)
     for script in (text for text in facts.constants if text.endswith(RUNNABLE)):
         beside = [_plain(f"{root}/{_plain(script)}") for root in above]
         yield from (name for name in beside if name in files)

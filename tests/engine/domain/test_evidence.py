@@ -56,6 +56,59 @@ def test_what_a_check_loads_is_followed(command: list[str], files: dict[str, str
     assert loaded(command, {path: text.encode() for path, text in files.items()}) == wanted
 
 
+NODE = {
+    "check.js": "const h = require('./lib/h');\nimport x from './lib/y.mjs';",
+    "lib/h.js": "require('../k')",
+    "lib/y.mjs": "",
+    "k/index.js": "",
+    "lib/h.txt": "",
+    "other.js": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "files", "wanted"),
+    [
+        ("node check.js", NODE, "check.js k/index.js lib/h.js lib/y.mjs"),
+        ("node --test", {"a.test.js": "", "src/a.js": "", "a.md": ""}, "a.test.js src/a.js"),
+        ("go test ./...", {"go.mod": "", "a_test.go": "", "n.md": ""}, "a_test.go go.mod"),
+        ("make test", {"Makefile": "test:\n\tpython t/v.py\n", "t/v.py": "", "b": ""}, "Makefile t/v.py"),
+        ("make -C t all", {"t/Makefile": "", "t/b.py": ""}, "t/Makefile"),
+        (
+            "perl t/a.t",
+            {"t/a.t": "use Foo::Bar;", "lib/Foo/Bar.pm": "", "Foo.pm": ""},
+            "lib/Foo/Bar.pm t/a.t",
+        ),
+        ("ruby a.rb", {"a.rb": "require_relative 'h'", "h.rb": "", "i.rb": ""}, "a.rb h.rb"),
+        (
+            "gcc -o t t.c",
+            {"t.c": '#include "s/k.h"\n#include <h.h>', "s/k.h": "", "h.h": ""},
+            "h.h s/k.h t.c",
+        ),
+        ("sh a.sh", {"a.sh": "python -m u.v", "u/v.py": "import w", "u/w.py": ""}, "a.sh u/v.py u/w.py"),
+        (
+            "python check.py",
+            {"check.py": "run(['-m', 'parts.two'])", "parts/two.py": ""},
+            "check.py parts/two.py",
+        ),
+    ],
+)
+def test_what_a_program_in_another_language_names_is_followed(
+    command: str, files: dict[str, str], wanted: str
+) -> None:
+    """By its words, from its folder or the root, with a suffix or without; runners find files alone."""
+    found = {path: text.encode() for path, text in files.items()}
+    assert loaded(command.split(), found) == wanted.split()
+    for line in (f"cd . && {command}", f"{command} > out.txt"):
+        assert set(wanted.split()) <= set(loaded(["sh", "-c", line], found))
+
+
+def test_a_change_of_folder_in_a_shell_line_is_followed() -> None:
+    """The file is named from the folder it changes to."""
+    found = {"t/v.py": b"import h", "t/h.py": b"", "u/v.py": b""}
+    assert loaded(["sh", "-c", "cd t && python v.py"], found) == ["t/h.py", "t/v.py"]
+
+
 def test_a_run_depends_on_the_data_that_its_programs_name() -> None:
     """Files and folders in constants; not what nothing names."""
     files = {"build.py": b"from pathlib import Path\nPath('parts').glob('*')\nopen('head.md')"}
