@@ -25,7 +25,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.began = self.seen_at = time.monotonic()
-        self.longest = 0.0
+        self.longest, self.where = 0.0, ""
         self.shown: set[str] = set()
         self.last: object = None
 
@@ -33,7 +33,9 @@ class Watch:
         """Note a sign of work, if it is another than before."""
         if state != self.last:
             now = time.monotonic()
-            self.longest, self.seen_at, self.last = max(self.longest, now - self.seen_at), now, state
+            if now - self.seen_at > self.longest:
+                self.longest, self.where = now - self.seen_at, f"{self.last} -> {state}"
+            self.seen_at, self.last = now, state
 
     def once(self, name: str, detail: str = "") -> None:
         """Print when something was seen first."""
@@ -77,7 +79,8 @@ async def main(goal: str) -> None:
         following.cancel()
         usual = await opened.engine.look.usual_seconds(task)
         load = ", ".join(f"{part:.1f}" for part in os.getloadavg())
-        print(f"longest time without a sign {watch.longest:.1f} s; median step {usual} s; load {load}")
+        print(f"longest time without a sign {watch.longest:.1f} s ({watch.where})")
+        print(f"median step {usual} s; load {load}")
         await opened.engine.stop()
         await opened.close()
 

@@ -6,31 +6,47 @@ set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-run}
 
-say() { printf '• %s\n' "$*"; }
+said_at=$(date +%s)
+say() { printf '• %s\n' "$*"; said_at=$(date +%s); }
 fail() { printf '\n✗ %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-trap 'printf "\n• Stopped. What is installed so far is kept; the same command goes on from there.\n"; exit 130' INT
+worker=
+# A shell starts what runs beside it with Ctrl+C ignored: it has to be ended by hand.
+stop() {
+    [ -z "$worker" ] || kill "$worker" 2>/dev/null || true
+    [ -z "$worker" ] || wait "$worker" 2>/dev/null || true
+    printf '\n• Stopped. What is installed so far is kept%s; the same command goes on from there.\n' \
+        "$([ ! -d .venv ] || printf ' (.venv, %s MB)' "$(du -sm .venv | cut -f1)")"
+    exit 130
+}
+trap stop INT TERM
 
-# quietly WHAT COMMAND...: run it without its own words, with a line every 5 seconds; on failure show its last ones.
+# quietly WHAT COMMAND...: run it without its own words, with a line where 3 seconds were silent; on failure show its
+# last ones.
 quietly() {
     what=$1
     shift
     log=$(mktemp)
     "$@" >"$log" 2>&1 &
     worker=$!
-    seconds=0
+    began=$(date +%s)
     while kill -0 "$worker" 2>/dev/null; do
         sleep 1
-        seconds=$((seconds + 1))
-        if [ $((seconds % 5)) = 0 ]; then
-            printf '  … %s: %s s, %s MB so far\n' "$what" "$seconds" "$(du -sm .venv 2>/dev/null | cut -f1)"
+        now=$(date +%s)
+        if [ $((now - said_at)) -ge 3 ] && kill -0 "$worker" 2>/dev/null; then
+            size=$(du -sm .venv 2>/dev/null | cut -f1)
+            printf '  … %s: %s s%s\n' "$what" $((now - began)) "${size:+, $size MB so far}"
+            said_at=$now
         fi
     done
-    if ! wait "$worker"; then
+    ended=0
+    wait "$worker" || ended=$?
+    worker=
+    if [ "$ended" != 0 ]; then
         tail -n 15 "$log" >&2
         rm -f "$log"
-        fail "$what did not work. The lines above say why; mend that, then run this again."
+        fail "$what did not work. The lines above say why; repair that, then run this again."
     fi
     rm -f "$log"
 }
@@ -44,14 +60,14 @@ as_root() {
 
 apt_install() {
     say "installing with apt: $*"
-    as_root apt-get update -qq || return 1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    quietly "list of packages" as_root apt-get update -qq
+    quietly "system packages" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
 
 brew_install() {
     have brew || fail "Homebrew is needed to install $*. See its site, then run this again."
     say "installing with brew: $*"
-    brew install -q "$@" >/dev/null
+    quietly "system packages" brew install -q "$@"
 }
 
 # need PACKAGE-ON-DEBIAN PACKAGE-ON-MACOS WHY: install one system package, or say plainly what is missing.
@@ -82,8 +98,9 @@ find_python() {
 
 make_environment() {
     if [ -e .venv ] || [ -L .venv ]; then
-        supported .venv/bin/python && return
-        say "the virtual environment's Python is missing or unsupported: creating it again"
+        # Ctrl+C while it was created leaves one without pip.
+        supported .venv/bin/python && .venv/bin/python -c 'import pip' 2>/dev/null && return
+        say "the virtual environment is not whole, or its Python is unsupported: creating it again"
     fi
     python=$(find_python)
     say "creating a virtual environment with $("$python" --version)"
@@ -186,7 +203,7 @@ system_for_test() {
         have setpriv || need util-linux - "testing the sandbox as an ordinary user"
     else
         say "installing a browser for the tests"
-        .venv/bin/python -m playwright install chromium >/dev/null
+        quietly "browser" .venv/bin/python -m playwright install chromium
     fi
 }
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 TOOLS_S = 60.0
 """Seconds that the doctor waits for servers of tools to start."""
 
-QUIET_S = 5.0
+QUIET_S = 4.0
 STOP_S = 5.0
 SHOWN, LOOKED_AT = 5, 200
 

@@ -217,6 +217,13 @@ export function start() {
   $("pins-open").append(icon("pin"));
   $("pins-open").addEventListener("click", pins);
   document.addEventListener("visibilitychange", read);
+  $("messages").addEventListener("click", (event) => {
+    // The tools of a tapped message stand below its words, which for the last one may be out of sight.
+    const tools = event.pointerType === "touch" && event.target.closest(".message")?.querySelector(":scope > .tools");
+    if (!tools) return;
+    const hidden = tools.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+    if (hidden > 0 && hidden < 80) box.scrollTop += hidden + 4;
+  });
   $("messages").addEventListener("contextmenu", (event) => {
     const node = event.target.closest(".message");
     const message = node && state.messages.get(node.dataset.id);

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 STEP = 0.05
-QUIET_S = 5.0
+QUIET_S = 4.0
 """Seconds after which progress is reported again, however small."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from tests.bot.local.conftest import House
 from tests.bot.local.page.conftest import open_channel, pick
@@ -206,3 +206,29 @@ async def test_mentions_and_changes_around_a_draft(page: Page, house: House) -> 
     await expect(sent.locator("code")).to_have_text("@MegaAgent")
     await house.bot.pulse.until(lambda: bool(house.bot.heard), 5)
     assert house.bot.user in house.bot.heard[-1].mentions
+
+
+async def test_the_tools_of_a_tapped_message_cover_no_words(house: House, browser: Browser) -> None:
+    """They stand below its own words, above the next message, and in sight for the last one."""
+    for text in ("one", "two", "three"):
+        await house.lobby.send(f"{text} and no more")
+    context = await browser.new_context(
+        viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True
+    )
+    phone = await context.new_page()
+    await phone.goto(house.local.page_url)
+    for tapped, below in (("two", "three"), ("three", "")):
+        message = phone.locator(".message", has_text=f"{tapped} and no more").last
+        await message.locator(".text").tap()
+        tools = message.locator(".tools")
+        await expect(tools).to_have_css("opacity", "1")
+        await expect(tools).to_be_in_viewport(ratio=1)
+        box, words = await tools.bounding_box(), await message.locator(".text").bounding_box()
+        assert box and words and box["y"] >= words["y"] + words["height"]
+        if below:
+            following = await phone.locator(".message", has_text=f"{below} and no more").last.bounding_box()
+            assert following and box["y"] + box["height"] <= following["y"]
+        else:
+            composer = await phone.locator(".composer").bounding_box()
+            assert composer and box["y"] + box["height"] <= composer["y"]
+    await context.close()
