@@ -56,7 +56,7 @@ def choose_sandbox(
     sandbox refuses every run with the reason; nothing weaker is ever used.
     """
     try:
-        found = _find_bubblewrap()
+        found = find_bubblewrap()
         sandbox = BubblewrapSandbox(found, load_environment(environment), limits, uids)
         leaks = escapes(sandbox)
     except (EngineError, OSError) as error:
@@ -81,7 +81,8 @@ def container_hint(marks: Sequence[Path] = CONTAINER_MARKS) -> str:
     )
 
 
-def _find_bubblewrap() -> Bubblewrap:
+def find_bubblewrap() -> Bubblewrap:
+    """Return the program. Raises NotConfigured without one (blocking)."""
     require_linux()
     program = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
     if program is None:

@@ -32,6 +32,7 @@ def main() -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     source, out = sys.stdin.buffer, sys.stdout
     while select.select([source], [], [], IDLE_S)[0]:
         head = source.readline()

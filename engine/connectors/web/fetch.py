@@ -14,6 +14,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.request import getproxies_environment
 
 import httpx2
 from yarl import URL
@@ -69,6 +70,16 @@ async def resolve_host(host: str, port: int) -> Sequence[str]:
     """See `Resolve`; by the system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def proxy_note() -> str:
+    """Return why a proxy of the environment does not help here, nothing where none is set."""
+    if not {"http", "https", "all"} & set(getproxies_environment()):
+        return ""
+    return (
+        " This machine has a proxy, which pages are not read through: it would look names up itself, so no "
+        "address could be checked. Pages need a direct way out, or an MCP server that fetches them."
+    )
 
 
 class Fetcher:
@@ -131,7 +142,7 @@ class Fetcher:
                 except httpx2.ConnectError as error:
                     if number + 1 < len(ips):
                         continue
-                    raise NotFetched(f"{host} cannot be reached.", unreachable=True) from error
+                    raise NotFetched(f"{host} cannot be reached.{proxy_note()}", unreachable=True) from error
                 except httpx2.HTTPError as error:
                     raise NotFetched(f"{host} did not answer properly.", unreachable=True) from error
                 try:
@@ -152,7 +163,8 @@ class Fetcher:
         try:
             found = await self.resolve(host.strip("[]"), port)
         except (OSError, UnicodeError) as error:
-            raise NotFetched(f"There is no host {host}, or no network.", unreachable=True) from error
+            why = f"There is no host {host}, or no network.{proxy_note()}"
+            raise NotFetched(why, unreachable=True) from error
         permitted = [ip for ip in found if self.rules.connects_to(ip)][:MAX_IPS]
         if not permitted:
             raise NotFetched(f"{host} is not on the public internet: pages are read only from there.")

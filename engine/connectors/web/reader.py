@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.connectors.web.confined import Confinement, confinement
 from engine.connectors.web.fetch import Fetched
 
 PROGRAM = Path(__file__).with_name("extract.py")
 SECONDS = 20.0
-LONGEST_ANSWER = 32 * 2**20
 
 
 class Unreadable(Exception):
@@ -33,8 +31,9 @@ class PageText:
 class PageReader:
     """One process that reads pages, started when the first one comes."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float = SECONDS, program: Path = PROGRAM) -> None:
+        self._seconds, self._program = seconds, program
+        self._confined: Confinement | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -80,17 +79,9 @@ class PageReader:
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                str(PROGRAM),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
-                cwd="/",
-                limit=LONGEST_ANSWER,
-            )
+            if self._confined is None:
+                self._confined = await confinement()
+            self._process = await self._confined.start(self._program)
         return self._process
 
     async def _end(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.connectors.web.fetch import Fetched, Fetcher, NotFetched
+from engine.connectors.web.fetch import Fetched, Fetcher, NotFetched, proxy_note
 from engine.connectors.web.reader import PageReader, PageText, Unreadable
 from engine.connectors.web.robots import Robots
 from engine.connectors.web.search import Search, SearchFailed
@@ -104,7 +104,7 @@ class Web:
             async with asyncio.timeout(PROBE_S):
                 await self._fetcher.resolve(host, 443)
         except (OSError, UnicodeError, TimeoutError):
-            self._last = f"There is no network here: the name {host} cannot be found."
+            self._last = f"There is no network here: the name {host} cannot be found.{proxy_note()}"
             return True
         self._last = ""
         return False

@@ -453,3 +453,18 @@ async def test_the_search_without_a_key_tells_nothing_found_from_no_network(
     made._fetcher.resolve = no_name
     with pytest.raises(NotSent, match="no network"):
         await made.call(search, {"query": "tea"})
+
+
+async def test_a_proxy_is_named_where_pages_cannot_be_reached(
+    sites: LoopbackWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing goes through it, since it would look names up itself; only where one is set it is named."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{sites.port}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{sites.port}")
+    nobody = "http://127.0.0.6:9/"
+    reach = Fetcher(AddressRules.of(private=["127.0.0.6/32"], ports=[9]), FetchLimits(), sites.resolve)
+    assert "not read through" in await refused(reach, nobody)
+    assert sites.asked == []
+    for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name)
+    assert "proxy" not in await refused(reach, nobody)
