@@ -221,7 +221,7 @@ WORKS: dict[str, tuple[str, Callable[[], Script], Limits]] = {
     "gobang, alone replayed": (GOBANG.goal, lambda: Linear(recorded("gobang_alone")), GOBANG.limits),
 }
 TOKENS_IN = {"gobang, team replayed": 350_000, "gobang, alone replayed": 170_000}
-PROTOCOL_ONLY = {"gobang, team replayed": 0.35, "gobang, alone replayed": 0.0}
+PROTOCOL_ONLY = {"gobang, team replayed": 0.32, "gobang, alone replayed": 0.0}
 SCRIPTED = 0.7
 """Shares of calls. In scripted works they are large: each file is written in one call, citizens only talk."""
 

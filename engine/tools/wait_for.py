@@ -11,7 +11,7 @@ from engine.domain.waits import Awaited
 from engine.lifecycle.waits import true_now
 from engine.store.assignments import load_assignment
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.files import checked_path
+from engine.tools.files import below, checked_path
 
 
 class WaitForArguments(Arguments):
@@ -41,7 +41,10 @@ async def wait_for(context: ToolContext, arguments: WaitForArguments) -> ToolRes
 async def _awaited(context: ToolContext, text: str) -> Awaited:
     digits = text.removeprefix("#")
     if not (text.startswith("#") and digits.isascii() and digits.isdigit() and len(digits) < 10):
-        return Awaited(checked_path(text))
+        path = checked_path(text)
+        if await below(context, path):
+            raise ToolRefused(f"{path} is a folder, which is there. Name the files in it that you need.")
+        return Awaited(path)
     number = int(digits)
     work = await context.db.read(lambda c: load_assignment(c, context.task.id, number))
     if work is None:

@@ -96,6 +96,7 @@ async def test_a_file_is_moved_and_another_deleted(stage: Stage) -> None:
         (("read_file", {"path": "d"}), "d is a folder with 1 files (d/b.txt)"),
         (("list_files", {"prefix": "docs/"}), "No path begins with docs/; there are 2 files in all."),
         (("list_files", {"prefix": "./d"}), "d/b.txt ("),
+        (("wait_for", {"what": ["d"]}), "d is a folder, which is there."),
         (("finish", {"report": "r", "deliverables": ["e/"]}), "There is no file e."),
         (("move_file", {"path": "d", "to": "e"}), "d is a folder"),
         (("move_file", {"path": "a.txt", "to": "d/b.txt"}), "d/b.txt exists (revision 2, by Boss)"),
