@@ -29,19 +29,26 @@ def plain(text: str, limit: int) -> str:
 
 
 _FENCED = re.compile(r"```(?:[\w+-]*\n)?(.*?)\n?```", re.DOTALL)
-_CODE = re.compile(r"(`+)(.+?)\1")
+_CODE = re.compile(r"(`{1,9})(.{1,1000}?)\1")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _KEPT = re.compile("\0(\\d+)\0")
-_RULE = re.compile(r"^\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?)?\s*$\n?", re.MULTILINE)
-_ROW = re.compile(r"^\s*\|(.+)\|\s*$", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?::?-+:?)?[ \t]*$\n?", re.MULTILINE)
+_ROW = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.MULTILINE)
 _ENDS = r"(?=[\s,;:!?)\]*|~]|\.(?:\s|$)|$)"
 _MARKS = (
-    (re.compile(r"!?\[([^\]\n]+)\]\([^()\s]+(?:\([^()\s]*\)[^()\s]*)*\)"), r"\1"),
-    (re.compile(r"(\*{2,3}|~~|\|\|)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
-    (re.compile(r"(?<!\w)\*(?=[^\s*])(.+?)(?<=[^\s*])\*(?!\w)"), r"\1"),
-    (re.compile(r"(?<!\w)(_{1,3})(?=\S)(.+?)(?<=\S)\1" + _ENDS), r"\2"),
-    (re.compile(r"^\s{0,3}(?:(?:#{1,6}|-#|>>>|>)\s+)+", re.MULTILINE), ""),
+    (
+        re.compile(r"!?\[([^\]\n]{1,300})\]\([^()\s]{1,1000}(?:\([^()\s]{0,300}\)[^()\s]{0,300}){0,3}\)"),
+        r"\1",
+    ),
+    (re.compile(r"(\*{2,3}|~~|\|\|)(?=\S)(.{1,400}?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(?<!\w)\*(?=[^\s*])(.{1,400}?)(?<=[^\s*])\*(?!\w)"), r"\1"),
+    (re.compile(r"(?<!\w)(_{1,3})(?=\S)(.{1,400}?)(?<=\S)\1" + _ENDS), r"\2"),
+    (re.compile(r"^[ \t]{0,3}(?:(?:#{1,6}|-#|>>>|>)[ \t]+)+", re.MULTILINE), ""),
 )
+"""Each looks a bounded way ahead, so that no text takes long."""
+
+_NESTED = 6
+"""How deep marks in marks are taken off."""
 
 
 def unmarked(text: str) -> str:
@@ -62,17 +69,18 @@ def unmarked(text: str) -> str:
         text = _ROW.sub(
             lambda row: " · ".join(each.strip() for each in row[1].split("|")), _RULE.sub("", text)
         )
-    before = ""
-    while text != before:
+    for _ in range(_NESTED):
         before = text
         for mark, inner in _MARKS:
             text = mark.sub(inner, text)
+        if text == before:
+            break
     return _KEPT.sub(lambda found: kept[int(found[1])], text)
 
 
 def bare(text: str, limit: int) -> str:
     """Return `plain` of the text without Markdown's marks."""
-    return plain(unmarked(text), limit)
+    return plain(unmarked(text[: 8 * limit + 1_000]), limit)
 
 
 def escape(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,18 @@ def test_marks_inside_marks_go_too(marked: str, bare_text: str) -> None:
 def test_any_text_loses_its_marks_in_the_end(text: str) -> None:
     """Nothing makes it fail or grow."""
     assert len(unmarked(text)) <= len(text) + text.count("|")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["**a " * 25_000, "||**~~" * 16_000, "[" * 100_000, "[a](" * 25_000, "`a" * 50_000, "\n" * 100_000],
+)
+def test_no_text_takes_long(text: str) -> None:
+    """What an agent writes is shortened first where little of it is shown, and never searched to its end."""
+    began = time.process_time()
+    bare(text, 300)
+    unmarked(text[:20_000])
+    assert time.process_time() - began < 5.0
 
 
 def test_a_table_in_a_quotation_stays_in_it() -> None:
