@@ -54,7 +54,9 @@ async def test_an_engine_killed_at_each_point_of_a_fetch_gets_the_package_once(
     assert (kinds.count("PackagesAdded"), kinds.count("CodeRan")) == (1, 1)
     [ran] = store.execute("SELECT payload_json FROM events WHERE kind = 'CodeRan'").fetchone()
     assert "leaf.py oak.py" in ran
-    assert store.execute("SELECT calls, reserved_tokens FROM budgets").fetchall() == [(2, 0)]
+    # Answers that were lost before their step was committed are booked too, by an estimate.
+    booked = "SELECT calls - estimated, reserved_tokens FROM budgets"
+    assert store.execute(booked).fetchall() == [(2, 0)]
     [made] = (tmp_path / "packages" / "sets").iterdir()
     assert {path.name for path in made.glob("*.py")} == {"leaf.py", "oak.py"}
     store.close()
