@@ -45,7 +45,10 @@ async def test_a_manager_sees_everyone_and_a_person_only_their_own(stage: Stage)
     assert all_of_them.ephemeral and "**This month** (Europe/Berlin" in text and "**$6.75**" in text
     assert f"**People** <@{stage.boss.id}> $5.00 · <@{stage.crew.id}> $1.75" in text
     assert "#1 Build a boat $5.00 · #3 An older task $1.50" in text
-    assert "gpt-4o $5.50 · own-model $1.00 · brave $0.25" in text and "2 calls of a model without" in text
+    assert (
+        "gpt-4o $5.50 · own-model $1.00 · brave $0.25" in text
+        and "2 calls of a model whose price is not known" in text
+    )
     assert "of this server's $50.00" in text and "@everyone" not in text and "secret" not in text
     (picture,) = all_of_them.response.attachments
     with Image.open(io.BytesIO(await picture.read())) as image:
