@@ -21,6 +21,10 @@ from engine.domain.stubs import parsed
 
 _APART = re.compile(r"fixture|testdata|sample|invalid|broken|malformed|bad|corrupt|template|\{\{", re.I)
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|<\?php")
+_YAML_CHARS = 60_000
+"""A longer text is not read: the reader takes a second for each hundred thousand characters."""
+_DEEP = re.compile(r"(?:[\[{]\s*){40}")
+"""Brackets in brackets: the reader takes a time that grows with the square of their number."""
 _LOOSE_JSON = ("tsconfig", "jsconfig", ".vscode/", "devcontainer")
 _FENCE = re.compile(r"\s*```")
 _TEXTS = (".md", ".rst", ".txt", ".tex")
@@ -104,7 +108,7 @@ def _loads(load: Callable[[str], object], text: str) -> bool:
 
 
 def _yaml(_: str, text: str) -> str:
-    if _TEMPLATE.search(text):
+    if _TEMPLATE.search(text) or len(text) > _YAML_CHARS or _DEEP.search(text):
         return ""
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
@@ -141,8 +145,8 @@ def _rows(first: str, text: str) -> str:
 
 
 def _markup(path: str, text: str) -> str:
-    if _TEMPLATE.search(text):
-        return ""
+    if _TEMPLATE.search(text) or "<!ENTITY" in text:
+        return ""  # entities may be made to grow without end
     parser = expat.ParserCreate()
     roots: list[str] = []
     parser.StartElementHandler = lambda name, _: roots.append(name) if not roots else None

@@ -53,7 +53,7 @@ _PLAIN = re.compile(r"\w{3,}")
 _HEAD_CHARS = 400
 _SHELL_FUNCTION = re.compile(r"^[ \t]*(?:function[ \t]+)?(?P<name>[\w-]+)[ \t]*\(\)\s*\{", re.M)
 _RUBY_FUNCTION = re.compile(
-    r"^(?P<indent>[ \t]*)def[ \t]+(?P<name>[\w.?!]+)[^\n]*\n(?P<body>(?:.*\n)*?)(?P=indent)end\b", re.M
+    r"^(?P<indent>[ \t]*)def[ \t]+(?P<name>[\w.?!]+)[^\n]*\n(?P<body>(?:.*\n){0,30}?)(?P=indent)end\b", re.M
 )
 _SCRIPT_TAG = re.compile(
     r"<script\b(?![^>]*\btype\s*=\s*[\"']?(?:application/|text/(?!javascript)))[^>]*>(.*?)</script\s*>",

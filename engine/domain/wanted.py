@@ -19,6 +19,8 @@ _BARE = re.compile(
     r"(?<![\w/.@-])(README|CHANGELOG|LICENSE|Dockerfile|Makefile)(?![\w-]|\.\w)(?=(?:\s+file)?\b)"
 )
 """Files that are named without a suffix."""
+MOST_NAMES = 50
+"""Names of files that are looked at in one clause: each is weighed with all that stands before it."""
 _NOT_FILES = re.compile(
     r"(?:node|next|nuxt|vue|react|three|d3|express|ember|backbone|chart|p5)\.js|(?:discord|web)\.py", re.I
 )
@@ -81,7 +83,8 @@ def files_to_make(goal: str) -> tuple[str, ...]:
     wanted: dict[str, None] = {}
     unwanted: set[str] = set()
     for clause in _CLAUSE.split(words.spaced(goal)):
-        for name in sorted((*_FILE.finditer(clause), *_BARE.finditer(clause)), key=re.Match.start):
+        names = sorted((*_FILE.finditer(clause), *_BARE.finditer(clause)), key=re.Match.start)
+        for name in names[:MOST_NAMES]:
             match _said_of(clause, name):
                 case "make":
                     wanted[name[1]] = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine.domain.account import RunRecord
@@ -202,3 +204,20 @@ def test_a_silent_program_is_seen_beside_a_loud_one() -> None:
     used = {**files, "note.py": "import game\nprint('x')\n"}
     assert seen("Write game.py, a guessing game, and note.py.", used, silent, loud) == []
     assert seen("Write game.py with a function board().", files, silent) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.rb", "def a\n" * 6_000),
+        ("a.yaml", "[" * 6_000),
+        ("a.svg", '<!DOCTYPE svg [<!ENTITY a "x">]>' + "&a;" * 9_000),
+        ("a.js", "(/" * 20_000),
+        ("a.md", "plan.md " * 6_000),
+    ],
+)
+def test_a_text_made_to_take_long_takes_no_long_time(path: str, text: str) -> None:
+    """Agents' texts are read by rules without a deadline: none grows with the square of a text's length."""
+    began = time.process_time()
+    seen(f"Write {path}. {text if path == 'a.md' else ''}", {path: text})
+    assert time.process_time() - began < 3.0
