@@ -2,23 +2,31 @@
 
 `python -m bench.mutation [--seed N] [--sample N] [--scope] [--tests PATH …]` prints one line a mutant.
 `--scope` draws only from the clauses that keep a statement to one task, group, agent or space, and runs the
-tests of isolation alone. Otherwise the nearest tests run first: those that name the module, then its room's,
-then the contracts, on SQLite unless `--everywhere`. The changed code lives in a temporary copy; the working
-tree is never touched.
+tests of isolation alone. Otherwise only tests that call the changed function run, those first that call
+little else: a mutant takes seconds. Which test calls what is kept in var/reach.json and made anew by
+`--map` (one run of the tests). Code that no test calls in its own process (at import, in a child process) is
+watched by the tests nearest to it, on SQLite unless `--everywhere`. A test that fails counts only when it
+passes without the change. The changed code lives in a temporary copy; the working tree is never touched.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import importlib
+import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +45,12 @@ COPIED = (
 NOT_DRAWN = ("bot/local", "bot/texts", "engine/llm/local", "bot/pictures")
 SCOPE = re.compile(r"\.c\.(task_id|group_id|agent_id|space|guild_id)\s*==|(TASKS|AGENTS|tasks)\.c\.id\s*==")
 PATIENCE_S = 900.0
+MAP = ROOT / "var" / "reach.json"
+MAPPED = ("tests/contracts", "tests/engine", "tests/bot", "tests/flows", "tests/providers")
+STAGES_S = (20.0, 60.0, 120.0)
+"""Seconds of tests, as the map took them, that run one after the other until one fails."""
+PRELOADED = ("pytest", "sqlalchemy", "sqlmodel", "discord", "simcord", "hypothesis", "aiohttp", "pydantic_ai")
+"""Imported once, so that each run of the tests begins with them."""
 TRUE = '__import__("sqlalchemy").true()'
 _COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Lt: ("<", "<="),
@@ -61,6 +75,7 @@ class Mutant:
     end: int
     old: str
     new: str
+    function: str = ""
 
     def apply(self, text: str) -> str:
         """Return the file's text with the change."""
@@ -78,6 +93,7 @@ class Source:
         self.path = str(path.relative_to(ROOT))
         self.text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
+        self._functions = dict(_functions(self.tree, ""))
         self._starts = [0]
         # Not splitlines: it splits at characters that end no line of Python.
         self._lines = [f"{line}\n" for line in self.text.split("\n")]
@@ -100,7 +116,13 @@ class Source:
 
     def mutant(self, node: ast.expr | ast.stmt, kind: str, new: str) -> Mutant:
         """Return the change of a node into other text."""
-        return Mutant(self.path, node.lineno, kind, *self.span(node), self.said(node), new)
+        where = self._around(node.lineno)
+        return Mutant(self.path, node.lineno, kind, *self.span(node), self.said(node), new, where)
+
+    def _around(self, line: int) -> str:
+        """Return the function around a line, "" for none."""
+        around = [(first, name) for (first, last), name in self._functions.items() if first <= line <= last]
+        return max(around)[1] if around else ""
 
     def mutants(self) -> Iterator[Mutant]:
         """Return every change that can be drawn from this file."""
@@ -131,15 +153,26 @@ class Source:
             if self.said(first) != self.said(second):
                 start, end = self.span(first)[0], self.span(second)[1]
                 swapped = f"{self.said(second)}, {self.said(first)}"
-                yield Mutant(
-                    self.path, first.lineno, "swapped arguments", start, end, self.text[start:end], swapped
-                )
+                old, kind = self.text[start:end], "swapped arguments"
+                where = self._around(first.lineno)
+                yield Mutant(self.path, first.lineno, kind, start, end, old, swapped, where)
 
     def _of_compare(self, node: ast.Compare) -> Iterator[Mutant]:
         changed = _COMPARED.get(type(node.ops[0]))
         if changed is not None:
             new = f"({self.said(node.left)} {changed[1]} {self.said(node.comparators[0])})"
             yield self.mutant(node, "compare", new)
+
+
+def _functions(tree: ast.AST, above: str) -> Iterator[tuple[tuple[int, int], str]]:
+    """Yield the first and last line of each function's body, with its qualified name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            name = f"{above}{node.name}"
+            yield (node.body[0].lineno, node.end_lineno or node.lineno), name
+            yield from _functions(node, f"{name}.<locals>.")
+        else:
+            yield from _functions(node, f"{above}{node.name}." if isinstance(node, ast.ClassDef) else above)
 
 
 def drawn(seed: int, sample: int, *, scope: bool) -> list[Mutant]:
@@ -170,49 +203,139 @@ def tests_of(path: str) -> list[list[str]]:
     return [stage for stage in (nearest, rooms, [one for one in wide if one not in rooms]) if stage]
 
 
+@dataclass(slots=True)
+class Reached:
+    """Which tests call which function, and what each takes."""
+
+    tests: list[tuple[str, float, int]] = field(default_factory=list)
+    of: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, tests: Sequence[tuple[str, float, int]], of: dict[str, list[int]]) -> None:
+        """Add what one process saw."""
+        begin = len(self.tests)
+        self.tests += tests
+        for name, numbers in of.items():
+            self.of.setdefault(name, []).extend(begin + number for number in numbers)
+
+    def stages(self, mutant: Mutant) -> list[list[str]]:
+        """Return the tests that call a mutant's function in the order in which they run."""
+        numbers = self.of.get(f"{mutant.path}:{mutant.function}", ())
+        found = sorted((self.tests[number] for number in numbers), key=lambda test: test[2] * (test[1] + 0.2))
+        stages: list[list[str]] = []
+        for limit in STAGES_S:
+            stage: list[str] = []
+            seconds = 0.0
+            while found and (not stage or seconds + found[0][1] <= limit):
+                name, took, _ = found.pop(0)
+                stage.append(name)
+                seconds += took
+            stages += [stage] if stage else []
+        return stages
+
+
+def read_map() -> Reached:
+    """Return the map that is kept, an empty one without it."""
+    reached = Reached()
+    if MAP.exists():
+        kept = json.loads(MAP.read_text(encoding="utf-8"))
+        reached.add([tuple(test) for test in kept["tests"]], kept["reached"])
+    return reached
+
+
 class Bench:
     """A temporary copy of the tree in which one file at a time is changed."""
 
     def __init__(self, folder: Path, pytest_options: list[str]) -> None:
         self._folder, self._options = folder, pytest_options
+        self._failed, self._unsteady = folder / "failed.txt", set[str]()
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             elif source.exists():
                 shutil.copy(source, folder / name)
+        for name in PRELOADED:
+            with suppress(ImportError):
+                importlib.import_module(name)
 
-    def fails(self, tests: list[str]) -> bool:
-        """Return whether one of the tests fails, or does not end."""
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "no:cacheprovider",
-            *self._options,
-            *tests,
-        ]
+    def make_map(self) -> None:
+        """Run the tests once and keep which function each calls."""
+        seen = self._folder / "reach"
+        seen.mkdir()
+        command = [sys.executable, "-m", "pytest", "-p", "bench.reach", "-q", "-n", "2", "--dist", "loadfile"]
+        where = {**os.environ, "REACH_FOLDER": str(seen)}
+        subprocess.run([*command, *self._options, *MAPPED], cwd=self._folder, env=where, check=False)
+        reached = Reached()
+        for file in sorted(seen.glob("*.json")):
+            said = json.loads(file.read_text(encoding="utf-8"))
+            reached.add([tuple(test) for test in said["tests"]], said["reached"])
+        MAP.parent.mkdir(exist_ok=True)
+        MAP.write_text(json.dumps({"tests": reached.tests, "reached": reached.of}), encoding="utf-8")
+
+    def fails(self, tests: Collection[str]) -> list[str]:
+        """Return the tests that fail, or ["time"] when they do not end."""
+        self._failed.unlink(missing_ok=True)
+        pid = os.fork()
+        if not pid:
+            self._run(tests)
+        end = time.monotonic() + PATIENCE_S
+        status = -1
+        while time.monotonic() < end:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        if not done:
+            os.waitpid(pid, 0)
+            return ["time"]
+        failed = self._failed.read_text(encoding="utf-8").split("\n")[:-1] if self._failed.exists() else []
+        # 5: no test was found, such as in a file for PostgreSQL alone. Others: not even an import went well.
+        return failed or ([] if os.waitstatus_to_exitcode(status) in (0, 5) else ["import"])
+
+    def _run(self, tests: Collection[str]) -> None:
+        """Run tests in this process, a copy of the bench's, and end it."""
+        code = 1
         try:
-            done = subprocess.run(
-                command, cwd=self._folder, capture_output=True, timeout=PATIENCE_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return True
-        # 5: no test was found, such as in a file for PostgreSQL alone.
-        return done.returncode not in (0, 5)
+            os.setsid()
+            os.chdir(self._folder)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for handle in (0, 1, 2):
+                os.dup2(nothing, handle)
+            for name in [name for name in sys.modules if name.partition(".")[0] in COPIED]:
+                del sys.modules[name]
+            sys.path[:0] = [str(self._folder)]
+            os.environ |= {"REACH_FAILED": str(self._failed), "PYTHONDONTWRITEBYTECODE": "1"}
+            sys.dont_write_bytecode = True
+            options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "bench.reach", *self._options]
+            options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # what was preloaded
+            code = int(importlib.import_module("pytest").main([*options, *tests]))
+        finally:
+            os._exit(code)
 
-    def kills(self, mutant: Mutant, stages: list[list[str]]) -> bool:
-        """Return whether the tests notice the change; a later stage runs only where those before did not."""
+    def kills(self, mutant: Mutant, stages: list[list[str]]) -> str:
+        """Return which test notices the change, "" for none; a later stage runs only where those before did
+        not."""
         path = self._folder / mutant.path
         text = path.read_text(encoding="utf-8")
-        path.write_text(mutant.apply(text), encoding="utf-8")
-        try:
-            return any(self.fails(tests) for tests in stages)
-        finally:
-            path.write_text(text, encoding="utf-8")
+        for stage in stages:
+            tests = [test for test in stage if test not in self._unsteady]
+            while tests:
+                path.write_text(mutant.apply(text), encoding="utf-8")
+                try:
+                    failed = self.fails(tests)
+                finally:
+                    path.write_text(text, encoding="utf-8")
+                if not failed:
+                    break
+                named = failed[0] not in ("time", "import")
+                if not self.fails(failed if named else tests):
+                    return failed[0]
+                self._unsteady |= set(failed)  # they fail without the change
+                left = [test for test in tests if test not in failed]
+                tests = left if len(left) < len(tests) else []
+        return ""
 
 
 def main() -> int:
@@ -223,6 +346,7 @@ def main() -> int:
     parser.add_argument("--scope", action="store_true", help="only clauses that keep a statement to one task")
     parser.add_argument("--tests", nargs="*", help="run these instead")
     parser.add_argument("--everywhere", action="store_true", help="on PostgreSQL, too")
+    parser.add_argument("--map", action="store_true", help="look again which test calls what")
     parser.add_argument("--pytest", nargs="*", default=[], help="more options of pytest")
     asked = parser.parse_args()
     mutants = drawn(asked.seed, asked.sample, scope=asked.scope)
@@ -234,10 +358,15 @@ def main() -> int:
         if chosen and bench.fails(chosen):
             print("The tests fail without any change.")
             return 1
+        if not chosen and (asked.map or not MAP.exists()):
+            bench.make_map()
+        reached = read_map()
         for mutant in mutants:
-            killed = bench.kills(mutant, [chosen] if chosen else tests_of(mutant.path))
-            survived += not killed
-            print("killed  " if killed else "SURVIVED", mutant, flush=True)
+            began, stages = time.monotonic(), [chosen] if chosen else reached.stages(mutant)
+            by = bench.kills(mutant, stages or tests_of(mutant.path))
+            survived += not by
+            took = f"{time.monotonic() - began:.0f} s"
+            print(f"killed   {mutant} ({took}, {by})" if by else f"SURVIVED {mutant} ({took})", flush=True)
     print(f"{len(mutants) - survived} of {len(mutants)} killed (seed {asked.seed})")
     return 0
 

@@ -23,7 +23,7 @@ from engine.errors import Invalid
 from engine.events import CodeRan, GateRaised, load_event
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest, RunRequest, RunResult
-from engine.store.core import AGENTS, DECISIONS, EVENTS, MESSAGES, loads
+from engine.store.core import AGENTS, DECISIONS, EVENTS, MESSAGES, STEPS, loads
 from tests.contracts.conftest import World
 from tests.fakes.outside import Shop, tool
 from tests.fakes.parts import FakeSandbox
@@ -171,3 +171,24 @@ async def test_two_who_change_different_rules_in_the_same_instant_keep_both(worl
         await engine.handle(SetGateRule("s", "plan", None, "raise_half", "ann"))
     await engine.handle(SetProtections("s", Protections(), "ann"))
     assert await look.protections("s") == Protections()
+
+
+async def test_an_agent_asks_for_at_most_three_at_a_time_of_each(world: World) -> None:
+    """Counted over its steps: of five calls outside and five programs three each wait for people; one that is
+    answered makes room, and colleagues' and other tasks' open ones take none."""
+    shop = Shop(tool("buy"))
+    buys: list[Call] = [("shop__buy", {"item": f"tea {n}"}) for n in range(5)]
+    runs: list[Call] = [("run", {"command": ["python", f"{n}.py"]}) for n in range(5)]
+    begun = await world.start(boss((*buys, *runs)), outside=shop)
+    await protect(begun, run=True, tools=True)
+    tasks = [await begun.handle(StartTask(goal, "ann", "s")) for goal in ("g", "h")]
+
+    async def all_refused() -> bool:
+        query = sa.select(sa.func.count()).where(STEPS.c.calls_json.contains("wait for the people"))
+        return bool(await world.scalar(query) == 2 * 4)
+
+    await world.until(all_refused)
+    for task in tasks:
+        asked = [gate.call.tool for gate in await begun.look.gates(task) if gate.call]
+        assert sorted(asked) == ["buy"] * 3 + ["run"] * 3
+    assert shop.made == []

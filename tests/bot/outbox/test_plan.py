@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from bot.outbox.compose import compose
 from bot.outbox.limiter import Limiter
 from bot.outbox.plan import EMBEDS, Batch, Ladder, messages, pressure, take
-from bot.outbox.post import BOT, Entry, Lane, OutgoingMessage, Post
+from bot.outbox.post import BOT, EmbedCard, Entry, Lane, OutgoingMessage, Post
 from bot.outbox.split import open_fence
+from bot.texts import outbox as wording
 
 FILE_LIMIT = 10 * 1024 * 1024
 
@@ -271,3 +272,12 @@ def test_long_rollup_attaches_the_whole_text() -> None:
     posts = [say(i, f"{i} " + "long " * 300) for i in range(6)]
     (wire,) = compose(take(queue_of(*posts), pressure="roll-up"), "research")
     assert all(post.text in wire.texts[0].text for post in itertools.islice(posts, len(wire.cards)))
+
+
+def test_a_plan_stands_in_an_embed_below_its_question() -> None:
+    """Headed as a plan, with no face of an agent, in the last message of the question alone."""
+    long = "why " * 600
+    post = Post(1, 2, 0, "gate", Lane.STATUS, long, gate_id=7, card="1. Ada draws\n2. Finn builds")
+    first, *_, last = compose(Batch("post", (Entry(1, 1.0, post),)), "ship")
+    assert (first.cards, first.gate_id) == ((), None) and last.gate_id == 7
+    assert last.cards == (EmbedCard(wording.PLAN_TITLE, "", "1. Ada draws\n2. Finn builds"),)

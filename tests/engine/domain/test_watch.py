@@ -288,3 +288,15 @@ def test_a_healthy_task_is_left_alone() -> None:
     messages = (message(1, 2, 3), message(2, 3, 2, needs_answer=False))
     snapshot = Snapshot(1, agents, (work(7, 2), work(8, 3)), messages, given=frozenset({2, 3}))
     assert judge(snapshot, NOW, OPTIONS) == []
+
+
+def test_what_is_awaited_is_shown_by_its_name() -> None:
+    """A file by its path, an assignment by its number, an answer by who owes it or that one's number."""
+    shown = (
+        (Awaited("main.py"), "main.py"),
+        (Awaited(assignment=8), "#8"),
+        (Awaited(answer_of=4, name="Ada"), "an answer of Ada"),
+        (Awaited(answer_of=4), "an answer of 4"),
+    )
+    for awaited, text in shown:
+        assert awaited.shown == text

@@ -55,6 +55,23 @@ def test_links_and_files_below_files_are_refused(tmp_path: Path) -> None:
         members(stored(tmp_path, wheel("bad", "1.0", {"a": "x", "a/b.py": "x"})), "bad", MOST)
 
 
+@pytest.mark.parametrize(("mode", "taken"), [(0o100644, True), (0o010644, False), (0o140644, False)])
+def test_only_plain_files_are_taken(tmp_path: Path, mode: int, taken: bool) -> None:
+    """By the kind that the archive gives a member: a pipe and a socket are none."""
+    name, content = wheel("kinds", "1.0", {"a.py": "x"})
+    buffer = io.BytesIO(content)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        info = zipfile.ZipInfo("mod/b.py")
+        info.external_attr = mode << 16
+        archive.writestr(info, "y")
+    file = stored(tmp_path, (name, buffer.getvalue()))
+    if taken:
+        assert "mod/b.py" in {member.target for member in members(file, "kinds", MOST)}
+    else:
+        with pytest.raises(Invalid, match="unsafe path"):
+            members(file, "kinds", MOST)
+
+
 def test_what_would_run_by_itself_or_outside_python_is_left_out(tmp_path: Path) -> None:
     """Start-up files, scripts, headers and data; the library of the `.data` folder comes with the rest."""
     files = {
