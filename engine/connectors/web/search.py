@@ -18,6 +18,10 @@ from engine.secrets import redact
 SECONDS = 20.0
 MOST = 10
 LARGEST = 4_000_000
+BRAVE_WORDS = 50
+"""Words of a query that Brave takes; more are refused."""
+
+ALLOW_JSON = "Its settings have to allow the format json."
 BRAVE = "https://api.search.brave.com"
 TAVILY = "https://api.tavily.com"
 KEYLESS = "duckduckgo, brave"
@@ -84,7 +88,7 @@ class ApiSearch:
                 why = f"{self.name} cannot be reached ({redact(type(error).__name__)})."
                 raise NotSent(why) from error
         if answer.status_code >= 400:
-            raise SearchFailed(_refusal(self.name, answer.status_code))
+            raise SearchFailed(_refusal(self.name, self.form, answer.status_code))
         return self._results(body)
 
     def _request(self, client: httpx2.AsyncClient, query: str) -> httpx2.Request:
@@ -92,18 +96,23 @@ class ApiSearch:
         if self.form == "brave":
             headers = {"X-Subscription-Token": self.key, "Accept": "application/json"}
             where = f"{base}/res/v1/web/search"
-            return client.build_request("GET", where, params={"q": query, "count": MOST}, headers=headers)
+            asked: dict[str, str | int] = {
+                "q": " ".join(query.split()[:BRAVE_WORDS]),
+                "count": MOST,
+                "text_decorations": "false",
+            }
+            return client.build_request("GET", where, params=asked, headers=headers)
         if self.form == "tavily":
             headers = {"Authorization": f"Bearer {self.key}"}
-            asked = {"query": query, "max_results": MOST}
-            return client.build_request("POST", f"{base}/search", json=asked, headers=headers)
+            wanted = {"query": query, "max_results": MOST}
+            return client.build_request("POST", f"{base}/search", json=wanted, headers=headers)
         return client.build_request("GET", f"{base}/search", params={"q": query, "format": "json"})
 
     def _results(self, body: bytes) -> list[Found]:
         try:
             whole = json.loads(body)
         except ValueError as error:
-            said = "" if self.form != "searxng" else " Its settings have to allow the format json."
+            said = "" if self.form != "searxng" else f" {ALLOW_JSON}"
             raise SearchFailed(f"{self.name} did not answer with JSON.{said}") from error
         if self.form == "brave" and isinstance(whole, dict):
             whole = whole.get("web")
@@ -150,11 +159,15 @@ async def _bounded(answer: httpx2.Response) -> bytes:
     return b"".join(parts)
 
 
-def _refusal(name: str, status: int) -> str:
+def _refusal(name: str, form: str, status: int) -> str:
+    if status == 403 and form == "searxng":  # it has no keys: so it answers where JSON is not allowed
+        return f"{name} refuses to answer with JSON. {ALLOW_JSON}"
     if status in (401, 403):
         return f"{name} refuses the key of this bot; its operator has to correct it in .env."
-    if status in (402, 429):
+    if status in (402, 429, 432, 433):  # Tavily's own two: the limits of a plan, and of what may be spent
         return f"{name} takes no more searches now. Search again later, or do without."
+    if status in (400, 422):
+        return f"{name} does not take these words. Search for other, fewer words."
     return f"{name} failed with status {status}. Search again later, or do without."
 
 

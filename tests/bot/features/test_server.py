@@ -10,6 +10,7 @@ import pytest
 from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
+from bot import texts
 from bot.discord.access import GuildRules
 from engine.commands import ForgetMemory, Protections, StartTask
 from engine.ports import SandboxStatus
@@ -95,7 +96,7 @@ async def test_a_months_budgets_are_set_said_before_a_start_and_kept(stage: Stag
 async def test_what_agents_ask_before_is_set_and_shown(stage: Stage) -> None:
     """Each action by itself; 0 and False take it away again; nobody else may."""
     shown = await stage.boss.slash(stage.lobby, "setup")
-    assert "**agents ask before:** nothing more" in shown.response.content
+    assert texts.SETUP_ASKS.format(what=texts.SETUP_ASKS_NOTHING) in shown.response.content
     shown = await stage.boss.slash(stage.lobby, "setup", ask_run=True, ask_recruit_over=8, ask_tools=True)
     assert "running a program, recruiting over 8 agents, any tool outside" in shown.response.content
     await stage.boss.slash(stage.lobby, "setup", ask_run=False, ask_recruit_over=0, ask_finish=True)

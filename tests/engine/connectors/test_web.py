@@ -11,6 +11,7 @@ import subprocess
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -339,7 +340,7 @@ async def test_a_document_that_takes_too_long_or_too_much_ends_only_its_reader()
 
 async def test_each_service_is_asked_as_its_api_wants(sites: LoopbackWeb) -> None:
     """The address, the key and the words; results in one form; errors say what the operator has to do."""
-    asked: list[tuple[str, str | None, object]] = []
+    asked: list[tuple[str, str | None, Any]] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
         key = request.headers.get("X-Subscription-Token") or request.headers.get("Authorization", "")
@@ -357,13 +358,23 @@ async def test_each_service_is_asked_as_its_api_wants(sites: LoopbackWeb) -> Non
         assert (found.address, found.title, found.excerpt) == ("https://t.example/", "T", "C")
     assert asked == [
         ("/search", "", {"q": "green tea", "format": "json"}),
-        ("/res/v1/web/search", "b-key", {"q": "green tea", "count": "10"}),
+        ("/res/v1/web/search", "b-key", {"q": "green tea", "count": "10", "text_decorations": "false"}),
         ("/search", "Bearer t-key", {"query": "green tea", "max_results": 10}),
     ]
-    for status, why in ((401, "refuses the key"), (429, "no more searches"), (500, "status 500")):
+    refusals = (
+        ("searxng", 403, "allow the format json"),
+        ("tavily", 401, "refuses the key"),
+        ("searxng", 429, "no more searches"),
+        ("tavily", 432, "no more searches"),
+        ("tavily", 400, "other, fewer words"),
+        ("searxng", 500, "status 500"),
+    )
+    for form, status, why in refusals:
         sites.page(f"{SITES}/search", status=status)
         with pytest.raises(SearchFailed, match=why):
-            await ApiSearch("SearXNG", "searxng", base).find("x")
+            await ApiSearch(form, form, base, "a-key").find("x")
+    await ApiSearch("brave", "brave", base, "a-key").find("tea " * 80)
+    assert len(asked[-1][2]["q"].split()) == 50
     sites.page(f"{SITES}/search", "<html>")
     with pytest.raises(SearchFailed, match="format json"):
         await ApiSearch("SearXNG", "searxng", base).find("x")
