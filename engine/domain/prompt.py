@@ -75,7 +75,7 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
         head=head or "the boss",
         max_members=task.max_members,
     )
-    return role if small else f"{role}\n\n{prompt_text('rules')}"
+    return role if small or agent.role == "auditor" else f"{role}\n\n{prompt_text('rules')}"
 
 
 def render_input(facts: StepFacts, *, forgot: bool = False) -> str:

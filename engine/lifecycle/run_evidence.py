@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from engine.domain.account import RunRecord, account_of, newest
 from engine.domain.checks import shown, whose
-from engine.events import CodeRan, FileWritten
+from engine.events import CodeRan, EventBody, FileWritten
 from engine.store.core import ASSIGNMENTS, EVENTS, FILES, loads
 
 _KINDS = (CodeRan.__name__, FileWritten.__name__)
 
 
-def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
-    """Return the newest run of each command.
+def runs_of(connection: Connection, task_id: int, pending: Iterable[EventBody] = ()) -> list[RunRecord]:
+    """Return the newest run of each command. `pending`: events of this transaction that are not stored yet.
 
     `stale` marks runs that depend on a file which was changed later, other than by the run itself; `own`
     names the files of a check that the author of the checked work wrote.
@@ -30,9 +30,10 @@ def runs_of(connection: Connection, task_id: int) -> list[RunRecord]:
     authors: dict[str, str] = {}
     runs: list[RunRecord] = []
     last: dict[int, str] = {}
-    for row in connection.execute(query.order_by(EVENTS.c.seq)):
-        seen = loads(row.payload_json)
-        if row.kind == CodeRan.__name__:
+    stored = [(row.kind, loads(row.payload_json)) for row in connection.execute(query.order_by(EVENTS.c.seq))]
+    fresh = [(type(e).__name__, asdict(e)) for e in pending if isinstance(e, CodeRan | FileWritten)]
+    for kind, seen in [*stored, *fresh]:
+        if kind == CodeRan.__name__:
             check = checks.get((seen["agent_id"], seen["command"]), ())
             own = whose(check, authors, seen["name"])[0]
             runs = newest([*runs, replace(_ran(seen), own=tuple(own))])

@@ -54,7 +54,8 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor", role="auditor"))
     unit.event(AuditBegun(unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, name))
     files = ", ".join(effect.deliverables) or "none named"
-    runs = "" if not effect.report else "\n".join(run_lines(runs_of(unit.connection, unit.task_id)))
+    pending = [body for _, body in unit.events]
+    runs = "" if not effect.report else "\n".join(run_lines(runs_of(unit.connection, unit.task_id, pending)))
     runs += "\n" if runs else ""
     runs += _undone(unit) + _reopened(unit)
     said = said_in(unit.connection, unit.task_id)

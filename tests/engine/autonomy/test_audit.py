@@ -17,10 +17,10 @@ from engine.events import (
     Unheeded,
 )
 from engine.llm.scripted import call, say
-from engine.ports import ChatAnswer
+from engine.ports import ChatAnswer, ChatRequest, RunResult
 from tests.engine.autonomy.conftest import Stage
 from tests.fakes.cast import View, accepting
-from tests.fakes.parts import CAPS
+from tests.fakes.parts import CAPS, FakeSandbox
 
 
 def boss(view: View) -> ChatAnswer:
@@ -228,3 +228,23 @@ async def test_a_stop_names_what_was_not_acted_on(stage: Stage) -> None:
     end = await play.end()
     assert end.unheeded == (Unheeded("Ann", "Boss", "make it 1,200 EUR"),)
     assert not play.of(MessageRead)
+
+
+async def test_an_auditor_sees_that_a_run_is_older_than_a_change_made_with_finish(stage: Stage) -> None:
+    """The change is of the very answer that finishes, and not stored yet when the message is written."""
+    heard: list[ChatRequest] = []
+
+    def hasty(view: View) -> ChatAnswer:
+        write = ("write_file", {"path": "main.py", "content": f"print({view.steps})\n"})
+        run = ("run", {"command": ["python", "main.py"]})
+        return call(write, ("finish", {"report": "done"})) if view.did("run") else call(write, run)
+
+    def auditor(view: View) -> ChatAnswer:
+        heard.append(view.request)
+        return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+
+    sandbox = FakeSandbox(lambda _: RunResult(0, "five\n"))
+    await (await stage({"Boss": hasty, "Auditor": auditor}, audit_rounds=1, sandbox=sandbox)).end()
+    system, given = (message.content for message in heard[0].messages)
+    assert "Boss: python main.py: exit code 0" in given and "before the last change" in given
+    assert "needs_answer" not in system and "to its end" in system
