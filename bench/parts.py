@@ -23,7 +23,16 @@ from engine.events import GateRaised, TaskEnded
 from engine.handlers.tasks import start_task
 from engine.lifecycle.agents import NewAgent, add_agent
 from engine.llm.scripted import Script, ScriptedModel
-from engine.ports import ChatModel, Database, Dispatcher, RunRequest, RunResult, SandboxSession, SandboxStatus
+from engine.ports import (
+    ChatModel,
+    Clock,
+    Database,
+    Dispatcher,
+    RunRequest,
+    RunResult,
+    SandboxSession,
+    SandboxStatus,
+)
 from engine.runtime.clock import SystemClock
 from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.store.database import sync_engine
@@ -125,6 +134,7 @@ def build(
     turn: TurnOptions = SHORT_TURN,
     sweeps: bool = True,
     stalled_s: float = 10.0,
+    clock: Clock | None = None,
 ) -> Running:
     """Return a real engine around `model` with the dispatcher that belongs to the database.
 
@@ -132,7 +142,7 @@ def build(
     which a killed worker's jobs are taken over.
     """
     db = open_database(url)
-    parts = EngineParts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), SystemClock())
+    parts = EngineParts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), clock or SystemClock())
     return Running(Engine(parts, _dispatcher(db, slots, stalled_s), EngineOptions(ROOMY, turn, sweeps)), db)
 
 

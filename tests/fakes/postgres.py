@@ -53,10 +53,9 @@ class Cluster:
         options = () if durable else _UNSAFE
         command = [binaries / "postgres", "-D", self.folder / "data", "-k", self.folder, "-h", "", *options]
         command += ["-c", "max_connections=200"]
+        self._command = [str(part) for part in command]
         self._log = (self.folder / "log").open("w")
-        self._server = subprocess.Popen(
-            [str(part) for part in command], stdout=self._log, stderr=self._log, user=self._user, cwd="/"
-        )
+        self._server = self._begin()
         self._databases = 0
         self._templates: dict[Callable[[str], None], str] = {}
         self._await()
@@ -94,6 +93,23 @@ class Cluster:
     def _administer(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, stdout=self._log, stderr=self._log, user=self._user, cwd="/")
+
+    def restart(self) -> None:
+        """Kill the server and start it again on the same files; only a durable one keeps everything."""
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(30)
+        self._server = self._begin()
+        self._await()
+
+    def sessions(self, url: str) -> list[int]:
+        """Return the process ids of the sessions in a database."""
+        name = url.split("@/")[1].split("?", maxsplit=1)[0]
+        with psycopg.connect(self.url("postgres")) as connection:
+            query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+            return [row[0] for row in connection.execute(query, [name])]
 
     def stop(self) -> None:
         """Kill the server, delete its files."""
