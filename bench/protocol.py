@@ -102,7 +102,9 @@ class Metered:
         schemas = size([_tool(tool) for tool in request.tools])
         if request.agent_id not in self.seen:
             self.seen.add(request.agent_id)
-            self.first[request.role] = max(schemas, self.first.get(request.role, 0))
+            leads = request.role == "member" and any(tool.name == "assign" for tool in request.tools)
+            role = "head" if leads else request.role  # it was recruited to lead, and has a head's tools
+            self.first[role] = max(schemas, self.first.get(role, 0))
         prompt = size([_wire(message) for message in request.messages]) + schemas
         try:
             answer = self.script(request)
