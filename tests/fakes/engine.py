@@ -99,7 +99,8 @@ class FakeEngine(Acts):
             raise error
         answer: Callable[[Any], int] = getattr(self, f"_{type(command).__name__}")
         made = answer(command)
-        self.commands.append(command)
+        if not isinstance(command, RecordRules | RecordSignIn):  # they change nothing
+            self.commands.append(command)
         self._decide(command, made)
         return made
 
