@@ -243,6 +243,17 @@ def test_assignments_are_named_again_when_their_message_is_summarised() -> None:
     assert summed_up.input.count("Span 12 m.") == 40
 
 
+def test_what_was_summed_up_stands_in_the_prompt_before_what_is_kept() -> None:
+    """Of an earlier step and of this one: the model reads it right after its instructions."""
+    agent = replace(AGENT, in_turn=True, fence=3, summary=(SummaryLine("Ann wants oak.", True),))
+    past = tuple(PastStep(n, "x" * 4_000, "", (PastCall("c", "read_file", "{}", "y"),)) for n in (1, 2, 3))
+    for allowance in (10_000, 2_000):
+        turn = compose(replace(FACTS, agent=agent, inbox=(), past=past), (), allowance, quote)
+        system, summary, *_ = turn.request.messages
+        assert (system.role, summary.role) == ("system", "user") and "Ann wants oak." in summary.content
+        assert ("read_file" in summary.content) == (allowance == 2_000)
+
+
 def test_what_a_person_said_outlives_what_agents_said() -> None:
     """Older steps are shortened, then dropped; a person's words stay whole and go last."""
     wish = "Write it in British English, with the date on top, and never mention the old bridge. " * 3
