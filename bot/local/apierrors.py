@@ -77,6 +77,16 @@ INVALID_TOKEN = (401, 50027, "Invalid Webhook Token")
 UNKNOWN_MESSAGE = (404, 10008, "Unknown Message")
 UNKNOWN_CHANNEL = (404, 10003, "Unknown Channel")
 NOT_THIS_TYPE = (400, 50024, "Cannot execute action on this channel type")
+UNKNOWN_TAG = (404, 10087, "Unknown Tag")
+TAG_REQUIRED = (400, 40067, "A tag is required to create a forum post in this channel")
+IN_A_FORUM = (400, 40058, "Cannot send a message in a forum channel")
+HOOK_NEEDS_POST = (400, 220001, "Webhooks posted to forum channels must have a thread_name or thread_id")
+HOOK_TWO_POSTS = (
+    400,
+    220002,
+    "Webhooks posted to forum channels cannot have both a thread_name and thread_id",
+)
+HOOK_NO_FORUM = (400, 220003, "Webhooks can only create threads in forum channels")
 NO_TEXT_CHANNEL = (400, 50008, "Cannot send messages in a non-text channel")
 SYSTEM_MESSAGE = (403, 50021, "Cannot execute action on a system message")
 OLD_EDITS = (

@@ -11,13 +11,20 @@ from simcord.enums import ChannelType
 
 from bot.local.apierrors import (
     ARCHIVED,
+    HOOK_NEEDS_POST,
+    HOOK_NO_FORUM,
+    HOOK_TWO_POSTS,
+    IN_A_FORUM,
     MISSING_PERMISSIONS,
     NO_TEXT_CHANNEL,
+    TAG_REQUIRED,
     THREAD_EXISTS,
+    UNKNOWN_TAG,
     at_most,
     choice,
     form_error,
     refuse,
+    required,
     too_long,
 )
 from bot.local.images import data_uri
@@ -32,6 +39,8 @@ MAX_WEBHOOKS = 15
 MAX_THREADS = 1000
 MAX_ROLES = 250
 NEWS_THREAD = 10
+MAX_TAGS = 5
+REQUIRE_TAG = 1 << 4
 MAX_PINS = 250
 MAX_EMOJIS = 2000
 MAX_EMOJI_BYTES = 256 * 1024
@@ -42,6 +51,7 @@ _KINDS = (*_TEXT_LIKE, ChannelType.VOICE, ChannelType.CATEGORY, ChannelType.STAG
 _WITHOUT_MESSAGES = (ChannelType.CATEGORY, ChannelType.FORUM)
 _ADMINISTRATOR = 1 << 3
 _MANAGE_ROLES = 1 << 28
+_MANAGE_THREADS = 1 << 34
 
 
 def check_new_channel(world: World, guild_id: int, body: Wire) -> None:
@@ -109,8 +119,12 @@ def check_new_thread(world: World, parent: Channel, body: Wire, message_id: int 
     if not 1 <= len(str(body.get("name") or "").strip()) <= 100:
         raise too_long("name", 100, 1)
     check_choice(body.get("auto_archive_duration"), ARCHIVE_AFTER, "auto_archive_duration")
+    if message_id is not None and (parent.type == ChannelType.FORUM):
+        raise errors.cannot_execute_on_channel_type()
     if message_id is not None and message_id in world.channels:
         raise refuse(THREAD_EXISTS)
+    if parent.type == ChannelType.FORUM:
+        _check_post(world, parent, body)
     if parent.guild_id is not None and len(world.active_threads(parent.guild_id)) >= MAX_THREADS:
         raise at_most(160006, "active threads", MAX_THREADS)
 
@@ -126,11 +140,40 @@ def _check_thread_type(parent: Channel, body: Wire) -> None:
         body["type"] = int(ChannelType.PUBLIC_THREAD)
 
 
+def _check_post(world: World, forum: Channel, body: Wire) -> None:
+    """Check a post's first message and its tags: known, at most 5, moderated ones with Manage Threads."""
+    if not isinstance(body.get("message"), dict):
+        raise required("message")
+    tags = {int(tag["id"]): tag for tag in forum.available_tags if tag.get("id") is not None}
+    applied = [int(tag) for tag in body.get("applied_tags") or ()]
+    if len(applied) > MAX_TAGS:
+        raise too_long("applied_tags", MAX_TAGS)
+    if any(tag not in tags for tag in applied):
+        raise refuse(UNKNOWN_TAG)
+    if not applied and world.channel_flags.get(forum.id, 0) & REQUIRE_TAG:
+        raise refuse(TAG_REQUIRED)
+    mine = world.compute_permissions(forum.guild_id or 0, world.bot_user.id, forum.id)
+    if not mine & _MANAGE_THREADS and any(tags[tag].get("moderated") for tag in applied):
+        raise refuse(MISSING_PERMISSIONS)
+
+
 def check_writable(world: World, channel_id: int) -> None:
-    """Raise 50008 for a channel that holds no messages of its own."""
+    """Raise 50008 for a channel that holds no messages of its own, 40058 for a forum."""
     channel = world.channels.get(channel_id)
     if channel is not None and channel.type in _WITHOUT_MESSAGES:
-        raise refuse(NO_TEXT_CHANNEL)
+        raise refuse(IN_A_FORUM if channel.type == ChannelType.FORUM else NO_TEXT_CHANNEL)
+
+
+def check_hook_target(world: World, channel_id: int, thread_id: object, thread_name: object) -> None:
+    """Raise what a webhook is told that names no post in a forum, two, or one where there are none."""
+    channel = world.channels.get(channel_id)
+    forum = channel is not None and channel.type == ChannelType.FORUM
+    if forum and thread_id and thread_name:
+        raise refuse(HOOK_TWO_POSTS)
+    if forum and not (thread_id or thread_name):
+        raise refuse(HOOK_NEEDS_POST)
+    if thread_name and not forum:
+        raise refuse(HOOK_NO_FORUM)
 
 
 def check_open(world: World, channel_id: int, *, write: bool = False) -> None:

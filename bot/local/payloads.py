@@ -20,6 +20,7 @@ class World(Protocol):
     completing: int
     hook_avatars: dict[int, str]
     hook_applications: dict[int, int | None]
+    channel_flags: dict[int, int]
 
     @property
     def cdn(self) -> Files:
@@ -39,14 +40,35 @@ class Files(Protocol):
 
 
 def finish(world: World, event: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Complete the payload of a gateway event in place and return it."""
+    """Complete the payload of a gateway event and return it; the payload itself may be changed too."""
     if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
-        return finish_message(world, payload)
-    if event == "GUILD_CREATE":
+        finish_message(world, payload)
+    elif event == "GUILD_CREATE":
         payload["threads"] = [t for t in payload["threads"] if not t["thread_metadata"]["archived"]]
     elif event == "INTERACTION_CREATE":
         _finish_interaction(world, payload)
-    return payload
+    return cast(dict[str, Any], complete(world, payload))
+
+
+def complete(world: World, node: object) -> object:
+    """Return a copy of an answer or event with what the specification has in each user, message, command and
+    channel in it, and SimCord has not, or has in another form."""
+    if isinstance(node, list | tuple):
+        return [complete(world, each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    done = {key: complete(world, value) for key, value in node.items()}
+    if "username" in done and "id" in done:
+        done.setdefault("primary_guild", None)
+    if {"author", "channel_id"} <= done.keys():
+        done = {k: v for k, v in done.items() if v is not None or k not in ("nonce", "application_id")}
+    if {"application_id", "default_member_permissions"} <= done.keys():
+        needed = done["default_member_permissions"]
+        done["default_member_permissions"] = None if needed is None else str(needed)
+        done.setdefault("version", done["id"])
+    if "permission_overwrites" in done and "id" in done:
+        done["flags"] = world.channel_flags.get(int(str(done["id"])), 0)
+    return done
 
 
 def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
@@ -76,14 +98,14 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def finish_result(world: World, result: object) -> object:
-    """Complete the messages that a REST answer is, or holds; anything else stays as it is.
+    """Return a REST answer with what SimCord leaves out.
 
     Only the gateway tells a message's guild.
     """
     for found in _messages_in(result):
         finish_message(world, found)
         found.pop("guild_id", None)
-    return result
+    return complete(world, result)
 
 
 def _messages_in(result: object) -> list[dict[str, Any]]:

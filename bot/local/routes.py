@@ -25,6 +25,7 @@ from bot.local.apierrors import (
     form_error,
     refuse,
 )
+from bot.local.channel_rules import check_hook_target
 from bot.local.dispatch import ours
 from bot.local.images import data_uri
 from bot.local.payloads import message_payload, webhook_payload
@@ -168,6 +169,7 @@ def execute_webhook(ctx: RequestContext) -> Wire | None:
     if ctx.args["token"] in world.interaction_tokens:
         return _followup(ctx)
     hook = _hook(ctx)
+    check_hook_target(world, hook.channel_id, ctx.params.get("thread_id"), ctx.body().get("thread_name"))
     message = bot_message(
         ctx,
         _place(ctx, hook),
@@ -351,11 +353,26 @@ def gateway_bot(ctx: RequestContext) -> Wire:
     return {"url": world_of(ctx).gateway_url, "shards": 1, "session_start_limit": limit}
 
 
+_APPLICATION: Wire = {
+    "type": None,
+    "flags_new": "0",
+    "redirect_uris": [],
+    "interactions_endpoint_url": None,
+    "role_connections_verification_url": None,
+    "approximate_guild_count": 1,
+    "approximate_user_install_count": 0,
+    "approximate_user_authorization_count": 0,
+    "explicit_content_filter": 0,
+    "eligible_oauth2_scopes": [],
+}
+"""What the specification has in an application, and SimCord has not."""
+
+
 @ours("GET", "/oauth2/applications/@me")
 def application(ctx: RequestContext) -> Wire:
     """The application, with the flags that say which privileged intents it has."""
     world = world_of(ctx)
-    info: Wire = their_application.application_info(ctx)
+    info: Wire = _APPLICATION | their_application.application_info(ctx)
     owner = next(iter(world.guilds.values()), None)
     person = world.users[owner.owner_id] if owner else world.bot_user
     flags = world.application_flags

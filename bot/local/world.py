@@ -88,6 +88,8 @@ class World(Backend):
         self.hook_avatars: dict[int, str] = {}
         #: Applications of webhooks that are not the bot's own; None: a person made it.
         self.hook_applications: dict[int, int | None] = {}
+        #: Flags of channels that have any (REQUIRE_TAG is 16).
+        self.channel_flags: dict[int, int] = {}
         self.nonces: dict[str, tuple[float, int, int]] = {}
         self.unsaved = Unsaved()
         self.conditions = Conditions()

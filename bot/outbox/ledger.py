@@ -182,6 +182,12 @@ class Ledger:
         """Enqueue a post of the bot itself, at most once per key; return True if it is new."""
         return await self._database.write(lambda c: enqueue(c, f"say:{key}", post, now))
 
+    async def said_before(self, key: str) -> None:
+        """Take its key from a post of the bot itself, so that it may be said once more. Its row stays."""
+        known = outbox.c.key == f"say:{key}"
+        past = update(outbox).where(known).values(key=outbox.c.key + ":" + cast(outbox.c.id, Text))
+        await self._database.write(lambda c: c.execute(past))
+
     async def counts(self) -> dict[str, int]:
         """Return the number of posts in each state (for `/doctor`)."""
         query = select(outbox.c.state, func.count()).group_by(outbox.c.state)

@@ -56,6 +56,7 @@ class MessageUpdates:
         self._settled = settled
         self._waiting: asyncio.Queue[Entry] = asyncio.Queue()
         self._open = 0
+        self._marked: set[int] = set()
 
     @property
     def idle(self) -> bool:
@@ -108,7 +109,17 @@ class MessageUpdates:
                 _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
                 return
             else:
+                await self._note_healed(entry)
                 return
+
+    async def _note_healed(self, entry: Entry) -> None:
+        """Marks are possible in this channel (again): should they be refused later, that is said."""
+        if entry.post.kind != "react":
+            return
+        channel_id, _ = message_of(entry.post.ref)
+        if channel_id not in self._marked:
+            self._marked.add(channel_id)
+            await self._notices.healed(f"mark-forbidden:{channel_id}")
 
     async def _notify_channel(self, entry: Entry, stuck: str) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
@@ -119,6 +130,7 @@ class MessageUpdates:
             await self._notices.say(f"gate-stuck:{post.gate_id}", post.task_id, post.group_id, stuck)
             return
         channel_id, _ = message_of(post.ref)
+        self._marked.discard(channel_id)
         channel = self._transport.client.get_channel(channel_id)
         guild = getattr(channel, "guild", None)
         if guild is not None:

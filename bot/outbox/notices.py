@@ -28,6 +28,10 @@ class OutboxNotices:
         post = Post(0, 0, 0, "note", Lane.ANSWER, text, channel_id=channel_id, guild_id=guild_id)
         await self._write(key, post)
 
+    async def healed(self, key: str) -> None:
+        """Note that what a notice with this `key` said is over: should it come again, it is said again."""
+        await self._ledger.said_before(key)
+
     async def mark(self, ref: str, emoji: str) -> None:
         """Put a reaction on a message ("channel id:message id"), retried until Discord answers."""
         post = Post(0, 0, 0, "react", Lane.STATUS, emoji, ref=ref, eager=False)

@@ -17,5 +17,8 @@ class Notices(Protocol):
     async def say_in(self, key: str, guild_id: int, channel_id: int, text: str) -> None:
         """Post `text` in a channel, or if that is closed in the server's system channel, once per `key`."""
 
+    async def healed(self, key: str) -> None:
+        """Note that what a notice with this `key` said is over: should it come again, it is said again."""
+
     async def mark(self, ref: str, emoji: str) -> None:
         """Put a reaction on a message ("channel id:message id"), retried until Discord answers."""

@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 FULL = {30007: wording.WEBHOOK_FULL, 30058: wording.WEBHOOK_GUILD_FULL}
 """What is said when the channel, or the server, holds as many webhooks as Discord allows."""
 
+REFUSALS = ("forbidden", "full")
+"""Notices of what is over once a channel has a webhook."""
+
 HasWebhooks = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel
 """Kinds of channels in which, or in whose posts, a group may speak."""
 
@@ -101,6 +104,9 @@ class Webhooks:
             if not await self._refused(place, error):
                 raise not_sent(error) from error
             hook = None
+        else:
+            for what in REFUSALS:
+                await self._notices.healed(_key(what, place))
         self._found[place.channel_id] = hook
         return hook
 
@@ -145,5 +151,8 @@ class Webhooks:
         return hook
 
     async def _say(self, what: str, place: Place, text: str) -> None:
-        key = f"webhook-{what}:{place.channel_id}"
-        await self._notices.say(key, place.task_id, place.group_id, text)
+        await self._notices.say(_key(what, place), place.task_id, place.group_id, text)
+
+
+def _key(what: str, place: Place) -> str:
+    return f"webhook-{what}:{place.channel_id}"

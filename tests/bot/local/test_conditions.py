@@ -81,12 +81,12 @@ async def test_fifteen_menus_and_nested_commands(local: LocalDiscord) -> None:
     assert status == 200
 
 
-@pytest.mark.parametrize("kind", [ChannelType.CATEGORY, ChannelType.FORUM])
-async def test_no_message_stands_in_a_category_or_a_forum(local: LocalDiscord, kind: int) -> None:
-    """50008."""
+@pytest.mark.parametrize(("kind", "code"), [(ChannelType.CATEGORY, 50008), (ChannelType.FORUM, 40058)])
+async def test_no_message_stands_in_a_category_or_a_forum(local: LocalDiscord, kind: int, code: int) -> None:
+    """Each has its code."""
     channel = local.world.create_channel(local.guild_id, "shelf", type=kind)
     status, answer, _ = await raw(local, "POST", f"/channels/{channel.id}/messages", json={"content": "x"})
-    assert (status, answer["code"]) == (400, 50008)
+    assert (status, answer["code"]) == (400, code)
 
 
 async def test_the_bot_has_what_the_readme_asks_for_and_no_more(local: LocalDiscord) -> None:

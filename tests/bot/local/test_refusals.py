@@ -11,6 +11,7 @@ from discord import app_commands
 
 from bot.local import CannotError, LocalDiscord, NoAnswerError
 from bot.local.payloads import MAX_UPLOAD
+from bot.local.rest import LISTENERS, Call
 from tests.bot.local.conftest import House, raw
 
 
@@ -338,3 +339,58 @@ async def test_broken_requests(local: LocalDiscord) -> None:
     status, answer, _ = await raw(local, "GET", f"/channels/{lobby}/messages?limit=101")
     assert (status, answer["code"]) == (400, 50035)
     assert local.gaps == []
+
+
+async def test_posts_in_forums(house: House) -> None:
+    """Known tags, five at most, one where the forum requires one; a moderated one takes Manage Threads."""
+    world, guild, you = house.local.world, house.bot.guilds[0], house.local.you
+    forum = world.create_channel(guild.id, "ideas", type=15)
+    tags = [
+        {"id": str(n), "name": f"t{n}", "moderated": n == 1, "emoji_id": None, "emoji_name": None}
+        for n in range(1, 8)
+    ]
+    world.channel_flags[forum.id] = 1 << 4
+    world.edit_channel(forum.id, {"available_tags": tags})
+    found: Any = await house.bot.fetch_channel(forum.id)
+    assert isinstance(found, discord.ForumChannel) and found.flags.require_tag
+
+    def post(*applied: int) -> Any:
+        chosen: Any = [discord.Object(number) for number in applied]
+        return found.create_thread(name="p", content="x", applied_tags=chosen)
+
+    assert (await refused(post())).code == 40067
+    assert (await refused(post(99))).code == 10087
+    assert (await refused(post(2, 3, 4, 5, 6, 7))).code == 50035
+    assert (await post(1, 2)).thread.parent_id == forum.id
+    await you.overwrite(forum.id, you.bot_role, deny=["manage_threads"])
+    assert (await refused(post(1))).code == 50013
+    assert (await post(2)).message.content == "x"
+    assert (await refused(house.bot.get_partial_messageable(forum.id).send("x"))).code == 40058
+
+
+async def test_webhooks_in_forums(house: House) -> None:
+    """A webhook says which post it is for, in forums only."""
+    world, guild = house.local.world, house.bot.guilds[0]
+    forum = world.create_channel(guild.id, "ideas", type=15)
+    made = world.create_webhook(forum.id, "w", world.bot_user.id)
+    hook = discord.Webhook.partial(made.id, made.token, client=house.bot)
+    lobby = await house.lobby.create_webhook(name="agents")
+    assert (await refused(hook.send("x"))).code == 220001
+    assert (await refused(lobby.send("x", thread_name="p"))).code == 220003
+
+
+async def test_answers_have_what_the_specification_has(house: House) -> None:
+    """Users, messages, commands, channels and the application, as clients expect them."""
+    heard: list[Call] = []
+    LISTENERS.append(heard.append)
+    try:
+        await house.lobby.send("x")
+        await house.bot.guilds[0].create_text_channel("c")
+        await house.bot.application_info()
+    finally:
+        LISTENERS.remove(heard.append)
+    ends = ("/messages", "/guilds/{guild_id}/channels", "/applications/@me")
+    sent, made, application = (next(c.answer for c in heard if c.template.endswith(end)) for end in ends)
+    assert isinstance(sent, dict) and isinstance(made, dict) and isinstance(application, dict)
+    assert sent.get("nonce", "") is not None and sent["author"]["primary_guild"] is None
+    assert made["flags"] == 0 and application["eligible_oauth2_scopes"] == []

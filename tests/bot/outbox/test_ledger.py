@@ -148,6 +148,9 @@ async def test_a_key_is_said_once(database: Database) -> None:
     ledger = Ledger(database)
     note = Post(1, 2, 0, "note", Lane.STATUS, "mended")
     assert [await ledger.say("k", note, 1.0) for _ in range(2)] == [True, False]
+    for _ in range(2):
+        await ledger.said_before("k")
+    assert [await ledger.say("k", note, 1.0) for _ in range(2)] == [True, False]
 
 
 async def test_gates_people_and_homes(database: Database) -> None:

@@ -9,6 +9,7 @@ import pytest
 from simcord.enums import ChannelType
 from sqlalchemy.exc import OperationalError
 
+from bot.local.channel_rules import REQUIRE_TAG
 from bot.local.faults import LimitScope
 from bot.texts import outbox as wording
 from engine.commands import AnswerGate
@@ -257,21 +258,22 @@ async def test_begun_in_a_forum(stage: Stage) -> None:
     assert stage.local.you.channel(thread)["parent_id"] == stage.local.you.channel("place")["id"]
 
 
-@pytest.mark.parametrize("kind", ["post", "tag", "refused", "media"])
+@pytest.mark.parametrize("kind", ["post", "tag", "moderated", "refused", "media"])
 async def test_begun_in_a_post(stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The groups get posts in the same forum; where that takes more than words, a thread elsewhere."""
     allow(stage, manage_channels=False)
     world, you = stage.local.world, stage.local.you
     forum = world.create_channel(stage.local.guild_id, "ideas", type=ChannelType.FORUM)
-    world.create_thread(forum.id, "my idea", owner_id=you.id)
-    if kind == "tag":
-        tags = [{"id": "7", "name": "bots", "moderated": False, "emoji_id": None, "emoji_name": None}]
-        world.edit_channel(forum.id, {"available_tags": tags})
-        monkeypatch.setattr(discord.ChannelFlags, "require_tag", True)
-    if kind == "refused":
-        stage.local.faults.refuse("POST", rf"/channels/{forum.id}/threads", status=400, code=160006)
     if kind == "media":
         monkeypatch.setattr(discord.ForumChannel, "is_media", lambda self: True)
+    if kind in ("tag", "moderated"):
+        tag = {"id": "7", "name": "bots", "moderated": kind == "moderated", "emoji_id": None}
+        world.channel_flags[forum.id] = REQUIRE_TAG
+        world.edit_channel(forum.id, {"available_tags": [tag | {"emoji_name": None}]})
+    world.edit_channel(forum.id, {"topic": "announced"})
+    world.create_thread(forum.id, "my idea", owner_id=you.id)
+    if kind == "refused":
+        stage.local.faults.refuse("POST", rf"/channels/{forum.id}/threads", status=400, code=160006)
     await seen_by_bot(stage)
     task_id = await stage.task(channel="my idea")
     boss = stage.boss(task_id)

@@ -193,7 +193,7 @@ async def test_without_manage_channels_threads(stage: Stage) -> None:
 
 
 async def test_without_manage_webhooks_the_bot_speaks(stage: Stage) -> None:
-    """Names in front, told once; `try_again` gives the faces back once it is granted."""
+    """Names in front, told once each time it is missing; `try_again` gives the faces back once granted."""
     allow(stage, manage_webhooks=False)
     await seen_by_bot(stage)
     _, boss = await begun(stage)
@@ -204,6 +204,11 @@ async def test_without_manage_webhooks_the_bot_speaks(stage: Stage) -> None:
     stage.outbox.try_again()
     await says(stage, boss, "third")
     assert "third" in texts(stage)
+    allow(stage, manage_webhooks=False)
+    for hook in [*stage.local.world.webhooks]:
+        stage.local.world.delete_webhook(hook)
+    await says(stage, boss, "fourth")
+    assert told(stage, wording.WEBHOOK_FORBIDDEN) == 2
 
 
 async def test_permission_to_write_withdrawn_mid_task(stage: Stage) -> None:
