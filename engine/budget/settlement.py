@@ -110,7 +110,7 @@ def spend_dropped(connection: Connection, turn: Turn, answer: ChatAnswer, now: f
     Nothing where another process took the agent over and booked the call as lost.
     """
     row = _locked(connection, turn.facts.agent.id)
-    if row.lost_call == turn.call:
+    if turn.call and row.lost_call == turn.call:
         return
     known = answer.cost_micros is not None and not answer.guessed
     booking = _Booking(answer.usage, answer.cost_micros, (0, 0), known, answer.model)

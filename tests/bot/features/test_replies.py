@@ -488,7 +488,7 @@ async def test_an_edit_that_cannot_be_taken_is_said(stage: Stage, monkeypatch: p
     monkeypatch.setattr(discord.Guild, "fetch_member", down)
     await drive(stage, replies._edited(message))
     assert len(tried) == 3 and marks(found(task.room, wire))[-1] == "⛔"
-    assert "try again" in task.room.last_message.content
+    assert "Try again" in task.room.last_message.content
 
 
 async def test_a_clock_that_is_wrong_loses_no_edit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

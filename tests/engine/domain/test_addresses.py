@@ -161,7 +161,7 @@ def test_what_arguments_carry() -> None:
     ):
         assert carried_by({"path": leaf}) == Carried((), True), leaf
     assert carried_by({"query": "tea"}).words and carried_by({"n": 12_345_678}).words
-    assert not carried_by({"time": "", "n": 3, "more": [1, 2]}, ("time", "n", "more")).words
+    assert not carried_by({"time": "", "n": 3, "more": [1]}, ("time", "n", "more")).words
     for said in (
         {"n": [99, 97, 110, 97]},
         {"canary": True},

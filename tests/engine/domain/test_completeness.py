@@ -143,7 +143,7 @@ def test_a_text_that_goes_round_in_circles_is_seen() -> None:
     assert found("A plan.", plan__md=line.replace("\n", " ") * 6) == [("repeats", "plan.md", "")]
     assert found("A plan.", plan__md=line * 3 + other) == []
     for period, missing in ((12, [("repeats", "plan.md", "")]), (13, [])):
-        many = "".join(f"{number}. {line}" for number in range(period))
+        many = "".join(f"Hall {number}: {line}" for number in range(period))
         assert found("A plan.", plan__md=many * 6) == missing
     assert found("Write a song.", song__txt=line * 6) == []
     assert found("A plan.", plan__md="---\n" * 90) == []

@@ -61,7 +61,7 @@ async def test_programs_import_what_the_operator_allows(folder: Path, wheel: Pat
     assert await ran(sandbox, "tiny") == "tiny"
     assert sandbox.status().packages == ("tinything",)
     [run] = [s for s in specs_for("member", packages=sandbox.status().packages) if s.name == "run"]
-    assert "Python has tinything; nothing can be installed." in run.description
+    assert " with tinything; nothing can be installed." in run.description
 
 
 async def test_a_package_that_cannot_be_installed_is_named_and_costs_nothing(
