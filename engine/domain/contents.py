@@ -66,7 +66,7 @@ def not_what_it_says(path: str, data: bytes, text: str) -> str:
     """Return what is wrong with the content of a file by its name; "" for nothing."""
     path = path.lower()
     suffix = suffix_of(path)
-    if not data.strip() or _APART.search(path):
+    if not data.strip() or not text.strip() or _APART.search(path):
         return ""
     if signatures := _SIGNATURES.get(suffix):
         return "" if data.startswith(signatures) else f"it is no {suffix[1:].upper()} file"
@@ -138,7 +138,7 @@ def _rows(first: str, text: str) -> str:
     if len(spoken) * 2 >= len(lines) and separator not in first:
         return "it is a text, not a table of values"
     counts = [len(row) for row in rows]
-    most = max(map(counts.count, set(counts)))
+    most = max(map(counts.count, set(counts)), default=0)
     if separator in first and len(rows) > 2 and most * 2 < len(rows):
         return "its rows have different numbers of values"
     return ""

@@ -107,6 +107,8 @@ def test_a_function_that_is_empty_on_purpose_is_none(path: str, text: str) -> No
         ("b.csv", 'word;n\nalpha;"1;2"\nbeta;3\n', False),
         ("b.csv", "word\nalpha\nbeta\n", False),
         ("a.jsonl", "{}\n{}\n", False),
+        ("a.csv", ",,\n", False),
+        ("a.csv", "\x1c", False),
         ("a.jsonl", "{}\nand so on\n", True),
         ("README.md", "import os\n\ndef main():\n    print(os.name)\n", True),
         ("photo.png", "A picture of a cat.", True),
