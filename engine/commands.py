@@ -119,6 +119,19 @@ class RecordSignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordArchive:
+    """Add to the audit trail that somebody closes the places of a task that has ended. Returns the task id.
+
+    `remove`: they are deleted. Raises NotFound, and WrongState before the task's end.
+    """
+
+    task_id: int
+    remove: bool
+    by: str
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTask:
     """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
 
@@ -400,6 +413,7 @@ Command = (
     | SetProtections
     | RecordRules
     | RecordSignIn
+    | RecordArchive
     | PauseTask
     | ResumeTask
     | StopTask

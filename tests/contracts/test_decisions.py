@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import fields
+from typing import get_args
 
+import pytest
+import sqlalchemy as sa
+
+from bot.features.audit.texts import DECIDED
 from engine.commands import (
     AnswerGate,
+    Command,
     EndRepeat,
     Limits,
     PauseTask,
@@ -17,10 +23,16 @@ from engine.commands import (
     StopTask,
 )
 from engine.errors import WrongState
+from engine.handlers.decisions import MESSAGES
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
+from engine.store.core import DECISIONS, loads
 from tests.contracts.conftest import World
+from tests.contracts.test_isolation import COMMANDS, Act, Lab, P, alone
+from tests.fakes.bystanders import NOW
 from tests.fakes.cast import View
+
+__all__ = ["alone"]
 
 
 def ask_once(request: ChatRequest) -> ChatAnswer:
@@ -105,3 +117,37 @@ async def test_the_digest_tells_what_was_decided_on(world: World) -> None:
     answers = [each for each in await engine.look.decisions("here") if each.kind == "AnswerGate"]
     third, second, first = (each.digest for each in answers)
     assert first == second != third
+
+
+def test_every_command_names_its_person_and_has_words_for_the_trail() -> None:
+    """A new command without one of them is noticed here."""
+    decisions = set(get_args(Command)) - set(MESSAGES)
+    assert {kind.__name__ for kind in decisions} == set(DECIDED)
+    for kind in decisions:
+        assert {"by", "by_name"} <= {each.name for each in fields(kind)}, kind.__name__
+
+
+async def test_every_command_is_in_the_trail_with_who_what_and_when(alone: Lab) -> None:
+    """Each command that there is, also a new one, adds exactly one row; words to agents add none."""
+    for kind, acts in COMMANDS.items():
+        for act in acts:
+            rows = await _trail_of(alone, act)
+            if kind in MESSAGES:
+                assert rows == [], act.name
+                continue
+            assert rows == [(kind.__name__, P, NOW)], act.name
+
+
+async def _trail_of(lab: Lab, act: Act) -> list[tuple[str, str, float]]:
+    """Carry out a command as the subject's, and return what it added to the trail of the subject's space."""
+    side = lab.trio().subject
+    lab.store.write_now(lambda db: [ready(db, side) for ready in act.ready])
+    connection = lab.store.connection
+    newest = connection.execute(sa.select(sa.func.max(DECISIONS.c.id))).scalar() or 0
+    await act.do(lab, side)
+    found = connection.execute(sa.select(DECISIONS).where(DECISIONS.c.id > newest)).all()
+    for row in found:
+        assert row.space == side.space and len(row.digest) == 64, act.name
+        assert row.task_id is None or row.task_id >= side.task, act.name
+        assert loads(row.content_json) or "demonstration" in act.name, act.name
+    return [(row.kind, row.by, row.at) for row in found]

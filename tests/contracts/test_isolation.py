@@ -324,6 +324,9 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
         order("who may approve", lambda s: c.RecordRules(s.space, {"approve": "@&1"}, P), changes=False),
     ),
     c.RecordSignIn: (order("sign in", lambda s: c.RecordSignIn(s.space, "calendar", P), changes=False),),
+    c.RecordArchive: (
+        order("close places", lambda s: c.RecordArchive(s.task, True, P), over, changes=False),
+    ),
     c.SetMonthRule: (
         order("budgets of a month", lambda s: c.SetMonthRule(s.space, c.MonthRule(space_micros=10**9), P)),
     ),

@@ -21,6 +21,7 @@ from engine.commands import (
     PauseTask,
     Protections,
     RaiseCap,
+    RecordArchive,
     RecordRules,
     RecordSignIn,
     RepeatTask,
@@ -99,7 +100,7 @@ class FakeEngine(Acts):
             raise error
         answer: Callable[[Any], int] = getattr(self, f"_{type(command).__name__}")
         made = answer(command)
-        if not isinstance(command, RecordRules | RecordSignIn):  # they change nothing
+        if not isinstance(command, RecordRules | RecordSignIn | RecordArchive):  # they change nothing
             self.commands.append(command)
         self._decide(command, made)
         return made
@@ -249,6 +250,12 @@ class FakeEngine(Acts):
 
     def _RecordSignIn(self, command: RecordSignIn) -> int:
         return 0
+
+    def _RecordArchive(self, command: RecordArchive) -> int:
+        task = self.look.find_task(command.task_id)
+        if task.ended_at is None:
+            raise WrongState(f"Task #{task.id} has not ended.", "Stop it first: /task stop.")
+        return task.id
 
     def _PauseTask(self, command: PauseTask) -> int:
         return self._turn(command.task_id, "running", "paused")

@@ -93,6 +93,8 @@ def decision_line(decision: DecisionView) -> str:
 
 def _said(decision: DecisionView) -> str:
     content = decision.content
+    if content.get("remove"):
+        return texts.DELETED
     if "goal" in content:
         return f"“{plain(content['goal'], 60)}”"
     if "gate" in content:
@@ -100,10 +102,8 @@ def _said(decision: DecisionView) -> str:
         chosen = plain(content.get("choice", ""), 40) or LABELS.get(effect, "")
         said = plain(content.get("text", ""), 40)
         return " · ".join(part for part in (chosen, f"“{said}”" if said else "") if part)
-    if "limits" in content:
-        return ", ".join(f"{name} {value}" for name, value in content["limits"].items())
-    if "rules" in content:
-        return ", ".join(f"{name} {cut(value, 120)}" for name, value in content["rules"].items())
+    if pairs := content.get("limits") or content.get("rules"):
+        return ", ".join(f"{name} {cut(str(value), 120)}" for name, value in pairs.items())
     if "server" in content:
         return plain(content["server"], 60)
     return plain(content.get("reason", "") or content.get("instructions", ""), 60)

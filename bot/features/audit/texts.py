@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 EMPTY = "Nobody has decided anything here yet."
 NOBODY = "*nobody in time*"
+DELETED = "deleted"
 EXPORTED = "All decisions, newest first: {count}, one JSON object per line."
 CUT = " It is cut at {limit}; name a task to get the rest of its decisions."
 
@@ -18,6 +19,8 @@ DECIDED: Mapping[str, str] = {
     "SetMonthRule": "changed the budgets of calendar months",
     "RecordRules": "changed who may do what, and where",
     "RecordSignIn": "signed the agents in to a server of tools",
+    "RecordArchive": "closed the channels of task #{task}",
+    "ContinueTask": "continued task #{task}",
     "PauseTask": "paused task #{task}",
     "ResumeTask": "resumed task #{task}",
     "StopTask": "stopped task #{task}",

@@ -21,6 +21,7 @@ from bot.features.files.browser import files_page
 from bot.features.files.delivery import hand_bundle, hand_zip, most_bytes
 from bot.features.tasks.command_group import TASK
 from bot.texts import refusals
+from engine.commands import RecordArchive
 
 
 class TaskFiles(commands.Cog):
@@ -53,10 +54,13 @@ class TaskFiles(commands.Cog):
         """Close the places, hand over the transcript. Only after the end: a running task still needs them."""
         await hold(interaction)
         meant = await task_for(interaction, task)
-        await require_right(interaction, Right.STEER, meant)
+        person = await require_right(interaction, Right.STEER, meant)
         if meant.ended_at is None:
             raise ActionRefused(refusals.ARCHIVE_RUNNING.format(id=meant.id))
-        closed = await parts_of(interaction).archive.close(meant.id, remove)
+        parts = parts_of(interaction)
+        # Recorded first: what is deleted cannot be made undone, whatever fails after that.
+        await parts.engine.handle(RecordArchive(meant.id, remove, person.key, person.named))
+        closed = await parts.archive.close(meant.id, remove)
         limit = most_bytes(interaction)
         kept = [(name, data) for name, data in closed.files.items() if len(data) <= limit]
         files = [discord.File(BytesIO(data), name) for name, data in kept]

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 
+from bot.features.audit.pages import decision_line
 from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.errors import ModelKeyRejected, ModelUnavailable, StorageFull
 from engine.events import ModelWaiting
@@ -286,4 +287,11 @@ async def test_archive_only_after_the_end(stage: Stage) -> None:
     stage.engine.end(task.id)
     result = await stage.boss.slash(task.room, "task archive", remove=True)
     assert stage.archive.closed == [(task.id, True)]
+    newest = (await stage.engine.look.decisions(f"guild:{stage.guild.id}", task.id))[0]
+    assert (newest.kind, newest.by, newest.content["remove"]) == (
+        "RecordArchive",
+        f"discord:{stage.boss.id}",
+        True,
+    )
+    assert f"closed the channels of task #{task.id}: deleted" in decision_line(newest)
     assert [a.filename for a in result.response.attachments] == ["transcript.md", "transcript.html"]
