@@ -39,8 +39,10 @@ class Election:
             self._campaign.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._campaign
-        await self._release()
-        await self._set_elected(False)
+        try:
+            await self._set_elected(False)
+        finally:  # only now: the next process begins when the lock is free
+            await self._release()
 
     async def _release(self) -> None:
         held, self._held = self._held, None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import Pool
 
 from engine.domain.snapshot import WatchOptions
@@ -32,8 +35,108 @@ def ring(name: str) -> None:
     RAN.append(name)
 
 
-async def test_a_wake_up_that_is_due_during_the_stop_opens_nothing(tmp_path: Path) -> None:
-    """Whatever the loop has queued already: after the stop no job runs and no connection is opened."""
+class Silence:
+    """A database that answers no connection while `answers` is not set."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+        self.reached, self.answers = threading.Event(), threading.Event()
+
+    def connect(self, *_: object) -> None:
+        """Wait, as a driver does whose server says nothing."""
+        self.threads.append(threading.current_thread())
+        self.reached.set()
+        if threading.current_thread() is not threading.main_thread():
+            assert self.answers.wait(20)
+
+    async def until_reached(self) -> None:
+        """Wait until somebody connects; that needs the event loop."""
+        async with asyncio.timeout(20):
+            while not self.reached.is_set():  # noqa: ASYNC110 - it is set in another thread
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    """Every connection of SQLAlchemy is opened to a silent database."""
+    silent = Silence()
+    event.listen(sa.Engine, "do_connect", silent.connect)
+    yield silent
+    silent.answers.set()
+    event.remove(sa.Engine, "do_connect", silent.connect)
+    for thread in silent.threads:
+        if thread is not threading.main_thread():
+            thread.join(20)
+
+
+async def test_a_silent_database_does_not_hold_the_event_loop(tmp_path: Path, silence: Silence) -> None:
+    """Start, new jobs and due jobs: all of it waits in another thread until the database answers."""
+    RAN.clear()
+    schedule = Schedule(f"sqlite:///{tmp_path / 'clock.db'}")
+    await schedule.start()
+    await silence.until_reached()
+    schedule.every("bell", 0.01, "tests.contracts.test_schedule:ring", "bell")
+    await asyncio.sleep(0.02)
+    assert RAN == [] and not silence.answers.is_set()
+    silence.answers.set()
+    await until(1)
+    await schedule.stop()
+    assert threading.main_thread() not in silence.threads
+
+
+async def test_a_stop_does_not_wait_for_a_silent_database_and_nothing_runs_later(
+    tmp_path: Path, silence: Silence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that waits for it ends by itself, closes what it opened, and starts no job."""
+    RAN.clear()
+    monkeypatch.setattr("engine.runtime.schedule.STOP_S", 0.02)
+    schedule = Schedule(f"sqlite:///{tmp_path / 'clock.db'}")
+    schedule.every("bell", 0.01, "tests.contracts.test_schedule:ring", "bell")
+    await schedule.start()
+    await silence.until_reached()
+    await schedule.stop()
+    assert not silence.answers.is_set()
+    silence.answers.set()
+    waiting = silence.threads[0]
+    await asyncio.to_thread(waiting.join, 20)
+    await asyncio.sleep(0)
+    assert not waiting.is_alive() and RAN == []
+
+
+async def test_an_error_of_the_job_store_does_not_end_the_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither at the start nor in between: it says so and tries again."""
+    RAN.clear()
+    monkeypatch.setattr("engine.runtime.schedule.RETRY_S", 0.01)
+    broken = True
+
+    def refuse(*_: object) -> None:
+        if broken:
+            raise OperationalError("INSERT", None, OSError("the server went away"))
+
+    event.listen(sa.Engine, "before_cursor_execute", refuse)
+    try:
+        schedule = Schedule(f"sqlite:///{tmp_path / 'clock.db'}")
+        schedule.every("bell", 0.01, "tests.contracts.test_schedule:ring", "bell")
+        with caplog.at_level(logging.WARNING, "engine.runtime.schedule"):
+            await schedule.start()
+            async with asyncio.timeout(20):
+                while not caplog.records:  # noqa: ASYNC110 - the scheduler tells nobody
+                    await asyncio.sleep(0.005)
+            for runs in (2, 4):
+                broken = False
+                await until(runs)
+                broken = True
+                await asyncio.sleep(0.03)
+        broken = False
+        await schedule.stop()
+    finally:
+        event.remove(sa.Engine, "before_cursor_execute", refuse)
+
+
+async def test_after_a_stop_no_job_runs_and_no_connection_is_opened(tmp_path: Path) -> None:
+    """Whatever the loop has queued already."""
     RAN.clear()
     opened: list[object] = []
 
@@ -42,18 +145,19 @@ async def test_a_wake_up_that_is_due_during_the_stop_opens_nothing(tmp_path: Pat
 
     schedule = Schedule(f"sqlite:///{tmp_path / 'clock.db'}")
     await schedule.start()
-    schedule.every("bell", 0.05, "tests.contracts.test_schedule:ring", "bell")
-    for _ in range(3):
-        await asyncio.sleep(0)  # the scheduler sets its timer
-    time.sleep(0.1)  # noqa: ASYNC251 - the loop finds this task and the timer due in the same pass
-    await asyncio.sleep(0)
+    schedule.every("bell", 0.02, "tests.contracts.test_schedule:ring", "bell")
+    await until(1)
+    time.sleep(0.05)  # noqa: ASYNC251 - the loop finds this task and a job that is due in the same pass
+    await schedule.stop()
     ran = len(RAN)
     event.listen(Pool, "connect", note)
-    await schedule.stop()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
     event.remove(Pool, "connect", note)
     assert opened == [] and len(RAN) == ran
+    for thread in threading.enumerate():
+        if thread.name == "schedule":
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
