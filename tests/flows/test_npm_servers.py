@@ -70,7 +70,7 @@ async def test_a_task_uses_the_reference_servers(start: Start, tmp_path: Path) -
         assert "21:00" in answers["convert_time"] and "42" in answers["get-sum"]
         assert "eighty degrees" in answers["read_text_file"] and "entities" in answers["read_graph"]
         assert all(row.state == "done" for row in rows)
-        sources = [str(m) for m in messages(product) if "After reading, outside:" in str(m)]
+        sources = [str(m) for m in messages(product) if "Outside sources read before:" in str(m)]
         assert any("files" in text and "memory" in text for text in sources)
     assert (box / "new.txt").read_text() == "by the agents"
     assert "eighty degrees" in graph.read_text()
