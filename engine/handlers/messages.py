@@ -50,7 +50,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         raise Invalid("The message is empty.", "Write what the agent should know.")
     if len(text) > MAX_CHARS:
         raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit.", "Attach it as a file.")
-    text = _with_files(f"{left}{text}", command.files)
+    text = f"{left}{_with_files(text, command.files)}"
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
     if known is not None:
@@ -61,6 +61,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         "from_kind": "person",
         "from_name": command.by_name,
         "text": text,
+        "preface": left,
         "key": key,
         "ref": command.ref,
         "priority": 0,
@@ -81,10 +82,10 @@ def _still_there(connection: Connection, agent: AnyRow, boss_id: int) -> AnyRow:
 
 def edit_message(connection: Connection, command: EditMessage, now: float) -> HandlerResult:
     """Replace an unread message by a new row with the same ref, so that a step that is reading the old row
-    is repeated. Raises NotFound, WrongState."""
+    is repeated. Whom it was said to first stays before it. Raises NotFound, WrongState."""
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
-    text = _with_files(command.text.strip(), command.files)
+    text = f"{old.preface}{_with_files(command.text.strip(), command.files)}"
     values |= {"text": text, "key": f"say.{command.ref}.{now:.6f}"}
     add_words(connection, old.task_id, command.text, now)
     return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))

@@ -120,9 +120,11 @@ def forward_messages(connection: Connection, words: Sequence[OpenMessage], to: i
     names = {each.id: each.to for each in words}
     for row in rows:
         values = {name: value for name, value in row._mapping.items() if name != "id"}
+        first = f"(said to {names[row.id]}, who cannot act on it)\n"
         moved = {
             "to_agent": to,
-            "text": f"(said to {names[row.id]}, who cannot act on it)\n{row.text}",
+            "text": f"{first}{row.text}",
+            "preface": f"{first}{row.preface}",
             "key": f"{row.key}.to{to}",
             "ref": row.ref if row.consumed_step is None else None,
             "wakes": True,

@@ -294,6 +294,8 @@ class MessageRow(EngineTable, table=True):
     """A message to one agent; unread until a committed step consumes it, exactly once.
 
     `about`: what the receiver should do (`engine.domain.state.About`); `about_id`: the assignment's id.
+    `preface`: the lines at the beginning of `text` that are the engine's and not the sender's; an edit of the
+    sender's words keeps them.
     """
 
     __tablename__ = "messages"
@@ -337,6 +339,7 @@ class MessageRow(EngineTable, table=True):
     from_kind: str
     from_name: str
     text: str
+    preface: str = Field(default="", sa_column_kwargs={"server_default": ""})
     key: str
     ref: str | None = Field(default=None, index=True)
     wakes: bool = True

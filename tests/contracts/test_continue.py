@@ -9,7 +9,10 @@ import sqlalchemy as sa
 
 from engine.commands import (
     ContinueTask,
+    DismissAgent,
+    EditMessage,
     Limits,
+    PauseTask,
     Quota,
     RaiseCap,
     SayToAgent,
@@ -19,10 +22,10 @@ from engine.commands import (
 )
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import AgentJoined, MessageRead, TaskContinued, TaskEnded
-from engine.llm.scripted import Script, call
+from engine.llm.scripted import Script, call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.store.core import AGENTS, BUDGETS, EVENTS, MEMORIES, MESSAGES, TASKS
-from tests.contracts.conftest import World, ended
+from tests.contracts.conftest import World, ended, still
 
 FINISH = call(("finish", {"report": "made", "lessons": ["cut once"]}))
 LATER = ContinueTask(1, "ann", "Ann")
@@ -121,8 +124,9 @@ async def test_nothing_that_runs_or_is_not_there_is_continued(world: World) -> N
     assert (await engine.look.task(task)).state == "stopped"
 
 
+THEM = [{"name": n, "role": "w", "instructions": "w"} for n in ("Ada", "Ben")]
 TEAM = call(
-    ("recruit", {"members": [{"name": n, "role": "w", "instructions": "w"} for n in ("Ada", "Ben")]}),
+    ("recruit", {"members": THEM}),
     ("dismiss", {"name": "Ben", "reason": "not needed"}),
 )
 
@@ -151,14 +155,45 @@ async def test_who_left_stays_away_and_who_wrapped_up_is_back(world: World) -> N
     agents = {agent.name: agent for agent in await engine.look.agents(task)}
     assert agents["Ben"].state == "dismissed"
     await engine.handle(SayToAgent(agents["Ben"].id, "Why blue?", "ann", "Ann", ref="5:9"))
+    await engine.handle(EditMessage("5:9", "Why green?", ("a.md",)))
     await engine.handle(replace(LATER, task_id=task))
     await until_ends(world, 2)
     agents = {agent.name: agent for agent in await engine.look.agents(task)}
     assert agents["Ben"].state == "dismissed" and agents["Ada"].state == "idle"
-    read = (await world.rows(sa.select(MESSAGES).where(MESSAGES.c.text.contains("Why blue?"))))[0]
-    assert read.to_agent == agents["Boss"].id and "said to Ben, who has left" in read.text
+    (read,) = await world.rows(sa.select(MESSAGES).where(MESSAGES.c.text.contains("Why ")))
+    assert read.to_agent == agents["Boss"].id
+    assert read.text == "(said to Ben, who has left)\nWhy green?\n(files brought: a.md)"
     joined = sa.select(EVENTS.c.seq).where(EVENTS.c.kind == AgentJoined.__name__)
     assert len(await world.rows(joined)) == 3
+
+
+async def test_changed_words_still_say_whom_they_were_said_to(world: World) -> None:
+    """Two who were to read them leave; what is changed then is the person's words alone, as often as it is."""
+    answers = [call(("recruit", {"members": THEM}))]
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        return answers.pop() if request.role == "boss" and answers else say("hm")
+
+    engine = await world.start(script)
+    task = await engine.handle(StartTask("g", "ann", "here"))
+
+    async def recruited() -> bool:
+        return len(await engine.look.agents(task)) == 3
+
+    await world.until(recruited)
+    await engine.handle(PauseTask(task, "ann"))
+    await world.until(lambda: still(world))
+    agents = {agent.name: agent.id for agent in await engine.look.agents(task)}
+    await world.write(
+        lambda c: c.execute(AGENTS.update().where(AGENTS.c.name == "Ben").values(head_id=agents["Ada"]))
+    )
+    await engine.handle(SayToAgent(agents["Ben"], "Blue.", "ann", "Ann", ref="5:1"))
+    for name, words in (("Ben", "Green."), ("Ada", "Red.")):
+        await engine.handle(DismissAgent(agents[name], "ann"))
+        await engine.handle(EditMessage("5:1", words))
+    (kept,) = await world.rows(sa.select(MESSAGES).where(MESSAGES.c.ref == "5:1"))
+    assert kept.to_agent == agents["Boss"]
+    assert kept.text == "(said to Ada, who cannot act on it)\n(said to Ben, who cannot act on it)\nRed."
 
 
 async def test_kept_words_can_be_taken_back(world: World) -> None:
