@@ -18,7 +18,7 @@ from bot.discord.error_reports import on_command_error
 from bot.discord.request_stop import RequestStop
 from bot.features.agents.buttons import AgentButton
 from bot.features.agents.cog import AgentCog, GroupCog
-from bot.features.agents.menus import MenusCog
+from bot.features.agents.menus import MenusCog, SpeakersButton
 from bot.features.agents.step_buttons import StepButton
 from bot.features.audit.cog import AuditCog
 from bot.features.audit.pages import AuditButton
@@ -52,6 +52,7 @@ ITEMS = (
     PageButton,
     AuditButton,
     StepButton,
+    SpeakersButton,
     GateButton,
     AgentButton,
     FileButton,

@@ -31,7 +31,7 @@ class Routes(Protocol):
     async def agents_of(self, message_id: int) -> Sequence[int]:
         """Agents whose words a message carries, in the order they speak in it; none for any other message."""
 
-    async def spoke_at(self, message_id: int) -> Mapping[int, float]:
+    async def spoke_at(self, message_id: int) -> Mapping[int, Sequence[float]]:
         """The agents whose words a message carries, each with the time of what its words are about."""
 
     async def place_of(self, channel_id: int) -> GroupRef | None:

@@ -264,16 +264,18 @@ class Ledger:
         rows = await self._database.read(lambda c: c.execute(query).scalars().all())
         return list(dict.fromkeys(rows))
 
-    async def spoke_at(self, message_id: int) -> dict[int, float]:
-        """Return the agents whose posts a message contains, each with the time of what it was posted for."""
+    async def spoke_at(self, message_id: int) -> dict[int, list[float]]:
+        """Return the agents whose posts a message contains, each with the times of what was posted."""
         query = (
             select(outbox.c.agent_id, outbox.c.at)
             .join(deliveries, deliveries.c.batch_id == outbox.c.batch_id)
             .where(deliveries.c.message_id == message_id, outbox.c.agent_id.is_not(None))
             .order_by(outbox.c.id)
         )
-        rows = await self._database.read(lambda c: c.execute(query).all())
-        return {agent_id: at for agent_id, at in rows}  # noqa: C416 - rows are not pairs to dict()'s types
+        found: dict[int, list[float]] = {}
+        for agent_id, at in await self._database.read(lambda c: c.execute(query).all()):
+            found.setdefault(agent_id, []).append(at)
+        return found
 
     async def place_of(self, channel_id: int) -> GroupRef | None:
         """Return the group of a channel or thread; a channel belongs to its own group, not its threads'."""

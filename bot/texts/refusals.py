@@ -55,7 +55,7 @@ REPEAT_LOST = Refusal(
 NO_FILE = Refusal("That file no longer exists.", "Run `/task files` to see the current files.")
 NO_FILES = Refusal("There are no files yet.", "Try again when the agents have written some.")
 SEVERAL_AGENTS = Refusal(
-    "That message contains text from several agents ({names}).", "Use `/agent pause` and name one."
+    "That message contains text from several agents ({names}).", "Name one: `/agent pause`, `/agent resume`."
 )
 NOT_A_PERSONA = Refusal("That message is not from an agent.", "Use this on a message from an agent.")
 NO_PLACE = Refusal(

@@ -168,7 +168,7 @@ async def test_who_left_stays_away_and_who_wrapped_up_is_back(world: World) -> N
 
 
 async def test_changed_words_still_say_whom_they_were_said_to(world: World) -> None:
-    """Two who were to read them leave; what is changed then is the person's words alone, as often as it is."""
+    """Two who were to read them leave; only the person's own words are changed then."""
     answers = [call(("recruit", {"members": THEM}))]
 
     def script(request: ChatRequest) -> ChatAnswer:

@@ -108,11 +108,3 @@ async def _ask_first(
     for choice in (f"{verb}_yes", f"{verb}_no"):
         view.add_item(AgentButton(agent.id, choice, texts.BUTTON[choice]))
     await answer(interaction, words, view=view)
-
-
-def choose_agent_view(agents: list[AgentView], verb: str) -> discord.ui.View:
-    """Return one button per agent, for a message that contains posts of several."""
-    view = discord.ui.View(timeout=None)
-    for agent in agents[:25]:
-        view.add_item(AgentButton(agent.id, verb, agent.name))
-    return view

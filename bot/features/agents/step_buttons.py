@@ -18,7 +18,12 @@ from bot.features.agents.step_text import all_below, budget_text, step_pages, wh
 from engine.queries import AgentView, StepView, TaskView
 
 Form = Literal["inspect", "why"]
-NEWEST = 0
+NEWEST, NONE_YET = 999_999_999, 0
+"""Instead of the number of a step: the newest one there is; none, for what was posted before the first."""
+
+MOST_STEPS = 12
+"""Steps of one agent in one message that have a button."""
+
 TURN_STEPS = 40
 """Steps looked back in a turn for what the turn began with."""
 
@@ -80,20 +85,19 @@ async def step_view(
     await require_view(interaction, task)
     look = parts_of(interaction).engine.look
     newest = await look.steps(agent_id, 1)
-    steps = await look.steps(agent_id, TURN_STEPS, upto=number or None)
+    steps = await look.steps(agent_id, TURN_STEPS, upto=number)
     pages = await pages_of(interaction, form, agent, task, steps)
     view = discord.ui.View(timeout=None)
-    if steps:
-        shown = steps[0].step
-        turns = [
-            ("before", shown, part - 1, part > 0),
-            ("after", shown, part + 1, part + 1 < len(pages)),
-            ("older", shown - 1, 0, len(steps) > 1),
-            ("newer", shown + 1, 0, bool(newest) and newest[0].step > shown),
-        ]
-        for way, step, page, there in turns:
-            if there:
-                view.add_item(StepButton(form, agent_id, step, page, way))
+    shown = steps[0].step if steps else NONE_YET
+    turns = [
+        ("before", shown, part - 1, part > 0),
+        ("after", shown, part + 1, part + 1 < len(pages)),
+        ("older", shown - 1, 0, len(steps) > 1),
+        ("newer", shown + 1, 0, bool(newest) and newest[0].step > shown),
+    ]
+    for way, step, page, there in turns:
+        if there:
+            view.add_item(StepButton(form, agent_id, step, page, way))
     return pages[min(part, len(pages) - 1)], view
 
 
@@ -108,11 +112,14 @@ async def pages_of(
     budget_line = budget_text(agent, all_below(agent, await look.agents(task.id)))
     if steps:
         return step_pages(agent, steps, budget_line)
-    none = texts.NO_STEPS.format(name=plain(agent.name, 60))
+    none = (texts.NO_STEP_THEN if agent.steps else texts.NO_STEPS).format(name=plain(agent.name, 60))
     return [f"{none}\n{budget_line}" if budget_line else none]
 
 
-async def step_of(interaction: Interaction, agent_id: int, at: float) -> int:
-    """Return the number of the step in which an agent did what a post of that time tells."""
-    steps = await parts_of(interaction).engine.look.steps(agent_id, 1, until=at)
-    return steps[0].step if steps else NEWEST
+async def steps_of(interaction: Interaction, agent_id: int, times: Sequence[float]) -> list[int]:
+    """Return the numbers of the steps in which an agent did what posts of these times tell, newest first."""
+    look, found = parts_of(interaction).engine.look, set[int]()
+    for at in sorted(set(times))[-MOST_STEPS:]:
+        steps = await look.steps(agent_id, 1, until=at)
+        found.add(steps[0].step if steps else NONE_YET)
+    return sorted(found, reverse=True)

@@ -24,7 +24,7 @@ from bot.discord.formatting import plain
 from bot.discord.identities import space_of
 from bot.discord.interactions import require_right, require_view
 from bot.features.agents.actions import pause_agent, resume_agent
-from bot.features.agents.step_buttons import TURN_STEPS, pages_of
+from bot.features.agents.step_buttons import TURN_STEPS, pages_of, steps_of
 from bot.features.tasks.actions import pause_task, resume_task
 from bot.features.tasks.continuing import offer
 from bot.features.tasks.tree import tree_text
@@ -57,12 +57,19 @@ class ReactionAsk:
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What a reaction stands on: a task, and of it an agent's words (spoken at a time) or a question."""
+    """What a reaction stands on: a task, and of it agents' words (spoken at times) or a question."""
 
     task: TaskView
-    agent: AgentView | None = None
+    spoke: tuple[tuple[AgentView, tuple[float, ...]], ...] = ()
     gate: GateView | None = None
-    spoke_at: float = 0.0
+
+    @property
+    def agent(self) -> AgentView | None:
+        """Return the one agent that spoke, None for no agent. Raises ActionRefused for several."""
+        if len(self.spoke) > 1:
+            names = texts.listed([plain(agent.name, 40) for agent, _ in self.spoke])
+            raise ActionRefused(refusals.SEVERAL_AGENTS.format(names=names))
+        return self.spoke[0][0] if self.spoke else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class ReactionsCog(commands.Cog):
             return
         await self.parts.routes.recorded(payload.message_id, payload.channel_id)
         meant = await self._meant(payload.message_id, guild.id)
-        if meant is None or (verb is ReactionsCog.accept and meant.agent and not meant.gate):
+        if meant is None or (verb is ReactionsCog.accept and meant.spoke and not meant.gate):
             return  # a tick on an agent's words is applause, no decision
         ask = ReactionAsk(self.bot, payload.member, guild, payload.channel_id)
         try:
@@ -103,19 +110,18 @@ class ReactionsCog(commands.Cog):
 
     async def _meant(self, message_id: int, guild_id: int) -> Meant | None:
         look, routes = self.parts.engine.look, self.parts.routes
-        spoke = await routes.spoke_at(message_id)
+        times = await routes.spoke_at(message_id)
         gate_id = await routes.gate_of(message_id)
         task_id = await self.parts.records.task_of_card(message_id)
-        first = next(iter(spoke), None)
-        agent = await look.agent(first) if first is not None else None
+        spoke = tuple([(await look.agent(each), tuple(at)) for each, at in times.items()])
         gate = await look.gate(gate_id) if gate_id is not None else None
-        number = agent.task_id if agent else gate.task_id if gate else task_id
+        number = spoke[0][0].task_id if spoke else gate.task_id if gate else task_id
         if number is None:
             return None
         task = await look.task(number)
         if task.space != space_of(guild_id):
             return None
-        return Meant(task, agent, gate, spoke.get(first or 0, 0.0))
+        return Meant(task, spoke, gate)
 
     async def _answer_privately(self, ask: ReactionAsk, said: Told) -> None:
         try:
@@ -134,10 +140,13 @@ class ReactionsCog(commands.Cog):
         """Say what led to an agent's words, or how the task stands."""
         await require_view(ask, at.task)
         look = self.parts.engine.look
-        if at.agent is None:
+        if not at.spoke:
             return Told(tree_text(await look.agents(at.task.id), ended=at.task.ended_at is not None))
-        steps = await look.steps(at.agent.id, TURN_STEPS, until=at.spoke_at)
-        pages = await pages_of(ask, "why", at.agent, at.task, steps)
+        pages = list[str]()
+        for agent, times in at.spoke:
+            for step in await steps_of(ask, agent.id, times):
+                steps = await look.steps(agent.id, TURN_STEPS, upto=step)
+                pages += await pages_of(ask, "why", agent, at.task, steps)
         if len(pages) == 1:
             return Told(pages[0])
         return Told(f"{pages[0]}\n{texts.WHY_WHOLE}", "\n\n".join(pages))
