@@ -80,6 +80,14 @@ CANNOT_READ = Refusal(
 NOTHING_TO_READ = Refusal(
     "That message has no text and no file for the agent.", "Add one of them and send it again."
 )
+EDIT_NOT_READ = Refusal(
+    "I cannot read what you changed the message to: {name} still has it as it was before.",
+    "Send the correction as a new message that mentions me, or use `/agent say`.",
+)
+EDIT_EMPTY = Refusal(
+    "The message has no text and no file any more: {name} still has it as it was before.",
+    "Delete it to take it back, or write what {name} should know.",
+)
 NO_CHOICE = Refusal("That is not one of the choices.", "Use one of the buttons below the question.")
 CAP_IN_WORDS = Refusal(
     "This question cannot be answered with text.", "Use one of its buttons, or set new caps with `/task cap`."

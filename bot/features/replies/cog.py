@@ -550,7 +550,7 @@ class RepliesCog(commands.Cog):
             if addressed is None:
                 return
             await self._demand(await self._with_member(message), addressed.task)
-            self._demand_words(message, addressed)
+            self._demand_changed_words(message, addressed)
             names = tuple(paths_of(message.attachments))
             await self.parts.engine.handle(EditMessage(ref, addressed.text, names))
             await self.parts.routes.note_edit(ref, addressed.text, edited_at)
@@ -560,8 +560,16 @@ class RepliesCog(commands.Cog):
             name = plain(addressed.agent.name, 60) if addressed else ""
             await self.parts.routes.note_edit(ref, None, edited_at)
             await self._refuse(message, str(refusals.READ_ALREADY.format(name=name)))
+        except ActionRefused as refused:
+            await self.parts.routes.note_edit(ref, None, edited_at)  # said once, not after each restart
+            await self._refuse(message, error_text(refused))
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
+
+    def _demand_changed_words(self, message: discord.Message, to: AddressedMessage) -> None:
+        if not to.text.strip() and not message.attachments:
+            words = refusals.EDIT_EMPTY if self.bot.intents.message_content else refusals.EDIT_NOT_READ
+            raise ActionRefused(words.format(name=plain(to.agent.name, 60)))
 
     async def _listens(self, channel_id: int) -> bool:
         """Return True if messages of the channel may have reached an agent."""

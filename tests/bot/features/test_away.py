@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import discord
@@ -98,6 +98,59 @@ async def test_edits_and_deletions_of_the_time_away(away: Away) -> None:
     await away.you.send(away.place, "And")
     await away.heard("Edited", "Deleted", "Read", "Same", "Later, better", "And")
     assert len(away.commands) == count + 1, "what was handled is not handled again"
+
+
+async def test_edits_that_come_late_with_a_resumed_session(away: Away) -> None:
+    """Discord tells them when the connection is back: unread words change, else their writer is told."""
+    unread, read = [await away.you.send(away.place, text) for text in ("Oak", "Elm")]
+    await away.heard("Oak", "Elm")
+    away.loop.stage.engine.read(f"{away.place}:{read['id']}")
+    came = list[str]()
+    for name in ("resumed", "ready"):
+        away.loop.bot.add_listener(_noting(came, name), f"on_{name}")
+    await away.loop.local.faults.close()
+    await away.you.edit(unread, "Oak, oiled")
+    await away.you.edit(read, "Ash")
+    await away.shown("already read the message")
+    edits = [(c.ref, c.text) for c in away.commands if isinstance(c, EditMessage)]
+    assert edits[0] == (f"{away.place}:{unread['id']}", "Oak, oiled") and came == ["resumed"]
+    assert [note.command.text for note in away.loop.stage.engine.world.notes] == ["Oak, oiled", "Elm"]
+
+
+def _noting(came: list[str], name: str) -> Callable[[], Awaitable[None]]:
+    """A listener that notes what came."""
+
+    async def listener() -> None:
+        came.append(name)
+
+    return listener
+
+
+async def test_an_edit_that_cannot_be_read_yet(away: Away) -> None:
+    """The history is not to be had when the bot comes back: it is asked until the edit is known."""
+    message = await away.you.send(away.place, "Oak")
+    await away.heard("Oak")
+    await away.loop.close()
+    await away.you.edit(message, "Ash")
+    away.loop.local.faults.fail("GET", r"/channels/\d+/messages", status=503, times=12)
+    await away.loop.connect()
+    await away.until(lambda: away.last(EditMessage) is not None)
+    assert away.last(EditMessage).text == "Ash" and away.loop.said() == ["Oak"]
+
+
+async def test_an_edit_that_leaves_nothing_to_read(away: Away) -> None:
+    """Its writer hears who still has what they wrote before; once, also after a restart."""
+    message = await away.you.send(away.place, "Use oak")
+    await away.heard("Use oak")
+    await away.you.edit(message, f"<@{away.world.bot_user.id}>")
+    line = await away.shown("Boss still has it as it was before")
+    await away.loop.close()
+    await away.loop.connect()
+    await away.you.send(away.place, "And")
+    await away.heard("Use oak", "And")
+    told = [m for m in away.you.history(away.place) if m["content"] == line["content"]]
+    assert len(told) == 1 and away.last(EditMessage) is None
+    assert away.marks(int(message["id"]))[-1] == "⛔"
 
 
 async def test_a_correction_behind_many_lines_of_agents(away: Away) -> None:

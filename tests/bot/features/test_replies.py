@@ -290,6 +290,17 @@ class TestWithoutReadingRights:
         assert not said(stage) and marks(found(task.room, message)) == ["⛔"]
         assert "Reply to agent" in task.room.last_message.content
 
+    async def test_an_edit_it_cannot_read_is_said(self, stage: Stage) -> None:
+        """The mention that let it read is gone: the agent keeps what it has, and the line says so."""
+        task, _, _ = await crew(stage)
+        message = await stage.boss.send(task.room, f"<@{stage.env.bot.user.id}> Use oak")
+        assert [c.text for c in said(stage)] == ["Use oak"]
+        await stage.boss.edit(message, "Use ash")
+        assert marks(found(task.room, message))[-1] == "⛔"
+        assert "Boss still has it as it was before" in task.room.last_message.content
+        assert "/agent say" in task.room.last_message.content
+        assert [note.command.text for note in stage.engine.world.notes] == ["Use oak"]
+
     async def test_the_menu_reaches_the_agent(self, stage: Stage) -> None:
         """Right-click, Reply to agent, type: delivered."""
         task, ada, _ = await crew(stage)
