@@ -59,9 +59,7 @@ async def visible_tasks(interaction: Interaction, tasks: Iterable[TaskView]) -> 
 async def _sees_place(interaction: Interaction, task: TaskView) -> bool:
     channel_id = await parts_of(interaction).routes.channel_of(task.root_group_id)
     if channel_id and channel_id == interaction.channel_id:
-        return (
-            True  # whoever acts in it sees it, also when it is an archived thread, of which nothing is cached
-        )
+        return True  # whoever acts in it sees it; of archived threads nothing is cached
     place = interaction.guild and channel_id and interaction.guild.get_channel_or_thread(channel_id)
     if place and isinstance(interaction.user, discord.Member):
         with contextlib.suppress(discord.ClientException):  # a thread whose parent is not known (any more)

@@ -28,6 +28,7 @@ from bot.features.agents.saying import DELIVERED
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
 from bot.features.replies.cog import REFUSED
+from bot.features.replies.proxies import PLURALKIT
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.local.actors import Human
 from bot.local.faults import LimitScope
@@ -57,6 +58,9 @@ EXECUTE = r"/webhooks/\d+/[^/]{60,}"
 REJECTED = wording.NOT_TAKEN_BARE.partition("here, ")[2][:12]
 SENDS = rf"(?:{EXECUTE}|/channels/\d+/messages)"
 CHANNEL_ROUTES = ("/channels/{channel_id}", "/channels/{channel_id}/permissions/{target_id}")
+PROXIED = 0.15
+"""Part of people's words that a proxy repeats."""
+
 TROUBLE_S = 30.0
 """Longest time of Discord's that one trouble lasts."""
 
@@ -77,6 +81,7 @@ class Seen:
 
     said: dict[str, float] = field(default_factory=dict)
     posted: dict[str, set[int]] = field(default_factory=dict)
+    proxied: int = 0
     rejected: set[int] = field(default_factory=set)
     """Messages that say that Discord takes the words in no form; they are in the transcript then."""
     posted_at: dict[str, float] = field(default_factory=dict)
@@ -105,6 +110,8 @@ class BusyServer:
 
     def __init__(self, folder: Path, seed: int, size: Size) -> None:
         self.size, self.rng, self.seen = size, random.Random(seed), Seen()
+        self._proxying = random.Random(f"proxy {seed}")  # its own, so that seeds mean what they did without
+        self._proxies: dict[int, int] = {}
         self.engine, self._folder = FakeEngine(), folder
         self.local = LocalDiscord(LocalOptions(time_scale=size.scale))
         self._began = time.monotonic()
@@ -310,9 +317,18 @@ class BusyServer:
             place = await ledger.place_of(channel_id)
             marks = [f"say:mark:{channel_id}:{message_id}:{mark}" for mark in (DELIVERED, REFUSED)]
             forbidden = f"say:mark-forbidden:{channel_id}" in keys and not keys.isdisjoint(marks)
+            if message.webhook_id is not None and self._asked_whose(channel_id, message_id, keys):
+                continue
             if place is not None and not place.shared and not forbidden:
                 found.append(f"{message.content} in group {place.group_id}")
         return found
+
+    def _asked_whose(self, channel_id: int, copy_id: int, keys: set[str]) -> bool:
+        """Whether a line offers to pass on what a proxy repeated, here or (by its row) elsewhere."""
+        shown = str([m.components for m in self.local.world.messages.get(channel_id, {}).values()])
+        here = [(int(a), int(b)) for a, b in re.findall(r"whose:(\d+):(\d+)", shown)]
+        rows = [(0, int(key.rpartition(":")[2])) for key in keys if key.startswith("say:whose:")]
+        return any(first <= copy_id <= last for first, last in (*here, *rows))
 
     async def _act(self, act: Callable[[], Awaitable[None]]) -> None:
         with suppress(CannotError, EngineError, TimeoutError):
@@ -351,6 +367,29 @@ class BusyServer:
         names = [c for c in person.channels() if c["type"] in (0, 11)]
         said = await person.send(self.rng.choice(names), f"words {self.rng.randrange(10_000)}")
         self._words.append((int(said["channel_id"]), int(said["id"])))
+        if self._proxying.random() < PROXIED:
+            await self._repeated(person, said)
+
+    async def _repeated(self, person: Human, said: Mapping[str, Any]) -> None:
+        """A proxy like PluralKit deletes the words and posts them again, in one order or the other."""
+        channel = self.local.world.get_channel(int(said["channel_id"]))
+        above = channel.parent_id if channel.is_thread and channel.parent_id else channel.id
+        hook = self.local.world.webhooks.get(self._proxies.get(above, 0))
+        if hook is None:
+            hook = self.local.world.create_webhook(above, "proxy", self.local.you.id)
+            self.local.world.hook_applications[hook.id] = PLURALKIT
+            self._proxies[above] = hook.id
+        first = self._proxying.random() < 0.5
+        if first:
+            await person.delete(dict(said))
+        await asyncio.sleep(self._proxying.uniform(0.2, 2.0) / self.size.scale)
+        copy = self.local.world.create_message(
+            channel.id, hook.webhook_user_id, said["content"], webhook_id=hook.id
+        )
+        if not first:
+            await person.delete(dict(said))
+        self._words.append((channel.id, copy.id))
+        self.seen.proxied += 1
 
     async def _press(self) -> None:
         person = self.rng.choice(self._people)

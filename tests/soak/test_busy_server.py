@@ -69,7 +69,7 @@ def _figures(server: BusyServer, answers: list[float], every: list[float]) -> st
     seen = server.seen
     lines = [
         f"utterances {len(every)}, answers {len(answers)}, requests {sum(seen.calls.values())}, "
-        f"rejected in every form {len(seen.rejected)}",
+        f"rejected in every form {len(seen.rejected)}, repeated by a proxy {seen.proxied}",
         f"statuses {dict(sorted(seen.calls.items()))}",
         f"troubles {dict(sorted(seen.troubles.items()))}",
     ]
