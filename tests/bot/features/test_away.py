@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import discord
@@ -117,7 +117,7 @@ async def test_edits_that_come_late_with_a_resumed_session(away: Away) -> None:
     assert [note.command.text for note in away.loop.stage.engine.world.notes] == ["Oak, oiled", "Elm"]
 
 
-def _noting(came: list[str], name: str) -> Callable[[], Awaitable[None]]:
+def _noting(came: list[str], name: str) -> Callable[[], Coroutine[Any, Any, None]]:
     """A listener that notes what came."""
 
     async def listener() -> None:

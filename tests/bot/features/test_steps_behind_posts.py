@@ -103,7 +103,7 @@ class Posts:
 
     async def turned(self, shown: Any, button: str) -> Wire:
         """An answer after a button that changes it was pressed."""
-        before = self.you.outcome(shown.id).message
+        before = cast(Wire, self.you.outcome(shown.id).message)
         await self.you.click(before, button)
         wire = self.loop.local.world.pulse
         await wire.until(lambda: self.you.outcome(shown.id).message != before, PATIENCE_S)
@@ -122,7 +122,7 @@ class Posts:
         """By which of the two the step of this name is not found whole, or another one shows."""
         missed = []
         for menu in MENUS:
-            shown = await self.you.context_menu(menu, message)
+            shown: Any = await self.you.context_menu(menu, message)
             if button:
                 shown = await self.you.click(shown.message, button)
             text = await self.whole(shown)
@@ -148,7 +148,7 @@ async def test_each_kind_of_post_leads_to_its_step(posts: Posts) -> None:
     await posts.begin()
     engine, task, root = posts.engine, posts.task, posts.root
     boss, ada, finn = posts.boss, posts.ada, posts.finn
-    kinds = {
+    kinds: dict[str, Callable[[], object]] = {
         "words.": lambda: engine.speak(ada, posts.step(ada, "words.")),
         "long.": lambda: engine.speak(ada, posts.step(ada, "long.") + " and on" * 800),
         "deep.": lambda: engine.speak(finn, posts.step(finn, "deep.")),
@@ -230,7 +230,7 @@ async def test_merged_rolled_up_and_digested_posts_lead_to_each_step(posts: Post
         opened = await posts.you.click(await posts.turned(shown, "More agents (17)"), "Agent39")
         assert "flood-Agent39-1. line 149" in await posts.whole(opened)
     reply = await posts.you.context_menu("Reply to agent", digest)
-    form = await posts.you.click(await posts.turned(reply, "More agents (17)"), "Agent39")
+    form: Any = await posts.you.click(await posts.turned(reply, "More agents (17)"), "Agent39")
     assert form.modal["title"] == "To Agent39"
     assert missed == []
 
