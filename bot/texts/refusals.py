@@ -88,6 +88,9 @@ EDIT_EMPTY = Refusal(
     "The message has no text and no file any more: {name} still has it as it was before.",
     "Delete it to take it back, or write what {name} should know.",
 )
+OTHER_VERSION = Refusal(
+    "This button is of another version of the bot.", "Run `/task status` for a card with new ones."
+)
 NO_CHOICE = Refusal("That is not one of the choices.", "Use one of the buttons below the question.")
 CAP_IN_WORDS = Refusal(
     "This question cannot be answered with text.", "Use one of its buttons, or set new caps with `/task cap`."

@@ -183,11 +183,12 @@ class ReactionsCog(commands.Cog):
             where = words.CONTINUE_WHERE.format(id=at.task.id)
             text, _ = offer(at.task, self.parts.defaults, kept=False)
             return Told(f"{text}\n{where}")
+        await require_right(ask, Right.STEER, at.task)
         if at.agent is not None and at.agent.state == "paused":
             return Told(await resume_agent(ask, at.agent, at.task))
         if at.task.state == "paused":
             return Told(await resume_task(ask, at.task))
-        name = plain(at.agent.name, 60) if at.agent else texts.PICTURE_TITLE.format(id=at.task.id, goal="")
+        name = plain(at.agent.name, 60) if at.agent else f"Task #{at.task.id}"
         raise ActionRefused(refusals.NOT_PAUSED.format(name=name))
 
 

@@ -20,4 +20,6 @@ STYLE = {
 def task_button(task_id: int, verb: str) -> discord.ui.Button[Any]:
     """Return the button that does `verb` to a task."""
     style = STYLE.get(verb, discord.ButtonStyle.secondary)
-    return discord.ui.Button(label=texts.BUTTON[verb], style=style, custom_id=f"task:{verb}:{task_id}")
+    return discord.ui.Button(
+        label=texts.BUTTON.get(verb, verb), style=style, custom_id=f"task:{verb}:{task_id}"
+    )

@@ -12,6 +12,7 @@ from bot import texts
 from bot.discord.access import Right
 from bot.discord.confirmations import settle
 from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import ActionRefused
 from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import task_by_id
 from bot.discord.reporting_item import ReportingItem
@@ -23,6 +24,7 @@ from bot.features.tasks.continuing import offer_to_continue, open_continue_windo
 from bot.features.tasks.drawings import show_organisation, show_timeline
 from bot.features.tasks.windows import cap_window
 from bot.storage.guild_settings import FollowMode
+from bot.texts import refusals
 from engine.queries import TaskView
 
 Verb = Callable[[Interaction, TaskView], Awaitable[None]]
@@ -48,6 +50,8 @@ class TaskButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Carry out the verb on the task, if it belongs to this server."""
+        if self.verb not in VERBS:
+            raise ActionRefused(refusals.OTHER_VERSION)
         if self.verb not in ACKNOWLEDGES:
             await hold(interaction)
         await VERBS[self.verb](interaction, await task_by_id(interaction, self.task_id))
@@ -78,6 +82,7 @@ async def _stop_yes(interaction: Interaction, task: TaskView) -> None:
 
 
 async def _stop_no(interaction: Interaction, task: TaskView) -> None:
+    await require_right(interaction, Right.STEER, task)
     await interaction.response.edit_message(content=texts.STOP_NOT.format(id=task.id), view=None)
 
 

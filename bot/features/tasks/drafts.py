@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.discord.context import Interaction, parts_of
+from bot.discord.interactions import requester
 
 LASTS_S = 86_400.0
 """How long a draft is kept; Discord's links to its attachments last about as long."""
@@ -19,7 +20,7 @@ LASTS_S = 86_400.0
 
 def _name(interaction: Interaction, kind: str, number: int) -> str:
     # The number comes first: names sort by age, which is how old ones are dropped.
-    return f"{kind}:{number}:{interaction.guild_id or 0}:{interaction.user.id}"
+    return f"{kind}:{number}:{interaction.guild_id or 0}:{requester(interaction).id}"
 
 
 async def keep_draft(interaction: Interaction, kind: str, order: Mapping[str, Any]) -> int:
