@@ -66,6 +66,8 @@ async def choice(
 ) -> discord.ui.View:
     """Return a button for each agent whose words a message carries, a page of them. Raises ActionRefused."""
     here, left = list(spoke)[page * AGENTS : (page + 1) * AGENTS], len(spoke) - (page + 1) * AGENTS
+    if not here:
+        raise ActionRefused(refusals.NOT_A_PERSONA)
     view = discord.ui.View(timeout=None)
     for agent_id in here:
         agent, task = await agent_by_id(interaction, agent_id)

@@ -22,6 +22,7 @@ from simcord.backend import serializers
 from bot.app.client import ITEMS
 from bot.app.window_router import ALL as WINDOWS
 from bot.features.agents.buttons import AgentButton
+from bot.features.agents.menus import SpeakersButton
 from bot.features.agents.step_buttons import StepButton
 from bot.features.audit.pages import AuditButton
 from bot.features.files.browser import FileButton, FilesButton, FileSelect, path_id
@@ -177,7 +178,10 @@ class House:
         return records
 
     async def react(self, person: int, guild: int | None, *, left: bool = False) -> None:
-        """Put each reaction that is a verb on an agent's words, a question and the card."""
+        """Put each reaction that is a verb on an agent's words, a question and the card.
+
+        All from the lobby: who reacts in a task's own place was let in by Discord.
+        """
         backend, members = self.stage.env.backend, {}
         if guild is not None and not left:
             server = backend.get_guild(guild)
@@ -186,10 +190,9 @@ class House:
         assert card is not None
         where = {"user_id": str(person), "type": 0, "burst": False}
         where |= {} if guild is None else {"guild_id": str(guild)}
-        spots = [(self.words.channel.id, self.words.id), (self.asked.channel.id, self.asked.id)]
-        for channel, message in [*spots, (card.channel_id, card.message_id)]:
+        for message in (self.words.id, self.asked.id, card.message_id):
             for verb in REACTIONS:
-                at = {"channel_id": str(channel), "message_id": str(message)}
+                at = {"channel_id": str(self.stage.lobby.id), "message_id": str(message)}
                 emoji = {"emoji": {"id": None, "name": verb}}
                 backend.emit("MESSAGE_REACTION_ADD", {**where, **at, **emoji, **members})
         await self.stage.env.settle()
@@ -277,6 +280,7 @@ async def house(stage: Stage) -> House:
         ContinueButton: {**this, "micros": [5], "tokens": [5], "minutes": [5]},
         PageButton: {**this, "of": [task.id]},
         AuditButton: {"task": [0, task.id], "at": [1]},
+        SpeakersButton: {"message": [words.id], "page": [0, 9]},
         StepButton: {**this, "step": [1], "part": [0]},
         GateButton: {"gate": [gate], "choice": ["approve", "cancel", "0", "9", SAY, CAP]},
         AgentButton: this,
@@ -329,7 +333,9 @@ async def test_a_guest_may_do_nothing_anywhere(house: House) -> None:
 def house_rules(name: str) -> tuple[str, ...]:
     """Other refusals that are right for one door."""
     known = {"task:nonsense": refusals.OTHER_VERSION.reason, "offer": refusals.OFFER_LOST.reason}
-    return (known[kind],) if (kind := name.rpartition(":")[0]) in known else ()
+    kind = "speakers" if name.startswith("speakers:") and name.endswith(":9") else name.rpartition(":")[0]
+    known["speakers"] = refusals.NOT_A_PERSONA.reason
+    return (known[kind],) if kind in known else ()
 
 
 async def test_who_left_may_do_nothing_anywhere(house: House) -> None:
