@@ -225,6 +225,8 @@ class Acts:
     def step(self, agent_id: int, said: str, *calls: tuple[str, str, str]) -> None:
         """A step of an agent is committed."""
         kept = self.world.steps[agent_id]
+        agent = self.world.agents[agent_id]
+        self.world.agents[agent_id] = replace(agent, steps=agent.steps + 1)
         kept.append(
             StepView(
                 agent_id,

@@ -56,6 +56,21 @@ async def test_a_question_mark_tells_why_and_attaches_the_whole(stage: Stage) ->
     assert len(task.room.history()) == before
 
 
+async def test_words_of_several_agents_are_all_explained_and_nobody_is_paused(stage: Stage) -> None:
+    """Which of them is meant nobody can tell: the question mark shows each, a pause asks for a name."""
+    task, ada, byron = await crew(stage)
+    for agent, said in ((ada, "Oak it is."), (byron, "Ash it is.")):
+        stage.engine.step(agent, said)
+    words = await stage.posted(task.room, ada, byron)
+    await stage.boss.react(words, "❓")
+    (said_,) = told(stage, stage.boss)
+    whole = stage.env.backend.cdn.get(said_.attachments[0]["url"]).decode()
+    assert "Oak it is." in whole and "Ash it is." in whole
+    await stage.boss.react(words, "⏸️")
+    assert "several agents (Ada, Ada Byron)" in told(stage, stage.boss)[-1].content
+    assert not [c for c in stage.engine.commands if isinstance(c, PauseAgent)]
+
+
 async def test_an_arrow_resumes_what_is_paused_and_offers_to_continue(stage: Stage) -> None:
     """A paused agent by whoever may steer; a task that has ended is offered with its caps, and not begun."""
     task, ada, _ = await crew(stage)

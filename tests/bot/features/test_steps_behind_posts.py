@@ -18,6 +18,7 @@ from bot.features.files.archive import close_places
 from bot.features.gates.buttons import gate_view
 from bot.features.gates.windows import closed_message
 from bot.local import channel_rules
+from bot.outbox.acts import MOST
 from bot.outbox.limiter import RateLimits
 from bot.outbox.outbox import Outbox, OutboxOptions, build_outbox
 from bot.outbox.pace import Pace
@@ -143,8 +144,8 @@ async def posts(loop: Loop) -> AsyncIterator[Posts]:
 
 
 async def test_each_kind_of_post_leads_to_its_step(posts: Posts) -> None:
-    """Words, long words, a plan, a question, work handed in and judged, an audit, acts alone, a thread's
-    words, the report and its files; whole, in pages, also once the task has ended and is archived."""
+    """Words, long words, a plan, a question, work handed in and judged, an audit, acts alone, the words of a
+    group below, the report and its files; whole, in pages, also once the task has ended and is archived."""
     await posts.begin()
     engine, task, root = posts.engine, posts.task, posts.root
     boss, ada, finn = posts.boss, posts.ada, posts.finn
@@ -172,6 +173,11 @@ async def test_each_kind_of_post_leads_to_its_step(posts: Posts) -> None:
         say()
         await posts.drain()
         messages[name] = posts.message(name)
+    name = posts.step(finn, "acts.")
+    for number in range(MOST):
+        engine.write(finn, f"{name}{number}", b"x")
+    await posts.drain()
+    messages[name] = posts.message(f"{name}0")
     name = posts.step(boss, "final.")
     engine.write(boss, "report.md", b"# filed")
     engine.emit(TaskEnded(task, root, "done", name, ("report.md",), verified=True))
@@ -255,3 +261,17 @@ async def test_whoever_sees_an_archived_forum_post_may_look(
             await asyncio.sleep(0.01)
     posts.you = loop.local.guest
     assert await posts.misses(message, "forum.") == []
+
+
+async def test_what_is_posted_before_the_first_step_shows_no_later_one(posts: Posts) -> None:
+    """The line that opens a task's place says that there was no step; the next one is a press away."""
+    await posts.begin()
+    await posts.outbox.drain(posts.engine.log[-1].seq)
+    (place,) = [c for c in posts.you.channels() if c["name"] == "root"]
+    opening = next(m for m in posts.you.history(place) if "Boss" in m["content"])
+    posts.step(posts.boss, "LATER")
+    shown = await posts.you.context_menu("Inspect turn", opening)
+    assert "Boss had not completed a step when this was posted" in shown.text
+    assert "LATER" in (await posts.turned(shown, "Newer step"))["content"]
+    why = await posts.you.context_menu("Why?", opening)
+    assert "Be Boss." in why.text and "LATER" not in why.text
