@@ -81,6 +81,10 @@ async def test_what_comes_before_a_program_is_seen_while_it_runs(world: World) -
         await world.scalar(sa.select(AGENTS.c.doing_json))
         == '[["run",["python x.py"]],["write_file",["b.md"]]]'
     )
+    spoke = sa.select(EVENTS.c.at).where(EVENTS.c.kind == AgentSpoke.__name__)
+    for row in await world.rows(spoke):
+        (behind,) = await engine.look.steps(await boss_of(world), 1, until=row.at)
+        assert behind.said == "I write, then I run it.", "what was posted leads to its step"
     sandbox.go.set()
     await world.until(lambda: still(world))
     assert await paths(world) == ["a.md", "b.md"]
