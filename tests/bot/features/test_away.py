@@ -145,9 +145,11 @@ async def test_an_edit_that_leaves_nothing_to_read(away: Away) -> None:
     await away.you.edit(message, f"<@{away.world.bot_user.id}>")
     line = await away.shown("Boss still has it as it was before")
     await away.loop.close()
-    await away.loop.connect()
     await away.you.send(away.place, "And")
+    await away.loop.connect()
     await away.heard("Use oak", "And")
+    replies: Any = away.loop.bot.cogs["RepliesCog"]
+    await away.until(lambda: not replies._missed._behind)
     told = [m for m in away.you.history(away.place) if m["content"] == line["content"]]
     assert len(told) == 1 and away.last(EditMessage) is None
     assert away.marks(int(message["id"]))[-1] == "⛔"
