@@ -51,7 +51,7 @@ def refund_price(connection: Connection, call: AnyRow, path: list[int], now: flo
     back = Spent(
         call.task_id, place.space, place.payer, call.server, -call.price_micros, kind="outside", calls=-1
     )
-    note_spending(connection, back, now)
+    note_spending(connection, back, now, call.paid_in)
 
 
 def has_room(connection: Connection, budgets: sa.Table, ids: list[int], micros: int, tokens: int = 0) -> bool:

@@ -91,7 +91,7 @@ def _spend(
     settle_months(connection, me, held, (micros, usage.total), now)
     if micros or usage.total:
         spent = Spent(task_id, me.space, me.payer, booking.model, micros, usage, known=booking.known)
-        note_spending(connection, spent, now)
+        note_spending(connection, spent, now, me.held_in)
 
 
 def under_budget(connection: Connection, turn: Turn, budget_id: int) -> Turn:

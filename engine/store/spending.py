@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,8 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.ports import Usage
 from engine.queries import SpendingView
-from engine.store.core import SPENDING, TASKS
-from engine.store.prepared import Prepared
+from engine.store.core import MONTHS, SPENDING, TASKS
+from engine.store.lookup import budget_path
+from engine.store.prepared import Prepared, PreparedLists, listed
 
 QUARTER_S = 900
 """So that a day of any time zone can be summed."""
@@ -47,6 +49,26 @@ def _noting(insert: Any) -> Prepared:
 _note = {
     "postgresql": _noting(postgresql.insert(SPENDING)),
     "sqlite": _noting(sqlite.insert(SPENDING)),
+}
+
+
+def _noting_in(insert: Callable[[sa.Table], Any], length: int) -> Any:
+    """Return the statement that notes in the name and month of budgets of the month, all of one month."""
+    given = {name: sa.bindparam(f"given_{name}", type_=SPENDING.c[name].type) for name in (*_KEY, "space")}
+    values: dict[str, Any] = {name: sa.bindparam(f"given_{name}") for name in _COUNTED} | given
+    booked = sa.select(MONTHS).where(MONTHS.c.id.in_(listed("months", length))).subquery()
+    payer = sa.select(sa.func.max(booked.c.by)).where(booked.c.by != "").scalar_subquery()
+    last = sa.cast(sa.func.min(booked.c.ends_at), SPENDING.c.at.type) - QUARTER_S
+    end = sa.select(last).where(booked.c.ends_at <= sa.cast(given["at"], sa.Float)).scalar_subquery()
+    values |= {"by": sa.func.coalesce(payer, given["by"]), "at": sa.func.coalesce(end, given["at"])}
+    into = insert(SPENDING)
+    added = {name: SPENDING.c[name] + into.excluded[name] for name in _COUNTED}
+    return into.values(values).on_conflict_do_update(index_elements=list(_KEY), set_=added)
+
+
+_note_in = {
+    "postgresql": PreparedLists(lambda length: _noting_in(postgresql.insert, length)),
+    "sqlite": PreparedLists(lambda length: _noting_in(sqlite.insert, length)),
 }
 
 
@@ -88,20 +110,29 @@ def spending_of(connection: Connection, space: str, since: float, by: str | None
     ]
 
 
-def note_spending(connection: Connection, spent: Spent, now: float) -> None:
-    """Add a call to what its task has spent on this model or server."""
-    _note[connection.dialect.name].run(
-        connection,
-        task_id=spent.task_id,
-        at=int(now // QUARTER_S) * QUARTER_S,
-        kind=spent.kind,
-        name=spent.name,
-        by=spent.by,
-        space=spent.space,
-        cost_micros=spent.cost_micros,
-        prompt_tokens=spent.usage.prompt,
-        completion_tokens=spent.usage.completion,
-        calls=spent.calls,
-        unpriced=int(not spent.known) * spent.calls,
-        estimated=int(spent.usage.estimated) * spent.calls,
-    )
+def note_spending(connection: Connection, spent: Spent, now: float, booked_in: str = "") -> None:
+    """Add a call to what its task has spent on this model or server.
+
+    `booked_in`: the ids of the month's budgets that it is booked on (`engine.store.months.id_path`): in whose
+    name these are, and in which month, counts, though the task is paid for by another person by now, or that
+    month is over.
+    """
+    values = {
+        "task_id": spent.task_id,
+        "at": int(now // QUARTER_S) * QUARTER_S,
+        "kind": spent.kind,
+        "name": spent.name,
+        "by": spent.by,
+        "space": spent.space,
+        "cost_micros": spent.cost_micros,
+        "prompt_tokens": spent.usage.prompt,
+        "completion_tokens": spent.usage.completion,
+        "calls": spent.calls,
+        "unpriced": int(not spent.known) * spent.calls,
+        "estimated": int(spent.usage.estimated) * spent.calls,
+    }
+    if not booked_in:
+        _note[connection.dialect.name].run(connection, **values)
+        return
+    note, ids = _note_in[connection.dialect.name].of(months=budget_path(booked_in))
+    note.run(connection, **ids, **{f"given_{name}": value for name, value in values.items()})
