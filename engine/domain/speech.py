@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Protocol
 
-from engine.domain.outcomes import Refused
+from engine.domain.outcomes import Outcome, Refused
 from engine.domain.state import InboxMessage, PastStep, StepFacts
 
 Voice = Literal["aloud", "parting", "kept"]
@@ -25,9 +25,33 @@ LOOKS = frozenset({"list_files", "read_file", "search_files", "diff", "recall", 
 """Calls after which a person has neither an answer nor an effect."""
 
 
+class MadeCall(Protocol):
+    """A call of a step, committed or about to be."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of its tool."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Return what came of it, where that is known."""
+
+
+def acts(said: str, calls: Iterable[MadeCall]) -> bool:
+    """Return whether a step holds an answer to people, or had an effect."""
+    return bool(said.strip()) or any(
+        call.name not in LOOKS and not isinstance(call.outcome, Refused) for call in calls
+    )
+
+
 def turn_so_far(facts: StepFacts) -> tuple[PastStep, ...]:
     """Return the earlier steps of the agent's turn that are not summarised."""
     return facts.past[-facts.agent.turn_steps :] if facts.agent.turn_steps else ()
+
+
+def of_people(message: InboxMessage) -> bool:
+    """Return whether a message is a person's words, or a person's answer to a gate."""
+    return message.from_kind == "person" or message.about == "answer"
 
 
 def people_wrote(facts: StepFacts) -> bool:
@@ -35,7 +59,7 @@ def people_wrote(facts: StepFacts) -> bool:
     turn = turn_so_far(facts)
     read = [*facts.inbox, *(message for step in turn for message in step.messages)]
     summarised = facts.agent.turn_steps > len(turn)
-    return summarised or any(m.from_kind == "person" or m.about == "answer" for m in read)
+    return summarised or any(of_people(message) for message in read)
 
 
 def voice_of(
@@ -63,9 +87,7 @@ def unanswered_people(facts: StepFacts) -> tuple[str, ...]:
     asked: dict[str, None] = {}
     for step in turn_so_far(facts):
         asked.update(_people(step.messages))
-        if step.said.strip() or any(
-            call.name not in LOOKS and not isinstance(call.outcome, Refused) for call in step.calls
-        ):
+        if acts(step.said, step.calls):
             asked.clear()
     asked.update(_people(facts.inbox))
     return tuple(asked)

@@ -12,8 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.speech import acts
 from engine.events import GateClosed, Unheeded
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
+from engine.store.transcript import past_calls
 
 TAKEN_BACK = -1
 """Value of `consumed_step` for a message that was forwarded to another agent or withdrawn by its author."""
@@ -72,6 +74,22 @@ def messages_since(connection: Connection, task_id: int, auditor: int) -> tuple[
     return _messages(connection, task_id, sa.and_(MESSAGES.c.id > called.scalar_subquery(), _not_taken_back))
 
 
+def read_in_silence(
+    connection: Connection, task_id: int, agent_id: int, turn: int
+) -> tuple[OpenMessage, ...]:
+    """Return the people's messages and answers that an agent read in a turn and that no step of that turn has
+    answered or acted on."""
+    steps = sa.select(STEPS.c.step, STEPS.c.said, STEPS.c.calls_json)
+    steps = steps.where(STEPS.c.agent_id == agent_id, STEPS.c.turn == turn).order_by(STEPS.c.step.desc())
+    silent: list[int] = []
+    for row in connection.execute(steps):
+        if acts(row.said, past_calls(row.calls_json)):
+            break
+        silent.append(row.step)
+    read = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.consumed_step.in_(silent))
+    return _messages(connection, task_id, read) if silent else ()
+
+
 def _messages(connection: Connection, task_id: int, where: sa.ColumnElement[bool]) -> tuple[OpenMessage, ...]:
     query = (
         sa.select(
@@ -111,23 +129,33 @@ def unheeded(words: Sequence[OpenMessage]) -> tuple[Unheeded, ...]:
     return tuple(Unheeded(each.by, each.to, each.text) for each in words)
 
 
-def forward_messages(connection: Connection, words: Sequence[OpenMessage], to: int) -> None:
-    """Forward messages to the inbox of another agent.
+def forward_messages(
+    connection: Connection, words: Sequence[OpenMessage], to: int, why: str = "who cannot act on it"
+) -> None:
+    """Forward messages to the inbox of another agent. `why`: what it is told of their first receiver."""
+    _move(connection, words, to, wakes=True, note=f"(said to {{}}, {why})\n")
 
-    They become new rows, so that a running step of the first receiver cannot consume them.
-    """
+
+def return_messages(connection: Connection, words: Sequence[OpenMessage], agent_id: int) -> None:
+    """Return messages unread to the inbox of the agent that read them. They do not wake it: it reads them
+    when it is woken next."""
+    _move(connection, words, agent_id, wakes=False, note="")
+
+
+def _move(connection: Connection, words: Sequence[OpenMessage], to: int, *, wakes: bool, note: str) -> None:
+    """Insert messages as new rows, so that a running step of the first receiver cannot consume them."""
     rows = connection.execute(sa.select(MESSAGES).where(MESSAGES.c.id.in_([each.id for each in words]))).all()
     names = {each.id: each.to for each in words}
     for row in rows:
         values = {name: value for name, value in row._mapping.items() if name != "id"}
-        first = f"(said to {names[row.id]}, who cannot act on it)\n"
+        first = note.format(names[row.id])
         moved = {
             "to_agent": to,
             "text": f"{first}{row.text}",
             "preface": f"{first}{row.preface}",
             "key": f"{row.key}.to{to}",
             "ref": row.ref if row.consumed_step is None else None,
-            "wakes": True,
+            "wakes": wakes,
             "consumed_step": None,
         }
         new_id(connection, MESSAGES, values | moved)

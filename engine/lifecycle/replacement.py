@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.prompt import sender
+from engine.domain.speech import of_people
 from engine.domain.state import About
 from engine.events import AgentJoined, AgentLeft, AssignmentChanged, EventBody
 from engine.lifecycle.agents import NewAgent, add_agent
 from engine.lifecycle.calls import forward_calls
-from engine.lifecycle.open_messages import TAKEN_BACK
+from engine.lifecycle.open_messages import TAKEN_BACK, forward_messages, open_messages
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -51,9 +52,11 @@ def replace_agent(
     """Replace `old` (its row, locked by the caller) by a new agent.
 
     The successor gets the same role, head, members and budget, the open assignments, the unread messages,
-    and a message with its predecessor's notes. `instructions`, when given, replace the old ones.
+    people's words that its predecessor was acting on, and a message with its predecessor's notes.
+    `instructions`, when given, replace the old ones.
     """
     work = _work_of(connection, old.id)
+    begun = [each for each in open_messages(connection, old.task_id) if each.to_id == old.id and each.read]
     events: list[EventBody] = [_mark_dismissed(connection, old, reason, now)]
     new = NewAgent(
         task_id=old.task_id,
@@ -70,6 +73,7 @@ def replace_agent(
     fresh, name = add_agent(connection, new, now)
     events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, old.leads_group_id))
     _transfer(connection, old, fresh, now)
+    forward_messages(connection, begun, fresh, "who read it and has left")
     _forward_unread(connection, old.id, fresh, now)
     _write_note(connection, old, fresh, name, reason, now)
     _notify_members(connection, old, fresh, name, now)
@@ -146,7 +150,9 @@ def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
     last = connection.execute(steps.order_by(STEPS.c.step.desc()).limit(1)).first()
     turn = connection.execute(steps.where(STEPS.c.turn == old.turn).order_by(STEPS.c.step)).all()
     read = [message for row in turn for message in past_messages(row.messages_json)] if old.in_turn else []
-    unanswered = "\n".join(f"[from {sender(message)}] {message.text}" for message in read)
+    unanswered = "\n".join(
+        f"[from {sender(message)}] {message.text}" for message in read if not of_people(message)
+    )
     noted = "\n".join(line.text for line in past_summary(old.summary_json))
     files = connection.execute(
         sa.select(REVISIONS.c.path)

@@ -46,6 +46,7 @@ from engine.steps.accepted import notify_reopened
 from engine.steps.effects import apply_effect
 from engine.steps.sources import sources_of_turn
 from engine.steps.transcript import calls_json, messages_json, summary_json
+from engine.steps.unanswered import ends_silently, pass_on_words
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import parties
 from engine.store.core import (
@@ -254,7 +255,7 @@ def commit_step(
         turn = unit.turn = under_budget(connection, turn, me.budget_id)
     dropped = me.task_state not in ("running", "paused") or me.status == "dismissed"
     step = _Step(connection, unit, turn, outcome, me, dropped)
-    if leave or not all(isinstance(e, _LEAN) for e in step.effects):
+    if leave or step.silent or not all(isinstance(e, _LEAN) for e in step.effects):
         return _in_two(step, enlist, leave=leave)
     try:
         with to_the_end(connection):
@@ -303,6 +304,11 @@ class _Step:
         return self.outcome.reads and not self.dropped
 
     @property
+    def silent(self) -> bool:
+        """Return whether the turn ends with this step, which holds neither an answer nor an effect."""
+        return not self.dropped and ends_silently(self.outcome)
+
+    @property
     def holds_order(self) -> bool:
         """Return whether the order of changes is locked from the first effect on."""
         return any(isinstance(effect, _ORDERED) for effect in self.effects)
@@ -310,7 +316,7 @@ class _Step:
     def write(self) -> tuple[Any, Any]:
         """Write all but wake-ups and events. Return cursors of the consumed and of the remaining messages."""
         connection, unit, turn, outcome = self.connection, self.unit, self.turn, self.outcome
-        _set_fence(connection, turn, outcome, self.dropped, unit.now)
+        self._set_fence()
         consumed = _consume_inbox(connection, turn, unit) if self.reads else None
         if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
             _progress.run(connection, task=unit.task_id, now=unit.now)
@@ -325,7 +331,42 @@ class _Step:
         if self.me.status == "paused" and any(isinstance(effect, Recruit) for effect in self.effects):
             pause_recruits(connection, unit.agent.id, unit.now)
         _write_step(connection, turn, outcome, unit)
+        if self.silent:
+            pass_on_words(unit)
         return consumed, waking.run(connection, agent=unit.agent.id)
+
+    def _set_fence(self) -> None:
+        """Advance the agent's row, which is locked since `_take_agents` compared the fence.
+
+        A turn that the end of the task cut short stays open: whoever continues the task continues it.
+        """
+        turn, outcome, agent = self.turn, self.outcome, self.turn.facts.agent
+        closes = self.me.status == "dismissed" or (outcome.ends_turn and not self.dropped)
+        # A step that read nothing does not start the turn: the next one gets the state of the work again.
+        begun = self.reads or agent.in_turn
+        values = {
+            "agent": agent.id,
+            "old": agent.fence,
+            "new": agent.fence + 1,
+            "new_turn": agent.turn + (0 if agent.in_turn else 1),
+            "open": begun and not closes,
+            "steps": 0 if closes else agent.turn_steps + (outcome.rest is None),
+            "bad": outcome.bad_answers,
+            "new_doing": dumps(dump_doing(outcome.doing)),
+            "new_summary": summary_json(turn.summary),
+            "upto": turn.upto,
+            "prompt": outcome.usage.prompt,
+            "rest": "" if self.dropped else rest_json(outcome.rest),
+            "part": int(turn.rest is not None),
+            "answer": outcome.state.answer_tokens,
+            "long": outcome.state.too_long,
+            "refused": outcome.state.refusals,
+            "completion": outcome.usage.completion,
+            "micros": outcome.cost_micros or 0,
+            "calls": dumps(outcome.last_calls),
+            "now": self.unit.now,
+        }
+        _fence.run(self.connection, **values)
 
     def _speak(self) -> None:
         """Emit the answer's text: as the agent's message, or as noted where the agent only waits.
@@ -394,10 +435,11 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
             groups |= {effect.to_group} if effect.to_group else set()
         elif isinstance(effect, Assign):
             names.add(effect.to)
-        elif isinstance(effect, Notice) and unit.agent.head_id is not None:
-            ids.add(unit.agent.head_id)
         elif isinstance(effect, ChangeAssignment | AmendAssignment):
             ids |= parties(connection, unit.task_id, effect.assignment_id)
+    tells_head = ends_silently(outcome) or any(isinstance(effect, Notice) for effect in outcome.effects)
+    if tells_head and unit.agent.head_id is not None:
+        ids.add(unit.agent.head_id)
     waiting = [unit.task_id] if any(isinstance(e, _ORDERED) for e in outcome.effects) else []
     take, values = _take.of(ids=sorted(ids), names=sorted(names), groups=sorted(groups), waiting=waiting)
     rows = take.all(connection, **values, task=unit.task_id)
@@ -407,37 +449,6 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
         if row.id == unit.agent.id and row.fence == unit.agent.fence:
             return row
     raise Fenced(f"agent {unit.agent.id} moved past step {unit.agent.fence}, or is no more")
-
-
-def _set_fence(connection: Connection, turn: Turn, outcome: StepOutcome, dropped: bool, now: float) -> None:
-    """Advance the agent's row, which is locked since `_take_agents` compared the fence."""
-    agent = turn.facts.agent
-    closes = outcome.ends_turn or dropped
-    # A step that read nothing does not start the turn: the next one gets the state of the work again.
-    begun = outcome.reads or agent.in_turn
-    values = {
-        "agent": agent.id,
-        "old": agent.fence,
-        "new": agent.fence + 1,
-        "new_turn": agent.turn + (0 if agent.in_turn else 1),
-        "open": begun and not closes,
-        "steps": 0 if closes else agent.turn_steps + (outcome.rest is None),
-        "bad": outcome.bad_answers,
-        "new_doing": dumps(dump_doing(outcome.doing)),
-        "new_summary": summary_json(turn.summary),
-        "upto": turn.upto,
-        "prompt": outcome.usage.prompt,
-        "rest": "" if dropped else rest_json(outcome.rest),
-        "part": int(turn.rest is not None),
-        "answer": outcome.state.answer_tokens,
-        "long": outcome.state.too_long,
-        "refused": outcome.state.refusals,
-        "completion": outcome.usage.completion,
-        "micros": outcome.cost_micros or 0,
-        "calls": dumps(outcome.last_calls),
-        "now": now,
-    }
-    _fence.run(connection, **values)
 
 
 def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:

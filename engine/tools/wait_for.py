@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from engine.domain.effects import WaitFor
+from engine.domain.effects import Notice, WaitFor
 from engine.domain.outcomes import ToolResult
 from engine.domain.speech import unanswered_people
 from engine.domain.waits import Awaited
@@ -30,7 +30,8 @@ async def wait_for(context: ToolContext, arguments: WaitForArguments) -> ToolRes
     if not left:
         known = [there.get(each, f"{each.shown} is there.") for each in awaited]
         return ToolResult(" ".join(["Nothing to wait for:", *known]))
-    people = () if context.speaks or context.effects else unanswered_people(context.facts)
+    acts = context.speaks or any(not isinstance(effect, Notice) for effect in context.effects)
+    people = () if acts else unanswered_people(context.facts)
     if people:
         raise ToolRefused(f"First answer {', '.join(people[:5])}, or act on what was said; then wait.")
     context.stage(WaitFor(left))

@@ -32,9 +32,8 @@ from engine.commands import (
     StopTask,
 )
 from engine.domain.effects import StepOutcome
-from engine.domain.outcomes import Refused
 from engine.domain.prompt import compose
-from engine.domain.speech import LOOKS
+from engine.domain.speech import acts
 from engine.domain.state import StepFacts, Turn
 from engine.errors import Fenced, Stale, WrongState
 from engine.events import MessageRead, TaskContinued, TaskEnded, load_event
@@ -81,6 +80,9 @@ PARTS = {
     "head": ("words", "goes on", "runs"),
     "member": ("words", "goes on", "runs", "waits"),
 }
+STUBBORN = ("goes on", "waits", "lost")
+"""What ends a turn without an answer: a look or a refused wait again and again, or answers that are lost."""
+
 STEP = st.tuples(st.integers(0, 5), st.integers(0, 7), st.integers(0, 9))
 """Who thinks, what comes of it, and to whom a person writes meanwhile (3 and above: to nobody)."""
 
@@ -208,8 +210,41 @@ class Words(RuleBasedStateMachine):
     @rule(who=st.integers(0, 5))
     def answer_in_vain(self, who: int) -> None:
         """The world kept moving: nothing of the answer is done."""
-        turn = self.thinking.pop(sorted(self.thinking)[who % len(self.thinking)])
+        self.lose(sorted(self.thinking)[who % len(self.thinking)])
+
+    def lose(self, agent: int) -> None:
+        """Commit that nothing of an agent's answer is done."""
+        turn = self.thinking.pop(agent)
         self.try_commit(turn, nothing_done(turn, say("lost"), self.now, self.now))
+
+    @precondition(lambda self: self.end is None)
+    @rule(who=st.integers(0, 5), what=st.sampled_from(STUBBORN))
+    def repeat_itself(self, who: int, what: str) -> None:
+        """An agent reads a person's words, looks around, then does one useless thing until its turn ends."""
+        crew = self.crew
+        self.write(who)
+        self.insist(crew[who % len(crew)], what)
+
+    def thinks(self, agent: int) -> bool:
+        """Whether this agent thinks, or had something to do and begins to."""
+        if agent in self.thinking:
+            return True
+        ready = [wake.agent_id for wake in self.run(lambda c: ready_agents(c, self.task))]
+        ready = [each for each in ready if each not in self.thinking]
+        if agent in ready:
+            self.load(ready.index(agent))
+        return agent in self.thinking
+
+    def insist(self, agent: int, what: str) -> None:
+        """The same answer again and again: until nothing wakes the agent, or its turn ended otherwise."""
+        for answer in ("goes on", *[what] * 12):
+            if not self.thinks(agent):
+                return
+            if answer == "lost":
+                self.lose(agent)
+            else:
+                self.commit(sorted(self.thinking).index(agent), ANSWERS[answer])
+            self.nobody_goes_unanswered()
 
     def commit(self, who: int, answer: ChatAnswer) -> None:
         """As the turn's runner does it."""
@@ -331,12 +366,8 @@ class Words(RuleBasedStateMachine):
         )
         silent: dict[tuple[int, str], bool] = {}
         for row in self.rows(query):
-            calls = past_calls(row.calls_json)
-            done = bool(row.said) or any(
-                each.name not in LOOKS and not isinstance(each.outcome, Refused) for each in calls
-            )
             key = (row.agent_id, row.text)
-            silent[key] = silent.get(key, True) and not done
+            silent[key] = silent.get(key, True) and not acts(row.said, past_calls(row.calls_json))
         assert not any(silent.values()), f"{[key for key, is_silent in silent.items() if is_silent]}"
 
     @invariant()
@@ -418,3 +449,66 @@ def test_no_end_is_over_words_that_nobody_acted_on(
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+def _ends_in_vain(machine: Words, who: int, what: str) -> None:
+    """Somebody with a person's words does one useless thing until its turn ends."""
+    machine.begin(attended=True)
+    agent = machine.crew[who]
+    machine.write(who)
+    machine.insist(agent, what)
+    unread = sa.and_(MESSAGES.c.task_id == machine.task, MESSAGES.c.consumed_step.is_(None))
+    (word,) = machine.rows(sa.select(MESSAGES).where(unread, MESSAGES.c.from_kind == "person"))
+    boss = machine.crew[0]
+    assert (word.to_agent, word.wakes) == (boss, agent != boss)
+    assert word.text == (
+        "word1." if agent == boss else "(said to Ada, whose turn ended without an answer)\nword1."
+    )
+    machine.stop(9)
+    machine.nothing_is_lost()
+    assert machine.end is not None
+    assert "word1." in "".join(each.text for each in machine.end.unheeded)
+
+
+def _is_cut_short(machine: Words) -> None:
+    """The task ends over a turn, whose last answer comes late; whoever continues the task continues it."""
+    machine.begin(attended=True)
+    boss = machine.crew[0]
+    machine.write(0)
+    for late in (False, True):
+        machine.load(0)
+        if late:
+            machine.stop(9)
+        machine.commit(0, ANSWERS["goes on"])
+    machine.nothing_is_lost()
+    machine.go_on()
+    machine.nobody_goes_unanswered()
+    in_turn = sa.select(AGENTS.c.in_turn).where(AGENTS.c.id == boss)
+    assert machine.rows(in_turn)[0].in_turn
+
+
+def _is_replaced(machine: Words) -> None:
+    """A person's words, whole, reach who takes over from their reader."""
+    machine.begin(attended=True)
+    ada = machine.crew[1]
+    long = f"word1. {'and more ' * 400}the end"
+    machine.handle(messages.say_to_agent, SayToAgent(ada, long, "me", "Me"))
+    assert machine.thinks(ada)
+    machine.commit(0, ANSWERS["goes on"])
+    machine.handle(agents.replace_agent, ReplaceAgent(ada, "me"))
+    unread = sa.and_(MESSAGES.c.task_id == machine.task, MESSAGES.c.consumed_step.is_(None))
+    (word,) = machine.rows(sa.select(MESSAGES).where(unread, MESSAGES.c.from_kind == "person"))
+    assert word.to_agent in machine.crew and word.wakes and word.text.endswith(long)
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name.endswith("local")])
+def test_words_over_which_a_turn_ends_go_to_somebody_else(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A turn that the engine ends, that the task's end cuts short, or whose agent is replaced."""
+    with _database(backend, tmp_path, request) as (loop, db):
+        for who in (0, 1):
+            for what in STUBBORN:
+                _ends_in_vain(Words(loop, db, tmp_path), who, what)
+        for case in (_is_cut_short, _is_replaced):
+            case(Words(loop, db, tmp_path))
