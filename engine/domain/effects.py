@@ -87,8 +87,8 @@ class ChangeAssignment:
     """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit.
 
     With a submission, as the engine saw it: `changed` since the assignment was given, and the `diff` since it
-    was rejected (`again`) or given. For people: its own words (`said`), and how its check `command` was
-    `checked` (`engine.events.AssignmentChanged`).
+    was rejected (`again`) or given; `unrun`: it has no check, and its author ran nothing since. For people:
+    its own words (`said`), and how its check `command` was `checked` (`engine.events.AssignmentChanged`).
     """
 
     assignment_id: int
@@ -103,6 +103,7 @@ class ChangeAssignment:
     checked: Literal["", "tests", "exit"] = ""
     passed: int = 0
     again: bool = False
+    unrun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ and tells the boss why. An end that cannot be deferred, because a person or a ca
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -49,13 +50,16 @@ class Ending:
     lists_runs: bool = False
 
 
-def end_task(connection: Connection, task_id: int, ending: Ending, now: float) -> list[EventBody]:
+def end_task(
+    connection: Connection, task_id: int, ending: Ending, now: float, pending: Collection[EventBody] = ()
+) -> list[EventBody]:
     """End a task. Return the events to append. Raises WrongState when it has already ended.
 
-    The runs are listed below the report, so that readers can check it. Callers whose end can be deferred ask
+    The runs are listed below the report, so that readers can check it; `pending`: events of this transaction
+    that are not stored yet, with runs among them. Callers whose end can be deferred ask
     `hold_end` first.
     """
-    runs = _runs(connection, task_id, ending)
+    runs = _runs(connection, task_id, ending, pending)
     report = "\n\n".join(part for part in (ending.report, "\n".join(runs)) if part)
     done = connection.execute(
         TASKS.update()
@@ -158,18 +162,20 @@ def drop_audit(connection: Connection, task: AnyRow, reason: str, now: float) ->
     return dismiss(connection, task.auditor_id, reason, now)
 
 
-def current_report(connection: Connection, task: AnyRow) -> str:
+def current_report(connection: Connection, task: AnyRow, pending: Collection[EventBody] = ()) -> str:
     """Return the report that a boss has finished with, built from runs and files where `basis` is "ran"."""
-    return account(connection, task.id) if task.basis == "ran" else str(task.report)
+    return account(connection, task.id, pending) if task.basis == "ran" else str(task.report)
 
 
-def _runs(connection: Connection, task_id: int, ending: Ending) -> tuple[str, ...]:
+def _runs(
+    connection: Connection, task_id: int, ending: Ending, pending: Collection[EventBody]
+) -> tuple[str, ...]:
     """Return the runs to be listed below the report; a report made of runs has them already."""
     if ending.state == "stopped" or ending.basis == "ran" or ending.lists_runs:
         return ()
     pins = pins_of(connection, task_id)
     packages = (f"Python packages fetched for it: {', '.join(pin.shown for pin in pins)}",) if pins else ()
-    return (*run_lines(runs_of(connection, task_id)), *packages)
+    return (*run_lines(runs_of(connection, task_id, pending)), *packages)
 
 
 def _keep_lessons(connection: Connection, task_id: int, now: float) -> None:

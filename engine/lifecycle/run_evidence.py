@@ -67,6 +67,15 @@ def _note(authors: dict[str, str], written: Mapping[str, Any]) -> None:
         authors[written["path"]] = written["name"]
 
 
+def ran_for(connection: Connection, task_id: int, agent_id: int, assignment_id: int) -> bool:
+    """Return whether an agent ran anything since an assignment was given, rejected or taken over."""
+    since = sa.select(ASSIGNMENTS.c.changed_at).where(ASSIGNMENTS.c.id == assignment_id).scalar_subquery()
+    query = sa.select(EVENTS.c.payload_json).where(
+        EVENTS.c.task_id == task_id, EVENTS.c.kind == CodeRan.__name__, EVENTS.c.at > since
+    )
+    return any(loads(payload)["agent_id"] == agent_id for payload in connection.execute(query).scalars())
+
+
 def last_run(connection: Connection, task_id: int, agent_id: int) -> RunRecord | None:
     """Return the last run of one agent; None when it ran nothing."""
     query = sa.select(EVENTS.c.payload_json).where(
@@ -91,8 +100,8 @@ def _ran(seen: Mapping[str, Any]) -> RunRecord:
     )
 
 
-def account(connection: Connection, task_id: int) -> str:
-    """Return a report made of the runs and files of a task alone."""
+def account(connection: Connection, task_id: int, pending: Iterable[EventBody] = ()) -> str:
+    """Return a report made of the runs and files of a task alone; `pending` as for `runs_of`."""
     there = sa.and_(FILES.c.task_id == task_id, FILES.c.blob.is_not(None))
     files = connection.execute(sa.select(FILES.c.path).where(there).order_by(FILES.c.path)).scalars()
-    return account_of(runs_of(connection, task_id), list(files))
+    return account_of(runs_of(connection, task_id, pending), list(files))

@@ -295,7 +295,8 @@ def _assignment_message(
         since = f"\n{began}:\n{effect.diff}" if effect.diff else ""
         if effect.again and not effect.diff:
             since = "\nIts member changed no file since you rejected it."
-        return giver, f"Submission of {name}: {effect.note}{files}{changed}{since}\nReview it.", True
+        unrun = "\nNo check was given, and its member ran nothing." if effect.unrun else ""
+        return giver, f"Submission of {name}: {effect.note}{unrun}{files}{changed}{since}\nReview it.", True
     if effect.state == "rejected":
         return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True
     return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"

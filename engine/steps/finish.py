@@ -33,7 +33,7 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
     lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))
     unit.connection.execute(TASKS.update().where(task).values(lessons_json=lessons))
-    report = effect.report or account(unit.connection, unit.task_id)
+    report = effect.report or account(unit.connection, unit.task_id, unit.bodies)
     basis: EndBasis = "unjudged" if effect.report else "ran"
     kept = {"report": report, "basis": basis, "deliverables_json": dumps(effect.deliverables)}
     if effect.asks:
@@ -45,7 +45,7 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
         ended: EndBasis = "unfinished" if effect.missing else basis
         listed = not effect.report
         ending = Ending("done", ended, report, effect.deliverables, missing=effect.missing, lists_runs=listed)
-        for body in end_task(unit.connection, unit.task_id, ending, unit.now):
+        for body in end_task(unit.connection, unit.task_id, ending, unit.now, unit.bodies):
             unit.event(body)
         return
     auditor, name = _new_auditor(unit)
@@ -54,8 +54,9 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     unit.event(AgentJoined(unit.task_id, unit.own_group, auditor, name, "auditor", role="auditor"))
     unit.event(AuditBegun(unit.task_id, unit.own_group, unit.agent.id, unit.agent.name, name))
     files = ", ".join(effect.deliverables) or "none named"
-    pending = [body for _, body in unit.events]
-    runs = "" if not effect.report else "\n".join(run_lines(runs_of(unit.connection, unit.task_id, pending)))
+    runs = ""
+    if effect.report:
+        runs = "\n".join(run_lines(runs_of(unit.connection, unit.task_id, unit.bodies)))
     runs += "\n" if runs else ""
     runs += _undone(unit) + _reopened(unit)
     said = said_in(unit.connection, unit.task_id)
@@ -125,7 +126,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
             return
     task = unit.connection.execute(sa.select(TASKS).where(TASKS.c.id == unit.task_id)).one()
     files = tuple(loads(task.deliverables_json))
-    report = current_report(unit.connection, task)
+    report = current_report(unit.connection, task, unit.bodies)
     by, verdict = unit.agent, _word_for(effect)
     unit.event(
         Audited(unit.task_id, unit.own_group, verdict, effect.findings, task.audit_round, by.id, by.name)
@@ -133,7 +134,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
     if effect.accepted:
         ran = effect.by_runs or task.basis == "ran"
         ending = Ending("done", "ran" if ran else "audited", report, files, verified=not effect.by_runs)
-        for body in end_task(unit.connection, unit.task_id, ending, unit.now):
+        for body in end_task(unit.connection, unit.task_id, ending, unit.now, unit.bodies):
             unit.event(body)
         return
     rejected = f"The auditor rejected the result:\n{effect.findings}\nRepair it."
@@ -148,7 +149,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
     if effect.last_round and not task.attended:
         told = f"Not verified: the auditor rejected it. {effect.findings}\n\n{report}"
         ending = Ending("done", "ran" if task.basis == "ran" else "rejected", told, files)
-        for body in end_task(unit.connection, unit.task_id, ending, unit.now):
+        for body in end_task(unit.connection, unit.task_id, ending, unit.now, unit.bodies):
             unit.event(body)
     elif effect.last_round:
         question = f"The auditor rejected the result {task.audit_round} times: {effect.findings}"

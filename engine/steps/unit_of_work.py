@@ -103,6 +103,11 @@ class UnitOfWork:
         """Return the group that the agent is a member of."""
         return self.agent.group_id
 
+    @property
+    def bodies(self) -> tuple[EventBody, ...]:
+        """Return the events appended so far, which are not stored before the commit's end."""
+        return tuple(body for _, body in self.events)
+
     def event(self, body: EventBody) -> None:
         """Append an event; its key makes a repeat harmless."""
         self.events.append((f"{self.step_key}.e{len(self.events)}", body))

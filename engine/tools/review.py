@@ -9,14 +9,16 @@ from typing import Literal
 from pydantic import Field
 
 from engine.domain.account import RunRecord, findings_of
+from engine.domain.changes import FileChange
 from engine.domain.checks import RUNNABLE, deciding, hidden_by_python, named, shown
-from engine.domain.effects import ChangeAssignment, Verdict
+from engine.domain.completeness import PROSE
+from engine.domain.effects import ChangeAssignment, ShowRun, Verdict
 from engine.domain.evidence import Evidence, concerned, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
 from engine.lifecycle.open_messages import unread_by
-from engine.lifecycle.run_evidence import last_run
+from engine.lifecycle.run_evidence import last_run, ran_for
 from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.changes import history_of, paths_ever, since_assignment
@@ -73,10 +75,20 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
             checked=outcome.checked,
             passed=outcome.passed,
             again=repaired is not None,
+            unrun=not work.command and await _ran_nothing(context, work, changed),
         )
     )
     context.ends_turn = True
     return ToolResult(f"Submitted to {work.giver}, who reviews it.", outcome)
+
+
+async def _ran_nothing(context: ToolContext, work: AssignmentFacts, changed: tuple[FileChange, ...]) -> bool:
+    """Return whether the agent ran nothing since the work was given, or rejected; False for documents alone,
+    of which nothing can be run."""
+    documents = bool(changed) and all(each.path.lower().endswith(PROSE) for each in changed)
+    if documents or context.staged(ShowRun):
+        return False
+    return not await context.db.read(lambda c: ran_for(c, context.task.id, context.agent.id, work.id))
 
 
 async def _check(context: ToolContext, work: AssignmentFacts) -> Evidence:
@@ -188,7 +200,7 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResu
     accepts, by_runs = arguments.verdict == "accept", context.options.by_runs
     findings = arguments.findings
     if by_runs:
-        seen = await context.db.read(lambda c: last_run(c, context.task.id, context.agent.id))
+        seen = await _last_run(context)
         await _check_by_runs(context, seen, accepts=accepts)
         findings = findings_of(seen) if accepts or seen else findings
     elif accepts:
@@ -199,6 +211,13 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResu
     context.stage(Verdict(accepts, findings, last, by_runs))
     context.ends_turn = True
     return ToolResult("Noted.", Judged(accepts))
+
+
+async def _last_run(context: ToolContext) -> RunRecord | None:
+    """Return the agent's last run, as this step leaves it."""
+    staged = [RunRecord(ran.command, ran.exit_code, ran.ended, ran.output) for ran in context.staged(ShowRun)]
+    stored = await context.db.read(lambda c: last_run(c, context.task.id, context.agent.id))
+    return staged[-1] if staged else stored
 
 
 async def _check_by_runs(context: ToolContext, last: RunRecord | None, *, accepts: bool) -> None:

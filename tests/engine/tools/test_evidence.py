@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.domain.account import RUNS, UNJUDGED
 from engine.events import Audited
-from engine.llm.scripted import call
+from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, RunRequest, RunResult
 from tests.engine.autonomy.conftest import Stage
 from tests.fakes.cast import View
@@ -163,3 +163,69 @@ async def test_an_auditor_with_nothing_to_run_says_that_it_only_read(stage: Stag
     end = await play.end()
     assert end.report.startswith("Nothing was run.") and "Made: menu.md." in end.report
     assert "only read" in play.of(Audited)[0].findings
+
+
+async def test_a_run_in_the_same_answer_as_the_end_is_told(stage: Stage) -> None:
+    """The boss's last run stands below its report, and makes the report where the engine writes it."""
+
+    def at_once(view: View) -> ChatAnswer:
+        return call(RUN, BOAST)
+
+    said = await (await stage({"Boss": at_once}, sandbox=behaving(1))).end()
+    assert "exit code 1; last line: ValueError: five" in said.runs[1]
+    told = await (await stage({"Boss": at_once}, sandbox=behaving(0), by_runs=True)).end()
+    assert "- Boss: python main.py: exit code 0; last line: five" in told.report
+
+
+async def test_a_run_in_the_same_answer_as_the_verdict_decides_it(stage: Stage) -> None:
+    """The auditor's run counts for its verdict, and is in the report that the engine writes."""
+
+    asked: list[View] = []
+
+    def auditor(view: View) -> ChatAnswer:
+        asked.append(view)
+        return call(RUN, ("verdict", {"verdict": "accept", "findings": "it runs"}))
+
+    play = await stage({"Boss": boss, "Auditor": auditor}, sandbox=behaving(0), audit_rounds=1, by_runs=True)
+    end = await play.end()
+    assert end.basis == "ran" and "- Auditor: python main.py: exit code 0; last line: five" in end.report
+    assert len(asked) == 1
+
+
+async def test_a_submission_without_a_check_says_that_its_member_ran_nothing(stage: Stage) -> None:
+    """Not of documents, nor where something was run since it was given, in the same answer too."""
+    told: list[str] = []
+    made = {"Code": ("code.py", ()), "Text": ("text.md", ()), "Tried": ("tried.py", (RUN,))}
+
+    def head(view: View) -> ChatAnswer:
+        told.append(view.last)
+        if not view.did("recruit"):
+            members = [{"name": name, "role": "w", "instructions": "w"} for name in made]
+            given = [("assign", {"to": name, "title": name, "details": "d"}) for name in made]
+            return call(("recruit", {"members": members}), *given)
+        accept = [("review", {"assignment": number, "verdict": "accept"}) for number in view.submitted]
+        ends = view.all.count("Submission of") == len(made)
+        return call(*accept, *[BOAST][: int(ends)]) if accept else say("I wait.")
+
+    def member(view: View) -> ChatAnswer:
+        if "Assignment #" not in view.all or view.did("submit"):
+            return say("Idle.")
+        path, runs = made[view.name]
+        submit = ("submit", {"assignment": view.given, "summary": "done"})
+        return call(("write_file", {"path": path, "content": "x\n"}), *runs, submit)
+
+    play = await stage({"Boss": head, **dict.fromkeys(made, member)}, sandbox=behaving(0))
+    await play.end()
+    submissions = {
+        name: part
+        for name in made
+        for text in told
+        for part in text.split("Submission of #")
+        if f"({name})" in part
+    }
+    unrun = "No check was given, and its member ran nothing."
+    assert {name: unrun in text for name, text in submissions.items()} == {
+        "Code": True,
+        "Text": False,
+        "Tried": False,
+    }
