@@ -31,10 +31,12 @@ policy: setup         ## the paper's second work against the configured endpoint
 	@$(PY) -m scenarios.policy
 
 items: setup          ## make items KIND=humaneval|mbpp|gsm8k|math FILE=items.jsonl
-	@$(PY) -m scenarios.items --kind $(KIND) $(FILE)
+	@$(PY) -m scenarios.items --kind $(or $(KIND),$(error KIND=humaneval|mbpp|gsm8k|math is missing)) \
+		$(or $(FILE),$(error FILE=items.jsonl is missing))
 
 measure: setup       ## one agent and a team side by side: make measure WORKS=folder, or WORKS=items.jsonl KIND=math
-	@$(PY) -m scenarios.measure $(if $(KIND),--kind $(KIND)) $(WORKS)
+	@$(PY) -m scenarios.measure $(if $(KIND),--kind $(KIND)) \
+		$(or $(WORKS),$(error WORKS is missing: WORKS=folder, or WORKS=items.jsonl KIND=math))
 
 setup:
 	@scripts/setup.sh run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
 import sys
 import time
 from collections.abc import Coroutine, Sequence
@@ -127,6 +129,16 @@ def _has_version(url: str) -> bool:
         return sa.inspect(engine).has_table("alembic_version")
     finally:
         engine.dispose()
+
+
+def append_line(out: Path, line: object) -> None:
+    """Append a result as JSON. A line that a crash cut off is ended first, or it would spoil this one."""
+    with out.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(f"{json.dumps(line)}\n".encode())
 
 
 async def stop_left(engine: Engine, space: str) -> None:

@@ -24,7 +24,7 @@ from engine.errors import NotFound
 from engine.events import TaskEnded
 from engine.ports import ChatModel
 from engine.settings import EngineSettings
-from scenarios.common import run, say, stop_left, up_to_date
+from scenarios.common import append_line, run, say, stop_left, up_to_date
 from scenarios.marking import Item, Kind, goal_of, load_items, mark
 
 
@@ -91,8 +91,7 @@ async def _all(opened: OpenEngine, endings: Endings, todo: Sequence[Item], out: 
     async def one(item: Item) -> None:
         async with room:
             result = await _do(opened, endings, item)
-        with out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
+        append_line(out, asdict(result))
         say(f"[{'x' if result.passed else ' '}] {item.name}: {result.note[:100]}")
 
     async with asyncio.TaskGroup() as group:

@@ -2,13 +2,15 @@
 
 Each work is done by one agent and by a team, with the same model and the same cap on tokens. WORKS is a file
 of items with --kind, or a folder of works with hidden tests (`scenarios.folders`). Results go line by line
-into a file; what is there is not done again, so a run that was broken off goes on where it was.
+into a file; what is there is not done again, so a run that was broken off goes on where it was. A work that
+was changed meanwhile, another model or another cap is another measurement.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import time
 from collections import Counter
@@ -19,10 +21,11 @@ from typing import Literal, cast, get_args
 
 from engine.assembly import OpenEngine, open_engine
 from engine.commands import Limits, StartTask
+from engine.errors import Invalid
 from engine.ports import ChatModel, Sandbox
 from engine.queries import StepView
 from engine.settings import EngineSettings
-from scenarios.common import run, say, stop_left, up_to_date
+from scenarios.common import append_line, run, say, stop_left, up_to_date
 from scenarios.folders import FolderWork, load_folders, mark_folder
 from scenarios.items import Endings
 from scenarios.marking import Item, Kind, goal_of, load_items, mark
@@ -44,13 +47,19 @@ _PURPOSE_OF: Mapping[Purpose, frozenset[str]] = {
 }
 
 
+Key = tuple[str, str, Mode, str, int]
+"""Work, its digest, mode, model and cap on tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A work as it is measured: its goal and files, and how its result is judged."""
+    """A work as it is measured: its goal and files, and how its result is judged. `digest`: of all of it, so
+    that works of two sources with one name are told apart."""
 
     name: str
     goal: str
     judge: Callable[[Mapping[str, bytes], Sandbox], Awaitable[tuple[bool, str]]]
+    digest: str
     start: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -70,11 +79,12 @@ class Line:
     cost_micros: int
     seconds: float
     calls: dict[str, int]
+    digest: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> Key:
         """Return what makes a result the same measurement."""
-        return self.work, self.mode, self.model, self.cap
+        return self.work, self.digest, self.mode, self.model, self.cap
 
 
 def purpose_of(tools: Sequence[str]) -> Purpose:
@@ -99,6 +109,10 @@ def works_of(path: Path, kind: Kind | None) -> list[Measured]:
     """Return the works of a file of items, or of a folder. Raises Invalid."""
     if path.is_dir():
         return [_of_folder(work) for work in load_folders(path)]
+    if kind is None and path.exists():
+        raise Invalid(
+            f"{path} is no folder.", f"Say of which kind its items are: {', '.join(get_args(Kind))}."
+        )
     return [_of_item(item) for item in load_items(kind or "humaneval", path)]
 
 
@@ -106,19 +120,23 @@ def _of_folder(work: FolderWork) -> Measured:
     async def judge(files: Mapping[str, bytes], sandbox: Sandbox) -> tuple[bool, str]:
         return await mark_folder(work, files, sandbox)
 
-    return Measured(work.name, work.goal, judge, work.start)
+    return Measured(work.name, work.goal, judge, _digest(work), work.start)
 
 
 def _of_item(item: Item) -> Measured:
     async def judge(files: Mapping[str, bytes], sandbox: Sandbox) -> tuple[bool, str]:
         return await mark(item, files.get(item.answer_file), sandbox)
 
-    return Measured(item.name, goal_of(item), judge)
+    return Measured(item.name, goal_of(item), judge, _digest(item))
 
 
-def known(out: Path) -> dict[tuple[str, str, str, int], Line]:
+def _digest(work: FolderWork | Item) -> str:
+    return hashlib.sha256(repr(work).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def known(out: Path) -> dict[Key, Line]:
     """Return the results that are there already; a line cut off by a crash is left out."""
-    found: dict[tuple[str, str, str, int], Line] = {}
+    found: dict[Key, Line] = {}
     for text in out.read_text(encoding="utf-8").splitlines() if out.exists() else ():
         try:
             line = Line(**json.loads(text))
@@ -143,9 +161,17 @@ async def measure(
 ) -> list[Line]:
     """Do what `out` does not hold yet. Return the results of all works in all modes."""
     name = settings.model if settings.has_endpoint else "embedded"
-    wanted = {(work.name, mode, name, plan.tokens): (work, mode) for work in works for mode in plan.modes}
+    wanted: dict[Key, tuple[Measured, Mode]] = {
+        (work.name, work.digest, mode, name, plan.tokens): (work, mode)
+        for work in works
+        for mode in plan.modes
+    }
     before = known(out)
     todo = [pair for key, pair in wanted.items() if key not in before]
+    there = len(wanted) - len(todo)
+    say(
+        f"{len(wanted)} results of {name}: {there} are in {out}, {len(todo)} to do, {plan.at_once} at a time."
+    )
     if todo:
         opened = await open_engine(settings, model, migrate=up_to_date, say=say)
         endings = Endings(opened.engine)
@@ -201,6 +227,7 @@ class _Run:
             spend.cost_micros,
             seconds,
             dict(calls),
+            work.digest,
         )
 
 
@@ -210,8 +237,7 @@ async def _all(done: _Run, todo: Sequence[tuple[Measured, Mode]]) -> None:
     async def one(work: Measured, mode: Mode) -> None:
         async with room:
             line = await done.one(work, mode)
-        with done.out.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(line)) + "\n")
+        append_line(done.out, asdict(line))
         say(f"[{'x' if line.passed else ' '}] {work.name}, {MODES[mode]}: {line.note[:100]}")
 
     async with asyncio.TaskGroup() as group:
@@ -258,12 +284,12 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description="One agent and a team side by side.")
     parser.add_argument("works", type=Path, help="a folder of works, or a file of items")
-    parser.add_argument("--kind", choices=get_args(Kind), help="of a file of items")
+    parser.add_argument("--kind", choices=get_args(Kind), help="of a file of items; not for a folder")
     parser.add_argument("--modes", nargs="+", choices=tuple(MODES), default=["one", "team"])
     parser.add_argument("--tokens", type=int, default=400_000, help="cap of each work")
     parser.add_argument("--minutes", type=int, default=60, help="cap of each work")
     parser.add_argument("--at-once", type=int, default=2, help="works at the same time")
-    parser.add_argument("--limit", type=int, help="only the first so many")
+    parser.add_argument("--limit", type=int, help="only the first so many works")
     parser.add_argument("--out", type=Path, default=Path("var/measure/results.jsonl"), help="results file")
     parser.add_argument("--data", type=Path, default=Path("var/measure"), help="folder for what is made")
     return parser.parse_args(words)

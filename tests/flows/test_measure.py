@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from engine.errors import Invalid
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
+from scenarios.common import append_line
 from scenarios.folders import load_folders
 from scenarios.marking import boxed, load_items, mark, plain_math
-from scenarios.measure import Line, main, purpose_of, table
+from scenarios.measure import Line, known, main, purpose_of, table, works_of
 from tests.fakes.cast import View
 from tests.fakes.parts import FakeSandbox
 from tests.fakes.script_endpoint import ScriptEndpoint
@@ -131,6 +133,28 @@ def test_both_modes_stand_beside_each_other() -> None:
     assert cells["minutes"] == ["3.0", "1.5"] and cells["team"] == ["0", "1"]
     assert cells["b"][-1] == "-" and cells["a"][:2] == ["[x]", "2,000"]
     assert purpose_of(["send_message", "write_file"]) == "write" and purpose_of([]) == "words"
+
+
+def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    """The next result begins a line of its own; lines that are whole stay as they are."""
+    out = tmp_path / "out.jsonl"
+    lines = [Line(work, "one", "m", 9, True, "", 1, 1, 1, 1, 1.0, {}, "d") for work in "ab"]
+    append_line(out, asdict(lines[0]))
+    with out.open("a") as file:
+        file.write('{"work": "torn", "mo')
+    append_line(out, asdict(lines[1]))
+    assert list(known(out).values()) == lines
+
+
+def test_works_of_one_name_are_told_apart_and_a_file_needs_its_kind(tmp_path: Path) -> None:
+    """Items are named by their place in a file: another file's first is another work."""
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for number, file in enumerate(files):
+        file.write_text(json.dumps({"problem": f"p{number}", "answer": "1"}))
+    one, other, again = (works_of(file, "math")[0] for file in (*files, files[0]))
+    assert one.name == other.name and one.digest == again.digest != other.digest
+    with pytest.raises(Invalid, match="kind its items are"):
+        works_of(files[0], None)
 
 
 @pytest.mark.parametrize(
