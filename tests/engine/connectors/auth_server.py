@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from mcp.server import MCPServer
@@ -26,6 +27,9 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from mcp.types import ToolAnnotations
 from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SCOPE = "notes"
 
@@ -124,11 +128,52 @@ class Accounts:
         )
 
 
+@dataclass
+class _StepUp:
+    """Refuses the tool `change` to a token without the scope `more`, and says which scope it wants."""
+
+    app: ASGIApp
+    accounts: Accounts
+    origin: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        token = await self.accounts.load_access_token(
+            request.headers.get("authorization", "").partition(" ")[2]
+        )
+        if b'"change"' in body and token is not None and "more" not in token.scopes:
+            metadata = f"{self.origin}/.well-known/oauth-protected-resource/mcp"
+            wants = f'Bearer error="insufficient_scope", scope="{SCOPE} more", resource_metadata="{metadata}"'
+            await Response(status_code=403, headers={"WWW-Authenticate": wants})(scope, receive, send)
+            return
+        await self.app(scope, _once(body, receive), send)
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read already, then what comes after it."""
+    given = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def again() -> Message:
+        return next(given, None) or await receive()
+
+    return again
+
+
 @asynccontextmanager
-async def guarded_server(accounts: Accounts) -> AsyncIterator[str]:
-    """Yield the address of a running server whose tools need a sign-in, at a server of its own."""
+async def guarded_server(accounts: Accounts, *, registers: bool = True) -> AsyncIterator[str]:
+    """Yield the address of a running server whose tools need a sign-in, at a server of its own.
+
+    `registers` False: it knows only clients that were registered by hand, and wants one more scope (`more`)
+    for the tool that changes something, as GitHub's does.
+    """
     origin, login = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-    allowed = ClientRegistrationOptions(enabled=True, valid_scopes=[SCOPE, "more"], default_scopes=[SCOPE])
+    allowed = ClientRegistrationOptions(
+        enabled=registers, valid_scopes=[SCOPE, "more"], default_scopes=[SCOPE]
+    )
     auth = AuthSettings(
         issuer_url=AnyHttpUrl(login),
         resource_server_url=AnyHttpUrl(f"{origin}/mcp"),
@@ -150,12 +195,14 @@ async def guarded_server(accounts: Accounts) -> AsyncIterator[str]:
         return f"changed {item}"
 
     routes = create_auth_routes(accounts, AnyHttpUrl(login), client_registration_options=allowed)
-    async with _running(Starlette(routes=routes), login), _running(made.streamable_http_app(), origin):
+    app: ASGIApp = made.streamable_http_app()
+    app = app if registers else _StepUp(app, accounts, origin)
+    async with _running(Starlette(routes=routes), login), _running(app, origin):
         yield f"{origin}/mcp"
 
 
 @asynccontextmanager
-async def _running(app: Starlette, origin: str) -> AsyncIterator[None]:
+async def _running(app: ASGIApp, origin: str) -> AsyncIterator[None]:
     port = int(origin.rpartition(":")[2])
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, log_level="critical", ws="none", timeout_graceful_shutdown=1)

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from mcp.shared.auth import OAuthClientInformationFull
+from pydantic import AnyUrl
 
 from engine.connectors.mcp.callback import listening_at
 from engine.connectors.mcp.config import load_servers
@@ -108,6 +111,43 @@ async def test_a_person_signs_in_by_the_link_and_a_restart_keeps_it(tmp_path: Pa
                 await made.call(look(made), {"item": "never"})
             await until(lambda: accounts.renewed == 3 and made.states()[0].condition == "ready")
     assert accounts.made == ["tea", "milk"]
+
+
+async def test_a_registered_app_signs_in_and_is_asked_for_a_wider_scope_when_a_tool_wants_it(
+    tmp_path: Path,
+) -> None:
+    """As at GitHub: no registration by itself, the app's id and secret are those of mcp.json, and a tool that
+    changes something is made only once a person agreed to its scope."""
+    accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
+    accounts.clients["our-app"] = OAuthClientInformationFull(
+        client_id="our-app",
+        client_secret="our-secret",
+        redirect_uris=[AnyUrl(redirect)],
+        scope="notes more",
+        token_endpoint_auth_method="client_secret_post",
+    )
+    oauth = {"client_id": "our-app", "client_secret": "our-secret", "scope": "notes"}
+    async with (
+        guarded_server(accounts, registers=False) as url,
+        servers(tmp_path, url, redirect, oauth=oauth) as made,
+    ):
+        link = await made.begin_sign_in("guarded", "ann", yes)
+        asked = parse_qs(urlsplit(link.address).query)
+        assert (asked["client_id"], asked["scope"]) == (["our-app"], ["notes"])
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        assert (await made.call(look(made), {"item": "tea"})).text == "seen tea"
+        change = next(tool for tool in made.tools() if tool.tool == "change")
+        with pytest.raises(NotSent):
+            await made.call(change, {"item": "never"})
+        await until(lambda: made.states()[0].condition == "needs_sign_in")
+        link = await made.begin_sign_in("guarded", "ann", yes)
+        assert parse_qs(urlsplit(link.address).query)["scope"] == ["notes more"]
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        assert (await made.call(change, {"item": "milk"})).text == "changed milk"
+    assert accounts.made == ["tea", "milk"] and set(accounts.clients) == {"our-app"}
+    assert {token.client_id for token in accounts.access.values()} == {"our-app"}
 
 
 async def test_a_pasted_address_ends_it_only_for_who_still_may(tmp_path: Path) -> None:
