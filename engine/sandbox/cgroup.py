@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ OURS, RUNS = "megaagent-bot", "megaagent-runs"
 _DELEGATED = ("user.delegate", "trusted.delegate")
 """What systemd marks the group of a unit with that has Delegate= set."""
 
+_KILLS = "oom_kill"
+"""The line of the counter: in memory.events (version 2) and in memory.oom_control (version 1)."""
+_LONGEST = 4096
+
 _log = logging.getLogger(__name__)
 
 
@@ -27,11 +32,16 @@ class _NoGroup(Exception):
 
 @dataclass(slots=True)
 class RunsGroup:
-    """The group of all runs; without one (`joins` None) `why` says the reason in words."""
+    """The group of all runs; without one (`joins` None) `why` says the reason in words.
+
+    `counter`: a handle of the file that counts the processes which the kernel killed for memory in the group
+    that runs are in (this program's own where there is none of theirs); None if there is no such file.
+    """
 
     joins: int | None = None
     most: int = 0
     why: str = ""
+    counter: int | None = None
     _failed: bool = field(default=False)
 
     @property
@@ -52,11 +62,21 @@ class RunsGroup:
                 self._failed = True
                 _log.warning("a run cannot join its control group, runs are watched only: %s", error)
 
+    def kills(self) -> int:
+        """Return how many processes the kernel has killed here because memory ran out; 0 where unknown."""
+        try:
+            text = os.pread(self.counter, _LONGEST, 0).decode() if self.counter is not None else ""
+        except OSError:
+            return 0
+        lines = (line.partition(" ") for line in text.splitlines())
+        return sum(int(number) for name, _, number in lines if name == _KILLS)
+
     def close(self) -> None:
-        """Close the handle; the group stays, and is used again at the next start."""
-        if self.joins is not None:
-            os.close(self.joins)
-            self.joins = None
+        """Close the handles; the group stays, and is used again at the next start."""
+        for handle in (self.joins, self.counter):
+            if handle is not None:
+                os.close(handle)
+        self.joins = self.counter = None
 
 
 def runs_group(most: int, mount: Path = MOUNT, membership: Path = MEMBERSHIP) -> RunsGroup:
@@ -68,11 +88,36 @@ def runs_group(most: int, mount: Path = MOUNT, membership: Path = MEMBERSHIP) ->
         (runs / "memory.max").write_text(str(most))
         with suppress(OSError):  # a machine without swap
             (runs / "memory.swap.max").write_text("0")
-        return RunsGroup(os.open(runs / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC), most)
-    except _NoGroup as why:
-        return RunsGroup(why=f"{why}.")
+        joins = os.open(runs / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        return RunsGroup(joins, most, counter=_opened([runs / "memory.events"]))
+    except _NoGroup as reason:
+        why = f"{reason}."
     except OSError as error:
-        return RunsGroup(why=f"{error.strerror or error} ({error.filename or mount}).")
+        why = f"{error.strerror or error} ({error.filename or mount})."
+    return RunsGroup(why=why, counter=_own_counter(mount, membership))
+
+
+def _own_counter(mount: Path, membership: Path) -> int | None:
+    """Return a handle of the file that counts kills for memory in this program's group."""
+    places: list[Path] = []
+    with suppress(OSError):
+        for line in membership.read_text().splitlines():
+            _, controllers, own = line.split(":", 2)
+            if not controllers:
+                places.append(mount / own.lstrip("/") / "memory.events")
+            elif "memory" in controllers.split(","):
+                # A container sees its own group as the root, whatever it is called outside.
+                groups = (mount / "memory" / own.lstrip("/"), mount / "memory")
+                places += [group / "memory.oom_control" for group in groups]
+    return _opened(places)
+
+
+def _opened(files: Sequence[Path]) -> int | None:
+    """Return a handle of the first that there is (runs are of another user, who may not see the folder)."""
+    for file in files:
+        with suppress(OSError):
+            return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    return None
 
 
 def _ours(mount: Path, membership: Path) -> Path:

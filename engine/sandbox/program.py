@@ -138,7 +138,7 @@ class Program:
     def work(self) -> RunResult:
         """Set up, run, watch, kill, and copy the files out. Raises NotConfigured if the sandbox cannot be
         set up."""
-        started = time.monotonic()
+        started, killed_before = time.monotonic(), self._group.kills()
         try:
             with _SETTING_UP:
                 inside = self._set_up()
@@ -147,6 +147,8 @@ class Program:
             inside = replace(inside, handles=handles)
             ended = self._run(inside)
             code = self._end(inside, ended)
+            if ended == "exit" and code == _KILLED and self._group.kills() > killed_before:
+                ended = "memory"  # the kernel was quicker than this thread's next look
             haul = take_out(inside.handles.places[0], self._request.files, self._limits)
             text, missing = self.take(last=True)
             report = _all_of(self._report) if self._refereed is not None else b""

@@ -137,3 +137,64 @@ async def test_a_run_joins_before_its_program_begins(sandbox: BubblewrapSandbox,
     finally:
         sandbox._group = before
         group.close()
+
+
+KILL_ITSELF = "import os; os.kill(os.getpid(), 9)"
+
+
+@pytest.mark.parametrize(
+    ("program", "kills", "ended", "code"),
+    [
+        (KILL_ITSELF, 1, "memory", 137),
+        (KILL_ITSELF, 0, "exit", 137),
+        ("print(1)", 1, "exit", 0),
+    ],
+)
+async def test_a_run_that_the_kernel_killed_for_memory_says_so(
+    sandbox: BubblewrapSandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    kills: int,
+    ended: str,
+    code: int,
+) -> None:
+    """By the group's counter: a signal alone could be the program's own, a kill alone another run's."""
+    there = Hierarchy(tmp_path, "/")
+    with (there.own / RUNS / "memory.events").open("w") as counter:
+        text = "low 0\noom 9\noom_kill 3\noom_group_kill 7\n"
+        os.pwrite(counter.fileno(), text.encode(), 0)
+        group = there.group()
+        assert group.kills() == 3
+
+        def join(_self: RunsGroup, _pid: int) -> None:
+            after = text.replace("oom_kill 3", f"oom_kill {3 + kills}")
+            os.pwrite(counter.fileno(), after.encode(), 0)
+
+        monkeypatch.setattr(RunsGroup, "add", join)
+        monkeypatch.setattr(sandbox, "_group", group)
+        result = await sandbox.run(RunRequest(("python", "-c", program), {}))
+    assert (result.ended, result.exit_code) == (ended, code)
+    group.close()
+
+
+@pytest.mark.parametrize(
+    ("membership", "counter"),
+    [
+        ("4:memory:/box\n0::/\n", "memory/box/memory.oom_control"),
+        ("4:cpu,memory:/docker/1\n", "memory/memory.oom_control"),
+        ("0::/login\n", "login/memory.events"),
+    ],
+)
+def test_without_a_group_the_program_s_own_counts(tmp_path: Path, membership: str, counter: str) -> None:
+    """Of version 1, where a container may not see its group's name, and of version 2."""
+    (tmp_path / "membership").write_text(membership)
+    file = tmp_path / "mount" / counter
+    file.parent.mkdir(parents=True)
+    file.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
+    group = runs_group(MOST, tmp_path / "mount", tmp_path / "membership")
+    assert group.joins is None and group.kills() == 5
+    group.close()
+    file.unlink()
+    assert group.kills() == 0
+    assert runs_group(MOST, tmp_path / "mount", tmp_path / "membership").kills() == 0
