@@ -1,6 +1,6 @@
 """Make docs/demo.gif: a browser watches `/task demo` on the loopback page, and its screenshots become frames.
 
-    .venv/bin/python scripts/moving_picture.py [--keep FOLDER]
+    .venv/bin/python scripts/moving_picture.py [--keep FOLDER] [--to FILE]
 
 Needs what the tests need (`scripts/setup.sh test`). Nothing leaves this machine: no model is asked.
 """
@@ -98,11 +98,13 @@ async def act(page: Page) -> None:
     studio = page.locator(".channel", has_text="studio").first
     await studio.click()
     await asyncio.sleep(14.0)
-    await page.locator(".channel", has_text="headquarters").first.click()
+    await page.locator(".channel", has_text="birthday").first.click()
     await page.get_by_text("This was a demonstration").last.wait_for(timeout=120_000)
     await asyncio.sleep(3.0)
-    await page.get_by_text("Preview", exact=True).first.click()
-    await page.get_by_text("HAPPY BIRTHDAY").last.scroll_into_view_if_needed()
+    card = page.locator(".file", has_text="card.txt").last.locator("details")
+    await card.evaluate("card => { card.open = true; }")
+    await card.get_by_text("HAPPY BIRTHDAY").wait_for()
+    await card.evaluate("card => card.scrollIntoView({ block: 'end' })")
     await asyncio.sleep(2.0)
 
 
@@ -125,6 +127,7 @@ def main() -> None:
     """Start, record, compose."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, help="a folder for the single frames")
+    parser.add_argument("--to", type=Path, default=TARGET, help="the file to write")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         product, address = start(Path(folder))
@@ -137,9 +140,9 @@ def main() -> None:
             product.wait(30)
     for number, frame in enumerate(frames if options.keep else ()):
         (options.keep / f"{number:03}.png").write_bytes(frame)
-    compose(frames, TARGET)
-    print(f"{TARGET}: {TARGET.stat().st_size:,} bytes")  # noqa: T201
-    if TARGET.stat().st_size > AT_MOST:
+    compose(frames, options.to)
+    print(f"{options.to}: {options.to.stat().st_size:,} bytes")  # noqa: T201
+    if options.to.stat().st_size > AT_MOST:
         raise SystemExit("It is too large: fewer colours or frames.")
 
 
