@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -85,7 +86,14 @@ async def test_it_goes_on_with_everything_it_had_and_with_what_was_said(world: W
 
 async def test_it_may_use_what_was_said_first_and_no_more(world: World) -> None:
     """Caps count on top of what was used; its minutes begin again; `/task cap` counts from there too."""
-    engine = await world.start(finishing([]))
+    go = asyncio.Event()
+    go.set()
+
+    async def finishes(_request: ChatRequest) -> ChatAnswer:
+        await go.wait()
+        return FINISH
+
+    engine = await world.start(finishes)
     small = Limits(cost_micros=50_000, tokens=900_000, minutes=7)
     task = await engine.handle(StartTask("g", "ann", "here", small, attended=False))
     await ended(engine, task)
@@ -95,11 +103,13 @@ async def test_it_may_use_what_was_said_first_and_no_more(world: World) -> None:
     view = await engine.look.task(task)
     assert view.given == Limits(cost_micros=50_000, tokens=900_000, minutes=7)
     assert view.limits.cost_micros == used + 50_000 and view.limits.minutes == 7
+    go.clear()  # or the task ends before its cap is changed
     await engine.handle(replace(LATER, task_id=task, limits=Limits(cost_micros=20_000, minutes=3)))
     await engine.handle(RaiseCap(task, Limits(minutes=30), "ann"))
     row = (await world.rows(sa.select(TASKS)))[0]
     assert row.deadline_at == pytest.approx(row.continued_at + 30 * 60)
     assert row.max_minutes == 30
+    go.set()
     await until_ends(world, 3)
 
 
