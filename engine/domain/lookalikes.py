@@ -70,6 +70,7 @@ _ALIKE = str.maketrans({"i": "l", "1": "l", "0": "o"})
 _PAIRS = (("rn", "m"), ("vv", "w"))
 
 
+@lru_cache(4_096)
 def folded(name: str) -> str:
     """Return a name's plain letters: case-folded, without accents, look-alikes of other scripts and marks."""
     text = unicodedata.normalize("NFKC", clean_line(name)).casefold()

@@ -47,7 +47,7 @@ _by_id = Prepared(
         sa.literal_column("0").label("waits"),
     ).where(AGENTS.c.id == sa.bindparam("agent"))
 )
-_awaited = Prepared(sa.select(WAITS.c.path).where(WAITS.c.task_id == sa.bindparam("task")))
+_awaited = Prepared(sa.select(WAITS.c.path).where(WAITS.c.task_id == sa.bindparam("task"), WAITS.c.path > ""))
 _by_name = Prepared(
     sa.select(
         AGENTS.c.id,

@@ -105,18 +105,18 @@ def _one_call_each(messages: Sequence[ChatMessage]) -> Iterator[ChatMessage]:
 
 
 class ToolTexts:
-    """JSON of tool lists, made once for each list (roles share one tuple over thousands of calls)."""
+    """JSON of tool lists, made once for each list of the same tools, which agents share over many calls."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[int, frozenset[str]], tuple[tuple[ToolSpec, ...], bytes]] = {}
+        self._made: dict[tuple[tuple[int, ...], frozenset[str]], tuple[tuple[ToolSpec, ...], bytes]] = {}
 
     def of(self, tools: tuple[ToolSpec, ...], without: frozenset[str] = frozenset()) -> bytes:
         """The JSON array of `tools`, keywords `without` left out of their schemas; nothing for none."""
         if not tools:
             return b""
-        key = (id(tools), without)
-        kept = self._made.get(key)
-        if kept is not None and kept[0] is tools:
+        key = (tuple(map(id, tools)), without)
+        kept = self._made.get(key)  # the tools are kept beside it, so that their ids are no others'
+        if kept is not None:
             return kept[1]
         if len(self._made) >= MAX_TOOL_LISTS:
             self._made.clear()
