@@ -14,6 +14,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 worker=
 # A shell starts what runs beside it with Ctrl+C ignored: it has to be ended by hand.
 stop() {
+    [ "$worker" != new ] || worker=${!:-}
     [ -z "$worker" ] || kill "$worker" 2>/dev/null || true
     [ -z "$worker" ] || wait "$worker" 2>/dev/null || true
     printf '\n• Stopped. What is installed so far is kept%s; the same command goes on from there.\n' \
@@ -28,6 +29,7 @@ quietly() {
     what=$1
     shift
     log=$(mktemp)
+    worker=new # stopped before its number is known: see stop
     "$@" >"$log" 2>&1 &
     worker=$!
     began=$(date +%s)

@@ -75,7 +75,8 @@ class Replay:
         if not mine:
             return self._beyond(view)
         if not self._is_there(mine[0], view):
-            return say("Waiting.")
+            heard = CHANGE in view.last or LATER in view.last  # a person is always answered, so it is seen
+            return say("I read it, and wait for the chapter." if heard else "Waiting.")
         step = mine.popleft()
         await self._turn_of(step.number)
         self._judged += [made["assignment"] for name, made in step.calls if name == "review"]

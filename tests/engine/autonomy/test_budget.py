@@ -88,11 +88,16 @@ async def test_eighty_percent_is_said_once(stage: Stage) -> None:
 
     caps = replace(CAPS, cost_micros=1_500, steps=9_000)
     play = await stage({"Boss": boss}, caps=caps)
-    while not play.of(GateRaised, kind="cap"):  # the clock alone may be late between 80 % and the cap
-        await play.more()
-        await play.engine._monitor.sweep()
+    sweeps = asyncio.create_task(_sweep(play))  # the clock alone may be late between 80 % and the cap
+    await play.until(GateRaised, kind="cap")
+    sweeps.cancel()
     assert len(play.of(CapReached, percent=80, cap="cost")) == 1
     assert told[-1]
+
+
+async def _sweep(play: Play) -> None:
+    while True:
+        await play.engine.sweep()
 
 
 def _funded(usd: float) -> dict[str, object]:
