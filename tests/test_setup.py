@@ -40,7 +40,14 @@ def test_ctrl_c_ends_what_is_being_installed_and_says_what_is_kept(tmp_path: Pat
     (tmp_path / ".venv").mkdir()
     body = "quietly \"packages\" sh -c 'echo $$ >pid; exec sleep 60'"
     words = ["sh", "-c", f"{functions('setting')}\n{body}", "setup.sh"]
-    running = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    running = subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - ignored beside a shell
+    )
     until = time.monotonic() + 20
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
         assert time.monotonic() < until
