@@ -14,6 +14,11 @@ ROOT = Path(__file__).parent.parent
 SETUP = (ROOT / "scripts/setup.sh").read_text().replace('cd "$(dirname "$0")/.."\n', "")
 
 
+def heeds_interrupts() -> None:
+    """Take SIGINT as usual: beside a shell, as under nohup, it is ignored, and a shell could not trap it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def functions(until: str) -> str:
     """Return the set-up's functions up to one."""
     return SETUP[: SETUP.index(f"\n{until}() {{")]
@@ -46,7 +51,7 @@ def test_ctrl_c_ends_what_is_being_installed_and_says_what_is_kept(tmp_path: Pat
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - ignored beside a shell
+        preexec_fn=heeds_interrupts,  # noqa: PLW1509 - no thread of this process holds a lock of it
     )
     until = time.monotonic() + 20
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
