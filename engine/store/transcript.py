@@ -15,7 +15,7 @@ from engine.store.prepared import FetchedRow
 
 REMEMBERED_STEPS, REMEMBERED_CHARS = 2_048, 4_096
 """Steps that are kept as they were read, and the most characters of one: each step of a turn reads the same
-past again. At most 16 MB of memory."""
+past again. About 16 MB of memory at most, their JSON included."""
 
 
 def unread(row: FetchedRow) -> InboxMessage:
@@ -63,7 +63,7 @@ def past_messages(stored: str) -> tuple[InboxMessage, ...]:
 def past_step(row: FetchedRow) -> PastStep:
     """Return a stored step as it is replayed to the model."""
     stored = (row.step, row.input, row.said, row.calls_json, row.messages_json, row.kept)
-    small = len(row.calls_json) + len(row.messages_json) <= REMEMBERED_CHARS
+    small = sum(len(text) for text in stored[1:]) <= REMEMBERED_CHARS
     return _known_step(*stored) if small else _read_step(*stored)
 
 
