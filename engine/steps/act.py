@@ -142,7 +142,7 @@ async def act(
     now = clock.now()
     note = _note_on(answer)
     for call in answer.tool_calls[len(whole) :]:
-        acted.records.append(_record(turn, len(whole), call, note, Refused("malformed")))
+        acted.records.append(call_record(turn, len(whole), call, note, Refused("malformed")))
     useless = acted.good == 0 and (bool(note) or not answer.text.strip() or bool(answer.tool_calls))
     bad = agent.bad_answers + 1 if useless else 0
     continues = answer.tool_calls or note or turn.text_only
@@ -253,7 +253,8 @@ def _note_on(answer: ChatAnswer) -> str:
     return f"{at} before anything was said: thinking used all of it. Think less and call a tool soon."
 
 
-def _record(turn: Turn, number: int, call: ToolCall, result: str, outcome: Outcome | None) -> CallRecord:
+def call_record(turn: Turn, number: int, call: ToolCall, result: str, outcome: Outcome | None) -> CallRecord:
+    """Return the record of call `number` of an answer, stored with its step."""
     identity = call_id(turn.facts.step, number)
     return CallRecord(identity, _safe_name(call), clip(call.arguments, 60_000), result, outcome)
 
@@ -269,7 +270,7 @@ def nothing_done(turn: Turn, answer: ChatAnswer, started: float, now: float) -> 
     model."""
     note = "Not done: others kept changing the same things at this moment. Look again, then decide again."
     bad = turn.facts.agent.bad_answers + 1
-    calls = [_record(turn, n, call, note, Refused("failed")) for n, call in enumerate(answer.tool_calls)]
+    calls = [call_record(turn, n, call, note, Refused("failed")) for n, call in enumerate(answer.tool_calls)]
     return StepOutcome(
         said="",
         calls=tuple(calls),
@@ -330,7 +331,7 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
     steady = text if result.steady is None else result.steady
     text += _loop_note(call, steady, acted, context, refused=isinstance(result.outcome, Refused))
     acted.good += good
-    acted.records.append(_record(turn, number, call, text, result.outcome))
+    acted.records.append(call_record(turn, number, call, text, result.outcome))
 
 
 async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[ToolResult, bool]:

@@ -23,7 +23,6 @@ from engine.domain.effects import (
     CheckRoom,
     CollectWords,
     Dismiss,
-    Effect,
     Finish,
     Notice,
     ProposePlan,
@@ -44,6 +43,7 @@ from engine.lifecycle.agents import pause_recruits
 from engine.ports import Wake
 from engine.steps.accepted import notify_reopened
 from engine.steps.effects import apply_effect
+from engine.steps.late import undone
 from engine.steps.sources import sources_of_turn
 from engine.steps.transcript import calls_json, messages_json, summary_json
 from engine.steps.unanswered import ends_silently, pass_on_words
@@ -243,9 +243,9 @@ def commit_step(
     `enlist` is the dispatcher's; with `leave` the agent's turn returns to the dispatcher instead of
     continuing.
 
-    When the task ended or the agent was dismissed during the model call, only spending and transcript are
-    stored. Rows are locked in one order everywhere: agents by id, task, budgets, those of the month, then
-    the lock that orders events and revisions.
+    When the task ended or the agent was dismissed during the model call, only spending and a transcript that
+    says so are stored (`engine.steps.late`). Rows are locked in one order everywhere: agents by id, task,
+    budgets, those of the month, then the lock that orders events and revisions.
     """
     outcome = replace(outcome, effects=one_change_a_file(outcome.effects))
     unit = UnitOfWork(connection, turn, now)
@@ -254,8 +254,10 @@ def commit_step(
     if me.budget_id != unit.agent.budget_id:
         turn = unit.turn = under_budget(connection, turn, me.budget_id)
     dropped = me.task_state not in ("running", "paused") or me.status == "dismissed"
+    if dropped:
+        outcome = undone(outcome, turn)
     step = _Step(connection, unit, turn, outcome, me, dropped)
-    if leave or step.silent or not all(isinstance(e, _LEAN) for e in step.effects):
+    if leave or step.silent or not all(isinstance(e, _LEAN) for e in step.outcome.effects):
         return _in_two(step, enlist, leave=leave)
     try:
         with to_the_end(connection):
@@ -295,15 +297,6 @@ class _Step:
     dropped: bool
 
     @property
-    def effects(self) -> tuple[Effect, ...]:
-        return () if self.dropped else self.outcome.effects
-
-    @property
-    def reads(self) -> bool:
-        """Return whether the step consumes its inbox; a step whose effects are dropped does not."""
-        return self.outcome.reads and not self.dropped
-
-    @property
     def silent(self) -> bool:
         """Return whether the turn ends with this step, which holds neither an answer nor an effect."""
         return not self.dropped and ends_silently(self.outcome)
@@ -311,26 +304,26 @@ class _Step:
     @property
     def holds_order(self) -> bool:
         """Return whether the order of changes is locked from the first effect on."""
-        return any(isinstance(effect, _ORDERED) for effect in self.effects)
+        return any(isinstance(effect, _ORDERED) for effect in self.outcome.effects)
 
     def write(self) -> tuple[Any, Any]:
         """Write all but wake-ups and events. Return cursors of the consumed and of the remaining messages."""
         connection, unit, turn, outcome = self.connection, self.unit, self.turn, self.outcome
         self._set_fence()
-        consumed = _consume_inbox(connection, turn, unit) if self.reads else None
-        if any(isinstance(effect, _MOVES_TASK) for effect in self.effects):
+        consumed = _consume_inbox(connection, turn, unit) if self.outcome.reads else None
+        if any(isinstance(effect, _MOVES_TASK) for effect in self.outcome.effects):
             _progress.run(connection, task=unit.task_id, now=unit.now)
         if self.holds_order:
             settle_budget(connection, turn, outcome, self.me, unit.now)
             hold_order(connection)
         if not self.dropped:
             self._speak()
-        for effect in self.effects:
+        for effect in self.outcome.effects:
             apply_effect(effect, unit)
         notify_reopened(unit)
-        if self.me.status == "paused" and any(isinstance(effect, Recruit) for effect in self.effects):
+        if self.me.status == "paused" and any(isinstance(effect, Recruit) for effect in self.outcome.effects):
             pause_recruits(connection, unit.agent.id, unit.now)
-        _write_step(connection, turn, outcome, unit)
+        _write_step(connection, turn, outcome, unit, dropped=self.dropped)
         if self.silent:
             pass_on_words(unit)
         return consumed, waking.run(connection, agent=unit.agent.id)
@@ -343,7 +336,7 @@ class _Step:
         turn, outcome, agent = self.turn, self.outcome, self.turn.facts.agent
         closes = self.me.status == "dismissed" or (outcome.ends_turn and not self.dropped)
         # A step that read nothing does not start the turn: the next one gets the state of the work again.
-        begun = self.reads or agent.in_turn
+        begun = self.outcome.reads or agent.in_turn
         values = {
             "agent": agent.id,
             "old": agent.fence,
@@ -356,7 +349,7 @@ class _Step:
             "new_summary": summary_json(turn.summary),
             "upto": turn.upto,
             "prompt": outcome.usage.prompt,
-            "rest": "" if self.dropped else rest_json(outcome.rest),
+            "rest": rest_json(outcome.rest),
             "part": int(turn.rest is not None),
             "answer": outcome.state.answer_tokens,
             "long": outcome.state.too_long,
@@ -409,7 +402,7 @@ class _Step:
     def check(self, consumed: Any) -> None:
         """Raise InboxChanged when a message was withdrawn meanwhile (on PostgreSQL the statement fails)."""
         inbox = self.turn.facts.inbox
-        asked = self.reads and self.connection.dialect.name != "postgresql"
+        asked = self.outcome.reads and self.connection.dialect.name != "postgresql"
         if asked and inbox and consumed.rowcount != len(inbox):
             raise _changed()
 
@@ -464,14 +457,16 @@ def _consume_inbox(connection: Connection, turn: Turn, unit: UnitOfWork) -> Any:
     return consumed
 
 
-def _write_step(connection: Connection, turn: Turn, outcome: StepOutcome, unit: UnitOfWork) -> None:
+def _write_step(
+    connection: Connection, turn: Turn, outcome: StepOutcome, unit: UnitOfWork, *, dropped: bool
+) -> None:
     agent = turn.facts.agent
     row = {
         "task_id": unit.task_id,
         "agent_id": agent.id,
         "step": turn.facts.step,
         "turn": agent.turn + (0 if agent.in_turn else 1),
-        "input": turn.input if outcome.reads or not turn.facts.inbox else "",
+        "input": turn.input if outcome.reads or dropped or not turn.facts.inbox else "",
         "said": outcome.said,
         "calls_json": calls_json(outcome.calls, unit),
         "messages_json": messages_json(turn.facts.inbox if outcome.reads else ()),

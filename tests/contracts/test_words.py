@@ -32,9 +32,10 @@ from engine.commands import (
     StopTask,
 )
 from engine.domain.effects import StepOutcome
+from engine.domain.outcomes import Refused
 from engine.domain.prompt import compose
-from engine.domain.speech import acts
-from engine.domain.state import StepFacts, Turn
+from engine.domain.speech import acts, unanswered_people
+from engine.domain.state import NOTE, StepFacts, Turn
 from engine.errors import Fenced, Stale, WrongState
 from engine.events import MessageRead, TaskContinued, TaskEnded, load_event
 from engine.handlers import agents, continuation, gates, messages, tasks
@@ -46,6 +47,7 @@ from engine.ports import ChatAnswer, Database, RunResult
 from engine.runtime.clock import SystemClock
 from engine.steps.act import act, nothing_done, rest_answer
 from engine.steps.commit import InboxChanged, commit_step
+from engine.steps.late import LATE, UNDONE
 from engine.steps.load import CapHit, load_turn
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, TASKS, loads
 from engine.store.transcript import past_calls
@@ -487,6 +489,45 @@ def _is_cut_short(machine: Words) -> None:
     assert machine.rows(in_turn)[0].in_turn
 
 
+WRITES = call(
+    ("write_file", {"path": "notes.md", "content": "all of it"}),
+    ("send_message", {"to": ["Ada"], "text": "notes.md is there"}),
+    text="I wrote notes.md, as you asked.",
+)
+TRIES = call(("write_file", {"path": "notes.md", "content": "x"}), ("run", {"command": ["python", "x.py"]}))
+
+
+def _comes_late(machine: Words) -> None:
+    """What an answer did is not done where the task had ended: whoever continues reads so, and it counts as
+    no answer to the person."""
+    for answer, names in ((WRITES, ("write_file", "send_message")), (TRIES, ("write_file", "run"))):
+        machine.begin(attended=True)
+        boss = machine.crew[0]
+        machine.write(0)
+        machine.load(0)
+        machine.commit(0, ANSWERS["goes on"])
+        machine.load(0)
+        machine.stop(9)
+        machine.commit(0, answer)
+        machine.nothing_is_lost()
+        machine.go_on()
+        assert machine.thinks(boss)
+        turn = machine.thinking[boss]
+        late = turn.facts.past[-1]
+        assert tuple(one.name for one in late.calls) == (*names, NOTE)
+        assert all(isinstance(one.outcome, Refused) for one in late.calls) and not late.said
+        shown = "\n".join(message.content for message in turn.request.messages)
+        assert shown.count(UNDONE) == len(names) and LATE in shown
+        assert answer.text in shown and "word1." in shown
+        assert unanswered_people(turn.facts) == ("Me",)
+        machine.insist(boss, "goes on")
+        machine.nobody_goes_unanswered()
+        unread = sa.and_(MESSAGES.c.to_agent == boss, MESSAGES.c.consumed_step.is_(None))
+        assert [row.text for row in machine.rows(sa.select(MESSAGES).where(unread))] == ["word1."]
+        machine.stop(9)
+        machine.end, machine.said, machine.thinking, machine.words = None, {}, {}, 0
+
+
 def _is_replaced(machine: Words) -> None:
     """A person's words, whole, reach who takes over from their reader."""
     machine.begin(attended=True)
@@ -510,5 +551,5 @@ def test_words_over_which_a_turn_ends_go_to_somebody_else(
         for who in (0, 1):
             for what in STUBBORN:
                 _ends_in_vain(Words(loop, db, tmp_path), who, what)
-        for case in (_is_cut_short, _is_replaced):
+        for case in (_is_cut_short, _comes_late, _is_replaced):
             case(Words(loop, db, tmp_path))
