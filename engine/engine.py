@@ -49,7 +49,7 @@ from engine.runtime.turn import EngineParts, TurnOptions, TurnRunner
 from engine.settings import EngineSettings
 from engine.steps.commit import Committed
 from engine.store import lookup
-from engine.store.core import EVENTS, acting, append_events, loads
+from engine.store.core import EVENTS, acting, append_events, loads, new_key
 from engine.store.prepared import Prepared
 from engine.store.sql_queries import SqlQueries
 from engine.workspace import normal_path
@@ -328,7 +328,7 @@ class Engine:
         paths, caps = _checked_paths(command.files), self._options.caps
         if paths:
             await self._parts.db.write(lambda db: continuation.check_ended(db, command.task_id))
-            key = f"continue.{command.task_id}.{now:.6f}"
+            key = f"continue.{command.task_id}.{new_key()}"
             await self._import_files(command.task_id, paths, command.by_name, key, now)
         return await self._carry_out(
             command, now, lambda db: continuation.continue_task(db, command, caps, now)
@@ -338,7 +338,7 @@ class Engine:
         paths = _checked_paths(command.files)
         if paths:
             agent = await self._parts.db.read(lambda db: lookup.get_agent(db, command.agent_id))
-            key = f"say.{command.ref or f'{agent.id}.{now:.6f}'}"
+            key = f"say.{command.ref or f'{agent.id}.{new_key()}'}"
             await self._import_files(agent.task_id, paths, command.by_name, key, now)
         return await self._carry_out(command, now, lambda db: messages.say_to_agent(db, command, now))
 
@@ -378,7 +378,7 @@ def _append_to_running(
     connection: Connection, make: Callable[[int], EventBody | None], now: float
 ) -> tuple[int, ...]:
     bodies = [body for task_id in running_tasks(connection) if (body := make(task_id)) is not None]
-    append_events(connection, [(f"t{b.task_id}.{type(b).__name__}.{now:.6f}", b) for b in bodies], now)
+    append_events(connection, [(f"t{b.task_id}.{type(b).__name__}.{new_key()}", b) for b in bodies], now)
     return tuple(body.task_id for body in bodies)
 
 

@@ -21,7 +21,7 @@ from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import set_state
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Quote, Wake
-from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events
+from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events, new_key
 from engine.store.messages import add_system_message
 from engine.store.starts import worked_s
 
@@ -76,7 +76,7 @@ def _stop_subtree_at(
     cap, _, limit = at
     detail = f"the budget of {agent.name} is used up ({used_of(*at)})"
     to = agent.head_id or task.boss_id
-    key = f"budget{budget.id}.{cap}.{limit}.{now:.6f}"
+    key = f"budget{budget.id}.{cap}.{limit}.{new_key()}"
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail, names=True)
     append_events(connection, [(key, seen)], now)
     asks = bool(row.set_by) and task.attended
@@ -101,7 +101,7 @@ def pause_and_ask(
     Return the agents to wake.
     """
     cap, spent, limit = at
-    key = f"t{task.id}.cap.{now:.6f}"
+    key = f"t{task.id}.cap.{new_key()}"
     reached = CapReached(task.id, cap, 100, spent, limit)
     if not task.attended:
         append_events(connection, [(key, reached)], now)
@@ -159,13 +159,13 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
     connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(warned=bits))
     events: list[EventBody] = [CapReached(task.id, c, percent, s, m) for _, c, percent, s, m in new]
     append_events(
-        connection, [(f"t{task.id}.warn.{now:.6f}.{n}", body) for n, body in enumerate(events)], now
+        connection, [(f"t{task.id}.warn.{new_key()}.{n}", body) for n, body in enumerate(events)], now
     )
     if any(bit in (_NEAR_SPEND, _NEAR_MINUTES) for bit, *_ in new):
         text = (
             f"{WARN_PERCENT} % of what this task may use is used. Start nothing large; bring it to its end."
         )
-        key = f"t{task.id}.warn.{now:.6f}"
+        key = f"t{task.id}.warn.{new_key()}"
         add_system_message(connection, task.id, task.boss_id, text, key, now, wakes=False)
 
 
@@ -194,7 +194,7 @@ def _say_near(
 ) -> None:
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == row.agent_id)).one()
     detail = f"{used_of(*at)} of the budget of {agent.name} are used"
-    key = f"budget{row.id}.near.{at[0]}.{now:.6f}"
+    key = f"budget{row.id}.near.{at[0]}.{new_key()}"
     text = f"{detail}. Bring your part to its end within the rest."
     add_system_message(connection, task.id, agent.id, text, key, now, wakes=False)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail, names=True)

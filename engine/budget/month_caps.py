@@ -19,7 +19,7 @@ from engine.events import EventBody, MonthBudgetReached
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import reopen, set_state
 from engine.ports import Quote, Wake
-from engine.store.core import AGENTS, MONTH_RULES, MONTHS, TASKS, AnyRow, append_events
+from engine.store.core import AGENTS, MONTH_RULES, MONTHS, TASKS, AnyRow, append_events, new_key
 from engine.store.lookup import budget_path
 from engine.store.months import (
     both_left,
@@ -113,7 +113,7 @@ def _announce(
     zone = rule_of(connection, row.space).zone
     events: list[tuple[str, EventBody]] = [
         (
-            f"month{row.id}.{cap}.{percent}.{limit}.{now:.6f}",
+            f"month{row.id}.{cap}.{percent}.{limit}.{new_key()}",
             MonthBudgetReached(0, row.space, row.by, row.month, zone, cap, percent, spent, limit),
         )
         for cap, percent, spent, limit in told
@@ -139,7 +139,7 @@ def pause_for_month(connection: Connection, task: AnyRow, budget: Budget, need: 
         f"The budget {whose} for {row.month} (time zone {left.zone}) has no room for the next call: "
         f"{used(left)} are used. What should happen now?"
     )
-    key = f"t{task.id}.month.{now:.6f}"
+    key = f"t{task.id}.month.{new_key()}"
     question = NewGate("month", text, choices_of("month"), f"{key}.gate", task.root_group_id)
     append_events(connection, [(key, raise_gate(connection, task.id, question, now))], now)
 

@@ -9,7 +9,7 @@ from engine.domain.budget import WARN_PERCENT, CapName, amount
 from engine.domain.gates import SUBTREE_CAP, choices_of
 from engine.events import CapReached
 from engine.lifecycle.gates import NewGate, raise_gate
-from engine.store.core import GATES, AnyRow, append_events
+from engine.store.core import GATES, AnyRow, append_events, new_key
 
 
 def used_of(cap: CapName, spent: int, limit: int) -> str:
@@ -22,7 +22,7 @@ def warn_setter(
 ) -> None:
     """Append the event that 80 % of a subtree's budget (`row`) is used."""
     reached = CapReached(row.task_id, at[0], WARN_PERCENT, at[1], at[2], agent.id, agent.name, row.set_by)
-    append_events(connection, [(f"budget{row.id}.near.{at[0]}.{now:.6f}.cap", reached)], now)
+    append_events(connection, [(f"budget{row.id}.near.{at[0]}.{new_key()}.cap", reached)], now)
 
 
 def ask_about_subtree_cap(
@@ -34,7 +34,7 @@ def ask_about_subtree_cap(
     )
     if connection.execute(asked).first() is not None:
         return
-    key = f"budget{row.id}.full.{now:.6f}"
+    key = f"budget{row.id}.full.{new_key()}"
     text = (
         f"The cap set for {agent.name} and all below it is reached ({used_of(*at)}). They have stopped, the "
         "others continue. What should happen now?"

@@ -30,6 +30,7 @@ from engine.store.core import (
     AGENTS,
     AnyRow,
     append_events,
+    new_key,
 )
 from engine.store.lookup import get_agent, get_task
 from engine.store.messages import add_system_message
@@ -93,7 +94,7 @@ def _switched(
     body = AgentChanged(
         agent.task_id, agent.group_id, agent.id, agent.name, change, by_name=by_name, below=below
     )
-    append_events(connection, [(f"agent{agent.id}.{change}.{now:.6f}", body)], now)
+    append_events(connection, [(f"agent{agent.id}.{change}.{new_key()}", body)], now)
 
 
 def edit_agent(connection: Connection, command: EditAgent, now: float) -> HandlerResult:
@@ -124,14 +125,14 @@ def _instruct(connection: Connection, agent: AnyRow, text: str, by_name: str, no
     _add_new_words(connection, agent, text, now)
     who = foreign_name(by_name) or "A person"
     notice = f"{who}, a person, changed your instructions. They are now:\n{text}"
-    key = f"edit.{agent.id}.{now:.6f}"
+    key = f"edit.{agent.id}.{new_key()}"
     add_system_message(
         connection, agent.task_id, agent.id, notice, key, now, priority=0, about=("correction", None)
     )
     body = AgentChanged(
         agent.task_id, agent.group_id, agent.id, agent.name, "edited", by_name, agent.instructions, text
     )
-    append_events(connection, [(f"agent{agent.id}.edited.{now:.6f}", body)], now)
+    append_events(connection, [(f"agent{agent.id}.edited.{new_key()}", body)], now)
     return (Wake(agent.id, agent.task_id, 0),)
 
 
@@ -147,7 +148,7 @@ def _set_model(connection: Connection, agent: AnyRow, model: str, by_name: str, 
     before, after = agent.model or usual, model or usual
     connection.execute(AGENTS.update().where(AGENTS.c.id == agent.id).values(model=model))
     body = AgentChanged(agent.task_id, agent.group_id, agent.id, agent.name, "model", by_name, before, after)
-    append_events(connection, [(f"agent{agent.id}.model.{now:.6f}", body)], now)
+    append_events(connection, [(f"agent{agent.id}.model.{new_key()}", body)], now)
 
 
 def dismiss_agent(connection: Connection, command: DismissAgent, now: float) -> HandlerResult:

@@ -24,6 +24,7 @@ from engine.store.core import (
     TASKS,
     AnyRow,
     new_id,
+    new_key,
 )
 from engine.store.lookup import get_agent, hold_task
 
@@ -51,7 +52,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
     if len(text) > MAX_CHARS:
         raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit.", "Attach it as a file.")
     text = f"{left}{_with_files(text, command.files)}"
-    key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{now:.6f}"
+    key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{new_key()}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
     if known is not None:
         return HandlerResult(int(known))
@@ -86,7 +87,7 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Ha
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
     text = f"{old.preface}{_with_files(command.text.strip(), command.files)}"
-    values |= {"text": text, "key": f"say.{command.ref}.{now:.6f}"}
+    values |= {"text": text, "key": f"say.{command.ref}.{new_key()}"}
     add_words(connection, old.task_id, command.text, now)
     return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
 

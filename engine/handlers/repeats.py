@@ -17,7 +17,7 @@ from engine.events import RepeatPaused
 from engine.handlers.result import HandlerResult
 from engine.handlers.tasks import start_task
 from engine.lifecycle.ending import ENDED
-from engine.store.core import REPEATS, TASKS, AnyRow, append_events, dumps, loads, new_id
+from engine.store.core import REPEATS, TASKS, AnyRow, append_events, dumps, loads, new_id, new_key
 from engine.store.repeats import repeat_views
 
 MOST_IN_A_SPACE = 25
@@ -83,7 +83,7 @@ def pause_repeat(connection: Connection, due: DueRepeat, why: str, now: float) -
     row = connection.execute(pause.returning(*told)).first()
     if row is not None:
         paused = RepeatPaused(row.last_task_id or 0, due.id, row.space, row.origin, row.goal, why)
-        append_events(connection, [(f"r{due.id}.paused.{now:.6f}", paused)], now)
+        append_events(connection, [(f"r{due.id}.paused.{new_key()}", paused)], now)
 
 
 def resume_repeat(connection: Connection, command: ResumeRepeat, now: float) -> HandlerResult:

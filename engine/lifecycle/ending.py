@@ -24,7 +24,7 @@ from engine.lifecycle.calls import withdraw
 from engine.lifecycle.gates import close_gates
 from engine.lifecycle.open_messages import forward_stranded, messages_since, open_messages, unheeded
 from engine.lifecycle.run_evidence import account, runs_of
-from engine.store.core import AGENTS, GATES, MEMORIES, OUTSIDE_CALLS, TASKS, AnyRow, dumps, loads
+from engine.store.core import AGENTS, GATES, MEMORIES, OUTSIDE_CALLS, TASKS, AnyRow, dumps, loads, new_key
 from engine.store.lookup import hold_task
 from engine.store.messages import add_system_message
 from engine.store.packages import pins_of
@@ -145,7 +145,7 @@ def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held
         f"{why}\nThe task does not end yet: people said something since you called finish.{quoted}\n"
         "See that it is acted on and answered, then call finish again."
     )
-    key = f"t{task_id}.hold.{now:.6f}"
+    key = f"t{task_id}.hold.{new_key()}"
     add_system_message(connection, task_id, task.boss_id, text, key, now, priority=0)
     boss = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == task.boss_id)).scalar_one()
     detail = f"{boss} continues: {', '.join(dict.fromkeys(w.by for w in words.values()))} said something"

@@ -24,6 +24,7 @@ from engine.store.core import (
     TASKS,
     AnyRow,
     append_events,
+    new_key,
 )
 
 _REOPENED: Mapping[GateBasis, str] = {
@@ -62,7 +63,7 @@ def set_state(
     )
     (begin_waiting if state == "paused" else end_waiting)(connection, task.id, now)
     body = TaskChanged(task.id, state, reason, cause, by)
-    append_events(connection, [(f"t{task.id}.{state}.{now:.6f}", body)], now)
+    append_events(connection, [(f"t{task.id}.{state}.{new_key()}", body)], now)
 
 
 def ready_agents(connection: Connection, task_id: int | None = None) -> tuple[Wake, ...]:

@@ -20,7 +20,7 @@ from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.monitoring.intervention import intervene
 from engine.monitoring.snapshot import open_work, take_snapshot
 from engine.ports import Wake
-from engine.store.core import AGENTS, GATES, OUTSIDE_CALLS, TASKS, AnyRow, append_events
+from engine.store.core import AGENTS, GATES, OUTSIDE_CALLS, TASKS, AnyRow, append_events, new_key
 from engine.store.messages import add_system_message
 
 STANDSTILL = {"stall": "no agent continued by itself", "audit": "the auditor gave no judgement"}
@@ -154,7 +154,7 @@ def _nudge(connection: Connection, task: AnyRow, nudge: Nudge, now: float) -> Wa
     key = f"quiet.{agent.id}.{agent.fence}.{task.quiet_rounds}"
     add_system_message(connection, task.id, agent.id, nudge.text, key, now)
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, nudge.rule, "nudged", nudge.text)
-    append_events(connection, [(f"{key}.{now:.6f}", seen)], now)
+    append_events(connection, [(f"{key}.{new_key()}", seen)], now)
     return Wake(agent.id, task.id)
 
 
@@ -164,7 +164,7 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
             end_short(connection, task, ask.why, now)
             return ()
         return wrap_up(connection, task, STANDSTILL[ask.rule], now)
-    key = f"t{task.id}.stall.{now:.6f}"
+    key = f"t{task.id}.stall.{new_key()}"
     question = NewGate(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     events: list[EventBody] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from secrets import token_hex
 from typing import Any
 
 import sqlalchemy as sa
@@ -122,6 +123,15 @@ def hold_order(connection: Connection) -> None:
     """Lock the numbering of events and revisions until the commit."""
     if connection.dialect.name == "postgresql":
         _hold_order.run(connection)
+
+
+def new_key() -> str:
+    """Return the part of a key that makes it its own, where what it names has no identity of its own.
+
+    The time will not do: two people write, and a state changes twice, in one tick of a coarse clock or in an
+    instant that a clock set back repeats.
+    """
+    return token_hex(8)
 
 
 def append_events(connection: Connection, events: Sequence[tuple[str, EventBody]], now: float) -> None:

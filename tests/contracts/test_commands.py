@@ -32,7 +32,8 @@ from engine.commands import (
 from engine.errors import EngineError, Invalid, NotFound, WrongState
 from engine.llm.scripted import say
 from engine.ports import ChatAnswer, ChatRequest
-from engine.store.core import AGENTS, TASKS
+from engine.runtime.clock import SystemClock
+from engine.store.core import AGENTS, MESSAGES, TASKS
 from tests.contracts.conftest import World
 
 UNKNOWN: list[Command] = [
@@ -139,6 +140,31 @@ async def test_the_same_message_sent_twice_under_one_ref_arrives_once(world: Wor
     boss = int(await world.scalar(sa.select(AGENTS.c.id)))
     said = SayToAgent(boss, "hello", "me", "Me", ref="discord:1")
     assert await engine.handle(said) == await engine.handle(said)
+
+
+class StandingClock(SystemClock):
+    """A clock that always says the same time."""
+
+    def now(self) -> float:
+        """Return the one time."""
+        return 1_800_000_000.0
+
+
+async def test_commands_in_one_tick_of_the_clock_all_count(world: World) -> None:
+    """Words and changes of state of one instant are told apart: a coarse clock, or one that was set back,
+    drops none of them."""
+    engine = await world.start(lambda _: say("done"), clock=StandingClock())
+    task = await engine.handle(StartTask("g", "ann", "s"))
+    boss = (await engine.look.task(task)).boss_id
+    for _ in range(2):
+        await engine.handle(PauseTask(task, "ann"))
+        await engine.handle(PauseAgent(boss, "ann"))
+        await engine.handle(EditAgent(boss, "Write.", "ann"))
+        await engine.handle(SayToAgent(boss, "more", "ann", "Ann"))
+        await engine.handle(ResumeAgent(boss, "ann"))
+        await engine.handle(ResumeTask(task, "ann"))
+    said = sa.select(MESSAGES.c.id).where(MESSAGES.c.text == "more")
+    assert len(await world.rows(said)) == 2
 
 
 async def test_refusals_are_all_engine_errors(world: World) -> None:

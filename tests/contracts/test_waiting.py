@@ -56,7 +56,11 @@ async def test_a_call_is_written_down_while_it_lasts(world: World, monkeypatch: 
     boss = (await engine.look.task(first)).boss_id
     assert seen == ModelCallView(first, boss, seen.began_at, seen.at, sent=True, written=WRITING)
     assert 0.1 <= seen.at - seen.began_at < 60
-    assert {c.task_id for c in await engine.look.model_calls()} == {first, other}
+
+    async def both_are_seen() -> bool:
+        return {c.task_id for c in await engine.look.model_calls()} == {first, other}
+
+    await world.until(both_are_seen)
     assert not (await engine.look.model_calls(other))[0].sent
     assert await engine.look.usual_seconds(first) is None
 
