@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections import deque
@@ -19,6 +20,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import ValidationError
 
+from engine.connectors.mcp import bounds
 from engine.connectors.mcp.answers import answer_of, text_of_prompt, text_of_resource
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.signin import Carried
@@ -33,13 +35,20 @@ MAX_TOOLS = 200
 MAX_PAGES = 20
 """Tools of one server that are used, and pages of a list that are read."""
 
-_REFUSED = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND, types.PARSE_ERROR})
+_REFUSED = frozenset({types.INVALID_PARAMS, types.METHOD_NOT_FOUND})
 """Errors by which a server says that it did not do what it was asked."""
 
 _SILENT = frozenset(
-    {types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.INTERNAL_ERROR, types.INVALID_REQUEST}
+    {
+        types.CONNECTION_CLOSED,
+        types.REQUEST_TIMEOUT,
+        types.INTERNAL_ERROR,
+        types.INVALID_REQUEST,
+        types.PARSE_ERROR,
+    }
 )
-"""Errors after which nobody knows what it did."""
+"""Errors after which nobody knows what it did. PARSE_ERROR is what the transport says of an answer that it
+cannot read."""
 
 _NOT_DONE: Mapping[int, str] = {
     401: "it asks for a sign-in: whoever manages the server can give one in /tools",
@@ -53,6 +62,10 @@ _statuses: ContextVar[list[int] | None] = ContextVar("statuses", default=None)
 
 _SESSION_GONE = "Session terminated"
 
+# They write a traceback for each message that cannot be read: a server could fill the disk with them.
+for _name in ("mcp.client.stdio", "mcp.client.streamable_http"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
 
 class ServerFailed(Exception):
     """The server answered that it could not do it; `str(error)` is foreign text."""
@@ -60,13 +73,17 @@ class ServerFailed(Exception):
 
 class Connection:
     """An open connection; `closed` is set once the server is gone, `unauthorized` when it asks for a
-    sign-in. `carried`: the sign-in that goes along, None where a program or a token of its own is used."""
+    sign-in, `fault` when the server did what none may.
+
+    `carried`: the sign-in that goes along, None where a program or a token of its own is used.
+    """
 
     def __init__(self, config: ServerConfig, folder: Path, carried: Carried | None = None) -> None:
         self.config, self._folder, self.carried = config, folder, carried
         self.closed = asyncio.Event()
         self.changed = asyncio.Event()
         self.unauthorized = False
+        self.fault = ""
         self.said: deque[str] = deque(maxlen=10)
         self._client: Client | None = None
 
@@ -91,10 +108,10 @@ class Connection:
         """Start the program with an environment of its own, in a folder of its own, and notice its end."""
         entry = self.config.entry
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        arguments = ["-I", "-S", str(_KEEPER), str(os.getpid()), entry.command, *entry.args]
+        arguments = ["-I", "-S", str(_KEEPER), str(os.getpid()), str(bounds.LONGEST)]
         started = StdioServerParameters(
             command=sys.executable,
-            args=arguments,
+            args=[*arguments, entry.command, *entry.args],
             env=dict(entry.env),
             cwd=entry.cwd or str(self._folder),
             encoding_error_handler="replace",
@@ -107,10 +124,15 @@ class Connection:
                 group.cancel_scope.cancel()
 
     async def _pass_on(self, read: Any, passed_on: Any) -> None:
-        """Pass messages on until the program closes its output."""
+        """Pass messages on until the program closes its output, or writes too much that is none."""
+        stray = 0
         try:
             async with passed_on:
                 async for message in read:
+                    stray += isinstance(message, Exception)
+                    if stray > bounds.MOST_STRAY:
+                        self.fault = bounds.STRAY
+                        break
                     await passed_on.send(message)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError):
             pass
@@ -121,12 +143,13 @@ class Connection:
     async def _address(self) -> AsyncIterator[Any]:
         entry = self.config.entry
         timeout = httpx2.Timeout(30.0, read=max(entry.megaagent.timeout_s, 300.0))
-        hooks = {"response": [self._saw]}
+        hooks = {"response": [bounds.bound_body, self._saw]}
+        headers = {**bounds.PLAIN, **entry.headers}
         async with (
             httpx2.AsyncClient(
-                headers=dict(entry.headers), timeout=timeout, event_hooks=hooks, auth=self.carried
+                headers=headers, timeout=timeout, event_hooks=hooks, auth=self.carried
             ) as http,
-            streamable_http_client(entry.url, http_client=http) as streams,
+            streamable_http_client(entry.url, http_client=http, max_sse_event_size=bounds.LONGEST) as streams,
         ):
             yield streams
 
@@ -226,7 +249,7 @@ class Connection:
                 ) from error
             told = error.code == types.INTERNAL_ERROR and not (statuses and statuses[-1] >= 500)
             if error.code in _SILENT and not (reads_only and told):
-                why = f"{name} gave no answer ({clean_line(str(error))[:200]})."
+                why = f"{name} gave no answer ({clean_line(str(error))[:200]}).{self._since()}"
                 raise Unanswered(why, foreign=True) from error
             if error.code in _REFUSED:
                 why = f"{name} refused the call: {clean_line(str(error))[:600]}"
@@ -238,6 +261,13 @@ class Connection:
             raise Unanswered(f"The connection to {name} broke ({type(error).__name__}).") from error
         finally:
             _statuses.reset(token)
+
+    def _since(self) -> str:
+        """Return what is known of a program that ended while it was asked, "" while it runs."""
+        if not self.closed.is_set():
+            return ""
+        said = self.fault or self.last_words()
+        return f" It ended: {said}" if said else " It ended."
 
     def last_words(self) -> str:
         """Return what the program last wrote about itself, without secrets."""

@@ -166,6 +166,7 @@ class McpServer:
         self._signs_in = False
         said = connection.last_words()
         why = redact(clean_line(str(error)))[:200] if error is not None else "it ended"
+        why = connection.fault or why
         program = self.config.entry.command
         if program and shutil.which(program) is None:
             why, said = f"the program {program[:80]!r} is not installed or not on PATH", ""

@@ -21,6 +21,7 @@ from mcp.client.auth import OAuthClientProvider
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata
 from pydantic import AnyUrl
 
+from engine.connectors.mcp import bounds
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.signin_store import SignInFile
 from engine.domain.clean import clean_line
@@ -327,7 +328,9 @@ class SignIns:
 async def _carried_out(config: ServerConfig, provider: _Interactive, done: Callable[[], None]) -> None:
     """Ask the server until it wants a sign-in, which the provider then carries out."""
     timeout = httpx2.Timeout(ANSWER_S)
-    async with httpx2.AsyncClient(auth=provider, timeout=timeout, headers=dict(config.entry.headers)) as http:
+    headers = {**bounds.PLAIN, **config.entry.headers}
+    hooks = {"response": [bounds.bound_body]}
+    async with httpx2.AsyncClient(auth=provider, timeout=timeout, headers=headers, event_hooks=hooks) as http:
         for method, params in _PROBES:
             body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
             async with http.stream("POST", config.entry.url, json=body, headers=_HEADERS) as answer:
