@@ -39,7 +39,9 @@ QUIET_S = 4.0
 STOP_S = 5.0
 SHOWN, LOOKED_AT = 5, 200
 
-STOPPED_EARLY = "Stopped before it ran. What was fetched so far is kept; the same command goes on from there."
+STOPPED_EARLY = (
+    "Stopped before it ran. What was fetched so far is kept; the same command continues from there."
+)
 WORKER_RUNS = "● The worker is running. SIGTERM or Ctrl+C stops it after running steps are committed."
 
 
@@ -160,8 +162,8 @@ def farewell(tasks: Sequence[TaskView]) -> str:
         return "Stopped."
     shown = ", ".join(live[:SHOWN]) + (f" and {len(live) - SHOWN} more" if len(live) > SHOWN else "")
     if len(live) == 1:
-        return f"Stopped. Task {shown} goes on at the next start."
-    return f"Stopped. Tasks {shown} go on at the next start."
+        return f"Stopped. Task {shown} resumes at the next start."
+    return f"Stopped. Tasks {shown} resume at the next start."
 
 
 async def _worker(_options: argparse.Namespace) -> int:

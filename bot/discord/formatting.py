@@ -78,6 +78,11 @@ def unmarked(text: str) -> str:
     return _KEPT.sub(lambda found: kept[int(found[1])], text)
 
 
+def capitalised(text: str) -> str:
+    """Return a clause as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def bare(text: str, limit: int) -> str:
     """Return `plain` of the text without Markdown's marks."""
     return plain(unmarked(text[: 8 * limit + 1_000]), limit)

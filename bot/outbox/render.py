@@ -15,7 +15,7 @@ from difflib import ndiff
 from typing import Any, Protocol
 
 from bot import texts
-from bot.discord.formatting import bare, cut, dollars, fenced, many, plain, without_previews
+from bot.discord.formatting import bare, capitalised, cut, dollars, fenced, many, plain, without_previews
 from bot.discord.identities import guild_of, owner_id
 from bot.notifications.followers import Followers, ping
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
@@ -570,8 +570,8 @@ def _intervened(body: ev.Intervened, at: _Frame) -> list[Post]:
     if body.action not in ("paused", "replaced"):
         return []  # a gate that follows asks; what agents are told among themselves is in the log
     who = plain(body.name, NAME) if body.agent_id is not None else wording.WHOLE_TASK
-    form = wording.INTERVENED_NAMED if body.names else wording.INTERVENED
-    text = form.format(who=who, detail=plain(body.detail, 400))
+    forms = wording.INTERVENED_NAMED if body.names else wording.INTERVENED
+    text = forms[body.action].format(who=who, detail=plain(capitalised(body.detail), 400))
     return [at.note(text, body.group_id, Lane.STATUS)]
 
 

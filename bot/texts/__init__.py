@@ -48,7 +48,7 @@ LOGIN_EXPIRED = (
     "the developer portal to DISCORD_TOKEN in .env and start again. Nothing is lost; it is posted then."
 )
 GATEWAY_CLOSED = (
-    "Discord closed the connection for good (code {code}). Start again; if it recurs, look up the code in "
+    "Discord closed the connection permanently (code {code}). Start again; if it recurs, look up the code in "
     "Discord's documentation of the gateway."
 )
 LOGIN_WAITS = "Discord accepts no requests from this address for {seconds} s. The login is tried again then."
@@ -101,8 +101,8 @@ SUBTREE_STOPPED = "stopped at its cap"
 REPEAT_SURE = "Start this {when}?\n> {goal}\n{outlook}"
 REPEAT_OUTLOOK = (
     "First start: <t:{first}:F>. Each run may use at most {caps}; {count} runs in the next 30 days cost at "
-    "most **{most}**. A run asks nobody: at its cap it ends with the results so far. If the previous run is "
-    "still active, the next start is skipped."
+    "most **{most}**. A run never waits for an answer: at a cap it ends with the results so far. If the "
+    "previous run is still active, the next start is skipped."
 )
 REPEAT_WHEN = "{days} at {time} ({zone})"
 REPEAT_DAILY, REPEAT_WORKING = "every day", "every weekday"
@@ -146,11 +146,11 @@ FOLLOW_SET = {
 FOLLOW_AGAIN = "Press again for the next setting."
 NEWS_GATE = "❓ **{name}** asks: {question}"
 NEWS_END = "🏁 Task #{id}: {state}"
-NEWS_CAP = "💰 {percent} % of the cap on {cap} is used."
-NEWS_SUBTREE_CAP = "💰 {percent} % of the cap on {cap} of {name} is used."
+NEWS_CAP = "💰 {percent}% of the cap on {cap} is used."
+NEWS_SUBTREE_CAP = "💰 {percent}% of the cap on {cap} of {name} is used."
 NEWS_GROUP = "🏠 Group **{name}** was formed."
 NEWS_ACCEPTED = "✅ Accepted from **{name}**: {title}"
-NEWS_AUDIT = "🔎 Audit {round}: {verdict}."
+NEWS_AUDIT = "🔍 Audit {round}: {verdict}."
 FORGOTTEN = "Permanently deleted: {text}"
 NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
 NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
@@ -193,7 +193,8 @@ PERMISSION_LOST = (
 
 HELP = """\
 **Start:** `/task new` gives a goal to a team of agents, each group in its own channel.
-**Talk:** reply to an agent, or write in its channel. Or hold (right-click) its message and choose *Apps*.
+**Talk:** reply to an agent, or write in its channel. Or long-press (right-click) its message and choose \
+*Apps*.
 **Steer:** `/task status`, `/task pause`, `/task stop`, `/task cap`; one agent: `/agent edit`, \
 `/agent pause`, `/agent replace`.
 **After the end:** write to an agent or use `/task continue`.
@@ -280,7 +281,7 @@ TOOK = "⏱️ took {span}"
 THINKS = "thinks"
 """What an agent is doing before its first tool call."""
 CALL_WAITS = "waits for the model"
-CALL_READS = "reads its input, {percent} %"
+CALL_READS = "reads its input, {percent}%"
 CALL_WRITES = "writes"
 CALL_LINES = "{what} {path}, {count} lines so far"
 CALL_TOKENS = "{what}, about {count} tokens so far"
@@ -343,10 +344,10 @@ WAITING_FOR = "❓ {name}{asked}"
 WAITING_MORE = "❓ and {count} more questions"
 WAITING_KIND = {
     "plan": "a plan waits for approval",
-    "cap": "a cap is reached",
-    "share": "the cap of a part is reached",
+    "cap": "the task is paused at a cap",
+    "share": "a part has stopped at its cap",
     "audit": "the audit needs your decision",
-    "stall": "the work has stalled",
+    "stall": "the work needs a decision",
     "tool": "a call waits for approval",
     "packages": "packages wait for approval",
     "action": "an action waits for approval",
@@ -361,7 +362,7 @@ VERIFIED = "confirmed by an audit"
 
 # ---------------------------------------------------------------- modals
 
-MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What should be done?"
+MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What should the agents do?"
 MODAL_GOAL_EXAMPLE = (
     "Such as: Write quiz.py with ten questions about birds. Test it, and explain it in a README."
 )

@@ -51,7 +51,7 @@ CMD = {
 }
 
 OPT = {
-    "goal": "What should be done. Leave empty to write a long goal in a form",
+    "goal": "What the agents should do. Leave empty to write a long goal in a form",
     "file": "A file to put into the agents' workspace",
     "model": "Name of the model, if not the default",
     "agent_model": "Name of the model this agent uses from now on",

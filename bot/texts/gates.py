@@ -19,8 +19,8 @@ from engine.queries import GateView
 LABELS: Mapping[GateEffect, str] = {
     "approve": "Approve",
     "cancel": "Cancel the task",
-    "raise_half": "Raise by 50 %",
-    "raise_month": "Raise by 50 % for this month",
+    "raise_half": "Raise by 50%",
+    "raise_month": "Raise by 50% for this month",
     "wait_month": "Wait",
     "wrap_up": "Wrap up",
     "stop": "Stop the task",
@@ -57,19 +57,19 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     },
     "cap": {
         "raise_half": "work continues, within {more}. This needs the right to spend.",
-        "wrap_up": f"{_WRAP} Up to 10 % more may be used for this, once.",
+        "wrap_up": f"{_WRAP} Up to 10% more may be used for this, once.",
         "stop": _STOP,
         "command": "work continues, within caps that you set.",
     },
     "share": {
         "raise_half": "they continue, within {more}. This needs the right to spend.",
-        "wrap_up": "they submit the results so far. Up to 10 % more may be used for this, once.",
+        "wrap_up": "they submit the results so far. Up to 10% more may be used for this, once.",
         "dismiss": "the agent and all below it leave; their open work is cancelled; the task continues.",
         "command": "they continue, within caps that you set.",
     },
     "month": {
         "raise_month": (
-            "the used-up budget is raised by 50 % for this month, and all tasks that wait for it resume. "
+            "the used-up budget is raised by 50% for this month, and all tasks that wait for it resume. "
             "This needs the right to spend."
         ),
         "wait_month": (
@@ -86,7 +86,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     },
     "stall": {
         "retry": "the boss is asked to continue.",
-        "wrap_up": f"{_WRAP} Up to 10 % more may be used for this, once.",
+        "wrap_up": f"{_WRAP} Up to 10% more may be used for this, once.",
         "stop": _STOP,
         "text": _TEXT,
     },
@@ -124,11 +124,11 @@ COUNTS = "the first option applies."
 ASKS: Mapping[GateKind, str] = {
     "question": "❓ {question}",
     "plan": "🗺️ **Do you approve this plan?**",
-    "cap": "💰 **Cap reached.** {question}",
-    "share": "💰 **Cap reached.** {question}",
-    "month": "💰 **This month's budget is used up.** {question}",
+    "cap": "💰 {question}",
+    "share": "💰 {question}",
+    "month": "💰 {question}",
     "audit": "🔍 **You decide:** {question}",
-    "stall": "🧱 **The work has stalled.** {question}",
+    "stall": "🧱 **The work needs your decision.** {question}",
     "tool": "🔌 {question}",
     "action": "🛡️ Allow this? {question}",
     "packages": "📦 Install these Python packages for this task's programs? {question}",
@@ -250,7 +250,7 @@ def ways(gate: GateView) -> list[tuple[Way, str]]:
 
 
 def _half_more(limits: Limits) -> str:
-    """Return the caps after a raise by 50 %: money, tokens, and additional minutes from now."""
+    """Return the caps after a raise by 50%: money, tokens, and additional minutes from now."""
     more = extension(limits, HALF)
     raised = caps(
         Limits(

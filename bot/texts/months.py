@@ -12,7 +12,7 @@ from engine.events import MonthBudgetReached
 
 LEFT = "Left for {month} ({zone}): {parts}."
 LEFT_SERVER, LEFT_YOURS = "{left} of this server's {cap}", "{left} of your {cap}"
-REACHED = "💰 {percent} % of {whose} for {month} ({zone}) is used: {spent} of {limit}."
+REACHED = "💰 {percent}% of {whose} for {month} ({zone}) is used: {spent} of {limit}."
 FULL = (
     "💰 {whose} for {month} ({zone}) is used up: {spent} of {limit}. Tasks that need more wait until it is "
     "raised or the next month begins."

@@ -19,7 +19,7 @@ DEMONSTRATION = {
         "plan, answer the question, reply to an agent, open the files."
     ),
     "PlanProposed": "-# 🎬 Demonstration: the figures are those of the recording, nothing is spent.",
-    "GateRaised": "-# 🎬 Demonstration: any answer is right, each leads to another card.",
+    "GateRaised": "-# 🎬 Demonstration: every answer works, and each leads to a different card.",
     "Audited": "-# 🎬 Demonstration: the auditor's words are recorded; what it ran was run here.",
     "TaskEnded": ("-# 🎬 This was a demonstration: recorded words, real files. Your own task: `/task new`."),
 }
@@ -129,15 +129,19 @@ PAUSED = "⏸️ Paused: {reason}"
 RESUMED = "▶️ Resumed."
 PAUSED_BY, RESUMED_BY = "⏸️ Paused by {who}.", "▶️ Resumed by {who}."
 STOPPED_BY = "🛑 **Stopped** by {who}."
-CAP_WARNING = "⚠️ {percent} % of the {cap} cap is used: {spent} of {limit}."
+CAP_WARNING = "⚠️ {percent}% of the {cap} cap is used: {spent} of {limit}."
 SUBTREE_CAP_WARNING = (
-    "{setter}⚠️ {percent} % of the {cap} cap of {who} and all below it is used: {spent} of {limit}."
+    "{setter}⚠️ {percent}% of the {cap} cap of {who} and all below it is used: {spent} of {limit}."
 )
 CAP_PASSED = "⚠️ The {cap} cap is exceeded: {spent} of {limit}."
 SUBTREE_CAP_PASSED = "{setter}⚠️ The {cap} cap of {who} and all below it is exceeded: {spent} of {limit}."
 CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. Raise it with `/task cap`."
-INTERVENED = "🩺 {who}: {detail}"
-INTERVENED_NAMED = "🩺 {detail}"
+INTERVENED = {
+    "paused": "🩺 **{who}** was stopped: {detail}",
+    "replaced": "🩺 **{who}** is replaced by a new agent: {detail}",
+}
+INTERVENED_NAMED = {"paused": "🩺 {detail}.", "replaced": "🩺 {detail}. A new agent takes over its work."}
+"""The same, where what happened already names the agent."""
 WHOLE_TASK = "The whole task"
 MODEL_WAITING = (
     "⏳ The model is unavailable. {reason}\n-# Retries are automatic; work resumes when it answers."

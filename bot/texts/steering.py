@@ -9,12 +9,12 @@ MODEL_STARTED = "Model: {model}."
 
 OFFER = (
     "Task #{id} has ended ({state}). Your message is kept.\n"
-    "Press **Continue** to go on in the same channels with the same files, agents and decisions. It may use "
-    "at most **{caps}** more."
+    "Press **Continue** to resume it in the same channels with the same files, agents and decisions. It may "
+    "use at most **{caps}** more."
 )
 OFFER_PLAIN = (
-    "Task #{id} has ended ({state}). Press **Continue** to go on in the same channels with the same files, "
-    "agents and decisions. It may use at most **{caps}** more."
+    "Task #{id} has ended ({state}). Press **Continue** to resume it in the same channels with the same "
+    "files, agents and decisions. It may use at most **{caps}** more."
 )
 CONTINUED = "Task #{id} continues. It may use at most {caps} more."
 CONTINUED_CLOSED = (

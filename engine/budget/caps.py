@@ -7,6 +7,7 @@ An unattended task asks nobody: it wraps up once, then ends with the results so 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -74,12 +75,13 @@ def _stop_subtree_at(
     freeze(connection, budget.id, frozen=True)
     row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == budget.id)).one()
     cap, _, limit = at
-    detail = f"the budget of {agent.name} is used up ({used_of(*at)})"
+    detail = f"{agent.name} has no budget left for its next call ({used_of(*at)} used)"
+    asks = bool(row.set_by) and task.attended
+    action: Literal["asked", "paused"] = "asked" if asks else "paused"  # a question says it by itself
     to = agent.head_id or task.boss_id
     key = f"budget{budget.id}.{cap}.{limit}.{new_key()}"
-    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "paused", detail, names=True)
+    seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", action, detail, names=True)
     append_events(connection, [(key, seen)], now)
-    asks = bool(row.set_by) and task.attended
     if asks:
         ask_about_subtree_cap(connection, task, row, agent, at, now)
     then = (_PEOPLES if row.set_by else _HEADS)[asks]
@@ -107,13 +109,20 @@ def pause_and_ask(
         append_events(connection, [(key, reached)], now)
         return wrap_up(connection, task, f"the cap on {cap} is reached", now)
     set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
-    text = (
-        f"The cap on {cap} is reached ({amount(cap, spent)} of {amount(cap, limit)}). What should happen now?"
-    )
+    text = f"{_at_the_cap(at)} What should happen now?"
     question = NewGate("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
     return ()
+
+
+def _at_the_cap(at: tuple[CapName, int, int]) -> str:
+    """Return why work stops at a cap: it is used up, or the next call would exceed it."""
+    cap, spent, limit = at
+    used = f"{amount(cap, spent)} of {amount(cap, limit)}"
+    if spent >= limit:
+        return f"The cap on {cap} is reached: {used} used."
+    return f"The next model call does not fit within the cap on {cap}: {used} used."
 
 
 def warn_near_caps(connection: Connection, task_id: int, now: float) -> None:
@@ -162,9 +171,7 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
         connection, [(f"t{task.id}.warn.{new_key()}.{n}", body) for n, body in enumerate(events)], now
     )
     if any(bit in (_NEAR_SPEND, _NEAR_MINUTES) for bit, *_ in new):
-        text = (
-            f"{WARN_PERCENT} % of what this task may use is used. Start nothing large; bring it to its end."
-        )
+        text = f"{WARN_PERCENT}% of what this task may use is used. Start nothing large; bring it to its end."
         key = f"t{task.id}.warn.{new_key()}"
         add_system_message(connection, task.id, task.boss_id, text, key, now, wakes=False)
 

@@ -136,8 +136,8 @@ def pause_for_month(connection: Connection, task: AnyRow, budget: Budget, need: 
     whose = "of the person in whose name this task runs" if row.by else "of this server"
     set_state(connection, task, "paused", f"the budget {whose} for {row.month} is used up", now, "month")
     text = (
-        f"The budget {whose} for {row.month} (time zone {left.zone}) has no room for the next call: "
-        f"{used(left)} are used. What should happen now?"
+        f"The next model call does not fit within the budget {whose} for {row.month} "
+        f"(time zone {left.zone}): {used(left)} used. What should happen now?"
     )
     key = f"t{task.id}.month.{new_key()}"
     question = NewGate("month", text, choices_of("month"), f"{key}.gate", task.root_group_id)

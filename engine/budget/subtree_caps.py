@@ -36,8 +36,8 @@ def ask_about_subtree_cap(
         return
     key = f"budget{row.id}.full.{new_key()}"
     text = (
-        f"The cap set for {agent.name} and all below it is reached ({used_of(*at)}). They have stopped, the "
-        "others continue. What should happen now?"
+        f"{agent.name} and all below it have stopped at their cap: {used_of(*at)} used. The others continue. "
+        "What should happen now?"
     )
     reached = CapReached(task.id, at[0], 100, at[1], at[2], agent.id, agent.name, row.set_by)
     choices = choices_of(SUBTREE_CAP, wrapped=row.wrapped)

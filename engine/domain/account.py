@@ -14,7 +14,9 @@ LINE = 140
 COMMAND = 80
 """Characters of a command in a line."""
 
-UNJUDGED = "Nobody judged whether it is what was asked: a small model made it. Try it before you rely on it."
+UNJUDGED = (
+    "Nobody judged whether this is what was asked: a small model made it. Try it before you rely on it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,12 @@ _LACKED: Mapping[Want, str] = {
     "input": "asked for more input than was typed in",
     "arguments": "takes arguments and was given none",
     "file": "reads a file that is not there",
-    "command": "was called by a command that starts none",
+    "command": "was started by a command that starts none",
 }
-RUNS = "What was run, as the engine saw it (how a program ends and what it prints is its own code's word):"
+RUNS = "What was run (a program's own code decides its exit code and what it prints):"
 
 
-BY_ITS_WORD = "Nothing that was run reported an error, which is the word of the code that ran."
+BY_ITS_WORD = "No program that was run reported an error. That alone does not show that the result is right."
 
 
 def run_lines(runs: Sequence[RunRecord]) -> tuple[str, ...]:
@@ -127,16 +129,20 @@ def _result(well: int, fails: int, untried: Sequence[RunRecord]) -> str:
 def findings_of(ran: RunRecord | None) -> str:
     """Return the findings that an auditor's last run shows, in place of the auditor's own."""
     return (
-        f"By the word of the code that ran, {one_line(ran.command)}: {_run_result(ran)}."
+        f"By its own report, {one_line(ran.command)}: {_run_result(ran)}."
         if ran
-        else "It ran nothing: there was nothing to run, it only read."
+        else "It ran nothing, because there was nothing to run. It only read."
     )
 
 
 def _run_result(ran: RunRecord) -> str:
     typed = f"{ran.typed} line{'' if ran.typed == 1 else 's'} typed in, " if ran.typed else ""
     stale = " (before the last change of what it depends on)" if ran.stale else ""
-    own = f" (a check that went by what {ran.by}, who submitted, wrote: {named(ran.own)})" if ran.own else ""
+    own = (
+        f" (this check depends on what {ran.by}, who submitted the work, wrote: {named(ran.own)})"
+        if ran.own
+        else ""
+    )
     return f"{typed}{_end(ran)}{stale}{own}"
 
 

@@ -11,7 +11,7 @@ def checked_goal(goal: str) -> str:
     """Return the goal without surrounding white space. Raises Invalid when it is empty or too long."""
     text = goal.strip()
     if not text:
-        raise Invalid("The goal is empty.", "Say in a sentence or more what should come out of it.")
+        raise Invalid("The goal is empty.", "Describe the wanted result in a sentence or more.")
     if len(text) > MAX_GOAL:
         raise Invalid(
             f"The goal has {len(text):,} characters; {MAX_GOAL:,} fit.",

@@ -17,7 +17,8 @@ def not_allowed(model: str | None, allowed: Sequence[str] | None) -> Refusal | N
     """
     if model == DEMONSTRATION:
         return Refusal(
-            "That is the recording of the demonstration.", "Use `/task demo` to start it, or name a model."
+            "That model is the recording of the demonstration.",
+            "Use `/task demo` to start it, or name a model.",
         )
     if not model or allowed is None or model in allowed:
         return None

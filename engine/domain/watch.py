@@ -51,12 +51,9 @@ class AskPeople:
 def judge_quiet(task: QuietTask, options: WatchOptions) -> list[Nudge] | AskPeople:
     """Return nudges about what is open in a quiet task, or a question for people after `quiet_rounds`."""
     if task.rounds >= options.quiet_rounds and task.auditor_id is not None:
-        return AskPeople("The auditor gave no judgement. Accept the result as it is?", "audit")
+        return AskPeople("The auditor has not judged the result. Accept it as it is?", "audit")
     if task.rounds >= options.quiet_rounds:
-        return AskPeople(
-            f"No agent continues by itself, though {len(task.work)} assignments are open. "
-            "What should the boss do?"
-        )
+        return AskPeople(f"No agent is working, though {_still_open(task.work)}. What should the boss do?")
     if task.auditor_id is not None:
         return [Nudge(task.auditor_id, "Your judgement is still open: call verdict with accept or reject.")]
     nudges = [_open_work_nudge(work) for work in task.work]
@@ -71,6 +68,13 @@ def judge_quiet(task: QuietTask, options: WatchOptions) -> list[Nudge] | AskPeop
     ]
 
 
+def _still_open(work: Sequence[OpenWork]) -> str:
+    """Return what a quiet task has left: its assignments, else its end."""
+    if not work:
+        return "the boss has not ended the task"
+    return "1 assignment is open" if len(work) == 1 else f"{len(work)} assignments are open"
+
+
 def _open_work_nudge(work: OpenWork) -> Nudge:
     if work.state == "submitted":
         return Nudge(
@@ -80,17 +84,17 @@ def _open_work_nudge(work: OpenWork) -> Nudge:
         return Nudge(
             work.giver_id,
             f"Assignment #{work.id} ({work.title}) cannot continue: {work.stuck}. "
-            "Repair that, give the work to another, or dismiss its agent.",
+            "Repair that, give the work to another agent, or dismiss the one that has it.",
         )
     if work.waits_for:
         return Nudge(
             work.giver_id,
             f"Assignment #{work.id} ({work.title}) waits for {work.waits_for}, and nobody is at work. "
-            "Have it made, or tell its agent to go on without.",
+            "Have it made, or tell its agent to continue without it.",
         )
     return Nudge(
         work.assignee_id,
-        f"Assignment #{work.id} ({work.title}) is still open. Go on with it and submit it; "
+        f"Assignment #{work.id} ({work.title}) is still open. Continue it and submit it; "
         "if you cannot, tell your head what you need.",
     )
 
@@ -156,13 +160,13 @@ def _about_silence(
     subject, what = f"#{work.id}", f"assignment #{work.id} ({work.title})"
     nudge = Nudge(
         agent.id,
-        f"You are silent, and {what} is open. Go on with it; if you wait for something, tell your head what.",
+        f"You have stopped working on {what}. Continue it; if you wait for something, tell your head what.",
     )
-    detail = f"{agent.name} is silent with {what} open"
+    detail = f"{agent.name} has stopped working on {what}, which is still open"
     if times == 0 or agent.head_id is None:
         return Finding("silence", subject, "nudged", agent.id, detail, (nudge,))
     if times >= options.ask_after:
-        ask = f"{detail}, after nudges and reports. What should the boss do?"
+        ask = f"{detail}. Reminders did not help. What should the boss do?"
         return Finding("silence", subject, "asked", agent.id, detail, ask=ask)
     failed = ("failed", str(agent.id)) in snapshot.acted
     if failed and times >= options.replace_after and not agent.leads:
@@ -289,7 +293,9 @@ def heads_at_members_work(snapshot: Snapshot, now: float, options: WatchOptions)
 
 
 def _about_overreach(snapshot: Snapshot, head: Watched, idle: Sequence[str], times: int) -> Finding:
-    detail = f"{head.name} wrote {head.writes} times itself while {', '.join(idle[:5])} had nothing to do"
+    detail = (
+        f"{head.name} wrote files itself {head.writes} times while {', '.join(idle[:5])} had nothing to do"
+    )
     words = f"You do your members' work: {', '.join(idle[:5])} can do it. Assign it, or dismiss them."
     messages = [Nudge(head.id, words, wakes=False)]
     if times and head.head_id is not None:
@@ -343,7 +349,7 @@ def delegation_relays(snapshot: Snapshot, now: float, options: WatchOptions) -> 
         times = _before(snapshot, "relay", str(agent.id), now, options, agent.produced_at)
         if times is None or times > 1:
             continue
-        detail = f"the work went through {' > '.join(a.name for a in reversed(chain))} to {agent.name}"
+        detail = f"{', '.join(a.name for a in reversed(chain))} only passed the work on to {agent.name}"
         messages = [Nudge(agent.id, "Recruit nobody: do this work yourself.")]
         if times and agent.head_id is not None:
             messages.append(Nudge(agent.head_id, f"{detail}; one agent is enough for it."))
@@ -370,7 +376,7 @@ def beyond_the_plan(snapshot: Snapshot, now: float, options: WatchOptions) -> It
     count = len(snapshot.agents)
     if snapshot.plan_agents and count > limit and ("plan", "task") not in snapshot.acted:
         detail = f"the plan named {snapshot.plan_agents} agents, and there are {count}"
-        ask = f"The plan you saw named {snapshot.plan_agents} agents; there are {count} now. Go on?"
+        ask = f"The plan named {snapshot.plan_agents} agents, and there are {count}. What should happen now?"
         yield Finding("plan", "task", "asked", None, detail, ask=ask)
 
 

@@ -159,7 +159,7 @@ def _awaited(connection: Connection, task_id: int) -> list[tuple[int, list[Await
 
 def _why_stuck(row: AnyRow) -> str:
     if row.frozen:
-        return "the budget of its agent is used up"
+        return "its agent has no budget left"
     if row.refused:
         return str(row.refused)
     return "" if row.status == "active" else f"its agent is {row.status}"

@@ -35,13 +35,13 @@ def pass_on_words(unit: UnitOfWork) -> None:
     head = unit.scalar(sa.select(AGENTS.c.head_id).where(AGENTS.c.id == agent.id))
     if head is None:
         return_messages(connection, words, agent.id)
-        then = "it reads that again when it is woken"
+        then = "it reads the message again at its next turn"
     else:
         forward_messages(connection, words, head, "whose turn ended without an answer")
         unit.wake(head, 0)
-        then = "its head gets what was said"
+        then = "its head receives the message"
     people = ", ".join(dict.fromkeys(each.by for each in words))
-    detail = f"{agent.name}'s turn ended without an answer to {people}; {then}"
+    detail = f"{agent.name} ended its turn without answering {people}; {then}"
     unit.event(
         Intervened(
             unit.task_id, unit.own_group, agent.id, agent.name, "words", "reported", detail, names=True

@@ -140,7 +140,7 @@ async def test_a_subtree_stops_at_its_budget_and_resumes_when_it_is_raised(world
             ada = {"name": "Ada", "role": "w", "instructions": "w", "budget_usd": 0.000150}
             given = ("assign", {"to": "Ada", "title": "part", "details": "do"})
             return call(("recruit", {"members": [ada]}), given)
-        if "the budget of Ada is used up" in view.last:
+        if "Ada has no budget left" in view.last:
             return call(("set_budget", {"name": "Ada", "usd": 0.01}))
         return reviewing(view, 1)
 

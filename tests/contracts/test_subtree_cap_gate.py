@@ -49,7 +49,7 @@ class Pair:
             member = {"name": "Ada", "role": "w", "instructions": "w"}
             begin = ("send_message", {"to": ["Ada"], "text": "Begin."})
             return call(("recruit", {"members": [member]}), begin)
-        if self.raises and "is used up" in view.last:
+        if self.raises and "no budget left" in view.last:
             return call(("set_budget", {"name": "Ada", "usd": 5.0}))
         return say("I wait.")
 

@@ -19,11 +19,11 @@ async def test_a_raise_by_half_allows_what_was_said(start: Start) -> None:
     """The numbers under the question are the task's caps after the press."""
     async with start(team, max_tokens=1_500) as product:
         await command(product, "task new", goal=GOAL)
-        asked = await post_with(product, "Cap reached.")
+        asked = await post_with(product, "💰 The next model call does not fit within the cap")
         said = re.search(r"within (\$[\d.]+), ([\d,]+) tokens", asked["content"])
         assert said is not None
-        await you(product).click(asked, label="Raise by 50 %")
-        await post_with(product, "answered: Raise by 50 %")
+        await you(product).click(asked, label="Raise by 50%")
+        await post_with(product, "answered: Raise by 50%")
         limits = (await product.engine.engine.look.task(1)).limits
         assert (f"${(limits.cost_micros or 0) / 1e6:.2f}", f"{limits.tokens:,}") == said.groups()
 
@@ -52,7 +52,7 @@ async def test_a_plan_says_what_its_buttons_and_silence_lead_to(start: Start) ->
 
 
 def endless(capped: asyncio.Event, near: asyncio.Event) -> Callable[[ChatRequest], Awaitable[ChatAnswer]]:
-    """The boss recruits Ada, who works on and on once capped; at 85 % she waits for `near`."""
+    """The boss recruits Ada, who works on and on once capped; at 85% she waits for `near`."""
 
     calls = itertools.count()
 
@@ -86,13 +86,13 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         await command(product, "agent cap", agent="Ada", budget=CALLS * COST_USD)
         capped.set()
         near = await post_with(product, "cap of Ada and all below it is used")
-        used = re.search(r"(8\d|9\d) % of the cost cap", near["content"])
+        used = re.search(r"(8\d|9\d)% of the cost cap", near["content"])
         assert f"<@{you(product).id}>" in near["content"] and used
         notified.set()
-        asked = await post_with(product, "Cap reached.** The cap set for Ada and all below it is reached")
+        asked = await post_with(product, "Ada and all below it have stopped at their cap")
         assert asked["channel_id"] == near["channel_id"]
         assert "they continue, within $0.00" in asked["content"]
-        await you(product).click(asked, label="Raise by 50 %")
-        await post_with(product, "answered: Raise by 50 %")
+        await you(product).click(asked, label="Raise by 50%")
+        await post_with(product, "answered: Raise by 50%")
         budget = (await product.engine.engine.look.agent(2)).budget
         assert budget is not None and budget.caps.cost_micros == CALLS * COST_USD * 1.5e6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.discord.formatting import bare, many, plain, size
+from bot.discord.formatting import bare, capitalised, many, plain, size
 from bot.texts.gates import answer_text
 from engine import events as e
 
@@ -40,8 +40,8 @@ def _continued(body: e.TaskContinued) -> str:
 
 
 ASSIGNMENT = {
-    "open": "📌 {giver} gave {assignee}: {title}",
-    "amended": "✏️ {giver} changed for {assignee}: {title}",
+    "open": "📌 {giver} assigned to {assignee}: {title}",
+    "amended": "✏️ {giver} changed the assignment of {assignee}: {title}",
     "submitted": "📬 {assignee} submitted: {title}",
     "accepted": "✅ {giver} accepted from {assignee}: {title}",
     "rejected": "↩️ {giver} returned to {assignee}: {title}",
@@ -68,7 +68,7 @@ def _file(body: e.FileWritten) -> str:
 
 
 def _ran(body: e.CodeRan) -> str:
-    outcome = "ok" if body.exit_code == 0 else f"exit {body.exit_code}"
+    outcome = "ok" if body.exit_code == 0 else f"exit code {body.exit_code}"
     outcome = "ended by its agent" if body.ended == "closed" else outcome
     return f"⚙️ {plain(body.name, 40)} ran {plain(body.command, 60)}: {outcome}"
 
@@ -92,7 +92,8 @@ def _gate(body: e.GateRaised) -> str | None:
         return None  # its own line says what is planned
     if body.call is not None:
         return f"🔌 {plain(body.name, 40)} asks to call {bare(body.question, 90)}"
-    return f"❓ {plain(body.name, 40)} asks: {bare(body.question, 90)}"
+    who = f"{plain(body.name, 40)} asks: " if body.name else ""
+    return f"❓ {who}{bare(body.question, 90)}"
 
 
 def _closed(body: e.GateClosed) -> str | None:
@@ -104,21 +105,32 @@ def _closed(body: e.GateClosed) -> str | None:
 
 def _cap(body: e.CapReached) -> str:
     whose = f" of {plain(body.name, 40)}" if body.agent_id is not None else ""
-    return f"💰 {body.used} % of the cap on {body.cap}{whose}"
+    return f"💰 {body.used}% of the cap on {body.cap}{whose} is used"
 
 
 INTERVENED = {
-    "nudged": "🛟 Reminded {name}: {detail}",
-    "reported": "🛟 Told its head about {name}: {detail}",
-    "replaced": "🛟 Replaced {name}: {detail}",
-    "paused": "🛟 Paused {name}: {detail}",
-    "asked": "🛟 Asked people about {name}: {detail}",
+    "nudged": "🩺 Reminded {name}: {detail}",
+    "reported": "🩺 Reported {name} to its head: {detail}",
+    "replaced": "🩺 Replaced {name}: {detail}",
+    "paused": "🩺 Stopped {name}: {detail}",
+    "asked": "🩺 Asked people about {name}: {detail}",
 }
+
+
+INTERVENED_NAMED = {
+    "nudged": "🩺 {detail} (reminded)",
+    "reported": "🩺 {detail} (reported)",
+    "replaced": "🩺 {detail} (replaced)",
+    "paused": "🩺 {detail} (stopped)",
+    "asked": "🩺 {detail} (people were asked)",
+}
+"""The same, where what happened already names the agent."""
 
 
 def _intervened(body: e.Intervened) -> str:
     name = plain(body.name, 40) if body.agent_id is not None else "the whole task"
-    return INTERVENED[body.action].format(name=name, detail=bare(body.detail, 90))
+    forms = INTERVENED_NAMED if body.names else INTERVENED
+    return forms[body.action].format(name=name, detail=bare(capitalised(body.detail), 120))
 
 
 def _waiting(body: e.ModelWaiting) -> str:
@@ -126,7 +138,7 @@ def _waiting(body: e.ModelWaiting) -> str:
 
 
 def _audited(body: e.Audited) -> str:
-    return f"🔎 Audit {body.round}: {body.verdict}"
+    return f"🔍 Audit {body.round}: {body.verdict}"
 
 
 def _task(body: e.TaskChanged) -> str:
@@ -159,7 +171,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.ModelWaiting: _waiting,
     e.ModelNotice: lambda body: f"📎 {bare(body.text, 200)}",
     e.ModelBack: lambda body: "🔌 The model answers again",
-    e.AuditBegun: lambda body: f"🔎 {plain(body.auditor, 40)} checks the result",
+    e.AuditBegun: lambda body: f"🔍 {plain(body.auditor, 40)} checks the result",
     e.Audited: _audited,
     e.TaskEnded: lambda body: f"🏁 Ended: {body.state}",
 }

@@ -20,9 +20,9 @@ from tests.bot.features.test_card import TASK
     ("ids", "text"),
     [
         ((), "Stopped."),
-        ((1,), "Stopped. Task #1 goes on at the next start."),
-        ((2, 1), "Stopped. Tasks #2, #1 go on at the next start."),
-        (range(1, 8), "Stopped. Tasks #1, #2, #3, #4, #5 and 2 more go on at the next start."),
+        ((1,), "Stopped. Task #1 resumes at the next start."),
+        ((2, 1), "Stopped. Tasks #2, #1 resume at the next start."),
+        (range(1, 8), "Stopped. Tasks #1, #2, #3, #4, #5 and 2 more resume at the next start."),
     ],
 )
 def test_the_end_says_what_goes_on(ids: Any, text: str) -> None:

@@ -215,3 +215,34 @@ def test_text_from_right_to_left_keeps_its_neighbours_in_place() -> None:
     long = plain("ש" * 90 + "*", 40)
     assert len(long) <= 40 and long.startswith("\u2068") and long.endswith("…\u2069")
     assert plain("\u2069 ab \u2067", 40) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (
+            events.GateRaised(1, 1, 1, "cap", None, "", "The cap on cost is reached.", ()),
+            "❓ The cap on cost is reached.",
+        ),
+        (events.GateRaised(1, 1, 1, "question", 2, "Nora", "Oak?", ()), "❓ Nora asks: Oak?"),
+        (
+            events.Intervened(
+                1, 1, 2, "Lea", "silence", "nudged", "Lea has stopped working on #3", names=True
+            ),
+            "🩺 Lea has stopped working on #3 (reminded)",
+        ),
+        (
+            events.Intervened(1, 1, 2, "Lea", "loop", "nudged", "called run 3 times"),
+            "🩺 Reminded Lea: Called run 3 times",
+        ),
+        (
+            events.Intervened(1, 1, None, "", "stall", "asked", "no agent works"),
+            "🩺 Asked people about the whole task: No agent works",
+        ),
+        (events.CodeRan(1, 1, 2, "Lea", "pytest", 1, "exit", ""), "⚙️ Lea ran pytest: exit code 1"),
+    ],
+    ids=lambda value: "",
+)
+def test_a_line_of_the_log_is_a_whole_sentence(body: events.EventBody, line: str) -> None:
+    """It names who it is about once, and nobody where the engine itself asks."""
+    assert log_line(body) == line

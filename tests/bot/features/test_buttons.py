@@ -10,7 +10,7 @@ from bot.features.gates.buttons import gate_view
 from engine.commands import AnswerGate, Limits, PauseTask, RaiseCap, ResumeTask, StopTask
 from tests.bot.features.conftest import Stage, Task
 
-CAP_LABELS = ["Raise by 50 %", "Wrap up", "Stop the task"]
+CAP_LABELS = ["Raise by 50%", "Wrap up", "Stop the task"]
 
 
 def card(stage: Stage) -> Any:
@@ -201,7 +201,7 @@ async def test_a_reached_cap_is_raised_only_by_who_may_spend(stage: Stage) -> No
     gate_id = stage.engine.raise_gate(task.boss, "The cap on cost is reached.", kind="cap")
     message = await post_gate(stage, task, gate_id)
     assert [b.label for row in message.components for b in row.children] == CAP_LABELS
-    refused = await stage.crew.click(message, label="Raise by 50 %")
+    refused = await stage.crew.click(message, label="Raise by 50%")
     assert "not allowed to raise caps" in refused.followups[-1].content
     assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
     await stage.crew.click(message, label="Wrap up")

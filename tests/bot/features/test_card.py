@@ -154,7 +154,7 @@ def test_a_card_says_what_a_model_writes_and_how_much() -> None:
     calls += [ModelCallView(1, agents[3].id, now - 60, now - 90, sent=True, written=written[1])]
     waiting = waiting_of(calls, 42.4, now)
     text = "\n".join(texts(card_view(CardModel(TASK, tuple(agents), (), waiting=waiting))))
-    assert "reads its input, 40 % · started <t:1700000040:R>" in text
+    assert "reads its input, 40% · started <t:1700000040:R>" in text
     assert "writes main.py, 12 lines so far" in text and "writes to, about 51 tokens so far" in text
     assert "\\*\\*hi\\*\\*" in text and "<@7>" not in text and "@everyone" not in text
     assert text.count("so far · started") == 1 and "a step takes about 42 s" in text

@@ -193,7 +193,7 @@ async def test_a_months_budget_is_told_once_where_setup_says(stage: Stage) -> No
     await stage.restart()
     await stage.drain()
     (told,) = [m for m in stage.said("lobby") if "for 2026-11 (Europe/Berlin)" in m["content"]]
-    assert f"80 % of the budget of <@{FOLLOWER}>" in told["content"] and "$8.00 of $10.00" in told["content"]
+    assert f"80% of the budget of <@{FOLLOWER}>" in told["content"] and "$8.00 of $10.00" in told["content"]
     assert "person_month_dollars" in told["content"]
     kept = stage.local.world.get_message(int(told["channel_id"]), int(told["id"]))
     assert not kept.allowed_mentions.users and not kept.mention_everyone

@@ -233,7 +233,7 @@ async def test_what_is_nobodys_is_told_once_by_the_bot(body: ev.EventBody) -> No
 @pytest.mark.parametrize(
     ("spent", "said"),
     [
-        (850, "<@7> ⚠️ 85 % of the tokens cap of Bo and all below it is used: 850 of 1,000."),
+        (850, "<@7> ⚠️ 85% of the tokens cap of Bo and all below it is used: 850 of 1,000."),
         (4_929, "<@7> ⚠️ The tokens cap of Bo and all below it is exceeded: 4,929 of 1,000."),
     ],
 )
@@ -242,7 +242,7 @@ async def test_a_warning_says_what_is_used_and_not_its_threshold(spent: int, sai
     (post,) = await projected(ev.CapReached(1, "tokens", 80, spent, 1_000, 4, "Bo", "discord:7"))
     assert post.text == said and post.pings == ()
     line = log_line(ev.CapReached(1, "tokens", 80, spent, 1_000))
-    assert line == f"💰 {spent // 10} % of the cap on tokens"
+    assert line == f"💰 {spent // 10}% of the cap on tokens is used"
 
 
 @pytest.mark.parametrize(("body", "persona"), OF_AGENTS, ids=lambda value: type(value).__name__)
@@ -396,8 +396,8 @@ async def test_a_task_opens_with_its_goal_instead_of_its_boss_joining() -> None:
 async def test_a_name_is_not_said_twice() -> None:
     """What was seen may begin with the agent's name already."""
     (told,) = await projected(
-        ev.Intervened(1, 2, 4, "Bo", "loop", "paused", "Bo's model gave no answer.", names=True)
+        ev.Intervened(1, 2, 4, "Bo", "loop", "paused", "the model of Bo gave no answer", names=True)
     )
-    assert told.text == "🩺 Bo's model gave no answer."
-    (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "paused", "was silent"))
-    assert other.text == "🩺 Bo: was silent"
+    assert told.text == "🩺 The model of Bo gave no answer."
+    (other,) = await projected(ev.Intervened(1, 2, 4, "Bo", "stall", "replaced", "no answer"))
+    assert other.text == "🩺 **Bo** is replaced by a new agent: No answer"

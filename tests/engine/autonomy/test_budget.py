@@ -83,7 +83,7 @@ async def test_eighty_percent_is_said_once(stage: Stage) -> None:
     told: list[bool] = []
 
     def boss(view: View) -> ChatAnswer:
-        told.append("80 % of what this task may use is used" in view.all)
+        told.append("80% of what this task may use is used" in view.all)
         return call(("search_files", {"pattern": f"x{view.steps}"}))
 
     caps = replace(CAPS, cost_micros=1_500, steps=9_000)
@@ -112,7 +112,7 @@ async def test_a_subtree_stops_alone_at_its_budget_and_its_head_raises_it(stage:
             members = [_funded(0.000200), {"name": "Bob", "role": "w", "instructions": "w"}]
             given = [("assign", {"to": n, "title": n, "details": "do"}) for n in ("Ada", "Bob")]
             return call(("recruit", {"members": members}), *given)
-        if "the budget of Ada is used up" in view.last:
+        if "Ada has no budget left" in view.last:
             return call(("set_budget", {"name": "Ada", "usd": 0.01}))
         return reviewing(view, 2)
 
@@ -142,7 +142,7 @@ async def test_people_can_cap_and_free_one_agent(stage: Stage) -> None:
     play = await stage({"Boss": boss_of("Ada"), "Ada": ada}, caps=replace(CAPS, steps=9_000))
     number = (await play.until(AgentJoined, name="Ada")).agent_id
     await play.do(RaiseCap(play.task, Limits(cost_micros=120), "me", number))
-    await play.until(Intervened, rule="budget", action="paused")
+    await play.until(Intervened, rule="budget", action="asked")
     seen = (await play.engine.look.agent(number)).budget
     assert seen is not None and seen.caps == Limits(cost_micros=120)
     assert seen.stopped and seen.agents == 1 and 0 < seen.spent_micros <= 120
@@ -224,7 +224,7 @@ async def test_a_subtree_whose_minutes_are_over_stops_and_its_head_is_asked(stag
             share = ("set_budget", {"name": "Ada", "minutes": 5})
             given = ("assign", {"to": "Ada", "title": "t", "details": "d"})
             return call(("recruit", {"members": [_member("Ada")]}), share, given)
-        if "the budget of Ada is used up (5 of 5 minutes)" in view.last:
+        if "has no budget left for its next call (5 of 5 minutes used)" in view.last:
             return call(("set_budget", {"name": "Ada", "minutes": 5}))
         return reviewing(view, 1)
 

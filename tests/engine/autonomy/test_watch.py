@@ -94,7 +94,7 @@ async def test_a_silent_agent_is_nudged_while_others_work(stage: Stage) -> None:
     """One member keeps the task busy; the other, silent with work open, is nudged and goes on."""
 
     def silent(view: View) -> ChatAnswer:
-        if "You are silent" in view.last:
+        if "You have stopped working on" in view.last:
             return call(("write_file", {"path": "ada.txt", "content": "Ada\n"}))
         return worker(view) if view.last.startswith("ada.txt") else say("Later.")
 

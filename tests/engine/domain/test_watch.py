@@ -300,3 +300,14 @@ def test_what_is_awaited_is_shown_by_its_name() -> None:
     )
     for awaited, text in shown:
         assert awaited.shown == text
+
+
+def test_a_question_about_a_quiet_task_counts_what_is_open() -> None:
+    """None, one and several assignments are each said as they are."""
+    work = tuple(OpenWork(n, f"part {n}", "open", giver_id=1, assignee_id=2) for n in (1, 2))
+    said = []
+    for count in (0, 1, 2):
+        asked = judge_quiet(QuietTask(1, None, work[:count], OPTIONS.quiet_rounds), OPTIONS)
+        said.append(getattr(asked, "question", ""))
+    assert "though the boss has not ended the task" in said[0]
+    assert "though 1 assignment is open" in said[1] and "though 2 assignments are open" in said[2]

@@ -79,7 +79,7 @@ async def test_who_judges_and_who_reads_the_report_hear_whose_tests_it_were(
         "Ada says: All good.",
     ]
     runs = (await play.end()).runs
-    assert "(a check that went by what Ada, who submitted, wrote: tests/test_more.py)" in runs[1]
+    assert "(this check depends on what Ada, who submitted the work, wrote: tests/test_more.py)" in runs[1]
 
 
 async def test_a_check_by_somebody_elses_tests_is_not_marked(stage: Stage, real: Sandbox) -> None:

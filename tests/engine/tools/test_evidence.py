@@ -109,7 +109,7 @@ async def test_where_a_models_word_is_worth_little_the_end_is_told_by_runs(stage
     assert "Nobody judged" in end.report
     assert not end.verified
     [audited] = play.of(Audited)
-    found = "By the word of the code that ran, python main.py: exit code 0; last line: five."
+    found = "By its own report, python main.py: exit code 0; last line: five."
     assert (audited.verdict, audited.findings) == ("ran", found)
 
 

@@ -127,7 +127,7 @@ def _sha256(path: Path, progress: Progress) -> str:
             done += len(chunk)
             if time.monotonic() - said >= QUIET_S:
                 said = time.monotonic()
-                progress.say(f"{100 * done // size} % is checked.")
+                progress.say(f"{100 * done // size}% is checked.")
     return digest.hexdigest()
 
 
