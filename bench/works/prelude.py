@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 results: dict[str, bool] = {}
+CPU_S, WAIT_S = 30, 120
+"""What a program may compute, which a busy machine does not shorten; and how long it may wait for nothing."""
 
 
 def check(name: str, holds: object) -> None:
@@ -21,7 +24,13 @@ def run(*words: str, stdin: str = "") -> SimpleNamespace:
     """Run a Python program; return its exit code and what it wrote."""
     try:
         made = subprocess.run(
-            [sys.executable, *words], input=stdin, capture_output=True, text=True, timeout=30, check=False
+            [sys.executable, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S)),
         )
     except subprocess.TimeoutExpired:
         return SimpleNamespace(code=-1, out="", err="it did not end")

@@ -36,6 +36,7 @@ Command = Callable[[int, int, int, Sequence[str]], list[str]]
 
 _SETUP_S = 20.0
 _DEATH_S = 10.0
+_LAST_WORDS_S = 1.0
 _PIECE = 65536
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.003, 0.01
 _FIRST_TO_GO = b"1000"
@@ -182,7 +183,7 @@ class Program:
                 _kill_and_wait(self._first)
         finally:
             if self._process is not None:
-                self._process.kill()
+                _kill_group(self._process)
                 self._process.wait(_DEATH_S)
             for handle in self._handles:
                 os.close(handle)
@@ -200,7 +201,7 @@ class Program:
         """Raises NotConfigured. Whatever was opened or started until then is known to `_clean_up`."""
         stdin, stdout, info, go = (self._pipe() for _ in range(4))
         process = self._spawn(stdin[0], stdout[1], info[1], go[0])
-        output = b"".join(iter(lambda: os.read(info[0], _PIECE), b""))
+        output = _said(info[0], time.monotonic() + _SETUP_S)
         if not output:
             raise _refusal(process, stdout[0])
         child = json.loads(output)["child-pid"]
@@ -369,9 +370,29 @@ def _unless_missing(code: int, text: str) -> tuple[int, str]:
 
 
 def _refusal(process: subprocess.Popen[bytes], stdout: int) -> NotConfigured:
-    process.kill()
-    output = b"".join(iter(lambda: os.read(stdout, _PIECE), b"")).decode("utf-8", "replace").strip()
+    """Kill what was set up and return its last words. A process that left its group may live on and hold the
+    pipe, so its end is not waited for."""
+    _kill_group(process)
+    output = _said(stdout, time.monotonic() + _LAST_WORDS_S).decode("utf-8", "replace").strip()
     return NotConfigured(f"The sandbox could not be set up: {output or 'it printed nothing'}.")
+
+
+def _said(handle: int, ends: float) -> bytes:
+    """Return what comes through a pipe until its writers are gone, or until that time."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    pieces: list[bytes] = []
+    while (left := ends - time.monotonic()) > 0 and poll.poll(math.ceil(left * 1000)):
+        if not (piece := os.read(handle, _PIECE)):
+            break
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that was started as a group of its own, with those in it, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _open_handles(child: int, opened: list[int]) -> Handles:

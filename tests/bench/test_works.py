@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.works import FRESH, KINDS, SEEN, UNSEEN, WORKS, Work
+from bench.works import FRESH, KINDS, SEEN, UNSEEN, WORKS, Work, prelude
 from bench.works.__main__ import Result, table
 from bench.works.marking import claims, files_in, mark, prose_of
 from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
@@ -62,6 +62,13 @@ async def test_the_reference_passes_and_an_empty_file_does_not(work: Work, tmp_p
     marked = await mark(work, made, PlainSandbox(right))
     assert marked.passed, marked
     assert not (await mark(work, dict.fromkeys(work.files, b""), PlainSandbox(empty))).passed
+
+
+def test_a_program_is_stopped_by_what_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it takes longer, which is not its fault."""
+    monkeypatch.setattr(prelude, "CPU_S", 1)
+    assert prelude.run("-c", "while True: pass").code < 0
+    assert prelude.run("-c", "import time; time.sleep(1.2); print('ended')").out == "ended\n"
 
 
 async def test_a_file_that_nobody_made_fails_the_work(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import resource
 import secrets
 import shutil
 import socket
@@ -48,8 +50,7 @@ class PlantedHost:
         self._canary = self.folder / "canary"
         self._canary.write_text(self.secret)
         self._canary.chmod(0o666)
-        self._handle = os.open(self._canary, os.O_RDWR)
-        os.set_inheritable(self._handle, True)
+        self._handles = self._plant_handles()
         self._process = self._plant_process()
         self._tcp = socket.create_server(("0.0.0.0", 0))
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -63,6 +64,23 @@ class PlantedHost:
             listener.listen()
         for listener in self._listeners().values():
             listener.setblocking(False)
+
+    def _plant_handles(self) -> list[int]:
+        """Open handles that any program inherits which this process starts, unless somebody closes them."""
+        opened = [
+            os.open(self._canary, os.O_RDWR),
+            os.open(self._canary, os.O_RDONLY),
+            os.open(self.folder, os.O_RDONLY),
+            os.open("/", os.O_RDONLY),
+            os.memfd_create("planted"),
+            os.eventfd(0),
+            *os.pipe(),
+        ]
+        highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64  # one for each host
+        opened.append(fcntl.fcntl(opened[0], fcntl.F_DUPFD, min(highest, 60_000)))
+        for handle in opened:
+            os.set_inheritable(handle, True)
+        return opened
 
     def _plant_process(self) -> subprocess.Popen[bytes]:
         words, env = ["sleep", "600"], {"BOT_TOKEN": self.secret}
@@ -110,7 +128,8 @@ class PlantedHost:
         """Take everything away."""
         self._process.kill()
         self._process.wait()
-        os.close(self._handle)
+        for handle in self._handles:
+            os.close(handle)
         for listener in self._listeners().values():
             listener.close()
         shutil.rmtree(self.folder)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from engine.errors import NotConfigured
 from engine.ports import RunRequest, RunResult
-from engine.sandbox import choose_sandbox, environment_folder, load_environment, prepare_environment, probe
+from engine.sandbox import (
+    choose_sandbox,
+    environment_folder,
+    load_environment,
+    prepare_environment,
+    probe,
+    program,
+)
 from engine.sandbox import environment as environment_module
 from engine.sandbox.escapes import leads_out, ways_out
 
@@ -64,6 +74,52 @@ def test_a_bubblewrap_that_cannot_set_up_is_refused(
         status = choose_sandbox(environment).status()
     assert not status.available
     assert "No permissions to create new namespace" in status.reason
+
+
+HANGS = {
+    "before it says anything": "",
+    "with a process it named": "printf '{\"child-pid\": %d}' $! >&$info; exec {info}>&-",
+}
+
+
+def runs(pid: int) -> bool:
+    """Return True for a process that has not ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("said", HANGS.values(), ids=HANGS)
+def test_a_bubblewrap_that_hangs_is_refused_and_killed(
+    said: str, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is limited, and a process that left its group and keeps its pipes is not waited for."""
+    monkeypatch.setattr(program, "_SETUP_S", 0.3)
+    monkeypatch.setattr(program, "_LAST_WORDS_S", 0.3)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)  # the dropped user writes to it
+        pids = Path(folder) / "pids"
+        broken = Path(folder) / "bwrap"
+        broken.write_text(
+            '#!/bin/bash\n[ "$1" != --help ] || exit 0\n'
+            'while [ "$1" != --info-fd ]; do shift; done; info=$2\n'
+            "echo 'bwrap: half-way' >&2\nsetsid sleep 300 {info}>&- &\n"
+            f"echo $$ $! >{pids}\n{said}\nsleep 300\n"
+        )
+        broken.chmod(0o755)
+        monkeypatch.setattr(shutil, "which", lambda *_, **__: str(broken))
+        with ThreadPoolExecutor(1) as pool:
+            status = pool.submit(lambda: choose_sandbox(environment).status())
+            try:
+                assert "half-way" in status.result(20).reason
+                outer, inner = map(int, pids.read_text().split())
+                assert not runs(outer)
+                assert not said or not runs(inner)
+            finally:  # else the pool would wait for it
+                for pid in map(int, pids.read_text().split()):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
 
 def test_a_leak_means_refusal(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
