@@ -294,14 +294,14 @@ def _connectors(settings: EngineSettings, db: Database, clock: Clock, *, sweeps:
 
     Raises NotConfigured when the file that names them, or a setting of the web, cannot be used.
     """
-    servers = [*_mcp_servers(settings), *open_web(settings, clock.now)]
+    servers = [*_mcp_servers(settings, db, clock), *open_web(settings, clock.now)]
     if not servers:
         return None
     guard = Guard(settings.outside_guard, web_rules(settings))
     return Connectors(servers, db, clock, OutsideOptions(settings.outside_tools_shown, guard, sweeps))
 
 
-def _mcp_servers(settings: EngineSettings) -> list[OutsideServers]:
+def _mcp_servers(settings: EngineSettings, db: Database, clock: Clock) -> list[OutsideServers]:
     if settings.mcp_config == MCP_CONFIG and not MCP_CONFIG.exists():
         return []
     configs = load_servers(settings.mcp_config, variables_of(os.environ))
@@ -313,7 +313,7 @@ def _mcp_servers(settings: EngineSettings) -> list[OutsideServers]:
 
     redirect, listen = settings.mcp_oauth_redirect, settings.mcp_oauth_listen
     try:
-        return [McpServers(configs, settings.data_dir / "mcp", redirect, listen)]
+        return [McpServers(configs, settings.data_dir / "mcp", (db, clock), redirect, listen)]
     except ValueError as error:
         raise NotConfigured(
             f"MCP_OAUTH_REDIRECT or MCP_OAUTH_LISTEN: {error}. Correct it in .env."

@@ -119,6 +119,16 @@ class RecordSignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordSignOut:
+    """Add to the audit trail that somebody ends the agents' sign-in at a server outside. Returns 0."""
+
+    space: str
+    server: str
+    by: str
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RecordArchive:
     """Add to the audit trail that somebody closes the places of a task that has ended. Returns the task id.
 
@@ -413,6 +423,7 @@ Command = (
     | SetProtections
     | RecordRules
     | RecordSignIn
+    | RecordSignOut
     | RecordArchive
     | PauseTask
     | ResumeTask

@@ -88,6 +88,7 @@ _HANDLERS: dict[type, _Work] = {
     c.SetProtections: protections.set_protections,
     c.RecordRules: recorded.record_only,
     c.RecordSignIn: recorded.record_only,
+    c.RecordSignOut: recorded.record_only,
     c.RecordArchive: recorded.record_archive,
     c.PauseTask: tasks.pause_task,
     c.ResumeTask: tasks.resume_task,

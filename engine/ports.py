@@ -451,8 +451,8 @@ ServerCondition = Literal["starting", "ready", "down", "needs_sign_in", "wrong"]
 class ServerState:
     """The state of one server. `detail`: why it is not ready and what to do; without secrets.
 
-    `signs_in`: an administrator can sign in to it now. `spaces`: the servers of people where it exists, None
-    for all.
+    `signs_in`: an administrator can sign in to it now; `signed_in`: one did. `spaces`: the servers of people
+    where it exists, None for all.
     """
 
     name: str
@@ -461,6 +461,7 @@ class ServerState:
     tools: int = 0
     signs_in: bool = False
     spaces: frozenset[str] | None = None
+    signed_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,6 +505,9 @@ class SignsIn(Protocol):
         """End a sign-in with the address that `by` was sent to. Return its server.
 
         Raises Invalid, WrongState."""
+
+    async def sign_out(self, server: str) -> None:
+        """Forget what a sign-in at one of these servers gave, in all processes."""
 
 
 class Packages(Protocol):

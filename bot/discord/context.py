@@ -142,6 +142,9 @@ class OutsideTools(Protocol):
         """Return the link by which a person signs in to a server of their space. Raises NotFound, Invalid,
         WrongState."""
 
+    async def sign_out(self, server: str, space: str) -> None:
+        """End the agents' sign-in at a server of this space. Raises NotFound."""
+
     async def finish_sign_in(self, address: str, by: str) -> str:
         """End a sign-in with the address that `by` was sent to. Return its server.
 

@@ -28,6 +28,10 @@ PRICE = " · {price} a call"
 POLICY = {"allow": "allowed", "ask": "asks a person first", "deny": "not allowed"}
 FOR_ROLES = "{policy} ({roles})"
 SIGN_IN = "Sign in to {name}"
+SIGN_OUT = "Sign out of {name}"
+SIGNED_OUT = (
+    "✅ Signed out of **{name}**: its tokens are deleted here. Its account page shows what it still allows."
+)
 PASTE = "Paste the address"
 ADDRESS = "The address your browser ended at"
 LINK = (

@@ -118,6 +118,16 @@ class Connectors:
                     return await servers.begin_sign_in(server, by, may)
         raise NotFound(f"The server {server} asks for no sign-in here now.", "Look at /tools again.")
 
+    async def sign_out(self, server: str, space: str) -> None:
+        """End the agents' sign-in at a server of this space. Raises NotFound."""
+        for servers in self._servers:
+            for state in servers.states():
+                here = state.name == server and space in (state.spaces or {space})
+                if here and state.signed_in and isinstance(servers, SignsIn):
+                    await servers.sign_out(server)
+                    return
+        raise NotFound(f"Nobody is signed in to {server} here.", "Look at /tools again.")
+
     async def finish_sign_in(self, address: str, by: str) -> str:
         """End a sign-in with the address that `by` was sent to. Return its server.
 

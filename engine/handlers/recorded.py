@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from engine.commands import RecordArchive, RecordRules, RecordSignIn
+from engine.commands import RecordArchive, RecordRules, RecordSignIn, RecordSignOut
 from engine.errors import WrongState
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.ending import ENDED
 from engine.store.lookup import get_task
 
 
-def record_only(_connection: Connection, _command: RecordRules | RecordSignIn, _now: float) -> HandlerResult:
+def record_only(
+    _connection: Connection, _command: RecordRules | RecordSignIn | RecordSignOut, _now: float
+) -> HandlerResult:
     """Change nothing here: the trail is written for every command (`engine.handlers.decisions`)."""
     return HandlerResult(0)
 

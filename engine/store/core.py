@@ -37,6 +37,7 @@ from engine.store.tables import (
     ProtectionRow,
     RepeatRow,
     RevisionRow,
+    SignInRow,
     SpendingRow,
     StartRow,
     StepRow,
@@ -79,6 +80,7 @@ INTERVENTIONS = table(InterventionRow)
 WAITS = table(WaitRow)
 OUTSIDE_CALLS = table(OutsideCallRow)
 TASK_ADDRESSES = table(TaskAddressRow)
+SIGN_INS = table(SignInRow)
 DECISIONS = table(DecisionRow)
 PACKAGES = table(PackageRow)
 PACKAGE_REQUESTS = table(PackageRequestRow)

@@ -640,6 +640,20 @@ class TaskAddressRow(EngineTable, table=True):
     at: float
 
 
+class SignInRow(EngineTable, table=True):
+    """What a sign-in at a server of `mcp.json` gave (`engine.connectors.mcp.signin_store.Kept`).
+
+    `number`: changes with each change. `renewing_by`: the process that renews its tokens, until then.
+    """
+
+    __tablename__ = "sign_ins"
+    server: str = Field(primary_key=True)
+    number: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    kept_json: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    renewing_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    renewing_until: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+
+
 class OutsideCallRow(EngineTable, table=True):
     """A call to a tool of the world outside, written before it is sent: the ledger.
 

@@ -24,6 +24,7 @@ from engine.commands import (
     RecordArchive,
     RecordRules,
     RecordSignIn,
+    RecordSignOut,
     RepeatTask,
     ReplaceAgent,
     ResumeAgent,
@@ -100,7 +101,9 @@ class FakeEngine(Acts):
             raise error
         answer: Callable[[Any], int] = getattr(self, f"_{type(command).__name__}")
         made = answer(command)
-        if not isinstance(command, RecordRules | RecordSignIn | RecordArchive):  # they change nothing
+        if not isinstance(
+            command, RecordRules | RecordSignIn | RecordSignOut | RecordArchive
+        ):  # they change nothing
             self.commands.append(command)
         self._decide(command, made)
         return made
@@ -249,6 +252,9 @@ class FakeEngine(Acts):
         return 0
 
     def _RecordSignIn(self, command: RecordSignIn) -> int:
+        return 0
+
+    def _RecordSignOut(self, command: RecordSignOut) -> int:
         return 0
 
     def _RecordArchive(self, command: RecordArchive) -> int:

@@ -72,6 +72,15 @@ async def test_a_manager_signs_in_by_a_pasted_address(start: Start, tmp_path: Pa
             await command(product, "task new", goal="Look once.")
             await ended(product)
             everything += json.dumps(messages(product))
+            local = product.local
+            assert local is not None
+            shown = await command(product, "tools")
+            assert shown.message is not None
+            out = await local.you.click(shown.message, "Sign out of guarded")
+            assert "Signed out of **guarded**" in out.text
+            await _is(product, "needs_sign_in")
+            trail = await command(product, "audit")
+            assert "signed the agents out of a server of tools: guarded" in trail.text
     assert accounts.made == ["tea"]
     assert not any(token in everything for token in (*accounts.access, *accounts.renewals))
 

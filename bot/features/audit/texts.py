@@ -19,6 +19,7 @@ DECIDED: Mapping[str, str] = {
     "SetMonthRule": "changed the budgets of calendar months",
     "RecordRules": "changed who may do what, and where",
     "RecordSignIn": "signed the agents in to a server of tools",
+    "RecordSignOut": "signed the agents out of a server of tools",
     "RecordArchive": "closed the channels of task #{task}",
     "ContinueTask": "continued task #{task}",
     "PauseTask": "paused task #{task}",

@@ -1,4 +1,4 @@
-"""Sign in to a server of tools: the button, the private link, and the window for the address that came of it.
+"""Sign in to a server of tools and out of it: buttons, the private link, and the window for its address.
 
 Whoever manages the server may, at each step; the link is good once and for who asked for it.
 """
@@ -21,23 +21,24 @@ from bot.discord.lookup import current_space
 from bot.discord.reporting_item import ReportingItem
 from bot.discord.windows import TextField, window
 from bot.texts import tools as wording
-from engine.commands import RecordSignIn
+from engine.commands import RecordSignIn, RecordSignOut
 from engine.ports import ServerState
 
 MOST_BUTTONS = 5
-PASTE = "paste"
+ASK, PASTE, OUT = "ask", "paste", "out"
 MESSAGE = 2_000
 
 
 class SignInButton(
     ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"signin:(?P<verb>ask|paste):(?P<server>[A-Za-z0-9_. -]{0,40})",
+    template=r"signin:(?P<verb>ask|paste|out):(?P<server>[A-Za-z0-9_. -]{0,40})",
 ):
-    """`signin:ask:<server>` asks for a link, `signin:paste:` opens the window for the address."""
+    """`signin:ask:<server>` asks for a link, `signin:paste:` opens the window for the address, and
+    `signin:out:<server>` ends the sign-in."""
 
     def __init__(self, verb: str, server: str = "") -> None:
-        label = wording.PASTE if verb == PASTE else wording.SIGN_IN.format(name=server)
+        label = _LABELS[verb].format(name=server)
         super().__init__(discord.ui.Button(label=label, custom_id=f"signin:{verb}:{server}"))
         self.verb, self.server = verb, server
 
@@ -49,7 +50,7 @@ class SignInButton(
         return cls(match["verb"], match["server"])
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Hand out a link, or open the window."""
+        """Hand out a link, open the window, or sign out."""
         require_manager(interaction)
         if self.verb == PASTE:
             await interaction.response.send_modal(
@@ -57,7 +58,20 @@ class SignInButton(
             )
             return
         await hold(interaction)
-        await self._hand_out(interaction)
+        if self.verb == OUT:
+            await self._sign_out(interaction)
+        else:
+            await self._hand_out(interaction)
+
+    async def _sign_out(self, interaction: Interaction) -> None:
+        outside, person, space = (
+            _outside(interaction),
+            require_manager(interaction),
+            current_space(interaction),
+        )
+        await outside.sign_out(self.server, space)
+        await parts_of(interaction).engine.handle(RecordSignOut(space, self.server, person.key, person.named))
+        await answer(interaction, wording.SIGNED_OUT.format(name=plain(self.server, 60)))
 
     async def _hand_out(self, interaction: Interaction) -> None:
         outside, person = _outside(interaction), require_manager(interaction)
@@ -77,6 +91,9 @@ class SignInButton(
         else:
             whole = discord.File(io.BytesIO(link.address.encode()), wording.LINK_FILE)
             await answer(interaction, text, view=view, files=[whole])
+
+
+_LABELS = {ASK: wording.SIGN_IN, PASTE: wording.PASTE, OUT: wording.SIGN_OUT}
 
 
 def _may(interaction: Interaction, server: str) -> Callable[[], Awaitable[bool]]:
@@ -113,11 +130,13 @@ async def pasted(interaction: Interaction, _number: int, values: Mapping[str, st
 
 
 def sign_in_view(states: Sequence[ServerState], space: str) -> discord.ui.View | None:
-    """Return a button for each server that a manager can sign in to here, None without any."""
-    names = [state.name for state in states if state.signs_in and space in (state.spaces or {space})]
-    if not names:
+    """Return a button for each server that a manager can sign in to or out of here, None without any."""
+    here = [state for state in states if space in (state.spaces or {space})]
+    buttons = [(ASK, state.name) for state in here if state.signs_in]
+    buttons += [(OUT, state.name) for state in here if state.signed_in]
+    if not buttons:
         return None
     view = discord.ui.View(timeout=None)
-    for name in names[:MOST_BUTTONS]:
-        view.add_item(SignInButton("ask", name))
+    for verb, name in buttons[:MOST_BUTTONS]:
+        view.add_item(SignInButton(verb, name))
     return view

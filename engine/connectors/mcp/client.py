@@ -159,7 +159,7 @@ class Connection:
         if (heard := _statuses.get()) is not None:
             heard.append(response.status_code)
         if response.status_code == 401 or (response.status_code == 403 and self._client is None):
-            self.unauthorized = self.carried is None or not self.carried.may_renew
+            self.unauthorized = self.carried is None or not await self.carried.may_renew()
             if self._client is not None:
                 self.closed.set()
 

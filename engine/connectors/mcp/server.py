@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.connectors.mcp.client import Connection, ServerFailed
 from engine.connectors.mcp.config import ServerConfig
-from engine.connectors.mcp.signin import Carried, preset_client
-from engine.connectors.mcp.signin_store import SignInFile
+from engine.connectors.mcp.signin import Carried
+from engine.connectors.mcp.signin_store import KeptSignIn
 from engine.connectors.mcp.tools import PROMPT, READ_RESOURCE, RESOURCES, offered, stricter
 from engine.domain.clean import clean_line
 from engine.errors import NotSent
@@ -35,6 +35,9 @@ STOP_S = 8.0
 LIST_AGAIN_S = 0.5
 MOST_KNOWN = 2_000
 """Tools of a server that are remembered, with those that it lists no more."""
+LOOK_S = 2.0
+"""Seconds between two looks at what other processes did with its sign-in."""
+
 SIGN_IN_AGAIN_S = 600.0
 """Seconds until a server that wants a sign-in is asked once more without one."""
 
@@ -42,12 +45,10 @@ SIGN_IN_AGAIN_S = 600.0
 class McpServer:
     """A server by its entry. Its tools stay known while it is down."""
 
-    def __init__(self, config: ServerConfig, folder: Path, redirect: str) -> None:
-        self.config, self._folder, self._redirect = config, folder, redirect
-        file = folder.with_name("sign-ins") / f"{folder.name}.json"
-        self.sign_in = SignInFile(file, config.entry.url, redirect, preset_client(config, redirect))
+    def __init__(self, config: ServerConfig, folder: Path, redirect: str, kept: KeptSignIn) -> None:
+        self.config, self._folder, self._redirect, self.sign_in = config, folder, redirect, kept
         self._again = asyncio.Event()
-        self._signs_in = False
+        self._signs_in = self._signed_in = False
         self._condition: ServerCondition = "wrong" if config.problem else "starting"
         self._detail = config.problem
         self.tools: tuple[OutsideTool, ...] = ()
@@ -55,7 +56,7 @@ class McpServer:
         self._settled = asyncio.Event()
         self._stop = asyncio.Event()
         self._run: asyncio.Task[None] | None = None
-        self.starts = 0
+        self.starts = self._seen = 0
         self._known: dict[str, OutsideTool] = {}
         self._ours = config.entry.megaagent
 
@@ -69,10 +70,11 @@ class McpServer:
             len(self.tools),
             self._signs_in,
             self.config.spaces,
+            self._signed_in,
         )
 
-    def signed_in(self) -> None:
-        """Connect again at once: somebody signed in."""
+    def connect_again(self) -> None:
+        """Connect again at once: somebody signed in or out."""
         self._signs_in = False
         self._again.set()
 
@@ -107,11 +109,12 @@ class McpServer:
             pause = SIGN_IN_AGAIN_S if self._condition == "needs_sign_in" else delay
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):  # noqa: S311 - no secret
-                    await _any_of(self._stop, self._again)
+                    await self._until_again()
 
     async def _once(self) -> None:
         """Connect, stay connected until the server is gone, and note why."""
         self._again.clear()
+        self._seen = await self._look_at_sign_in()
         carried = Carried(self.config, self.sign_in, self._redirect) if self.config.may_sign_in else None
         connection = Connection(self.config, self._folder, carried)
         self.starts += 1
@@ -119,9 +122,7 @@ class McpServer:
             async with connection.open(CONNECT_S):
                 await self._list(connection)
                 self._connection = connection
-                wider = bool(self.config.may_sign_in and self.sign_in.read().asked_scope)
-                self._signs_in = wider
-                self._now("ready", WIDER if wider else "")
+                await self._now_ready()
                 await self._stay(connection)
         except* Exception as failures:
             first = _first_of(failures)
@@ -132,9 +133,32 @@ class McpServer:
         finally:
             self._connection = None
 
+    async def _now_ready(self) -> None:
+        """Note that it can be used, and whether a sign-in would let it do more."""
+        kept, was = await self.sign_in.read(), self._signed_in
+        self._signed_in = kept.tokens is not None
+        ended = kept.refused or (was and not self._signed_in)
+        self._signs_in = self.config.may_sign_in and bool(ended or kept.asked_scope)
+        self._now("ready", (SIGN_IN if ended else WIDER) if self._signs_in else "")
+
+    async def _look_at_sign_in(self) -> int:
+        """Return a number that changes with what is kept of its sign-in, by whichever process."""
+        return await self.sign_in.number() if self.config.may_sign_in else 0
+
+    async def _until_again(self) -> None:
+        """Wait until it is to stop or to be tried again: also once a process changed its sign-in."""
+        while not (self._stop.is_set() or self._again.is_set()):
+            await _any_of(self._stop, self._again, seconds=LOOK_S if self.config.may_sign_in else None)
+            if await self._look_at_sign_in() != self._seen:
+                return
+
     async def _stay(self, connection: Connection) -> None:
+        look_s = LOOK_S if self.config.may_sign_in else None
         while not (self._stop.is_set() or connection.closed.is_set() or self._again.is_set()):
-            await _any_of(self._stop, self._again, connection.closed, connection.changed)
+            await _any_of(self._stop, self._again, connection.closed, connection.changed, seconds=look_s)
+            if (number := await self._look_at_sign_in()) != self._seen:
+                self._seen = number  # the connection stays: calls are under way, and requests read it anew
+                await self._now_ready()
             if connection.changed.is_set():
                 await _first(self._stop, LIST_AGAIN_S)  # a server may say so over and over
                 connection.changed.clear()
@@ -159,7 +183,7 @@ class McpServer:
             return
         if connection.unauthorized:
             carried = connection.carried
-            self._signs_in = carried is not None and carried.needed
+            self._signs_in, self._signed_in = carried is not None and carried.needed, False
             why = f" ({carried.trouble})" if carried is not None and carried.trouble else ""
             self._now("needs_sign_in", SIGN_IN if self._signs_in else REFUSED.format(why=why))
             return
@@ -212,10 +236,11 @@ async def _made(connection: Connection, tool: OutsideTool, arguments: dict[str, 
     return await connection.call_tool(tool.tool, arguments, reads_only=tool.reads_only)
 
 
-async def _any_of(*events: asyncio.Event) -> None:
+async def _any_of(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Wait for one of the events, at most so long."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()

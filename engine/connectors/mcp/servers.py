@@ -11,28 +11,38 @@ from typing import Any
 from engine.connectors.mcp.callback import Callback, listening_at
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.server import McpServer
-from engine.connectors.mcp.signin import SignIns
+from engine.connectors.mcp.signin import SignIns, preset_client
+from engine.connectors.mcp.signin_store import KeptSignIn
 from engine.connectors.mcp.tools import told_apart
 from engine.errors import NotFound, NotSent
-from engine.ports import OutsideAnswer, OutsideTool, ServerState, SignInLink
+from engine.ports import Clock, Database, OutsideAnswer, OutsideTool, ServerState, SignInLink
 
 REDIRECT = "http://127.0.0.1:8767/signed-in"
 """The usual address that sign-ins send people back to."""
 
 
 class McpServers:
-    """The servers that `mcp.json` names. `folder`: where each gets a folder of its own to work in.
+    """The servers that `mcp.json` names. `folder`: where each gets a folder of its own to work in; `kept_in`:
+    where sign-ins are kept, for all processes.
 
     `redirect`: the address to which sign-ins send people back; `listen`: where it is answered (host:port), by
     itself only where it is this machine. Raises ValueError for one that cannot be read.
     """
 
     def __init__(
-        self, configs: Sequence[ServerConfig], folder: Path, redirect: str = REDIRECT, listen: str = ""
+        self,
+        configs: Sequence[ServerConfig],
+        folder: Path,
+        kept_in: tuple[Database, Clock],
+        redirect: str = REDIRECT,
+        listen: str = "",
     ) -> None:
-        self._servers = {
-            config.name: McpServer(config, folder / _folder(config.name), redirect) for config in configs
-        }
+        def server(config: ServerConfig) -> McpServer:
+            addresses = (config.entry.url, redirect)
+            kept = KeptSignIn(*kept_in, config.name, addresses, preset_client(config, redirect))
+            return McpServer(config, folder / _folder(config.name), redirect, kept)
+
+        self._servers = {config.name: server(config) for config in configs}
         self._sign_ins = SignIns(redirect)
         self._callback = Callback(self._sign_ins, listening_at(redirect, listen))
 
@@ -56,11 +66,17 @@ class McpServers:
         found = self._servers.get(server)
         if found is None or not found.config.may_sign_in:
             raise NotFound(f"There is no server {server} to sign in to.", "Look at /tools again.")
-        return await self._sign_ins.begin(found.config, found.sign_in, by, may, found.signed_in)
+        return await self._sign_ins.begin(found.config, found.sign_in, by, may, found.connect_again)
 
     async def finish_sign_in(self, address: str, by: str) -> str:
         """See `SignsIn.finish_sign_in`."""
         return await self._sign_ins.finish(address, by)
+
+    async def sign_out(self, server: str) -> None:
+        """See `SignsIn.sign_out`."""
+        found = self._servers[server]
+        await found.sign_in.forget()
+        found.connect_again()
 
     async def start(self) -> None:
         """See `OutsideServers.start`."""

@@ -23,7 +23,7 @@ from pydantic import AnyUrl
 
 from engine.connectors.mcp import bounds
 from engine.connectors.mcp.config import ServerConfig
-from engine.connectors.mcp.signin_store import SignInFile
+from engine.connectors.mcp.signin_store import KeptSignIn
 from engine.domain.clean import clean_line
 from engine.errors import Invalid, WrongState
 from engine.ports import SignInLink
@@ -38,9 +38,6 @@ LINK_S = 600.0
 
 ANSWER_S = 45.0
 """Seconds in which servers have to answer while a sign-in begins or ends."""
-
-LONG_AGO = 1.0
-"""A time of expiry that is over; the package takes 0 for none."""
 
 MOST_OPEN = 8
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -57,16 +54,21 @@ class SignInNeeded(Exception):
 class _Provider(OAuthClientProvider):
     """The package's provider with what is kept of an earlier sign-in, also where tokens are renewed."""
 
-    def __init__(self, config: ServerConfig, file: SignInFile, redirect: str) -> None:
-        self._file = file
+    def __init__(self, config: ServerConfig, kept: KeptSignIn, redirect: str) -> None:
+        self._kept = kept
         super().__init__(
-            config.entry.url, _about_us(config, redirect), file, self.redirected, self.called_back
+            config.entry.url, _about_us(config, redirect), kept, self.redirected, self.called_back
         )
-        kept = file.read()
-        self.context.token_expiry_time = kept.expires_at
-        self.context.oauth_metadata, self.context.protected_resource_metadata = kept.server, kept.resource
+
+    async def _initialize(self) -> None:
+        kept = await self._kept.read()
+        context = self.context
+        context.current_tokens, context.token_expiry_time = kept.tokens, kept.expires_at
+        context.client_info = await self._kept.get_client_info()
+        context.oauth_metadata, context.protected_resource_metadata = kept.server, kept.resource
         if kept.resource is not None:
-            self.context.auth_server_url = str(kept.resource.authorization_servers[0])
+            context.auth_server_url = str(kept.resource.authorization_servers[0])
+        self._initialized = True
 
     async def redirected(self, link: str) -> None:
         """Take the link for a person."""
@@ -80,32 +82,48 @@ class _Provider(OAuthClientProvider):
 class Carried(_Provider):
     """The sign-in that a connection carries: tokens are renewed by themselves, a person is never waited for.
 
+    What is kept is read again for each request: another process may have signed in or renewed meanwhile.
     `needed`: a sign-in would help. `trouble`: why none is possible, foreign text.
     """
 
-    def __init__(self, config: ServerConfig, file: SignInFile, redirect: str) -> None:
-        super().__init__(config, file, redirect)
+    def __init__(self, config: ServerConfig, kept: KeptSignIn, redirect: str) -> None:
+        super().__init__(config, kept, redirect)
         self.needed, self.trouble = False, ""
+
+    async def _initialize(self) -> None:
+        """Load what is kept. Tokens that are to be renewed are renewed by one process at a time."""
+        await super()._initialize()
+        while not self.context.is_token_valid() and self.context.can_refresh_token():
+            if await self._kept.claim_renewal():
+                await super()._initialize()  # another process may have ended its renewal just before
+                return
+            await self._kept.wait()
+            await super()._initialize()
 
     async def redirected(self, link: str) -> None:
         """Note that a person is needed, and for what."""
         check_link(link)
         scope = self.context.client_metadata.scope or ""
         if self.context.current_tokens is not None:
-            self._file.change(asked_scope=scope)
+            await self._kept.change(asked_scope=scope)
         raise SignInNeeded
 
     async def _auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send the request with what there is; where that is refused, let its own answer stand."""
+        self._initialized = False
         flow = super()._auth_flow(request)
         try:
             outgoing = await anext(flow)
             while True:
+                if outgoing is request:
+                    await self._kept.end_renewal()
                 answer = yield outgoing
-                if outgoing is request and answer.status_code == 401 and self.may_renew:
-                    # The token was ended before its time: the next connection renews it.
-                    self._file.change(expires_at=LONG_AGO)
-                    return
+                if outgoing is request and answer.status_code == 401:
+                    if await self.may_renew():
+                        # The token was ended before its time: the next connection renews it.
+                        await self._kept.ended_early(self._access)
+                        return
+                    await self._kept.note_refused(self._access)
                 outgoing = await flow.asend(answer)
         except StopAsyncIteration:
             return
@@ -115,14 +133,18 @@ class Carried(_Provider):
             self.trouble = told(error)
         finally:
             await flow.aclose()
+            await self._kept.end_renewal()
         request.headers.pop("Authorization", None)
         yield request  # the server's refusal is the answer to this request, not what was asked on the way
 
     @property
-    def may_renew(self) -> bool:
-        """Return whether a refused token may be replaced by a new one: not if it is new itself."""
+    def _access(self) -> str:
         now = self.context.current_tokens
-        return now is not None and bool(now.refresh_token) and not self._file.is_fresh
+        return now.access_token if now is not None else ""
+
+    async def may_renew(self) -> bool:
+        """Return whether the next request can have a better token than this one, which was refused."""
+        return await self._kept.has_better_than(self._access)
 
 
 def _about_us(config: ServerConfig, redirect: str) -> OAuthClientMetadata:
@@ -175,29 +197,29 @@ def told(error: BaseException) -> str:
 class _Interactive(_Provider):
     """A sign-in that a person carries out: it begins without tokens, whatever is kept."""
 
-    def __init__(self, config: ServerConfig, file: SignInFile, redirect: str) -> None:
-        super().__init__(config, file, redirect)
+    def __init__(self, config: ServerConfig, kept: KeptSignIn, redirect: str) -> None:
+        super().__init__(config, kept, redirect)
         self.link: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.back: asyncio.Future[AuthorizationCodeResult] = asyncio.get_running_loop().create_future()
 
     async def _initialize(self) -> None:
-        self.context.client_info = await self._file.get_client_info()
+        self.context.client_info = await self._kept.get_client_info()
         self._initialized = True
 
     async def redirected(self, link: str) -> None:
         """Hand the link out, with what the server asked for since the last sign-in."""
         check_link(link)
-        self.link.set_result(_with_scope(link, self._file.read().asked_scope))
+        self.link.set_result(_with_scope(link, (await self._kept.read()).asked_scope))
 
     async def called_back(self) -> AuthorizationCodeResult:
         """Wait for what the person was sent back with."""
         async with asyncio.timeout(LINK_S):
             return await self.back
 
-    def keep_metadata(self) -> None:
+    async def keep_metadata(self) -> None:
         """Keep where tokens are renewed."""
         context = self.context
-        self._file.change(
+        await self._kept.change(
             server=context.oauth_metadata, resource=context.protected_resource_metadata, asked_scope=""
         )
 
@@ -237,7 +259,7 @@ class SignIns:
         return bool(self._open)
 
     async def begin(
-        self, config: ServerConfig, file: SignInFile, by: str, may: May, done: Callable[[], None]
+        self, config: ServerConfig, kept: KeptSignIn, by: str, may: May, done: Callable[[], None]
     ) -> SignInLink:
         """Return the link for a person, `by`. `done` is called once tokens are kept. Raises Invalid."""
         for state, other in list(self._open.items()):
@@ -245,7 +267,7 @@ class SignIns:
                 self._end(state)
         if len(self._open) >= MOST_OPEN:
             raise WrongState("Too many sign-ins are under way.", "Try again in ten minutes.")
-        provider = _Interactive(config, file, self.redirect)
+        provider = _Interactive(config, kept, self.redirect)
         run = asyncio.create_task(_carried_out(config, provider, done), name=f"sign-in-{config.name}")
         first: set[asyncio.Future[Any]] = {run, provider.link}
         await asyncio.wait(first, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
@@ -340,7 +362,7 @@ async def _carried_out(config: ServerConfig, provider: _Interactive, done: Calla
                 break
     with suppress(asyncio.InvalidStateError):
         provider.back.result()
-        provider.keep_metadata()
+        await provider.keep_metadata()
         done()
 
 

@@ -1,12 +1,15 @@
-"""Keep what a sign-in at an MCP server gave (`mcp.client.auth.TokenStorage`), in a private file each."""
+"""Keep what sign-ins at MCP servers gave, in a row each: every process of an installation reads the same.
+
+Tokens are read again with every request (`signin.py`), so that a sign-in, a renewal and a sign-out anywhere
+hold everywhere. They are renewed by one process at a time: many servers take a renewal token once only.
+"""
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
+import secrets
 from typing import Any
 
+import sqlalchemy as sa
 from mcp.shared.auth import (
     OAuthClientInformationFull,
     OAuthMetadata,
@@ -14,88 +17,179 @@ from mcp.shared.auth import (
     ProtectedResourceMetadata,
 )
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.private import private_file
+from engine.ports import Clock, Database
 from engine.secrets import keep_secret
+from engine.store.core import SIGN_INS
 
 FRESH_S = 60.0
+RENEWAL_S = 60.0
+"""Seconds after which a process that renews, and was not heard of again, is taken for dead."""
+
+WAIT_S = 0.1
 
 
 class Kept(BaseModel):
     """What is kept. It is good for one address of the server and one redirect address only.
 
-    `expires_at`: unix time at which the access token ends; the token itself only says for how long it was
-    good. `asked_scope`: what the server asked for when the access was too little. The metadata says where
-    tokens are renewed: without it, a token could not be renewed after a restart.
+    `given_at`, `expires_at`: unix times at which the access token came and ends; the token itself only says
+    for how long it was good. `refused`: the server takes the tokens no more, and they cannot be renewed.
+    `asked_scope`: what the server asked for when the access was too little. The metadata says where tokens
+    are renewed.
     """
 
     url: str
     redirect: str
     client: OAuthClientInformationFull | None = None
     tokens: OAuthToken | None = None
+    given_at: float | None = None
     expires_at: float | None = None
+    refused: bool = False
     asked_scope: str = ""
     server: OAuthMetadata | None = None
     resource: ProtectedResourceMetadata | None = None
 
+    @property
+    def access(self) -> str:
+        """Return the access token, "" without one."""
+        return self.tokens.access_token if self.tokens is not None else ""
 
-class SignInFile:
-    """The file of one server. `preset`: the client that the operator registered there, None for one that
+
+class KeptSignIn:
+    """The row of one server. `preset`: the client that the operator registered there, None for one that
     registers itself."""
 
     def __init__(
-        self, path: Path, url: str, redirect: str, preset: OAuthClientInformationFull | None = None
+        self,
+        db: Database,
+        clock: Clock,
+        server: str,
+        addresses: tuple[str, str],
+        preset: OAuthClientInformationFull | None = None,
     ) -> None:
-        self._path, self._url, self._redirect, self._preset = path, url, redirect, preset
-        self._given_at: float | None = None
+        self._db, self._clock, self._server, self._preset = db, clock, server, preset
+        self._empty = Kept(url=addresses[0], redirect=addresses[1])
+        self._mine = secrets.token_hex(8)
 
-    @property
-    def is_fresh(self) -> bool:
-        """Return whether tokens were given within the last minute."""
-        return self._given_at is not None and time.monotonic() - self._given_at < FRESH_S
-
-    def read(self) -> Kept:
+    async def read(self) -> Kept:
         """Return what is kept; nothing when it is of another address or cannot be read."""
-        empty = Kept(url=self._url, redirect=self._redirect)
-        try:
-            kept = Kept.model_validate_json(self._path.read_bytes())
-        except (OSError, ValidationError):
-            return empty
-        _hide(kept)
-        return kept if (kept.url, kept.redirect) == (self._url, self._redirect) else empty
+        row = await self._db.read(lambda c: c.execute(self._row()).first())
+        return self._read(row.kept_json if row is not None else "")
 
-    def change(self, **values: Any) -> None:
-        """Change some of it: the whole file is written beside and put in place at once."""
-        kept = self.read().model_copy(update=values)
-        _hide(kept)
-        fresh = self._path.with_name(f"{self._path.name}-{os.getpid()}")
-        fresh.unlink(missing_ok=True)
-        private_file(fresh)
-        with fresh.open("wb") as file:
-            file.write(kept.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+    async def number(self) -> int:
+        """Return a number that changes with what is kept."""
+        return await self._db.read(lambda c: c.execute(self._row()).scalar() or 0)
+
+    async def change(self, **values: Any) -> None:
+        """Change some of it."""
+        await self._db.write(lambda c: self._changed(c, values))
+
+    async def ended_early(self, access: str) -> None:
+        """Let the next request renew the tokens if `access`, which was refused, is still what is kept."""
+        await self._change_of(access, expires_at=LONG_AGO)
+
+    async def note_refused(self, access: str) -> None:
+        """Note that only a person can replace `access`, if it is still what is kept."""
+        await self._change_of(access, refused=True)
+
+    async def _change_of(self, access: str, **values: Any) -> None:
+        def work(connection: Connection) -> None:
+            row = connection.execute(self._row().with_for_update()).first()
+            if row is None:
+                return
+            kept = self._read(row.kept_json)
+            if kept.access == access and kept.model_copy(update=values) != kept:
+                self._changed(connection, values)
+
+        if access:
+            await self._db.write(work)
+
+    async def forget(self) -> None:
+        """Forget the tokens, not how this installation is registered at the server."""
+        nothing = {"tokens": None, "given_at": None, "expires_at": None, "asked_scope": "", "refused": False}
+        await self.change(**nothing)
+
+    async def has_better_than(self, refused: str) -> bool:
+        """Return whether there is another access token than `refused`, or one can be got by renewal.
+
+        A token that is new is not renewed: the next would be refused, too.
+        """
+        kept = await self.read()
+        if kept.tokens is None or kept.access != refused:
+            return kept.tokens is not None
+        is_fresh = (kept.given_at or 0.0) > self._clock.now() - FRESH_S
+        return bool(kept.tokens.refresh_token) and not is_fresh
+
+    # ------------------------------------------------------------ one renews at a time
+
+    async def claim_renewal(self) -> bool:
+        """Return whether this process may renew now; others wait until it is done, or RENEWAL_S."""
+        now = self._clock.now()
+        free = sa.or_(SIGN_INS.c.renewing_until <= now, SIGN_INS.c.renewing_by == self._mine)
+        mine = {"renewing_by": self._mine, "renewing_until": now + RENEWAL_S}
+        return await self._db.write(lambda c: c.execute(self._update(free).values(mine)).rowcount == 1)
+
+    async def wait(self) -> None:
+        """Wait before the next try."""
+        await self._clock.sleep(WAIT_S)
+
+    async def end_renewal(self) -> None:
+        """Let others renew. Repeatable."""
+        mine = SIGN_INS.c.renewing_by == self._mine
+        free = {"renewing_by": "", "renewing_until": 0.0}
+        await self._db.write(lambda c: c.execute(self._update(mine).values(free)))
 
     # ------------------------------------------------------------ TokenStorage
 
     async def get_tokens(self) -> OAuthToken | None:
         """See `TokenStorage`."""
-        return self.read().tokens
+        return (await self.read()).tokens
 
     async def set_tokens(self, tokens: OAuthToken) -> None:
         """See `TokenStorage`."""
-        until = None if tokens.expires_in is None else time.time() + tokens.expires_in
-        self._given_at = time.monotonic()
-        self.change(tokens=tokens, expires_at=until)
+        now = self._clock.now()
+        until = None if tokens.expires_in is None else now + tokens.expires_in
+        await self.change(tokens=tokens, given_at=now, expires_at=until, refused=False)
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         """See `TokenStorage`."""
-        return self._preset or self.read().client
+        return self._preset or (await self.read()).client
 
     async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
         """See `TokenStorage`."""
-        self.change(client=client_info)
+        await self.change(client=client_info)
+
+    # ------------------------------------------------------------ the row
+
+    def _row(self) -> sa.Select[Any]:
+        return sa.select(SIGN_INS.c.number, SIGN_INS.c.kept_json).where(SIGN_INS.c.server == self._server)
+
+    def _update(self, where: sa.ColumnElement[bool]) -> sa.Update:
+        return SIGN_INS.update().where(SIGN_INS.c.server == self._server, where)
+
+    def _changed(self, connection: Connection, values: dict[str, Any]) -> None:
+        make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        connection.execute(make(SIGN_INS).values(server=self._server).on_conflict_do_nothing())
+        row = connection.execute(self._row().with_for_update()).one()
+        kept = self._read(row.kept_json).model_copy(update=values)
+        _hide(kept)
+        text = kept.model_dump_json()
+        connection.execute(self._update(sa.true()).values(number=row.number + 1, kept_json=text))
+
+    def _read(self, text: str) -> Kept:
+        try:
+            kept = Kept.model_validate_json(text) if text else self._empty
+        except ValidationError:
+            return self._empty
+        _hide(kept)
+        same = (kept.url, kept.redirect) == (self._empty.url, self._empty.redirect)
+        return kept if same else self._empty
+
+
+LONG_AGO = 1.0
+"""A time of expiry that is over; the package takes 0 for none."""
 
 
 def _hide(kept: Kept) -> None:

@@ -217,9 +217,15 @@ async def _running(app: ASGIApp, origin: str) -> AsyncIterator[None]:
         await running
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """Return a port that is free now and was not returned before: nobody listens there yet."""
+    while True:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port: int = free.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port

@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from engine import open_database
 from engine.connectors.mcp.config import load_servers
 from engine.connectors.mcp.servers import McpServers
 from engine.errors import NotSent
-from engine.ports import OutsideTool
+from engine.ports import Database, OutsideTool
+from engine.runtime.clock import SystemClock
 from tests.engine.connectors import mcp_server
+from tests.fakes.parts import make_tables
 
 SAMPLE = str(mcp_server.__file__)
 PATIENCE_S = 60.0
@@ -30,7 +33,8 @@ async def running(folder: Path, **servers: Mapping[str, Any]) -> AsyncIterator[M
     """Servers that have settled."""
     path = folder / "mcp.json"
     path.write_text(json.dumps({"mcpServers": servers}))
-    made = McpServers(load_servers(path, {}), folder / "mcp")
+    db = database(folder)
+    made = McpServers(load_servers(path, {}), folder / "mcp", (db, SystemClock()))
     await made.start()
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -39,6 +43,14 @@ async def running(folder: Path, **servers: Mapping[str, Any]) -> AsyncIterator[M
         yield made
     finally:
         await made.close()
+        await db.close()
+
+
+def database(folder: Path) -> Database:
+    """The database of an installation in this folder, new or as it was left."""
+    url = f"sqlite:///{folder / 'kept.db'}"
+    make_tables(url)
+    return open_database(url)
 
 
 def named(servers: McpServers) -> dict[str, OutsideTool]:

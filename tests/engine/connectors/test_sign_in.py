@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,10 +19,13 @@ from engine.connectors.mcp.callback import listening_at
 from engine.connectors.mcp.config import load_servers
 from engine.connectors.mcp.servers import McpServers
 from engine.connectors.mcp.signin import check_link
+from engine.connectors.mcp.signin_store import KeptSignIn
 from engine.errors import Invalid, NotSent, WrongState
 from engine.ports import OutsideTool
+from engine.runtime.clock import SystemClock
 from engine.secrets import redact
 from tests.engine.connectors.auth_server import Accounts, free_port, guarded_server
+from tests.engine.connectors.test_servers import database
 
 PATIENCE_S = 30.0
 
@@ -45,18 +47,25 @@ async def servers(folder: Path, url: str, redirect: str, **ours: Any) -> AsyncIt
     """The server `guarded`, settled."""
     path = folder / "mcp.json"
     path.write_text(json.dumps({"mcpServers": {"guarded": {"url": url, "megaagent": ours}}}))
-    made = McpServers(load_servers(path, {}), folder / "mcp", redirect)
+    db = database(folder)
+    made = McpServers(load_servers(path, {}), folder / "mcp", (db, SystemClock()), redirect)
     await made.start()
     try:
         await until(lambda: made.states()[0].condition != "starting")
         yield made
     finally:
         await made.close()
+        await db.close()
 
 
 def look(made: McpServers) -> OutsideTool:
     """Return the tool that only reads."""
     return next(tool for tool in made.tools() if tool.tool == "look")
+
+
+def kept(made: McpServers) -> KeptSignIn:
+    """What is kept of the sign-in."""
+    return made._servers["guarded"].sign_in
 
 
 async def sent_to(link: str) -> str:
@@ -68,7 +77,7 @@ async def sent_to(link: str) -> str:
 
 
 async def test_a_person_signs_in_by_the_link_and_a_restart_keeps_it(tmp_path: Path) -> None:
-    """By the address that this process answers; nobody else can end it; the file is private.
+    """By the address that this process answers; nobody else can end it.
 
     No token is shown. Tokens are renewed, also after a restart and when the server ended one early.
     """
@@ -93,19 +102,18 @@ async def test_a_person_signs_in_by_the_link_and_a_restart_keeps_it(tmp_path: Pa
             with pytest.raises(WrongState):
                 await made.finish_sign_in(back, "ann")
             (access,) = accounts.access
-            (file,) = (tmp_path / "mcp" / "sign-ins").iterdir()
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600 and access in file.read_text()
+            assert (await kept(made).read()).access == access
             assert access not in redact(f"token: {access}")
-        kept = json.loads(file.read_text())
-        file.write_text(json.dumps({**kept, "expires_at": 1.0}))
+            await kept(made).change(expires_at=1.0)
         async with servers(tmp_path, url, redirect) as made:
             assert made.states()[0].condition == "ready" and accounts.renewed == 1
+            await kept(made).change(given_at=1.0)
         accounts.access.clear()
         async with servers(tmp_path, url, redirect) as made:
             await until(lambda: made.states()[0].condition == "ready")
             assert (await made.call(look(made), {"item": "milk"})).text == "seen milk"
             assert accounts.renewed == 2 and len(accounts.clients) == 1
-            made._servers["guarded"].sign_in._given_at = None
+            await kept(made).change(given_at=1.0)
             accounts.access.clear()
             with pytest.raises(NotSent):  # it is told as not made, not as unknown
                 await made.call(look(made), {"item": "never"})

@@ -1,0 +1,144 @@
+"""A sign-in holds in every process of an installation: two real processes on one database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.connectors.mcp import server
+from engine.connectors.mcp.config import load_servers
+from engine.connectors.mcp.servers import McpServers
+from engine.connectors.mcp.signin_store import KeptSignIn
+from engine.runtime.clock import SystemClock
+from tests.contracts.conftest import World
+from tests.contracts.other_process import LOOK
+from tests.engine.connectors.auth_server import Accounts, guarded_server
+from tests.engine.connectors.test_sign_in import kept, sent_to, until, yes
+
+REDIRECT = "https://bot.example.org/signed-in"
+PROGRAM = Path(__file__).with_name("other_process.py")
+
+
+@dataclass(slots=True)
+class Other:
+    """The other process."""
+
+    process: asyncio.subprocess.Process
+
+    async def ask(self, line: str) -> str:
+        """Return its answer to a line."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        async with asyncio.timeout(60):
+            return (await self.process.stdout.readline()).decode().strip()
+
+    async def until(self, state: str) -> None:
+        """Wait until its server is in a state."""
+        async with asyncio.timeout(60):
+            while not (await self.ask("state")).startswith(state):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def other(world: World, config: Path) -> AsyncIterator[Other]:
+    """Another process on the world's database, with an `mcp.json` of its own."""
+    arguments = [sys.executable, "-m", "tests.contracts.other_process", world.url, str(config), REDIRECT]
+    process = await asyncio.create_subprocess_exec(*arguments, stdin=PIPE, stdout=PIPE)
+    try:
+        yield Other(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        async with asyncio.timeout(60):
+            await process.wait()
+
+
+@asynccontextmanager
+async def ours(world: World, config: Path) -> AsyncIterator[McpServers]:
+    """The servers in this process."""
+    made = McpServers(load_servers(config, {}), config.with_name("ours"), (world.db, SystemClock()), REDIRECT)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@pytest.mark.parametrize("world", ["postgresql-procrastinate"], indirect=True)
+async def test_a_sign_in_a_renewal_and_a_sign_out_hold_in_every_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other is ready without a restart; an ended token is renewed once, though both need it at once.
+
+    Its renewal token is good once. A refusal is told where people see it; signing out ends both.
+    """
+    monkeypatch.setattr(server, "LOOK_S", 0.1)
+    accounts, config = Accounts(), world.folder / "mcp.json"
+    async with guarded_server(accounts) as url:
+        config.write_text(json.dumps({"mcpServers": {"guarded": {"url": url}}}))
+        async with ours(world, config) as made, other(world, config) as elsewhere:
+            await until(lambda: made.states()[0].condition == "needs_sign_in")
+            await elsewhere.until("needs_sign_in True")
+            link = await made.begin_sign_in("guarded", "ann", yes)
+            await made.finish_sign_in(await sent_to(link.address), "ann")
+            await elsewhere.until("ready False True")
+            assert await elsewhere.ask("look tea") == "seen tea"
+            await until(lambda: made.states()[0].condition == "ready")
+            for _ in range(3):
+                await kept(made).change(expires_at=1.0)
+                first, second = await asyncio.gather(
+                    made.call(LOOK, {"item": "milk"}), elsewhere.ask("look milk")
+                )
+                assert (first.text, second) == ("seen milk", "seen milk")
+            assert accounts.renewed == 3 and len(accounts.clients) == 1
+            accounts.access.clear()
+            accounts.renewals.clear()
+            assert (await elsewhere.ask("look never")).startswith("NotSent")
+            await until(lambda: made.states()[0].signs_in)
+            link = await made.begin_sign_in("guarded", "ann", yes)
+            await made.finish_sign_in(await sent_to(link.address), "ann")
+            await elsewhere.until("ready")
+            assert await elsewhere.ask("look jam") == "seen jam"
+            await until(lambda: made.states()[0].signed_in)
+            await made.sign_out("guarded")
+            assert (await elsewhere.ask("look never")).startswith("NotSent")
+            await until(lambda: made.states()[0].condition == "needs_sign_in")
+    assert accounts.made == ["tea", *["milk"] * 6, "jam"]
+
+
+class _Still(SystemClock):
+    """A clock that is set."""
+
+    at = 1_000.0
+
+    def now(self) -> float:
+        """Return the time that it was set to."""
+        return self.at
+
+
+async def test_one_renews_at_a_time_and_one_that_died_is_not_waited_for(world: World) -> None:
+    """Nothing kept is lost when two change at once; a token that another replaced is not ended."""
+    clock, where = _Still(), ("https://one.example/mcp", REDIRECT)
+    first, second = (KeptSignIn(world.db, clock, "one", where) for _ in range(2))
+    await asyncio.gather(first.change(asked_scope="more"), second.change(expires_at=5.0))
+    seen = await first.read()
+    assert (seen.asked_scope, seen.expires_at, await second.number()) == ("more", 5.0, 2)
+    assert await first.claim_renewal() and not await second.claim_renewal()
+    await second.end_renewal()  # it is not its own
+    assert not await second.claim_renewal()
+    clock.at += 61
+    assert await second.claim_renewal() and not await first.claim_renewal()
+    await second.end_renewal()
+    assert await first.claim_renewal()
+    await second.ended_early("a token of before")
+    assert (await first.read()).expires_at == 5.0
+    moved = KeptSignIn(world.db, clock, "one", ("https://two.example/mcp", REDIRECT))
+    assert (await moved.read()).asked_scope == ""  # tokens go to the address that they were given for
