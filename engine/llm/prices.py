@@ -197,8 +197,9 @@ def cost_micros(rates: Rates, usage: Usage) -> int:
     )
 
 
-def most_micros(rates: Rates, prompt: int, completion: int) -> int:
-    """Return the most that a call may cost: nothing is assumed cached, everything is assumed written to the
-    cache."""
+def most_micros(rates: Rates, prompt: int, completion: int, *, marked: bool = False) -> int:
+    """Return the most that a call may cost: nothing is assumed cached, and everything written to the cache
+    where the request marks it for that, which costs more than reading."""
     tier = rates.at(prompt)
-    return math.ceil(prompt * max(tier.input, tier.cached) + completion * tier.output)
+    read = max(tier.input, tier.cached, tier.written if marked else 0.0)
+    return math.ceil(prompt * read + completion * tier.output)

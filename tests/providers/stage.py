@@ -157,8 +157,10 @@ async def serving(provider: Provider) -> AsyncIterator[Provider]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield provider
-    await runner.cleanup()
+    try:
+        yield provider
+    finally:
+        await runner.cleanup()
 
 
 @dataclass

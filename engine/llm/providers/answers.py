@@ -28,12 +28,13 @@ _CUT = frozenset(
     {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
 )
 _FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
-_MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
+MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
 _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"})
 """Types of parts that are no words to anybody."""
 
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 FILTERED = "The endpoint's content filter withheld the answer. Ask the agent in other words."
+UNREAD_CALL = "Your last tool call could not be read by the endpoint. Call one tool again, with plain JSON."
 TELL_FILTERED = "The endpoint's content filter withheld your last answer. Say it in other words."
 
 
@@ -98,10 +99,8 @@ def _raise_if_withheld(finish: str, answered: bool, choice: Mapping[str, Any]) -
         return
     if finish in _FILTERED:
         raise ModelRefused(FILTERED, tell=TELL_FILTERED)
-    if finish in _MALFORMED:
-        raise ModelBadAnswer(
-            "Your last tool call could not be read by the endpoint. Call one tool again, with plain JSON."
-        )
+    if finish in MALFORMED:
+        raise ModelBadAnswer(UNREAD_CALL)
     if finish == "error" or choice.get("error"):
         raise fault_in_body({"error": choice.get("error") or "error"}, time.time()) or unusable(
             "was an error"
@@ -145,7 +144,7 @@ def _json_in(text: str) -> Any:
         return None
 
 
-def unusable(what: str) -> EngineError:
+def unusable(what: str) -> UnusableAnswer:
     """Return the error for a 200 whose body is not an answer."""
     return UnusableAnswer(
         f"The model endpoint's answer {what}. The request can be repeated; "

@@ -11,7 +11,7 @@ import httpx2
 
 from engine.errors import ModelError, ModelUnavailable, NotConfigured
 from engine.llm.providers.addresses import cleaned_key
-from engine.llm.providers.endpoint import Endpoint, connect
+from engine.llm.providers.endpoint import Endpoint, connect, timeout_of, transport_options
 from engine.settings import EngineSettings
 
 
@@ -34,10 +34,13 @@ class NativeTarget:
         """Return the error with the names of this API's settings."""
         text = str(error).replace("OPENAI_API_KEY", self.key_name)
         text = text.replace("OPENAI_BASE_URL", self.key_name.replace("API_KEY", "BASE_URL"))
-        if isinstance(error, ModelUnavailable):
-            return type(error)(text, error.retry_after_s)
         tell = getattr(error, "tell", None)
-        return type(error)(text) if tell is None else type(error)(text, tell)
+        if isinstance(error, ModelUnavailable):
+            made: ModelError = type(error)(text, error.retry_after_s)
+        else:
+            made = type(error)(text) if tell is None else type(error)(text, tell)
+        made.free, made.charge = error.free, error.charge
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +58,24 @@ def connected(target: NativeTarget, settings: EngineSettings) -> Connected:
     if not key:
         raise NotConfigured(f"{target.provider}:{target.model} needs a key. Set {target.key_name}.")
     if target.provider == "anthropic":
-        from anthropic import AsyncAnthropic  # noqa: PLC0415 - each library is for those who use it
+        # each library is for those who use it
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient  # noqa: PLC0415
         from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 
         address = re.sub(r"/v1/?$", "", base) or None
         client = AsyncAnthropic(
-            api_key=key, base_url=address, max_retries=0, timeout=settings.model_timeout_s
+            api_key=key,
+            base_url=address,
+            max_retries=0,
+            timeout=timeout_of(settings),
+            http_client=DefaultAsyncHttpxClient(**transport_options(settings)),
         )
         return Connected(AnthropicProvider(anthropic_client=client), client.close)
     if target.provider == "google":
         from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415
 
         address = re.sub(r"/v1(?:beta)?(?:/openai)?/?$", "", base) or None
-        http = httpx2.AsyncClient(timeout=settings.model_timeout_s)
+        http = httpx2.AsyncClient(**transport_options(settings))
         return Connected(GoogleProvider(api_key=key, base_url=address, http_client=http), http.aclose)
     from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
 

@@ -6,9 +6,9 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -65,13 +65,7 @@ def endpoint_of(settings: EngineSettings) -> Endpoint:
 def connect(endpoint: Endpoint, settings: EngineSettings) -> openai.AsyncOpenAI:
     """Return a client over aiohttp (a fifth of the CPU of the SDK's default transport with 590 concurrent
     calls)."""
-    connections = settings.model_concurrency + SPARE_CONNECTIONS
-    timeout = httpx2.Timeout(settings.model_timeout_s, connect=CONNECT_S, pool=None)
-    http = openai.DefaultAioHttpClient(
-        timeout=timeout,
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
-        event_hooks={"response": [_cap_body]},
-    )
+    http = openai.DefaultAioHttpClient(**transport_options(settings))
     address, key = address_of(endpoint.base_url), cleaned_key(endpoint.api_key)
     headers = {"Accept-Encoding": "identity"}
     if address.azure and not odd_in_key(key):
@@ -79,12 +73,28 @@ def connect(endpoint: Endpoint, settings: EngineSettings) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(
         api_key="odd" if odd_in_key(key) else key or "none",
         base_url=address.base or None,
-        timeout=timeout,
+        timeout=timeout_of(settings),
         max_retries=0,
         http_client=http,
         default_headers=headers,
         default_query=dict(address.query) or None,
     )
+
+
+def timeout_of(settings: EngineSettings) -> httpx2.Timeout:
+    """Return how long a request may take: its connection less, its wait for one of the pool any time."""
+    return httpx2.Timeout(settings.model_timeout_s, connect=CONNECT_S, pool=None)
+
+
+def transport_options(settings: EngineSettings) -> dict[str, Any]:
+    """Return what every HTTP client is made with: room for all calls at once, and hooks that limit and note
+    answers."""
+    connections = settings.model_concurrency + SPARE_CONNECTIONS
+    return {
+        "timeout": timeout_of(settings),
+        "limits": httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        "event_hooks": {"response": [_cap_body]},
+    }
 
 
 def check_key(endpoint: Endpoint) -> None:
@@ -114,9 +124,15 @@ async def post(client: openai.AsyncOpenAI, path: str, body: Any, headers: dict[s
         raw = error.body if error.body is not None else _text_of(error.response)
         names = {name.lower(): value for name, value in error.response.headers.items()}
         said = read_error_reply(error.status_code, raw, names, time.time())
-        late = error.status_code in _GATEWAY_TIMEOUTS and time.monotonic() - began >= LATE_S
+        late = is_late(error.status_code, began)
         raise Refusal(said, names.get("location", ""), late=late) from error
     return response.content
+
+
+def is_late(status: int, began: float) -> bool:
+    """Return whether a gateway gave up waiting for the model, whose answer may be charged all the same;
+    `began` by the monotonic clock."""
+    return status in _GATEWAY_TIMEOUTS and time.monotonic() - began >= LATE_S
 
 
 def _text_of(response: httpx2.Response) -> str:
@@ -130,12 +146,27 @@ answered: ContextVar[list[int] | None] = ContextVar("answered", default=None)
 """Gets the status of the answer to the request that this task makes, once it begins."""
 
 
+@dataclass(slots=True)
+class RawAnswer:
+    """The body of an answer as it came, for who has only what a library made of it; `complete` may add what
+    the library needs to read it; `ended`: it came to its end. The body of a refusal is not kept."""
+
+    complete: Callable[[bytes], bytes]
+    body: bytearray = field(default_factory=bytearray)
+    ended: bool = False
+
+
+raw_answer: ContextVar[RawAnswer | None] = ContextVar("raw_answer", default=None)
+"""Gets the body of the answer to the request that this task makes."""
+
+
 async def _cap_body(response: httpx2.Response) -> None:
     """Limit how much of a body is read; a compressed one (unasked for) can expand a thousandfold."""
     if (statuses := answered.get()) is not None:
         statuses.append(response.status_code)
     limit = MAX_BODY // 16 if response.headers.get("content-encoding") else MAX_BODY
-    response.stream = _CappedStream(response.stream, limit)
+    whole = raw_answer.get() if response.status_code == httpx2.codes.OK else None
+    response.stream = _CappedStream(response.stream, limit, whole)
 
 
 class TooLong(Exception):
@@ -143,9 +174,10 @@ class TooLong(Exception):
 
 
 class _CappedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: Any, limit: int) -> None:
+    def __init__(self, inner: Any, limit: int, whole: RawAnswer | None) -> None:
         self._inner = inner
         self._left = limit
+        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         listener = listening.get()
@@ -155,7 +187,13 @@ class _CappedStream(httpx2.AsyncByteStream):
                 raise TooLong
             if listener is not None:
                 listener.feed(chunk)
-            yield chunk
+            if self._whole is None:
+                yield chunk
+            else:
+                self._whole.body += chunk
+        if self._whole is not None:
+            self._whole.ended = True
+            yield self._whole.complete(bytes(self._whole.body))
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,21 +33,30 @@ from pydantic_ai.tools import ToolDefinition
 
 from engine.errors import (
     Charge,
+    ModelBadAnswer,
     ModelError,
     ModelMisconfigured,
     ModelRefused,
     ModelTooLong,
-    ModelUnavailable,
 )
-from engine.llm.faults import UnusableAnswer, fault_of, read_error_reply
+from engine.llm.faults import TooSlow, UnusableAnswer, fault_of, read_error_reply
 from engine.llm.prices import cost_micros, most_micros
-from engine.llm.providers.answers import FILTERED, TELL_FILTERED
+from engine.llm.providers.answers import FILTERED, MALFORMED, TELL_FILTERED, UNREAD_CALL
 from engine.llm.providers.catalog import Catalog, ModelFacts
 from engine.llm.providers.clients import NativeTarget, connected
 from engine.llm.providers.counting import prompt_tokens, settled, size_of
-from engine.llm.providers.endpoint import free, too_slow
+from engine.llm.providers.endpoint import (
+    RawAnswer,
+    answered,
+    fault_of_transport,
+    free,
+    is_late,
+    raw_answer,
+    too_slow,
+)
 from engine.llm.providers.kept import MAX_KEPT, Distrusted, refuses_kept
 from engine.llm.providers.learned import Learned
+from engine.llm.providers.native_bodies import fault_in_raw, usage_of, with_usage
 from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, reported_window
 from engine.llm.reading import read_answer
 from engine.llm.storable import storable, storable_json
@@ -108,7 +117,8 @@ class NativeChat:
         """Return an upper estimate: the whole answer limit, no input assumed cached."""
         prompt, limit = self._sizes(request)
         rates = self._catalog.rates(self._target.model)
-        return Quote(prompt + limit, most_micros(rates, prompt, limit), rates.guessed)
+        marked = self._target.provider == "anthropic"
+        return Quote(prompt + limit, most_micros(rates, prompt, limit, marked=marked), rates.guessed)
 
     async def complete(self, request: ChatRequest) -> ChatAnswer:
         """Answer `request` within `model_timeout_s`. Raises ModelError subclasses only."""
@@ -122,6 +132,7 @@ class NativeChat:
         request = self._distrusted.without(request)
         for _ in range(MOST_REPAIRS):
             prompt, limit = self._sizes(request)
+            began = time.monotonic()
             try:
                 response = await self._ask(request, limit)
             except exceptions.ModelHTTPError as error:
@@ -129,7 +140,9 @@ class NativeChat:
                     request = self._distrusted.without(request)
                     continue
                 if not self._learned(error, Sent(limit, prompt)):
-                    raise self._fault(error, Sent(limit, prompt)) from error
+                    fault = self._fault(error, Sent(limit, prompt))
+                    fault.free = not is_late(error.status_code, began)
+                    raise fault from error
                 continue
             return self._read(response, request, prompt, limit)
         raise free(
@@ -152,29 +165,62 @@ class NativeChat:
         messages = list(_messages(request.messages, self._target.origin))
         if request.heard is not None:
             request.heard(Written())
+        statuses: list[int] = []
+        answering = answered.set(statuses)
+        whole = RawAnswer(with_usage)
+        hearing = raw_answer.set(whole)
         try:
             async with asyncio.timeout(self._settings.model_timeout_s):
-                return await self._model.request(messages, settings, parameters)
+                response = await self._model.request(messages, settings, parameters)
         except exceptions.ModelHTTPError:
             raise
-        except (TimeoutError, exceptions.ModelTimeoutError) as error:
+        except TimeoutError as error:
             raise too_slow(self._settings) from error
-        except exceptions.ContentFilterError as error:
-            raise self._withheld(Usage(self._sizes(request)[0], estimated=True)) from error
         except exceptions.UserError as error:
             wrong = ModelMisconfigured(f"{brief(str(error))} Change MODEL or the settings named.")
             raise free(wrong) from error
-        except exceptions.UnexpectedModelBehavior as error:
-            raise UnusableAnswer(
+        except exceptions.ContentFilterError as error:
+            counted = usage_of(bytes(whole.body))
+            estimate = Usage(self._sizes(request)[0], estimated=True)
+            raise self._withheld(counted if counted.total else estimate) from error
+        except Exception as error:
+            raise self._failed(error, statuses, whole) from error
+        finally:
+            raw_answer.reset(hearing)
+            answered.reset(answering)
+        hidden = None if response.parts else fault_in_raw(bytes(whole.body))
+        if hidden is not None:
+            raise self._charged(hidden, bytes(whole.body))
+        return response
+
+    def _failed(self, error: Exception, statuses: list[int], whole: RawAnswer) -> ModelError:
+        """Return the error for a request without an answer that its library can read: what the body says,
+        with its charge, else what the library says."""
+        raw = bytes(whole.body)
+        fault = fault_in_raw(raw) if whole.ended else None
+        if fault is None and isinstance(error, exceptions.UnexpectedModelBehavior):
+            fault = UnusableAnswer(
                 f"The model's answer could not be read ({brief(str(error), 160)}). "
                 "The request can be repeated."
-            ) from error
-        except Exception as error:
-            failed = ModelUnavailable(
-                f"The connection to the model endpoint failed ({brief(str(error), 160)}). Try again later."
             )
-            failed.free = _unconnected(error)
-            raise failed from error
+        if fault is None:
+            fault = fault_of_transport(error, self._settings)
+            # Whoever hangs up before the first byte of an answer has given none.
+            fault.free = not statuses and not isinstance(fault, TooSlow)
+        return self._charged(fault, raw)
+
+    def _charged(self, fault: ModelError, raw: bytes) -> ModelError:
+        """Return the fault with what its body counts, and the names of this API's settings."""
+        usage = usage_of(raw)
+        if usage.total:
+            fault.free, fault.charge = False, self._charge(usage)
+        return self._target.renamed(fault)
+
+    def _charge(self, usage: Usage) -> Charge:
+        name = self._target.model
+        rates = self._catalog.rates(name)
+        used = (usage.prompt, usage.completion, cost_micros(rates, usage), usage.cached)
+        return Charge(name, *used, guessed=rates.guessed)
 
     def _defined(self, tools: tuple[ToolSpec, ...]) -> tuple[int, list[ToolDefinition]]:
         """(bytes, definitions) of a tool list, made once for each list."""
@@ -208,9 +254,7 @@ class NativeChat:
             self._catalog.learn_window(
                 self._target.model, reported_window(said, sent) or sent.prompt * 9 // 10
             )
-        renamed = self._target.renamed(made)
-        renamed.free = made.free
-        return renamed
+        return self._target.renamed(made)
 
     # ------------------------------------------------------------ answers
 
@@ -239,16 +283,24 @@ class NativeChat:
         answer = settled(answer, prompt, limit, rates)
         if response.finish_reason in ("content_filter", "error") and not calls and not text:
             filtered = response.finish_reason == "content_filter"
-            raise self._withheld(answer.usage) if filtered else _failed(answer)
+            raise self._withheld(answer.usage) if filtered else self._unread(answer, response)
         return read_answer(answer, request.tools)
 
     def _withheld(self, usage: Usage) -> ModelRefused:
         """Return the error for an answer that a filter withheld; what was read is charged all the same."""
-        name = self._target.model
-        rates = self._catalog.rates(name)
         error = ModelRefused(FILTERED, tell=TELL_FILTERED)
-        used = (usage.prompt, usage.completion, cost_micros(rates, usage), usage.cached)
-        error.charge = Charge(name, *used, guessed=rates.guessed)
+        error.charge = self._charge(usage)
+        return error
+
+    def _unread(self, answer: ChatAnswer, response: ModelResponse) -> ModelError:
+        """Return the error for an answer that its endpoint calls one: a call it could not read, or others."""
+        said = str((response.provider_details or {}).get("finish_reason", "")).lower()
+        error: ModelError = (
+            ModelBadAnswer(UNREAD_CALL)
+            if said in MALFORMED
+            else UnusableAnswer("The model's answer was an error. The request can be repeated.")
+        )
+        error.charge = None if answer.usage.estimated else self._charge(answer.usage)
         return error
 
     def _notify_once(self, key: str, text: str) -> None:
@@ -257,26 +309,6 @@ class NativeChat:
             self._say(text)
             if self._people is not None and key.startswith("price|"):
                 self._people(redact(text))
-
-
-def _failed(answer: ChatAnswer) -> UnusableAnswer:
-    error = UnusableAnswer("The model's answer was an error. The request can be repeated.")
-    usage = answer.usage
-    if not usage.estimated:
-        used = (usage.prompt, usage.completion, answer.cost_micros or 0, usage.cached)
-        error.charge = Charge(answer.model, *used, guessed=answer.guessed)
-    return error
-
-
-def _unconnected(error: BaseException | None) -> bool:
-    """Return whether a call ended before anything was sent."""
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError | socket.gaierror):
-            return True
-        if type(error).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
-            return True  # as httpx and its successor name them
-        error = error.__cause__ or error.__context__
-    return False
 
 
 # ---------------------------------------------------------------- history
