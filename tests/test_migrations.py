@@ -18,6 +18,7 @@ from bot.storage.tables import BOT_METADATA, cursors
 from bot.storage.tables import agents as bot_agents
 from bot.storage.tables import deliveries as bot_deliveries
 from bot.storage.tables import tasks as bot_tasks
+from engine.commands import EditMessage
 from engine.domain.gates import choices_of
 from engine.domain.naming import name_key
 from engine.domain.outcomes import Assigned, Joined, Ran, Read, Reviewed
@@ -25,6 +26,7 @@ from engine.domain.recall import pack, signs_of
 from engine.domain.recurrence import Recurrence
 from engine.errors import NotConfigured
 from engine.events import GateClosed, GateRaised, load_event
+from engine.handlers.messages import edit_message
 from engine.store.addresses import bases_of
 from engine.store.core import (
     AGENTS,
@@ -626,4 +628,55 @@ def test_messages_delivered_by_an_older_version_are_followed_no_more(tmp_path: P
     with engine.connect() as connection:
         assert connection.execute(sa.text("SELECT edited_at FROM bot_incoming")).scalar() is None
     downgrade(url, "0034")
+    engine.dispose()
+
+
+def test_words_handed_on_by_an_older_version_keep_whom_they_were_for(tmp_path: Path) -> None:
+    """When their writer changes them; what people wrote themselves stays theirs, other rows as they were."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0037")
+    engine = sync_engine(url)
+    ann, bo = "(said to Ann, who has left)\n", "(said to Bo, who cannot act on it)\n"
+    rows = {
+        "9:1": (f"{ann}Use oak.", "say.9:1", "Use oak, please.", f"{ann}Use oak, please."),
+        "9:2": (f"{bo}{ann}In red.", "say.9:2.to2", "In blue.", f"{bo}{ann}In blue."),
+        "9:3": ("(said to Zoe, who has left)\nMine.", "say.9:3.to2", "Ours.", "Ours."),
+        "9:4": (f"{bo}Quoted.", "say.9:4", "Plain.", "Plain."),
+        "9:5": (f"{bo}{bo}Quoted.", "say.9:5.to2", "Plain.", f"{bo}Plain."),
+        "9:6": ("Nothing before.", "say.9:6.to2", "Still nothing.", "Still nothing."),
+    }
+    with engine.begin() as connection:
+        _insert(connection, "tasks", id=1, state="running", boss_id=2)
+        for number, name, status in ((2, "Boss", "active"), (3, "Ann", "dismissed"), (4, "Bo", "active")):
+            values = {"name": name, "name_key": name_key(name), "status": status}
+            _insert(connection, "agents", id=number, task_id=1, **values)
+        for ref, (text, key, _, _) in rows.items():
+            values = {"from_kind": "person", "from_name": "Eve", "text": text, "key": key, "ref": ref}
+            _insert(connection, "messages", task_id=1, to_agent=2, **values)
+        read = {
+            "from_kind": "person",
+            "from_name": "Eve",
+            "text": f"{ann}Read.",
+            "key": "r",
+            "consumed_step": 7,
+        }
+        _insert(connection, "messages", task_id=1, to_agent=2, **read)
+    upgrade(url)
+    with engine.begin() as connection:
+        before = {ref: text for ref, (text, _, _, _) in rows.items()}
+        kept = dict(
+            connection.execute(
+                sa.select(MESSAGES.c.ref, MESSAGES.c.text).where(MESSAGES.c.ref.isnot(None))
+            ).all()
+        )
+        assert kept == before
+        for ref, (_, _, changed, expected) in rows.items():
+            number = edit_message(connection, EditMessage(ref, changed), 5.0).id
+            assert (
+                connection.execute(sa.select(MESSAGES.c.text).where(MESSAGES.c.id == number)).scalar()
+                == expected
+            )
+        assert connection.execute(sa.select(MESSAGES.c.preface).where(MESSAGES.c.key == "r")).scalar() == ""
+    downgrade(url, "0037")
     engine.dispose()

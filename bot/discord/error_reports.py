@@ -15,6 +15,7 @@ from bot.discord.context import Interaction
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import cut
 from bot.discord.interactions import answer
+from bot.outbox.outcomes import NEEDS_2FA, heals
 from bot.texts import refusals
 from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable, Refusal, Refused, StorageFull
 from engine.secrets import redact
@@ -57,13 +58,17 @@ def _of_machine(error: BaseException) -> Refusal | None:
         return refusals.NO_DISK
     if "disk is full" in str(error).lower():  # SQLite's own word for the same, through SQLAlchemy
         return refusals.NO_DISK
-    if isinstance(error, discord.Forbidden):
-        return refusals.DISCORD_FORBIDDEN
-    if isinstance(error, discord.NotFound):
-        return refusals.DISCORD_GONE
-    if isinstance(error, discord.DiscordServerError | discord.RateLimited | aiohttp.ClientError):
+    return _of_discord(error)
+
+
+def _of_discord(error: BaseException) -> Refusal | None:
+    if isinstance(error, discord.RateLimited | aiohttp.ClientError):
         return refusals.DISCORD_DOWN
-    return None
+    if isinstance(error, discord.HTTPException) and heals(error):
+        return refusals.DISCORD_DOWN
+    if isinstance(error, discord.Forbidden):
+        return refusals.DISCORD_2FA if error.code == NEEDS_2FA else refusals.DISCORD_FORBIDDEN
+    return refusals.DISCORD_GONE if isinstance(error, discord.NotFound) else None
 
 
 def error_text(error: BaseException) -> str:

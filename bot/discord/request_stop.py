@@ -9,6 +9,7 @@ does not concern it, and a reconnect that failed for one would end the client.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import deque
@@ -33,6 +34,23 @@ SHORT_S = 3.0
 
 
 _GATEWAY = frozenset({"ws", "wss"})
+
+
+class ForeignAnswer(aiohttp.ClientError):
+    """A 403 or 404 that is not Discord's: of a proxy, or of an edge in trouble. It says nothing of channels,
+    messages or permissions; nothing is known of the request."""
+
+
+async def require_discords(response: aiohttp.ClientResponse) -> None:
+    """Raise ForeignAnswer for a 403 or 404 without one of Discord's error codes."""
+    if response.status not in (403, 404):
+        return
+    try:
+        body = json.loads(await response.text())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or not body.get("code"):
+        raise ForeignAnswer(f"{response.status} without an error code of Discord's")
 
 
 class RequestStop:
@@ -96,6 +114,7 @@ class RequestStop:
         ) -> None:
             if seen.url.scheme not in _GATEWAY:
                 self.heard(seen.response.status, seen.response.headers)
+                await require_discords(seen.response)
 
         config = aiohttp.TraceConfig()
         config.on_request_start.append(start)

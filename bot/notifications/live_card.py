@@ -27,7 +27,7 @@ from bot.features.tasks.card import LIVE, CardModel, card_view, digest
 from bot.features.tasks.questions import load_questions
 from bot.features.tasks.waiting import STALE_S, load_waiting
 from bot.outbox.limiter import Limiter
-from bot.outbox.outcomes import ARCHIVED, Rejected, outcome_of
+from bot.outbox.outcomes import PermissionMissing, Rejected, TargetDeleted, outcome_of
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords, CardRecord
 from bot.storage.instance import nonce_of
@@ -43,6 +43,8 @@ TICK_S = 1.0
 """Between two looks at the cards that something happened to."""
 LONGEST_PAUSE_S = 60.0
 UNKNOWN_MESSAGE = 10008
+NOT_OURS = (50005, 50021)
+"""Another application's message, which is so after the bot got a new one; a message of Discord's own."""
 OPENED_S = 10.0
 """How long the answer to a start waits for the reader of events to write the card's row."""
 
@@ -179,8 +181,10 @@ class LiveCards:
             except NotFound:
                 return "nothing"  # the task was dropped from the store; its old card stays as it is
             except (*UNDELIVERED, OSError) as error:
-                archived = isinstance(error, discord.HTTPException) and error.code in ARCHIVED
-                closed = isinstance(error, discord.Forbidden | discord.NotFound) or archived
+                outcome = outcome_of(error)
+                archived = isinstance(outcome, Rejected) and outcome.fault == "archived"
+                gone = isinstance(outcome, TargetDeleted) and outcome.what == "channel"
+                closed = gone or archived or isinstance(outcome, PermissionMissing)
                 if closed and not (archived and await self._open(card)):
                     return await self._elsewhere(card, error)
                 log.warning("card of task %s not shown, tried again: %s", task_id, error)
@@ -347,8 +351,8 @@ class LiveCards:
         await self._allowed(0)
         try:
             await message.edit(view=view)
-        except discord.NotFound as gone:
-            if gone.code != UNKNOWN_MESSAGE:  # the channel itself
+        except (discord.NotFound, discord.Forbidden) as gone:
+            if gone.code not in (UNKNOWN_MESSAGE, *NOT_OURS):  # the channel itself
                 raise
             await self._post(card, view, now)
             return
@@ -380,7 +384,7 @@ _OWNED = ("message_id", "posted_at", "edited_at", "digest", "shown_seq", "begun_
 
 def _words_refused(error: discord.HTTPException) -> bool:
     outcome = outcome_of(error)
-    return isinstance(outcome, Rejected) and outcome.fault == "content"
+    return isinstance(outcome, Rejected) and outcome.fault in ("content", "other")
 
 
 def _task_of(message: discord.Message) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -54,7 +55,7 @@ class MessageUpdates:
         self._rename = rename
         self._pace = pace
         self._settled = settled
-        self._waiting: asyncio.Queue[Entry] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[Entry, int]] = asyncio.Queue()
         self._open = 0
         self._marked: set[int] = set()
 
@@ -66,51 +67,53 @@ class MessageUpdates:
     def feed(self, entry: Entry) -> None:
         """Queue an entry."""
         self._open += 1
-        self._waiting.put_nowait(entry)
+        self._waiting.put_nowait((entry, 0))
 
     async def run(self) -> None:
-        """Apply entries until cancelled."""
+        """Apply entries until cancelled; one in trouble is tried again later and holds up no other."""
         while True:
-            entry = await self._waiting.get()
+            entry, failures = await self._waiting.get()
             try:
-                await self._act(entry)
-                await self._ledger.close_entries([entry.id])
+                pause = await self._act(entry, failures + 1)
+                if pause is None:
+                    await self._ledger.close_entries([entry.id])
             except SQLAlchemyError:
                 _log.exception("%s is applied again", entry.post.kind)
-                await asyncio.sleep(self._pace.longest_pause)
-                self._waiting.put_nowait(entry)
-                continue
-            self._open -= 1
-            self._settled()
-
-    async def _act(self, entry: Entry) -> None:
-        """Apply an entry; retry temporary errors, skip a deleted message, say if a permission is missing."""
-        failures = 0
-        while True:
-            try:
-                await self._do(entry)
-            except (TooManyRequests, OutcomeUnknown, ConnectionFailed) as error:
-                failures += 1
-                await asyncio.sleep(max(self._pace.after(failures), getattr(error, "seconds", 0.0)))
-            except SQLAlchemyError:
-                failures += 1
-                _log.exception("%s failed and is retried", entry.post.kind)
-                await asyncio.sleep(self._pace.after(failures))
-            except PermissionMissing as error:
-                _log.warning("%s of %s is forbidden: %s", entry.post.kind, entry.post.ref or "a gate", error)
-                await self._notify_channel(entry, wording.GATE_STUCK)
-                return
-            except TargetDeleted as error:
-                _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
-                if error.what == "webhook":
-                    await self._notify_channel(entry, wording.GATE_ORPHANED)
-                return
-            except (Rejected, NotFound) as error:
-                _log.info("%s of %s is skipped: %s", entry.post.kind, entry.post.ref or "a gate", error)
-                return
+                pause = self._pace.after(failures + 1)
+            if pause is None:
+                self._open -= 1
+                self._settled()
             else:
-                await self._note_healed(entry)
-                return
+                again = partial(self._waiting.put_nowait, (entry, failures + 1))
+                asyncio.get_running_loop().call_later(pause, again)
+                await asyncio.sleep(self._pace.pause)
+
+    async def _act(self, entry: Entry, tries: int) -> float | None:
+        """Apply an entry -> None, or after how many seconds it is tried again.
+
+        What can never be applied is said where people look for it.
+        """
+        post = entry.post
+        try:
+            await self._do(entry)
+        except (TooManyRequests, OutcomeUnknown, ConnectionFailed) as error:
+            return max(self._pace.after(tries), getattr(error, "seconds", 0.0))
+        except PermissionMissing as error:
+            _log.warning("%s of %s is forbidden: %s", post.kind, post.ref or "a gate", error)
+            await self._notify_channel(entry, wording.GATE_STUCK, wording.MARK_FORBIDDEN)
+        except TargetDeleted as error:
+            _log.info("%s of %s is skipped: %s", post.kind, post.ref or "a gate", error)
+            if error.what == "webhook":
+                await self._notify_channel(entry, wording.GATE_ORPHANED, wording.MARK_REFUSED)
+        except Rejected as error:
+            _log.warning("%s of %s is refused: %s", post.kind, post.ref or "a gate", error)
+            if error.fault != "archived":  # nobody can press or write in a thread that is locked
+                await self._notify_channel(entry, wording.GATE_REFUSED, wording.MARK_REFUSED)
+        except NotFound as error:
+            _log.info("%s of %s is skipped: %s", post.kind, post.ref or "a gate", error)
+        else:
+            await self._note_healed(entry)
+        return None
 
     async def _note_healed(self, entry: Entry) -> None:
         """Marks are possible in this channel (again): should they be refused later, that is said."""
@@ -121,7 +124,7 @@ class MessageUpdates:
             self._marked.add(channel_id)
             await self._notices.healed(f"mark-forbidden:{channel_id}")
 
-    async def _notify_channel(self, entry: Entry, stuck: str) -> None:
+    async def _notify_channel(self, entry: Entry, stuck: str, unmarked: str) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
         post = entry.post
         if post.kind in ("rename", "pin"):
@@ -134,8 +137,9 @@ class MessageUpdates:
         channel = self._transport.client.get_channel(channel_id)
         guild = getattr(channel, "guild", None)
         if guild is not None:
-            text = wording.MARK_FORBIDDEN.format(channel=channel_id)
-            await self._notices.say_in(f"mark-forbidden:{channel_id}", guild.id, channel_id, text)
+            key = "mark-refused" if unmarked == wording.MARK_REFUSED else "mark-forbidden"
+            text = unmarked.format(channel=channel_id)
+            await self._notices.say_in(f"{key}:{channel_id}", guild.id, channel_id, text)
 
     async def _do(self, entry: Entry) -> None:
         if entry.post.kind == "close_gate" and entry.post.gate_id is not None:

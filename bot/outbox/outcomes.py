@@ -10,17 +10,39 @@ import discord
 from engine.secrets import redact
 
 NEEDS_2FA = 60003
+UNKNOWN_CHANNEL = 10003
 UNKNOWN_MESSAGE = 10008
 ARCHIVED = frozenset({50083, 160005})
 """The thread is archived, or locked."""
 
-TOO_LARGE = 40005
-_REFUSED_WORDS = frozenset({20009, 200000, 200001, 240000})
-"""Explicit content, AutoMod (message, title), harmful links: refused for what is said."""
+_DELETED = {UNKNOWN_CHANNEL: "channel", UNKNOWN_MESSAGE: "message", 10015: "webhook", 50027: "webhook"}
+"""Unknown channel, message, webhook; a webhook's token that is no longer right."""
 
-UNKNOWN_CHANNEL = 10003
-UNKNOWN_WEBHOOK = 10015
-INVALID_WEBHOOK_TOKEN = 50027
+_TOO_LARGE = frozenset({30015, 40005, 50045, 50046, 50110, 50123, 50146, 400001})
+"""Too many files, a request or file that is too large, files that Discord cannot take, no files for now."""
+
+_REFUSED_WORDS = frozenset({20009, 50006, 200000, 200001, 240000})
+"""Explicit content, nothing to show, AutoMod (message, title), harmful links: refused for what is said."""
+
+_FORBIDDEN = frozenset(
+    {
+        *(20001, 20012, 20018, 40002, 40007, 50001, 50005, 50007, 50009, 50013, 50021, 50095, 50178, 50600),
+        *(NEEDS_2FA, 160002),
+    }
+)
+"""What the bot may not do here, or not to this message or person."""
+
+_REACTION_BLOCKED = 90001
+"""Whoever wrote the message has blocked the bot: no permission helps."""
+
+_BUSY = frozenset(
+    {
+        *(10004, 10020, 20016, 20022, 20028, 20029, 30034, 30040, 30042, 30046, 40003, 40004, 40006, 40062),
+        *(40333, 110000, 110001, 130000),
+    }
+)
+"""Limits of a moment, what Discord has switched off or not ready, a server that is not seen: the same request
+is taken later."""
 
 
 class TooManyRequests(Exception):
@@ -98,40 +120,36 @@ def not_sent(error: Exception) -> Exception:
     return ConnectionFailed(str(outcome)) if isinstance(outcome, OutcomeUnknown) else outcome
 
 
+def heals(error: discord.HTTPException) -> bool:
+    """Return whether Discord may take the same request later, whatever it holds."""
+    return error.status >= 500 or error.status in (401, 429) or error.code in _BUSY
+
+
 def _refused_request(error: discord.HTTPException) -> Exception:
     if error.status == 429:
         return TooManyRequests(_retry_after(error), "global", hidden=False)
-    if error.code in (UNKNOWN_WEBHOOK, INVALID_WEBHOOK_TOKEN):
-        return TargetDeleted("webhook")
-    if error.code == UNKNOWN_MESSAGE:
-        return TargetDeleted("message")
-    if error.status == 404:
-        return TargetDeleted("channel")
-    return _refused_for_what(error)
-
-
-def _refused_for_what(error: discord.HTTPException) -> Exception:
+    if (what := _DELETED.get(error.code)) is not None:
+        return TargetDeleted(what)
     said = redact(str(error))
-    if error.status == 401:  # the bot's own token: nothing of anybody's was deleted
+    if heals(error):  # 401 too: the bot's own token, nothing of anybody's was deleted
         return ConnectionFailed(said)
-    fault = _fault(error)
-    if error.status == 403 and fault in ("name", "other"):  # sorted by its code first
+    if (fault := _fault(error)) not in ("name", "other"):  # sorted by its code before its status
+        return Rejected(said, fault)
+    if error.code in _FORBIDDEN or (error.status == 403 and error.code != _REACTION_BLOCKED):
         return PermissionMissing(said)
     return Rejected(said, fault)
 
 
 def _fault(error: discord.HTTPException) -> Fault:
     """Sort a refusal by its code, and an invalid form by the field Discord names."""
-    if error.status == 413 or error.code == TOO_LARGE:
+    fields = fields_of(error)
+    if error.status == 413 or error.code in _TOO_LARGE or fields & {"files", "attachments"}:
         return "size"
     if error.code in ARCHIVED:
         return "archived"
-    if error.code in _REFUSED_WORDS:
+    if error.code in _REFUSED_WORDS or fields & {"content", "embeds"}:
         return "content"
-    fields = fields_of(error)
-    if "username" in fields:
-        return "name"
-    return "content" if fields & {"content", "embeds"} else "other"
+    return "name" if "username" in fields else "other"
 
 
 def fields_of(error: discord.HTTPException) -> frozenset[str]:

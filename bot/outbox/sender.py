@@ -11,7 +11,7 @@ from bot.outbox.ledger import Delivery
 from bot.outbox.message_updates import MessageUpdates
 from bot.outbox.pace import wait_for
 from bot.outbox.post import Entry
-from bot.outbox.worker import ChannelWorker, SendJob, WorkerServices
+from bot.outbox.worker import DISCORD, ChannelWorker, SendJob, WorkerServices
 from bot.places.notices import Notices
 from bot.places.provision import Place, PlaceArchived, PlaceUnavailable
 from engine.errors import NotFound
@@ -136,6 +136,8 @@ class Sender:
                 raise
             except (PlaceUnavailable, NotFound) as error:
                 _log.info("group %s has no place yet: %s", group_id, error)
+            except DISCORD as error:
+                _log.warning("cannot create the place of group %s now: %s", group_id, error)
             except Exception:  # noqa: BLE001 - one group's trouble must not end the others; it is logged and retried
                 _log.exception("cannot create the place of group %s now", group_id)
             failures += 1

@@ -22,7 +22,7 @@ import aiohttp
 import discord
 
 from bot.discord.identities import message_of
-from bot.discord.request_stop import RequestStop, stop_of
+from bot.discord.request_stop import ForeignAnswer, RequestStop, require_discords, stop_of
 from bot.outbox.ledger import MessageLocation
 from bot.outbox.limiter import Limiter
 from bot.outbox.outcomes import (
@@ -30,6 +30,7 @@ from bot.outbox.outcomes import (
     ConnectionFailed,
     OutcomeUnknown,
     Rejected,
+    TargetDeleted,
     TooManyRequests,
     outcome_of,
     rate_limit_error,
@@ -141,7 +142,10 @@ class Transport:
         try:
             sent = await webhook.send(username=message.name, wait=True, **options)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise outcome_of(error) from error
+            outcome = outcome_of(error)
+            if isinstance(outcome, TargetDeleted) and outcome.what == "message":
+                raise Rejected(str(outcome)) from error  # a webhook has no nonces: nothing was posted
+            raise outcome from error
         return MessageLocation(sent.channel.id, sent.id, hook.webhook_id)
 
     async def by_bot(self, channel_id: int, message: RenderedMessage, nonce: str) -> MessageLocation:
@@ -173,7 +177,7 @@ class Transport:
         try:
             await self.client.fetch_channel(channel_id)
         except discord.NotFound as error:
-            if error.code != UNKNOWN_CHANNEL:  # of something between us and Discord
+            if error.code != UNKNOWN_CHANNEL:
                 raise ConnectionFailed(redact(str(error))) from error
             return False
         except discord.Forbidden:
@@ -308,6 +312,10 @@ class Transport:
             self.limiter.heard(channel_id, self.clock(), response.headers)
         if response.status >= 500:
             raise OutcomeUnknown(f"status {response.status}")
+        try:
+            await require_discords(response)
+        except ForeignAnswer as error:
+            raise OutcomeUnknown(str(error)) from error
         return response
 
 

@@ -171,8 +171,10 @@ class ChannelWorker:
             await self._means.ledger.drop(job.delivery)
         except Exception as error:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
             job.look, job.failures = True, job.failures + 1
-            _log.exception("message %s of channel %s failed", job.delivery.id, self.channel_id)
-            if job.failures % ATTEMPTS == 0 and not isinstance(error, HEALS):
+            foreseen = isinstance(error, HEALS)
+            said = f"message {job.delivery.id} of channel {self.channel_id} failed: {error}"
+            _log.warning(said, exc_info=not foreseen)
+            if job.failures % ATTEMPTS == 0 and not foreseen:
                 self._means.posting.simplify(job.delivery)
             await wait_for(self._means.retry, self._means.pace.after(job.failures))
             return
@@ -184,7 +186,7 @@ class ChannelWorker:
         if not delivery.begun_at:
             delivery = job.delivery = await self._means.ledger.sending(delivery, self._means.wall())
         if not (job.look and await self._found(place, delivery)):
-            await self._send(place, delivery)
+            await self._send(place, delivery, tried=job.look)
 
     async def _place(self, group_id: int) -> Place:
         known = self._repaired.get(group_id) or self.places.get(group_id)
@@ -192,8 +194,8 @@ class ChannelWorker:
 
     # ------------------------------------------------------------ one message
 
-    async def _send(self, place: Place, delivery: Delivery) -> None:
-        """Retry until the message is on Discord or is permanently rejected."""
+    async def _send(self, place: Place, delivery: Delivery, tried: bool) -> None:
+        """Retry until the message is on Discord; `tried`: an earlier try may have posted it unseen."""
         means, failures = self._means, 0
         while True:
             await self._allowed(place.channel_id)
@@ -208,15 +210,20 @@ class ChannelWorker:
                 failures += 1
                 _log.warning("channel %s: %s", place.channel_id, error)
                 await asyncio.sleep(means.pace.after(failures))
+                tried = tried or isinstance(error, OutcomeUnknown)
                 if isinstance(error, OutcomeUnknown) and await self._found(place, delivery):
                     return
             except (TargetDeleted, PermissionMissing, PlaceUnavailable) as error:
-                if isinstance(error, TargetDeleted) and error.what == "message":
+                failures += 1
+                if not (isinstance(error, TargetDeleted) and error.what == "message"):
+                    place = await self._changed(place, delivery, error, failures)
+                elif tried:
                     _log.info("message %s was posted, and deleted by people", delivery.id)
                     await means.ledger.drop(delivery)
                     return
-                failures += 1
-                place = await self._changed(place, delivery, error, failures)
+                else:  # nothing of it can have been posted; another form has another nonce
+                    means.posting.simplify(delivery)
+                    await wait_for(means.retry, means.pace.after(failures))
             except Rejected as error:
                 _log.warning("message %s of channel %s: %s", delivery.id, place.channel_id, error)
                 if not await means.posting.refused(place, delivery, error):

@@ -10,6 +10,7 @@ import discord
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.outbox.outcomes import heals
 from bot.personas.faces import default_url, face_number, face_png, template_url
 from bot.storage.tables import faces
 from bot.storage.upsert import insert_once
@@ -77,7 +78,7 @@ class Faces:
             except discord.RateLimited as error:
                 await asyncio.sleep(min(error.retry_after, PATIENCE_S))
             except (discord.HTTPException, aiohttp.ClientError, OSError, SQLAlchemyError) as error:
-                if not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429:
+                if not isinstance(error, discord.HTTPException) or heals(error):
                     _log.warning("faces cannot be uploaded just now: %s", redact(str(error)))
                     await asyncio.sleep(TROUBLE_S)
                     continue

@@ -16,7 +16,7 @@ from typing import Literal
 import aiohttp
 import discord
 
-from bot.outbox.outcomes import NEEDS_2FA, OUTCOMES, fields_of, outcome_of
+from bot.outbox.outcomes import NEEDS_2FA, OUTCOMES, fields_of, heals, outcome_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.marks import mark_of, topic_of
@@ -27,6 +27,7 @@ from bot.texts import outbox as wording
 _log = logging.getLogger(__name__)
 
 GUILD_FULL = 30013
+THREADS_FULL = (160006, 160007)
 INVALID_FORM = 50035
 FILTERED = "INVALID_COMMUNITY_PROPERTY_NAME"
 WEEK: Literal[10080] = 10080
@@ -320,7 +321,9 @@ class Provision:
             if _heals(error):
                 raise
             _log.warning("group %s speaks in channel %s itself: %s", row.group_id, channel.id, error)
-            return await self._keep(row, channel.id, 0)
+            place = await self._keep(row, channel.id, 0)
+            await self._say_at_root(task, "threads", _no_thread(error))
+            return place
         await self._note_made(row.task_id, "thread", thread.id)
         return await self._keep(row, channel.id, thread.id, made=True)
 
@@ -468,6 +471,8 @@ def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
     """Translate a failed channel creation; raise `error` itself if it has another cause."""
     if isinstance(error, discord.RateLimited):
         return _NoRoom("", lasting=False)
+    if _heals(error):
+        raise error
     if error.code == NEEDS_2FA:
         return _NoRoom(wording.CHANNELS_2FA, lasting=True)
     if isinstance(error, discord.Forbidden):
@@ -475,17 +480,28 @@ def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
     category_full = error.code == INVALID_FORM and "parent_id: Maximum" in error.text
     if error.code == GUILD_FULL or category_full:
         return _NoRoom(wording.CHANNELS_FULL, lasting=True)
-    if _heals(error) or "parent_id" in fields_of(error):  # the category was deleted
+    if "parent_id" in fields_of(error):  # the category was deleted
         raise error
     _log.warning("a channel is refused: %s", error)
     return _NoRoom(wording.CHANNELS_REFUSED, lasting=False)
+
+
+def _no_thread(error: discord.HTTPException | discord.RateLimited) -> str:
+    """What is said about a group that gets no thread."""
+    if isinstance(error, discord.RateLimited):
+        return wording.THREADS_SLOW
+    if error.code == NEEDS_2FA:
+        return wording.THREADS_2FA
+    if isinstance(error, discord.Forbidden):
+        return wording.THREADS_FORBIDDEN
+    return wording.THREADS_FULL if error.code in THREADS_FULL else wording.THREADS_REFUSED
 
 
 def _heals(error: discord.HTTPException | discord.RateLimited) -> bool:
     """Whether the same request may be taken later; what Discord refuses by its content never is."""
     if isinstance(error, discord.RateLimited):
         return False  # a place is wanted now
-    return error.status >= 500 or error.status in (401, 404, 429)
+    return heals(error) or error.status == 404
 
 
 def name_refused(error: discord.HTTPException) -> bool:

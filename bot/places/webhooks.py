@@ -9,7 +9,7 @@ from dataclasses import replace
 import aiohttp
 import discord
 
-from bot.outbox.outcomes import NEEDS_2FA, TargetDeleted, not_sent
+from bot.outbox.outcomes import NEEDS_2FA, PermissionMissing, heals, not_sent
 from bot.places.notices import Notices
 from bot.places.provision import Place, PlaceUnavailable
 from bot.places.records import PlaceRecords, WebhookRecord
@@ -91,19 +91,17 @@ class Webhooks:
         hook: WebhookRecord | None
         try:
             hook = await self._verified(channel, kept)
-        except discord.Forbidden as error:
-            hook = kept if kept and kept.webhook_id else None
-            if hook is None:
-                text = wording.WEBHOOK_2FA if error.code == NEEDS_2FA else wording.WEBHOOK_FORBIDDEN
-                await self._say("forbidden", place, text)
         except discord.RateLimited as error:
             _log.info("channel %s gets a webhook in %.0f s", place.channel_id, error.retry_after)
             hook = kept if kept and kept.webhook_id else None
             self._look_again(place.channel_id, error.retry_after)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            if not await self._refused(place, error):
+            if isinstance(error, discord.Forbidden) and not heals(error):
+                hook = await self._forbidden(place, kept, error)
+            elif await self._refused(place, error):
+                hook = None
+            else:
                 raise not_sent(error) from error
-            hook = None
         else:
             for what in REFUSALS:
                 await self._notices.healed(_key(what, place))
@@ -114,11 +112,19 @@ class Webhooks:
         """The bot speaks meanwhile: words that wait for a face are of no use to anybody."""
         asyncio.get_running_loop().call_later(seconds, self._found.pop, channel_id, None)
 
+    async def _forbidden(
+        self, place: Place, kept: WebhookRecord | None, error: discord.Forbidden
+    ) -> WebhookRecord | None:
+        """Return the webhook that was used before, which needs no permission; None, which is said."""
+        if kept and kept.webhook_id:
+            return kept
+        text = wording.WEBHOOK_2FA if error.code == NEEDS_2FA else wording.WEBHOOK_FORBIDDEN
+        await self._say("forbidden", place, text)
+        return None
+
     async def _refused(self, place: Place, error: Exception) -> bool:
         """Whether this is an answer that stays; it is said, and the bot speaks instead of the webhook."""
-        if not isinstance(error, discord.HTTPException) or error.status >= 500 or error.status == 429:
-            return False
-        if error.status in (401, 404):
+        if not isinstance(error, discord.HTTPException) or heals(error) or error.status == 404:
             return False
         _log.warning("channel %s gets no webhook: %s", place.channel_id, redact(str(error)))
         await self._say("full", place, FULL.get(error.code, wording.WEBHOOK_REFUSED))
@@ -129,12 +135,11 @@ class Webhooks:
         channel = self._client.get_channel(channel_id)
         try:
             channel = channel or await self._client.fetch_channel(channel_id)
-        except discord.NotFound as error:
-            raise TargetDeleted("channel") from error
-        except discord.Forbidden as error:
-            raise PlaceUnavailable(f"channel {channel_id} cannot be seen") from error
         except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
-            raise not_sent(error) from error
+            outcome = not_sent(error)
+            if isinstance(outcome, PermissionMissing):
+                raise PlaceUnavailable(f"channel {channel_id} cannot be seen") from error
+            raise outcome from error
         if not isinstance(channel, HasWebhooks):
             raise PlaceUnavailable(f"channel {channel_id} has no webhooks")
         return channel

@@ -237,6 +237,20 @@ CHANNELS_2FA = (
     "not enabled it, so groups get threads instead of channels here. Enable it and run `/doctor`."
 )
 CHANNELS_REFUSED = "🔧 Discord rejected a new channel here, so groups get threads."
+THREADS_FULL = (
+    "🔧 This server has as many active threads as Discord allows, so further groups write in the channel. "
+    "Archive threads that nobody needs."
+)
+THREADS_FORBIDDEN = (
+    "🔧 Without **Create Public Threads** and **Send Messages in Threads**, groups write in the channel "
+    "instead of threads here. Grant them and run `/doctor`."
+)
+THREADS_2FA = (
+    "🔧 This server requires two-factor authentication for moderators, and the owner of my application has "
+    "not enabled it, so groups write in the channel instead of threads here."
+)
+THREADS_SLOW = "🔧 Discord allows no new thread for a while, so a group writes in the channel."
+THREADS_REFUSED = "🔧 Discord rejected a new thread here, so a group writes in the channel."
 PLACE_NAME_REFUSED = "🔧 Discord rejected this group's name here, so its place has a neutral name."
 CATEGORY_CLOSED = (
     "🔧 I cannot work in the category chosen with `/setup`, so this task has its own. Allow my role there "
@@ -249,6 +263,14 @@ MARK_FORBIDDEN = (
 GATE_STUCK = (
     "🔧 A question here is closed, but I am not allowed to change its message, so its buttons are still "
     "shown. They have no effect. Grant **View Channel** and run `/doctor`."
+)
+MARK_REFUSED = (
+    "🔧 Discord rejected my mark on a message in <#{channel}>: it has 20 different reactions, or its writer "
+    "has blocked me. Everything else happens as usual."
+)
+GATE_REFUSED = (
+    "🔧 A question here is closed, but Discord does not let me change its message, so its buttons are still "
+    "shown. They have no effect."
 )
 GATE_ORPHANED = (
     "🔧 A question here is closed, but somebody deleted the webhook that asked it, so its buttons are still "

@@ -103,6 +103,11 @@ READ_ALREADY = Refusal(
     "{name} already read the message before you changed it.", "Send the correction as a new message."
 )
 DISCORD_FORBIDDEN = Refusal("I lack a permission for that here.", "Run `/doctor` to see which one.")
+DISCORD_2FA = Refusal(
+    "This server requires two-factor authentication for moderators, and the owner of my application has not "
+    "enabled it.",
+    "Ask the operator to enable it, then try again.",
+)
 DISCORD_GONE = Refusal("That message or channel was deleted.", "Run `/task status` for a new card.")
 DISCORD_DOWN = Refusal("Discord does not answer as it should. Nothing was lost.", "Try again in a minute.")
 NO_DISK = Refusal("The bot's disk is full, so this was not done.", "Ask the operator to free some space.")

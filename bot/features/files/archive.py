@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bot.discord.context import ClosedPlaces
+from bot.outbox.outcomes import UNKNOWN_CHANNEL
 from bot.outbox.transcripts import Transcripts
 from bot.places.marks import is_marked_or_was, mark_of
 from bot.places.records import MadePlace, PlaceRecords
@@ -64,7 +65,9 @@ async def reopen_places(client: discord.Client, database: Database, task_id: int
     for made in await PlaceRecords(database).made(task_id):
         try:
             await _reopen(await client.fetch_channel(made.place_id))
-        except discord.NotFound:
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_CHANNEL:
+                raise
             await database.write(partial(_forget, task_id=task_id, place_id=made.place_id))
         except discord.Forbidden as error:
             log.warning("place %s cannot be opened again: %s", made.place_id, error)
@@ -139,7 +142,9 @@ class _Closer:
                 await self._delete(place)
             else:
                 await _silence(place)
-        except discord.NotFound:
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_CHANNEL:
+                raise
             log.info("place %s was gone already", made.place_id)
         except discord.Forbidden as error:
             log.warning("place %s cannot be closed: %s", made.place_id, error)

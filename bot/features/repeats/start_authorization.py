@@ -23,6 +23,9 @@ from engine.domain.quota import over_quota
 from engine.queries import Queries
 
 log = logging.getLogger(__name__)
+LEFT = (10007, 10013)
+"""Unknown member, unknown user."""
+
 PATIENCE_S = 10.0
 
 
@@ -53,9 +56,9 @@ class StartAuthorization:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 member = await guild.fetch_member(user_id)
-        except discord.NotFound:
-            return texts.REPEAT_LEFT.format(id=user_id)
         except UNDELIVERED as error:
+            if isinstance(error, discord.NotFound) and error.code in LEFT:
+                return texts.REPEAT_LEFT.format(id=user_id)
             log.warning("whether %s may still start tasks is not known yet: %s", by, error)
             return None
         dear = above(limits, self._defaults) or model in self._models.unpriced

@@ -16,6 +16,7 @@ import discord
 
 from bot.discord.context import Parts
 from bot.discord.errors import UNDELIVERED
+from bot.outbox.outcomes import UNKNOWN_CHANNEL
 from bot.outbox.pace import wait_for
 
 log = logging.getLogger(__name__)
@@ -152,9 +153,10 @@ class CatchUp:
             return
         try:
             newest = await self._deliver_after(channel_id, after)
-        except discord.NotFound:
-            await self.forget(channel_id)
         except UNDELIVERED as error:
+            if isinstance(error, discord.NotFound) and error.code == UNKNOWN_CHANNEL:
+                await self.forget(channel_id)
+                return
             log.warning("cannot catch up in channel %s, tried again: %s", channel_id, error)
         except Exception:
             log.exception("cannot catch up in channel %s, tried again", channel_id)

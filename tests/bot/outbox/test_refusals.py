@@ -466,3 +466,66 @@ async def test_nothing_can_be_said_for_long(stage: Stage) -> None:
     stage.local.faults.clear()
     await stage.drain()
     assert "kept" in texts(stage) and "dropped" not in await stage.outbox.ledger.counts()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        *((400, 160006, wording.THREADS_FULL), (400, 160007, wording.THREADS_FULL)),
+        *((403, 50013, wording.THREADS_FORBIDDEN), (403, 60003, wording.THREADS_2FA)),
+        (400, 50024, wording.THREADS_REFUSED),
+    ],
+)
+async def test_why_there_is_no_thread_is_said(stage: Stage, status: int, code: int, said: str) -> None:
+    """Where the group speaks instead, once for a task."""
+    allow(stage, manage_channels=False)
+    await seen_by_bot(stage)
+    stage.local.faults.refuse("POST", NEW_THREAD, status=status, code=code)
+    boss = stage.boss(await stage.task())
+    await says(stage, boss, "hello")
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    stage.engine.recruit(ada, "Bo")
+    await says(stage, ada, "here")
+    assert "hello" in texts(stage, "lobby") and told(stage, said, "lobby") == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 30010), (403, 90001)])
+async def test_marks_that_are_refused_are_said(stage: Stage, status: int, code: int) -> None:
+    """Too many reactions, or its writer has blocked the bot: no permission is asked for."""
+    _, boss = await begun(stage)
+    stage.local.faults.refuse("PUT", r".*/reactions/.*", status=status, code=code)
+    written = await stage.local.you.send(stage.local.you.channel("root"), "one")
+    await stage.outbox.notices.mark(f"{written['channel_id']}:{written['id']}", "📨")
+    await says(stage, boss, "after", "and after")
+    channel = stage.local.you.channel("root")["id"]
+    assert told(stage, wording.MARK_REFUSED.format(channel=channel)) == 1
+    assert told(stage, wording.MARK_FORBIDDEN.format(channel=channel)) == 0
+
+
+async def test_a_question_whose_message_may_not_change_is_said(stage: Stage) -> None:
+    """Whatever Discord has against it; a limit of the moment is waited for, without holding up others."""
+    _, boss = await begun(stage)
+    first = stage.engine.raise_gate(boss, "Shall we?", ("yes", "no"))
+    await stage.drain()
+    second = stage.engine.raise_gate(boss, "And now?", ("yes", "no"))
+    await stage.drain()
+    stage.local.faults.refuse("PATCH", r".*/messages/\d+", status=400, code=30046, times=2)
+    await stage.engine.handle(AnswerGate(first, f"discord:{stage.local.you.id}", text="yes"))
+    await stage.drain()
+    stage.local.faults.refuse("PATCH", r".*/messages/\d+", status=400, code=50035)
+    await stage.engine.handle(AnswerGate(second, f"discord:{stage.local.you.id}", text="yes"))
+    await stage.drain()
+    assert [bool(m["components"]) for m in stage.said("root") if "?" in m["content"]] == [False, True]
+    assert told(stage, wording.GATE_REFUSED) == 1
+
+
+async def test_an_answer_of_something_between_changes_nothing(stage: Stage) -> None:
+    """A proxy's 403 or 404 has no code of Discord's: no webhook, channel or permission is thought lost."""
+    _, boss = await begun(stage)
+    before, hook = {c["id"] for c in stage.local.you.channels()}, set(stage.local.world.webhooks)
+    for status in (404, 403):
+        stage.local.faults.fail("POST", EVERYWHERE, status=status, times=2)
+        await says(stage, boss, f"after {status}")
+    assert [words for _, words in masked(stage)] == ["first", "after 404", "after 403"]
+    assert {c["id"] for c in stage.local.you.channels()} == before and set(stage.local.world.webhooks) == hook
+    assert not [t for t in texts(stage) if t.startswith("🔧")]
