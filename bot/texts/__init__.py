@@ -167,6 +167,14 @@ STEP_QUIET = "It said nothing and called no tool."
 WHY_ASSIGNED = "**{giver} assigned it:** {title} ({state})."
 WHY_DONE_WHEN, WHY_INSTRUCTIONS = "Done when: {acceptance}", "**Its instructions:**"
 WHY_WHOLE = "-# The full text is attached."
+WHY_PART = (
+    "-# {number} of {of} pages are attached, as many as a file may hold. For the others, use "
+    "`/agent inspect`."
+)
+WHY_NO_DIRECT = (
+    "-# This is the beginning. Allow direct messages from this server to get the full text, or use "
+    "`/agent inspect`."
+)
 ALT_ORGANISATION = "Organisation of {agents}. {groups}"
 ALT_TIMELINE = "Timeline of {span} of work: {worked}"
 PICTURE_TITLE = "Task #{id}: {goal}"

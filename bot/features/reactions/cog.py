@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import discord
@@ -23,11 +23,13 @@ from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import space_of
 from bot.discord.interactions import require_right, require_view
+from bot.discord.limits import FILE_BYTES
 from bot.features.agents.actions import pause_agent, resume_agent
 from bot.features.agents.step_buttons import TURN_STEPS, pages_of, steps_of
 from bot.features.tasks.actions import pause_task, resume_task
 from bot.features.tasks.continuing import offer
 from bot.features.tasks.tree import tree_text
+from bot.outbox.split import MESSAGE, excerpt
 from bot.texts import refusals
 from bot.texts import steering as words
 from engine.commands import AnswerGate
@@ -74,14 +76,36 @@ class Meant:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What comes of a reaction; `whole` is attached where it takes more than one message."""
+    """What comes of a reaction: `text`, and `whole` as a file, of which `note` says what it holds."""
 
     text: str
-    whole: str = ""
+    whole: bytes = b""
+    note: str = ""
+
+    def message(self, note: str) -> str:
+        """Return the text with a last line, in one message."""
+        end = f"\n{note}" if note else ""
+        return f"{excerpt(self.text, MESSAGE - len(end))}{end}"
 
     def files(self) -> list[discord.File]:
         """Return new files to attach, for each message its own."""
-        return [discord.File(io.BytesIO(self.whole.encode()), "why.md")] if self.whole else []
+        return [discord.File(io.BytesIO(self.whole), "why.md")] if self.whole else []
+
+
+def attached(pages: Sequence[str]) -> Told:
+    """Return pages as their first one with all of them in a file, as many as a file may hold (pure)."""
+    if len(pages) == 1:
+        return Told(pages[0])
+    parts, room = list[bytes](), FILE_BYTES
+    for page in pages:
+        part = f"{page}\n\n".encode("utf-8", "replace")
+        if len(part) > room:
+            break
+        parts.append(part)
+        room -= len(part)
+    all_of_it = len(parts) == len(pages)
+    note = texts.WHY_WHOLE if all_of_it else texts.WHY_PART.format(number=len(parts), of=len(pages))
+    return Told(pages[0], b"".join(parts), note)
 
 
 class ReactionsCog(commands.Cog):
@@ -125,10 +149,11 @@ class ReactionsCog(commands.Cog):
 
     async def _answer_privately(self, ask: ReactionAsk, said: Told) -> None:
         try:
-            await ask.user.send(said.text, files=said.files(), suppress_embeds=True)
+            await ask.user.send(said.message(said.note), files=said.files(), suppress_embeds=True)
         except UNDELIVERED:
             place = self.bot.get_partial_messageable(ask.channel_id)
-            note = f"{ask.user.mention} {said.text}"[:2000]
+            brief = replace(said, text=f"{ask.user.mention} {said.text}")
+            note = brief.message(texts.WHY_NO_DIRECT if said.whole else "")
             try:
                 await place.send(note, delete_after=NOTE_S, silent=True, suppress_embeds=True)
             except UNDELIVERED as error:
@@ -147,9 +172,7 @@ class ReactionsCog(commands.Cog):
             for step in await steps_of(ask, agent.id, times):
                 steps = await look.steps(agent.id, TURN_STEPS, upto=step)
                 pages += await pages_of(ask, "why", agent, at.task, steps)
-        if len(pages) == 1:
-            return Told(pages[0])
-        return Told(f"{pages[0]}\n{texts.WHY_WHOLE}", "\n\n".join(pages))
+        return attached(pages)
 
     async def pause(self, ask: Interaction, at: Meant) -> Told:
         """Pause the agent with all below it, or the task."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot import texts
+from bot.discord.limits import FILE_BYTES
+from bot.features.reactions.cog import attached
 from engine.commands import AnswerGate, ContinueTask, PauseAgent, ResumeAgent
 from tests.bot.features.conftest import Stage
 from tests.bot.features.test_replies import crew
@@ -54,6 +57,18 @@ async def test_a_question_mark_tells_why_and_attaches_the_whole(stage: Stage) ->
     whole = stage.env.backend.cdn.get(said.attachments[0]["url"]).decode()
     assert whole.count("x") >= 5_000 and "Oak it is." in whole
     assert len(task.room.history()) == before
+
+
+def test_what_no_file_can_hold_is_cut_between_pages_and_said() -> None:
+    """A digest may hold the words of hundreds of agents; Discord takes files of 10 MiB."""
+    page = f"### Why {'ä' * 2_000}\n" * 100
+    told_ = attached([page] * 60)
+    assert len(told_.whole) <= FILE_BYTES and len(told_.whole) + len(page.encode()) + 2 > FILE_BYTES
+    number = told_.whole.decode().count("\n\n")
+    assert 0 < number < 60 and f"{number} of 60 pages" in told_.message(told_.note)
+    assert len(told_.message(told_.note)) <= 2000
+    few = attached(["one", "two"])
+    assert few.message(few.note) == f"one\n{texts.WHY_WHOLE}" and few.whole == b"one\n\ntwo\n\n"
 
 
 async def test_words_of_several_agents_are_all_explained_and_nobody_is_paused(stage: Stage) -> None:
