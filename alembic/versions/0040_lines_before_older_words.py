@@ -5,8 +5,8 @@ one keeps that line as its preface, so that an edit by its writer does not lose 
 line is taken only where the message was passed on and names an agent of its task: nothing else a person wrote
 is taken for the engine's.
 
-Revision ID: 0039
-Revises: 0038
+Revision ID: 0040
+Revises: 0039
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import re
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0039"
-down_revision = "0038"
+revision = "0040"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 
