@@ -151,14 +151,15 @@ class Engine:
         watch = options.turn.tools.watch
         self._new_events, self._has_waiters = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
-        self._monitor = Monitor(parts.db, parts.clock, self._wake, self._notify_readers, watch, self._swept)
+        wakes = (dispatcher.enlist, self._wake)
+        self._monitor = Monitor(parts.db, parts.clock, wakes, self._notify_readers, watch, self._swept)
         self._monitor.models = options.models
         self.look = SqlQueries(parts.db, parts.workspace, self._git_history.catch_up)
 
     async def start(self) -> None:
         """Recover the work that a stop or crash left, then run."""
         if self._parts.outside is not None:
-            self._parts.outside.listen(self._wake, self._notify_readers)
+            self._parts.outside.listen(self._dispatcher.enlist, self._wake, self._notify_readers)
             await self._parts.outside.start()
         await self._dispatcher.start(self._runner.run_turn)
         if self._options.sweeps:

@@ -539,6 +539,10 @@ class Wake:
     priority: int = 5
 
 
+Enlist = Callable[[Connection, Sequence[Wake]], Sequence[Wake]]
+"""`Dispatcher.enlist`."""
+
+
 class Dispatcher(Protocol):
     """Starts turns of woken agents, at least one per wake-up, one turn per agent at a time.
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from engine.connectors import approved, ledger, recovery
 from engine.connectors.leaving import circumstances
 from engine.connectors.ledger import Begun, Kept, NewCall
@@ -20,6 +22,7 @@ from engine.ports import (
     AgentRole,
     Clock,
     Database,
+    Enlist,
     OutsideAnswer,
     OutsideServers,
     OutsideTool,
@@ -67,15 +70,19 @@ class Connectors:
     ) -> None:
         self._servers, self._db, self._clock = tuple(servers), db, clock
         self.options = options or OutsideOptions()
+        self._enlist: Enlist = lambda _, wakes: wakes
         self._wake: Callable[[tuple[Wake, ...]], None] = lambda _: None
         self._notify: Callable[[], None] = lambda: None
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
         self._patient_until = 0.0
 
-    def listen(self, wake: Callable[[tuple[Wake, ...]], None], notify: Callable[[], None]) -> None:
-        """Call `wake` for agents with a new answer, and `notify` after each commit with events."""
-        self._wake, self._notify = wake, notify
+    def listen(
+        self, enlist: Enlist, wake: Callable[[tuple[Wake, ...]], None], notify: Callable[[], None]
+    ) -> None:
+        """Call the dispatcher's `enlist`, then `wake`, for agents with a new answer, and `notify` after each
+        commit with events."""
+        self._enlist, self._wake, self._notify = enlist, wake, notify
 
     # ------------------------------------------------------------ what there is
 
@@ -242,7 +249,7 @@ class Connectors:
         if not await self._db.read(lambda c: recovery.has_untold(c, agent_id)):
             return
         now = self._clock.now()
-        self._after(await self._db.write(lambda c: recovery.settle_untold(c, agent_id, now)))
+        await self._write(lambda c: recovery.settle_untold(c, agent_id, now))
 
     async def start(self) -> None:
         """Start the servers, settle what a stop or crash left, and make the calls approved meanwhile.
@@ -256,7 +263,7 @@ class Connectors:
             return
         alone = self._db.url.startswith("sqlite")
         now = self._clock.now()
-        self._after(await self._db.write(lambda c: recovery.settle_expired(c, now, all_of_them=alone)))
+        await self._write(lambda c: recovery.settle_expired(c, now, all_of_them=alone))
         await self.make_approved()
 
     async def sweep(self) -> None:
@@ -264,7 +271,7 @@ class Connectors:
         if not self.options.sweeps:
             return
         now = self._clock.now()
-        self._after(await self._db.write(lambda c: recovery.settle_expired(c, now)))
+        await self._write(lambda c: recovery.settle_expired(c, now))
         await self.make_approved()
 
     async def make_approved(self) -> None:
@@ -293,7 +300,12 @@ class Connectors:
     async def _make_one(self, number: int, server: str, named: str) -> None:
         tool = next((one for one in self.all_tools() if (one.server, one.tool) == (server, named)), None)
         now = self._clock.now()
-        claimed = await self._db.write(lambda c: approved.claim(c, number, tool, now))
+
+        def claim(connection: Connection) -> approved.Claimed | tuple[Wake, ...]:
+            claimed = approved.claim(connection, number, tool, now)
+            return claimed if isinstance(claimed, approved.Claimed) else self._enlisted(connection, claimed)
+
+        claimed = await self._db.write(claim)
         if not isinstance(claimed, approved.Claimed):
             self._after(claimed)
             return
@@ -301,9 +313,17 @@ class Connectors:
         end, answer = await self._call(tool, claimed.arguments)
         now = self._clock.now()
         if end in ("done", "failed"):
-            self._after(await self._db.write(lambda c: approved.answered(c, number, answer, now)))
+            await self._write(lambda c: approved.answered(c, number, answer, now))
         else:
-            self._after(await self._db.write(lambda c: approved.lost(c, number, end, answer, now)))
+            await self._write(lambda c: approved.lost(c, number, end, answer, now))
+
+    async def _write(self, work: Callable[[Connection], tuple[Wake, ...]]) -> None:
+        """Write, then wake the agents that `work` returns."""
+        self._after(await self._db.write(lambda c: self._enlisted(c, work(c))))
+
+    def _enlisted(self, connection: Connection, wakes: tuple[Wake, ...]) -> tuple[Wake, ...]:
+        """Enlist wake-ups in a transaction; return those that are left for after it."""
+        return tuple(self._enlist(connection, wakes))
 
     def _after(self, wakes: tuple[Wake, ...]) -> None:
         if wakes:

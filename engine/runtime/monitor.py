@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy import Connection
+
 from engine.budget.month_caps import (
     has_stale,
     months_to_announce,
@@ -21,7 +23,7 @@ from engine.handlers.gate_deadlines import advance_gate, overdue_gates
 from engine.handlers.repeats import DueRepeat, due_repeats, pause_repeat, start_due
 from engine.lifecycle.task_state import stranded_agents
 from engine.monitoring.sweep import find_problems, judge_and_intervene, running_tasks, sweep_task
-from engine.ports import Clock, Database, StartRight, Wake
+from engine.ports import Clock, Database, Enlist, StartRight, Wake
 from engine.runtime.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -47,14 +49,16 @@ class Monitor:
         self,
         db: Database,
         clock: Clock,
-        wake: Callable[[tuple[Wake, ...]], None],
+        wakes: tuple[Enlist, Callable[[tuple[Wake, ...]], None]],
         events_added: Callable[[], None],
         options: WatchOptions | None = None,
         swept: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Create a monitor that is not started; `swept` is called at the end of each sweep."""
+        """Create a monitor that is not started. `wakes`: `enlist` and `wake` of the dispatcher; `swept` is
+        called at the end of each sweep."""
         self._swept = swept
-        self._db, self._clock, self._wake, self._events_added = db, clock, wake, events_added
+        self._db, self._clock, (self._enlist, self._wake) = db, clock, wakes
+        self._events_added = events_added
         self._options = options or WatchOptions()
         self.right: StartRight | None = None
         self.models: tuple[str, ...] | None = None
@@ -134,17 +138,22 @@ class Monitor:
             log.exception("repeat %s could not start its task; retrying", repeat_id)
             return
         if done is not None:
-            self._wake(done.wakes)
+            self._wake(done.wakes)  # its agents are new: no turn of theirs can be about to end
             self._events_added()
 
     async def _advance(self, gate_id: int) -> None:
         now = self._clock.now()
         try:
-            done = await self._db.write(lambda c: advance_gate(c, gate_id, now))
+            await self._write(lambda c: advance_gate(c, gate_id, now).wakes)
         except WrongState:
             return
-        self._wake(done.wakes)
         self._events_added()
+
+    async def _write(self, work: Callable[[Connection], tuple[Wake, ...]]) -> None:
+        """Write, and wake the agents that `work` returns, enlisted in its transaction: an agent whose
+        turn ends at that moment would miss a wake-up that comes later."""
+        if wakes := await self._db.write(lambda c: tuple(self._enlist(c, work(c)))):
+            self._wake(wakes)
 
     async def _check_months(self, now: float) -> None:
         """Report how much of the month's budgets is used, and resume tasks for which there is room again."""
@@ -156,7 +165,7 @@ class Monitor:
             await self._db.write(lambda c: release_stale(c, now))
         waiting = await self._db.read(paused_for_month)
         if waiting:
-            self._wake(await self._db.write(lambda c: resume_with_room(c, waiting, "new_month", now)))
+            await self._write(lambda c: resume_with_room(c, waiting, "new_month", now))
             self._events_added()
 
     async def _check(self, task_id: int) -> None:
@@ -165,9 +174,7 @@ class Monitor:
 
     async def _look_after(self, task_id: int) -> None:
         now = self._clock.now()
-        wakes = await self._db.write(lambda c: sweep_task(c, task_id, now, self._options))
-        if wakes:
-            self._wake(wakes)
+        await self._write(lambda c: sweep_task(c, task_id, now, self._options))
         self._events_added()
 
     async def _judge(self, task_id: int) -> None:
@@ -175,7 +182,5 @@ class Monitor:
         intervenes."""
         now = self._clock.now()
         if await self._db.read(lambda c: find_problems(c, task_id, now, self._options)):
-            wakes = await self._db.write(lambda c: judge_and_intervene(c, task_id, now, self._options))
-            if wakes:
-                self._wake(wakes)
+            await self._write(lambda c: judge_and_intervene(c, task_id, now, self._options))
             self._events_added()

@@ -12,6 +12,7 @@ from itertools import count, product
 from secrets import token_hex
 from typing import Any, get_args
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from engine.budget.caps import at_cap
@@ -46,6 +47,7 @@ from engine.ports import (
     Sandbox,
     ToolSpec,
     Usage,
+    Wake,
     Workspace,
 )
 from engine.runtime.cut_off import CutOff, ModelCalls, NoRoom
@@ -335,13 +337,20 @@ class TurnRunner:
 
         Return whether the agent tries again.
         """
-        now, need = self._parts.clock.now(), hit.need
-        may_fit, wakes = await self._parts.db.write(lambda c: at_cap(c, hit.task_id, hit.agent_id, need, now))
-        self._after(hit.task_id, Committed(wakes, may_fit))
+        now, need, me = self._parts.clock.now(), hit.need, hit.agent_id
+
+        def work(connection: Connection) -> tuple[bool, bool, tuple[Wake, ...]]:
+            may_fit, wakes = at_cap(connection, hit.task_id, me, need, now)
+            others = tuple(wake for wake in wakes if wake.agent_id != me)
+            left = tuple(self._dispatcher.enlist(connection, others))
+            return may_fit, len(others) < len(wakes), left
+
+        may_fit, goes_on, left = await self._parts.db.write(work)
+        self._after(hit.task_id, Committed(left, may_fit))
         if may_fit:
             await self._parts.clock.sleep(CAP_RETRY_S)
-        # An agent that was woken itself (to wrap up) continues here: its own job hides that wake-up.
-        return may_fit or any(wake.agent_id == hit.agent_id for wake in wakes)
+        # An agent that was woken itself (to wrap up) continues here.
+        return may_fit or goes_on
 
     async def _act_and_commit(self, turn: Turn, answer: ChatAnswer, started: float) -> bool:
         """Act and commit; act again on the same answer when others committed first."""

@@ -244,7 +244,9 @@ async def test_a_sweep_longer_than_its_interval_is_neither_doubled_nor_complaine
         under_way -= 1
 
     options = WatchOptions(sweep_s=0.1)
-    monitor = Monitor(db, SystemClock(), lambda _: None, lambda: None, options, swept=linger)
+    monitor = Monitor(
+        db, SystemClock(), (lambda _, wakes: wakes, lambda _: None), lambda: None, options, linger
+    )
     with caplog.at_level(logging.WARNING):
         await monitor.start()
         async with asyncio.timeout(20):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +16,7 @@ from engine.domain.gate_rules import STAGES
 from engine.errors import Invalid
 from engine.events import CapReached, EventBody, GateClosed, GateReminded, TaskEnded, load_event
 from engine.llm.scripted import Script, ScriptedModel, call, say
-from engine.ports import ChatAnswer, ChatRequest
+from engine.ports import ChatAnswer, ChatRequest, Dispatcher
 from engine.store.core import EVENTS, TASKS, loads
 from engine.tools import ToolOptions
 from engine.workspace import GitWorkspace
@@ -60,7 +62,9 @@ def asker(request: ChatRequest) -> ChatAnswer:
 class Wait:
     """An engine on a clock of its own whose sweeps are called by hand."""
 
-    def __init__(self, world: World, script: Script, minutes: int = 60_000) -> None:
+    def __init__(
+        self, world: World, script: Script, minutes: int = 60_000, dispatcher: Dispatcher | None = None
+    ) -> None:
         self.world, self.clock, self.minutes = world, HandClock(), minutes
         parts = EngineParts(
             db=world.db,
@@ -70,7 +74,8 @@ class Wait:
             clock=self.clock,
         )
         turn = TurnOptions(tools=ToolOptions(plan_approval_over=8, audit_rounds=0))
-        self.engine = Engine(parts, world.dispatcher(8), EngineOptions(CAPS, turn, sweeps=False))
+        options = EngineOptions(CAPS, turn, sweeps=False)
+        self.engine = Engine(parts, dispatcher or world.dispatcher(8), options)
 
     async def start(self) -> int:
         """Start a task and wait until it asks."""
@@ -142,6 +147,41 @@ async def test_a_plan_is_approved_unanswered_only_where_the_space_says_so(world:
         ("SetGateRule", "ann"),
     ]
     assert (newest[0].task_id, newest[0].content["basis"]) == (task, "timeout")
+
+
+@dataclass
+class LingeringEnds:
+    """Turns that have looked for work for the last time, and do not end before `go`."""
+
+    dispatcher: Dispatcher
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self, run_turn: Callable[[int], Awaitable[None]]) -> None:
+        """Start turns that linger."""
+
+        async def lingering(agent_id: int) -> None:
+            await run_turn(agent_id)
+            self.looked.set()
+            await self.go.wait()
+
+        await self.dispatcher.start(lingering)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dispatcher, name)
+
+
+async def test_a_default_reaches_an_agent_whose_turn_is_about_to_end(world: World) -> None:
+    """What a sweep gives it to do is done without another sweep, however late its last turn ends."""
+    ends = LingeringEnds(world.dispatcher(8))
+    wait = Wait(world, planner, dispatcher=cast(Dispatcher, ends))
+    await wait.engine.handle(SetGateRule("here", "plan", 4 * HOUR_S, "approve", "ann"))
+    await wait.start()
+    await ends.looked.wait()
+    for _ in range(4):
+        await wait.pass_hours(1.01)
+    ends.go.set()
+    assert "work by your plan" in (await wait.end()).report
 
 
 async def test_an_agent_decides_by_itself_when_nobody_answers(world: World) -> None:
