@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from engine.domain.secret_looks import NAMED, hidden_by_look
+
 HIDDEN = "[hidden]"
 
 _SHORTEST = 8
@@ -17,38 +19,6 @@ _LONG = 16
 _PIECE = 10
 """A run of this many characters of a long secret is hidden too: errors quote keys cut or in parts.
 Shorter secrets must be separate words: the password "postgres" must not hide a part of "postgresql"."""
-
-_VALUE = r"[^\s\"'`,;&<>(){}\[\]|\\]"
-_NAMES = r"(?:api[_-]?key|key|token|secret|password|passwd|passphrase|pwd|signature|sig|credentials?|auth)"
-_NAMED = re.compile(rf"(?:^|[_\W]|ssl){_NAMES}$|password$|api_?key$|token$|secret$", re.I)
-
-_LOOKS_SECRET = (
-    re.compile(r"(?P<keep>)-----BEGIN [A-Z ]{0,40}KEY-----.*?(?:-----END [A-Z ]{0,40}KEY-----|\Z)", re.S),
-    # What stands between "//" and "@" of an address: user and password, or a token alone.
-    re.compile(r"(?P<keep>://[^\s/?#:@\"']{0,200}:)(?!\[hidden\]@)[^\s\"'<>]{1,500}(?=@)"),
-    re.compile(r"(?P<keep>://)[^\s/?#:@\"'\[\]]{16,500}(?=@)"),
-    re.compile(r"(?P<keep>/(?:webhooks|interactions)/\d+/)[\w-]{20,}"),
-    re.compile(
-        rf"(?P<keep>(?<![a-z])(?:authorization|api-key)[\\\"']*\s*[:=]\s*[\\\"']*"
-        rf"(?:(?:bearer|basic|bot|token)\s+)?+){_VALUE}+",
-        re.I,
-    ),
-    re.compile(rf"(?P<keep>\b(?:bearer|basic|bot)\s+)(?=\S{{0,200}}[\d._~+/=-]){_VALUE}{{8,}}", re.I),
-    re.compile(rf"(?P<keep>(?<![a-z])(?:ssl)?{_NAMES}=[\"']?){_VALUE}+", re.I),
-    re.compile(rf"(?P<keep>(?<![a-z]){_NAMES}\\*[\"']\s*:\s*\\*[\"'])(?:\\.|[^\"'\\])+", re.I),
-    re.compile(
-        rf"(?P<keep>\b(?:key|token|password|secret)\b[^\n:=]{{0,24}}[:=]\s*[\\\"'`]*)"
-        rf"(?={_VALUE}{{0,200}}\d){_VALUE}{{8,}}",
-        re.I,
-    ),
-    re.compile(r"(?P<keep>)\b(?:sk|xai|nvapi|pplx|csk)-[\w*.…-]{6,}[\w*]"),
-    re.compile(
-        r"(?P<keep>)\b(?:gh[pousr]_|github_pat_|glpat-|gsk_|hf_|xox[a-z]-|AKIA|AIza|ya29\.)[\w.-]{10,}"
-    ),
-    re.compile(r"(?P<keep>)\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
-    # A bot's token: its id in base64, a time, a signature. A person's with two factors.
-    re.compile(r"(?P<keep>)(?<![\w.-])(?:[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|mfa\.[\w-]{20,})"),
-)
 
 _ESCAPED = re.compile(
     r"(?P<plain>[a-zA-Z0-9_.,:;=/+*~@!?#$^|<>()\[\]{}-]+)"
@@ -84,10 +54,7 @@ class Redaction:
 
     def __call__(self, text: str) -> str:
         """Return `text` with `HIDDEN` in place of each secret."""
-        text = self.without_known(text)
-        for pattern in _LOOKS_SECRET:
-            text = pattern.sub(_hide, text)
-        return text
+        return hidden_by_look(self.without_known(text), HIDDEN)
 
     def without_known(self, text: str) -> str:
         """Return `text` with `HIDDEN` in place of each known secret."""
@@ -136,7 +103,7 @@ def _secrets_of(name: str, value: Any) -> Iterator[str]:
     if hasattr(value, "get_secret_value"):
         yield value.get_secret_value()
     elif isinstance(value, str):
-        if _NAMED.search(name):
+        if NAMED.search(name):
             yield value
         yield from _secrets_of_address(value)
     elif isinstance(value, Mapping):
@@ -162,16 +129,12 @@ def _secrets_of_address(address: str) -> Iterator[str]:
         # A password with "/" or "@" in it that nobody escaped is read, and quoted, in parts.
         yield from (part for part in re.split(r"[/@:#?]", secret) if part != secret)
     for name, value in parse_qsl(urlsplit("//" + rest.rpartition("@")[2]).query):
-        if _NAMED.search(name):
+        if NAMED.search(name):
             yield value
 
 
 def _worth_hiding(secret: str) -> bool:
     return len(secret) >= _SHORTEST or (len(secret) >= _SHORTEST_ODD and not secret.isalpha())
-
-
-def _hide(match: re.Match[str]) -> str:
-    return match["keep"] + HIDDEN
 
 
 def _letters(text: str) -> str:
