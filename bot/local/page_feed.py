@@ -106,7 +106,12 @@ class Feed:
         return self._world.picture(self._world.avatar_of(message) or "")
 
     def pings(self, message: Message) -> bool:
-        """Whether a message notified the viewer; a name in one that notifies nobody does not."""
+        """Whether a message notified the viewer; a name in one that notifies nobody does not.
+
+        A direct message notifies whom it is sent to.
+        """
+        if message.author_id != self._viewer and self._direct(message):
+            return True
         return self._viewer in message.ping_user_ids or message.mention_everyone
 
     def listed(self, channel_id: int) -> Wire:
@@ -154,7 +159,13 @@ class Feed:
         stored = self._world.messages[channel_id].get(message_id)
         if stored is not None:
             kind = "new" if event == "MESSAGE_CREATE" else "message"
+            if kind == "new" and self._direct(stored):  # it is created before it is anybody's
+                self.send({"t": "channel", "channel": self.channel(channel_id)})
             self.send({"t": kind, "message": self.message(stored)})
+
+    def _direct(self, message: Message) -> bool:
+        """Return whether a message is one of the direct messages between the bot and a person."""
+        return self._world.get_channel(message.channel_id).guild_id is None
 
     def _on_whisper(self, event: str, message: Message) -> None:
         if not message.visible_to(self._viewer):

@@ -64,7 +64,7 @@ def sweep_task(connection: Connection, task_id: int, now: float, options: WatchO
     task = _running(connection, task_id)
     if task is None:
         return ()
-    if _waits_for_people(connection, task_id) and not _is_at_work(connection, task_id):
+    if _waits_for_people(connection, task) and not _is_at_work(connection, task_id):
         begin_waiting(connection, task_id, now)
     else:
         end_waiting(connection, task_id, now)
@@ -85,7 +85,7 @@ def wake_quiet_tasks(
 
     Return the agents to wake.
     """
-    if _waits_for_people(connection, task.id) or _calls_outside(connection, task.id):
+    if _waits_for_people(connection, task) or _calls_outside(connection, task.id):
         return ()
     gave_up = _gave_up(connection, task)
     if gave_up is not None:
@@ -126,9 +126,13 @@ def _one_each(nudges: list[Nudge]) -> list[Nudge]:
     return [Nudge(agent, "\n".join(lines)) for agent, lines in texts.items()]
 
 
-def _waits_for_people(connection: Connection, task_id: int) -> bool:
-    query = sa.select(GATES.c.id).where(GATES.c.task_id == task_id, GATES.c.basis.is_(None))
-    return connection.execute(query).first() is not None
+def _waits_for_people(connection: Connection, task: AnyRow) -> bool:
+    """Return whether a question is open, or people paused the boss: it goes on when they say so."""
+    asked = sa.select(GATES.c.id).where(GATES.c.task_id == task.id, GATES.c.basis.is_(None))
+    held = sa.select(AGENTS.c.id).where(
+        AGENTS.c.id == task.boss_id, AGENTS.c.status == "paused", AGENTS.c.refused == ""
+    )
+    return any(connection.execute(query).first() is not None for query in (asked, held))
 
 
 def _is_at_work(connection: Connection, task_id: int) -> bool:

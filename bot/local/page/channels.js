@@ -133,7 +133,7 @@ export function drawSoon() {
 
 export function start() {
   on("live-channel", ({ channel }) => {
-    state.channels.set(channel.id, channel);
+    state.channels.set(channel.id, { pings: state.channels.get(channel.id)?.pings, ...channel });
     drawSoon();
     if (channel.id === state.current) emit("headline");
   });

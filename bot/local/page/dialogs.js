@@ -163,7 +163,7 @@ export function openMenu(at, items) {
   node.querySelector("[role=menuitem]")?.focus();
 }
 
-const EMOJI = [..."👍👎❤️😂😮😢🎉🚀👀✅❌⏸▶⏹🔥💡🐛📎📌❓❗🤔🙏💯⭐🛠📈🧪⚠🟢🔴🔵"].filter((char) => char.codePointAt(0) !== 0xfe0f);
+const EMOJI = [..."❓⏸✅🔁👍👎❤️😂😮😢🎉🚀👀❌▶⏹🔥💡🐛📎📌❗🤔🙏💯⭐🛠📈🧪⚠🟢🔴🔵"].filter((char) => char.codePointAt(0) !== 0xfe0f);
 
 export function openEmoji(at, done) {
   const grid = h("div", { class: "emoji-grid" });

@@ -33,7 +33,7 @@ export function draw(message, previous = null, { quiet = false } = {}) {
 }
 
 // Only who was really notified: a name in a message that pings nobody is no highlight.
-export const pings = (message) => Boolean(message.pings) && message.author.id !== state.me;
+export const pings = (message) => Boolean(message.pings) && message.author.id !== state.me && state.channels.get(message.channel_id)?.type !== 1;
 
 const clock = (time) => new Date(time).toLocaleTimeString(undefined, { timeStyle: "short" });
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
-from engine.commands import AnswerGate
+from engine.commands import AnswerGate, PauseAgent, ResumeAgent
 from engine.domain.limits import Caps
 from engine.events import AgentLeft, AgentSpoke, AssignmentChanged, FileWritten, GateRaised, Intervened
 from engine.llm.scripted import call, say
+from engine.monitoring.sweep import sweep_task
 from engine.ports import ChatAnswer
 from tests.engine.autonomy.conftest import CALM, FAST, Stage
 from tests.fakes.cast import Part, View, boss_of, reviewing, worker
@@ -43,6 +45,21 @@ async def test_a_standstill_that_nudges_cannot_end_is_put_to_the_people(stage: S
     assert len(play.of(Intervened, rule="stall", action="nudged")) == CALM.quiet_rounds
     await play.do(AnswerGate(gate.gate_id, "me", "retry"))
     assert (await play.end()).report == "nothing was needed"
+
+
+async def test_a_task_whose_boss_people_paused_is_left_in_peace(stage: Stage) -> None:
+    """However long it is paused, nothing is asked: it goes on when they say so."""
+    often = replace(CALM, quiet_rounds=50)
+    play = await stage({"Boss": lambda view: say("Nothing yet.")}, watch=often)
+    await play.until(Intervened, rule="stall", action="nudged")
+    await play.do(PauseAgent(1, "discord:7"))
+    for _ in range(60):
+        await play.db.write(lambda c: sweep_task(c, play.task, time.time(), often))
+    assert not await play.engine.look.gates(play.task)
+    await play.do(ResumeAgent(1, "discord:7"))
+    nudges = len(play.of(Intervened, rule="stall"))
+    while len(play.of(Intervened, rule="stall")) == nudges:
+        await play.more()
 
 
 async def test_the_same_call_with_the_same_result_is_pointed_out_reported_and_ended(stage: Stage) -> None:
