@@ -324,6 +324,7 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
         order("who may approve", lambda s: c.RecordRules(s.space, {"approve": "@&1"}, P), changes=False),
     ),
     c.RecordSignIn: (order("sign in", lambda s: c.RecordSignIn(s.space, "calendar", P), changes=False),),
+    c.RecordSignOut: (order("sign out", lambda s: c.RecordSignOut(s.space, "calendar", P), changes=False),),
     c.RecordArchive: (
         order("close places", lambda s: c.RecordArchive(s.task, True, P), over, changes=False),
     ),
@@ -779,12 +780,18 @@ def test_everything_that_can_be_done_has_a_case() -> None:
     assert len({act.name for act in EVERY}) == len(EVERY)
 
 
+OF_THE_INSTALLATION = {"sign_ins"}
+"""Tables of the operator's servers (bystanders: test_sign_ins.py)."""
+
+
 def test_every_table_says_whose_a_row_is(lab: Lab) -> None:
     """Each table has a row of each of the three tasks: a new one has to be filled in."""
     trio = lab.trio()
     dump = rows_of(lab.store.connection)
     owners = Owners(dump)
     for table in ENGINE_METADATA.sorted_tables:
+        if table.name in OF_THE_INSTALLATION:
+            continue
         found = {task for row in dump[table.name] for task in owners.tasks(table.name, row)}
         assert {side.task for side in (trio.subject, *trio.bystanders)} <= found, table.name
 

@@ -6,18 +6,22 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
+from pydantic import AnyUrl
 
 from engine.connectors.mcp import server
 from engine.connectors.mcp.config import load_servers
 from engine.connectors.mcp.servers import McpServers
 from engine.connectors.mcp.signin_store import KeptSignIn
 from engine.runtime.clock import SystemClock
+from engine.store.core import SIGN_INS
 from tests.contracts.conftest import World
 from tests.contracts.other_process import LOOK
 from tests.engine.connectors.auth_server import Accounts, guarded_server
@@ -142,3 +146,31 @@ async def test_one_renews_at_a_time_and_one_that_died_is_not_waited_for(world: W
     assert (await first.read()).expires_at == 5.0
     moved = KeptSignIn(world.db, clock, "one", ("https://two.example/mcp", REDIRECT))
     assert (await moved.read()).asked_scope == ""  # tokens go to the address that they were given for
+
+
+async def test_what_is_done_to_one_sign_in_changes_no_other(world: World) -> None:
+    """Two servers at one address, of which the second has the same tokens: each act leaves its row."""
+    clock, where = _Still(), ("https://one.example/mcp", REDIRECT)
+    one, other, same = (KeptSignIn(world.db, clock, name, where) for name in ("one", "two", "two"))
+    tokens = OAuthToken(access_token="t", refresh_token="r", expires_in=60)
+    for each in (one, other):
+        await each.set_tokens(tokens)
+    assert await other.claim_renewal()
+    others = sa.select(SIGN_INS).where(SIGN_INS.c.server == "two")
+    before = await world.rows(others)
+    client = OAuthClientInformationFull(client_id="c", redirect_uris=[AnyUrl(REDIRECT)])
+    acts: list[Callable[[], Awaitable[object]]] = [
+        one.claim_renewal,
+        one.end_renewal,
+        lambda: one.ended_early("t"),
+        lambda: one.note_refused("t"),
+        lambda: one.set_client_info(client),
+        one.forget,
+    ]
+    for act in acts:
+        own = await one.number()
+        await act()
+        assert await world.rows(others) == before
+        assert (await one.number() > own) == (act not in acts[:2])
+    assert not await same.claim_renewal()
+    assert await one.get_tokens() is None and await other.get_tokens() == tokens
