@@ -1,20 +1,29 @@
 """A whole task on llama.cpp's own HTTP server: an endpoint that nobody here wrote, with real weights.
 
-The bot talks to it as to any other address; nothing of the embedded model's own process takes part.
+The bot talks to it as to any other address; nothing of the embedded model's own process takes part. One is
+that of the package the embedded model uses, the other Debian's, which `scripts/llama_server.sh` unpacks.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
+import aiohttp
 import pytest
 from pydantic import SecretStr
 
 from engine.assembly import open_engine
 from engine.commands import Limits, StartTask
-from engine.llm.local.process.catalog import STANDARD
+from engine.llm.local.process.catalog import SMALL, STANDARD, Weights
 from engine.llm.local.process.weights import cache_dir
 from engine.settings import Price
 from tests.engine.llm.conftest import settings_with
@@ -34,14 +43,17 @@ sys.stdin.read()
 """
 GOAL = "Write the file hello.txt with the word hello in it, then call finish. Do it yourself, alone."
 LONGEST_S = 1_500.0
+STARTED_S = 120.0
+INSTALL = str(Path(__file__).parents[2] / "scripts" / "llama_server.sh")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """llama.cpp's server with the small weights."""
-    weights = cache_dir() / STANDARD.file
-    if not weights.exists():
-        pytest.fail(f"{weights} is not there: run the bot once with the embedded model")
+Serving = Callable[[Path, Path], AbstractContextManager[str]]
+
+
+@contextmanager
+def bindings(weights: Path, folder: Path) -> Iterator[str]:
+    """The address of the server in the package of the embedded model."""
     words = [sys.executable, "-c", SERVER, str(weights), KEY]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None and server.stdin is not None
@@ -50,22 +62,77 @@ def address() -> Iterator[str]:
         server.wait(60)
 
 
+@contextmanager
+def debian(weights: Path, folder: Path) -> Iterator[str]:
+    """The address of Debian's server, installed for this test."""
+    if shutil.which("apt-get") is None or not Path(KEYRING).exists():
+        pytest.skip("Debian's packages are fetched by apt, which is not on this system")
+    subprocess.run([INSTALL, str(folder)], check=True, timeout=STARTED_S * 5)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["-m", f"/models/{weights.name}", "-c", "8192", "-np", "1", "-t", "1", "--jinja"]
+    at = ["--host", "127.0.0.1", "--port", str(port), "--api-key", KEY]
+    seen = {**os.environ, "MODELS": str(weights.parent)}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen([str(folder / "run"), *options, *at], env=seen, stdout=log, stderr=log)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A server, its weights, and the tokens it reads."""
+
+    serving: Serving
+    weights: Weights
+    context: int
+
+
+CASES = {"xllamacpp": Case(bindings, STANDARD, 16_000), "Debian": Case(debian, SMALL, 8_000)}
+
+
+async def ready(address: str) -> None:
+    """Wait until the server has read its weights."""
+    async with asyncio.timeout(STARTED_S), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"{address}/health") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientConnectionError:
+                pass
+            await asyncio.sleep(0.2)
+
+
 @pytest.mark.soak
 @pytest.mark.model
 @pytest.mark.timeout(LONGEST_S + 300)
-async def test_a_task_runs_on_llama_cpps_own_server(
-    address: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.mark.parametrize("name", CASES)
+async def test_a_task_runs_on_llama_cpps_own_server(name: str, tmp_path: Path) -> None:
     """Prompts and tool schemas are taken, what is spent is counted, no trouble of the endpoint is told, and
     the task ends by itself. Whether so small a model gets the work done is not asked."""
+    case = CASES[name]
+    weights = cache_dir() / case.weights.file
+    if not weights.exists():
+        pytest.fail(f"{weights} is not there: run the bot once with the embedded model")
+    with case.serving(weights, tmp_path / "server") as address:
+        await ready(address)
+        await carry_out_at(address, case.context, tmp_path / "data")
+
+
+async def carry_out_at(address: str, context: int, data: Path) -> None:
+    """Run the task there and look at it."""
     seen = Seen()
     settings = settings_with(
-        data_dir=tmp_path_factory.mktemp("data"),
+        data_dir=data,
         openai_base_url=f"{address}/v1",
         openai_api_key=SecretStr(KEY),
         model="qwen",
         model_prices={"qwen": Price(input=1, output=1)},
-        model_context_tokens=16_000,
+        model_context_tokens=context,
         model_timeout_s=600.0,
         model_max_tokens=512,
         audit_rounds=0,
