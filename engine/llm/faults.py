@@ -263,6 +263,7 @@ _RULES: tuple[tuple[Callable[[ErrorReply], bool], Callable[[ErrorReply], ModelEr
     (lambda reply: reply.status < 500 and _is_credit(reply), _credit),
     (lambda reply: reply.status < 500 and reply.status != 429 and reply.says(phrases.BAD_KEY), _key),
     (_is_turned_away, _firewall),
+    (_is(phrases.NO_ACCESS, below=500), _no_model),
     (lambda reply: reply.status == 401, _key),
     (lambda reply: reply.status == 402, _credit),
     (_is(phrases.TOO_LARGE_FOR_RATE, below=500), _too_long),

@@ -23,6 +23,7 @@ NO_CREDIT = _any(
     r"(?:spend|spending|monthly|budget)[ _](?:limit|cap|has been|exceeded)",
     r"(?:have|has|are) (?:any |enough )?no credits|n.t have (?:any|enough) credits|credit card on file|used up your points",
     r"\bkey limit exceeded|specified api usage limits|\barrearage\b|in good standing|free tier of .{0,60}exhausted",
+    r"limited to [\d,]+ (?:api )?(?:calls|requests) ?(?:/|per|a) ?month|reached the set inference limit",
     r"余额不足|欠费|请充值",
 )
 OVER_QUOTA = _any(r"exceeded your current quota")
@@ -32,6 +33,7 @@ BAD_KEY = _any(
     r"api_key_invalid|invalid_api_key|authentication_error|invalid_authentication|invalid subscription key",
     r"(?:invalid|incorrect|expired|missing|no) (?:auth(?:entication|orization)?|bearer|access)[ _](?:token|credentials?|header)",
     r"could not (?:resolve|find).{0,20}api key|you didn't provide an api key|no auth credentials",
+    r"invalid token permission_denied|permission_denied\W+invalid token",
     r"\binvalidapikey\b|login fail|(?:令牌|密钥).{0,10}(?:无效|过期|错误|不正确)|身份验证失败",
 )
 FIREWALL = _any(
@@ -59,7 +61,7 @@ TOO_LONG = _any(
     r"exceeds? (?:the )?(?:model'?s? )?(?:maximum|max|limit of|available|allowed).{0,30}(?:tokens?|context|length)",
     r"reduce the length|request[_ ]entity[_ ]too[_ ]large|payload too large|request_too_large|string_above_max_length",
     r"larger than the (?:model's|maximum)|longer than the (?:model's|maximum)",
-    r"max_(?:completion_)?tokens must be at least 1, got -",
+    r"max_(?:completion_)?tokens must be at least 1, got -|contextwindowexceeded|must have less than \d+ tokens",
     r"(?:maximum|max) (?:prompt|input|request) length|exceeded model token limit|range of input length should be",
     r"tokens .{0,40}must be <= \d",
 )
@@ -69,6 +71,7 @@ BAD_ANSWER = _any(
     r"(?:failed|unable|could not|couldn't|error) ?(?:to )?(?:parse|parsing|decode|decoding).{0,40}(?:tool|function|model|output|generat|response|input at pos)",
     r"(?:tool|function)[ _]call(?:s|ing)? pars(?:e|ing) (?:failed|error)|output_parse_failed|json_validate_failed|model (?:produced|generated|returned|output) (?:an )?(?:invalid|malformed)",
     r"did not (?:output|generate|return|produce) (?:a )?valid|xml syntax error",
+    r"tokens remaining in message header|unexpected token \d+ while expecting|expecting start token",
 )
 RATE = _any(
     r"rate[ _-]?limit",
@@ -76,25 +79,29 @@ RATE = _any(
 )
 BUSY = _any(
     r"overloaded|over capacity|at capacity|temporarily unavailable|try again later|server is busy",
+    r"\btimed out\b|degraded function|model (?:was )?unloaded|upstream (?:connect )?error",
     r"(?:model|process|engine|runner) (?:has )?(?:crashed|terminated|died)",
     r"繁忙|过载|请稍后|service unavailable|model is (?:currently )?(?:loading|starting|busy)|loading model|high demand",
 )
 NO_TOOLS = _any(
     r"(?:does|do|did) not (?:currently )?support (?:the )?(?:tools?|function|tool)[ _-]?(?:use|calls?|calling|choice)?",
     r"(?:tools?|tool[ _]use|tool[ _]calls?|tool calling|functions?|function calling)(?: \w+)? (?:is|are) not (?:supported|available|enabled|allowed)",
+    r"does not support parameters: \[[^\]]*'tools'",
     r"support tool use|unsupported.{0,20}\btools?\b|tools? (?:param(?:eter)?|field) (?:is )?not (?:supported|allowed)",
 )
 PARSER_FLAG = _any(r"--enable-auto-tool-choice|--tool-call-parser|--jinja|auto.{0,10}tool choice requires")
 OTHER_API = _any(
     r"v1/responses|responses api|not a chat model|only (?:supported|available) in .{0,20}responses",
     r"not (?:supported|accessible|available) (?:in|with|by|via|through) (?:the )?/?(?:v1/)?chat[/ _]completions",
-    r"unsupported_api_for_model",
+    r"unsupported_api_for_model|operation ?not ?supported|requested operation is unsupported",
 )
 TOO_MANY_TOOLS = _any(
     r"'?\btools'?\b.{0,20}(?:array too long|too many)|too many (?:tools|functions)\b",
     r"(?:at most|maximum of|up to) \d+ (?:tools|functions)\b|(?:number of|total) (?:tools|functions) .{0,30}exceed",
 )
-NO_MEMORY = _any(r"requires more (?:system|gpu) memory|not enough memory to load")
+NO_MEMORY = _any(
+    r"requires more (?:system|gpu) memory|not enough memory to load|insufficient system resources"
+)
 TEMPLATE = _any(
     r"roles must alternate|only user(?: and|, )\W?assistant.{0,20}roles|jinja template|(?:chat|prompt) template .{0,60}(?:error|fail|not)",
     r"(?:error|failed) .{0,30}(?:chat|prompt|jinja) ?template",
@@ -109,6 +116,8 @@ NO_MODEL = _any(
     r"no models? (?:is |are )?loaded|does not work with the specified model|on-demand throughput|inference profile",
     r"模型.{0,12}(?:不存在|不支持|未找到|已下线|已停用)",
 )
+NO_ACCESS = _any(r"not allowed to access (?:the )?model|can only access models|key_model_access_denied")
+"""What gateways say with 401 of a key that is good for other models."""
 NO_PATH = _any(
     r"^\s*$|^404|page not found|^not[ _]found\b|cannot (?:post|get)|invalid url|unexpected endpoint|no route|unknown (?:url|path|route|endpoint)",
     r"resource not found|no such (?:route|endpoint|path)|method not allowed|requested url was not found|^error$|path .{0,60}not found|endpoint .{0,60}not (?:found|supported)|unrecognized request url",
@@ -117,6 +126,7 @@ PLACE = _any(
     r"unsupported_country|country, region|not available in your (?:country|region)|location is not supported",
     r"(?:organization|account).{0,40}(?:verified|disabled|deactivated|terminated)|permission_?denied|does not have permission|not (?:been )?(?:enabled|used) in project|missing scopes?|insufficient permissions",
     r"terms acceptance|accept the terms|(?:organization|account|project|key) (?:has been|is) restricted",
+    r"use case details have not been submitted",
     r"blocked at the (?:organization|project)|not activated the model|暂未开放|未开通|(?:没有|无).{0,6}权限",
 )
 VERSION = _any(r"api[ -]?version")

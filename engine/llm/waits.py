@@ -38,6 +38,14 @@ _SENTENCE = re.compile(
     r"((?:\d+(?:\.\d+)? ?(?:milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)(?![a-z])[, ]*(?:and )?|\d+(?:\.\d+)?[hm](?=\d))+)",
     re.I,
 )
+_CLOCK = re.compile(
+    r"(?:try(?:ing)?|retry(?:ing)?|wait(?:ing)?|available|resets?)[^\d]{0,30}\b(\d{1,2}):(\d{2}):(\d{2})(?![\d-])",
+    re.I,
+)
+_UNTIL = re.compile(
+    r"(?:until|after|at)\s+(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2}))",
+    re.I,
+)
 _FIELDS = {
     "retry_after": 1.0,
     "retryafter": 1.0,
@@ -66,6 +74,7 @@ def requested_wait_s(
         _in_headers(headers, now),
         *_in_body(body, now),
         _in_words(words),
+        _until_in(words, now),
     ]
     known = [seconds for seconds in waits if seconds is not None]
     found = max(known) if known else _reset(headers, now)
@@ -128,6 +137,15 @@ def _in_body(body: Any, now: float, depth: int = 0) -> Iterator[float | None]:
 def _in_words(words: str) -> float | None:
     found = [_span(match.group(1)) for match in _SENTENCE.finditer(words[:4_000])]
     return max((span for span in found if span is not None), default=None)
+
+
+def _until_in(words: str, now: float) -> float | None:
+    """Return the wait that a text says as a clock's span (00:01:30) or as a moment with its zone."""
+    if span := _CLOCK.search(words[:4_000]):
+        hours, minutes, seconds = map(int, span.groups())
+        return hours * 3600.0 + minutes * 60 + seconds
+    moment = _UNTIL.search(words[:4_000])
+    return _date(moment.group(1), now) if moment else None
 
 
 def _reset(headers: Mapping[str, str], now: float) -> float | None:

@@ -84,6 +84,12 @@ def brief(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def _nested_in(node: Mapping[str, Any]) -> Iterator[str]:
+    """Return the fields that hold more of an error: the usual ones, and what a gateway calls an error."""
+    yield from _NESTED
+    yield from (key for key in node if "error" in str(key).lower() and key not in _NESTED)
+
+
 def _plain(text: str) -> str:
     title = page_title(text)
     return text.strip() if title is None else title
@@ -105,7 +111,7 @@ def _sayings(node: Any, depth: int) -> Iterator[str]:
         for key in _SAYING:
             if isinstance(node.get(key), str):
                 yield from _sayings(node[key], depth + 1)
-        for key in _NESTED:
+        for key in _nested_in(node):
             if isinstance(node.get(key), Mapping | list):
                 yield from _sayings(node[key], depth + 1)
 

@@ -70,6 +70,22 @@ SENTENCES: list[tuple[str, int, Any, type[ModelError], str]] = [
     ("gateway card", 403, error("AI Gateway requires a valid credit card on file to service requests."), ModelKeyRejected, "credit"),
     ("ark model", 404, error("Your account 2100 has not activated the model x.", code="ModelNotOpen"), ModelMisconfigured, "account"),
     ("sambanova call", 400, error("Model did not output valid JSON for tool call"), ModelBadAnswer, "JSON"),
+    ("cohere month", 429, {"message": "You are using a Trial key, which is limited to 1000 API calls / month."}, ModelKeyRejected, "credit"),
+    ("volc limit", 429, error("Your account has reached the set inference limit for the [x] model."), ModelKeyRejected, "credit"),
+    ("databricks key", 403, {"error_code": "PERMISSION_DENIED", "message": "Invalid Token"}, ModelKeyRejected, "key"),
+    ("databricks within", 400, {"error_code": "BAD_REQUEST", "message": '{"external_model_provider": "x", "external_model_error": {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}}}'}, ModelTooLong, "210000"),
+    ("bedrock form", 400, {"message": "Model use case details have not been submitted for this account."}, ModelMisconfigured, "account"),
+    ("litellm window", 400, error("litellm.ContextWindowExceededError: litellm.BadRequestError: x"), ModelTooLong, "too long"),
+    ("litellm tools", 400, error("litellm.UnsupportedParamsError: x does not support parameters: ['tools'], for model=x."), ModelMisconfigured, "tools"),
+    ("litellm access", 401, error("key not allowed to access model. This key can only access models=['a'].", type="key_model_access_denied"), ModelMisconfigured, "MODEL"),
+    ("harmony header", 400, error("unexpected tokens remaining in message header: ['to=functions.x']"), ModelBadAnswer, "header"),
+    ("harmony token", 400, error("Unexpected token 12606 while expecting start token 200006"), ModelBadAnswer, "12606"),
+    ("tgi length", 422, {"error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"}, ModelTooLong, "too long"),
+    ("lm studio unloaded", 400, {"error": "Model unloaded."}, ModelUnavailable, "unloaded"),
+    ("lm studio resources", 400, {"error": "Failed to load model. Error: Model loading was stopped due to insufficient system resources."}, ModelMisconfigured, "memory"),
+    ("azure operation unsupported", 400, error("The requested operation is unsupported.", code="OperationNotSupported"), ModelMisconfigured, "openai-responses"),
+    ("nvidia degraded", 400, {"status": 400, "title": "Bad Request", "detail": "Function id 'x': DEGRADED function cannot be invoked"}, ModelUnavailable, "DEGRADED"),
+    ("timed out upstream", 400, error("Request timed out"), ModelUnavailable, "timed out"),
     ("minimax plan", 429, error("usage limit exceeded, 5-hour usage limit reached (2056)"), RateLimited, "rate"),
 ]  # fmt: skip
 
@@ -79,6 +95,22 @@ def test_the_words_of_a_refusal_decide(status: int, body: Any, kind: type[ModelE
     """Each becomes the error whose reaction helps, with the setting or reason in its sentence; it is free."""
     found = fault_of(read_error_reply(status, json.dumps(body).encode(), {}, 0.0))
     assert type(found) is kind and word in str(found) and found.free
+
+
+WAITS = [
+    ("Rate limit exceeded, retry in 00:01:30", 90.0),
+    ("Rate limited until 1970-01-01T00:00:30Z", 30.0),
+    ("Rate limit reached. Please try again in 1m2.5s. Visit x", 62.5),
+    ("Rate limit reached. Please try again in 17m8.9s. Upgrade", 1028.9),
+    ("Please wait 3600 seconds before retrying.", 3600.0),
+]
+
+
+@pytest.mark.parametrize(("words", "seconds"), WAITS)
+def test_a_wait_that_a_text_says_is_read(words: str, seconds: float) -> None:
+    """As a span, a clock's span or a moment; the time now is 0."""
+    found = fault_of(read_error_reply(429, json.dumps(error(words)).encode(), {}, 0.0))
+    assert isinstance(found, RateLimited) and found.retry_after_s == pytest.approx(seconds, abs=0.1)
 
 
 REPAIRS: list[tuple[str, Any, str]] = [
