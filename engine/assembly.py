@@ -20,10 +20,10 @@ from engine.errors import EngineError, NotConfigured
 from engine.events import EventBody, ModelBack, ModelNotice, ModelWaiting
 from engine.extras import require
 from engine.llm.local import LocalModel, Progress
-from engine.llm.models import OpenModels, open_local, open_models
+from engine.llm.models import ROLES, OpenModels, open_local, open_models
 from engine.llm.providers.embeddings import OpenAIEmbedder
 from engine.packages import PipPackages
-from engine.ports import ChatModel, Clock, Database, Dispatcher, Embedder, OutsideServers, Sandbox
+from engine.ports import AgentRole, ChatModel, Clock, Database, Dispatcher, Embedder, OutsideServers, Sandbox
 from engine.private import keep_private
 from engine.runtime.clock import SystemClock
 from engine.runtime.dispatch import LocalDispatcher
@@ -40,6 +40,7 @@ from engine.settings import MCP_CONFIG, EngineSettings
 from engine.store.create import create_tables
 from engine.store.database import open_database
 from engine.store.driver_errors import operator_error
+from engine.store.refusals import Lane, key_of
 from engine.tools import ToolOptions
 from engine.tools.base import MAX_RESULT
 from engine.workspace import GitWorkspace
@@ -247,7 +248,16 @@ def turn_options(settings: EngineSettings, models: OpenModels | None = None) -> 
         narrow_answer=narrow,
         demo_pace=settings.demo_pace,
         room=(lambda role: history_room(settings, models.window(role))) if models else None,
+        lane=_lanes(settings),
     )
+
+
+def _lanes(settings: EngineSettings) -> Callable[[AgentRole, str], Lane]:
+    """Return which roles ask the same model at the same endpoint, by role and the model a task names."""
+    targets = {role: settings.target_for(role) for role in ROLES}
+    keys = {role: key_of(target.base_url, target.model) for role, target in targets.items()}
+    lanes = {role: Lane(key, tuple(r for r in ROLES if keys[r] == key)) for role, key in keys.items()}
+    return lambda role, named: Lane(key_of(settings.openai_base_url, named), ROLES) if named else lanes[role]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from engine.domain.packages import Pin
 from engine.domain.speech import Voice
 from engine.domain.state import ModelState, Rest, TodoItem
 from engine.domain.waits import Awaited
-from engine.ports import OutsideTool, Usage
+from engine.ports import AgentRole, OutsideTool, Usage
 
 NEW_GROUP = 0
 """Placeholder id of the group that this step forms by recruiting."""
@@ -352,7 +352,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class CountRefusal:
-    """Count a refusal that may hold for all agents of the role, if none of them was ever answered."""
+    """Count a refusal for a reason nobody knows, which may hold for all agents of the lane: `key` tells which
+    model at which endpoint, used by `roles`; `cause` which reason."""
+
+    key: str
+    roles: tuple[AgentRole, ...]
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from engine.ports import AgentRole, ChatAnswer, ChatRequest, Quote, ToolCall
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """The facts of a task that a step needs. `refusals`: how often the endpoint of the agent's role refused
-    requests in this task before it had answered any."""
+    """The facts of a task that a step needs. `refusals`: how often an endpoint refused requests of it for one
+    reason that nobody knows, at the most."""
 
     id: int
     goal: str

@@ -17,8 +17,8 @@ from engine.lifecycle.gates import close_gates
 from engine.lifecycle.open_messages import forward_messages, open_messages
 from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, GATES, GROUPS, TASKS
-from engine.store.interventions import forget_refusals
 from engine.store.prepared import Prepared
+from engine.store.refusals import forget_refusals
 
 _count_in = Prepared(
     TASKS.update()

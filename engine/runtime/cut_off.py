@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from engine.budget.settlement import spend_unanswered
 from engine.domain.state import Turn
-from engine.errors import CallNotSent, Charge, Fenced, StorageFull
+from engine.errors import CallNotSent, Charge, Fenced, ModelRefused, StorageFull
 from engine.lifecycle.ending import ENDED
 from engine.ports import Clock, Database, Written
 from engine.store.core import AGENTS, TASKS
@@ -48,6 +48,18 @@ class CutOff(Exception):
         self.sent = sent
 
 
+class NotAsked(ModelRefused):
+    """The endpoint refused requests of the task for one reason until it was not asked any more."""
+
+    free = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Its endpoint refused this task's requests, so it was not asked again. When that is repaired, "
+            "write to the agent."
+        )
+
+
 class NoRoom(Exception):
     """An attempt that ended without an answer was booked, and a cap has no room for the next."""
 
@@ -62,6 +74,7 @@ class ModelCall:
     began_at: float
     limit: asyncio.Timeout | None = None
     written: Written | None = None
+    refusing: Callable[[], bool] = lambda: False
     at_stake: bool = True
     noted: bool = True
     waits_since: float = 0.0
@@ -76,7 +89,9 @@ class ModelCall:
             self.at_stake, self.written, self.waits_since = False, None, time.monotonic()
 
     async def before_send(self) -> None:
-        """See `CallMeter`."""
+        """See `CallMeter`. Raises NotAsked where the endpoint refused others meanwhile."""
+        if self.refusing():
+            raise NotAsked
         if not self.noted:
             await self.store.note_sent(self)
         self.at_stake = True
@@ -129,9 +144,9 @@ class ModelCalls:
         self._noted_at = float("-inf")
         self._watch: asyncio.Task[None] | None = None
 
-    def of(self, turn: Turn) -> ModelCall:
-        """Return the call of a turn, to be made."""
-        return ModelCall(turn, self._notes, self._clock.now())
+    def of(self, turn: Turn, refusing: Callable[[], bool]) -> ModelCall:
+        """Return the call of a turn, to be made; `refusing` says just before whether it is of no use."""
+        return ModelCall(turn, self._notes, self._clock.now(), refusing=refusing)
 
     async def make(self, call: ModelCall, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer of an agent's call. Raises CutOff when the agent may not go on."""

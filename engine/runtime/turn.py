@@ -50,17 +50,19 @@ from engine.ports import (
     Wake,
     Workspace,
 )
-from engine.runtime.cut_off import CutOff, ModelCalls, NoRoom
+from engine.runtime.cut_off import CutOff, ModelCalls, NoRoom, NotAsked
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CallLost, CallNames, CapHit, load_turn
 from engine.store.gates import answers_to
+from engine.store.refusals import Lane, cause_of, refused_so_far, still_refuses
 from engine.tools import ToolContext, ToolOptions, outside_specs, specs_for
 from engine.tools.run_results import RunResults
 from engine.tools.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
+ROLES: tuple[AgentRole, ...] = get_args(AgentRole)
 STALE_TRIES = 12
 RETRY_S = 5.0
 CAP_RETRY_S = 1.0
@@ -72,13 +74,8 @@ LIKELY_ANSWER = 1_000
 
 MAX_TOO_LONG = 5
 MAX_REFUSALS = 2
-"""Refusals in a row for a reason other than length, after which the agent gives up; all agents of its role do
-where the role was never answered in the task: what cannot heal is asked twice."""
-
-REFUSED_BEFORE = (
-    "Its endpoint refused the first requests of this task for this role, so it was not asked again. When that"
-    " is repaired, write to the agent."
-)
+"""Refusals in a row for a reason other than length, after which the agent gives up. Where nobody knows the
+reason no more are asked for in the whole task until the model answers: what cannot heal is asked twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +97,8 @@ class TurnOptions:
     """Options of turns. `demo_pace` multiplies the recorded waits of a demonstration, 0 for none.
 
     `history_tokens`: tokens of an agent's past steps that are replayed verbatim; `room`: the same by role,
-    from what is known of its model now. `inbox_limit`: messages read at once. `narrow_answer`: tokens of an
+    from what is known of its model now. `lane`: which roles ask the same model at the same endpoint, by role
+    and the model a task names. `inbox_limit`: messages read at once. `narrow_answer`: tokens of an
     answer when the budget has no room for a longer one. `small`: a small model, which is offered only the
     tools that fit at the moment (`engine.llm.local.policy`).
     """
@@ -111,6 +109,7 @@ class TurnOptions:
     small: bool = False
     narrow_answer: int = 4_096
     room: Callable[[AgentRole], int] | None = None
+    lane: Callable[[AgentRole, str], Lane] = lambda _role, _model: Lane("", ROLES)
     demo_pace: float = 1.0
 
 
@@ -130,7 +129,8 @@ class TurnRunner:
         self._sessions, self._results = Sessions(), RunResults()
         self._calls = ModelCalls(parts.db, parts.clock)
         self._names = _Names()
-        for role in get_args(AgentRole):
+        self._refusing: set[tuple[int, str]] = set()
+        for role in ROLES:
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
             names = ("leads", "may_lead", "attended", "recalls", "talks")
@@ -225,8 +225,8 @@ class TurnRunner:
         given = rest_answer(turn.rest) if turn.rest else turn.made
         if given is not None:
             return given
-        if turn.facts.task.refusals >= MAX_REFUSALS:
-            raise ModelRefused(REFUSED_BEFORE)
+        if turn.facts.task.refusals >= MAX_REFUSALS and await self._still_refuses(turn):
+            raise NotAsked
         try:
             return await self._ask(turn)
         except ModelBadAnswer as error:
@@ -234,11 +234,12 @@ class TurnRunner:
 
     async def _ask(self, turn: Turn) -> ChatAnswer:
         """Return the model's answer. How far it is is written down meanwhile, and what it may cost."""
-        model, call, agent_id = self._model(turn.facts), self._calls.of(turn), turn.facts.agent.id
+        model, agent_id, place = self._model(turn.facts), turn.facts.agent.id, self._place(turn)
+        call = self._calls.of(turn, lambda: place in self._refusing)
         request = replace(turn.request, heard=call.heard, meter=call)
         self._names.sent(agent_id)
         try:
-            return await self._calls.make(call, lambda: model.complete(request))
+            answer = await self._calls.make(call, lambda: model.complete(request))
         except asyncio.CancelledError:  # the process stops
             await self._settle_cut(turn, CutOff(sent=call.at_stake))
             raise
@@ -246,6 +247,8 @@ class TurnRunner:
             if not call.at_stake:
                 self._names.ended(agent_id, turn.call)
             raise
+        self._refusing.discard(place)
+        return answer
 
     def _model(self, facts: StepFacts) -> ChatModel:
         """Return the model of a step: the recording in a demonstration."""
@@ -409,9 +412,9 @@ class TurnRunner:
         state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
         counted = type(error) is ModelRefused and not error.tell
-        ends = ends or (counted and turn.facts.task.refusals + 1 >= MAX_REFUSALS)
+        ends = ends or isinstance(error, NotAsked) or (counted and await self._ends_by(turn, error))
         detail = f"the model refused: {error}"[:600]
-        effects: tuple[Effect, ...] = (CountRefusal(),) if counted else ()
+        effects: tuple[Effect, ...] = (self._counting(turn, error),) if counted else ()
         effects += (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
         spent = _charged(ChatAnswer("", cost_micros=0), error)
         outcome = StepOutcome(
@@ -431,6 +434,33 @@ class TurnRunner:
             reads=False,
         )
         return await self._commit_or_leave(turn, outcome)
+
+    async def _ends_by(self, turn: Turn, error: ModelRefused) -> bool:
+        """Return whether an agent gives up over a refusal nobody knows: at the second in the task, and in a
+        task that was answered before at the first where its head may decide. Calls that wait are not sent."""
+        task_id, lane, cause = turn.facts.task.id, self._lane(turn), cause_of(str(error))
+        known = await self._parts.db.read(lambda c: refused_so_far(c, task_id, lane, cause))
+        if known.times + 1 >= MAX_REFUSALS:
+            self._refusing.add(self._place(turn))
+            return True
+        return known.answered and turn.facts.agent.head_id is not None
+
+    async def _still_refuses(self, turn: Turn) -> bool:
+        task_id, lane = turn.facts.task.id, self._lane(turn)
+        refuses = await self._parts.db.read(lambda c: still_refuses(c, task_id, lane, MAX_REFUSALS))
+        if not refuses:  # somebody had it asked again, or it answered
+            self._refusing.discard(self._place(turn))
+        return refuses
+
+    def _counting(self, turn: Turn, error: ModelRefused) -> CountRefusal:
+        lane = self._lane(turn)
+        return CountRefusal(lane.key, lane.roles, cause_of(str(error)))
+
+    def _lane(self, turn: Turn) -> Lane:
+        return self._options.lane(turn.facts.agent.role, turn.facts.task.model)
+
+    def _place(self, turn: Turn) -> tuple[int, str]:
+        return turn.facts.task.id, self._lane(turn).key
 
     async def _commit_or_leave(self, turn: Turn, outcome: StepOutcome) -> bool:
         try:

@@ -60,14 +60,14 @@ from engine.store.core import (
     GROUPS,
     MEMORIES,
     REVISIONS,
-    STEPS,
     TASKS,
     dumps,
     new_id,
 )
-from engine.store.interventions import REFUSAL, count_intervention
+from engine.store.interventions import count_intervention
 from engine.store.months import both_left
 from engine.store.prepared import Prepared
+from engine.store.refusals import Lane, count_refusal
 
 _at = sa.and_(FILES.c.task_id == sa.bindparam("at_task"), FILES.c.path == sa.bindparam("at_path"))
 _now_there: dict[str, Any] = {
@@ -520,15 +520,9 @@ def apply_notice(effect: Notice, unit: UnitOfWork) -> None:
 
 
 def apply_count_refusal(effect: CountRefusal, unit: UnitOfWork) -> None:
-    """Count an endpoint's refusal towards the pause of a task whose role was never answered."""
-    answered = (
-        sa.select(STEPS.c.id)
-        .join(AGENTS, AGENTS.c.id == STEPS.c.agent_id)
-        .where(STEPS.c.task_id == unit.task_id, STEPS.c.model != "", AGENTS.c.role == unit.agent.role)
-        .limit(1)
-    )
-    if unit.connection.execute(answered).first() is None:
-        count_intervention(unit.connection, unit.task_id, REFUSAL, unit.agent.role, unit.now)
+    """Count an endpoint's refusal: what it refuses twice for one reason it is not asked again."""
+    lane = Lane(effect.key, effect.roles)
+    count_refusal(unit.connection, unit.task_id, lane, effect.cause, unit.now)
 
 
 def apply_give_up(effect: GiveUp, unit: UnitOfWork) -> None:

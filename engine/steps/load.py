@@ -22,7 +22,6 @@ from engine.domain.state import (
 from engine.ports import Quote
 from engine.store.assignments import assignment_facts, shown_work
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, MESSAGES, STEPS, TASKS, loads, waking
-from engine.store.interventions import REFUSAL
 from engine.store.lookup import budget_path
 from engine.store.months import id_path, months_of_agent, open_ids, release_months, reserve_months
 from engine.store.prepared import (
@@ -35,6 +34,7 @@ from engine.store.prepared import (
     to_the_end,
     together,
 )
+from engine.store.refusals import REFUSAL
 from engine.store.reservation import releasing, reserving
 from engine.store.transcript import past_answers, past_summary, rest_of, unread
 
@@ -68,15 +68,11 @@ _agent_and_task = Prepared(
         BUDGETS.c.frozen.label("budget_frozen"),
         _chief.c.name.label("chief_name"),
         _chief.c.title.label("chief_title"),
-        sa.select(INTERVENTIONS.c.times)
-        .where(
-            INTERVENTIONS.c.task_id == AGENTS.c.task_id,
-            INTERVENTIONS.c.rule == REFUSAL,
-            INTERVENTIONS.c.subject == AGENTS.c.role,
-        )
+        sa.select(sa.func.max(INTERVENTIONS.c.times))
+        .where(INTERVENTIONS.c.task_id == AGENTS.c.task_id, INTERVENTIONS.c.rule == REFUSAL)
         .correlate(AGENTS)
         .scalar_subquery()
-        .label("role_refusals"),
+        .label("task_refusals"),
     )
     .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
     .join(BUDGETS, BUDGETS.c.id == AGENTS.c.budget_id)
@@ -364,7 +360,7 @@ def _task(row: FetchedRow) -> TaskFacts:
         plan_state=row.plan_state,
         attended=row.attended,
         model=row.task_model,
-        refusals=row.role_refusals or 0,
+        refusals=row.task_refusals or 0,
     )
 
 

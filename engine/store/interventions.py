@@ -7,9 +7,6 @@ from sqlalchemy import Connection
 
 from engine.store.core import INTERVENTIONS
 
-REFUSAL = "refusal"
-"""Counts, by role, requests that an endpoint refused before it had answered any of the role in the task."""
-
 
 def count_intervention(connection: Connection, task_id: int, rule: str, subject: str, now: float) -> int:
     """Count this intervention. Return how often the rule has acted on the subject, this time included."""
@@ -23,9 +20,3 @@ def count_intervention(connection: Connection, task_id: int, rule: str, subject:
     else:
         connection.execute(INTERVENTIONS.update().where(here).values(times=times, at=now))
     return times
-
-
-def forget_refusals(connection: Connection, task_id: int) -> None:
-    """Let endpoints that refused a task's requests be asked again: a person changed or said something."""
-    here = sa.and_(INTERVENTIONS.c.task_id == task_id, INTERVENTIONS.c.rule == REFUSAL)
-    connection.execute(INTERVENTIONS.delete().where(here))

@@ -661,7 +661,7 @@ STEPS: dict[type, tuple[Act, ...]] = {
     fx.NameTask: (in_step("name", "boss", lambda s: fx.NameTask("sales report")),),
     fx.Notice: (in_step("notice", "bob", lambda s: fx.Notice("loop", "paused", "d", True)),),
     fx.GiveUp: (in_step("give up", "bob", lambda s: fx.GiveUp("refused")),),
-    fx.CountRefusal: (in_step("count a refusal", "bob", lambda s: fx.CountRefusal()),),
+    fx.CountRefusal: (in_step("count a refusal", "bob", lambda s: fx.CountRefusal("k", ("member",), "c")),),
     fx.WaitFor: (
         in_step(
             "wait for things",
