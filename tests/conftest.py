@@ -18,6 +18,9 @@ SOAK_S = 3600
 SETTLE_S = 60.0
 """How long SimCord waits for the bot to come to rest: its own 5 s are too few on a busy machine."""
 
+# Processes that tests start compile what they import once, not at each start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A test's time is never its assertion: on a busy machine an example takes what it takes.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")

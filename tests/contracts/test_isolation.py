@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
@@ -52,6 +53,7 @@ from engine.runtime.turn import TurnRunner
 from engine.steps.commit import Committed, commit_step
 from engine.steps.effects import EFFECTS
 from engine.steps.load import CapHit, load_turn
+from engine.store import core
 from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
@@ -815,10 +817,14 @@ async def test_nothing_of_other_tasks_changes(lab: Lab, act: Act) -> None:
 
 
 @pytest.mark.parametrize("act", EVERY, ids=str)
-async def test_other_tasks_change_nothing_of_what_is_done(alone: Lab, act: Act) -> None:
+async def test_other_tasks_change_nothing_of_what_is_done(
+    alone: Lab, monkeypatch: pytest.MonkeyPatch, act: Act
+) -> None:
     """The subject's rows, the answer and who is woken are the same when there are no bystanders."""
     seen = []
     for there in (True, False):
+        numbers = count()
+        monkeypatch.setattr(core, "token_hex", lambda _bytes, numbers=numbers: str(next(numbers)))
         trio = alone.trio()
         connection, subject = alone.store.connection, trio.subject
         alone.store.write_now(lambda db, side=subject: [ready(db, side) for ready in act.ready])  # type: ignore[misc]
