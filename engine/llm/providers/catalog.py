@@ -134,7 +134,7 @@ class Catalog:
         if asked and not known:
             return limit
         left = window - prompt - _MARGIN
-        return max(min(limit, left), LEAST_ANSWER if known else min(limit, settings.model_max_tokens // 4))
+        return min(limit, max(left, LEAST_ANSWER if known else settings.model_max_tokens // 4))
 
     def facts(self, model: str) -> ModelFacts:
         """Return the model's facts as it is used now."""

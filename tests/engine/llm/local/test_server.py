@@ -19,7 +19,7 @@ from engine.ports import ChatMessage, ChatRequest, ToolSpec
 from engine.settings import EngineSettings
 from tests.engine.llm.conftest import settings_with
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
 TEXT = {"type": "string"}
 TOOLS = (
@@ -67,7 +67,7 @@ async def test_every_answer_is_a_valid_call_or_a_reply(running: Running) -> None
     """Two answers of a model far too small to follow instructions are all well-formed."""
     _, chat = running
     wishes = ("Tell Bo hello.", "Set your status to done.")
-    requests = [asked(wish, agent, limit=50) for agent, wish in enumerate(wishes)]
+    requests = [asked(wish, agent) for agent, wish in enumerate(wishes)]
     answers = await asyncio.gather(*(chat.complete(request) for request in requests))
     for got in answers:
         for call in got.tool_calls:
@@ -108,9 +108,9 @@ async def test_same_seed_gives_the_same_answers(small_settings: EngineSettings) 
     assert texts[0] == texts[1]
 
 
-async def test_killed_child_comes_back_on_the_same_address(running: Running) -> None:
+async def test_killed_child_comes_back_on_the_same_address(own: Running) -> None:
     """The call in flight fails as unavailable, the next one is answered by the new process."""
-    model, chat = running
+    model, chat = own
     long = asyncio.create_task(chat.complete(asked("Count to a thousand.", tools=(), limit=900)))
     await chat.complete(asked("Hi.", 2, tools=(), limit=3))
     before = model.pid
@@ -125,9 +125,9 @@ async def test_killed_child_comes_back_on_the_same_address(running: Running) -> 
     assert model.restarts == 1
 
 
-async def test_admission_hides_the_restart(running: Running) -> None:
+async def test_admission_hides_the_restart(own: Running) -> None:
     """Behind admission a killed model is only a delay."""
-    model, chat = running
+    model, chat = own
     admission = AdmittedModel(chat, settings_with(model_concurrency=2))
     calls = [asyncio.create_task(admission.complete(asked("Talk.", n, tools=(), limit=60))) for n in range(4)]
     await chat.complete(asked("Hi.", 9, tools=(), limit=3))
@@ -209,13 +209,3 @@ async def test_stop_ends_the_child(small_settings: EngineSettings) -> None:
     with pytest.raises(ModelError):
         await chat.complete(asked("Hi."))
     await chat.close()
-
-
-def test_limits_that_an_operator_set_are_kept() -> None:
-    """The embedded model's own minutes and auditors hold where nobody set any."""
-    plain, own = settings_with(), settings_with(max_minutes=90)
-    assert LocalModel(plain).fit(plain).max_minutes < plain.max_minutes
-    assert LocalModel(own).fit(own).max_minutes == 90
-    asked = settings_with(audit_rounds=3)
-    assert LocalModel(plain).fit(plain).audit_rounds == 0
-    assert LocalModel(asked).fit(asked).audit_rounds == 1

@@ -57,6 +57,16 @@ async def test_request_carries_messages_tools_and_limit(endpoint: ModelEndpoint,
     assert body["tools"][0]["function"]["name"] == "write_file"
 
 
+async def test_a_small_limit_is_kept_where_the_window_is_known(
+    endpoint: ModelEndpoint, chat_at: MakeChat
+) -> None:
+    """What an answer gets at least is for a window that is nearly full, not for who asks for a few words."""
+    chat = chat_at(model="m1", model_context_tokens=8_000)
+    await chat.complete(request_with(max_tokens=8))
+    await chat.complete(request_with("word " * 9_000, max_tokens=900))
+    assert [body["max_tokens"] for body in endpoint.bodies] == [8, 256]
+
+
 async def test_each_role_may_have_its_model(endpoint: ModelEndpoint, chat_at: MakeChat) -> None:
     """MODEL_BOSS is asked for the boss only."""
     chat = chat_at(model="small", model_boss="big")
