@@ -18,7 +18,8 @@ SOAK_S = 3600
 SETTLE_S = 60.0
 """How long SimCord waits for the bot to come to rest: its own 5 s are too few on a busy machine."""
 
-# Processes that tests start compile what they import once, not at each start.
+# Tests and the processes they start compile what they import once, not at each start.
+sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A test's time is never its assertion: on a busy machine an example takes what it takes.

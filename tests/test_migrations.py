@@ -61,6 +61,24 @@ def downgrade(url: str, revision: str) -> None:
     engine.dispose()
 
 
+_KEPT: dict[str, bytes] = {}
+
+
+def older_database(folder: Path, revision: str) -> str:
+    """Return the URL of a new database of an older version; each version is made once."""
+    path = folder / "old.db"
+    url = f"sqlite:///{path}"
+    if "head" not in _KEPT:
+        upgrade(url)
+        _KEPT["head"] = path.read_bytes()
+    if revision not in _KEPT:
+        path.write_bytes(_KEPT["head"])
+        downgrade(url, revision)
+        _KEPT[revision] = path.read_bytes()
+    path.write_bytes(_KEPT[revision])
+    return url
+
+
 def test_head_matches_the_models(tmp_path: Path) -> None:
     """`alembic check` finds nothing to do after `upgrade head`."""
     url = f"sqlite:///{tmp_path / 'new.db'}"
@@ -108,9 +126,7 @@ def test_a_database_from_the_future_is_refused_in_plain_words(tmp_path: Path) ->
 
 def test_tasks_cards_and_repeats_survive_the_one_reader(tmp_path: Path) -> None:
     """Cards stay, a forgotten one appears, repeats keep their channel, the slower reader goes on."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0010")
+    url = older_database(tmp_path, "0010")
     engine = sync_engine(url)
     task = {"guild_id": 9, "owner_id": 7, "goal": "g", "category_repairs": 0, "channels_full": False}
     repeat: dict[str, object] = {
@@ -167,9 +183,7 @@ def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:
 
 def test_steps_of_an_older_version_say_who_spoke_and_what_came_of_calls(tmp_path: Path) -> None:
     """A task under way keeps people's words, what it had read of files and who works for whom."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0007")
+    url = older_database(tmp_path, "0007")
     calls = [
         ["a", "read_file", '{"path": "a.md"}', "a.md, revision 7, lines 1-1 of 1:\nrevision 9"],
         [
@@ -243,9 +257,7 @@ def _insert(connection: sa.Connection, name: str, /, **values: object) -> None:
 
 def test_agents_of_an_older_version_are_found_by_how_their_names_look(tmp_path: Path) -> None:
     """Of two that look alike the first keeps the name."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0009")
+    url = older_database(tmp_path, "0009")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _insert(connection, "tasks", id=1)
@@ -285,9 +297,7 @@ CLOSED_THEN: list[tuple[str, str, str, tuple[str, str | None, str]]] = [
 
 def test_gates_of_an_older_version_keep_their_choices_and_answers(tmp_path: Path) -> None:
     """Open ones offer by id what their buttons said, in that order; events tell the same."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0011")
+    url = older_database(tmp_path, "0011")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _insert(connection, "tasks", id=1, state="running")
@@ -329,9 +339,7 @@ def _old_gate(connection: sa.Connection, number: int, kind: str, answer: str | N
 
 def test_steps_and_agents_of_an_older_version_keep_nothing_for_their_endpoint(tmp_path: Path) -> None:
     """A task under way goes on: its steps have nothing opaque, its agents no trouble with their model."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0010")
+    url = older_database(tmp_path, "0010")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _old_task(connection, [["s1c0", "read_file", "{}", "a.md"]])
@@ -347,9 +355,7 @@ def test_steps_and_agents_of_an_older_version_keep_nothing_for_their_endpoint(tm
 
 def test_steps_of_an_older_version_are_whole_answers(tmp_path: Path) -> None:
     """No agent has calls left to run, no step goes on with the one before; and back again."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0018")
+    url = older_database(tmp_path, "0018")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _old_task(connection, [["s1c0", "read_file", "{}", "a.md"]])
@@ -363,42 +369,40 @@ def test_steps_of_an_older_version_are_whole_answers(tmp_path: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize(
-    ("older", "newer"),
-    [
-        ("30 6 * * fri-mon", "30 6 * * 0,1,5,6"),
-        ("30 6 * * fri-sun", "30 6 * * 0,5,6"),
-        ("0 9 * * mon/2", "0 9 * * 1"),
-        ("0 9 * * */3", "0 9 * * 0,3,6"),
-        ("0 9 last * *", "0 9 L * *"),
-        ("0 9 * * 1-5", "0 9 * * 1-5"),
-        ("*/30 8 1 jan-mar *", "*/30 8 1 jan-mar *"),
-    ],
-)
-def test_repeats_of_an_older_version_start_when_they_did(tmp_path: Path, older: str, newer: str) -> None:
+EXPRESSIONS = {
+    "30 6 * * fri-mon": "30 6 * * 0,1,5,6",
+    "30 6 * * fri-sun": "30 6 * * 0,5,6",
+    "0 9 * * mon/2": "0 9 * * 1",
+    "0 9 * * */3": "0 9 * * 0,3,6",
+    "0 9 last * *": "0 9 L * *",
+    "0 9 * * 1-5": "0 9 * * 1-5",
+    "*/30 8 1 jan-mar *": "*/30 8 1 jan-mar *",
+}
+"""When repeats start: as an older version stored it, and as it is stored now."""
+
+
+def test_repeats_of_an_older_version_start_when_they_did(tmp_path: Path) -> None:
     """Their expressions are stored as the library reads them; after a downgrade, as the old parser did."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0013")
+    url = older_database(tmp_path, "0013")
     repeat = {"goal": "g", "space": "s", "by": "b", "zone": "UTC", "limits_json": "{}", "created_at": 1.0}
-    engine = sync_engine(url)
+    engine, kept = sync_engine(url), sa.select(REPEATS.c.cron).order_by(REPEATS.c.id)
     with engine.begin() as connection:
-        connection.execute(REPEATS.insert().values(**repeat, next_at=1.0, cron=older))
+        for older in EXPRESSIONS:
+            connection.execute(REPEATS.insert().values(**repeat, next_at=1.0, cron=older))
     upgrade(url)
     with engine.connect() as connection:
-        assert connection.execute(sa.select(REPEATS.c.cron)).scalar_one() == newer
+        assert connection.execute(kept).scalars().all() == list(EXPRESSIONS.values())
     downgrade(url, "0013")
     with engine.connect() as connection:
-        assert "L" not in connection.execute(sa.select(REPEATS.c.cron)).scalar_one()
+        assert not any("L" in cron for cron in connection.execute(kept).scalars())
     engine.dispose()
-    assert Recurrence(newer, "UTC").next_after(0.0) > 0
+    for newer in EXPRESSIONS.values():
+        assert Recurrence(newer, "UTC").next_after(0.0) > 0
 
 
 def test_the_ledger_of_calls_comes_and_goes(tmp_path: Path) -> None:
     """A database of an older version gets an empty one; a downgrade drops it and nothing else."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0016")
+    url = older_database(tmp_path, "0016")
     engine = sync_engine(url)
     assert "outside_calls" not in sa.inspect(engine).get_table_names()
     with engine.begin() as connection:
@@ -412,9 +416,7 @@ def test_the_ledger_of_calls_comes_and_goes(tmp_path: Path) -> None:
 
 def test_the_audit_trail_comes_and_goes(tmp_path: Path) -> None:
     """A database of an older version gets an empty one; a downgrade drops it."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0017")
+    url = older_database(tmp_path, "0017")
     engine = sync_engine(url)
     assert "decisions" not in sa.inspect(engine).get_table_names()
     upgrade(url)
@@ -426,9 +428,7 @@ def test_the_audit_trail_comes_and_goes(tmp_path: Path) -> None:
 def test_files_and_assignments_of_an_older_version_have_no_marks(tmp_path: Path) -> None:
     """Nothing counts as accepted before the update; what is accepted afterwards is marked, and unmarked by a
     downgrade."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0019")
+    url = older_database(tmp_path, "0019")
     engine = sync_engine(url)
     file = {"task_id": 1, "path": "a.md", "revision": 1, "size": 1, "agent": "Bo", "changed_at": 1.0}
     with engine.begin() as connection:
@@ -445,9 +445,7 @@ def test_files_and_assignments_of_an_older_version_have_no_marks(tmp_path: Path)
 
 def test_tasks_of_an_older_version_are_no_demonstrations(tmp_path: Path) -> None:
     """Each task that was there stays, as the real one that it is."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0020")
+    url = older_database(tmp_path, "0020")
     engine = sync_engine(url)
     columns = {column["name"] for column in sa.inspect(engine).get_columns("bot_task")}
     assert "demonstration" not in columns
@@ -480,9 +478,7 @@ def test_packages_of_tasks_come_and_go(tmp_path: Path) -> None:
 
 def test_gates_open_at_the_update_wait_a_day_from_then(tmp_path: Path) -> None:
     """Whatever time a plan had before, an update never closes it at once; answered gates stay as they are."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0021")
+    url = older_database(tmp_path, "0021")
     engine = sync_engine(url)
     old = {"group_id": 1, "name": "Boss", "question": "?", "created_at": 1.0, "due_at": 2.0}
     columns = ("task_id", "kind", "basis", "key", "choices_json", *old)
@@ -505,9 +501,7 @@ def test_gates_open_at_the_update_wait_a_day_from_then(tmp_path: Path) -> None:
 
 def test_agents_of_an_older_version_have_told_all_they_did(tmp_path: Path) -> None:
     """Their next words tell nothing of before the update; messages sent then are the bot's own to edit."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0022")
+    url = older_database(tmp_path, "0022")
     engine = sync_engine(url)
     with engine.begin() as connection:
         values = {
@@ -526,9 +520,7 @@ def test_agents_of_an_older_version_have_told_all_they_did(tmp_path: Path) -> No
 
 def test_waits_come_and_go(tmp_path: Path) -> None:
     """Nobody of an older version waits; a downgrade drops the waits and nothing else."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0023")
+    url = older_database(tmp_path, "0023")
     engine = sync_engine(url)
     assert "waits" not in sa.inspect(engine).get_table_names()
     with engine.begin() as connection:
@@ -542,9 +534,7 @@ def test_waits_come_and_go(tmp_path: Path) -> None:
 
 def test_tasks_of_an_older_version_can_be_continued(tmp_path: Path) -> None:
     """Each has the start that it was given, so that its caps are known; a downgrade leaves none of it."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0025")
+    url = older_database(tmp_path, "0025")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _insert(connection, "tasks", id=1, state="done", by="me", space="s", max_minutes=30)
@@ -563,9 +553,7 @@ def test_tasks_of_an_older_version_can_be_continued(tmp_path: Path) -> None:
 
 def test_what_tasks_of_an_older_version_spent_counts_in_their_month(tmp_path: Path) -> None:
     """Steps and priced calls are summed by task, model and quarter of an hour, for who last started it."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0027")
+    url = older_database(tmp_path, "0027")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _insert(connection, "tasks", id=1, state="done", by="me", space="s")
@@ -595,9 +583,7 @@ def test_what_tasks_of_an_older_version_spent_counts_in_their_month(tmp_path: Pa
 
 def test_tasks_of_an_older_version_may_read_what_people_wrote_to_them(tmp_path: Path) -> None:
     """Addresses in goals and people's messages, in the form that is compared; what agents wrote is none."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0028")
+    url = older_database(tmp_path, "0028")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _insert(connection, "tasks", id=1, state="done", goal="Read HTTPS://A.example. Then stop.")
@@ -618,9 +604,7 @@ def test_tasks_of_an_older_version_may_read_what_people_wrote_to_them(tmp_path: 
 
 def test_messages_delivered_by_an_older_version_are_followed_no_more(tmp_path: Path) -> None:
     """Which of their edits were handled is not known: none is told again when the bot comes back."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0034")
+    url = older_database(tmp_path, "0034")
     engine = sync_engine(url)
     with engine.begin() as connection:
         _insert(connection, "bot_incoming", ref="1:2", user_id=3, agent_id=4, excerpt="Oak", at=5.0)
