@@ -444,7 +444,7 @@ def test_no_end_is_over_words_that_nobody_acted_on(
         run_machine(
             machine,
             settings=settings(
-                max_examples=40 if backend.startswith("sqlite") else 12,
+                max_examples=24 if backend.startswith("sqlite") else 8,
                 stateful_step_count=40,
                 deadline=None,
                 phases=(Phase.explicit, Phase.generate),

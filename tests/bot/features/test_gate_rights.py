@@ -31,6 +31,9 @@ from tests.fakes.parts import FakeSandbox
 
 KINDS: tuple[GateKind, ...] = get_args(GateKind)
 ROLES = ("stranger", "approver", "spender", "owner", "manager")
+RIGHTS = ("stranger", "approver", "spender")
+"""One role for each set of rights, where another way of asking has tried them all."""
+
 IDS = (*get_args(GateEffect), "o1", "o2", "0", "1", "2", "99", "say", "cap", "Approve", "Dismiss")
 WORDS = ("dismiss", "stop", "wrap up please", "approve within $9000 and 900 agents", "raise it")
 CAPS = Caps(agents=20, depth=4, members=9, steps=30, cost_micros=1_000_000, tokens=1_000_000, minutes=60)
@@ -254,7 +257,7 @@ async def test_an_id_does_what_its_effect_may_and_nothing_else(
     court: Court, kind: GateKind, way: str
 ) -> None:
     """Every id there is, of this kind or another, a label or nonsense, from each role."""
-    for role in ROLES:
+    for role in ROLES if way == "button" else RIGHTS:
         await every_id(court, kind, role, way)
 
 
