@@ -28,6 +28,8 @@ _OTHERS = ("everyone", "everybody", "somebody", "nobody", "admin", "administrato
 _WORDS = frozenset({"here", "me", "all", "you"})
 _RESERVED = PEOPLE | {GROUP} | frozenset(map(name_key, (*_ENGINE, *_OTHERS)))
 _ROLES = frozenset(map(name_key, ("boss", "head", "member", "auditor")))
+_GIVEN_ROLES = frozenset(map(name_key, ("boss", "auditor")))
+"""Roles that only the engine gives."""
 _PERSON = name_key("person who watches")
 
 
@@ -47,6 +49,11 @@ def is_reserved(name: str) -> bool:
 def is_role(name: str) -> bool:
     """Return whether a name could be taken for a role."""
     return look(_bare(name)) in _ROLES
+
+
+def is_foreign_title(title: str) -> bool:
+    """Return whether what a member is for could be taken for the engine, people, the boss or the auditor."""
+    return is_reserved(title) or look(_bare(title)) in _GIVEN_ROLES
 
 
 def _bare(name: str) -> str:

@@ -19,7 +19,7 @@ from engine.domain.effects import (
     SetBudget,
     slot_mark,
 )
-from engine.domain.naming import clean_name, is_reserved, is_role, name_key
+from engine.domain.naming import clean_name, is_foreign_title, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
@@ -109,6 +109,11 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
             raise ToolRefused(
                 f"{clean_name(member.name)} would pass for the engine, a person or a role. "
                 "Give it a name of its own."
+            )
+        if is_foreign_title(member.role):
+            raise ToolRefused(
+                f"The role of {clean_name(member.name)} would pass for the engine, a person, the boss or the "
+                "auditor. Say in its role what it does."
             )
         key = name_key(clean_name(member.name) or NAMELESS)
         if key in known:

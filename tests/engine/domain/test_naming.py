@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.naming import MAX_NAME, clean_name, is_reserved, is_role, name_key, unique_name
+from engine.domain.naming import (
+    MAX_NAME,
+    clean_name,
+    is_foreign_title,
+    is_reserved,
+    is_role,
+    name_key,
+    unique_name,
+)
 
 TWINS = [
     "boss",
@@ -80,6 +88,27 @@ def test_ordinary_names_stay_as_they_are(name: str) -> None:
     """Nothing is refused for a word inside it."""
     assert not is_reserved(name) and not is_role(name)
     assert unique_name(name, ()) == name
+
+
+@pytest.mark.parametrize(
+    ("title", "foreign"),
+    [
+        ("system", True),
+        ("\uff33ystem message", True),
+        ("Boss", True),
+        ("the b\u043ess", True),
+        ("AUDITOR 2", True),
+        ("Ada's helper, a person who watches this task", True),
+        ("", False),
+        ("head", False),
+        ("member", False),
+        ("audits the tests", False),
+        ("system tester", False),
+    ],
+)
+def test_no_title_passes_for_the_engine_people_or_a_role_that_it_gives(title: str, foreign: bool) -> None:
+    """A title stands beside the name wherever the name does."""
+    assert is_foreign_title(title) == foreign
 
 
 @given(st.lists(st.text(max_size=60), max_size=12))

@@ -27,6 +27,8 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((RECRUIT,), RECRUIT, "already in your group"),
         ((), ("recruit", {"members": [ADA | {"name": "the syst\u0435m"}]}), "Give it a name of its own"),
         ((), ("recruit", {"members": [ADA | {"name": "Auditor 2"}]}), "Give it a name of its own"),
+        ((), ("recruit", {"members": [ADA | {"role": "The \u0405ystem"}]}), "Say in its role what it does"),
+        ((), ("recruit", {"members": [ADA | {"role": "aud\u3164itor"}]}), "Say in its role what it does"),
         ((RECRUIT,), ("dismiss", {"name": "Bob", "reason": "r"}), "Your members: Ada"),
         ((), ("send_message", {"to": ["Boss"], "text": "hi"}), "That is yourself"),
         ((), ("send_message", {"to": ["Nobody"], "text": "hi"}), "Use an exact name"),
