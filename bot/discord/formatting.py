@@ -24,7 +24,8 @@ def plain(text: str, limit: int) -> str:
     room = limit - 2 * turns
     line = cut(line, room)
     while len(escaped := escape(line)) > room and line:
-        line = cut(line[:-1], len(line) - 1)
+        shorter = line.removesuffix("…")[:-1].rstrip()
+        line = f"{shorter}…" if shorter else ""
     return f"{ISOLATE}{escaped}{ISOLATED}" if turns else escaped
 
 

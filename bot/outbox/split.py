@@ -7,7 +7,8 @@ import re
 MESSAGE = 2000
 """Characters a message may hold (Discord's rule)."""
 
-_FENCE = re.compile(r"^ {0,3}(`{3,8}|~{3,8})([^`\n]{0,40})$")
+_FENCE = re.compile(r"^[ \t]*(`{3,8}|~{3,8})([^`\n]{0,40})$")
+"""A line that opens or closes code, also inside a list: for Discord any indentation will do."""
 
 
 def split(text: str, limit: int = MESSAGE) -> list[str]:

@@ -15,11 +15,16 @@ WIDEST = 64
 
 _RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _QUOTE = re.compile(r"^\s{0,3}> ")
+_JOINED = re.compile("\u200d.|[\U0001f3fb-\U0001f3ff]")
+"""A further part of an emoji of several, and the colour of a skin."""
 _BAR = re.compile(r"(?<!\\)\|")
 
 
 def with_tables(text: str) -> str:
-    """Return the text with every table outside code as an aligned code block, a wide one as a list."""
+    """Return the text with every table outside code as an aligned code block, a wide one as a list.
+
+    Code between tildes comes between backticks.
+    """
     lines, made, fence = text.split("\n"), [], ""
     at = 0
     while at < len(lines):
@@ -30,10 +35,17 @@ def with_tables(text: str) -> str:
             made.append("\n".join(quote + line for line in drawn.split("\n")))
             at = end
             continue
-        fence = open_fence(lines[at], fence)
-        made.append(lines[at])
+        before, fence = fence, open_fence(lines[at], fence)
+        made.append(_in_backticks(lines[at], before, fence))
         at += 1
     return "\n".join(made)
+
+
+def _in_backticks(line: str, before: str, after: str) -> str:
+    """Return a line of code between tildes as one between backticks: Discord knows no others."""
+    if before != after and (before or after).startswith("~"):
+        return re.sub("~{3,}", "```", line, count=1)
+    return line.replace("```", INVISIBLE.join("```")) if before.startswith("~") else line
 
 
 def _table_at(lines: Sequence[str], at: int) -> tuple[int, str]:
@@ -93,6 +105,7 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """Columns that a text takes in a fixed font."""
+    """Columns that a text takes in a fixed font; what is joined to an emoji takes none."""
+    text = _JOINED.sub("", text)
     wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
     return len(text) + wide - sum(bool(unicodedata.combining(each)) for each in text)

@@ -19,7 +19,8 @@ def _group(body: e.GroupFormed) -> str:
 
 
 def _joined(body: e.AgentJoined) -> str:
-    title = "" if body.title.casefold() == body.name.casefold() else f": {plain(body.title, 60)}"
+    said = body.name.casefold().startswith(body.title.casefold())  # as of Boss and Auditor 2
+    title = "" if said else f": {plain(body.title, 60)}"
     return f"👋 {plain(body.name, 40)} joined{title}"
 
 

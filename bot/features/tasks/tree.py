@@ -75,7 +75,8 @@ def _line(agent: AgentView, doing: bool, tree: _Tree) -> str:
     if now:
         return f"{name} · {now}" if doing else name
     what = now_text(agent) or plain(agent.title, DOING)
-    tail = f" · {cut(what, DOING)}" if doing and what.casefold() != agent.name.casefold() and what else ""
+    said = agent.name.casefold().startswith(what.casefold())  # as of Boss and Auditor 2
+    tail = f" · {cut(what, DOING)}" if doing and not said else ""
     return f"{name}{tail}{_since(agent) if doing else ''}"
 
 

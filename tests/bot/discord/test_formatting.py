@@ -239,6 +239,8 @@ def test_text_from_right_to_left_keeps_its_neighbours_in_place() -> None:
             events.Intervened(1, 1, None, "", "stall", "asked", "no agent works"),
             "🩺 Asked people about the whole task: No agent works",
         ),
+        (events.AgentJoined(1, 1, 2, "Auditor 2", "auditor"), "👋 Auditor 2 joined"),
+        (events.AgentJoined(1, 1, 2, "Nora", "editor"), "👋 Nora joined: editor"),
         (events.CodeRan(1, 1, 2, "Lea", "pytest", 1, "exit", ""), "⚙️ Lea ran pytest: exit code 1"),
     ],
     ids=lambda value: "",
@@ -246,3 +248,9 @@ def test_text_from_right_to_left_keeps_its_neighbours_in_place() -> None:
 def test_a_line_of_the_log_is_a_whole_sentence(body: events.EventBody, line: str) -> None:
     """It names who it is about once, and nobody where the engine itself asks."""
     assert log_line(body) == line
+
+
+@pytest.mark.parametrize("text", ["*" * 90, "a*b_c " * 30, "sh -c 'check *.md; cat a.md chapters/*.md | wc'"])
+def test_what_is_cut_says_so_however_much_is_escaped(text: str) -> None:
+    """Escaping makes a text longer than its limit after it was cut already."""
+    assert plain(text, 40).endswith("…") and len(plain(text, 40)) <= 40

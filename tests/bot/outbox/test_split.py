@@ -73,3 +73,11 @@ def test_excerpt_fits_and_closes(text: str, limit: int) -> None:
     short = excerpt(text, limit)
     assert len(short) <= limit
     assert len(text.strip("\n")) <= limit or not open_fence(short.removesuffix("\n…").removesuffix(" …"))
+
+
+def test_code_inside_a_list_is_closed_and_opened_again() -> None:
+    """Discord takes a fence at any indentation."""
+    lines = "\n".join(f"       x{n} = {n}" for n in range(60))
+    parts = split(f"1. one\n   - two\n       ```py\n{lines}\n       ```\n2. three", 300)
+    assert len(parts) > 3 and all(part.count("```") % 2 == 0 for part in parts)
+    assert parts[-1].endswith("2. three") and "x59 = 59" in parts[-1]

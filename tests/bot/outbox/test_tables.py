@@ -103,3 +103,19 @@ def test_a_page_of_a_transcript_shows_no_raw_marks() -> None:
     assert "<b>Done.</b>" in made and "<code>a.py</code>" in made and "<small>small</small>" in made
     assert "<@15>" not in made and "&lt;@15" not in made and "@person" in made
     assert "<pre>**as typed**" in made and "&lt;script&gt;" in made and "2 * 3" in made
+
+
+def test_signs_of_two_columns_keep_the_table_aligned() -> None:
+    """Chinese, emoji, and emoji that are several signs."""
+    table = (
+        "| who | n |\n|---|---|\n| 李树 | 1 |\n| 👨\u200d👩\u200d👧 | 2 |\n| 👍\U0001f3fd | 3 |\n| abcd | 4 |"
+    )
+    drawn = with_tables(table).split("\n")[3:7]
+    assert drawn == ["李树  1", "👨\u200d👩\u200d👧    2", "👍\U0001f3fd    3", "abcd  4"]
+
+
+def test_code_between_tildes_is_code_on_discord() -> None:
+    """What looks like a fence inside it stays inside, and code between backticks stays as it is."""
+    assert with_tables("a\n~~~py\nx = 1\n~~~\nb") == "a\n```py\nx = 1\n```\nb"
+    assert with_tables("~~~\n```\n~~~").count("```") == 2
+    assert with_tables("```\n~~~\n```") == "```\n~~~\n```"
