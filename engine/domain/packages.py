@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -73,12 +73,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A package of a task: exactly this wheel, by its SHA-256."""
+    """A package of a task: exactly this wheel, by its SHA-256. `older`: it was chosen just now although there
+    is a newer version, which does not fit or needs what has no wheel."""
 
     name: str
     version: str
     file: str
     sha256: str
+    older: bool = field(default=False, compare=False)
 
     @property
     def shown(self) -> str:
@@ -183,9 +185,16 @@ def _hash(line: str, given: str) -> str:
     return digest.lower()
 
 
-def check_hashes(wanted: Iterable[Wanted], pins: Iterable[Pin]) -> None:
-    """Check that what was fetched is one of the files that the workspace names. Raises Invalid."""
-    by_name = {pin.name: pin for pin in pins}
+def check_hashes(wanted: Collection[Wanted], pins: Iterable[Pin]) -> None:
+    """Check that what was fetched is one of the files that the workspace names: all of it where it names any
+    hash, as pip does. Raises Invalid."""
+    by_name, hashed = {pin.name: pin for pin in pins}, {each.name for each in wanted if each.hashes}
+    free = [pin.shown for pin in by_name.values() if pin.name not in hashed]
+    if hashed and free:
+        raise Invalid(
+            f"The file names hashes, but none for {', '.join(free[:10])}.",
+            "Nothing of it is used: name a hash for each package that comes along, or none at all.",
+        )
     for each in wanted:
         pin = by_name.get(each.name)
         if pin is not None and each.hashes and pin.sha256 not in each.hashes:
@@ -213,7 +222,13 @@ class Sorted:
 
 
 def sort_wanted(
-    wanted: Iterable[Wanted], policy: PackagePolicy, asked: Asked, pins: Collection[Pin], *, attended: bool
+    wanted: Iterable[Wanted],
+    policy: PackagePolicy,
+    asked: Asked,
+    pins: Collection[Pin],
+    *,
+    attended: bool,
+    most: int = MAX_WANTED,
 ) -> Sorted:
     """Return what is to be fetched and what people are to be asked for; what is pinned already is neither.
 
@@ -226,8 +241,8 @@ def sort_wanted(
         raise Invalid(
             f"This task has {taken.name} {versions[taken.name]} already, and keeps it.", "Work with that."
         )
-    if len(new) > MAX_WANTED:
-        raise Invalid(f"At most {MAX_WANTED} packages can be asked for at once.", "Name those you need now.")
+    if len(new) > most:
+        raise Invalid(f"At most {most} packages can be asked for at once.", "Name those you need now.")
     fetch = [each for each in new if policy.allows(each.name) or each.name in asked.granted]
     rest = [each for each in new if each not in fetch]
     _check_rest(rest, policy, asked, attended=attended)

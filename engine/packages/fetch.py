@@ -13,7 +13,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from engine.errors import Invalid, Refusal
 
@@ -24,13 +28,28 @@ _AWAY = re.compile(
     r"NewConnectionError|ConnectionError|Connection refused|Name or service not known|timed out|SSLError"
     r"|Temporary failure in name resolution|Max retries|ProxyError|[Cc]onnection (broken|reset)",
 )
-_CLASH = re.compile(r"ResolutionImpossible|conflicting dependencies")
+_CLASH = re.compile(r"^ERROR: (ResolutionImpossible|Cannot install)", re.MULTILINE)
 _NONE = re.compile(r"No matching distribution found for ([^\s;(]+)")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_SOURCE = re.compile(r"No sources permitted for ([A-Za-z0-9._-]+):")
+_ABSENT = re.compile(r"404 Client Error: [^\n]*?/([A-Za-z0-9._-]+)/? - skipping")
+_WITHDRAWN = re.compile(r"yanked version: '([A-Za-z0-9._-]+)' candidate")
+_TRIED = re.compile(r"Downloading (?:\S*/)?([^\s/]+\.whl)(?:\.metadata)?\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The wheels of one fetch. By canonical name: `withdrawn` by their authors, though they can be had, and
+    `older` than one that was tried first, and did not fit or needs what has no wheel."""
+
+    wheels: tuple[Path, ...]
+    withdrawn: frozenset[str] = frozenset()
+    older: frozenset[str] = frozenset()
 
 
 async def fetch_wheels(
     python: Path, wanted: Sequence[str], constraints: Sequence[str], folder: Path, most: int, index: str
-) -> list[Path]:
+) -> Fetched:
     """Download the wheels of `wanted` and of all they need into `folder`, at most `most` bytes.
 
     Raises Invalid with one sentence and the next step.
@@ -41,21 +60,49 @@ async def fetch_wheels(
     fixed = folder / "constraints.txt"
     fixed.write_text("".join(f"{line}\n" for line in constraints))
     words = [sys.executable, "-I", "-m", "pip", "--python", str(python), "download", "--only-binary=:all:"]
-    words += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--no-color", "--retries", "1"]
+    words += [
+        "--no-cache-dir",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-color",
+        "-vv",
+        "--retries",
+        "1",
+    ]
     words += ["--timeout", "20", "-d", str(out), "-c", str(fixed), *(["--index-url", index] if index else [])]
-    said = await _run([*words, "--", *wanted], folder, temporary, most)
-    if said is not None:
+    done, said = await _run([*words, "--", *wanted], folder, temporary, most)
+    if not done:
         why = _why(said, wanted)
         raise Invalid(why.reason, why.next_step)
     found = sorted(out.iterdir())
     strange = next((path.name for path in found if path.suffix != ".whl" or not path.is_file()), None)
     if strange is not None:
         raise Invalid(f"The index gave {strange[:60]!a}, which is no wheel.", "Choose another package.")
-    return found
+    return Fetched(tuple(found), _names(_WITHDRAWN, said), _older(found, said))
 
 
-async def _run(words: Sequence[str], folder: Path, temporary: Path, most: int) -> str | None:
-    """Run pip within its limits. Return None when it succeeded, else what it said. Raises Invalid."""
+def _older(chosen: Sequence[Path], said: str) -> frozenset[str]:
+    """Return which of the chosen wheels pip took after it had tried a newer version."""
+    taken = dict(_version(path.name) for path in chosen)
+    tried = (_version(name) for name in _TRIED.findall(said))
+    return frozenset(name for name, version in tried if name in taken and version > taken[name])
+
+
+def _version(wheel: str) -> tuple[str, Version]:
+    """Return name and version of a wheel; "" for a file that is none by its name."""
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel)
+    except InvalidWheelFilename:
+        return "", Version("0")
+    return name, version
+
+
+def _names(pattern: re.Pattern[str], said: str) -> frozenset[str]:
+    return frozenset(canonicalize_name(name) for name in pattern.findall(said))
+
+
+async def _run(words: Sequence[str], folder: Path, temporary: Path, most: int) -> tuple[bool, str]:
+    """Run pip within its limits. Return whether it succeeded, and what it said. Raises Invalid."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_") or _KEPT.match(k)}
     environment |= {"TMPDIR": str(temporary)}
     log = folder / "pip.log"
@@ -76,7 +123,7 @@ async def _run(words: Sequence[str], folder: Path, temporary: Path, most: int) -
             with suppress(ProcessLookupError):
                 os.killpg(pip.pid, signal.SIGKILL)
             await pip.wait()
-    return None if pip.returncode == 0 else log.read_text("utf-8", "replace")
+    return pip.returncode == 0, await asyncio.to_thread(log.read_text, "utf-8", "replace")
 
 
 async def _within_limits(pip: asyncio.subprocess.Process, folder: Path, most: int) -> None:
@@ -118,10 +165,24 @@ def _why(said: str, wanted: Sequence[str]) -> Refusal:
         )
     none = _NONE.search(said)
     if none:
-        return Refusal(
-            f"There is no wheel of {ascii(none[1])[1:-1][:60]} for this Python and platform, or no such "
-            "package.",
-            "Choose another version or package.",
-        )
+        return _missing(none[1], said, wanted)
     last = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR")), "no reason given")
     return Refusal(f"{names} could not be fetched: {last[:200]}.", "Choose other packages, or do without.")
+
+
+def _missing(found: str, said: str, wanted: Sequence[str]) -> Refusal:
+    """Return why a package cannot be had: there is none, it would have to be built, or none fits."""
+    named = _NAME.match(found)
+    name = canonicalize_name(named[0]) if named else ""
+    asked = {canonicalize_name(match[0]) for each in wanted if (match := _NAME.match(each))}
+    who = ascii(found)[1:-1][:60] + ("" if name in asked else f", which {', '.join(wanted)[:80]} needs,")
+    if name in _names(_ABSENT, said):
+        return Refusal(f"The index has no package {who.rstrip(',')}.", "Look at how its name is written.")
+    if name in _names(_SOURCE, said):
+        return Refusal(
+            f"There is no wheel of {who} for this Python, only source, and nothing is built here.",
+            "Choose another version or package.",
+        )
+    return Refusal(
+        f"There is no wheel of {who} for this Python and platform.", "Choose another version or package."
+    )

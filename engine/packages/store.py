@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 
@@ -52,7 +53,7 @@ class PipPackages:
         try:
             fixed = [f"{pin.name}=={pin.version}" for pin in pins]
             found = await fetch_wheels(self._python, wanted, fixed, work, self._most, self._index)
-            made = await asyncio.to_thread(lambda: [(path, pin_of(path)) for path in found])
+            made = await asyncio.to_thread(lambda: [(path, pin_of(path)) for path in found.wheels])
             known = {pin.name: pin for pin in pins}
             for path, pin in made:
                 old = known.setdefault(pin.name, pin)
@@ -60,6 +61,8 @@ class PipPackages:
                     raise Invalid(
                         f"The index has another file for {old.shown} than this task.", "Do without it."
                     )
+                if pin.name in found.withdrawn and pin.name not in {each.name for each in pins}:
+                    raise Invalid(f"{pin.shown} was withdrawn by its authors.", "Ask for another version.")
                 await asyncio.to_thread(members, path, pin.shown, self._most * UNPACKED)
             if len(known) > MAX_PINS:
                 raise Invalid(
@@ -69,7 +72,9 @@ class PipPackages:
             for path, pin in made:
                 path.replace(self._wheels / f"{pin.sha256}.whl")
             had = {pin.name for pin in pins}
-            return tuple(pin for _, pin in made if pin.name not in had)
+            return tuple(
+                replace(pin, older=pin.name in found.older) for _, pin in made if pin.name not in had
+            )
         except OSError as error:
             raise Invalid(
                 f"Packages cannot be stored now: {error.strerror}.", "Go on without them."

@@ -10,7 +10,16 @@ from engine.budget.team import open_questions
 from engine.connectors.leaving import holds_foreign
 from engine.domain.effects import AddPackages, AskPackages, RaiseGate
 from engine.domain.outcomes import ToolResult
-from engine.domain.packages import MAX_WANTED, Pin, Wanted, check_hashes, sort_wanted, wanted_in, wanted_of
+from engine.domain.packages import (
+    MAX_PINS,
+    MAX_WANTED,
+    Pin,
+    Wanted,
+    check_hashes,
+    sort_wanted,
+    wanted_in,
+    wanted_of,
+)
 from engine.errors import Invalid
 from engine.store.packages import asked_of, pins_of
 from engine.tools.ask_human import MAX_QUESTIONS
@@ -31,7 +40,8 @@ async def install_packages(context: ToolContext, arguments: InstallArguments) ->
     if context.packages is None or not context.options.packages.on:
         raise ToolRefused("No packages can be installed here. Do without.", "unavailable")
     try:
-        return await _install(context, await _wanted(context, arguments))
+        most = MAX_PINS if arguments.file else MAX_WANTED
+        return await _install(context, await _wanted(context, arguments), most)
     except Invalid as error:
         raise ToolRefused(str(error)) from error
 
@@ -47,7 +57,7 @@ async def _wanted(context: ToolContext, arguments: InstallArguments) -> tuple[Wa
     return tuple(named.values())
 
 
-async def _install(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResult:
+async def _install(context: ToolContext, wanted: tuple[Wanted, ...], most: int) -> ToolResult:
     assert context.packages is not None
     pins = await pins_now(context)
     asked = await context.db.read(lambda c: asked_of(c, context.task.id))
@@ -55,7 +65,7 @@ async def _install(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResu
     # The index hears the name, which text from outside may have chosen, such as a file that people attached.
     if context.options.guard and await context.db.read(lambda c: holds_foreign(c, context.task.id)):
         policy = policy.without_wildcards()
-    found = sort_wanted(wanted, policy, asked, pins, attended=context.task.attended)
+    found = sort_wanted(wanted, policy, asked, pins, attended=context.task.attended, most=most)
     if found.ask:
         return await _ask(context, found.ask)
     if not found.fetch:
@@ -65,7 +75,11 @@ async def _install(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResu
     if not new:
         return ToolResult(f"Runs have them already: {_shown(pins)}.")
     context.stage(AddPackages(new))
-    return ToolResult(f"Runs of this task have from now on: {_shown(new)}.")
+    older = tuple(pin for pin in new if pin.older)
+    note = ""
+    if older:
+        note = f" Newer versions of {_shown(older)} do not fit here, or need what has no wheel."
+    return ToolResult(f"Runs of this task have from now on: {_shown(new)}.{note}")
 
 
 async def _ask(context: ToolContext, wanted: tuple[Wanted, ...]) -> ToolResult:

@@ -98,7 +98,9 @@ def test_a_file_of_a_workspace_is_read_as_pip_reads_it() -> None:
     assert numpy.met_by("2.1") and not numpy.met_by("3.0") and not numpy.hashes
     assert (rich.text, set(rich.hashes)) == ("rich[jupyter]>=13", {"ab" * 32, "cd" * 32})
     good, bad = Pin("rich", "13.1", "r.whl", "cd" * 32), Pin("rich", "13.1", "r.whl", "ef" * 32)
-    check_hashes((numpy, rich), (good, Pin("numpy", "2.1", "n.whl", "ef" * 32)))
+    check_hashes((numpy, rich), (good,))
+    with pytest.raises(Invalid, match=r"none for numpy 2\.1"):
+        check_hashes((numpy, rich), (good, Pin("numpy", "2.1", "n.whl", "ef" * 32)))
     with pytest.raises(Invalid, match="none of the hashes"):
         check_hashes((numpy, rich), (bad,))
 
@@ -121,6 +123,25 @@ def test_a_line_that_is_not_followed_is_refused_in_words(path: str, text: str, w
     """Nothing of the file is taken then."""
     with pytest.raises(Invalid, match=why):
         wanted_in(path, text)
+
+
+def test_where_a_file_names_hashes_nothing_comes_without_one() -> None:
+    """What is needed besides has to be one of the file's own, as pip has it."""
+    wanted = wanted_in("requirements.txt", f"oak --hash=sha256:{'a' * 64}\n")
+    oak, leaf = Pin("oak", "1", "o.whl", "a" * 64), Pin("leaf", "2", "l.whl", "b" * 64)
+    check_hashes(wanted, [oak])
+    with pytest.raises(Invalid, match="none for leaf 2"):
+        check_hashes(wanted, [oak, leaf])
+    check_hashes((wanted_of("oak"),), [oak, leaf])
+
+
+def test_a_file_may_name_more_packages_than_an_agent_at_once() -> None:
+    """A list made by a tool is long."""
+    many = wanted_in("requirements.txt", "".join(f"p{n}\n" for n in range(40)))
+    policy = PackagePolicy(("p*",), "off")
+    with pytest.raises(Invalid, match="At most 20"):
+        sort_wanted(many, policy, Asked(), (), attended=False)
+    assert len(sort_wanted(many, policy, Asked(), (), attended=False, most=80).fetch) == 40
 
 
 def test_extras_of_a_package_that_the_task_has_are_fetched() -> None:

@@ -26,11 +26,12 @@ def wheel(name: str, version: str, files: Mapping[str, str | bytes], needs: str 
 
 
 class Index:
-    """What is served, by project and file name; `asked` counts downloads."""
+    """What is served, by project and file name; `asked` counts downloads; `yanked` files were withdrawn."""
 
     def __init__(self) -> None:
         self.files: dict[str, dict[str, bytes]] = {}
         self.asked: list[str] = []
+        self.yanked: set[str] = set()
         self.url = ""
 
     def add(self, name: str, content: bytes, project: str = "") -> None:
@@ -48,8 +49,10 @@ def serving(index: Index) -> Iterator[Index]:
             parts = [part for part in self.path.split("/") if part]
             found = index.files.get(parts[1]) if len(parts) > 1 and parts[0] == "simple" else None
             if found is not None and len(parts) == 2:
+                marks = dict.fromkeys(index.yanked, ' data-yanked=""')
                 links = [
-                    f'<a href="{name}#sha256={hashlib.sha256(content).hexdigest()}">{name}</a>'
+                    f'<a href="{name}#sha256={hashlib.sha256(content).hexdigest()}"'
+                    f"{marks.get(name, '')}>{name}</a>"
                     for name, content in found.items()
                 ]
                 self._send("text/html", "".join(links).encode())

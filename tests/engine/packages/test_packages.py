@@ -61,6 +61,11 @@ def index() -> Iterator[Index]:
         entry.size = len(setup)
         tar.addfile(entry, io.BytesIO(setup))
     made.add("source-1.0.tar.gz", archive.getvalue())
+    made.add(*wheel("builder", "1.0", {"builder.py": "said = 1\n"}))
+    made.add(*wheel("builder", "2.0", {"builder.py": "said = 2\n"}, needs="source"))
+    made.add(*wheel("birch", "1.0", {"birch.py": "said = 1\n"}))
+    made.add(*wheel("birch", "1.1", {"birch.py": "said = 2\n"}))
+    made.yanked.add("birch-1.1-py3-none-any.whl")
     with serving(made):
         yield made
 
@@ -105,8 +110,11 @@ async def test_pins_stay_and_are_fetched_again_by_their_hash(tmp_path: Path, ind
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ("source", "There is no wheel of source"),
-        ("nothing-of-that-name", "There is no wheel of nothing-of-that-name"),
+        ("source", "There is no wheel of source for this Python, only source, and nothing is built"),
+        ("builder>1", "There is no wheel of source, which builder>1 needs, for this .*, only source"),
+        ("nothing-of-that-name", "The index has no package nothing-of-that-name. Look at how"),
+        ("leaf>9", "There is no wheel of leaf>9 for this Python and platform. Choose"),
+        ("birch==1.1", "birch 1.1 was withdrawn by its authors. Ask for another version"),
         ("climber", "unsafe path"),
         ("huge", "larger than"),
     ],
@@ -122,6 +130,20 @@ async def test_what_cannot_be_had_is_said_in_a_sentence(
     assert not await asyncio.to_thread(BUILT.exists)
     left = [path for path in (tmp_path / "packages").rglob("*") if path.name not in ("wheels", "sets")]
     assert left == [] and not (tmp_path / "climber.py").exists()
+
+
+async def test_an_older_version_than_the_newest_is_said_to_be_one(tmp_path: Path, index: Index) -> None:
+    """One that was chosen because the newest needs what has no wheel; a withdrawn one is never chosen, and
+    stays where a task had it before."""
+    store = packages(tmp_path, index)
+    pins = await store.fetch(["builder", "birch"], ())
+    assert [(pin.shown, pin.older) for pin in pins] == [("birch 1.0", False), ("builder 1.0", True)]
+    index.yanked.add("birch-1.0-py3-none-any.whl")
+    try:
+        again = await packages(tmp_path / "other", index).site(pins)
+    finally:
+        index.yanked.remove("birch-1.0-py3-none-any.whl")
+    assert (again / "birch.py").exists()
 
 
 async def test_without_a_network_the_agent_is_told_to_go_on(tmp_path: Path) -> None:
