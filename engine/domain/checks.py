@@ -18,6 +18,9 @@ _STEERS = frozenset(
 _METADATA = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
 SHOWN = 6
 SHOWN_COMMAND = 300
+_LIVE = frozenset('"$`\\!')
+"""Characters that mean something between double quotes."""
+
 RUNNABLE = (".py", ".js", ".sh")
 """Suffixes of files that can be run."""
 
@@ -27,7 +30,16 @@ MORE_INPUT = "EOFError: EOF when reading a line"
 
 def shown(command: Sequence[str]) -> str:
     """Return a command as people and reports see it."""
-    return shlex.join(command)[:SHOWN_COMMAND]
+    return typed(command)[:SHOWN_COMMAND]
+
+
+def typed(command: Sequence[str]) -> str:
+    """Return a command as one would type it for a shell, in double quotes where a word has single ones."""
+    return " ".join(_quoted(word) for word in command)
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if "'" in word and not _LIVE & set(word) else shlex.quote(word)
 
 
 def asks_on(output: str) -> bool:

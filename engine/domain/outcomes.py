@@ -14,11 +14,19 @@ from engine.domain.inconclusive import Want
 
 SlotKind = Literal["agent", "assignment", "revision"]
 RefusalKind = Literal[
-    "malformed", "not_allowed", "unread", "conflict", "missing", "check_failed", "unavailable", "failed"
+    "malformed",
+    "not_allowed",
+    "unread",
+    "unseen",
+    "conflict",
+    "missing",
+    "check_failed",
+    "unavailable",
+    "failed",
 ]
 """Why a call was refused: it could not be parsed, the rules or the task's state forbid it, a file was not
-read first, others changed the same lines, something does not exist, a check failed, something is missing on
-this machine, an internal error."""
+read first, its author has not seen what went wrong before in the same answer, others changed the same lines,
+something does not exist, a check failed, something is missing on this machine, an internal error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,12 +104,21 @@ class ModelState:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """A call that went wrong earlier in the same answer. `refused`: it did not happen, in difference to a
+    program that failed."""
+
+    text: str
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """The calls of an answer that are still to be run, after a commit of those before.
 
     `first`: the number of the first of them in the answer; `good`: how many before them could be run;
     `ends_turn`: one before them ends the turn, after these. `cut`: the answer was cut at `limit` tokens;
-    `trouble`: what was wrong with it.
+    `trouble`: what was wrong with it. `unseen`: what went wrong before them.
     """
 
     calls: tuple[ToolCall, ...]
@@ -119,6 +128,7 @@ class Rest:
     cut: bool = False
     limit: int = 0
     trouble: str = ""
+    unseen: tuple[Unseen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

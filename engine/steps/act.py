@@ -10,17 +10,17 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from engine.domain.call_ids import call_id
 from engine.domain.doing import doing_of
-from engine.domain.effects import CallRecord, ChangeFile, Finish, Notice, SendMessage, StepOutcome
-from engine.domain.outcomes import Outcome, Refused, ToolResult
-from engine.domain.speech import Voice, voice_of
-from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn
+from engine.domain.effects import CallRecord, ChangeFile, Finish, Notice, SendMessage, StepOutcome, Verdict
+from engine.domain.outcomes import Outcome, Ran, Refused, ToolResult
+from engine.domain.speech import LOOKS, Voice, voice_of
+from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn, Unseen
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
 from engine.llm.local.policy import led_by
@@ -45,6 +45,9 @@ make many that bring nothing."""
 
 _REFUSED, _RAN = "!", "~"
 """Begins the mark of a refused call."""
+
+_HARMLESS = LOOKS | {"update_todo", "remember", "finish"}
+"""Tools whose refusal changes nothing for the calls after it."""
 
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -102,11 +105,13 @@ def _shape(tool: Tool[Any]) -> str:
 
 @dataclass(slots=True)
 class _Acted:
-    """Results of the calls of one answer; `good` counts those of earlier parts, too."""
+    """Results of the calls of one answer; `good` counts those of earlier parts, too. `stopped`: the engine
+    ends the turn."""
 
     records: list[CallRecord]
     good: int
     seen: list[str]
+    stopped: bool = False
 
 
 def rest_answer(rest: Rest) -> ChatAnswer:
@@ -132,6 +137,7 @@ async def act(
     agent, before = turn.facts.agent, turn.rest
     acted = _Acted([], before.good if before else 0, list(agent.last_calls))
     context.ends_turn = before is not None and before.ends_turn
+    context.unseen = list(before.unseen) if before else []
     context.speaks = bool(answer.text.strip())
     first = before.first if before else 0
     whole = answer.tool_calls[:-1] if answer.cut else answer.tool_calls
@@ -139,6 +145,7 @@ async def act(
         if first + number < MAX_CALLS and _is_due(turn, answer, call, context):
             return _part(turn, answer, context, acted, number, started, clock.now())
         await _one_call(turn, call, first + number, context, acted)
+    _go_on_with_refusals(context, acted)
     now = clock.now()
     note = _note_on(answer)
     for call in answer.tool_calls[len(whole) :]:
@@ -209,7 +216,16 @@ def _part(
     """Return what is committed before call `number` of the answer, with that call and those after it."""
     left, agent = answer.tool_calls[number:], turn.facts.agent
     first = (turn.rest.first if turn.rest else 0) + number
-    rest = Rest(left, first, acted.good, context.ends_turn, answer.cut, answer.limit, answer.trouble)
+    rest = Rest(
+        left,
+        first,
+        acted.good,
+        context.ends_turn,
+        answer.cut,
+        answer.limit,
+        answer.trouble,
+        tuple(context.unseen),
+    )
     return StepOutcome(
         said=clip(answer.text, 20_000),
         calls=tuple(acted.records),
@@ -332,6 +348,31 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
     text += _loop_note(call, steady, acted, context, refused=isinstance(result.outcome, Refused))
     acted.good += good
     acted.records.append(call_record(turn, number, call, text, result.outcome))
+    context.unseen += _unseen(call.name, result.outcome)
+
+
+def _unseen(name: str, outcome: Outcome | None) -> list[Unseen]:
+    """Return what went wrong, where calls after it in the same answer may go by its success."""
+    if isinstance(outcome, Ran) and not outcome.well:
+        ended = (
+            f"ended with {outcome.exit_code}" if outcome.ended == "exit" else f"was stopped ({outcome.ended})"
+        )
+        return [Unseen(f"a program {ended}", refused=False)]
+    if isinstance(outcome, Refused) and name not in _HARMLESS:
+        return [Unseen(f"{name[:40]} was refused", refused=True)]
+    return []
+
+
+def _go_on_with_refusals(context: ToolContext, acted: _Acted) -> None:
+    """Let the turn go on where the answer ends it although something in it was refused: its author would
+    read that only when others wake it, or never."""
+    refused = [each.text for each in context.unseen if each.refused]
+    over = bool(context.staged(Finish)) or bool(context.staged(Verdict))
+    if not refused or not context.ends_turn or acted.stopped or over:
+        return
+    context.ends_turn = False
+    note = f"Your turn goes on: {'; '.join(dict.fromkeys(refused))}. See to that, then wait."
+    acted.records[-1:] = [replace(last, result=f"{last.result}\n({note})") for last in acted.records[-1:]]
 
 
 async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[ToolResult, bool]:
@@ -382,5 +423,6 @@ def _loop_note(call: ToolCall, result: str, acted: _Acted, context: ToolContext,
     if times % context.options.watch.loop == 0:
         detail = f"called {call.name[:40]} {times} times with the same result"
         context.stage(Notice("loop", action, detail, notify_head=action != "nudged"))
-    context.ends_turn = context.ends_turn or action == "paused"
+    if action == "paused":
+        acted.stopped = context.ends_turn = True
     return f"\n(You made this same call {times} times with the same result. Do something else.)"

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.domain.changes import changes_text
+from engine.domain.checks import typed
 from engine.domain.effects import (
     AmendAssignment,
     Assign,
@@ -199,7 +200,7 @@ def apply_assign(effect: Assign, unit: UnitOfWork) -> None:
 def _whole_text(work: Assign | AmendAssignment) -> str:
     """Return an assignment's text as its member reads it."""
     done = f"\nDone when: {work.acceptance}" if work.acceptance else ""
-    check = f"\nIt is checked by running: {' '.join(work.command)}" if work.command else ""
+    check = f"\nIt is checked by running: {typed(work.command)}" if work.command else ""
     return f"{work.title}\n{work.details}{done}{check}"
 
 

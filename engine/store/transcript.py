@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from engine.domain.outcomes import outcome_of
-from engine.domain.state import InboxMessage, PastCall, PastStep, Rest, SummaryLine
+from engine.domain.state import InboxMessage, PastCall, PastStep, Rest, SummaryLine, Unseen
 from engine.ports import ToolCall
 from engine.store.core import dumps, loads
 from engine.store.prepared import FetchedRow
@@ -96,7 +96,9 @@ def rest_of(stored: str) -> Rest | None:
     if not stored:
         return None
     values = loads(stored)
-    return Rest(**{**values, "calls": tuple(ToolCall(**call) for call in values["calls"])})
+    calls = tuple(ToolCall(**call) for call in values["calls"])
+    unseen = tuple(Unseen(**each) for each in values.get("unseen", ()))
+    return Rest(**{**values, "calls": calls, "unseen": unseen})
 
 
 def past_summary(stored: str) -> tuple[SummaryLine, ...]:

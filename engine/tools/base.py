@@ -14,7 +14,7 @@ from engine.domain.effects import Effect, Finish
 from engine.domain.outcomes import Name, Outcome, RefusalKind, Refused, ToolResult
 from engine.domain.packages import PackagePolicy
 from engine.domain.snapshot import WatchOptions
-from engine.domain.state import AgentFacts, StepFacts, TaskFacts
+from engine.domain.state import AgentFacts, StepFacts, TaskFacts, Unseen
 from engine.ports import AgentRole, Database, Embedder, Packages, Quote, Sandbox, ToolSpec, Workspace
 from engine.tools.run_results import RunResults
 from engine.tools.schema import FOR_BOSS, common_schema
@@ -98,7 +98,8 @@ class ToolContext:
 
     Steps up to `upto` are in the prompt only as a summary. `newcomers`: the names that those recruited in
     this step will have, which the commit may number. `calls_outside`: digests of the calls made so far.
-    `speaks`: the answer has words beside its calls.
+    `speaks`: the answer has words beside its calls. `unseen`: what went wrong before in the same answer,
+    which its author has not read yet.
     """
 
     facts: StepFacts
@@ -124,6 +125,7 @@ class ToolContext:
     slots: int = 0
     ends_turn: bool = False
     speaks: bool = False
+    unseen: list[Unseen] = field(default_factory=list)
 
     @property
     def agent(self) -> AgentFacts:
@@ -157,6 +159,18 @@ class ToolContext:
         """Check that the same answer has not called `finish` before. Raises ToolRefused."""
         if self.staged(Finish):
             raise ToolRefused("You called finish before, in this same answer. Nothing new begins after it.")
+
+    def check_seen(self, undone: str) -> None:
+        """Check that nothing went wrong before in the same answer, for calls that say that work is done: what
+        they say was written before that was seen. Raises ToolRefused, once in a row."""
+        before = (
+            self.facts.past[:-1] if self.agent.rest else self.facts.past
+        )  # without this answer's own part
+        last = before[-1].calls if before else ()
+        told = any(isinstance(call.outcome, Refused) and call.outcome.why == "unseen" for call in last)
+        if self.unseen and not told:
+            what = "; ".join(dict.fromkeys(each.text for each in self.unseen))
+            raise ToolRefused(f"{undone}: {what}, above in this same answer. Look at that first.", "unseen")
 
 
 @dataclass(frozen=True, slots=True)

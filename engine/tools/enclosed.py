@@ -1,10 +1,14 @@
 """What comes with an assignment or a submission, so that its reader needs no call to read it.
 
-Small files that an assignment names, and what a first submission added or changed.
+Small files that an assignment names, documents that its giver wrote just before, which fix how the parts fit
+together, and what a first submission added or changed.
 """
 
 from __future__ import annotations
 
+from engine.domain.outcomes import Wrote
+from engine.domain.reading import is_document
+from engine.domain.speech import turn_so_far
 from engine.domain.state import AssignmentFacts
 from engine.domain.wanted import names_of_files
 from engine.tools.base import ToolContext
@@ -29,11 +33,12 @@ class NamedFiles:
         self._there: dict[str, tuple[str, int]] | None = None
 
     async def shown(self, text: str) -> str:
-        """Return the small text files that an assignment's text names, with what else there is; "" for none.
+        """Return the small text files that an assignment's text names, or else the documents that the giver
+        wrote in this turn, with what else there is; "" for none.
 
         A file is shown whole or not at all.
         """
-        named = names_of_files(text)
+        named = list(dict.fromkeys([*names_of_files(text), *_documents_of_turn(self._context)]))
         if not named:
             return ""
         if self._there is None:
@@ -56,6 +61,13 @@ class NamedFiles:
             return (await self._context.workspace.get(self._context.task.id, blob)).decode("utf-8")
         except UnicodeDecodeError:
             return ""
+
+
+def _documents_of_turn(context: ToolContext) -> list[str]:
+    """Return the documents that the agent wrote in this turn, this answer included."""
+    made = [call.outcome for step in turn_so_far(context.facts) for call in step.calls]
+    paths = [outcome.path for outcome in made if isinstance(outcome, Wrote)]
+    return [path for path in dict.fromkeys([*paths, *context.files]) if is_document(path)]
 
 
 async def made_since(context: ToolContext, work: AssignmentFacts) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from engine.domain.completeness import Missing, told
 from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish
 from engine.domain.outcomes import Finished, ToolResult, Unfinished
+from engine.domain.speech import unanswered_people
 from engine.lifecycle.open_messages import open_messages
 from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
@@ -46,6 +47,7 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     open_work += [f"{given.title} was given in this same answer" for given in context.staged(Assign)]
     if open_work:
         raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
+    context.check_seen("Not finished")
     deliverables = await check_files(context, arguments.deliverables)
     missing = await _missing(context)
     if (await protections(context)).finish and not _wraps_up(context):
@@ -107,10 +109,15 @@ async def _check_words(context: ToolContext) -> None:
     if any(each.stranded for each in words):
         context.stage(CollectWords())
     lines = "".join(f"\n{each.quoted[:WORDS_CHARS]}" for each in words[:8])
-    raise ToolRefused(
-        f"Not finished: people said this, and it is not acted on yet:{lines}\nWhat was said to you comes to "
-        "you now. While others act on theirs, end your turn; then call finish again."
-    )
+    told = f"Not finished: people said this, and it is not acted on yet:{lines}\n"
+    mine = any(each.stranded or each.to_id == context.agent.id for each in words)
+    if mine or unanswered_people(context.facts):
+        raise ToolRefused(
+            f"{told}What was said to you comes to you now. While others act on theirs, end your turn; then "
+            "call finish again."
+        )
+    context.ends_turn = True  # else one more answer would only say that it waits
+    raise ToolRefused(f"{told}Your turn ends here. You are woken when nobody works on it; then finish again.")
 
 
 def _is_judged(connection: Connection, task_id: int) -> bool:

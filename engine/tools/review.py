@@ -48,6 +48,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
         raise ToolRefused(f"Assignment #{work.id} belongs to {work.assignee}. {await _mine(context)}")
     if work.state != "open":
         raise ToolRefused(f"Assignment #{work.id} is {work.state}; only an open one can be submitted.")
+    context.check_seen("Not submitted")
     listed = await check_files(context, arguments.files)
     note, outcome = arguments.summary, Submitted(work.id)
     if work.command:
@@ -205,6 +206,8 @@ async def verdict(context: ToolContext, arguments: VerdictArguments) -> ToolResu
         findings = findings_of(seen) if accepts or seen else findings
     elif accepts:
         await check_read(context)
+    if accepts:
+        context.check_seen("Not accepted")
     if context.staged(Verdict):
         raise ToolRefused("You gave your verdict before, in this same answer.")
     last = context.task.audit_round >= context.options.audit_rounds

@@ -47,6 +47,8 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
     )
     context.ends_turn = context.ends_turn or arguments.wait
     names = ", ".join(arguments.to)
+    if not named and group is None:
+        return ToolResult("Shown to the people.")
     return ToolResult(f"Delivered to {names}." if wakes else f"Left for {names}, read at the next turn.")
 
 

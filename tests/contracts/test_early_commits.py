@@ -93,7 +93,7 @@ async def test_what_comes_before_a_program_is_seen_while_it_runs(world: World) -
         "I write, then I run it.",
         ["write_file", "send_message", "run", "write_file"],
     )
-    assert [m.content[:5] for m in model.asked[1] if m.role == "tool"][1:3] == ["Deliv", "exit "]
+    assert [m.content[:5] for m in model.asked[1] if m.role == "tool"][1:3] == ["Shown", "exit "]
     assert await world.scalar(sa.select(BUDGETS.c.calls)) == len(model.asked) == 2
     steps = [row.step for row in await world.rows(sa.select(STEPS.c.step).order_by(STEPS.c.step))]
     assert steps == [1, 2, 3]

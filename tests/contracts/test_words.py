@@ -528,6 +528,25 @@ def _comes_late(machine: Words) -> None:
         machine.end, machine.said, machine.thinking, machine.words = None, {}, {}, 0
 
 
+def _finishes_too_soon(machine: Words) -> None:
+    """The boss finishes while another has a person's words: its turn ends with the refusal, without a word,
+    and it is woken when they are acted on."""
+    machine.begin(attended=True)
+    boss, ada, _ben = machine.crew
+    machine.write(1)
+    assert machine.thinks(boss)
+    machine.commit(0, ANSWERS["finish"])
+    state = sa.select(AGENTS.c.in_turn).where(AGENTS.c.id == boss)
+    assert not machine.ended and not machine.rows(state)[0].in_turn
+    assert not machine.thinks(boss) and machine.thinks(ada)
+    machine.commit(0, ANSWERS["words"])
+    while not machine.thinks(boss):
+        machine.sweep(late=False)
+    machine.commit(0, ANSWERS["finish"])
+    auditor = sa.and_(AGENTS.c.role == "auditor", AGENTS.c.task_id == machine.task)
+    assert len(machine.rows(sa.select(AGENTS.c.id).where(auditor))) == 1
+
+
 def _is_replaced(machine: Words) -> None:
     """A person's words, whole, reach who takes over from their reader."""
     machine.begin(attended=True)
@@ -551,5 +570,5 @@ def test_words_over_which_a_turn_ends_go_to_somebody_else(
         for who in (0, 1):
             for what in STUBBORN:
                 _ends_in_vain(Words(loop, db, tmp_path), who, what)
-        for case in (_is_cut_short, _comes_late, _is_replaced):
+        for case in (_is_cut_short, _comes_late, _finishes_too_soon, _is_replaced):
             case(Words(loop, db, tmp_path))

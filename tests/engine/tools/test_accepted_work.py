@@ -37,7 +37,8 @@ async def test_whoever_accepted_hears_once_of_each_later_change(stage: Stage) ->
             return say("Waiting.")
         accept: Call = ("review", {"assignment": view.submitted[0], "verdict": "accept"})
         if "(part of Bo)" in view.last:
-            return call(accept, write("b.txt", "by the boss\n"), ("finish", {"report": "ok"}))
+            own: Call = ("edit_file", {"path": "b.txt", "old": "x", "new": "by the boss"})
+            return call(accept, own, ("finish", {"report": "ok"}))
         return call(accept, give("Bo"))
 
     def ada(view: View) -> ChatAnswer:

@@ -68,7 +68,7 @@ async def test_a_run_is_one_line_with_its_agent_and_is_not_stale_by_what_it_wrot
 
     _, line = (await (await stage({"Boss": part}, sandbox=FakeSandbox(builds))).end()).runs
     assert (
-        line.startswith("- Boss: python -c 'import build for part in build.parts:")
+        line.startswith('- Boss: python -c "import build for part in build.parts:')
         and "…: exit code 0" in line
     )
     assert "before the last change" not in line and len(line) < 140
