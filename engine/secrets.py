@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.domain.redact import Redaction, secrets_in
 
-_redaction = Redaction(secrets_in(os.environ.items()))
-"""Libraries read secrets of the environment that are no settings here: PGPASSWORD, a proxy's login."""
+_NO_SECRETS = frozenset({"PWD", "OLDPWD", "XDG_SESSION_ID", "TERM_SESSION_ID"})
+"""Variables of shells and desktops that are only named like secrets: a folder, the number of a session."""
+
+
+def secrets_of_environment(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the secrets in the environment of a process, such as PGPASSWORD or a proxy's login.
+
+    Libraries read them though they are no settings here.
+    """
+    return secrets_in((name, value) for name, value in environ.items() if name not in _NO_SECRETS)
+
+
+_redaction = Redaction(secrets_of_environment(os.environ))
 
 
 def keep_secret(*values: str) -> None:

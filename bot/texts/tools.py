@@ -48,4 +48,5 @@ SHARED = Refusal(
 MORE = "-# The full list is attached."
 FILE = "tools.md"
 DOCTOR_OK = "✅ External tools: {count} ready."
+DOCTOR_NOTE = "💬 Tools: **{name}**: {detail}"
 DOCTOR_BAD = "❌ Tools: **{name}** {condition}. {detail}"

@@ -44,11 +44,16 @@ def policy_text(policies: Mapping[AgentRole, Policy]) -> str:
 
 
 def doctor_lines(states: Sequence[ServerState]) -> list[str]:
-    """Return a line per server that is not ready, or one that all are."""
+    """Return a line per server that is not ready, or one that all are, and notes about those that are."""
     bad = [state for state in states if state.condition != "ready"]
+    notes = [
+        wording.DOCTOR_NOTE.format(name=plain(s.name, 60), detail=plain(s.detail, 400))
+        for s in states
+        if s.condition == "ready" and s.detail
+    ]
     if not bad:
-        return [wording.DOCTOR_OK.format(count=many(len(states), "server"))] if states else []
-    return [
+        return [wording.DOCTOR_OK.format(count=many(len(states), "server")), *notes] if states else []
+    return notes + [
         wording.DOCTOR_BAD.format(
             name=plain(s.name, 60), condition=wording.CONDITION[s.condition], detail=plain(s.detail, 400)
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -79,6 +79,11 @@ class OurKey(BaseModel):
         usual: Policy = "allow" if reads_only else "ask"
         chosen = next((self.policy[key] for key in _fitting(self.policy, tool)), {})
         return {role: chosen.get(role, chosen.get("*", usual)) for role in self.roles}
+
+    def unknown(self, tools: Collection[str]) -> list[str]:
+        """Return what policy and prices name as a tool and is none of `tools`; patterns may fit none yet."""
+        named = dict.fromkeys([*self.policy, *self.price_usd])
+        return [one for one in named if one not in tools and not set(one) & set("*?[")]
 
     def price_micros(self, tool: str) -> int:
         """Return the price of a call in micro-dollars, 0 without one."""

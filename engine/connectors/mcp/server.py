@@ -15,7 +15,7 @@ from engine.connectors.mcp.client import Connection, ServerFailed
 from engine.connectors.mcp.config import ServerConfig
 from engine.connectors.mcp.signin import Carried
 from engine.connectors.mcp.signin_store import KeptSignIn
-from engine.connectors.mcp.tools import PROMPT, READ_RESOURCE, RESOURCES, offered, stricter
+from engine.connectors.mcp.tools import METHODS, PROMPT, READ_RESOURCE, RESOURCES, offered, stricter
 from engine.domain.clean import clean_line
 from engine.errors import NotSent
 from engine.ports import OutsideAnswer, OutsideTool, ServerCondition, ServerState
@@ -139,7 +139,10 @@ class McpServer:
         self._signed_in = kept.tokens is not None
         ended = kept.refused or (was and not self._signed_in)
         self._signs_in = self.config.may_sign_in and bool(ended or kept.asked_scope)
-        self._now("ready", (SIGN_IN if ended else WIDER) if self._signs_in else "")
+        unknown = self._ours.unknown({METHODS.get(tool.tool, tool.tool) for tool in self.tools})
+        told = [(SIGN_IN if ended else WIDER)] if self._signs_in else []
+        told += [UNKNOWN.format(names=clean_line(", ".join(unknown))[:200])] if unknown else []
+        self._now("ready", " ".join(told))
 
     async def _look_at_sign_in(self) -> int:
         """Return a number that changes with what is kept of its sign-in, by whichever process."""
@@ -163,6 +166,7 @@ class McpServer:
                 await _first(self._stop, LIST_AGAIN_S)  # a server may say so over and over
                 connection.changed.clear()
                 await self._list(connection)
+                await self._now_ready()
 
     async def _list(self, connection: Connection) -> None:
         """Read its tools; what it once said against one of them stays."""
@@ -220,6 +224,10 @@ SIGN_IN = "It asks for a sign-in: whoever manages the server signs in with the b
 REFUSED = (
     "It refuses the bot and offers no sign-in here{why}. Give it a token of its own in the headers of its "
     "entry in mcp.json, as ${{NAME}}, or correct the one there."
+)
+UNKNOWN = (
+    "Its policy or prices in mcp.json name tools that it does not have, so nothing holds for them: {names}. "
+    "Correct the names by those listed in /tools."
 )
 WIDER = "It refused a call that the sign-in does not cover: sign in again with the button of /tools."
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RESOURCES, READ_RESOURCE, PROMPT = "resources/list", "resources/read", "prompts/get"
 """What stands for the name of a tool where the protocol has a method of its own; no tool is called so."""
 
+METHODS = {RESOURCES: "list_resources", READ_RESOURCE: "read_resource", PROMPT: "get_prompt"}
+"""How agents, policies and prices name these."""
+
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 _URI: dict[str, Any] = {
     "type": "object",
@@ -46,13 +49,13 @@ async def offered(connection: Connection) -> tuple[OutsideTool, ...]:
     own = (tool for tool in await connection.tools() if tool.name not in (RESOURCES, READ_RESOURCE, PROMPT))
     found = [_own(config, tool) for tool in own if len(tool.name) <= MAX_NAME]
     if await connection.has_resources():
-        found.append(_reading(config, RESOURCES, "list_resources", "List its resources.", _NO_ARGUMENTS))
-        found.append(_reading(config, READ_RESOURCE, "read_resource", "Read a resource.", _URI))
+        found.append(_reading(config, RESOURCES, "List its resources.", _NO_ARGUMENTS))
+        found.append(_reading(config, READ_RESOURCE, "Read a resource.", _URI))
     prompts = await connection.prompts()
     if prompts:
         listed = "; ".join(_prompt_line(prompt) for prompt in prompts)
         text = described(f"Get the text of one of its prompts: {listed}")
-        found.append(_reading(config, PROMPT, "get_prompt", text, _PROMPT))
+        found.append(_reading(config, PROMPT, text, _PROMPT))
     by_name: dict[str, OutsideTool] = {}
     for tool in found:
         by_name.setdefault(tool.tool, tool)
@@ -113,8 +116,8 @@ def _own(config: ServerConfig, tool: types.Tool) -> OutsideTool:
     )
 
 
-def _reading(config: ServerConfig, method: str, name: str, text: str, schema: dict[str, Any]) -> OutsideTool:
-    ours = config.entry.megaagent
+def _reading(config: ServerConfig, method: str, text: str, schema: dict[str, Any]) -> OutsideTool:
+    ours, name = config.entry.megaagent, METHODS[method]
     return OutsideTool(
         name=tool_name(config.name, name),
         server=config.name,

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bot.features.tools.listing import doctor_lines
 from engine import open_database
 from engine.connectors.mcp.config import load_servers
 from engine.connectors.mcp.servers import McpServers
@@ -86,6 +87,17 @@ async def test_a_program_gets_no_secret_and_a_folder_of_its_own(
         given = {"name": "greet", "arguments": {"name": "Ada"}}
         greeting = await servers.call(tools["sample__get_prompt"], given)
         assert "Greet Ada." in greeting.text
+
+
+async def test_a_name_in_its_policy_that_is_no_tool_is_told(tmp_path: Path) -> None:
+    """A server renames a tool, and a denial would hold for nothing; a pattern may wait for a tool to come."""
+    ours = {"policy": {"erase": "deny", "fail": "deny", "delete_*": "deny"}, "price_usd": {"greet": 1}}
+    entry = {"command": sys.executable, "args": [SAMPLE], "megaagent": ours}
+    async with running(tmp_path, sample=entry) as servers:
+        (state,) = servers.states()
+        assert state.condition == "ready" and "does not have" in state.detail
+        assert ": erase, greet. " in state.detail and "delete" not in state.detail
+    assert any("erase" in line for line in doctor_lines([state]))
 
 
 async def test_a_server_over_http_is_called(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from engine.domain.redact import HIDDEN, Redaction, secrets_in, without_password
+from engine.secrets import secrets_of_environment
 from engine.settings import EngineSettings
 
 
@@ -143,6 +144,12 @@ def test_secrets_are_found_in_every_kind_of_setting() -> None:
     assert secrets_in([("headers", {"x_api_key": "nested-one"}), ("max_tokens", 5)]) == {"nested-one"}
     inner = Login(address="https://a:of-a-model@h/", key=SecretStr("typed-one"))
     assert secrets_in([("logins", [inner])]) >= {"of-a-model", "typed-one"}
+
+
+def test_the_folder_of_a_shell_is_no_secret() -> None:
+    """`PWD` is set wherever the bot is started by hand; a database's password is one."""
+    shell = {"PWD": "/home/ann/megaagent", "OLDPWD": "/home/ann/other", "XDG_SESSION_ID": "10234"}
+    assert secrets_of_environment(shell | {"PGPASSWORD": "h3rz-of-mine"}) == {"h3rz-of-mine"}
 
 
 @pytest.mark.parametrize(
