@@ -27,6 +27,7 @@ from engine.tools.enclosed import made_since
 from engine.tools.files import current_files
 from engine.tools.reading import check_read
 from engine.tools.run import LONGEST_S, describe, execute
+from engine.tools.run_files import keep_run_files
 from engine.workspace import normal_path
 
 MAX_CHANGED = 3_000
@@ -93,7 +94,10 @@ async def _ran_nothing(context: ToolContext, work: AssignmentFacts, changed: tup
 
 
 async def _check(context: ToolContext, work: AssignmentFacts) -> Evidence:
-    """Run an assignment's check. Return what it shows. Raises ToolRefused when it shows nothing."""
+    """Run an assignment's check. Return what it shows. Raises ToolRefused when it shows nothing.
+
+    What it wrote is kept, as of any run of the member: it may be part of the work, or have to fit to it.
+    """
     result, given = await execute(context, work.command, timeout_s=LONGEST_S, guarded=True, check=True)
     tests = result.tests
     if result.exit_code != 0 or result.ended != "exit" or (tests is not None and not tests.passed):
@@ -118,6 +122,7 @@ async def _check(context: ToolContext, work: AssignmentFacts) -> Evidence:
             f"Not submitted: its check shows nothing, because {bent} Repair it, then submit again.",
             "check_failed",
         )
+    await keep_run_files(context, result, given)
     return evidence
 
 

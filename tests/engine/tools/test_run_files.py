@@ -213,3 +213,33 @@ async def test_growing_files_stay_within_the_task_too(stage: Stage, size: int) -
     assert ("may have 1,000" in told.texts[0]) == (size == 500)
     assert states(play)["b"] == "added"
     assert len(await play.engine.look.read_file(play.task, "b")) == (400 if size == 400 else 1)
+
+
+async def test_what_a_passing_check_wrote_is_kept_as_of_any_run(stage: Stage) -> None:
+    """The member that counts on its check to make a file has not made less; of a failed one nothing stays."""
+    codes = iter([1, 0])
+    told: list[str] = []
+
+    def behave(request: RunRequest) -> RunResult:
+        code = next(codes)
+        made = f"made with {code}\n".encode()
+        return RunResult(code, "", changed={"stats.txt": made, "old.txt": made}, deleted=("gone.txt",))
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            ada = {"name": "Ada", "role": "w", "task": "make stats.txt", "command": ["python", "stats.py"]}
+            return call(write("old.txt"), write("gone.txt"), ("recruit", {"members": [ada], "wait": True}))
+        told.append(view.last)
+        return call(("review", {"assignment": 1, "verdict": "accept"}), ("finish", {"report": "made"}))
+
+    def ada(view: View) -> ChatAnswer:
+        made = () if view.did("write_file") else (write("stats.py", "1\n"),)
+        return call(*made, ("submit", {"assignment": view.given, "summary": "made"}))
+
+    play = await stage({"Boss": boss, "Ada": ada}, sandbox=FakeSandbox(behave))
+    await play.end()
+    assert await play.engine.look.read_file(play.task, "stats.txt") == b"made with 0\n"
+    assert await play.engine.look.read_file(play.task, "old.txt") == b"made with 0\n"
+    assert states(play)["gone.txt"] == "deleted"
+    written = [event for event in play.of(FileWritten, path="stats.txt") if event.by_run]
+    assert len(written) == 1 and "stats.txt (added +1 -0 by Ada)" in told[0]
