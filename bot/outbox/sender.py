@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.outbox.ledger import Delivery
 from bot.outbox.message_updates import MessageUpdates
@@ -51,10 +52,18 @@ class Sender:
         for entry in entries:
             if entry.post.kind in ("react", "rename", "pin"):
                 self._acts.feed(entry)
+                if entry.post.kind == "rename":
+                    self._bear(entry.post.place_key, entry.post.text)
             else:
                 self._queues[entry.post.place_key].append(entry)
         for group_id in {entry.post.place_key for entry in entries}:
             self._wake_group(group_id)
+
+    def _bear(self, group_id: int, name: str) -> None:
+        """Give roll-ups of a place that is known already its group's new name."""
+        worker = self._workers.get(self._channel_of_group.get(group_id, 0))
+        if worker is not None and group_id in worker.places:
+            worker.places[group_id] = replace(worker.places[group_id], name=name)
 
     def resume(self, deliveries: Sequence[Delivery]) -> None:
         """Queue batches started before a restart, ahead of anything new for their places."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from bot.features.files.archive import close_places
 from bot.local.faults import LimitScope
 from engine.commands import SayToAgent
-from engine.events import EndBasis, PlannedMember, PlanProposed, TaskEnded
+from engine.events import EndBasis, PlannedMember, PlanProposed, TaskEnded, TaskNamed
 from tests.bot.outbox.conftest import Stage
 
 Wire = dict[str, Any]
@@ -229,6 +229,19 @@ async def test_a_flood_becomes_rollup_and_digest(stage: Stage) -> None:
             assert data is not None
             shown += data.decode()
     assert all(f"word{i} " in shown for i in range(150))
+
+
+async def test_a_rollup_bears_the_title_that_the_task_got(stage: Stage) -> None:
+    """Not the first words of the goal, by which its place was made."""
+    task_id, boss = await begun(stage)
+    crowd = stage.engine.recruit(boss, *(f"Agent{i}" for i in range(8)))
+    stage.engine.emit(TaskNamed(task_id, stage.engine.world.tasks[task_id].root_group_id, "sales report"))
+    await stage.drain()
+    for i in range(60):
+        stage.engine.speak(crowd[i % 8], f"word{i} " + "blah " * 40)
+    await stage.drain()
+    rolled = [m for m in stage.said("sales-report") if len(m["embeds"]) > 1]
+    assert rolled and {m["author"]["username"] for m in rolled} == {"sales report"}
 
 
 async def test_refused_name_is_said_by_the_bot(stage: Stage) -> None:
