@@ -190,9 +190,11 @@ class Posting:
         return safe_name(persona) if persona in self._refused_names else persona
 
     async def _files(self, wire: OutgoingMessage) -> tuple[tuple[tuple[str, bytes], ...], str]:
-        """Return the attachments of a message, and a line about files that cannot be attached."""
-        kept: list[tuple[str, bytes]] = [(t.name, t.text.encode("utf-8", "replace")) for t in wire.texts]
-        room = FILE_BYTES - sum(len(data) for _, data in kept)
+        """Return the attachments of a message, files before texts about them, and a line about files that
+        cannot be attached."""
+        about = [(each.name, each.text.encode("utf-8", "replace")) for each in wire.texts]
+        kept: list[tuple[str, bytes]] = []
+        room = FILE_BYTES - sum(len(data) for _, data in about)
         large, missing = [], []
         for path in wire.files:
             try:
@@ -200,14 +202,14 @@ class Posting:
             except NotFound:
                 missing.append(path)
                 continue
-            if len(data) > room or len(kept) == FILES:
+            if len(data) > room or len(kept) + len(about) == FILES:
                 large.append(path)
                 continue
             room -= len(data)
             kept.append((path.rsplit("/", 1)[-1][:100] or "file", data))
         lines = [wording.TOO_LARGE.format(names=_names(large))] if large else []
         lines += [wording.MISSING_FILE.format(names=_names(missing))] if missing else []
-        return tuple(kept), "\n".join(lines)
+        return (*kept, *about), "\n".join(lines)
 
 
 def _names(paths: list[str]) -> str:

@@ -163,13 +163,14 @@ async def test_the_end_brings_report_and_files(stage: Stage) -> None:
     stage.engine.write(boss, "big.bin", b"x" * (11 * 1024 * 1024))
     group_id = stage.engine.world.tasks[task_id].root_group_id
     files = ("out/report.md", "big.bin", "gone.txt")
-    stage.engine.emit(TaskEnded(task_id, group_id, "done", "All done.", files, verified=True))
+    ran = ("What was run:", "- true: ok")
+    stage.engine.emit(TaskEnded(task_id, group_id, "done", "All done.", files, verified=True, runs=ran))
     await stage.drain()
     messages = [m for m in stage.said("root") if m["author"]["username"].startswith("Boss")]
     (end,) = [m for m in messages if "All done." in m["content"]]
     assert pinged(stage, end) == {stage.local.you.id}
     (attached,) = [m for m in messages if m["attachments"]]
-    assert [a["filename"] for a in attached["attachments"]] == ["report.md"]
+    assert [a["filename"] for a in attached["attachments"]] == ["report.md", "what_was_run.md"]
     assert "big.bin" in attached["content"] and "gone.txt" in attached["content"]
     assert pinged(stage, attached) == set()
 
