@@ -8,8 +8,8 @@ import sqlite3
 import sys
 import traceback
 import warnings
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -56,12 +56,13 @@ if sys.version_info < (3, 13):
 
 @pytest.fixture(autouse=True)
 def discords_rules(request: pytest.FixtureRequest) -> Generator[None]:
-    """Hold every request to a local Discord, and its answer, to Discord's documented rules."""
+    """Hold every request to a local Discord, its answers and its events to Discord's documented rules."""
     if "bot.local.rest" not in sys.modules:  # nothing of Discord was imported
         yield
         return
+    from bot.local import gateway
     from bot.local.rest import LISTENERS, Call
-    from tests.fakes.discord_rules import violations
+    from tests.fakes.discord_rules import event_violations, violations
 
     found: list[str] = []
     ours = "tests/bot/local/" not in str(request.path)
@@ -69,25 +70,42 @@ def discords_rules(request: pytest.FixtureRequest) -> Generator[None]:
     def listen(call: Call) -> None:
         found.extend(violations(call, of_product=ours))
 
+    def listen_to_events(event: str, data: object) -> None:
+        found.extend(event_violations(event, data))
+
     LISTENERS.append(listen)
-    yield
+    gateway.LISTENERS.append(listen_to_events)
+    with _in_process(found) if "simcord_env" in request.fixturenames else nullcontext():
+        yield
     LISTENERS.remove(listen)
-    env = request.node.funcargs.get("simcord_env")
-    found += _in_process(env) if env is not None else []
+    gateway.LISTENERS.remove(listen_to_events)
     assert not found, "\n".join(dict.fromkeys(found))
 
 
-def _in_process(env: Any) -> list[str]:
-    """What the product asked of SimCord in this process, held to the rules of requests."""
-    from bot.local.dispatch import RouteTable
-    from tests.fakes.discord_rules import request_violations
+@contextmanager
+def _in_process(found: list[str]) -> Iterator[None]:
+    """Hold what the product asks of SimCord in this process, and what that answers, to the rules."""
+    from simcord.http import router
 
-    table, found = RouteTable(), list[str]()
-    for asked in env.http_requests:
-        match = table.find(asked.method, asked.path)
+    from bot.local.dispatch import RouteTable
+    from tests.fakes.discord_rules import answer_violations, request_violations
+
+    table, dispatch = RouteTable(), router.dispatch
+
+    def watched(backend: Any, method: str, path: str, **given: Any) -> Any:
+        match = table.find(method, path)
         if match is not None:
-            found += request_violations(asked.method, match.template, asked.path, asked.json)
-    return found
+            found.extend(request_violations(method, match.template, path, given.get("json")))
+        answer = dispatch(backend, method, path, **given)
+        if match is not None:
+            found.extend(answer_violations(method, match.template, path, answer))
+        return answer
+
+    router.dispatch = watched
+    try:
+        yield
+    finally:
+        router.dispatch = dispatch
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

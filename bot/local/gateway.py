@@ -37,6 +37,10 @@ VIEW_CHANNEL = 1 << 10
 PATIENCE = 300.0
 
 
+#: Called with each event that a session is sent, of every local Discord of this process (tests).
+LISTENERS: list[Callable[[str, object], None]] = []
+
+
 @dataclass(slots=True)
 class Session:
     """One logged-in client; it may outlive its connection."""
@@ -51,6 +55,8 @@ class Session:
     def push(self, event: str, data: object) -> None:
         """Number an event, keep it for a resume, and send it if a client is connected."""
         self.seq += 1
+        for listener in LISTENERS:
+            listener(event, data)
         frame = json.dumps({"op": 0, "t": event, "s": self.seq, "d": data}, default=str)
         self.log.append((self.seq, frame))
         if self.link is not None:
@@ -321,7 +327,7 @@ class Gateway:
             "not_found": [],
         }
         nonce = {"nonce": data["nonce"]} if data.get("nonce") else {}
-        session.push("GUILD_MEMBERS_CHUNK", payload | nonce)
+        session.push("GUILD_MEMBERS_CHUNK", finish(self._world, "GUILD_MEMBERS_CHUNK", payload | nonce))
 
     # ------------------------------------------------------------------ faults
 

@@ -7,7 +7,10 @@ from hashlib import sha256
 from typing import Any, Protocol, cast
 
 from simcord.backend import serializers
-from simcord.backend.models import Message, Webhook
+from simcord.backend.models import Message, User, Webhook
+
+MEDIA = 16
+"""Type of a media channel: to the documentation a forum in all but its look, and so it is here."""
 
 MAX_UPLOAD = 10 * 1024 * 1024
 
@@ -21,6 +24,8 @@ class World(Protocol):
     hook_avatars: dict[int, str]
     hook_applications: dict[int, int | None]
     channel_flags: dict[int, int]
+    media_channels: set[int]
+    bot_user: User
 
     @property
     def cdn(self) -> Files:
@@ -43,11 +48,28 @@ def finish(world: World, event: str, payload: dict[str, Any]) -> dict[str, Any]:
     """Complete the payload of a gateway event and return it; the payload itself may be changed too."""
     if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
         finish_message(world, payload)
+    elif event == "THREAD_DELETE":
+        payload = {key: payload.get(key) for key in ("id", "guild_id", "parent_id", "type")}
+    elif event == "GUILD_AUDIT_LOG_ENTRY_CREATE":
+        payload = {k: v for k, v in payload.items() if v is not None or k in ("target_id", "user_id")}
+    elif event == "GUILD_MEMBER_UPDATE":
+        payload.setdefault("banner", None)
     elif event == "GUILD_CREATE":
+        payload.update({**_GUILD, **payload})
         payload["threads"] = [t for t in payload["threads"] if not t["thread_metadata"]["archived"]]
     elif event == "INTERACTION_CREATE":
         _finish_interaction(world, payload)
     return cast(dict[str, Any], complete(world, payload))
+
+
+_GUILD: dict[str, Any] = {"nsfw_level": 0, "safety_alerts_channel_id": None, "incidents_data": None}
+"""What the specification has in a guild, and SimCord has not."""
+
+_DIRECT = ("id", "type", "last_message_id", "last_pin_timestamp", "recipients")
+"""What a channel of direct messages has."""
+
+_OWN = ("locale", "mfa_enabled", "verified")
+"""What Discord tells of no user but the one that asks, and only of itself."""
 
 
 def complete(world: World, node: object) -> object:
@@ -60,14 +82,23 @@ def complete(world: World, node: object) -> object:
     done = {key: complete(world, value) for key, value in node.items()}
     if "username" in done and "id" in done:
         done.setdefault("primary_guild", None)
+        done = {k: v for k, v in done.items() if k not in _OWN}
     if {"author", "channel_id"} <= done.keys():
         done = {k: v for k, v in done.items() if v is not None or k not in ("nonce", "application_id")}
     if {"application_id", "default_member_permissions"} <= done.keys():
         needed = done["default_member_permissions"]
         done["default_member_permissions"] = None if needed is None else str(needed)
         done.setdefault("version", done["id"])
+        if done.get("integration_types", ()) is None:
+            done["integration_types"] = [0]
+    if "recipients" in done:
+        done = {k: v for k, v in done.items() if k in _DIRECT} | {"flags": 0}
+    if "response_message_loading" in done:
+        done = {k: v for k, v in done.items() if v is not None}
     if "permission_overwrites" in done and "id" in done:
-        done["flags"] = world.channel_flags.get(int(str(done["id"])), 0)
+        number = int(str(done["id"]))
+        done["flags"] = world.channel_flags.get(number, 0)
+        done["type"] = MEDIA if number in world.media_channels else done["type"]
     return done
 
 
@@ -90,10 +121,13 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
     for item in payload.get("attachments") or []:
         item["url"] = item["proxy_url"] = world.cdn.fresh(item["url"])
     reply = payload.get("message_reference")
+    if reply is not None:
+        reply.pop("fail_if_not_exists", None)  # it is only asked for
+        reply.setdefault("type", 0)
     if reply is not None and "referenced_message" not in payload and not reply.get("type"):
         payload["referenced_message"] = None
     elif isinstance(payload.get("referenced_message"), dict):
-        finish_message(world, payload["referenced_message"])
+        finish_message(world, payload["referenced_message"]).pop("guild_id", None)
     return payload
 
 
@@ -105,7 +139,10 @@ def finish_result(world: World, result: object) -> object:
     for found in _messages_in(result):
         finish_message(world, found)
         found.pop("guild_id", None)
-    return complete(world, result)
+    done = complete(world, result)
+    if isinstance(done, dict) and isinstance(result, dict) and done.get("id") == str(world.bot_user.id):
+        done |= {key: result[key] for key in _OWN if key in result}
+    return done
 
 
 def _messages_in(result: object) -> list[dict[str, Any]]:
@@ -117,7 +154,11 @@ def _messages_in(result: object) -> list[dict[str, Any]]:
         return [result]
     resource = result.get("resource")
     inner = resource.get("message") if isinstance(resource, dict) else None
-    return [*_messages_in(inner), *_messages_in([item.get("message") for item in _items(result)])]
+    return [
+        *_messages_in(inner),
+        *_messages_in(result.get("message")),
+        *_messages_in([item.get("message") for item in _items(result)]),
+    ]
 
 
 def _items(result: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,7 +182,7 @@ def _finish_interaction(world: World, payload: dict[str, Any]) -> None:
     if payload.get("message"):
         messages.append(payload["message"])
     for message in messages:
-        finish_message(world, message)
+        finish_message(world, message).pop("guild_id", None)
 
 
 def message_payload(world: World, message: Message, *, viewer: int | None = None) -> dict[str, Any]:

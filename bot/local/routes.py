@@ -376,6 +376,7 @@ def application(ctx: RequestContext) -> Wire:
     owner = next(iter(world.guilds.values()), None)
     person = world.users[owner.owner_id] if owner else world.bot_user
     flags = world.application_flags
+    info.pop("summary", None)
     return info | {"flags": flags, "bot_public": False, "owner": serializers.user_payload(person)}
 
 

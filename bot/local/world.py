@@ -90,6 +90,8 @@ class World(Backend):
         self.hook_applications: dict[int, int | None] = {}
         #: Flags of channels that have any (REQUIRE_TAG is 16).
         self.channel_flags: dict[int, int] = {}
+        #: Forums that are media channels.
+        self.media_channels: set[int] = set()
         self.nonces: dict[str, tuple[float, int, int]] = {}
         self.unsaved = Unsaved()
         self.conditions = Conditions()

@@ -328,11 +328,15 @@ class Provision:
         return await self._keep(row, channel.id, thread.id, made=True)
 
     async def _in_forum(self, row: GroupRecord, forum: discord.ForumChannel, name: str) -> Place | None:
-        """Give a group a post of its own where people asked in one; None where posts need more than words."""
+        """Give a group a post of its own where people asked in one; None where posts need more than words.
+
+        A media channel is for pictures: words go there only where the server has no other channel for them.
+        """
         tags = (
             [tag for tag in forum.available_tags if not tag.moderated][:1] if forum.flags.require_tag else []
         )
-        if forum.is_media() or (forum.flags.require_tag and not tags):
+        elsewhere = forum.is_media() and _somewhere(forum.guild) is not None
+        if elsewhere or (forum.flags.require_tag and not tags):
             return None
         text = wording.FORUM_POST.format(id=row.task_id)
 

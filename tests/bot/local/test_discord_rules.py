@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bot.local.rest import Call
-from tests.fakes.discord_rules import ANSWERS, ERRORS, REQUESTS, violations
+from tests.fakes.discord_objects import ANSWERS as OBJECTS_OF
+from tests.fakes.discord_objects import OBJECTS, PLAIN, differences, fields_of
+from tests.fakes.discord_rules import ANSWERS, ERRORS, REQUESTS, event_violations, violations
 
 SEND, HOOK = "/channels/{channel_id}/messages", "/webhooks/{webhook_id}/{token}"
 CALLBACK = "/interactions/{interaction_id}/{token}/callback"
@@ -49,6 +51,58 @@ def test_each_rule_of_answers_notices() -> None:
     assert names == {rule.name for rule in (*ANSWERS, *ERRORS)}
     refused = Call("POST", "/path", 400, 0.0, SEND, {}, answer={"code": 50006, "message": "empty"})
     assert violations(refused, of_product=True) and not violations(refused, of_product=False)
+
+
+def test_the_table_of_objects_is_whole() -> None:
+    """Every kind that a field names exists, and each line of the table is read."""
+    for name, line in OBJECTS.items():
+        fields = fields_of(name)
+        assert len(fields) == len(line.split()), name
+        unknown = {kind.strip("[]") for _, kind, _ in fields.values()} - OBJECTS.keys() - PLAIN.keys()
+        assert not unknown, (name, unknown)
+    kinds = {kind.strip("[]") for offer in OBJECTS_OF.values() for kind in offer.split("|")}
+    assert kinds <= OBJECTS.keys()
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_each_object_notices(name: str) -> None:
+    """A field too many, one that is missing, one that is null, one of another kind."""
+    right = example(name)
+    assert list(differences(name, right)) == []
+    assert list(differences(name, right | {"invented": 1}))
+    for field, (may_miss, kind, may_null) in fields_of(name).items():
+        without = {key: value for key, value in right.items() if key != field}
+        assert bool(list(differences(name, without))) is not may_miss, field
+        assert bool(list(differences(name, right | {field: None}))) is not may_null, field
+        assert kind == "any" or list(differences(name, right | {field: 1.5 if kind != "real" else "x"})), (
+            field
+        )
+
+
+def example(name: str, deep: int = 3) -> dict[str, Any]:
+    """An object with every field, nested ones as far as they need to go."""
+    plain: dict[str, Any] = {"id": "1", "text": "x", "number": 1, "real": 1.5, "bits": "8", "flag": True}
+    plain |= {"time": "2026-11-30T09:00:00+00:00", "object": {}, "any": 1}
+
+    def value(kind: str) -> Any:
+        if kind.startswith("["):
+            return [value(kind[1:-1])] if deep else []
+        return plain[kind] if kind in plain else example(kind, deep - 1)
+
+    return {
+        field: value(kind)
+        for field, (may_miss, kind, _) in fields_of(name).items()
+        if deep or not may_miss or kind in PLAIN
+    }
+
+
+def test_an_event_and_a_route_that_nobody_documented_are_noticed() -> None:
+    """Or somebody may come to rely on them."""
+    assert event_violations("MESSAGE_FADED", {})
+    assert event_violations("GUILD_DELETE", {"id": "1", "why": "x"})
+    assert event_violations("GUILD_DELETE", {"id": "1", "unavailable": True}) == []
+    known = Call("GET", "/path", 200, 0.0, "/channels/{channel_id}/mood", answer={"good": True})
+    assert violations(known, of_product=True)
 
 
 def test_what_is_right_breaks_nothing() -> None:

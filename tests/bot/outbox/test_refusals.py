@@ -6,9 +6,11 @@ from typing import Any
 
 import discord
 import pytest
+from simcord.backend import serializers
 from simcord.enums import ChannelType
 from sqlalchemy.exc import OperationalError
 
+from bot.features.files.archive import close_places
 from bot.local.channel_rules import REQUIRE_TAG
 from bot.local.faults import LimitScope
 from bot.texts import outbox as wording
@@ -258,14 +260,21 @@ async def test_begun_in_a_forum(stage: Stage) -> None:
     assert stage.local.you.channel(thread)["parent_id"] == stage.local.you.channel("place")["id"]
 
 
+def make_media(stage: Stage, forum_id: int) -> None:
+    """Let a new forum be a media channel, and tell the bot so."""
+    world = stage.local.world
+    world.media_channels.add(forum_id)
+    world.emit("CHANNEL_CREATE", dict(serializers.channel_payload(world, world.channels[forum_id])))
+
+
 @pytest.mark.parametrize("kind", ["post", "tag", "moderated", "refused", "media"])
-async def test_begun_in_a_post(stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_begun_in_a_post(stage: Stage, kind: str) -> None:
     """The groups get posts in the same forum; where that takes more than words, a thread elsewhere."""
     allow(stage, manage_channels=False)
     world, you = stage.local.world, stage.local.you
     forum = world.create_channel(stage.local.guild_id, "ideas", type=ChannelType.FORUM)
     if kind == "media":
-        monkeypatch.setattr(discord.ForumChannel, "is_media", lambda self: True)
+        make_media(stage, forum.id)
     if kind in ("tag", "moderated"):
         tag = {"id": "7", "name": "bots", "moderated": kind == "moderated", "emoji_id": None}
         world.channel_flags[forum.id] = REQUIRE_TAG
@@ -290,6 +299,31 @@ async def test_begun_in_a_post(stage: Stage, kind: str, monkeypatch: pytest.Monk
         and below["parent_id"] == root["parent_id"]
     )
     assert not [m for m in stage.said("my idea") if m["author"].get("bot")]
+
+
+async def test_a_server_with_nothing_but_a_media_channel(stage: Stage) -> None:
+    """Words go there when there is no other channel for them, in a post, which is archived like a thread."""
+    allow(stage, manage_channels=False)
+    world, you = stage.local.world, stage.local.you
+    forum = world.create_channel(stage.local.guild_id, "pictures", type=ChannelType.FORUM)
+    make_media(stage, forum.id)
+    world.edit_channel(forum.id, {"topic": "announced"})
+    for channel in you.channels():
+        if int(channel["id"]) != forum.id:
+            world.delete_channel(int(channel["id"]))
+    world.create_thread(forum.id, "my picture", owner_id=you.id)
+    await seen_by_bot(stage)
+    seen = stage.client.get_channel(forum.id)
+    assert isinstance(seen, discord.ForumChannel) and seen.is_media()
+    task_id = await stage.task(channel="my picture")
+    await says(stage, stage.boss(task_id), "hello")
+    post = you.channel(f"task-{task_id}-root")
+    assert ("Boss", "hello") in masked(stage, post["name"]) and post["parent_id"] == str(forum.id)
+    closed = await close_places(stage.client, stage.database, stage.outbox.transcripts, task_id, remove=False)
+    meta = world.channels[int(post["id"])].thread_metadata
+    assert (
+        meta is not None and meta.archived and meta.locked and (closed.forbidden, closed.not_ours) == ((), ())
+    )
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 50083), (403, 50083), (400, 160005)])
