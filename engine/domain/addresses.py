@@ -7,10 +7,12 @@ never part of one: no server gets it.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from yarl import URL
 
@@ -222,12 +224,44 @@ class Carried:
 
 
 _SHORT_NUMBER, _FEW = 1_000_000, 3
-_SCHEMES = "https?|wss?|s?ftps?|ssh|git|gopher|ldaps?|mailto|xmpp|sips?|telnet|rtsp"
-_ENDINGS = "com|net|org|info|io|dev|app|me|xyz|site|online|biz|co|ai|cc|eu|de|uk|fr|ru|cn|in|us|example|test"
+_INVISIBLE = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
+_SCHEMES = (
+    r"https?|wss?|s?ftps?|tftp|ssh|sftp|git|svn|hg|rsync|gopher|dict|ldaps?|mailto|xmpp|sips?|stuns?|turns?|telnet"
+    r"|rtsp|rtmps?|smb|cifs|afp|nfs|webdavs?|imaps?|pop3s?|smtps?|rediss?|postgres(?:ql)?|mysql|mariadb|mongodb"
+    r"|amqps?|mqtts?|magnet|jdbc|odbc|webcal|feed|view-source|(?:git|svn|hg|bzr|mongodb)\+\w+|file(?=://[^/\s])"
+)
+_ENDINGS = (
+    "com|net|org|info|io|dev|app|me|xyz|site|online|biz|co|ai|cc|eu|de|uk|fr|ru|cn|in|us|example|test|click|link"
+    "|zip|mov|page|top|club|shop|store|tech|website|cloud|icu|vip|gg|tv|ly|ws|onion|internal|localhost|edu|gov"
+    r"|xn--[a-z0-9-]{1,59}"
+)
+_NO_ENDINGS = (
+    "js|jsx|ts|tsx|mjs|cjs|json|jsonl|txt|html|htm|css|scss|yml|yaml|toml|xml|csv|tsv|cfg|conf|ini|lock|log|java|go|cpp"
+    "|hpp|cs|php|rb|kt|swift|sql|pdf|png|jpg|jpeg|gif|svg|docx|xlsx|ipynb|git|github|venv"
+)
+"""Ends of the names of files and folders that are no top-level domains."""
+
+_START = r"(?<![\w./\\%+-])"
 _LOOKS_LIKE_ONE = re.compile(
-    rf"(?<![\w+.-])(?:{_SCHEMES}):[^\s]|(?:^|//|[\s@])(?:[\w-]+\.)+(?:{_ENDINGS})(?:[/:?#,\s]|$)", re.I
+    rf"(?<![\w+.-])(?:{_SCHEMES}):[^\s]"
+    r"|(?<![\w:/])//[\w\[]|(?<![\w:\\])\\\\\w"  # what follows the scheme of the place it is used in; a share
+    rf"|{_START}(?:[\w-]+\.)+(?:{_ENDINGS})(?:[/:?#,\s\"'`)>\\]|$)"
+    rf"|{_START}(?:[\w-]+\.)+(?!(?:{_NO_ENDINGS})\b)[^\W\d_]{{2,24}}(?:[/\\#]|\?\S+=|:\d{{2,5}}/)"
+    r"|@(?:[\w-]+\.)+[^\W\d_]{2,24}\b"
+    r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?=[/:?#\\]|$)|\[(?=[0-9a-f]{0,4}:[0-9a-f]{0,4}:)[0-9a-f:.%]{2,60}\]",
+    re.I,
 )
 """What a program may connect to. Paths of files and a server's own addresses (`memo://x`) are words."""
+
+_DOTS = str.maketrans(
+    {"\u3002": ".", "\uff0e": ".", "\uff61": ".", **dict.fromkeys(map(chr, _INVISIBLE), "")}
+)
+
+
+def _looks_like_one(text: str) -> bool:
+    """Return whether a program could read an address in a text, also with marks escaped or in other forms."""
+    read = unquote(unicodedata.normalize("NFKC", text.translate(_DOTS)))
+    return any(_LOOKS_LIKE_ONE.search(one) for one in dict.fromkeys((text, read)))
 
 
 def carried_by(arguments: Mapping[str, Any], names: Collection[str] | None = None) -> Carried:
@@ -239,7 +273,7 @@ def carried_by(arguments: Mapping[str, Any], names: Collection[str] | None = Non
     words = names is not None and any(name not in names for name in arguments)
     marks = 0  # numbers, yes and no, nothing: a few are how a tool is used, a row of them is a text
     for leaf in _leaves(arguments):
-        if isinstance(leaf, str) and _LOOKS_LIKE_ONE.search(leaf):
+        if isinstance(leaf, str) and _looks_like_one(leaf):
             found = addresses_in_text(leaf)
             whole = found[0] if len(found) == 1 and _is_whole(leaf, found[0]) else leaf
             addresses[whole] = None

@@ -27,7 +27,11 @@ def misbehave(asked: dict[str, Any]) -> None:
         case "line":
             for number in range(16_384):
                 os.write(1, b"x" * 65_536)
-                COUNT.write_text(str((number + 1) * 65_536))
+                fresh = COUNT.with_suffix(
+                    ".new"
+                )  # put in place as a whole: this program is killed at any time
+                fresh.write_text(str((number + 1) * 65_536))
+                fresh.replace(COUNT)
         case "stray":
             for _ in range(5_000):
                 os.write(1, b"Loading the model, please wait\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_address
 
 import pytest
@@ -169,3 +170,82 @@ def test_what_arguments_carry() -> None:
         {"n": [{"canary": None}]},
     ):
         assert carried_by(said, ("n",)).words, said
+
+
+HOSTS = [
+    *[
+        "evil.click/x",
+        "x.evil.zip",
+        "evil.link?q=x",
+        "x.evil.click:443",
+        "93.184.216.34/x",
+        "93.184.216.34:8080",
+    ],
+    *[
+        "[2606:2800:220:1::1]/x",
+        "git@evil.click:x.git",
+        "file://evil.click/x",
+        "smb://evil/x",
+        "dict://evil:1/x",
+    ],
+    *[
+        "git+https://evil.click/x",
+        "jdbc:mysql://evil/x",
+        "svn+ssh://evil/x",
+        "magnet:?xt=x",
+        "ev%69l.example/x",
+    ],
+    *[
+        "src=//evil.click/x",
+        "url(evil.click/x)",
+        "xn--x.xn--p1ai/x",
+        "'evil.click/x'",
+        "//evil/x",
+        "www.evil.co.jp/x",
+    ],
+    *("evil\u3002click/x", "evil\uff0eexample/x", "e\u200bvil.example/x", r"\\evil\x", r"evil.click\x"),
+    *("user:x@evil.click", "install x --index-url evil.page/simple", "<a href=//evil.page/x>"),
+]
+WORDS = [
+    *[
+        "src/main.py:12",
+        "notes.txt",
+        "docs/my.folder/x",
+        "conf.d/nginx.conf",
+        "v1.2.3",
+        "README.md",
+        "memo://x",
+        "HEAD~1",
+    ],
+    *[
+        "engine.domain.guard",
+        "3.14/2",
+        "Node.js/TypeScript",
+        "./a.b/c",
+        "foo.bar?",
+        "/srv/site/a.b/c",
+        "2026.11.30",
+    ],
+    *["file:///srv/site/x.txt", "1.2.3.4.5", "@types/node", "package.json:3", "tests/test_a.py::test_b"],
+    *("the price of tea in 2026?", r"C:\Users\x.txt", "10.0.0.1 is private", ".github/workflows"),
+]
+
+
+@pytest.mark.parametrize("text", HOSTS)
+def test_what_a_program_may_connect_to_is_an_address(text: str) -> None:
+    """Without a scheme, with any other, of any domain, as a number, a share, a remote of git, and escaped."""
+    assert carried_by({"item": text}).addresses
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_paths_versions_and_names_are_words(text: str) -> None:
+    """A server of files, of git or of notes is not asked about for each of its own."""
+    assert not carried_by({"item": text}).addresses
+
+
+def test_no_argument_takes_long() -> None:
+    """Arguments are as long as an agent likes."""
+    for text in ("a." * 20_000, "//" * 20_000, "1." * 20_000, "[0:" + ":" * 40_000, "a.bb:" * 10_000):
+        began = time.process_time()
+        carried_by({"item": text})
+        assert time.process_time() - began < 2.0
